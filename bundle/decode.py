@@ -1,0 +1,104 @@
+"""An image file's bytes -> pixels.
+
+Every picture comes through here, those that are trained on and those that are asked
+about, so that both are read alike.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from bundle.errors import ImageError
+
+# What TFaaS's clients send. Pillow would open some forty more kinds, PostScript among
+# them; each decoder that is not needed is one that nobody can attack.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+
+# 16 Mpx is a large camera's picture. A PNG of 11 kB can hold 89 Mpx of one colour.
+MAX_PIXELS = 16 * 1024 * 1024
+
+
+def decode_image(data: bytes, channels: int) -> NDArray[np.uint8]:
+    """Decode one image file.
+
+    The format is told from the bytes, never from a file name. Transparency lies over
+    black, EXIF orientation is applied, 16-bit gray is brought to 8 bits, of several
+    frames the first is taken.
+
+    Args:
+        data: the file's bytes.
+        channels: 1 makes it gray (ITU-R 601 luma), 3 makes it RGB.
+
+    Returns:
+        ``(H, W, channels)`` uint8, 0..255.
+
+    Raises:
+        ImageError: no image, a truncated one, one of another format or too large.
+    """
+    image = _open(data)
+    gray = channels == 1
+    if image.mode.startswith("I;16"):
+        pixels = _from_16_bits(image)
+        return pixels if gray else np.repeat(pixels, 3, axis=2)
+    if "transparency" in image.info or "A" in image.getbands():
+        image = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image).convert("RGB")
+    pixels = np.asarray(image.convert("L" if gray else "RGB"))
+    return pixels[:, :, np.newaxis] if gray else pixels
+
+
+def is_gray(data: bytes) -> bool:
+    """Whether an image file holds no colour, by its mode.
+
+    Raises:
+        ImageError: as ``decode_image``.
+    """
+    image = _open(data)
+    return image.mode in ("1", "L", "LA") or image.mode.startswith("I;16")
+
+
+def _open(data: bytes) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own size warning; the limit below is lower and is an error.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise ImageError(
+                f"Invalid image: {width} x {height} pixels are more than"
+                f" {MAX_PIXELS} in all; send a smaller one"
+            )
+        image.load()
+        if image.getexif():
+            ImageOps.exif_transpose(image, in_place=True)
+    # Pillow's decoders raise whatever a broken file makes them trip over.
+    except (OSError, ValueError, SyntaxError, ArithmeticError, LookupError) as ex:
+        raise _unreadable() from ex
+    except (Image.DecompressionBombError, MemoryError, TypeError, struct.error) as ex:
+        raise _unreadable() from ex
+    return image
+
+
+def _unreadable() -> ImageError:
+    return ImageError(
+        "Invalid image: it cannot be read, or is cut short;"
+        f" send a whole {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file"
+    )
+
+
+def _from_16_bits(image: Image.Image) -> NDArray[np.uint8]:
+    deep = np.asarray(image).astype(np.uint32)  # (H, W), 0..65535
+    # 65535 / 257 = 255: white stays white, and an 8-bit value written twice stays.
+    pixels = ((deep + 128) // 257).astype(np.uint8)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        pixels[deep == transparent] = 0
+    return pixels[:, :, np.newaxis]

@@ -1,0 +1,41 @@
+"""Every way a bundle, an archive, an image or the store can be wrong.
+
+* DomainError          a failure with a sentence for the person who caused it
+  x ArchiveError       the upload is no archive that can be taken
+  x BundleError        the folder is no bundle, or not a whole one
+  x ImageError         the bytes are no image that can be read
+  x ShapeError         an array does not fit the model's input
+  x ModelNotFound      the store has no model of this name
+  x StoreError         the disk would not do what the store asked
+
+A sentence says what is wrong, which file or field it is, and what to do. It never
+names a folder of the server: it may travel to a client.
+"""
+
+
+class DomainError(Exception):
+    """A failure that its reader can do something about."""
+
+
+class ArchiveError(DomainError):
+    """The upload is no archive that can be taken."""
+
+
+class BundleError(DomainError):
+    """The folder is no bundle, or not a whole one."""
+
+
+class ImageError(DomainError):
+    """The bytes are no image that can be read."""
+
+
+class ShapeError(DomainError):
+    """An array does not fit the model's input."""
+
+
+class ModelNotFound(DomainError):
+    """The store has no model of this name."""
+
+
+class StoreError(DomainError):
+    """The disk would not do what the store asked: full, or not writable."""

@@ -1,0 +1,114 @@
+"""A bundle: one model's folder, opened, checked and immutable."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import BundleError
+from bundle.params import Params, read_params
+
+SAVED_MODEL = "saved_model.pb"
+ONNX = "model.onnx"
+SAMPLE = "sample.npz"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A few labelled test images that a bundle carries to try it and to warm it.
+
+    Attributes:
+        images: ``(N, H, W, C)`` uint8, raw 0..255 pixels.
+        labels: ``(N,)`` int64, indices into the bundle's labels.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle; opened means checked.
+
+    Attributes:
+        path: its folder.
+        params: params.json.
+        labels: one a class, in the order of the model's output; empty if it has none.
+    """
+
+    path: Path
+    params: Params
+    labels: tuple[str, ...]
+
+    @property
+    def onnx(self) -> Path | None:
+        """``model.onnx``, if there is one."""
+        path = self.path / ONNX
+        return path if path.is_file() else None
+
+    @property
+    def has_saved_model(self) -> bool:
+        """Whether TensorFlow could serve it."""
+        return (self.path / SAVED_MODEL).is_file()
+
+    def read_sample(self) -> Sample | None:
+        """``sample.npz``, if the bundle carries one.
+
+        Raises:
+            BundleError: it is there and is not a sample.
+        """
+        try:
+            with np.load(self.path / SAMPLE, allow_pickle=False) as arrays:
+                images, labels = arrays["images"], arrays["labels"]
+        except FileNotFoundError:
+            return None
+        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as ex:
+            raise BundleError(f"{SAMPLE} is not a sample of images") from ex
+        if (
+            images.dtype != np.uint8
+            or images.ndim != 4
+            or labels.shape != images.shape[:1]
+            or labels.dtype.kind not in "iu"
+        ):
+            raise BundleError(
+                f"{SAMPLE} must hold 'images' (N, H, W, C) uint8 and 'labels' (N,)"
+            )
+        return Sample(images, labels.astype(np.int64))
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Open a bundle's folder and check that it is whole.
+
+    Raises:
+        BundleError: names the file and the field that is wrong.
+    """
+    params = read_params(path)
+    has_saved_model = (path / SAVED_MODEL).is_file()
+    if not has_saved_model and not (path / ONNX).is_file():
+        raise BundleError(
+            f"neither {SAVED_MODEL} nor {ONNX} is there: the bundle holds no model"
+        )
+    if has_saved_model and not (path / "variables" / "variables.index").is_file():
+        raise BundleError(
+            f"variables/variables.index is missing: {SAVED_MODEL} has no weights;"
+            " pack the whole folder that the trainer wrote"
+        )
+    return Bundle(path, params, _read_labels(path, params))
+
+
+def _read_labels(path: Path, params: Params) -> tuple[str, ...]:
+    if not params.labels:
+        return ()
+    try:
+        text = (path / params.labels).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BundleError(
+            f"{params.labels} is missing, and params.json names it as 'labels'"
+        ) from None
+    except (OSError, UnicodeDecodeError) as ex:
+        raise BundleError(f"{params.labels} is not a text file in UTF-8") from ex
+    return tuple(line.rstrip("\r") for line in text.rstrip("\r\n").split("\n"))

@@ -1,0 +1,59 @@
+"""manifest.json: the sha256 of every file that the trainer wrote into a bundle.
+
+Files that came later (model.onnx, parity.json) are not in it, and may lie beside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from bundle.errors import BundleError
+
+FILE_NAME = "manifest.json"
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_manifest(folder: Path) -> None:
+    """List every file below ``folder``, as it is now, in its manifest.json."""
+    digests = {
+        path.relative_to(folder).as_posix(): sha256_of(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    text = json.dumps({"sha256": digests}, indent=2)
+    (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def verify_manifest(folder: Path) -> None:
+    """Compare the folder with its manifest.json; without one there is nothing to do.
+
+    Raises:
+        BundleError: a listed file is missing or is not the one that was written.
+    """
+    try:
+        digests = json.loads((folder / FILE_NAME).read_bytes())["sha256"]
+        listed = {str(name): str(digest) for name, digest in digests.items()}
+    except FileNotFoundError:
+        return
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as ex:
+        raise BundleError(f"{FILE_NAME} is not a manifest") from ex
+    there = {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    for name, digest in listed.items():
+        if name not in there:
+            raise BundleError(f"{name} is missing, and {FILE_NAME} lists it")
+        if sha256_of(there[name]) != digest:
+            raise BundleError(
+                f"{name} is not the file that {FILE_NAME} lists: it was damaged, or"
+                f" changed on purpose (then remove {FILE_NAME})"
+            )

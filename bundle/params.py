@@ -1,0 +1,216 @@
+"""params.json: what a bundle says of itself, under TFaaS's own key names."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from bundle.errors import BundleError
+
+FILE_NAME = "params.json"
+
+# TFaaS admits [a-zA-Z0-9_]+; dots and dashes are what users add. A name is a folder of
+# the store and a part of URLs, so it never begins with a dot and holds no slash.
+MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+
+# A params.json is a page of text; what is larger was not written by any trainer.
+MAX_BYTES = 1 << 20
+
+Resize = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a decoded image becomes the model's input.
+
+    The default changes nothing but the size: a bundle of this project scales inside
+    the model, and TFaaS too hands raw 0..255 pixels over.
+
+    Attributes:
+        size: ``(height, width)`` in pixels; None is the model's own input size.
+        scale: every pixel is multiplied by it.
+        offset: and this is added afterwards.
+        resize: the filter used when the size differs.
+        invert: ``255 - pixel`` first, for dark-on-white pictures.
+    """
+
+    size: tuple[int, int] | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    resize: Resize = "bilinear"
+    invert: bool = False
+
+
+@dataclass(frozen=True)
+class Params:
+    """params.json, checked.
+
+    Attributes:
+        name: the model's name in the store and in requests.
+        model: file name of the SavedModel.
+        labels: file name of the labels, one a line; empty if the model has none.
+        input_name: the graph operation that takes the input, without ``:0``.
+        output_name: the graph operation that gives the output, without ``:0``.
+        input_node: the input's name in the serving signature.
+        output_node: the output's name in the serving signature.
+        img_channels: 1 gray, 3 colour, 0 takes no images.
+        extra: keys this project does not know, kept as they are.
+    """
+
+    name: str
+    model: str = "saved_model.pb"
+    labels: str = ""
+    op: str = ""
+    input_name: str = ""
+    output_name: str = ""
+    input_node: str = ""
+    output_node: str = ""
+    img_channels: int = 0
+    options: tuple[str, ...] = ()
+    description: str = ""
+    timestamp: str = ""
+    preprocess: Preprocess = Preprocess()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """params.json's content: defaults of this project's own keys left out."""
+        content = asdict(self)
+        content.update(content.pop("extra"))
+        content["options"] = list(self.options)
+        if self.preprocess == Preprocess():
+            del content["preprocess"]
+        return {key: value for key, value in content.items() if value not in ("", [])}
+
+
+def read_params(folder: Path) -> Params:
+    """Read and check ``params.json`` of a bundle's folder.
+
+    Raises:
+        BundleError: it is missing, is no JSON object, or a field is wrong.
+    """
+    try:
+        text = (folder / FILE_NAME).read_bytes()
+    except FileNotFoundError:
+        raise BundleError(
+            f"{FILE_NAME} is missing: a bundle needs it beside saved_model.pb"
+        ) from None
+    except OSError as ex:
+        raise BundleError(f"{FILE_NAME} cannot be read: {ex.strerror}") from ex
+    if len(text) > MAX_BYTES:
+        raise BundleError(f"{FILE_NAME} is larger than {MAX_BYTES} bytes")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as ex:
+        raise BundleError(f"{FILE_NAME} is not JSON: {ex}") from ex
+    if not isinstance(content, dict):
+        raise BundleError(f"{FILE_NAME} must hold one JSON object")
+    return params_from_json(content)
+
+
+def write_params(folder: Path, params: Params) -> None:
+    """Write ``params.json`` into a bundle's folder."""
+    text = json.dumps(params.to_json(), indent=2, ensure_ascii=False)
+    (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def params_from_json(content: Mapping[str, Any]) -> Params:
+    """Check the content of a params.json.
+
+    Raises:
+        BundleError: a field is missing or of the wrong kind.
+    """
+    known = {f.name for f in fields(Params)} - {"extra", "options", "preprocess"}
+    values: dict[str, Any] = {}
+    for key in known & content.keys():
+        values[key] = (
+            _whole(key, content[key])
+            if key == "img_channels"
+            else _text(key, content[key])
+        )
+    name = values.get("name", "")
+    if not MODEL_NAME.fullmatch(name):
+        raise BundleError(
+            f"{FILE_NAME}: 'name' is {name!r}; it must be 1 to 128 letters, digits,"
+            " '_', '-' or '.', and not begin with '-' or '.'"
+        )
+    for key in ("model", "labels", "op"):
+        _plain_file_name(key, values.get(key, ""))
+    if values.get("img_channels", 0) not in (0, 1, 3):
+        raise BundleError(
+            f"{FILE_NAME}: 'img_channels' is {values['img_channels']}; it must be"
+            " 1 (gray), 3 (colour) or 0 (takes no images)"
+        )
+    options = content.get("options") or []
+    if not isinstance(options, list) or not all(isinstance(o, str) for o in options):
+        raise BundleError(f"{FILE_NAME}: 'options' must be a list of texts")
+    return Params(
+        **values,
+        options=tuple(options),
+        preprocess=_preprocess(content.get("preprocess")),
+        extra={
+            key: value
+            for key, value in content.items()
+            if key not in known | {"options", "preprocess"}
+        },
+    )
+
+
+def _preprocess(content: object) -> Preprocess:
+    if content is None:
+        return Preprocess()
+    if not isinstance(content, dict):
+        raise BundleError(f"{FILE_NAME}: 'preprocess' must be a JSON object")
+    known = {f.name for f in fields(Preprocess)}
+    if unknown := sorted(content.keys() - known):
+        raise BundleError(
+            f"{FILE_NAME}: 'preprocess' has an unknown key {unknown[0]!r};"
+            f" it knows {', '.join(sorted(known))}"
+        )
+    values = dict(content)
+    size = values.get("size")
+    if size is not None:
+        if (
+            not isinstance(size, list)
+            or len(size) != 2
+            or not all(isinstance(n, int) and 0 < n <= 16384 for n in size)
+        ):
+            raise BundleError(
+                f"{FILE_NAME}: 'preprocess.size' must be [height, width] in pixels"
+            )
+        values["size"] = (size[0], size[1])
+    for key in ("scale", "offset"):
+        number = values.get(key, 0.0)
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise BundleError(f"{FILE_NAME}: 'preprocess.{key}' must be a number")
+    if values.get("resize", "bilinear") not in get_args(Resize):
+        raise BundleError(
+            f"{FILE_NAME}: 'preprocess.resize' must be one of"
+            f" {', '.join(get_args(Resize))}"
+        )
+    if not isinstance(values.get("invert", False), bool):
+        raise BundleError(f"{FILE_NAME}: 'preprocess.invert' must be true or false")
+    return Preprocess(**values)
+
+
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise BundleError(f"{FILE_NAME}: {key!r} must be a text")
+    return value
+
+
+def _whole(key: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise BundleError(f"{FILE_NAME}: {key!r} must be a whole number")
+    return value
+
+
+def _plain_file_name(key: str, value: str) -> None:
+    # The service opens these files: a path would let a bundle name any other one.
+    if value and (value.startswith(".") or re.search(r"[/\\\x00]", value)):
+        raise BundleError(
+            f"{FILE_NAME}: {key!r} must name a file of the bundle, without a folder"
+        )

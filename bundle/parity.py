@@ -1,0 +1,94 @@
+"""parity.json: the proof, beside model.onnx, that it answers as the SavedModel does.
+
+Written by the exporter, read by the service: a model.onnx that is not the one that was
+proved, or that failed, is not served.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from bundle.errors import BundleError
+
+FILE_NAME = "parity.json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of input, compared at one batch size.
+
+    Attributes:
+        inputs: what was fed: ``sample``, ``random``, ``zeros``, …
+        batch_size: N, items a batch.
+        samples: items compared in all.
+        max_abs_diff: largest ``|onnx - tensorflow|`` over all outputs.
+        max_rel_diff: largest ``|onnx - tensorflow| / |tensorflow|``.
+        top1_agreement: share of items whose best class is the same, 0..1.
+        passed: every value is within ``atol + rtol * |tensorflow|`` and every best
+            class is the same.
+    """
+
+    inputs: str
+    batch_size: int
+    samples: int
+    max_abs_diff: float
+    max_rel_diff: float
+    top1_agreement: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Parity:
+    """parity.json.
+
+    Attributes:
+        passed: model.onnx may be served.
+        sha256: of the model.onnx that was compared.
+        atol: absolute tolerance.
+        rtol: relative tolerance.
+        milliseconds_per_image: by engine, at batch size 1.
+        versions: of every library that took part.
+        created: UTC, ISO 8601.
+    """
+
+    passed: bool
+    sha256: str
+    atol: float
+    rtol: float
+    max_abs_diff: float
+    max_rel_diff: float
+    top1_agreement: float
+    samples: int
+    milliseconds_per_image: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    created: str = ""
+    cases: tuple[Case, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """parity.json's content."""
+        return asdict(self)
+
+
+def read_parity(folder: Path) -> Parity | None:
+    """Read a bundle's parity.json; None if there is none.
+
+    Raises:
+        BundleError: it is there and is not a parity report.
+    """
+    try:
+        content = json.loads((folder / FILE_NAME).read_bytes())
+        known = {f.name for f in fields(Parity)}
+        values = {key: value for key, value in content.items() if key in known}
+        cases = tuple(Case(**case) for case in values.pop("cases", []))
+        parity = Parity(**values, cases=cases)
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, AttributeError, RecursionError) as ex:
+        raise BundleError(f"{FILE_NAME} is not a parity report") from ex
+    if not isinstance(parity.passed, bool) or not isinstance(parity.sha256, str):
+        raise BundleError(f"{FILE_NAME} is not a parity report")
+    return parity

@@ -1,0 +1,112 @@
+"""A folder is written out of sight, and comes into sight whole, by one rename.
+
+Who writes holds a lock on its staging folder, which the kernel lets go when the
+process ends, however it ends. So what nobody holds was left by a crash, and may go,
+even while other processes stage beside it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+FOLDER_NAME = ".staging"
+
+
+class Staging:
+    """The staging folders of one place, on the same file system as that place.
+
+    Args:
+        place: the folder that finished folders are renamed into.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._root = place / FOLDER_NAME
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Give an empty folder to write into; what is left in it at the end goes."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        held, descriptor = self._hold_new()
+        try:
+            staged = held / "new"
+            staged.mkdir()
+            yield staged
+        finally:
+            shutil.rmtree(held, ignore_errors=True)
+            os.close(descriptor)
+            with suppress(OSError):  # others stage beside it
+                self._root.rmdir()
+
+    def sweep(self) -> None:
+        """Remove what crashed writers left."""
+        for left in _folders(self._root):
+            with suppress(OSError):
+                descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    # Held by a living writer: BlockingIOError, and it stays.
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(left, ignore_errors=True)
+                finally:
+                    os.close(descriptor)
+        with suppress(OSError):
+            self._root.rmdir()
+
+    def _hold_new(self) -> tuple[Path, int]:
+        while True:
+            held = self._root / uuid.uuid4().hex
+            # Another writer's end may take the empty root away in between, and a
+            # sweep may take a folder that is made and not held yet: try again.
+            try:
+                self._root.mkdir(parents=True, exist_ok=True)
+                held.mkdir()
+                descriptor = os.open(held, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:
+                continue
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if held.exists():
+                return held, descriptor
+            os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Bring every file and folder below ``folder``, and itself, to the disk."""
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            sync(Path(parent, name))
+        sync(Path(parent))
+
+
+def sync(path: Path) -> None:
+    """Bring one file, or one folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: a temporary one beside it, then one rename."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        return list(root.iterdir())
+    except FileNotFoundError:
+        return []

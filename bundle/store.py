@@ -1,0 +1,196 @@
+"""The store: bundles on disk as ``<name>/<version>/``, published and deleted whole.
+
+It stands in ``bundle`` because three stages share it: the trainer publishes into it,
+the exporter finds models in it, the service serves it. Several processes may use one
+store at a time; the disk is their only shared truth, and every change of it is ONE
+rename. What the store shows is therefore always whole: the version before, or the one
+after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.errors import ModelNotFound, StoreError
+from bundle.folder import Bundle, open_bundle
+from bundle.manifest import verify_manifest
+from bundle.params import FILE_NAME as PARAMS
+from bundle.params import MODEL_NAME
+from bundle.staging import Staging, sync, sync_tree
+
+logger = logging.getLogger(__name__)
+
+# No leading zero and nothing but digits, as Triton reads a repository.
+_VERSION = re.compile(r"[1-9][0-9]{0,17}")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of one model, as it lies in the store.
+
+    Attributes:
+        number: 1, 2, 3 …; 0 is a flat TFaaS bundle put by hand at ``<name>/``.
+        state: differs whenever the folder is another one or gained or lost a file,
+            also when a number is used again after a delete.
+    """
+
+    name: str
+    number: int
+    path: Path
+    state: tuple[int, int]
+
+
+class ModelStore:
+    """Bundles on disk, versioned.
+
+    Args:
+        root: the folder that holds ``<name>/<version>/``; made when first written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._staging = Staging(root)
+        self._trash = root / ".trash"
+
+    def sweep(self) -> None:
+        """Remove what crashes left in staging and trash; call it when starting."""
+        self._staging.sweep()
+        shutil.rmtree(self._trash, ignore_errors=True)
+
+    def names(self) -> list[str]:
+        """Every model's name, sorted."""
+        try:
+            found = [entry.name for entry in os.scandir(self.root) if entry.is_dir()]
+        except FileNotFoundError:
+            return []
+        except OSError as ex:
+            raise _store_error("read", ex) from ex
+        return sorted(name for name in found if self.versions(name))
+
+    def versions(self, name: str) -> list[int]:
+        """The versions of a model, lowest first; empty if there is no such model."""
+        if not MODEL_NAME.fullmatch(name):
+            return []
+        try:
+            entries = [entry.name for entry in os.scandir(self.root / name)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as ex:
+            raise _store_error("read", ex) from ex
+        numbers = sorted(int(entry) for entry in entries if _VERSION.fullmatch(entry))
+        return [0, *numbers] if PARAMS in entries else numbers
+
+    def current(self, name: str) -> Version:
+        """The version that is served: the highest.
+
+        Raises:
+            ModelNotFound: the store has no model of this name.
+        """
+        # A version may be deleted between the listing and the look at it; each turn
+        # sees the store as it then is, and ends unless somebody deletes forever.
+        for _ in range(100):
+            numbers = self.versions(name)
+            if not numbers:
+                break
+            folder = self.root / name
+            path = folder / str(numbers[-1]) if numbers[-1] else folder
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                continue
+            state = (status.st_ino, status.st_mtime_ns)
+            return Version(name, numbers[-1], path, state)
+        raise ModelNotFound(
+            f"there is no model {name[:128]!r}; GET /models lists those there are"
+        )
+
+    def install(
+        self,
+        write: Callable[[Path], None],
+        check: Callable[[Bundle], None] = lambda bundle: None,
+    ) -> Version:
+        """Publish a bundle as the next version of the model its params.json names.
+
+        Args:
+            write: fills an empty folder with the bundle's files.
+            check: looks at the bundle before anybody else sees it; may raise.
+
+        Returns:
+            The version, which is the served one from now on.
+
+        Raises:
+            BundleError: what was written is no whole bundle. Whatever is raised,
+                nothing has changed.
+            StoreError: the disk is full or not writable.
+        """
+        try:
+            with self._staging.folder() as staged:
+                write(staged)
+                verify_manifest(staged)
+                bundle = open_bundle(staged)
+                check(bundle)
+                sync_tree(staged)
+                number = self._publish(staged, bundle.params.name)
+        except OSError as ex:
+            raise _store_error("written", ex) from ex
+        published = self.root / bundle.params.name / str(number)
+        status = published.stat()
+        logger.info("published %s version %d", bundle.params.name, number)
+        return Version(
+            bundle.params.name,
+            number,
+            published,
+            (status.st_ino, status.st_mtime_ns),
+        )
+
+    def delete(self, name: str) -> None:
+        """Delete a model with all its versions.
+
+        Raises:
+            ModelNotFound: there is none of this name.
+            StoreError: the disk would not.
+        """
+        self.current(name)
+        grave = self._trash / uuid.uuid4().hex
+        try:
+            self._trash.mkdir(exist_ok=True)
+            (self.root / name).rename(grave)
+            sync(self.root)
+        except FileNotFoundError:
+            raise ModelNotFound(f"there is no model {name!r} any more") from None
+        except OSError as ex:
+            raise _store_error("written", ex) from ex
+        shutil.rmtree(grave, ignore_errors=True)
+        with contextlib.suppress(OSError):  # others delete beside it
+            self._trash.rmdir()
+        logger.info("deleted %s", name)
+
+    def _publish(self, staged: Path, name: str) -> int:
+        folder = self.root / name
+        while True:
+            number = max(self.versions(name), default=0) + 1
+            try:
+                folder.mkdir(exist_ok=True)
+                staged.rename(folder / str(number))
+            except OSError as ex:
+                # Somebody else published this number, or deleted the whole model,
+                # in between: the next look at the store tells the number to take.
+                if ex.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                    continue
+                raise
+            sync(folder)
+            sync(self.root)
+            return number
+
+
+def _store_error(done: str, ex: OSError) -> StoreError:
+    return StoreError(f"the store cannot be {done}: {ex.strerror}")

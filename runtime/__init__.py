@@ -1,0 +1,1 @@
+"""The service: bundles of the store, answering predictions over HTTP."""

@@ -1,0 +1,1 @@
+"""A data set -> a fitted Keras model -> a TFaaS bundle."""
