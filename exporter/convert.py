@@ -1,0 +1,129 @@
+"""A SavedModel -> an ONNX model. The only file that knows tf2onnx.
+
+``tf2onnx.convert.from_keras`` is not used: it breaks on every Keras 3 Sequential
+(tensorflow-onnx issues 2319, 2348, 2448). The serving signature is what the service
+runs, so the signature is what is converted.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+# Before TensorFlow is imported, or it takes no notice.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import onnx
+import tensorflow as tf
+import tf2onnx
+
+from exporter.errors import ExportError
+from runtime.backends.saved_model import SIGNATURE
+
+# The newest that tf2onnx 1.17 writes.
+OPSET = 18
+BATCH = "batch"
+
+
+def convert(saved_model: Path) -> onnx.ModelProto:
+    """Convert a SavedModel's serving signature.
+
+    Args:
+        saved_model: its folder.
+
+    Returns:
+        A checked model, opset 18: inputs and outputs named as in the signature, a free
+        first axis named ``batch``.
+
+    Raises:
+        ExportError: it cannot be loaded, or holds what ONNX or tf2onnx has not.
+    """
+    signature = _load_signature(saved_model)
+    model: onnx.ModelProto = _convert_signature(signature)
+    _name_tensors(model, signature)
+    _name_batch(model)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as ex:
+        # tf2onnx says it managed and leaves TensorFlow's operators in the graph.
+        raise ExportError(
+            f"tf2onnx wrote a graph that is not ONNX: {_first_line(ex)};"
+            " TensorFlow serves this model"
+        ) from ex
+    return model
+
+
+def _load_signature(saved_model: Path) -> Any:
+    try:
+        loaded = tf.saved_model.load(str(saved_model))
+    except Exception as ex:
+        raise ExportError("TensorFlow cannot load saved_model.pb") from ex
+    if SIGNATURE not in loaded.signatures:
+        raise ExportError(
+            f"saved_model.pb has no signature {SIGNATURE!r}; it has"
+            f" {', '.join(sorted(loaded.signatures)) or 'none'}"
+        )
+    signature = loaded.signatures[SIGNATURE]
+    # The signature does not keep its variables alive; what was loaded does.
+    signature.keep_alive = loaded
+    return signature
+
+
+def _convert_signature(signature: Any) -> Any:
+    inputs = signature.structured_input_signature[1]
+    names = sorted(inputs)
+
+    def serve(*tensors: Any) -> Any:
+        return signature(**dict(zip(names, tensors, strict=True)))
+
+    specs = [tf.TensorSpec(inputs[n].shape, inputs[n].dtype, name=n) for n in names]
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # tf2onnx 1.17 has not caught up with numpy 2.
+            warnings.simplefilter("ignore")
+            model, _ = tf2onnx.convert.from_function(
+                tf.function(serve, input_signature=specs),
+                input_signature=specs,
+                opset=OPSET,
+            )
+    except Exception as ex:
+        raise ExportError(
+            f"tf2onnx cannot convert it: {_first_line(ex)};"
+            " TensorFlow serves this model"
+        ) from ex
+    return model
+
+
+def _name_tensors(model: onnx.ModelProto, signature: Any) -> None:
+    """Hold tf2onnx to the signature's names, which requests and the service use."""
+    for kind, nodes, wanted in (
+        ("inputs", model.graph.input, signature.structured_input_signature[1]),
+        ("outputs", model.graph.output, signature.structured_outputs),
+    ):
+        if {node.name for node in nodes} != set(wanted):
+            raise ExportError(
+                f"the ONNX {kind} are {', '.join(node.name for node in nodes)} and the"
+                f" signature's are {', '.join(sorted(wanted))}"
+            )
+
+
+def _name_batch(model: onnx.ModelProto) -> None:
+    """Name the free first axis; tf2onnx calls it ``unk__36``, each time another."""
+    old_names = set()
+    for node in (*model.graph.input, *model.graph.output):
+        dims = node.type.tensor_type.shape.dim
+        if dims and not dims[0].HasField("dim_value"):
+            old_names.add(dims[0].dim_param)
+            dims[0].dim_param = BATCH
+    for node in model.graph.value_info:
+        for dim in node.type.tensor_type.shape.dim:
+            if dim.dim_param in old_names:
+                dim.dim_param = BATCH
+
+
+def _first_line(ex: Exception) -> str:
+    return (str(ex).strip() or type(ex).__name__).splitlines()[0][:300]

@@ -1,0 +1,218 @@
+"""The seam between the service and the engines: one model, loaded, in one engine.
+
+Nothing here, and nothing behind it, knows of HTTP. The engines are imported when a
+model needs them: a process that serves from ONNX Runtime never imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import BundleError, ShapeError
+from bundle.folder import ONNX, Bundle
+from bundle.manifest import sha256_of
+from bundle.parity import read_parity
+from runtime.config import OnnxPolicy, Provider
+from runtime.errors import BackendError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of a model.
+
+    Attributes:
+        name: as in the SavedModel's serving signature.
+        dtype: numpy's; ``object`` for strings.
+        shape: None for a free axis.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class BackendOptions:
+    """How models are opened.
+
+    Attributes:
+        onnx: ``prefer``, ``require`` or ``off``; see config.json's ``onnx``.
+        provider: ``auto``, ``cpu`` or ``cuda``.
+        threads: that one run may use. One: a small model is slower with two, and the
+            server's own threads keep the other cores busy.
+    """
+
+    onnx: OnnxPolicy = "prefer"
+    provider: Provider = "auto"
+    threads: int = 1
+
+
+class Backend(Protocol):
+    """One model, loaded, in one engine; safe to call from several threads.
+
+    Its memory is freed when the last request that holds it has ended.
+    """
+
+    @property
+    def name(self) -> str:
+        """The engine: ``onnxruntime`` or ``tensorflow``."""
+
+    @property
+    def device(self) -> str:
+        """What really runs it: ``CPUExecutionProvider``, …, or ``cpu``."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The inputs, as the signature names them."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The outputs, as the signature names them."""
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """One batch, ``(N, …)`` each, by name.
+
+        Raises:
+            ShapeError: an input is missing, unknown, or has another dtype or shape.
+            BackendError: the engine failed all the same.
+        """
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A backend, and how it came to be the one.
+
+    Attributes:
+        fallback_reason: why it is not ONNX Runtime, which was preferred; else empty.
+        is_proved: it runs the very model.onnx that passed its parity check.
+    """
+
+    backend: Backend
+    fallback_reason: str = ""
+    is_proved: bool = False
+
+
+def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
+    """Open a bundle in ONNX Runtime, or in TensorFlow where ONNX cannot.
+
+    Raises:
+        BackendError: no engine can open it; BundleError: the bundle is to blame.
+    """
+    if options.onnx == "off":
+        return Opened(open_saved_model(bundle))
+    try:
+        is_proved = check_proof(bundle)
+        return Opened(_open_onnx(bundle, options), is_proved=is_proved)
+    except (BundleError, BackendError) as ex:
+        reason = str(ex)
+    if options.onnx == "require":
+        raise BackendError(f"{reason}; config.json's 'onnx' is 'require'")
+    if not bundle.has_saved_model:
+        raise BundleError(f"{reason}; and there is no saved_model.pb to fall back to")
+    opened = Opened(open_saved_model(bundle), reason)
+    logger.warning("%s falls back to TensorFlow: %s", bundle.params.name, reason)
+    return opened
+
+
+def check_proof(bundle: Bundle) -> bool:
+    """Whether a bundle's model.onnx was proved; one that may not be served raises.
+
+    A model.onnx without any parity.json may be served: somebody made it elsewhere, and
+    it is shown as unproved.
+
+    Raises:
+        BundleError: it is missing, failed its parity check, or is another file than
+            the one that was proved.
+    """
+    if bundle.onnx is None:
+        raise BundleError(f"there is no {ONNX}; make it with: exporter convert")
+    parity = read_parity(bundle.path)
+    if parity is None:
+        return False
+    if not parity.passed:
+        raise BundleError(f"{ONNX} failed its parity check")
+    if sha256_of(bundle.onnx) != parity.sha256:
+        raise BundleError(f"{ONNX} is not the one that parity.json proved")
+    return True
+
+
+def open_saved_model(bundle: Bundle) -> Backend:
+    """Open a bundle's SavedModel in TensorFlow.
+
+    Raises:
+        BackendError: TensorFlow is not installed, or cannot load it.
+    """
+    from runtime.backends.saved_model import SavedModelBackend
+
+    backend = SavedModelBackend(bundle.path)
+    warm_up(backend)
+    return backend
+
+
+def _open_onnx(bundle: Bundle, options: BackendOptions) -> Backend:
+    from runtime.backends.onnx import open_onnx
+
+    return open_onnx(bundle.path / ONNX, options)
+
+
+def check_inputs(
+    specs: tuple[TensorSpec, ...], inputs: Mapping[str, NDArray[Any]]
+) -> None:
+    """Compare named arrays with a model's inputs.
+
+    Raises:
+        ShapeError: names what was expected and what came.
+    """
+    names = [spec.name for spec in specs]
+    if unknown := sorted(inputs.keys() - set(names)):
+        raise ShapeError(
+            f"the model has no input {unknown[0]!r}; its inputs are {', '.join(names)}"
+        )
+    for spec in specs:
+        if spec.name not in inputs:
+            raise ShapeError(f"input {spec.name!r} is missing")
+        array = inputs[spec.name]
+        fits = array.ndim == len(spec.shape) and all(
+            wanted in (None, got)
+            for wanted, got in zip(spec.shape, array.shape, strict=True)
+        )
+        if not fits:
+            raise ShapeError(
+                f"input {spec.name!r} has shape {_shown(array.shape)} and the model"
+                f" takes {_shown(spec.shape)}"
+            )
+        if array.dtype != spec.dtype:
+            raise ShapeError(
+                f"input {spec.name!r} is {array.dtype} and the model takes {spec.dtype}"
+            )
+        if array.ndim and not array.shape[0]:
+            raise ShapeError(f"input {spec.name!r} is an empty batch")
+
+
+def warm_up(backend: Backend) -> None:
+    """Run one item of zeros: only a run proves that an engine can run the model.
+
+    A model with free axes besides the batch has no size to try; it is taken as it is.
+
+    Raises:
+        BackendError: the engine cannot run it.
+    """
+    if any(None in spec.shape[1:] for spec in backend.inputs):
+        return
+    zeros = {
+        spec.name: np.zeros([n or 1 for n in spec.shape], spec.dtype)
+        for spec in backend.inputs
+    }
+    backend.run(zeros)
+
+
+def _shown(shape: tuple[int | None, ...]) -> str:
+    return f"({', '.join('any' if n is None else str(n) for n in shape)})"

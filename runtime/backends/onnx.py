@@ -1,0 +1,141 @@
+"""ONNX Runtime, on CUDA or on the CPU."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from runtime.backends import BackendOptions, TensorSpec, check_inputs, warm_up
+from runtime.errors import BackendError
+
+logger = logging.getLogger(__name__)
+
+CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
+
+# ONNX Runtime's own lines go to standard error past our logging, and repeat what its
+# exceptions say; 4 is "fatal".
+onnxruntime.set_default_logger_severity(4)
+
+# ONNX Runtime's names of element types; what is not here (sequences, maps) is no
+# tensor that a request could carry.
+_DTYPES = {
+    "tensor(bool)": np.dtype(np.bool_),
+    "tensor(double)": np.dtype(np.float64),
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+    "tensor(int16)": np.dtype(np.int16),
+    "tensor(int32)": np.dtype(np.int32),
+    "tensor(int64)": np.dtype(np.int64),
+    "tensor(int8)": np.dtype(np.int8),
+    "tensor(string)": np.dtype(object),
+    "tensor(uint16)": np.dtype(np.uint16),
+    "tensor(uint32)": np.dtype(np.uint32),
+    "tensor(uint64)": np.dtype(np.uint64),
+    "tensor(uint8)": np.dtype(np.uint8),
+}
+
+
+def open_onnx(path: Path, options: BackendOptions) -> OnnxBackend:
+    """Open a model on the provider asked for: CUDA if it truly works, else the CPU.
+
+    Raises:
+        BackendError: it cannot be loaded, or cannot run, or CUDA was asked for and
+            does not work.
+    """
+    if options.provider == "cpu":
+        return OnnxBackend(path, CPU, options.threads)
+    if CUDA in onnxruntime.get_available_providers():
+        # Listed means that the wheel was built with it, no more.
+        onnxruntime.preload_dlls()
+        try:
+            return OnnxBackend(path, CUDA, options.threads)
+        except BackendError as ex:
+            problem = f"CUDA does not work: {ex}"
+    else:
+        problem = "this onnxruntime is built without CUDA"
+    if options.provider == "cuda":
+        raise BackendError(
+            f"{problem}; config.json's 'provider' is 'cuda': install onnxruntime-gpu"
+            " as README says under 'On a GPU', or set 'provider' to 'auto'"
+        )
+    # A CPU-only wheel under "auto" is what most people have, and no news to them.
+    level = logging.WARNING if problem.startswith("CUDA") else logging.DEBUG
+    logger.log(level, "%s; the CPU serves %s", problem, path.parent.name)
+    return OnnxBackend(path, CPU, options.threads)
+
+
+class OnnxBackend:
+    """One ``model.onnx`` in one session; the session's run is safe between threads.
+
+    Args:
+        path: the model.
+        provider: the one that must run it.
+        threads: that one run may use.
+
+    Raises:
+        BackendError: the model cannot be loaded or run there.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, path: Path, provider: str, threads: int) -> None:
+        self._session = _session(path, provider, threads)
+        # Without its libraries CUDA is left out with no more than a line on standard
+        # error, and without cuDNN the first run fails: so ask, and run.
+        self.device = self._session.get_providers()[0]
+        if self.device != provider:
+            raise BackendError(f"the libraries of {provider} cannot be loaded")
+        self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
+        self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
+        self._output_names = [spec.name for spec in self.outputs]
+        warm_up(self)
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """See ``Backend.run``."""
+        check_inputs(self.inputs, inputs)
+        try:
+            arrays = self._session.run(self._output_names, dict(inputs))
+        # onnxruntime's exceptions have no common base but Exception.
+        except Exception as ex:
+            raise BackendError("ONNX Runtime failed on this input") from ex
+        return dict(zip(self._output_names, arrays, strict=True))
+
+
+def _session(path: Path, provider: str, threads: int) -> onnxruntime.InferenceSession:
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = 4
+    # Spinning buys microseconds with whole cores, which other requests need.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    # Operators that CUDA lacks (shapes, mostly) need the CPU beside it.
+    providers = [provider] if provider == CPU else [provider, CPU]
+    try:
+        # enable_fallback=0: when a run fails, say so, rather than silently open the
+        # session again on the CPU.
+        return onnxruntime.InferenceSession(
+            str(path), settings, providers=providers, enable_fallback=0
+        )
+    except Exception as ex:
+        logger.debug("ONNX Runtime cannot load %s", path, exc_info=True)
+        raise BackendError(f"ONNX Runtime cannot load {path.name}") from ex
+
+
+def _spec(node: onnxruntime.NodeArg) -> TensorSpec:
+    try:
+        dtype = _DTYPES[node.type]
+    except KeyError:
+        raise BackendError(
+            f"{node.name!r} is a {node.type}, which no request can carry"
+        ) from None
+    # A free axis is None or has a name.
+    shape = tuple(n if isinstance(n, int) else None for n in node.shape)
+    return TensorSpec(node.name, dtype, shape)

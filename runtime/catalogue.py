@@ -1,0 +1,61 @@
+"""What GET /models says of each model, on disk and in memory."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bundle.errors import BundleError, ModelNotFound
+from bundle.params import read_params
+from bundle.store import ModelStore, Version
+from runtime.registry import ModelRegistry
+
+
+class Catalogue:
+    """Describes the models of a store, and those loaded from it."""
+
+    def __init__(self, store: ModelStore, registry: ModelRegistry) -> None:
+        self._store = store
+        self._registry = registry
+
+    def params(self, name: str) -> dict[str, Any]:
+        """params.json of the served version.
+
+        Raises:
+            ModelNotFound: there is no such model.
+            BundleError: its params.json is broken.
+        """
+        return read_params(self._store.current(name).path).to_json()
+
+    def models(self) -> list[dict[str, Any]]:
+        """TFaaS's list: each model's params.json and timestamp, and how it is served.
+
+        A broken bundle is listed with its ``error``, and hides no other.
+        """
+        descriptions = []
+        for name in self._store.names():
+            try:
+                version = self._store.current(name)
+                descriptions.append(self._describe(version))
+            except ModelNotFound:
+                continue  # deleted since the names were read
+            except BundleError as ex:
+                descriptions.append({"name": name, "error": str(ex)})
+        return descriptions
+
+    def _describe(self, version: Version) -> dict[str, Any]:
+        published = datetime.fromtimestamp(version.state[1] / 1e9, UTC)
+        model = self._registry.peek(version.name)
+        return {
+            "timestamp": published.isoformat(timespec="seconds"),
+            **read_params(version.path).to_json(),
+            # The store's folder is the name that requests use.
+            "name": version.name,
+            "version": version.number,
+            "versions": self._store.versions(version.name),
+            "loaded": model.version if model else None,
+            "backend": model.backend.name if model else None,
+            "device": model.backend.device if model else None,
+            "proved": model.is_proved if model else None,
+            "fallback_reason": model.fallback_reason if model else None,
+        }

@@ -1,0 +1,61 @@
+"""``runtime serve``: config.json -> app -> server."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from bundle import __version__
+from bundle.errors import DomainError
+from bundle.terminal import FAILED, WRONG_INPUT, Failure
+from runtime.config import Config, load_config
+
+
+@click.group()
+@click.version_option(__version__, prog_name="runtime")
+def main() -> None:
+    """Serve the models of a store over HTTP."""
+
+
+@main.command()
+@click.option("--host", help="Address to listen on; 0.0.0.0 is every one.")
+@click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--models-dir", type=click.Path(path_type=Path), help="The store.")
+def serve(host: str | None, port: int | None, models_dir: Path | None) -> None:
+    """Serve in the foreground; config.json, and then flags, say how."""
+    flags = {"host": host, "port": port, "model_dir": models_dir}
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        _serve(dataclasses.replace(load_config(), **given))  # type: ignore[arg-type]
+    except DomainError as ex:
+        raise Failure(ex, WRONG_INPUT) from ex
+
+
+def _serve(config: Config) -> None:
+    # Here, so that --help does not wait for onnxruntime.
+    import waitress
+
+    from runtime.app import get_app
+
+    application = get_app(config)
+    try:
+        server = waitress.create_server(
+            application,
+            host=config.host,
+            port=config.port,
+            threads=config.threads,
+            max_request_body_size=max(config.max_upload_bytes, config.max_body_bytes),
+            ident=None,
+        )
+    except OSError as ex:
+        raise Failure(
+            f"cannot listen on {config.host} port {config.port}: {ex.strerror}", FAILED
+        ) from ex
+    port = server.effective_port
+    click.echo(
+        f"serving {config.model_dir}/ on http://{config.host}:{port}{config.base}/"
+        "  (Ctrl-C stops)"
+    )
+    server.run()

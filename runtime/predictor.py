@@ -1,0 +1,58 @@
+"""The corridor: the rooms that a request's data goes through, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from bundle.decode import decode_image
+from runtime.errors import InvalidInput
+from runtime.postprocess import postprocess
+from runtime.registry import ModelRegistry
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An answer, and who gave it.
+
+    Attributes:
+        scores: ``(num_classes,)``, in the order of the labels.
+        backend: ``engine/device``.
+        version: the model's version in the store.
+    """
+
+    scores: NDArray[Any]
+    backend: str
+    version: int
+
+
+class Predictor:
+    """Answers predictions with the registry's models."""
+
+    def __init__(self, registry: ModelRegistry) -> None:
+        self._registry = registry
+
+    def predict_image(self, name: str, data: bytes) -> Prediction:
+        """Answer for one image file.
+
+        Args:
+            name: the model.
+            data: the image file's bytes; the format is told from them.
+
+        Raises:
+            ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError,
+            BundleError: see ``bundle.errors`` and ``runtime.errors``.
+        """
+        model = self._registry.get(name)
+        channels = model.bundle.params.img_channels
+        if not channels:
+            raise InvalidInput(
+                f"model {name!r} takes no images: its params.json has no img_channels"
+            )
+        image = decode_image(data, channels)  # (H, W, C)
+        outputs, backend = model.run(model.to_input(image))
+        batch = outputs[model.output.name]  # (1, num_classes)
+        scores = postprocess(batch[0])
+        return Prediction(scores, f"{backend.name}/{backend.device}", model.version)

@@ -1,0 +1,86 @@
+"""The store's models: listed, described, uploaded, deleted."""
+
+from __future__ import annotations
+
+import falcon
+
+from bundle.store import ModelStore
+from runtime.catalogue import Catalogue
+from runtime.publisher import Publisher
+from runtime.resources.body import MULTIPART, read_form, read_stream
+
+
+class Models:
+    """``GET /models``."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer an array of params.json objects, and how each is served."""
+        resp.media = self._catalogue.models()
+
+
+class ModelParams:
+    """``GET /params/{name}``."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Answer the served version's params.json."""
+        resp.media = self._catalogue.params(name)
+
+
+class Upload:
+    """``POST /upload``: a tar of a bundle's folder, gzipped or not."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Publish the next version; answer its name, version and backend."""
+        encoding = (req.get_header("Content-Encoding") or "identity").lower()
+        if encoding not in ("gzip", "identity"):
+            raise falcon.HTTPUnsupportedMediaType(
+                description=f"Content-Encoding {encoding[:40]!r} is not taken;"
+                " send a tar, as it is or with gzip"
+            )
+        if (req.content_type or "").lower().startswith(MULTIPART):
+            raise falcon.HTTPUnsupportedMediaType(
+                description="send the tar itself: curl -X POST -H"
+                " 'Content-Type: application/octet-stream' --data-binary @NAME.tar.gz"
+            )
+        published = self._publisher.publish(
+            read_stream(req), gzipped=encoding == "gzip"
+        )
+        backend = published.model.backend
+        resp.media = {
+            "name": published.name,
+            "version": published.version,
+            "backend": f"{backend.name}/{backend.device}",
+            "fallback_reason": published.model.fallback_reason,
+        }
+
+
+class Delete:
+    """``DELETE /delete/{name}``, and ``DELETE /delete`` with the field ``model``."""
+
+    def __init__(self, store: ModelStore, max_bytes: int) -> None:
+        self._store = store
+        self._max_bytes = max_bytes
+
+    def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Delete the model that the form names."""
+        form = read_form(req, self._max_bytes, "model")
+        self._delete(form["model"].decode(errors="replace"), resp)
+
+    def on_delete_named(
+        self, req: falcon.Request, resp: falcon.Response, name: str
+    ) -> None:
+        """Delete the model that the path names."""
+        self._delete(name, resp)
+
+    def _delete(self, name: str, resp: falcon.Response) -> None:
+        self._store.delete(name)
+        resp.media = {"deleted": name}

@@ -1,0 +1,93 @@
+"""``GET /``: a short page with the routes and the models."""
+
+from __future__ import annotations
+
+from html import escape
+from string import Template
+from typing import Any
+
+import falcon
+
+from runtime.catalogue import Catalogue
+
+_PAGE = Template("""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>tfaas-onnx</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
+       padding: 0 1rem; color: #222; background: #fff; }
+table { border-collapse: collapse; width: 100%; margin: 0 0 2rem; }
+th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #ddd;
+         vertical-align: top; }
+code { font-size: .9em; }
+</style>
+</head>
+<body>
+<h1>tfaas-onnx</h1>
+<h2>Models</h2>
+$models
+<h2>Routes</h2>
+<table>
+<tr><th>Request</th><th>What it does</th></tr>
+$routes
+</table>
+</body>
+</html>
+""")
+
+_ROUTES = (
+    ("POST", "/predict/image", "multipart image and model: array of probabilities"),
+    ("POST", "/upload", "a tar of a bundle's folder: publishes its next version"),
+    ("GET", "/models", "the models, and how each is served"),
+    ("GET", "/params/{name}", "a model's params.json"),
+    ("DELETE", "/delete/{name}", "delete a model with all its versions"),
+)
+
+
+class Page:
+    """``GET /``."""
+
+    def __init__(self, catalogue: Catalogue, base: str) -> None:
+        self._catalogue = catalogue
+        self._base = base
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer the page."""
+        resp.content_type = falcon.MEDIA_HTML
+        resp.text = _PAGE.substitute(
+            models=_models(self._catalogue.models()),
+            routes="\n".join(
+                _row(f"<code>{method} {escape(self._base + route)}</code>", what)
+                for method, route, what in _ROUTES
+            ),
+        )
+
+
+def _models(models: list[dict[str, Any]]) -> str:
+    if not models:
+        return "<p>None yet: train one with <code>trainer run</code>, or upload it.</p>"
+    rows = [_row("<b>Name</b>", "<b>Version</b>", "<b>Served by</b>")]
+    rows += [
+        _row(
+            escape(model["name"]),
+            escape(str(model.get("version", "-"))),
+            escape(_served_by(model)),
+        )
+        for model in models
+    ]
+    return f"<table>\n{chr(10).join(rows)}\n</table>"
+
+
+def _served_by(model: dict[str, Any]) -> str:
+    if "error" in model:
+        return f"broken: {model['error']}"
+    if not model["backend"]:
+        return "loaded on first use"
+    return f"{model['backend']}/{model['device']}"
+
+
+def _row(*cells: str) -> str:
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

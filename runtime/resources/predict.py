@@ -1,0 +1,32 @@
+"""Predictions."""
+
+from __future__ import annotations
+
+import falcon
+
+from runtime.errors import InvalidInput
+from runtime.predictor import Predictor
+from runtime.resources.body import read_form
+
+
+class PredictImage:
+    """``POST /predict/image``: multipart fields ``image`` and ``model``."""
+
+    def __init__(self, predictor: Predictor, max_bytes: int) -> None:
+        self._predictor = predictor
+        self._max_bytes = max_bytes
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer an array of probabilities, one a label."""
+        form = read_form(req, self._max_bytes, "image", "model")
+        prediction = self._predictor.predict_image(_text(form["model"]), form["image"])
+        resp.set_header("X-Model-Backend", prediction.backend)
+        resp.set_header("X-Model-Version", str(prediction.version))
+        resp.media = prediction.scores
+
+
+def _text(field: bytes) -> str:
+    try:
+        return field.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput("the field 'model' is not a text in UTF-8") from None
