@@ -58,7 +58,8 @@ class Params:
         input_node: the input's name in the serving signature.
         output_node: the output's name in the serving signature.
         img_channels: 1 gray, 3 colour, 0 takes no images.
-        extra: keys this project does not know, kept as they are.
+        stored: the file's content as it was read, keys that this project does not
+            know included; empty if it was not read from a file.
     """
 
     name: str
@@ -74,12 +75,12 @@ class Params:
     description: str = ""
     timestamp: str = ""
     preprocess: Preprocess = Preprocess()
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    stored: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """params.json's content: defaults of this project's own keys left out."""
+        """What a params.json of these values holds; empty ones are left out."""
         content = asdict(self)
-        content.update(content.pop("extra"))
+        del content["stored"]
         content["options"] = list(self.options)
         if self.preprocess == Preprocess():
             del content["preprocess"]
@@ -123,7 +124,7 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
     Raises:
         BundleError: a field is missing or of the wrong kind.
     """
-    known = {f.name for f in fields(Params)} - {"extra", "options", "preprocess"}
+    known = {f.name for f in fields(Params)} - {"options", "preprocess", "stored"}
     values: dict[str, Any] = {}
     for key in known & content.keys():
         values[key] = (
@@ -151,11 +152,7 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
         **values,
         options=tuple(options),
         preprocess=_preprocess(content.get("preprocess")),
-        extra={
-            key: value
-            for key, value in content.items()
-            if key not in known | {"options", "preprocess"}
-        },
+        stored=content,
     )
 
 

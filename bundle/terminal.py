@@ -9,17 +9,17 @@ from contextlib import contextmanager
 
 import click
 
-# The field's custom: 1 the work failed, 2 what was typed or given is wrong.
-FAILED = 1
-WRONG_INPUT = 2
+
+class Failed(click.ClickException):
+    """Ends a command: the work failed. Its sentence is on standard error."""
+
+    exit_code = 1
 
 
-class Failure(click.ClickException):
-    """Ends a command: its sentence on standard error, and its exit code."""
+class WrongInput(click.ClickException):
+    """Ends a command: what was typed or given is wrong."""
 
-    def __init__(self, sentence: object, exit_code: int) -> None:
-        super().__init__(str(sentence))
-        self.exit_code = exit_code
+    exit_code = 2
 
 
 @contextmanager

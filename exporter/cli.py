@@ -11,7 +11,7 @@ from bundle import __version__
 from bundle.errors import DomainError, ModelNotFound
 from bundle.folder import ONNX
 from bundle.store import ModelStore
-from bundle.terminal import FAILED, WRONG_INPUT, Failure
+from bundle.terminal import Failed, WrongInput
 from exporter.errors import ExportError, ParityFailed
 from runtime.config import load_config
 
@@ -37,7 +37,7 @@ def convert(model: str, models_dir: Path | None, verbose: bool) -> None:
     converted or answers otherwise than the SavedModel, 2 if there is no such model.
     """
     if importlib.util.find_spec("tf2onnx") is None:
-        raise Failure("tf2onnx is missing: pip install 'tfaas-onnx[export]'", FAILED)
+        raise Failed("tf2onnx is missing: pip install 'tfaas-onnx[export]'")
     from exporter.export import export
     from exporter.table import print_table
 
@@ -47,11 +47,11 @@ def convert(model: str, models_dir: Path | None, verbose: bool) -> None:
         parity = export(folder, verbose=verbose)
     except ParityFailed as ex:
         print_table(ex.parity)
-        raise Failure(ex, FAILED) from ex
+        raise Failed(str(ex)) from ex
     except ExportError as ex:
-        raise Failure(ex, FAILED) from ex
+        raise Failed(str(ex)) from ex
     except DomainError as ex:
-        raise Failure(ex, WRONG_INPUT) from ex
+        raise WrongInput(str(ex)) from ex
     print_table(parity)
     click.echo(f"wrote {folder / ONNX}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,14 +19,14 @@ class Catalogue:
         self._store = store
         self._registry = registry
 
-    def params(self, name: str) -> dict[str, Any]:
-        """params.json of the served version.
+    def params(self, name: str) -> Mapping[str, Any]:
+        """params.json of the served version, as it is stored.
 
         Raises:
             ModelNotFound: there is no such model.
             BundleError: its params.json is broken.
         """
-        return read_params(self._store.current(name).path).to_json()
+        return read_params(self._store.current(name).path).stored
 
     def models(self) -> list[dict[str, Any]]:
         """TFaaS's list: each model's params.json and timestamp, and how it is served.
@@ -48,7 +49,7 @@ class Catalogue:
         model = self._registry.peek(version.name)
         return {
             "timestamp": published.isoformat(timespec="seconds"),
-            **read_params(version.path).to_json(),
+            **read_params(version.path).stored,
             # The store's folder is the name that requests use.
             "name": version.name,
             "version": version.number,

@@ -9,7 +9,7 @@ import click
 
 from bundle import __version__
 from bundle.errors import DomainError
-from bundle.terminal import FAILED, WRONG_INPUT, Failure
+from bundle.terminal import Failed, WrongInput
 from runtime.config import Config, load_config
 
 
@@ -30,7 +30,7 @@ def serve(host: str | None, port: int | None, models_dir: Path | None) -> None:
     try:
         _serve(dataclasses.replace(load_config(), **given))  # type: ignore[arg-type]
     except DomainError as ex:
-        raise Failure(ex, WRONG_INPUT) from ex
+        raise WrongInput(str(ex)) from ex
 
 
 def _serve(config: Config) -> None:
@@ -50,8 +50,8 @@ def _serve(config: Config) -> None:
             ident=None,
         )
     except OSError as ex:
-        raise Failure(
-            f"cannot listen on {config.host} port {config.port}: {ex.strerror}", FAILED
+        raise Failed(
+            f"cannot listen on {config.host} port {config.port}: {ex.strerror}"
         ) from ex
     port = server.effective_port
     click.echo(

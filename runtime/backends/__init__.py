@@ -92,12 +92,13 @@ class Opened:
 
     Attributes:
         fallback_reason: why it is not ONNX Runtime, which was preferred; else empty.
-        is_proved: it runs the very model.onnx that passed its parity check.
+        is_proved: whether the model.onnx it runs passed its parity check; None if it
+            runs none.
     """
 
     backend: Backend
     fallback_reason: str = ""
-    is_proved: bool = False
+    is_proved: bool | None = None
 
 
 def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:

@@ -6,6 +6,7 @@ import falcon
 
 from bundle.store import ModelStore
 from runtime.catalogue import Catalogue
+from runtime.errors import InvalidInput
 from runtime.publisher import Publisher
 from runtime.resources.body import MULTIPART, read_form, read_stream
 
@@ -72,6 +73,11 @@ class Delete:
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Delete the model that the form names."""
+        if not (req.content_type or "").lower().startswith(MULTIPART):
+            raise InvalidInput(
+                "no model name is provided: send it as the form field 'model', or"
+                " DELETE /delete/NAME"
+            )
         form = read_form(req, self._max_bytes, "model")
         self._delete(form["model"].decode(errors="replace"), resp)
 

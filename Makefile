@@ -1,0 +1,44 @@
+# The commands that people and .ci/run both use. A fresh Debian or Ubuntu with Python 3.11,
+# git and make is enough: what else is needed is installed here.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := train,export,tensorflow,dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo serve test unit check format clean
+
+help: ## say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+# Made again when what is to be installed changes. The stamp is touched last, so an
+# interrupted installation is not taken for a whole one.
+$(VENV)/.installed: pyproject.toml constraints.txt tools/install.sh
+	PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS="$(EXTRAS)" sh tools/install.sh
+	@touch $@
+
+demo: $(VENV)/.installed ## train, export, serve and predict, the whole way, on MNIST
+	$(BIN)/python tools/demo.py
+
+serve: $(VENV)/.installed ## serve models/ in the foreground
+	$(BIN)/runtime serve
+
+test: $(VENV)/.installed ## all tests; real processes among them
+	$(BIN)/python -m pytest
+
+unit: $(VENV)/.installed ## the tests that need neither TensorFlow nor real processes
+	$(BIN)/python -m pytest -m "not slow and not tensorflow"
+
+check: $(VENV)/.installed ## formatting, lints, types, and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.installed ## bring the code into the one form that check wants
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove what the other targets made, but for the store
+	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
