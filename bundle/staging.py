@@ -108,5 +108,5 @@ def replace_file(path: Path, data: bytes) -> None:
 def _folders(root: Path) -> list[Path]:
     try:
         return list(root.iterdir())
-    except FileNotFoundError:
+    except OSError:  # not there; or not readable, which the first write will tell
         return []

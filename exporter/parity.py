@@ -36,6 +36,8 @@ TIMED_SECONDS = 2.0
 # Sizes for axes that the model leaves free: pictures, and all else.
 FREE_PIXELS = 32
 FREE_LENGTH = 8
+# A number against NaN: JSON has no infinity, and this leaves room to divide by.
+APART = 1e300
 
 Batch = dict[str, NDArray[Any]]
 
@@ -193,11 +195,11 @@ def _compare(
 
 
 def _difference(want: NDArray[Any], got: NDArray[Any]) -> NDArray[np.float64]:
-    """``|got - want|``; the same NaN or infinity is none, another is the largest."""
+    """``|got - want|``; the same NaN or infinity is none, another is ``APART``."""
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.abs(got.astype(np.float64) - want.astype(np.float64))
     same = (want == got) | (np.isnan(want) & np.isnan(got))
-    return np.where(same, 0.0, np.nan_to_num(difference, nan=sys.float_info.max))
+    return np.where(same, 0.0, np.nan_to_num(difference, nan=APART, posinf=APART))
 
 
 def _same_top1(want: NDArray[Any], got: NDArray[Any]) -> NDArray[np.bool_]:

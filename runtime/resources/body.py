@@ -33,7 +33,9 @@ def read_form(req: falcon.Request, max_bytes: int, *required: str) -> dict[str, 
         raise falcon.HTTPUnsupportedMediaType(
             description=f"send {MULTIPART} with the fields {', '.join(required)}"
         )
-    if (req.content_length or 0) > max_bytes:
+    if req.content_length is None:
+        raise InvalidInput("the request has no body, or does not say its length")
+    if req.content_length > max_bytes:
         raise TooLarge(f"the body is larger than {max_bytes} bytes")
     fields: dict[str, bytes] = {}
     for part in cast("MultipartForm", req.get_media()):

@@ -1,0 +1,116 @@
+"""Small real things for tests: ONNX models of a few numbers, bundles, pictures, tars."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+# (4, 3): pixel 0 feeds class 0, pixel 1 class 1, pixels 2 and 3 class 2.
+WEIGHTS = np.array(
+    [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]],
+    np.float32,
+)
+
+
+def linear_onnx(weights: np.ndarray = WEIGHTS) -> bytes:
+    """(batch, 2, 2, 1) float32 pixels -> (batch, 3): pixels as a row times weights."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["pixels"], ["row"]),
+            helper.make_node("MatMul", ["row", "weights"], ["scores"]),
+        ],
+        "linear",
+        [
+            helper.make_tensor_value_info(
+                "pixels", TensorProto.FLOAT, ["batch", 2, 2, 1]
+            )
+        ],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 3])],
+        [numpy_helper.from_array(weights.astype(np.float32), "weights")],
+    )
+    return serialize(graph)
+
+
+def serialize(graph: onnx.GraphProto) -> bytes:
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    name: str = "linear",
+    onnx_bytes: bytes | None = None,
+    proved: bool = True,
+    params: dict | None = None,
+    labels: tuple[str, ...] = ("zero", "one", "two"),
+) -> Path:
+    """A bundle that holds model.onnx alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = linear_onnx() if onnx_bytes is None else onnx_bytes
+    (folder / "params.json").write_text(
+        json.dumps(
+            {"name": name, "labels": "labels.txt", "img_channels": 1, **(params or {})}
+        )
+    )
+    (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels))
+    (folder / "model.onnx").write_bytes(content)
+    if proved:
+        write_parity(folder, sha256=hashlib.sha256(content).hexdigest())
+    return folder
+
+
+def write_parity(folder: Path, *, sha256: str, passed: bool = True) -> None:
+    report = {
+        "passed": passed,
+        "sha256": sha256,
+        "atol": 1e-5,
+        "rtol": 1e-4,
+        "max_abs_diff": 0.0,
+        "max_rel_diff": 0.0,
+        "top1_agreement": 1.0,
+        "samples": 1,
+    }
+    (folder / "parity.json").write_text(json.dumps(report))
+
+
+def tar_of(folder: Path, top: str = "linear", mode: str = "w:gz") -> bytes:
+    """As ``tar cfz`` of the bundle's folder."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode=mode) as tar:
+        tar.add(folder, arcname=top)
+    return target.getvalue()
+
+
+def png(pixels: list[list[int]]) -> bytes:
+    """A gray PNG of these 0..255 values."""
+    target = io.BytesIO()
+    Image.fromarray(np.array(pixels, np.uint8)).save(target, "PNG")
+    return target.getvalue()
+
+
+def form(**fields: bytes | str) -> tuple[bytes, dict[str, str]]:
+    """A multipart body as curl -F sends it, and its header."""
+    boundary = "----------------------------curlcurlcurl"
+    body = b""
+    for name, value in fields.items():
+        content = value.encode() if isinstance(value, str) else value
+        file = '; filename="x.bin"' if isinstance(value, bytes) else ""
+        body += (
+            f"--{boundary}\r\n"
+            f'Content-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+        ).encode()
+        body += content + b"\r\n"
+    body += f"--{boundary}--\r\n".encode()
+    return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}

@@ -1,0 +1,157 @@
+"""Expected values come from Keras itself."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+pytestmark = pytest.mark.tensorflow
+
+
+def run(model, inputs):
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, inputs), strict=True))
+
+
+@pytest.fixture
+def convert():
+    from exporter.convert import convert
+
+    return convert
+
+
+def shapes(nodes):
+    return {
+        node.name: [d.dim_param or d.dim_value for d in node.type.tensor_type.shape.dim]
+        for node in nodes
+    }
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_a_sequential_model_answers_as_keras(convert, saved_model, small_cnn, size):
+    """from_keras breaks on these: tensorflow-onnx issues 2319 and 2448."""
+    model = convert(saved_model(small_cnn))
+    images = np.random.default_rng(size).uniform(0, 255, (size, 8, 8, 1))
+    images = images.astype(np.float32)
+    expected = np.asarray(small_cnn(images, training=False))
+    answered = run(model, {"input_1": images})["output_0"]
+    np.testing.assert_allclose(answered, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_graph_has_the_signatures_names_and_a_free_batch(
+    convert, saved_model, small_cnn
+):
+    model = convert(saved_model(small_cnn))
+    assert shapes(model.graph.input) == {"input_1": ["batch", 8, 8, 1]}
+    assert shapes(model.graph.output) == {"output_0": ["batch", 3]}
+    assert {o.domain: o.version for o in model.opset_import}[""] == 18
+
+
+def test_dropout_is_gone(convert, saved_model, small_cnn):
+    operators = {n.op_type for n in convert(saved_model(small_cnn)).graph.node}
+    assert "Dropout" not in operators
+    assert not any(op.startswith("Random") for op in operators)
+
+
+def test_a_functional_model_of_several_inputs_and_outputs(convert, saved_model, keras):
+    left = keras.Input((3,), name="left")
+    right = keras.Input((2,), name="right")
+    joined = keras.layers.Concatenate()([left, right])
+    model = keras.Model(
+        {"left": left, "right": right},
+        {
+            "sum": keras.layers.Dense(1, name="sum")(joined),
+            "classes": keras.layers.Dense(4, activation="softmax")(joined),
+        },
+    )
+    converted = convert(saved_model(model))
+    assert set(shapes(converted.graph.input)) == {"left", "right"}
+    assert set(shapes(converted.graph.output)) == {"sum", "classes"}
+    inputs = {
+        "left": np.array([[1, 2, 3]], np.float32),
+        "right": np.array([[4, 5]], np.float32),
+    }
+    expected = model(inputs)
+    answered = run(converted, inputs)
+    for name in ("sum", "classes"):
+        np.testing.assert_allclose(
+            answered[name], np.asarray(expected[name]), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_a_subclassed_model(convert, saved_model, keras):
+    class Halver(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, numbers):
+            return self.dense(numbers) / 2
+
+    model = Halver()
+    numbers = np.array([[1, 2, 3]], np.float32)
+    expected = np.asarray(model(numbers))
+    converted = convert(saved_model(model))
+    (name,) = shapes(converted.graph.input)
+    (answered,) = run(converted, {name: numbers}).values()
+    np.testing.assert_allclose(answered, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_model_of_a_fixed_batch_keeps_it(convert, tmp_path):
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.double = tf.function(
+        lambda numbers: {"doubled": 2 * numbers},
+        input_signature=[tf.TensorSpec([4, 3], tf.float32, name="numbers")],
+    )
+    signatures = {"serving_default": module.double}
+    tf.saved_model.save(module, tmp_path, signatures=signatures)
+    converted = convert(tmp_path)
+    assert shapes(converted.graph.input) == {"numbers": [4, 3]}
+    assert shapes(converted.graph.output) == {"doubled": [4, 3]}
+
+
+def test_what_tf2onnx_leaves_unconverted_is_an_error(convert, saved_model, keras):
+    """tf2onnx 1.17 reports success and leaves Erfc, which no ONNX Runtime loads."""
+    from exporter.errors import ExportError
+
+    model = keras.Sequential(
+        [
+            keras.Input((3,), name="input_1"),
+            keras.layers.Dense(2, activation="gelu"),
+        ]
+    )
+    with pytest.raises(ExportError, match=r"Erfc.*TensorFlow serves this model"):
+        convert(saved_model(model))
+
+
+def test_a_file_that_is_no_saved_model_is_an_error(convert, tmp_path):
+    from exporter.errors import ExportError
+
+    (tmp_path / "saved_model.pb").write_bytes(b"junk")
+    with pytest.raises(ExportError, match="TensorFlow cannot load"):
+        convert(tmp_path)
+
+
+def test_a_saved_model_without_a_serving_signature_names_those_it_has(
+    convert, tmp_path
+):
+    import tensorflow as tf
+
+    from exporter.errors import ExportError
+
+    module = tf.Module()
+    module.double = tf.function(
+        lambda x: 2 * x, input_signature=[tf.TensorSpec([None], tf.float32)]
+    )
+    tf.saved_model.save(module, tmp_path, signatures={"double": module.double})
+    with pytest.raises(ExportError, match="no signature 'serving_default'.* double"):
+        convert(tmp_path)
+
+
+def test_the_result_passes_the_checker(convert, saved_model, small_cnn):
+    onnx.checker.check_model(convert(saved_model(small_cnn)), full_check=True)

@@ -1,0 +1,104 @@
+import json
+
+import numpy as np
+import pytest
+
+from bundle.errors import BundleError
+from bundle.folder import open_bundle
+from exporter.errors import ExportError, ParityFailed
+from exporter.export import export
+from runtime.backends import BackendOptions, open_backend
+from tests.examples import write_bundle
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture
+def folder(saved_model, small_cnn):
+    """A bundle of three classes, with three pictures to try it on."""
+    folder = saved_model(small_cnn)
+    write_bundle(folder, name="small", proved=False)
+    (folder / "model.onnx").unlink()
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), np.uint8)
+    np.savez(folder / "sample.npz", images=images, labels=np.arange(3))
+    return folder
+
+
+def files(folder):
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_a_bundle_gains_a_proved_model(folder):
+    before = files(folder)
+    parity = export(folder)
+    assert parity.passed
+    assert "sample" in {case.inputs for case in parity.cases}
+    assert files(folder) - before == {"model.onnx", "parity.json"}
+    opened = open_backend(open_bundle(folder), BackendOptions())
+    assert (opened.backend.name, opened.is_proved) == ("onnxruntime", True)
+
+
+def test_parity_json_is_plain_json_of_the_report(folder):
+    parity = export(folder)
+    stored = json.loads((folder / "parity.json").read_bytes())
+    assert stored == json.loads(json.dumps(parity.to_json()))
+
+
+def test_a_saved_model_without_params_is_converted_too(saved_model, small_cnn):
+    folder = saved_model(small_cnn)
+    assert export(folder).passed
+    assert (folder / "model.onnx").is_file()
+
+
+def lie(monkeypatch):
+    """Have the conversion give back another model: its weights are doubled."""
+    import onnx
+    from onnx import numpy_helper
+
+    import exporter.convert
+
+    honest = exporter.convert.convert
+
+    def convert(path):
+        model = honest(path)
+        for tensor in model.graph.initializer:
+            if tensor.data_type == onnx.TensorProto.FLOAT:
+                doubled = numpy_helper.to_array(tensor) * 2
+                tensor.CopyFrom(numpy_helper.from_array(doubled, tensor.name))
+        return model
+
+    monkeypatch.setattr(exporter.convert, "convert", convert)
+
+
+def test_a_model_that_answers_otherwise_leaves_no_onnx(folder, monkeypatch):
+    export(folder)
+    lie(monkeypatch)
+    with pytest.raises(ParityFailed, match="answers otherwise") as caught:
+        export(folder)
+    assert caught.value.parity.max_abs_diff > 1e-4
+    assert not (folder / "model.onnx").exists()
+    assert json.loads((folder / "parity.json").read_bytes())["passed"] is False
+    opened = open_backend(open_bundle(folder), BackendOptions())
+    assert opened.backend.name == "tensorflow"
+    assert "no model.onnx" in opened.fallback_reason
+
+
+def test_a_model_that_cannot_be_converted_changes_nothing(saved_model, keras):
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(2, activation="gelu")]
+    )
+    folder = saved_model(model)
+    before = files(folder)
+    with pytest.raises(ExportError):
+        export(folder)
+    assert files(folder) == before
+
+
+def test_a_bundle_of_onnx_alone_has_nothing_to_convert(tmp_path):
+    with pytest.raises(BundleError, match="nothing to convert"):
+        export(write_bundle(tmp_path / "linear"))
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    with pytest.raises(BundleError, match="neither a bundle nor a SavedModel"):
+        export(tmp_path)

@@ -1,0 +1,135 @@
+"""Two fakes of known differences: what the report says of them is computed by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from bundle.folder import Sample
+from bundle.params import Preprocess
+from exporter.parity import BATCH_SIZES, prove
+from runtime.backends import TensorSpec
+from tests.runtime.fakes import FakeBackend
+
+FLOAT = np.dtype(np.float32)
+
+
+@pytest.fixture
+def onnx_path(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"abc")
+    return path
+
+
+def report(onnx_path, row, other, **options):
+    reference = FakeBackend(row, name="tensorflow")
+    candidate = FakeBackend(other, name="onnxruntime")
+    sample = options.pop("sample", None)
+    return prove(reference, candidate, onnx_path, Preprocess(**options), sample)
+
+
+def test_equal_answers_pass(onnx_path):
+    parity = report(onnx_path, (0.1, 0.2, 0.7), (0.1, 0.2, 0.7))
+    assert parity.passed
+    assert parity.max_abs_diff == parity.max_rel_diff == 0.0
+    assert parity.top1_agreement == 1.0
+
+
+def test_the_differences_are_the_largest_there_are(onnx_path):
+    parity = report(onnx_path, (0.25, 0.25, 0.5), (0.25, 0.26, 0.5))
+    assert parity.max_abs_diff == pytest.approx(0.01, rel=1e-5)
+    assert parity.max_rel_diff == pytest.approx(0.04, rel=1e-5)
+    assert not parity.passed
+
+
+@pytest.mark.parametrize(
+    ("difference", "passed"), [(1.0e-5, True), (1.09e-4, True), (1.2e-4, False)]
+)
+def test_the_tolerance_is_absolute_plus_relative(onnx_path, difference, passed):
+    """At 1.0 it allows 1e-5 + 1e-4."""
+    parity = report(onnx_path, (0.0, 0.0, 1.0), (0.0, 0.0, 1.0 + difference))
+    assert parity.passed is passed
+
+
+def test_another_best_class_fails_even_when_every_value_is_near(onnx_path):
+    """A tie is no such case: both classes are best."""
+    near = report(onnx_path, (0.5, 0.5 + 1e-6, 0.0), (0.5 + 1e-6, 0.5, 0.0))
+    assert near.passed
+    other = report(onnx_path, (0.4, 0.6, 0.0), (0.6, 0.4, 0.0))
+    assert other.top1_agreement == 0.0
+    assert not other.passed
+
+
+def test_nan_where_there_was_a_number_fails_and_is_still_json(onnx_path):
+    parity = report(onnx_path, (0.1, 0.2, 0.7), (0.1, np.nan, 0.7))
+    assert not parity.passed
+    json.loads(
+        json.dumps(parity.to_json(), allow_nan=False),
+    )
+
+
+def test_the_same_nan_on_both_sides_is_the_same(onnx_path):
+    parity = report(onnx_path, (np.nan, 0.2, 0.7), (np.nan, 0.2, 0.7))
+    assert parity.max_abs_diff == 0.0
+
+
+def test_every_kind_of_input_is_tried_at_every_batch_size(onnx_path):
+    images = np.arange(3 * 4, dtype=np.uint8).reshape(3, 2, 2, 1)
+    sample = Sample(images, np.array([0, 1, 2]))
+    parity = report(onnx_path, (0, 0, 1), (0, 0, 1), sample=sample)
+    assert {(case.inputs, case.batch_size) for case in parity.cases} == {
+        (kind, size)
+        for kind in ("sample", "random", "zeros", "white")
+        for size in BATCH_SIZES
+    }
+    assert BATCH_SIZES == (1, 2, 7, 32)
+
+
+def test_both_backends_are_asked_the_same(onnx_path):
+    reference, candidate = FakeBackend(), FakeBackend()
+    prove(reference, candidate, onnx_path, Preprocess(), None)
+    compared = 0
+    for asked, again in zip(reference.batches, candidate.batches, strict=False):
+        if asked is again:
+            compared += 1
+    assert compared >= len(BATCH_SIZES) * 3
+
+
+def test_random_pixels_cover_the_whole_range_of_a_picture(onnx_path):
+    reference = FakeBackend()
+    prove(reference, FakeBackend(), onnx_path, Preprocess(), None)
+    seen = np.concatenate([b["pixels"].ravel() for b in reference.batches])
+    assert (seen.min(), seen.max()) == (0, 255)
+
+
+def test_inputs_pass_through_the_bundles_preprocess(onnx_path):
+    """scale 1/255 means that the model never sees 255."""
+    reference = FakeBackend()
+    how = Preprocess(scale=1 / 255)
+    prove(reference, FakeBackend(), onnx_path, how, None)
+    seen = np.concatenate([b["pixels"].ravel() for b in reference.batches])
+    assert (seen.min(), seen.max()) == (0, 1)
+
+
+def test_a_fixed_batch_is_the_only_size(onnx_path):
+    spec = TensorSpec("pixels", FLOAT, (4, 2, 2, 1))
+    reference, candidate = FakeBackend(inputs=(spec,)), FakeBackend(inputs=(spec,))
+    parity = prove(reference, candidate, onnx_path, Preprocess(), None)
+    assert {case.batch_size for case in parity.cases} == {4}
+
+
+def test_a_model_of_no_pictures_is_asked_numbers(onnx_path):
+    spec = TensorSpec("row", FLOAT, (None, 5))
+    reference, candidate = FakeBackend(inputs=(spec,)), FakeBackend(inputs=(spec,))
+    parity = prove(reference, candidate, onnx_path, Preprocess(), None)
+    assert {case.inputs for case in parity.cases} == {"random", "zeros", "ones"}
+
+
+def test_the_report_bears_the_files_digest_and_the_versions(onnx_path):
+    parity = report(onnx_path, (0, 0, 1), (0, 0, 1))
+    # sha256 of "abc": FIPS 180-2, appendix B.1.
+    assert parity.sha256 == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
+    assert {"onnxruntime", "numpy", "tf2onnx", "tensorflow"} <= set(parity.versions)
+    assert set(parity.milliseconds_per_image) == {"tensorflow", "onnxruntime"}

@@ -1,0 +1,103 @@
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+
+from bundle.errors import ShapeError
+from runtime.backends import BackendOptions
+from runtime.backends.onnx import CPU, CUDA, open_onnx
+from runtime.errors import BackendError
+from tests.examples import linear_onnx, serialize
+
+HAS_CUDA = CUDA in onnxruntime.get_available_providers()
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(linear_onnx())
+    return path
+
+
+def test_it_answers_as_computed_by_hand(path):
+    backend = open_onnx(path, BackendOptions(provider="cpu"))
+    pixels = np.array([1, 2, 3, 4], np.float32).reshape(1, 2, 2, 1)
+    # Row times tests.examples.WEIGHTS: 1, 2, 3 + 4.
+    assert backend.run({"pixels": pixels})["scores"].tolist() == [[1, 2, 7]]
+
+
+def test_it_tells_its_tensors_and_its_device(path):
+    backend = open_onnx(path, BackendOptions(provider="cpu"))
+    assert (backend.name, backend.device) == ("onnxruntime", CPU)
+    assert [(i.name, i.dtype, i.shape) for i in backend.inputs] == [
+        ("pixels", np.float32, (None, 2, 2, 1))
+    ]
+    assert [(o.name, o.shape) for o in backend.outputs] == [("scores", (None, 3))]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "sentence"),
+    [
+        ({}, "input 'pixels' is missing"),
+        ({"img": np.zeros((1, 2, 2, 1), np.float32)}, "no input 'img'"),
+        (
+            {"pixels": np.zeros((1, 3, 2, 1), np.float32)},
+            r"shape \(1, 3, 2, 1\) .* takes \(any, 2, 2, 1\)",
+        ),
+        ({"pixels": np.zeros((2, 2, 1), np.float32)}, "has shape"),
+        ({"pixels": np.zeros((1, 2, 2, 1))}, "is float64 .* takes float32"),
+        ({"pixels": np.zeros((0, 2, 2, 1), np.float32)}, "empty batch"),
+    ],
+)
+def test_a_wrong_input_is_told_what_was_expected(path, inputs, sentence):
+    backend = open_onnx(path, BackendOptions(provider="cpu"))
+    with pytest.raises(ShapeError, match=sentence):
+        backend.run(inputs)
+
+
+def test_a_file_that_is_no_model_names_no_folder(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"not a model")
+    with pytest.raises(BackendError) as caught:
+        open_onnx(path, BackendOptions(provider="cpu"))
+    assert str(caught.value) == "ONNX Runtime cannot load model.onnx"
+
+
+def test_a_model_that_cannot_run_is_found_when_it_is_opened(tmp_path):
+    """A session opens on it; only a run shows that its shapes do not meet."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Shape", ["pixels"], ["shape"]),
+            helper.make_node("Reshape", ["bias", "shape"], ["scores"]),
+        ],
+        "broken",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 5])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 5])],
+        [helper.make_tensor("bias", TensorProto.FLOAT, [3], [1.0, 2.0, 3.0])],
+    )
+    path = tmp_path / "model.onnx"
+    path.write_bytes(serialize(graph))
+    with pytest.raises(BackendError, match="ONNX Runtime failed"):
+        open_onnx(path, BackendOptions(provider="cpu"))
+
+
+@pytest.mark.skipif(HAS_CUDA, reason="this onnxruntime is built with CUDA")
+def test_cuda_asked_for_and_not_there_is_an_error(path):
+    with pytest.raises(BackendError, match="built without CUDA"):
+        open_onnx(path, BackendOptions(provider="cuda"))
+
+
+@pytest.mark.skipif(HAS_CUDA, reason="this onnxruntime is built with CUDA")
+def test_auto_without_cuda_is_the_cpu(path):
+    assert open_onnx(path, BackendOptions(provider="auto")).device == CPU
+
+
+@pytest.mark.skipif(HAS_CUDA, reason="this onnxruntime is built with CUDA")
+def test_cuda_that_is_listed_and_does_not_work_is_the_cpu(path, monkeypatch, caplog):
+    """The CUDA wheel lists CUDA on machines without its libraries too."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
+    with pytest.warns(UserWarning, match=CUDA):
+        backend = open_onnx(path, BackendOptions(provider="auto"))
+    assert backend.device == CPU
+    assert "CUDA does not work" in caplog.text

@@ -1,0 +1,105 @@
+import logging
+
+import pytest
+
+import runtime.backends
+from bundle.errors import BundleError
+from bundle.folder import open_bundle
+from runtime.backends import BackendOptions, open_backend
+from runtime.errors import BackendError
+from tests.examples import linear_onnx, write_bundle, write_parity
+from tests.runtime.fakes import FakeBackend
+
+CPU = BackendOptions(provider="cpu")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return write_bundle(tmp_path / "linear")
+
+
+@pytest.fixture
+def tensorflow(folder, monkeypatch):
+    """A SavedModel beside model.onnx, and a stand-in for the engine that reads it."""
+    (folder / "saved_model.pb").touch()
+    (folder / "variables").mkdir()
+    (folder / "variables" / "variables.index").touch()
+    backend = FakeBackend(name="tensorflow")
+    monkeypatch.setattr(runtime.backends, "open_saved_model", lambda bundle: backend)
+    return backend
+
+
+def test_onnx_that_was_proved_is_preferred(folder, tensorflow):
+    opened = open_backend(open_bundle(folder), CPU)
+    assert opened.backend.name == "onnxruntime"
+    assert opened.is_proved is True
+    assert opened.fallback_reason == ""
+
+
+def test_onnx_without_a_proof_serves_and_is_shown_as_unproved(folder):
+    (folder / "parity.json").unlink()
+    assert open_backend(open_bundle(folder), CPU).is_proved is False
+
+
+def remove(folder):
+    (folder / "model.onnx").unlink()
+
+
+def spoil(folder):
+    (folder / "model.onnx").write_bytes(b"not a model")
+    (folder / "parity.json").unlink()
+
+
+def exchange(folder):
+    (folder / "model.onnx").write_bytes(linear_onnx() + b"\0")
+
+
+def fail_parity(folder):
+    write_parity(folder, sha256="0" * 64, passed=False)
+
+
+def spoil_parity(folder):
+    (folder / "parity.json").write_text("{}")
+
+
+REFUSALS = [
+    (remove, "there is no model.onnx"),
+    (spoil, "ONNX Runtime cannot load model.onnx"),
+    (exchange, "not the one that parity.json proved"),
+    (fail_parity, "failed its parity check"),
+    (spoil_parity, "parity.json is not a parity report"),
+]
+
+
+@pytest.mark.parametrize(("damage", "reason"), REFUSALS)
+def test_onnx_that_may_not_serve_falls_back_with_its_reason(
+    folder, tensorflow, caplog, damage, reason
+):
+    damage(folder)
+    with caplog.at_level(logging.WARNING):
+        opened = open_backend(open_bundle(folder), CPU)
+    assert opened.backend is tensorflow
+    assert reason in opened.fallback_reason
+    assert reason in caplog.text
+    assert opened.is_proved is None
+
+
+@pytest.mark.parametrize(("damage", "reason"), REFUSALS)
+def test_required_onnx_that_may_not_serve_is_an_error(
+    folder, tensorflow, damage, reason
+):
+    damage(folder)
+    with pytest.raises(BackendError, match=reason):
+        open_backend(open_bundle(folder), BackendOptions(onnx="require"))
+
+
+@pytest.mark.parametrize(("damage", "reason"), REFUSALS[1:])
+def test_with_nothing_to_fall_back_to_the_bundle_is_to_blame(folder, damage, reason):
+    damage(folder)
+    with pytest.raises(BundleError, match="no saved_model.pb to fall back to"):
+        open_backend(open_bundle(folder), CPU)
+
+
+def test_onnx_switched_off_is_tensorflow_without_a_reason(folder, tensorflow):
+    opened = open_backend(open_bundle(folder), BackendOptions(onnx="off"))
+    assert (opened.backend, opened.fallback_reason) == (tensorflow, "")

@@ -1,0 +1,189 @@
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bundle.errors import BundleError, ModelNotFound
+from bundle.folder import open_bundle
+from bundle.store import ModelStore
+from runtime.backends import Opened
+from runtime.errors import BackendError
+from runtime.model import Model
+from runtime.registry import ModelRegistry
+from tests.examples import write_bundle
+from tests.runtime.fakes import FakeBackend
+
+
+class Opener:
+    """Opens versions with a fake backend, and keeps which it was asked for."""
+
+    def __init__(self):
+        self.opened = []
+        self.broken = set()
+
+    def __call__(self, version):
+        self.opened.append((version.name, version.number))
+        if version.number in self.broken:
+            raise BackendError("broken weights")
+        bundle = open_bundle(version.path)
+        return Model(bundle, version.number, Opened(FakeBackend()), None)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ModelStore(tmp_path / "models")
+
+
+@pytest.fixture
+def opener():
+    return Opener()
+
+
+@pytest.fixture
+def registry(store, opener):
+    return ModelRegistry(store, opener, limit=2)
+
+
+def publish(store, name="linear"):
+    return store.install(lambda folder: write_bundle(folder, name=name))
+
+
+def test_a_model_is_loaded_once(store, opener, registry):
+    publish(store)
+    assert registry.get("linear") is registry.get("linear")
+    assert opener.opened == [("linear", 1)]
+
+
+def test_a_new_version_serves_on_the_next_request(store, registry):
+    publish(store)
+    registry.get("linear")
+    publish(store)
+    assert registry.get("linear").version == 2
+
+
+def test_a_model_that_gained_a_file_is_loaded_again(store, registry):
+    version = publish(store)
+    before = registry.get("linear")
+    (version.path / "new-file").touch()
+    assert registry.get("linear") is not before
+
+
+def test_a_broken_version_does_not_replace_one_that_serves(store, opener, registry):
+    publish(store)
+    registry.get("linear")
+    opener.broken = {2}
+    publish(store)
+    assert registry.get("linear").version == 1
+    assert registry.get("linear").version == 1
+    assert opener.opened == [("linear", 1), ("linear", 2)], "and it is tried once"
+
+
+def test_after_a_broken_version_a_whole_one_serves(store, opener, registry):
+    publish(store)
+    registry.get("linear")
+    opener.broken = {2}
+    publish(store)
+    registry.get("linear")
+    publish(store)
+    assert registry.get("linear").version == 3
+
+
+def test_a_broken_model_is_an_error_of_the_server(store, opener, registry):
+    opener.broken = {1}
+    publish(store)
+    with pytest.raises(BackendError, match="'linear' cannot be loaded: broken weights"):
+        registry.get("linear")
+
+
+def test_a_broken_bundle_is_an_error_of_the_server(store, registry):
+    publish(store)
+    (store.root / "linear" / "1" / "labels.txt").unlink()
+    with pytest.raises(BackendError, match="labels.txt is missing"):
+        registry.get("linear")
+
+
+def test_a_deleted_model_is_let_go(store, registry):
+    publish(store)
+    registry.get("linear")
+    store.delete("linear")
+    with pytest.raises(ModelNotFound):
+        registry.get("linear")
+    assert registry.peek("linear") is None
+
+
+def test_a_name_used_again_after_delete_serves_the_new_model(store, opener, registry):
+    """TFaaS itself goes on serving the old weights."""
+    publish(store)
+    before = registry.get("linear")
+    store.delete("linear")
+    publish(store)
+    assert registry.get("linear") is not before
+
+
+def test_a_model_deleted_while_it_is_read_is_not_found(store, registry, opener):
+    publish(store)
+
+    def delete_and_fail(version):
+        store.delete("linear")
+        raise BundleError("params.json is missing")
+
+    registry = ModelRegistry(store, delete_and_fail, limit=2)
+    with pytest.raises(ModelNotFound):
+        registry.get("linear")
+
+
+def test_the_model_unused_longest_goes_first(store, registry):
+    for name in ("a", "b", "c"):
+        publish(store, name)
+    registry.get("a")
+    registry.get("b")
+    registry.get("a")
+    registry.get("c")
+    loaded = [name for name in ("a", "b", "c") if registry.peek(name)]
+    assert loaded == ["a", "c"]
+
+
+def test_many_first_requests_load_one_model(store):
+    publish(store)
+    opened, go = [], threading.Event()
+
+    def open_slowly(version):
+        opened.append(version)
+        assert go.wait(10)
+        return Opener()(version)
+
+    registry = ModelRegistry(store, open_slowly, limit=2)
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(registry.get, "linear") for _ in range(8)]
+        go.set()
+        models = {id(future.result(timeout=10)) for future in futures}
+    assert len(models) == len(opened) == 1
+
+
+def test_one_model_loading_does_not_hold_up_another(store):
+    for name in ("slow", "quick"):
+        publish(store, name)
+    started, go = threading.Event(), threading.Event()
+
+    def open_one(version):
+        if version.name == "slow":
+            started.set()
+            assert go.wait(10)
+        return Opener()(version)
+
+    registry = ModelRegistry(store, open_one, limit=2)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(registry.get, "slow")
+        assert started.wait(10)
+        assert registry.get("quick").version == 1
+        go.set()
+        assert slow.result(timeout=10).version == 1
+
+
+def test_a_store_that_was_removed_has_no_models(store, registry):
+    publish(store)
+    registry.get("linear")
+    shutil.rmtree(store.root)
+    with pytest.raises(ModelNotFound):
+        registry.get("linear")
