@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bundle.errors import BundleError
@@ -41,13 +45,31 @@ def export(folder: Path, *, verbose: bool = False) -> Parity:
     with quiet_stderr(not verbose), tempfile.TemporaryDirectory() as scratch:
         candidate = Path(scratch, ONNX)
         parity = _convert_and_prove(folder, candidate, how, sample)
-        if not parity.passed:
-            (folder / ONNX).unlink(missing_ok=True)
-        replace_file(folder / PARITY, _to_json(parity))
-        if not parity.passed:
-            raise ParityFailed(parity)
-        replace_file(folder / ONNX, candidate.read_bytes())
+        with _alone_in(folder):
+            if not parity.passed:
+                (folder / ONNX).unlink(missing_ok=True)
+            replace_file(folder / PARITY, _to_json(parity))
+            if not parity.passed:
+                raise ParityFailed(parity)
+            replace_file(folder / ONNX, candidate.read_bytes())
     return parity
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Two exports at a time would pair one's parity.json with the other's model.onnx.
+
+    Alone, whatever temporary file is there was left by one that was killed.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for name in (PARITY, ONNX):
+            for left in folder.glob(f".{name}.*"):
+                left.unlink()
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _open(folder: Path) -> tuple[Preprocess, Sample | None]:

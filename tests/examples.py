@@ -1,4 +1,4 @@
-"""Small real things for tests: ONNX models of a few numbers, bundles, pictures, tars."""
+"""Small real things for tests: models of a few numbers, bundles, pictures, tars."""
 
 from __future__ import annotations
 

@@ -23,11 +23,9 @@ def test_the_seed_documents_config_is_read():
     assert (config.port, config.model_dir, config.verbose) == (8083, Path("models"), 1)
 
 
-def test_every_key_of_tfaas_is_known():
-    keys = "logFile cacheLimit rate monitRecord".split()
-    values = {"logFile": "", "cacheLimit": 3, "rate": "100-S", "monitRecord": {}}
-    assert config_from_json({**SEED, **values}).cache_limit == 3
-    assert set(keys) == set(values)
+def test_every_other_key_of_tfaas_is_known():
+    others = {"logFile": "", "cacheLimit": 3, "rate": "100-S", "monitRecord": {}}
+    assert config_from_json({**SEED, **others}).cache_limit == 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,131 @@
+"""Real processes: the command-line tools, and servers on loopback."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+# Long enough for a busy machine of two cores; what takes longer hangs.
+PATIENCE = 300
+
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    "PYTHONUNBUFFERED": "1",
+}
+ENVIRONMENT.pop("TFAAS_CONFIG", None)
+
+
+def pytest_collection_modifyitems(items):
+    """Whatever is here starts processes, and comes after what is quick."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+def run(command: str, folder: Path, code: int = 0) -> str:
+    """Type a command in a folder; what it wrote, standard error included."""
+    done = subprocess.run(
+        ["bash", "-e", "-c", command],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout
+    return done.stdout
+
+
+class Server:
+    """A server's process, and the address it said it listens on."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+        self.process = process
+        self.url = url
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+
+@contextmanager
+def serving(command: str, folder: Path) -> Iterator[Server]:
+    """Run a server for the length of a block.
+
+    It listens before it says so, so its first line with an address is the moment from
+    which it answers.
+    """
+    with (folder / "server.log").open("a") as log:
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {command} 2>&1"],
+            cwd=folder,
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                log.write(line)
+                if found := re.search(r"http://[^/\s]+", line):
+                    break
+            else:
+                pytest.fail((folder / "server.log").read_text())
+            # Drained, or a talkative server stops when the pipe is full.
+            drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=log)
+            yield Server(process, found.group())
+        finally:
+            process.kill()
+            process.wait(PATIENCE)
+        drain.wait(PATIENCE)
+
+
+WAITRESS = "waitress-serve --listen=127.0.0.1:0 runtime.app:app"
+RUNTIME = "runtime serve --port 0"
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which README's training has run: all of MNIST, one epoch."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copy(ROOT / "config.json", folder)
+    (folder / "train.log").write_text(run(readme_block("train"), folder))
+    return folder
+
+
+@pytest.fixture
+def work(trained: Path, tmp_path: Path) -> Path:
+    """A folder of one's own, with a copy of the trained bundle and config.json."""
+    shutil.copytree(trained / "mnist", tmp_path / "mnist")
+    shutil.copy(trained / "config.json", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def store(work: Path) -> Path:
+    """The same, with the bundle as version 1 of the store."""
+    shutil.copytree(work / "mnist", work / "models" / "mnist" / "1")
+    return work
+
+
+def readme_block(name: str) -> str:
+    """One of README's shell blocks, as it stands there."""
+    text = (ROOT / "README.md").read_text()
+    found = re.search(rf"<!-- transcript: {name} -->\n```sh\n(.*?)```", text, re.S)
+    assert found, f"README has no transcript block {name!r}"
+    return found.group(1)

@@ -1,0 +1,100 @@
+"""README's transcript, typed as it stands there, through waitress-serve."""
+
+import json
+import re
+import shutil
+import socket
+
+import numpy as np
+
+from tests.end_to_end.conftest import ROOT, readme_block, run, serving
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def transcript(folder):
+    """Serve and ask, with a free port where README has 8083; the three replies."""
+    port = str(free_port())
+    serve = readme_block("serve").strip().replace("8083", port)
+    ask = readme_block("ask").replace("8083", port)
+    with serving(serve, folder) as server:
+        # Whole replies with their headers, which README's lines do not show.
+        output = run(ask.replace("curl http", "curl -sSi http"), folder)
+        assert server.process.poll() is None
+    return output
+
+
+def replies(output):
+    bodies = re.findall(r"^[\[{].*[\]}]", output, re.M)
+    return [json.loads(body) for body in bodies]
+
+
+def test_every_shell_block_of_the_readme_is_run():
+    """`make demo` and `make test` are what CI and a new user run; the rest is here."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    names = ("train", "serve", "ask")
+    known = {"make demo\n", "make test\n", *map(readme_block, names)}
+    assert set(blocks) == known
+
+
+def test_training_says_what_the_seed_document_shows(trained):
+    log = (trained / "train.log").read_text()
+    for line in (
+        "x_train shape: (60000, 28, 28, 1)",
+        "60000 train samples",
+        "10000 test samples",
+        "34,826",
+        "### input ['serving_default_input_1:0']",
+    ):
+        assert line in log
+    accuracy = float(re.search(r"Test accuracy: ([0-9.]+)", log).group(1))
+    assert accuracy >= 0.97
+
+
+# The seed document's `ls mnist`, but keras_metadata.pb, which Keras 3 has not.
+SEED = """
+assets            model.graph       saved_model.pb    variables
+fingerprint.pb    labels.txt        params.json       saved_model.pbtxt
+"""
+OURS = "manifest.json model.keras model.onnx parity.json report sample.npz"
+
+
+def test_the_bundle_holds_all_that_tfaas_reads_and_more(trained):
+    expected = {*SEED.split(), *OURS.split()}
+    assert expected <= set((trained / "train.log").read_text().splitlines())
+    assert {path.name for path in (trained / "mnist").iterdir()} == expected
+
+
+def test_readme_lists_the_bundles_files(trained):
+    listing = re.search(
+        r"```text\n(assets.*?)```", (ROOT / "README.md").read_text(), re.S
+    )
+    there = {path.name for path in (trained / "mnist").iterdir()}
+    assert set(listing.group(1).split()) == there
+
+
+def test_the_transcript_answers_alike_from_both_engines(work, tmp_path_factory):
+    from_onnx = transcript(work)
+    other = tmp_path_factory.mktemp("without_onnx")
+    shutil.copytree(work / "mnist", other / "mnist")
+    shutil.copy(work / "config.json", other)
+    (other / "mnist" / "model.onnx").unlink()
+    from_tensorflow = transcript(other)
+
+    assert from_onnx.count("X-Model-Backend: onnxruntime/CPUExecutionProvider") == 2
+    assert from_tensorflow.count("X-Model-Backend: tensorflow/cpu") == 2
+    upload, models, one, four = replies(from_onnx)
+    assert (upload["name"], upload["version"]) == ("mnist", 1)
+    assert [model["name"] for model in models] == ["mnist"]
+    assert (int(np.argmax(one)), int(np.argmax(four))) == (1, 4)
+    assert abs(sum(one) - 1) < 1e-5
+    assert min(one) > 0, "probabilities, not the saturated 0s and 1s of the original"
+
+    upload, _models, other_one, other_four = replies(from_tensorflow)
+    assert "no model.onnx" in upload["fallback_reason"]
+    np.testing.assert_allclose(one, other_one, atol=1e-4)
+    np.testing.assert_allclose(four, other_four, atol=1e-4)

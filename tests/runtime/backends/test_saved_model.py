@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+
+from bundle.errors import ShapeError
+from runtime.errors import BackendError
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture(scope="module")
+def tf():
+    import tensorflow
+
+    return tensorflow
+
+
+def save(tf, folder, function, spec, key="serving_default"):
+    module = tf.Module()
+    module.served = tf.function(function, input_signature=[spec])
+    tf.saved_model.save(module, folder, signatures={key: module.served})
+    return folder
+
+
+@pytest.fixture
+def doubler(tf, tmp_path):
+    spec = tf.TensorSpec([None, 3], tf.float32, name="numbers")
+    return save(tf, tmp_path, lambda numbers: {"doubled": 2 * numbers}, spec)
+
+
+@pytest.fixture
+def open_backend():
+    from runtime.backends.saved_model import SavedModelBackend
+
+    return SavedModelBackend
+
+
+def test_it_answers_as_computed_by_hand(open_backend, doubler):
+    outputs = open_backend(doubler).run({"numbers": np.array([[1, 2, 3]], np.float32)})
+    assert outputs["doubled"].tolist() == [[2, 4, 6]]
+
+
+def test_it_tells_its_tensors_and_its_device(open_backend, doubler):
+    backend = open_backend(doubler)
+    assert (backend.name, backend.device) == ("tensorflow", "cpu")
+    assert [(i.name, i.dtype, i.shape) for i in backend.inputs] == [
+        ("numbers", np.float32, (None, 3))
+    ]
+    assert [(o.name, o.shape) for o in backend.outputs] == [("doubled", (None, 3))]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "sentence"),
+    [
+        ({}, "input 'numbers' is missing"),
+        ({"numbers": np.zeros((1, 4), np.float32)}, r"shape \(1, 4\) .*\(any, 3\)"),
+        ({"numbers": np.zeros((1, 3))}, "is float64"),
+    ],
+)
+def test_a_wrong_input_is_told_what_was_expected(
+    open_backend, doubler, inputs, sentence
+):
+    with pytest.raises(ShapeError, match=sentence):
+        open_backend(doubler).run(inputs)
+
+
+def test_an_engine_that_fails_is_a_backend_error(open_backend, tf, tmp_path):
+    spec = tf.TensorSpec([None], tf.float32, name="numbers")
+
+    def refuse(numbers):
+        tf.debugging.assert_positive(numbers)
+        return {"same": numbers}
+
+    backend = open_backend(save(tf, tmp_path, refuse, spec))
+    with pytest.raises(BackendError, match="TensorFlow failed on this input"):
+        backend.run({"numbers": np.array([-1], np.float32)})
+
+
+def test_a_missing_signature_names_those_there_are(open_backend, tf, tmp_path):
+    spec = tf.TensorSpec([None], tf.float32)
+    save(tf, tmp_path, lambda numbers: {"x": numbers}, spec, key="mine")
+    with pytest.raises(BackendError, match="no signature 'serving_default'.*mine"):
+        open_backend(tmp_path)
+
+
+def test_a_file_that_is_no_saved_model_names_no_folder(open_backend, tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"junk")
+    with pytest.raises(BackendError) as caught:
+        open_backend(tmp_path)
+    assert str(caught.value) == "TensorFlow cannot load saved_model.pb"
+
+
+def test_without_tensorflow_it_says_what_to_install(open_backend, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "tensorflow", None)
+    with pytest.raises(BackendError, match=r"pip install 'tfaas-onnx\[tensorflow\]'"):
+        open_backend("anywhere")

@@ -1,0 +1,118 @@
+"""``make demo``: train, export, serve, upload and predict, with the commands of README.
+
+Each command is shown before it runs. The files stay in demo/, the served model in
+models/; the server is stopped at the end, however that comes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "demo"
+BIN = Path(sys.executable).parent
+
+
+def main() -> None:
+    """Go the whole way; the first command that fails ends it with its exit code."""
+    shutil.rmtree(DEMO, ignore_errors=True)
+    DEMO.mkdir()
+    step("Train one epoch on the 70,000 images of MNIST")
+    run("trainer run --fout=demo/mnist --model=mnist --no-onnx")
+    step("Convert to ONNX, and prove that it answers as TensorFlow does")
+    run("exporter convert demo/mnist")
+    step("Start the service on a free port, with the store models/")
+    with Server() as url:
+        step("Upload the bundle")
+        run("tar cfz demo/mnist.tar.gz -C demo mnist")
+        run(
+            'curl -sS --fail-with-body -X POST -H "Content-Encoding: gzip"'
+            ' -H "Content-Type: application/octet-stream"'
+            f" --data-binary @demo/mnist.tar.gz {url}upload"
+        )
+        step("Predict a 1 and a 4")
+        for digit, image_id in ((1, 3), (4, 2)):
+            run(f"trainer image --fout demo/img{digit}.png --imgid {image_id}")
+            answer = run(
+                f"curl -sS --fail-with-body {url}predict/image"
+                f" -F image=@demo/img{digit}.png -F model=mnist"
+            )
+            show_top_label(answer, digit)
+    step("Done. What was made:")
+    print(MADE)
+
+
+MADE = """\
+  demo/mnist/           the bundle: parity.json is the proof, report/ has the curves
+  demo/mnist.tar.gz     as it was uploaded
+  demo/img1.png, demo/img4.png
+  models/mnist/         as it is served; `make serve` serves it in the foreground\
+"""
+
+
+class Server:
+    """The service in a process of its own, for as long as the block lasts."""
+
+    def __enter__(self) -> str:
+        """Start it; the address it listens on."""
+        print("$ runtime serve --port 0", flush=True)
+        self._process = subprocess.Popen(
+            [BIN / "runtime", "serve", "--port", "0"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            sys.exit(self._process.wait() or 1)
+        print(line, end="", flush=True)
+        return next(word for word in line.split() if word.startswith("http"))
+
+    def __exit__(self, *exc: object) -> None:
+        """Stop it, and wait until it is gone."""
+        self._process.terminate()
+        self._process.wait()
+
+
+def run(command: str) -> str:
+    """Run one command as a person would type it; what it wrote, if it is curl's."""
+    print(f"$ {command}", flush=True)
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
+        # Only replies are read; a training's progress bar needs the terminal itself.
+        stdout=subprocess.PIPE if command.startswith("curl") else None,
+        text=True,
+        check=False,
+    )
+    if done.stdout:
+        print(done.stdout.rstrip(), flush=True)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return done.stdout or ""
+
+
+def show_top_label(answer: str, digit: int) -> None:
+    """Name the best label of an answer; if it is another digit, that is a failure."""
+    scores = json.loads(answer)
+    labels = (DEMO / "mnist" / "labels.txt").read_text().split()
+    best = max(range(len(scores)), key=scores.__getitem__)
+    print(f"  -> {labels[best]}, with probability {scores[best]:.4f}", flush=True)
+    if labels[best] != str(digit):
+        sys.exit(f"demo: the image of a {digit} was taken for a {labels[best]}")
+
+
+def step(title: str) -> None:
+    """Begin a step."""
+    print(f"\n== {title}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
