@@ -1,0 +1,213 @@
+"""A data set of labelled images, checked, whatever format it came in.
+
+Which format a file has is told from its first bytes. Each is read in
+``trainer.formats``; here the arrays are brought to one shape and dtype, and to reason.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.errors import DataError
+from trainer.formats import Arrays
+from trainer.formats.content import read_head
+from trainer.formats.idx import MAGIC, is_idx_name, read_idx
+from trainer.formats.npz import ZIP, read_npz
+from trainer.formats.pickled import read_pickle
+from trainer.formats.pictures import read_pictures
+
+EMBEDDED = Path(__file__).parent / "data" / "mnist.npz"
+
+# How a pickle may begin: by protocol number, or before there was one, by a tuple or
+# list.
+_PICKLE = (b"\x80", b"(", b"]")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Labelled images to train and to test on.
+
+    Attributes:
+        x_train: ``(N, H, W, C)`` uint8, 0..255; C is 1 or 3.
+        y_train: ``(N,)`` int64, indices into ``labels``.
+        x_test: ``(N', H, W, C)`` uint8.
+        y_test: ``(N',)`` int64.
+        labels: class names.
+    """
+
+    x_train: NDArray[np.uint8]
+    y_train: NDArray[np.int64]
+    x_test: NDArray[np.uint8]
+    y_test: NDArray[np.int64]
+    labels: tuple[str, ...]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """``(H, W, C)`` of one image."""
+        _, height, width, channels = self.x_train.shape
+        return height, width, channels
+
+
+def load_dataset(path: Path | None) -> DataSet:
+    """Load a data set.
+
+    Args:
+        path: an ``.npz`` file, a ``mnist.pkl.gz``, IDX files (their folder or one of
+            them), or a folder of images with one subfolder a class; None is the
+            embedded MNIST.
+
+    Raises:
+        DataError: it is missing, empty, cut short or damaged, of another format, or
+            its images and labels do not fit together.
+    """
+    source = path or EMBEDDED
+    return _checked(_read(source), source)
+
+
+def _read(path: Path) -> Arrays:
+    if path.is_dir():
+        return _read_folder(path)
+    if not path.exists():
+        raise DataError(f"there is no file or folder {path}; check --fin")
+    if not path.is_file():
+        raise DataError(f"{path} is neither a file nor a folder; check --fin")
+    head = read_head(path, 4)
+    if not head:
+        raise DataError(f"{path} is empty; fetch it again")
+    if head.startswith(ZIP):
+        return read_npz(path)
+    if head.startswith(MAGIC):
+        return read_idx(path)
+    if head.startswith(_PICKLE):
+        return read_pickle(path)
+    raise DataError(
+        f"{path} is no data set that is known here; give an .npz, a .pkl.gz, IDX files"
+        " or a folder of images"
+    )
+
+
+def _read_folder(path: Path) -> Arrays:
+    try:
+        names = [entry.name for entry in path.iterdir()]
+    except OSError as ex:
+        raise DataError(f"{path} cannot be read: {ex.strerror}") from ex
+    if any(is_idx_name(name) for name in names):
+        return read_idx(path)
+    return read_pictures(path)
+
+
+def _checked(arrays: Arrays, source: Path) -> DataSet:
+    x_train = _pixels(arrays.x_train, f"{source}: the training images")
+    x_test = _pixels(arrays.x_test, f"{source}: the test images")
+    y_train = _class_numbers(arrays.y_train, f"{source}: the training labels")
+    y_test = _class_numbers(arrays.y_test, f"{source}: the test labels")
+    for part, images, numbers in (
+        ("training", x_train, y_train),
+        ("test", x_test, y_test),
+    ):
+        if len(images) != len(numbers):
+            raise DataError(
+                f"{source} holds {len(images)} {part} images and {len(numbers)} labels"
+                " for them; there must be as many"
+            )
+        if not len(images):
+            raise DataError(
+                f"{source} holds no {part} images; give a data set with some"
+            )
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise DataError(
+            f"{source}: training images are {_size(x_train)} and test images"
+            f" {_size(x_test)}; they must be alike"
+        )
+    labels = arrays.labels or _numbered(y_train, source)
+    if len(np.unique(y_train)) < 2:
+        raise DataError(
+            f"{source}: all training images are of one class; give at least two"
+        )
+    if y_test.max() >= len(labels):
+        raise DataError(
+            f"{source}: a test label is {y_test.max()} and training knows 0 to"
+            f" {len(labels) - 1}; remove it or add the class"
+        )
+    return DataSet(x_train, y_train, x_test, y_test, labels)
+
+
+def _numbered(y_train: NDArray[np.int64], source: Path) -> tuple[str, ...]:
+    count = int(y_train.max()) + 1
+    # A label of a million, damaged or meant as something else, would make a model
+    # with a million outputs.
+    if count > len(y_train):
+        raise DataError(
+            f"{source}: a label is {count - 1} among {len(y_train)} training images;"
+            " number the classes 0, 1, 2 and on"
+        )
+    return tuple(str(number) for number in range(count))
+
+
+def _pixels(images: NDArray[Any], what: str) -> NDArray[np.uint8]:
+    """Bring images of any usual shape and range to ``(N, H, W, C)`` uint8."""
+    shaped = _with_channels(images, what)
+    if shaped.dtype == np.uint8 or not shaped.size:
+        return shaped.astype(np.uint8, copy=False)
+    if shaped.dtype.kind not in "uif":
+        raise DataError(f"{what} are {shaped.dtype}; they must be numbers")
+    low, high = shaped.min(), shaped.max()
+    # `not (...)`, for NaN answers no to every question.
+    if not (low >= 0 and high <= 255):
+        raise DataError(
+            f"{what} reach from {low} to {high}; they must lie in 0..255 or 0..1"
+        )
+    if shaped.dtype.kind == "f":
+        # The classic pickle holds k / 256, others k / 255.
+        scale = 1 if high > 1 else 256 if _whole(shaped * 256) and high < 1 else 255
+        shaped = shaped * scale
+        if scale == 1 and not _whole(shaped):
+            raise DataError(
+                f"{what} are fractions beyond 1; they must be whole numbers in 0..255"
+                " or lie in 0..1"
+            )
+        shaped = np.rint(shaped)
+    return shaped.astype(np.uint8)
+
+
+def _with_channels(images: NDArray[Any], what: str) -> NDArray[Any]:
+    if (
+        images.ndim == 2
+        and (side := math.isqrt(images.shape[1])) ** 2 == (images.shape[1])
+    ):
+        return images.reshape(-1, side, side, 1)
+    if images.ndim == 3:
+        return images[..., np.newaxis]
+    if images.ndim == 4 and images.shape[3] in (1, 3):
+        return images
+    raise DataError(
+        f"{what} have the shape {images.shape}; it must be (N, H, W), (N, H, W, 1),"
+        " (N, H, W, 3), or (N, H*W) of square ones"
+    )
+
+
+def _class_numbers(labels: NDArray[Any], what: str) -> NDArray[np.int64]:
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise DataError(
+            f"{what} have the shape {labels.shape}; it must be (N,), a class number"
+            " for each image"
+        )
+    if labels.dtype.kind not in "ui" or (labels.size and labels.min() < 0):
+        raise DataError(f"{what} must be whole numbers from 0 on")
+    return labels.astype(np.int64)
+
+
+def _whole(values: NDArray[Any]) -> bool:
+    return bool(np.array_equal(values, np.rint(values)))
+
+
+def _size(images: NDArray[np.uint8]) -> str:
+    return " x ".join(str(n) for n in images.shape[1:])

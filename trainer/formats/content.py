@@ -1,0 +1,66 @@
+"""A data file's bytes: ungzipped, and no more of them than memory should hold."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from io import BufferedReader
+from pathlib import Path
+
+from trainer.errors import DataError
+
+GZIP = b"\x1f\x8b"
+
+# 2 GiB is ten times the largest common MNIST file, and training holds a data set twice.
+# A gzip file of 2 MB can unpack to as much.
+MAX_BYTES = 2 << 30
+
+_CHUNK = 1 << 20
+
+
+def read_head(path: Path, size: int) -> bytes:
+    """The first ``size`` bytes of a file, ungzipped; fewer if it has no more.
+
+    Raises:
+        DataError: it cannot be read, or its gzip data is damaged.
+    """
+    return _read(path, size)
+
+
+def read_content(path: Path) -> bytes:
+    """All bytes of a file, ungzipped.
+
+    Raises:
+        DataError: as ``read_head``, or there are more than ``MAX_BYTES``.
+    """
+    content = _read(path, MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise DataError(
+            f"{path} unpacks to more than {MAX_BYTES} bytes; no data set of this"
+            " format is that large, give another file"
+        )
+    return content
+
+
+def _read(path: Path, size: int) -> bytes:
+    content = bytearray()
+    try:
+        with _open(path) as stream:
+            # Piece by piece: a read of the whole limit would reserve it at once.
+            while piece := stream.read(min(_CHUNK, size - len(content))):
+                content += piece
+    except EOFError:
+        raise DataError(
+            f"{path} is cut short: its gzip data does not end; fetch it again"
+        ) from None
+    except (gzip.BadGzipFile, zlib.error) as ex:
+        raise DataError(f"{path} is not whole gzip data; fetch it again") from ex
+    except OSError as ex:
+        raise DataError(f"{path} cannot be read: {ex.strerror}") from ex
+    return bytes(content)
+
+
+def _open(path: Path) -> gzip.GzipFile | BufferedReader:
+    with path.open("rb") as stream:
+        gzipped = stream.read(len(GZIP)) == GZIP
+    return gzip.open(path) if gzipped else path.open("rb")
