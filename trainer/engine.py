@@ -1,0 +1,43 @@
+"""TensorFlow, imported when training begins and not before, and quietly."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from importlib.util import find_spec
+
+from bundle.terminal import quiet_stderr
+from trainer.errors import TensorFlowMissing
+
+_NEEDED = ("tensorflow", "keras", "matplotlib")
+
+
+def check_engine() -> None:
+    """Check that everything training needs is installed, without importing it.
+
+    Raises:
+        TensorFlowMissing: it is not; the sentence tells how to install it.
+    """
+    if missing := [name for name in _NEEDED if find_spec(name) is None]:
+        raise TensorFlowMissing(
+            f"training needs {missing[0]}, which is not installed;"
+            " run: pip install 'tfaas-onnx[train]'"
+        )
+
+
+def import_engine(verbose: bool) -> None:
+    """Import TensorFlow and Keras.
+
+    Args:
+        verbose: let them say on stderr what they say.
+    """
+    # Keras may be set to another backend for other work; only TensorFlow's writes
+    # SavedModels.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    if not verbose:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet_stderr(not verbose):
+        importlib.import_module("keras")
+        from absl import logging
+    if not verbose:
+        logging.set_verbosity(logging.ERROR)

@@ -1,0 +1,152 @@
+"""A fitted model -> the folder of a TFaaS bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bundle.folder import SAMPLE, SAVED_MODEL
+from bundle.manifest import write_manifest
+from bundle.params import Params, write_params
+from trainer.data import DataSet
+from trainer.errors import DestinationError
+from trainer.report import write_report
+from trainer.train import Training
+
+if TYPE_CHECKING:
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+
+LABELS = "labels.txt"
+KERAS_MODEL = "model.keras"
+
+# Enough to see a wrong conversion, and little beside the weights.
+SAMPLE_SIZE = 64
+
+_SIGNATURE = "serving_default"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What the SavedModel calls its one input and its one output.
+
+    Attributes:
+        input_node: the input's name in the signature.
+        input_tensor: the graph's tensor behind it, ``operation:0``.
+        output_node: the output's name in the signature.
+        output_tensor: the graph's tensor behind it.
+    """
+
+    input_node: str
+    input_tensor: str
+    output_node: str
+    output_tensor: str
+
+
+def write_bundle(
+    folder: Path,
+    name: str,
+    training: Training,
+    data: DataSet,
+    data_name: str,
+    h5: str | None = None,
+) -> None:
+    """Write a whole bundle, but for its ONNX.
+
+    Args:
+        folder: an empty folder.
+        name: the model's name.
+        data_name: of the data set, for the report.
+        h5: also write the model as this HDF5 file.
+
+    Raises:
+        DestinationError: the disk is full or not writable.
+    """
+    import tensorflow as tf
+
+    try:
+        training.model.export(folder, verbose=False)
+    except tf.errors.OpError as ex:
+        raise DestinationError(f"the bundle cannot be written: {ex.message}") from ex
+    training.model.save(folder / KERAS_MODEL)
+    if h5:
+        training.model.save(folder / h5)
+    graph = _write_graph(folder)
+    signature = _signature(graph)
+    write_params(
+        folder,
+        Params(
+            name=name,
+            model=SAVED_MODEL,
+            labels=LABELS,
+            input_name=signature.input_tensor.removesuffix(":0"),
+            output_name=signature.output_tensor.removesuffix(":0"),
+            input_node=signature.input_node,
+            output_node=signature.output_node,
+            img_channels=data.image_shape[2],
+            description=_description(training, data_name),
+            timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
+        ),
+    )
+    text = "".join(f"{label}\n" for label in data.labels)
+    (folder / LABELS).write_text(text, encoding="utf-8")
+    _write_sample(folder, data)
+    write_report(folder, training, data, data_name)
+    write_manifest(folder)
+
+
+def read_signature(folder: Path) -> Signature:
+    """Read the names in a SavedModel's serving signature."""
+    return _signature(_read_saved_model(folder).meta_graphs[0])
+
+
+def _write_graph(folder: Path) -> MetaGraphDef:
+    """Write what TFaaS's own trainer writes of the graph: as text, and by itself."""
+    # protobuf ships no types.
+    from google.protobuf import text_format  # type: ignore[import-untyped]
+
+    saved_model = _read_saved_model(folder)
+    text = text_format.MessageToString(saved_model)
+    (folder / f"{SAVED_MODEL}txt").write_text(text, encoding="utf-8")
+    graph = saved_model.meta_graphs[0]
+    (folder / "model.graph").write_bytes(graph.SerializeToString())
+    return graph
+
+
+def _read_saved_model(folder: Path) -> Any:
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    return SavedModel.FromString((folder / SAVED_MODEL).read_bytes())
+
+
+def _signature(graph: MetaGraphDef) -> Signature:
+    signature = graph.signature_def[_SIGNATURE]
+    # One each: the networks here take images and give scores.
+    ((input_node, input_tensor),) = signature.inputs.items()
+    ((output_node, output_tensor),) = signature.outputs.items()
+    return Signature(input_node, input_tensor.name, output_node, output_tensor.name)
+
+
+def _description(training: Training, data_name: str) -> str:
+    epochs = training.settings.epochs
+    return (
+        f"{training.settings.network} trained on {data_name} for {epochs}"
+        f" epoch{'s' if epochs > 1 else ''}, test accuracy {training.test_accuracy:.4f}"
+    )
+
+
+def _write_sample(folder: Path, data: DataSet) -> None:
+    # As many of each class, so that none is missing; at least one.
+    each = max(1, -(-SAMPLE_SIZE // len(data.labels)))
+    chosen = np.concatenate(
+        [
+            np.flatnonzero(data.y_test == number)[:each]
+            for number in range(len(data.labels))
+        ]
+    )
+    np.savez_compressed(
+        folder / SAMPLE, images=data.x_test[chosen], labels=data.y_test[chosen]
+    )

@@ -1,0 +1,130 @@
+"""Fit a network to a data set, and measure it on images it has not seen.
+
+The same seed, data and machine give the same weights.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data import DataSet
+from trainer.networks import NETWORKS
+
+if TYPE_CHECKING:
+    import keras
+
+# The share of the training images that is not trained on but measured after each epoch.
+VALIDATION_SPLIT = 0.1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        epochs: times through the data.
+        batch_size: images a step.
+        seed: of the weights, the order and the dropout; 0 to 2**32 - 1.
+        network: a name in ``trainer.networks``.
+        progress_bar: show Keras's bar, which rewrites its line, for a terminal;
+            else one line an epoch.
+    """
+
+    epochs: int
+    batch_size: int
+    seed: int
+    network: str = "cnn"
+    progress_bar: bool = False
+
+
+@dataclass(frozen=True)
+class Training:
+    """A fitted model, and how it came to be.
+
+    Attributes:
+        model: it takes ``(N, H, W, C)`` and gives ``(N, num_classes)`` scores.
+        history: Keras's metrics by name, one value an epoch.
+        test_loss: categorical cross-entropy over the test images.
+        test_accuracy: share of the test images classified right, 0..1.
+        predicted: ``(N,)`` int64, the model's class of each test image.
+        seconds: the fit took.
+    """
+
+    model: keras.Sequential
+    settings: Settings
+    history: dict[str, list[float]]
+    test_loss: float
+    test_accuracy: float
+    predicted: NDArray[np.int64]
+    seconds: float
+
+
+def train(
+    data: DataSet, settings: Settings, check_stop: Callable[[], None] = lambda: None
+) -> Training:
+    """Fit and evaluate; prints the model and the progress.
+
+    Args:
+        check_stop: called after every step; raises to end the training.
+    """
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(settings.seed)
+    tf.config.experimental.enable_op_determinism()
+    num_classes = len(data.labels)
+    model = NETWORKS[settings.network](data.image_shape, num_classes)
+    model.summary(print_fn=click.echo)
+
+    # Keras takes the last tenth for validation as it stands. Of a folder of images
+    # that would be the last class, which training would then never see.
+    order = np.random.default_rng(settings.seed).permutation(len(data.x_train))
+    started = time.monotonic()
+    history = model.fit(
+        data.x_train[order],
+        keras.utils.to_categorical(data.y_train[order], num_classes),
+        batch_size=settings.batch_size,
+        epochs=settings.epochs,
+        validation_split=VALIDATION_SPLIT,
+        verbose=1 if settings.progress_bar else 0,
+        callbacks=[_progress(settings, check_stop)],
+    )
+    seconds = time.monotonic() - started
+    test_loss, test_accuracy = model.evaluate(
+        data.x_test, keras.utils.to_categorical(data.y_test, num_classes), verbose=0
+    )
+    scores = model.predict(data.x_test, verbose=0)  # (N, num_classes)
+    return Training(
+        model=model,
+        settings=settings,
+        history={
+            name: [float(value) for value in values]
+            for name, values in history.history.items()
+        },
+        test_loss=float(test_loss),
+        test_accuracy=float(test_accuracy),
+        predicted=scores.argmax(axis=1).astype(np.int64),
+        seconds=seconds,
+    )
+
+
+def _progress(
+    settings: Settings, check_stop: Callable[[], None]
+) -> keras.callbacks.Callback:
+    import keras
+
+    def print_epoch(epoch: int, logs: dict[str, float]) -> None:
+        if not settings.progress_bar:
+            metrics = " - ".join(f"{name} {logs[name]:.4f}" for name in sorted(logs))
+            click.echo(f"epoch {epoch + 1}/{settings.epochs}: {metrics}")
+
+    return keras.callbacks.LambdaCallback(
+        on_epoch_end=print_epoch, on_train_batch_end=lambda batch, logs: check_stop()
+    )
