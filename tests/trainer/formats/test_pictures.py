@@ -1,0 +1,156 @@
+"""A folder of images: what it says about size, channels and classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from trainer.conftest import write_picture
+
+from trainer.data import load_dataset
+from trainer.errors import DataError
+from trainer.formats import pictures
+
+
+def test_train_and_test_are_kept_apart(tmp_path: Path) -> None:
+    for index, label in enumerate(("cat", "dog")):
+        for number in range(3):
+            write_picture(tmp_path / "train" / label / f"{number}.png", 100 + index)
+        write_picture(tmp_path / "test" / label / "0.png", 200 + index)
+    data = load_dataset(tmp_path)
+    assert data.labels == ("cat", "dog")
+    assert data.x_train.shape == (6, 12, 12, 1)
+    assert data.y_train.tolist() == [0, 0, 0, 1, 1, 1]
+    assert data.x_train[:, 0, 0, 0].tolist() == [100, 100, 100, 101, 101, 101]
+    assert data.y_test.tolist() == [0, 1]
+    assert data.x_test[:, 0, 0, 0].tolist() == [200, 201]
+
+
+@pytest.mark.parametrize("layout", [".", "train"])
+def test_without_test_a_fifth_of_each_class_is_held_out(
+    tmp_path: Path, layout: str
+) -> None:
+    for label, count in (("a", 10), ("b", 2), ("c", 1)):
+        for number in range(count):
+            write_picture(tmp_path / layout / label / f"{number:02}.png", number)
+    data = load_dataset(tmp_path)
+    # Of ten the fifth and the tenth, of two the last, of one none.
+    assert data.y_test.tolist() == [0, 0, 1]
+    assert data.x_test[:, 0, 0, 0].tolist() == [4, 9, 1]
+    assert np.bincount(data.y_train).tolist() == [8, 1, 1]
+
+
+def test_numbers_are_ordered_by_value(tmp_path: Path) -> None:
+    for label in ("10", "9", "2"):
+        for number in range(2):
+            write_picture(tmp_path / label / f"{number}.png", int(label))
+    data = load_dataset(tmp_path)
+    assert data.labels == ("2", "9", "10")
+    assert data.x_test[:, 0, 0, 0].tolist() == [2, 9, 10]
+
+
+def test_most_common_size_wins(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a" / "0.png", 50, size=(40, 30))
+    for number in range(1, 4):
+        write_picture(tmp_path / "a" / f"{number}.png", 50, size=(20, 10))
+        write_picture(tmp_path / "b" / f"{number}.png", 60, size=(20, 10))
+    data = load_dataset(tmp_path)
+    assert data.image_shape == (10, 20, 1)
+    assert set(data.x_train[data.y_train == 0].flat) == {50}
+
+
+def test_one_coloured_image_makes_all_coloured(tmp_path: Path) -> None:
+    for number in range(2):
+        write_picture(tmp_path / "a" / f"{number}.png", 50)
+        path = tmp_path / "b" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (12, 12), (1, 2, 3)).save(path)
+    data = load_dataset(tmp_path)
+    assert data.image_shape == (12, 12, 3)
+    assert data.x_train[0, 0, 0].tolist() == [50, 50, 50]
+    assert data.x_train[1, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        for number in range(2):
+            write_picture(tmp_path / label / f"{number}.png", 9)
+        (tmp_path / label / ".DS_Store").write_bytes(b"\x00")
+    (tmp_path / ".git").mkdir()
+    assert load_dataset(tmp_path).labels == ("a", "b")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for label in ("a", "b"):
+        for number in range(5):
+            write_picture(tmp_path / label / f"{number}.png", 9)
+    return tmp_path
+
+
+def test_file_that_is_no_image_is_named(folder: Path) -> None:
+    (folder / "b" / "notes.txt").write_text("hello")
+    with pytest.raises(DataError, match=r": b/notes\.txt is not an image"):
+        load_dataset(folder)
+
+
+def test_truncated_image_is_named(folder: Path) -> None:
+    path = folder / "b" / "4.png"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match=r": b/4\.png is not an image"):
+        load_dataset(folder)
+
+
+def test_folder_in_a_class_is_named(folder: Path) -> None:
+    (folder / "a" / "more").mkdir()
+    with pytest.raises(DataError, match=r": a/more cannot be read: Is a directory"):
+        load_dataset(folder)
+
+
+def test_empty_class_is_named(folder: Path) -> None:
+    (folder / "c").mkdir()
+    with pytest.raises(DataError, match=": c/ holds no images"):
+        load_dataset(folder)
+
+
+def test_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds neither IDX files nor images"):
+        load_dataset(tmp_path)
+
+
+def test_single_class_is_refused(tmp_path: Path) -> None:
+    for number in range(2):
+        write_picture(tmp_path / "a" / f"{number}.png", 9)
+    with pytest.raises(DataError, match="of one class"):
+        load_dataset(tmp_path)
+
+
+def test_class_of_test_alone_is_refused(tmp_path: Path) -> None:
+    for part, label in (("train", "a"), ("train", "b"), ("test", "c")):
+        write_picture(tmp_path / part / label / "0.png", 9)
+    with pytest.raises(DataError, match="test/c/ is a class that train/ does not have"):
+        load_dataset(tmp_path)
+
+
+def test_folder_beside_train_is_refused(tmp_path: Path) -> None:
+    for part in ("train", "validation"):
+        write_picture(tmp_path / part / "a" / "0.png", 9)
+    with pytest.raises(DataError, match="holds train/ and also validation/"):
+        load_dataset(tmp_path)
+
+
+def test_label_of_two_lines_is_refused(tmp_path: Path) -> None:
+    for label in ("a", "b\nc"):
+        write_picture(tmp_path / label / "0.png", 9)
+    with pytest.raises(DataError, match="cannot be a label"):
+        load_dataset(tmp_path)
+
+
+def test_too_many_pixels_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "MAX_BYTES", 1000)
+    with pytest.raises(DataError, match="more than 1000 bytes of pixels"):
+        load_dataset(folder)
