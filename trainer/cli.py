@@ -15,7 +15,6 @@ import click
 from bundle import __version__
 from bundle.errors import DomainError
 from bundle.params import MODEL_NAME
-from bundle.terminal import FAILED, WRONG_INPUT
 from trainer.conversion import add_onnx, exporter_is_installed
 from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.destination import Destination, FolderDestination, StoreDestination
@@ -23,6 +22,10 @@ from trainer.engine import check_engine, import_engine
 from trainer.interrupt import Interrupt, Interrupted
 from trainer.networks import check_image_shape
 from trainer.picture import write_png
+
+# The field's custom: 1 the work failed, 2 what was typed or given is wrong.
+_FAILED = 1
+_WRONG_INPUT = 2
 
 # numpy and Keras take no larger ones.
 _MAX_SEED = 2**32 - 1
@@ -36,7 +39,7 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except DomainError as ex:
             click.echo(f"trainer: {ex}", err=True)
-            ctx.exit(WRONG_INPUT)
+            ctx.exit(_WRONG_INPUT)
         except Interrupted as ex:
             click.echo("trainer: interrupted; nothing was written", err=True)
             ctx.exit(128 + ex.number)
@@ -174,7 +177,7 @@ def run(
     click.echo(f"### output {[signature.output_tensor]}")
     if why_no_onnx is not None:
         click.echo(f"trainer: warning: {why_no_onnx}", err=True)
-        ctx.exit(FAILED)
+        ctx.exit(_FAILED)
     if not convert and not no_onnx:
         click.echo(
             "ONNX was not added: install it with pip install 'tfaas-onnx[export]'"

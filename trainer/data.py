@@ -24,9 +24,9 @@ from trainer.formats.pictures import read_pictures
 
 EMBEDDED = Path(__file__).parent / "data" / "mnist.npz"
 
-# How a pickle may begin: by protocol number, or before there was one, by a tuple or
-# list.
-_PICKLE = (b"\x80", b"(", b"]")
+# How a pickle may begin: by its protocol's number, or before there was one, by a tuple,
+# a list or a global name.
+_PICKLE = (b"\x80", b"(", b"]", b"c")
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-from PIL import Image
 
-from trainer.cli import main
 from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.formats import Arrays
 
@@ -65,29 +62,3 @@ def tensorflow() -> None:
         from trainer.engine import import_engine
 
         import_engine(verbose=False)
-
-
-def run_trainer(*arguments: object) -> Result:
-    return CliRunner().invoke(
-        main, [str(argument) for argument in arguments], prog_name="trainer"
-    )
-
-
-def assert_refused(result: Result, *words: str) -> None:
-    """Exit code 2, and one sentence that says what it should."""
-    assert result.exit_code == 2, result.output
-    assert isinstance(result.exception, SystemExit)
-    sentence = result.stderr.strip()
-    assert sentence.startswith("trainer: ")
-    assert "\n" not in sentence
-    assert "Traceback" not in result.output
-    for word in words:
-        assert word in sentence
-
-
-def write_picture(
-    path: Path, value: int, size: tuple[int, int] = (12, 12), mode: str = "L"
-) -> None:
-    """A picture of one colour; ``size`` is (width, height)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, value).save(path)

@@ -110,19 +110,22 @@ def _is_utf8(name: str) -> bool:
 
 
 def _list(root: Path, folder: Path, labels: tuple[str, ...]) -> list[_Picture]:
+    """The pictures of ``folder``, class by class, each by name."""
+    names = {subfolder.name for subfolder in _subfolders(folder)}
+    if unknown := sorted(names.difference(labels)):
+        raise DataError(
+            f"{root}: {(folder / unknown[0]).relative_to(root)}/ is a class that train/"
+            " does not have; add it there or remove it"
+        )
     pictures = []
-    for subfolder in _subfolders(folder):
-        shown = subfolder.relative_to(root)
-        if subfolder.name not in labels:
+    for number, label in enumerate(labels):
+        paths = sorted(_visible(folder / label))
+        if label in names and not paths:
             raise DataError(
-                f"{root}: {shown}/ is a class that train/ does not have; add it there"
-                " or remove it"
+                f"{root}: {(folder / label).relative_to(root)}/ holds no images;"
+                " add some or remove it"
             )
-        paths = sorted(_visible(subfolder))
-        if not paths:
-            raise DataError(f"{root}: {shown}/ holds no images; add some or remove it")
-        label = labels.index(subfolder.name)
-        pictures += [_Picture(path, label) for path in paths]
+        pictures += [_Picture(path, number) for path in paths]
     return pictures
 
 

@@ -1,0 +1,36 @@
+"""The command line as tests run it, and pictures of one colour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from trainer.cli import main
+
+
+def run_trainer(*arguments: object) -> Result:
+    return CliRunner().invoke(
+        main, [str(argument) for argument in arguments], prog_name="trainer"
+    )
+
+
+def assert_refused(result: Result, *words: str) -> None:
+    """Exit code 2, and one sentence that says what it should."""
+    assert result.exit_code == 2, result.output
+    assert isinstance(result.exception, SystemExit)
+    sentence = result.stderr.strip()
+    assert sentence.startswith("trainer: ")
+    assert "\n" not in sentence
+    assert "Traceback" not in result.output
+    for word in words:
+        assert word in sentence
+
+
+def write_picture(
+    path: Path, value: int, size: tuple[int, int] = (12, 12), mode: str = "L"
+) -> None:
+    """A picture of one colour; ``size`` is (width, height)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, value).save(path)
