@@ -9,6 +9,14 @@ import pytest
 
 from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.formats import Arrays
+from trainer.train import Settings, Training
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Keras 3.15 asks TensorFlow 2.21 for arrays in a way that numpy 2 has left.
+    config.addinivalue_line(
+        "filterwarnings", "ignore:__array__ implementation:DeprecationWarning:keras.*"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +70,22 @@ def tensorflow() -> None:
         from trainer.engine import import_engine
 
         import_engine(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def training(few_data: DataSet, tensorflow: None) -> Training:
+    """One epoch on the few images; its accuracy means nothing."""
+    from trainer.train import train
+
+    return train(few_data, Settings(epochs=1, batch_size=50, seed=7))
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(
+    training: Training, few_data: DataSet, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    from trainer.saved_model import write_bundle
+
+    folder = tmp_path_factory.mktemp("bundle")
+    write_bundle(folder, "digits", training, few_data, "few.npz", h5="digits.h5")
+    return folder

@@ -34,3 +34,7 @@ def write_picture(
     """A picture of one colour; ``size`` is (width, height)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size, value).save(path)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())

@@ -1,0 +1,337 @@
+"""trainer run and trainer image, as they are typed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bundle.errors import DomainError
+from tests.trainer.examples import assert_refused, names_in, run_trainer, write_picture
+from trainer.formats import Arrays
+
+
+@pytest.fixture
+def no_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "trainer.conversion.find_spec",
+        lambda name: None if name in ("tf2onnx", "onnx") else find_spec(name),
+    )
+
+
+# --- trainer image
+
+
+@pytest.mark.parametrize(("number", "digit"), [(3, 1), (2, 4)])
+def test_image_is_the_one_of_the_data_set(
+    tmp_path: Path, mnist_arrays: Arrays, number: int, digit: int
+) -> None:
+    path = tmp_path / "img.png"
+    result = run_trainer("image", f"--fout={path}", f"--imgid={number}")
+    assert result.exit_code == 0
+    assert f"a {digit}," in result.output
+    with Image.open(path) as picture:
+        assert (picture.format, picture.mode) == ("PNG", "L")
+        np.testing.assert_array_equal(np.asarray(picture), mnist_arrays.x_train[number])
+
+
+def test_coloured_image_stays_coloured(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        for number in range(2):
+            path = tmp_path / "data" / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (12, 12), (1, 2, 3)).save(path)
+    out = tmp_path / "a.png"
+    arguments = ("--fin", tmp_path / "data", "--fout", out, "--imgid", 0)
+    assert run_trainer("image", *arguments).exit_code == 0
+    with Image.open(out) as picture:
+        assert picture.getpixel((0, 0)) == (1, 2, 3)
+
+
+@pytest.mark.parametrize("number", [-1, 500])
+def test_image_out_of_range_is_refused(
+    tmp_path: Path, few_npz: Path, number: int
+) -> None:
+    path = tmp_path / "a.png"
+    result = run_trainer("image", "--fin", few_npz, "--fout", path, "--imgid", number)
+    assert_refused(result, f"no image {number}", "0 to 499")
+    assert not path.exists()
+
+
+def test_image_into_no_folder_is_refused(tmp_path: Path, few_npz: Path) -> None:
+    path = tmp_path / "none" / "a.png"
+    result = run_trainer("image", "--fin", few_npz, "--fout", path, "--imgid", 0)
+    assert_refused(result, "a.png cannot be written", "--fout")
+
+
+@pytest.mark.slow
+def test_image_and_help_leave_tensorflow_alone(tmp_path: Path, few_npz: Path) -> None:
+    code = (
+        "import sys\n"
+        "from trainer.cli import main\n"
+        "main(sys.argv[1:], standalone_mode=False)\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib'} & sys.modules.keys()\n"
+        "assert not heavy, heavy\n"
+    )
+    out = str(tmp_path / "a.png")
+    for arguments in (
+        ["image", "--fin", str(few_npz), "--fout", out, "--imgid", "1"],
+        ["run", "--help"],
+    ):
+        subprocess.run(
+            [sys.executable, "-c", code, *arguments], check=True, capture_output=True
+        )
+
+
+# --- trainer run: what is refused before the training
+
+
+def test_wrong_data_is_one_sentence(tmp_path: Path) -> None:
+    result = run_trainer("run", f"--fin={tmp_path}/no.npz", "--models-dir", tmp_path)
+    assert_refused(result, "no.npz", "check --fin")
+
+
+def test_too_small_images_are_refused(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        for number in range(2):
+            write_picture(tmp_path / "data" / label / f"{number}.png", 1, size=(9, 9))
+    result = run_trainer("run", "--fin", tmp_path / "data", "--fout", tmp_path / "out")
+    assert_refused(result, "9 x 9", "10 x 10")
+
+
+def test_folder_of_something_else_is_refused(tmp_path: Path, few_npz: Path) -> None:
+    result = run_trainer("run", "--fin", few_npz, "--fout", few_npz.parent)
+    assert_refused(result, "is not empty and holds no bundle", "--fout")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--epochs", "0"),
+        ("--batch_size", "0"),
+        ("--batch-size", "x"),
+        ("--model", "../mnist"),
+        ("--h5", "../mnist"),
+        ("--seed", "-1"),
+        ("--seed", str(2**32)),
+    ],
+)
+def test_wrong_option_is_named(tmp_path: Path, option: str, value: str) -> None:
+    result = run_trainer("run", "--models-dir", tmp_path / "models", option, value)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option.replace('_', '-')}'" in result.stderr.replace(
+        "_", "-"
+    )
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("missing", ["tensorflow", "keras", "matplotlib"])
+def test_missing_engine_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setattr(
+        "trainer.engine.find_spec",
+        lambda name: None if name == missing else find_spec(name),
+    )
+    result = run_trainer("run", "--models-dir", tmp_path)
+    assert_refused(result, missing, "pip install 'tfaas-onnx[train]'")
+
+
+def test_store_is_the_one_of_config_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("config.json").write_text(json.dumps({"modelDir": "file/store"}))
+    Path("file").write_text("")
+    assert_refused(run_trainer("run"), "file is a file")
+
+
+# --- trainer run: what it writes
+
+
+@pytest.mark.tensorflow
+@pytest.mark.usefixtures("tensorflow", "no_exporter")
+class TestWithoutExporter:
+    def test_store_gets_a_version_and_onnx_is_told_of(
+        self, tmp_path: Path, few_npz: Path
+    ) -> None:
+        result = run_trainer("run", "--fin", few_npz, "--models-dir", tmp_path)
+        assert result.exit_code == 0, result.output
+        folder = tmp_path / "mnist" / "1"
+        assert f"saved model to {folder}\n" in result.output
+        assert "model.onnx" not in names_in(folder)
+        assert names_in(tmp_path) == ["mnist"]
+        assert (
+            "ONNX was not added: install it with pip install 'tfaas-onnx[export]' and"
+            f" run: exporter convert mnist --models-dir {tmp_path}\n" in result.output
+        )
+
+    def test_seed_documents_spelling_writes_a_flat_bundle(
+        self, tmp_path: Path, few_npz: Path
+    ) -> None:
+        out = tmp_path / "mnist"
+        result = run_trainer(
+            "run",
+            *(f"--fin={few_npz}", f"--fout={out}", "--model=digits", "--epochs", 2),
+            *("--batch_size", 100, "--h5", "digits"),
+        )
+        assert result.exit_code == 0, result.output
+        assert {"saved_model.pb", "params.json", "digits.h5"} <= set(names_in(out))
+        params = json.loads((out / "params.json").read_text())
+        assert params["name"] == "digits"
+        lines = result.output.splitlines()
+        assert lines[:3] == [
+            "x_train shape: (500, 28, 28, 1)",
+            "500 train samples",
+            "100 test samples",
+        ]
+        assert "Total params: 34,826" in result.output
+        assert [line[:10] for line in lines if line.startswith("epoch ")] == [
+            "epoch 1/2:",
+            "epoch 2/2:",
+        ]
+        assert f"### input ['{params['input_name']}:0']" in lines
+        assert f"### output ['{params['output_name']}:0']" in lines
+        assert f"exporter convert {out}" in lines[-1]
+        report = json.loads((out / "report" / "metrics.json").read_text())
+        # A seed that was drawn is printed and kept.
+        assert f"seed: {report['seed']}" in lines
+        assert f"Test accuracy: {report['test_accuracy']}" in lines
+
+    def test_folder_of_images_gives_labels_size_and_channels(
+        self, tmp_path: Path
+    ) -> None:
+        for value, label in ((10, "dark"), (200, "light")):
+            for number in range(5):
+                path = tmp_path / "data" / label / f"{number}.png"
+                write_picture(path, value + number, size=(14, 12))
+        out = tmp_path / "out"
+        result = run_trainer("run", "--fin", tmp_path / "data", "--fout", out)
+        assert result.exit_code == 0, result.output
+        assert "x_train shape: (8, 12, 14, 1)" in result.output
+        assert (out / "labels.txt").read_text() == "dark\nlight\n"
+
+
+def _fake_exporter(
+    monkeypatch: pytest.MonkeyPatch, failure: DomainError | None
+) -> list[Path]:
+    """An exporter that writes one word, or fails; remembers the folders."""
+    folders: list[Path] = []
+
+    def export(folder: Path, *, verbose: bool = False) -> str:
+        folders.append(folder)
+        if failure:
+            raise failure
+        (folder / "model.onnx").write_text("proved")
+        return "the table"
+
+    exporting, table = ModuleType("exporter.export"), ModuleType("exporter.table")
+    exporting.__dict__["export"] = export
+    table.__dict__["print_table"] = print
+    monkeypatch.setitem(sys.modules, "exporter.export", exporting)
+    monkeypatch.setitem(sys.modules, "exporter.table", table)
+    monkeypatch.setattr("trainer.conversion.find_spec", lambda name: "there")
+    return folders
+
+
+@pytest.mark.tensorflow
+@pytest.mark.usefixtures("tensorflow")
+class TestWithExporter:
+    def test_onnx_appears_with_its_version(
+        self, tmp_path: Path, few_npz: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (staged,) = self._run(tmp_path, few_npz, monkeypatch, None, 0)
+        # It was made before the version could be seen.
+        assert staged.is_relative_to(tmp_path / ".staging")
+        onnx = tmp_path / "mnist" / "1" / "model.onnx"
+        assert onnx.read_text() == "proved"
+
+    def test_failed_conversion_leaves_a_bundle_without_onnx(
+        self, tmp_path: Path, few_npz: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failure = DomainError("the ONNX answers otherwise")
+        self._run(tmp_path, few_npz, monkeypatch, failure, 1)
+        files = names_in(tmp_path / "mnist" / "1")
+        assert "saved_model.pb" in files
+        assert "model.onnx" not in files
+
+    def test_no_onnx_asks_for_none(
+        self, tmp_path: Path, few_npz: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert not self._run(tmp_path, few_npz, monkeypatch, None, 0, "--no-onnx")
+
+    def _run(
+        self,
+        store: Path,
+        data: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        failure: DomainError | None,
+        exit_code: int,
+        *more: str,
+    ) -> list[Path]:
+        folders = _fake_exporter(monkeypatch, failure)
+        result = run_trainer("run", "--fin", data, "--models-dir", store, *more)
+        assert result.exit_code == exit_code, result.output
+        assert ("the table" in result.stdout) == bool(not failure and not more)
+        assert result.stderr == (f"trainer: warning: {failure}\n" if failure else "")
+        return folders
+
+
+# --- Ctrl-C and SIGTERM, in a real process
+
+# A shell that runs the tests in the background has SIGINT ignored, and a child
+# inherits that.
+_MAIN = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from trainer.cli import main; main(prog_name='trainer')"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "seen"),
+    [
+        (signal.SIGINT, "x_train shape"),  # while TensorFlow is imported
+        (signal.SIGINT, "epoch 1/"),  # while it trains
+        (signal.SIGTERM, "epoch 1/"),
+    ],
+)
+def test_interrupted_training_leaves_nothing(
+    tmp_path: Path, few_npz: Path, number: signal.Signals, seen: str
+) -> None:
+    arguments = ["run", "--fin", str(few_npz), "--epochs", "10000"]
+    place = ["--models-dir", str(tmp_path / "models")]
+    with subprocess.Popen(
+        [sys.executable, "-c", _MAIN, *arguments, *place],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(seen):
+                break
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert errors == "trainer: interrupted; nothing was written\n"
+    assert process.returncode == 128 + number
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_module_runs_as_the_command() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "trainer", "--version"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout.startswith("trainer, version ")

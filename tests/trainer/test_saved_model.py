@@ -1,0 +1,110 @@
+"""The bundle's folder holds what house and TFaaS agree on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bundle.folder import open_bundle
+from bundle.manifest import FILE_NAME, verify_manifest
+from trainer.data import DataSet
+from trainer.saved_model import read_signature
+from trainer.train import Training
+
+pytestmark = pytest.mark.tensorflow
+
+
+def test_folder_holds_every_file(bundle_folder: Path) -> None:
+    assert {path.name for path in bundle_folder.iterdir()} == {
+        *("saved_model.pb", "saved_model.pbtxt", "variables", "assets"),
+        *("fingerprint.pb", "model.graph", "model.keras", "digits.h5"),
+        *("params.json", "labels.txt", "sample.npz", "report", "manifest.json"),
+    }
+
+
+def test_names_are_those_of_the_signature(
+    bundle_folder: Path, few_data: DataSet
+) -> None:
+    import tensorflow as tf
+
+    params = json.loads((bundle_folder / "params.json").read_text())
+    signature = tf.saved_model.load(bundle_folder).signatures["serving_default"]
+    # Asked of TensorFlow: what its loader says the signature's tensors are.
+    assert list(signature.structured_input_signature[1]) == [params["input_node"]]
+    assert list(signature.structured_outputs) == [params["output_node"]]
+    # And a TensorFlow 1 session, as TFaaS has one, runs the graph by these names.
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.saved_model.load(session, ["serve"], str(bundle_folder))
+        scores = session.run(
+            params["output_name"] + ":0",
+            {params["input_name"] + ":0": few_data.x_test[:5].astype(np.float32)},
+        )
+    assert scores.shape == (5, 10)
+    np.testing.assert_allclose(scores.sum(axis=1), 1, rtol=1e-5)
+    assert params["input_node"] == "input_1"
+    assert (params["model"], params["labels"]) == ("saved_model.pb", "labels.txt")
+    assert (params["name"], params["img_channels"]) == ("digits", 1)
+
+
+def test_signature_answers_as_the_model(
+    bundle_folder: Path, training: Training, few_data: DataSet
+) -> None:
+    import tensorflow as tf
+
+    signature = tf.saved_model.load(bundle_folder).signatures["serving_default"]
+    pixels = tf.constant(few_data.x_test, tf.float32)
+    (scores,) = signature(pixels).values()
+    assert scores.numpy().argmax(axis=1).tolist() == training.predicted.tolist()
+
+
+def test_graph_stands_alone_and_as_text(bundle_folder: Path) -> None:
+    from google.protobuf import text_format
+    from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    binary = SavedModel.FromString((bundle_folder / "saved_model.pb").read_bytes())
+    text = (bundle_folder / "saved_model.pbtxt").read_text()
+    assert text_format.Parse(text, SavedModel()) == binary
+    graph = MetaGraphDef.FromString((bundle_folder / "model.graph").read_bytes())
+    assert graph == binary.meta_graphs[0]
+    tensor = graph.signature_def["serving_default"].inputs["input_1"].name
+    assert read_signature(bundle_folder).input_tensor == tensor
+
+
+def test_bundle_opens_with_labels_and_a_sample_of_every_class(
+    bundle_folder: Path, few_data: DataSet
+) -> None:
+    bundle = open_bundle(bundle_folder)
+    assert bundle.labels == tuple("0123456789")
+    sample = bundle.read_sample()
+    assert sample is not None
+    assert set(sample.labels) == set(range(10))
+    first = int(np.flatnonzero(few_data.y_test == 0)[0])
+    np.testing.assert_array_equal(sample.images[0], few_data.x_test[first])
+
+
+def test_keras_files_load_again(bundle_folder: Path, training: Training) -> None:
+    import keras
+
+    for name in ("model.keras", "digits.h5"):
+        model = keras.models.load_model(bundle_folder / name)
+        for loaded, fitted in zip(
+            model.get_weights(), training.model.get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(loaded, fitted)
+
+
+def test_manifest_lists_every_file(bundle_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(bundle_folder, tmp_path / "copy")
+    verify_manifest(folder)
+    listed = json.loads((folder / FILE_NAME).read_text())["sha256"]
+    there = {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    assert listed.keys() == there - {FILE_NAME}
