@@ -22,6 +22,8 @@ from trainer.engine import check_engine, import_engine
 from trainer.interrupt import Interrupt, Interrupted
 from trainer.networks import check_image_shape
 from trainer.picture import write_png
+from trainer.saved_model import read_signature, write_bundle
+from trainer.train import Settings, train
 
 # The field's custom: 1 the work failed, 2 what was typed or given is wrong.
 _FAILED = 1
@@ -147,9 +149,6 @@ def run(
         _print_data(data)
         # Broken off in the middle of its import TensorFlow may crash the process.
         interrupt.run_held(lambda: import_engine(verbose))
-        from trainer.saved_model import read_signature, write_bundle
-        from trainer.train import Settings, train
-
         if seed is None:
             seed = secrets.randbelow(_MAX_SEED + 1)
         click.echo(f"seed: {seed}")
