@@ -14,6 +14,7 @@ import io
 import pickle
 import pickletools
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,12 @@ def read_pickle(path: Path) -> Arrays:
     """
     content = read_content(path)
     try:
-        _check_instructions(content)
-        # Python 2 wrote the arrays' bytes as text.
-        pairs = _ArraysUnpickler(io.BytesIO(content), encoding="bytes").load()
+        with warnings.catch_warnings():
+            # A damaged text makes Python warn of wrong escapes, besides the error.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            _check_instructions(content)
+            # Python 2 wrote the arrays' bytes as text.
+            pairs = _ArraysUnpickler(io.BytesIO(content), encoding="bytes").load()
         parts = [
             (images.to_numpy(), labels.to_numpy())
             for images, labels in _checked_pairs(pairs)

@@ -164,6 +164,8 @@ def test_hostile_pickle_runs_nothing(tmp_path: Path, protocol: int) -> None:
         # A memo place that would take 32 GiB.
         b"\x80\x02Nr\xff\xff\xff\x7f.",
         b"Np99999999999\n.",
+        b"S'\\m'\n.",
+        b"cnu\\mpy\nndarray\n.",
         # Bytes that would be reserved before it shows that they are not there.
         b"\x80\x04\x8e" + struct.pack("<Q", 1 << 40) + b".",
         b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b".",
