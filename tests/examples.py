@@ -1,4 +1,4 @@
-"""Small real things for tests: models of a few numbers, bundles, pictures, tars."""
+"""Small real things for tests: models of a few numbers, bundles, tars."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
 
 # (4, 3): pixel 0 feeds class 0, pixel 1 class 1, pixels 2 and 3 class 2.
 WEIGHTS = np.array(
@@ -91,26 +90,3 @@ def tar_of(folder: Path, top: str = "linear", mode: str = "w:gz") -> bytes:
     with tarfile.open(fileobj=target, mode=mode) as tar:
         tar.add(folder, arcname=top)
     return target.getvalue()
-
-
-def png(pixels: list[list[int]]) -> bytes:
-    """A gray PNG of these 0..255 values."""
-    target = io.BytesIO()
-    Image.fromarray(np.array(pixels, np.uint8)).save(target, "PNG")
-    return target.getvalue()
-
-
-def form(**fields: bytes | str) -> tuple[bytes, dict[str, str]]:
-    """A multipart body as curl -F sends it, and its header."""
-    boundary = "----------------------------curlcurlcurl"
-    body = b""
-    for name, value in fields.items():
-        content = value.encode() if isinstance(value, str) else value
-        file = '; filename="x.bin"' if isinstance(value, bytes) else ""
-        body += (
-            f"--{boundary}\r\n"
-            f'Content-Disposition: form-data; name="{name}"{file}\r\n\r\n'
-        ).encode()
-        body += content + b"\r\n"
-    body += f"--{boundary}--\r\n".encode()
-    return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,29 +71,32 @@ def serving(command: str, folder: Path) -> Iterator[Server]:
     It listens before it says so, so its first line with an address is the moment from
     which it answers.
     """
-    with (folder / "server.log").open("a") as log:
-        process = subprocess.Popen(
+    with (
+        (folder / "server.log").open("a") as log,
+        subprocess.Popen(
             ["bash", "-c", f"exec {command} 2>&1"],
             cwd=folder,
             env=ENVIRONMENT,
             stdout=subprocess.PIPE,
             text=True,
-        )
+        ) as process,
+    ):
+        lines = process.stdout
+        assert lines is not None
+        for line in lines:
+            log.write(line)
+            if found := re.search(r"http://[^/\s]+", line):
+                break
+        else:
+            pytest.fail((folder / "server.log").read_text())
+        # Read on, or a talkative server stops when the pipe is full.
+        reader = threading.Thread(target=lambda: log.writelines(lines))
+        reader.start()
         try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                log.write(line)
-                if found := re.search(r"http://[^/\s]+", line):
-                    break
-            else:
-                pytest.fail((folder / "server.log").read_text())
-            # Drained, or a talkative server stops when the pipe is full.
-            drain = subprocess.Popen(["cat"], stdin=process.stdout, stdout=log)
             yield Server(process, found.group())
         finally:
             process.kill()
-            process.wait(PATIENCE)
-        drain.wait(PATIENCE)
+            reader.join(PATIENCE)
 
 
 WAITRESS = "waitress-serve --listen=127.0.0.1:0 runtime.app:app"

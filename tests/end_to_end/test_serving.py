@@ -59,7 +59,7 @@ def test_serving_from_onnx_imports_no_tensorflow(store, mnist):
 import sys
 from falcon.testing import TestClient
 from runtime.app import app
-from tests.examples import form
+from tests.forms import form
 client = TestClient(app)
 reply = client.simulate_post("/upload", body=open("mnist.tar.gz", "rb").read())
 assert reply.json["backend"].startswith("onnxruntime/"), reply.text

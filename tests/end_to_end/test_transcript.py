@@ -29,7 +29,7 @@ def transcript(folder):
 
 
 def replies(output):
-    bodies = re.findall(r"^[\[{].*[\]}]", output, re.M)
+    bodies = re.findall(r"^(?:\[|\{\").*[\]}]", output, re.M)
     return [json.loads(body) for body in bodies]
 
 

@@ -12,7 +12,8 @@ from falcon.testing import TestClient
 from bundle.store import ModelStore
 from runtime.app import create_app, create_services
 from runtime.config import Config
-from tests.examples import WEIGHTS, form, linear_onnx, png, tar_of, write_bundle
+from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
+from tests.forms import form, png
 
 CPU = "onnxruntime/CPUExecutionProvider"
 
