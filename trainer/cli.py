@@ -165,23 +165,23 @@ def run(
             if convert:
                 why_no_onnx = add_onnx(folder, verbose)
             interrupt.check()
-            # From here to the end is less than a second, and one sentence on what was
-            # written must stay true.
+            # From here to the end is less than a second, and what is said of it must
+            # be true: a bundle that is in its place was written.
             interrupt.hold()
 
         path = destination.publish(write)
-    signature = read_signature(path)
-    click.echo(f"saved model to {path}")
-    click.echo(f"### input {[signature.input_tensor]}")
-    click.echo(f"### output {[signature.output_tensor]}")
-    if why_no_onnx is not None:
-        click.echo(f"trainer: warning: {why_no_onnx}", err=True)
-        ctx.exit(_FAILED)
-    if not convert and not no_onnx:
-        click.echo(
-            "ONNX was not added: install it with pip install 'tfaas-onnx[export]'"
-            f" and run: exporter convert {reference}"
-        )
+        signature = read_signature(path)
+        click.echo(f"saved model to {path}")
+        click.echo(f"### input {[signature.input_tensor]}")
+        click.echo(f"### output {[signature.output_tensor]}")
+        if why_no_onnx is not None:
+            click.echo(f"trainer: warning: {why_no_onnx}", err=True)
+            ctx.exit(_FAILED)
+        if not convert and not no_onnx:
+            click.echo(
+                "ONNX was not added: install it with pip install 'tfaas-onnx[export]'"
+                f" and run: exporter convert {reference}"
+            )
 
 
 @main.command()

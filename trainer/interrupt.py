@@ -51,9 +51,10 @@ class Interrupt:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
-        # What else goes wrong once the signal came is its consequence.
-        if self._number is not None and isinstance(error, Exception):
-            raise Interrupted(self._number) from error
+        # What goes wrong once a signal was raised is its consequence.
+        raised = self._number if not self._held else None
+        if raised is not None and isinstance(error, Exception):
+            raise Interrupted(raised) from error
 
     def check(self) -> None:
         """Raise if a signal came, also one that was held or lost on the way.

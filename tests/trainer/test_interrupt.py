@@ -65,3 +65,10 @@ def test_ignored_sigint_stays_ignored() -> None:
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_error_after_a_held_signal_stays_what_it_is() -> None:
+    with pytest.raises(OSError, match="disk full"), Interrupt() as interrupt:
+        interrupt.hold()
+        signal.raise_signal(signal.SIGINT)
+        raise OSError("disk full")
