@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import click
 
+from bundle.errors import DomainError
+
 
 class Failed(click.ClickException):
     """Ends a command: the work failed. Its sentence is on standard error."""
@@ -20,6 +22,17 @@ class WrongInput(click.ClickException):
     """Ends a command: what was typed or given is wrong."""
 
     exit_code = 2
+
+
+class Group(click.Group):
+    """Commands whose domain errors are the fault of what was given, unless they say."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; a domain error becomes its sentence and exit code 2."""
+        try:
+            return super().invoke(ctx)
+        except DomainError as ex:
+            raise WrongInput(str(ex)) from ex
 
 
 @contextmanager

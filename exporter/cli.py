@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 
 from bundle import __version__
-from bundle.errors import DomainError, ModelNotFound
+from bundle.errors import ModelNotFound
 from bundle.folder import ONNX
 from bundle.store import ModelStore
-from bundle.terminal import Failed, WrongInput
+from bundle.terminal import Failed, Group
 from exporter.errors import ExportError, ParityFailed
 from runtime.config import load_config
 
 
-@click.group()
+@click.group(cls=Group)
 @click.version_option(__version__, prog_name="exporter")
 def main() -> None:
     """Convert SavedModels to ONNX, and prove that both answer alike."""
@@ -50,8 +50,6 @@ def convert(model: str, models_dir: Path | None, verbose: bool) -> None:
         raise Failed(str(ex)) from ex
     except ExportError as ex:
         raise Failed(str(ex)) from ex
-    except DomainError as ex:
-        raise WrongInput(str(ex)) from ex
     print_table(parity)
     click.echo(f"wrote {folder / ONNX}")
 

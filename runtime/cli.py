@@ -8,12 +8,11 @@ from pathlib import Path
 import click
 
 from bundle import __version__
-from bundle.errors import DomainError
-from bundle.terminal import Failed, WrongInput
+from bundle.terminal import Failed, Group
 from runtime.config import Config, load_config
 
 
-@click.group()
+@click.group(cls=Group)
 @click.version_option(__version__, prog_name="runtime")
 def main() -> None:
     """Serve the models of a store over HTTP."""
@@ -27,10 +26,7 @@ def serve(host: str | None, port: int | None, models_dir: Path | None) -> None:
     """Serve in the foreground; config.json, and then flags, say how."""
     flags = {"host": host, "port": port, "model_dir": models_dir}
     given = {name: value for name, value in flags.items() if value is not None}
-    try:
-        _serve(dataclasses.replace(load_config(), **given))  # type: ignore[arg-type]
-    except DomainError as ex:
-        raise WrongInput(str(ex)) from ex
+    _serve(dataclasses.replace(load_config(), **given))  # type: ignore[arg-type]
 
 
 def _serve(config: Config) -> None:

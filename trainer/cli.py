@@ -6,15 +6,14 @@ without it has been looked at.
 
 from __future__ import annotations
 
-import secrets
 import sys
 from pathlib import Path
 
 import click
 
 from bundle import __version__
-from bundle.errors import DomainError
 from bundle.params import MODEL_NAME
+from bundle.terminal import Failed, Group
 from trainer.conversion import add_onnx, exporter_is_installed
 from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.destination import Destination, FolderDestination, StoreDestination
@@ -25,25 +24,21 @@ from trainer.picture import write_png
 from trainer.saved_model import read_signature, write_bundle
 from trainer.train import Settings, train
 
-# The field's custom: 1 the work failed, 2 what was typed or given is wrong.
-_FAILED = 1
-_WRONG_INPUT = 2
-
 # numpy and Keras take no larger ones.
 _MAX_SEED = 2**32 - 1
+# Fixed, so that who follows README gets the same weights twice. Any would do: seeds 1
+# to 8 give 0.973 to 0.977 after one epoch; this one gives 0.974, and 0.992 after 12.
+_SEED = 4
 
 
-class _Group(click.Group):
-    """Ends a command with one sentence where it cannot go on."""
+class _Group(Group):
+    """Ends a command that was interrupted as a shell expects: 128 and the signal."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
-        except DomainError as ex:
-            click.echo(f"trainer: {ex}", err=True)
-            ctx.exit(_WRONG_INPUT)
         except Interrupted as ex:
-            click.echo("trainer: interrupted; nothing was written", err=True)
+            click.echo("interrupted; nothing was written", err=True)
             ctx.exit(128 + ex.number)
 
 
@@ -105,7 +100,9 @@ _FIN = click.option(
 @click.option(
     "--seed",
     type=click.IntRange(0, _MAX_SEED),
-    help="The same seed gives the same weights.  [default: drawn, and printed]",
+    default=_SEED,
+    show_default=True,
+    help="The same seed on the same machine gives the same weights.",
 )
 @click.option(
     "--models-dir",
@@ -114,16 +111,14 @@ _FIN = click.option(
 )
 @click.option("--no-onnx", is_flag=True, help="Do not convert to ONNX.")
 @click.option("-v", "--verbose", is_flag=True, help="Let TensorFlow speak.")
-@click.pass_context
 def run(
-    ctx: click.Context,
     fin: Path | None,
     fout: Path | None,
     name: str,
     epochs: int,
     batch_size: int,
     h5: str | None,
-    seed: int | None,
+    seed: int,
     models_dir: Path | None,
     no_onnx: bool,
     verbose: bool,
@@ -149,8 +144,6 @@ def run(
         _print_data(data)
         # Broken off in the middle of its import TensorFlow may crash the process.
         interrupt.run_held(lambda: import_engine(verbose))
-        if seed is None:
-            seed = secrets.randbelow(_MAX_SEED + 1)
         click.echo(f"seed: {seed}")
         settings = Settings(epochs, batch_size, seed, progress_bar=sys.stdout.isatty())
         training = train(data, settings, interrupt.check)
@@ -174,14 +167,13 @@ def run(
         click.echo(f"saved model to {path}")
         click.echo(f"### input {[signature.input_tensor]}")
         click.echo(f"### output {[signature.output_tensor]}")
-        if why_no_onnx is not None:
-            click.echo(f"trainer: warning: {why_no_onnx}", err=True)
-            ctx.exit(_FAILED)
-        if not convert and not no_onnx:
-            click.echo(
-                "ONNX was not added: install it with pip install 'tfaas-onnx[export]'"
-                f" and run: exporter convert {reference}"
-            )
+    if why_no_onnx is not None:
+        raise Failed(f"the bundle was written without ONNX: {why_no_onnx}")
+    if not convert and not no_onnx:
+        click.echo(
+            "ONNX was not added: install it with pip install 'tfaas-onnx[export]'"
+            f" and run: exporter convert {reference}"
+        )
 
 
 @main.command()

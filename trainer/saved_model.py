@@ -105,8 +105,7 @@ def read_signature(folder: Path) -> Signature:
 
 def _write_graph(folder: Path) -> MetaGraphDef:
     """Write what TFaaS's own trainer writes of the graph: as text, and by itself."""
-    # protobuf ships no types.
-    from google.protobuf import text_format  # type: ignore[import-untyped]
+    from google.protobuf import text_format
 
     saved_model = _read_saved_model(folder)
     text = text_format.MessageToString(saved_model)

@@ -12,13 +12,6 @@ from trainer.formats import Arrays
 from trainer.train import Settings, Training
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # Keras 3.15 asks TensorFlow 2.21 for arrays in a way that numpy 2 has left.
-    config.addinivalue_line(
-        "filterwarnings", "ignore:__array__ implementation:DeprecationWarning:keras.*"
-    )
-
-
 @pytest.fixture(scope="session")
 def mnist() -> DataSet:
     return load_dataset(None)

@@ -21,7 +21,7 @@ def assert_refused(result: Result, *words: str) -> None:
     assert result.exit_code == 2, result.output
     assert isinstance(result.exception, SystemExit)
     sentence = result.stderr.strip()
-    assert sentence.startswith("trainer: ")
+    assert sentence.startswith("Error: ")
     assert "\n" not in sentence
     assert "Traceback" not in result.output
     for word in words:

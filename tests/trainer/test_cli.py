@@ -202,7 +202,7 @@ class TestWithoutExporter:
         assert f"### output ['{params['output_name']}:0']" in lines
         assert f"exporter convert {out}" in lines[-1]
         report = json.loads((out / "report" / "metrics.json").read_text())
-        # A seed that was drawn is printed and kept.
+        # The seed is printed and kept, also one that was not given.
         assert f"seed: {report['seed']}" in lines
         assert f"Test accuracy: {report['test_accuracy']}" in lines
 
@@ -281,7 +281,8 @@ class TestWithExporter:
         result = run_trainer("run", "--fin", data, "--models-dir", store, *more)
         assert result.exit_code == exit_code, result.output
         assert ("the table" in result.stdout) == bool(not failure and not more)
-        assert result.stderr == (f"trainer: warning: {failure}\n" if failure else "")
+        sentence = f"Error: the bundle was written without ONNX: {failure}\n"
+        assert result.stderr == (sentence if failure else "")
         return folders
 
 
@@ -321,7 +322,7 @@ def test_interrupted_training_leaves_nothing(
                 break
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
-    assert errors == "trainer: interrupted; nothing was written\n"
+    assert errors == "interrupted; nothing was written\n"
     assert process.returncode == 128 + number
     assert list(tmp_path.iterdir()) == []
 
