@@ -167,10 +167,7 @@ class ModelStore:
         except OSError as ex:
             raise _store_error("written", ex) from ex
         finally:
-            # Twice: a version whose publication was under way may have followed its
-            # folder into the grave, behind the back of the first.
-            shutil.rmtree(grave, ignore_errors=True)
-            shutil.rmtree(grave, ignore_errors=True)
+            _remove_tree(grave)
             with contextlib.suppress(OSError):  # others delete beside it
                 self._trash.rmdir()
         logger.info("deleted %s", name)
@@ -197,11 +194,12 @@ class ModelStore:
                     folder.mkdir()
                 staged.rename(published)
             except OSError as ex:
-                # Somebody else published this number, or a stray file has it, or
-                # somebody deleted the whole model: look again, while that can help.
-                taken = ex.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
-                if taken and folder.is_dir():
+                # Somebody else published this number, or a stray file has it: the next.
+                if ex.errno in (errno.ENOTEMPTY, errno.EEXIST):
                     continue
+                if ex.errno == errno.ENOTDIR and folder.is_dir():
+                    continue
+                # Somebody deleted the whole model: from one again.
                 if ex.errno == errno.ENOENT and staged.is_dir():
                     number = 0
                     continue
@@ -228,6 +226,15 @@ def _state(folder: Path) -> tuple[int, ...]:
     except FileNotFoundError:
         return (status.st_ino, status.st_mtime_ns)
     return (status.st_ino, status.st_mtime_ns, onnx.st_ino, onnx.st_mtime_ns)
+
+
+def _remove_tree(folder: Path) -> None:
+    # Versions whose publication was under way may follow their model's folder into the
+    # grave, each behind the back of one turn.
+    for _ in range(100):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle.archive import Limits, unpack
@@ -504,7 +504,7 @@ WHOLE = len(PLAIN.rstrip(b"\0")) // 512 * 512 + 512
 
 
 @pytest.mark.parametrize(
-    "length", [*range(1, WHOLE, 97), *range(512, WHOLE + 1, 512), WHOLE + 1]
+    "length", [*range(1, WHOLE, 197), *range(512, WHOLE + 1, 512), WHOLE + 1]
 )
 def test_truncated_tar_is_refused(tmp_path: Path, length: int) -> None:
     assert len(PLAIN) > WHOLE
@@ -519,7 +519,7 @@ def test_tar_with_its_end_is_whole(tmp_path: Path, length: int) -> None:
 GZIPPED = bundle_tar(gz=True)
 
 
-@pytest.mark.parametrize("length", range(1, len(GZIPPED), 5))
+@pytest.mark.parametrize("length", range(1, len(GZIPPED), 9))
 def test_truncated_gzip_is_refused(tmp_path: Path, length: int) -> None:
     refused(tmp_path, GZIPPED[:length], gzipped=length > 1)
 
@@ -551,7 +551,6 @@ def flipped(data: st.DataObject, whole: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["gnu", "pax", "gzip", "deflated-damage"])
-@settings(max_examples=120)
 @given(data=st.data())
 def test_damaged_archive_is_refused_or_stays_inside(
     tmp_path_factory: pytest.TempPathFactory, form: str, data: st.DataObject
