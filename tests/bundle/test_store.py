@@ -155,6 +155,17 @@ def test_unknown_model_is_named_and_shortened(store: ModelStore) -> None:
 # --- delete
 
 
+def test_version_deleted_after_the_listing_is_not_served(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.install(writer())
+    listings, versions = iter([[1, 2]]), store.versions
+    monkeypatch.setattr(
+        store, "versions", lambda name: next(listings, None) or versions(name)
+    )
+    assert store.current("mnist").number == 1
+
+
 def test_deleted_model_is_gone_with_all_versions(store: ModelStore) -> None:
     for name in ("mnist", "mnist", "other"):
         store.install(writer(name))
