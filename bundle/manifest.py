@@ -22,6 +22,7 @@ def sha256_of(path: Path) -> str:
 
 def write_manifest(folder: Path) -> None:
     """List every file below ``folder``, as it is now, in its manifest.json."""
+    (folder / FILE_NAME).unlink(missing_ok=True)  # it cannot list itself
     digests = {
         path.relative_to(folder).as_posix(): sha256_of(path)
         for path in sorted(folder.rglob("*"))
@@ -42,7 +43,14 @@ def verify_manifest(folder: Path) -> None:
         listed = {str(name): str(digest) for name, digest in digests.items()}
     except FileNotFoundError:
         return
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as ex:
+    except (
+        OSError,  # it is a folder, or beyond reading
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as ex:
         raise BundleError(f"{FILE_NAME} is not a manifest") from ex
     there = {
         path.relative_to(folder).as_posix(): path
@@ -51,7 +59,8 @@ def verify_manifest(folder: Path) -> None:
     }
     for name, digest in listed.items():
         if name not in there:
-            raise BundleError(f"{name} is missing, and {FILE_NAME} lists it")
+            shown = name[:200].encode("ascii", "backslashreplace").decode()
+            raise BundleError(f"{shown} is missing, and {FILE_NAME} lists it")
         if sha256_of(there[name]) != digest:
             raise BundleError(
                 f"{name} is not the file that {FILE_NAME} lists: it was damaged, or"

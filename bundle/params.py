@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -19,6 +20,13 @@ MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
 # A params.json is a page of text; what is larger was not written by any trainer.
 MAX_BYTES = 1 << 20
+
+# TFaaS's params are one level deep. The service's JSON writer ends at 255, and the
+# content stands inside other JSON there.
+_MAX_DEPTH = 32
+
+# Pixels are scaled in float32 (IEEE 754 binary32).
+_FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 
 Resize = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
@@ -94,7 +102,8 @@ def read_params(folder: Path) -> Params:
         BundleError: it is missing, is no JSON object, or a field is wrong.
     """
     try:
-        text = (folder / FILE_NAME).read_bytes()
+        with (folder / FILE_NAME).open("rb") as stream:
+            text = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise BundleError(
             f"{FILE_NAME} is missing: a bundle needs it beside saved_model.pb"
@@ -145,14 +154,20 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
             f"{FILE_NAME}: 'img_channels' is {values['img_channels']}; it must be"
             " 1 (gray), 3 (colour) or 0 (takes no images)"
         )
-    options = content.get("options") or []
+    options = content.get("options")
+    if options is None:  # what Go makes of an empty list
+        options = []
     if not isinstance(options, list) or not all(isinstance(o, str) for o in options):
         raise BundleError(f"{FILE_NAME}: 'options' must be a list of texts")
+    preprocess = _preprocess(content.get("preprocess"))
+    if not _is_sendable(content, _MAX_DEPTH):
+        # One such file would break every list of models that it stands in.
+        raise BundleError(
+            f"{FILE_NAME} holds a value that JSON cannot carry on: NaN or infinity, an"
+            " integer beyond 64 bits, half a surrogate pair, or lists in lists in lists"
+        )
     return Params(
-        **values,
-        options=tuple(options),
-        preprocess=_preprocess(content.get("preprocess")),
-        stored=content,
+        **values, options=tuple(options), preprocess=preprocess, stored=content
     )
 
 
@@ -173,7 +188,7 @@ def _preprocess(content: object) -> Preprocess:
         if (
             not isinstance(size, list)
             or len(size) != 2
-            or not all(isinstance(n, int) and 0 < n <= 16384 for n in size)
+            or not all(type(n) is int and 0 < n <= 16384 for n in size)
         ):
             raise BundleError(
                 f"{FILE_NAME}: 'preprocess.size' must be [height, width] in pixels"
@@ -181,7 +196,12 @@ def _preprocess(content: object) -> Preprocess:
         values["size"] = (size[0], size[1])
     for key in ("scale", "offset"):
         number = values.get(key, 0.0)
-        if isinstance(number, bool) or not isinstance(number, int | float):
+        if (
+            isinstance(number, bool)
+            or not isinstance(number, int | float)
+            # NaN is in no range, and is refused too.
+            or not -_FLOAT32_MAX <= number <= _FLOAT32_MAX
+        ):
             raise BundleError(f"{FILE_NAME}: 'preprocess.{key}' must be a number")
     if values.get("resize", "bilinear") not in get_args(Resize):
         raise BundleError(
@@ -203,6 +223,20 @@ def _whole(key: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise BundleError(f"{FILE_NAME}: {key!r} must be a whole number")
     return value
+
+
+def _is_sendable(value: object, depth: int) -> bool:
+    if isinstance(value, str):
+        return not any("\ud800" <= char <= "\udfff" for char in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return -(1 << 63) <= value < 1 << 64
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, list):
+        return depth > 0 and all(_is_sendable(item, depth - 1) for item in value)
+    return True
 
 
 def _plain_file_name(key: str, value: str) -> None:

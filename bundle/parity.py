@@ -87,7 +87,7 @@ def read_parity(folder: Path) -> Parity | None:
         parity = Parity(**values, cases=cases)
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, AttributeError, RecursionError) as ex:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as ex:
         raise BundleError(f"{FILE_NAME} is not a parity report") from ex
     if not isinstance(parity.passed, bool) or not isinstance(parity.sha256, str):
         raise BundleError(f"{FILE_NAME} is not a parity report")

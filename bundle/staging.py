@@ -26,12 +26,12 @@ class Staging:
     """
 
     def __init__(self, place: Path) -> None:
+        self._place = place
         self._root = place / FOLDER_NAME
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
         """Give an empty folder to write into; what is left in it at the end goes."""
-        self._root.mkdir(parents=True, exist_ok=True)
         held, descriptor = self._hold_new()
         try:
             staged = held / "new"
@@ -58,16 +58,25 @@ class Staging:
             self._root.rmdir()
 
     def _hold_new(self) -> tuple[Path, int]:
+        self._place.mkdir(parents=True, exist_ok=True)
         while True:
             held = self._root / uuid.uuid4().hex
             # Another writer's end may take the empty root away in between, and a
             # sweep may take a folder that is made and not held yet: try again.
+            # Not Path.mkdir(exist_ok=True): it fails if the root goes as it looks.
+            with suppress(FileExistsError):
+                self._root.mkdir()
             try:
-                self._root.mkdir(parents=True, exist_ok=True)
                 held.mkdir()
                 descriptor = os.open(held, os.O_RDONLY | os.O_DIRECTORY)
             except FileNotFoundError:
                 continue
+            except OSError:
+                with suppress(OSError):
+                    held.rmdir()
+                with suppress(OSError):
+                    self._root.rmdir()
+                raise
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if held.exists():
                 return held, descriptor

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.errors import ModelNotFound, StoreError
-from bundle.folder import Bundle, open_bundle
+from bundle.folder import ONNX, Bundle, open_bundle
 from bundle.manifest import verify_manifest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import MODEL_NAME
@@ -39,14 +39,15 @@ class Version:
 
     Attributes:
         number: 1, 2, 3 …; 0 is a flat TFaaS bundle put by hand at ``<name>/``.
-        state: differs whenever the folder is another one or gained or lost a file,
-            also when a number is used again after a delete.
+        state: differs whenever the folder is another one or gained or lost
+            model.onnx, also when a number is used again after a delete. Its second
+            number is when the folder last changed, in nanoseconds since 1970.
     """
 
     name: str
     number: int
     path: Path
-    state: tuple[int, int]
+    state: tuple[int, ...]
 
 
 class ModelStore:
@@ -81,12 +82,17 @@ class ModelStore:
         if not MODEL_NAME.fullmatch(name):
             return []
         try:
-            entries = [entry.name for entry in os.scandir(self.root / name)]
+            with os.scandir(self.root / name) as found:
+                entries = {entry.name: entry.is_dir() for entry in found}
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as ex:
             raise _store_error("read", ex) from ex
-        numbers = sorted(int(entry) for entry in entries if _VERSION.fullmatch(entry))
+        numbers = sorted(
+            int(entry)
+            for entry, is_dir in entries.items()
+            if is_dir and _VERSION.fullmatch(entry)
+        )
         return [0, *numbers] if PARAMS in entries else numbers
 
     def current(self, name: str) -> Version:
@@ -104,10 +110,9 @@ class ModelStore:
             folder = self.root / name
             path = folder / str(numbers[-1]) if numbers[-1] else folder
             try:
-                status = path.stat()
+                state = _state(path)
             except FileNotFoundError:
                 continue
-            state = (status.st_ino, status.st_mtime_ns)
             return Version(name, numbers[-1], path, state)
         raise ModelNotFound(
             f"there is no model {name[:128]!r}; GET /models lists those there are"
@@ -139,18 +144,14 @@ class ModelStore:
                 bundle = open_bundle(staged)
                 check(bundle)
                 sync_tree(staged)
+                # A rename keeps it; afterwards, somebody may have deleted the model.
+                state = _state(staged)
                 number = self._publish(staged, bundle.params.name)
         except OSError as ex:
             raise _store_error("written", ex) from ex
-        published = self.root / bundle.params.name / str(number)
-        status = published.stat()
         logger.info("published %s version %d", bundle.params.name, number)
-        return Version(
-            bundle.params.name,
-            number,
-            published,
-            (status.st_ino, status.st_mtime_ns),
-        )
+        published = self.root / bundle.params.name / str(number)
+        return Version(bundle.params.name, number, published, state)
 
     def delete(self, name: str) -> None:
         """Delete a model with all its versions.
@@ -159,37 +160,86 @@ class ModelStore:
             ModelNotFound: there is none of this name.
             StoreError: the disk would not.
         """
-        self.current(name)
         grave = self._trash / uuid.uuid4().hex
         try:
-            self._trash.mkdir(exist_ok=True)
-            (self.root / name).rename(grave)
+            self._bury(name, grave)
             sync(self.root)
-        except FileNotFoundError:
-            raise ModelNotFound(f"there is no model {name!r} any more") from None
         except OSError as ex:
             raise _store_error("written", ex) from ex
-        shutil.rmtree(grave, ignore_errors=True)
-        with contextlib.suppress(OSError):  # others delete beside it
-            self._trash.rmdir()
+        finally:
+            _remove_tree(grave)
+            with contextlib.suppress(OSError):  # others delete beside it
+                self._trash.rmdir()
         logger.info("deleted %s", name)
+
+    def _bury(self, name: str, grave: Path) -> None:
+        while True:
+            self.current(name)
+            # What is missing may be the model, or the trash, which the end of another
+            # delete took away: the next look tells.
+            with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(FileExistsError):
+                    self._trash.mkdir()
+                (self.root / name).rename(grave)
+                return
 
     def _publish(self, staged: Path, name: str) -> int:
         folder = self.root / name
+        number = 0
         while True:
-            number = max(self.versions(name), default=0) + 1
+            number = max(number, *self.versions(name), 0) + 1
+            published = folder / str(number)
             try:
-                folder.mkdir(exist_ok=True)
-                staged.rename(folder / str(number))
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir()
+                staged.rename(published)
             except OSError as ex:
-                # Somebody else published this number, or deleted the whole model,
-                # in between: the next look at the store tells the number to take.
-                if ex.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                # Somebody else published this number, or a stray file has it: the next.
+                if ex.errno in (errno.ENOTEMPTY, errno.EEXIST):
                     continue
+                if ex.errno == errno.ENOTDIR and folder.is_dir():
+                    continue
+                # Somebody deleted the whole model: from one again.
+                if ex.errno == errno.ENOENT and staged.is_dir():
+                    number = 0
+                    continue
+                _remove_if_empty(folder)
                 raise
-            sync(folder)
-            sync(self.root)
+            try:
+                sync(folder)
+                sync(self.root)
+            except FileNotFoundError:
+                pass  # somebody deleted the model already
+            except OSError:
+                published.rename(staged)
+                _remove_if_empty(folder)
+                raise
             return number
+
+
+def _state(folder: Path) -> tuple[int, ...]:
+    status = folder.stat()
+    try:
+        # The folder's own time is too coarse: it steps by 4 ms on Linux, and the
+        # exporter may add model.onnx within the step that somebody saw it without.
+        onnx = (folder / ONNX).stat()
+    except FileNotFoundError:
+        return (status.st_ino, status.st_mtime_ns)
+    return (status.st_ino, status.st_mtime_ns, onnx.st_ino, onnx.st_mtime_ns)
+
+
+def _remove_tree(folder: Path) -> None:
+    # Versions whose publication was under way may follow their model's folder into the
+    # grave, each behind the back of one turn.
+    for _ in range(100):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _store_error(done: str, ex: OSError) -> StoreError:

@@ -1,0 +1,325 @@
+from __future__ import annotations
+
+import io
+import random
+import struct
+import time
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from bundle.decode import MAX_PIXELS, decode_image, is_gray
+from bundle.errors import ImageError
+
+RED, GREEN, BLUE, BLACK = [255, 0, 0], [0, 255, 0], [0, 0, 255], [0, 0, 0]
+
+
+def saved(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    written = io.BytesIO()
+    image.save(written, form, **options)
+    return written.getvalue()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    crc = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
+
+
+def png(
+    width: int, height: int, bits: int, colour: int, rows: bytes, *more: bytes
+) -> bytes:
+    """A PNG by hand (RFC 2083): every row of ``rows`` begins with its filter's 0."""
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            *more,
+            chunk(b"IDAT", zlib.compress(rows)),
+            chunk(b"IEND", b""),
+        )
+    )
+
+
+GRAY, COLOUR, PALETTE, GRAY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6
+
+
+def pixels(data: bytes, channels: int) -> Any:
+    image = decode_image(data, channels)
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+    assert image.shape[2] == channels
+    return image.tolist()
+
+
+# --- formats
+
+
+@pytest.mark.parametrize("form", ["PNG", "BMP", "GIF", "WEBP", "JPEG"])
+def test_every_format_gives_its_pixels_and_shape(form: str) -> None:
+    image = Image.new("RGB", (4, 3), (250, 10, 10))
+    options = {"lossless": True} if form == "WEBP" else {}
+    got = decode_image(saved(image, form, **options), 3)
+    assert got.shape == (3, 4, 3)
+    slack = 3 if form == "JPEG" else 0
+    assert np.abs(got.astype(int) - [250, 10, 10]).max() <= slack
+
+
+@pytest.mark.parametrize("form", ["TIFF", "EPS", "PPM", "ICO", "TGA", "PCX", "PDF"])
+def test_other_formats_are_refused(form: str) -> None:
+    data = saved(Image.new("RGB", (32, 32)), form)
+    with pytest.raises(ImageError, match=r"^Invalid image"):
+        decode_image(data, 3)
+
+
+def test_rows_come_before_columns() -> None:
+    image = Image.new("RGB", (2, 1))
+    image.putdata([(255, 0, 0), (0, 0, 255)])
+    assert pixels(saved(image), 3) == [[RED, BLUE]]
+
+
+# --- modes
+
+
+def test_gray_of_8_bits() -> None:
+    data = png(2, 1, 8, GRAY, b"\0\x07\xf0")
+    assert pixels(data, 1) == [[[7], [240]]]
+    assert pixels(data, 3) == [[[7] * 3, [240] * 3]]
+
+
+def test_gray_of_1_bit_is_black_and_white() -> None:
+    data = png(3, 1, 1, GRAY, b"\0\xa0")  # 1 0 1
+    assert pixels(data, 1) == [[[255], [0], [255]]]
+    assert pixels(data, 3) == [[[255] * 3, [0] * 3, [255] * 3]]
+
+
+def test_gray_of_4_bits_spans_the_range() -> None:
+    assert pixels(png(2, 1, 4, GRAY, b"\0\x0f"), 1) == [[[0], [255]]]
+
+
+@pytest.mark.parametrize(
+    ("deep", "byte"),
+    # round(deep / 257): an 8-bit value v written as 16 bits is v * 257.
+    [
+        *[(0, 0), (128, 0), (129, 1), (257, 1), (0x8080, 128), (0xFEFE, 254)],
+        *[(65406, 254), (65407, 255), (65535, 255)],
+    ],
+)
+def test_gray_of_16_bits_is_rounded(deep: int, byte: int) -> None:
+    data = png(1, 1, 16, GRAY, b"\0" + deep.to_bytes(2, "big"))
+    assert pixels(data, 1) == [[[byte]]]
+    assert pixels(data, 3) == [[[byte] * 3]]
+    assert is_gray(data)
+
+
+def test_transparent_gray_of_16_bits_is_black() -> None:
+    rows = b"\0\xff\xff\x80\x80"
+    data = png(2, 1, 16, GRAY, rows, chunk(b"tRNS", b"\xff\xff"))
+    assert pixels(data, 1) == [[[0], [128]]]
+
+
+def test_colour_becomes_gray_by_rec_601() -> None:
+    # ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B.
+    data = png(4, 1, 8, COLOUR, bytes([0, *RED, *GREEN, *BLUE, 255, 255, 255]))
+    assert pixels(data, 1) == [[[76], [150], [29], [255]]]
+    assert not is_gray(data)
+
+
+def test_alpha_lies_over_black() -> None:
+    rows = bytes([0, 255, 0, 0, 255, 255, 0, 0, 0, 200, 100, 50, 128])
+    got = pixels(png(3, 1, 8, COLOUR_ALPHA, rows), 3)
+    assert got[0][:2] == [RED, BLACK]
+    assert np.abs(np.array(got[0][2]) - [100, 50, 25]).max() <= 1  # by 128 / 255
+
+
+def test_gray_with_alpha_lies_over_black() -> None:
+    data = png(2, 1, 8, GRAY_ALPHA, bytes([0, 200, 255, 200, 0]))
+    assert pixels(data, 1) == [[[200], [0]]]
+    assert is_gray(data)
+
+
+@pytest.mark.parametrize("bits", [1, 8])
+def test_transparent_gray_value_is_black(bits: int) -> None:
+    row = b"\0\x80" if bits == 1 else b"\0\x01\x00"
+    data = png(2, 1, bits, GRAY, row, chunk(b"tRNS", b"\0\x01"))
+    assert pixels(data, 1) == [[[0], [0]]]
+
+
+def test_transparent_colour_is_black() -> None:
+    trns = chunk(b"tRNS", bytes([0, 255, 0, 0, 0, 0]))
+    data = png(2, 1, 8, COLOUR, bytes([0, *RED, *BLUE]), trns)
+    assert pixels(data, 3) == [[BLACK, BLUE]]
+
+
+def test_palette_with_transparency() -> None:
+    plte = chunk(b"PLTE", bytes([*RED, *GREEN, *BLUE]))
+    data = png(3, 1, 8, PALETTE, b"\0\0\1\2", plte, chunk(b"tRNS", b"\xff\x00"))
+    assert pixels(data, 3) == [[RED, BLACK, BLUE]]
+
+
+def test_palette_of_a_gif_with_transparency() -> None:
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, *GREEN])
+    image.putpixel((1, 0), 1)
+    assert pixels(saved(image, "GIF", transparency=1), 3) == [[RED, BLACK]]
+    assert pixels(saved(image, "GIF"), 3) == [[RED, GREEN]]
+
+
+def test_cmyk_jpeg_is_brought_to_rgb() -> None:
+    data = saved(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=100)
+    assert np.abs(decode_image(data, 3).astype(int) - RED).max() <= 3
+    assert decode_image(data, 1).shape == (8, 8, 1)
+
+
+# --- orientation and frames
+
+# TIFF 6.0 tag 274: which picture, stored as 2 x 1 red-green, is meant.
+ORIENTED = {
+    1: [[RED, GREEN]],
+    2: [[GREEN, RED]],
+    3: [[GREEN, RED]],
+    4: [[RED, GREEN]],
+    5: [[RED], [GREEN]],
+    6: [[RED], [GREEN]],
+    7: [[GREEN], [RED]],
+    8: [[GREEN], [RED]],
+}
+
+
+@pytest.mark.parametrize("orientation", ORIENTED)
+def test_exif_orientation_is_applied(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    image = Image.new("RGB", (2, 1))
+    image.putdata([(255, 0, 0), (0, 255, 0)])
+    assert pixels(saved(image, "PNG", exif=exif), 3) == ORIENTED[orientation]
+
+
+@pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP"])
+def test_of_several_frames_the_first_is_taken(form: str) -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue", "lime")]
+    data = saved(
+        frames[0],
+        form,
+        save_all=True,
+        append_images=frames[1:],
+        **({"lossless": True} if form == "WEBP" else {}),
+    )
+    with Image.open(io.BytesIO(data)) as image:
+        assert getattr(image, "n_frames", 1) == 3
+    assert pixels(data, 3) == [[RED] * 4] * 4
+
+
+# --- refused
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"x", b"GIF89a", b"\x89PNG\r\n\x1a\n", b"BM", b"<svg/>", bytes(1000)]
+)
+@pytest.mark.parametrize("ask", [lambda d: decode_image(d, 1), is_gray])
+def test_what_is_no_image_is_refused(data: bytes, ask: Any) -> None:
+    with pytest.raises(ImageError, match=r"^Invalid image: .* PNG, JPEG, BMP, GIF or"):
+        ask(data)
+
+
+# Pixels that no format can make small, so that every tenth cuts into them.
+NOISE = Image.frombytes("RGB", (24, 24), random.Random(1).randbytes(24 * 24 * 3))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "GIF", "WEBP"])
+@pytest.mark.parametrize("tenth", range(1, 10))
+def test_truncated_image_is_refused(form: str, tenth: int) -> None:
+    data = saved(NOISE, form)
+    with pytest.raises(ImageError):
+        decode_image(data[: len(data) * tenth // 10], 3)
+
+
+def test_picture_of_89_megapixels_is_refused_unread() -> None:
+    # Below Pillow's own limit. The data is wrong on purpose: whoever decodes trips.
+    data = png(9459, 9459, 1, GRAY, b"not so many rows")
+    start = time.perf_counter()
+    with pytest.raises(ImageError, match="9459 x 9459 pixels are more than 16777216"):
+        decode_image(data, 1)
+    assert time.perf_counter() - start < 1.0
+
+
+@pytest.mark.parametrize("side", [20_000, 2**31 - 1])
+def test_picture_beyond_pillows_limit_is_refused(side: int) -> None:
+    with pytest.raises(ImageError, match=r"^Invalid image"):
+        decode_image(png(side, side, 1, GRAY, b""), 1)
+
+
+def test_pixels_at_the_limit_are_taken_and_one_row_more_is_not() -> None:
+    assert MAX_PIXELS == 4096 * 4096
+    most = Image.new("1", (4096, 4096))
+    assert decode_image(saved(most), 1).shape == (4096, 4096, 1)
+    with pytest.raises(ImageError, match="4096 x 4097 pixels"):
+        decode_image(saved(Image.new("1", (4096, 4097))), 1)
+
+
+# TIFF 6.0, little-endian: one entry, tag 274, a short, one of them, 6.
+ORIENTED_EXIF = b"Exif\0\0" + struct.pack(
+    "<2sHIHHHIII", b"II", 42, 8, 1, 274, 3, 1, 6, 0
+)
+
+VICTIMS = {
+    "png": saved(NOISE),
+    "palette": png(
+        3,
+        1,
+        8,
+        PALETTE,
+        b"\0\0\1\2",
+        chunk(b"PLTE", bytes([*RED, *GREEN, *BLUE])),
+        chunk(b"tRNS", b"\xff\x00"),
+    ),
+    "deep": png(2, 1, 16, GRAY, b"\0\xff\xff\x80\x80", chunk(b"tRNS", b"\0\1")),
+    "jpeg": saved(NOISE, "JPEG"),
+    "exif": saved(
+        NOISE, "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\1\3\0\1\0\0\0\6"
+    ),
+    "cmyk": saved(NOISE.convert("CMYK"), "JPEG"),
+    "bmp": saved(NOISE, "BMP"),
+    "gif": saved(NOISE.convert("P"), "GIF", transparency=3),
+    "webp": saved(NOISE, "WEBP"),
+}
+
+
+@pytest.mark.parametrize("victim", VICTIMS)
+# Pillow says so of a damaged EXIF block, and goes on.
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@given(data=st.data())
+def test_damaged_image_is_refused_or_decoded(victim: str, data: st.DataObject) -> None:
+    damaged = bytearray(VICTIMS[victim])
+    fixed = data.draw(st.booleans())
+    for place in data.draw(
+        st.lists(st.integers(0, len(damaged) - 1), min_size=1, max_size=4)
+    ):
+        damaged[place] ^= data.draw(st.integers(1, 255))
+    whole = bytes(damaged)
+    if fixed and whole.startswith(b"\x89PNG\r\n\x1a\n"):
+        whole = with_checksums(whole)
+    try:
+        image = decode_image(whole, 3)
+    except ImageError:
+        return
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+    assert image.size > 0
+    assert image.shape[2] == 3
+
+
+def with_checksums(data: bytes) -> bytes:
+    """The same PNG with right checksums, so that damage reaches the decoder."""
+    fixed, place = data[:8], 8
+    while place + 12 <= len(data):
+        size = int.from_bytes(data[place : place + 4], "big")
+        kind, body = data[place + 4 : place + 8], data[place + 8 : place + 8 + size]
+        fixed += chunk(kind, body)
+        place += 12 + size
+    return fixed

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bundle.errors import BundleError
+from bundle.manifest import sha256_of, verify_manifest, write_manifest
+from tests.bundle.making import write_bundle
+
+# FIPS 180-2, appendix B.1, and the well-known digest of nothing.
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_digest_is_the_published_one(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    (tmp_path / "nothing").write_bytes(b"")
+    assert sha256_of(tmp_path / "abc") == ABC
+    assert sha256_of(tmp_path / "nothing") == NOTHING
+
+
+def test_manifest_lists_every_file_below(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "a" / "b" / "f").write_bytes(b"abc")
+    (tmp_path / "g").write_bytes(b"")
+    write_manifest(tmp_path)
+    assert json.loads((tmp_path / "manifest.json").read_bytes()) == {
+        "sha256": {"a/b/f": ABC, "g": NOTHING}
+    }
+
+
+def test_manifest_written_twice_does_not_list_itself(tmp_path: Path) -> None:
+    write_bundle(tmp_path)
+    write_manifest(tmp_path)
+    (tmp_path / "labels.txt").write_bytes(b"abc")
+    write_manifest(tmp_path)
+    verify_manifest(tmp_path)
+
+
+def test_folder_without_a_manifest_is_not_compared(tmp_path: Path) -> None:
+    write_bundle(tmp_path)
+    verify_manifest(tmp_path)
+
+
+def test_files_that_came_later_are_no_damage(tmp_path: Path) -> None:
+    write_bundle(tmp_path)
+    write_manifest(tmp_path)
+    (tmp_path / "model.onnx").write_bytes(b"later")
+    verify_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "variables/variables.index"])
+def test_one_changed_bit_is_found(tmp_path: Path, name: str) -> None:
+    write_bundle(tmp_path)
+    write_manifest(tmp_path)
+    data = bytearray((tmp_path / name).read_bytes())
+    data[-1] ^= 1
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(BundleError, match=f"^{name} is not the file that manifest"):
+        verify_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "variables/variables.index"])
+def test_missing_file_is_found(tmp_path: Path, name: str) -> None:
+    write_bundle(tmp_path)
+    write_manifest(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(BundleError, match=f"^{name} is missing, and manifest"):
+        verify_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "variables", "."])
+def test_manifest_reaches_no_file_but_the_bundles(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "bundle"
+    write_bundle(folder)
+    (tmp_path / "outside").write_bytes(b"abc")
+    content = {"sha256": {name: ABC}}
+    (folder / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(BundleError, match="is missing, and manifest"):
+        verify_manifest(folder)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *[b"", b"{", b"[]", b"null", b"1", b"{}", b"\xff", b"[" * 100_000],
+        *[b'{"sha256": []}', b'{"sha256": null}', b'{"sha256": "x"}'],
+    ],
+    ids=lambda data: repr(data[:20]),
+)
+def test_what_is_no_manifest_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "manifest.json").write_bytes(data)
+    with pytest.raises(BundleError, match=r"manifest\.json is not a manifest"):
+        verify_manifest(tmp_path)
+
+
+def test_manifest_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").mkdir()
+    with pytest.raises(BundleError, match=r"manifest\.json is not a manifest"):
+        verify_manifest(tmp_path)
+
+
+def test_refusal_of_a_hostile_name_can_be_sent(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"sha256": {"\\ud800": "0"}}')
+    with pytest.raises(BundleError) as caught:
+        verify_manifest(tmp_path)
+    str(caught.value).encode()

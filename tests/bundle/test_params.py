@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from bundle.errors import BundleError
+from bundle.params import (
+    Params,
+    Preprocess,
+    params_from_json,
+    read_params,
+    write_params,
+)
+
+# As `cat mnist/params.json | jq` prints it in TFaaS's doc/MNIST.md.
+TFAAS_MNIST = """{
+  "name": "mnist",
+  "model": "saved_model.pb",
+  "labels": "labels.txt",
+  "img_channels": 1,
+  "input_name": "serving_default_input_1",
+  "output_name": "StatefulPartitionedCall",
+  "input_node": "input_1",
+  "output_node": "dense/Softmax:0"
+}"""
+
+
+def read(folder: Path, text: str | bytes) -> Params:
+    data = text.encode() if isinstance(text, str) else text
+    (folder / "params.json").write_bytes(data)
+    return read_params(folder)
+
+
+def test_params_of_tfaas_own_example_read(tmp_path: Path) -> None:
+    assert read(tmp_path, TFAAS_MNIST) == Params(
+        name="mnist",
+        model="saved_model.pb",
+        labels="labels.txt",
+        img_channels=1,
+        input_name="serving_default_input_1",
+        output_name="StatefulPartitionedCall",
+        input_node="input_1",
+        output_node="dense/Softmax:0",
+    )
+
+
+def test_stored_holds_the_file_as_it_was_with_unknown_keys(tmp_path: Path) -> None:
+    text = '{"name": "m", "accuracy": 0.97, "tags": {"a": [1, null]}}'
+    assert read(tmp_path, text).stored == {
+        "name": "m",
+        "accuracy": 0.97,
+        "tags": {"a": [1, None]},
+    }
+
+
+def test_name_alone_is_enough_and_the_rest_is_tfaas_default() -> None:
+    params = params_from_json({"name": "m"})
+    assert (params.model, params.labels, params.op) == ("saved_model.pb", "", "")
+    assert (params.img_channels, params.options) == (0, ())
+    assert params.preprocess == Preprocess(None, 1.0, 0.0, "bilinear", False)
+
+
+def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
+    params = Params(
+        name="m-1.x",
+        labels="labels.txt",
+        img_channels=3,
+        options=("a", "b"),
+        description="größer ☃",
+        preprocess=Preprocess((28, 30), 1 / 255, -0.5, "lanczos", True),
+    )
+    write_params(tmp_path, params)
+    assert read_params(tmp_path) == params
+
+
+def test_written_file_holds_tfaas_keys_and_no_empty_ones(tmp_path: Path) -> None:
+    write_params(tmp_path, Params(name="m", labels="l.txt", img_channels=1))
+    assert json.loads((tmp_path / "params.json").read_bytes()) == {
+        "name": "m",
+        "model": "saved_model.pb",
+        "labels": "l.txt",
+        "img_channels": 1,
+    }
+
+
+def test_go_null_options_are_no_options() -> None:
+    # Go marshals a nil slice as null, and TFaaS's Options is a slice.
+    assert params_from_json({"name": "m", "options": None}).options == ()
+
+
+def test_file_with_a_byte_order_mark_reads(tmp_path: Path) -> None:
+    assert read(tmp_path, b'\xef\xbb\xbf{"name": "m"}').name == "m"
+
+
+@pytest.mark.parametrize("name", ["m", "_", "0", "a.b-c_D", "9" * 128, "README.md"])
+def test_name_that_is_a_plain_word_is_taken(name: str) -> None:
+    assert params_from_json({"name": name}).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "../x",
+        "..",
+        ".",
+        ".x",
+        "-x",
+        "a" * 129,
+        "a\0",
+        "a/b",
+        "/a",
+        "a\\b",
+        "a b",
+        "a\n",
+        "ä",
+        "a%2e",
+        "модель",
+        "\ud800",
+    ],
+)
+def test_hostile_name_is_refused(name: str) -> None:
+    with pytest.raises(BundleError, match=r"'name' is .* must be 1 to 128 letters"):
+        params_from_json({"name": name})
+
+
+def test_missing_name_is_refused() -> None:
+    with pytest.raises(BundleError, match="'name' is ''"):
+        params_from_json({"model": "saved_model.pb"})
+
+
+TEXTS = [
+    "name",
+    "model",
+    "labels",
+    "op",
+    "input_name",
+    "output_name",
+    "input_node",
+    "output_node",
+    "description",
+    "timestamp",
+]
+
+
+@pytest.mark.parametrize("key", TEXTS)
+@pytest.mark.parametrize("value", [1, None, True, ["a"], {"a": 1}])
+def test_text_field_of_another_kind_is_named(key: str, value: object) -> None:
+    with pytest.raises(BundleError, match=f"params.json: '{key}' must be a text"):
+        params_from_json({"name": "m", key: value})
+
+
+@pytest.mark.parametrize("key", ["model", "labels", "op"])
+@pytest.mark.parametrize(
+    "value", ["/etc/hostname", "../x", "a/b", "a\\b", ".hidden", "..", "a\0b"]
+)
+def test_file_field_that_leaves_the_folder_is_named(key: str, value: str) -> None:
+    with pytest.raises(BundleError, match=f"'{key}' must name a file of the bundle"):
+        params_from_json({"name": "m", key: value})
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"img_channels": "1"}, "'img_channels' must be a whole number"),
+    ({"img_channels": True}, "'img_channels' must be a whole number"),
+    ({"img_channels": 1.0}, "'img_channels' must be a whole number"),
+    ({"img_channels": None}, "'img_channels' must be a whole number"),
+    ({"img_channels": 2}, "'img_channels' is 2; it must be"),
+    ({"img_channels": -1}, "'img_channels' is -1; it must be"),
+    ({"options": "a"}, "'options' must be a list of texts"),
+    ({"options": [1]}, "'options' must be a list of texts"),
+    ({"options": {}}, "'options' must be a list of texts"),
+    ({"options": 0}, "'options' must be a list of texts"),
+    ({"options": False}, "'options' must be a list of texts"),
+    ({"preprocess": []}, "'preprocess' must be a JSON object"),
+    ({"preprocess": "no"}, "'preprocess' must be a JSON object"),
+    ({"preprocess": {"sclae": 1}}, "'preprocess' has an unknown key 'sclae'"),
+    ({"preprocess": {"size": 28}}, "'preprocess.size' must be [height, width]"),
+    ({"preprocess": {"size": [28]}}, "'preprocess.size' must be"),
+    ({"preprocess": {"size": [28, 28, 1]}}, "'preprocess.size' must be"),
+    ({"preprocess": {"size": [0, 28]}}, "'preprocess.size' must be"),
+    ({"preprocess": {"size": [28, -1]}}, "'preprocess.size' must be"),
+    ({"preprocess": {"size": [28, 16385]}}, "'preprocess.size' must be"),
+    ({"preprocess": {"size": [28.0, 28]}}, "'preprocess.size' must be"),
+    ({"preprocess": {"size": [True, True]}}, "'preprocess.size' must be"),
+    ({"preprocess": {"scale": "1"}}, "'preprocess.scale' must be a number"),
+    ({"preprocess": {"scale": None}}, "'preprocess.scale' must be a number"),
+    ({"preprocess": {"scale": True}}, "'preprocess.scale' must be a number"),
+    ({"preprocess": {"scale": math.nan}}, "'preprocess.scale' must be a number"),
+    ({"preprocess": {"scale": math.inf}}, "'preprocess.scale' must be a number"),
+    ({"preprocess": {"scale": 1e39}}, "'preprocess.scale' must be a number"),
+    ({"preprocess": {"scale": 10**400}}, "'preprocess.scale' must be a number"),
+    ({"preprocess": {"offset": [0]}}, "'preprocess.offset' must be a number"),
+    ({"preprocess": {"offset": -1e39}}, "'preprocess.offset' must be a number"),
+    ({"preprocess": {"resize": "area"}}, "'preprocess.resize' must be one of nearest"),
+    ({"preprocess": {"resize": ["nearest"]}}, "'preprocess.resize' must be one of"),
+    ({"preprocess": {"invert": 1}}, "'preprocess.invert' must be true or false"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "sentence"), WRONG, ids=lambda v: str(v)[:60])
+def test_wrong_field_has_its_sentence(wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(BundleError) as caught:
+        params_from_json({"name": "m", **wrong})
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "params.json is not JSON"),
+        ("{", "params.json is not JSON"),
+        ("[" * 100_000, "params.json is not JSON"),
+        (b'{"name": "\xff"}', "params.json is not JSON"),
+        ('{"name": "m", "n": ' + "9" * 5000 + "}", "params.json is not JSON"),
+        ("[]", "must hold one JSON object"),
+        ('"mnist"', "must hold one JSON object"),
+        ("null", "must hold one JSON object"),
+        ('{"name": "m", "x": "' + " " * (1 << 20) + '"}', "larger than 1048576"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_file_that_is_no_params_is_refused(
+    tmp_path: Path, text: str | bytes, sentence: str
+) -> None:
+    with pytest.raises(BundleError) as caught:
+        read(tmp_path, text)
+    assert sentence in str(caught.value)
+
+
+# What the service could not say again in a reply: RFC 8259 has no NaN, a lone
+# surrogate has no UTF-8, and the C writers of JSON stop at 64 bits and 255 levels.
+@pytest.mark.parametrize(
+    "value",
+    [
+        "NaN",
+        "[-Infinity]",
+        '"\\ud800"',
+        '{"\\udfff": 1}',
+        str(1 << 64),
+        str(-(1 << 63) - 1),
+        "[" * 100 + "]" * 100,
+    ],
+    ids=["nan", "inf", "surrogate", "surrogate-key", "2^64", "below-2^63", "deep"],
+)
+def test_content_that_no_reply_could_carry_is_refused(
+    tmp_path: Path, value: str
+) -> None:
+    with pytest.raises(BundleError, match=r"params.json holds a value"):
+        read(tmp_path, f'{{"name": "m", "extra": {value}}}')
+
+
+@pytest.mark.parametrize(
+    "value", ["1e308", str((1 << 64) - 1), str(-(1 << 63)), "[" * 20 + "]" * 20]
+)
+def test_content_at_the_edge_of_json_is_kept(tmp_path: Path, value: str) -> None:
+    params = read(tmp_path, f'{{"name": "m", "extra": {value}}}')
+    assert params.stored["extra"] == json.loads(value)
+
+
+def test_params_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "params.json").mkdir()
+    with pytest.raises(BundleError, match=r"params\.json cannot be read"):
+        read_params(tmp_path)
+
+
+def test_refusal_names_no_folder_of_the_server(tmp_path: Path) -> None:
+    with pytest.raises(BundleError) as caught:
+        read_params(tmp_path)
+    assert str(tmp_path) not in str(caught.value)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+known_key = st.sampled_from([*TEXTS, "img_channels", "options", "preprocess"])
+known_detail = st.sampled_from(["size", "scale", "offset", "resize", "invert"])
+near_miss = st.fixed_dictionaries(
+    {"name": st.just("m")},
+    optional={
+        "preprocess": st.dictionaries(known_detail, anything),
+        "img_channels": st.integers(-1, 4),
+        "options": anything,
+    },
+)
+
+
+@given(st.dictionaries(known_key | st.text(), anything) | near_miss)
+@example({"name": "m", "preprocess": {"size": [[], {}]}})
+def test_any_object_reads_or_is_refused_with_a_sentence(
+    content: dict[str, Any],
+) -> None:
+    try:
+        params = params_from_json(content)
+    except BundleError as ex:
+        assert str(ex).startswith("params.json")
+        str(ex).encode()  # it can be sent
+        return
+    # What was taken can be written and read again, and is the same.
+    assert params_from_json(json.loads(json.dumps(params.to_json()))) == params
+
+
+@given(st.binary(max_size=200))
+@example(b'{"name": "m"}')
+@example(b'{"name": "m", "name": 1}')
+def test_any_bytes_read_or_are_refused(tmp_path: Path, data: bytes) -> None:
+    try:
+        read(tmp_path, data)
+    except BundleError as ex:
+        assert "params.json" in str(ex)

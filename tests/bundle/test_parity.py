@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle.errors import BundleError
+from bundle.parity import Case, Parity, read_parity
+
+REPORT: dict[str, Any] = {
+    "passed": True,
+    "sha256": "ba78",
+    "atol": 1e-6,
+    "rtol": 1e-5,
+    "max_abs_diff": 2e-7,
+    "max_rel_diff": 3e-6,
+    "top1_agreement": 1.0,
+    "samples": 40,
+    "milliseconds_per_image": {"onnxruntime": 0.2, "tensorflow": 1.5},
+    "versions": {"onnx": "1.23.2"},
+    "created": "2026-01-02T03:04:05Z",
+    "cases": [
+        {
+            "inputs": "sample",
+            "batch_size": 8,
+            "samples": 40,
+            "max_abs_diff": 2e-7,
+            "max_rel_diff": 3e-6,
+            "top1_agreement": 1.0,
+            "passed": True,
+        }
+    ],
+}
+WRITTEN = Parity(
+    passed=True,
+    sha256="ba78",
+    atol=1e-6,
+    rtol=1e-5,
+    max_abs_diff=2e-7,
+    max_rel_diff=3e-6,
+    top1_agreement=1.0,
+    samples=40,
+    milliseconds_per_image={"onnxruntime": 0.2, "tensorflow": 1.5},
+    versions={"onnx": "1.23.2"},
+    created="2026-01-02T03:04:05Z",
+    cases=(Case("sample", 8, 40, 2e-7, 3e-6, 1.0, True),),
+)
+NEEDED = ["passed", "sha256", "atol", "rtol", "max_abs_diff", "samples"]
+
+
+def read(folder: Path, content: object) -> Parity | None:
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    (folder / "parity.json").write_bytes(data)
+    return read_parity(folder)
+
+
+def test_report_reads(tmp_path: Path) -> None:
+    assert read(tmp_path, REPORT) == WRITTEN
+
+
+def test_report_is_written_under_its_documented_keys() -> None:
+    assert json.loads(json.dumps(WRITTEN.to_json())) == REPORT
+
+
+def test_bundle_without_a_report_has_none(tmp_path: Path) -> None:
+    assert read_parity(tmp_path) is None
+
+
+def test_failed_report_reads_as_failed(tmp_path: Path) -> None:
+    parity = read(tmp_path, {**REPORT, "passed": False})
+    assert parity is not None
+    assert parity.passed is False
+
+
+def test_key_of_a_later_version_is_passed_over(tmp_path: Path) -> None:
+    assert read(tmp_path, {**REPORT, "gpu": "H100"}) == WRITTEN
+
+
+def test_report_without_details_reads(tmp_path: Path) -> None:
+    few = {k: v for k, v in REPORT.items() if k not in ("cases", "versions")}
+    parity = read(tmp_path, few)
+    assert parity is not None
+    assert (parity.cases, parity.versions) == ((), {})
+
+
+@pytest.mark.parametrize("key", NEEDED)
+def test_report_without_a_needed_key_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(BundleError, match=r"parity\.json is not a parity report"):
+        read(tmp_path, {k: v for k, v in REPORT.items() if k != key})
+
+
+WRONG: dict[str, object] = {
+    "empty": b"",
+    "cut": json.dumps(REPORT).encode()[:-10],
+    "latin-1": b'{"created": "\xe9"}',
+    "deep": b"[" * 100_000,
+    "list": [REPORT],
+    "null": None,
+    "text": "passed",
+    # Any text is true: "false" must never let a model be served.
+    "passed-is-text": {**REPORT, "passed": "false"},
+    "passed-is-one": {**REPORT, "passed": 1},
+    "passed-is-null": {**REPORT, "passed": None},
+    "sha256-is-null": {**REPORT, "sha256": None},
+    "sha256-is-list": {**REPORT, "sha256": ["ba78"]},
+    "cases-null": {**REPORT, "cases": None},
+    "cases-number": {**REPORT, "cases": 1},
+    "case-null": {**REPORT, "cases": [None]},
+    "case-without-keys": {**REPORT, "cases": [{}]},
+    "case-of-text": {**REPORT, "cases": ["passed"]},
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_no_report_is_refused(tmp_path: Path, case: str) -> None:
+    with pytest.raises(BundleError, match=r"parity\.json is not a parity report"):
+        read(tmp_path, WRONG[case])
+
+
+def test_report_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "parity.json").mkdir()
+    with pytest.raises(BundleError, match=r"parity\.json is not a parity report"):
+        read_parity(tmp_path)

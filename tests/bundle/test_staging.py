@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from bundle.staging import Staging, replace_file, sync_tree
+
+FORK = multiprocessing.get_context("fork")
+WAIT = 20.0
+
+
+def stage_and_wait(place: Path, pipe: Connection) -> None:
+    with Staging(place).folder() as staged:
+        (staged / "file").write_bytes(b"half")
+        pipe.send(str(staged))
+        pipe.recv()
+
+
+def test_staged_folder_is_empty_and_on_the_same_file_system(tmp_path: Path) -> None:
+    with Staging(tmp_path / "not" / "there").folder() as staged:
+        assert list(staged.iterdir()) == []
+        assert staged.is_relative_to(tmp_path / "not" / "there" / ".staging")
+
+
+def test_what_is_renamed_away_stays_and_the_rest_goes(tmp_path: Path) -> None:
+    with Staging(tmp_path).folder() as staged:
+        (staged / "file").write_bytes(b"1")
+        staged.rename(tmp_path / "kept")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_what_is_left_at_an_error_goes(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), Staging(tmp_path).folder() as staged:
+        (staged / "file").write_bytes(b"1")
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_writers_do_not_meet(tmp_path: Path) -> None:
+    with Staging(tmp_path).folder() as one:
+        with Staging(tmp_path).folder() as other:
+            assert one != other
+        assert one.is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sweep_leaves_the_living_and_takes_the_killed(tmp_path: Path) -> None:
+    ours, theirs = FORK.Pipe()
+    writer = FORK.Process(target=stage_and_wait, args=(tmp_path, theirs))
+    writer.start()
+    assert ours.poll(WAIT)
+    staged = Path(ours.recv())
+    Staging(tmp_path).sweep()
+    assert (staged / "file").read_bytes() == b"half"
+    assert writer.pid is not None
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.join(WAIT)
+    assert writer.exitcode == -signal.SIGKILL
+    assert staged.is_dir()
+    Staging(tmp_path).sweep()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sweep_takes_the_killed_beside_the_living(tmp_path: Path) -> None:
+    left = tmp_path / ".staging" / "0123" / "new"
+    left.mkdir(parents=True)
+    with Staging(tmp_path).folder() as staged:
+        Staging(tmp_path).sweep()
+        assert staged.is_dir()
+        assert not left.exists()
+
+
+def test_sweep_of_nothing_is_quiet(tmp_path: Path) -> None:
+    Staging(tmp_path).sweep()
+    Staging(tmp_path / "not-there").sweep()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writers_and_sweeps_all_at_once_lose_nothing(tmp_path: Path) -> None:
+    failures: list[BaseException] = []
+    start = threading.Barrier(5)
+    done = threading.Event()
+
+    def write() -> None:
+        try:
+            start.wait(WAIT)
+            for _ in range(60):
+                with Staging(tmp_path).folder() as staged:
+                    (staged / "file").write_bytes(b"1")
+                    assert (staged / "file").read_bytes() == b"1"
+        except BaseException as ex:
+            failures.append(ex)
+
+    def sweep() -> None:
+        start.wait(WAIT)
+        while not done.is_set():
+            Staging(tmp_path).sweep()
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    sweeper = threading.Thread(target=sweep)
+    for thread in (*writers, sweeper):
+        thread.start()
+    for thread in writers:
+        thread.join(WAIT)
+    done.set()
+    sweeper.join(WAIT)
+    assert failures == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_root_that_goes_as_it_is_looked_at_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Another writer's last step, at the moment between "it exists" and the next look.
+    (tmp_path / ".staging").mkdir()
+    mkdir = os.mkdir
+    raced: list[str] = []
+
+    def racing(path: object, *args: int, **kwargs: int) -> None:
+        try:
+            mkdir(path, *args, **kwargs)  # type: ignore[arg-type]
+        except FileExistsError:
+            if str(path).endswith(".staging") and not raced:
+                raced.append(str(path))
+                (tmp_path / ".staging").rmdir()
+            raise
+
+    monkeypatch.setattr(os, "mkdir", racing)
+    with Staging(tmp_path).folder() as staged:
+        assert staged.is_dir()
+    assert len(raced) == 1
+
+
+@pytest.mark.parametrize("what", ["mkdir", "open"])
+def test_staging_that_cannot_be_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    real = getattr(os, what)
+    calls: list[object] = []
+
+    def failing(path: object, *args: int, **kwargs: int) -> object:
+        calls.append(path)
+        # mkdir: .staging, then the folder in it; open: that folder.
+        if len(calls) == {"mkdir": 3, "open": 1}[what]:
+            raise OSError(24, "Too many open files")
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, what, failing)
+    with pytest.raises(OSError, match="Too many"), Staging(tmp_path).folder():
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_staging_that_is_a_file_is_an_error_and_no_endless_loop(tmp_path: Path) -> None:
+    (tmp_path / ".staging").write_bytes(b"")
+    with pytest.raises(NotADirectoryError), Staging(tmp_path).folder():
+        pass
+
+
+def test_sync_tree_brings_every_file_and_folder_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "f").write_bytes(b"1")
+    (tmp_path / "g").write_bytes(b"2")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.fstat(fd).st_ino))
+    sync_tree(tmp_path)
+    expected = [tmp_path, *tmp_path.rglob("*")]
+    assert sorted(synced) == sorted(path.stat().st_ino for path in expected)
+
+
+# --- replace_file
+
+
+def test_replaced_file_has_the_new_bytes_and_no_company(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"old")
+    replace_file(tmp_path / "f", b"new")
+    assert (tmp_path / "f").read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_file_is_made_where_there_was_none(tmp_path: Path) -> None:
+    replace_file(tmp_path / "f", b"")
+    assert (tmp_path / "f").read_bytes() == b""
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_failed_replacement_leaves_the_old_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    (tmp_path / "f").write_bytes(b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, step, full)
+    with pytest.raises(OSError, match="No space"):
+        replace_file(tmp_path / "f", b"new")
+    assert (tmp_path / "f").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def replace_and_die(path: Path, step: str) -> None:
+    setattr(os, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with suppress(BaseException):
+        replace_file(path, b"new")
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_killed_replacement_leaves_the_old_file_whole(
+    tmp_path: Path, step: str
+) -> None:
+    (tmp_path / "f").write_bytes(b"old")
+    child = FORK.Process(target=replace_and_die, args=(tmp_path / "f", step))
+    child.start()
+    child.join(WAIT)
+    assert child.exitcode == -signal.SIGKILL
+    assert (tmp_path / "f").read_bytes() == b"old"

@@ -1,0 +1,664 @@
+from __future__ import annotations
+
+import errno
+import io
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle.archive import unpack
+from bundle.errors import ArchiveError, BundleError, ModelNotFound, StoreError
+from bundle.folder import open_bundle
+from bundle.store import ModelStore
+from tests.bundle.making import (
+    bundle_files,
+    bundle_tar,
+    read_files,
+    write_bundle,
+    write_files,
+)
+
+FORK = multiprocessing.get_context("fork")
+WAIT = 30.0
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "models")
+
+
+def writer(name: str = "mnist", mark: str = "") -> Callable[[Path], None]:
+    return lambda folder: write_bundle(folder, name, mark)
+
+
+def tree(root: Path) -> list[str]:
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*"))
+
+
+def test_store_that_is_not_there_is_empty(store: ModelStore) -> None:
+    assert store.names() == []
+    assert store.versions("mnist") == []
+    store.sweep()
+    assert not store.root.exists()
+
+
+def test_versions_count_from_one_and_the_highest_is_served(store: ModelStore) -> None:
+    for number in (1, 2, 3):
+        published = store.install(writer(mark=f"v{number}"))
+        assert (published.name, published.number) == ("mnist", number)
+        assert published.path == store.root / "mnist" / str(number)
+        assert store.current("mnist") == published
+    assert store.versions("mnist") == [1, 2, 3]
+    assert read_files(store.root / "mnist") == {
+        f"{number}/{name}": data
+        for number in (1, 2, 3)
+        for name, data in bundle_files(mark=f"v{number}").items()
+    }
+
+
+def test_tenth_version_beats_the_ninth(store: ModelStore) -> None:
+    for number in (9, 10):
+        write_bundle(store.root / "mnist" / str(number))
+    assert store.current("mnist").number == 10
+    assert store.install(writer()).number == 11
+
+
+def test_published_store_holds_nothing_else(store: ModelStore) -> None:
+    store.install(writer())
+    assert [path.name for path in store.root.iterdir()] == ["mnist"]
+
+
+def test_names_are_sorted_and_of_models_only(store: ModelStore) -> None:
+    for name in ("zebra", "ape", "m.2-x"):
+        store.install(writer(name))
+    (store.root / "README.md").write_text("the store")
+    (store.root / "empty").mkdir()
+    (store.root / ".hidden" / "1").mkdir(parents=True)
+    (store.root / "notes").mkdir()
+    (store.root / "notes" / "todo.txt").write_text("")
+    assert store.names() == ["ape", "m.2-x", "zebra"]
+
+
+def test_flat_folder_is_version_zero(store: ModelStore) -> None:
+    write_bundle(store.root / "flat", "flat")
+    version = store.current("flat")
+    assert (version.number, version.path) == (0, store.root / "flat")
+    assert store.versions("flat") == [0]
+    assert open_bundle(version.path).params.name == "flat"
+
+
+def test_numbered_version_beats_the_flat_one(store: ModelStore) -> None:
+    write_bundle(store.root / "mnist")
+    assert store.install(writer()).number == 1
+    assert store.current("mnist").number == 1
+    assert store.versions("mnist") == [0, 1]
+
+
+# Triton's L0_lifecycle: test_parse_ignore_zero_prefixed_version and
+# test_parse_ignore_non_intergral_version.
+@pytest.mark.parametrize(
+    "entry",
+    ["01", "0", "-1", "+2", "1.0", "2a", "v3", "٣", " 1", "1_0", ".7", "1" * 19, "１"],  # noqa: RUF001
+)
+def test_folder_that_is_no_version_is_passed_over(
+    store: ModelStore, entry: str
+) -> None:
+    write_bundle(store.root / "mnist" / entry)
+    assert store.versions("mnist") == []
+    with pytest.raises(ModelNotFound):
+        store.current("mnist")
+
+
+def test_stray_file_with_a_number_is_no_version(store: ModelStore) -> None:
+    store.install(writer())
+    (store.root / "mnist" / "2").write_text("a note")
+    assert store.versions("mnist") == [1]
+    assert store.install(writer()).number == 3
+    assert store.versions("mnist") == [1, 3]
+    assert (store.root / "mnist" / "2").read_text() == "a note"
+
+
+def test_model_with_the_name_of_a_stray_file_is_refused(store: ModelStore) -> None:
+    # The project's own models/ holds a README.md, which is a name for a model too.
+    store.root.mkdir()
+    (store.root / "README.md").write_text("the store")
+    with pytest.raises(StoreError):
+        store.install(writer("README.md"))
+    assert tree(store.root) == ["README.md"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../mnist", ".trash", "a/b", "\0", "ä"]
+)
+def test_name_that_is_no_name_is_never_looked_for(store: ModelStore, name: str) -> None:
+    store.install(writer())
+    assert store.versions(name) == []
+    with pytest.raises(ModelNotFound):
+        store.current(name)
+    with pytest.raises(ModelNotFound):
+        store.delete(name)
+    assert store.names() == ["mnist"]
+
+
+def test_unknown_model_is_named_and_shortened(store: ModelStore) -> None:
+    with pytest.raises(ModelNotFound, match=f"no model '{'x' * 128}';"):
+        store.current("x" * 1000)
+
+
+# --- delete
+
+
+def test_version_deleted_after_the_listing_is_not_served(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.install(writer())
+    listings, versions = iter([[1, 2]]), store.versions
+    monkeypatch.setattr(
+        store, "versions", lambda name: next(listings, None) or versions(name)
+    )
+    assert store.current("mnist").number == 1
+
+
+def test_deleted_model_is_gone_with_all_versions(store: ModelStore) -> None:
+    for name in ("mnist", "mnist", "other"):
+        store.install(writer(name))
+    store.delete("mnist")
+    assert store.names() == ["other"]
+    assert [path.name for path in store.root.iterdir()] == ["other"]
+
+
+def test_delete_of_an_unknown_model_is_an_error(store: ModelStore) -> None:
+    with pytest.raises(ModelNotFound, match="no model 'nosuch'"):
+        store.delete("nosuch")
+    assert not store.root.exists()
+
+
+def test_number_used_again_after_a_delete_has_another_state(store: ModelStore) -> None:
+    first = store.install(writer())
+    store.delete("mnist")
+    again = store.install(writer())
+    assert again.number == first.number == 1
+    assert again.state != first.state
+
+
+@pytest.mark.parametrize("failing", ["rename", "mkdir", "fsync"])
+def test_delete_that_the_disk_refuses_is_a_store_error(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    store.install(writer())
+    before = tree(store.root)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, refuse)
+        with pytest.raises(StoreError, match="Read-only file system"):
+            store.delete("mnist")
+    # The one rename is the delete: before it nothing changed, after it all is gone.
+    assert tree(store.root) == ([] if failing == "fsync" else before)
+
+
+def test_trash_that_goes_meanwhile_does_not_hide_the_model(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The end of another delete, or the sweep of a process that starts.
+    store.install(writer())
+    rename = os.rename
+    raced: list[object] = []
+
+    def racing(source: Any, target: Any) -> None:
+        if not raced:
+            raced.append(source)
+            (store.root / ".trash").rmdir()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", racing)
+    store.delete("mnist")
+    assert raced
+    assert tree(store.root) == []
+
+
+# --- state
+
+
+def test_state_is_the_same_while_nothing_changes(store: ModelStore) -> None:
+    published = store.install(writer())
+    assert store.current("mnist").state == published.state
+    assert ModelStore(store.root).current("mnist").state == published.state
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_state_tells_model_onnx_from_none_within_one_tick(
+    store: ModelStore, flat: bool
+) -> None:
+    folder = store.root / "mnist" / ("" if flat else "1")
+    write_bundle(folder)
+    times = (folder.stat().st_atime_ns, folder.stat().st_mtime_ns)
+    without = store.current("mnist").state
+    (folder / "model.onnx").write_bytes(b"1")
+    os.utime(folder, ns=times)  # as if the clock had not ticked meanwhile
+    having = store.current("mnist").state
+    # Replaced, as the exporter does it: by a rename.
+    (folder / "new").write_bytes(b"2")
+    (folder / "new").rename(folder / "model.onnx")
+    os.utime(folder, ns=times)
+    other = store.current("mnist").state
+    (folder / "model.onnx").unlink()
+    os.utime(folder, ns=times)
+    assert len({without, having, other}) == 3
+    assert store.current("mnist").state == without
+
+
+def test_state_says_when_the_folder_changed(store: ModelStore) -> None:
+    published = store.install(writer())
+    assert published.state[1] == published.path.stat().st_mtime_ns
+
+
+# --- install refuses, and nothing has changed
+
+
+def fails(error: BaseException) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        write_bundle(folder)
+        raise error
+
+    return write
+
+
+def cut(folder: Path) -> None:
+    unpack(io.BytesIO(bundle_tar(gz=True)[:-20]), folder)
+
+
+def damaged(folder: Path) -> None:
+    write_bundle(folder)
+    (folder / "manifest.json").write_text('{"sha256": {"labels.txt": "00"}}')
+
+
+REFUSED: dict[str, tuple[Callable[[Path], None], type[Exception]]] = {
+    "writes-nothing": (lambda folder: None, BundleError),
+    "no-model": (
+        lambda f: write_files(f, {"params.json": b'{"name":"m"}'}),
+        BundleError,
+    ),
+    "hostile-name": (
+        lambda f: write_bundle(f, "../x"),
+        BundleError,
+    ),
+    "cut-archive": (cut, ArchiveError),
+    "damaged-file": (damaged, BundleError),
+    "writer-breaks": (fails(KeyError("bug")), KeyError),
+    "disk-full": (fails(OSError(errno.ENOSPC, "No space left on device")), StoreError),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("old", [0, 1])
+def test_refused_install_changes_nothing(
+    store: ModelStore, case: str, old: int
+) -> None:
+    for _ in range(old):
+        store.install(writer())
+    store.root.mkdir(exist_ok=True)
+    before = tree(store.root)
+    write, error = REFUSED[case]
+    with pytest.raises(error) as caught:
+        store.install(write)
+    assert tree(store.root) == before
+    assert str(store.root) not in str(caught.value)
+
+
+def test_check_sees_the_bundle_before_anybody_else(store: ModelStore) -> None:
+    seen: list[tuple[str, list[str]]] = []
+
+    def check(bundle: Any) -> None:
+        seen.append((bundle.params.name, store.names()))
+        raise BundleError("no engine opens it")
+
+    with pytest.raises(BundleError, match="no engine opens it"):
+        store.install(writer(), check)
+    assert seen == [("mnist", [])]
+    assert tree(store.root) == []
+
+
+def nth_call_fails(
+    monkeypatch: pytest.MonkeyPatch, what: str, nth: int, number: int
+) -> list[int]:
+    """Let the nth call fail; the list that is given back counts them."""
+    real = getattr(os, what)
+    calls: list[int] = []
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        calls.append(len(calls) + 1)
+        if len(calls) == nth:
+            raise OSError(number, os.strerror(number))
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(os, what, failing)
+    return calls
+
+
+@pytest.mark.parametrize("old", [0, 1])
+@pytest.mark.parametrize(
+    ("what", "number"),
+    [
+        ("mkdir", errno.EROFS),
+        ("mkdir", errno.ENOSPC),
+        ("fsync", errno.ENOSPC),
+        ("fsync", errno.EIO),
+        ("rename", errno.ENOSPC),
+        ("rename", errno.EROFS),
+    ],
+)
+def test_disk_error_at_any_step_of_an_install_leaves_nothing(
+    store: ModelStore,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    number: int,
+    old: int,
+) -> None:
+    store.root.mkdir()
+    for _ in range(old):
+        store.install(writer(mark="old"))
+    before = tree(store.root)
+    failed = 0
+    for nth in range(1, 50):
+        with monkeypatch.context() as patch:
+            calls = nth_call_fails(patch, what, nth, number)
+            try:
+                published = store.install(writer(mark="new"))
+            except StoreError as ex:
+                assert os.strerror(number) in str(ex)
+                failed += 1
+            else:  # not reached, or mkdir of a folder that is there anyway
+                assert published.number == old + 1
+                path = published.path
+                assert read_files(path) == bundle_files(mark="new")
+                shutil.rmtree(path if old else path.parent)
+        assert tree(store.root) == before
+        if len(calls) < nth:
+            break
+    # 5 files, 2 folders, the model's folder and the root; the one rename; .staging, the
+    # held folder, the one in it, and variables.
+    assert failed >= {"fsync": 9, "rename": 1, "mkdir": 4}[what]
+
+
+def test_all_is_on_the_disk_before_the_one_rename(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.install(writer())
+    steps: list[tuple[str, int]] = []
+    rename, fsync = os.rename, os.fsync
+
+    def noted_rename(source: Any, target: Any) -> None:
+        steps.append(("rename", Path(source).stat().st_ino))
+        rename(source, target)
+
+    def noted_fsync(fd: int) -> None:
+        steps.append(("fsync", os.fstat(fd).st_ino))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "rename", noted_rename)
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    path = store.install(writer()).path
+    inodes = {entry.stat().st_ino for entry in (path, *path.rglob("*"))}
+    place = steps.index(("rename", path.stat().st_ino))
+    assert sum(step == "rename" for step, _ in steps) == 1
+    assert {inode for _, inode in steps[:place]} == inodes
+    # And then the rename itself.
+    assert ("fsync", path.parent.stat().st_ino) in steps[place:]
+
+
+# --- killed at any step
+
+
+def die_at(what: str, nth: int, after: bool, work: Callable[[], object]) -> None:
+    """Do the work in this process, and SIGKILL it before or after a call of os."""
+    real = getattr(os, what)
+    count = 0
+
+    def deadly(*args: Any, **kwargs: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == nth and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        try:
+            return real(*args, **kwargs)
+        finally:
+            if count == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(os, what, deadly)
+    work()
+
+
+def killed(what: str, nth: int, after: bool, work: Callable[[], object]) -> bool:
+    """Whether the child met its end; else it had fewer such calls and finished."""
+    child = FORK.Process(target=die_at, args=(what, nth, after, work))
+    child.start()
+    child.join(WAIT)
+    assert child.exitcode in (0, -signal.SIGKILL)
+    return child.exitcode != 0
+
+
+STEPS = ["mkdir", "open", "fsync", "rename", "unlink", "rmdir"]
+
+
+@pytest.mark.parametrize("old", [0, 1])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_install_keeps_old_version_or_shows_the_new_one_whole(
+    store: ModelStore, step: str, after: bool, old: int
+) -> None:
+    if old:
+        store.install(writer(mark="old"))
+    store.root.mkdir(exist_ok=True)
+    expected = [bundle_files(mark="old")] * old
+    for nth in range(1, 60):
+        died = killed(step, nth, after, lambda: store.install(writer(mark="new")))
+        numbers = store.versions("mnist")
+        if len(numbers) > len(expected):
+            expected.append(bundle_files(mark="new"))
+        assert store.names() == (["mnist"] if expected else [])
+        assert [read_files(store.root / "mnist" / str(n)) for n in numbers] == expected
+        if numbers:
+            open_bundle(store.current("mnist").path)
+        store.sweep()
+        assert {path.name for path in store.root.iterdir()} <= {"mnist"}
+        if not died:
+            break
+    # unlink only cleans up, and after a whole install there is nothing to clean.
+    assert not died
+    assert nth > (0 if step == "unlink" else 1)
+    assert expected[-1] == bundle_files(mark="new")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_delete_keeps_the_model_or_leaves_nothing(
+    store: ModelStore, step: str, after: bool
+) -> None:
+    store.install(writer())
+    store.install(writer())
+    for nth in range(1, 60):
+        died = killed(step, nth, after, lambda: store.delete("mnist"))
+        if left := store.versions("mnist"):
+            assert left == [1, 2]
+            assert all(
+                read_files(store.root / "mnist" / str(n)) == bundle_files()
+                for n in left
+            )
+        store.sweep()
+        assert {path.name for path in store.root.iterdir()} == (
+            {"mnist"} if left else set()
+        )
+        if not died:
+            break
+        if not left:
+            store.install(writer())
+            store.install(writer())
+    assert not died
+    assert nth > 1
+
+
+# --- many at once
+
+
+def no_fsync() -> None:
+    # These tests are about order and not about power cuts.
+    os.fsync = lambda fd: None
+
+
+def in_threads(works: list[Callable[[], None]]) -> None:
+    failures: list[BaseException] = []
+
+    def run(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as ex:
+            failures.append(ex)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    if failures:
+        raise failures[0]
+
+
+def install_in_threads(store: ModelStore, marks: list[str], start: Any) -> None:
+    no_fsync()
+
+    def install(mark: str) -> None:
+        start.wait(WAIT)
+        store.install(writer(mark=mark))
+
+    in_threads([lambda mark=mark: install(mark) for mark in marks])  # type: ignore[misc]
+
+
+def test_installs_of_threads_and_processes_are_each_a_whole_version(
+    store: ModelStore,
+) -> None:
+    marks = [f"mark{n}" for n in range(20)]
+    start = FORK.Barrier(20)
+    children = [
+        FORK.Process(target=install_in_threads, args=(store, marks[n::4], start))
+        for n in range(4)
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(WAIT)
+    assert [child.exitcode for child in children] == [0] * 4
+    assert store.versions("mnist") == list(range(1, 21))
+    published = [read_files(store.root / "mnist" / str(n)) for n in range(1, 21)]
+    by_mark = {files["labels.txt"]: files for files in published}
+    assert by_mark == {
+        bundle_files(mark=mark)["labels.txt"]: bundle_files(mark=mark) for mark in marks
+    }
+    assert [path.name for path in store.root.iterdir()] == ["mnist"]
+
+
+def install_many(store: ModelStore, count: int, started: Any) -> None:
+    no_fsync()
+    for n in range(count):
+        store.install(writer(mark=f"mark{n}"))
+        started.set()
+
+
+def test_reader_never_meets_half_a_bundle_or_no_model(store: ModelStore) -> None:
+    published = FORK.Event()
+    child = FORK.Process(target=install_many, args=(store, 150, published))
+    child.start()
+    seen: list[int] = []
+    alive = True
+    while alive or len(seen) < 3:
+        alive = child.is_alive()  # asked first: one more look after its end
+        must_be = published.is_set()
+        try:
+            version = store.current("mnist")
+        except ModelNotFound:
+            assert not must_be
+            continue
+        bundle = open_bundle(version.path)
+        assert read_files(version.path) == bundle_files(mark=bundle.params.description)
+        seen.append(version.number)
+    child.join(WAIT)
+    assert child.exitcode == 0
+    assert seen == sorted(seen)
+    assert seen[-1] == 150
+
+
+def delete_many(store: ModelStore, stop: Any) -> None:
+    no_fsync()
+    while not stop.is_set():
+        try:
+            store.delete("mnist")
+        except ModelNotFound:
+            continue
+
+
+def test_installs_race_deletes_and_every_one_succeeds(store: ModelStore) -> None:
+    stop, started = FORK.Event(), FORK.Event()
+    deleters = [FORK.Process(target=delete_many, args=(store, stop)) for _ in range(2)]
+    installers = [
+        FORK.Process(target=install_many, args=(store, 60, started)) for _ in range(2)
+    ]
+    for child in (*deleters, *installers):
+        child.start()
+    for child in installers:
+        child.join(WAIT)
+    stop.set()
+    for child in deleters:
+        child.join(WAIT)
+    assert [child.exitcode for child in (*installers, *deleters)] == [0] * 4
+    for number in store.versions("mnist"):
+        open_bundle(store.root / "mnist" / str(number))
+    assert not (store.root / ".staging").exists()
+    assert not (store.root / ".trash").exists()
+
+
+def test_model_deleted_right_after_its_publication_was_published(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.rename
+
+    def racing(source: Any, target: Any) -> None:
+        rename(source, target)
+        if Path(target).name == "1":
+            monkeypatch.setattr(os, "rename", rename)
+            ModelStore(store.root).delete("mnist")
+
+    monkeypatch.setattr(os, "rename", racing)
+    assert store.install(writer()).number == 1
+    assert tree(store.root) == []
+
+
+def test_staging_that_somebody_removes_is_an_error_and_no_endless_loop(
+    store: ModelStore,
+) -> None:
+    def write(folder: Path) -> None:
+        write_bundle(folder)
+
+    def check(bundle: Any) -> None:
+        bundle.path.rename(store.root / "elsewhere")
+
+    with pytest.raises(StoreError):
+        store.install(write, check)
+
+
+def test_sweep_empties_the_trash_and_keeps_the_models(store: ModelStore) -> None:
+    store.install(writer())
+    write_bundle(store.root / ".trash" / "0123")
+    write_bundle(store.root / ".staging" / "4567" / "new")
+    store.sweep()
+    assert tree(store.root / "mnist") == tree(store.current("mnist").path.parent)
+    assert [path.name for path in store.root.iterdir()] == ["mnist"]

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from bundle.terminal import Failed, WrongInput, quiet_stderr
+
+
+@pytest.mark.parametrize(("error", "code"), [(Failed, 1), (WrongInput, 2)])
+def test_command_ends_with_its_code_and_one_sentence(
+    error: type[click.ClickException], code: int
+) -> None:
+    @click.command()
+    def command() -> None:
+        raise error("labels.txt is missing")
+
+    result = CliRunner().invoke(command)
+    assert result.exit_code == code
+    assert result.stdout == ""
+    assert result.stderr == "Error: labels.txt is missing\n"
+
+
+def test_quiet_holds_back_all_that_is_written_to_the_descriptor(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open(2, "w", buffering=4096, closefd=False) as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        print("before", file=sys.stderr)  # waits in the buffer
+        with quiet_stderr():
+            os.write(2, b"tensorflow speaks")
+            print("python speaks", file=sys.stderr)
+            os.write(1, b"on standard output")
+        print("after", file=sys.stderr)
+    got = capfd.readouterr()
+    assert got.err == "before\nafter\n"
+    assert got.out == "on standard output"
+
+
+def test_quiet_that_is_switched_off_holds_nothing_back(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with quiet_stderr(enabled=False):
+        os.write(2, b"seen")
+    assert capfd.readouterr().err == "seen"
+
+
+def test_error_travels_and_the_descriptor_is_given_back(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(KeyError, match="bug"), quiet_stderr():
+        os.write(2, b"unseen")
+        raise KeyError("bug")
+    os.write(2, b"seen")
+    assert capfd.readouterr().err == "seen"
+
+
+def test_quiet_keeps_no_descriptor_open(capfd: pytest.CaptureFixture[str]) -> None:
+    def lowest_free() -> int:
+        descriptor = os.open(os.devnull, os.O_RDONLY)
+        os.close(descriptor)
+        return descriptor
+
+    before = lowest_free()
+    for _ in range(3):
+        with quiet_stderr(), quiet_stderr():
+            pass
+    assert lowest_free() == before
