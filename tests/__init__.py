@@ -1,0 +1,1 @@
+"""A package, or pytest would take tests/bundle for the package bundle."""
