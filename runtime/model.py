@@ -116,13 +116,6 @@ def open_model(version: Version, options: BackendOptions) -> Model:
 def model_of(bundle: Bundle, number: int, options: BackendOptions) -> Model:
     """Open a bundle, in the store or on its way there; see ``open_model``."""
     opened = open_backend(bundle, options)
-    logger.info(
-        "loaded %s version %d on %s/%s",
-        bundle.params.name,
-        number,
-        opened.backend.name,
-        opened.backend.device,
-    )
     can_fall_back = (
         options.onnx == "prefer"
         and opened.backend.name == "onnxruntime"

@@ -108,6 +108,13 @@ class ModelRegistry:
                 held[0].number,
             )
             return held[1]
+        logger.info(
+            "loaded %s version %d on %s/%s",
+            name,
+            version.number,
+            model.backend.name,
+            model.backend.device,
+        )
         with self._lock:
             self._failed.pop(name, None)
             self._loaded[name] = (version, model)

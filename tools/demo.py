@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ BIN = Path(sys.executable).parent
 
 def main() -> None:
     """Go the whole way; the first command that fails ends it with its exit code."""
+    # Ended in the middle, it still stops the server.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     shutil.rmtree(DEMO, ignore_errors=True)
     DEMO.mkdir()
     step("Train one epoch on the 70,000 images of MNIST")
