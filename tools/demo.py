@@ -1,7 +1,7 @@
 """``make demo``: train, export, serve, upload and predict, with the commands of README.
 
-Each command is shown before it runs. The files stay in demo/, the served model in
-models/; the server is stopped at the end, however that comes.
+Each command is shown before it runs. The files stay in demo/ of the working folder, the
+served model in its models/; the server is stopped at the end, however that comes.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-DEMO = ROOT / "demo"
+DEMO = Path("demo")
 BIN = Path(sys.executable).parent
 
 
@@ -66,7 +65,6 @@ class Server:
         print("$ runtime serve --port 0", flush=True)
         self._process = subprocess.Popen(
             [BIN / "runtime", "serve", "--port", "0"],
-            cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -88,7 +86,6 @@ def run(command: str) -> str:
     print(f"$ {command}", flush=True)
     done = subprocess.run(
         ["bash", "-c", command],
-        cwd=ROOT,
         env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
         # Only replies are read; a training's progress bar needs the terminal itself.
         stdout=subprocess.PIPE if command.startswith("curl") else None,

@@ -107,7 +107,8 @@ def _plot_learning_curve(history: dict[str, list[float]], path: Path) -> None:
         epochs = range(1, len(history[metric]) + 1)
         axes.plot(epochs, history[metric], marker="o", label="training")
         axes.plot(epochs, history[f"val_{metric}"], marker="o", label="validation")
-        axes.set(xlabel="epoch", ylabel=metric)
+        # Wide enough that one epoch alone has whole numbers beside it.
+        axes.set(xlabel="epoch", ylabel=metric, xlim=(0, len(epochs) + 1))
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
     figure.savefig(path)
