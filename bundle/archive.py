@@ -17,10 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from bundle.errors import ArchiveError
+from bundle.errors import ArchiveError, TooLarge
 
-# One path component. A leading dot is refused with all that hides behind one; macOS's
-# own companions (._name, .DS_Store) are passed over before this is asked.
+# macOS's own companions of files, and what a killed exporter left beside its own.
+_PASSED_OVER = re.compile(
+    r"\._.*|\.DS_Store|\.(model\.onnx|parity\.json)\.[0-9a-f]{32}", re.DOTALL
+)
+# One path component. A leading dot is refused, with all that hides behind one.
 _COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@,~ -]{0,199}")
 _CHUNK = 1 << 18
 _GZIP = b"\x1f\x8b"
@@ -74,8 +77,9 @@ def unpack(
         limits: what it may hold.
 
     Raises:
-        ArchiveError: no tar, cut short, beyond the limits, or it holds links, devices,
+        ArchiveError: no tar, cut short, of too many files, or it holds links, devices,
             absolute names, ``..``, or anything but one top folder.
+        TooLarge: it unpacks to more than the limit.
     """
     source = _Source(stream, gzipped, limits)
     try:
@@ -109,13 +113,14 @@ def _unpack_members(source: _Source, folder: Path, limits: Limits) -> None:
                 raise ArchiveError(
                     f"the archive holds more than {limits.members} files and folders"
                 )
-            if not 0 <= member.size <= limits.total_bytes:
-                # tarfile would count the blocks up to there, one by one, or go back.
-                raise ArchiveError(
+            # tarfile would go back, or count the blocks up to there, one by one.
+            if member.size < 0:
+                raise ArchiveError(f"{_shown(member)} has a negative size")
+            if member.size > limits.total_bytes:
+                raise TooLarge(
                     f"the archive unpacks to more than {limits.total_bytes} bytes"
                 )
-            name = PurePosixPath(member.name)
-            if name.name.startswith("._") or name.name == ".DS_Store":
+            if _PASSED_OVER.fullmatch(PurePosixPath(member.name).name):
                 continue
             parts = _checked_parts(member, limits)
             if not parts:
@@ -270,7 +275,7 @@ class _Source(io.RawIOBase):
                     break
                 self._left -= len(self._ready)
                 if self._left < 0:
-                    raise ArchiveError(
+                    raise TooLarge(
                         f"the archive unpacks to more than {self._limit} bytes"
                     )
             part, self._ready = self._ready[:size], self._ready[size:]
@@ -307,7 +312,10 @@ def _inflate(stream: Readable, gzipped: bool) -> Iterator[bytes]:
                 break
             chunk = _read_some(stream)
     except zlib.error as ex:
-        raise ArchiveError(f"the upload is not whole gzip data: {ex}") from ex
+        raise ArchiveError(
+            "the upload is not whole gzip data: it is damaged, or was sent as text;"
+            " send it with: curl --data-binary @NAME.tar.gz"
+        ) from ex
     if not inflater.eof:
         raise ArchiveError("the upload is cut short: its gzip data does not end")
     if inflater.unused_data or _read_some(stream):

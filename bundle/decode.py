@@ -87,8 +87,8 @@ def _open(data: bytes) -> Image.Image:
 
 def _unreadable() -> ImageError:
     return ImageError(
-        "Invalid image: it cannot be read, or is cut short;"
-        f" send a whole {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file"
+        "Invalid image: it is damaged, cut short, or not a"
+        f" {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file"
     )
 
 

@@ -2,6 +2,7 @@
 
 * DomainError          a failure with a sentence for the person who caused it
   x ArchiveError       the upload is no archive that can be taken
+  x TooLarge           a request's body, or what it unpacks to, is above its limit
   x BundleError        the folder is no bundle, or not a whole one
   x ImageError         the bytes are no image that can be read
   x ShapeError         an array does not fit the model's input
@@ -19,6 +20,10 @@ class DomainError(Exception):
 
 class ArchiveError(DomainError):
     """The upload is no archive that can be taken."""
+
+
+class TooLarge(DomainError):
+    """A request's body, or what it unpacks to, is above its limit."""
 
 
 class BundleError(DomainError):

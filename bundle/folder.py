@@ -15,6 +15,9 @@ SAVED_MODEL = "saved_model.pb"
 ONNX = "model.onnx"
 SAMPLE = "sample.npz"
 
+# The signature that Keras exports and TensorFlow Serving serves.
+SIGNATURE = "serving_default"
+
 # "A few images": 1700 of 224 x 224 in colour. An npz of a megabyte can claim a
 # thousand times more.
 MAX_SAMPLE_BYTES = 1 << 28
@@ -84,6 +87,7 @@ class Bundle:
             or not isinstance(labels, np.ndarray)
             or images.dtype != np.uint8
             or images.ndim != 4
+            or not len(images)
             or labels.shape != images.shape[:1]
             or labels.dtype.kind not in "iu"
         ):

@@ -144,8 +144,8 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
     name = values.get("name", "")
     if not MODEL_NAME.fullmatch(name):
         raise BundleError(
-            f"{FILE_NAME}: 'name' is {name!r}; it must be 1 to 128 letters, digits,"
-            " '_', '-' or '.', and not begin with '-' or '.'"
+            f"{FILE_NAME}: 'name' is {name[:128]!r}; it must be 1 to 128 letters,"
+            " digits, '_', '-' or '.', and not begin with '-' or '.'"
         )
     for key in ("model", "labels", "op"):
         _plain_file_name(key, values.get(key, ""))

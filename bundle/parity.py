@@ -26,7 +26,8 @@ class Case:
         batch_size: N, items a batch.
         samples: items compared in all.
         max_abs_diff: largest ``|onnx - tensorflow|`` over all outputs.
-        max_rel_diff: largest ``|onnx - tensorflow| / |tensorflow|``.
+        max_rel_diff: largest ``|onnx - tensorflow| / |tensorflow|``, of the values
+            above the absolute tolerance; below it that one decides.
         top1_agreement: share of items whose best class is the same, 0..1.
         passed: every value is within ``atol + rtol * |tensorflow|`` and every best
             class is the same.

@@ -23,6 +23,12 @@ _FILTERS = {
 }
 
 
+# Of a model whose sides are free, the image's own size decides what a run takes, and a
+# convolution takes some hundred bytes a pixel: at 16 Mpx, gigabytes. 1 Mpx is more than
+# any such network was trained on.
+MAX_FREE_PIXELS = 1 << 20
+
+
 def preprocess(
     image: NDArray[np.uint8],
     how: Preprocess,
@@ -42,13 +48,14 @@ def preprocess(
         image's own size unless ``how.size`` names one.
 
     Raises:
-        ShapeError: the number of channels is another, or ``how.size`` contradicts
-            the model.
+        ShapeError: the number of channels is another, ``how.size`` contradicts the
+            model, or the image is too large for a model of free size.
 
     Source: Pillow's filters, which widen with the step when they shrink (unlike
     tf.image.resize without antialias), so a photo's thin lines survive at 28 pixels.
     """
     height, width, channels = shape
+    rows, columns = image.shape[:2]
     if channels is not None and image.shape[2] != channels:
         raise ShapeError(
             f"the image has {image.shape[2]} channels and the model takes {channels}"
@@ -62,14 +69,24 @@ def preprocess(
             f"params.json: 'preprocess.size' is {wanted_height} x {wanted_width} and"
             f" the model takes {height} x {width}"
         )
-    image = _resize(
-        image, wanted_height or image.shape[0], wanted_width or image.shape[1], how
-    )
+    wanted_height, wanted_width = wanted_height or rows, wanted_width or columns
+    if how.size is None and None in (height, width):
+        pixels = wanted_height * wanted_width
+        if pixels > MAX_FREE_PIXELS:
+            raise ShapeError(
+                f"the model takes any size, and {wanted_height} x {wanted_width} pixels"
+                f" are more than {MAX_FREE_PIXELS} in all; send a smaller image"
+            )
+    image = _resize(image, wanted_height, wanted_width, how)
     if how.invert:
         image = 255 - image
     if how.scale == 1.0 and how.offset == 0.0:
         return image.astype(dtype)
     scaled = image.astype(np.float32) * np.float32(how.scale) + np.float32(how.offset)
+    if dtype.kind in "iu":
+        # A cast would cut fractions off, and wrap what is out of range round.
+        limits = np.iinfo(dtype)
+        scaled = np.clip(np.rint(scaled), limits.min, limits.max)
     return scaled.astype(dtype)
 
 

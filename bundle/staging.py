@@ -83,6 +83,20 @@ class Staging:
             os.close(descriptor)
 
 
+@contextmanager
+def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold a folder: alone to change several of its files, shared to read them.
+
+    The kernel lets go when the process ends, however it ends.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def sync_tree(folder: Path) -> None:
     """Bring every file and folder below ``folder``, and itself, to the disk."""
     for parent, _, files in os.walk(folder):

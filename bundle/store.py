@@ -75,7 +75,13 @@ class ModelStore:
             return []
         except OSError as ex:
             raise _store_error("read", ex) from ex
-        return sorted(name for name in found if self.versions(name))
+        return sorted(name for name in found if self._is_model(name))
+
+    def _is_model(self, name: str) -> bool:
+        try:
+            return bool(self.versions(name))
+        except StoreError:
+            return True  # it cannot be read, which whoever lists it should see
 
     def versions(self, name: str) -> list[int]:
         """The versions of a model, lowest first; empty if there is no such model."""
@@ -107,16 +113,26 @@ class ModelStore:
             numbers = self.versions(name)
             if not numbers:
                 break
-            folder = self.root / name
-            path = folder / str(numbers[-1]) if numbers[-1] else folder
-            try:
-                state = _state(path)
-            except FileNotFoundError:
-                continue
-            return Version(name, numbers[-1], path, state)
+            with contextlib.suppress(ModelNotFound):
+                return self.version(name, numbers[-1])
         raise ModelNotFound(
             f"there is no model {name[:128]!r}; GET /models lists those there are"
         )
+
+    def version(self, name: str, number: int) -> Version:
+        """One version, by its number.
+
+        Raises:
+            ModelNotFound: it is not there.
+        """
+        folder = self.root / name
+        path = folder / str(number) if number else folder
+        try:
+            return Version(name, number, path, _state(path))
+        except FileNotFoundError:
+            raise ModelNotFound(f"model {name!r} has no version {number}") from None
+        except OSError as ex:
+            raise _store_error("read", ex) from ex
 
     def install(
         self,

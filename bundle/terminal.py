@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,11 +29,24 @@ class Group(click.Group):
     """Commands whose domain errors are the fault of what was given, unless they say."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; a domain error becomes its sentence and exit code 2."""
+        """Run a command; a domain error becomes its sentence and exit code 2.
+
+        Ctrl-C and SIGTERM end it as a shell expects, 128 and the signal, and clean up.
+        """
+        before = signal.signal(signal.SIGTERM, _exit)
         try:
             return super().invoke(ctx)
         except DomainError as ex:
             raise WrongInput(str(ex)) from ex
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(128 + signal.SIGINT)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _exit(number: int, frame: object) -> None:
+    sys.exit(128 + number)
 
 
 @contextmanager

@@ -20,8 +20,8 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
+from bundle.folder import SIGNATURE
 from exporter.errors import ExportError
-from runtime.backends.saved_model import SIGNATURE
 
 # The newest that tf2onnx 1.17 writes.
 OPSET = 18

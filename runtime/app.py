@@ -25,12 +25,13 @@ from bundle.errors import (
     ModelNotFound,
     ShapeError,
     StoreError,
+    TooLarge,
 )
 from bundle.store import ModelStore
 from runtime.backends import BackendOptions
 from runtime.catalogue import Catalogue
 from runtime.config import Config, ConfigError, load_config
-from runtime.errors import BackendError, InvalidInput, TooLarge
+from runtime.errors import BackendError, InvalidInput, ProviderError
 from runtime.model import open_model
 from runtime.predictor import Predictor
 from runtime.publisher import Publisher
@@ -59,6 +60,7 @@ STATUS: dict[type[DomainError], str] = {
     TooLarge: falcon.HTTP_413,
     BundleError: falcon.HTTP_422,
     BackendError: falcon.HTTP_500,
+    ProviderError: falcon.HTTP_500,
     StoreError: falcon.HTTP_500,
 }
 
@@ -75,7 +77,18 @@ class Services:
 
 
 def create_services(config: Config) -> Services:
-    """Wire the service's parts; what crashes left in the store is swept away."""
+    """Wire the service's parts; what crashes left in the store is swept away.
+
+    Raises:
+        ConfigError: ``modelDir`` is a file.
+        ProviderError: CUDA is demanded, and this onnxruntime has none.
+    """
+    if config.model_dir.exists() and not config.model_dir.is_dir():
+        raise ConfigError(f"'modelDir' is {config.model_dir}, which is not a folder")
+    if config.provider == "cuda":
+        from runtime.backends.onnx import require_cuda
+
+        require_cuda()
     options = BackendOptions(onnx=config.onnx, provider=config.provider)
     store = ModelStore(config.model_dir)
     store.sweep()
@@ -101,16 +114,17 @@ def create_app(services: Services, config: Config) -> App:
         }
     )
     application.req_options.media_handlers = handlers
+    application.req_options.strip_url_path_trailing_slash = True
     application.resp_options.media_handlers = handlers
     application.set_error_serializer(_serialize_error)
     for error, status in STATUS.items():
         application.add_error_handler(error, _answer_with(status))
 
     predict_image = PredictImage(services.predictor, config.max_body_bytes)
-    delete = Delete(services.store, config.max_body_bytes)
+    delete = Delete(services.publisher, config.max_body_bytes)
     route = application.add_route
     base = config.base
-    route(base + "/", Page(services.catalogue, base))
+    route(base or "/", Page(services.catalogue, base))
     route(base + "/models", Models(services.catalogue))
     route(base + "/params/{name}", ModelParams(services.catalogue))
     route(base + "/upload", Upload(services.publisher))
@@ -136,7 +150,7 @@ def __getattr__(name: str) -> App:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         application = get_app(load_config())
-    except ConfigError as ex:
+    except DomainError as ex:
         # A server would print a traceback, and its own usage over it.
         sys.exit(f"runtime: {ex}")
     globals()["app"] = application
@@ -155,6 +169,8 @@ def _answer_with(
         if falcon.http_status_to_code(status) >= 500:
             logger.error("%s %s: %s", req.method, req.path, ex, exc_info=ex)
         resp.status = status
+        # The responder may have set another before it failed.
+        resp.content_type = falcon.MEDIA_JSON
         resp.media = {"error": str(ex)}
 
     return answer
@@ -165,27 +181,38 @@ def _serialize_error(
 ) -> None:
     """Falcon's own errors (no route, wrong method, bad form) in the same form."""
     resp.content_type = falcon.MEDIA_JSON
-    resp.media = {"error": ex.description or _SENTENCES.get(ex.status, ex.title)}
+    if isinstance(ex, falcon.HTTPMethodNotAllowed):
+        allowed = dict(ex.headers or {})["Allow"]
+        sentence = f"this route takes {allowed}, and not {req.method}"
+    else:
+        sentence = ex.description or _SENTENCES.get(ex.status) or str(ex.title)
+    resp.media = {"error": sentence}
 
 
 _SENTENCES: dict[object, str] = {
     falcon.HTTP_404: "there is no such route; GET / lists those there are",
-    falcon.HTTP_405: "this route does not take this method; see the Allow header",
     falcon.HTTP_500: "the server failed on this request; its log says why",
 }
 
 
 def _to_json(media: object) -> bytes:
-    return orjson.dumps(media, option=orjson.OPT_SERIALIZE_NUMPY)
+    # A line's end, or two replies run together in a terminal.
+    option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(media, option=option)
 
 
 def _set_up_logs(config: Config) -> None:
     """Our own loggers only: a library's chatter is its user's to ask for."""
-    handler: logging.Handler = (
-        WatchedFileHandler(config.log_file)
-        if config.log_file
-        else logging.StreamHandler()
-    )
+    try:
+        handler: logging.Handler = (
+            WatchedFileHandler(config.log_file)
+            if config.log_file
+            else logging.StreamHandler()
+        )
+    except OSError as ex:
+        raise ConfigError(
+            f"'logFile' is {config.log_file}, which cannot be written: {ex.strerror}"
+        ) from ex
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from bundle.errors import BundleError, ModelNotFound
+from bundle.errors import BundleError, ModelNotFound, StoreError
+from bundle.folder import open_bundle
 from bundle.params import read_params
 from bundle.store import ModelStore, Version
 from runtime.registry import ModelRegistry
+
+T = TypeVar("T")
 
 
 class Catalogue:
@@ -26,7 +30,7 @@ class Catalogue:
             ModelNotFound: there is no such model.
             BundleError: its params.json is broken.
         """
-        return read_params(self._store.current(name).path).stored
+        return self._read(name, lambda version: read_params(version.path)).stored
 
     def models(self) -> list[dict[str, Any]]:
         """TFaaS's list: each model's params.json and timestamp, and how it is served.
@@ -36,27 +40,40 @@ class Catalogue:
         descriptions = []
         for name in self._store.names():
             try:
-                version = self._store.current(name)
-                descriptions.append(self._describe(version))
+                descriptions.append(self._read(name, self._describe))
             except ModelNotFound:
                 continue  # deleted since the names were read
-            except BundleError as ex:
+            except (BundleError, StoreError) as ex:
                 descriptions.append({"name": name, "error": str(ex)})
         return descriptions
 
+    def _read(self, name: str, read: Callable[[Version], T]) -> T:
+        while True:
+            version = self._store.current(name)
+            try:
+                return read(version)
+            except BundleError:
+                # Deleted or replaced while it was read: look again.
+                if self._store.current(name) == version:
+                    raise
+
     def _describe(self, version: Version) -> dict[str, Any]:
         published = datetime.fromtimestamp(version.state[1] / 1e9, UTC)
+        bundle = open_bundle(version.path)
         model = self._registry.peek(version.name)
         return {
             "timestamp": published.isoformat(timespec="seconds"),
-            **read_params(version.path).stored,
+            **bundle.params.stored,
             # The store's folder is the name that requests use.
             "name": version.name,
             "version": version.number,
             "versions": self._store.versions(version.name),
+            "classes": bundle.labels,
             "loaded": model.version if model else None,
             "backend": model.backend.name if model else None,
             "device": model.backend.device if model else None,
             "proved": model.is_proved if model else None,
+            "sample": asdict(model.tried) if model and model.tried else None,
             "fallback_reason": model.fallback_reason if model else None,
+            "error": None,
         }

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from bundle import __version__
-from bundle.terminal import Failed, Group
+from bundle.store import ModelStore
+from bundle.terminal import Failed, Group, WrongInput
 from runtime.config import Config, load_config
 
 
@@ -49,9 +50,11 @@ def _serve(config: Config) -> None:
         raise Failed(
             f"cannot listen on {config.host} port {config.port}: {ex.strerror}"
         ) from ex
-    port = server.effective_port
+    except ValueError as ex:  # what waitress makes of a name that it cannot look up
+        raise WrongInput(f"there is no address {config.host!r} to listen on") from ex
+    models = len(ModelStore(config.model_dir).names())
     click.echo(
-        f"serving {config.model_dir}/ on http://{config.host}:{port}{config.base}/"
-        "  (Ctrl-C stops)"
+        f"serving {config.model_dir}/ ({models} models) on"
+        f" http://{config.host}:{server.effective_port}{config.base}/  (Ctrl-C stops)"
     )
     server.run()

@@ -3,8 +3,8 @@
 * DomainError          bundle/errors.py: archives, bundles, images, shapes, the store
   * ServiceError
     x InvalidInput     the client's request cannot become a model's input
-    x TooLarge         the request's body is above its limit
     x BackendError     the engine cannot load the model, or failed on a valid input
+    x ProviderError    CUDA was demanded and does not work; nothing else may answer
 
 ``runtime/app.py`` holds the one table that gives each its status.
 """
@@ -20,9 +20,9 @@ class InvalidInput(ServiceError):
     """The client's request cannot become a model's input."""
 
 
-class TooLarge(ServiceError):
-    """The request's body is above its limit."""
-
-
 class BackendError(ServiceError):
     """The engine cannot load the model, or failed on a valid input."""
+
+
+class ProviderError(ServiceError):
+    """CUDA was demanded and does not work; nothing else may answer."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import BundleError, ShapeError
-from bundle.folder import Bundle, open_bundle
+from bundle.folder import Bundle, Sample, open_bundle
 from bundle.preprocess import preprocess
+from bundle.staging import locked
 from bundle.store import Version
 from runtime.backends import (
     Backend,
@@ -26,22 +28,42 @@ from runtime.errors import BackendError
 
 logger = logging.getLogger(__name__)
 
+# Of a bundle's sample, how many images a model is tried on when it is loaded: enough to
+# tell one that is right from one that guesses, and few beside the load.
+TRIED = 16
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How a model did on its bundle's own sample.
+
+    Attributes:
+        images: asked.
+        right: answered with the sample's label.
+    """
+
+    images: int
+    right: int
+
 
 class Model:
     """One version, opened and warmed; safe to use from several threads.
 
     Args:
         bundle: what it was opened from.
-        version: its number in the store.
+        version: its number in the store; None while it is on trial.
         opened: the engine, and why it is not the preferred one.
         open_fallback: opens the engine that answers a request on which ``opened``
             fails; None if there is none.
+
+    Raises:
+        BundleError: params.json, labels or sample are not of this model.
     """
 
     def __init__(
         self,
         bundle: Bundle,
-        version: int,
+        version: int | None,
         opened: Opened,
         open_fallback: Callable[[], Backend] | None,
     ) -> None:
@@ -51,26 +73,31 @@ class Model:
         self.fallback_reason = opened.fallback_reason
         self.is_proved = opened.is_proved
         self._open_fallback = open_fallback
-        self._fallback: Backend | None = None
+        self._fallback: Backend | BackendError | None = None
         self._lock = threading.Lock()
         self.output = _main_output(bundle, self.backend.outputs)
         _check_labels(bundle, self.output)
+        if bundle.params.img_channels:
+            _check_takes_images(bundle, self.backend.inputs, self.output)
+        self.tried = self._try(bundle.read_sample())
 
     def to_input(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-        """Bring one decoded image, ``(H, W, C)`` uint8, to a batch of one.
+        """Bring one decoded image, ``(H, W, C)`` uint8, to a batch.
+
+        Only of a model that takes images, which ``img_channels`` says and the
+        constructor checked.
+
+        Returns:
+            ``(1, H', W', C)``; of a model with a fixed batch N, N times the same.
 
         Raises:
-            ShapeError: the model takes no images, or none of this kind.
+            ShapeError: the image is none of this model's kind.
         """
-        if len(self.backend.inputs) != 1:
-            raise ShapeError("the model takes several inputs, and no image alone")
         (spec,) = self.backend.inputs
-        if len(spec.shape) != 4:
-            raise ShapeError("the model takes no images: its input is not (N, H, W, C)")
-        _, height, width, channels = spec.shape
-        shape = (height, width, channels)
-        item = preprocess(image, self.bundle.params.preprocess, shape, spec.dtype)
-        return {spec.name: item[np.newaxis]}  # (1, H, W, C)
+        size, height, width, channels = spec.shape
+        how = self.bundle.params.preprocess
+        item = preprocess(image, how, (height, width, channels), spec.dtype)
+        return {spec.name: np.repeat(item[np.newaxis], size or 1, axis=0)}
 
     def run(
         self, inputs: Mapping[str, NDArray[Any]]
@@ -81,26 +108,53 @@ class Model:
             ShapeError: the inputs are not the model's.
             BackendError: the engine failed, and so did the one to fall back to.
         """
-        backend = self.backend
         try:
-            return backend.run(inputs), backend
+            return self.backend.run(inputs), self.backend
         except BackendError as ex:
-            if self._open_fallback is None:
+            fallback = self._get_fallback()
+            if fallback is None:
                 raise
             logger.warning(
-                "%s version %d: %s; TensorFlow answers this request",
+                "%s: %s; TensorFlow answers this request",
                 self.bundle.params.name,
-                self.version,
                 ex,
+                exc_info=ex,
             )
-        backend = self._get_fallback(self._open_fallback)
-        return backend.run(inputs), backend
+            try:
+                return fallback.run(inputs), fallback
+            except BackendError as second:
+                raise BackendError(f"{ex}; {second}") from second
 
-    def _get_fallback(self, open_fallback: Callable[[], Backend]) -> Backend:
+    def _get_fallback(self) -> Backend | None:
+        """Open it when it is first needed; what fails once is not tried again."""
+        if self._open_fallback is None:
+            return None
         with self._lock:
             if self._fallback is None:
-                self._fallback = open_fallback()
-            return self._fallback
+                try:
+                    fallback = self._open_fallback()
+                    _check_same_tensors(self.backend, fallback)
+                    self._fallback = fallback
+                except BackendError as ex:
+                    logger.warning("%s: no fallback: %s", self.bundle.params.name, ex)
+                    self._fallback = ex
+            return None if isinstance(self._fallback, BackendError) else self._fallback
+
+    def _try(self, sample: Sample | None) -> Tried | None:
+        """Answer some of the bundle's own images: it warms the model, and shows it."""
+        if sample is None or not self.bundle.params.img_channels:
+            return None
+        chosen = np.unique(np.linspace(0, len(sample.images) - 1, TRIED).astype(int))
+        right = 0
+        try:
+            for image, label in zip(
+                sample.images[chosen], sample.labels[chosen], strict=True
+            ):
+                outputs, _ = self.run(self.to_input(image))
+                right += int(outputs[self.output.name][0].argmax() == label)
+        except ShapeError as ex:
+            raise BundleError(f"sample.npz is not of this model: {ex}") from ex
+        return Tried(len(chosen), right)
 
 
 def open_model(version: Version, options: BackendOptions) -> Model:
@@ -109,12 +163,24 @@ def open_model(version: Version, options: BackendOptions) -> Model:
     Raises:
         BundleError: its folder is no bundle.
         BackendError: no engine can open it.
+        ProviderError: CUDA was demanded and does not work.
     """
-    return model_of(open_bundle(version.path), version.number, options)
+    try:
+        # The exporter replaces parity.json and model.onnx in two renames, and holds the
+        # folder meanwhile: the one without the other would be taken for unproved.
+        with locked(version.path, shared=True):
+            return model_of(open_bundle(version.path), version.number, options)
+    except FileNotFoundError:
+        raise BundleError("the version is not there any more") from None
+    except OSError as ex:
+        raise BundleError(f"the version cannot be read: {ex.strerror}") from ex
 
 
-def model_of(bundle: Bundle, number: int, options: BackendOptions) -> Model:
-    """Open a bundle, in the store or on its way there; see ``open_model``."""
+def model_of(bundle: Bundle, version: int | None, options: BackendOptions) -> Model:
+    """Open a bundle that is in the store, or, without a version, on its way there.
+
+    See ``open_model``.
+    """
     opened = open_backend(bundle, options)
     can_fall_back = (
         options.onnx == "prefer"
@@ -123,7 +189,7 @@ def model_of(bundle: Bundle, number: int, options: BackendOptions) -> Model:
     )
     return Model(
         bundle,
-        number,
+        version,
         opened,
         (lambda: open_saved_model(bundle)) if can_fall_back else None,
     )
@@ -131,17 +197,60 @@ def model_of(bundle: Bundle, number: int, options: BackendOptions) -> Model:
 
 def _main_output(bundle: Bundle, outputs: tuple[TensorSpec, ...]) -> TensorSpec:
     """The output that image predictions answer with: the one params.json names."""
-    if not outputs:
-        raise BundleError("the model has no output")
     named = {spec.name: spec for spec in outputs}
-    return named.get(bundle.params.output_node, outputs[0])
+    wanted = bundle.params.output_node
+    if wanted in named:
+        return named[wanted]
+    # TFaaS's own bundles name a node of the graph there, and have one output.
+    if wanted and len(outputs) > 1:
+        raise BundleError(
+            f"params.json: 'output_node' is {wanted!r} and the model's outputs are"
+            f" {', '.join(named)}"
+        )
+    return outputs[0]
 
 
 def _check_labels(bundle: Bundle, output: TensorSpec) -> None:
     """A wrong labels.txt would put the right answer under a wrong name."""
+    labels = len(bundle.labels)
     classes = output.shape[-1] if output.shape else None
-    if bundle.labels and classes not in (None, len(bundle.labels)):
+    # One score tells between two classes.
+    if labels and classes not in (None, labels) and (classes, labels) != (1, 2):
         raise BundleError(
-            f"{bundle.params.labels} names {len(bundle.labels)} classes and the model"
-            f" has {classes}"
+            f"{bundle.params.labels} names {labels} classes and the model has {classes}"
         )
+
+
+def _check_takes_images(
+    bundle: Bundle, inputs: tuple[TensorSpec, ...], output: TensorSpec
+) -> None:
+    """A model that no image could ever be answered by is refused before it serves."""
+    channels = bundle.params.img_channels
+    if len(inputs) != 1:
+        problem = f"the model has {len(inputs)} inputs"
+    elif len(inputs[0].shape) != 4:
+        problem = f"the input has {len(inputs[0].shape)} axes, not (N, H, W, C)"
+    elif inputs[0].dtype.kind not in "fiu":
+        problem = f"the input is {inputs[0].dtype}"
+    elif inputs[0].shape[3] != channels:
+        problem = f"the model takes {inputs[0].shape[3] or 'any number of'} channels"
+    elif output.dtype.kind not in "fiub":
+        problem = f"the output is {output.dtype}"
+    elif not output.shape:
+        problem = "the output is one number for a whole batch"
+    else:
+        return
+    raise BundleError(
+        f"params.json: 'img_channels' is {channels}, and {problem}; 0 is for models"
+        " that take no images"
+    )
+
+
+def _check_same_tensors(preferred: Backend, fallback: Backend) -> None:
+    """A model.onnx made elsewhere may name its tensors as it likes."""
+    for ours, theirs in (
+        (preferred.inputs, fallback.inputs),
+        (preferred.outputs, fallback.outputs),
+    ):
+        if {(s.name, s.dtype) for s in ours} != {(s.name, s.dtype) for s in theirs}:
+            raise BackendError("saved_model.pb has other tensors than model.onnx")

@@ -25,7 +25,7 @@ class Prediction:
 
     scores: NDArray[Any]
     backend: str
-    version: int
+    version: int | None
 
 
 class Predictor:

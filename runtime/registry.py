@@ -19,8 +19,9 @@ class ModelRegistry:
     """Models in memory, each in the version that the store now shows.
 
     A model is loaded on first use. When the store shows another version, that one is
-    loaded before the old one is let go; one that cannot be loaded never replaces one
-    that serves. Requests that hold the old model end on it.
+    loaded before the old one is let go. One that cannot be loaded never replaces one
+    that serves, and where none serves yet, the newest before it that can be loaded
+    does. Requests that hold the old model end on it.
 
     Args:
         store: asked on each request which version is the served one, so that what
@@ -40,7 +41,7 @@ class ModelRegistry:
         self._limit = limit
         self._lock = threading.Lock()  # of the three below; never held while loading
         self._loaded: OrderedDict[str, tuple[Version, Model]] = OrderedDict()
-        self._failed: dict[str, Version] = {}
+        self._failed: dict[str, tuple[Version, BackendError]] = {}
         self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def get(self, name: str) -> Model:
@@ -48,24 +49,21 @@ class ModelRegistry:
 
         Raises:
             ModelNotFound: the store has none of this name.
-            BackendError: it cannot be opened, and no older one is loaded.
+            BackendError: no version of it can be opened.
+            ProviderError: CUDA was demanded and does not work.
         """
-        while True:
-            version = self._current(name)
-            if model := self._serving(name, version):
-                return model
-            with self._loading_lock(name):
-                # Another request may have loaded it while this one waited.
+        version = self._current(name)
+        if model := self._serving(name, version):
+            return model
+        with self._loading_lock(name):
+            while True:
+                # Asked again: while this request waited, another may have loaded it, or
+                # a newer one.
+                version = self._current(name)
                 if model := self._serving(name, version):
                     return model
-                try:
-                    return self._load(name, version)
-                except (BundleError, BackendError) as ex:
-                    # Deleted or replaced while it was read: look again.
-                    if self._current(name) == version:
-                        raise BackendError(
-                            f"model {name!r} cannot be loaded: {ex}"
-                        ) from ex
+                if model := self._load(name, version):
+                    return model
 
     def peek(self, name: str) -> Model | None:
         """The model if it is loaded, without loading it."""
@@ -73,41 +71,69 @@ class ModelRegistry:
             held = self._loaded.get(name)
         return held[1] if held else None
 
+    def drop(self, name: str) -> None:
+        """Let a model go; requests that hold it end on it."""
+        with self._lock:
+            self._loaded.pop(name, None)
+            self._failed.pop(name, None)
+
     def _current(self, name: str) -> Version:
         try:
             return self._store.current(name)
         except ModelNotFound:
-            self._drop(name)
+            self.drop(name)
             raise
 
     def _serving(self, name: str, version: Version) -> Model | None:
+        """The loaded model, if it is of this version or this version failed."""
         with self._lock:
             held = self._loaded.get(name)
-            if held is None:
-                return None
+            failed = self._failed.get(name)
+            if held is not None and version in (held[0], failed and failed[0]):
+                self._loaded.move_to_end(name)
+                return held[1]
             # What failed to load is not tried again until the store changes.
-            if version not in (held[0], self._failed.get(name)):
-                return None
-            self._loaded.move_to_end(name)
-            return held[1]
+            if failed is not None and failed[0] == version:
+                raise failed[1]
+            return None
 
-    def _load(self, name: str, version: Version) -> Model:
+    def _load(self, name: str, version: Version) -> Model | None:
+        """Load a version; None if the store or what failed is to be asked again."""
         try:
             model = self._open_model(version)
         except (BundleError, BackendError) as ex:
-            with self._lock:
-                held = self._loaded.get(name)
-                if held is None:
-                    raise
-                self._failed[name] = version
+            # Deleted or replaced while it was read: look again.
+            if self._current(name) != version:
+                return None
             logger.error(
-                "%s version %d cannot be loaded (%s); version %d goes on serving",
+                "%s version %d cannot be loaded: %s",
                 name,
                 version.number,
                 ex,
-                held[0].number,
+                exc_info=ex,
             )
-            return held[1]
+            sentence = f"model {name!r} cannot be loaded: {ex}"
+            with self._lock:
+                self._failed[name] = (version, BackendError(sentence))
+                held = self._loaded.get(name)
+            # One that serves goes on; a fresh process looks for the one before.
+            return held[1] if held else self._load_earlier(name, version)
+        with self._lock:
+            self._failed.pop(name, None)
+        return self._take(name, version, model)
+
+    def _load_earlier(self, name: str, broken: Version) -> Model | None:
+        for number in reversed(self._store.versions(name)):
+            if number >= broken.number:
+                continue
+            try:
+                version = self._store.version(name, number)
+                return self._take(name, version, self._open_model(version))
+            except (BundleError, BackendError, ModelNotFound) as ex:
+                logger.error("%s version %d neither: %s", name, number, ex)
+        return None
+
+    def _take(self, name: str, version: Version, model: Model) -> Model:
         logger.info(
             "loaded %s version %d on %s/%s",
             name,
@@ -115,20 +141,17 @@ class ModelRegistry:
             model.backend.name,
             model.backend.device,
         )
+        if model.fallback_reason:
+            logger.warning(
+                "%s falls back to TensorFlow: %s", name, model.fallback_reason
+            )
         with self._lock:
-            self._failed.pop(name, None)
             self._loaded[name] = (version, model)
             self._loaded.move_to_end(name)
             while len(self._loaded) > self._limit:
                 unused, _ = self._loaded.popitem(last=False)
                 logger.info("%s is let go: cacheLimit is %d", unused, self._limit)
         return model
-
-    def _drop(self, name: str) -> None:
-        with self._lock:
-            self._loaded.pop(name, None)
-            self._failed.pop(name, None)
-            self._loading.pop(name, None)
 
     def _loading_lock(self, name: str) -> threading.Lock:
         with self._lock:

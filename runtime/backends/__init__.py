@@ -46,13 +46,10 @@ class BackendOptions:
     Attributes:
         onnx: ``prefer``, ``require`` or ``off``; see config.json's ``onnx``.
         provider: ``auto``, ``cpu`` or ``cuda``.
-        threads: that one run may use. One: a small model is slower with two, and the
-            server's own threads keep the other cores busy.
     """
 
     onnx: OnnxPolicy = "prefer"
     provider: Provider = "auto"
-    threads: int = 1
 
 
 class Backend(Protocol):
@@ -105,7 +102,9 @@ def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
     """Open a bundle in ONNX Runtime, or in TensorFlow where ONNX cannot.
 
     Raises:
-        BackendError: no engine can open it; BundleError: the bundle is to blame.
+        BundleError: the bundle is to blame.
+        BackendError: no engine can open it; the sentence tells why of each.
+        ProviderError: CUDA was demanded and does not work.
     """
     if options.onnx == "off":
         return Opened(open_saved_model(bundle))
@@ -113,14 +112,17 @@ def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
         is_proved = check_proof(bundle)
         return Opened(_open_onnx(bundle, options), is_proved=is_proved)
     except (BundleError, BackendError) as ex:
+        # The reason goes to people; what the engine said of it, to the log.
+        logger.debug("%s: no ONNX", bundle.params.name, exc_info=True)
         reason = str(ex)
     if options.onnx == "require":
         raise BackendError(f"{reason}; config.json's 'onnx' is 'require'")
     if not bundle.has_saved_model:
         raise BundleError(f"{reason}; and there is no saved_model.pb to fall back to")
-    opened = Opened(open_saved_model(bundle), reason)
-    logger.warning("%s falls back to TensorFlow: %s", bundle.params.name, reason)
-    return opened
+    try:
+        return Opened(open_saved_model(bundle), reason)
+    except BackendError as ex:
+        raise BackendError(f"{reason}; and {ex}") from ex
 
 
 def check_proof(bundle: Bundle) -> bool:
@@ -133,16 +135,18 @@ def check_proof(bundle: Bundle) -> bool:
         BundleError: it is missing, failed its parity check, or is another file than
             the one that was proved.
     """
-    if bundle.onnx is None:
-        raise BundleError(f"there is no {ONNX}; make it with: exporter convert")
     parity = read_parity(bundle.path)
-    if parity is None:
-        return False
-    if not parity.passed:
+    if parity is not None and not parity.passed:
         raise BundleError(f"{ONNX} failed its parity check")
-    if sha256_of(bundle.onnx) != parity.sha256:
+    try:
+        digest = sha256_of(bundle.path / ONNX)
+    except OSError:
+        raise BundleError(
+            f"there is no {ONNX}; make it with: exporter convert"
+        ) from None
+    if parity is not None and digest != parity.sha256:
         raise BundleError(f"{ONNX} is not the one that parity.json proved")
-    return True
+    return parity is not None
 
 
 def open_saved_model(bundle: Bundle) -> Backend:
@@ -199,20 +203,28 @@ def check_inputs(
 
 
 def warm_up(backend: Backend) -> None:
-    """Run one item of zeros: only a run proves that an engine can run the model.
+    """Run zeros once: only a run proves that an engine can run the model.
 
-    A model with free axes besides the batch has no size to try; it is taken as it is.
+    A free axis besides the batch has no size to try; of an image it is a side, so 32,
+    and a model that does not take that is taken as it is.
 
     Raises:
         BackendError: the engine cannot run it.
     """
-    if any(None in spec.shape[1:] for spec in backend.inputs):
-        return
+    has_free_axes = any(None in spec.shape[1:] for spec in backend.inputs)
     zeros = {
-        spec.name: np.zeros([n or 1 for n in spec.shape], spec.dtype)
+        spec.name: np.full(
+            [n or (32 if axis else 1) for axis, n in enumerate(spec.shape)],
+            "" if spec.dtype == object else 0,
+            spec.dtype,
+        )
         for spec in backend.inputs
     }
-    backend.run(zeros)
+    try:
+        backend.run(zeros)
+    except BackendError:
+        if not has_free_axes:
+            raise
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:

@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from runtime.backends import BackendOptions, TensorSpec, check_inputs, warm_up
-from runtime.errors import BackendError
+from runtime.errors import BackendError, ProviderError
 
 logger = logging.getLogger(__name__)
 
@@ -46,29 +46,40 @@ def open_onnx(path: Path, options: BackendOptions) -> OnnxBackend:
     """Open a model on the provider asked for: CUDA if it truly works, else the CPU.
 
     Raises:
-        BackendError: it cannot be loaded, or cannot run, or CUDA was asked for and
-            does not work.
+        BackendError: it cannot be loaded, or cannot run.
+        ProviderError: CUDA was demanded and does not work.
     """
     if options.provider == "cpu":
-        return OnnxBackend(path, CPU, options.threads)
-    if CUDA in onnxruntime.get_available_providers():
-        # Listed means that the wheel was built with it, no more.
-        onnxruntime.preload_dlls()
-        try:
-            return OnnxBackend(path, CUDA, options.threads)
-        except BackendError as ex:
-            problem = f"CUDA does not work: {ex}"
-    else:
-        problem = "this onnxruntime is built without CUDA"
-    if options.provider == "cuda":
-        raise BackendError(
-            f"{problem}; config.json's 'provider' is 'cuda': install onnxruntime-gpu"
-            " as README says under 'On a GPU', or set 'provider' to 'auto'"
-        )
-    # A CPU-only wheel under "auto" is what most people have, and no news to them.
-    level = logging.WARNING if problem.startswith("CUDA") else logging.DEBUG
-    logger.log(level, "%s; the CPU serves %s", problem, path.parent.name)
-    return OnnxBackend(path, CPU, options.threads)
+        return OnnxBackend(path, CPU)
+    if CUDA not in onnxruntime.get_available_providers():
+        if options.provider == "cuda":
+            require_cuda()
+        return OnnxBackend(path, CPU)
+    # Listed means that the wheel was built with it, no more.
+    onnxruntime.preload_dlls()
+    try:
+        return OnnxBackend(path, CUDA)
+    except BackendError as ex:
+        if options.provider == "cuda":
+            raise ProviderError(f"CUDA does not work: {ex}; {_HINT}") from ex
+        logger.warning("CUDA does not work (%s); the CPU serves", ex, exc_info=ex)
+    return OnnxBackend(path, CPU)
+
+
+def require_cuda() -> None:
+    """See that this onnxruntime is built with CUDA at all; a service asks at start.
+
+    Raises:
+        ProviderError: it is not.
+    """
+    if CUDA not in onnxruntime.get_available_providers():
+        raise ProviderError(f"this onnxruntime is built without CUDA; {_HINT}")
+
+
+_HINT = (
+    "config.json's 'provider' is 'cuda': install onnxruntime-gpu as README says under"
+    " 'On a GPU', or set it to 'auto'"
+)
 
 
 class OnnxBackend:
@@ -77,7 +88,6 @@ class OnnxBackend:
     Args:
         path: the model.
         provider: the one that must run it.
-        threads: that one run may use.
 
     Raises:
         BackendError: the model cannot be loaded or run there.
@@ -85,8 +95,8 @@ class OnnxBackend:
 
     name = "onnxruntime"
 
-    def __init__(self, path: Path, provider: str, threads: int) -> None:
-        self._session = _session(path, provider, threads)
+    def __init__(self, path: Path, provider: str) -> None:
+        self._session = _session(path, provider)
         # Without its libraries CUDA is left out with no more than a line on standard
         # error, and without cuDNN the first run fails: so ask, and run.
         self.device = self._session.get_providers()[0]
@@ -95,22 +105,33 @@ class OnnxBackend:
         self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
         self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
         self._output_names = [spec.name for spec in self.outputs]
+        self._run_options = onnxruntime.RunOptions()
+        if any(None in spec.shape[1:] for spec in self.inputs):
+            # The arena keeps what the largest input took; of free sizes, give it back.
+            self._run_options.add_run_config_entry(
+                "memory.enable_memory_arena_shrinkage", "cpu:0"
+            )
         warm_up(self)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """See ``Backend.run``."""
         check_inputs(self.inputs, inputs)
         try:
-            arrays = self._session.run(self._output_names, dict(inputs))
+            arrays = self._session.run(
+                self._output_names, dict(inputs), self._run_options
+            )
         # onnxruntime's exceptions have no common base but Exception.
         except Exception as ex:
             raise BackendError("ONNX Runtime failed on this input") from ex
         return dict(zip(self._output_names, arrays, strict=True))
 
 
-def _session(path: Path, provider: str, threads: int) -> onnxruntime.InferenceSession:
+def _session(path: Path, provider: str) -> onnxruntime.InferenceSession:
     settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = threads
+    # One: a small model is slower with two, and the server's other threads keep the
+    # other cores busy. Left open, it would take the host's cores, whatever a container
+    # may use.
+    settings.intra_op_num_threads = 1
     settings.inter_op_num_threads = 1
     settings.log_severity_level = 4
     # Spinning buys microseconds with whole cores, which other requests need.
@@ -125,7 +146,6 @@ def _session(path: Path, provider: str, threads: int) -> onnxruntime.InferenceSe
             str(path), settings, providers=providers, enable_fallback=0
         )
     except Exception as ex:
-        logger.debug("ONNX Runtime cannot load %s", path, exc_info=True)
         raise BackendError(f"ONNX Runtime cannot load {path.name}") from ex
 
 

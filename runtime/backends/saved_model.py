@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.folder import SIGNATURE
 from runtime.backends import TensorSpec, check_inputs
 from runtime.errors import BackendError
 
 # Before the import, or TensorFlow writes a page to standard error; who wants the page
 # sets the variable himself.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-SIGNATURE = "serving_default"
 
 
 class SavedModelBackend:
@@ -68,8 +67,8 @@ def _import_tensorflow() -> Any:
         import tensorflow
     except ModuleNotFoundError as ex:
         raise BackendError(
-            "TensorFlow is not installed here: pip install 'tfaas-onnx[tensorflow]',"
-            " or add model.onnx with: exporter convert"
+            "TensorFlow is not installed here; install the extra 'tensorflow' (README,"
+            " Installing)"
         ) from ex
     return tensorflow
 

@@ -9,7 +9,8 @@ from falcon.media import MultipartFormHandler
 from falcon.media.multipart import MultipartForm
 
 from bundle.archive import Readable
-from runtime.errors import InvalidInput, TooLarge
+from bundle.errors import TooLarge
+from runtime.errors import InvalidInput
 
 MULTIPART = falcon.MEDIA_MULTIPART
 
@@ -26,7 +27,7 @@ def read_form(req: falcon.Request, max_bytes: int, *required: str) -> dict[str, 
         Each field's content.
 
     Raises:
-        InvalidInput: a field is missing or stands there twice.
+        InvalidInput: it is no form, or a field is missing or stands there twice.
         TooLarge: the body is above its limit.
     """
     if not (req.content_type or "").lower().startswith(MULTIPART):
@@ -37,18 +38,44 @@ def read_form(req: falcon.Request, max_bytes: int, *required: str) -> dict[str, 
         raise InvalidInput("the request has no body, or does not say its length")
     if req.content_length > max_bytes:
         raise TooLarge(f"the body is larger than {max_bytes} bytes")
+    try:
+        fields = _read_parts(req)
+    except falcon.HTTPError as ex:
+        raise InvalidInput(
+            f"the multipart form cannot be read ({ex.description}); send it as curl -F"
+            " does"
+        ) from ex
+    for name in required:
+        if not fields.get(name):
+            problem = "is empty" if name in fields else "is missing"
+            raise InvalidInput(
+                f"the field {name!r} {problem}; send {' and '.join(required)}"
+            )
+    return fields
+
+
+def text_field(form: dict[str, bytes], name: str) -> str:
+    """A field that is text.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    try:
+        return form[name].decode()
+    except UnicodeDecodeError:
+        raise InvalidInput(f"the field {name!r} is not a text in UTF-8") from None
+
+
+def _read_parts(req: falcon.Request) -> dict[str, bytes]:
     fields: dict[str, bytes] = {}
     for part in cast("MultipartForm", req.get_media()):
         if part.name is None:
             raise InvalidInput("a part of the form has no name")
         if part.name in fields:
-            raise InvalidInput(f"the field {part.name!r} is there twice; send one")
-        fields[part.name] = part.get_data()
-    for name in required:
-        if not fields.get(name):
             raise InvalidInput(
-                f"the field {name!r} is missing; send {' and '.join(required)}"
+                f"the field {part.name[:128]!r} is there twice; send one"
             )
+        fields[part.name] = part.get_data()
     return fields
 
 

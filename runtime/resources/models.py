@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import falcon
 
-from bundle.store import ModelStore
 from runtime.catalogue import Catalogue
 from runtime.errors import InvalidInput
 from runtime.publisher import Publisher
-from runtime.resources.body import MULTIPART, read_form, read_stream
+from runtime.resources.body import MULTIPART, read_form, read_stream, text_field
 
 
 class Models:
@@ -21,6 +20,8 @@ class Models:
         """Answer an array of params.json objects, and how each is served."""
         resp.media = self._catalogue.models()
 
+    on_head = on_get
+
 
 class ModelParams:
     """``GET /params/{name}``."""
@@ -31,6 +32,8 @@ class ModelParams:
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Answer the served version's params.json."""
         resp.media = self._catalogue.params(name)
+
+    on_head = on_get
 
 
 class Upload:
@@ -55,31 +58,30 @@ class Upload:
         published = self._publisher.publish(
             read_stream(req), gzipped=encoding == "gzip"
         )
-        backend = published.model.backend
         resp.media = {
             "name": published.name,
             "version": published.version,
-            "backend": f"{backend.name}/{backend.device}",
-            "fallback_reason": published.model.fallback_reason,
+            "backend": published.backend,
+            "fallback_reason": published.fallback_reason,
         }
 
 
 class Delete:
     """``DELETE /delete/{name}``, and ``DELETE /delete`` with the field ``model``."""
 
-    def __init__(self, store: ModelStore, max_bytes: int) -> None:
-        self._store = store
+    def __init__(self, publisher: Publisher, max_bytes: int) -> None:
+        self._publisher = publisher
         self._max_bytes = max_bytes
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Delete the model that the form names."""
         if not (req.content_type or "").lower().startswith(MULTIPART):
             raise InvalidInput(
-                "no model name is provided: send it as the form field 'model', or"
-                " DELETE /delete/NAME"
+                "no model name is provided: send it as a multipart field, curl -X"
+                " DELETE -F model=NAME, or DELETE /delete/NAME"
             )
         form = read_form(req, self._max_bytes, "model")
-        self._delete(form["model"].decode(errors="replace"), resp)
+        self._delete(text_field(form, "model"), resp)
 
     def on_delete_named(
         self, req: falcon.Request, resp: falcon.Response, name: str
@@ -88,5 +90,5 @@ class Delete:
         self._delete(name, resp)
 
     def _delete(self, name: str, resp: falcon.Response) -> None:
-        self._store.delete(name)
+        self._publisher.delete(name)
         resp.media = {"deleted": name}

@@ -40,10 +40,12 @@ $routes
 
 _ROUTES = (
     ("POST", "/predict/image", "multipart image and model: array of probabilities"),
+    ("POST", "/image", "the same"),
     ("POST", "/upload", "a tar of a bundle's folder: publishes its next version"),
     ("GET", "/models", "the models, and how each is served"),
     ("GET", "/params/{name}", "a model's params.json"),
     ("DELETE", "/delete/{name}", "delete a model with all its versions"),
+    ("DELETE", "/delete", "the same, with the multipart field model"),
 )
 
 
@@ -65,6 +67,8 @@ class Page:
             ),
         )
 
+    on_head = on_get
+
 
 def _models(models: list[dict[str, Any]]) -> str:
     if not models:
@@ -82,7 +86,7 @@ def _models(models: list[dict[str, Any]]) -> str:
 
 
 def _served_by(model: dict[str, Any]) -> str:
-    if "error" in model:
+    if model["error"]:
         return f"broken: {model['error']}"
     if not model["backend"]:
         return "loaded on first use"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import falcon
 
-from runtime.errors import InvalidInput
 from runtime.predictor import Predictor
-from runtime.resources.body import read_form
+from runtime.resources.body import read_form, text_field
 
 
 class PredictImage:
@@ -19,14 +18,9 @@ class PredictImage:
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer an array of probabilities, one a label."""
         form = read_form(req, self._max_bytes, "image", "model")
-        prediction = self._predictor.predict_image(_text(form["model"]), form["image"])
+        prediction = self._predictor.predict_image(
+            text_field(form, "model"), form["image"]
+        )
         resp.set_header("X-Model-Backend", prediction.backend)
         resp.set_header("X-Model-Version", str(prediction.version))
         resp.media = prediction.scores
-
-
-def _text(field: bytes) -> str:
-    try:
-        return field.decode()
-    except UnicodeDecodeError:
-        raise InvalidInput("the field 'model' is not a text in UTF-8") from None

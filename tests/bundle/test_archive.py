@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle.archive import Limits, unpack
-from bundle.errors import ArchiveError
+from bundle.errors import ArchiveError, TooLarge
 from tests.bundle.making import (
     bundle_files,
     bundle_tar,
@@ -51,7 +51,7 @@ def refused(
     folder: Path, data: bytes, gzipped: bool = False, limits: Limits | None = None
 ) -> str:
     """The sentence that an archive is refused with; nothing may lie outside."""
-    with pytest.raises(ArchiveError) as caught:
+    with pytest.raises((ArchiveError, TooLarge)) as caught:
         unpacked(folder, data, gzipped, limits)
     assert [path.name for path in folder.iterdir()] == ["target"]
     assert str(folder) not in str(caught.value)
@@ -304,7 +304,7 @@ def test_bomb_is_stopped_before_more_than_the_limit_is_written(
     assert len(bomb) < 100_000
     stream = io.BytesIO(bomb)
     (tmp_path / "target").mkdir()
-    with pytest.raises(ArchiveError, match="more than 2097152 bytes"):
+    with pytest.raises(TooLarge, match="more than 2097152 bytes"):
         unpack(stream, tmp_path / "target", limits=Limits(total_bytes=2 * MIB))
     written = sum(map(len, read_files(tmp_path).values()))
     assert written <= 2 * MIB
@@ -319,7 +319,7 @@ def test_bomb_in_one_file_is_refused_before_it_is_written(tmp_path: Path) -> Non
 def test_bomb_is_not_read_to_its_end(tmp_path: Path) -> None:
     # Stored, not deflated, so that the place in the stream tells how far it was read.
     stream = io.BytesIO(tar_of([member("m/zeros", bytes(8 * MIB))]))
-    with pytest.raises(ArchiveError):
+    with pytest.raises(TooLarge):
         unpack(stream, tmp_path, limits=Limits(total_bytes=MIB))
     assert stream.tell() <= 2 * MIB
 
@@ -424,7 +424,7 @@ def test_hostile_extended_header_is_refused_or_without_effect(
 ) -> None:
     try:
         got = unpacked(tmp_path, pax(records, kind) + FILE_X + END)
-    except ArchiveError:
+    except (ArchiveError, TooLarge):
         got = {}
     assert got in ({}, {"x": b"hi"})
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
@@ -576,7 +576,7 @@ def test_damaged_archive_is_refused_or_stays_inside(
     (room / "target").mkdir()
     try:
         unpack(io.BytesIO(damaged), room / "target", limits=Limits(total_bytes=MIB))
-    except ArchiveError as ex:
+    except (ArchiveError, TooLarge) as ex:
         str(ex).encode()  # it can be sent
     assert [path.name for path in room.iterdir()] == ["target"]
     for path in (room / "target").rglob("*"):

@@ -27,7 +27,8 @@ class FakeBackend:
     def run(self, inputs):
         self.batches.append(inputs)
         (batch,) = inputs.values()
-        return {"scores": np.tile(np.array(self.row, np.float32), (len(batch), 1))}
+        scores = np.tile(np.array(self.row, np.float32), (len(batch), 1))
+        return {spec.name: scores for spec in self.outputs}
 
 
 class FailingBackend(FakeBackend):

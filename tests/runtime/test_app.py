@@ -3,15 +3,21 @@
 import hashlib
 import io
 import json
+import os
 import tarfile
+import unittest.mock
+from pathlib import Path
 
 import falcon
+import onnxruntime
 import pytest
-from falcon.testing import TestClient
+from falcon.testing import TestClient, create_environ
 
 from bundle.store import ModelStore
-from runtime.app import create_app, create_services
-from runtime.config import Config
+from runtime.app import create_app, create_services, get_app
+from runtime.backends.onnx import CUDA
+from runtime.config import Config, ConfigError
+from runtime.errors import ProviderError
 from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 from tests.forms import form, png
 
@@ -123,13 +129,16 @@ def test_models_are_listed_as_params_with_how_they_are_served(client, archive):
         "name": "linear",
         "labels": "labels.txt",
         "img_channels": 1,
+        "classes": ["zero", "one", "two"],
         "version": 1,
         "versions": [1],
         "loaded": 1,
         "backend": "onnxruntime",
         "device": "CPUExecutionProvider",
         "proved": True,
+        "sample": None,
         "fallback_reason": "",
+        "error": None,
     }
 
 
@@ -210,7 +219,7 @@ def test_what_is_no_image_is_told_so(client, archive):
 def test_an_unknown_model_is_not_found(client, archive, name):
     upload(client, archive)
     reply = predict(client, png([[1, 2], [3, 4]]), model=name)
-    status, sentence = (404, "no model") if name else (400, "'model' is missing")
+    status, sentence = (404, "no model") if name else (400, "'model' is empty")
     assert sentence in error_of(reply, status)
 
 
@@ -264,11 +273,10 @@ def test_a_model_that_takes_no_images_says_so(client, tmp_path):
     assert "takes no images" in error_of(reply, 400)
 
 
-def test_a_colour_model_of_another_number_of_channels_is_named(client, tmp_path):
+def test_a_bundle_of_another_number_of_channels_is_refused(client, tmp_path):
     folder = write_bundle(tmp_path / "upload", params={"img_channels": 3})
-    upload(client, tar_of(folder))
-    reply = predict(client, png([[1, 2], [3, 4]]))
-    assert "3 channels and the model takes 1" in error_of(reply, 400)
+    reply = upload(client, tar_of(folder))
+    assert "'img_channels' is 3, and the model takes 1" in error_of(reply, 422)
 
 
 def test_an_answer_that_json_cannot_say_is_an_error(client, tmp_path):
@@ -283,7 +291,8 @@ def test_an_answer_that_json_cannot_say_is_an_error(client, tmp_path):
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
 def test_a_wrong_method_is_told_so(client, method):
     reply = client.simulate_request(method, "/predict/image")
-    assert "does not take this method" in error_of(reply, 405)
+    sentence = f"this route takes POST, OPTIONS, and not {method}"
+    assert error_of(reply, 405) == sentence
     assert "POST" in reply.headers["Allow"]
 
 
@@ -386,7 +395,7 @@ def test_a_bomb_is_refused(client, tmp_path):
     folder = write_bundle(tmp_path / "upload")
     (folder / "zeros").write_bytes(bytes(2_000_000))
     reply = upload(client, tar_of(folder))
-    assert "more than 1000000 bytes" in error_of(reply, 400)
+    assert "more than 1000000 bytes" in error_of(reply, 413)
 
 
 @pytest.mark.parametrize("encoding", ["br", "base64", "deflate"])
@@ -414,12 +423,12 @@ def test_no_reply_names_a_folder_of_the_server(client, config, archive, tmp_path
 
 
 def test_an_unwritable_store_is_the_servers_fault(tmp_path, archive):
-    blocked = tmp_path / "file"
-    blocked.write_text("a file where the store should be")
-    config = Config(model_dir=blocked / "models", provider="cpu")
+    config = Config(model_dir=tmp_path / "models", provider="cpu")
     client = TestClient(create_app(create_services(config), config))
+    config.model_dir.write_text("a file where the store was")
     error = error_of(upload(client, archive), 500)
-    assert "the store cannot be written: Not a directory" in error
+    assert "the store cannot be written" in error
+    assert "the store cannot be read" in error_of(client.simulate_get("/"), 500)
 
 
 def test_a_bug_is_a_500_without_its_traceback(config, monkeypatch):
@@ -428,3 +437,118 @@ def test_a_bug_is_a_500_without_its_traceback(config, monkeypatch):
     client = TestClient(create_app(services, config))
     reply = client.simulate_get("/models")
     assert "its log says why" in error_of(reply, 500)
+
+
+# -- starting -------------------------------------------------------------------------
+
+
+def test_a_store_that_is_a_file_is_told_at_the_start(tmp_path):
+    (tmp_path / "models").touch()
+    with pytest.raises(ConfigError, match="'modelDir' is .*, which is not a folder"):
+        create_services(Config(model_dir=tmp_path / "models"))
+
+
+def test_what_a_crash_left_is_swept_at_the_start(config):
+    left = config.model_dir / ".staging" / "0123" / "new"
+    buried = config.model_dir / ".trash" / "4567"
+    left.mkdir(parents=True)
+    buried.mkdir(parents=True)
+    create_services(config)
+    assert list(config.model_dir.iterdir()) == []
+
+
+def test_a_log_that_cannot_be_written_is_told_at_the_start(tmp_path):
+    config = Config(model_dir=tmp_path, log_file=str(tmp_path / "no" / "log"))
+    with pytest.raises(ConfigError, match="'logFile' is .*: No such file"):
+        get_app(config)
+
+
+@pytest.mark.skipif(
+    CUDA in onnxruntime.get_available_providers(), reason="built with CUDA"
+)
+def test_cuda_that_is_demanded_and_not_there_is_told_at_the_start(tmp_path):
+    with pytest.raises(ProviderError, match="built without CUDA"):
+        create_services(Config(model_dir=tmp_path, provider="cuda"))
+
+
+def test_keys_without_effect_are_warned_of(tmp_path, capsys):
+    get_app(Config(model_dir=tmp_path, rate="100-S"))
+    assert "rate is set and has no effect" in capsys.readouterr().err
+
+
+# -- small courtesies -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/models", "/params/linear"])
+def test_head_answers_as_get_without_its_body(client, archive, path):
+    upload(client, archive)
+    reply = client.simulate_head(path)
+    assert (reply.status_code, reply.content) == (200, b"")
+
+
+@pytest.mark.parametrize("path", ["/models/", "/params/linear/"])
+def test_a_trailing_slash_does_not_matter(client, archive, path):
+    upload(client, archive)
+    assert client.simulate_get(path).status_code == 200
+
+
+def test_a_reply_ends_its_line(client):
+    assert client.simulate_get("/models").text == "[]\n"
+
+
+def test_a_body_of_unknown_length_is_read_to_its_end(client, archive):
+    """As servers other than waitress give a chunked one: without Content-Length."""
+    environ = create_environ("/upload", method="POST")
+    environ.pop("CONTENT_LENGTH", None)
+    environ["wsgi.input"] = io.BytesIO(archive)
+    started = []
+    body = client.app(environ, lambda status, headers: started.append(status))
+    assert started == [falcon.HTTP_200]
+    assert json.loads(b"".join(body))["version"] == 1
+
+
+def test_a_model_deleted_by_a_request_is_not_in_memory(config, archive):
+    services = create_services(config)
+    client = TestClient(create_app(services, config))
+    upload(client, archive)
+    assert services.registry.peek("linear")
+    client.simulate_delete("/delete/linear")
+    assert services.registry.peek("linear") is None
+
+
+def test_an_upload_that_is_deleted_at_once_was_an_upload(config, archive, monkeypatch):
+    services = create_services(config)
+    client = TestClient(create_app(services, config))
+    get = services.registry.get
+
+    def delete_first(name):
+        services.store.delete(name)
+        return get(name)
+
+    monkeypatch.setattr(services.registry, "get", delete_first)
+    assert upload(client, archive).json["version"] == 1
+
+
+def test_a_folder_that_cannot_be_read_hides_no_other(client, config, archive):
+    """root reads everything, so the denial is made by hand."""
+    upload(client, archive)
+    closed = config.model_dir / "closed"
+    closed.mkdir()
+    scandir = os.scandir
+
+    def deny(path):
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    with unittest.mock.patch("os.scandir", deny):
+        listed = {m["name"]: m for m in client.simulate_get("/models").json}
+    assert listed["linear"]["version"] == 1
+    assert listed["closed"]["error"] == "the store cannot be read: Permission denied"
+
+
+def test_a_bundle_with_a_key_of_ours_is_not_taken_for_broken(client, tmp_path):
+    folder = write_bundle(tmp_path / "upload", params={"error": "bars"})
+    upload(client, tar_of(folder))
+    assert CPU in client.simulate_get("/").text
+    assert "broken" not in client.simulate_get("/").text

@@ -1,12 +1,17 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
-from bundle.errors import BundleError, ShapeError
+from bundle.errors import BundleError
 from bundle.folder import open_bundle
-from runtime.backends import Opened, TensorSpec
+from bundle.staging import locked
+from bundle.store import ModelStore
+from runtime.backends import BackendOptions, Opened, TensorSpec
 from runtime.errors import BackendError
-from runtime.model import Model
-from tests.examples import write_bundle
+from runtime.model import Model, model_of, open_model
+from tests.examples import WEIGHTS, linear_onnx, write_bundle
 from tests.runtime.fakes import FailingBackend, FakeBackend
 
 BATCH = {"pixels": np.zeros((1, 2, 2, 1), np.float32)}
@@ -59,11 +64,27 @@ def test_labels_that_are_not_as_many_as_the_classes_are_refused(tmp_path):
         Model(open_bundle(path), 1, Opened(FakeBackend()), None)
 
 
+def test_one_score_tells_between_two_labels(tmp_path):
+    path = write_bundle(tmp_path / "linear", labels=("no", "yes"))
+    sigmoid = TensorSpec("scores", np.dtype(np.float32), (None, 1))
+    Model(open_bundle(path), 1, Opened(FakeBackend(outputs=(sigmoid,))), None)
+
+
 def test_the_output_that_params_names_is_the_answer(tmp_path):
     path = write_bundle(tmp_path / "linear", params={"output_node": "scores"})
     other = TensorSpec("features", np.dtype(np.float32), (None, 64))
     backend = FakeBackend(outputs=(other, *FakeBackend().outputs))
     assert Model(open_bundle(path), 1, Opened(backend), None).output.name == "scores"
+
+
+def test_of_several_outputs_a_wrong_name_is_refused(tmp_path):
+    path = write_bundle(tmp_path / "linear", params={"output_node": "score"})
+    other = TensorSpec("features", np.dtype(np.float32), (None, 3))
+    backend = FakeBackend(outputs=(other, *FakeBackend().outputs))
+    with pytest.raises(
+        BundleError, match="'score' and .* outputs are features, scores"
+    ):
+        Model(open_bundle(path), 1, Opened(backend), None)
 
 
 def test_an_image_becomes_a_batch_of_one(bundle):
@@ -73,14 +94,136 @@ def test_an_image_becomes_a_batch_of_one(bundle):
     assert (batch == 7).all()
 
 
+def test_of_a_fixed_batch_the_image_fills_all_of_it(bundle):
+    spec = TensorSpec("pixels", np.dtype(np.float32), (4, 2, 2, 1))
+    model = Model(bundle, 1, Opened(FakeBackend(inputs=(spec,))), None)
+    batch = model.to_input(np.full((2, 2, 1), 7, np.uint8))["pixels"]
+    assert batch.shape == (4, 2, 2, 1)
+
+
+def spec(*shape, dtype=np.float32):
+    return TensorSpec("x", np.dtype(dtype), shape)
+
+
 @pytest.mark.parametrize(
-    ("inputs", "sentence"),
+    ("tensors", "sentence"),
     [
-        ((TensorSpec("row", np.dtype(np.float32), (None, 4)),), "takes no images"),
-        (FakeBackend().inputs * 2, "several inputs"),
+        ({"inputs": (spec(None, 4),)}, "the input has 2 axes"),
+        ({"inputs": (spec(None, 2, 2, 1), spec(None, 1))}, "the model has 2 inputs"),
+        ({"inputs": (spec(None, 2, 2, 3),)}, "the model takes 3 channels"),
+        ({"inputs": (spec(None, 3, None, None),)}, "takes any number of channels"),
+        ({"inputs": (spec(None, 2, 2, 1, dtype=object),)}, "the input is object"),
+        ({"outputs": (spec(None, 3, dtype=object),)}, "the output is object"),
+        ({"outputs": (spec(),)}, "one number for a whole batch"),
     ],
 )
-def test_a_model_of_no_images_says_so(bundle, inputs, sentence):
-    model = Model(bundle, 1, Opened(FakeBackend(inputs=inputs)), None)
-    with pytest.raises(ShapeError, match=sentence):
-        model.to_input(np.zeros((2, 2, 1), np.uint8))
+def test_a_model_that_no_image_can_be_answered_by_is_refused(bundle, tensors, sentence):
+    with pytest.raises(BundleError, match=sentence):
+        Model(bundle, 1, Opened(FakeBackend(**tensors)), None)
+
+
+def test_a_model_is_warmed_and_tried_on_its_own_sample(tmp_path):
+    """The fake always answers class 2, and every third image is of class 2."""
+    path = write_bundle(tmp_path / "linear")
+    images = np.zeros((6, 2, 2, 1), np.uint8)
+    np.savez(path / "sample.npz", images=images, labels=[0, 1, 2, 0, 1, 2])
+    backend = FakeBackend()
+    model = Model(open_bundle(path), 1, Opened(backend), None)
+    assert (model.tried.images, model.tried.right) == (6, 2)
+    assert len(backend.batches) == 6
+
+
+def test_a_sample_of_another_model_is_refused(tmp_path):
+    path = write_bundle(tmp_path / "linear")
+    images = np.zeros((6, 2, 2, 3), np.uint8)
+    np.savez(path / "sample.npz", images=images, labels=[0, 1, 2, 0, 1, 2])
+    with pytest.raises(BundleError, match="sample.npz is not of this model"):
+        Model(open_bundle(path), 1, Opened(FakeBackend()), None)
+
+
+def test_a_fallback_of_other_tensors_is_none(bundle):
+    """Its own model.onnx failed, and the client is not to blame for the names."""
+    other = FakeBackend(inputs=(TensorSpec("x", np.dtype(np.float32), (None, 4)),))
+    model = Model(bundle, 1, Opened(FailingBackend()), lambda: other)
+    with pytest.raises(BackendError, match="it broke"):
+        model.run(BATCH)
+    assert not other.batches
+
+
+def test_a_fallback_that_cannot_be_opened_is_tried_once(bundle):
+    tries = []
+
+    def fail():
+        tries.append(1)
+        raise BackendError("no TensorFlow here")
+
+    model = Model(bundle, 1, Opened(FailingBackend()), fail)
+    for _ in range(3):
+        with pytest.raises(BackendError, match="it broke"):
+            model.run(BATCH)
+    assert len(tries) == 1
+
+
+def test_when_the_fallback_fails_too_both_are_named(bundle):
+    model = Model(bundle, 1, Opened(FailingBackend()), FailingBackend)
+    with pytest.raises(BackendError, match="it broke; it broke"):
+        model.run(BATCH)
+
+
+@pytest.mark.parametrize(
+    ("options", "falls_back"),
+    [
+        (BackendOptions(provider="cpu"), True),
+        (BackendOptions(provider="cpu", onnx="require"), False),
+    ],
+)
+def test_only_where_onnx_is_preferred_may_tensorflow_answer(
+    tmp_path, monkeypatch, options, falls_back
+):
+    path = write_bundle(tmp_path / "linear")
+    (path / "saved_model.pb").touch()
+    (path / "variables").mkdir()
+    (path / "variables" / "variables.index").touch()
+    fallback = FakeBackend()
+    monkeypatch.setattr("runtime.model.open_saved_model", lambda bundle: fallback)
+    model = model_of(open_bundle(path), None, options)
+    monkeypatch.setattr(model, "backend", FailingBackend())
+    if falls_back:
+        assert model.run(BATCH)[1] is fallback
+    else:
+        with pytest.raises(BackendError, match="it broke"):
+            model.run(BATCH)
+
+
+def test_a_bundle_of_onnx_alone_has_no_fallback(tmp_path, monkeypatch):
+    model = model_of(
+        open_bundle(write_bundle(tmp_path / "linear")),
+        None,
+        BackendOptions(provider="cpu"),
+    )
+    monkeypatch.setattr(model, "backend", FailingBackend())
+    with pytest.raises(BackendError, match="it broke"):
+        model.run(BATCH)
+
+
+def test_a_version_is_not_read_while_its_files_are_replaced(tmp_path):
+    """The exporter holds the folder between its two renames."""
+    store = ModelStore(tmp_path / "models")
+    version = store.install(lambda folder: write_bundle(folder) and None)
+    opened = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        with locked(version.path):
+            future = pool.submit(open_model, version, BackendOptions(provider="cpu"))
+            future.add_done_callback(lambda _: opened.set())
+            (version.path / "parity.json").unlink()
+            write_bundle(version.path, onnx_bytes=linear_onnx(WEIGHTS * 2))
+            assert not opened.is_set()
+        assert future.result(timeout=10).is_proved
+
+
+def test_a_version_that_went_away_is_said_to_be_gone(tmp_path):
+    store = ModelStore(tmp_path / "models")
+    version = store.install(lambda folder: write_bundle(folder) and None)
+    store.delete("linear")
+    with pytest.raises(BundleError, match="not there any more"):
+        open_model(version, BackendOptions(provider="cpu"))

@@ -92,8 +92,10 @@ def test_after_a_broken_version_a_whole_one_serves(store, opener, registry):
 def test_a_broken_model_is_an_error_of_the_server(store, opener, registry):
     opener.broken = {1}
     publish(store)
-    with pytest.raises(BackendError, match="'linear' cannot be loaded: broken weights"):
-        registry.get("linear")
+    for _ in range(3):
+        with pytest.raises(BackendError, match="'linear' cannot be loaded: broken"):
+            registry.get("linear")
+    assert opener.opened == [("linear", 1)], "and it is tried once"
 
 
 def test_a_broken_bundle_is_an_error_of_the_server(store, registry):
@@ -187,3 +189,44 @@ def test_a_store_that_was_removed_has_no_models(store, registry):
     shutil.rmtree(store.root)
     with pytest.raises(ModelNotFound):
         registry.get("linear")
+
+
+def test_in_a_fresh_process_the_newest_that_loads_serves(store, opener, registry):
+    """As in one that has run all the while: two processes must not differ."""
+    for _ in range(4):
+        publish(store)
+    opener.broken = {3, 4}
+    assert registry.get("linear").version == 2
+    assert registry.get("linear").version == 2
+    assert [number for _, number in opener.opened] == [4, 3, 2], "and each tried once"
+
+
+def test_a_request_that_waited_does_not_bring_an_old_version_back(store):
+    """It saw version 1, and version 2 was published and loaded while it waited."""
+    publish(store)
+    opened, started, go = [], threading.Event(), threading.Event()
+
+    def open_slowly(version):
+        opened.append(version.number)
+        started.set()
+        assert go.wait(10)
+        return Opener()(version)
+
+    registry = ModelRegistry(store, open_slowly, limit=2)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(registry.get, "linear")
+        assert started.wait(10)
+        waiting = pool.submit(registry.get, "linear")
+        publish(store)
+        go.set()
+        first.result(timeout=10)
+        waiting.result(timeout=10)
+    assert registry.get("linear").version == 2
+    assert opened == [1, 2], "each once"
+
+
+def test_a_dropped_model_is_not_in_memory(store, registry):
+    publish(store)
+    registry.get("linear")
+    registry.drop("linear")
+    assert registry.peek("linear") is None

@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 from bundle.errors import ShapeError
 from runtime.backends import BackendOptions
 from runtime.backends.onnx import CPU, CUDA, open_onnx
-from runtime.errors import BackendError
+from runtime.errors import BackendError, ProviderError
 from tests.examples import linear_onnx, serialize
 
 HAS_CUDA = CUDA in onnxruntime.get_available_providers()
@@ -24,6 +24,14 @@ def test_it_answers_as_computed_by_hand(path):
     pixels = np.array([1, 2, 3, 4], np.float32).reshape(1, 2, 2, 1)
     # Row times tests.examples.WEIGHTS: 1, 2, 3 + 4.
     assert backend.run({"pixels": pixels})["scores"].tolist() == [[1, 2, 7]]
+
+
+def test_a_session_takes_one_thread_and_does_not_spin(path):
+    backend = open_onnx(path, BackendOptions(provider="cpu"))
+    settings = backend._session.get_session_options()
+    assert settings.intra_op_num_threads == 1
+    spinning = settings.get_session_config_entry("session.intra_op.allow_spinning")
+    assert spinning == "0"
 
 
 def test_it_tells_its_tensors_and_its_device(path):
@@ -83,7 +91,7 @@ def test_a_model_that_cannot_run_is_found_when_it_is_opened(tmp_path):
 
 @pytest.mark.skipif(HAS_CUDA, reason="this onnxruntime is built with CUDA")
 def test_cuda_asked_for_and_not_there_is_an_error(path):
-    with pytest.raises(BackendError, match="built without CUDA"):
+    with pytest.raises(ProviderError, match="built without CUDA"):
         open_onnx(path, BackendOptions(provider="cuda"))
 
 
@@ -101,3 +109,36 @@ def test_cuda_that_is_listed_and_does_not_work_is_the_cpu(path, monkeypatch, cap
         backend = open_onnx(path, BackendOptions(provider="auto"))
     assert backend.device == CPU
     assert "CUDA does not work" in caplog.text
+
+
+def string_model(tmp_path):
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["text"], ["same"])],
+        "strings",
+        [helper.make_tensor_value_info("text", TensorProto.STRING, ["batch", 1])],
+        [helper.make_tensor_value_info("same", TensorProto.STRING, ["batch", 1])],
+    )
+    path = tmp_path / "strings.onnx"
+    path.write_bytes(serialize(graph))
+    return path
+
+
+def test_a_model_of_strings_is_warmed_and_answers(tmp_path):
+    backend = open_onnx(string_model(tmp_path), BackendOptions(provider="cpu"))
+    answer = backend.run({"text": np.array([["a"], ["b"]], object)})
+    assert answer["same"].tolist() == [["a"], ["b"]]
+
+
+def test_a_model_of_free_size_is_opened_though_it_refuses_the_size_tried(tmp_path):
+    graph = helper.make_graph(
+        [helper.make_node("Reshape", ["pixels", "shape"], ["scores"])],
+        "free",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["n", "h", "w"])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [5])],
+        [helper.make_tensor("shape", TensorProto.INT64, [1], [5])],
+    )
+    path = tmp_path / "free.onnx"
+    path.write_bytes(serialize(graph))
+    backend = open_onnx(path, BackendOptions(provider="cpu"))
+    answer = backend.run({"pixels": np.arange(5, dtype=np.float32).reshape(1, 1, 5)})
+    assert answer["scores"].tolist() == [0, 1, 2, 3, 4]

@@ -1,16 +1,17 @@
-import logging
-
+import onnxruntime
 import pytest
 
 import runtime.backends
 from bundle.errors import BundleError
 from bundle.folder import open_bundle
 from runtime.backends import BackendOptions, open_backend
-from runtime.errors import BackendError
+from runtime.backends.onnx import CUDA
+from runtime.errors import BackendError, ProviderError
 from tests.examples import linear_onnx, write_bundle, write_parity
 from tests.runtime.fakes import FakeBackend
 
 CPU = BackendOptions(provider="cpu")
+HAS_CUDA = CUDA in onnxruntime.get_available_providers()
 
 
 @pytest.fixture
@@ -73,14 +74,12 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("damage", "reason"), REFUSALS)
 def test_onnx_that_may_not_serve_falls_back_with_its_reason(
-    folder, tensorflow, caplog, damage, reason
+    folder, tensorflow, damage, reason
 ):
     damage(folder)
-    with caplog.at_level(logging.WARNING):
-        opened = open_backend(open_bundle(folder), CPU)
+    opened = open_backend(open_bundle(folder), CPU)
     assert opened.backend is tensorflow
     assert reason in opened.fallback_reason
-    assert reason in caplog.text
     assert opened.is_proved is None
 
 
@@ -103,3 +102,24 @@ def test_with_nothing_to_fall_back_to_the_bundle_is_to_blame(folder, damage, rea
 def test_onnx_switched_off_is_tensorflow_without_a_reason(folder, tensorflow):
     opened = open_backend(open_bundle(folder), BackendOptions(onnx="off"))
     assert (opened.backend, opened.fallback_reason) == (tensorflow, "")
+
+
+def test_when_both_engines_fail_the_sentence_names_both_reasons(
+    folder, tensorflow, monkeypatch
+):
+    spoil(folder)
+
+    def fail(bundle):
+        raise BackendError("TensorFlow is not installed here")
+
+    monkeypatch.setattr(runtime.backends, "open_saved_model", fail)
+    with pytest.raises(
+        BackendError, match="cannot load model.onnx; and TensorFlow is not installed"
+    ):
+        open_backend(open_bundle(folder), CPU)
+
+
+@pytest.mark.skipif(HAS_CUDA, reason="this onnxruntime is built with CUDA")
+def test_cuda_that_was_demanded_is_never_answered_by_tensorflow(folder, tensorflow):
+    with pytest.raises(ProviderError, match="built without CUDA"):
+        open_backend(open_bundle(folder), BackendOptions(provider="cuda"))
