@@ -37,7 +37,10 @@ def convert(model: str, models_dir: Path | None, verbose: bool) -> None:
     converted or answers otherwise than the SavedModel, 2 if there is no such model.
     """
     if importlib.util.find_spec("tf2onnx") is None:
-        raise Failed("tf2onnx is missing: pip install 'tfaas-onnx[export]'")
+        raise Failed(
+            "converting needs tf2onnx, which is not installed; install the extra"
+            " 'export' (README, Installing)"
+        )
     from exporter.export import export
     from exporter.table import print_table
 
@@ -49,7 +52,7 @@ def convert(model: str, models_dir: Path | None, verbose: bool) -> None:
         print_table(ex.parity)
         raise Failed(str(ex)) from ex
     except ExportError as ex:
-        raise Failed(str(ex)) from ex
+        raise Failed(f"{ex}; the service answers with TensorFlow") from ex
     print_table(parity)
     click.echo(f"wrote {folder / ONNX}")
 

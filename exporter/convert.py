@@ -8,13 +8,10 @@ runs, so the signature is what is converted.
 from __future__ import annotations
 
 import logging
-import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-# Before TensorFlow is imported, or it takes no notice.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import onnx
 import tensorflow as tf
@@ -28,11 +25,12 @@ OPSET = 18
 BATCH = "batch"
 
 
-def convert(saved_model: Path) -> onnx.ModelProto:
+def convert(saved_model: Path, *, verbose: bool = False) -> onnx.ModelProto:
     """Convert a SavedModel's serving signature.
 
     Args:
         saved_model: its folder.
+        verbose: let tf2onnx say what it does.
 
     Returns:
         A checked model, opset 18: inputs and outputs named as in the signature, a free
@@ -42,16 +40,16 @@ def convert(saved_model: Path) -> onnx.ModelProto:
         ExportError: it cannot be loaded, or holds what ONNX or tf2onnx has not.
     """
     signature = _load_signature(saved_model)
+    logging.getLogger("tf2onnx").setLevel(logging.INFO if verbose else logging.ERROR)
     model: onnx.ModelProto = _convert_signature(signature)
+    _check_operators(model)
     _name_tensors(model, signature)
     _name_batch(model)
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as ex:
-        # tf2onnx says it managed and leaves TensorFlow's operators in the graph.
         raise ExportError(
-            f"tf2onnx wrote a graph that is not ONNX: {_first_line(ex)};"
-            " TensorFlow serves this model"
+            f"tf2onnx wrote a graph that is not ONNX: {_first_line(ex)}"
         ) from ex
     return model
 
@@ -80,7 +78,6 @@ def _convert_signature(signature: Any) -> Any:
         return signature(**dict(zip(names, tensors, strict=True)))
 
     specs = [tf.TensorSpec(inputs[n].shape, inputs[n].dtype, name=n) for n in names]
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             # tf2onnx 1.17 has not caught up with numpy 2.
@@ -91,11 +88,33 @@ def _convert_signature(signature: Any) -> Any:
                 opset=OPSET,
             )
     except Exception as ex:
-        raise ExportError(
-            f"tf2onnx cannot convert it: {_first_line(ex)};"
-            " TensorFlow serves this model"
-        ) from ex
+        raise ExportError(f"tf2onnx cannot convert it: {_first_line(ex)}") from ex
     return model
+
+
+def _check_operators(model: onnx.ModelProto) -> None:
+    """Refuse what tf2onnx left: it says it managed, with TensorFlow's operators inside.
+
+    A node's name begins with the Keras layers it came from.
+    """
+    unknown = {
+        node.op_type: node.name
+        for node in _nodes(model.graph)
+        if not onnx.defs.has(node.op_type, node.domain)
+    }
+    if unknown:
+        found = ", ".join(f"{op} (in {name})" for op, name in sorted(unknown.items()))
+        raise ExportError(
+            f"ONNX has no operator for what the model does: {found[:500]}"
+        )
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)
 
 
 def _name_tensors(model: onnx.ModelProto, signature: Any) -> None:
@@ -121,7 +140,8 @@ def _name_batch(model: onnx.ModelProto) -> None:
             dims[0].dim_param = BATCH
     for node in model.graph.value_info:
         for dim in node.type.tensor_type.shape.dim:
-            if dim.dim_param in old_names:
+            # An axis of a known size has an empty name.
+            if dim.dim_param and dim.dim_param in old_names:
                 dim.dim_param = BATCH
 
 

@@ -7,7 +7,7 @@ from bundle.parity import Parity
 
 
 class ExportError(DomainError):
-    """The model cannot be converted."""
+    """The model cannot be converted; TensorFlow alone can serve it."""
 
 
 class ParityFailed(ExportError):
@@ -22,6 +22,6 @@ class ParityFailed(ExportError):
             f"model.onnx answers otherwise than the SavedModel: largest difference"
             f" {parity.max_abs_diff:.3g} (allowed: {parity.atol:g} + {parity.rtol:g}"
             f" of the value), same best class {parity.top1_agreement:.2%};"
-            " no model.onnx was left, TensorFlow serves this model"
+            " no model.onnx was left"
         )
         self.parity = parity

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from bundle.errors import BundleError
@@ -16,7 +13,7 @@ from bundle.params import FILE_NAME as PARAMS
 from bundle.params import Preprocess
 from bundle.parity import FILE_NAME as PARITY
 from bundle.parity import Parity
-from bundle.staging import replace_file
+from bundle.staging import locked, replace_file
 from bundle.terminal import quiet_stderr
 from exporter.errors import ExportError, ParityFailed
 from runtime.backends import BackendOptions
@@ -37,39 +34,40 @@ def export(folder: Path, *, verbose: bool = False) -> Parity:
         The proof, as written to parity.json.
 
     Raises:
-        BundleError: the folder holds no SavedModel.
+        BundleError: the folder holds no SavedModel, or cannot be written.
         ExportError: it cannot be converted; a model.onnx that was there stays.
         ParityFailed: it answers otherwise; no model.onnx is left, parity.json says why.
     """
     how, sample = _open(folder)
-    with quiet_stderr(not verbose), tempfile.TemporaryDirectory() as scratch:
-        candidate = Path(scratch, ONNX)
-        parity = _convert_and_prove(folder, candidate, how, sample)
-        with _alone_in(folder):
-            if not parity.passed:
-                (folder / ONNX).unlink(missing_ok=True)
-            replace_file(folder / PARITY, _to_json(parity))
-            if not parity.passed:
-                raise ParityFailed(parity)
-            replace_file(folder / ONNX, candidate.read_bytes())
+    # Asked first: a conversion may take minutes.
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise BundleError(f"{folder} is not writable, and model.onnx belongs there")
+    # Before TensorFlow is imported, or it takes no notice.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
+    try:
+        with quiet_stderr(not verbose), tempfile.TemporaryDirectory() as scratch:
+            candidate = Path(scratch, ONNX)
+            parity = _convert_and_prove(folder, candidate, how, sample, verbose)
+            _write(folder, candidate, parity)
+    except OSError as ex:
+        raise ExportError(f"the ONNX cannot be written: {ex.strerror}") from ex
     return parity
 
 
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Two exports at a time would pair one's parity.json with the other's model.onnx.
-
-    Alone, whatever temporary file is there was left by one that was killed.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+def _write(folder: Path, candidate: Path, parity: Parity) -> None:
+    # Alone: two exports at a time would pair one's parity.json with the other's
+    # model.onnx, and a service that reads in between would find none proved.
+    with locked(folder):
         for name in (PARITY, ONNX):
+            # Temporary files of one that was killed.
             for left in folder.glob(f".{name}.*"):
                 left.unlink()
-        yield
-    finally:
-        os.close(descriptor)
+        if not parity.passed:
+            (folder / ONNX).unlink(missing_ok=True)
+        replace_file(folder / PARITY, _to_json(parity))
+        if not parity.passed:
+            raise ParityFailed(parity)
+        replace_file(folder / ONNX, candidate.read_bytes())
 
 
 def _open(folder: Path) -> tuple[Preprocess, Sample | None]:
@@ -86,7 +84,11 @@ def _open(folder: Path) -> tuple[Preprocess, Sample | None]:
 
 
 def _convert_and_prove(
-    folder: Path, candidate: Path, how: Preprocess, sample: Sample | None
+    folder: Path,
+    candidate: Path,
+    how: Preprocess,
+    sample: Sample | None,
+    verbose: bool,
 ) -> Parity:
     # TensorFlow's chatter begins at its import, so that is behind quiet_stderr too.
     from exporter.convert import convert
@@ -94,14 +96,13 @@ def _convert_and_prove(
     from runtime.backends.onnx import open_onnx
     from runtime.backends.saved_model import SavedModelBackend
 
-    candidate.write_bytes(convert(folder).SerializeToString())
+    model = convert(folder, verbose=verbose)
+    candidate.write_bytes(model.SerializeToString())
     try:
         onnx = open_onnx(candidate, BackendOptions(provider="cpu"))
         return prove(SavedModelBackend(folder), onnx, candidate, how, sample)
     except BackendError as ex:
-        raise ExportError(
-            f"the ONNX cannot be proved: {ex}; TensorFlow serves this model"
-        ) from ex
+        raise ExportError(f"the ONNX cannot be proved: {ex}") from ex
 
 
 def _to_json(parity: Parity) -> bytes:

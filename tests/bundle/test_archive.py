@@ -586,3 +586,15 @@ def test_damaged_archive_is_refused_or_stays_inside(
 
 def test_zlib_stream_that_is_no_gzip_is_refused(tmp_path: Path) -> None:
     refused(tmp_path, zlib.compress(PLAIN), gzipped=True)
+
+
+@pytest.mark.parametrize("name", [".model.onnx", ".parity.json"])
+def test_what_a_killed_exporter_left_is_passed_over(tmp_path: Path, name: str) -> None:
+    tar = tar_of(
+        [
+            folder_member("m"),
+            member("m/params.json", b"{}"),
+            member(f"m/{name}.{'0a' * 16}", b"half"),
+        ]
+    )
+    assert unpacked(tmp_path, tar) == {"params.json": b"{}"}

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from bundle.terminal import Failed, WrongInput, quiet_stderr
+from bundle.errors import BundleError
+from bundle.terminal import Failed, Group, WrongInput, quiet_stderr
 
 
 @pytest.mark.parametrize(("error", "code"), [(Failed, 1), (WrongInput, 2)])
@@ -22,6 +24,50 @@ def test_command_ends_with_its_code_and_one_sentence(
     assert result.exit_code == code
     assert result.stdout == ""
     assert result.stderr == "Error: labels.txt is missing\n"
+
+
+def test_domain_error_is_wrong_input() -> None:
+    assert ended_by(BundleError("labels.txt is missing")) == (
+        2,
+        "Error: labels.txt is missing\n",
+    )
+
+
+def test_ctrl_c_ends_a_command_as_a_shell_expects() -> None:
+    assert ended_by(KeyboardInterrupt()) == (130, "interrupted\n")
+
+
+def ended_by(error: BaseException) -> tuple[int, str]:
+    @click.group(cls=Group)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def command() -> None:
+        raise error
+
+    result = CliRunner().invoke(group, ["command"])
+    return result.exit_code, result.stderr
+
+
+def test_sigterm_ends_a_command_and_lets_it_clean_up() -> None:
+    cleaned = []
+
+    @click.group(cls=Group)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def command() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            cleaned.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert CliRunner().invoke(group, ["command"]).exit_code == 143
+    assert cleaned
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_quiet_holds_back_all_that_is_written_to_the_descriptor(

@@ -83,12 +83,17 @@ def serving(command: str, folder: Path) -> Iterator[Server]:
     ):
         lines = process.stdout
         assert lines is not None
+        # One that hangs is ended, and its output with it.
+        limit = threading.Timer(PATIENCE, process.kill)
+        limit.daemon = True
+        limit.start()
         for line in lines:
             log.write(line)
             if found := re.search(r"http://[^/\s]+", line):
                 break
         else:
             pytest.fail((folder / "server.log").read_text())
+        limit.cancel()
         # Read on, or a talkative server stops when the pipe is full.
         reader = threading.Thread(target=lambda: log.writelines(lines))
         reader.start()

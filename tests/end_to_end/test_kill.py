@@ -1,11 +1,9 @@
 """kill -9 in the middle: the old version serves, and nothing half-written is seen."""
 
-import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,7 +26,7 @@ ONE = np.load(ROOT / "trainer" / "data" / "mnist.npz")["x_train"][3]
 def shown(folder):
     """What there is in the store: every file, and what a restarted service says."""
     with serving(WAITRESS, folder) as server:
-        (model,) = httpx.get(f"{server.url}/models").json()
+        (model,) = httpx.get(f"{server.url}/models", timeout=PATIENCE).json()
         reply = predict(server.url, ONE)
     assert int(np.argmax(reply.json())) == 1
     names = {path.name for path in (folder / "models").rglob(".*")}
@@ -40,21 +38,26 @@ def archive_of(work):
     return (work / "mnist.tar.gz").read_bytes()
 
 
+# waitress-serve, ended with SIGKILL where the store would bring an upload to the disk.
+KILLED_SERVER = """
+import os, signal, sys
+import bundle.store
+def die(folder):
+    os.kill(os.getpid(), signal.SIGKILL)
+bundle.store.sync_tree = die
+from waitress.runner import run
+run(["waitress-serve", "--listen=127.0.0.1:0", "runtime.app:app"])
+"""
+
+
 def test_killed_while_an_upload_is_written(store):
-    """The server is killed the moment that a file shows in its staging folder."""
-    # Large enough that unpacking, checking and syncing outlast the look at the disk.
-    (store / "mnist" / "ballast").write_bytes(os.urandom(60_000_000))
     archive = archive_of(store)
-    (store / "mnist" / "ballast").unlink()
-    staging = store / "models" / ".staging"
-    with serving(WAITRESS, store) as server:
-        sender = threading.Thread(target=try_upload, args=(server.url, archive))
-        sender.start()
-        while not list(staging.glob("*/new/*")):
-            assert sender.is_alive(), "the upload ended before it was seen"
-        server.kill()
-        sender.join(PATIENCE)
-    assert list(staging.glob("*/new/*")), "killed in the middle"
+    (store / "killed_server.py").write_text(KILLED_SERVER)
+    with serving("python killed_server.py", store) as server:
+        try_upload(server.url, archive)
+        assert server.process.wait(PATIENCE) == -signal.SIGKILL
+    staged = store / "models" / ".staging"
+    assert list(staged.glob("*/new/params.json")), "killed in the middle"
     versions, hidden, backend = shown(store)
     assert versions == [1]
     assert hidden == set(), "swept at the start"
@@ -88,6 +91,20 @@ def test_a_client_that_hangs_up_leaves_nothing(store):
             client.sendall(head.encode() + b"\r\n\r\n" + archive[: len(archive) // 2])
         assert predict(server.url, ONE).headers["X-Model-Version"] == "1"
     assert shown(store)[:2] == ([1], set())
+
+
+def test_killed_in_the_middle_of_a_conversion(store):
+    """As soon as the exporter says that it begins."""
+    with subprocess.Popen(
+        ["exporter", "convert", "mnist"],
+        cwd=store,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "converting models/mnist/1\n"
+        process.kill()
+    assert shown(store) == ([1], set(), "onnxruntime/CPUExecutionProvider")
 
 
 # Ends the exporter with SIGKILL instead of its nth rename.

@@ -192,3 +192,20 @@ def test_a_wrong_config_is_one_sentence_under_both_servers(tmp_path):
         output = run(command, tmp_path, code=code)
         assert "unknown key 'thread', did you mean 'threads'?" in output
         assert "Traceback" not in output
+
+
+def test_a_terminated_server_answers_what_it_holds_and_ends_well(store, mnist):
+    with serving(RUNTIME, store) as server:
+        assert predict(server.url, mnist["x_train"][3]).status_code == 200
+        server.process.terminate()
+        assert server.process.wait(PATIENCE) == 0
+
+
+def test_wrong_addresses_are_sentences(tmp_path):
+    for flags, sentence in (
+        ("--host nohost.invalid", "no address 'nohost.invalid'"),
+        ("--models-dir /dev/null", "'modelDir' is /dev/null, which is not a folder"),
+    ):
+        output = run(f"runtime serve --port 0 {flags}", tmp_path, code=2)
+        assert sentence in output
+        assert "Traceback" not in output

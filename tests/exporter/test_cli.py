@@ -102,4 +102,4 @@ def test_without_tf2onnx_it_says_what_to_install(store, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     result = convert("linear")
     assert result.exit_code == 1
-    assert "pip install 'tfaas-onnx[export]'" in result.output
+    assert "install the extra 'export'" in result.output

@@ -59,7 +59,7 @@ def lie(monkeypatch):
 
     honest = exporter.convert.convert
 
-    def convert(path):
+    def convert(path, *, verbose):
         model = honest(path)
         for tensor in model.graph.initializer:
             if tensor.data_type == onnx.TensorProto.FLOAT:
@@ -80,7 +80,7 @@ def test_a_model_that_answers_otherwise_leaves_no_onnx(folder, monkeypatch):
     assert json.loads((folder / "parity.json").read_bytes())["passed"] is False
     opened = open_backend(open_bundle(folder), BackendOptions())
     assert opened.backend.name == "tensorflow"
-    assert "no model.onnx" in opened.fallback_reason
+    assert "failed its parity check" in opened.fallback_reason
 
 
 def test_a_model_that_cannot_be_converted_changes_nothing(saved_model, keras):
@@ -102,3 +102,41 @@ def test_a_bundle_of_onnx_alone_has_nothing_to_convert(tmp_path):
 def test_a_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(BundleError, match="neither a bundle nor a SavedModel"):
         export(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(
+    folder, monkeypatch
+):
+    """root may write anywhere, so the question itself is answered here."""
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    monkeypatch.setattr("exporter.export._convert_and_prove", None)
+    with pytest.raises(BundleError, match="is not writable"):
+        export(folder)
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_the_bundle(folder, monkeypatch):
+    before = files(folder)
+
+    def fail(path, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("exporter.export.replace_file", fail)
+    with pytest.raises(ExportError, match="cannot be written: No space left"):
+        export(folder)
+    assert files(folder) == before
+
+
+def test_what_a_killed_export_left_is_taken_away(folder):
+    left = folder / f".model.onnx.{'0' * 32}"
+    left.touch()
+    export(folder)
+    assert not left.exists()
+
+
+def test_verbose_lets_tf2onnx_speak(folder, capfd):
+    export(folder)
+    assert "tf2onnx" not in capfd.readouterr().err
+    export(folder, verbose=True)
+    import logging
+
+    assert logging.getLogger("tf2onnx").level == logging.INFO

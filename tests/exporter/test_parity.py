@@ -1,5 +1,6 @@
 """Two fakes of known differences: what the report says of them is computed by hand."""
 
+import itertools
 import json
 
 import numpy as np
@@ -71,6 +72,21 @@ def test_nan_where_there_was_a_number_fails_and_is_still_json(onnx_path):
 def test_the_same_nan_on_both_sides_is_the_same(onnx_path):
     parity = report(onnx_path, (np.nan, 0.2, 0.7), (np.nan, 0.2, 0.7))
     assert parity.max_abs_diff == 0.0
+    assert parity.passed
+
+
+@pytest.mark.parametrize(
+    ("row", "other"),
+    [
+        ((np.inf, 0.2, 0.7), (1.0, 0.2, 0.7)),
+        ((np.inf, 0.2, 0.7), (-np.inf, 0.2, 0.7)),
+        ((0.1, 0.2, -np.inf), (0.1, 0.2, -20.0)),
+        ((0.1, 0.2, 0.7), (0.1, 0.2, np.inf)),
+    ],
+)
+def test_infinity_is_near_nothing_but_itself(onnx_path, row, other):
+    assert not report(onnx_path, row, other).passed
+    assert report(onnx_path, row, row).passed
 
 
 def test_every_kind_of_input_is_tried_at_every_batch_size(onnx_path):
@@ -116,6 +132,16 @@ def test_a_fixed_batch_is_the_only_size(onnx_path):
     reference, candidate = FakeBackend(inputs=(spec,)), FakeBackend(inputs=(spec,))
     parity = prove(reference, candidate, onnx_path, Preprocess(), None)
     assert {case.batch_size for case in parity.cases} == {4}
+
+
+def test_the_time_is_that_of_one_item(onnx_path, monkeypatch):
+    """A clock that goes on by 8 ms at each look: 8 ms for a batch of 4 is 2 an item."""
+    ticks = itertools.count(step=0.008)
+    monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
+    spec = TensorSpec("pixels", FLOAT, (4, 2, 2, 1))
+    reference, candidate = FakeBackend(inputs=(spec,)), FakeBackend(inputs=(spec,))
+    parity = prove(reference, candidate, onnx_path, Preprocess(), None)
+    assert set(parity.milliseconds_per_image.values()) == {2.0}
 
 
 def test_a_model_of_no_pictures_is_asked_numbers(onnx_path):
