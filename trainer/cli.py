@@ -138,9 +138,11 @@ def run(
     why_no_onnx: str | None = None
     with Interrupt() as interrupt:
         check_engine()
-        destination.check()
+        replaces = destination.check()
         data = load_dataset(fin)
         check_image_shape(data.image_shape)
+        if replaces:
+            click.echo(f"replacing the bundle in {fout}")
         _print_data(data)
         # Broken off in the middle of its import TensorFlow may crash the process.
         interrupt.run_held(lambda: import_engine(verbose))

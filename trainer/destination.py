@@ -1,29 +1,42 @@
 """Where a bundle goes: the store, or a folder of its own.
 
 Both write out of sight, check the bundle whole, and bring it into sight by a rename.
-What can be refused is refused by ``check``, before a training is spent on it.
+What can be refused is refused by ``check``, before a training is spent on it. Nothing
+is replaced but what a training wrote.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from bundle.folder import open_bundle
+from bundle.folder import ONNX, open_bundle
+from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import verify_manifest
-from bundle.params import FILE_NAME as PARAMS
+from bundle.parity import FILE_NAME as PARITY
 from bundle.staging import Staging, sync, sync_tree
 from bundle.store import ModelStore
 from trainer.errors import DestinationError
+from trainer.exchange import exchange
+
+# What may come into a bundle after its manifest was written: the exporter's files, and
+# the temporary ones that it leaves if it is killed.
+_ADDED = (MANIFEST, ONNX, PARITY)
+_TEMPORARY = tuple(f".{name}." for name in (ONNX, PARITY))
 
 
 class Destination(Protocol):
     """Where a bundle goes."""
 
-    def check(self) -> None:
+    def check(self) -> bool:
         """Refuse what cannot work, and remove what crashed trainings left.
+
+        Returns:
+            Whether a bundle is there that will be replaced.
 
         Raises:
             DestinationError: a bundle cannot be written there.
@@ -51,10 +64,11 @@ class StoreDestination:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def check(self) -> None:
-        """As ``Destination``."""
+    def check(self) -> bool:
+        """As ``Destination``; False, for a new version replaces none."""
         _check_writable(self._root)
         Staging(self._root).sweep()
+        return False
 
     def publish(self, write: Callable[[Path], None]) -> Path:
         """As ``Destination``; returns ``<root>/<name>/<version>``."""
@@ -73,12 +87,20 @@ class FolderDestination:
         # A link stays a link, and what it points to is replaced.
         self._path = path.resolve()
         self._staging = Staging(self._path.parent)
+        # Where the earlier bundle waits if it cannot be exchanged for the new one at
+        # once; not in the staging, or the sweep after a crash would take it.
+        self._before = self._path.parent / f".{self._path.name}.before"
 
-    def check(self) -> None:
+    def check(self) -> bool:
         """As ``Destination``."""
-        self._check_replaceable()
-        _check_writable(self._path.parent)
-        self._staging.sweep()
+        try:
+            self._recover()
+            self._check_replaceable()
+            _check_writable(self._path.parent)
+            self._staging.sweep()
+            return self._holds_something()
+        except OSError as ex:
+            raise self._failed(ex) from ex
 
     def publish(self, write: Callable[[Path], None]) -> Path:
         """As ``Destination``; returns the path as it was given."""
@@ -91,10 +113,14 @@ class FolderDestination:
                 self._check_replaceable()  # once more: training took its time
                 self._replace(staged)
         except OSError as ex:
-            raise DestinationError(
-                f"{self._given} cannot be written: {ex.strerror}"
-            ) from ex
+            raise self._failed(ex) from ex
         return self._given
+
+    def _failed(self, ex: OSError) -> DestinationError:
+        return DestinationError(f"{self._given} cannot be written: {ex.strerror}")
+
+    def _holds_something(self) -> bool:
+        return self._path.exists() and any(self._path.iterdir())
 
     def _check_replaceable(self) -> None:
         if not self._path.exists():
@@ -108,25 +134,72 @@ class FolderDestination:
                 f"{self._given} is a mount point or the folder you are in, and cannot"
                 " be replaced; name a new folder inside it with --fout"
             )
-        if any(self._path.iterdir()) and not (self._path / PARAMS).is_file():
+        if foreign := _first_foreign(self._path):
             raise DestinationError(
-                f"{self._given} is not empty and holds no bundle; give another folder"
-                " with --fout"
+                f"{self._given} holds {foreign}, which is no part of a bundle that a"
+                " training wrote; give another folder with --fout"
             )
 
     def _replace(self, staged: Path) -> None:
-        if not self._path.exists():
+        # A rename takes the place of an empty folder as well. What was exchanged lies
+        # where the new bundle was staged, and goes when the staging ends.
+        if not self._holds_something():
             staged.rename(self._path)
-        else:
-            # What is moved beside the staged folder goes when the staging ends.
-            old = staged.with_name("old")
-            self._path.rename(old)
+        elif not exchange(staged, self._path):
+            self._path.rename(self._before)
             try:
                 staged.rename(self._path)
             except OSError:
-                old.rename(self._path)
+                self._before.rename(self._path)
                 raise
+            self._before.rename(staged)
         sync(self._path.parent)
+
+    def _recover(self) -> None:
+        """Take up what a crash left in the middle of ``_replace``."""
+        if not self._before.is_dir():
+            return
+        if not self._holds_something():
+            self._before.rename(self._path)
+        elif _first_foreign(self._before) is None:
+            shutil.rmtree(self._before)
+
+
+def _first_foreign(folder: Path) -> str | None:
+    """The first file below ``folder`` that neither trainer nor exporter wrote.
+
+    Returns:
+        Its path below ``folder``; None if there is none.
+    """
+    listed = _listed(folder)
+    for name in _files(folder):
+        temporary = name.startswith(_TEMPORARY) and "/" not in name
+        added = name in _ADDED or temporary
+        if name not in listed and not (listed and added):
+            return name
+    return None
+
+
+def _listed(folder: Path) -> frozenset[str]:
+    """The files in a bundle's manifest.json; none if there is no such list."""
+    try:
+        return frozenset(json.loads((folder / MANIFEST).read_bytes())["sha256"])
+    # Not there, or somebody else's file of that name.
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return frozenset()
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """All that is not a folder, links to folders too, as paths below ``folder``."""
+
+    def fail(ex: OSError) -> None:
+        raise ex
+
+    for parent, folders, names in os.walk(folder, onerror=fail):
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in sorted([*names, *links]):
+            yield Path(parent, name).relative_to(folder).as_posix()
+        folders.sort()
 
 
 def _check_writable(folder: Path) -> None:

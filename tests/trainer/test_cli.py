@@ -109,7 +109,7 @@ def test_too_small_images_are_refused(tmp_path: Path) -> None:
 
 def test_folder_of_something_else_is_refused(tmp_path: Path, few_npz: Path) -> None:
     result = run_trainer("run", "--fin", few_npz, "--fout", few_npz.parent)
-    assert_refused(result, "is not empty and holds no bundle", "--fout")
+    assert_refused(result, "holds few.npz, which is no part of a bundle", "--fout")
 
 
 @pytest.mark.parametrize(
@@ -188,6 +188,7 @@ class TestWithoutExporter:
         params = json.loads((out / "params.json").read_text())
         assert params["name"] == "digits"
         lines = result.output.splitlines()
+        assert not any("replacing" in line for line in lines)
         assert lines[:3] == [
             "x_train shape: (500, 28, 28, 1)",
             "500 train samples",
@@ -205,6 +206,16 @@ class TestWithoutExporter:
         # The seed is printed and kept, also one that was not given.
         assert f"seed: {report['seed']}" in lines
         assert f"Test accuracy: {report['test_accuracy']}" in lines
+
+    def test_second_training_says_that_it_replaces_the_first(
+        self, tmp_path: Path, few_npz: Path
+    ) -> None:
+        out = tmp_path / "mnist"
+        for h5 in (["--h5", "first"], []):
+            result = run_trainer("run", "--fin", few_npz, "--fout", out, *h5)
+            assert result.exit_code == 0, result.output
+        assert result.output.startswith(f"replacing the bundle in {out}\n")
+        assert "first.h5" not in names_in(out)
 
     def test_folder_of_images_gives_labels_size_and_channels(
         self, tmp_path: Path

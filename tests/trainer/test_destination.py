@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bundle.errors import BundleError
+from bundle.manifest import write_manifest
 from tests.trainer.examples import names_in
 from trainer.destination import Destination, FolderDestination, StoreDestination
 from trainer.errors import DestinationError
@@ -20,9 +24,16 @@ from trainer.errors import DestinationError
 def _bundle(marker: str) -> Callable[[Path], None]:
     def write(folder: Path) -> None:
         (folder / "params.json").write_text(json.dumps({"name": "m"}))
+        (folder / "assets").mkdir()
+        (folder / "variables").mkdir()
+        (folder / "variables" / "data").write_text("weights")
+        write_manifest(folder)
         (folder / "model.onnx").write_text(marker)
 
     return write
+
+
+_FILES = ["assets", "manifest.json", "model.onnx", "params.json", "variables"]
 
 
 def _marker(folder: Path) -> str:
@@ -44,13 +55,15 @@ def test_folder_is_made_or_replaced(tmp_path: Path, before: str) -> None:
     if before == "bundle":
         path.mkdir()
         _bundle("old")(path)
-        (path / "labels.txt").write_text("of the old one")
+        # What the exporter adds, and leaves if it is killed.
+        (path / "parity.json").write_text("{}")
+        (path / ".model.onnx.c0ffee").write_text("half of it")
     if before == "no parents":
         path = tmp_path / "a" / "b"
     destination = FolderDestination(path)
-    destination.check()
+    assert destination.check() == (before == "bundle")
     assert destination.publish(_bundle("new")) == path
-    assert names_in(path) == ["model.onnx", "params.json"]
+    assert names_in(path) == _FILES
     assert _marker(path) == "new"
     assert names_in(path.parent) == [path.name]
 
@@ -72,10 +85,67 @@ def test_relative_folder_is_taken_from_where_one_is(
     assert _marker(tmp_path / "mnist") == "new"
 
 
-def test_other_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(DestinationError, match="is not empty and holds no bundle"):
-        FolderDestination(tmp_path).check()
+def _photos(folder: Path) -> None:
+    (folder / "cat").mkdir(parents=True)
+    (folder / "cat" / "1.png").write_text("a cat")
+
+
+def _bundle_and(name: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        folder.mkdir()
+        _bundle("old")(folder)
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("years of work")
+
+    return write
+
+
+def _bundle_and_link(folder: Path) -> None:
+    folder.mkdir()
+    _bundle("old")(folder)
+    (folder / "photos").symlink_to(folder.parent)
+
+
+def _stored_model(folder: Path) -> None:
+    StoreDestination(folder.parent).publish(_bundle("old"))
+    StoreDestination(folder.parent).publish(_bundle("new"))
+
+
+def _original_bundle(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "params.json").write_text("{}")
+
+
+def _foreign_manifest(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "manifest.json").write_text('["a web app"]')
+
+
+@pytest.mark.parametrize(
+    ("fill", "named"),
+    [
+        (_photos, "cat/1.png"),
+        (_bundle_and("thesis.tex"), "thesis.tex"),
+        (_bundle_and("variables/old"), "variables/old"),
+        (_bundle_and(".hidden"), ".hidden"),
+        (_bundle_and(".model.onnx.mine/notes"), ".model.onnx.mine/notes"),
+        (_bundle_and_link, "photos"),
+        (_stored_model, "1/manifest.json"),
+        (_original_bundle, "params.json"),
+        (_foreign_manifest, "manifest.json"),
+    ],
+)
+def test_what_no_training_wrote_is_never_replaced(
+    tmp_path: Path, fill: Callable[[Path], None], named: str
+) -> None:
+    fill(tmp_path / "m")
+    before = _all(tmp_path)
+    destination = FolderDestination(tmp_path / "m")
+    with pytest.raises(DestinationError, match=rf"m holds {re.escape(named)}, which"):
+        destination.check()
+    with pytest.raises(DestinationError, match=rf"m holds {re.escape(named)}, which"):
+        destination.publish(_bundle("new"))
+    assert _all(tmp_path) == before
 
 
 def test_folder_that_filled_meanwhile_is_refused(tmp_path: Path) -> None:
@@ -86,9 +156,27 @@ def test_folder_that_filled_meanwhile_is_refused(tmp_path: Path) -> None:
         path.mkdir()
         (path / "thesis.tex").write_text("years of work")
 
-    with pytest.raises(DestinationError, match="is not empty and holds no bundle"):
+    with pytest.raises(DestinationError, match="out holds thesis.tex"):
         FolderDestination(path).publish(write)
     assert (path / "thesis.tex").read_text() == "years of work"
+
+
+def test_unreadable_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # root may read anything, so the listing itself is refused here.
+    destination = FolderDestination(tmp_path / "m")
+    destination.publish(_bundle("old"))
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:
+        if Path(path).name == "variables":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DestinationError, match="m cannot be written: Permission"):
+        destination.check()
 
 
 def test_file_is_refused(tmp_path: Path) -> None:
@@ -105,6 +193,11 @@ def test_own_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DestinationError, match="the folder you are in"):
         FolderDestination(Path()).check()
+
+
+def test_root_is_refused() -> None:
+    with pytest.raises(DestinationError, match="/ is a mount point"):
+        FolderDestination(Path("/")).check()
 
 
 def test_unwritable_place_is_refused(
@@ -159,6 +252,22 @@ def test_bundle_that_is_not_whole_changes_nothing(
     assert _marker(folder) == "old"
 
 
+@pytest.fixture
+def no_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a file system that cannot."""
+    monkeypatch.setattr("trainer.destination.exchange", lambda one, other: False)
+
+
+@pytest.mark.usefixtures("no_exchange")
+def test_folder_is_replaced_without_an_exchange_too(tmp_path: Path) -> None:
+    destination = FolderDestination(tmp_path / "m")
+    destination.publish(_bundle("old"))
+    destination.publish(_bundle("new"))
+    assert _marker(tmp_path / "m") == "new"
+    assert names_in(tmp_path) == ["m"]
+
+
+@pytest.mark.usefixtures("no_exchange")
 def test_failed_rename_restores_the_old_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +285,57 @@ def test_failed_rename_restores_the_old_bundle(
     with pytest.raises(DestinationError, match="cannot be written: Input/output"):
         destination.publish(_bundle("new"))
     assert _marker(path) == "old"
+    assert names_in(tmp_path) == ["m"]
+
+
+# Dies at the given moment: before or after the n-th exchange or rename.
+_DIES = """
+import os, signal, sys
+from pathlib import Path
+import trainer.destination
+from tests.trainer.test_destination import _bundle
+
+path, exchanges, left = Path(sys.argv[1]), sys.argv[2] == "exchange", int(sys.argv[3])
+
+def moment():
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def watched(work):
+    def run(*arguments):
+        moment()
+        result = work(*arguments)
+        moment()
+        return result
+    return run
+
+exchange = trainer.destination.exchange if exchanges else lambda one, other: False
+trainer.destination.exchange = watched(exchange)
+Path.rename = watched(Path.rename)
+trainer.destination.FolderDestination(path).publish(_bundle("new"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("way", "moment"),
+    [("exchange", n) for n in range(2)] + [("renames", n) for n in range(2 + 3 * 2)],
+)
+def test_killed_replacement_leaves_the_old_or_the_new(
+    tmp_path: Path, way: str, moment: int
+) -> None:
+    path = tmp_path / "m"
+    destination = FolderDestination(path)
+    destination.publish(_bundle("old"))
+    arguments = [sys.executable, "-c", _DIES, str(path), way, str(moment)]
+    assert subprocess.run(arguments, check=False).returncode == -signal.SIGKILL
+    if way == "exchange":
+        assert _marker(path) == ("new" if moment else "old")
+    assert destination.check()
+    assert _marker(path) in ("old", "new")
+    assert names_in(path) == _FILES
     assert names_in(tmp_path) == ["m"]
 
 
