@@ -39,6 +39,7 @@ class DataSet:
         x_test: ``(N', H, W, C)`` uint8.
         y_test: ``(N',)`` int64.
         labels: class names.
+        notes: sentences on what was done to the data that its owner may not expect.
     """
 
     x_train: NDArray[np.uint8]
@@ -46,6 +47,7 @@ class DataSet:
     x_test: NDArray[np.uint8]
     y_test: NDArray[np.int64]
     labels: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -135,7 +137,7 @@ def _checked(arrays: Arrays, source: Path) -> DataSet:
             f"{source}: a test label is {y_test.max()} and training knows 0 to"
             f" {len(labels) - 1}; remove it or add the class"
         )
-    return DataSet(x_train, y_train, x_test, y_test, labels)
+    return DataSet(x_train, y_train, x_test, y_test, labels, arrays.notes)
 
 
 def _numbered(y_train: NDArray[np.int64], source: Path) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ class Arrays(NamedTuple):
         x_test: images to test on, first axis N.
         y_test: their class numbers.
         labels: class names, by class number; None if the format has none.
+        notes: sentences on what was done to bring the data into this form.
     """
 
     x_train: NDArray[Any]
@@ -27,3 +28,4 @@ class Arrays(NamedTuple):
     x_test: NDArray[Any]
     y_test: NDArray[Any]
     labels: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()

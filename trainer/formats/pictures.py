@@ -42,7 +42,7 @@ def read_pictures(root: Path) -> Arrays:
 
     Returns:
         Images ``(N, H, W, C)`` uint8; labels, the subfolders' names in order, numbers
-        by their value.
+        by their value; notes on files passed over, resized and taken as colour.
 
     Raises:
         DataError: there are no classes or a class is empty, or a file is no image;
@@ -57,17 +57,38 @@ def read_pictures(root: Path) -> Arrays:
         labels = _labels(root / "train")
         train = _list(root, root / "train", labels)
         test = _list(root, root / "test", labels)
+        beside = _files_beside(root, *(root / part for part in _PARTS))
     else:
         labels = _labels(root)
         train, test = _list(root, root, labels), []
+        beside = _files_beside(root)
     if not test:
         train, test = _hold_out(train)
-    images = _read_images(root, [*train, *test])  # (N, H, W, C)
+    if not test:
+        raise DataError(
+            f"{root} has no test/ and one image a class; give at least 2 images a"
+            " class, of which one is held out to test on"
+        )
+    images, notes = _read_images(root, [*train, *test])  # (N, H, W, C)
+    if beside:
+        notes.append(
+            f"{beside} {'file' if beside == 1 else 'files'} beside the class folders"
+            f" {'was' if beside == 1 else 'were'} passed over"
+        )
     numbers = np.array([picture.label for picture in [*train, *test]], np.int64)
     count = len(train)
     return Arrays(
-        images[:count], numbers[:count], images[count:], numbers[count:], labels
+        images[:count],
+        numbers[:count],
+        images[count:],
+        numbers[count:],
+        labels,
+        tuple(notes),
     )
+
+
+def _files_beside(*folders: Path) -> int:
+    return sum(not path.is_dir() for folder in folders for path in _visible(folder))
 
 
 def _subfolders(folder: Path) -> list[Path]:
@@ -142,7 +163,10 @@ def _hold_out(pictures: list[_Picture]) -> tuple[list[_Picture], list[_Picture]]
     return train, test
 
 
-def _read_images(root: Path, pictures: list[_Picture]) -> NDArray[np.uint8]:
+def _read_images(
+    root: Path, pictures: list[_Picture]
+) -> tuple[NDArray[np.uint8], list[str]]:
+    """All images in one size and with as many channels, and notes on what that took."""
     images: list[NDArray[np.uint8]] = []
     total = 0
     for picture in pictures:
@@ -163,7 +187,22 @@ def _read_images(root: Path, pictures: list[_Picture]) -> NDArray[np.uint8]:
         batch[index] = preprocess(
             coloured, Preprocess(), (height, width, channels), batch.dtype
         )
-    return batch
+    return batch, _notes(images, batch)
+
+
+def _notes(images: list[NDArray[np.uint8]], batch: NDArray[np.uint8]) -> list[str]:
+    count, height, width, channels = batch.shape
+    notes = []
+    if resized := sum(image.shape[:2] != (height, width) for image in images):
+        notes.append(
+            f"{resized} of {count} images {'is' if resized == 1 else 'are'} brought to"
+            f" {height} x {width}, the most common size"
+        )
+    if gray := sum(image.shape[2] != channels for image in images):
+        notes.append(
+            f"{gray} gray {'image is' if gray == 1 else 'images are'} taken as colour"
+        )
+    return notes
 
 
 def _read_image(root: Path, path: Path) -> NDArray[np.uint8]:

@@ -59,6 +59,9 @@ def test_most_common_size_wins(tmp_path: Path) -> None:
     data = load_dataset(tmp_path)
     assert data.image_shape == (10, 20, 1)
     assert set(data.x_train[data.y_train == 0].flat) == {50}
+    # Height first, as the shape that is printed above it.
+    note = "1 of 7 images is brought to 10 x 20, the most common size"
+    assert data.notes == (note,)
 
 
 def test_one_coloured_image_makes_all_coloured(tmp_path: Path) -> None:
@@ -71,6 +74,7 @@ def test_one_coloured_image_makes_all_coloured(tmp_path: Path) -> None:
     assert data.image_shape == (12, 12, 3)
     assert data.x_train[0, 0, 0].tolist() == [50, 50, 50]
     assert data.x_train[1, 0, 0].tolist() == [1, 2, 3]
+    assert data.notes == ("2 gray images are taken as colour",)
 
 
 def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
@@ -79,7 +83,24 @@ def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
             write_picture(tmp_path / label / f"{number}.png", 9)
         (tmp_path / label / ".DS_Store").write_bytes(b"\x00")
     (tmp_path / ".git").mkdir()
-    assert load_dataset(tmp_path).labels == ("a", "b")
+    data = load_dataset(tmp_path)
+    assert data.labels == ("a", "b")
+    assert data.notes == ()
+
+
+@pytest.mark.parametrize("parts", [["."], ["train"], ["train", "test"]])
+def test_files_beside_the_class_folders_are_counted(
+    tmp_path: Path, parts: list[str]
+) -> None:
+    for part in parts:
+        for label in ("a", "b"):
+            for number in range(2):
+                write_picture(tmp_path / part / label / f"{number}.png", 9)
+        write_picture(tmp_path / part / "loose.png", 9)
+    (tmp_path / "LICENSE").write_text("")
+    (tmp_path / ".DS_Store").write_text("")
+    note = f"{1 + len(parts)} files beside the class folders were passed over"
+    assert load_dataset(tmp_path).notes == (note,)
 
 
 @pytest.fixture
@@ -117,6 +138,14 @@ def test_empty_class_is_named(folder: Path) -> None:
 
 def test_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds neither IDX files nor images"):
+        load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("layout", [".", "train"])
+def test_one_image_a_class_is_too_few(tmp_path: Path, layout: str) -> None:
+    for label in ("a", "b"):
+        write_picture(tmp_path / layout / label / "0.png", 9)
+    with pytest.raises(DataError, match="no test/ .* at least 2 images a class"):
         load_dataset(tmp_path)
 
 
