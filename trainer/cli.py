@@ -1,11 +1,13 @@
-"""``trainer run`` and ``trainer image``: arguments, exit codes, what is printed.
+"""``trainer run`` and ``trainer image``: arguments and exit codes.
 
-TensorFlow is imported by ``run`` alone, and only when everything that can be refused
-without it has been looked at.
+What is slow to import is imported by the commands, with signals already taken care of:
+a Ctrl-C in the middle of Python's imports would end in a traceback.
 """
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -13,16 +15,8 @@ import click
 
 from bundle import __version__
 from bundle.params import MODEL_NAME
-from bundle.terminal import Failed, Group
-from trainer.conversion import add_onnx, exporter_is_installed
-from trainer.data import EMBEDDED, DataSet, load_dataset
-from trainer.destination import Destination, FolderDestination, StoreDestination
-from trainer.engine import check_engine, import_engine
+from bundle.terminal import Group
 from trainer.interrupt import Interrupt, Interrupted
-from trainer.networks import check_image_shape
-from trainer.picture import write_png
-from trainer.saved_model import read_signature, write_bundle
-from trainer.train import Settings, train
 
 # numpy and Keras take no larger ones.
 _MAX_SEED = 2**32 - 1
@@ -59,9 +53,26 @@ def _checked_name(
     return value
 
 
+class _Path(click.Path):
+    """A path, of which an empty one is refused: pathlib takes it for ``.``."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        if value == "":
+            self.fail("it is empty; is a variable of the shell not set?", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 _FIN = click.option(
     "--fin",
-    type=click.Path(path_type=Path),
+    type=_Path(),
     help="Data set: .npz, mnist.pkl.gz, IDX files, or a folder of images with one"
     " subfolder a class.  [default: the embedded MNIST]",
 )
@@ -71,7 +82,7 @@ _FIN = click.option(
 @_FIN
 @click.option(
     "--fout",
-    type=click.Path(path_type=Path),
+    type=_Path(),
     help="Write a flat bundle here.  [default: the next version in the store]",
 )
 @click.option(
@@ -106,7 +117,7 @@ _FIN = click.option(
 )
 @click.option(
     "--models-dir",
-    type=click.Path(path_type=Path),
+    type=_Path(),
     help="The store.  [default: config.json's modelDir]",
 )
 @click.option("--no-onnx", is_flag=True, help="Do not convert to ONNX.")
@@ -128,76 +139,49 @@ def run(
     Exits 2 if something given is wrong, 1 if the bundle was written and its ONNX could
     not be.
     """
-    # What the exporter's command line calls the bundle.
-    if fout is not None:
-        destination: Destination = FolderDestination(fout)
-        reference = str(fout)
-    else:
-        destination = StoreDestination(models_dir or _default_store())
-        reference = f"{name} --models-dir {models_dir}" if models_dir else name
-    why_no_onnx: str | None = None
     with Interrupt() as interrupt:
-        check_engine()
-        replaces = destination.check()
-        data = load_dataset(fin)
-        check_image_shape(data.image_shape)
-        if replaces:
-            click.echo(f"replacing the bundle in {fout}")
-        _print_data(data)
-        # Broken off in the middle of its import TensorFlow may crash the process.
-        interrupt.run_held(lambda: import_engine(verbose))
-        click.echo(f"seed: {seed}")
+        _import_held(interrupt, "trainer.pipeline")
+        from trainer.pipeline import Order, train_and_publish
+        from trainer.train import Settings
+
         settings = Settings(epochs, batch_size, seed, progress_bar=sys.stdout.isatty())
-        training = train(data, settings, interrupt.check)
-        click.echo(f"Test loss: {training.test_loss}")
-        click.echo(f"Test accuracy: {training.test_accuracy}")
-        convert = not no_onnx and exporter_is_installed()
-
-        def write(folder: Path) -> None:
-            nonlocal why_no_onnx
-            h5_name = h5 and h5.removesuffix(".h5") + ".h5"
-            write_bundle(folder, name, training, data, (fin or EMBEDDED).name, h5_name)
-            if convert:
-                why_no_onnx = add_onnx(folder, verbose)
-            interrupt.check()
-            # From here to the end is less than a second, and what is said of it must
-            # be true: a bundle that is in its place was written.
-            interrupt.hold()
-
-        path = destination.publish(write)
-        signature = read_signature(path)
-        click.echo(f"saved model to {path}")
-        click.echo(f"### input {[signature.input_tensor]}")
-        click.echo(f"### output {[signature.output_tensor]}")
-    if why_no_onnx is not None:
-        raise Failed(f"the bundle was written without ONNX: {why_no_onnx}")
-    if not convert and not no_onnx:
-        click.echo(
-            "ONNX was not added: install it with pip install 'tfaas-onnx[export]'"
-            f" and run: exporter convert {reference}"
+        order = Order(
+            fin=fin,
+            fout=fout,
+            name=name,
+            settings=settings,
+            h5=h5 and h5.removesuffix(".h5") + ".h5",
+            models_dir=models_dir,
+            onnx=not no_onnx,
+            verbose=verbose,
         )
+        train_and_publish(order, interrupt)
 
 
 @main.command()
 @_FIN
-@click.option("--fout", type=click.Path(path_type=Path), required=True, help="PNG.")
+@click.option("--fout", type=_Path(), required=True, help="PNG.")
 @click.option(
     "--imgid", type=int, required=True, help="Number of the training image, from 0."
 )
 def image(fin: Path | None, fout: Path, imgid: int) -> None:
     """Write one training image as a PNG file."""
-    label = write_png(load_dataset(fin), imgid, fout)
-    click.echo(f"wrote image {imgid}, a {label}, to {fout}")
+    with Interrupt() as interrupt:
+        _import_held(interrupt, "trainer.picture")
+        from trainer.data import load_dataset
+        from trainer.picture import write_png
+
+        data = load_dataset(fin)
+        for note in data.notes:
+            click.echo(note)
+        interrupt.hold()
+        label = write_png(data, imgid, fout)
+        click.echo(f"wrote image {imgid}, a {label}, to {fout}")
 
 
-def _default_store() -> Path:
-    # The service's own file says where the store is, so that it finds the model.
-    from runtime.config import load_config
+def _import_held(interrupt: Interrupt, name: str) -> None:
+    """Import a module whole, and only then end if a signal came.
 
-    return load_config().model_dir
-
-
-def _print_data(data: DataSet) -> None:
-    click.echo(f"x_train shape: {data.x_train.shape}")
-    click.echo(f"{len(data.x_train)} train samples")
-    click.echo(f"{len(data.x_test)} test samples")
+    numpy, broken off in the middle of its import, leaves errors of its own.
+    """
+    interrupt.run_held(lambda: importlib.import_module(name))

@@ -8,23 +8,44 @@ from pathlib import Path
 from bundle.errors import DomainError
 
 
-def exporter_is_installed() -> bool:
-    """Whether the extra ``export`` is there, without importing it."""
-    return all(find_spec(name) is not None for name in ("tf2onnx", "onnx"))
+class Conversion:
+    """Adds ONNX to a bundle, if it is wanted and the exporter is there.
 
+    Args:
+        wanted: whether to convert at all.
+        verbose: let TensorFlow and tf2onnx speak.
 
-def add_onnx(folder: Path, verbose: bool) -> str | None:
-    """Convert the bundle in ``folder``; prints the proof.
-
-    Returns:
-        None, or why it has no ONNX; it is a whole bundle all the same.
+    Attributes:
+        exporter_missing: it is wanted and the extra ``export`` is not installed.
+        failure: why the conversion failed; None if it did not.
     """
-    # Not at the top: tf2onnx and rich come with the extra.
-    from exporter.export import export
-    from exporter.table import print_table
 
-    try:
-        print_table(export(folder, verbose=verbose))
-    except DomainError as ex:
-        return str(ex)
-    return None
+    def __init__(self, wanted: bool, verbose: bool) -> None:
+        self.exporter_missing = wanted and not _exporter_is_installed()
+        self.failure: str | None = None
+        self._convert = wanted and not self.exporter_missing
+        self._verbose = verbose
+
+    def add_to(self, folder: Path) -> None:
+        """Convert the bundle in ``folder``; prints the proof.
+
+        What fails is kept in ``failure``: without ONNX it is a whole bundle all the
+        same, and the training is not to be lost.
+        """
+        if not self._convert:
+            return
+        # Not at the top: tf2onnx and rich come with the extra.
+        from exporter.export import export
+        from exporter.table import print_table
+
+        try:
+            print_table(export(folder, verbose=self._verbose))
+        except DomainError as ex:
+            self.failure = str(ex)
+        except OSError as ex:  # a full disk
+            self.failure = ex.strerror or str(ex)
+
+
+def _exporter_is_installed() -> bool:
+    # Without importing it.
+    return all(find_spec(name) is not None for name in ("tf2onnx", "onnx"))

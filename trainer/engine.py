@@ -21,7 +21,7 @@ def check_engine() -> None:
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise TensorFlowMissing(
             f"training needs {missing[0]}, which is not installed;"
-            " run: pip install 'tfaas-onnx[train]'"
+            " install the extra 'train' (README, Installing)"
         )
 
 

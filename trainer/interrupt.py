@@ -68,7 +68,7 @@ class Interrupt:
         """From now on only remember a signal."""
         self._held = True
 
-    def run_held(self, work: Callable[[], None]) -> None:
+    def run_held(self, work: Callable[[], object]) -> None:
         """Do work that must not be broken off, then raise if a signal came."""
         self.hold()
         work()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import subprocess
@@ -91,6 +92,22 @@ def test_image_and_help_leave_tensorflow_alone(tmp_path: Path, few_npz: Path) ->
         )
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("run", "--fin"),
+        ("run", "--fout"),
+        ("run", "--models-dir"),
+        ("image", "--fin"),
+        ("image", "--fout"),
+    ],
+)
+def test_empty_path_is_not_the_folder_one_is_in(command: str, option: str) -> None:
+    result = run_trainer(command, f"{option}=")
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}': it is empty" in result.stderr
+
+
 # --- trainer run: what is refused before the training
 
 
@@ -142,7 +159,11 @@ def test_missing_engine_says_how_to_install_it(
         lambda name: None if name == missing else find_spec(name),
     )
     result = run_trainer("run", "--models-dir", tmp_path)
-    assert_refused(result, missing, "pip install 'tfaas-onnx[train]'")
+    assert_refused(
+        result,
+        f"training needs {missing}, which is not installed;"
+        " install the extra 'train' (README, Installing)",
+    )
 
 
 def test_store_is_the_one_of_config_json(
@@ -170,7 +191,7 @@ class TestWithoutExporter:
         assert "model.onnx" not in names_in(folder)
         assert names_in(tmp_path) == ["mnist"]
         assert (
-            "ONNX was not added: install it with pip install 'tfaas-onnx[export]' and"
+            "ONNX was not added: install the extra 'export' (README, Installing) and"
             f" run: exporter convert mnist --models-dir {tmp_path}\n" in result.output
         )
 
@@ -224,15 +245,21 @@ class TestWithoutExporter:
             for number in range(5):
                 path = tmp_path / "data" / label / f"{number}.png"
                 write_picture(path, value + number, size=(14, 12))
+        write_picture(tmp_path / "data" / "dark" / "0.png", 10, size=(28, 24))
+        (tmp_path / "data" / "LICENSE").write_text("")
         out = tmp_path / "out"
         result = run_trainer("run", "--fin", tmp_path / "data", "--fout", out)
         assert result.exit_code == 0, result.output
-        assert "x_train shape: (8, 12, 14, 1)" in result.output
+        assert result.output.splitlines()[:3] == [
+            "1 of 10 images is brought to 12 x 14, the most common size",
+            "1 file beside the class folders was passed over",
+            "x_train shape: (8, 12, 14, 1)",
+        ]
         assert (out / "labels.txt").read_text() == "dark\nlight\n"
 
 
 def _fake_exporter(
-    monkeypatch: pytest.MonkeyPatch, failure: DomainError | None
+    monkeypatch: pytest.MonkeyPatch, failure: DomainError | OSError | None
 ) -> list[Path]:
     """An exporter that writes one word, or fails; remembers the folders."""
     folders: list[Path] = []
@@ -265,10 +292,20 @@ class TestWithExporter:
         onnx = tmp_path / "mnist" / "1" / "model.onnx"
         assert onnx.read_text() == "proved"
 
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            DomainError("the ONNX answers otherwise"),
+            OSError(errno.ENOSPC, "No space left on device", "scratch/model.onnx"),
+        ],
+    )
     def test_failed_conversion_leaves_a_bundle_without_onnx(
-        self, tmp_path: Path, few_npz: Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        tmp_path: Path,
+        few_npz: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        failure: DomainError | OSError,
     ) -> None:
-        failure = DomainError("the ONNX answers otherwise")
         self._run(tmp_path, few_npz, monkeypatch, failure, 1)
         files = names_in(tmp_path / "mnist" / "1")
         assert "saved_model.pb" in files
@@ -284,7 +321,7 @@ class TestWithExporter:
         store: Path,
         data: Path,
         monkeypatch: pytest.MonkeyPatch,
-        failure: DomainError | None,
+        failure: DomainError | OSError | None,
         exit_code: int,
         *more: str,
     ) -> list[Path]:
@@ -292,7 +329,8 @@ class TestWithExporter:
         result = run_trainer("run", "--fin", data, "--models-dir", store, *more)
         assert result.exit_code == exit_code, result.output
         assert ("the table" in result.stdout) == bool(not failure and not more)
-        sentence = f"Error: the bundle was written without ONNX: {failure}\n"
+        why = failure.strerror if isinstance(failure, OSError) else failure
+        sentence = f"Error: the bundle was written without ONNX: {why}\n"
         assert result.stderr == (sentence if failure else "")
         return folders
 
@@ -335,6 +373,37 @@ def test_interrupted_training_leaves_nothing(
         _, errors = process.communicate(timeout=60)
     assert errors == "interrupted; nothing was written\n"
     assert process.returncode == 128 + number
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["run", "image"])
+def test_interrupt_in_the_first_imports_is_no_traceback(
+    tmp_path: Path, command: str
+) -> None:
+    # The first thing that numpy imports sends the signal.
+    code = (
+        "import os, signal, sys\n"
+        "import trainer.cli\n"
+        "assert not {'numpy', 'PIL'} & sys.modules.keys()\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'numpy': os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "trainer.cli.main(prog_name='trainer')\n"
+    )
+    arguments = ["--fout", str(tmp_path / "out")]
+    if command == "image":
+        arguments += ["--imgid", "3"]
+    result = subprocess.run(
+        [sys.executable, "-c", code, command, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert result.stderr == "interrupted; nothing was written\n"
+    assert result.returncode == 128 + signal.SIGINT
     assert list(tmp_path.iterdir()) == []
 
 

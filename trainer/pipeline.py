@@ -1,0 +1,140 @@
+"""``trainer run``, step by step: a data set -> a fitted model -> a bundle in its place.
+
+Each step prints what it did. TensorFlow is imported only when everything that can be
+refused without it has been looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from bundle.terminal import Failed
+from trainer.conversion import Conversion
+from trainer.data import EMBEDDED, DataSet, load_dataset
+from trainer.destination import Destination, FolderDestination, StoreDestination
+from trainer.engine import check_engine, import_engine
+from trainer.interrupt import Interrupt
+from trainer.networks import check_image_shape
+from trainer.saved_model import read_signature, write_bundle
+from trainer.train import Settings, Training, train
+
+
+@dataclass(frozen=True)
+class Order:
+    """What was asked for.
+
+    Attributes:
+        fin: the data set; None is the embedded MNIST.
+        fout: a flat bundle's folder; None is the store's next version.
+        name: the model's.
+        h5: also write the model as this HDF5 file.
+        models_dir: the store; None is config.json's.
+        onnx: convert, where the exporter is installed.
+        verbose: let TensorFlow speak.
+    """
+
+    fin: Path | None
+    fout: Path | None
+    name: str
+    settings: Settings
+    h5: str | None
+    models_dir: Path | None
+    onnx: bool
+    verbose: bool
+
+    @property
+    def reference(self) -> str:
+        """What the exporter's command line calls the bundle."""
+        if self.fout is not None:
+            return str(self.fout)
+        if self.models_dir is not None:
+            return f"{self.name} --models-dir {self.models_dir}"
+        return self.name
+
+
+def train_and_publish(order: Order, interrupt: Interrupt) -> None:
+    """Do it all.
+
+    Raises:
+        DomainError: something given is wrong; nothing was written.
+        Failed: the bundle was written, and its ONNX could not be.
+    """
+    destination = _destination(order)
+    data = _prepare(order, destination)
+    # Broken off in the middle of its import TensorFlow may crash the process.
+    interrupt.run_held(lambda: import_engine(order.verbose))
+    training = _train(data, order.settings, interrupt)
+    conversion = Conversion(order.onnx, order.verbose)
+    _publish(order, data, training, conversion, destination, interrupt)
+    if conversion.failure is not None:
+        raise Failed(f"the bundle was written without ONNX: {conversion.failure}")
+    if conversion.exporter_missing:
+        click.echo(
+            "ONNX was not added: install the extra 'export' (README, Installing)"
+            f" and run: exporter convert {order.reference}"
+        )
+
+
+def _destination(order: Order) -> Destination:
+    if order.fout is not None:
+        return FolderDestination(order.fout)
+    return StoreDestination(order.models_dir or _default_store())
+
+
+def _default_store() -> Path:
+    # The service's own file says where the store is, so that it finds the model.
+    from runtime.config import load_config
+
+    return load_config().model_dir
+
+
+def _prepare(order: Order, destination: Destination) -> DataSet:
+    """Refuse whatever can be refused before the training; the data."""
+    check_engine()
+    replaces = destination.check()
+    data = load_dataset(order.fin)
+    check_image_shape(data.image_shape)
+    if replaces:
+        click.echo(f"replacing the bundle in {order.fout}")
+    for note in data.notes:
+        click.echo(note)
+    click.echo(f"x_train shape: {data.x_train.shape}")
+    click.echo(f"{len(data.x_train)} train samples")
+    click.echo(f"{len(data.x_test)} test samples")
+    return data
+
+
+def _train(data: DataSet, settings: Settings, interrupt: Interrupt) -> Training:
+    click.echo(f"seed: {settings.seed}")
+    training = train(data, settings, interrupt.check)
+    click.echo(f"Test loss: {training.test_loss}")
+    click.echo(f"Test accuracy: {training.test_accuracy}")
+    return training
+
+
+def _publish(
+    order: Order,
+    data: DataSet,
+    training: Training,
+    conversion: Conversion,
+    destination: Destination,
+    interrupt: Interrupt,
+) -> None:
+    data_name = (order.fin or EMBEDDED).name
+
+    def write(folder: Path) -> None:
+        write_bundle(folder, order.name, training, data, data_name, order.h5)
+        conversion.add_to(folder)
+        interrupt.check()
+        # From here to the end is less than a second, and what is said of it must be
+        # true: a bundle that is in its place was written.
+        interrupt.hold()
+
+    path = destination.publish(write)
+    signature = read_signature(path)
+    click.echo(f"saved model to {path}")
+    click.echo(f"### input {[signature.input_tensor]}")
+    click.echo(f"### output {[signature.output_tensor]}")
