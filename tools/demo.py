@@ -12,6 +12,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 DEMO = Path("demo")
@@ -29,7 +31,7 @@ def main() -> None:
     step("Convert to ONNX, and prove that it answers as TensorFlow does")
     run("exporter convert demo/mnist")
     step("Start the service on a free port, with the store models/")
-    with Server() as url:
+    with serving() as url:
         step("Upload the bundle")
         run("tar cfz demo/mnist.tar.gz -C demo mnist")
         run(
@@ -57,46 +59,44 @@ MADE = """\
 """
 
 
-class Server:
-    """The service in a process of its own, for as long as the block lasts."""
-
-    def __enter__(self) -> str:
-        """Start it; the address it listens on."""
-        print("$ runtime serve --port 0", flush=True)
-        self._process = subprocess.Popen(
-            [BIN / "runtime", "serve", "--port", "0"],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            sys.exit(self._process.wait() or 1)
-        print(line, end="", flush=True)
-        return next(word for word in line.split() if word.startswith("http"))
-
-    def __exit__(self, *exc: object) -> None:
-        """Stop it, and wait until it is gone."""
-        self._process.terminate()
-        self._process.wait()
+@contextmanager
+def serving() -> Iterator[str]:
+    """The service in a process of its own, for as long as the block lasts; its URL."""
+    print("$ runtime serve --port 0", flush=True)
+    with subprocess.Popen(
+        [BIN / "runtime", "serve", "--port", "0"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                sys.exit(process.wait() or 1)
+            print(line, end="", flush=True)
+            yield next(word for word in line.split() if word.startswith("http"))
+        finally:
+            process.terminate()
 
 
 def run(command: str) -> str:
     """Run one command as a person would type it; what it wrote, if it is curl's."""
     print(f"$ {command}", flush=True)
-    done = subprocess.run(
+    with subprocess.Popen(
         ["bash", "-c", command],
         env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
         # Only replies are read; a training's progress bar needs the terminal itself.
         stdout=subprocess.PIPE if command.startswith("curl") else None,
         text=True,
-        check=False,
-    )
-    if done.stdout:
-        print(done.stdout.rstrip(), flush=True)
-    if done.returncode:
-        sys.exit(done.returncode)
-    return done.stdout or ""
+    ) as process:
+        try:
+            output, _ = process.communicate()
+        finally:
+            # Not killed, as subprocess.run would: a training tidies up behind itself.
+            process.terminate()
+    if output:
+        print(output.rstrip(), flush=True)
+    if process.returncode:
+        sys.exit(process.returncode)
+    return output or ""
 
 
 def show_top_label(answer: str, digit: int) -> None:
@@ -115,4 +115,8 @@ def step(title: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)

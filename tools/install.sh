@@ -21,7 +21,14 @@ apt_install() {
     DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq --no-install-recommends "$@"
 }
 
-command -v "$PYTHON" >/dev/null || PYTHON=python3
+# Only the Makefile's own choice may be another; who named a Python means that one.
+if ! command -v "$PYTHON" >/dev/null; then
+    [ "$PYTHON" = python3.11 ] || {
+        echo "install.sh: there is no $PYTHON; name another: make PYTHON=/path/to/python3.11" >&2
+        exit 1
+    }
+    PYTHON=python3
+fi
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
     echo "install.sh: Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11" >&2
     exit 1
