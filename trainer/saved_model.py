@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bundle.folder import SAMPLE, SAVED_MODEL
+from bundle.folder import SAMPLE, SAVED_MODEL, SIGNATURE
 from bundle.manifest import write_manifest
 from bundle.params import Params, write_params
 from trainer.data import DataSet
@@ -25,8 +25,6 @@ KERAS_MODEL = "model.keras"
 
 # Enough to see a wrong conversion, and little beside the weights.
 SAMPLE_SIZE = 64
-
-_SIGNATURE = "serving_default"
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def _read_saved_model(folder: Path) -> Any:
 
 
 def _signature(graph: MetaGraphDef) -> Signature:
-    signature = graph.signature_def[_SIGNATURE]
+    signature = graph.signature_def[SIGNATURE]
     # One each: the networks here take images and give scores.
     ((input_node, input_tensor),) = signature.inputs.items()
     ((output_node, output_tensor),) = signature.outputs.items()

@@ -2,7 +2,10 @@ import numpy as np
 import pytest
 
 from bundle.errors import ShapeError
+from bundle.folder import open_bundle
+from runtime.backends import open_saved_model
 from runtime.errors import BackendError
+from tests.examples import write_bundle
 
 pytestmark = pytest.mark.tensorflow
 
@@ -93,3 +96,17 @@ def test_without_tensorflow_it_says_what_to_install(open_backend, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tensorflow", None)
     with pytest.raises(BackendError, match="install the extra 'tensorflow'"):
         open_backend("anywhere")
+
+
+def test_a_model_that_cannot_run_is_found_when_it_is_opened(tf, tmp_path):
+    """TensorFlow loads it; only a run shows that it fails."""
+    folder = write_bundle(tmp_path / "linear")
+    spec = tf.TensorSpec([None], tf.float32, name="numbers")
+
+    def refuse(numbers):
+        tf.debugging.assert_positive(numbers)
+        return {"same": numbers}
+
+    save(tf, folder, refuse, spec)
+    with pytest.raises(BackendError, match="TensorFlow failed on this input"):
+        open_saved_model(open_bundle(folder))
