@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from bundle.errors import BundleError, ModelNotFound
 from bundle.store import ModelStore, Version
-from runtime.errors import BackendError
+from runtime.errors import BackendError, ProviderError
 from runtime.model import Model
 
 logger = logging.getLogger(__name__)
+
+# What failed to load is tried again after so long: memory was short, say, or the disk.
+# Until then each request is answered at once, or one broken model would hold them all.
+RETRY_SECONDS = 30.0
+
+_LOAD_ERRORS = (BundleError, BackendError, ProviderError)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    version: Version
+    sentence: str
+    time: float
 
 
 class ModelRegistry:
@@ -28,6 +43,7 @@ class ModelRegistry:
             another process publishes is served here too.
         open_model: loads and warms a version.
         limit: models kept; the one unused longest goes first.
+        clock: seconds that only go on.
     """
 
     def __init__(
@@ -35,13 +51,15 @@ class ModelRegistry:
         store: ModelStore,
         open_model: Callable[[Version], Model],
         limit: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._open_model = open_model
         self._limit = limit
+        self._clock = clock
         self._lock = threading.Lock()  # of the three below; never held while loading
         self._loaded: OrderedDict[str, tuple[Version, Model]] = OrderedDict()
-        self._failed: dict[str, tuple[Version, BackendError]] = {}
+        self._failed: dict[str, _Failure] = {}
         self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def get(self, name: str) -> Model:
@@ -50,7 +68,6 @@ class ModelRegistry:
         Raises:
             ModelNotFound: the store has none of this name.
             BackendError: no version of it can be opened.
-            ProviderError: CUDA was demanded and does not work.
         """
         version = self._current(name)
         if model := self._serving(name, version):
@@ -85,23 +102,27 @@ class ModelRegistry:
             raise
 
     def _serving(self, name: str, version: Version) -> Model | None:
-        """The loaded model, if it is of this version or this version failed."""
+        """The loaded model, if it is of this version, or this version just failed."""
         with self._lock:
             held = self._loaded.get(name)
-            failed = self._failed.get(name)
-            if held is not None and version in (held[0], failed and failed[0]):
+            failure = self._failed.get(name)
+            has_failed = (
+                failure is not None
+                and failure.version == version
+                and self._clock() - failure.time < RETRY_SECONDS
+            )
+            if held is not None and (held[0] == version or has_failed):
                 self._loaded.move_to_end(name)
                 return held[1]
-            # What failed to load is not tried again until the store changes.
-            if failed is not None and failed[0] == version:
-                raise failed[1]
+            if failure is not None and has_failed:
+                raise BackendError(failure.sentence)
             return None
 
     def _load(self, name: str, version: Version) -> Model | None:
         """Load a version; None if the store or what failed is to be asked again."""
         try:
             model = self._open_model(version)
-        except (BundleError, BackendError) as ex:
+        except _LOAD_ERRORS as ex:
             # Deleted or replaced while it was read: look again.
             if self._current(name) != version:
                 return None
@@ -114,7 +135,7 @@ class ModelRegistry:
             )
             sentence = f"model {name!r} cannot be loaded: {ex}"
             with self._lock:
-                self._failed[name] = (version, BackendError(sentence))
+                self._failed[name] = _Failure(version, sentence, self._clock())
                 held = self._loaded.get(name)
             # One that serves goes on; a fresh process looks for the one before.
             return held[1] if held else self._load_earlier(name, version)
@@ -129,7 +150,7 @@ class ModelRegistry:
             try:
                 version = self._store.version(name, number)
                 return self._take(name, version, self._open_model(version))
-            except (BundleError, BackendError, ModelNotFound) as ex:
+            except (*_LOAD_ERRORS, ModelNotFound) as ex:
                 logger.error("%s version %d neither: %s", name, number, ex)
         return None
 

@@ -10,7 +10,7 @@ from bundle.store import ModelStore
 from runtime.backends import Opened
 from runtime.errors import BackendError
 from runtime.model import Model
-from runtime.registry import ModelRegistry
+from runtime.registry import RETRY_SECONDS, ModelRegistry
 from tests.examples import write_bundle
 from tests.runtime.fakes import FakeBackend
 
@@ -230,3 +230,19 @@ def test_a_dropped_model_is_not_in_memory(store, registry):
     registry.get("linear")
     registry.drop("linear")
     assert registry.peek("linear") is None
+
+
+def test_what_failed_is_tried_again_after_a_while(store, opener):
+    """It may have been a moment's want of memory."""
+    now = [0.0]
+    registry = ModelRegistry(store, opener, limit=2, clock=lambda: now[0])
+    opener.broken = {1}
+    publish(store)
+    with pytest.raises(BackendError):
+        registry.get("linear")
+    opener.broken = set()
+    now[0] = RETRY_SECONDS - 0.1
+    with pytest.raises(BackendError):
+        registry.get("linear")
+    now[0] = RETRY_SECONDS
+    assert registry.get("linear").version == 1
