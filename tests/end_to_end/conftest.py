@@ -51,6 +51,21 @@ def run(command: str, folder: Path, code: int = 0) -> str:
     return done.stdout
 
 
+def run_python(
+    script: str, folder: Path, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Python of one's own in a folder, with the tests' helpers at hand."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=folder,
+        env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
 class Server:
     """A server's process, and the address it said it listens on."""
 

@@ -3,7 +3,7 @@
 import signal
 import socket
 import subprocess
-import sys
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,6 +16,7 @@ from tests.end_to_end.conftest import (
     ROOT,
     WAITRESS,
     run,
+    run_python,
     serving,
 )
 from tests.end_to_end.test_serving import predict, upload
@@ -71,24 +72,28 @@ def try_upload(url, archive):
         return
 
 
+@contextmanager
+def half_sent(server, archive):
+    """A client that has sent half of an upload, and holds its connection."""
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port)) as client:
+        head = f"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: {len(archive)}"
+        client.sendall(head.encode() + b"\r\n\r\n" + archive[: len(archive) // 2])
+        yield
+
+
 def test_killed_while_an_upload_is_sent(store):
     archive = archive_of(store)
-    with serving(WAITRESS, store) as server:
-        address = urlsplit(server.url)
-        with socket.create_connection((address.hostname, address.port)) as client:
-            head = f"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: {len(archive)}"
-            client.sendall(head.encode() + b"\r\n\r\n" + archive[: len(archive) // 2])
-            server.kill()
+    with serving(WAITRESS, store) as server, half_sent(server, archive):
+        server.kill()
     assert shown(store)[:2] == ([1], set())
 
 
 def test_a_client_that_hangs_up_leaves_nothing(store):
     archive = archive_of(store)
     with serving(WAITRESS, store) as server:
-        address = urlsplit(server.url)
-        with socket.create_connection((address.hostname, address.port)) as client:
-            head = f"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: {len(archive)}"
-            client.sendall(head.encode() + b"\r\n\r\n" + archive[: len(archive) // 2])
+        with half_sent(server, archive):
+            pass
         assert predict(server.url, ONE).headers["X-Model-Version"] == "1"
     assert shown(store)[:2] == ([1], set())
 
@@ -134,15 +139,7 @@ main()
     ],
 )
 def test_killed_while_a_conversion_is_written(store, renames, engine):
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(renames), "convert", "mnist"],
-        cwd=store,
-        env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = run_python(KILLED, store, str(renames), "convert", "mnist")
     assert done.returncode == -signal.SIGKILL, done.stderr
     versions, _, backend = shown(store)
     assert (versions, backend) == ([1], engine)

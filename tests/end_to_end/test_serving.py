@@ -2,8 +2,6 @@
 
 import io
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -12,12 +10,12 @@ import pytest
 from PIL import Image
 
 from tests.end_to_end.conftest import (
-    ENVIRONMENT,
     PATIENCE,
     ROOT,
     RUNTIME,
     WAITRESS,
     run,
+    run_python,
     serving,
 )
 
@@ -69,15 +67,7 @@ assert reply.json[1] > 0.9, reply.text
 heavy = {"tensorflow", "keras", "tf2onnx", "onnx", "trainer", "exporter"}
 print(sorted(heavy & set(sys.modules)))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=store,
-        env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = run_python(script, store)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
