@@ -41,7 +41,7 @@ def test_every_shell_block_of_the_readme_is_run():
     assert set(blocks) == known
 
 
-def test_training_says_what_the_seed_document_shows(trained):
+def test_training_says_what_tfaas_example_shows(trained):
     log = (trained / "train.log").read_text()
     for line in (
         "x_train shape: (60000, 28, 28, 1)",
@@ -55,7 +55,7 @@ def test_training_says_what_the_seed_document_shows(trained):
     assert accuracy >= 0.97
 
 
-# The seed document's `ls mnist`, but keras_metadata.pb, which Keras 3 has not.
+# `ls mnist` of TFaaS's example, but keras_metadata.pb, which Keras 3 has not.
 SEED = """
 assets            model.graph       saved_model.pb    variables
 fingerprint.pb    labels.txt        params.json       saved_model.pbtxt

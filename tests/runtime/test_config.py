@@ -5,7 +5,7 @@ import pytest
 
 from runtime.config import Config, ConfigError, config_from_json, load_config
 
-# The seed document's config.json, as TFaaS's users have it.
+# config.json of TFaaS's MNIST example (doc/MNIST.md), as its users have it.
 SEED = {
     "port": 8083,
     "modelDir": "models",
@@ -18,7 +18,7 @@ SEED = {
 }
 
 
-def test_the_seed_documents_config_is_read():
+def test_the_config_of_tfaas_example_is_read():
     config = config_from_json(SEED)
     assert (config.port, config.model_dir, config.verbose) == (8083, Path("models"), 1)
 

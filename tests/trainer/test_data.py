@@ -35,7 +35,7 @@ def test_embedded_mnist_is_the_published_one(mnist: DataSet) -> None:
     assert mnist.labels == tuple("0123456789")
     assert np.bincount(mnist.y_train)[0] == 5923
     assert np.bincount(mnist.y_test)[0] == 980
-    # The seed document's two images.
+    # The two images of TFaaS's MNIST example.
     assert (mnist.y_train[3], mnist.y_train[2]) == (1, 4)
 
 
