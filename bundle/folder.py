@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.decode import MAX_PIXELS
 from bundle.errors import BundleError
 from bundle.params import Params, read_params
 
@@ -87,7 +88,7 @@ class Bundle:
             or not isinstance(labels, np.ndarray)
             or images.dtype != np.uint8
             or images.ndim != 4
-            or not len(images)
+            or not 0 < images[:1].size <= 3 * MAX_PIXELS
             or labels.shape != images.shape[:1]
             or labels.dtype.kind not in "iu"
         ):
@@ -104,12 +105,17 @@ def open_bundle(path: Path) -> Bundle:
         BundleError: names the file and the field that is wrong.
     """
     params = read_params(path)
-    has_saved_model = (path / SAVED_MODEL).is_file()
-    if not has_saved_model and not (path / ONNX).is_file():
+    try:
+        has_saved_model = (path / SAVED_MODEL).is_file()
+        has_onnx = (path / ONNX).is_file()
+        has_weights = (path / "variables" / "variables.index").is_file()
+    except OSError as ex:
+        raise BundleError(f"the bundle cannot be read: {ex.strerror}") from ex
+    if not has_saved_model and not has_onnx:
         raise BundleError(
             f"neither {SAVED_MODEL} nor {ONNX} is there: the bundle holds no model"
         )
-    if has_saved_model and not (path / "variables" / "variables.index").is_file():
+    if has_saved_model and not has_weights:
         raise BundleError(
             f"variables/variables.index is missing: {SAVED_MODEL} has no weights;"
             " pack the whole folder that the trainer wrote"

@@ -20,6 +20,24 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def saved_model_digest(folder: Path) -> str:
+    """One sha256 over a SavedModel's graph and weights; empty if there is none.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    graph = folder / "saved_model.pb"
+    if not graph.is_file():
+        return ""
+    weights = sorted(path for path in (folder / "variables").rglob("*"))
+    lines = [
+        f"{path.relative_to(folder).as_posix()} {sha256_of(path)}\n"
+        for path in [graph, *weights]
+        if path.is_file()
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def write_manifest(folder: Path) -> None:
     """List every file below ``folder``, as it is now, in its manifest.json."""
     (folder / FILE_NAME).unlink(missing_ok=True)  # it cannot list itself

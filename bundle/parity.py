@@ -49,6 +49,8 @@ class Parity:
     Attributes:
         passed: model.onnx may be served.
         sha256: of the model.onnx that was compared.
+        saved_model: digest of the SavedModel that it was compared with, see
+            ``bundle.manifest.saved_model_digest``; empty if that was not noted.
         atol: absolute tolerance.
         rtol: relative tolerance.
         milliseconds_per_image: by engine, at batch size 1.
@@ -68,6 +70,7 @@ class Parity:
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
     cases: tuple[Case, ...] = ()
+    saved_model: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """parity.json's content."""

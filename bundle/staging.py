@@ -7,15 +7,21 @@ even while other processes stage beside it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FOLDER_NAME = ".staging"
+
+# Two renames and their fsyncs take milliseconds; a disk that is busy, seconds.
+LOCK_SECONDS = 10.0
+LOCK_PAUSE = 0.01
 
 
 class Staging:
@@ -88,10 +94,24 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold a folder: alone to change several of its files, shared to read them.
 
     The kernel lets go when the process ends, however it ends.
+
+    Raises:
+        TimeoutError: somebody else holds it, for longer than any such change takes.
     """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        end = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise TimeoutError(
+                        errno.ETIMEDOUT, "another process is changing it"
+                    ) from None
+                time.sleep(LOCK_PAUSE)
         yield
     finally:
         os.close(descriptor)

@@ -9,11 +9,8 @@ import click
 
 from bundle import __version__
 from bundle.errors import ModelNotFound
-from bundle.folder import ONNX
-from bundle.store import ModelStore
 from bundle.terminal import Failed, Group
 from exporter.errors import ExportError, ParityFailed
-from runtime.config import load_config
 
 
 @click.group(cls=Group)
@@ -41,6 +38,8 @@ def convert(model: str, models_dir: Path | None, verbose: bool) -> None:
             "converting needs tf2onnx, which is not installed; install the extra"
             " 'export' (README, Installing)"
         )
+    # Here, where Ctrl-C is handled: numpy alone takes a moment.
+    from bundle.folder import ONNX
     from exporter.export import export
     from exporter.table import print_table
 
@@ -59,6 +58,9 @@ def convert(model: str, models_dir: Path | None, verbose: bool) -> None:
 
 def _find(model: str, models_dir: Path | None) -> Path:
     """A stored model's newest version; if there is none of this name, a path."""
+    from bundle.store import ModelStore
+    from runtime.config import load_config
+
     store = ModelStore(models_dir or load_config().model_dir)
     try:
         return store.current(model).path

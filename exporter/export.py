@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bundle.errors import BundleError
 from bundle.folder import ONNX, SAVED_MODEL, Bundle, Sample, open_bundle
+from bundle.manifest import saved_model_digest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import Preprocess
 from bundle.parity import FILE_NAME as PARITY
@@ -58,6 +59,13 @@ def _write(folder: Path, candidate: Path, parity: Parity) -> None:
     # Alone: two exports at a time would pair one's parity.json with the other's
     # model.onnx, and a service that reads in between would find none proved.
     with locked(folder):
+        # Deleted and uploaded again, or trained again, while it was converted: the
+        # weights that were proved are not those that lie there.
+        if saved_model_digest(folder) != parity.saved_model:
+            raise ExportError(
+                "the bundle was replaced while it was converted; nothing was written,"
+                " convert it again"
+            )
         for name in (PARITY, ONNX):
             # Temporary files of one that was killed.
             for left in folder.glob(f".{name}.*"):
@@ -96,11 +104,12 @@ def _convert_and_prove(
     from runtime.backends.onnx import open_onnx
     from runtime.backends.saved_model import SavedModelBackend
 
+    digest = saved_model_digest(folder)
     model = convert(folder, verbose=verbose)
     candidate.write_bytes(model.SerializeToString())
     try:
         onnx = open_onnx(candidate, BackendOptions(provider="cpu"))
-        return prove(SavedModelBackend(folder), onnx, candidate, how, sample)
+        return prove(SavedModelBackend(folder), onnx, candidate, how, sample, digest)
     except BackendError as ex:
         raise ExportError(f"the ONNX cannot be proved: {ex}") from ex
 

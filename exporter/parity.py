@@ -48,6 +48,7 @@ def prove(
     onnx_path: Path,
     how: Preprocess,
     sample: Sample | None,
+    saved_model: str = "",
 ) -> Parity:
     """Compare two backends of one model.
 
@@ -57,6 +58,7 @@ def prove(
         onnx_path: whose sha256 the report bears.
         how: params.json's ``preprocess``.
         sample: real images, if the bundle carries some.
+        saved_model: the reference's digest, which the report bears.
 
     Returns:
         The report; ``passed`` says whether the candidate may serve.
@@ -81,6 +83,7 @@ def prove(
         versions=_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         cases=tuple(cases),
+        saved_model=saved_model,
     )
 
 

@@ -36,7 +36,6 @@ from runtime.model import open_model
 from runtime.predictor import Predictor
 from runtime.publisher import Publisher
 from runtime.registry import ModelRegistry
-from runtime.resources.body import MULTIPART, form_handler
 from runtime.resources.models import Delete, ModelParams, Models, Upload
 from runtime.resources.page import Page
 from runtime.resources.predict import PredictImage
@@ -110,7 +109,6 @@ def create_app(services: Services, config: Config) -> App:
     handlers = Handlers(
         {
             falcon.MEDIA_JSON: JSONHandler(dumps=_to_json, loads=orjson.loads),
-            MULTIPART: form_handler(config.max_body_bytes),
         }
     )
     application.req_options.media_handlers = handlers
@@ -217,7 +215,9 @@ def _set_up_logs(config: Config) -> None:
         logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[config.verbose]
-    for name in ("bundle", "runtime"):
+    # waitress tells of each request that waits; that is what its queue is for.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    for name in ("bundle", "runtime", "waitress"):
         log = logging.getLogger(name)
         log.setLevel(level)
         log.handlers = [handler]

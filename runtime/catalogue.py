@@ -75,5 +75,5 @@ class Catalogue:
             "proved": model.is_proved if model else None,
             "sample": asdict(model.tried) if model and model.tried else None,
             "fallback_reason": model.fallback_reason if model else None,
-            "error": None,
+            "error": self._registry.failure(version.name),
         }

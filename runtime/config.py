@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -129,6 +130,7 @@ _RANGES = {
     "max_body_bytes": (1, 1 << 40),
     "max_upload_bytes": (1, 1 << 40),
 }
+_BASE = re.compile(r"[A-Za-z0-9._~/-]*")
 _CHOICES = {"onnx": get_args(OnnxPolicy), "provider": get_args(Provider)}
 
 
@@ -150,7 +152,14 @@ def _checked(where: str, name: str, value: object) -> object:
         raise ConfigError(
             f"{where} is {value!r}; it must be one of {', '.join(_CHOICES[name])}"
         )
+    if "\0" in value:
+        raise ConfigError(f"{where} holds a NUL character")
     if name == "base":
+        if not _BASE.fullmatch(value):
+            raise ConfigError(
+                f"{where} is {value!r}; it must be a path of letters, digits and"
+                " '.', '_', '~', '-'"
+            )
         return "/" + value.strip("/") if value.strip("/") else ""
     if name == "model_dir":
         if not value:

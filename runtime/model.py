@@ -17,6 +17,7 @@ from bundle.preprocess import preprocess
 from bundle.staging import locked
 from bundle.store import Version
 from runtime.backends import (
+    WARMED_SIDE,
     Backend,
     BackendOptions,
     Opened,
@@ -73,13 +74,19 @@ class Model:
         self.fallback_reason = opened.fallback_reason
         self.is_proved = opened.is_proved
         self._open_fallback = open_fallback
-        self._fallback: Backend | BackendError | None = None
+        self._fallback: Backend | None = None
         self._lock = threading.Lock()
         self.output = _main_output(bundle, self.backend.outputs)
         _check_labels(bundle, self.output)
         if bundle.params.img_channels:
             _check_takes_images(bundle, self.backend.inputs, self.output)
+            self._check_answers_images()
         self.tried = self._try(bundle.read_sample())
+
+    @property
+    def has_free_size(self) -> bool:
+        """Whether an image keeps its own size."""
+        return None in self.backend.inputs[0].shape[1:3]
 
     def to_input(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """Bring one decoded image, ``(H, W, C)`` uint8, to a batch.
@@ -127,18 +134,38 @@ class Model:
 
     def _get_fallback(self) -> Backend | None:
         """Open it when it is first needed; what fails once is not tried again."""
-        if self._open_fallback is None:
-            return None
         with self._lock:
-            if self._fallback is None:
+            if self._fallback is None and self._open_fallback is not None:
                 try:
                     fallback = self._open_fallback()
                     _check_same_tensors(self.backend, fallback)
                     self._fallback = fallback
                 except BackendError as ex:
                     logger.warning("%s: no fallback: %s", self.bundle.params.name, ex)
-                    self._fallback = ex
-            return None if isinstance(self._fallback, BackendError) else self._fallback
+                    self._open_fallback = None
+            return self._fallback
+
+    def _check_answers_images(self) -> None:
+        """Send one black picture all the way, as a request's would go."""
+        (spec,) = self.backend.inputs
+        size, height, width, channels = spec.shape
+        sides = self.bundle.params.preprocess.size or (
+            height or WARMED_SIDE,
+            width or WARMED_SIDE,
+        )
+        picture = np.zeros((*sides, channels or 1), np.uint8)
+        try:
+            outputs = self.backend.run(self.to_input(picture))
+        except ShapeError as ex:
+            raise BundleError(f"no image can be answered: {ex}") from ex
+        except BackendError:
+            return  # the backend's own warm-up has said what there is to say
+        shape = outputs[self.output.name].shape
+        if not shape or shape[0] != (size or 1):
+            raise BundleError(
+                f"output {self.output.name!r} has no batch axis: one image was answered"
+                f" with the shape {shape}"
+            )
 
     def _try(self, sample: Sample | None) -> Tried | None:
         """Answer some of the bundle's own images: it warms the model, and shows it."""
@@ -151,10 +178,15 @@ class Model:
                 sample.images[chosen], sample.labels[chosen], strict=True
             ):
                 outputs, _ = self.run(self.to_input(image))
-                right += int(outputs[self.output.name][0].argmax() == label)
+                right += _best(outputs[self.output.name][0]) == label
         except ShapeError as ex:
             raise BundleError(f"sample.npz is not of this model: {ex}") from ex
         return Tried(len(chosen), right)
+
+
+def _best(row: NDArray[Any]) -> int:
+    """The class of one item's scores; one score alone tells between 0 and 1."""
+    return int(row.reshape(-1)[0] >= 0.5) if row.size == 1 else int(row.argmax())
 
 
 def open_model(version: Version, options: BackendOptions) -> Model:

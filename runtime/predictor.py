@@ -8,7 +8,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from bundle.decode import decode_image
-from runtime.errors import InvalidInput
+from runtime.backends import WARMED_SIDE
+from runtime.errors import BackendError, InvalidInput
 from runtime.postprocess import postprocess
 from runtime.registry import ModelRegistry
 
@@ -52,7 +53,17 @@ class Predictor:
                 f"model {name!r} takes no images: its params.json has no img_channels"
             )
         image = decode_image(data, channels)  # (H, W, C)
-        outputs, backend = model.run(model.to_input(image))
+        inputs = model.to_input(image)
+        try:
+            outputs, backend = model.run(inputs)
+        except BackendError as ex:
+            rows, columns = image.shape[:2]
+            if model.has_free_size and min(rows, columns) < WARMED_SIDE:
+                raise InvalidInput(
+                    f"the model does not take an image of {rows} x {columns} pixels;"
+                    " send a larger one"
+                ) from ex
+            raise
         batch = outputs[model.output.name]  # (1, num_classes)
         scores = postprocess(batch[0])
         return Prediction(scores, f"{backend.name}/{backend.device}", model.version)

@@ -72,7 +72,14 @@ class ModelRegistry:
         version = self._current(name)
         if model := self._serving(name, version):
             return model
-        with self._loading_lock(name):
+        lock = self._loading_lock(name)
+        if not lock.acquire(blocking=False):
+            # Another request is loading the new one. Who has the old one answers with
+            # it meanwhile: a slow load must not hold every thread.
+            if model := self._old_that_is_there(name):
+                return model
+            lock.acquire()
+        try:
             while True:
                 # Asked again: while this request waited, another may have loaded it, or
                 # a newer one.
@@ -81,12 +88,20 @@ class ModelRegistry:
                     return model
                 if model := self._load(name, version):
                     return model
+        finally:
+            lock.release()
 
     def peek(self, name: str) -> Model | None:
         """The model if it is loaded, without loading it."""
         with self._lock:
             held = self._loaded.get(name)
         return held[1] if held else None
+
+    def failure(self, name: str) -> str | None:
+        """Why the newest version does not serve, if it was tried and could not."""
+        with self._lock:
+            failed = self._failed.get(name)
+        return failed.sentence if failed else None
 
     def drop(self, name: str) -> None:
         """Let a model go; requests that hold it end on it."""
@@ -105,18 +120,35 @@ class ModelRegistry:
         """The loaded model, if it is of this version, or this version just failed."""
         with self._lock:
             held = self._loaded.get(name)
-            failure = self._failed.get(name)
-            has_failed = (
-                failure is not None
-                and failure.version == version
-                and self._clock() - failure.time < RETRY_SECONDS
-            )
-            if held is not None and (held[0] == version or has_failed):
+            failed = self._failed.get(name)
+            if held is not None and held[0] == version:
                 self._loaded.move_to_end(name)
                 return held[1]
-            if failure is not None and has_failed:
-                raise BackendError(failure.sentence)
+        if (
+            failed is None
+            or failed.version != version
+            or self._clock() - failed.time >= RETRY_SECONDS
+        ):
             return None
+        if model := self._old_that_is_there(name):
+            return model
+        raise BackendError(failed.sentence)
+
+    def _old_that_is_there(self, name: str) -> Model | None:
+        """The loaded model, if the store still has the very version it is of.
+
+        Deleted, and its name used again, it may answer no more.
+        """
+        with self._lock:
+            held = self._loaded.get(name)
+        if held is None:
+            return None
+        version, model = held
+        try:
+            there = self._store.version(name, version.number)
+        except ModelNotFound:
+            return None
+        return model if there == version else None
 
     def _load(self, name: str, version: Version) -> Model | None:
         """Load a version; None if the store or what failed is to be asked again."""
@@ -136,9 +168,9 @@ class ModelRegistry:
             sentence = f"model {name!r} cannot be loaded: {ex}"
             with self._lock:
                 self._failed[name] = _Failure(version, sentence, self._clock())
-                held = self._loaded.get(name)
             # One that serves goes on; a fresh process looks for the one before.
-            return held[1] if held else self._load_earlier(name, version)
+            old = self._old_that_is_there(name)
+            return old or self._load_earlier(name, version)
         with self._lock:
             self._failed.pop(name, None)
         return self._take(name, version, model)
@@ -171,6 +203,8 @@ class ModelRegistry:
             self._loaded.move_to_end(name)
             while len(self._loaded) > self._limit:
                 unused, _ = self._loaded.popitem(last=False)
+                # With it goes what it stood in for, to be tried anew.
+                self._failed.pop(unused, None)
                 logger.info("%s is let go: cacheLimit is %d", unused, self._limit)
         return model
 

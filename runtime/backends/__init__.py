@@ -7,6 +7,7 @@ model needs them: a process that serves from ONNX Runtime never imports TensorFl
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,12 +17,18 @@ from numpy.typing import NDArray
 
 from bundle.errors import BundleError, ShapeError
 from bundle.folder import ONNX, Bundle
-from bundle.manifest import sha256_of
+from bundle.manifest import saved_model_digest, sha256_of
 from bundle.parity import read_parity
 from runtime.config import OnnxPolicy, Provider
 from runtime.errors import BackendError
 
 logger = logging.getLogger(__name__)
+
+# Of one input of one item, or of a fixed batch: a 4096 x 4096 picture in colour has
+# fewer. What claims more would take the service's memory at its first run.
+MAX_NUMBERS = 1 << 26
+# What is tried for an axis that the model leaves free; of an image it is a side.
+WARMED_SIDE = 32
 
 
 @dataclass(frozen=True)
@@ -140,13 +147,21 @@ def check_proof(bundle: Bundle) -> bool:
         raise BundleError(f"{ONNX} failed its parity check")
     try:
         digest = sha256_of(bundle.path / ONNX)
-    except OSError:
+        source = saved_model_digest(bundle.path)
+    except FileNotFoundError:
         raise BundleError(
             f"there is no {ONNX}; make it with: exporter convert"
         ) from None
-    if parity is not None and digest != parity.sha256:
+    except OSError as ex:
+        raise BundleError(f"{ONNX} cannot be read: {ex.strerror}") from ex
+    if parity is None:
+        return False
+    if digest != parity.sha256:
         raise BundleError(f"{ONNX} is not the one that parity.json proved")
-    return parity is not None
+    # A bundle of ONNX alone has left its SavedModel behind.
+    if source and parity.saved_model and source != parity.saved_model:
+        raise BundleError(f"{ONNX} was proved against another saved_model.pb")
+    return True
 
 
 def open_saved_model(bundle: Bundle) -> Backend:
@@ -205,21 +220,26 @@ def check_inputs(
 def warm_up(backend: Backend) -> None:
     """Run zeros once: only a run proves that an engine can run the model.
 
-    A free axis besides the batch has no size to try; of an image it is a side, so 32,
-    and a model that does not take that is taken as it is.
+    A free axis besides the batch has no size of its own; a model that does not take
+    the one that is tried is taken as it is.
 
     Raises:
         BackendError: the engine cannot run it.
     """
     has_free_axes = any(None in spec.shape[1:] for spec in backend.inputs)
-    zeros = {
-        spec.name: np.full(
-            [n or (32 if axis else 1) for axis, n in enumerate(spec.shape)],
-            "" if spec.dtype == object else 0,
-            spec.dtype,
-        )
-        for spec in backend.inputs
-    }
+    zeros = {}
+    for spec in backend.inputs:
+        shape = [
+            (WARMED_SIDE if axis else 1) if n is None else n
+            for axis, n in enumerate(spec.shape)
+        ]
+        if not 0 < math.prod(shape) <= MAX_NUMBERS:
+            raise BackendError(
+                f"input {spec.name!r} is {_shown(spec.shape)}: it must hold 1 to"
+                f" {MAX_NUMBERS} numbers"
+            )
+        empty = "" if spec.dtype == object else 0
+        zeros[spec.name] = np.full(shape, empty, spec.dtype)
     try:
         backend.run(zeros)
     except BackendError:

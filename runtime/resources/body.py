@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import cast
 
 import falcon
 from falcon.media import MultipartFormHandler
-from falcon.media.multipart import MultipartForm
 
 from bundle.archive import Readable
 from bundle.errors import TooLarge
@@ -39,11 +39,15 @@ def read_form(req: falcon.Request, max_bytes: int, *required: str) -> dict[str, 
     if req.content_length > max_bytes:
         raise TooLarge(f"the body is larger than {max_bytes} bytes")
     try:
-        fields = _read_parts(req)
+        fields = _read_parts(req, max_bytes)
     except falcon.HTTPError as ex:
         raise InvalidInput(
             f"the multipart form cannot be read ({ex.description}); send it as curl -F"
             " does"
+        ) from ex
+    except ValueError as ex:  # a name that is no text
+        raise InvalidInput(
+            "the multipart form cannot be read; send it as curl -F does"
         ) from ex
     for name in required:
         if not fields.get(name):
@@ -66,9 +70,14 @@ def text_field(form: dict[str, bytes], name: str) -> str:
         raise InvalidInput(f"the field {name!r} is not a text in UTF-8") from None
 
 
-def _read_parts(req: falcon.Request) -> dict[str, bytes]:
+def _read_parts(req: falcon.Request, max_bytes: int) -> dict[str, bytes]:
     fields: dict[str, bytes] = {}
-    for part in cast("MultipartForm", req.get_media()):
+    # The handler itself: Falcon looks one up by the media type as it is spelt, and
+    # Multipart/Form-Data is the same.
+    form = form_handler(max_bytes).deserialize(
+        req.bounded_stream, req.content_type, req.content_length
+    )
+    for part in form:
         if part.name is None:
             raise InvalidInput("a part of the form has no name")
         if part.name in fields:
@@ -79,6 +88,7 @@ def _read_parts(req: falcon.Request) -> dict[str, bytes]:
     return fields
 
 
+@functools.cache
 def form_handler(max_bytes: int) -> MultipartFormHandler:
     """Falcon's own parser, with its bounds on parts and headers."""
     handler = MultipartFormHandler()

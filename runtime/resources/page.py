@@ -86,11 +86,11 @@ def _models(models: list[dict[str, Any]]) -> str:
 
 
 def _served_by(model: dict[str, Any]) -> str:
-    if model["error"]:
-        return f"broken: {model['error']}"
-    if not model["backend"]:
-        return "loaded on first use"
-    return f"{model['backend']}/{model['device']}"
+    broken = f"broken: {model['error']}" if model["error"] else ""
+    if not model.get("backend"):
+        return broken or "loaded on first use"
+    served = f"version {model['loaded']} by {model['backend']}/{model['device']}"
+    return f"{served}; {broken}" if broken else served
 
 
 def _row(*cells: str) -> str:

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from bundle.errors import BundleError
-from bundle.manifest import sha256_of, verify_manifest, write_manifest
+from bundle.manifest import (
+    saved_model_digest,
+    sha256_of,
+    verify_manifest,
+    write_manifest,
+)
 from tests.bundle.making import write_bundle
 
 # FIPS 180-2, appendix B.1, and the well-known digest of nothing.
@@ -108,3 +114,25 @@ def test_refusal_of_a_hostile_name_can_be_sent(tmp_path: Path) -> None:
     with pytest.raises(BundleError) as caught:
         verify_manifest(tmp_path)
     str(caught.value).encode()
+
+
+def test_digest_of_a_saved_model_is_that_of_its_graph_and_weights(
+    tmp_path: Path,
+) -> None:
+    """Of its two lines, by sha256sum."""
+    (tmp_path / "saved_model.pb").write_bytes(b"abc")
+    (tmp_path / "variables").mkdir()
+    (tmp_path / "variables" / "variables.index").write_bytes(b"abc")
+    lines = f"saved_model.pb {ABC}\nvariables/variables.index {ABC}\n"
+    expected = subprocess.run(
+        ["sha256sum"], input=lines, capture_output=True, text=True, check=True
+    ).stdout.split()[0]
+    assert saved_model_digest(tmp_path) == expected
+    (tmp_path / "labels.txt").write_text("no part of it")
+    assert saved_model_digest(tmp_path) == expected
+    (tmp_path / "variables" / "variables.index").write_bytes(b"abd")
+    assert saved_model_digest(tmp_path) != expected
+
+
+def test_digest_of_no_saved_model_is_empty(tmp_path: Path) -> None:
+    assert saved_model_digest(tmp_path) == ""

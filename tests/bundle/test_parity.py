@@ -32,6 +32,7 @@ REPORT: dict[str, Any] = {
             "passed": True,
         }
     ],
+    "saved_model": "f00d",
 }
 WRITTEN = Parity(
     passed=True,
@@ -46,6 +47,7 @@ WRITTEN = Parity(
     versions={"onnx": "1.23.2"},
     created="2026-01-02T03:04:05Z",
     cases=(Case("sample", 8, 40, 2e-7, 3e-6, 1.0, True),),
+    saved_model="f00d",
 )
 NEEDED = ["passed", "sha256", "atol", "rtol", "max_abs_diff", "samples"]
 

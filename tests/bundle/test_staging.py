@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.staging import Staging, replace_file, sync_tree
+from bundle.staging import Staging, locked, replace_file, sync_tree
 
 FORK = multiprocessing.get_context("fork")
 WAIT = 20.0
@@ -224,3 +224,15 @@ def test_killed_replacement_leaves_the_old_file_whole(
     child.join(WAIT)
     assert child.exitcode == -signal.SIGKILL
     assert (tmp_path / "f").read_bytes() == b"old"
+
+
+def test_lock_is_waited_for_no_longer_than_its_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bundle.staging.LOCK_SECONDS", 0.0)
+    with locked(tmp_path):
+        for shared in (False, True):
+            with pytest.raises(TimeoutError), locked(tmp_path, shared=shared):
+                pass
+    with locked(tmp_path, shared=True), locked(tmp_path, shared=True):
+        pass

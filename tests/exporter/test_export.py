@@ -7,7 +7,7 @@ from bundle.errors import BundleError
 from bundle.folder import open_bundle
 from exporter.errors import ExportError, ParityFailed
 from exporter.export import export
-from runtime.backends import BackendOptions, open_backend
+from runtime.backends import BackendOptions, check_proof, open_backend
 from tests.examples import write_bundle
 
 pytestmark = pytest.mark.tensorflow
@@ -140,3 +140,30 @@ def test_verbose_lets_tf2onnx_speak(folder, capfd):
     import logging
 
     assert logging.getLogger("tf2onnx").level == logging.INFO
+
+
+def test_a_bundle_replaced_meanwhile_is_left_as_it_is(folder, monkeypatch):
+    """Deleted and uploaded again while it was converted: other weights lie there."""
+    import exporter.export
+
+    prove = exporter.export._convert_and_prove
+
+    def replace(path, *arguments):
+        parity = prove(path, *arguments)
+        weights = path / "variables" / "variables.data-00000-of-00001"
+        weights.write_bytes(weights.read_bytes()[::-1])
+        return parity
+
+    monkeypatch.setattr("exporter.export._convert_and_prove", replace)
+    before = files(folder)
+    with pytest.raises(ExportError, match="was replaced while it was converted"):
+        export(folder)
+    assert files(folder) == before
+
+
+def test_onnx_that_was_proved_against_other_weights_is_not_served(folder):
+    export(folder)
+    weights = folder / "variables" / "variables.data-00000-of-00001"
+    weights.write_bytes(weights.read_bytes()[::-1])
+    with pytest.raises(BundleError, match="proved against another saved_model.pb"):
+        check_proof(open_bundle(folder))

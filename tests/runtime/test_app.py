@@ -9,16 +9,18 @@ import unittest.mock
 from pathlib import Path
 
 import falcon
+import numpy as np
 import onnxruntime
 import pytest
 from falcon.testing import TestClient, create_environ
+from onnx import TensorProto, helper, numpy_helper
 
 from bundle.store import ModelStore
 from runtime.app import create_app, create_services, get_app
 from runtime.backends.onnx import CUDA
 from runtime.config import Config, ConfigError
 from runtime.errors import ProviderError
-from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
+from tests.examples import WEIGHTS, linear_onnx, serialize, tar_of, write_bundle
 from tests.forms import form, png
 
 CPU = "onnxruntime/CPUExecutionProvider"
@@ -552,3 +554,69 @@ def test_a_bundle_with_a_key_of_ours_is_not_taken_for_broken(client, tmp_path):
     upload(client, tar_of(folder))
     assert CPU in client.simulate_get("/").text
     assert "broken" not in client.simulate_get("/").text
+
+
+def test_a_model_that_cannot_be_loaded_is_shown_as_broken(client, config, archive):
+    upload(client, archive)
+    version = config.model_dir / "linear" / "1"
+    (version / "model.onnx").write_bytes(b"junk")
+    error_of(predict(client, png([[1, 2], [3, 4]])), 500)
+    (model,) = client.simulate_get("/models").json
+    assert "cannot be loaded" in model["error"]
+    assert "broken: model" in client.simulate_get("/").text
+
+
+def test_a_field_whose_name_is_no_text_is_a_bad_request(client):
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="\xff\xfe"\r\n\r\n1\r\n--x--\r\n'
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    reply = client.simulate_post("/predict/image", body=body, headers=headers)
+    assert "cannot be read" in error_of(reply, 400)
+
+
+def test_a_media_type_is_the_same_in_any_spelling(client, archive):
+    upload(client, archive)
+    body, headers = form(image=png([[1, 2], [3, 4]]), model="linear")
+    headers = {"Content-Type": headers["Content-Type"].replace("multi", "Multi")}
+    reply = client.simulate_post("/predict/image", body=body, headers=headers)
+    assert reply.json == [1, 2, 7]
+
+
+def free_size_onnx():
+    """A 3 x 3 convolution over a picture of any size, and the mean of what it gives."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("Transpose", ["pixels"], ["nchw"], perm=[0, 3, 1, 2]),
+            helper.make_node("Conv", ["nchw", "kernel"], ["maps"]),
+            helper.make_node("GlobalAveragePool", ["maps"], ["mean"]),
+            helper.make_node("Flatten", ["mean"], ["scores"]),
+        ],
+        "free",
+        [
+            helper.make_tensor_value_info(
+                "pixels", TensorProto.FLOAT, ["n", "h", "w", 1]
+            )
+        ],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 3])],
+        [numpy_helper.from_array(np.ones((3, 1, 3, 3), np.float32), "kernel")],
+    )
+    return serialize(graph)
+
+
+def test_a_model_of_free_size_answers_by_the_pictures_own(client, tmp_path):
+    upload(client, tar_of(write_bundle(tmp_path / "u", onnx_bytes=free_size_onnx())))
+    # Nine ones under a kernel of ones.
+    assert predict(client, png([[1] * 3] * 3)).json == [9, 9, 9]
+
+
+@pytest.mark.parametrize(
+    ("side", "sentence"), [(2, "an image of 2 x 2 pixels"), (1025, "1050625 pixels")]
+)
+def test_a_picture_beyond_a_free_size_is_a_bad_request(
+    client, tmp_path, side, sentence
+):
+    upload(client, tar_of(write_bundle(tmp_path / "u", onnx_bytes=free_size_onnx())))
+    reply = predict(client, png([[1] * side] * side))
+    sentence = sentence.replace("1050625", "1025 x 1025")
+    assert sentence in error_of(reply, 400)

@@ -42,6 +42,8 @@ def test_every_other_key_of_tfaas_is_known():
         ({"modelDir": ""}, "'modelDir' is empty"),
         ({"monitRecord": []}, "'monitRecord' must be a JSON object"),
         ({"serverKey": "k.pem"}, "put a TLS proxy in front"),
+        ({"base": "/a b/{x}"}, "'base' is '/a b/{x}'; it must be a path of letters"),
+        ({"modelDir": "a\0b"}, "'modelDir' holds a NUL character"),
     ],
 )
 def test_a_wrong_key_is_one_sentence_that_names_it(content, sentence):

@@ -130,7 +130,8 @@ def test_a_model_is_warmed_and_tried_on_its_own_sample(tmp_path):
     backend = FakeBackend()
     model = Model(open_bundle(path), 1, Opened(backend), None)
     assert (model.tried.images, model.tried.right) == (6, 2)
-    assert len(backend.batches) == 6
+    # One black picture besides, on which every model that takes images is tried.
+    assert len(backend.batches) == 7
 
 
 def test_a_sample_of_another_model_is_refused(tmp_path):
@@ -227,3 +228,33 @@ def test_a_version_that_went_away_is_said_to_be_gone(tmp_path):
     store.delete("linear")
     with pytest.raises(BundleError, match="not there any more"):
         open_model(version, BackendOptions(provider="cpu"))
+
+
+def test_one_score_is_right_by_its_half(tmp_path):
+    """The fake always answers 0.7, which is class 1: so are three of four images."""
+    path = write_bundle(tmp_path / "linear", labels=("no", "yes"))
+    images = np.zeros((4, 2, 2, 1), np.uint8)
+    np.savez(path / "sample.npz", images=images, labels=[0, 1, 1, 1])
+    sigmoid = TensorSpec("scores", np.dtype(np.float32), (None, 1))
+    backend = FakeBackend(row=(0.7,), outputs=(sigmoid,))
+    assert Model(open_bundle(path), 1, Opened(backend), None).tried.right == 3
+
+
+class WithoutBatch(FakeBackend):
+    """Answers three scores, whatever the batch."""
+
+    def run(self, inputs):
+        return {"scores": np.array([0, 0, 1], np.float32)}
+
+
+def test_an_output_without_a_batch_axis_is_refused(bundle):
+    """Its first score would be taken for the whole answer."""
+    backend = WithoutBatch(outputs=(TensorSpec("scores", np.dtype("f4"), (3,)),))
+    with pytest.raises(BundleError, match="'scores' has no batch axis"):
+        Model(bundle, 1, Opened(backend), None)
+
+
+def test_a_size_that_is_not_the_models_is_refused_before_it_serves(tmp_path):
+    path = write_bundle(tmp_path / "linear", params={"preprocess": {"size": [5, 5]}})
+    with pytest.raises(BundleError, match="no image can be answered: .*5 x 5"):
+        Model(open_bundle(path), 1, Opened(FakeBackend()), None)

@@ -246,3 +246,80 @@ def test_what_failed_is_tried_again_after_a_while(store, opener):
         registry.get("linear")
     now[0] = RETRY_SECONDS
     assert registry.get("linear").version == 1
+
+
+def test_the_version_that_stood_in_does_so_again_after_it_was_let_go(
+    store, opener, registry
+):
+    publish(store)
+    registry.get("linear")
+    opener.broken = {2}
+    publish(store)
+    assert registry.get("linear").version == 1
+    for name in ("a", "b"):
+        publish(store, name)
+        opener.broken = set()
+        registry.get(name)
+        opener.broken = {2}
+    assert registry.peek("linear") is None
+    assert registry.get("linear").version == 1
+
+
+def test_a_deleted_model_never_stands_in_for_one_of_its_name(store, opener, registry):
+    publish(store)
+    publish(store)
+    assert registry.get("linear").version == 2
+    store.delete("linear")
+    opener.broken = {1}
+    publish(store)
+    with pytest.raises(BackendError, match="cannot be loaded"):
+        registry.get("linear")
+    with pytest.raises(BackendError, match="cannot be loaded"):
+        registry.get("linear")
+
+
+def test_while_a_version_loads_the_old_one_answers_others(store):
+    publish(store)
+    started, go = threading.Event(), threading.Event()
+
+    def open_slowly(version):
+        if version.number == 2:
+            started.set()
+            assert go.wait(10)
+        return Opener()(version)
+
+    registry = ModelRegistry(store, open_slowly, limit=2)
+    registry.get("linear")
+    publish(store)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(registry.get, "linear")
+        assert started.wait(10)
+        assert registry.get("linear").version == 1
+        go.set()
+        assert loading.result(timeout=10).version == 2
+    assert registry.get("linear").version == 2
+
+
+def test_a_failure_is_told_until_a_version_serves(store, opener, registry):
+    publish(store)
+    registry.get("linear")
+    assert registry.failure("linear") is None
+    opener.broken = {2}
+    publish(store)
+    registry.get("linear")
+    assert "broken weights" in registry.failure("linear")
+    publish(store)
+    registry.get("linear")
+    assert registry.failure("linear") is None
+
+
+def test_each_request_gets_an_error_of_its_own(store, opener, registry):
+    """One exception raised again and again would gather every request's frames."""
+    opener.broken = {1}
+    publish(store)
+    errors = []
+    for _ in range(3):
+        with pytest.raises(BackendError) as caught:
+            registry.get("linear")
+        errors.append(caught.value)
+    assert len(set(map(id, errors))) == 3

@@ -142,3 +142,17 @@ def test_a_model_of_free_size_is_opened_though_it_refuses_the_size_tried(tmp_pat
     backend = open_onnx(path, BackendOptions(provider="cpu"))
     answer = backend.run({"pixels": np.arange(5, dtype=np.float32).reshape(1, 1, 5)})
     assert answer["scores"].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("shape", [["batch", 0, 4], [0, 4, 4], ["batch", 2**40, 4]])
+def test_an_input_of_no_or_endless_numbers_is_refused(tmp_path, shape):
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["numbers"], ["same"])],
+        "odd",
+        [helper.make_tensor_value_info("numbers", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("same", TensorProto.FLOAT, shape)],
+    )
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(serialize(graph))
+    with pytest.raises(BackendError, match="it must hold 1 to 67108864 numbers"):
+        open_onnx(path, BackendOptions(provider="cpu"))
