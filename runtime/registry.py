@@ -23,6 +23,11 @@ RETRY_SECONDS = 30.0
 _LOAD_ERRORS = (BundleError, BackendError, ProviderError)
 
 
+# How long a request waits for a new version that another one loads. An ONNX of some
+# megabytes takes a tenth of it, so that who asks after an upload gets the new one.
+WAIT_SECONDS = 0.5
+
+
 @dataclass(frozen=True)
 class _Failure:
     version: Version
@@ -73,9 +78,9 @@ class ModelRegistry:
         if model := self._serving(name, version):
             return model
         lock = self._loading_lock(name)
-        if not lock.acquire(blocking=False):
-            # Another request is loading the new one. Who has the old one answers with
-            # it meanwhile: a slow load must not hold every thread.
+        if not lock.acquire(timeout=WAIT_SECONDS):
+            # Another request is still loading the new one. Who has the old one answers
+            # with it: a slow load must not hold every thread.
             if model := self._old_that_is_there(name):
                 return model
             lock.acquire()

@@ -278,7 +278,8 @@ def test_a_deleted_model_never_stands_in_for_one_of_its_name(store, opener, regi
         registry.get("linear")
 
 
-def test_while_a_version_loads_the_old_one_answers_others(store):
+def test_while_a_version_loads_for_long_the_old_one_answers(store, monkeypatch):
+    monkeypatch.setattr("runtime.registry.WAIT_SECONDS", 0.0)
     publish(store)
     started, go = threading.Event(), threading.Event()
 
@@ -323,3 +324,26 @@ def test_each_request_gets_an_error_of_its_own(store, opener, registry):
             registry.get("linear")
         errors.append(caught.value)
     assert len(set(map(id, errors))) == 3
+
+
+def test_who_asks_while_a_version_loads_shortly_gets_the_new_one(store, monkeypatch):
+    monkeypatch.setattr("runtime.registry.WAIT_SECONDS", 10.0)
+    publish(store)
+    started, go = threading.Event(), threading.Event()
+
+    def open_slowly(version):
+        if version.number == 2:
+            started.set()
+            assert go.wait(10)
+        return Opener()(version)
+
+    registry = ModelRegistry(store, open_slowly, limit=2)
+    registry.get("linear")
+    publish(store)
+    with ThreadPoolExecutor(2) as pool:
+        loading = pool.submit(registry.get, "linear")
+        assert started.wait(10)
+        waiting = pool.submit(registry.get, "linear")
+        go.set()
+        assert loading.result(timeout=10).version == 2
+        assert waiting.result(timeout=10).version == 2
