@@ -74,7 +74,7 @@ def _read_parts(req: falcon.Request, max_bytes: int) -> dict[str, bytes]:
     fields: dict[str, bytes] = {}
     # The handler itself: Falcon looks one up by the media type as it is spelt, and
     # Multipart/Form-Data is the same.
-    form = form_handler(max_bytes).deserialize(
+    form = _form_handler(max_bytes).deserialize(
         req.bounded_stream, req.content_type, req.content_length
     )
     for part in form:
@@ -89,7 +89,7 @@ def _read_parts(req: falcon.Request, max_bytes: int) -> dict[str, bytes]:
 
 
 @functools.cache
-def form_handler(max_bytes: int) -> MultipartFormHandler:
+def _form_handler(max_bytes: int) -> MultipartFormHandler:
     """Falcon's own parser, with its bounds on parts and headers."""
     handler = MultipartFormHandler()
     handler.parse_options.max_body_part_buffer_size = max_bytes
