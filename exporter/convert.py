@@ -17,8 +17,9 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
-from bundle.folder import SIGNATURE
 from exporter.errors import ExportError
+from runtime.backends.saved_model import load_signature
+from runtime.errors import BackendError
 
 # The newest that tf2onnx 1.17 writes.
 OPSET = 18
@@ -39,7 +40,10 @@ def convert(saved_model: Path, *, verbose: bool = False) -> onnx.ModelProto:
     Raises:
         ExportError: it cannot be loaded, or holds what ONNX or tf2onnx has not.
     """
-    signature = _load_signature(saved_model)
+    try:
+        signature = load_signature(saved_model)
+    except BackendError as ex:
+        raise ExportError(str(ex)) from ex
     logging.getLogger("tf2onnx").setLevel(logging.INFO if verbose else logging.ERROR)
     model: onnx.ModelProto = _convert_signature(signature)
     _check_operators(model)
@@ -52,22 +56,6 @@ def convert(saved_model: Path, *, verbose: bool = False) -> onnx.ModelProto:
             f"tf2onnx wrote a graph that is not ONNX: {_first_line(ex)}"
         ) from ex
     return model
-
-
-def _load_signature(saved_model: Path) -> Any:
-    try:
-        loaded = tf.saved_model.load(str(saved_model))
-    except Exception as ex:
-        raise ExportError("TensorFlow cannot load saved_model.pb") from ex
-    if SIGNATURE not in loaded.signatures:
-        raise ExportError(
-            f"saved_model.pb has no signature {SIGNATURE!r}; it has"
-            f" {', '.join(sorted(loaded.signatures)) or 'none'}"
-        )
-    signature = loaded.signatures[SIGNATURE]
-    # The signature does not keep its variables alive; what was loaded does.
-    signature.keep_alive = loaded
-    return signature
 
 
 def _convert_signature(signature: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,17 @@ from bundle.manifest import sha256_of
 from bundle.params import Preprocess
 from bundle.parity import Case, Parity
 from bundle.preprocess import preprocess
-from runtime.backends import Backend, TensorSpec
+from runtime.backends import WARMED_SIDE, Backend, TensorSpec
 
 # float32 in another order of additions: 6e-8 is what the MNIST CNN shows.
 ATOL = 1e-5
 RTOL = 1e-4
 # One item, a pair, an odd number, and a large batch: kernels differ between them.
 BATCH_SIZES = (1, 2, 7, 32)
-# Enough for a steady median on a busy machine, a second at most for a small model.
+# Enough for a steady median on a busy machine, and no more seconds of a large model.
 TIMED_RUNS = 50
 TIMED_SECONDS = 2.0
-# Sizes for axes that the model leaves free: pictures, and all else.
-FREE_PIXELS = 32
+# Of an axis that the model leaves free, where it is no side of a picture.
 FREE_LENGTH = 8
 # A number against NaN: JSON has no infinity, and this leaves room to divide by.
 APART = 1e300
@@ -63,11 +62,16 @@ def prove(
     Returns:
         The report; ``passed`` says whether the candidate may serve.
     """
+    specs = tensorflow.inputs
+    kinds = _image_items(specs, how, sample) or _tensor_items(specs)
+    fixed = specs[0].shape[0] if specs and specs[0].shape else None
+    sizes = (fixed,) if fixed else BATCH_SIZES
     cases = [
-        _compare(name, batches, tensorflow, onnx)
-        for name, batches in _questions(tensorflow.inputs, how, sample)
+        _compare(name, _batches(items, size), tensorflow, onnx)
+        for size in sizes
+        for name, items in kinds.items()
     ]
-    one = _first_batch_of_one(tensorflow.inputs, how, sample)
+    first = _batches(next(iter(kinds.values())), sizes[0])[0]
     return Parity(
         passed=all(case.passed for case in cases),
         sha256=sha256_of(onnx_path),
@@ -78,7 +82,8 @@ def prove(
         top1_agreement=min(case.top1_agreement for case in cases),
         samples=sum(case.samples for case in cases),
         milliseconds_per_image={
-            backend.name: _milliseconds(backend, one) for backend in (tensorflow, onnx)
+            backend.name: _milliseconds(backend, first)
+            for backend in (tensorflow, onnx)
         },
         versions=_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -87,24 +92,14 @@ def prove(
     )
 
 
-def _questions(
-    specs: tuple[TensorSpec, ...], how: Preprocess, sample: Sample | None
-) -> Iterator[tuple[str, list[Batch]]]:
-    """Named lists of batches, each of one size."""
-    kinds = _image_items(specs, how, sample) or _tensor_items(specs)
-    fixed = specs[0].shape[0] if specs and specs[0].shape else None
-    for size in (fixed,) if fixed else BATCH_SIZES:
-        for name, items in kinds.items():
-            count = len(next(iter(items.values())))
-            # Every item at least once, and whole batches only.
-            rows = np.arange(-(-count // size) * size) % count
-            yield (
-                name,
-                [
-                    {key: array[chunk] for key, array in items.items()}
-                    for chunk in rows.reshape(-1, size)
-                ],
-            )
+def _batches(items: Batch, size: int) -> list[Batch]:
+    """Every item at least once, in whole batches only."""
+    count = len(next(iter(items.values())))
+    rows = np.arange(-(-count // size) * size) % count
+    return [
+        {name: array[chunk] for name, array in items.items()}
+        for chunk in rows.reshape(-1, size)
+    ]
 
 
 def _image_items(
@@ -115,7 +110,7 @@ def _image_items(
         return None
     (spec,) = specs
     _, height, width, channels = spec.shape
-    size = how.size or (height or FREE_PIXELS, width or FREE_PIXELS)
+    size = how.size or (height or WARMED_SIDE, width or WARMED_SIDE)
     pixels = (*size, channels or 1)
     random = np.random.default_rng(0).integers(0, 256, (32, *pixels), np.uint8)
     pictures = {
@@ -153,13 +148,6 @@ def _tensor_items(specs: tuple[TensorSpec, ...]) -> dict[str, Batch]:
         kind: {spec.name: draw(spec, kind) for spec in specs}
         for kind in ("random", "zeros", "ones")
     }
-
-
-def _first_batch_of_one(
-    specs: tuple[TensorSpec, ...], how: Preprocess, sample: Sample | None
-) -> Batch:
-    _, batches = next(iter(_questions(specs, how, sample)))
-    return batches[0]
 
 
 def _compare(

@@ -104,12 +104,12 @@ def config_from_json(content: Mapping[str, Any], source: str = FILE_NAME) -> Con
     for key, value in content.items():
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
-            hint = f", did you mean {close[0]!r}?" if close else ""
-            raise ConfigError(
-                f"{source}: unknown key {key!r}{hint}"
+            hint = (
+                f", did you mean {close[0]!r}?"
                 if close
-                else f"{source}: unknown key {key!r}; the keys are {', '.join(known)}"
+                else f"; the keys are {', '.join(known)}"
             )
+            raise ConfigError(f"{source}: unknown key {key!r}{hint}")
         name = known[key].name
         values[name] = _checked(f"{source}: {key!r}", name, value)
     config = Config(**values)

@@ -43,8 +43,8 @@ class Predictor:
             data: the image file's bytes; the format is told from them.
 
         Raises:
-            ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError,
-            BundleError: see ``bundle.errors`` and ``runtime.errors``.
+            ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
+            ``bundle.errors`` and ``runtime.errors``.
         """
         model = self._registry.get(name)
         channels = model.bundle.params.img_channels

@@ -20,12 +20,11 @@ logger = logging.getLogger(__name__)
 # Until then each request is answered at once, or one broken model would hold them all.
 RETRY_SECONDS = 30.0
 
-_LOAD_ERRORS = (BundleError, BackendError, ProviderError)
-
-
 # How long a request waits for a new version that another one loads. An ONNX of some
 # megabytes takes a tenth of it, so that who asks after an upload gets the new one.
 WAIT_SECONDS = 0.5
+
+_LOAD_ERRORS = (BundleError, BackendError, ProviderError)
 
 
 @dataclass(frozen=True)

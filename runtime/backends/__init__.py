@@ -146,16 +146,14 @@ def check_proof(bundle: Bundle) -> bool:
     if parity is not None and not parity.passed:
         raise BundleError(f"{ONNX} failed its parity check")
     try:
+        if bundle.onnx is None:
+            raise BundleError(f"there is no {ONNX}; make it with: exporter convert")
+        if parity is None:
+            return False
         digest = sha256_of(bundle.path / ONNX)
         source = saved_model_digest(bundle.path)
-    except FileNotFoundError:
-        raise BundleError(
-            f"there is no {ONNX}; make it with: exporter convert"
-        ) from None
     except OSError as ex:
         raise BundleError(f"{ONNX} cannot be read: {ex.strerror}") from ex
-    if parity is None:
-        return False
     if digest != parity.sha256:
         raise BundleError(f"{ONNX} is not the one that parity.json proved")
     # A bundle of ONNX alone has left its SavedModel behind.
@@ -172,9 +170,7 @@ def open_saved_model(bundle: Bundle) -> Backend:
     """
     from runtime.backends.saved_model import SavedModelBackend
 
-    backend = SavedModelBackend(bundle.path)
-    warm_up(backend)
-    return backend
+    return SavedModelBackend(bundle.path)
 
 
 def _open_onnx(bundle: Bundle, options: BackendOptions) -> Backend:

@@ -49,11 +49,9 @@ def open_onnx(path: Path, options: BackendOptions) -> OnnxBackend:
         BackendError: it cannot be loaded, or cannot run.
         ProviderError: CUDA was demanded and does not work.
     """
-    if options.provider == "cpu":
-        return OnnxBackend(path, CPU)
-    if CUDA not in onnxruntime.get_available_providers():
-        if options.provider == "cuda":
-            require_cuda()
+    if options.provider == "cuda":
+        require_cuda()
+    if options.provider == "cpu" or CUDA not in onnxruntime.get_available_providers():
         return OnnxBackend(path, CPU)
     # Listed means that the wheel was built with it, no more.
     onnxruntime.preload_dlls()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.folder import SIGNATURE
-from runtime.backends import TensorSpec, check_inputs
+from runtime.backends import TensorSpec, check_inputs, warm_up
 from runtime.errors import BackendError
 
 # Before the import, or TensorFlow writes a page to standard error; who wants the page
@@ -26,30 +26,20 @@ class SavedModelBackend:
         path: the SavedModel's folder.
 
     Raises:
-        BackendError: TensorFlow is not installed, cannot load it, or it has no
-            serving signature.
+        BackendError: TensorFlow is not installed, or cannot load or run it, or it has
+            no serving signature.
     """
 
     name = "tensorflow"
 
     def __init__(self, path: Path) -> None:
         tensorflow = _import_tensorflow()
-        try:
-            # Kept: the signature's variables live as long as what was loaded.
-            self._loaded = tensorflow.saved_model.load(str(path))
-        except Exception as ex:
-            raise BackendError("TensorFlow cannot load saved_model.pb") from ex
-        signatures = self._loaded.signatures
-        if SIGNATURE not in signatures:
-            raise BackendError(
-                f"saved_model.pb has no signature {SIGNATURE!r}; it has"
-                f" {', '.join(sorted(signatures)) or 'none'}"
-            )
-        self._signature = signatures[SIGNATURE]
+        self._signature = load_signature(path)
         self._constant = tensorflow.constant
         self.device = "gpu" if tensorflow.config.list_physical_devices("GPU") else "cpu"
         self.inputs = _specs(self._signature.structured_input_signature[1])
         self.outputs = _specs(self._signature.structured_outputs)
+        warm_up(self)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """See ``Backend.run``."""
@@ -60,6 +50,28 @@ class SavedModelBackend:
         except Exception as ex:
             raise BackendError("TensorFlow failed on this input") from ex
         return {spec.name: outputs[spec.name].numpy() for spec in self.outputs}
+
+
+def load_signature(path: Path) -> Any:
+    """Load a SavedModel's serving signature, which the exporter converts.
+
+    Raises:
+        BackendError: TensorFlow is not installed, cannot load it, or it has none.
+    """
+    tensorflow = _import_tensorflow()
+    try:
+        loaded = tensorflow.saved_model.load(str(path))
+    except Exception as ex:
+        raise BackendError("TensorFlow cannot load saved_model.pb") from ex
+    if SIGNATURE not in loaded.signatures:
+        raise BackendError(
+            f"saved_model.pb has no signature {SIGNATURE!r}; it has"
+            f" {', '.join(sorted(loaded.signatures)) or 'none'}"
+        )
+    signature = loaded.signatures[SIGNATURE]
+    # The signature does not keep its variables alive; what was loaded does.
+    signature.keep_alive = loaded
+    return signature
 
 
 def _import_tensorflow() -> Any:

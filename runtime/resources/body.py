@@ -12,7 +12,10 @@ from bundle.archive import Readable
 from bundle.errors import TooLarge
 from runtime.errors import InvalidInput
 
-MULTIPART = falcon.MEDIA_MULTIPART
+
+def is_multipart(req: falcon.Request) -> bool:
+    """Whether the body is a multipart form, in whatever spelling it says so."""
+    return (req.content_type or "").lower().startswith(falcon.MEDIA_MULTIPART)
 
 
 def read_form(req: falcon.Request, max_bytes: int, *required: str) -> dict[str, bytes]:
@@ -30,9 +33,10 @@ def read_form(req: falcon.Request, max_bytes: int, *required: str) -> dict[str, 
         InvalidInput: it is no form, or a field is missing or stands there twice.
         TooLarge: the body is above its limit.
     """
-    if not (req.content_type or "").lower().startswith(MULTIPART):
+    if not is_multipart(req):
         raise falcon.HTTPUnsupportedMediaType(
-            description=f"send {MULTIPART} with the fields {', '.join(required)}"
+            description=f"send {falcon.MEDIA_MULTIPART} with the fields"
+            f" {', '.join(required)}"
         )
     if req.content_length is None:
         raise InvalidInput("the request has no body, or does not say its length")

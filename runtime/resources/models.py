@@ -7,7 +7,7 @@ import falcon
 from runtime.catalogue import Catalogue
 from runtime.errors import InvalidInput
 from runtime.publisher import Publisher
-from runtime.resources.body import MULTIPART, read_form, read_stream, text_field
+from runtime.resources.body import is_multipart, read_form, read_stream, text_field
 
 
 class Models:
@@ -50,7 +50,7 @@ class Upload:
                 description=f"Content-Encoding {encoding[:40]!r} is not taken;"
                 " send a tar, as it is or with gzip"
             )
-        if (req.content_type or "").lower().startswith(MULTIPART):
+        if is_multipart(req):
             raise falcon.HTTPUnsupportedMediaType(
                 description="send the tar itself: curl -X POST -H"
                 " 'Content-Type: application/octet-stream' --data-binary @NAME.tar.gz"
@@ -75,7 +75,7 @@ class Delete:
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Delete the model that the form names."""
-        if not (req.content_type or "").lower().startswith(MULTIPART):
+        if not is_multipart(req):
             raise InvalidInput(
                 "no model name is provided: send it as a multipart field, curl -X"
                 " DELETE -F model=NAME, or DELETE /delete/NAME"

@@ -30,6 +30,21 @@ class Opener:
         return Model(bundle, version.number, Opened(FakeBackend()), None)
 
 
+class HeldOpener(Opener):
+    """Opens as Opener does, but for one version, which waits until it may go on."""
+
+    def __init__(self, held):
+        super().__init__()
+        self.held = held
+        self.started, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, version):
+        if version.number == self.held:
+            self.started.set()
+            assert self.go.wait(10)
+        return super().__call__(version)
+
+
 @pytest.fixture
 def store(tmp_path):
     return ModelStore(tmp_path / "models")
@@ -281,22 +296,15 @@ def test_a_deleted_model_never_stands_in_for_one_of_its_name(store, opener, regi
 def test_while_a_version_loads_for_long_the_old_one_answers(store, monkeypatch):
     monkeypatch.setattr("runtime.registry.WAIT_SECONDS", 0.0)
     publish(store)
-    started, go = threading.Event(), threading.Event()
-
-    def open_slowly(version):
-        if version.number == 2:
-            started.set()
-            assert go.wait(10)
-        return Opener()(version)
-
-    registry = ModelRegistry(store, open_slowly, limit=2)
+    opener = HeldOpener(2)
+    registry = ModelRegistry(store, opener, limit=2)
     registry.get("linear")
     publish(store)
     with ThreadPoolExecutor(1) as pool:
         loading = pool.submit(registry.get, "linear")
-        assert started.wait(10)
+        assert opener.started.wait(10)
         assert registry.get("linear").version == 1
-        go.set()
+        opener.go.set()
         assert loading.result(timeout=10).version == 2
     assert registry.get("linear").version == 2
 
@@ -329,21 +337,14 @@ def test_each_request_gets_an_error_of_its_own(store, opener, registry):
 def test_who_asks_while_a_version_loads_shortly_gets_the_new_one(store, monkeypatch):
     monkeypatch.setattr("runtime.registry.WAIT_SECONDS", 10.0)
     publish(store)
-    started, go = threading.Event(), threading.Event()
-
-    def open_slowly(version):
-        if version.number == 2:
-            started.set()
-            assert go.wait(10)
-        return Opener()(version)
-
-    registry = ModelRegistry(store, open_slowly, limit=2)
+    opener = HeldOpener(2)
+    registry = ModelRegistry(store, opener, limit=2)
     registry.get("linear")
     publish(store)
     with ThreadPoolExecutor(2) as pool:
         loading = pool.submit(registry.get, "linear")
-        assert started.wait(10)
+        assert opener.started.wait(10)
         waiting = pool.submit(registry.get, "linear")
-        go.set()
+        opener.go.set()
         assert loading.result(timeout=10).version == 2
         assert waiting.result(timeout=10).version == 2
