@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := train,export,tensorflow,dev
+EXTRAS := train,export,tensorflow,tracing,netron,dev
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test unit check format clean
