@@ -7,6 +7,7 @@
   x ImageError         the bytes are no image that can be read
   x ShapeError         an array does not fit the model's input
   x ModelNotFound      the store has no model of this name
+  x ConflictError      the store's state does not allow it
   x StoreError         the disk would not do what the store asked
 
 A sentence says what is wrong, which file or field it is, and what to do. It never
@@ -40,6 +41,10 @@ class ShapeError(DomainError):
 
 class ModelNotFound(DomainError):
     """The store has no model of this name."""
+
+
+class ConflictError(DomainError):
+    """What is asked contradicts what the store holds."""
 
 
 class StoreError(DomainError):

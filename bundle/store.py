@@ -20,17 +20,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.errors import ModelNotFound, StoreError
+from bundle.errors import ConflictError, ModelNotFound, StoreError
 from bundle.folder import ONNX, Bundle, open_bundle
 from bundle.manifest import verify_manifest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import MODEL_NAME
-from bundle.staging import Staging, sync, sync_tree
+from bundle.staging import Staging, locked, replace_file, sync, sync_tree
 
 logger = logging.getLogger(__name__)
 
 # No leading zero and nothing but digits, as Triton reads a repository.
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
+
+
+# A label stands in URLs where a number may, too: so it begins with a letter.
+LABEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
+# The label whose version serves who asks for none.
+STABLE = "stable"
+_LABELS = ".labels"
 
 
 @dataclass(frozen=True)
@@ -53,12 +60,18 @@ class Version:
 class ModelStore:
     """Bundles on disk, versioned.
 
+    A label (``stable``, ``canary``) is a name for a version that can be moved: a file
+    ``<name>/.labels/<label>`` that holds the version's number, replaced by one rename.
+
     Args:
         root: the folder that holds ``<name>/<version>/``; made when first written.
+        keep: versions left of a model when another is published: the oldest without a
+            label are deleted; 0 keeps all. A flat bundle put by hand always stays.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, keep: int = 0) -> None:
         self.root = root
+        self._keep = keep
         self._staging = Staging(root)
         self._trash = root / ".trash"
 
@@ -102,7 +115,17 @@ class ModelStore:
         return [0, *numbers] if PARAMS in entries else numbers
 
     def current(self, name: str) -> Version:
-        """The version that is served: the highest.
+        """The version that is served: the one labelled stable, else the newest.
+
+        Raises:
+            ModelNotFound: the store has no model of this name.
+        """
+        with contextlib.suppress(ModelNotFound):
+            return self.labelled(name, STABLE)
+        return self.newest(name)
+
+    def newest(self, name: str) -> Version:
+        """The highest version, whatever the labels say.
 
         Raises:
             ModelNotFound: the store has no model of this name.
@@ -118,6 +141,94 @@ class ModelStore:
         raise ModelNotFound(
             f"there is no model {name[:128]!r}; GET /models lists those there are"
         )
+
+    def labelled(self, name: str, label: str) -> Version:
+        """The version that a label points to.
+
+        Raises:
+            ModelNotFound: there is no such model, or it has no such label.
+        """
+        for _ in range(100):
+            number = self._read_label(name, label)
+            if number is None:
+                break
+            # Moved and its version deleted in between: look again.
+            with contextlib.suppress(ModelNotFound):
+                return self.version(name, number)
+        self.newest(name)
+        raise ModelNotFound(f"model {name!r} has no label {label[:64]!r}")
+
+    def labels(self, name: str) -> dict[str, int]:
+        """Each label's version number, by label, sorted; empty if there are none."""
+        if not MODEL_NAME.fullmatch(name):
+            return {}
+        try:
+            found = sorted(p.name for p in (self.root / name / _LABELS).iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except OSError as ex:
+            raise _store_error("read", ex) from ex
+        numbers = {label: self._read_label(name, label) for label in found}
+        return {label: n for label, n in numbers.items() if n is not None}
+
+    def set_label(self, name: str, label: str, number: int) -> None:
+        """Point a label to a version, or move it there.
+
+        Raises:
+            ModelNotFound: there is no such version.
+            ConflictError: ``label`` is no name for a label.
+            StoreError: the disk would not.
+        """
+        if not LABEL_NAME.fullmatch(label):
+            raise ConflictError(
+                f"{label[:64]!r} is no name for a label: a letter, then up to 62"
+                " letters, digits, '_', '-' or '.'"
+            )
+        self.version(name, number)
+        folder = self.root / name
+        try:
+            # Alone: a trim that runs meanwhile must see the label, or this the trim.
+            with locked(folder):
+                self.version(name, number)
+                with contextlib.suppress(FileExistsError):
+                    (folder / _LABELS).mkdir()
+                replace_file(folder / _LABELS / label, b"%d\n" % number)
+        except FileNotFoundError:  # the whole model was deleted meanwhile
+            self.newest(name)
+            raise
+        except OSError as ex:
+            raise _store_error("written", ex) from ex
+        logger.info("%s label %s is version %d", name, label, number)
+
+    def delete_label(self, name: str, label: str) -> None:
+        """Take a label away; its version stays.
+
+        Raises:
+            ModelNotFound: there is no such model, or it has no such label.
+            StoreError: the disk would not.
+        """
+        self.labelled(name, label)
+        folder = self.root / name / _LABELS
+        try:
+            (folder / label).unlink()
+            sync(folder)
+        except FileNotFoundError:
+            raise ModelNotFound(f"model {name!r} has no label {label!r}") from None
+        except OSError as ex:
+            raise _store_error("written", ex) from ex
+        logger.info("%s label %s is deleted", name, label)
+
+    def _read_label(self, name: str, label: str) -> int | None:
+        if not MODEL_NAME.fullmatch(name) or not LABEL_NAME.fullmatch(label):
+            return None
+        try:
+            text = (self.root / name / _LABELS / label).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as ex:
+            raise _store_error("read", ex) from ex
+        # Put by hand and wrong, it is no label.
+        return int(text) if text.strip().isdigit() and len(text) < 20 else None
 
     def version(self, name: str, number: int) -> Version:
         """One version, by its number.
@@ -146,7 +257,8 @@ class ModelStore:
             check: looks at the bundle before anybody else sees it; may raise.
 
         Returns:
-            The version, which is the served one from now on.
+            The version; it is the served one from now on if no version is labelled
+            stable.
 
         Raises:
             BundleError: what was written is no whole bundle. Whatever is raised,
@@ -166,6 +278,7 @@ class ModelStore:
         except OSError as ex:
             raise _store_error("written", ex) from ex
         logger.info("published %s version %d", bundle.params.name, number)
+        self._trim(bundle.params.name)
         published = self.root / bundle.params.name / str(number)
         return Version(bundle.params.name, number, published, state)
 
@@ -187,6 +300,75 @@ class ModelStore:
             with contextlib.suppress(OSError):  # others delete beside it
                 self._trash.rmdir()
         logger.info("deleted %s", name)
+
+    def delete_version(self, name: str, number: int) -> None:
+        """Delete one version of a model.
+
+        Raises:
+            ModelNotFound: it is not there.
+            ConflictError: a label points to it, or it is a flat bundle put by hand.
+            StoreError: the disk would not.
+        """
+        self.version(name, number)
+        if not number:
+            raise ConflictError(
+                f"version 0 of {name!r} is a flat bundle that was put there by hand;"
+                " delete the model with all its versions, or move the folder away"
+            )
+        folder = self.root / name
+        try:
+            with locked(folder):
+                for label, labelled in self.labels(name).items():
+                    if labelled == number:
+                        raise ConflictError(
+                            f"version {number} of {name!r} is labelled {label!r}; move"
+                            " or delete the label first"
+                        )
+                self._bury_version(name, number)
+        except FileNotFoundError:
+            raise ModelNotFound(f"model {name!r} has no version {number}") from None
+        except OSError as ex:
+            raise _store_error("written", ex) from ex
+        logger.info("deleted %s version %d", name, number)
+
+    def _trim(self, name: str) -> None:
+        """Delete the oldest versions without a label, down to ``keep`` in all."""
+        if not self._keep:
+            return
+        try:
+            with locked(self.root / name):
+                numbers = [number for number in self.versions(name) if number]
+                labelled = set(self.labels(name).values())
+                surplus = len(numbers) - self._keep
+                # The newest was just published, whatever is labelled.
+                for number in numbers[:-1]:
+                    if surplus > 0 and number not in labelled:
+                        self._bury_version(name, number)
+                        logger.info("trimmed %s version %d", name, number)
+                        surplus -= 1
+        except (OSError, StoreError) as ex:  # what was published stays published
+            logger.warning("%s: old versions cannot be deleted: %s", name, ex)
+
+    def _bury_version(self, name: str, number: int) -> None:
+        grave = self._trash / uuid.uuid4().hex
+        folder = self.root / name
+        try:
+            while True:
+                with contextlib.suppress(FileExistsError):
+                    self._trash.mkdir()
+                try:
+                    (folder / str(number)).rename(grave)
+                    break
+                except FileNotFoundError:
+                    # The end of another delete may have taken the trash away.
+                    if not (folder / str(number)).is_dir():
+                        raise
+            sync(folder)
+        finally:
+            _remove_tree(grave)
+            _remove_if_empty(self._trash)
+        _remove_if_empty(folder / _LABELS)
+        _remove_if_empty(folder)
 
     def _bury(self, name: str, grave: Path) -> None:
         while True:

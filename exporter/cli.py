@@ -63,7 +63,7 @@ def _find(model: str, models_dir: Path | None) -> Path:
 
     store = ModelStore(models_dir or load_config().model_dir)
     try:
-        return store.current(model).path
+        return store.newest(model).path
     except ModelNotFound:
         if Path(model).is_dir():
             return Path(model)

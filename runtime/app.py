@@ -20,6 +20,7 @@ from falcon.media import Handlers, JSONHandler
 from bundle.errors import (
     ArchiveError,
     BundleError,
+    ConflictError,
     DomainError,
     ImageError,
     ModelNotFound,
@@ -31,7 +32,7 @@ from bundle.store import ModelStore
 from runtime.backends import BackendOptions
 from runtime.catalogue import Catalogue
 from runtime.config import Config, ConfigError, load_config
-from runtime.errors import BackendError, InvalidInput, ProviderError
+from runtime.errors import BackendError, InvalidInput, ProviderError, RateLimited
 from runtime.model import open_model
 from runtime.predictor import Predictor
 from runtime.publisher import Publisher
@@ -56,8 +57,10 @@ STATUS: dict[type[DomainError], str] = {
     InvalidInput: falcon.HTTP_400,
     ShapeError: falcon.HTTP_400,
     ModelNotFound: falcon.HTTP_404,
+    ConflictError: falcon.HTTP_409,
     TooLarge: falcon.HTTP_413,
     BundleError: falcon.HTTP_422,
+    RateLimited: falcon.HTTP_429,
     BackendError: falcon.HTTP_500,
     ProviderError: falcon.HTTP_500,
     StoreError: falcon.HTTP_500,
@@ -89,7 +92,7 @@ def create_services(config: Config) -> Services:
 
         require_cuda()
     options = BackendOptions(onnx=config.onnx, provider=config.provider)
-    store = ModelStore(config.model_dir)
+    store = ModelStore(config.model_dir, config.keep_versions)
     store.sweep()
     registry = ModelRegistry(
         store, functools.partial(open_model, options=options), config.cache_limit
@@ -136,9 +139,6 @@ def create_app(services: Services, config: Config) -> App:
 def get_app(config: Config) -> App:
     """The application that a server runs: logs set up, store swept."""
     _set_up_logs(config)
-    for key in ("rate", "config_proto", "monit_record"):
-        if getattr(config, key):
-            logger.warning("config.json: %s is set and has no effect here", key)
     return create_app(create_services(config), config)
 
 

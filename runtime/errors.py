@@ -3,6 +3,7 @@
 * DomainError          bundle/errors.py: archives, bundles, images, shapes, the store
   * ServiceError
     x InvalidInput     the client's request cannot become a model's input
+    x RateLimited      the client asks more often than config.json's ``rate`` allows
     x BackendError     the engine cannot load the model, or failed on a valid input
     x ProviderError    CUDA was demanded and does not work; nothing else may answer
 
@@ -18,6 +19,10 @@ class ServiceError(DomainError):
 
 class InvalidInput(ServiceError):
     """The client's request cannot become a model's input."""
+
+
+class RateLimited(ServiceError):
+    """The client asks more often than it may."""
 
 
 class BackendError(ServiceError):

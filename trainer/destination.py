@@ -59,10 +59,12 @@ class StoreDestination:
 
     Args:
         root: the store's folder; made when needed.
+        keep: versions left of the model; see ``ModelStore``.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, keep: int = 0) -> None:
         self._root = root
+        self._keep = keep
 
     def check(self) -> bool:
         """As ``Destination``; False, for a new version replaces none."""
@@ -72,7 +74,7 @@ class StoreDestination:
 
     def publish(self, write: Callable[[Path], None]) -> Path:
         """As ``Destination``; returns ``<root>/<name>/<version>``."""
-        return ModelStore(self._root).install(write).path
+        return ModelStore(self._root, self._keep).install(write).path
 
 
 class FolderDestination:

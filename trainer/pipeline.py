@@ -81,14 +81,11 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
 def _destination(order: Order) -> Destination:
     if order.fout is not None:
         return FolderDestination(order.fout)
-    return StoreDestination(order.models_dir or _default_store())
-
-
-def _default_store() -> Path:
     # The service's own file says where the store is, so that it finds the model.
     from runtime.config import load_config
 
-    return load_config().model_dir
+    config = load_config()
+    return StoreDestination(order.models_dir or config.model_dir, config.keep_versions)
 
 
 def _prepare(order: Order, destination: Destination) -> DataSet:

@@ -473,11 +473,6 @@ def test_cuda_that_is_demanded_and_not_there_is_told_at_the_start(tmp_path):
         create_services(Config(model_dir=tmp_path, provider="cuda"))
 
 
-def test_keys_without_effect_are_warned_of(tmp_path, capsys):
-    get_app(Config(model_dir=tmp_path, rate="100-S"))
-    assert "rate is set and has no effect" in capsys.readouterr().err
-
-
 # -- small courtesies -----------------------------------------------------------------
 
 

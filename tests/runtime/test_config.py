@@ -24,7 +24,7 @@ def test_the_config_of_tfaas_example_is_read():
 
 
 def test_every_other_key_of_tfaas_is_known():
-    others = {"logFile": "", "cacheLimit": 3, "rate": "100-S", "monitRecord": {}}
+    others = {"logFile": "", "cacheLimit": 3, "rate": "100-S", "monitRecord": True}
     assert config_from_json({**SEED, **others}).cache_limit == 3
 
 
@@ -33,15 +33,15 @@ def test_every_other_key_of_tfaas_is_known():
     [
         ({"thread": 4}, "unknown key 'thread', did you mean 'threads'?"),
         ({"modeldir": "m"}, "unknown key 'modeldir', did you mean 'modelDir'?"),
-        ({"zzz": 1}, "unknown key 'zzz'; the keys are port, host, modelDir"),
+        ({"zzz": 1}, "unknown key 'zzz'; there are port, host, modelDir"),
         ({"port": "8083"}, "'port' must be a whole number"),
         ({"port": True}, "'port' must be a whole number"),
         ({"port": 70000}, "'port' is 70000; it must be 0 to 65535"),
         ({"onnx": "always"}, "'onnx' is 'always'; it must be one of prefer, require"),
         ({"provider": 1}, "'provider' must be a text"),
         ({"modelDir": ""}, "'modelDir' is empty"),
-        ({"monitRecord": []}, "'monitRecord' must be a JSON object"),
-        ({"serverKey": "k.pem"}, "put a TLS proxy in front"),
+        ({"monitRecord": {}}, "'monitRecord' must be true or false"),
+        ({"serverKey": "k.pem"}, "'serverKey' is set and 'serverCrt' is not"),
         ({"base": "/a b/{x}"}, "'base' is '/a b/{x}'; it must be a path of letters"),
         ({"modelDir": "a\0b"}, "'modelDir' holds a NUL character"),
     ],

@@ -1,0 +1,94 @@
+"""Prometheus metrics: what GET /metrics answers.
+
+Many processes: where $PROMETHEUS_MULTIPROC_DIR names a folder (``runtime serve`` sees
+to it), each process writes there, and any of them answers for all.
+
+A label's values must be few: a model's name becomes one only if the store has it, and a
+reason is a word of a fixed list.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# Prometheus' own begin at 5 ms, and a small model answers in a tenth of it.
+SECONDS = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+# The stages of a small model are tens of microseconds.
+STAGE_SECONDS = (0.00005, 0.0001, 0.00025, *SECONDS)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
+
+REQUESTS = Counter(
+    "tfaas_requests",
+    "Requests answered.",
+    ("method", "route", "status", "model", "version"),
+)
+REQUEST_SECONDS = Histogram(
+    "tfaas_request_seconds",
+    "From the request's head to its reply.",
+    ("route", "model", "version"),
+    buckets=SECONDS,
+)
+IN_PROGRESS = Gauge(
+    "tfaas_requests_in_progress",
+    "Requests that are being answered.",
+    multiprocess_mode="livesum",
+)
+STAGE = Histogram(
+    "tfaas_stage_seconds",
+    "Of a prediction: queue (waiting for the model), decode, infer, encode.",
+    ("stage", "model", "version"),
+    buckets=STAGE_SECONDS,
+)
+BATCH_SIZE = Histogram(
+    "tfaas_batch_size",
+    "Items in one run of a model.",
+    ("model", "version"),
+    buckets=BATCH_SIZES,
+)
+PREDICTIONS = Counter(
+    "tfaas_predictions",
+    "Requests that a model answered, by the engine that did.",
+    ("model", "version", "backend", "device"),
+)
+# reason: Opened.fallback_code at load, and "request" for a request that ONNX Runtime
+# failed on.
+FALLBACKS = Counter(
+    "tfaas_fallbacks",
+    "Models opened, and single requests answered, by TensorFlow and not ONNX Runtime.",
+    ("model", "version", "reason"),
+)
+LOADS = Counter(
+    "tfaas_model_loads",
+    "Model versions loaded into memory; result is ok or failed.",
+    ("model", "version", "result"),
+)
+LOAD_SECONDS = Histogram(
+    "tfaas_model_load_seconds",
+    "Opening, warming and trying one version.",
+    ("model", "version"),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+LOADED = Gauge(
+    "tfaas_models_loaded",
+    "Model versions in memory, in all processes.",
+    multiprocess_mode="livesum",
+)
+LOADED_BYTES = Gauge(
+    "tfaas_models_loaded_bytes",
+    "Bytes of their files.",
+    multiprocess_mode="livesum",
+)
+# reason: the error's class in snake case: invalid_input, model_not_found, too_large …
+REJECTS = Counter(
+    "tfaas_rejects",
+    "Requests that were not answered with what was asked for, by the reason.",
+    ("route", "reason"),
+)
+SHADOW = Counter(
+    "tfaas_shadow",
+    "Requests that the shadow version ran too; agreed: yes, no, failed or dropped.",
+    ("model", "version", "shadow_version", "agreed"),
+)
