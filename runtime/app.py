@@ -35,11 +35,14 @@ from runtime.config import Config, ConfigError, load_config
 from runtime.errors import BackendError, InvalidInput, ProviderError, RateLimited
 from runtime.model import open_model
 from runtime.predictor import Predictor
+from runtime.preload import Preloader
 from runtime.publisher import Publisher
 from runtime.registry import ModelRegistry
 from runtime.resources.models import Delete, ModelParams, Models, Upload
 from runtime.resources.page import Page
 from runtime.resources.predict import PredictImage
+from runtime.router import Router
+from runtime.shadow import Shadow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +79,7 @@ class Services:
     predictor: Predictor
     publisher: Publisher
     catalogue: Catalogue
+    preloader: Preloader
 
 
 def create_services(config: Config) -> Services:
@@ -91,18 +95,28 @@ def create_services(config: Config) -> Services:
         from runtime.backends.onnx import require_cuda
 
         require_cuda()
-    options = BackendOptions(onnx=config.onnx, provider=config.provider)
+    options = BackendOptions(
+        onnx=config.onnx,
+        provider=config.provider,
+        max_batch_size=config.max_batch_size,
+    )
     store = ModelStore(config.model_dir, config.keep_versions)
     store.sweep()
     registry = ModelRegistry(
-        store, functools.partial(open_model, options=options), config.cache_limit
+        store,
+        functools.partial(open_model, options=options),
+        config.cache_limit,
+        config.cache_bytes,
     )
     return Services(
         store=store,
         registry=registry,
-        predictor=Predictor(registry),
+        predictor=Predictor(
+            Router(registry, config.traffic), Shadow(registry, store, config.shadow)
+        ),
         publisher=Publisher(store, registry, options, config.max_upload_bytes),
         catalogue=Catalogue(store, registry),
+        preloader=Preloader(registry, store, config.preload),
     )
 
 
@@ -137,9 +151,11 @@ def create_app(services: Services, config: Config) -> App:
 
 
 def get_app(config: Config) -> App:
-    """The application that a server runs: logs set up, store swept."""
+    """The application that a server runs: logs set up, store swept, models loading."""
     _set_up_logs(config)
-    return create_app(create_services(config), config)
+    services = create_services(config)
+    services.preloader.start()
+    return create_app(services, config)
 
 
 def __getattr__(name: str) -> App:

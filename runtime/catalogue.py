@@ -60,14 +60,20 @@ class Catalogue:
     def _describe(self, version: Version) -> dict[str, Any]:
         published = datetime.fromtimestamp(version.state[1] / 1e9, UTC)
         bundle = open_bundle(version.path)
-        model = self._registry.peek(version.name)
+        versions = self._store.versions(version.name)
+        # The version that serves; of one that cannot, the one that stands in for it.
+        loaded = (
+            self._registry.peek(version.name, number)
+            for number in (version.number, *reversed(versions))
+        )
+        model = next(filter(None, loaded), None)
         return {
             "timestamp": published.isoformat(timespec="seconds"),
             **bundle.params.stored,
             # The store's folder is the name that requests use.
             "name": version.name,
             "version": version.number,
-            "versions": self._store.versions(version.name),
+            "versions": versions,
             "classes": bundle.labels,
             "loaded": model.version if model else None,
             "backend": model.backend.name if model else None,
@@ -75,5 +81,5 @@ class Catalogue:
             "proved": model.is_proved if model else None,
             "sample": asdict(model.tried) if model and model.tried else None,
             "fallback_reason": model.fallback_reason if model else None,
-            "error": self._registry.failure(version.name),
+            "error": self._registry.failure(version.name, version.number),
         }

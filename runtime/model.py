@@ -358,8 +358,11 @@ def _size_bytes(bundle: Bundle, backend: Backend) -> int:
         if backend.name == "tensorflow"
         else ("model.onnx*", "*.data", "*.bin")
     )
-    found = {path for pattern in patterns for path in bundle.path.glob(pattern)}
-    return sum(path.stat().st_size for path in found if path.is_file())
+    try:
+        found = {path for pattern in patterns for path in bundle.path.glob(pattern)}
+        return sum(path.stat().st_size for path in found if path.is_file())
+    except OSError as ex:
+        raise BundleError(f"the bundle cannot be read: {ex.strerror}") from ex
 
 
 def _has_free_batch(backend: Backend) -> bool:

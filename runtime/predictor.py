@@ -12,6 +12,9 @@ from runtime.backends import WARMED_SIDE
 from runtime.errors import BackendError, InvalidInput
 from runtime.postprocess import postprocess
 from runtime.registry import ModelRegistry
+from runtime.router import Router
+from runtime.shadow import Shadow
+from runtime.spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -32,25 +35,29 @@ class Prediction:
 class Predictor:
     """Answers predictions with the registry's models."""
 
-    def __init__(self, registry: ModelRegistry) -> None:
-        self._registry = registry
+    def __init__(
+        self, models: Router | ModelRegistry, shadow: Shadow | None = None
+    ) -> None:
+        self._models = models
+        self._shadow = shadow
 
-    def predict_image(self, name: str, data: bytes) -> Prediction:
+    def predict_image(self, spec: ModelSpec, data: bytes) -> Prediction:
         """Answer for one image file.
 
         Args:
-            name: the model.
+            spec: the model.
             data: the image file's bytes; the format is told from them.
 
         Raises:
             ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
             ``bundle.errors`` and ``runtime.errors``.
         """
-        model = self._registry.get(name)
+        model = self._models.get(spec)
         channels = model.bundle.params.img_channels
         if not channels:
             raise InvalidInput(
-                f"model {name!r} takes no images: its params.json has no img_channels"
+                f"model {spec.name!r} takes no images: its params.json has no"
+                " img_channels"
             )
         image = decode_image(data, channels)  # (H, W, C)
         inputs = model.to_input(image)
@@ -66,4 +73,8 @@ class Predictor:
             raise
         batch = outputs[model.output.name]  # (1, num_classes)
         scores = postprocess(batch[0])
+        if self._shadow is not None:
+            self._shadow.offer(
+                spec.name, model, lambda other: other.to_input(image), batch[:1]
+            )
         return Prediction(scores, f"{backend.name}/{backend.device}", model.version)

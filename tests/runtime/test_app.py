@@ -508,9 +508,9 @@ def test_a_model_deleted_by_a_request_is_not_in_memory(config, archive):
     services = create_services(config)
     client = TestClient(create_app(services, config))
     upload(client, archive)
-    assert services.registry.peek("linear")
+    assert services.registry.peek("linear", 1)
     client.simulate_delete("/delete/linear")
-    assert services.registry.peek("linear") is None
+    assert services.registry.peek("linear", 1) is None
 
 
 def test_an_upload_that_is_deleted_at_once_was_an_upload(config, archive, monkeypatch):
@@ -518,9 +518,9 @@ def test_an_upload_that_is_deleted_at_once_was_an_upload(config, archive, monkey
     client = TestClient(create_app(services, config))
     get = services.registry.get
 
-    def delete_first(name):
-        services.store.delete(name)
-        return get(name)
+    def delete_first(spec):
+        services.store.delete(spec.name)
+        return get(spec)
 
     monkeypatch.setattr(services.registry, "get", delete_first)
     assert upload(client, archive).json["version"] == 1
