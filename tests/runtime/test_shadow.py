@@ -228,14 +228,14 @@ def test_a_store_that_cannot_be_read_is_no_error_of_the_request(bench, monkeypat
     bench.backends = {1: Rows([[1, 0, 0]])}
     model = bench.registry.get(ModelSpec(bench.name))
     label = bench.store.root / bench.name / ".labels" / "shadow"
-    read = Path.read_bytes
+    real = Path.open
 
-    def deny(path):
+    def deny(path, *rest, **named):
         if path == label:
             raise PermissionError(13, "Permission denied")
-        return read(path)
+        return real(path, *rest, **named)
 
-    monkeypatch.setattr(Path, "read_bytes", deny)
+    monkeypatch.setattr(Path, "open", deny)
     bench.shadow.offer(bench.name, model, refuse, np.zeros((1, 3)))
     assert nothing_was_done(bench)
 
