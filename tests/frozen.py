@@ -61,6 +61,13 @@ def frozen_variables() -> bytes:
     return frozen.SerializeToString()
 
 
+def rows_with_default(v1) -> None:
+    """As ``rows``, but times a number that is one unless somebody feeds it."""
+    x = v1.placeholder(v1.float32, [None, 4], name="x")
+    keep = v1.placeholder_with_default(np.float32(1), [], name="keep")
+    v1.matmul(x * keep, v1.constant(WEIGHTS), name="scores")
+
+
 def variable_rows(v1) -> None:
     """As ``rows``, but the weights are a variable."""
     x = v1.placeholder(v1.float32, [None, 4], name="x")

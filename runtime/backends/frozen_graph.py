@@ -15,6 +15,8 @@ from runtime.backends.saved_model import (
 from runtime.errors import BackendError
 
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2")
+# Keras's learning phase is one, and the share that a dropout keeps.
+_WITH_DEFAULT = "PlaceholderWithDefault"
 # Freezing puts a constant in the place of each of these.
 _VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
 # Nodes that nothing follows, and that are no answer.
@@ -66,6 +68,8 @@ def load_graph(
     for node in graph.node:
         # Where it was trained says nothing of where it is served.
         node.device = ""
+        if node.name != fed and node.op == _WITH_DEFAULT:
+            _settle(node)
         if node.name == fed and shape and _is_open(node):
             told = tensorflow.TensorShape(shape).as_proto()
             node.attr["shape"].shape.CopyFrom(told)
@@ -98,6 +102,14 @@ def _read(tensorflow: Any, path: Path) -> Any:
     return graph
 
 
+def _settle(node: Any) -> None:
+    """Let a placeholder give its default; tf2onnx would make another input of it."""
+    node.op = "Identity"
+    node.attr["T"].CopyFrom(node.attr["dtype"])
+    for key in set(node.attr) - {"T"}:
+        del node.attr[key]
+
+
 def _is_open(node: Any) -> bool:
     # No axes: what TensorFlow before 1.2 wrote of every shape with a free axis.
     return node.op in _PLACEHOLDERS and not node.attr["shape"].shape.dim
@@ -107,7 +119,8 @@ def _check_nodes(file: str, graph: Any, fed: str, answering: str) -> None:
     """See that both nodes are there, and that the one follows from the other alone."""
     nodes = {node.name: node for node in graph.node}
     if fed not in nodes:
-        inputs = (node.name for node in graph.node if node.op in _PLACEHOLDERS)
+        takers = (*_PLACEHOLDERS, _WITH_DEFAULT)
+        inputs = (node.name for node in graph.node if node.op in takers)
         raise BackendError(
             f"{file} has no node {fed!r}, which params.json names as 'input_node';"
             f" its placeholders are {_some(inputs)}"

@@ -22,6 +22,7 @@ from tests.frozen import (
     frozen_variables,
     pixels,
     rows,
+    rows_with_default,
     scoped_rows,
     write_frozen_bundle,
 )
@@ -146,9 +147,10 @@ def answers(folder, inputs):
         (lambda: frozen(rows), ("x", "scores"), ROW),
         (lambda: frozen(scoped_rows), ("net/x", "net/scores:0"), ROW),
         (frozen_variables, ("x", "scores"), ROW),
+        (lambda: frozen(rows_with_default), ("x", "scores"), ROW),
         (lambda: frozen(pixels), ("x", "scores"), ROW.reshape(1, 2, 2, 1)),
     ],
-    ids=["rows", "scope", "variables", "pixels"],
+    ids=["rows", "scope", "variables", "default", "pixels"],
 )
 def test_a_frozen_graph_becomes_onnx_of_the_same_names_and_answers(
     tmp_path, graph, nodes, batch

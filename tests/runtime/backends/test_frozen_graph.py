@@ -16,6 +16,7 @@ from tests.frozen import (
     frozen_variables,
     pixels,
     rows,
+    rows_with_default,
     scoped_rows,
     variable_rows,
     write_frozen_bundle,
@@ -80,12 +81,8 @@ def test_a_node_in_the_middle_may_take_the_input(open_graph):
 
 
 def test_another_input_that_has_a_default_keeps_it(open_graph):
-    def build(v1):
-        x = v1.placeholder(v1.float32, [None, 4], name="x")
-        keep = v1.placeholder_with_default(np.float32(1), [], name="keep")
-        v1.matmul(x * keep, v1.constant(WEIGHTS), name="scores")
-
-    assert open_graph(frozen(build)).run({"x": ROW})["scores"].tolist() == ANSWER
+    backend = open_graph(frozen(rows_with_default))
+    assert backend.run({"x": ROW})["scores"].tolist() == ANSWER
 
 
 def test_another_input_without_one_is_named(open_graph):
