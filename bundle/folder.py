@@ -78,6 +78,13 @@ class Bundle:
             return self.path / SAVED_MODEL
         return self.frozen_graph
 
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Between which two nodes a frozen graph is run; none of a SavedModel."""
+        if self.frozen_graph is None:
+            return ()
+        return (self.params.input_node, self.params.output_node)
+
     def read_sample(self) -> Sample | None:
         """``sample.npz``, if the bundle carries one.
 

@@ -20,12 +20,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def source_digest(graph: Path) -> str:
-    """One sha256 over what an ONNX was made from: graph and weights.
+def source_digest(graph: Path, nodes: tuple[str, ...] = ()) -> str:
+    """One sha256 over what an ONNX was made from: graph, weights and nodes.
 
     Args:
         graph: ``saved_model.pb``, whose weights lie in ``variables/`` beside it, or a
             frozen graph, whose weights are inside.
+        nodes: of a frozen graph, between which it is run; see ``Bundle.nodes``.
 
     Returns:
         The digest; empty if the graph is not there.
@@ -42,6 +43,7 @@ def source_digest(graph: Path) -> str:
         for path in [graph, *weights]
         if path.is_file()
     ]
+    lines += [f"{node}\n" for node in nodes]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

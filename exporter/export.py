@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.errors import BundleError
@@ -19,6 +20,22 @@ from bundle.terminal import quiet_stderr
 from exporter.errors import ExportError, ParityFailed
 from runtime.backends import BackendOptions, open_tensorflow
 from runtime.errors import BackendError
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What is converted.
+
+    Attributes:
+        graph: saved_model.pb, or a frozen graph.
+        bundle: that it is of; None of a SavedModel without params.json.
+    """
+
+    graph: Path
+    bundle: Bundle | None
+
+    def digest(self) -> str:
+        return source_digest(self.graph, self.bundle.nodes if self.bundle else ())
 
 
 def export(folder: Path, *, verbose: bool = False) -> Parity:
@@ -40,7 +57,7 @@ def export(folder: Path, *, verbose: bool = False) -> Parity:
             stays.
         ParityFailed: it answers otherwise; no model.onnx is left, parity.json says why.
     """
-    bundle, graph = _open(folder)
+    source = _open(folder)
     # Asked first: a conversion may take minutes.
     if not os.access(folder, os.W_OK | os.X_OK):
         raise BundleError(f"{folder} is not writable, and model.onnx belongs there")
@@ -49,21 +66,21 @@ def export(folder: Path, *, verbose: bool = False) -> Parity:
     try:
         with quiet_stderr(not verbose), tempfile.TemporaryDirectory() as scratch:
             candidate = Path(scratch, ONNX)
-            parity = _convert_and_prove(graph, candidate, bundle, verbose)
-            _write(graph, candidate, parity)
+            parity = _convert_and_prove(source, candidate, verbose)
+            _write(source, candidate, parity)
     except OSError as ex:
         raise ExportError(f"the ONNX cannot be written: {ex.strerror}") from ex
     return parity
 
 
-def _write(graph: Path, candidate: Path, parity: Parity) -> None:
-    folder = graph.parent
+def _write(source: _Source, candidate: Path, parity: Parity) -> None:
+    folder = source.graph.parent
     # Alone: two exports at a time would pair one's parity.json with the other's
     # model.onnx, and a service that reads in between would find none proved.
     with locked(folder):
         # Deleted and uploaded again, or trained again, while it was converted: the
         # weights that were proved are not those that lie there.
-        if source_digest(graph) != parity.saved_model:
+        if source.digest() != parity.saved_model:
             raise ExportError(
                 "the bundle was replaced while it was converted; nothing was written,"
                 " convert it again"
@@ -80,35 +97,35 @@ def _write(graph: Path, candidate: Path, parity: Parity) -> None:
         replace_file(folder / ONNX, candidate.read_bytes())
 
 
-def _open(folder: Path) -> tuple[Bundle | None, Path]:
-    """The bundle, if it is one, and the file of its TensorFlow model."""
+def _open(folder: Path) -> _Source:
     if (folder / PARAMS).is_file():
         bundle = open_bundle(folder)
         if bundle.tensorflow_model is None:
             raise BundleError(f"{SAVED_MODEL} is missing: there is nothing to convert")
-        return bundle, bundle.tensorflow_model
+        return _Source(bundle.tensorflow_model, bundle)
     if not (folder / SAVED_MODEL).is_file():
         raise BundleError(
             f"{folder} is neither a bundle nor a SavedModel: it has no {SAVED_MODEL}"
         )
-    return None, folder / SAVED_MODEL
+    return _Source(folder / SAVED_MODEL, None)
 
 
-def _convert_and_prove(
-    graph: Path, candidate: Path, bundle: Bundle | None, verbose: bool
-) -> Parity:
+def _convert_and_prove(source: _Source, candidate: Path, verbose: bool) -> Parity:
     # TensorFlow's chatter begins at its import, so that is behind quiet_stderr too.
     from exporter.convert import convert
     from exporter.parity import prove
     from runtime.backends.onnx import open_onnx
     from runtime.backends.saved_model import SavedModelBackend
 
+    bundle = source.bundle
     how = bundle.params.preprocess if bundle else Preprocess()
     sample = bundle.read_sample() if bundle else None
-    digest = source_digest(graph)
+    digest = source.digest()
     try:
         tensorflow = (
-            open_tensorflow(bundle) if bundle else SavedModelBackend(graph.parent)
+            open_tensorflow(bundle)
+            if bundle
+            else SavedModelBackend(source.graph.parent)
         )
     except BackendError as ex:
         raise ExportError(str(ex)) from ex

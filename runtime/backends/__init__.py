@@ -156,14 +156,17 @@ def check_proof(bundle: Bundle) -> bool:
             return False
         digest = sha256_of(bundle.path / ONNX)
         graph = bundle.tensorflow_model
-        source = source_digest(graph) if graph else ""
+        source = source_digest(graph, bundle.nodes) if graph else ""
     except OSError as ex:
         raise BundleError(f"{ONNX} cannot be read: {ex.strerror}") from ex
     if digest != parity.sha256:
         raise BundleError(f"{ONNX} is not the one that parity.json proved")
     # A bundle of ONNX alone has left its SavedModel behind.
     if graph and parity.saved_model and source != parity.saved_model:
-        raise BundleError(f"{ONNX} was proved against another {graph.name}")
+        raise BundleError(
+            f"{ONNX} was proved against another {graph.name}"
+            + (", or other nodes of it" if bundle.nodes else "")
+        )
     return True
 
 

@@ -88,7 +88,9 @@ def load_graph(
             " placeholder then, and params.json must tell the values of a row in"
             " 'features', or 'img_channels' of images"
         )
-    return Signature(function, {fed: taken}, {answering: given})
+    # Specs, and not the tensors: they would keep the whole graph in memory.
+    spec_of = tensorflow.TensorSpec.from_tensor
+    return Signature(function, {fed: spec_of(taken)}, {answering: spec_of(given)})
 
 
 def _read(tensorflow: Any, path: Path) -> Any:
@@ -111,7 +113,7 @@ def _settle(node: Any) -> None:
 
 
 def _is_open(node: Any) -> bool:
-    # No axes: what TensorFlow before 1.2 wrote of every shape with a free axis.
+    # No axes: what early TensorFlow wrote of every shape with a free one.
     return node.op in _PLACEHOLDERS and not node.attr["shape"].shape.dim
 
 

@@ -120,11 +120,12 @@ def test_a_graph_without_variables_is_a_frozen_one(tmp_path: Path, file: str) ->
     bundle = open_bundle(with_graph(tmp_path, file, GRAPH_DEF, **NODES))
     assert bundle.frozen_graph == bundle.tensorflow_model == tmp_path / file
     assert not bundle.has_saved_model
+    assert bundle.nodes == ("x", "y")
 
 
 def test_a_saved_model_is_no_frozen_graph(tmp_path: Path) -> None:
     bundle = open_bundle(CASES / "whole")
-    assert bundle.frozen_graph is None
+    assert (bundle.frozen_graph, bundle.nodes) == (None, ())
     assert bundle.tensorflow_model == CASES / "whole" / "saved_model.pb"
     assert open_bundle(CASES / "onnx-alone").tensorflow_model is None
 

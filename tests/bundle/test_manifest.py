@@ -134,17 +134,17 @@ def test_digest_of_a_saved_model_is_that_of_its_graph_and_weights(
     assert source_digest(tmp_path / "saved_model.pb") != expected
 
 
-def test_digest_of_a_frozen_graph_is_that_of_its_file(tmp_path: Path) -> None:
-    """Of its one line, by sha256sum."""
+def test_digest_of_a_frozen_graph_is_that_of_its_file_and_nodes(tmp_path: Path) -> None:
+    """And of the nodes between which it is run; of its lines, by sha256sum."""
     (tmp_path / "graph.pb").write_bytes(b"abc")
     expected = subprocess.run(
         ["sha256sum"],
-        input=f"graph.pb {ABC}\n",
+        input=f"graph.pb {ABC}\nx\ny\n",
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()[0]
-    assert source_digest(tmp_path / "graph.pb") == expected
+    assert source_digest(tmp_path / "graph.pb", ("x", "y")) == expected
 
 
 def test_digest_of_no_saved_model_is_empty(tmp_path: Path) -> None:

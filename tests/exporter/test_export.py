@@ -174,6 +174,22 @@ def test_onnx_of_another_frozen_graph_is_not_served(tmp_path):
         check_proof(open_bundle(folder))
 
 
+def test_onnx_between_other_nodes_than_params_json_names_is_not_served(tmp_path):
+    """Its one output would be taken for the one that is wanted."""
+
+    def build(v1):
+        rows(v1)
+        v1.nn.softmax(v1.get_default_graph().get_tensor_by_name("scores:0"), name="p")
+
+    folder = write_frozen_bundle(tmp_path, frozen(build))
+    export(folder)
+    write_frozen_bundle(tmp_path, frozen(build), outputNode="p")
+    opened = open_backend(open_bundle(folder), BackendOptions())
+    assert opened.backend.name == "tensorflow"
+    assert [spec.name for spec in opened.backend.outputs] == ["p"]
+    assert f"proved against another {FILE}" in opened.fallback_reason
+
+
 def test_a_frozen_graph_without_the_named_node_cannot_be_loaded(tmp_path):
     folder = write_frozen_bundle(tmp_path, frozen(rows), inputNode="input_1")
     with pytest.raises(ExportError, match=f"{FILE} has no node 'input_1'"):
@@ -234,9 +250,9 @@ def test_a_bundle_replaced_meanwhile_is_left_as_it_is(folder, monkeypatch):
 
     prove = exporter.export._convert_and_prove
 
-    def replace(graph, *arguments):
-        parity = prove(graph, *arguments)
-        weights = graph.parent / "variables" / "variables.data-00000-of-00001"
+    def replace(source, *arguments):
+        parity = prove(source, *arguments)
+        weights = folder / "variables" / "variables.data-00000-of-00001"
         weights.write_bytes(weights.read_bytes()[::-1])
         return parity
 

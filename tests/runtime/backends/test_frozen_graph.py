@@ -109,7 +109,7 @@ def shapeless(v1):
 
 
 def early_tensorflow():
-    """Before 1.2 a shape with a free axis was written as one without axes."""
+    """A shape with a free axis was written as one without axes (producer below 24)."""
     import tensorflow as tf
 
     graph = tf.compat.v1.GraphDef.FromString(frozen(rows))
