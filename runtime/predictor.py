@@ -47,7 +47,7 @@ class Predictor:
             ``bundle.errors`` and ``runtime.errors``.
         """
         model = self._registry.get(name)
-        channels = model.bundle.params.img_channels
+        channels = model.img_channels
         if not channels:
             raise InvalidInput(
                 f"model {name!r} takes no images: its params.json has no img_channels"
