@@ -27,6 +27,7 @@ from tests.end_to_end.conftest import (
     PATIENCE,
     RUNTIME,
     WAITRESS,
+    run,
     run_python,
     serving,
 )
@@ -39,8 +40,9 @@ ROWS = np.array([[1, 0, 0], [0, 2, 1], [0, 0, 1]], np.float32)
 FROZEN = """
 import sys
 from pathlib import Path
-from tests.frozen import write_image_bundle
-write_image_bundle(Path(sys.argv[1]))
+from tests.frozen import frozen, pixels, write_frozen_bundle
+graph = frozen(lambda v1: pixels(v1, channels=3))
+write_frozen_bundle(Path(sys.argv[1]), graph, name="classic")
 """
 
 
@@ -171,16 +173,25 @@ def test_a_row_in_protobuf_is_answered_by_predictions(service, path):
     assert reply.headers["Content-Type"] == "application/x-protobuf"
 
 
-def test_a_frozen_graph_answers_its_five_best_labels(service):
-    reply = service.image(png(np.full((2, 2, 3), 9, np.uint8)), "classic")
-    assert reply.status_code == 200
-    assert set(reply.json()) == {"filename", "labels"}
-    assert reply.json()["filename"] == "x.png"
-    labels = reply.json()["labels"]
-    assert all(set(label) == {"label", "probability"} for label in labels)
-    probabilities = [label["probability"] for label in labels]
-    assert probabilities == sorted(probabilities, reverse=True)
+# The graph's first four values are 10, 20, 30 and 40; the third class is fed by two.
+PIXELS = np.zeros((2, 2, 3), np.uint8)
+PIXELS.reshape(-1)[:4] = 10, 20, 30, 40
+BEST = [("two", 70.0), ("one", 20.0), ("zero", 10.0)]
+
+
+def test_a_frozen_graph_answers_its_best_labels(service):
+    reply = service.image(png(PIXELS), "classic")
+    labels = [{"label": label, "probability": score} for label, score in BEST]
+    assert reply.json() == {"filename": "x.png", "labels": labels}
     assert reply.headers["X-Model-Backend"] == "tensorflow/cpu"
+
+
+def test_a_frozen_graph_that_was_converted_answers_so_from_onnx(service):
+    run("exporter convert classic", service.folder)
+    reply = service.image(png(PIXELS), "classic")
+    answered = [(best["label"], best["probability"]) for best in reply.json()["labels"]]
+    assert answered == BEST
+    assert reply.headers["X-Model-Backend"] == "onnxruntime/CPUExecutionProvider"
 
 
 def test_any_model_answers_so_on_request(service, digit):
