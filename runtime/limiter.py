@@ -6,7 +6,7 @@ import ipaddress
 import math
 import threading
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from limits import (
     RateLimitItem,
@@ -21,15 +21,14 @@ from limits.strategies import FixedWindowRateLimiter
 from runtime.config import RATE
 
 _UNITS: dict[str, tuple[type[RateLimitItem], str]] = {
-    "S": (RateLimitItemPerSecond, "second"),
-    "M": (RateLimitItemPerMinute, "minute"),
-    "H": (RateLimitItemPerHour, "hour"),
-    "D": (RateLimitItemPerDay, "day"),
+    "S": (RateLimitItemPerSecond, "a second"),
+    "M": (RateLimitItemPerMinute, "a minute"),
+    "H": (RateLimitItemPerHour, "an hour"),
+    "D": (RateLimitItemPerDay, "a day"),
 }
 
 
-@dataclass(frozen=True)
-class Allowance:
+class Allowance(NamedTuple):
     """What a client may still do.
 
     Attributes:
@@ -53,6 +52,9 @@ class RateLimiter:
     A window begins with a client's first request. The counts are this process' own:
     where several serve, a client may make as many times more. They are forgotten when
     their window ends, so that memory holds one count a client of the last window.
+
+    Attributes:
+        unit: ``a second``, ``an hour`` …
 
     Args:
         rate: ``100-S`` is 100 requests a second; M, H and D are a minute, an hour and

@@ -1,6 +1,7 @@
 """The service's log: plain or JSON lines, to standard error or to a file a day.
 
-Our own loggers only: a library's chatter is its user's to ask for. ``runtime.access``
+Our own loggers, and those of libraries that tell of failures in the background: other
+chatter is its user's to ask for. ``runtime.access``
 has a line of each request, ``runtime.monit`` CERN MONIT's record of it; both log one
 dict of fields, and not a sentence.
 """
@@ -24,7 +25,7 @@ from pythonjsonlogger.json import JsonFormatter
 from runtime.config import Config, ConfigError
 from runtime.journey import CURRENT
 
-LOGGERS = ("bundle", "runtime", "waitress")
+LOGGERS = ("bundle", "opentelemetry", "runtime", "waitress")
 access = logging.getLogger("runtime.access")
 monit = logging.getLogger("runtime.monit")
 
@@ -85,6 +86,8 @@ _BARE = re.compile(r"[^\s\"=\\]+")
 
 
 def _escape(text: str) -> str:
+    if text.isprintable():  # nearly always, and much quicker
+        return text
     return _CONTROL.sub(lambda found: repr(found.group())[1:-1], text)
 
 
@@ -93,7 +96,7 @@ def _logfmt(fields: Mapping[str, Any]) -> str:
     pairs = []
     for name, value in fields.items():
         text = str(value)
-        if not _BARE.fullmatch(text):
+        if isinstance(value, str) and not _BARE.fullmatch(text):
             quoted = text.replace("\\", "\\\\").replace('"', '\\"')
             text = f'"{quoted}"'
         pairs.append(f"{name}={text}")

@@ -16,7 +16,7 @@ from runtime.logs import access, monit
 _STAGES: tuple[Stage, ...] = ("queue", "decode", "infer", "encode")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Answered:
     """A request whose answer is ready.
 

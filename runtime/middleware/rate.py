@@ -37,6 +37,6 @@ class Rate:
         if allowance.is_exceeded:
             resp.set_header("Retry-After", str(allowance.wait))
             raise RateLimited(
-                f"Limit exceeded: {allowance.limit} requests a {self._limiter.unit}"
+                f"Limit exceeded: {allowance.limit} requests {self._limiter.unit}"
                 f" are allowed; try again in {allowance.wait} s"
             )
