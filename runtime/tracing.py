@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 
 from runtime.config import ConfigError
@@ -85,9 +86,11 @@ class Tracing:
                 resource = Resource.create({"service.name": SERVICE}).merge(
                     OTELResourceDetector().detect()
                 )
-                # It flushes at exit by itself.
-                provider = TracerProvider(resource=resource)
+                provider = TracerProvider(resource=resource, shutdown_on_exit=False)
                 provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+                # What is not yet sent is sent at exit. atexit, which the provider would
+                # take, does not run in a child of multiprocessing: a server's worker.
+                Finalize(None, provider.shutdown, exitpriority=0)
                 self._tracer = provider.get_tracer("runtime")
             return self._tracer
 

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 
-from tests.end_to_end.conftest import PATIENCE, RUNTIME, serving
+from tests.end_to_end.conftest import PATIENCE, RUNTIME, run_python, serving
 from tests.examples import write_bundle
 from tests.forms import png
 
@@ -21,7 +21,7 @@ TRACE, PARENT = "0123456789abcdef" * 2, "fedcba9876543210"
 class Collector(BaseHTTPRequestHandler):
     """Keeps what is posted to /v1/traces."""
 
-    def do_POST(self):  # noqa: N802
+    def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/v1/traces":
             self.server.requests.append(ExportTraceServiceRequest.FromString(body))
@@ -50,9 +50,20 @@ def plain(attributes):
     return {a.key: getattr(a.value, a.value.WhichOneof("value")) for a in attributes}
 
 
+def read(collector):
+    """The spans by name, and their resource."""
+    spans = {}
+    for request in collector.requests:
+        (of_resource,) = request.resource_spans
+        resource = plain(of_resource.resource.attributes)
+        for of_scope in of_resource.scope_spans:
+            spans.update({span.name: span for span in of_scope.spans})
+    return spans, resource
+
+
 @pytest.fixture
 def collected(tmp_path):
-    """The spans of some requests, by name, and their resource."""
+    """What a collector got of some requests, and the server's log."""
     write_bundle(tmp_path / "models" / "linear" / "1")
     with collecting() as collector:
         command = (
@@ -78,13 +89,7 @@ def collected(tmp_path):
             # What is not yet sent is sent when it ends.
             server.process.terminate()
             assert server.process.wait(PATIENCE) == 0
-        spans = {}
-        for request in collector.requests:
-            (of_resource,) = request.resource_spans
-            resource = plain(of_resource.resource.attributes)
-            for of_scope in of_resource.scope_spans:
-                spans.update({span.name: span for span in of_scope.spans})
-        yield spans, resource, (tmp_path / "server.log").read_text()
+        yield *read(collector), (tmp_path / "server.log").read_text()
 
 
 def test_a_collector_gets_what_the_conventions_say(collected):
@@ -114,16 +119,62 @@ def test_a_collector_gets_what_the_conventions_say(collected):
     )
     assert TRACE in log
 
-    # The stages that the predictor writes down are the span's children.
-    for stage in {"queue", "decode", "infer", "encode"} & spans.keys():
-        child = spans[stage]
-        assert child.parent_span_id == span.span_id
-        assert child.trace_id == span.trace_id
-        assert span.start_time_unix_nano <= child.start_time_unix_nano
-        assert child.start_time_unix_nano <= child.end_time_unix_nano
-        assert child.end_time_unix_nano <= span.end_time_unix_nano
-
     missing = spans["GET /params/{name}"]
     assert not missing.parent_span_id
     assert plain(missing.attributes)["http.response.status_code"] == 404
     assert missing.status.code == missing.status.STATUS_CODE_UNSET
+
+
+STAGES = """
+import multiprocessing, os, sys
+os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = sys.argv[1]
+os.environ["OTEL_SERVICE_NAME"] = "mine"
+import falcon
+from falcon.testing import TestClient
+from runtime.middleware.watch import Render, Watch
+from runtime.tracing import Tracing
+
+class Answer:
+    def on_get(self, req, resp):
+        for stage in ("queue", "decode", "infer", "encode"):
+            with req.context.journey.stage(stage):
+                pass
+
+    def on_post(self, req, resp):
+        raise falcon.HTTPServiceUnavailable()
+
+app = falcon.App(middleware=[Watch(frozenset(), Tracing()), Render()])
+app.add_route("/answer", Answer())
+client = TestClient(app)
+
+def work():
+    client.simulate_post("/answer")
+
+# As servers start their workers: the application is made, and then they fork.
+worker = multiprocessing.get_context("fork").Process(target=work)
+worker.start()
+worker.join()
+client.simulate_get("/answer")
+"""
+
+
+def test_stages_are_children_and_a_worker_sends_its_own_at_its_end(tmp_path):
+    with collecting() as collector:
+        url = f"http://127.0.0.1:{collector.server_port}"
+        done = run_python(STAGES, tmp_path, url)
+        assert (done.returncode, done.stderr) == (0, "")
+        spans, resource = read(collector)
+    assert resource["service.name"] == "mine"
+    span = spans["GET /answer"]
+    start = span.start_time_unix_nano
+    for stage in ("queue", "decode", "infer", "encode"):
+        child = spans[stage]
+        assert child.parent_span_id == span.span_id
+        assert child.trace_id == span.trace_id
+        assert start <= child.start_time_unix_nano <= child.end_time_unix_nano
+        start = child.end_time_unix_nano
+    assert start <= span.end_time_unix_nano
+
+    failed = spans["POST /answer"]
+    assert failed.status.code == failed.status.STATUS_CODE_ERROR
+    assert plain(failed.attributes)["error.type"] == "503"
