@@ -46,6 +46,10 @@ _ROUTES = (
     ("GET", "/params/{name}", "a model's params.json"),
     ("DELETE", "/delete/{name}", "delete a model with all its versions"),
     ("DELETE", "/delete", "the same, with the multipart field model"),
+    ("GET", "/status", "the machine, this process and its requests"),
+    ("GET", "/metrics", "for Prometheus"),
+    ("GET", "/livez", "200 while the process answers; /healthz is the same"),
+    ("GET", "/readyz", "200 when it should get requests, else 503 and why"),
 )
 
 
