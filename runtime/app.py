@@ -39,7 +39,13 @@ from runtime.publisher import Publisher
 from runtime.registry import ModelRegistry
 from runtime.resources.models import Delete, ModelParams, Models, Upload
 from runtime.resources.page import Page
-from runtime.resources.predict import PredictImage
+from runtime.resources.predict import (
+    Predict,
+    PredictImage,
+    PredictJson,
+    PredictProto,
+)
+from runtime.resources.reply import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +117,7 @@ def create_app(services: Services, config: Config) -> App:
     application: App = falcon.App()
     handlers = Handlers(
         {
-            falcon.MEDIA_JSON: JSONHandler(dumps=_to_json, loads=orjson.loads),
+            falcon.MEDIA_JSON: JSONHandler(dumps=to_json, loads=orjson.loads),
         }
     )
     application.req_options.media_handlers = handlers
@@ -121,7 +127,10 @@ def create_app(services: Services, config: Config) -> App:
     for error, status in STATUS.items():
         application.add_error_handler(error, _answer_with(status))
 
-    predict_image = PredictImage(services.predictor, config.max_body_bytes)
+    predicting = (services.predictor, config.max_body_bytes)
+    predict_image = PredictImage(*predicting)
+    predict_json = PredictJson(*predicting)
+    predict_proto = PredictProto(*predicting)
     delete = Delete(services.publisher, config.max_body_bytes)
     route = application.add_route
     base = config.base
@@ -131,8 +140,13 @@ def create_app(services: Services, config: Config) -> App:
     route(base + "/upload", Upload(services.publisher))
     route(base + "/delete", delete)
     route(base + "/delete/{name}", delete, suffix="named")
+    route(base + "/predict", Predict(predict_image, predict_json, predict_proto))
     route(base + "/predict/image", predict_image)
     route(base + "/image", predict_image)
+    route(base + "/predict/json", predict_json)
+    route(base + "/json", predict_json)
+    route(base + "/predict/proto", predict_proto)
+    route(base + "/proto", predict_proto)
     return application
 
 
@@ -191,12 +205,6 @@ _SENTENCES: dict[object, str] = {
     falcon.HTTP_404: "there is no such route; GET / lists those there are",
     falcon.HTTP_500: "the server failed on this request; its log says why",
 }
-
-
-def _to_json(media: object) -> bytes:
-    # A line's end, or two replies run together in a terminal.
-    option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps(media, option=option)
 
 
 def _set_up_logs(config: Config) -> None:

@@ -26,6 +26,7 @@ from runtime.backends import (
     open_saved_model,
 )
 from runtime.errors import BackendError
+from runtime.rows import check_features
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,9 @@ class Model:
         self._lock = threading.Lock()
         self.output = _main_output(bundle, self.backend.outputs)
         _check_labels(bundle, self.output)
+        check_features(bundle.params.features, self.backend.inputs)
+        self.img_channels = bundle.params.img_channels
+        self.answers_labels = False
         if bundle.params.img_channels:
             _check_takes_images(bundle, self.backend.inputs, self.output)
             self._check_answers_images()
