@@ -94,6 +94,19 @@ def test_go_null_options_are_no_options() -> None:
     assert params_from_json({"name": "m", "options": None}).options == ()
 
 
+def test_features_keep_their_order_and_are_written(tmp_path: Path) -> None:
+    params = params_from_json({"name": "m", "features": ["pt", "eta", "phi"]})
+    assert params.features == ("pt", "eta", "phi")
+    write_params(tmp_path, params)
+    content = json.loads((tmp_path / "params.json").read_bytes())
+    assert content["features"] == ["pt", "eta", "phi"]
+
+
+def test_without_features_there_are_none() -> None:
+    assert params_from_json({"name": "m"}).features == ()
+    assert params_from_json({"name": "m", "features": None}).features == ()
+
+
 def test_file_with_a_byte_order_mark_reads(tmp_path: Path) -> None:
     assert read(tmp_path, b'\xef\xbb\xbf{"name": "m"}').name == "m"
 
@@ -177,6 +190,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"options": {}}, "'options' must be a list of texts"),
     ({"options": 0}, "'options' must be a list of texts"),
     ({"options": False}, "'options' must be a list of texts"),
+    ({"features": "a"}, "'features' must be a list of texts"),
+    ({"features": [1]}, "'features' must be a list of texts"),
+    ({"features": {"a": 1}}, "'features' must be a list of texts"),
+    ({"features": ["a", ""]}, "'features' must name each value of a row"),
+    ({"features": ["a", "b", "a"]}, "'features' must name each value of a row"),
     ({"preprocess": []}, "'preprocess' must be a JSON object"),
     ({"preprocess": "no"}, "'preprocess' must be a JSON object"),
     ({"preprocess": {"sclae": 1}}, "'preprocess' has an unknown key 'sclae'"),

@@ -173,7 +173,7 @@ def test_many_first_requests_load_one_model(store):
 
     registry = ModelRegistry(store, open_slowly, limit=2)
     with ThreadPoolExecutor(8) as pool:
-        futures = [pool.submit(registry.get, "linear") for _ in range(8)]
+        futures = [pool.submit(registry.get, ModelSpec("linear")) for _ in range(8)]
         go.set()
         models = {id(future.result(timeout=10)) for future in futures}
     assert len(models) == len(opened) == 1
@@ -192,7 +192,7 @@ def test_one_model_loading_does_not_hold_up_another(store):
 
     registry = ModelRegistry(store, open_one, limit=2)
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(registry.get, "slow")
+        slow = pool.submit(registry.get, ModelSpec("slow"))
         assert started.wait(10)
         assert registry.get(ModelSpec("quick")).version == 1
         go.set()
@@ -230,9 +230,9 @@ def test_a_request_that_waited_does_not_bring_an_old_version_back(store):
 
     registry = ModelRegistry(store, open_slowly, limit=2)
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(registry.get, "linear")
+        first = pool.submit(registry.get, ModelSpec("linear"))
         assert started.wait(10)
-        waiting = pool.submit(registry.get, "linear")
+        waiting = pool.submit(registry.get, ModelSpec("linear"))
         publish(store)
         go.set()
         first.result(timeout=10)
@@ -302,7 +302,7 @@ def test_while_a_version_loads_for_long_the_old_one_answers(store, monkeypatch):
     registry.get(ModelSpec("linear"))
     publish(store)
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(registry.get, "linear")
+        loading = pool.submit(registry.get, ModelSpec("linear"))
         assert opener.started.wait(10)
         assert registry.get(ModelSpec("linear")).version == 1
         opener.go.set()
@@ -343,9 +343,9 @@ def test_who_asks_while_a_version_loads_shortly_gets_the_new_one(store, monkeypa
     registry.get(ModelSpec("linear"))
     publish(store)
     with ThreadPoolExecutor(2) as pool:
-        loading = pool.submit(registry.get, "linear")
+        loading = pool.submit(registry.get, ModelSpec("linear"))
         assert opener.started.wait(10)
-        waiting = pool.submit(registry.get, "linear")
+        waiting = pool.submit(registry.get, ModelSpec("linear"))
         opener.go.set()
         assert loading.result(timeout=10).version == 2
         assert waiting.result(timeout=10).version == 2
