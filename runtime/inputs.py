@@ -61,7 +61,9 @@ def flatten(what: str, value: object) -> Nested:
         if len(lengths) > 1 or len(shape) == _MAX_AXES:
             break
         shape.append(len(level[0]))
-        level = list(itertools.chain.from_iterable(level))
+        level = (
+            level[0] if len(level) == 1 else list(itertools.chain.from_iterable(level))
+        )
     if list in set(map(type, level)):
         problem = (
             f"is nested more than {_MAX_AXES} deep"

@@ -141,10 +141,10 @@ def read_body(req: falcon.Request, max_bytes: int) -> bytes:
         TooLarge: it is above its limit.
     """
     _check_length(req, max_bytes)
-    stream = read_stream(req)
     chunks = []
-    left = max_bytes + 1
-    while left > 0 and (chunk := stream.read(left)):
+    # Falcon's bounded stream takes a short read for a whole one.
+    left = max_bytes + 1 if req.content_length is None else req.content_length
+    while left > 0 and (chunk := req.stream.read(left)):
         chunks.append(chunk)
         left -= len(chunk)
     body = b"".join(chunks)
