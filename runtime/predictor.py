@@ -141,7 +141,7 @@ class Predictor:
             items = _of_rows(model, rows)
         journey.items = len(items)
         outputs = _run_items(model, items, journey)
-        inputs_for = lambda other: _inputs(other, _of_rows(other, rows))  # noqa: E731
+        inputs_for = functools.partial(_row_inputs, rows=rows)
         return self._scores(spec, model, [outputs], [(inputs_for, outputs)], journey)
 
     def predict_inputs(
@@ -162,7 +162,7 @@ class Predictor:
         with journey.stage("decode"):
             arrays = _of_inputs(model, inputs)
         lengths = {array.shape[0] if array.ndim else 1 for array in arrays.values()}
-        journey.items = max(lengths)
+        journey.items = max(lengths, default=1)
         try:
             outputs = _run(model, arrays, journey)
         except BackendError as ex:
@@ -266,6 +266,10 @@ def _of_rows(model: Model, rows: Rows) -> NDArray[Any]:
     features = model.bundle.params.features
     (items,) = to_row_input(rows, model.backend.inputs, features).values()
     return items
+
+
+def _row_inputs(model: Model, rows: Rows) -> dict[str, NDArray[Any]]:
+    return _inputs(model, _of_rows(model, rows))
 
 
 def _of_inputs(model: Model, inputs: Mapping[str, object]) -> dict[str, NDArray[Any]]:

@@ -342,6 +342,17 @@ def test_too_many_pixels_for_a_model_of_free_size_are_refused(config, publish):
     assert "pixels are more than 1048576" in error_of(reply)
 
 
+def test_a_model_without_inputs_is_asked_without_any(ask, publish):
+    constant = onnx_of(
+        [("Identity", ["seven"], ["y"], {})],
+        [],
+        [("y", 1, ())],
+        seven=np.array(7, np.float32),
+    )
+    publish("seven", constant)
+    assert ask({"inputs": {}, "model": "seven"}).json == {"outputs": {"y": 7}}
+
+
 def test_a_zero_inside_a_text_is_kept(ask, publish):
     publish("texts", identity(STRING, "n"))
     reply = ask({"inputs": {"x": ["a\0b"]}, "model": "texts"})
