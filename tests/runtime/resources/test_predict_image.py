@@ -2,6 +2,7 @@
 
 import pytest
 
+from runtime.model import Model
 from tests.examples import WEIGHTS, linear_onnx
 from tests.forms import form, multipart, png
 from tests.runtime.graphs import brightness, identity, onnx_of, total
@@ -167,6 +168,20 @@ def test_who_does_not_ask_for_labels_gets_the_array(ask, linear, accept):
 
 def test_an_error_is_json_whatever_the_accept_header_asks_for(ask, linear):
     error_of(ask(b"hello", accept=LABELS))
+
+
+def test_a_model_that_answers_labels_does_so_unasked(ask, linear, monkeypatch):
+    init = Model.__init__
+
+    def of_tfaas_first_kind(self, *args, **more):
+        init(self, *args, **more)
+        self.answers_labels = True
+
+    monkeypatch.setattr(Model, "__init__", of_tfaas_first_kind)
+    reply = ask(A)
+    assert reply.json == {"filename": "0.png", "labels": BEST_A}
+    assert reply.headers["Content-Type"] == "application/json"
+    assert ask(A, top="1").json["labels"] == BEST_A[:1]
 
 
 @pytest.mark.parametrize("top", ["0", "-1", "1.5", "five", "", "1" * 400, "٣"])
