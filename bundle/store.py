@@ -138,9 +138,7 @@ class ModelStore:
                 break
             with contextlib.suppress(ModelNotFound):
                 return self.version(name, numbers[-1])
-        raise ModelNotFound(
-            f"there is no model {name[:128]!r}; GET /models lists those there are"
-        )
+        raise _no_model(name)
 
     def labelled(self, name: str, label: str) -> Version:
         """The version that a label points to.
@@ -236,9 +234,14 @@ class ModelStore:
         Raises:
             ModelNotFound: it is not there.
         """
+        if not MODEL_NAME.fullmatch(name):
+            raise _no_model(name)
         folder = self.root / name
         path = folder / str(number) if number else folder
         try:
+            # The folder of the versions is there in any case.
+            if not number:
+                (folder / PARAMS).stat()
             return Version(name, number, path, _state(path))
         except FileNotFoundError:
             raise ModelNotFound(f"model {name!r} has no version {number}") from None
@@ -413,6 +416,12 @@ class ModelStore:
                 _remove_if_empty(folder)
                 raise
             return number
+
+
+def _no_model(name: str) -> ModelNotFound:
+    return ModelNotFound(
+        f"there is no model {name[:128]!r}; GET /models lists those there are"
+    )
 
 
 def _state(folder: Path) -> tuple[int, ...]:

@@ -49,7 +49,13 @@ from runtime.resources.health import Live, Preloader, Ready
 from runtime.resources.metrics import Metrics
 from runtime.resources.models import Delete, ModelParams, Models, Upload
 from runtime.resources.page import Page
-from runtime.resources.predict import PredictImage
+from runtime.resources.predict import (
+    Predict,
+    PredictImage,
+    PredictJson,
+    PredictProto,
+)
+from runtime.resources.reply import to_json
 from runtime.resources.status import Status
 from runtime.tracing import Tracing
 
@@ -133,7 +139,7 @@ def create_app(services: Services, config: Config) -> App:
     application: App = falcon.App(middleware=_middleware(config, quiet))
     handlers = Handlers(
         {
-            falcon.MEDIA_JSON: JSONHandler(dumps=_to_json, loads=orjson.loads),
+            falcon.MEDIA_JSON: JSONHandler(dumps=to_json, loads=orjson.loads),
         }
     )
     application.req_options.media_handlers = handlers
@@ -145,7 +151,10 @@ def create_app(services: Services, config: Config) -> App:
     application.add_error_handler(Exception, _answer_bug)
     _tell_build()
 
-    predict_image = PredictImage(services.predictor, config.max_body_bytes)
+    predicting = (services.predictor, config.max_body_bytes)
+    predict_image = PredictImage(*predicting)
+    predict_json = PredictJson(*predicting)
+    predict_proto = PredictProto(*predicting)
     delete = Delete(services.publisher, config.max_body_bytes)
     route = application.add_route
     live = Live()
@@ -155,8 +164,13 @@ def create_app(services: Services, config: Config) -> App:
     route(base + "/upload", Upload(services.publisher))
     route(base + "/delete", delete)
     route(base + "/delete/{name}", delete, suffix="named")
+    route(base + "/predict", Predict(predict_image, predict_json, predict_proto))
     route(base + "/predict/image", predict_image)
     route(base + "/image", predict_image)
+    route(base + "/predict/json", predict_json)
+    route(base + "/json", predict_json)
+    route(base + "/predict/proto", predict_proto)
+    route(base + "/proto", predict_proto)
     route(base + "/livez", live)
     route(base + "/healthz", live)
     route(base + "/readyz", Ready(services.store, services.preloader))
@@ -266,9 +280,3 @@ _SENTENCES: dict[object, str] = {
     falcon.HTTP_500: "the server failed on this request; its log says why, beside the"
     " id that the reply's X-Request-Id gives",
 }
-
-
-def _to_json(media: object) -> bytes:
-    # A line's end, or two replies run together in a terminal.
-    option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps(media, option=option)

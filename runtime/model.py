@@ -26,6 +26,7 @@ from runtime.backends import (
     open_tensorflow,
 )
 from runtime.errors import BackendError
+from runtime.rows import check_features
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ class Model:
         self._lock = threading.Lock()
         self.output = _main_output(bundle, self.backend.outputs)
         _check_labels(bundle, self.output)
+        check_features(bundle.params.features, self.backend.inputs)
         self.img_channels = _img_channels(bundle, self.backend.inputs, self.output)
         self.answers_labels = bundle.frozen_graph is not None
         if self.img_channels:

@@ -14,6 +14,7 @@ from runtime.backends import BackendOptions
 from runtime.errors import BackendError
 from runtime.model import Model, model_of
 from runtime.registry import ModelRegistry
+from runtime.spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Publisher:
         version = self._store.install(write, check)
         # Published it is, whatever comes of this: it may be deleted by now.
         with contextlib.suppress(DomainError):
-            self._registry.get(version.name)
+            self._registry.get(ModelSpec(version.name))
         backend = trial[0].backend
         return Published(
             version.name,

@@ -13,6 +13,7 @@ from bundle.errors import BundleError, ModelNotFound
 from bundle.store import ModelStore, Version
 from runtime.errors import BackendError, ProviderError
 from runtime.model import Model
+from runtime.spec import ModelSpec
 
 logger = logging.getLogger(__name__)
 
@@ -66,14 +67,15 @@ class ModelRegistry:
         self._failed: dict[str, _Failure] = {}
         self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
-    def get(self, name: str) -> Model:
-        """The model that serves now.
+    def get(self, spec: ModelSpec) -> Model:
+        """The model that a request asks for.
 
         Raises:
             ModelNotFound: the store has none of this name.
             BackendError: no version of it can be opened.
         """
-        version = self._current(name)
+        name = spec.name
+        version = self._current(spec)
         if model := self._serving(name, version):
             return model
         lock = self._loading_lock(name)
@@ -87,10 +89,10 @@ class ModelRegistry:
             while True:
                 # Asked again: while this request waited, another may have loaded it, or
                 # a newer one.
-                version = self._current(name)
+                version = self._current(spec)
                 if model := self._serving(name, version):
                     return model
-                if model := self._load(name, version):
+                if model := self._load(spec, version):
                     return model
         finally:
             lock.release()
@@ -113,11 +115,15 @@ class ModelRegistry:
             self._loaded.pop(name, None)
             self._failed.pop(name, None)
 
-    def _current(self, name: str) -> Version:
+    def _current(self, spec: ModelSpec) -> Version:
+        if spec.version is not None:
+            return self._store.version(spec.name, spec.version)
+        if spec.label is not None:
+            return self._store.labelled(spec.name, spec.label)
         try:
-            return self._store.current(name)
+            return self._store.current(spec.name)
         except ModelNotFound:
-            self.drop(name)
+            self.drop(spec.name)
             raise
 
     def _serving(self, name: str, version: Version) -> Model | None:
@@ -154,13 +160,14 @@ class ModelRegistry:
             return None
         return model if there == version else None
 
-    def _load(self, name: str, version: Version) -> Model | None:
+    def _load(self, spec: ModelSpec, version: Version) -> Model | None:
         """Load a version; None if the store or what failed is to be asked again."""
+        name = spec.name
         try:
             model = self._open_model(version)
         except _LOAD_ERRORS as ex:
             # Deleted or replaced while it was read: look again.
-            if self._current(name) != version:
+            if self._current(spec) != version:
                 return None
             logger.error(
                 "%s version %d cannot be loaded: %s",

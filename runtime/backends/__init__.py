@@ -204,6 +204,22 @@ def _open_onnx(bundle: Bundle, options: BackendOptions) -> Backend:
     return open_onnx(bundle.path / ONNX, options)
 
 
+def check_names(specs: tuple[TensorSpec, ...], inputs: Mapping[str, object]) -> None:
+    """Compare the names of inputs with a model's.
+
+    Raises:
+        ShapeError: an input is missing or unknown.
+    """
+    names = [spec.name for spec in specs]
+    if unknown := sorted(inputs.keys() - set(names)):
+        raise ShapeError(
+            f"the model has no input {unknown[0][:128]!r}; its inputs are"
+            f" {', '.join(names)}"
+        )
+    if missing := [name for name in names if name not in inputs]:
+        raise ShapeError(f"input {missing[0]!r} is missing")
+
+
 def check_inputs(
     specs: tuple[TensorSpec, ...], inputs: Mapping[str, NDArray[Any]]
 ) -> None:
@@ -212,14 +228,8 @@ def check_inputs(
     Raises:
         ShapeError: names what was expected and what came.
     """
-    names = [spec.name for spec in specs]
-    if unknown := sorted(inputs.keys() - set(names)):
-        raise ShapeError(
-            f"the model has no input {unknown[0]!r}; its inputs are {', '.join(names)}"
-        )
+    check_names(specs, inputs)
     for spec in specs:
-        if spec.name not in inputs:
-            raise ShapeError(f"input {spec.name!r} is missing")
         array = inputs[spec.name]
         fits = array.ndim == len(spec.shape) and all(
             wanted in (None, got)

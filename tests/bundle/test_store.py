@@ -662,3 +662,18 @@ def test_sweep_empties_the_trash_and_keeps_the_models(store: ModelStore) -> None
     store.sweep()
     assert tree(store.root / "mnist") == tree(store.current("mnist").path.parent)
     assert [path.name for path in store.root.iterdir()] == ["mnist"]
+
+
+def test_the_folder_of_the_versions_is_no_version(store: ModelStore) -> None:
+    store.install(writer())
+    with pytest.raises(ModelNotFound, match="'mnist' has no version 0"):
+        store.version("mnist", 0)
+
+
+@pytest.mark.parametrize("name", ["../models/mnist", ".", "", "a\0b", ".trash"])
+def test_a_version_is_looked_for_in_the_store_alone(
+    store: ModelStore, name: str
+) -> None:
+    store.install(writer())
+    with pytest.raises(ModelNotFound, match="there is no model"):
+        store.version(name, 1)

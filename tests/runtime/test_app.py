@@ -238,7 +238,7 @@ def test_a_field_sent_twice_is_named(client):
     once, end = body.rsplit(b"------------------------------curlcurlcurl--", 1)
     twice = once + once + b"------------------------------curlcurlcurl--" + end
     reply = client.simulate_post("/predict/image", body=twice, headers=headers)
-    assert "'image' is there twice" in error_of(reply, 400)
+    assert "'model' is there twice" in error_of(reply, 400)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
@@ -298,7 +298,7 @@ def test_a_wrong_method_is_told_so(client, method):
     assert "POST" in reply.headers["Allow"]
 
 
-@pytest.mark.parametrize("path", ["/nosuch", "/data", "/predict", "/models/../x"])
+@pytest.mark.parametrize("path", ["/nosuch", "/data", "/predict/x", "/models/../x"])
 def test_an_unknown_route_is_told_so(client, path):
     assert "no such route" in error_of(client.simulate_get(path), 404)
 
@@ -518,9 +518,9 @@ def test_an_upload_that_is_deleted_at_once_was_an_upload(config, archive, monkey
     client = TestClient(create_app(services, config))
     get = services.registry.get
 
-    def delete_first(name):
-        services.store.delete(name)
-        return get(name)
+    def delete_first(spec):
+        services.store.delete(spec.name)
+        return get(spec)
 
     monkeypatch.setattr(services.registry, "get", delete_first)
     assert upload(client, archive).json["version"] == 1
