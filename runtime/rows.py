@@ -60,8 +60,8 @@ def to_row_input(
     Args:
         rows: N rows of F values each.
         specs: the model's inputs.
-        features: names of a row's values in the model's order, which the keys are
-            matched with; empty if params.json names none, and then the order is taken
+        features: names of a row's values in the model's order, of which each must be
+            among the keys; empty if params.json names none, and then the order is taken
             as it is.
 
     Returns:
@@ -134,9 +134,7 @@ def _order(
     keys: tuple[str, ...], features: tuple[str, ...], width: int
 ) -> list[int] | None:
     """Where in a row each of the model's values stands; None if they stand in order."""
-    if not keys:
-        return None
-    if len(keys) != width:
+    if keys and len(keys) != width:
         raise InvalidInput(f"there are {len(keys)} keys and {width} values in a row")
     if not features:
         return None
@@ -145,7 +143,8 @@ def _order(
         twice = _first(key for place, key in enumerate(keys) if places[key] != place)
         raise InvalidInput(f"the key {twice} is there twice")
     known = ", ".join(features)
-    if unknown := _first(key for key in keys if key not in features):
+    names = set(features)
+    if unknown := _first(key for key in keys if key not in names):
         raise InvalidInput(f"the model has no feature {unknown}; it has {known}")
     if missing := _first(name for name in features if name not in places):
         raise InvalidInput(f"the key {missing} is missing; the model takes {known}")

@@ -84,8 +84,15 @@ def test_many_rows_keep_their_order(ask, publish):
 
 @pytest.mark.parametrize("keys", [None, []])
 def test_no_keys_are_taken_as_go_sends_them(ask, publish, keys):
-    publish("rows", identity(), features=["a", "b", "c"])
+    publish("rows", identity())
     assert ask({"keys": keys, "values": [1, 2, 3], "model": "rows"}).json == [1, 2, 3]
+
+
+def test_no_keys_are_no_order_for_a_model_that_names_its_features(ask, publish):
+    """Taken as they stand, values in another order would be answered wrongly."""
+    publish("rows", identity(), features=["pt", "eta", "phi"])
+    reply = ask({"values": [1, 2, 3], "model": "rows"})
+    assert "the key 'pt' is missing; the model takes pt, eta, phi" in error_of(reply)
 
 
 def test_keys_are_matched_with_the_models_features(ask, publish):
