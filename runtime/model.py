@@ -28,10 +28,11 @@ from runtime.backends import (
     check_inputs,
     has_free_axes,
     open_backend,
-    open_saved_model,
+    open_tensorflow,
     zeros_of,
 )
 from runtime.errors import BackendError
+from runtime.rows import check_features
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,12 @@ class Model:
     Attributes:
         size_bytes: of the files that the engine reads: its weights, mostly.
 
+    Attributes:
+        output: the output that image predictions answer with.
+        img_channels: of the images that it takes, 1 gray or 3 colour; 0 takes none.
+        answers_labels: it is a frozen graph, of which TFaaS answers an image with the
+            best labels rather than with all scores.
+
     Raises:
         BundleError: params.json, labels or sample are not of this model.
     """
@@ -109,8 +116,10 @@ class Model:
         self._is_counted = False
         self.output = _main_output(bundle, self.backend.outputs)
         _check_labels(bundle, self.output)
-        if bundle.params.img_channels:
-            _check_takes_images(bundle, self.backend.inputs, self.output)
+        check_features(bundle.params.features, self.backend.inputs)
+        self.img_channels = _img_channels(bundle, self.backend.inputs, self.output)
+        self.answers_labels = bundle.frozen_graph is not None
+        if self.img_channels:
             self._check_answers_images()
         self._max_batch_size = self._warm(max_batch_size) if max_batch_size else None
         self.tried = self._try(bundle.read_sample())
@@ -283,7 +292,7 @@ class Model:
 
     def _try(self, sample: Sample | None) -> Tried | None:
         """Answer some of the bundle's own images: it warms the model, and shows it."""
-        if sample is None or not self.bundle.params.img_channels:
+        if sample is None or not self.img_channels:
             return None
         chosen = np.unique(np.linspace(0, len(sample.images) - 1, TRIED).astype(int))
         right = 0
@@ -338,26 +347,25 @@ def model_of(
     can_fall_back = (
         options.onnx == "prefer"
         and opened.backend.name == "onnxruntime"
-        and bundle.has_saved_model
+        and bundle.tensorflow_model is not None
     )
     return Model(
         bundle,
         version,
         opened,
-        (lambda: open_saved_model(bundle)) if can_fall_back else None,
+        (lambda: open_tensorflow(bundle)) if can_fall_back else None,
         name=name,
         max_batch_size=options.max_batch_size,
     )
 
 
 def _size_bytes(bundle: Bundle, backend: Backend) -> int:
-    # ONNX's external data may have any name; these are what the exporters of the field
-    # give it.
-    patterns = (
-        ("*.pb", "variables/**/*")
-        if backend.name == "tensorflow"
-        else ("model.onnx*", "*.data", "*.bin")
-    )
+    if backend.name == "tensorflow" and bundle.tensorflow_model:
+        patterns = [bundle.tensorflow_model.name, "variables/**/*"]
+    else:
+        # ONNX's external data may have any name; these are what the exporters of the
+        # field give it.
+        patterns = ["model.onnx*", "*.data", "*.bin"]
     try:
         found = {path for pattern in patterns for path in bundle.path.glob(pattern)}
         return sum(path.stat().st_size for path in found if path.is_file())
@@ -396,29 +404,46 @@ def _check_labels(bundle: Bundle, output: TensorSpec) -> None:
         )
 
 
-def _check_takes_images(
+def _img_channels(
     bundle: Bundle, inputs: tuple[TensorSpec, ...], output: TensorSpec
-) -> None:
-    """A model that no image could ever be answered by is refused before it serves."""
+) -> int:
+    """What params.json says; TFaaS's early ones are silent, and then the input tells.
+
+    A model that no image could ever be answered by is refused before it serves.
+    """
     channels = bundle.params.img_channels
+    if channels:
+        if problem := _problem_with_images(channels, inputs, output):
+            raise BundleError(
+                f"params.json: 'img_channels' is {channels}, and {problem}; 0 is for"
+                " models that take no images"
+            )
+        return channels
+    if bundle.frozen_graph is None or "img_channels" in bundle.params.stored:
+        return 0
+    for channels in (1, 3):
+        if not _problem_with_images(channels, inputs, output):
+            return channels
+    return 0
+
+
+def _problem_with_images(
+    channels: int, inputs: tuple[TensorSpec, ...], output: TensorSpec
+) -> str:
+    """Why no image of so many channels can be answered; empty if it can."""
     if len(inputs) != 1:
-        problem = f"the model has {len(inputs)} inputs"
-    elif len(inputs[0].shape) != 4:
-        problem = f"the input has {len(inputs[0].shape)} axes, not (N, H, W, C)"
-    elif inputs[0].dtype.kind not in "fiu":
-        problem = f"the input is {inputs[0].dtype}"
-    elif inputs[0].shape[3] != channels:
-        problem = f"the model takes {inputs[0].shape[3] or 'any number of'} channels"
-    elif output.dtype.kind not in "fiub":
-        problem = f"the output is {output.dtype}"
-    elif not output.shape:
-        problem = "the output is one number for a whole batch"
-    else:
-        return
-    raise BundleError(
-        f"params.json: 'img_channels' is {channels}, and {problem}; 0 is for models"
-        " that take no images"
-    )
+        return f"the model has {len(inputs)} inputs"
+    if len(inputs[0].shape) != 4:
+        return f"the input has {len(inputs[0].shape)} axes, not (N, H, W, C)"
+    if inputs[0].dtype.kind not in "fiu":
+        return f"the input is {inputs[0].dtype}"
+    if inputs[0].shape[3] != channels:
+        return f"the model takes {inputs[0].shape[3] or 'any number of'} channels"
+    if output.dtype.kind not in "fiub":
+        return f"the output is {output.dtype}"
+    if not output.shape:
+        return "the output is one number for a whole batch"
+    return ""
 
 
 def _check_same_tensors(preferred: Backend, fallback: Backend) -> None:
@@ -428,4 +453,4 @@ def _check_same_tensors(preferred: Backend, fallback: Backend) -> None:
         (preferred.outputs, fallback.outputs),
     ):
         if {(s.name, s.dtype) for s in ours} != {(s.name, s.dtype) for s in theirs}:
-            raise BackendError("saved_model.pb has other tensors than model.onnx")
+            raise BackendError("the TensorFlow model has other tensors than model.onnx")

@@ -134,6 +134,11 @@ class ModelRegistry:
             held = self._loaded.get((name, version))
         return held.model if held else None
 
+    def loaded(self) -> list[tuple[str, int]]:
+        """Name and version of all that is in memory, sorted."""
+        with self._lock:
+            return sorted(self._loaded)
+
     def failure(self, name: str, version: int) -> str | None:
         """Why a version does not serve, if it was tried and could not."""
         with self._lock:

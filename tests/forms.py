@@ -17,11 +17,23 @@ def png(pixels: list[list[int]]) -> bytes:
 
 def form(**fields: bytes | str) -> tuple[bytes, dict[str, str]]:
     """A multipart body as curl -F sends it, and its header."""
+    return multipart(
+        *(
+            (name, value, "x.bin" if isinstance(value, bytes) else None)
+            for name, value in fields.items()
+        )
+    )
+
+
+def multipart(
+    *parts: tuple[str, bytes | str, str | None],
+) -> tuple[bytes, dict[str, str]]:
+    """The same of parts: a field's name, its content, and a file's name or None."""
     boundary = "----------------------------curlcurlcurl"
     body = b""
-    for name, value in fields.items():
+    for name, value, filename in parts:
         content = value.encode() if isinstance(value, str) else value
-        file = '; filename="x.bin"' if isinstance(value, bytes) else ""
+        file = f'; filename="{filename}"' if filename is not None else ""
         body += (
             f"--{boundary}\r\n"
             f'Content-Disposition: form-data; name="{name}"{file}\r\n\r\n'
