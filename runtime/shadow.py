@@ -92,7 +92,7 @@ class Shadow:
             return
         if version is None or version.number == model.version:
             return
-        task = _Task(version, model, inputs_for, outputs)
+        task = _Task(version, model, inputs_for, np.atleast_1d(outputs))
         try:
             self._tasks.put_nowait(task)
         except queue.Full:
@@ -137,7 +137,7 @@ class Shadow:
                 raise BackendError(why or "the label was moved meanwhile")
             outputs, _ = shadow.run(task.inputs_for(shadow))
             # A model with a fixed batch answers more rows than there were items.
-            theirs = outputs[shadow.output.name][: len(task.outputs)]
+            theirs = np.atleast_1d(outputs[shadow.output.name])[: len(task.outputs)]
             ours_best = _best(task.model, task.outputs)
             theirs_best = _best(shadow, theirs)
             if ours_best is None or theirs_best is None:

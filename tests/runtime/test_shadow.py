@@ -142,6 +142,12 @@ def test_without_labels_numbers_agree_within_a_hundredth(tmp_path, theirs, agree
     assert bench.offer([[100.0, -50.0, 0.0]], theirs) == [agreed]
 
 
+def test_one_number_for_a_whole_request_is_compared(tmp_path):
+    bench = Bench(tmp_path, "number", labels=())
+    assert bench.offer(7.0, 7.01) == ["yes"]
+    assert bench.offer(7.0, 8.0) == ["no"]
+
+
 def test_a_fixed_batch_is_compared_by_the_rows_that_were_asked(bench):
     assert bench.offer([[1, 2, 9]], [[0, 0, 1], [9, 0, 0]]) == ["yes"]
 
