@@ -37,9 +37,12 @@ from runtime.model import open_model
 from runtime.predictor import Predictor
 from runtime.publisher import Publisher
 from runtime.registry import ModelRegistry
-from runtime.resources.models import Delete, ModelParams, Models, Upload
+from runtime.resources.labels import Label, Labels
+from runtime.resources.models import Archive, Delete, Model, Models, ModelVersion
 from runtime.resources.page import Page
+from runtime.resources.params import ModelParams, Params
 from runtime.resources.predict import PredictImage
+from runtime.resources.uploads import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +130,16 @@ def create_app(services: Services, config: Config) -> App:
     base = config.base
     route(base or "/", Page(services.catalogue, base))
     route(base + "/models", Models(services.catalogue))
+    route(base + "/models/{name}", Model(services.catalogue))
+    route(base + "/models/{name}/labels", Labels(services.catalogue))
+    route(
+        base + "/models/{name}/labels/{label}",
+        Label(services.publisher, config.max_body_bytes),
+    )
+    version = ModelVersion(services.catalogue, services.publisher)
+    route(base + "/models/{name}/{version}", version)
+    route(base + "/models/{name}/{version}/bundle", Archive(services.catalogue))
+    route(base + "/params", Params(services.publisher, config.max_body_bytes))
     route(base + "/params/{name}", ModelParams(services.catalogue))
     route(base + "/upload", Upload(services.publisher))
     route(base + "/delete", delete)

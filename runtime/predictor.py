@@ -12,6 +12,7 @@ from runtime.backends import WARMED_SIDE
 from runtime.errors import BackendError, InvalidInput
 from runtime.postprocess import postprocess
 from runtime.registry import ModelRegistry
+from runtime.spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Predictor:
             ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
             ``bundle.errors`` and ``runtime.errors``.
         """
-        model = self._registry.get(name)
+        model = self._registry.get(ModelSpec(name))
         channels = model.bundle.params.img_channels
         if not channels:
             raise InvalidInput(

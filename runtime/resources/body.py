@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
-from typing import cast
+from collections.abc import Iterator
+from typing import Any, cast
 
 import falcon
+import orjson
 from falcon.media import MultipartFormHandler
 
-from bundle.archive import Readable
+from bundle.archive import DEFAULT_LIMITS, Readable
 from bundle.errors import TooLarge
+from runtime.bundle_form import Field
 from runtime.errors import InvalidInput
 
 
@@ -98,6 +101,58 @@ def _form_handler(max_bytes: int) -> MultipartFormHandler:
     handler = MultipartFormHandler()
     handler.parse_options.max_body_part_buffer_size = max_bytes
     return handler
+
+
+def stream_form(req: falcon.Request) -> Iterator[Field]:
+    """A multipart form's fields, each to be read before the next; none is kept.
+
+    Raises:
+        InvalidInput: it is no form.
+    """
+    handler = MultipartFormHandler()
+    handler.parse_options.max_body_part_count = DEFAULT_LIMITS.members
+    length = _UNKNOWN if req.content_length is None else req.content_length
+    try:
+        stream = req.stream if req.content_length is None else req.bounded_stream
+        for part in handler.deserialize(stream, req.content_type, length):
+            if part.name is None:
+                raise InvalidInput("a part of the form has no name")
+            yield Field(part.name, part.filename, cast("Readable", part.stream))
+    except falcon.HTTPError as ex:
+        raise InvalidInput(
+            f"the multipart form cannot be read ({ex.description}); send it as curl -F"
+            " does"
+        ) from ex
+    except ValueError as ex:  # a name that is no text
+        raise InvalidInput(
+            "the multipart form cannot be read; send it as curl -F does"
+        ) from ex
+
+
+# Falcon's parser wants a length; it ends where the stream does.
+_UNKNOWN = 1 << 62
+
+
+def read_json(req: falcon.Request, max_bytes: int) -> dict[str, Any]:
+    """Read a body that is one JSON object, whatever its content type says.
+
+    Raises:
+        InvalidInput: it is none.
+        TooLarge: the body is above its limit.
+    """
+    stream = read_stream(req)
+    body = b""
+    while len(body) <= max_bytes and (chunk := stream.read(max_bytes + 1 - len(body))):
+        body += chunk
+    if len(body) > max_bytes:
+        raise TooLarge(f"the body is larger than {max_bytes} bytes")
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as ex:
+        raise InvalidInput(f"the body is not JSON: {ex}") from ex
+    if not isinstance(content, dict):
+        raise InvalidInput("the body must be one JSON object")
+    return content
 
 
 def read_stream(req: falcon.Request) -> Readable:

@@ -11,6 +11,7 @@ from runtime.backends import Opened
 from runtime.errors import BackendError
 from runtime.model import Model
 from runtime.registry import RETRY_SECONDS, ModelRegistry
+from runtime.spec import ModelSpec
 from tests.examples import write_bundle
 from tests.runtime.fakes import FakeBackend
 
@@ -66,42 +67,42 @@ def publish(store, name="linear"):
 
 def test_a_model_is_loaded_once(store, opener, registry):
     publish(store)
-    assert registry.get("linear") is registry.get("linear")
+    assert registry.get(ModelSpec("linear")) is registry.get(ModelSpec("linear"))
     assert opener.opened == [("linear", 1)]
 
 
 def test_a_new_version_serves_on_the_next_request(store, registry):
     publish(store)
-    registry.get("linear")
+    registry.get(ModelSpec("linear"))
     publish(store)
-    assert registry.get("linear").version == 2
+    assert registry.get(ModelSpec("linear")).version == 2
 
 
 def test_a_model_that_gained_a_file_is_loaded_again(store, registry):
     version = publish(store)
-    before = registry.get("linear")
+    before = registry.get(ModelSpec("linear"))
     (version.path / "new-file").touch()
-    assert registry.get("linear") is not before
+    assert registry.get(ModelSpec("linear")) is not before
 
 
 def test_a_broken_version_does_not_replace_one_that_serves(store, opener, registry):
     publish(store)
-    registry.get("linear")
+    registry.get(ModelSpec("linear"))
     opener.broken = {2}
     publish(store)
-    assert registry.get("linear").version == 1
-    assert registry.get("linear").version == 1
+    assert registry.get(ModelSpec("linear")).version == 1
+    assert registry.get(ModelSpec("linear")).version == 1
     assert opener.opened == [("linear", 1), ("linear", 2)], "and it is tried once"
 
 
 def test_after_a_broken_version_a_whole_one_serves(store, opener, registry):
     publish(store)
-    registry.get("linear")
+    registry.get(ModelSpec("linear"))
     opener.broken = {2}
     publish(store)
-    registry.get("linear")
+    registry.get(ModelSpec("linear"))
     publish(store)
-    assert registry.get("linear").version == 3
+    assert registry.get(ModelSpec("linear")).version == 3
 
 
 def test_a_broken_model_is_an_error_of_the_server(store, opener, registry):
@@ -109,7 +110,7 @@ def test_a_broken_model_is_an_error_of_the_server(store, opener, registry):
     publish(store)
     for _ in range(3):
         with pytest.raises(BackendError, match="'linear' cannot be loaded: broken"):
-            registry.get("linear")
+            registry.get(ModelSpec("linear"))
     assert opener.opened == [("linear", 1)], "and it is tried once"
 
 
@@ -117,25 +118,25 @@ def test_a_broken_bundle_is_an_error_of_the_server(store, registry):
     publish(store)
     (store.root / "linear" / "1" / "labels.txt").unlink()
     with pytest.raises(BackendError, match="labels.txt is missing"):
-        registry.get("linear")
+        registry.get(ModelSpec("linear"))
 
 
 def test_a_deleted_model_is_let_go(store, registry):
     publish(store)
-    registry.get("linear")
+    registry.get(ModelSpec("linear"))
     store.delete("linear")
     with pytest.raises(ModelNotFound):
-        registry.get("linear")
-    assert registry.peek("linear") is None
+        registry.get(ModelSpec("linear"))
+    assert registry.peek("linear", 1) is None
 
 
 def test_a_name_used_again_after_delete_serves_the_new_model(store, opener, registry):
     """TFaaS itself goes on serving the old weights."""
     publish(store)
-    before = registry.get("linear")
+    before = registry.get(ModelSpec("linear"))
     store.delete("linear")
     publish(store)
-    assert registry.get("linear") is not before
+    assert registry.get(ModelSpec("linear")) is not before
 
 
 def test_a_model_deleted_while_it_is_read_is_not_found(store, registry, opener):
@@ -147,17 +148,17 @@ def test_a_model_deleted_while_it_is_read_is_not_found(store, registry, opener):
 
     registry = ModelRegistry(store, delete_and_fail, limit=2)
     with pytest.raises(ModelNotFound):
-        registry.get("linear")
+        registry.get(ModelSpec("linear"))
 
 
 def test_the_model_unused_longest_goes_first(store, registry):
     for name in ("a", "b", "c"):
         publish(store, name)
-    registry.get("a")
-    registry.get("b")
-    registry.get("a")
-    registry.get("c")
-    loaded = [name for name in ("a", "b", "c") if registry.peek(name)]
+    registry.get(ModelSpec("a"))
+    registry.get(ModelSpec("b"))
+    registry.get(ModelSpec("a"))
+    registry.get(ModelSpec("c"))
+    loaded = [name for name in ("a", "b", "c") if registry.peek(name, 1)]
     assert loaded == ["a", "c"]
 
 
@@ -172,7 +173,7 @@ def test_many_first_requests_load_one_model(store):
 
     registry = ModelRegistry(store, open_slowly, limit=2)
     with ThreadPoolExecutor(8) as pool:
-        futures = [pool.submit(registry.get, "linear") for _ in range(8)]
+        futures = [pool.submit(registry.get, ModelSpec("linear")) for _ in range(8)]
         go.set()
         models = {id(future.result(timeout=10)) for future in futures}
     assert len(models) == len(opened) == 1
@@ -191,19 +192,19 @@ def test_one_model_loading_does_not_hold_up_another(store):
 
     registry = ModelRegistry(store, open_one, limit=2)
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(registry.get, "slow")
+        slow = pool.submit(registry.get, ModelSpec("slow"))
         assert started.wait(10)
-        assert registry.get("quick").version == 1
+        assert registry.get(ModelSpec("quick")).version == 1
         go.set()
         assert slow.result(timeout=10).version == 1
 
 
 def test_a_store_that_was_removed_has_no_models(store, registry):
     publish(store)
-    registry.get("linear")
+    registry.get(ModelSpec("linear"))
     shutil.rmtree(store.root)
     with pytest.raises(ModelNotFound):
-        registry.get("linear")
+        registry.get(ModelSpec("linear"))
 
 
 def test_in_a_fresh_process_the_newest_that_loads_serves(store, opener, registry):
@@ -211,8 +212,8 @@ def test_in_a_fresh_process_the_newest_that_loads_serves(store, opener, registry
     for _ in range(4):
         publish(store)
     opener.broken = {3, 4}
-    assert registry.get("linear").version == 2
-    assert registry.get("linear").version == 2
+    assert registry.get(ModelSpec("linear")).version == 2
+    assert registry.get(ModelSpec("linear")).version == 2
     assert [number for _, number in opener.opened] == [4, 3, 2], "and each tried once"
 
 
@@ -229,22 +230,22 @@ def test_a_request_that_waited_does_not_bring_an_old_version_back(store):
 
     registry = ModelRegistry(store, open_slowly, limit=2)
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(registry.get, "linear")
+        first = pool.submit(registry.get, ModelSpec("linear"))
         assert started.wait(10)
-        waiting = pool.submit(registry.get, "linear")
+        waiting = pool.submit(registry.get, ModelSpec("linear"))
         publish(store)
         go.set()
         first.result(timeout=10)
         waiting.result(timeout=10)
-    assert registry.get("linear").version == 2
+    assert registry.get(ModelSpec("linear")).version == 2
     assert opened == [1, 2], "each once"
 
 
 def test_a_dropped_model_is_not_in_memory(store, registry):
     publish(store)
-    registry.get("linear")
+    registry.get(ModelSpec("linear"))
     registry.drop("linear")
-    assert registry.peek("linear") is None
+    assert registry.peek("linear", 1) is None
 
 
 def test_what_failed_is_tried_again_after_a_while(store, opener):
@@ -254,43 +255,43 @@ def test_what_failed_is_tried_again_after_a_while(store, opener):
     opener.broken = {1}
     publish(store)
     with pytest.raises(BackendError):
-        registry.get("linear")
+        registry.get(ModelSpec("linear"))
     opener.broken = set()
     now[0] = RETRY_SECONDS - 0.1
     with pytest.raises(BackendError):
-        registry.get("linear")
+        registry.get(ModelSpec("linear"))
     now[0] = RETRY_SECONDS
-    assert registry.get("linear").version == 1
+    assert registry.get(ModelSpec("linear")).version == 1
 
 
 def test_the_version_that_stood_in_does_so_again_after_it_was_let_go(
     store, opener, registry
 ):
     publish(store)
-    registry.get("linear")
+    registry.get(ModelSpec("linear"))
     opener.broken = {2}
     publish(store)
-    assert registry.get("linear").version == 1
+    assert registry.get(ModelSpec("linear")).version == 1
     for name in ("a", "b"):
         publish(store, name)
         opener.broken = set()
-        registry.get(name)
+        registry.get(ModelSpec(name))
         opener.broken = {2}
-    assert registry.peek("linear") is None
-    assert registry.get("linear").version == 1
+    assert registry.peek("linear", 1) is None
+    assert registry.get(ModelSpec("linear")).version == 1
 
 
 def test_a_deleted_model_never_stands_in_for_one_of_its_name(store, opener, registry):
     publish(store)
     publish(store)
-    assert registry.get("linear").version == 2
+    assert registry.get(ModelSpec("linear")).version == 2
     store.delete("linear")
     opener.broken = {1}
     publish(store)
     with pytest.raises(BackendError, match="cannot be loaded"):
-        registry.get("linear")
+        registry.get(ModelSpec("linear"))
     with pytest.raises(BackendError, match="cannot be loaded"):
-        registry.get("linear")
+        registry.get(ModelSpec("linear"))
 
 
 def test_while_a_version_loads_for_long_the_old_one_answers(store, monkeypatch):
@@ -298,28 +299,28 @@ def test_while_a_version_loads_for_long_the_old_one_answers(store, monkeypatch):
     publish(store)
     opener = HeldOpener(2)
     registry = ModelRegistry(store, opener, limit=2)
-    registry.get("linear")
+    registry.get(ModelSpec("linear"))
     publish(store)
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(registry.get, "linear")
+        loading = pool.submit(registry.get, ModelSpec("linear"))
         assert opener.started.wait(10)
-        assert registry.get("linear").version == 1
+        assert registry.get(ModelSpec("linear")).version == 1
         opener.go.set()
         assert loading.result(timeout=10).version == 2
-    assert registry.get("linear").version == 2
+    assert registry.get(ModelSpec("linear")).version == 2
 
 
 def test_a_failure_is_told_until_a_version_serves(store, opener, registry):
     publish(store)
-    registry.get("linear")
-    assert registry.failure("linear") is None
+    registry.get(ModelSpec("linear"))
+    assert registry.failure("linear", 2) is None
     opener.broken = {2}
     publish(store)
-    registry.get("linear")
-    assert "broken weights" in registry.failure("linear")
+    registry.get(ModelSpec("linear"))
+    assert "broken weights" in registry.failure("linear", 2)
     publish(store)
-    registry.get("linear")
-    assert registry.failure("linear") is None
+    registry.get(ModelSpec("linear"))
+    assert registry.failure("linear", 2) is None
 
 
 def test_each_request_gets_an_error_of_its_own(store, opener, registry):
@@ -329,7 +330,7 @@ def test_each_request_gets_an_error_of_its_own(store, opener, registry):
     errors = []
     for _ in range(3):
         with pytest.raises(BackendError) as caught:
-            registry.get("linear")
+            registry.get(ModelSpec("linear"))
         errors.append(caught.value)
     assert len(set(map(id, errors))) == 3
 
@@ -339,12 +340,12 @@ def test_who_asks_while_a_version_loads_shortly_gets_the_new_one(store, monkeypa
     publish(store)
     opener = HeldOpener(2)
     registry = ModelRegistry(store, opener, limit=2)
-    registry.get("linear")
+    registry.get(ModelSpec("linear"))
     publish(store)
     with ThreadPoolExecutor(2) as pool:
-        loading = pool.submit(registry.get, "linear")
+        loading = pool.submit(registry.get, ModelSpec("linear"))
         assert opener.started.wait(10)
-        waiting = pool.submit(registry.get, "linear")
+        waiting = pool.submit(registry.get, ModelSpec("linear"))
         opener.go.set()
         assert loading.result(timeout=10).version == 2
         assert waiting.result(timeout=10).version == 2
