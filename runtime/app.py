@@ -6,10 +6,8 @@ config.json and is what a server calls: ``waitress-serve runtime.app:app``.
 
 from __future__ import annotations
 
-import functools
 import logging
 import sys
-from dataclasses import dataclass
 from logging.handlers import WatchedFileHandler
 from typing import TYPE_CHECKING, Any
 
@@ -28,21 +26,15 @@ from bundle.errors import (
     StoreError,
     TooLarge,
 )
-from bundle.store import ModelStore
-from runtime.backends import BackendOptions
-from runtime.catalogue import Catalogue
 from runtime.config import Config, ConfigError, load_config
 from runtime.errors import BackendError, InvalidInput, ProviderError, RateLimited
-from runtime.model import open_model
-from runtime.predictor import Predictor
-from runtime.publisher import Publisher
-from runtime.registry import ModelRegistry
 from runtime.resources.labels import Label, Labels
 from runtime.resources.models import Archive, Delete, Model, Models, ModelVersion
 from runtime.resources.page import Page
 from runtime.resources.params import ModelParams, Params
 from runtime.resources.predict import PredictImage
 from runtime.resources.uploads import Upload
+from runtime.services import Services, create_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,45 +60,6 @@ STATUS: dict[type[DomainError], str] = {
     ProviderError: falcon.HTTP_500,
     StoreError: falcon.HTTP_500,
 }
-
-
-@dataclass(frozen=True)
-class Services:
-    """What the resources call."""
-
-    store: ModelStore
-    registry: ModelRegistry
-    predictor: Predictor
-    publisher: Publisher
-    catalogue: Catalogue
-
-
-def create_services(config: Config) -> Services:
-    """Wire the service's parts; what crashes left in the store is swept away.
-
-    Raises:
-        ConfigError: ``modelDir`` is a file.
-        ProviderError: CUDA is demanded, and this onnxruntime has none.
-    """
-    if config.model_dir.exists() and not config.model_dir.is_dir():
-        raise ConfigError(f"'modelDir' is {config.model_dir}, which is not a folder")
-    if config.provider == "cuda":
-        from runtime.backends.onnx import require_cuda
-
-        require_cuda()
-    options = BackendOptions(onnx=config.onnx, provider=config.provider)
-    store = ModelStore(config.model_dir, config.keep_versions)
-    store.sweep()
-    registry = ModelRegistry(
-        store, functools.partial(open_model, options=options), config.cache_limit
-    )
-    return Services(
-        store=store,
-        registry=registry,
-        predictor=Predictor(registry),
-        publisher=Publisher(store, registry, options, config.max_upload_bytes),
-        catalogue=Catalogue(store, registry),
-    )
 
 
 def create_app(services: Services, config: Config) -> App:
