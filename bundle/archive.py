@@ -14,7 +14,7 @@ import re
 import struct
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -30,6 +30,7 @@ _PASSED_OVER = re.compile(
 COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@,~ -]{0,199}")
 _CHUNK = 1 << 18
 _GZIP = b"\x1f\x8b"
+_END = bytes(2 * tarfile.BLOCKSIZE)
 
 # Weights hardly shrink: by 7 % at level 1 and by 8 % at 9, at nearly the same speed;
 # graphs and texts do, by more than half.
@@ -125,8 +126,8 @@ def is_archive(head: bytes) -> bool:
     return True
 
 
-def pack(files: Mapping[str, Path], top: str) -> Packed:
-    """Pack files as a gzipped tar with one top folder; the same files, the same bytes.
+def pack(files: Mapping[str, Path], top: str, *, gzipped: bool = True) -> Packed:
+    """Pack files as a tar with one top folder; the same files, the same bytes.
 
     Every file is opened before this returns: what is deleted or replaced afterwards
     comes whole all the same.
@@ -134,6 +135,7 @@ def pack(files: Mapping[str, Path], top: str) -> Packed:
     Args:
         files: each by its name inside the folder, in the order they are packed.
         top: the folder's name.
+        gzipped: what is not has a length that is known before.
 
     Raises:
         OSError: one cannot be opened.
@@ -143,17 +145,24 @@ def pack(files: Mapping[str, Path], top: str) -> Packed:
             (f"{top}/{name}", stack.enter_context(path.open("rb")))
             for name, path in files.items()
         ]
-        return Packed(opened, stack.pop_all())
+        return Packed(opened, stack.pop_all(), gzipped)
 
 
 class Packed(Iterator[bytes]):
-    """A gzipped tar, piece by piece; its files are closed at its end."""
+    """A tar, piece by piece; its files are closed at its end.
+
+    Attributes:
+        length: bytes in all; None of a gzipped one, before it is packed.
+    """
 
     def __init__(
-        self, opened: Sequence[tuple[str, IO[bytes]]], stack: ExitStack
+        self, opened: Sequence[tuple[str, IO[bytes]]], stack: ExitStack, gzipped: bool
     ) -> None:
-        self._pieces = _deflated(_tar_of(opened))
+        members = [(_member(name, stream), stream) for name, stream in opened]
+        tar = _tar_of(members)
+        self._pieces = _deflated(tar) if gzipped else tar
         self._stack = stack
+        self.length = None if gzipped else _length(member for member, _ in members)
 
     def __next__(self) -> bytes:
         try:
@@ -167,20 +176,39 @@ class Packed(Iterator[bytes]):
         self._stack.close()
 
 
-def _tar_of(opened: Sequence[tuple[str, IO[bytes]]]) -> Iterator[bytes]:
-    for name, stream in opened:
-        member = tarfile.TarInfo(name)
-        member.size = left = os.fstat(stream.fileno()).st_size
-        member.mtime = _TIME
-        yield member.tobuf(tarfile.GNU_FORMAT, "utf-8")
+def _member(name: str, stream: IO[bytes]) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size = os.fstat(stream.fileno()).st_size
+    member.mtime = _TIME
+    return member
+
+
+def _length(members: Iterable[tarfile.TarInfo]) -> int:
+    return len(_END) + sum(
+        len(_header(member)) + member.size + len(_padding(member)) for member in members
+    )
+
+
+def _tar_of(members: Sequence[tuple[tarfile.TarInfo, IO[bytes]]]) -> Iterator[bytes]:
+    for member, stream in members:
+        yield _header(member)
+        left = member.size
         while left:
             chunk = stream.read(min(left, _CHUNK))
             if not chunk:
-                raise EOFError(f"{name} was cut while it was packed")
+                raise EOFError(f"{member.name} was cut while it was packed")
             yield chunk
             left -= len(chunk)
-        yield bytes(-member.size % tarfile.BLOCKSIZE)
-    yield bytes(2 * tarfile.BLOCKSIZE)
+        yield _padding(member)
+    yield _END
+
+
+def _header(member: tarfile.TarInfo) -> bytes:
+    return member.tobuf(tarfile.GNU_FORMAT, "utf-8")
+
+
+def _padding(member: tarfile.TarInfo) -> bytes:
+    return bytes(-member.size % tarfile.BLOCKSIZE)
 
 
 def _deflated(chunks: Iterator[bytes]) -> Iterator[bytes]:
