@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+
+BOUNDARY = "----------------------------curlcurlcurl"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a form, as curl -F field=@NAME sends it."""
+
+    name: str
+    data: bytes
+
+
+Value = bytes | str | File
 
 
 def png(pixels: list[list[int]]) -> bytes:
@@ -15,17 +29,25 @@ def png(pixels: list[list[int]]) -> bytes:
     return target.getvalue()
 
 
-def form(**fields: bytes | str) -> tuple[bytes, dict[str, str]]:
-    """A multipart body as curl -F sends it, and its header."""
-    boundary = "----------------------------curlcurlcurl"
+def form(**fields: Value | list[Value]) -> tuple[bytes, dict[str, str]]:
+    """A multipart body as curl -F sends it, and its header.
+
+    Bytes are a file called x.bin; a list is a field that stands there several times.
+    """
     body = b""
-    for name, value in fields.items():
-        content = value.encode() if isinstance(value, str) else value
-        file = '; filename="x.bin"' if isinstance(value, bytes) else ""
-        body += (
-            f"--{boundary}\r\n"
-            f'Content-Disposition: form-data; name="{name}"{file}\r\n\r\n'
-        ).encode()
-        body += content + b"\r\n"
-    body += f"--{boundary}--\r\n".encode()
-    return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    for name, values in fields.items():
+        for value in values if isinstance(values, list) else [values]:
+            body += part(name, value)
+    body += f"--{BOUNDARY}--\r\n".encode()
+    return body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+def part(name: str, value: Value) -> bytes:
+    """One field of a form, its boundary before it."""
+    if isinstance(value, bytes):
+        value = File("x.bin", value)
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"'
+    if isinstance(value, File):
+        head += f'; filename="{value.name}"\r\nContent-Type: application/octet-stream'
+        return head.encode() + b"\r\n\r\n" + value.data + b"\r\n"
+    return head.encode() + b"\r\n\r\n" + value.encode() + b"\r\n"

@@ -662,3 +662,48 @@ def test_sweep_empties_the_trash_and_keeps_the_models(store: ModelStore) -> None
     store.sweep()
     assert tree(store.root / "mnist") == tree(store.current("mnist").path.parent)
     assert [path.name for path in store.root.iterdir()] == ["mnist"]
+
+
+# --- the files of a version
+
+
+def test_files_of_a_version_are_those_of_its_bundle(store: ModelStore) -> None:
+    version = store.install(writer())
+    (version.path / ".half-written").touch()
+    (version.path / ".git").mkdir()
+    (version.path / ".git" / "config").touch()
+    assert list(version.files()) == sorted(bundle_files())
+    assert {n: p.read_bytes() for n, p in version.files().items()} == bundle_files()
+
+
+def test_files_of_a_flat_bundle_are_not_those_of_the_versions(
+    store: ModelStore,
+) -> None:
+    write_bundle(store.root / "mnist")
+    (store.root / "mnist" / "assets" / "1").mkdir(parents=True)
+    (store.root / "mnist" / "assets" / "1" / "words").touch()
+    store.install(writer())
+    store.set_label("mnist", "stable", 1)
+    flat = store.version("mnist", 0)
+    assert set(flat.files()) == {*bundle_files(), "assets/1/words"}
+
+
+def test_files_of_a_version_that_is_gone_cannot_be_listed(store: ModelStore) -> None:
+    version = store.install(writer())
+    store.delete("mnist")
+    with pytest.raises(FileNotFoundError):
+        version.files()
+
+
+@pytest.mark.parametrize("name", ["..", ".", ".staging", "a/b", ""])
+def test_a_version_is_looked_for_in_models_alone(store: ModelStore, name: str) -> None:
+    (store.root / ".staging" / "1").mkdir(parents=True)
+    (store.root.parent / "1").mkdir()
+    with pytest.raises(ModelNotFound):
+        store.version(name, 1)
+
+
+def test_version_zero_is_not_there_without_a_flat_bundle(store: ModelStore) -> None:
+    store.install(writer())
+    with pytest.raises(ModelNotFound):
+        store.version("mnist", 0)
