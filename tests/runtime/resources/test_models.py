@@ -257,6 +257,7 @@ def test_head_of_a_download_tells_its_name(client, published):
     assert reply.status_code == 200
     assert reply.content == b""
     assert reply.headers["Content-Type"] == "application/gzip"
+    assert "Content-Length" not in reply.headers, "nobody knows it before"
     assert "linear-1.tar.gz" in reply.headers["Content-Disposition"]
 
 
