@@ -34,20 +34,30 @@ def form(**fields: Value | list[Value]) -> tuple[bytes, dict[str, str]]:
 
     Bytes are a file called x.bin; a list is a field that stands there several times.
     """
-    body = b""
+    parts: list[tuple[str, bytes | str, str | None]] = []
     for name, values in fields.items():
         for value in values if isinstance(values, list) else [values]:
-            body += part(name, value)
+            if isinstance(value, File):
+                parts.append((name, value.data, value.name))
+            else:
+                parts.append(
+                    (name, value, "x.bin" if isinstance(value, bytes) else None)
+                )
+    return multipart(*parts)
+
+
+def multipart(
+    *parts: tuple[str, bytes | str, str | None],
+) -> tuple[bytes, dict[str, str]]:
+    """The same of parts: a field's name, its content, and a file's name or None."""
+    body = b""
+    for name, value, filename in parts:
+        content = value.encode() if isinstance(value, str) else value
+        file = f'; filename="{filename}"' if filename is not None else ""
+        body += (
+            f"--{BOUNDARY}\r\n"
+            f'Content-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+        ).encode()
+        body += content + b"\r\n"
     body += f"--{BOUNDARY}--\r\n".encode()
     return body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-
-
-def part(name: str, value: Value) -> bytes:
-    """One field of a form, its boundary before it."""
-    if isinstance(value, bytes):
-        value = File("x.bin", value)
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"'
-    if isinstance(value, File):
-        head += f'; filename="{value.name}"\r\nContent-Type: application/octet-stream'
-        return head.encode() + b"\r\n\r\n" + value.data + b"\r\n"
-    return head.encode() + b"\r\n\r\n" + value.encode() + b"\r\n"

@@ -41,11 +41,20 @@ $routes
 _ROUTES = (
     ("POST", "/predict/image", "multipart image and model: array of probabilities"),
     ("POST", "/image", "the same"),
+    ("POST", "/predict/json", "JSON keys, values and model: array of floats"),
+    ("POST", "/json", "the same"),
+    ("POST", "/predict/proto", "protobuf Row: Predictions"),
+    ("POST", "/proto", "the same"),
+    ("POST", "/predict", "any of the three, by its content type"),
     ("POST", "/upload", "a tar of a bundle's folder: publishes its next version"),
     ("GET", "/models", "the models, and how each is served"),
     ("GET", "/params/{name}", "a model's params.json"),
     ("DELETE", "/delete/{name}", "delete a model with all its versions"),
     ("DELETE", "/delete", "the same, with the multipart field model"),
+    ("GET", "/status", "the machine, this process and its requests"),
+    ("GET", "/metrics", "for Prometheus"),
+    ("GET", "/livez", "200 while the process answers; /healthz is the same"),
+    ("GET", "/readyz", "200 when it should get requests, else 503 and why"),
 )
 
 

@@ -664,6 +664,21 @@ def test_sweep_empties_the_trash_and_keeps_the_models(store: ModelStore) -> None
     assert [path.name for path in store.root.iterdir()] == ["mnist"]
 
 
+def test_the_folder_of_the_versions_is_no_version(store: ModelStore) -> None:
+    store.install(writer())
+    with pytest.raises(ModelNotFound, match="'mnist' has no version 0"):
+        store.version("mnist", 0)
+
+
+@pytest.mark.parametrize("name", ["../models/mnist", ".", "", "a\0b", ".trash"])
+def test_a_version_is_looked_for_in_the_store_alone(
+    store: ModelStore, name: str
+) -> None:
+    store.install(writer())
+    with pytest.raises(ModelNotFound, match="there is no model"):
+        store.version(name, 1)
+
+
 # --- the files of a version
 
 
@@ -693,17 +708,3 @@ def test_files_of_a_version_that_is_gone_cannot_be_listed(store: ModelStore) -> 
     store.delete("mnist")
     with pytest.raises(FileNotFoundError):
         version.files()
-
-
-@pytest.mark.parametrize("name", ["..", ".", ".staging", "a/b", ""])
-def test_a_version_is_looked_for_in_models_alone(store: ModelStore, name: str) -> None:
-    (store.root / ".staging" / "1").mkdir(parents=True)
-    (store.root.parent / "1").mkdir()
-    with pytest.raises(ModelNotFound):
-        store.version(name, 1)
-
-
-def test_version_zero_is_not_there_without_a_flat_bundle(store: ModelStore) -> None:
-    store.install(writer())
-    with pytest.raises(ModelNotFound):
-        store.version("mnist", 0)

@@ -145,6 +145,25 @@ def test_a_form_of_unknown_length_is_read_to_its_end(client, bundle):
     assert json.loads(b"".join(reply))["version"] == 1
 
 
+class Drops(io.BytesIO):
+    """A server's stream that gives fewer bytes than are asked for, and never ends."""
+
+    def read(self, size=-1):
+        assert size != 0
+        return super().read(min(size, 7)) or b"the next request"
+
+
+@pytest.mark.parametrize("kind", ["form", "tar"])
+def test_a_body_that_comes_in_drops_is_read_to_its_length(client, bundle, kind):
+    body, headers = form(**files_of(bundle)) if kind == "form" else (tar_of(bundle), {})
+    headers["Content-Length"] = str(len(body))
+    environ = create_environ("/upload", method="POST", headers=headers)
+    environ["wsgi.input"] = Drops(body)
+    started = []
+    reply = client.app(environ, lambda status, headers: started.append(status))
+    assert started == [falcon.HTTP_200], b"".join(reply)
+
+
 def test_a_version_beside_a_stable_one_does_not_serve(client, bundle):
     post(client, files_of(bundle))
     client.simulate_put("/models/linear/labels/stable", json={"version": 1})
