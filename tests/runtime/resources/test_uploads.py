@@ -12,6 +12,7 @@ from falcon.testing import create_environ
 from tests.bundle.making import read_files
 from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 from tests.forms import BOUNDARY, File, form, png
+from tests.frozen import FILE, frozen, pixels
 
 CPU = "onnxruntime/CPUExecutionProvider"
 OCTETS = "application/octet-stream"
@@ -295,3 +296,30 @@ def test_a_saved_model_by_form_is_served_by_tensorflow(client, tmp_path):
     )
     assert reply.json["backend"] == "tensorflow/cpu"
     assert predict(client) == [10, 20, 70]
+
+
+@pytest.mark.tensorflow
+def test_a_frozen_graph_by_form_is_served_by_its_own_name(client, config):
+    """TFaaS's first models: params.json says nodes, and no file."""
+    params = {
+        "name": "linear",
+        "img_channels": 1,
+        "inputNode": "x",
+        "outputNode": "scores",
+    }
+    reply = post(
+        client,
+        {
+            "name": "linear",
+            "params": File("params.json", json.dumps(params).encode()),
+            "model": File(FILE, frozen(pixels)),
+            "labels": File("labels.txt", b"zero\none\ntwo\n"),
+        },
+    )
+    assert reply.json["backend"] == "tensorflow/cpu"
+    stored = client.simulate_get("/params/linear").json
+    assert stored == {**params, "model": FILE, "labels": "labels.txt"}
+    body, headers = form(image=png([[10, 20], [30, 40]]), model="linear")
+    reply = client.simulate_post("/predict/image", body=body, headers=headers)
+    (first, *_) = reply.json["labels"]
+    assert first == {"label": "two", "probability": 70}
