@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit check format clean
+.PHONY: help demo serve test unit check format proto clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,9 @@ check: $(VENV)/.installed ## formatting, lints, types, and who may import whom
 format: $(VENV)/.installed ## bring the code into the one form that check wants
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+proto: $(VENV)/.installed ## generate runtime/proto/tfaas_pb2.py of tfaas.proto
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/proto/tfaas.proto
 
 clean: ## remove what the other targets made, but for the store
 	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -10,14 +10,20 @@ from numpy.typing import NDArray
 
 from bundle.decode import MAX_PIXELS
 from bundle.errors import BundleError
+from bundle.params import FILE_NAME as PARAMS
 from bundle.params import Params, read_params
 
 SAVED_MODEL = "saved_model.pb"
 ONNX = "model.onnx"
 SAMPLE = "sample.npz"
+VARIABLES = "variables/variables.index"
 
 # The signature that Keras exports and TensorFlow Serving serves.
 SIGNATURE = "serving_default"
+
+# A GraphDef begins with its first node, field 1 with a length; a SavedModel's field 1
+# is a number, 0x08 (protobuf's encoding of tag and wire type).
+_GRAPH_DEF = b"\x0a"
 
 # "A few images": 1700 of 224 x 224 in colour. An npz of a megabyte can claim a
 # thousand times more.
@@ -45,11 +51,14 @@ class Bundle:
         path: its folder.
         params: params.json.
         labels: one a class, in the order of the model's output; empty if it has none.
+        frozen_graph: the TF1 graph, its weights inside, that params.json's ``model``
+            names; None if the bundle holds a SavedModel, or ONNX alone.
     """
 
     path: Path
     params: Params
     labels: tuple[str, ...]
+    frozen_graph: Path | None = None
 
     @property
     def onnx(self) -> Path | None:
@@ -59,8 +68,22 @@ class Bundle:
 
     @property
     def has_saved_model(self) -> bool:
-        """Whether TensorFlow could serve it."""
-        return (self.path / SAVED_MODEL).is_file()
+        """Whether it holds a SavedModel, and no frozen graph in its place."""
+        return self.frozen_graph is None and (self.path / SAVED_MODEL).is_file()
+
+    @property
+    def tensorflow_model(self) -> Path | None:
+        """What TensorFlow could serve: the frozen graph, or saved_model.pb."""
+        if self.has_saved_model:
+            return self.path / SAVED_MODEL
+        return self.frozen_graph
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Between which two nodes a frozen graph is run; none of a SavedModel."""
+        if self.frozen_graph is None:
+            return ()
+        return (self.params.input_node, self.params.output_node)
 
     def read_sample(self) -> Sample | None:
         """``sample.npz``, if the bundle carries one.
@@ -108,19 +131,46 @@ def open_bundle(path: Path) -> Bundle:
     try:
         has_saved_model = (path / SAVED_MODEL).is_file()
         has_onnx = (path / ONNX).is_file()
-        has_weights = (path / "variables" / "variables.index").is_file()
+        has_weights = (path / VARIABLES).is_file()
+        frozen_graph = _find_frozen_graph(path, params)
     except OSError as ex:
         raise BundleError(f"the bundle cannot be read: {ex.strerror}") from ex
-    if not has_saved_model and not has_onnx:
+    if not has_saved_model and not has_onnx and not frozen_graph:
+        wanted = params.model if params.model.endswith(".pb") else SAVED_MODEL
         raise BundleError(
-            f"neither {SAVED_MODEL} nor {ONNX} is there: the bundle holds no model"
+            f"neither {wanted} nor {ONNX} is there: the bundle holds no model"
         )
-    if has_saved_model and not has_weights:
+    if has_saved_model and not has_weights and not frozen_graph:
         raise BundleError(
-            f"variables/variables.index is missing: {SAVED_MODEL} has no weights;"
+            f"{VARIABLES} is missing: {SAVED_MODEL} has no weights;"
             " pack the whole folder that the trainer wrote"
         )
-    return Bundle(path, params, _read_labels(path, params))
+    if frozen_graph:
+        _check_names_nodes(params)
+    return Bundle(path, params, _read_labels(path, params), frozen_graph)
+
+
+def _find_frozen_graph(path: Path, params: Params) -> Path | None:
+    graph = path / params.model
+    if graph.suffix != ".pb" or not graph.is_file():
+        return None
+    if params.model != SAVED_MODEL:
+        return graph
+    # TFaaS never looked at the name, so a frozen graph may have this one too.
+    if (path / VARIABLES).is_file():
+        return None
+    with graph.open("rb") as stream:
+        return graph if stream.read(1) == _GRAPH_DEF else None
+
+
+def _check_names_nodes(params: Params) -> None:
+    """A frozen graph has no signature to tell them."""
+    for field, does in (("input_node", "takes the input"), ("output_node", "answers")):
+        if not getattr(params, field):
+            raise BundleError(
+                f"{PARAMS}: {field!r} is missing: it must name the node of"
+                f" {params.model}, a frozen graph, that {does}"
+            )
 
 
 def _read_labels(path: Path, params: Params) -> tuple[str, ...]:

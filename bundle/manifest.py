@@ -22,21 +22,30 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def saved_model_digest(folder: Path) -> str:
-    """One sha256 over a SavedModel's graph and weights; empty if there is none.
+def source_digest(graph: Path, nodes: tuple[str, ...] = ()) -> str:
+    """One sha256 over what an ONNX was made from: graph, weights and nodes.
+
+    Args:
+        graph: ``saved_model.pb``, whose weights lie in ``variables/`` beside it, or a
+            frozen graph, whose weights are inside.
+        nodes: of a frozen graph, between which it is run; see ``Bundle.nodes``.
+
+    Returns:
+        The digest; empty if the graph is not there.
 
     Raises:
         OSError: they cannot be read.
     """
-    graph = folder / "saved_model.pb"
     if not graph.is_file():
         return ""
-    weights = sorted(path for path in (folder / "variables").rglob("*"))
+    folder = graph.parent
+    weights = sorted((folder / "variables").rglob("*"))
     lines = [
         f"{path.relative_to(folder).as_posix()} {sha256_of(path)}\n"
         for path in [graph, *weights]
         if path.is_file()
     ]
+    lines += [f"{node}\n" for node in nodes]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

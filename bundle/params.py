@@ -25,6 +25,9 @@ MAX_BYTES = 1 << 20
 # content stands inside other JSON there.
 _MAX_DEPTH = 32
 
+# What TFaaS's first params.json called its nodes, in 2018.
+_EARLY_KEYS = {"inputNode": "input_node", "outputNode": "output_node"}
+
 # Pixels are scaled in float32 (IEEE 754 binary32).
 _FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 
@@ -59,13 +62,15 @@ class Params:
 
     Attributes:
         name: the model's name in the store and in requests.
-        model: file name of the SavedModel.
+        model: file name of the SavedModel, or of a frozen graph.
         labels: file name of the labels, one a line; empty if the model has none.
         input_name: the graph operation that takes the input, without ``:0``.
         output_name: the graph operation that gives the output, without ``:0``.
-        input_node: the input's name in the serving signature.
-        output_node: the output's name in the serving signature.
+        input_node: the input's name in the serving signature; of a frozen graph, its
+            node, with ``:0`` or without.
+        output_node: the same of the output.
         img_channels: 1 gray, 3 colour, 0 takes no images.
+        features: names of a row's values, in the order of the model's input.
         stored: the file's content as it was read, keys that this project does not
             know included; empty if it was not read from a file.
     """
@@ -79,6 +84,7 @@ class Params:
     input_node: str = ""
     output_node: str = ""
     img_channels: int = 0
+    features: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     description: str = ""
     timestamp: str = ""
@@ -89,6 +95,7 @@ class Params:
         """What a params.json of these values holds; empty ones are left out."""
         content = asdict(self)
         del content["stored"]
+        content["features"] = list(self.features)
         content["options"] = list(self.options)
         if self.preprocess == Preprocess():
             del content["preprocess"]
@@ -147,7 +154,8 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
     Raises:
         BundleError: a field is missing or of the wrong kind.
     """
-    known = {f.name for f in fields(Params)} - {"options", "preprocess", "stored"}
+    others = {"features", "options", "preprocess", "stored"}
+    known = {f.name for f in fields(Params)} - others
     values: dict[str, Any] = {}
     for key in known & content.keys():
         values[key] = (
@@ -155,6 +163,9 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
             if key == "img_channels"
             else _text(key, content[key])
         )
+    for early, key in _EARLY_KEYS.items():
+        if early in content and key not in values:
+            values[key] = _text(early, content[early])
     name = values.get("name", "")
     if not MODEL_NAME.fullmatch(name):
         raise BundleError(
@@ -168,11 +179,12 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
             f"{FILE_NAME}: 'img_channels' is {values['img_channels']}; it must be"
             " 1 (gray), 3 (colour) or 0 (takes no images)"
         )
-    options = content.get("options")
-    if options is None:  # what Go makes of an empty list
-        options = []
-    if not isinstance(options, list) or not all(isinstance(o, str) for o in options):
-        raise BundleError(f"{FILE_NAME}: 'options' must be a list of texts")
+    options = _texts("options", content.get("options"))
+    features = _texts("features", content.get("features"))
+    if not all(features) or len(set(features)) < len(features):
+        raise BundleError(
+            f"{FILE_NAME}: 'features' must name each value of a row, and none twice"
+        )
     preprocess = _preprocess(content.get("preprocess"))
     if not _is_sendable(content, _MAX_DEPTH):
         # One such file would break every list of models that it stands in.
@@ -181,7 +193,11 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
             " integer beyond 64 bits, half a surrogate pair, or lists in lists in lists"
         )
     return Params(
-        **values, options=tuple(options), preprocess=preprocess, stored=content
+        **values,
+        features=features,
+        options=options,
+        preprocess=preprocess,
+        stored=content,
     )
 
 
@@ -231,6 +247,14 @@ def _text(key: str, value: object) -> str:
     if not isinstance(value, str):
         raise BundleError(f"{FILE_NAME}: {key!r} must be a text")
     return value
+
+
+def _texts(key: str, value: object) -> tuple[str, ...]:
+    if value is None:  # what Go makes of an empty list
+        return ()
+    if not isinstance(value, list) or not all(isinstance(o, str) for o in value):
+        raise BundleError(f"{FILE_NAME}: {key!r} must be a list of texts")
+    return tuple(value)
 
 
 def _whole(key: str, value: object) -> int:

@@ -1,4 +1,4 @@
-"""parity.json: the proof, beside model.onnx, that it answers as the SavedModel does.
+"""parity.json: the proof, beside model.onnx, that it answers as its source does.
 
 Written by the exporter, read by the service: a model.onnx that is not the one that was
 proved, or that failed, is not served.
@@ -49,8 +49,8 @@ class Parity:
     Attributes:
         passed: model.onnx may be served.
         sha256: of the model.onnx that was compared.
-        saved_model: digest of the SavedModel that it was compared with, see
-            ``bundle.manifest.saved_model_digest``; empty if that was not noted.
+        saved_model: digest of the SavedModel or frozen graph that it was compared
+            with, see ``bundle.manifest.source_digest``; empty if that was not noted.
         atol: absolute tolerance.
         rtol: relative tolerance.
         milliseconds_per_image: by engine, at batch size 1.

@@ -161,9 +161,7 @@ class ModelStore:
                 break
             with contextlib.suppress(ModelNotFound):
                 return self.version(name, numbers[-1])
-        raise ModelNotFound(
-            f"there is no model {name[:128]!r}; GET /models lists those there are"
-        )
+        raise _no_model(name)
 
     def labelled(self, name: str, label: str) -> Version:
         """The version that a label points to.
@@ -263,14 +261,14 @@ class ModelStore:
         Raises:
             ModelNotFound: it is not there.
         """
-        # The name may be a client's, and a path is made of it.
         if not MODEL_NAME.fullmatch(name):
-            raise ModelNotFound(f"there is no model {name[:128]!r}")
+            raise _no_model(name)
         folder = self.root / name
         path = folder / str(number) if number else folder
         try:
+            # The folder of the versions is there in any case.
             if not number:
-                (path / PARAMS).stat()
+                (folder / PARAMS).stat()
             return Version(name, number, path, _state(path))
         except FileNotFoundError:
             raise ModelNotFound(f"model {name!r} has no version {number}") from None
@@ -449,6 +447,12 @@ class ModelStore:
 
 def _raise(error: OSError) -> None:
     raise error
+
+
+def _no_model(name: str) -> ModelNotFound:
+    return ModelNotFound(
+        f"there is no model {name[:128]!r}; GET /models lists those there are"
+    )
 
 
 def _state(folder: Path) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from exporter.errors import ExportError, ParityFailed
 @click.group(cls=Group)
 @click.version_option(__version__, prog_name="exporter")
 def main() -> None:
-    """Convert SavedModels to ONNX, and prove that both answer alike."""
+    """Convert TensorFlow models to ONNX, and prove that both answer alike."""
 
 
 @main.command()
@@ -30,8 +30,9 @@ def main() -> None:
 def convert(model: str, models_dir: Path | None, verbose: bool) -> None:
     """Add model.onnx and parity.json to the newest version of a stored model.
 
-    PATH may be a bundle or any SavedModel's folder. Exits 1 if the model cannot be
-    converted or answers otherwise than the SavedModel, 2 if there is no such model.
+    PATH may be a bundle, of a SavedModel or a frozen graph, or any SavedModel's
+    folder. Exits 1 if the model cannot be converted or answers otherwise than in
+    TensorFlow, 2 if there is no such model.
     """
     if importlib.util.find_spec("tf2onnx") is None:
         raise Failed(

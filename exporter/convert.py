@@ -1,36 +1,33 @@
-"""A SavedModel -> an ONNX model. The only file that knows tf2onnx.
+"""A TensorFlow model -> an ONNX model. The only file that knows tf2onnx.
 
 ``tf2onnx.convert.from_keras`` is not used: it breaks on every Keras 3 Sequential
-(tensorflow-onnx issues 2319, 2348, 2448). The serving signature is what the service
-runs, so the signature is what is converted.
+(tensorflow-onnx issues 2319, 2348, 2448). The signature, of a SavedModel or between two
+nodes of a frozen graph, is what the service runs, and so what is converted.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import onnx
 import tensorflow as tf
 import tf2onnx
 
 from exporter.errors import ExportError
-from runtime.backends.saved_model import load_signature
-from runtime.errors import BackendError
+from runtime.backends.saved_model import Signature
 
 # The newest that tf2onnx 1.17 writes.
 OPSET = 18
 BATCH = "batch"
 
 
-def convert(saved_model: Path, *, verbose: bool = False) -> onnx.ModelProto:
-    """Convert a SavedModel's serving signature.
+def convert(signature: Signature, *, verbose: bool = False) -> onnx.ModelProto:
+    """Convert what TensorFlow runs.
 
     Args:
-        saved_model: its folder.
+        signature: see ``TensorFlowBackend.signature``.
         verbose: let tf2onnx say what it does.
 
     Returns:
@@ -38,14 +35,10 @@ def convert(saved_model: Path, *, verbose: bool = False) -> onnx.ModelProto:
         first axis named ``batch``.
 
     Raises:
-        ExportError: it cannot be loaded, or holds what ONNX or tf2onnx has not.
+        ExportError: it holds what ONNX or tf2onnx has not.
     """
-    try:
-        signature = load_signature(saved_model)
-    except BackendError as ex:
-        raise ExportError(str(ex)) from ex
     logging.getLogger("tf2onnx").setLevel(logging.INFO if verbose else logging.ERROR)
-    model: onnx.ModelProto = _convert_signature(signature)
+    model = _convert_signature(signature)
     _check_operators(model)
     _name_tensors(model, signature)
     _name_batch(model)
@@ -58,18 +51,19 @@ def convert(saved_model: Path, *, verbose: bool = False) -> onnx.ModelProto:
     return model
 
 
-def _convert_signature(signature: Any) -> Any:
-    inputs = signature.structured_input_signature[1]
+def _convert_signature(signature: Signature) -> onnx.ModelProto:
+    inputs = signature.inputs
     names = sorted(inputs)
 
-    def serve(*tensors: Any) -> Any:
-        return signature(**dict(zip(names, tensors, strict=True)))
+    def serve(*tensors: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        return signature.call(**dict(zip(names, tensors, strict=True)))
 
     specs = [tf.TensorSpec(inputs[n].shape, inputs[n].dtype, name=n) for n in names]
     try:
         with warnings.catch_warnings():
             # tf2onnx 1.17 has not caught up with numpy 2.
             warnings.simplefilter("ignore")
+            model: onnx.ModelProto
             model, _ = tf2onnx.convert.from_function(
                 tf.function(serve, input_signature=specs),
                 input_signature=specs,
@@ -105,11 +99,11 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
                 yield from _nodes(inner)
 
 
-def _name_tensors(model: onnx.ModelProto, signature: Any) -> None:
+def _name_tensors(model: onnx.ModelProto, signature: Signature) -> None:
     """Hold tf2onnx to the signature's names, which requests and the service use."""
     for kind, nodes, wanted in (
-        ("inputs", model.graph.input, signature.structured_input_signature[1]),
-        ("outputs", model.graph.output, signature.structured_outputs),
+        ("inputs", model.graph.input, signature.inputs),
+        ("outputs", model.graph.output, signature.outputs),
     ):
         if {node.name for node in nodes} != set(wanted):
             raise ExportError(

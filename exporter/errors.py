@@ -11,7 +11,7 @@ class ExportError(DomainError):
 
 
 class ParityFailed(ExportError):
-    """The ONNX answers otherwise than the SavedModel.
+    """The ONNX answers otherwise than TensorFlow.
 
     Args:
         parity: the numbers.
@@ -19,7 +19,7 @@ class ParityFailed(ExportError):
 
     def __init__(self, parity: Parity) -> None:
         super().__init__(
-            f"model.onnx answers otherwise than the SavedModel: largest difference"
+            f"model.onnx answers otherwise than TensorFlow: largest difference"
             f" {parity.max_abs_diff:.3g} (allowed: {parity.atol:g} + {parity.rtol:g}"
             f" of the value), same best class {parity.top1_agreement:.2%};"
             " no model.onnx was left"

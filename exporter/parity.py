@@ -1,4 +1,4 @@
-"""The proof: the SavedModel and its ONNX, asked the same questions.
+"""The proof: the TensorFlow model and its ONNX, asked the same questions.
 
 Both answer through the very backends that serve, so that what is proved is what a
 client gets.

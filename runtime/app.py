@@ -7,14 +7,17 @@ config.json and is what a server calls: ``waitress-serve runtime.app:app``.
 from __future__ import annotations
 
 import logging
+import platform
+import re
 import sys
-from logging.handlers import WatchedFileHandler
 from typing import TYPE_CHECKING, Any
 
 import falcon
+import onnxruntime
 import orjson
 from falcon.media import Handlers, JSONHandler
 
+from bundle import __version__
 from bundle.errors import (
     ArchiveError,
     BundleError,
@@ -26,15 +29,30 @@ from bundle.errors import (
     StoreError,
     TooLarge,
 )
-from runtime.config import Config, ConfigError, load_config
+from runtime.config import Config, load_config
 from runtime.errors import BackendError, InvalidInput, ProviderError, RateLimited
+from runtime.limiter import RateLimiter
+from runtime.logs import set_up_logs
+from runtime.metrics import BUILD_INFO, REJECTS
+from runtime.middleware.rate import Rate
+from runtime.middleware.watch import Render, Watch, route_of
+from runtime.resources.health import Live, Ready
 from runtime.resources.labels import Label, Labels
+from runtime.resources.metrics import Metrics
 from runtime.resources.models import Archive, Delete, Model, Models, ModelVersion
 from runtime.resources.page import Page
 from runtime.resources.params import ModelParams, Params
-from runtime.resources.predict import PredictImage
+from runtime.resources.predict import (
+    Predict,
+    PredictImage,
+    PredictJson,
+    PredictProto,
+)
+from runtime.resources.reply import to_json
+from runtime.resources.status import Status
 from runtime.resources.uploads import Upload
 from runtime.services import Services, create_services
+from runtime.tracing import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +62,9 @@ if TYPE_CHECKING:
     app: App
 
 logger = logging.getLogger(__name__)
+
+# Machines ask these all the time: they are not refused, traced or logged by default.
+QUIET = ("/livez", "/readyz", "/healthz", "/metrics")
 
 # 4xx: the sentence tells the client what to send instead. 5xx: it is the server's.
 STATUS: dict[type[DomainError], str] = {
@@ -63,11 +84,17 @@ STATUS: dict[type[DomainError], str] = {
 
 
 def create_app(services: Services, config: Config) -> App:
-    """The WSGI application over given services."""
-    application: App = falcon.App()
+    """The WSGI application over given services.
+
+    Raises:
+        ConfigError: ``tracing`` is on, and OpenTelemetry is not installed.
+    """
+    base = config.base
+    quiet = frozenset(base + path for path in QUIET)
+    application: App = falcon.App(middleware=_middleware(config, quiet))
     handlers = Handlers(
         {
-            falcon.MEDIA_JSON: JSONHandler(dumps=_to_json, loads=orjson.loads),
+            falcon.MEDIA_JSON: JSONHandler(dumps=to_json, loads=orjson.loads),
         }
     )
     application.req_options.media_handlers = handlers
@@ -76,11 +103,16 @@ def create_app(services: Services, config: Config) -> App:
     application.set_error_serializer(_serialize_error)
     for error, status in STATUS.items():
         application.add_error_handler(error, _answer_with(status))
+    application.add_error_handler(Exception, _answer_bug)
+    _tell_build()
 
-    predict_image = PredictImage(services.predictor, config.max_body_bytes)
+    predicting = (services.predictor, config.max_body_bytes)
+    predict_image = PredictImage(*predicting)
+    predict_json = PredictJson(*predicting)
+    predict_proto = PredictProto(*predicting)
     delete = Delete(services.publisher, config.max_body_bytes)
     route = application.add_route
-    base = config.base
+    live = Live()
     route(base or "/", Page(services.catalogue, base))
     route(base + "/models", Models(services.catalogue))
     route(base + "/models/{name}", Model(services.catalogue))
@@ -97,14 +129,40 @@ def create_app(services: Services, config: Config) -> App:
     route(base + "/upload", Upload(services.publisher))
     route(base + "/delete", delete)
     route(base + "/delete/{name}", delete, suffix="named")
+    route(base + "/predict", Predict(predict_image, predict_json, predict_proto))
     route(base + "/predict/image", predict_image)
     route(base + "/image", predict_image)
+    route(base + "/predict/json", predict_json)
+    route(base + "/json", predict_json)
+    route(base + "/predict/proto", predict_proto)
+    route(base + "/proto", predict_proto)
+    route(base + "/livez", live)
+    route(base + "/healthz", live)
+    route(base + "/readyz", Ready(services.store, services.preloader))
+    route(base + "/metrics", Metrics())
+    route(base + "/status", Status(config, services.store, services.registry))
     return application
+
+
+def _middleware(config: Config, quiet: frozenset[str]) -> list[Any]:
+    """In the order in which they see a request; a reply goes the other way."""
+    watch = Watch(quiet, Tracing() if config.tracing else None)
+    rate = [Rate(RateLimiter(config.rate), quiet)] if config.rate else []
+    return [watch, *rate, Render()]
+
+
+def _tell_build() -> None:
+    BUILD_INFO.labels(
+        __version__,
+        platform.python_version(),
+        onnxruntime.__version__,
+        ",".join(onnxruntime.get_available_providers()),
+    ).set(1)
 
 
 def get_app(config: Config) -> App:
     """The application that a server runs: logs set up, store swept."""
-    _set_up_logs(config)
+    set_up_logs(config)
     return create_app(create_services(config), config)
 
 
@@ -132,59 +190,58 @@ def _answer_with(
     ) -> None:
         if falcon.http_status_to_code(status) >= 500:
             logger.error("%s %s: %s", req.method, req.path, ex, exc_info=ex)
-        resp.status = status
-        # The responder may have set another before it failed.
-        resp.content_type = falcon.MEDIA_JSON
-        resp.media = {"error": str(ex)}
+        _answer(req, resp, status, ex, str(ex))
 
     return answer
+
+
+def _answer_bug(
+    req: falcon.Request, resp: falcon.Response, ex: Exception, params: dict[str, Any]
+) -> None:
+    """What nobody foresaw: the reason is the log's alone."""
+    logger.error("%s %s: %r", req.method, req.path, ex, exc_info=ex)
+    _answer(req, resp, falcon.HTTP_500, None, _SENTENCES[falcon.HTTP_500])
+
+
+def _answer(
+    req: falcon.Request,
+    resp: falcon.Response,
+    status: str | int,
+    ex: Exception | None,
+    sentence: str,
+) -> None:
+    reason = _snake(type(ex).__name__) if ex else "unexpected"
+    REJECTS.labels(route_of(req), reason).inc()
+    resp.status = status
+    # The responder may have set others before it failed. Falcon prefers them to media.
+    resp.text = resp.data = resp.stream = None
+    resp.content_type = falcon.MEDIA_JSON
+    resp.media = {"error": sentence}
+
+
+# Before a word's first capital, and before the last of several that stand together:
+# ModelNotFound is model_not_found, and HTTPRouteNotFound http_route_not_found.
+_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def _snake(name: str) -> str:
+    return _WORD.sub("_", name).lower()
 
 
 def _serialize_error(
     req: falcon.Request, resp: falcon.Response, ex: falcon.HTTPError
 ) -> None:
     """Falcon's own errors (no route, wrong method, bad form) in the same form."""
-    resp.content_type = falcon.MEDIA_JSON
     if isinstance(ex, falcon.HTTPMethodNotAllowed):
         allowed = dict(ex.headers or {})["Allow"]
         sentence = f"this route takes {allowed}, and not {req.method}"
     else:
         sentence = ex.description or _SENTENCES.get(ex.status) or str(ex.title)
-    resp.media = {"error": sentence}
+    _answer(req, resp, ex.status, ex, sentence)
 
 
 _SENTENCES: dict[object, str] = {
     falcon.HTTP_404: "there is no such route; GET / lists those there are",
-    falcon.HTTP_500: "the server failed on this request; its log says why",
+    falcon.HTTP_500: "the server failed on this request; its log says why, beside the"
+    " id that the reply's X-Request-Id gives",
 }
-
-
-def _to_json(media: object) -> bytes:
-    # A line's end, or two replies run together in a terminal.
-    option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps(media, option=option)
-
-
-def _set_up_logs(config: Config) -> None:
-    """Our own loggers only: a library's chatter is its user's to ask for."""
-    try:
-        handler: logging.Handler = (
-            WatchedFileHandler(config.log_file)
-            if config.log_file
-            else logging.StreamHandler()
-        )
-    except OSError as ex:
-        raise ConfigError(
-            f"'logFile' is {config.log_file}, which cannot be written: {ex.strerror}"
-        ) from ex
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    )
-    level = (logging.WARNING, logging.INFO, logging.DEBUG)[config.verbose]
-    # waitress tells of each request that waits; that is what its queue is for.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    for name in ("bundle", "runtime", "waitress"):
-        log = logging.getLogger(name)
-        log.setLevel(level)
-        log.handlers = [handler]
-        log.propagate = False

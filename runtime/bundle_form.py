@@ -1,10 +1,10 @@
 """A bundle sent as a form: each field is a file of it, in any order.
 
-TFaaS's fields are ``name``, ``params``, ``model``, ``labels`` and ``op``. It cannot
-carry a SavedModel's weights so; here ``variables`` and ``assets`` may stand there as
-often as there are files in those folders, and ``onnx`` and ``sample`` once. What a
-``model`` is, its content says: where it is the archive of a bundle's folder, the other
-fields add to that; ``file`` is always one.
+TFaaS's fields are ``name``, ``params``, ``model``, ``labels`` and ``op``, which cannot
+carry a SavedModel's weights: here ``variables`` and ``assets`` stand there as often as
+those folders have files, and ``onnx`` and ``sample`` once. A ``model`` may be the
+archive of a bundle's folder, which its content tells; the other fields then add to it.
+``file`` is always one.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,33 +13,64 @@ from typing import Literal
 Stage = Literal["queue", "decode", "infer", "encode"]
 
 
+# One stretch of a stage: its name, its start and its end in seconds of
+# ``time.perf_counter``. A plain tuple, for it is made on every request, thrice.
+Lap = tuple[Stage, float, float]
+
+
 @dataclass
 class Journey:
     """One request's way; each room writes down what it knows.
 
     Attributes:
         request_id: the client's ``X-Request-Id``, or one made here.
+        trace_id: of its spans, 32 hex digits; empty if there are none.
         model: its name, once the store was seen to have it: a name that a client made
             up must never become a metric's label.
         version: that answered.
         backend: ``engine/device`` that answered.
         items: rows or images in the request.
-        seconds: by stage; a stage entered twice counts twice.
+        started: when it came in, in seconds of ``time.perf_counter``.
+        laps: its stages as they were gone through; a stage may be entered twice.
     """
 
     request_id: str = ""
+    trace_id: str = ""
     model: str = ""
     version: int | None = None
     backend: str = ""
     items: int = 0
-    seconds: dict[Stage, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+    laps: list[Lap] = field(default_factory=list)
 
-    @contextmanager
-    def stage(self, name: Stage) -> Iterator[None]:
+    def stage(self, name: Stage) -> AbstractContextManager[None]:
         """Measure a block as one stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - start
-            self.seconds[name] = self.seconds.get(name, 0.0) + spent
+        return _Measured(self.laps, name)
+
+    @property
+    def seconds(self) -> dict[Stage, float]:
+        """What each stage took in all."""
+        spent: dict[Stage, float] = {}
+        for stage, start, end in self.laps:
+            spent[stage] = spent.get(stage, 0.0) + end - start
+        return spent
+
+
+class _Measured:
+    """A class, where a generator would be shorter and cost twice as much."""
+
+    __slots__ = ("_laps", "_stage", "_start")
+
+    def __init__(self, laps: list[Lap], stage: Stage) -> None:
+        self._laps = laps
+        self._stage: Stage = stage
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._laps.append((self._stage, self._start, time.perf_counter()))
+
+
+# The request that this thread is answering; a log line written meanwhile bears its id.
+CURRENT: ContextVar[Journey | None] = ContextVar("journey", default=None)

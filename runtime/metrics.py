@@ -9,7 +9,20 @@ reason is a word of a fixed list.
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+import os
+from pathlib import Path
+
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+# Read by prometheus_client when it is first imported: whoever sets it does so before.
+MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 # Prometheus' own begin at 5 ms, and a small model answers in a tenth of it.
 SECONDS = (
@@ -92,3 +105,54 @@ SHADOW = Counter(
     "Requests that the shadow version ran too; agreed: yes, no, failed or dropped.",
     ("model", "version", "shadow_version", "agreed"),
 )
+BUILD_INFO = Gauge(
+    "tfaas_build_info",
+    "What serves; its value is 1.",
+    ("version", "python", "onnxruntime", "providers"),
+    multiprocess_mode="livemax",
+)
+
+
+def current_registry() -> CollectorRegistry:
+    """All that there is to be read: of this process, or of all that share the folder.
+
+    python_* and process_* are of one process, and so only there if it serves alone.
+    """
+    if not os.environ.get(MULTIPROCESS_DIR):
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
+
+
+def requests_answered(method: str) -> int:
+    """How many requests of this method were answered, by all processes."""
+    return int(
+        sum(
+            sample.value
+            for metric in current_registry().collect()
+            if metric.name == "tfaas_requests"
+            for sample in metric.samples
+            if sample.name == "tfaas_requests_total"
+            and sample.labels["method"] == method
+        )
+    )
+
+
+def clean_multiprocess_dir(path: Path) -> None:
+    """Make the folder that processes share, and forget what earlier ones counted there.
+
+    For who starts the processes, before the first of them.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    for file in path.glob("*.db"):
+        file.unlink(missing_ok=True)
+
+
+def forget_process(pid: int) -> None:
+    """Take what a process that ended held (gauges) out of the sums.
+
+    What it counted stays counted. Without a shared folder there is nothing to do.
+    """
+    if os.environ.get(MULTIPROCESS_DIR):
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]

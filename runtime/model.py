@@ -23,9 +23,10 @@ from runtime.backends import (
     Opened,
     TensorSpec,
     open_backend,
-    open_saved_model,
+    open_tensorflow,
 )
 from runtime.errors import BackendError
+from runtime.rows import check_features
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,12 @@ class Model:
         open_fallback: opens the engine that answers a request on which ``opened``
             fails; None if there is none.
 
+    Attributes:
+        output: the output that image predictions answer with.
+        img_channels: of the images that it takes, 1 gray or 3 colour; 0 takes none.
+        answers_labels: it is a frozen graph, of which TFaaS answers an image with the
+            best labels rather than with all scores.
+
     Raises:
         BundleError: params.json, labels or sample are not of this model.
     """
@@ -78,8 +85,10 @@ class Model:
         self._lock = threading.Lock()
         self.output = _main_output(bundle, self.backend.outputs)
         _check_labels(bundle, self.output)
-        if bundle.params.img_channels:
-            _check_takes_images(bundle, self.backend.inputs, self.output)
+        check_features(bundle.params.features, self.backend.inputs)
+        self.img_channels = _img_channels(bundle, self.backend.inputs, self.output)
+        self.answers_labels = bundle.frozen_graph is not None
+        if self.img_channels:
             self._check_answers_images()
         self.tried = self._try(bundle.read_sample())
 
@@ -169,7 +178,7 @@ class Model:
 
     def _try(self, sample: Sample | None) -> Tried | None:
         """Answer some of the bundle's own images: it warms the model, and shows it."""
-        if sample is None or not self.bundle.params.img_channels:
+        if sample is None or not self.img_channels:
             return None
         chosen = np.unique(np.linspace(0, len(sample.images) - 1, TRIED).astype(int))
         right = 0
@@ -217,13 +226,13 @@ def model_of(bundle: Bundle, version: int | None, options: BackendOptions) -> Mo
     can_fall_back = (
         options.onnx == "prefer"
         and opened.backend.name == "onnxruntime"
-        and bundle.has_saved_model
+        and bundle.tensorflow_model is not None
     )
     return Model(
         bundle,
         version,
         opened,
-        (lambda: open_saved_model(bundle)) if can_fall_back else None,
+        (lambda: open_tensorflow(bundle)) if can_fall_back else None,
     )
 
 
@@ -253,29 +262,46 @@ def _check_labels(bundle: Bundle, output: TensorSpec) -> None:
         )
 
 
-def _check_takes_images(
+def _img_channels(
     bundle: Bundle, inputs: tuple[TensorSpec, ...], output: TensorSpec
-) -> None:
-    """A model that no image could ever be answered by is refused before it serves."""
+) -> int:
+    """What params.json says; TFaaS's early ones are silent, and then the input tells.
+
+    A model that no image could ever be answered by is refused before it serves.
+    """
     channels = bundle.params.img_channels
+    if channels:
+        if problem := _problem_with_images(channels, inputs, output):
+            raise BundleError(
+                f"params.json: 'img_channels' is {channels}, and {problem}; 0 is for"
+                " models that take no images"
+            )
+        return channels
+    if bundle.frozen_graph is None or "img_channels" in bundle.params.stored:
+        return 0
+    for channels in (1, 3):
+        if not _problem_with_images(channels, inputs, output):
+            return channels
+    return 0
+
+
+def _problem_with_images(
+    channels: int, inputs: tuple[TensorSpec, ...], output: TensorSpec
+) -> str:
+    """Why no image of so many channels can be answered; empty if it can."""
     if len(inputs) != 1:
-        problem = f"the model has {len(inputs)} inputs"
-    elif len(inputs[0].shape) != 4:
-        problem = f"the input has {len(inputs[0].shape)} axes, not (N, H, W, C)"
-    elif inputs[0].dtype.kind not in "fiu":
-        problem = f"the input is {inputs[0].dtype}"
-    elif inputs[0].shape[3] != channels:
-        problem = f"the model takes {inputs[0].shape[3] or 'any number of'} channels"
-    elif output.dtype.kind not in "fiub":
-        problem = f"the output is {output.dtype}"
-    elif not output.shape:
-        problem = "the output is one number for a whole batch"
-    else:
-        return
-    raise BundleError(
-        f"params.json: 'img_channels' is {channels}, and {problem}; 0 is for models"
-        " that take no images"
-    )
+        return f"the model has {len(inputs)} inputs"
+    if len(inputs[0].shape) != 4:
+        return f"the input has {len(inputs[0].shape)} axes, not (N, H, W, C)"
+    if inputs[0].dtype.kind not in "fiu":
+        return f"the input is {inputs[0].dtype}"
+    if inputs[0].shape[3] != channels:
+        return f"the model takes {inputs[0].shape[3] or 'any number of'} channels"
+    if output.dtype.kind not in "fiub":
+        return f"the output is {output.dtype}"
+    if not output.shape:
+        return "the output is one number for a whole batch"
+    return ""
 
 
 def _check_same_tensors(preferred: Backend, fallback: Backend) -> None:
@@ -285,4 +311,4 @@ def _check_same_tensors(preferred: Backend, fallback: Backend) -> None:
         (preferred.outputs, fallback.outputs),
     ):
         if {(s.name, s.dtype) for s in ours} != {(s.name, s.dtype) for s in theirs}:
-            raise BackendError("saved_model.pb has other tensors than model.onnx")
+            raise BackendError("the TensorFlow model has other tensors than model.onnx")

@@ -1,4 +1,4 @@
-"""One row of a model's output -> scores that JSON can carry."""
+"""A model's output -> numbers and texts that JSON can carry."""
 
 from __future__ import annotations
 
@@ -10,16 +10,34 @@ from numpy.typing import NDArray
 from runtime.errors import BackendError
 
 
-def postprocess(row: NDArray[Any]) -> NDArray[Any]:
-    """Check one item's output, ``(num_classes,)`` or any shape without N.
+def postprocess(output: NDArray[Any]) -> NDArray[Any]:
+    """Check one output, of any shape.
+
+    Returns:
+        The same, contiguous; of strings, an array of ``str``.
 
     Raises:
-        BackendError: it holds NaN or infinity, which JSON has no word for.
+        BackendError: it holds NaN or infinity, which JSON has no word for, or bytes
+            that are no text.
     """
-    if row.dtype.kind == "f" and not np.isfinite(row).all():
+    # TensorFlow answers a single string as bytes.
+    output = np.asarray(output)
+    if output.dtype.kind in "OS":
+        texts = np.array([_text(v) for v in output.ravel().tolist()], object)
+        return texts.reshape(output.shape)
+    if output.dtype.kind == "f" and not np.isfinite(output).all():
         raise BackendError(
             "the model answered NaN or infinity on this input: its weights or the"
             " input's range are wrong"
         )
-    # One row of a batch may be a strided view, which JSON writers do not take.
-    return np.ascontiguousarray(row)
+    # Some rows of a batch may be a strided view, which JSON writers do not take.
+    return np.asarray(output, order="C")
+
+
+def _text(value: str | bytes) -> str:
+    if isinstance(value, str):
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError as ex:
+        raise BackendError("the model answered a string that is not UTF-8") from ex

@@ -78,7 +78,7 @@ class ModelRegistry:
         if spec.version is not None:
             return self._get_pinned(spec.name, spec.version)
         name = spec.name
-        version = self._current(name)
+        version = self._current(spec)
         if model := self._serving(name, version):
             return model
         lock = self._loading_lock(name)
@@ -92,10 +92,10 @@ class ModelRegistry:
             while True:
                 # Asked again: while this request waited, another may have loaded it, or
                 # a newer one.
-                version = self._current(name)
+                version = self._current(spec)
                 if model := self._serving(name, version):
                     return model
-                if model := self._load(name, version):
+                if model := self._load(spec, version):
                     return model
         finally:
             lock.release()
@@ -137,11 +137,15 @@ class ModelRegistry:
                 if key[0] == name and version in (None, key[1]):
                     del self._pinned[key]
 
-    def _current(self, name: str) -> Version:
+    def _current(self, spec: ModelSpec) -> Version:
+        if spec.version is not None:
+            return self._store.version(spec.name, spec.version)
+        if spec.label is not None:
+            return self._store.labelled(spec.name, spec.label)
         try:
-            return self._store.current(name)
+            return self._store.current(spec.name)
         except ModelNotFound:
-            self.drop(name)
+            self.drop(spec.name)
             raise
 
     def _serving(self, name: str, version: Version) -> Model | None:
@@ -178,13 +182,14 @@ class ModelRegistry:
             return None
         return model if there == version else None
 
-    def _load(self, name: str, version: Version) -> Model | None:
+    def _load(self, spec: ModelSpec, version: Version) -> Model | None:
         """Load a version; None if the store or what failed is to be asked again."""
+        name = spec.name
         try:
             model = self._open_model(version)
         except _LOAD_ERRORS as ex:
             # Deleted or replaced while it was read: look again.
-            if self._current(name) != version:
+            if self._current(spec) != version:
                 return None
             logger.error(
                 "%s version %d cannot be loaded: %s",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Protocol
 
 from bundle.store import ModelStore
 from runtime.backends import BackendOptions
@@ -15,6 +16,14 @@ from runtime.publisher import Publisher
 from runtime.registry import ModelRegistry
 
 
+class Preloader(Protocol):
+    """Loads models before the first request asks for them."""
+
+    def missing(self) -> list[str]:
+        """Names of the models that are to be warm, and are not yet."""
+        ...
+
+
 @dataclass(frozen=True)
 class Services:
     """What the resources call."""
@@ -24,6 +33,7 @@ class Services:
     predictor: Predictor
     publisher: Publisher
     catalogue: Catalogue
+    preloader: Preloader | None = None
 
 
 def create_services(config: Config) -> Services:

@@ -10,17 +10,21 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import BundleError, ShapeError
 from bundle.folder import ONNX, Bundle
-from bundle.manifest import saved_model_digest, sha256_of
+from bundle.manifest import sha256_of, source_digest
+from bundle.params import Params
 from bundle.parity import read_parity
 from runtime.config import OnnxPolicy, Provider
 from runtime.errors import BackendError
+
+if TYPE_CHECKING:
+    from runtime.backends.saved_model import TensorFlowBackend
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +40,7 @@ class TensorSpec:
     """One input or output of a model.
 
     Attributes:
-        name: as in the SavedModel's serving signature.
+        name: as in the SavedModel's serving signature, or of a frozen graph's node.
         dtype: numpy's; ``object`` for strings.
         shape: None for a free axis.
     """
@@ -75,11 +79,11 @@ class Backend(Protocol):
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """The inputs, as the signature names them."""
+        """The inputs, as the signature names them, or the frozen graph's node."""
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """The outputs, as the signature names them."""
+        """The outputs, as the signature names them, or the frozen graph's node."""
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """One batch, ``(N, …)`` each, by name.
@@ -114,7 +118,7 @@ def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
         ProviderError: CUDA was demanded and does not work.
     """
     if options.onnx == "off":
-        return Opened(open_saved_model(bundle))
+        return Opened(open_tensorflow(bundle))
     try:
         is_proved = check_proof(bundle)
         return Opened(_open_onnx(bundle, options), is_proved=is_proved)
@@ -124,10 +128,10 @@ def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
         reason = str(ex)
     if options.onnx == "require":
         raise BackendError(f"{reason}; config.json's 'onnx' is 'require'")
-    if not bundle.has_saved_model:
+    if bundle.tensorflow_model is None:
         raise BundleError(f"{reason}; and there is no saved_model.pb to fall back to")
     try:
-        return Opened(open_saved_model(bundle), reason)
+        return Opened(open_tensorflow(bundle), reason)
     except BackendError as ex:
         raise BackendError(f"{reason}; and {ex}") from ex
 
@@ -151,32 +155,69 @@ def check_proof(bundle: Bundle) -> bool:
         if parity is None:
             return False
         digest = sha256_of(bundle.path / ONNX)
-        source = saved_model_digest(bundle.path)
+        graph = bundle.tensorflow_model
+        source = source_digest(graph, bundle.nodes) if graph else ""
     except OSError as ex:
         raise BundleError(f"{ONNX} cannot be read: {ex.strerror}") from ex
     if digest != parity.sha256:
         raise BundleError(f"{ONNX} is not the one that parity.json proved")
     # A bundle of ONNX alone has left its SavedModel behind.
-    if source and parity.saved_model and source != parity.saved_model:
-        raise BundleError(f"{ONNX} was proved against another saved_model.pb")
+    if graph and parity.saved_model and source != parity.saved_model:
+        raise BundleError(
+            f"{ONNX} was proved against another {graph.name}"
+            + (", or other nodes of it" if bundle.nodes else "")
+        )
     return True
 
 
-def open_saved_model(bundle: Bundle) -> Backend:
-    """Open a bundle's SavedModel in TensorFlow.
+def open_tensorflow(bundle: Bundle) -> TensorFlowBackend:
+    """Open a bundle's frozen graph or SavedModel in TensorFlow.
 
     Raises:
         BackendError: TensorFlow is not installed, or cannot load it.
     """
-    from runtime.backends.saved_model import SavedModelBackend
+    if bundle.frozen_graph is None:
+        from runtime.backends.saved_model import SavedModelBackend
 
-    return SavedModelBackend(bundle.path)
+        return SavedModelBackend(bundle.path)
+    from runtime.backends.frozen_graph import FrozenGraphBackend
+
+    return FrozenGraphBackend(
+        bundle.frozen_graph,
+        bundle.params.input_node,
+        bundle.params.output_node,
+        _told_shape(bundle.params),
+    )
+
+
+def _told_shape(params: Params) -> tuple[int | None, ...] | None:
+    """The input's shape, as far as params.json tells it."""
+    if params.img_channels:
+        height, width = params.preprocess.size or (None, None)
+        return (None, height, width, params.img_channels)
+    return (None, len(params.features)) if params.features else None
 
 
 def _open_onnx(bundle: Bundle, options: BackendOptions) -> Backend:
     from runtime.backends.onnx import open_onnx
 
     return open_onnx(bundle.path / ONNX, options)
+
+
+def check_names(specs: tuple[TensorSpec, ...], inputs: Mapping[str, object]) -> None:
+    """Compare the names of inputs with a model's.
+
+    Raises:
+        ShapeError: an input is missing or unknown.
+    """
+    names = [spec.name for spec in specs]
+    if unknown := sorted(inputs.keys() - set(names)):
+        raise ShapeError(
+            f"the model has no input {unknown[0][:128]!r}; its inputs are"
+            f" {', '.join(names)}"
+        )
+    if missing := [name for name in names if name not in inputs]:
+        raise ShapeError(f"input {missing[0]!r} is missing")
 
 
 def check_inputs(
@@ -187,14 +228,8 @@ def check_inputs(
     Raises:
         ShapeError: names what was expected and what came.
     """
-    names = [spec.name for spec in specs]
-    if unknown := sorted(inputs.keys() - set(names)):
-        raise ShapeError(
-            f"the model has no input {unknown[0]!r}; its inputs are {', '.join(names)}"
-        )
+    check_names(specs, inputs)
     for spec in specs:
-        if spec.name not in inputs:
-            raise ShapeError(f"input {spec.name!r} is missing")
         array = inputs[spec.name]
         fits = array.ndim == len(spec.shape) and all(
             wanted in (None, got)

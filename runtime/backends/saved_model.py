@@ -1,16 +1,20 @@
-"""TensorFlow: the SavedModel itself. The only file of the service that imports it."""
+"""TensorFlow: the SavedModel itself, and what all that runs in TensorFlow shares.
+
+Of the service, this file and frozen_graph.py alone import TensorFlow.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.folder import SIGNATURE
+from bundle.folder import SAVED_MODEL, SIGNATURE
 from runtime.backends import TensorSpec, check_inputs, warm_up
 from runtime.errors import BackendError
 
@@ -19,7 +23,51 @@ from runtime.errors import BackendError
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-class SavedModelBackend:
+@dataclass(frozen=True)
+class Signature:
+    """A TensorFlow function of named tensors, which the exporter converts.
+
+    Attributes:
+        call: takes each input by its name, answers with each output by its name.
+        inputs: by name, each with TensorFlow's ``shape`` and ``dtype``.
+        outputs: the same of the outputs.
+    """
+
+    call: Callable[..., Mapping[str, Any]]
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+
+
+class TensorFlowBackend:
+    """One signature, run by TensorFlow.
+
+    Raises:
+        BackendError: TensorFlow cannot run it, or a tensor of it has no rank.
+    """
+
+    name = "tensorflow"
+
+    def __init__(self, signature: Signature) -> None:
+        tensorflow = import_tensorflow()
+        self.signature = signature
+        self._constant = tensorflow.constant
+        self.device = "gpu" if tensorflow.config.list_physical_devices("GPU") else "cpu"
+        self.inputs = _specs(signature.inputs)
+        self.outputs = _specs(signature.outputs)
+        warm_up(self)
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """See ``Backend.run``."""
+        check_inputs(self.inputs, inputs)
+        try:
+            tensors = {name: self._constant(array) for name, array in inputs.items()}
+            outputs = self.signature.call(**tensors)
+        except Exception as ex:
+            raise BackendError("TensorFlow failed on this input") from ex
+        return {spec.name: outputs[spec.name].numpy() for spec in self.outputs}
+
+
+class SavedModelBackend(TensorFlowBackend):
     """One SavedModel's serving signature, called as a concrete function.
 
     Args:
@@ -30,51 +78,40 @@ class SavedModelBackend:
             no serving signature.
     """
 
-    name = "tensorflow"
-
     def __init__(self, path: Path) -> None:
-        tensorflow = _import_tensorflow()
-        self._signature = load_signature(path)
-        self._constant = tensorflow.constant
-        self.device = "gpu" if tensorflow.config.list_physical_devices("GPU") else "cpu"
-        self.inputs = _specs(self._signature.structured_input_signature[1])
-        self.outputs = _specs(self._signature.structured_outputs)
-        warm_up(self)
-
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """See ``Backend.run``."""
-        check_inputs(self.inputs, inputs)
-        try:
-            tensors = {name: self._constant(array) for name, array in inputs.items()}
-            outputs = self._signature(**tensors)
-        except Exception as ex:
-            raise BackendError("TensorFlow failed on this input") from ex
-        return {spec.name: outputs[spec.name].numpy() for spec in self.outputs}
+        super().__init__(load_signature(path))
 
 
-def load_signature(path: Path) -> Any:
-    """Load a SavedModel's serving signature, which the exporter converts.
+def load_signature(path: Path) -> Signature:
+    """Load a SavedModel's serving signature.
 
     Raises:
         BackendError: TensorFlow is not installed, cannot load it, or it has none.
     """
-    tensorflow = _import_tensorflow()
+    tensorflow = import_tensorflow()
     try:
         loaded = tensorflow.saved_model.load(str(path))
     except Exception as ex:
-        raise BackendError("TensorFlow cannot load saved_model.pb") from ex
+        raise BackendError(f"TensorFlow cannot load {SAVED_MODEL}") from ex
     if SIGNATURE not in loaded.signatures:
         raise BackendError(
-            f"saved_model.pb has no signature {SIGNATURE!r}; it has"
+            f"{SAVED_MODEL} has no signature {SIGNATURE!r}; it has"
             f" {', '.join(sorted(loaded.signatures)) or 'none'}"
         )
-    signature = loaded.signatures[SIGNATURE]
+    function = loaded.signatures[SIGNATURE]
     # The signature does not keep its variables alive; what was loaded does.
-    signature.keep_alive = loaded
-    return signature
+    function.keep_alive = loaded
+    return Signature(
+        function, function.structured_input_signature[1], function.structured_outputs
+    )
 
 
-def _import_tensorflow() -> Any:
+def import_tensorflow() -> Any:
+    """TensorFlow, imported when a model first needs it.
+
+    Raises:
+        BackendError: it is not installed.
+    """
     try:
         import tensorflow
     except ModuleNotFoundError as ex:
@@ -87,12 +124,14 @@ def _import_tensorflow() -> Any:
 
 def _specs(tensors: Mapping[str, Any]) -> tuple[TensorSpec, ...]:
     return tuple(
-        TensorSpec(name, np.dtype(tensor.dtype.as_numpy_dtype), _shape(tensor.shape))
+        TensorSpec(
+            name, np.dtype(tensor.dtype.as_numpy_dtype), _shape(name, tensor.shape)
+        )
         for name, tensor in sorted(tensors.items())
     )
 
 
-def _shape(shape: Any) -> tuple[int | None, ...]:
+def _shape(name: str, shape: Any) -> tuple[int | None, ...]:
     if shape.rank is None:
-        raise BackendError("a tensor of the serving signature has no rank")
+        raise BackendError(f"tensor {name!r} of the model has no known number of axes")
     return tuple(shape.as_list())

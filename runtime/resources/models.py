@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import falcon
 
+from bundle.archive import Packed
 from runtime.catalogue import Catalogue
 from runtime.errors import InvalidInput
 from runtime.publisher import Publisher
@@ -71,21 +72,21 @@ class Archive:
         self, req: falcon.Request, resp: falcon.Response, name: str, version: str
     ) -> None:
         """Answer the version's bundle as a tar.gz, which /upload takes."""
-        number = version_of_path(version)
-        resp.stream = self._catalogue.bundle(name, number)
-        self._describe(resp, name, number)
+        self._open(resp, name, version)
 
     def on_head(
         self, req: falcon.Request, resp: falcon.Response, name: str, version: str
     ) -> None:
-        """Answer the same without its content."""
-        number = version_of_path(version)
-        self._catalogue.bundle(name, number).close()
-        self._describe(resp, name, number)
+        """Answer the same without its content, whose length nobody knows before."""
+        self._open(resp, name, version).close()
 
-    def _describe(self, resp: falcon.Response, name: str, number: int) -> None:
+    def _open(self, resp: falcon.Response, name: str, version: str) -> Packed:
+        number = version_of_path(version)
+        packed = self._catalogue.bundle(name, number)
         resp.content_type = "application/gzip"
         resp.downloadable_as = f"{name}-{number}.tar.gz"
+        resp.stream = packed
+        return packed
 
 
 class Delete:

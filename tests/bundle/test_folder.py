@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 import zlib
 from pathlib import Path
@@ -89,6 +90,87 @@ def test_a_label_is_a_line(tmp_path: Path, text: str, labels: tuple[str, ...]) -
     (tmp_path / "model.onnx").write_bytes(b"")
     (tmp_path / "l.txt").write_text(text, encoding="utf-8", newline="")
     assert open_bundle(tmp_path).labels == labels
+
+
+# --- frozen graphs
+
+NODES = {"input_node": "x", "output_node": "y"}
+# protobuf: a node, field 1 with a length, which is named "x".
+GRAPH_DEF = b"\x0a\x03\x0a\x01x"
+# A SavedModel's first field is its schema's version, 1.
+SAVED_MODEL = b"\x08\x01"
+
+
+def with_graph(folder: Path, file: str, data: bytes, **params: object) -> Path:
+    content = {"name": "m", "model": file, **params}
+    (folder / "params.json").write_text(json.dumps(content))
+    (folder / file).write_bytes(data)
+    return folder
+
+
+def with_saved_model(folder: Path) -> Path:
+    (folder / "saved_model.pb").write_bytes(SAVED_MODEL)
+    (folder / "variables").mkdir()
+    (folder / "variables" / "variables.index").touch()
+    return folder
+
+
+@pytest.mark.parametrize("file", ["tf_model_20180315.pb", "saved_model.pb"])
+def test_a_graph_without_variables_is_a_frozen_one(tmp_path: Path, file: str) -> None:
+    bundle = open_bundle(with_graph(tmp_path, file, GRAPH_DEF, **NODES))
+    assert bundle.frozen_graph == bundle.tensorflow_model == tmp_path / file
+    assert not bundle.has_saved_model
+    assert bundle.nodes == ("x", "y")
+
+
+def test_a_saved_model_is_no_frozen_graph(tmp_path: Path) -> None:
+    bundle = open_bundle(CASES / "whole")
+    assert (bundle.frozen_graph, bundle.nodes) == (None, ())
+    assert bundle.tensorflow_model == CASES / "whole" / "saved_model.pb"
+    assert open_bundle(CASES / "onnx-alone").tensorflow_model is None
+
+
+def test_a_saved_model_with_variables_is_one_whatever_it_begins_with(
+    tmp_path: Path,
+) -> None:
+    with_graph(with_saved_model(tmp_path), "saved_model.pb", GRAPH_DEF)
+    assert open_bundle(tmp_path).has_saved_model
+
+
+def test_a_saved_model_that_lost_its_variables_is_no_frozen_graph(
+    tmp_path: Path,
+) -> None:
+    with_graph(tmp_path, "saved_model.pb", SAVED_MODEL, **NODES)
+    with pytest.raises(BundleError, match="saved_model.pb has no weights"):
+        open_bundle(tmp_path)
+
+
+def test_of_both_the_one_that_params_json_names_is_the_model(tmp_path: Path) -> None:
+    with_graph(with_saved_model(tmp_path), "graph.pb", GRAPH_DEF, **NODES)
+    bundle = open_bundle(tmp_path)
+    assert (bundle.frozen_graph, bundle.has_saved_model) == (tmp_path / "graph.pb", 0)
+    (tmp_path / "graph.pb").unlink()
+    bundle = open_bundle(tmp_path)
+    assert (bundle.frozen_graph, bundle.has_saved_model) == (None, 1)
+
+
+def test_a_named_file_of_another_kind_is_no_graph(tmp_path: Path) -> None:
+    with_graph(with_saved_model(tmp_path), "model.keras", b"PK")
+    assert open_bundle(tmp_path).has_saved_model
+
+
+@pytest.mark.parametrize("missing", NODES)
+def test_a_frozen_graph_needs_its_nodes(tmp_path: Path, missing: str) -> None:
+    nodes = {key: node for key, node in NODES.items() if key != missing}
+    with_graph(tmp_path, "graph.pb", GRAPH_DEF, **nodes)
+    with pytest.raises(BundleError, match=f"'{missing}' is missing: .* graph.pb"):
+        open_bundle(tmp_path)
+
+
+def test_a_frozen_graph_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with_graph(tmp_path, "graph.pb", GRAPH_DEF, **NODES).joinpath("graph.pb").unlink()
+    with pytest.raises(BundleError, match="neither graph.pb nor model.onnx is there"):
+        open_bundle(tmp_path)
 
 
 # --- sample.npz

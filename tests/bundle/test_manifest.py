@@ -8,8 +8,8 @@ import pytest
 
 from bundle.errors import BundleError
 from bundle.manifest import (
-    saved_model_digest,
     sha256_of,
+    source_digest,
     verify_manifest,
     write_manifest,
 )
@@ -127,12 +127,34 @@ def test_digest_of_a_saved_model_is_that_of_its_graph_and_weights(
     expected = subprocess.run(
         ["sha256sum"], input=lines, capture_output=True, text=True, check=True
     ).stdout.split()[0]
-    assert saved_model_digest(tmp_path) == expected
+    assert source_digest(tmp_path / "saved_model.pb") == expected
     (tmp_path / "labels.txt").write_text("no part of it")
-    assert saved_model_digest(tmp_path) == expected
+    assert source_digest(tmp_path / "saved_model.pb") == expected
     (tmp_path / "variables" / "variables.index").write_bytes(b"abd")
-    assert saved_model_digest(tmp_path) != expected
+    assert source_digest(tmp_path / "saved_model.pb") != expected
+
+
+def test_digest_of_a_frozen_graph_is_that_of_its_file_and_nodes(tmp_path: Path) -> None:
+    """And of the nodes between which it is run; of its lines, by sha256sum."""
+    (tmp_path / "graph.pb").write_bytes(b"abc")
+    expected = subprocess.run(
+        ["sha256sum"],
+        input=f"graph.pb {ABC}\nx\ny\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()[0]
+    assert source_digest(tmp_path / "graph.pb", ("x", "y")) == expected
 
 
 def test_digest_of_no_saved_model_is_empty(tmp_path: Path) -> None:
-    assert saved_model_digest(tmp_path) == ""
+    assert source_digest(tmp_path / "saved_model.pb") == ""
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "parity.json"])
+def test_what_the_exporter_replaces_is_not_listed(tmp_path: Path, name: str) -> None:
+    write_bundle(tmp_path)
+    (tmp_path / name).write_bytes(b"first")
+    write_manifest(tmp_path)
+    (tmp_path / name).write_bytes(b"second")
+    verify_manifest(tmp_path)

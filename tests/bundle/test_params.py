@@ -94,6 +94,38 @@ def test_go_null_options_are_no_options() -> None:
     assert params_from_json({"name": "m", "options": None}).options == ()
 
 
+# As TFaaS's doc and its first struct had it, in March 2018.
+TFAAS_2018 = """{
+  "name": "ImageModel", "model": "tf_model_20180315.pb", "labels": "labels.txt",
+  "inputNode": "dense_1_input", "outputNode": "output_node0", "options": null
+}"""
+
+
+def test_early_tfaas_names_of_the_nodes_are_understood(tmp_path: Path) -> None:
+    params = read(tmp_path, TFAAS_2018)
+    assert (params.input_node, params.output_node) == ("dense_1_input", "output_node0")
+    assert params.stored == json.loads(TFAAS_2018)
+    assert params.to_json()["input_node"] == "dense_1_input"
+
+
+def test_todays_name_of_a_node_is_believed_before_the_early_one() -> None:
+    both = {"name": "m", "input_node": "new", "inputNode": "old"}
+    assert params_from_json(both).input_node == "new"
+
+
+def test_features_keep_their_order_and_are_written(tmp_path: Path) -> None:
+    params = params_from_json({"name": "m", "features": ["pt", "eta", "phi"]})
+    assert params.features == ("pt", "eta", "phi")
+    write_params(tmp_path, params)
+    content = json.loads((tmp_path / "params.json").read_bytes())
+    assert content["features"] == ["pt", "eta", "phi"]
+
+
+def test_without_features_there_are_none() -> None:
+    assert params_from_json({"name": "m"}).features == ()
+    assert params_from_json({"name": "m", "features": None}).features == ()
+
+
 def test_file_with_a_byte_order_mark_reads(tmp_path: Path) -> None:
     assert read(tmp_path, b'\xef\xbb\xbf{"name": "m"}').name == "m"
 
@@ -177,6 +209,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"options": {}}, "'options' must be a list of texts"),
     ({"options": 0}, "'options' must be a list of texts"),
     ({"options": False}, "'options' must be a list of texts"),
+    ({"features": "a"}, "'features' must be a list of texts"),
+    ({"features": [1]}, "'features' must be a list of texts"),
+    ({"features": {"a": 1}}, "'features' must be a list of texts"),
+    ({"features": ["a", ""]}, "'features' must name each value of a row"),
+    ({"features": ["a", "b", "a"]}, "'features' must name each value of a row"),
+    ({"inputNode": 1}, "'inputNode' must be a text"),
+    ({"outputNode": None}, "'outputNode' must be a text"),
     ({"preprocess": []}, "'preprocess' must be a JSON object"),
     ({"preprocess": "no"}, "'preprocess' must be a JSON object"),
     ({"preprocess": {"sclae": 1}}, "'preprocess' has an unknown key 'sclae'"),
@@ -280,7 +319,9 @@ anything = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-known_key = st.sampled_from([*TEXTS, "img_channels", "options", "preprocess"])
+known_key = st.sampled_from(
+    [*TEXTS, "inputNode", "features", "img_channels", "options", "preprocess"]
+)
 known_detail = st.sampled_from(["size", "scale", "offset", "resize", "invert"])
 near_miss = st.fixed_dictionaries(
     {"name": st.just("m")},
@@ -288,6 +329,8 @@ near_miss = st.fixed_dictionaries(
         "preprocess": st.dictionaries(known_detail, anything),
         "img_channels": st.integers(-1, 4),
         "options": anything,
+        "features": st.lists(st.text()) | anything,
+        "inputNode": st.text(),
     },
 )
 

@@ -19,8 +19,9 @@ def run(model, inputs):
 @pytest.fixture
 def convert():
     from exporter.convert import convert
+    from runtime.backends.saved_model import load_signature
 
-    return convert
+    return lambda folder: convert(load_signature(folder))
 
 
 def shapes(nodes):
@@ -129,30 +130,6 @@ def test_what_tf2onnx_leaves_unconverted_is_an_error(convert, saved_model, keras
         ExportError, match=r"no operator .*: Erfc \(in .*sequential.*dense"
     ):
         convert(saved_model(model))
-
-
-def test_a_file_that_is_no_saved_model_is_an_error(convert, tmp_path):
-    from exporter.errors import ExportError
-
-    (tmp_path / "saved_model.pb").write_bytes(b"junk")
-    with pytest.raises(ExportError, match="TensorFlow cannot load"):
-        convert(tmp_path)
-
-
-def test_a_saved_model_without_a_serving_signature_names_those_it_has(
-    convert, tmp_path
-):
-    import tensorflow as tf
-
-    from exporter.errors import ExportError
-
-    module = tf.Module()
-    module.double = tf.function(
-        lambda x: 2 * x, input_signature=[tf.TensorSpec([None], tf.float32)]
-    )
-    tf.saved_model.save(module, tmp_path, signatures={"double": module.double})
-    with pytest.raises(ExportError, match="no signature 'serving_default'.* double"):
-        convert(tmp_path)
 
 
 def test_the_result_passes_the_checker(convert, saved_model, small_cnn):

@@ -7,8 +7,25 @@ from bundle.errors import BundleError
 from bundle.folder import open_bundle
 from exporter.errors import ExportError, ParityFailed
 from exporter.export import export
-from runtime.backends import BackendOptions, check_proof, open_backend
+from runtime.backends import (
+    BackendOptions,
+    check_proof,
+    open_backend,
+    open_tensorflow,
+)
 from tests.examples import write_bundle
+from tests.frozen import (
+    ANSWER,
+    FILE,
+    ROW,
+    frozen,
+    frozen_variables,
+    pixels,
+    rows,
+    rows_with_default,
+    scoped_rows,
+    write_frozen_bundle,
+)
 
 pytestmark = pytest.mark.tensorflow
 
@@ -94,6 +111,91 @@ def test_a_model_that_cannot_be_converted_changes_nothing(saved_model, keras):
     assert files(folder) == before
 
 
+def test_a_file_that_is_no_saved_model_cannot_be_loaded(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"junk")
+    with pytest.raises(ExportError, match="^TensorFlow cannot load saved_model.pb$"):
+        export(tmp_path)
+
+
+def test_a_saved_model_without_a_serving_signature_names_those_it_has(tmp_path):
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.double = tf.function(
+        lambda x: 2 * x, input_signature=[tf.TensorSpec([None], tf.float32)]
+    )
+    tf.saved_model.save(module, tmp_path, signatures={"double": module.double})
+    with pytest.raises(ExportError, match="no signature 'serving_default'.* double"):
+        export(tmp_path)
+
+
+def answers(folder, inputs):
+    """What each engine answers of a converted bundle."""
+    bundle = open_bundle(folder)
+    backends = (
+        open_backend(bundle, BackendOptions(provider="cpu")).backend,
+        open_tensorflow(bundle),
+    )
+    assert [backend.name for backend in backends] == ["onnxruntime", "tensorflow"]
+    assert len({(b.inputs, b.outputs) for b in backends}) == 1
+    return [backend.run(inputs) for backend in backends]
+
+
+@pytest.mark.parametrize(
+    ("graph", "nodes", "batch"),
+    [
+        (lambda: frozen(rows), ("x", "scores"), ROW),
+        (lambda: frozen(scoped_rows), ("net/x", "net/scores:0"), ROW),
+        (frozen_variables, ("x", "scores"), ROW),
+        (lambda: frozen(rows_with_default), ("x", "scores"), ROW),
+        (lambda: frozen(pixels), ("x", "scores"), ROW.reshape(1, 2, 2, 1)),
+    ],
+    ids=["rows", "scope", "variables", "default", "pixels"],
+)
+def test_a_frozen_graph_becomes_onnx_of_the_same_names_and_answers(
+    tmp_path, graph, nodes, batch
+):
+    folder = write_frozen_bundle(
+        tmp_path, graph(), inputNode=nodes[0], outputNode=nodes[1]
+    )
+    before = files(folder)
+    assert export(folder).passed
+    assert files(folder) - before == {"model.onnx", "parity.json"}
+    takes, gives = nodes[0], nodes[1].removesuffix(":0")
+    for answered in answers(folder, {takes: batch}):
+        assert {name: row.tolist() for name, row in answered.items()} == {gives: ANSWER}
+
+
+def test_onnx_of_another_frozen_graph_is_not_served(tmp_path):
+    folder = write_frozen_bundle(tmp_path, frozen(rows))
+    export(folder)
+    (folder / FILE).write_bytes(frozen_variables())
+    with pytest.raises(BundleError, match=f"proved against another {FILE}"):
+        check_proof(open_bundle(folder))
+
+
+def test_onnx_between_other_nodes_than_params_json_names_is_not_served(tmp_path):
+    """Its one output would be taken for the one that is wanted."""
+
+    def build(v1):
+        rows(v1)
+        v1.nn.softmax(v1.get_default_graph().get_tensor_by_name("scores:0"), name="p")
+
+    folder = write_frozen_bundle(tmp_path, frozen(build))
+    export(folder)
+    write_frozen_bundle(tmp_path, frozen(build), outputNode="p")
+    opened = open_backend(open_bundle(folder), BackendOptions())
+    assert opened.backend.name == "tensorflow"
+    assert [spec.name for spec in opened.backend.outputs] == ["p"]
+    assert f"proved against another {FILE}" in opened.fallback_reason
+
+
+def test_a_frozen_graph_without_the_named_node_cannot_be_loaded(tmp_path):
+    folder = write_frozen_bundle(tmp_path, frozen(rows), inputNode="input_1")
+    with pytest.raises(ExportError, match=f"{FILE} has no node 'input_1'"):
+        export(folder)
+
+
 def test_a_bundle_of_onnx_alone_has_nothing_to_convert(tmp_path):
     with pytest.raises(BundleError, match="nothing to convert"):
         export(write_bundle(tmp_path / "linear"))
@@ -148,9 +250,9 @@ def test_a_bundle_replaced_meanwhile_is_left_as_it_is(folder, monkeypatch):
 
     prove = exporter.export._convert_and_prove
 
-    def replace(path, *arguments):
-        parity = prove(path, *arguments)
-        weights = path / "variables" / "variables.data-00000-of-00001"
+    def replace(source, *arguments):
+        parity = prove(source, *arguments)
+        weights = folder / "variables" / "variables.data-00000-of-00001"
         weights.write_bytes(weights.read_bytes()[::-1])
         return parity
 

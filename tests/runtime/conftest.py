@@ -4,11 +4,17 @@ import logging
 
 import pytest
 
+from runtime.logs import LOGGERS
+
 
 @pytest.fixture(autouse=True)
 def loggers():
-    ours = [logging.getLogger(name) for name in ("bundle", "runtime")]
+    names = (*LOGGERS, "runtime.access", "runtime.monit", "waitress.queue")
+    ours = [logging.getLogger(name) for name in names]
     before = [(log.level, list(log.handlers), log.propagate) for log in ours]
     yield
     for log, (level, handlers, propagate) in zip(ours, before, strict=True):
-        log.level, log.handlers, log.propagate = level, handlers, propagate
+        for handler in set(log.handlers) - set(handlers):
+            handler.close()
+        log.handlers, log.propagate = handlers, propagate
+        log.setLevel(level)

@@ -241,7 +241,7 @@ def test_a_field_sent_twice_is_named(client):
     once, end = body.rsplit(b"------------------------------curlcurlcurl--", 1)
     twice = once + once + b"------------------------------curlcurlcurl--" + end
     reply = client.simulate_post("/predict/image", body=twice, headers=headers)
-    assert "'image' is there twice" in error_of(reply, 400)
+    assert "'model' is there twice" in error_of(reply, 400)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
@@ -301,7 +301,7 @@ def test_a_wrong_method_is_told_so(client, method):
     assert "POST" in reply.headers["Allow"]
 
 
-@pytest.mark.parametrize("path", ["/nosuch", "/data", "/predict", "/models/x/1/y"])
+@pytest.mark.parametrize("path", ["/nosuch", "/data", "/predict/x", "/models/x/1/y"])
 def test_an_unknown_route_is_told_so(client, path):
     assert "no such route" in error_of(client.simulate_get(path), 404)
 

@@ -12,6 +12,7 @@ from runtime.backends import BackendOptions, Opened, TensorSpec
 from runtime.errors import BackendError
 from runtime.model import Model, model_of, open_model
 from tests.examples import WEIGHTS, linear_onnx, write_bundle
+from tests.frozen import ANSWER, frozen, pixels, write_frozen_bundle
 from tests.runtime.fakes import FailingBackend, FakeBackend
 
 BATCH = {"pixels": np.zeros((1, 2, 2, 1), np.float32)}
@@ -122,6 +123,59 @@ def test_a_model_that_no_image_can_be_answered_by_is_refused(bundle, tensors, se
         Model(bundle, 1, Opened(FakeBackend(**tensors)), None)
 
 
+def frozen_bundle(path, **params):
+    """A bundle that says it is a frozen graph; the fake stands in for the engine."""
+    return open_bundle(write_frozen_bundle(path, b"graph", **params))
+
+
+@pytest.mark.parametrize(
+    ("takes", "channels"),
+    [
+        (spec(None, 2, 2, 1), 1),
+        (spec(1, None, None, 3), 3),
+        (spec(None, 2, 2, 2), 0),
+        (spec(None, 2, 2, None), 0),
+        (spec(None, 4), 0),
+        (spec(None, 2, 2, 3, dtype=object), 0),
+    ],
+)
+def test_early_params_are_silent_of_images_and_the_graph_tells(
+    tmp_path, takes, channels
+):
+    model = Model(
+        frozen_bundle(tmp_path), 1, Opened(FakeBackend(inputs=(takes,))), None
+    )
+    assert model.img_channels == channels
+
+
+def test_params_that_say_no_images_are_believed(tmp_path):
+    bundle = frozen_bundle(tmp_path, img_channels=0)
+    assert Model(bundle, 1, Opened(FakeBackend()), None).img_channels == 0
+
+
+def test_of_no_frozen_graph_params_alone_say_whether_it_takes_images(tmp_path):
+    path = write_bundle(tmp_path / "linear", params={"img_channels": 0})
+    model = Model(open_bundle(path), 1, Opened(FakeBackend()), None)
+    assert model.img_channels == 0
+
+
+def test_a_frozen_graph_answers_labels_as_tfaas_does(bundle, tmp_path):
+    model = Model(frozen_bundle(tmp_path), 1, Opened(FakeBackend()), None)
+    assert model.answers_labels
+    assert not Model(bundle, 1, Opened(FakeBackend()), None).answers_labels
+
+
+@pytest.mark.tensorflow
+def test_a_frozen_graph_answers_an_image(tmp_path):
+    """Its params.json says nothing of images, and its node has a port."""
+    path = write_frozen_bundle(tmp_path, frozen(pixels), outputNode="scores:0")
+    model = model_of(open_bundle(path), 1, BackendOptions())
+    image = np.array([1, 2, 3, 4], np.uint8).reshape(2, 2, 1)
+    outputs, backend = model.run(model.to_input(image))
+    assert outputs[model.output.name].tolist() == ANSWER
+    assert (backend.name, model.img_channels) == ("tensorflow", 1)
+
+
 def test_a_model_is_warmed_and_tried_on_its_own_sample(tmp_path):
     """The fake always answers class 2, and every third image is of class 2."""
     path = write_bundle(tmp_path / "linear")
@@ -186,7 +240,7 @@ def test_only_where_onnx_is_preferred_may_tensorflow_answer(
     (path / "variables").mkdir()
     (path / "variables" / "variables.index").touch()
     fallback = FakeBackend()
-    monkeypatch.setattr("runtime.model.open_saved_model", lambda bundle: fallback)
+    monkeypatch.setattr("runtime.model.open_tensorflow", lambda bundle: fallback)
     model = model_of(open_bundle(path), None, options)
     monkeypatch.setattr(model, "backend", FailingBackend())
     if falls_back:

@@ -23,3 +23,20 @@ def test_what_json_cannot_say_is_an_error(value):
 
 def test_whole_numbers_pass():
     assert postprocess(np.array([1, 2])).tolist() == [1, 2]
+
+
+def test_strings_become_texts():
+    """ONNX Runtime answers str, TensorFlow bytes, and of a single one no array."""
+    texts = np.array([["a", "größer"]], object)
+    assert postprocess(texts).tolist() == [["a", "größer"]]
+    assert postprocess(np.array([b"a", "ß".encode()], object)).tolist() == ["a", "ß"]
+    assert postprocess(b"a").tolist() == "a"
+
+
+def test_bytes_that_are_no_text_are_an_error():
+    with pytest.raises(BackendError, match="not UTF-8"):
+        postprocess(np.array([b"\xff"], object))
+
+
+def test_one_number_stays_one():
+    assert postprocess(np.array(2.5, np.float32)).shape == ()

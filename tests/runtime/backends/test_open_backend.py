@@ -26,7 +26,7 @@ def tensorflow(folder, monkeypatch):
     (folder / "variables").mkdir()
     (folder / "variables" / "variables.index").touch()
     backend = FakeBackend(name="tensorflow")
-    monkeypatch.setattr(runtime.backends, "open_saved_model", lambda bundle: backend)
+    monkeypatch.setattr(runtime.backends, "open_tensorflow", lambda bundle: backend)
     return backend
 
 
@@ -112,7 +112,7 @@ def test_when_both_engines_fail_the_sentence_names_both_reasons(
     def fail(bundle):
         raise BackendError("TensorFlow is not installed here")
 
-    monkeypatch.setattr(runtime.backends, "open_saved_model", fail)
+    monkeypatch.setattr(runtime.backends, "open_tensorflow", fail)
     with pytest.raises(
         BackendError, match="cannot load model.onnx; and TensorFlow is not installed"
     ):

@@ -3,7 +3,7 @@ import pytest
 
 from bundle.errors import ShapeError
 from bundle.folder import open_bundle
-from runtime.backends import open_saved_model
+from runtime.backends import open_tensorflow
 from runtime.errors import BackendError
 from tests.examples import write_bundle
 
@@ -109,4 +109,4 @@ def test_a_model_that_cannot_run_is_found_when_it_is_opened(tf, tmp_path):
 
     save(tf, folder, refuse, spec)
     with pytest.raises(BackendError, match="TensorFlow failed on this input"):
-        open_saved_model(open_bundle(folder))
+        open_tensorflow(open_bundle(folder))

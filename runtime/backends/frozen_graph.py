@@ -1,0 +1,182 @@
+"""TensorFlow: a frozen graph, as TF1 wrote models and TFaaS first served them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from runtime.backends.saved_model import (
+    Signature,
+    TensorFlowBackend,
+    import_tensorflow,
+)
+from runtime.errors import BackendError
+
+_PLACEHOLDERS = ("Placeholder", "PlaceholderV2")
+# Keras's learning phase is one, and the share that a dropout keeps.
+_WITH_DEFAULT = "PlaceholderWithDefault"
+# Freezing puts a constant in the place of each of these.
+_VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
+# Nodes that nothing follows, and that are no answer.
+_NO_ANSWERS = ("Assert", "Const", "NoOp")
+# An Inception has some thousand nodes; a sentence, room for a few.
+_SHOWN = 8
+
+Shape = tuple[int | None, ...]
+
+
+class FrozenGraphBackend(TensorFlowBackend):
+    """One GraphDef with its weights inside, run between two of its nodes.
+
+    Its tensors are named as the nodes, without ``:0``.
+
+    Args:
+        path: the ``.pb`` file.
+        input_node: takes the input, with ``:0`` or without. Any node may: what comes
+            before it is not run.
+        output_node: gives the answer.
+        shape: of the input, N included, for a graph that leaves it open.
+
+    Raises:
+        BackendError: TensorFlow is not installed, or cannot load or run it, a node is
+            not there, more than the input is needed, or the shape is nowhere told.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        input_node: str,
+        output_node: str,
+        shape: Shape | None = None,
+    ) -> None:
+        super().__init__(load_graph(path, input_node, output_node, shape))
+
+
+def load_graph(
+    path: Path, input_node: str, output_node: str, shape: Shape | None = None
+) -> Signature:
+    """Load the part of a frozen graph that lies between two nodes.
+
+    See ``FrozenGraphBackend``.
+    """
+    tensorflow = import_tensorflow()
+    fed, answering = input_node.removesuffix(":0"), output_node.removesuffix(":0")
+    graph = _read(tensorflow, path)
+    _check_nodes(path.name, graph, fed, answering)
+    for node in graph.node:
+        # Where it was trained says nothing of where it is served.
+        node.device = ""
+        if node.name != fed and node.op == _WITH_DEFAULT:
+            _settle(node)
+        if node.name == fed and shape and _is_open(node):
+            told = tensorflow.TensorShape(shape).as_proto()
+            node.attr["shape"].shape.CopyFrom(told)
+    try:
+        whole = tensorflow.compat.v1.wrap_function(
+            lambda: tensorflow.graph_util.import_graph_def(graph, name=""), []
+        )
+        taken = whole.graph.get_tensor_by_name(f"{fed}:0")
+        given = whole.graph.get_tensor_by_name(f"{answering}:0")
+        function = whole.prune({fed: taken}, {answering: given})
+    except Exception as ex:
+        raise BackendError(f"TensorFlow cannot load {path.name}") from ex
+    if taken.shape.rank is None:
+        raise BackendError(
+            f"{path.name} leaves the shape of {fed!r} open: 'input_node' must be a"
+            " placeholder then, and params.json must tell the values of a row in"
+            " 'features', or 'img_channels' of images"
+        )
+    # Specs, and not the tensors: they would keep the whole graph in memory.
+    spec_of = tensorflow.TensorSpec.from_tensor
+    return Signature(function, {fed: spec_of(taken)}, {answering: spec_of(given)})
+
+
+def _read(tensorflow: Any, path: Path) -> Any:
+    try:
+        graph = tensorflow.compat.v1.GraphDef.FromString(path.read_bytes())
+    except Exception as ex:
+        raise BackendError(f"{path.name} is not a frozen graph") from ex
+    # Nearly any bytes are some message: what protobuf does not know, it passes over.
+    if not graph.node:
+        raise BackendError(f"{path.name} is not a frozen graph: it has no nodes")
+    return graph
+
+
+def _settle(node: Any) -> None:
+    """Let a placeholder give its default; tf2onnx would make another input of it."""
+    node.op = "Identity"
+    node.attr["T"].CopyFrom(node.attr["dtype"])
+    for key in set(node.attr) - {"T"}:
+        del node.attr[key]
+
+
+def _is_open(node: Any) -> bool:
+    # No axes: what early TensorFlow wrote of every shape with a free one.
+    return node.op in _PLACEHOLDERS and not node.attr["shape"].shape.dim
+
+
+def _check_nodes(file: str, graph: Any, fed: str, answering: str) -> None:
+    """See that both nodes are there, and that the one follows from the other alone."""
+    nodes = {node.name: node for node in graph.node}
+    if fed not in nodes:
+        takers = (*_PLACEHOLDERS, _WITH_DEFAULT)
+        inputs = (node.name for node in graph.node if node.op in takers)
+        raise BackendError(
+            f"{file} has no node {fed!r}, which params.json names as 'input_node';"
+            f" its placeholders are {_some(inputs)}"
+        )
+    if answering not in nodes:
+        used = {_node_of(name) for node in graph.node for name in node.input}
+        ends = (
+            node.name
+            for node in graph.node
+            if node.name not in used and node.op not in _NO_ANSWERS
+        )
+        raise BackendError(
+            f"{file} has no node {answering!r}, which params.json names as"
+            f" 'output_node'; the nodes at its ends are {_some(ends)}"
+        )
+    needed = _needed(nodes, fed, answering)
+    if fed not in needed:
+        raise BackendError(
+            f"{file}: 'output_node' {answering!r} does not follow from 'input_node'"
+            f" {fed!r}"
+        )
+    for name in sorted(needed - {fed}):
+        if nodes[name].op in _VARIABLES:
+            raise BackendError(
+                f"{file} holds the variable {name!r} without its value; freeze the"
+                " graph with tf.compat.v1.graph_util.convert_variables_to_constants"
+            )
+        if nodes[name].op in _PLACEHOLDERS:
+            raise BackendError(
+                f"{file} needs a value for {name!r} besides the input {fed!r}; freeze"
+                " the graph with a constant in its place"
+            )
+
+
+def _needed(nodes: Mapping[str, Any], fed: str, answering: str) -> set[str]:
+    """All nodes that must run for the answer, and the one that is fed."""
+    needed: set[str] = set()
+    waiting = [answering]
+    while waiting:
+        name = waiting.pop()
+        if name in nodes and name not in needed:
+            needed.add(name)
+            if name != fed:
+                waiting += [_node_of(source) for source in nodes[name].input]
+    return needed
+
+
+def _node_of(source: str) -> str:
+    """The node that an input comes from: ``a`` of ``a``, ``a:1`` and ``^a``."""
+    return source.removeprefix("^").partition(":")[0]
+
+
+def _some(names: Iterable[str]) -> str:
+    shown = list(islice(names, _SHOWN + 1))
+    if len(shown) > _SHOWN:
+        shown[_SHOWN] = "…"
+    return ", ".join(shown) or "none"

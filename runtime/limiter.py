@@ -1,0 +1,100 @@
+"""How many requests a client may make: config.json's ``rate``."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import threading
+import time
+from typing import NamedTuple
+
+from limits import (
+    RateLimitItem,
+    RateLimitItemPerDay,
+    RateLimitItemPerHour,
+    RateLimitItemPerMinute,
+    RateLimitItemPerSecond,
+)
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+
+from runtime.config import RATE
+
+_UNITS: dict[str, tuple[type[RateLimitItem], str]] = {
+    "S": (RateLimitItemPerSecond, "a second"),
+    "M": (RateLimitItemPerMinute, "a minute"),
+    "H": (RateLimitItemPerHour, "an hour"),
+    "D": (RateLimitItemPerDay, "a day"),
+}
+
+
+class Allowance(NamedTuple):
+    """What a client may still do.
+
+    Attributes:
+        is_exceeded: this request was one too many.
+        limit: requests a window.
+        remaining: in this window.
+        reset: when the next window begins, in unix seconds, rounded up.
+        wait: seconds until then, at least 1.
+    """
+
+    is_exceeded: bool
+    limit: int
+    remaining: int
+    reset: int
+    wait: int
+
+
+class RateLimiter:
+    """Counts each client's requests in windows, as TFaaS does.
+
+    A window begins with a client's first request. The counts are this process' own:
+    where several serve, a client may make as many times more. They are forgotten when
+    their window ends, so that memory holds one count a client of the last window.
+
+    Attributes:
+        unit: ``a second``, ``an hour`` …
+
+    Args:
+        rate: ``100-S`` is 100 requests a second; M, H and D are a minute, an hour and
+            a day.
+    """
+
+    def __init__(self, rate: str) -> None:
+        amount, unit = RATE.fullmatch(rate).groups()  # type: ignore[union-attr]
+        item, self.unit = _UNITS[unit.upper()]
+        self._limit = item(int(amount))
+        self._windows = FixedWindowRateLimiter(MemoryStorage())
+        # A count and what it leaves are two calls, and must be of one moment.
+        self._lock = threading.Lock()
+
+    def take(self, address: str) -> Allowance:
+        """Count one request of the client at this address."""
+        client = _client(address)
+        with self._lock:
+            is_allowed = self._windows.hit(self._limit, client)
+            reset, remaining = self._windows.get_window_stats(self._limit, client)
+        return Allowance(
+            is_exceeded=not is_allowed,
+            limit=self._limit.amount,
+            remaining=remaining,
+            reset=math.ceil(reset),
+            wait=max(1, math.ceil(reset - time.time())),
+        )
+
+
+def _client(address: str) -> str:
+    """Who asks: an IPv4 address, or the network of an IPv6 one.
+
+    Whoever has one IPv6 address has 2^64 of them, and would have as many counts.
+    """
+    if ":" not in address:
+        return address
+    try:
+        ip = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.IPv6Network((ip, 64), strict=False))

@@ -1,0 +1,112 @@
+"""What the log says of each request: never its body, its query or its tokens."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import falcon
+
+from runtime.journey import Journey, Stage
+from runtime.logs import access, monit
+
+_STAGES: tuple[Stage, ...] = ("queue", "decode", "infer", "encode")
+
+
+@dataclass(slots=True)
+class Answered:
+    """A request whose answer is ready.
+
+    Attributes:
+        route: its template; empty if there is none.
+        status: the code.
+        seconds: that it took.
+        bytes_out: of the answer's body; None if it is streamed.
+    """
+
+    req: falcon.Request
+    journey: Journey
+    route: str
+    status: int
+    seconds: float
+    bytes_out: int | None
+
+
+def log_access(answered: Answered, level: int) -> None:
+    """One line, of what is known."""
+    if not access.isEnabledFor(level):
+        return
+    req, journey = answered.req, answered.journey
+    fields: dict[str, Any] = {
+        "method": req.method,
+        "path": req.path,
+        "route": answered.route,
+        "status": answered.status,
+        "ms": _ms(answered.seconds),
+        "client": req.remote_addr,
+        "bytes_in": _length(req),
+        "bytes_out": answered.bytes_out,
+        "model": journey.model,
+        "version": journey.version,
+        "backend": journey.backend,
+        "items": journey.items or None,
+    }
+    seconds = journey.seconds
+    for stage in _STAGES:
+        if stage in seconds:
+            fields[f"{stage}_ms"] = _ms(seconds[stage])
+    access.log(level, {name: v for name, v in fields.items() if v not in (None, "")})
+
+
+def log_monit(answered: Answered) -> None:
+    """CERN MONIT's record, with TFaaS's keys."""
+    if not monit.isEnabledFor(logging.INFO):
+        return
+    req = answered.req
+    client = req.remote_addr
+    length = _length(req) or 0
+    now = int((time.time() - answered.seconds) * 1000)
+    monit.info(
+        {
+            # Both are given by MONIT's team.
+            "producer": "cmsweb",
+            "type": "auth",
+            "timestamp": now,
+            "host": socket.gethostname(),
+            "data": {
+                "method": req.method,
+                # TFaaS has the query too, here and in the referer; it may hold secrets.
+                "uri": req.path,
+                "api": req.path.rpartition("/")[2],
+                "system": "",
+                # TFaaS believes X-Forwarded-For, which any client can send.
+                "clientip": client,
+                "bytes_in": length,
+                "bytes_out": answered.bytes_out or 0,
+                "proto": req.env.get("SERVER_PROTOCOL", ""),
+                "status": answered.status,
+                "content_length": length,
+                "referer": (req.referer or "-").partition("?")[0],
+                "user_agent": req.user_agent or "",
+                "x_forwarded_host": req.get_header("X-Forwarded-Host") or "",
+                "x_forwarded_for": req.get_header("X-Forwarded-For") or "",
+                "remote_addr": client,
+                "request_time": answered.seconds,
+                "timestamp": now,
+            },
+        }
+    )
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def _length(req: falcon.Request) -> int | None:
+    try:
+        return req.content_length
+    except falcon.HTTPError:  # it is no number, which the answer said already
+        return None

@@ -1,0 +1,194 @@
+"""Watches each request from its head to its reply: journey, metrics, log and span."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+import time
+import uuid
+
+import falcon
+from prometheus_client import Counter, Histogram
+
+from runtime import metrics
+from runtime.journey import CURRENT, Journey, Stage
+from runtime.middleware.access import Answered, log_access, log_monit
+from runtime.tracing import RequestSpan, Tracing
+
+# An id is copied into the reply, the log and perhaps other systems.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+# A client may make up methods without end; OpenTelemetry's word for those.
+_METHODS = frozenset(falcon.HTTP_METHODS)
+OTHER_METHOD = "_OTHER"
+NO_ROUTE = "unknown"
+
+
+def route_of(req: falcon.Request) -> str:
+    """The route's template, never the path: there are few of them."""
+    return req.uri_template or NO_ROUTE
+
+
+class Render:
+    """Makes the reply's bytes before ``Watch`` looks at it.
+
+    Falcon makes them after all middleware, and what cannot be made would be watched as
+    a success. They are not made twice: Falcon keeps them.
+    """
+
+    def process_response(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,
+        req_succeeded: bool,
+    ) -> None:
+        """Render ``resp.media``."""
+        resp.render_body()
+
+
+class Watch:
+    """The first to see a request and the last to see its reply.
+
+    A reply that is streamed is watched until its first byte.
+
+    Args:
+        quiet: paths that machines ask for all the time: they have no span, and are
+            logged at DEBUG.
+        tracing: makes spans; none if it is off.
+    """
+
+    def __init__(self, quiet: frozenset[str], tracing: Tracing | None) -> None:
+        self._quiet = quiet
+        self._tracing = tracing
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Begin the request's journey, at ``req.context.journey``."""
+        given = req.get_header("X-Request-Id") or ""
+        journey = Journey(given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
+        req.context.journey = journey
+        req.context.span = None
+        CURRENT.set(journey)
+        metrics.IN_PROGRESS.inc()
+        resp.set_header("X-Request-Id", journey.request_id)
+        if self._tracing and req.path not in self._quiet:
+            req.context.span = _start_span(self._tracing, req, journey)
+
+    def process_response(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,
+        req_succeeded: bool,
+    ) -> None:
+        """Count it, log it, and end its span."""
+        if not hasattr(req.context, "journey"):
+            # Falcon refuses some methods before it asks any middleware.
+            self.process_request(req, resp)
+        journey: Journey = req.context.journey
+        seconds = time.perf_counter() - journey.started
+        answered = Answered(
+            req,
+            journey,
+            route_of(req),
+            resp.status_code,
+            seconds,
+            _bytes_out(req, resp),
+        )
+        metrics.IN_PROGRESS.dec()
+        _count(answered)
+        log_access(answered, logging.DEBUG if req.path in self._quiet else logging.INFO)
+        log_monit(answered)
+        if req.context.span:
+            _end_span(req.context.span, answered)
+        CURRENT.set(None)
+
+
+def _method(req: falcon.Request) -> str:
+    return req.method if req.method in _METHODS else OTHER_METHOD
+
+
+def _bytes_out(req: falcon.Request, resp: falcon.Response) -> int | None:
+    if req.method == "HEAD":
+        return 0
+    if resp.stream is not None:
+        length = resp.get_header("Content-Length")
+        return int(length) if length else None
+    return len(resp.render_body() or b"")
+
+
+# A child of a metric is found by its labels in 2 us; a request has eight of them.
+@functools.lru_cache(maxsize=1024)
+def _request_metrics(
+    method: str, route: str, status: str, model: str, version: str
+) -> tuple[Counter, Histogram]:
+    return (
+        metrics.REQUESTS.labels(method, route, status, model, version),
+        metrics.REQUEST_SECONDS.labels(route, model, version),
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _stage_metric(stage: Stage, model: str, version: str) -> Histogram:
+    return metrics.STAGE.labels(stage, model, version)
+
+
+@functools.lru_cache(maxsize=1024)
+def _predictions_metric(model: str, version: str, answered_by: str) -> Counter:
+    backend, _, device = answered_by.partition("/")
+    return metrics.PREDICTIONS.labels(model, version, backend, device)
+
+
+def _count(answered: Answered) -> None:
+    journey = answered.journey
+    model = journey.model
+    version = "" if journey.version is None else str(journey.version)
+    requests, seconds = _request_metrics(
+        _method(answered.req), answered.route, str(answered.status), model, version
+    )
+    requests.inc()
+    seconds.observe(answered.seconds)
+    for stage, spent in journey.seconds.items():
+        _stage_metric(stage, model, version).observe(spent)
+    if journey.backend and answered.status < 400:
+        _predictions_metric(model, version, journey.backend).inc()
+
+
+def _start_span(tracing: Tracing, req: falcon.Request, journey: Journey) -> RequestSpan:
+    method = _method(req)
+    attributes: dict[str, str | int] = {
+        "http.request.method": method,
+        "url.scheme": req.scheme,
+        "url.path": req.path,
+        "client.address": req.remote_addr,
+        "network.protocol.version": req.env.get("SERVER_PROTOCOL", "").partition("/")[
+            2
+        ],
+    }
+    if method == OTHER_METHOD:
+        attributes["http.request.method_original"] = req.method
+    if req.user_agent:
+        attributes["user_agent.original"] = req.user_agent
+    names = ("traceparent", "tracestate")
+    headers = {name: value for name in names if (value := req.get_header(name))}
+    return tracing.start(journey, headers, attributes)
+
+
+def _end_span(span: RequestSpan, answered: Answered) -> None:
+    method = _method(answered.req)
+    journey = answered.journey
+    attributes: dict[str, str | int] = {"http.response.status_code": answered.status}
+    # The conventions' own words: a name must be one of few.
+    name = "HTTP" if method == OTHER_METHOD else method
+    if answered.route != NO_ROUTE:
+        attributes["http.route"] = answered.route
+        name = f"{name} {answered.route}"
+    if answered.status >= 500:
+        attributes["error.type"] = str(answered.status)
+    if journey.model:
+        attributes["tfaas.model"] = journey.model
+    if journey.version is not None:
+        attributes["tfaas.version"] = journey.version
+    if journey.backend:
+        attributes["tfaas.backend"] = journey.backend
+    span.end(name, journey, attributes, failed=answered.status >= 500)

@@ -1,0 +1,1 @@
+"""TFaaS's protobuf messages: tfaas.proto, and what ``make proto`` generates of it."""

@@ -1,0 +1,51 @@
+"""Whether the process lives, and whether it should get requests."""
+
+from __future__ import annotations
+
+import falcon
+
+from bundle.errors import StoreError
+from bundle.store import ModelStore
+from runtime.services import Preloader
+
+
+class Live:
+    """``GET /livez`` and ``GET /healthz``: an answer is all there is to know."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer."""
+        resp.media = {"status": "alive"}
+
+    on_head = on_get
+
+
+class Ready:
+    """``GET /readyz``: 503 while the store cannot be read, or models are not warm.
+
+    Args:
+        store: need not be there yet: the first upload makes it.
+        preloader: of config.json's ``preload``; None if nothing is to be warm.
+    """
+
+    def __init__(self, store: ModelStore, preloader: Preloader | None) -> None:
+        self._store = store
+        self._preloader = preloader
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer, with the reasons if it is not; nothing is loaded for it."""
+        reasons = []
+        try:
+            self._store.names()
+        except StoreError as ex:
+            reasons.append(str(ex))
+        if self._preloader:
+            reasons += [
+                f"model {name!r} is not warm yet" for name in self._preloader.missing()
+            ]
+        if reasons:
+            resp.status = falcon.HTTP_503
+            resp.media = {"status": "not ready", "reasons": reasons}
+        else:
+            resp.media = {"status": "ready"}
+
+    on_head = on_get

@@ -1,0 +1,20 @@
+"""``GET /metrics``, for Prometheus."""
+
+from __future__ import annotations
+
+import falcon
+from prometheus_client.exposition import choose_encoder
+
+from runtime.metrics import current_registry
+
+
+class Metrics:
+    """``GET /metrics``: of all processes, where many share a folder."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer in the format that the client takes: Prometheus' text, OpenMetrics."""
+        encode, content_type = choose_encoder(req.get_header("Accept") or "")
+        resp.content_type = content_type
+        resp.data = encode(current_registry())
+
+    on_head = on_get

@@ -1,0 +1,180 @@
+"""Spans of a real server, as a real collector gets them."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+)
+
+from tests.end_to_end.conftest import PATIENCE, RUNTIME, run_python, serving
+from tests.examples import write_bundle
+from tests.forms import png
+
+TRACE, PARENT = "0123456789abcdef" * 2, "fedcba9876543210"
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Keeps what is posted to /v1/traces."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/v1/traces":
+            self.server.requests.append(ExportTraceServiceRequest.FromString(body))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments):
+        pass
+
+
+@contextmanager
+def collecting() -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        server.requests = []
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def plain(attributes):
+    return {a.key: getattr(a.value, a.value.WhichOneof("value")) for a in attributes}
+
+
+def read(collector):
+    """The spans by name, and their resource."""
+    spans = {}
+    for request in collector.requests:
+        (of_resource,) = request.resource_spans
+        resource = plain(of_resource.resource.attributes)
+        for of_scope in of_resource.scope_spans:
+            spans.update({span.name: span for span in of_scope.spans})
+    return spans, resource
+
+
+@pytest.fixture
+def collected(tmp_path):
+    """What a collector got of some requests, and the server's log."""
+    write_bundle(tmp_path / "models" / "linear" / "1")
+    with collecting() as collector:
+        command = (
+            f"env OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:{collector.server_port}"
+            f" TFAAS_TRACING=true TFAAS_LOG_FORMAT=json {RUNTIME}"
+        )
+        with serving(command, tmp_path) as server:
+            for path in ("/livez", "/metrics", "/readyz"):
+                assert httpx.get(server.url + path).status_code == 200
+            reply = httpx.post(
+                f"{server.url}/predict/image",
+                params={"token": "secret"},
+                files={"image": ("x.png", png([[1, 2], [3, 4]]))},
+                data={"model": "linear"},
+                headers={
+                    "traceparent": f"00-{TRACE}-{PARENT}-01",
+                    "User-Agent": "test",
+                },
+                timeout=PATIENCE,
+            )
+            assert reply.json() == [1, 2, 7]
+            assert httpx.get(f"{server.url}/params/nosuch").status_code == 404
+            # What is not yet sent is sent when it ends.
+            server.process.terminate()
+            assert server.process.wait(PATIENCE) == 0
+        yield *read(collector), (tmp_path / "server.log").read_text()
+
+
+def test_a_collector_gets_what_the_conventions_say(collected):
+    """opentelemetry.io/docs/specs/semconv/http/http-spans, the stable names."""
+    spans, resource, log = collected
+    assert resource["service.name"] == "tfaas-onnx"
+    assert {"GET /livez", "GET /metrics", "GET /readyz"}.isdisjoint(spans)
+
+    span = spans["POST /predict/image"]
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
+    assert span.kind == span.SPAN_KIND_SERVER
+    assert span.status.code == span.status.STATUS_CODE_UNSET
+    attributes = plain(span.attributes)
+    assert "secret" not in str(span)
+    assert (
+        attributes.items()
+        >= {
+            "http.request.method": "POST",
+            "http.route": "/predict/image",
+            "http.response.status_code": 200,
+            "url.path": "/predict/image",
+            "url.scheme": "http",
+            "client.address": "127.0.0.1",
+            "network.protocol.version": "1.1",
+            "user_agent.original": "test",
+        }.items()
+    )
+    assert TRACE in log
+
+    missing = spans["GET /params/{name}"]
+    assert not missing.parent_span_id
+    assert plain(missing.attributes)["http.response.status_code"] == 404
+    assert missing.status.code == missing.status.STATUS_CODE_UNSET
+
+
+STAGES = """
+import multiprocessing, os, sys
+os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = sys.argv[1]
+os.environ["OTEL_SERVICE_NAME"] = "mine"
+import falcon
+from falcon.testing import TestClient
+from runtime.middleware.watch import Render, Watch
+from runtime.tracing import Tracing
+
+class Answer:
+    def on_get(self, req, resp):
+        for stage in ("queue", "decode", "infer", "encode"):
+            with req.context.journey.stage(stage):
+                pass
+
+    def on_post(self, req, resp):
+        raise falcon.HTTPServiceUnavailable()
+
+app = falcon.App(middleware=[Watch(frozenset(), Tracing()), Render()])
+app.add_route("/answer", Answer())
+client = TestClient(app)
+
+def work():
+    client.simulate_post("/answer")
+
+# As servers start their workers: the application is made, and then they fork.
+worker = multiprocessing.get_context("fork").Process(target=work)
+worker.start()
+worker.join()
+client.simulate_get("/answer")
+"""
+
+
+def test_stages_are_children_and_a_worker_sends_its_own_at_its_end(tmp_path):
+    with collecting() as collector:
+        url = f"http://127.0.0.1:{collector.server_port}"
+        done = run_python(STAGES, tmp_path, url)
+        assert (done.returncode, done.stderr) == (0, "")
+        spans, resource = read(collector)
+    assert resource["service.name"] == "mine"
+    span = spans["GET /answer"]
+    start = span.start_time_unix_nano
+    for stage in ("queue", "decode", "infer", "encode"):
+        child = spans[stage]
+        assert child.parent_span_id == span.span_id
+        assert child.trace_id == span.trace_id
+        assert start <= child.start_time_unix_nano <= child.end_time_unix_nano
+        start = child.end_time_unix_nano
+    assert start <= span.end_time_unix_nano
+
+    failed = spans["POST /answer"]
+    assert failed.status.code == failed.status.STATUS_CODE_ERROR
+    assert plain(failed.attributes)["error.type"] == "503"

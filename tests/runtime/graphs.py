@@ -1,0 +1,81 @@
+"""ONNX models whose every answer is done by hand, of all kinds of inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.examples import serialize
+
+FLOAT, INT64, UINT8 = TensorProto.FLOAT, TensorProto.INT64, TensorProto.UINT8
+STRING, BOOL, FLOAT16 = TensorProto.STRING, TensorProto.BOOL, TensorProto.FLOAT16
+
+
+def onnx_of(nodes, inputs, outputs, **weights) -> bytes:
+    """Of nodes (operator, inputs, outputs, attributes), tensors (name, type, shape)."""
+    return serialize(
+        helper.make_graph(
+            [helper.make_node(op, ins, outs, **more) for op, ins, outs, more in nodes],
+            "graph",
+            [helper.make_tensor_value_info(*tensor) for tensor in inputs],
+            [helper.make_tensor_value_info(*tensor) for tensor in outputs],
+            [numpy_helper.from_array(w, name) for name, w in weights.items()],
+        )
+    )
+
+
+def identity(dtype: int = FLOAT, *shape) -> bytes:
+    """Answers what it is asked; (n, 3) if no shape is given."""
+    shape = shape or ("n", 3)
+    return onnx_of(
+        [("Identity", ["x"], ["y"], {})], [("x", dtype, shape)], [("y", dtype, shape)]
+    )
+
+
+def two_inputs() -> bytes:
+    """``sum`` is a + b, and ``less`` is b - 1; a float32, b int64, both (n, 2)."""
+    return onnx_of(
+        [
+            ("Cast", ["b"], ["b_float"], {"to": FLOAT}),
+            ("Add", ["a", "b_float"], ["sum"], {}),
+            ("Sub", ["b", "one"], ["less"], {}),
+        ],
+        [("a", FLOAT, ("n", 2)), ("b", INT64, ("m", 2))],
+        [("sum", FLOAT, ("k", 2)), ("less", INT64, ("m", 2))],
+        one=np.array(1, np.int64),
+    )
+
+
+def texts_and_flags() -> bytes:
+    """``same`` is the text as it came, and ``other`` the opposite of the flag."""
+    return onnx_of(
+        [("Identity", ["text"], ["same"], {}), ("Not", ["flag"], ["other"], {})],
+        [("text", STRING, ("n",)), ("flag", BOOL, ("n",))],
+        [("same", STRING, ("n",)), ("other", BOOL, ("n",))],
+    )
+
+
+def brightness(*shape) -> bytes:
+    """(n, 2, 2, 1) pixels 0..255 -> (n, 1): the share of white."""
+    shape = shape or ("n", 2, 2, 1)
+    return onnx_of(
+        [
+            ("ReduceMean", ["pixels", "axes"], ["mean"], {"keepdims": 0}),
+            ("Div", ["mean", "white"], ["share"], {}),
+        ],
+        [("pixels", FLOAT, shape)],
+        [("share", FLOAT, (shape[0], 1))],
+        axes=np.array([1, 2], np.int64),
+        white=np.array(255, np.float32),
+    )
+
+
+def total(*shape) -> bytes:
+    """Adds a row up, whatever its axes are: (n, …) -> (n,)."""
+    axes = np.arange(1, len(shape))
+    return onnx_of(
+        [("ReduceSum", ["x", "axes"], ["y"], {"keepdims": 0})],
+        [("x", FLOAT, shape)],
+        [("y", FLOAT, shape[:1])],
+        axes=axes,
+    )

@@ -1,0 +1,65 @@
+import pytest
+from falcon.testing import TestClient
+
+from runtime.app import Services, create_app, create_services
+from runtime.config import Config
+
+
+class Preloading:
+    """A preloader with memory."""
+
+    def __init__(self, *missing):
+        self.left = list(missing)
+
+    def missing(self):
+        return self.left
+
+
+@pytest.fixture
+def config(tmp_path):
+    return Config(model_dir=tmp_path / "models", provider="cpu")
+
+
+def client_of(config, preloader=None):
+    services = create_services(config)
+    services = Services(**{**vars(services), "preloader": preloader})
+    return TestClient(create_app(services, config))
+
+
+@pytest.mark.parametrize("path", ["/livez", "/healthz"])
+def test_a_process_that_answers_is_alive(config, path):
+    client = client_of(config, Preloading("mnist"))
+    reply = client.simulate_get(path)
+    assert (reply.status_code, reply.json) == (200, {"status": "alive"})
+    assert client.simulate_head(path).status_code == 200
+
+
+def test_a_store_that_is_not_there_yet_is_ready(config):
+    client = client_of(config)
+    assert not config.model_dir.exists()
+    reply = client.simulate_get("/readyz")
+    assert (reply.status_code, reply.json) == (200, {"status": "ready"})
+    assert client.simulate_head("/readyz").status_code == 200
+
+
+def test_a_store_that_cannot_be_read_is_not_ready(config):
+    client = client_of(config)
+    config.model_dir.write_text("a file where the store was")
+    reply = client.simulate_get("/readyz")
+    assert reply.status_code == 503
+    reason = "the store cannot be read: Not a directory"
+    assert reply.json == {"status": "not ready", "reasons": [reason]}
+    assert client.simulate_head("/readyz").status_code == 503
+
+
+def test_a_process_is_ready_when_its_models_are_warm(config):
+    preloader = Preloading("mnist", "cifar")
+    client = client_of(config, preloader)
+    reply = client.simulate_get("/readyz")
+    assert reply.status_code == 503
+    assert reply.json["reasons"] == [
+        "model 'mnist' is not warm yet",
+        "model 'cifar' is not warm yet",
+    ]
+    preloader.left.clear()
+    assert client.simulate_get("/readyz").json == {"status": "ready"}

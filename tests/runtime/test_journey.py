@@ -1,0 +1,36 @@
+import threading
+
+import pytest
+
+from runtime.journey import CURRENT, Journey
+
+
+def test_a_stage_that_is_entered_twice_counts_twice():
+    journey = Journey()
+    for _ in range(2):
+        with journey.stage("infer"):
+            pass
+    with journey.stage("encode"):
+        pass
+    (_, *first), (_, *second), (_, *third) = journey.laps
+    assert first[0] <= first[1] <= second[0] <= second[1] <= third[0] <= third[1]
+    took = (first[1] - first[0]) + (second[1] - second[0])
+    assert journey.seconds["infer"] == pytest.approx(took)
+    assert list(journey.seconds) == ["infer", "encode"]
+
+
+def test_a_stage_that_fails_is_measured_too():
+    journey = Journey()
+    with pytest.raises(ZeroDivisionError), journey.stage("decode"):
+        1 / 0  # noqa: B018
+    assert list(journey.seconds) == ["decode"]
+
+
+def test_each_thread_has_its_own_current_journey():
+    CURRENT.set(Journey("mine"))
+    others = []
+    thread = threading.Thread(target=lambda: others.append(CURRENT.get()))
+    thread.start()
+    thread.join()
+    assert others == [None]
+    CURRENT.set(None)
