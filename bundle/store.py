@@ -56,6 +56,29 @@ class Version:
     path: Path
     state: tuple[int, ...]
 
+    def files(self) -> dict[str, Path]:
+        """The bundle's files by their names relative to its folder, sorted.
+
+        What begins with a dot is no part of it; nor are, beside a flat bundle, the
+        model's other versions.
+
+        Raises:
+            OSError: the folder is gone, or cannot be read.
+        """
+        found: dict[str, Path] = {}
+        for parent, folders, names in os.walk(self.path, onerror=_raise):
+            beside_versions = not self.number and Path(parent) == self.path
+            folders[:] = [
+                folder
+                for folder in folders
+                if not folder.startswith(".")
+                and not (beside_versions and _VERSION.fullmatch(folder))
+            ]
+            for path in (Path(parent, name) for name in names):
+                if not path.name.startswith(".") and path.is_file():
+                    found[path.relative_to(self.path).as_posix()] = path
+        return dict(sorted(found.items()))
+
 
 class ModelStore:
     """Bundles on disk, versioned.
@@ -198,14 +221,17 @@ class ModelStore:
             raise _store_error("written", ex) from ex
         logger.info("%s label %s is version %d", name, label, number)
 
-    def delete_label(self, name: str, label: str) -> None:
+    def delete_label(self, name: str, label: str) -> int:
         """Take a label away; its version stays.
+
+        Returns:
+            The version's number.
 
         Raises:
             ModelNotFound: there is no such model, or it has no such label.
             StoreError: the disk would not.
         """
-        self.labelled(name, label)
+        number = self.labelled(name, label).number
         folder = self.root / name / _LABELS
         try:
             (folder / label).unlink()
@@ -215,6 +241,7 @@ class ModelStore:
         except OSError as ex:
             raise _store_error("written", ex) from ex
         logger.info("%s label %s is deleted", name, label)
+        return number
 
     def _read_label(self, name: str, label: str) -> int | None:
         if not MODEL_NAME.fullmatch(name) or not LABEL_NAME.fullmatch(label):
@@ -416,6 +443,10 @@ class ModelStore:
                 _remove_if_empty(folder)
                 raise
             return number
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _no_model(name: str) -> ModelNotFound:

@@ -65,15 +65,18 @@ class ModelRegistry:
         self._lock = threading.Lock()  # of the three below; never held while loading
         self._loaded: OrderedDict[str, tuple[Version, Model]] = OrderedDict()
         self._failed: dict[str, _Failure] = {}
+        self._pinned: dict[tuple[str, int], Model] = {}
         self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def get(self, spec: ModelSpec) -> Model:
-        """The model that a request asks for.
+        """The model that serves now, or the very version that is asked for.
 
         Raises:
             ModelNotFound: the store has none of this name.
             BackendError: no version of it can be opened.
         """
+        if spec.version is not None:
+            return self._get_pinned(spec.name, spec.version)
         name = spec.name
         version = self._current(spec)
         if model := self._serving(name, version):
@@ -97,23 +100,42 @@ class ModelRegistry:
         finally:
             lock.release()
 
-    def peek(self, name: str) -> Model | None:
-        """The model if it is loaded, without loading it."""
+    def _get_pinned(self, name: str, number: int) -> Model:
+        version = self._store.version(name, number)
+        if model := self.peek(name, number):
+            return model
+        try:
+            model = self._open_model(version)
+        except _LOAD_ERRORS as ex:
+            raise BackendError(f"model {name!r} cannot be loaded: {ex}") from ex
+        with self._lock:
+            self._pinned[name, number] = model
+        return model
+
+    def peek(self, name: str, version: int) -> Model | None:
+        """The version if it is loaded, without loading it."""
         with self._lock:
             held = self._loaded.get(name)
-        return held[1] if held else None
+            if held and held[0].number == version:
+                return held[1]
+            return self._pinned.get((name, version))
 
-    def failure(self, name: str) -> str | None:
-        """Why the newest version does not serve, if it was tried and could not."""
+    def failure(self, name: str, version: int) -> str | None:
+        """Why the version does not serve, if it was tried and could not."""
         with self._lock:
             failed = self._failed.get(name)
-        return failed.sentence if failed else None
+        return failed.sentence if failed and failed.version.number == version else None
 
-    def drop(self, name: str) -> None:
-        """Let a model go; requests that hold it end on it."""
+    def drop(self, name: str, version: int | None = None) -> None:
+        """Let a model go, or one version; requests that hold it end on it."""
         with self._lock:
-            self._loaded.pop(name, None)
-            self._failed.pop(name, None)
+            held = self._loaded.get(name)
+            if held and version in (None, held[0].number):
+                self._loaded.pop(name)
+                self._failed.pop(name, None)
+            for key in list(self._pinned):
+                if key[0] == name and version in (None, key[1]):
+                    del self._pinned[key]
 
     def _current(self, spec: ModelSpec) -> Version:
         if spec.version is not None:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import falcon
 
 from bundle.errors import StoreError
 from bundle.store import ModelStore
-
-
-class Preloader(Protocol):
-    """Loads models before the first request asks for them."""
-
-    def missing(self) -> list[str]:
-        """Names of the models that are to be warm, and are not yet."""
-        ...
+from runtime.services import Preloader
 
 
 class Live:

@@ -107,7 +107,11 @@ class Status:
 
     def _loaded(self) -> list[str]:
         """``name:version`` of each in this process' memory."""
-        models = (self._registry.peek(name) for name in self._store.names())
+        models = (
+            self._registry.peek(name, number)
+            for name in self._store.names()
+            for number in self._store.versions(name)
+        )
         return [f"{m.bundle.params.name}:{m.version}" for m in models if m]
 
 

@@ -127,7 +127,7 @@ def test_a_deleted_model_is_let_go(store, registry):
     store.delete("linear")
     with pytest.raises(ModelNotFound):
         registry.get(ModelSpec("linear"))
-    assert registry.peek("linear") is None
+    assert registry.peek("linear", 1) is None
 
 
 def test_a_name_used_again_after_delete_serves_the_new_model(store, opener, registry):
@@ -158,7 +158,7 @@ def test_the_model_unused_longest_goes_first(store, registry):
     registry.get(ModelSpec("b"))
     registry.get(ModelSpec("a"))
     registry.get(ModelSpec("c"))
-    loaded = [name for name in ("a", "b", "c") if registry.peek(name)]
+    loaded = [name for name in ("a", "b", "c") if registry.peek(name, 1)]
     assert loaded == ["a", "c"]
 
 
@@ -245,7 +245,7 @@ def test_a_dropped_model_is_not_in_memory(store, registry):
     publish(store)
     registry.get(ModelSpec("linear"))
     registry.drop("linear")
-    assert registry.peek("linear") is None
+    assert registry.peek("linear", 1) is None
 
 
 def test_what_failed_is_tried_again_after_a_while(store, opener):
@@ -277,7 +277,7 @@ def test_the_version_that_stood_in_does_so_again_after_it_was_let_go(
         opener.broken = set()
         registry.get(ModelSpec(name))
         opener.broken = {2}
-    assert registry.peek("linear") is None
+    assert registry.peek("linear", 1) is None
     assert registry.get(ModelSpec("linear")).version == 1
 
 
@@ -313,14 +313,14 @@ def test_while_a_version_loads_for_long_the_old_one_answers(store, monkeypatch):
 def test_a_failure_is_told_until_a_version_serves(store, opener, registry):
     publish(store)
     registry.get(ModelSpec("linear"))
-    assert registry.failure("linear") is None
+    assert registry.failure("linear", 2) is None
     opener.broken = {2}
     publish(store)
     registry.get(ModelSpec("linear"))
-    assert "broken weights" in registry.failure("linear")
+    assert "broken weights" in registry.failure("linear", 2)
     publish(store)
     registry.get(ModelSpec("linear"))
-    assert registry.failure("linear") is None
+    assert registry.failure("linear", 2) is None
 
 
 def test_each_request_gets_an_error_of_its_own(store, opener, registry):
