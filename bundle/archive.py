@@ -1,6 +1,7 @@
-"""The upload: a tar, gzipped or not, that holds one bundle's folder.
+"""A bundle as one file: a tar, gzipped or not, that holds its folder.
 
-Read member by member in one pass, under limits, straight into the staging folder.
+An upload's is read member by member in one pass, under limits, straight into the
+staging folder.
 ``TarFile.extractall`` is not used: its filters have been got round (CVE-2024-12718,
 CVE-2025-4138, -4330, -4517), and Python 3.11 before .13 is not mended.
 """
@@ -8,14 +9,16 @@ CVE-2025-4138, -4330, -4517), and Python 3.11 before .13 is not mended.
 from __future__ import annotations
 
 import io
+import os
 import re
 import struct
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import IO, Protocol
 
 from bundle.errors import ArchiveError, TooLarge
 
@@ -24,9 +27,17 @@ _PASSED_OVER = re.compile(
     r"\._.*|\.DS_Store|\.(model\.onnx|parity\.json)\.[0-9a-f]{32}", re.DOTALL
 )
 # One path component. A leading dot is refused, with all that hides behind one.
-_COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@,~ -]{0,199}")
+COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@,~ -]{0,199}")
 _CHUNK = 1 << 18
 _GZIP = b"\x1f\x8b"
+_END = bytes(2 * tarfile.BLOCKSIZE)
+
+# Weights hardly shrink: by 7 % at level 1 and by 8 % at 9, at nearly the same speed;
+# graphs and texts do, by more than half.
+_LEVEL = 6
+# What is packed today and tomorrow is the same file: 1980 is zip's first year, and tar
+# finds 1970 implausible.
+_TIME = 315532800
 
 # Of a member's own headers: a long name, macOS's attributes. tarfile holds each in
 # memory whole, keeps the global ones for all that follows, and searches them in
@@ -99,6 +110,113 @@ def unpack(
             "the upload is not a whole tar archive: it is cut short or damaged;"
             " make it with: tar cfz NAME.tar.gz NAME"
         ) from ex
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether a file of these first 512 bytes is a tar, or gzipped.
+
+    No protobuf is: a tar's header carries its own checksum, and none begins as gzip.
+    """
+    if head.startswith(_GZIP):
+        return True
+    try:
+        tarfile.TarInfo.frombuf(head, tarfile.ENCODING, "surrogateescape")
+    except (tarfile.TarError, ValueError):
+        return False
+    return True
+
+
+def pack(files: Mapping[str, Path], top: str, *, gzipped: bool = True) -> Packed:
+    """Pack files as a tar with one top folder; the same files, the same bytes.
+
+    Every file is opened before this returns: what is deleted or replaced afterwards
+    comes whole all the same.
+
+    Args:
+        files: each by its name inside the folder, in the order they are packed.
+        top: the folder's name.
+        gzipped: what is not has a length that is known before.
+
+    Raises:
+        OSError: one cannot be opened.
+    """
+    with ExitStack() as stack:
+        opened = [
+            (f"{top}/{name}", stack.enter_context(path.open("rb")))
+            for name, path in files.items()
+        ]
+        return Packed(opened, stack.pop_all(), gzipped)
+
+
+class Packed(Iterator[bytes]):
+    """A tar, piece by piece; its files are closed at its end.
+
+    Attributes:
+        length: bytes in all; None of a gzipped one, before it is packed.
+    """
+
+    def __init__(
+        self, opened: Sequence[tuple[str, IO[bytes]]], stack: ExitStack, gzipped: bool
+    ) -> None:
+        members = [(_member(name, stream), stream) for name, stream in opened]
+        tar = _tar_of(members)
+        self._pieces = _deflated(tar) if gzipped else tar
+        self._stack = stack
+        self.length = None if gzipped else _length(member for member, _ in members)
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._pieces)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the files; a server does so when its client has gone."""
+        self._stack.close()
+
+
+def _member(name: str, stream: IO[bytes]) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size = os.fstat(stream.fileno()).st_size
+    member.mtime = _TIME
+    return member
+
+
+def _length(members: Iterable[tarfile.TarInfo]) -> int:
+    return len(_END) + sum(
+        len(_header(member)) + member.size + len(_padding(member)) for member in members
+    )
+
+
+def _tar_of(members: Sequence[tuple[tarfile.TarInfo, IO[bytes]]]) -> Iterator[bytes]:
+    for member, stream in members:
+        yield _header(member)
+        left = member.size
+        while left:
+            chunk = stream.read(min(left, _CHUNK))
+            if not chunk:
+                raise EOFError(f"{member.name} was cut while it was packed")
+            yield chunk
+            left -= len(chunk)
+        yield _padding(member)
+    yield _END
+
+
+def _header(member: tarfile.TarInfo) -> bytes:
+    return member.tobuf(tarfile.GNU_FORMAT, "utf-8")
+
+
+def _padding(member: tarfile.TarInfo) -> bytes:
+    return bytes(-member.size % tarfile.BLOCKSIZE)
+
+
+def _deflated(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    deflater = zlib.compressobj(_LEVEL, wbits=31)
+    for chunk in chunks:
+        if piece := deflater.compress(chunk):
+            yield piece
+    yield deflater.flush()
 
 
 def _unpack_members(source: _Source, folder: Path, limits: Limits) -> None:
@@ -183,7 +301,7 @@ def _checked_parts(member: tarfile.TarInfo, limits: Limits) -> list[str]:
     if len(parts) > limits.depth:
         raise ArchiveError(f"{_shown(member)} lies more than {limits.depth} deep")
     for part in parts:
-        if not _COMPONENT.fullmatch(part):
+        if not COMPONENT.fullmatch(part):
             raise ArchiveError(
                 f"the archive holds a name that is not taken, {_shown(member)};"
                 " use letters, digits and '_', '-', '.'"

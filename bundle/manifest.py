@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 
 from bundle.errors import BundleError
+from bundle.folder import ONNX
+from bundle.parity import FILE_NAME as PARITY
 
 FILE_NAME = "manifest.json"
 
@@ -48,12 +50,15 @@ def source_digest(graph: Path, nodes: tuple[str, ...] = ()) -> str:
 
 
 def write_manifest(folder: Path) -> None:
-    """List every file below ``folder``, as it is now, in its manifest.json."""
-    (folder / FILE_NAME).unlink(missing_ok=True)  # it cannot list itself
+    """List every file below ``folder``, as it is now, in its manifest.json.
+
+    Not itself, and not what the exporter may replace later.
+    """
+    apart = [folder / name for name in (FILE_NAME, ONNX, PARITY)]
     digests = {
         path.relative_to(folder).as_posix(): sha256_of(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path not in apart
     }
     text = json.dumps({"sha256": digests}, indent=2)
     (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")

@@ -108,6 +108,15 @@ def read_params(folder: Path) -> Params:
     Raises:
         BundleError: it is missing, is no JSON object, or a field is wrong.
     """
+    return params_from_json(read_stored(folder))
+
+
+def read_stored(folder: Path) -> dict[str, Any]:
+    """Read ``params.json`` of a bundle's folder as it is, its fields unchecked.
+
+    Raises:
+        BundleError: it is missing, or is no JSON object.
+    """
     try:
         with (folder / FILE_NAME).open("rb") as stream:
             text = stream.read(MAX_BYTES + 1)
@@ -125,12 +134,17 @@ def read_params(folder: Path) -> Params:
         raise BundleError(f"{FILE_NAME} is not JSON: {ex}") from ex
     if not isinstance(content, dict):
         raise BundleError(f"{FILE_NAME} must hold one JSON object")
-    return params_from_json(content)
+    return content
 
 
 def write_params(folder: Path, params: Params) -> None:
     """Write ``params.json`` into a bundle's folder."""
-    text = json.dumps(params.to_json(), indent=2, ensure_ascii=False)
+    write_stored(folder, params.to_json())
+
+
+def write_stored(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write a content that ``params_from_json`` takes as ``params.json``."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
     (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")
 
 

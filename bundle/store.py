@@ -54,6 +54,29 @@ class Version:
     path: Path
     state: tuple[int, ...]
 
+    def files(self) -> dict[str, Path]:
+        """The bundle's files by their names relative to its folder, sorted.
+
+        What begins with a dot is no part of it; nor are, beside a flat bundle, the
+        model's other versions.
+
+        Raises:
+            OSError: the folder is gone, or cannot be read.
+        """
+        found: dict[str, Path] = {}
+        for parent, folders, names in os.walk(self.path, onerror=_raise):
+            beside_versions = not self.number and Path(parent) == self.path
+            folders[:] = [
+                folder
+                for folder in folders
+                if not folder.startswith(".")
+                and not (beside_versions and _VERSION.fullmatch(folder))
+            ]
+            for path in (Path(parent, name) for name in names):
+                if not path.name.startswith(".") and path.is_file():
+                    found[path.relative_to(self.path).as_posix()] = path
+        return dict(sorted(found.items()))
+
 
 class ModelStore:
     """Bundles on disk, versioned.
@@ -438,6 +461,10 @@ class ModelStore:
                 _remove_if_empty(folder)
                 raise
             return number
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _no_model(name: str) -> ModelNotFound:

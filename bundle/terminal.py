@@ -49,6 +49,14 @@ def _exit(number: int, frame: object) -> None:
     sys.exit(128 + number)
 
 
+def printable(text: str) -> str:
+    """A text from elsewhere on one line, with nothing that moves a cursor."""
+    return "".join(
+        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}"
+        for c in text
+    )
+
+
 @contextmanager
 def quiet_stderr(enabled: bool = True) -> Iterator[None]:
     """Send file descriptor 2 nowhere meanwhile; exceptions travel as ever.

@@ -6,12 +6,10 @@ config.json and is what a server calls: ``waitress-serve runtime.app:app``.
 
 from __future__ import annotations
 
-import functools
 import logging
 import platform
 import re
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import falcon
@@ -31,25 +29,19 @@ from bundle.errors import (
     StoreError,
     TooLarge,
 )
-from bundle.store import ModelStore
-from runtime.backends import BackendOptions
-from runtime.catalogue import Catalogue
-from runtime.config import Config, ConfigError, load_config
+from runtime.config import Config, load_config
 from runtime.errors import BackendError, InvalidInput, ProviderError, RateLimited
 from runtime.limiter import RateLimiter
 from runtime.logs import set_up_logs
 from runtime.metrics import BUILD_INFO, REJECTS
 from runtime.middleware.rate import Rate
 from runtime.middleware.watch import Render, Watch, route_of
-from runtime.model import open_model
-from runtime.predictor import Predictor
-from runtime.preload import Preloader
-from runtime.publisher import Publisher
-from runtime.registry import ModelRegistry
 from runtime.resources.health import Live, Ready
+from runtime.resources.labels import Label, Labels
 from runtime.resources.metrics import Metrics
-from runtime.resources.models import Delete, ModelParams, Models, Upload
+from runtime.resources.models import Archive, Delete, Model, Models, ModelVersion
 from runtime.resources.page import Page
+from runtime.resources.params import ModelParams, Params
 from runtime.resources.predict import (
     Predict,
     PredictImage,
@@ -58,8 +50,8 @@ from runtime.resources.predict import (
 )
 from runtime.resources.reply import to_json
 from runtime.resources.status import Status
-from runtime.router import Router
-from runtime.shadow import Shadow
+from runtime.resources.uploads import Upload
+from runtime.services import Services, create_services
 from runtime.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -89,56 +81,6 @@ STATUS: dict[type[DomainError], str] = {
     ProviderError: falcon.HTTP_500,
     StoreError: falcon.HTTP_500,
 }
-
-
-@dataclass(frozen=True)
-class Services:
-    """What the resources call."""
-
-    store: ModelStore
-    registry: ModelRegistry
-    predictor: Predictor
-    publisher: Publisher
-    catalogue: Catalogue
-    preloader: Preloader
-
-
-def create_services(config: Config) -> Services:
-    """Wire the service's parts; what crashes left in the store is swept away.
-
-    Raises:
-        ConfigError: ``modelDir`` is a file.
-        ProviderError: CUDA is demanded, and this onnxruntime has none.
-    """
-    if config.model_dir.exists() and not config.model_dir.is_dir():
-        raise ConfigError(f"'modelDir' is {config.model_dir}, which is not a folder")
-    if config.provider == "cuda":
-        from runtime.backends.onnx import require_cuda
-
-        require_cuda()
-    options = BackendOptions(
-        onnx=config.onnx,
-        provider=config.provider,
-        max_batch_size=config.max_batch_size,
-    )
-    store = ModelStore(config.model_dir, config.keep_versions)
-    store.sweep()
-    registry = ModelRegistry(
-        store,
-        functools.partial(open_model, options=options),
-        config.cache_limit,
-        config.cache_bytes,
-    )
-    return Services(
-        store=store,
-        registry=registry,
-        predictor=Predictor(
-            Router(registry, config.traffic), Shadow(registry, store, config.shadow)
-        ),
-        publisher=Publisher(store, registry, options, config.max_upload_bytes),
-        catalogue=Catalogue(store, registry),
-        preloader=Preloader(registry, store, config.preload),
-    )
 
 
 def create_app(services: Services, config: Config) -> App:
@@ -173,6 +115,16 @@ def create_app(services: Services, config: Config) -> App:
     live = Live()
     route(base or "/", Page(services.catalogue, base))
     route(base + "/models", Models(services.catalogue))
+    route(base + "/models/{name}", Model(services.catalogue))
+    route(base + "/models/{name}/labels", Labels(services.catalogue))
+    route(
+        base + "/models/{name}/labels/{label}",
+        Label(services.publisher, config.max_body_bytes),
+    )
+    version = ModelVersion(services.catalogue, services.publisher)
+    route(base + "/models/{name}/{version}", version)
+    route(base + "/models/{name}/{version}/bundle", Archive(services.catalogue))
+    route(base + "/params", Params(services.publisher, config.max_body_bytes))
     route(base + "/params/{name}", ModelParams(services.catalogue))
     route(base + "/upload", Upload(services.publisher))
     route(base + "/delete", delete)

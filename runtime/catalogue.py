@@ -1,17 +1,26 @@
-"""What GET /models says of each model, on disk and in memory."""
+"""What the service says of each model, on disk and in memory."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import orjson
+
+from bundle.archive import Packed, pack
 from bundle.errors import BundleError, ModelNotFound, StoreError
 from bundle.folder import open_bundle
 from bundle.params import read_params
+from bundle.parity import read_parity
+from bundle.staging import locked
 from bundle.store import ModelStore, Version
+from runtime.backends import TensorSpec
+from runtime.model import Model
 from runtime.registry import ModelRegistry
+from runtime.spec import ModelSpec
 
 T = TypeVar("T")
 
@@ -23,14 +32,14 @@ class Catalogue:
         self._store = store
         self._registry = registry
 
-    def params(self, name: str) -> Mapping[str, Any]:
-        """params.json of the served version, as it is stored.
+    def params(self, spec: ModelSpec) -> Mapping[str, Any]:
+        """params.json of the version that a spec means, as it is stored.
 
         Raises:
-            ModelNotFound: there is no such model.
+            ModelNotFound: there is no such version.
             BundleError: its params.json is broken.
         """
-        return self._read(name, lambda version: read_params(version.path)).stored
+        return self._read(spec, lambda version: read_params(version.path)).stored
 
     def models(self) -> list[dict[str, Any]]:
         """TFaaS's list: each model's params.json and timestamp, and how it is served.
@@ -40,46 +49,197 @@ class Catalogue:
         descriptions = []
         for name in self._store.names():
             try:
-                descriptions.append(self._read(name, self._describe))
+                descriptions.append(self._read(ModelSpec(name), self._describe))
             except ModelNotFound:
                 continue  # deleted since the names were read
             except (BundleError, StoreError) as ex:
                 descriptions.append({"name": name, "error": str(ex)})
         return descriptions
 
-    def _read(self, name: str, read: Callable[[Version], T]) -> T:
+    def model(self, name: str) -> dict[str, Any]:
+        """A model's labels and versions, lowest first.
+
+        Raises:
+            ModelNotFound: there is no such model.
+        """
+        serves = self._store.current(name).number
+        versions = []
+        for number in self._store.versions(name):
+            try:
+                versions.append(self.version(name, number))
+            except ModelNotFound:
+                continue  # deleted since they were listed
+        return {
+            "name": name,
+            "serves": serves,
+            "labels": self._store.labels(name),
+            "versions": versions,
+        }
+
+    def version(self, name: str, number: int) -> dict[str, Any]:
+        """One version: its files, params and proof, and the engine that runs it.
+
+        A broken one is described as far as it goes, with its ``error``; the engine's
+        values are null while it is not in memory.
+
+        Raises:
+            ModelNotFound: there is no such version.
+        """
+        version = self._store.version(name, number)
+        labels = self._store.labels(name)
+        files = _files(version)
+        description: dict[str, Any] = {
+            "name": name,
+            "version": number,
+            "timestamp": _timestamp(version),
+            "labels": [
+                label for label, labelled in labels.items() if labelled == number
+            ],
+            "params": {},
+            "classes": [],
+            "bytes": sum(file["bytes"] for file in files),
+            "files": files,
+            "parity": None,
+        }
+        error = self._registry.failure(name, number)
+        try:
+            bundle = open_bundle(version.path)
+            description["params"] = bundle.params.stored
+            description["classes"] = bundle.labels
+            description["parity"] = _parity(version)
+        except BundleError as ex:
+            error = error or str(ex)
+        model = self._registry.peek(name, number)
+        return {
+            **description,
+            "loaded": model is not None,
+            **_engine(model),
+            "inputs": [_tensor(spec) for spec in model.backend.inputs]
+            if model
+            else None,
+            "outputs": [_tensor(spec) for spec in model.backend.outputs]
+            if model
+            else None,
+            "error": error,
+        }
+
+    def labels(self, name: str) -> dict[str, int]:
+        """Each label's version, by label.
+
+        Raises:
+            ModelNotFound: there is no such model.
+        """
+        self._store.current(name)
+        return self._store.labels(name)
+
+    def bundle(self, name: str, number: int) -> Packed:
+        """A version's bundle as an archive that could be uploaded again.
+
+        Raises:
+            ModelNotFound: there is no such version.
+            StoreError: it cannot be read.
+        """
+        version = self._store.version(name, number)
+        try:
+            # The exporter replaces parity.json and model.onnx together.
+            with locked(version.path, shared=True):
+                return pack(version.files(), name)
+        except FileNotFoundError:
+            raise _gone(version) from None
+        except OSError as ex:
+            raise StoreError(f"the store cannot be read: {ex.strerror}") from ex
+
+    def _read(self, spec: ModelSpec, read: Callable[[Version], T]) -> T:
         while True:
-            version = self._store.current(name)
+            version = self._find(spec)
             try:
                 return read(version)
             except BundleError:
                 # Deleted or replaced while it was read: look again.
-                if self._store.current(name) == version:
+                if self._find(spec) == version:
                     raise
 
+    def _find(self, spec: ModelSpec) -> Version:
+        if spec.version is not None:
+            return self._store.version(spec.name, spec.version)
+        if spec.label is not None:
+            return self._store.labelled(spec.name, spec.label)
+        return self._store.current(spec.name)
+
     def _describe(self, version: Version) -> dict[str, Any]:
-        published = datetime.fromtimestamp(version.state[1] / 1e9, UTC)
         bundle = open_bundle(version.path)
         versions = self._store.versions(version.name)
-        # The version that serves; of one that cannot, the one that stands in for it.
-        loaded = (
-            self._registry.peek(version.name, number)
-            for number in (version.number, *reversed(versions))
-        )
-        model = next(filter(None, loaded), None)
+        error = self._registry.failure(version.name, version.number)
+        model = self._registry.peek(version.name, version.number)
+        if error and not model:
+            # One before it stands in.
+            loaded = (self._registry.peek(version.name, n) for n in reversed(versions))
+            model = next(filter(None, loaded), None)
         return {
-            "timestamp": published.isoformat(timespec="seconds"),
+            "timestamp": _timestamp(version),
+            # TFaaS's ``labels`` among them: the file that names the classes.
             **bundle.params.stored,
             # The store's folder is the name that requests use.
             "name": version.name,
             "version": version.number,
             "versions": versions,
+            "serves": version.number,
+            "version_labels": self._store.labels(version.name),
             "classes": bundle.labels,
             "loaded": model.version if model else None,
-            "backend": model.backend.name if model else None,
-            "device": model.backend.device if model else None,
-            "proved": model.is_proved if model else None,
-            "sample": asdict(model.tried) if model and model.tried else None,
-            "fallback_reason": model.fallback_reason if model else None,
-            "error": self._registry.failure(version.name, version.number),
+            **_engine(model),
+            "error": error,
         }
+
+
+def _engine(model: Model | None) -> dict[str, Any]:
+    return {
+        "backend": model.backend.name if model else None,
+        "device": model.backend.device if model else None,
+        "proved": model.is_proved if model else None,
+        "sample": asdict(model.tried) if model and model.tried else None,
+        "fallback_reason": model.fallback_reason if model else None,
+    }
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    return {"name": spec.name, "dtype": str(spec.dtype), "shape": spec.shape}
+
+
+def _timestamp(version: Version) -> str:
+    published = datetime.fromtimestamp(version.state[1] / 1e9, UTC)
+    return published.isoformat(timespec="seconds")
+
+
+def _files(version: Version) -> list[dict[str, Any]]:
+    try:
+        return [
+            # A name put by hand may be no UTF-8, which JSON cannot carry.
+            {
+                "name": os.fsencode(name).decode(errors="replace"),
+                "bytes": path.stat().st_size,
+            }
+            for name, path in version.files().items()
+        ]
+    except FileNotFoundError:
+        raise _gone(version) from None
+    except OSError as ex:
+        raise StoreError(f"the store cannot be read: {ex.strerror}") from ex
+
+
+def _parity(version: Version) -> dict[str, Any] | None:
+    parity = read_parity(version.path)
+    if parity is None:
+        return None
+    content = parity.to_json()
+    try:
+        orjson.dumps(content)
+    except TypeError as ex:  # an integer beyond 64 bits, half a surrogate pair
+        raise BundleError("parity.json holds a value that JSON cannot carry on") from ex
+    return content
+
+
+def _gone(version: Version) -> ModelNotFound:
+    return ModelNotFound(
+        f"version {version.number} of {version.name!r} is not there any more"
+    )

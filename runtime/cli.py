@@ -10,6 +10,7 @@ import click
 from bundle import __version__
 from bundle.store import ModelStore
 from bundle.terminal import Failed, Group, WrongInput
+from runtime.admin.cli import models
 from runtime.config import Config, load_config
 
 
@@ -17,6 +18,9 @@ from runtime.config import Config, load_config
 @click.version_option(__version__, prog_name="runtime")
 def main() -> None:
     """Serve the models of a store over HTTP."""
+
+
+main.add_command(models)
 
 
 @main.command()

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+
+BOUNDARY = "----------------------------curlcurlcurl"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of a form, as curl -F field=@NAME sends it."""
+
+    name: str
+    data: bytes
+
+
+Value = bytes | str | File
 
 
 def png(pixels: list[list[int]]) -> bytes:
@@ -15,29 +29,35 @@ def png(pixels: list[list[int]]) -> bytes:
     return target.getvalue()
 
 
-def form(**fields: bytes | str) -> tuple[bytes, dict[str, str]]:
-    """A multipart body as curl -F sends it, and its header."""
-    return multipart(
-        *(
-            (name, value, "x.bin" if isinstance(value, bytes) else None)
-            for name, value in fields.items()
-        )
-    )
+def form(**fields: Value | list[Value]) -> tuple[bytes, dict[str, str]]:
+    """A multipart body as curl -F sends it, and its header.
+
+    Bytes are a file called x.bin; a list is a field that stands there several times.
+    """
+    parts: list[tuple[str, bytes | str, str | None]] = []
+    for name, values in fields.items():
+        for value in values if isinstance(values, list) else [values]:
+            if isinstance(value, File):
+                parts.append((name, value.data, value.name))
+            else:
+                parts.append(
+                    (name, value, "x.bin" if isinstance(value, bytes) else None)
+                )
+    return multipart(*parts)
 
 
 def multipart(
     *parts: tuple[str, bytes | str, str | None],
 ) -> tuple[bytes, dict[str, str]]:
     """The same of parts: a field's name, its content, and a file's name or None."""
-    boundary = "----------------------------curlcurlcurl"
     body = b""
     for name, value, filename in parts:
         content = value.encode() if isinstance(value, str) else value
         file = f'; filename="{filename}"' if filename is not None else ""
         body += (
-            f"--{boundary}\r\n"
+            f"--{BOUNDARY}\r\n"
             f'Content-Disposition: form-data; name="{name}"{file}\r\n\r\n'
         ).encode()
         body += content + b"\r\n"
-    body += f"--{boundary}--\r\n".encode()
-    return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    body += f"--{BOUNDARY}--\r\n".encode()
+    return body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}

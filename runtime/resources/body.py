@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,10 +11,13 @@ import falcon
 import orjson
 from falcon.media import MultipartFormHandler
 
-from bundle.archive import Readable
+from bundle.archive import DEFAULT_LIMITS, Readable
 from bundle.errors import TooLarge
+from runtime.bundle_form import Field
 from runtime.errors import InvalidInput
 from runtime.journey import Journey
+
+_CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -160,14 +163,61 @@ def read_body(req: falcon.Request, max_bytes: int) -> bytes:
     return body
 
 
+def stream_form(req: falcon.Request) -> Iterator[Field]:
+    """A multipart form's fields, each to be read before the next; none is kept.
+
+    Raises:
+        InvalidInput: it is no form.
+    """
+    handler = MultipartFormHandler()
+    handler.parse_options.max_body_part_count = DEFAULT_LIMITS.members
+    length = _UNKNOWN if req.content_length is None else req.content_length
+    try:
+        # Falcon's parser bounds the stream itself.
+        for part in handler.deserialize(req.stream, req.content_type, length):
+            if part.name is None:
+                raise InvalidInput("a part of the form has no name")
+            yield Field(part.name, part.filename, cast("Readable", part.stream))
+    except falcon.HTTPError as ex:
+        raise InvalidInput(
+            f"the multipart form cannot be read ({ex.description}); send it as curl -F"
+            " does"
+        ) from ex
+    except ValueError as ex:  # a name that is no text
+        raise InvalidInput(
+            "the multipart form cannot be read; send it as curl -F does"
+        ) from ex
+
+
+# Falcon's parser wants a length; it ends where the stream does.
+_UNKNOWN = 1 << 62
+
+
 def read_stream(req: falcon.Request) -> Readable:
     """The body as it comes, for what is not held in memory.
 
-    Without a Content-Length a server ends ``stream`` where the body ends, and Falcon's
-    bounded stream would be empty.
+    Without a Content-Length a server ends ``stream`` where the body ends.
     """
-    stream = req.stream if req.content_length is None else req.bounded_stream
-    return cast("Readable", stream)
+    stream = cast("Readable", req.stream)
+    return (
+        stream if req.content_length is None else _Bounded(stream, req.content_length)
+    )
+
+
+class _Bounded:
+    """A stream that ends after so many bytes, which not every server's does.
+
+    Falcon's own takes a short read for a whole one, and ends too early.
+    """
+
+    def __init__(self, stream: Readable, length: int) -> None:
+        self._stream = stream
+        self._left = length
+
+    def read(self, size: int = _CHUNK, /) -> bytes:
+        data = self._stream.read(min(size, self._left)) if self._left else b""
+        self._left -= len(data)
+        return data
 
 
 def _check_length(req: falcon.Request, max_bytes: int) -> None:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import falcon
 
 from bundle.errors import StoreError
 from bundle.store import ModelStore
-
-
-class Preloader(Protocol):
-    """Loads models before the first request asks for them."""
-
-    def missing(self) -> list[str]:
-        """A sentence about each model that is to be warm, and is not yet."""
-        ...
+from runtime.preload import Preloader
 
 
 class Live:
@@ -33,22 +24,21 @@ class Ready:
 
     Args:
         store: need not be there yet: the first upload makes it.
-        preloader: of config.json's ``preload``; None if nothing is to be warm.
+        preloader: of config.json's ``preload``.
     """
 
-    def __init__(self, store: ModelStore, preloader: Preloader | None) -> None:
+    def __init__(self, store: ModelStore, preloader: Preloader) -> None:
         self._store = store
         self._preloader = preloader
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer, with the reasons if it is not; nothing is loaded for it."""
+        """Answer, with the reasons if it is not; it waits for no load."""
         reasons = []
         try:
             self._store.names()
         except StoreError as ex:
             reasons.append(str(ex))
-        if self._preloader:
-            reasons += self._preloader.missing()
+        reasons += self._preloader.missing()
         if reasons:
             resp.status = falcon.HTTP_503
             resp.media = {"status": "not ready", "reasons": reasons}

@@ -1,13 +1,15 @@
-"""The store's models: listed, described, uploaded, deleted."""
+"""The store's models and their versions: listed, described, deleted."""
 
 from __future__ import annotations
 
 import falcon
 
+from bundle.archive import Packed
 from runtime.catalogue import Catalogue
 from runtime.errors import InvalidInput
 from runtime.publisher import Publisher
-from runtime.resources.body import is_multipart, read_form, read_stream, text_field
+from runtime.resources.body import is_multipart, read_form, text_field
+from runtime.resources.versions import version_of_path
 
 
 class Models:
@@ -23,47 +25,68 @@ class Models:
     on_head = on_get
 
 
-class ModelParams:
-    """``GET /params/{name}``."""
+class Model:
+    """``GET /models/{name}``."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
-        """Answer the served version's params.json."""
-        resp.media = self._catalogue.params(name)
+        """Answer the model's labels and versions."""
+        resp.media = self._catalogue.model(name)
 
     on_head = on_get
 
 
-class Upload:
-    """``POST /upload``: a tar of a bundle's folder, gzipped or not."""
+class ModelVersion:
+    """``GET`` and ``DELETE /models/{name}/{version}``."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, catalogue: Catalogue, publisher: Publisher) -> None:
+        self._catalogue = catalogue
         self._publisher = publisher
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Publish the next version; answer its name, version and backend."""
-        encoding = (req.get_header("Content-Encoding") or "identity").lower()
-        if encoding not in ("gzip", "identity"):
-            raise falcon.HTTPUnsupportedMediaType(
-                description=f"Content-Encoding {encoding[:40]!r} is not taken;"
-                " send a tar, as it is or with gzip"
-            )
-        if is_multipart(req):
-            raise falcon.HTTPUnsupportedMediaType(
-                description="send the tar itself: curl -X POST -H"
-                " 'Content-Type: application/octet-stream' --data-binary @NAME.tar.gz"
-            )
-        published = self._publisher.publish(
-            read_stream(req), gzipped=encoding == "gzip"
-        )
-        resp.media = {
-            "name": published.name,
-            "version": published.version,
-            "backend": published.backend,
-            "fallback_reason": published.fallback_reason,
-        }
+    def on_get(
+        self, req: falcon.Request, resp: falcon.Response, name: str, version: str
+    ) -> None:
+        """Answer what there is to say of the version."""
+        resp.media = self._catalogue.version(name, version_of_path(version))
+
+    on_head = on_get
+
+    def on_delete(
+        self, req: falcon.Request, resp: falcon.Response, name: str, version: str
+    ) -> None:
+        """Delete the version."""
+        number = version_of_path(version)
+        self._publisher.delete_version(name, number)
+        resp.media = {"deleted": name, "version": number}
+
+
+class Archive:
+    """``GET /models/{name}/{version}/bundle``."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(
+        self, req: falcon.Request, resp: falcon.Response, name: str, version: str
+    ) -> None:
+        """Answer the version's bundle as a tar.gz, which /upload takes."""
+        self._open(resp, name, version)
+
+    def on_head(
+        self, req: falcon.Request, resp: falcon.Response, name: str, version: str
+    ) -> None:
+        """Answer the same without its content, whose length nobody knows before."""
+        self._open(resp, name, version).close()
+
+    def _open(self, resp: falcon.Response, name: str, version: str) -> Packed:
+        number = version_of_path(version)
+        packed = self._catalogue.bundle(name, number)
+        resp.content_type = "application/gzip"
+        resp.downloadable_as = f"{name}-{number}.tar.gz"
+        resp.stream = packed
+        return packed
 
 
 class Delete:

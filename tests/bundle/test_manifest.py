@@ -149,3 +149,12 @@ def test_digest_of_a_frozen_graph_is_that_of_its_file_and_nodes(tmp_path: Path) 
 
 def test_digest_of_no_saved_model_is_empty(tmp_path: Path) -> None:
     assert source_digest(tmp_path / "saved_model.pb") == ""
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "parity.json"])
+def test_what_the_exporter_replaces_is_not_listed(tmp_path: Path, name: str) -> None:
+    write_bundle(tmp_path)
+    (tmp_path / name).write_bytes(b"first")
+    write_manifest(tmp_path)
+    (tmp_path / name).write_bytes(b"second")
+    verify_manifest(tmp_path)

@@ -1132,3 +1132,34 @@ def test_model_published_anew_while_a_label_waited_is_asked_again(
     assert raced
     assert store.labels("mnist") == {}
     assert not (store.root.parent / "grave" / ".labels").exists()
+
+
+# --- the files of a version
+
+
+def test_files_of_a_version_are_those_of_its_bundle(store: ModelStore) -> None:
+    version = store.install(writer())
+    (version.path / ".half-written").touch()
+    (version.path / ".git").mkdir()
+    (version.path / ".git" / "config").touch()
+    assert list(version.files()) == sorted(bundle_files())
+    assert {n: p.read_bytes() for n, p in version.files().items()} == bundle_files()
+
+
+def test_files_of_a_flat_bundle_are_not_those_of_the_versions(
+    store: ModelStore,
+) -> None:
+    write_bundle(store.root / "mnist")
+    (store.root / "mnist" / "assets" / "1").mkdir(parents=True)
+    (store.root / "mnist" / "assets" / "1" / "words").touch()
+    store.install(writer())
+    store.set_label("mnist", "stable", 1)
+    flat = store.version("mnist", 0)
+    assert set(flat.files()) == {*bundle_files(), "assets/1/words"}
+
+
+def test_files_of_a_version_that_is_gone_cannot_be_listed(store: ModelStore) -> None:
+    version = store.install(writer())
+    store.delete("mnist")
+    with pytest.raises(FileNotFoundError):
+        version.files()

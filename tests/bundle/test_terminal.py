@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from bundle.errors import BundleError
-from bundle.terminal import Failed, Group, WrongInput, quiet_stderr
+from bundle.terminal import Failed, Group, WrongInput, printable, quiet_stderr
 
 
 @pytest.mark.parametrize(("error", "code"), [(Failed, 1), (WrongInput, 2)])
@@ -68,6 +68,12 @@ def test_sigterm_ends_a_command_and_lets_it_clean_up() -> None:
     assert CliRunner().invoke(group, ["command"]).exit_code == 143
     assert cleaned
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_is_printable_stays_and_nothing_moves_a_cursor() -> None:
+    assert printable("größer: 2") == "größer: 2"
+    assert printable("one\ntwo\tthree") == "one two three"
+    assert printable("\x1b[2J\x07\u202e") == "\ufffd[2J\ufffd\ufffd"
 
 
 def test_quiet_holds_back_all_that_is_written_to_the_descriptor(

@@ -11,12 +11,22 @@ from tests.examples import write_bundle
 
 @pytest.fixture
 def config(tmp_path):
-    return Config(model_dir=tmp_path / "models", provider="cpu", max_body_bytes=100_000)
+    return Config(
+        model_dir=tmp_path / "models",
+        provider="cpu",
+        max_body_bytes=100_000,
+        max_upload_bytes=1_000_000,
+    )
 
 
 @pytest.fixture
-def client(config):
-    return TestClient(create_app(create_services(config), config))
+def services(config):
+    return create_services(config)
+
+
+@pytest.fixture
+def client(services, config):
+    return TestClient(create_app(services, config))
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ def config(tmp_path):
 
 def client_of(config, preloader=None):
     services = create_services(config)
-    services = Services(**{**vars(services), "preloader": preloader})
+    if preloader:
+        services = Services(**{**vars(services), "preloader": preloader})
     return TestClient(create_app(services, config))
 
 

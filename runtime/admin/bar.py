@@ -1,0 +1,36 @@
+"""A progress bar on standard error, if somebody looks at it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from runtime.admin import Transfer
+
+
+@contextmanager
+def shown(transfer: Transfer, what: str) -> Iterator[Transfer]:
+    """The same transfer, with a bar while it is read for the length of a block."""
+    if not sys.stderr.isatty():
+        yield transfer
+        return
+    from rich import progress
+    from rich.console import Console
+
+    with progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task(what, total=transfer.length)
+
+        def watched() -> Iterator[bytes]:
+            for chunk in transfer.chunks:
+                yield chunk
+                bar.advance(task, len(chunk))
+
+        yield Transfer(watched(), transfer.length)

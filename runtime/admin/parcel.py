@@ -1,0 +1,76 @@
+"""What is pushed: a bundle's folder, or a tar of one."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from bundle.archive import Packed, pack
+from bundle.folder import open_bundle
+from bundle.staging import locked
+from bundle.store import Version
+from runtime.admin import Transfer
+from runtime.admin.errors import AdminError, WorkFailed
+
+_CHUNK = 1 << 18
+
+
+@contextmanager
+def open_parcel(path: Path) -> Iterator[Transfer]:
+    """A bundle's archive, packed while it is sent if ``path`` is its folder.
+
+    A folder is not compressed: so its length is known before, and weights, of which
+    bundles consist, hardly get smaller.
+
+    Raises:
+        BundleError: the folder is no bundle.
+        AdminError: the file is no tar.
+        WorkFailed: what is there changed while it was sent.
+    """
+    if path.is_dir():
+        with closing(_packed(path)) as packed:
+            yield Transfer(_watched(packed, path), packed.length)
+        return
+    try:
+        is_tar = tarfile.is_tarfile(path)
+        length = path.stat().st_size
+    except OSError as ex:
+        raise AdminError(f"{path} cannot be read: {ex.strerror}") from ex
+    if not is_tar:
+        raise AdminError(
+            f"{path} is neither a bundle's folder nor a tar of one; make one with:"
+            " tar cfz NAME.tar.gz NAME"
+        )
+    yield Transfer(_watched(_content(path, length), path), length)
+
+
+def _packed(folder: Path) -> Packed:
+    name = open_bundle(folder).params.name
+    try:
+        # The exporter replaces parity.json and model.onnx together.
+        with locked(folder, shared=True):
+            # As the store reads a flat bundle, which this may be.
+            return pack(Version(name, 0, folder, ()).files(), name, gzipped=False)
+    except OSError as ex:
+        raise AdminError(f"{folder} cannot be read: {ex.strerror}") from ex
+
+
+def _content(path: Path, length: int) -> Iterator[bytes]:
+    left = length
+    with path.open("rb") as stream:
+        while left and (chunk := stream.read(min(left, _CHUNK))):
+            left -= len(chunk)
+            yield chunk
+    if left:
+        raise EOFError(f"{path} was cut while it was sent")
+
+
+def _watched(chunks: Iterable[bytes], path: Path) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except OSError as ex:
+        raise WorkFailed(f"{path} cannot be read: {ex.strerror}") from ex
+    except EOFError as ex:
+        raise WorkFailed(f"{ex}; push it again") from ex

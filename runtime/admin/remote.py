@@ -1,0 +1,253 @@
+"""The models of a server, over HTTP."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import httpx
+
+from bundle import __version__
+from runtime.admin import Description, Transfer
+from runtime.admin.errors import AdminError, Refused, ServerFailed, Unreachable
+
+T = TypeVar("T")
+
+_CONNECT_SECONDS = 10.0
+# Between two bytes: a server answers an upload when it has loaded the model, for which
+# TensorFlow takes minutes if it is large.
+_READ_SECONDS = 300.0
+
+_LIST = "/models"
+_ARCHIVE_TYPE = "application/gzip"
+
+
+@contextmanager
+def connect(url: str, cacert: Path | None = None) -> Iterator[RemoteAdmin]:
+    """The models of the server at ``url``, for the length of a block.
+
+    Args:
+        url: as in a browser, with the server's ``base`` if it has one.
+        cacert: PEM file with the authorities to trust, in place of the system's.
+
+    Raises:
+        AdminError: one of the two is none.
+    """
+    with httpx.Client(
+        base_url=_checked(url),
+        verify=_context(cacert) if cacert else True,
+        timeout=httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS),
+        headers={"User-Agent": f"tfaas-onnx/{__version__}"},
+    ) as client:
+        yield RemoteAdmin(client)
+
+
+class RemoteAdmin:
+    """The models of the server that ``client.base_url`` names; see ``Admin``.
+
+    Every method raises ``Refused``, ``ServerFailed`` or ``Unreachable``.
+    """
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        # Without a password, which may stand in a URL.
+        url = client.base_url.copy_with(username=None, password=None)
+        self.place = str(url).rstrip("/")
+
+    def models(self) -> list[Description]:
+        """As ``Admin``."""
+        found = self._call("GET", _LIST, list)
+        if not all(isinstance(model, dict) and "name" in model for model in found):
+            raise self._stranger("its /models lists no models")
+        return cast("list[Description]", found)
+
+    def model(self, name: str) -> Description:
+        """As ``Admin``."""
+        return self._ask("GET", f"/models/{name}", "serves", "labels", "versions")
+
+    def version(self, name: str, number: int) -> Description:
+        """As ``Admin``."""
+        return self._ask("GET", f"/models/{name}/{number}", "version", "bytes")
+
+    def publish(self, archive: Transfer) -> Description:
+        """As ``Admin``."""
+        headers = {"Content-Type": "application/octet-stream"}
+        if archive.length is not None:
+            headers["Content-Length"] = str(archive.length)
+        return self._ask(
+            "POST",
+            "/upload",
+            "name",
+            "version",
+            "backend",
+            content=archive.chunks,
+            headers=headers,
+        )
+
+    @contextmanager
+    def bundle(self, name: str, number: int) -> Iterator[Transfer]:
+        """As ``Admin``."""
+        path = f"/models/{name}/{number}/bundle"
+        # A proxy that compresses it once more would hide its length.
+        headers = {"Accept-Encoding": "identity"}
+        with (
+            self._translated(),
+            self._client.stream("GET", path, headers=headers) as reply,
+        ):
+            if not reply.is_success:
+                reply.read()
+                raise self._error(reply)
+            if reply.headers.get("Content-Type") != _ARCHIVE_TYPE:
+                raise self._stranger(f"{path} is no archive")
+            length = reply.headers.get("Content-Length", "")
+            yield Transfer(
+                reply.iter_bytes(), int(length) if length.isdecimal() else None
+            )
+
+    def delete(self, name: str) -> Description:
+        """As ``Admin``."""
+        return self._ask("DELETE", f"/delete/{name}", "deleted")
+
+    def delete_version(self, name: str, number: int) -> Description:
+        """As ``Admin``."""
+        return self._ask("DELETE", f"/models/{name}/{number}", "deleted", "version")
+
+    def set_label(self, name: str, label: str, number: int) -> Description:
+        """As ``Admin``."""
+        path = f"/models/{name}/labels/{label}"
+        return self._ask("PUT", path, "label", "version", json={"version": number})
+
+    def delete_label(self, name: str, label: str) -> Description:
+        """As ``Admin``."""
+        path = f"/models/{name}/labels/{label}"
+        return self._ask("DELETE", path, "label", "version")
+
+    def _ask(self, method: str, path: str, *keys: str, **request: Any) -> Description:
+        """Call, and make sure that the answer has what the commands read of it."""
+        found = self._call(method, path, dict, **request)
+        if missing := [key for key in keys if key not in found]:
+            raise self._stranger(f"it answered {method} {path} without {missing[0]!r}")
+        return cast("Description", found)
+
+    def _call(self, method: str, path: str, kind: type[T], **request: Any) -> T:
+        with self._translated():
+            reply = self._client.request(method, path, **request)
+        if not reply.is_success:
+            raise self._error(reply)
+        content = _json(reply)
+        if not isinstance(content, kind):
+            raise self._stranger(f"it answered {method} {path} with something else")
+        return content
+
+    def _error(self, reply: httpx.Response) -> Refused | ServerFailed:
+        """The server's own sentence, if it is a server of this project that speaks."""
+        content = _json(reply)
+        failed = reply.status_code >= 500
+        if reply.status_code == 404:
+            if reply.request.url.path.endswith(_LIST):
+                return self._stranger(f"it has no {reply.request.url.path}")
+            # Beside its 'base' a server of this project has no route at all, and says
+            # so, whatever was asked.
+            self.models()
+        if isinstance(content, dict) and isinstance(content.get("error"), str):
+            return (ServerFailed if failed else Refused)(content["error"])
+        status = f"{reply.status_code} {reply.reason_phrase}".strip()
+        if reply.is_redirect:
+            there = reply.headers.get("Location", "another address")
+            return Refused(f"{self.place} sends on to {there}; give that as --server")
+        if failed:
+            return ServerFailed(
+                f"{self.place} answered {status}, as a proxy does in front of a service"
+                " that is down"
+            )
+        return Refused(
+            f"{self.place} answered {status}: a proxy, or the server itself, does not"
+            " take this request"
+        )
+
+    def _stranger(self, why: str) -> Refused:
+        return Refused(
+            f"{self.place} is no tfaas-onnx service: {why}; the URL must end with the"
+            " service's 'base', if it has one"
+        )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ConnectTimeout as ex:
+            raise Unreachable(
+                f"{self.place} does not answer: no connection in"
+                f" {_CONNECT_SECONDS:g} seconds"
+            ) from ex
+        except httpx.TimeoutException as ex:
+            raise Unreachable(
+                f"{self.place} is silent for {_READ_SECONDS:g} seconds; what it was"
+                " asked for may still happen: look with 'runtime models list'"
+            ) from ex
+        except httpx.ConnectError as ex:
+            raise Unreachable(self._no_connection(ex)) from ex
+        except httpx.HTTPError as ex:
+            raise Unreachable(
+                f"the connection to {self.place} broke ({ex}); the server, or a proxy,"
+                " may limit what is sent, or want https://"
+            ) from ex
+
+    def _no_connection(self, ex: Exception) -> str:
+        cause = _cause(ex)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"the certificate of {self.place} is not trusted:"
+                f" {cause.verify_message}; --cacert names a file with its authority"
+            )
+        if isinstance(cause, ssl.SSLError):
+            return f"{self.place} does not speak TLS as it should; is it http://?"
+        if isinstance(cause, socket.gaierror):
+            return f"there is no host {self._client.base_url.host!r}"
+        if isinstance(cause, ConnectionRefusedError):
+            return f"nothing listens at {self.place}; start it with: runtime serve"
+        return f"{self.place} cannot be reached: {ex}"
+
+
+def _checked(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as ex:
+        raise AdminError(f"--server {url!r} is no URL: {ex}") from ex
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise AdminError(
+            f"--server {url!r} is no URL of a server; it must be like"
+            " http://localhost:8083"
+        )
+    if parsed.query or parsed.fragment:
+        raise AdminError(f"--server {url!r} must end with a path, without '?' and '#'")
+    return parsed
+
+
+def _context(cacert: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=cacert)
+    except ssl.SSLError as ex:
+        raise AdminError(f"--cacert {cacert} holds no certificate in PEM") from ex
+    except OSError as ex:
+        raise AdminError(f"--cacert {cacert} cannot be read: {ex.strerror}") from ex
+
+
+def _cause(ex: BaseException) -> BaseException | None:
+    """What httpx and httpcore have wrapped, if it is one that can be explained."""
+    known = (ssl.SSLError, socket.gaierror, ConnectionRefusedError)
+    cause: BaseException | None = ex
+    while cause is not None and not isinstance(cause, known):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def _json(reply: httpx.Response) -> object:
+    try:
+        return reply.json()
+    except (ValueError, RecursionError):
+        return None

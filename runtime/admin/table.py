@@ -1,0 +1,139 @@
+"""Descriptions of models, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+from rich.console import Console, JustifyMethod
+from rich.table import Table
+from rich.text import Text
+
+from bundle.terminal import printable
+from runtime.admin import Description
+
+# A pipe has no width; lines are for grep there, and are not folded.
+_PIPE_WIDTH = 1000
+
+
+def print_models(models: Iterable[Description]) -> None:
+    """One line a model."""
+    _print(
+        ("name", "serves", "versions", "labels", "backend", "state"),
+        [
+            (
+                model["name"],
+                _shown(model.get("serves")),
+                _ranges(model.get("versions") or []),
+                # TFaaS's ``labels`` is a file's name.
+                _labels(model.get("version_labels") or {}),
+                _backend(model),
+                _state(model),
+            )
+            for model in models
+        ],
+    )
+
+
+def print_model(model: Description) -> None:
+    """One line a version."""
+    _print(
+        ("version", "labels", "published", "bytes", "backend", "state"),
+        [
+            (
+                str(version["version"]),
+                ", ".join(version.get("labels") or []),
+                _shown(version.get("timestamp")),
+                f"{version['bytes']:,}",
+                _backend(version),
+                _state(version),
+            )
+            for version in model["versions"]
+        ],
+    )
+
+
+def print_version(version: Description) -> None:
+    """One line a fact; what is not known before the model is loaded is left out."""
+    parity, sample = version.get("parity"), version.get("sample")
+    facts: list[tuple[str, str | None]] = [
+        ("version", f"{version['name']}:{version['version']}"),
+        ("labels", ", ".join(version.get("labels") or [])),
+        ("published", version.get("timestamp")),
+        ("state", _state(version)),
+        ("backend", _backend(version)),
+        ("ONNX proved", version.get("backend") and _yes_or_no(version.get("proved"))),
+        ("parity", parity and ("passed" if parity.get("passed") else "FAILED")),
+        ("sample", sample and f"{sample['right']} of {sample['images']} right"),
+        ("inputs", _tensors(version.get("inputs"))),
+        ("outputs", _tensors(version.get("outputs"))),
+        ("classes", ", ".join(version.get("classes") or [])),
+        ("files", f"{version['bytes']:,} bytes"),
+        *(
+            ("", f"{file['name']} {file['bytes']:,}")
+            for file in version.get("files") or []
+        ),
+    ]
+    _print(None, [(name, fact) for name, fact in facts if fact])
+
+
+def _print(headings: tuple[str, ...] | None, rows: list[tuple[str, ...]]) -> None:
+    table = Table(box=None, pad_edge=False, show_header=headings is not None)
+    for heading in headings or ("", ""):
+        justify: JustifyMethod = "right" if heading == "bytes" else "left"
+        table.add_column(heading, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PIPE_WIDTH
+    console.print(table)
+
+
+def _state(description: Description) -> str:
+    if error := description.get("error"):
+        return f"broken: {error}"
+    if not description.get("backend"):
+        return "loaded on first use"
+    if reason := description.get("fallback_reason"):
+        return f"ready, fallback: {reason}"
+    return "ready"
+
+
+def _backend(description: Description) -> str:
+    if not description.get("backend"):
+        return ""
+    return f"{description['backend']}/{description['device']}"
+
+
+def _ranges(numbers: list[int]) -> str:
+    """1, 2, 3 and 5 as ``1-3, 5``."""
+    if not numbers:
+        return ""
+    starts = [numbers[0], *(b for a, b in pairwise(numbers) if b != a + 1)]
+    ends = [*(a for a, b in pairwise(numbers) if b != a + 1), numbers[-1]]
+    return ", ".join(
+        str(start) if start == end else f"{start}-{end}"
+        for start, end in zip(starts, ends, strict=True)
+    )
+
+
+def _labels(labels: dict[str, int]) -> str:
+    return ", ".join(f"{label}={number}" for label, number in labels.items())
+
+
+def _tensors(tensors: list[dict[str, Any]] | None) -> str:
+    return ", ".join(
+        f"{tensor['name']} {tensor['dtype']} "
+        f"({', '.join('N' if n is None else str(n) for n in tensor['shape'])})"
+        for tensor in tensors or []
+    )
+
+
+def _yes_or_no(fact: object) -> str:
+    return "yes" if fact else "no"
+
+
+def _shown(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,41 @@
+"""Uploads: bundles, in each of TFaaS's forms, become versions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import falcon
+
+from runtime.publisher import Publisher
+from runtime.resources.body import is_multipart, read_stream, stream_form
+
+
+class Upload:
+    """``POST /upload``: an archive of a bundle's folder, or its files as a form."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Publish the next version; answer its name, version and backend."""
+        encoding = (req.get_header("Content-Encoding") or "identity").lower()
+        if encoding not in ("gzip", "base64", "identity"):
+            raise falcon.HTTPUnsupportedMediaType(
+                description=f"Content-Encoding {encoding[:40]!r} is not taken;"
+                " send a tar, as it is, or with gzip or base64"
+            )
+        is_base64 = encoding == "base64"
+        if is_multipart(req):
+            if encoding == "gzip":
+                raise falcon.HTTPUnsupportedMediaType(
+                    description="Content-Encoding gzip is for a tar that is sent as"
+                    " the body; send a form without it, its files gzipped or not"
+                )
+            published = self._publisher.publish_form(
+                stream_form(req), is_base64=is_base64
+            )
+        else:
+            published = self._publisher.publish(
+                read_stream(req), gzipped=encoding == "gzip", is_base64=is_base64
+            )
+        resp.media = asdict(published)

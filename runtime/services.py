@@ -1,0 +1,68 @@
+"""The service's parts over one store, wired; no HTTP here."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from bundle.store import ModelStore
+from runtime.backends import BackendOptions
+from runtime.catalogue import Catalogue
+from runtime.config import Config, ConfigError
+from runtime.model import open_model
+from runtime.predictor import Predictor
+from runtime.preload import Preloader
+from runtime.publisher import Publisher
+from runtime.registry import ModelRegistry
+from runtime.router import Router
+from runtime.shadow import Shadow
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the resources call."""
+
+    store: ModelStore
+    registry: ModelRegistry
+    predictor: Predictor
+    publisher: Publisher
+    catalogue: Catalogue
+    preloader: Preloader
+
+
+def create_services(config: Config) -> Services:
+    """Wire the service's parts; what crashes left in the store is swept away.
+
+    Raises:
+        ConfigError: ``modelDir`` is a file.
+        ProviderError: CUDA is demanded, and this onnxruntime has none.
+    """
+    if config.model_dir.exists() and not config.model_dir.is_dir():
+        raise ConfigError(f"'modelDir' is {config.model_dir}, which is not a folder")
+    if config.provider == "cuda":
+        from runtime.backends.onnx import require_cuda
+
+        require_cuda()
+    options = BackendOptions(
+        onnx=config.onnx,
+        provider=config.provider,
+        max_batch_size=config.max_batch_size,
+    )
+    store = ModelStore(config.model_dir, config.keep_versions)
+    store.sweep()
+    registry = ModelRegistry(
+        store,
+        functools.partial(open_model, options=options),
+        config.cache_limit,
+        config.cache_bytes,
+    )
+    return Services(
+        store=store,
+        registry=registry,
+        predictor=Predictor(
+            Router(registry, config.traffic), Shadow(registry, store, config.shadow)
+        ),
+        publisher=Publisher(store, registry, options, config.max_upload_bytes),
+        catalogue=Catalogue(store, registry),
+        preloader=Preloader(registry, store, config.preload),
+    )

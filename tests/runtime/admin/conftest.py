@@ -1,0 +1,42 @@
+"""One store, and the ways to its models: by the service's rooms, and by HTTP."""
+
+import httpx
+import pytest
+
+from runtime.admin.local import LocalAdmin
+from runtime.admin.remote import RemoteAdmin
+from runtime.app import create_app
+from runtime.config import Config
+from runtime.services import create_services
+from tests.examples import write_bundle
+
+URL = "http://service:8083/base"
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Config(model_dir=tmp_path / "models", provider="cpu", base="/base")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A bundle of model ``linear``."""
+    return write_bundle(tmp_path / "trained")
+
+
+@pytest.fixture
+def remote(config):
+    transport = httpx.WSGITransport(create_app(create_services(config), config))
+    with httpx.Client(base_url=URL, transport=transport) as client:
+        yield RemoteAdmin(client)
+
+
+@pytest.fixture
+def local(config):
+    return LocalAdmin(config)
+
+
+@pytest.fixture(params=["local", "remote"])
+def admin(request):
+    return request.getfixturevalue(request.param)
