@@ -96,25 +96,34 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
     The kernel lets go when the process ends, however it ends.
 
     Raises:
+        FileNotFoundError: it is not there, or not any more.
         TimeoutError: somebody else holds it, for longer than any such change takes.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        end = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise TimeoutError(
-                        errno.ETIMEDOUT, "another process is changing it"
-                    ) from None
-                time.sleep(LOCK_PAUSE)
-        yield
-    finally:
-        os.close(descriptor)
+    end = time.monotonic() + LOCK_SECONDS
+    while True:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _wait_for(descriptor, kind, end)
+            # Another may stand there by now, and this one lie in the trash.
+            if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def _wait_for(descriptor: int, kind: int, end: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise TimeoutError(
+                    errno.ETIMEDOUT, "another process is changing it"
+                ) from None
+            time.sleep(LOCK_PAUSE)
 
 
 def sync_tree(folder: Path) -> None:

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +31,6 @@ logger = logging.getLogger(__name__)
 
 # No leading zero and nothing but digits, as Triton reads a repository.
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
-
-
 # A label stands in URLs where a number may, too: so it begins with a letter.
 LABEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
 # The label whose version serves who asks for none.
@@ -85,11 +83,15 @@ class ModelStore:
 
     A label (``stable``, ``canary``) is a name for a version that can be moved: a file
     ``<name>/.labels/<label>`` that holds the version's number, replaced by one rename.
+    Who changes labels or deletes holds the model's folder alone meanwhile, so that no
+    label is left that points to a version which was deleted beside it. Who publishes
+    or reads waits for nobody.
 
     Args:
         root: the folder that holds ``<name>/<version>/``; made when first written.
-        keep: versions left of a model when another is published: the oldest without a
-            label are deleted; 0 keeps all. A flat bundle put by hand always stays.
+        keep: versions without a label that are left of a model when another is
+            published, the oldest go first; 0 keeps all. A version that a label points
+            to, and a flat bundle put by hand, always stay.
     """
 
     def __init__(self, root: Path, keep: int = 0) -> None:
@@ -143,9 +145,7 @@ class ModelStore:
         Raises:
             ModelNotFound: the store has no model of this name.
         """
-        with contextlib.suppress(ModelNotFound):
-            return self.labelled(name, STABLE)
-        return self.newest(name)
+        return self.pointed(name, STABLE) or self.newest(name)
 
     def newest(self, name: str) -> Version:
         """The highest version, whatever the labels say.
@@ -169,15 +169,23 @@ class ModelStore:
         Raises:
             ModelNotFound: there is no such model, or it has no such label.
         """
-        for _ in range(100):
-            number = self._read_label(name, label)
-            if number is None:
-                break
-            # Moved and its version deleted in between: look again.
-            with contextlib.suppress(ModelNotFound):
-                return self.version(name, number)
+        if version := self.pointed(name, label):
+            return version
         self.newest(name)
         raise ModelNotFound(f"model {name!r} has no label {label[:64]!r}")
+
+    def pointed(self, name: str, label: str) -> Version | None:
+        """The version that a label points to; None if it points to none."""
+        before = None
+        while True:
+            number = self._read_label(name, label)
+            # The same as before: somebody took the version away by hand.
+            if number is None or number == before:
+                return None
+            with contextlib.suppress(ModelNotFound):
+                return self.version(name, number)
+            # Moved, and its version deleted, in between: look again.
+            before = number
 
     def labels(self, name: str) -> dict[str, int]:
         """Each label's version number, by label, sorted; empty if there are none."""
@@ -205,20 +213,14 @@ class ModelStore:
                 f"{label[:64]!r} is no name for a label: a letter, then up to 62"
                 " letters, digits, '_', '-' or '.'"
             )
-        self.version(name, number)
-        folder = self.root / name
-        try:
-            # Alone: a trim that runs meanwhile must see the label, or this the trim.
-            with locked(folder):
-                self.version(name, number)
-                with contextlib.suppress(FileExistsError):
-                    (folder / _LABELS).mkdir()
-                replace_file(folder / _LABELS / label, b"%d\n" % number)
-        except FileNotFoundError:  # the whole model was deleted meanwhile
-            self.newest(name)
-            raise
-        except OSError as ex:
-            raise _store_error("written", ex) from ex
+        with self._alone(name):
+            self.version(name, number)
+            folder = self.root / name / _LABELS
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+            for left in folder.glob(".*"):  # by one that was killed here
+                left.unlink()
+            replace_file(folder / label, b"%d\n" % number)
         logger.info("%s label %s is version %d", name, label, number)
 
     def delete_label(self, name: str, label: str) -> int:
@@ -231,24 +233,45 @@ class ModelStore:
             ModelNotFound: there is no such model, or it has no such label.
             StoreError: the disk would not.
         """
-        number = self.labelled(name, label).number
-        folder = self.root / name / _LABELS
-        try:
+        with self._alone(name):
+            number = self._read_label(name, label)
+            if number is None:
+                raise ModelNotFound(f"model {name!r} has no label {label[:64]!r}")
+            folder = self.root / name / _LABELS
             (folder / label).unlink()
             sync(folder)
-        except FileNotFoundError:
-            raise ModelNotFound(f"model {name!r} has no label {label!r}") from None
-        except OSError as ex:
-            raise _store_error("written", ex) from ex
         logger.info("%s label %s is deleted", name, label)
         return number
+
+    @contextlib.contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Hold a model's folder while its labels change or versions of it go.
+
+        Raises:
+            ModelNotFound: there is none of this name.
+            StoreError: the disk would not, or somebody else holds it for too long.
+        """
+        try:
+            with contextlib.ExitStack() as held:
+                while True:
+                    self.newest(name)
+                    # Deleted since, and perhaps published anew: look again.
+                    with contextlib.suppress(FileNotFoundError):
+                        held.enter_context(locked(self.root / name))
+                        break
+                yield
+        except OSError as ex:
+            raise _store_error("written", ex) from ex
 
     def _read_label(self, name: str, label: str) -> int | None:
         if not MODEL_NAME.fullmatch(name) or not LABEL_NAME.fullmatch(label):
             return None
         try:
-            text = (self.root / name / _LABELS / label).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+            # Read on every request: without a buffer, that is four system calls.
+            path = self.root / name / _LABELS / label
+            with path.open("rb", buffering=0) as stream:
+                text = stream.read(20)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as ex:
             raise _store_error("read", ex) from ex
@@ -261,17 +284,22 @@ class ModelStore:
         Raises:
             ModelNotFound: it is not there.
         """
+        # The name may be a client's, and a path is made of it.
         if not MODEL_NAME.fullmatch(name):
             raise _no_model(name)
         folder = self.root / name
-        path = folder / str(number) if number else folder
+        shown = str(number) if abs(number) < 10**18 else "of that number"  # as _VERSION
+        path = folder / shown if number else folder
         try:
-            # The folder of the versions is there in any case.
+            if number < 0:
+                raise FileNotFoundError
             if not number:
-                (folder / PARAMS).stat()
+                (path / PARAMS).stat()
             return Version(name, number, path, _state(path))
-        except FileNotFoundError:
-            raise ModelNotFound(f"model {name!r} has no version {number}") from None
+        except (FileNotFoundError, NotADirectoryError):
+            if not self.versions(name):
+                raise _no_model(name) from None
+            raise ModelNotFound(f"model {name!r} has no version {shown}") from None
         except OSError as ex:
             raise _store_error("read", ex) from ex
 
@@ -319,16 +347,9 @@ class ModelStore:
             ModelNotFound: there is none of this name.
             StoreError: the disk would not.
         """
-        grave = self._trash / uuid.uuid4().hex
-        try:
-            self._bury(name, grave)
+        with self._graves() as bury, self._alone(name):
+            bury(self.root / name)
             sync(self.root)
-        except OSError as ex:
-            raise _store_error("written", ex) from ex
-        finally:
-            _remove_tree(grave)
-            with contextlib.suppress(OSError):  # others delete beside it
-                self._trash.rmdir()
         logger.info("deleted %s", name)
 
     def delete_version(self, name: str, number: int) -> None:
@@ -339,77 +360,74 @@ class ModelStore:
             ConflictError: a label points to it, or it is a flat bundle put by hand.
             StoreError: the disk would not.
         """
-        self.version(name, number)
-        if not number:
-            raise ConflictError(
-                f"version 0 of {name!r} is a flat bundle that was put there by hand;"
-                " delete the model with all its versions, or move the folder away"
-            )
-        folder = self.root / name
-        try:
-            with locked(folder):
-                for label, labelled in self.labels(name).items():
-                    if labelled == number:
-                        raise ConflictError(
-                            f"version {number} of {name!r} is labelled {label!r}; move"
-                            " or delete the label first"
-                        )
-                self._bury_version(name, number)
-        except FileNotFoundError:
-            raise ModelNotFound(f"model {name!r} has no version {number}") from None
-        except OSError as ex:
-            raise _store_error("written", ex) from ex
+        with self._graves() as bury, self._alone(name):
+            self.version(name, number)
+            if not number:
+                raise ConflictError(
+                    f"version 0 of {name!r} is a flat bundle that was put there by"
+                    " hand; delete the model with all its versions, or move the folder"
+                    " away"
+                )
+            for label, labelled in self.labels(name).items():
+                if labelled == number:
+                    raise ConflictError(
+                        f"version {number} of {name!r} is labelled {label!r}; move or"
+                        " delete the label first"
+                    )
+            folder = self.root / name
+            bury(folder / str(number))
+            sync(folder)
+            if not self.versions(name):
+                # Of the labels, what is left there points to nothing.
+                shutil.rmtree(folder / _LABELS, ignore_errors=True)
+                _remove_if_empty(folder)
         logger.info("deleted %s version %d", name, number)
 
     def _trim(self, name: str) -> None:
-        """Delete the oldest versions without a label, down to ``keep`` in all."""
+        """Delete the oldest versions without a label, down to ``keep`` of them."""
         if not self._keep:
             return
         try:
-            with locked(self.root / name):
-                numbers = [number for number in self.versions(name) if number]
+            with self._graves() as bury, self._alone(name):
                 labelled = set(self.labels(name).values())
-                surplus = len(numbers) - self._keep
-                # The newest was just published, whatever is labelled.
-                for number in numbers[:-1]:
-                    if surplus > 0 and number not in labelled:
-                        self._bury_version(name, number)
-                        logger.info("trimmed %s version %d", name, number)
-                        surplus -= 1
-        except (OSError, StoreError) as ex:  # what was published stays published
+                numbers = [n for n in self.versions(name) if n and n not in labelled]
+                for number in numbers[: -self._keep]:
+                    bury(self.root / name / str(number))
+                    logger.info("trimmed %s version %d", name, number)
+                sync(self.root / name)
+        except ModelNotFound:
+            pass  # deleted already, with all its versions
+        except StoreError as ex:  # what was published stays published
             logger.warning("%s: old versions cannot be deleted: %s", name, ex)
 
-    def _bury_version(self, name: str, number: int) -> None:
-        grave = self._trash / uuid.uuid4().hex
-        folder = self.root / name
-        try:
+    @contextlib.contextmanager
+    def _graves(self) -> Iterator[Callable[[Path], None]]:
+        """Give a function that takes a folder out of the store by ONE rename.
+
+        What it took is removed at the end, when nobody waits for the model's lock.
+        """
+        graves: list[Path] = []
+
+        def bury(folder: Path) -> None:
+            graves.append(self._trash / uuid.uuid4().hex)
             while True:
                 with contextlib.suppress(FileExistsError):
                     self._trash.mkdir()
                 try:
-                    (folder / str(number)).rename(grave)
-                    break
+                    folder.rename(graves[-1])
+                    return
                 except FileNotFoundError:
                     # The end of another delete may have taken the trash away.
-                    if not (folder / str(number)).is_dir():
+                    if not folder.is_dir():
                         raise
-            sync(folder)
-        finally:
-            _remove_tree(grave)
-            _remove_if_empty(self._trash)
-        _remove_if_empty(folder / _LABELS)
-        _remove_if_empty(folder)
 
-    def _bury(self, name: str, grave: Path) -> None:
-        while True:
-            self.current(name)
-            # What is missing may be the model, or the trash, which the end of another
-            # delete took away: the next look tells.
-            with contextlib.suppress(FileNotFoundError):
-                with contextlib.suppress(FileExistsError):
-                    self._trash.mkdir()
-                (self.root / name).rename(grave)
-                return
+        try:
+            yield bury
+        finally:
+            for grave in graves:
+                _remove_tree(grave)
+            if graves:
+                _remove_if_empty(self._trash)
 
     def _publish(self, staged: Path, name: str) -> int:
         folder = self.root / name

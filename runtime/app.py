@@ -140,7 +140,7 @@ def create_app(services: Services, config: Config) -> App:
     route(base + "/healthz", live)
     route(base + "/readyz", Ready(services.store, services.preloader))
     route(base + "/metrics", Metrics())
-    route(base + "/status", Status(config, services.store, services.registry))
+    route(base + "/status", Status(config, services.registry))
     return application
 
 
@@ -161,9 +161,11 @@ def _tell_build() -> None:
 
 
 def get_app(config: Config) -> App:
-    """The application that a server runs: logs set up, store swept."""
+    """The application that a server runs: logs set up, store swept, models loading."""
     set_up_logs(config)
-    return create_app(create_services(config), config)
+    services = create_services(config)
+    services.preloader.start()
+    return create_app(services, config)
 
 
 def __getattr__(name: str) -> App:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +17,19 @@ from bundle.folder import Bundle, Sample, open_bundle
 from bundle.preprocess import preprocess
 from bundle.staging import locked
 from bundle.store import Version
+from runtime import metrics
 from runtime.backends import (
+    MAX_NUMBERS,
     WARMED_SIDE,
     Backend,
     BackendOptions,
     Opened,
     TensorSpec,
+    check_inputs,
+    has_free_axes,
     open_backend,
     open_tensorflow,
+    zeros_of,
 )
 from runtime.errors import BackendError
 from runtime.rows import check_features
@@ -33,6 +39,14 @@ logger = logging.getLogger(__name__)
 # Of a bundle's sample, how many images a model is tried on when it is loaded: enough to
 # tell one that is right from one that guesses, and few beside the load.
 TRIED = 16
+
+# What failed to open is tried again after so long: memory was short, say, or the disk.
+# Until then each request is answered at once, or one broken model would hold them all.
+RETRY_SECONDS = 30.0
+
+# A large model's warm-up at max_batch_size is cut down to about so long: the version
+# before it serves meanwhile, but who uploads waits for it, and so do first requests.
+WARM_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,13 @@ class Model:
         opened: the engine, and why it is not the preferred one.
         open_fallback: opens the engine that answers a request on which ``opened``
             fails; None if there is none.
+        name: in the store, if not that of params.json.
+        max_batch_size: items in one run; a larger request is run in pieces. None: in
+            one, whatever its size.
+        clock: seconds that only go on.
+
+    Attributes:
+        size_bytes: of the files that the engine reads: its weights, mostly.
 
     Attributes:
         output: the output that image predictions answer with.
@@ -74,15 +95,25 @@ class Model:
         version: int | None,
         opened: Opened,
         open_fallback: Callable[[], Backend] | None,
+        *,
+        name: str | None = None,
+        max_batch_size: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.bundle = bundle
+        self.name = name or bundle.params.name
         self.version = version
         self.backend = opened.backend
         self.fallback_reason = opened.fallback_reason
+        self.fallback_code = opened.fallback_code
         self.is_proved = opened.is_proved
+        self.size_bytes = _size_bytes(bundle, self.backend)
         self._open_fallback = open_fallback
         self._fallback: Backend | None = None
+        self._fallback_failed = float("-inf")
+        self._clock = clock
         self._lock = threading.Lock()
+        self._is_counted = False
         self.output = _main_output(bundle, self.backend.outputs)
         _check_labels(bundle, self.output)
         check_features(bundle.params.features, self.backend.inputs)
@@ -90,7 +121,10 @@ class Model:
         self.answers_labels = bundle.frozen_graph is not None
         if self.img_channels:
             self._check_answers_images()
+        self._max_batch_size = self._warm(max_batch_size) if max_batch_size else None
         self.tried = self._try(bundle.read_sample())
+        # What was run until here were no requests.
+        self._is_counted = version is not None
 
     @property
     def has_free_size(self) -> bool:
@@ -118,40 +152,120 @@ class Model:
     def run(
         self, inputs: Mapping[str, NDArray[Any]]
     ) -> tuple[dict[str, NDArray[Any]], Backend]:
-        """Run one batch; the answer, and the engine that gave it.
+        """Run a request's items; the answer, and the engine that gave all of it.
+
+        More than ``max_batch_size`` are run in pieces, one after the other.
+
+        Returns:
+            ``(N, …)`` by name, in the order of the items.
 
         Raises:
             ShapeError: the inputs are not the model's.
             BackendError: the engine failed, and so did the one to fall back to.
         """
+        pieces = self._pieces(inputs)
         try:
-            return self.backend.run(inputs), self.backend
+            return self._run_on(self.backend, pieces), self.backend
         except BackendError as ex:
             fallback = self._get_fallback()
             if fallback is None:
                 raise
             logger.warning(
-                "%s: %s; TensorFlow answers this request",
-                self.bundle.params.name,
+                "%s: %s; TensorFlow answers this request", self.name, ex, exc_info=ex
+            )
+            try:
+                outputs = self._run_on(fallback, pieces)
+            except BackendError as second:
+                raise BackendError(f"{ex}; {second}") from second
+        if self._is_counted:
+            metrics.FALLBACKS.labels(self.name, self.version, "request").inc()
+        return outputs, fallback
+
+    def _run_on(
+        self, backend: Backend, pieces: list[Mapping[str, NDArray[Any]]]
+    ) -> dict[str, NDArray[Any]]:
+        answers = []
+        for piece in pieces:
+            answers.append(backend.run(piece))
+            if self._is_counted:
+                items = max((len(a) for a in piece.values() if a.ndim), default=1)
+                metrics.BATCH_SIZE.labels(self.name, self.version).observe(items)
+        if len(answers) == 1:
+            return answers[0]
+        return {
+            name: np.concatenate([answer[name] for answer in answers])
+            for name in answers[0]
+        }
+
+    def _pieces(
+        self, inputs: Mapping[str, NDArray[Any]]
+    ) -> list[Mapping[str, NDArray[Any]]]:
+        """A request in runs of ``max_batch_size``, of fewer if its items are huge."""
+        lengths = {array.shape[:1] for array in inputs.values()}
+        if self._max_batch_size is None or len(lengths) != 1 or lengths <= {(), (0,)}:
+            return [inputs]
+        ((items,),) = lengths
+        numbers = max(array.size for array in inputs.values()) // items
+        size = min(self._max_batch_size, max(1, MAX_NUMBERS // max(1, numbers)))
+        if items <= size:
+            return [inputs]
+        # Of the whole: a sentence about a piece would tell a shape that nobody sent.
+        check_inputs(self.backend.inputs, inputs)
+        return [
+            {name: array[start : start + size] for name, array in inputs.items()}
+            for start in range(0, items, size)
+        ]
+
+    def _warm(self, max_batch_size: int) -> int | None:
+        """Run a full batch of zeros; engines settle on memory and kernels by size.
+
+        Returns:
+            How many items one run may have. None if the model's batch is fixed, or what
+            it answers is not one row an item: then no request can be cut in pieces.
+        """
+        if not _has_free_batch(self.backend):
+            return None
+        one = zeros_of(self.backend.inputs, 1)
+        numbers = max(array.size for array in one.values())
+        size = 1
+        try:
+            start = time.perf_counter()
+            outputs = self.backend.run(one)
+            seconds = time.perf_counter() - start
+            in_time = int(WARM_SECONDS / max(seconds, 1e-6))
+            size = min(max_batch_size, MAX_NUMBERS // numbers, max(1, in_time))
+            if size > 1:
+                outputs = self.backend.run(zeros_of(self.backend.inputs, size))
+        except BackendError as ex:
+            if has_free_axes(self.backend.inputs):
+                return max_batch_size  # it may take another size than the one tried
+            if size == 1:
+                raise
+            logger.warning(
+                "%s does not take %d items at once and is run with one at a time: %s",
+                self.name,
+                size,
                 ex,
                 exc_info=ex,
             )
-            try:
-                return fallback.run(inputs), fallback
-            except BackendError as second:
-                raise BackendError(f"{ex}; {second}") from second
+            return 1
+        is_by_item = all(output.shape[:1] == (size,) for output in outputs.values())
+        return max_batch_size if is_by_item else None
 
     def _get_fallback(self) -> Backend | None:
-        """Open it when it is first needed; what fails once is not tried again."""
+        """Open it when it is first needed; one that fails is tried again in a while."""
         with self._lock:
-            if self._fallback is None and self._open_fallback is not None:
-                try:
-                    fallback = self._open_fallback()
-                    _check_same_tensors(self.backend, fallback)
-                    self._fallback = fallback
-                except BackendError as ex:
-                    logger.warning("%s: no fallback: %s", self.bundle.params.name, ex)
-                    self._open_fallback = None
+            if self._fallback is not None or self._open_fallback is None:
+                return self._fallback
+            if self._clock() - self._fallback_failed < RETRY_SECONDS:
+                return None
+            try:
+                fallback = self._open_fallback()
+                _check_same_tensors(self.backend, fallback)
+                self._fallback = fallback
+            except BackendError as ex:
+                logger.warning("%s: no fallback: %s", self.name, ex)
+                self._fallback_failed = self._clock()
             return self._fallback
 
     def _check_answers_images(self) -> None:
@@ -210,14 +324,21 @@ def open_model(version: Version, options: BackendOptions) -> Model:
         # The exporter replaces parity.json and model.onnx in two renames, and holds the
         # folder meanwhile: the one without the other would be taken for unproved.
         with locked(version.path, shared=True):
-            return model_of(open_bundle(version.path), version.number, options)
+            return model_of(
+                open_bundle(version.path), version.number, options, version.name
+            )
     except FileNotFoundError:
         raise BundleError("the version is not there any more") from None
     except OSError as ex:
         raise BundleError(f"the version cannot be read: {ex.strerror}") from ex
 
 
-def model_of(bundle: Bundle, version: int | None, options: BackendOptions) -> Model:
+def model_of(
+    bundle: Bundle,
+    version: int | None,
+    options: BackendOptions,
+    name: str | None = None,
+) -> Model:
     """Open a bundle that is in the store, or, without a version, on its way there.
 
     See ``open_model``.
@@ -233,7 +354,28 @@ def model_of(bundle: Bundle, version: int | None, options: BackendOptions) -> Mo
         version,
         opened,
         (lambda: open_tensorflow(bundle)) if can_fall_back else None,
+        name=name,
+        max_batch_size=options.max_batch_size,
     )
+
+
+def _size_bytes(bundle: Bundle, backend: Backend) -> int:
+    if backend.name == "tensorflow" and bundle.tensorflow_model:
+        patterns = [bundle.tensorflow_model.name, "variables/**/*"]
+    else:
+        # ONNX's external data may have any name; these are what the exporters of the
+        # field give it.
+        patterns = ["model.onnx*", "*.data", "*.bin"]
+    try:
+        found = {path for pattern in patterns for path in bundle.path.glob(pattern)}
+        return sum(path.stat().st_size for path in found if path.is_file())
+    except OSError as ex:
+        raise BundleError(f"the bundle cannot be read: {ex.strerror}") from ex
+
+
+def _has_free_batch(backend: Backend) -> bool:
+    specs = (*backend.inputs, *backend.outputs)
+    return all(spec.shape[:1] == (None,) for spec in specs)
 
 
 def _main_output(bundle: Bundle, outputs: tuple[TensorSpec, ...]) -> TensorSpec:

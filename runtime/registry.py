@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
-from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
-from bundle.errors import BundleError, ModelNotFound
+from bundle.errors import BundleError, ModelNotFound, StoreError
 from bundle.store import ModelStore, Version
+from runtime import metrics
 from runtime.errors import BackendError, ProviderError
-from runtime.model import Model
+from runtime.model import RETRY_SECONDS, Model
 from runtime.spec import ModelSpec
 
 logger = logging.getLogger(__name__)
-
-# What failed to load is tried again after so long: memory was short, say, or the disk.
-# Until then each request is answered at once, or one broken model would hold them all.
-RETRY_SECONDS = 30.0
 
 # How long a request waits for a new version that another one loads. An ONNX of some
 # megabytes takes a tenth of it, so that who asks after an upload gets the new one.
 WAIT_SECONDS = 0.5
 
 _LOAD_ERRORS = (BundleError, BackendError, ProviderError)
+
+
+@dataclass
+class _Held:
+    """A version in memory.
+
+    Attributes:
+        is_pinned: somebody asked for it by its number.
+    """
+
+    version: Version
+    model: Model
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,19 +47,26 @@ class _Failure:
     time: float
 
 
-class ModelRegistry:
-    """Models in memory, each in the version that the store now shows.
+# A name and a version's number.
+_Key = tuple[str, int]
 
-    A model is loaded on first use. When the store shows another version, that one is
-    loaded before the old one is let go. One that cannot be loaded never replaces one
-    that serves, and where none serves yet, the newest before it that can be loaded
-    does. Requests that hold the old model end on it.
+
+class ModelRegistry:
+    """Versions of models in memory; whoever asks for one version shares one ``Model``.
+
+    A version is loaded on first use. When the store shows another one as the default,
+    or under a label, that one is loaded before the old one is let go. One that cannot
+    be loaded never replaces one that serves, and where none serves yet, the newest
+    before it that can be loaded stands in for the default: in a fresh process for a
+    version labelled stable too, but never a newer one. Who names a number gets that
+    version or its error. Requests that hold an old model end on it.
 
     Args:
-        store: asked on each request which version is the served one, so that what
-            another process publishes is served here too.
+        store: asked on each request which version is meant, so that what another
+            process publishes or labels is served here too.
         open_model: loads and warms a version.
-        limit: models kept; the one unused longest goes first.
+        limit: versions kept; the one unused longest goes first.
+        max_bytes: of their files, in all; one larger model is kept alone.
         clock: seconds that only go on.
     """
 
@@ -56,191 +75,263 @@ class ModelRegistry:
         store: ModelStore,
         open_model: Callable[[Version], Model],
         limit: int,
+        max_bytes: int = 1 << 62,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._open_model = open_model
         self._limit = limit
+        self._max_bytes = max_bytes
         self._clock = clock
-        self._lock = threading.Lock()  # of the three below; never held while loading
-        self._loaded: OrderedDict[str, tuple[Version, Model]] = OrderedDict()
-        self._failed: dict[str, _Failure] = {}
-        self._pinned: dict[tuple[str, int], Model] = {}
-        self._loading: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._lock = threading.Lock()  # of all below; never held while loading
+        self._loaded: OrderedDict[_Key, _Held] = OrderedDict()
+        self._failed: dict[_Key, _Failure] = {}
+        # What answered last for a name and a label; None is the default.
+        self._answered: dict[tuple[str, str | None], Version] = {}
+        self._loading: WeakValueDictionary[_Key, threading.Lock] = WeakValueDictionary()
 
-    def get(self, spec: ModelSpec) -> Model:
-        """The model that serves now, or the very version that is asked for.
+    def get(self, spec: ModelSpec, instead: ModelSpec | None = None) -> Model:
+        """The model that serves now.
+
+        Args:
+            spec: what is asked for.
+            instead: what answers while another request loads ``spec``, so that nobody
+                waits for it but the one that loads.
 
         Raises:
-            ModelNotFound: the store has none of this name.
-            BackendError: no version of it can be opened.
+            ModelNotFound: the store has none of this name, version or label.
+            BackendError: it cannot be opened, nor one that may stand in for it.
         """
-        if spec.version is not None:
-            return self._get_pinned(spec.name, spec.version)
-        name = spec.name
-        version = self._current(spec)
-        if model := self._serving(name, version):
-            return model
-        lock = self._loading_lock(name)
-        if not lock.acquire(timeout=WAIT_SECONDS):
-            # Another request is still loading the new one. Who has the old one answers
-            # with it: a slow load must not hold every thread.
-            if model := self._old_that_is_there(name):
-                return model
-            lock.acquire()
-        try:
-            while True:
-                # Asked again: while this request waited, another may have loaded it, or
-                # a newer one.
-                version = self._current(spec)
-                if model := self._serving(name, version):
-                    return model
-                if model := self._load(spec, version):
-                    return model
-        finally:
-            lock.release()
-
-    def _get_pinned(self, name: str, number: int) -> Model:
-        version = self._store.version(name, number)
-        if model := self.peek(name, number):
-            return model
-        try:
-            model = self._open_model(version)
-        except _LOAD_ERRORS as ex:
-            raise BackendError(f"model {name!r} cannot be loaded: {ex}") from ex
-        with self._lock:
-            self._pinned[name, number] = model
-        return model
+        while True:
+            # Asked on each turn: while this request waited, another may have loaded
+            # it, or published a newer one.
+            version = self._wanted(spec)
+            if model := self._held(version):
+                return self._answer(spec, version, model)
+            if failed := self._failed_lately(version):
+                return self._stand_in(spec, failed)
+            lock = self._loading_lock(version)
+            if not lock.acquire(timeout=0 if instead else WAIT_SECONDS):
+                # Another request loads it, and a slow load must not hold every thread:
+                # who has an old one answers with it.
+                if old := self._old(spec):
+                    return old
+                if instead:
+                    return self.get(instead)
+                lock.acquire()
+            try:
+                model = self._held(version)
+                if model is None and not self._failed_lately(version):
+                    model = self._load(version)
+            finally:
+                lock.release()
+            if model:
+                return self._answer(spec, version, model)
 
     def peek(self, name: str, version: int) -> Model | None:
-        """The version if it is loaded, without loading it."""
+        """The model if it is loaded, without loading it."""
         with self._lock:
-            held = self._loaded.get(name)
-            if held and held[0].number == version:
-                return held[1]
-            return self._pinned.get((name, version))
+            held = self._loaded.get((name, version))
+        return held.model if held else None
+
+    def loaded(self) -> list[tuple[str, int]]:
+        """Name and version of all that is in memory, sorted."""
+        with self._lock:
+            return sorted(self._loaded)
 
     def failure(self, name: str, version: int) -> str | None:
-        """Why the version does not serve, if it was tried and could not."""
+        """Why a version does not serve, if it was tried and could not."""
         with self._lock:
-            failed = self._failed.get(name)
-        return failed.sentence if failed and failed.version.number == version else None
+            failed = self._failed.get((name, version))
+        return failed.sentence if failed else None
 
     def drop(self, name: str, version: int | None = None) -> None:
-        """Let a model go, or one version; requests that hold it end on it."""
+        """Let a version go, or all of a model's; requests that hold it end on it."""
         with self._lock:
-            held = self._loaded.get(name)
-            if held and version in (None, held[0].number):
-                self._loaded.pop(name)
-                self._failed.pop(name, None)
-            for key in list(self._pinned):
+            for key in [*self._loaded, *self._failed]:
                 if key[0] == name and version in (None, key[1]):
-                    del self._pinned[key]
+                    self._loaded.pop(key, None)
+                    self._failed.pop(key, None)
+            for target, answered in [*self._answered.items()]:
+                if target[0] == name and version in (None, answered.number):
+                    del self._answered[target]
+            self._count()
 
-    def _current(self, spec: ModelSpec) -> Version:
-        if spec.version is not None:
-            return self._store.version(spec.name, spec.version)
-        if spec.label is not None:
-            return self._store.labelled(spec.name, spec.label)
+    def _wanted(self, spec: ModelSpec) -> Version:
         try:
+            if spec.version is not None:
+                return self._store.version(spec.name, spec.version)
+            if spec.label is not None:
+                return self._store.labelled(spec.name, spec.label)
             return self._store.current(spec.name)
         except ModelNotFound:
-            self.drop(spec.name)
+            if spec.label is None:
+                self.drop(spec.name, spec.version)
+            else:
+                with self._lock:
+                    self._answered.pop((spec.name, spec.label), None)
             raise
 
-    def _serving(self, name: str, version: Version) -> Model | None:
-        """The loaded model, if it is of this version, or this version just failed."""
+    def _held(self, version: Version) -> Model | None:
+        """The model, if this very version is in memory."""
+        key = (version.name, version.number)
         with self._lock:
-            held = self._loaded.get(name)
-            failed = self._failed.get(name)
-            if held is not None and held[0] == version:
-                self._loaded.move_to_end(name)
-                return held[1]
+            held = self._loaded.get(key)
+            if held is None or held.version != version:
+                return None
+            self._loaded.move_to_end(key)
+        return held.model
+
+    def _answer(self, spec: ModelSpec, version: Version, model: Model) -> Model:
+        """Keep what answers for a name and a label, and free what it replaced."""
+        if spec.version is not None:
+            with self._lock:
+                if held := self._loaded.get((spec.name, spec.version)):
+                    held.is_pinned = True
+            return model
+        target = (spec.name, spec.label)
+        with self._lock:
+            before = self._answered.get(target)
+            self._answered[target] = version
+        if before is not None and before.number != version.number:
+            self._free(before)
+        return model
+
+    def _free(self, replaced: Version) -> None:
+        """Let go what nobody asks for any more: by a label, as default, by number."""
+        key = (replaced.name, replaced.number)
+        try:
+            is_labelled = replaced.number in self._store.labels(replaced.name).values()
+        except StoreError:
+            return  # it goes when it is the one unused longest
+        with self._lock:
+            is_default = any(
+                (version.name, version.number) == key
+                for version in self._answered.values()
+            )
+            held = self._loaded.get(key)
+            if held and not (is_labelled or is_default or held.is_pinned):
+                del self._loaded[key]
+                self._count()
+
+    def _failed_lately(self, version: Version) -> _Failure | None:
+        with self._lock:
+            failed = self._failed.get((version.name, version.number))
         if (
             failed is None
             or failed.version != version
             or self._clock() - failed.time >= RETRY_SECONDS
         ):
             return None
-        if model := self._old_that_is_there(name):
-            return model
+        return failed
+
+    def _old(self, spec: ModelSpec) -> Model | None:
+        """What answered last for a label or the default, if it is there and loaded.
+
+        Deleted, and its number used again, it may answer no more.
+        """
+        old = self._answered_last(spec)
+        return self._held(old) if old and self._is_there(old) else None
+
+    def _answered_last(self, spec: ModelSpec) -> Version | None:
+        if spec.version is not None:
+            return None
+        with self._lock:
+            return self._answered.get((spec.name, spec.label))
+
+    def _is_there(self, version: Version) -> bool:
+        try:
+            return self._store.version(version.name, version.number) == version
+        except ModelNotFound:
+            return False
+
+    def _stand_in(self, spec: ModelSpec, failed: _Failure) -> Model:
+        """Answer with another version than the one that cannot be loaded."""
+        if old := self._old(spec):
+            return old
+        for version in self._stand_ins(spec, failed.version):
+            with self._loading_lock(version):
+                model = self._held(version)
+                if model is None and not self._failed_lately(version):
+                    model = self._load(version)
+            if model:
+                return self._answer(spec, version, model)
         raise BackendError(failed.sentence)
 
-    def _old_that_is_there(self, name: str) -> Model | None:
-        """The loaded model, if the store still has the very version it is of.
+    def _stand_ins(self, spec: ModelSpec, broken: Version) -> Iterator[Version]:
+        # What answered last may have been let go for others.
+        old = self._answered_last(spec)
+        if old and old.number != broken.number and self._is_there(old):
+            yield old
+        if spec.is_pinned:
+            return  # the client named a label, and no other version ever bore it here
+        for number in reversed(self._store.versions(spec.name)):
+            if number < broken.number:
+                with contextlib.suppress(ModelNotFound):
+                    yield self._store.version(spec.name, number)
 
-        Deleted, and its name used again, it may answer no more.
-        """
-        with self._lock:
-            held = self._loaded.get(name)
-        if held is None:
-            return None
-        version, model = held
-        try:
-            there = self._store.version(name, version.number)
-        except ModelNotFound:
-            return None
-        return model if there == version else None
-
-    def _load(self, spec: ModelSpec, version: Version) -> Model | None:
-        """Load a version; None if the store or what failed is to be asked again."""
-        name = spec.name
+    def _load(self, version: Version) -> Model | None:
+        """Load a version; None if it failed, or is not there any more."""
+        name, number = key = (version.name, version.number)
+        start = time.perf_counter()
         try:
             model = self._open_model(version)
         except _LOAD_ERRORS as ex:
-            # Deleted or replaced while it was read: look again.
-            if self._current(spec) != version:
-                return None
-            logger.error(
-                "%s version %d cannot be loaded: %s",
-                name,
-                version.number,
-                ex,
-                exc_info=ex,
-            )
-            sentence = f"model {name!r} cannot be loaded: {ex}"
-            with self._lock:
-                self._failed[name] = _Failure(version, sentence, self._clock())
-            # One that serves goes on; a fresh process looks for the one before.
-            old = self._old_that_is_there(name)
-            return old or self._load_earlier(name, version)
-        with self._lock:
-            self._failed.pop(name, None)
-        return self._take(name, version, model)
-
-    def _load_earlier(self, name: str, broken: Version) -> Model | None:
-        for number in reversed(self._store.versions(name)):
-            if number >= broken.number:
-                continue
-            try:
-                version = self._store.version(name, number)
-                return self._take(name, version, self._open_model(version))
-            except (*_LOAD_ERRORS, ModelNotFound) as ex:
-                logger.error("%s version %d neither: %s", name, number, ex)
-        return None
-
-    def _take(self, name: str, version: Version, model: Model) -> Model:
+            if self._is_there(version):
+                logger.error(
+                    "%s version %d cannot be loaded: %s", name, number, ex, exc_info=ex
+                )
+                metrics.LOADS.labels(name, number, "failed").inc()
+                sentence = f"model {name!r} version {number} cannot be loaded: {ex}"
+                with self._lock:
+                    self._failed[key] = _Failure(version, sentence, self._clock())
+                    # What is there of the number is the version before it changed.
+                    self._loaded.pop(key, None)
+                    self._count()
+            return None
+        # Deleted or changed while it was read: whoever asked looks again.
+        if not self._is_there(version):
+            return None
+        metrics.LOADS.labels(name, number, "ok").inc()
+        metrics.LOAD_SECONDS.labels(name, number).observe(time.perf_counter() - start)
         logger.info(
             "loaded %s version %d on %s/%s",
             name,
-            version.number,
+            number,
             model.backend.name,
             model.backend.device,
         )
+        if model.fallback_code:
+            metrics.FALLBACKS.labels(name, number, model.fallback_code).inc()
         if model.fallback_reason:
             logger.warning(
                 "%s falls back to TensorFlow: %s", name, model.fallback_reason
             )
-        with self._lock:
-            self._loaded[name] = (version, model)
-            self._loaded.move_to_end(name)
-            while len(self._loaded) > self._limit:
-                unused, _ = self._loaded.popitem(last=False)
-                # With it goes what it stood in for, to be tried anew.
-                self._failed.pop(unused, None)
-                logger.info("%s is let go: cacheLimit is %d", unused, self._limit)
+        self._keep(version, model)
         return model
 
-    def _loading_lock(self, name: str) -> threading.Lock:
+    def _keep(self, version: Version, model: Model) -> None:
+        key = (version.name, version.number)
         with self._lock:
-            return self._loading[name]
+            self._failed.pop(key, None)
+            self._loaded[key] = _Held(version, model)
+            self._loaded.move_to_end(key)
+            while len(self._loaded) > 1 and (
+                len(self._loaded) > self._limit or self._bytes() > self._max_bytes
+            ):
+                (name, number), _ = self._loaded.popitem(last=False)
+                logger.info("%s version %d is let go for others", name, number)
+            self._count()
+
+    def _bytes(self) -> int:
+        return sum(held.model.size_bytes for held in self._loaded.values())
+
+    def _count(self) -> None:
+        metrics.LOADED.set(len(self._loaded))
+        metrics.LOADED_BYTES.set(self._bytes())
+
+    def _loading_lock(self, version: Version) -> threading.Lock:
+        with self._lock:
+            return self._loading.setdefault(
+                (version.name, version.number), threading.Lock()
+            )

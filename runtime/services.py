@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Protocol
 
 from bundle.store import ModelStore
 from runtime.backends import BackendOptions
@@ -12,16 +11,11 @@ from runtime.catalogue import Catalogue
 from runtime.config import Config, ConfigError
 from runtime.model import open_model
 from runtime.predictor import Predictor
+from runtime.preload import Preloader
 from runtime.publisher import Publisher
 from runtime.registry import ModelRegistry
-
-
-class Preloader(Protocol):
-    """Loads models before the first request asks for them."""
-
-    def missing(self) -> list[str]:
-        """Names of the models that are to be warm, and are not yet."""
-        ...
+from runtime.router import Router
+from runtime.shadow import Shadow
 
 
 @dataclass(frozen=True)
@@ -33,7 +27,7 @@ class Services:
     predictor: Predictor
     publisher: Publisher
     catalogue: Catalogue
-    preloader: Preloader | None = None
+    preloader: Preloader
 
 
 def create_services(config: Config) -> Services:
@@ -49,16 +43,26 @@ def create_services(config: Config) -> Services:
         from runtime.backends.onnx import require_cuda
 
         require_cuda()
-    options = BackendOptions(onnx=config.onnx, provider=config.provider)
+    options = BackendOptions(
+        onnx=config.onnx,
+        provider=config.provider,
+        max_batch_size=config.max_batch_size,
+    )
     store = ModelStore(config.model_dir, config.keep_versions)
     store.sweep()
     registry = ModelRegistry(
-        store, functools.partial(open_model, options=options), config.cache_limit
+        store,
+        functools.partial(open_model, options=options),
+        config.cache_limit,
+        config.cache_bytes,
     )
     return Services(
         store=store,
         registry=registry,
-        predictor=Predictor(registry),
+        predictor=Predictor(
+            Router(registry, config.traffic), Shadow(registry, store, config.shadow)
+        ),
         publisher=Publisher(store, registry, options, config.max_upload_bytes),
         catalogue=Catalogue(store, registry),
+        preloader=Preloader(registry, store, config.preload),
     )

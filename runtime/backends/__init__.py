@@ -10,7 +10,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,10 +57,12 @@ class BackendOptions:
     Attributes:
         onnx: ``prefer``, ``require`` or ``off``; see config.json's ``onnx``.
         provider: ``auto``, ``cpu`` or ``cuda``.
+        max_batch_size: items in one run; a model is warmed with so many.
     """
 
     onnx: OnnxPolicy = "prefer"
     provider: Provider = "auto"
+    max_batch_size: int = 32
 
 
 class Backend(Protocol):
@@ -94,12 +96,27 @@ class Backend(Protocol):
         """
 
 
+# Why TensorFlow serves a model, in one word for the metrics; empty where it does not.
+FallbackCode = Literal[
+    "", "missing", "unreadable", "parity_failed", "unproved_file", "unloadable", "off"
+]
+
+
+class UnfitOnnx(BundleError):
+    """A bundle's model.onnx may not be served."""
+
+    def __init__(self, code: FallbackCode, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
 @dataclass(frozen=True)
 class Opened:
     """A backend, and how it came to be the one.
 
     Attributes:
         fallback_reason: why it is not ONNX Runtime, which was preferred; else empty.
+        fallback_code: the same in a word; ``off`` if ONNX Runtime is not wanted.
         is_proved: whether the model.onnx it runs passed its parity check; None if it
             runs none.
     """
@@ -107,6 +124,7 @@ class Opened:
     backend: Backend
     fallback_reason: str = ""
     is_proved: bool | None = None
+    fallback_code: FallbackCode = ""
 
 
 def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
@@ -118,7 +136,7 @@ def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
         ProviderError: CUDA was demanded and does not work.
     """
     if options.onnx == "off":
-        return Opened(open_tensorflow(bundle))
+        return Opened(open_tensorflow(bundle), fallback_code="off")
     try:
         is_proved = check_proof(bundle)
         return Opened(_open_onnx(bundle, options), is_proved=is_proved)
@@ -126,12 +144,13 @@ def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
         # The reason goes to people; what the engine said of it, to the log.
         logger.debug("%s: no ONNX", bundle.params.name, exc_info=True)
         reason = str(ex)
+        code = ex.code if isinstance(ex, UnfitOnnx) else "unloadable"
     if options.onnx == "require":
         raise BackendError(f"{reason}; config.json's 'onnx' is 'require'")
     if bundle.tensorflow_model is None:
         raise BundleError(f"{reason}; and there is no saved_model.pb to fall back to")
     try:
-        return Opened(open_tensorflow(bundle), reason)
+        return Opened(open_tensorflow(bundle), reason, fallback_code=code)
     except BackendError as ex:
         raise BackendError(f"{reason}; and {ex}") from ex
 
@@ -143,29 +162,37 @@ def check_proof(bundle: Bundle) -> bool:
     it is shown as unproved.
 
     Raises:
-        BundleError: it is missing, failed its parity check, or is another file than
-            the one that was proved.
+        UnfitOnnx: it is missing, failed its parity check, or is another file than the
+            one that was proved.
     """
-    parity = read_parity(bundle.path)
+    try:
+        parity = read_parity(bundle.path)
+    except BundleError as ex:
+        raise UnfitOnnx("unreadable", str(ex)) from ex
     if parity is not None and not parity.passed:
-        raise BundleError(f"{ONNX} failed its parity check")
+        raise UnfitOnnx("parity_failed", f"{ONNX} failed its parity check")
     try:
         if bundle.onnx is None:
-            raise BundleError(f"there is no {ONNX}; make it with: exporter convert")
+            raise UnfitOnnx(
+                "missing", f"there is no {ONNX}; make it with: exporter convert"
+            )
         if parity is None:
             return False
         digest = sha256_of(bundle.path / ONNX)
         graph = bundle.tensorflow_model
         source = source_digest(graph, bundle.nodes) if graph else ""
     except OSError as ex:
-        raise BundleError(f"{ONNX} cannot be read: {ex.strerror}") from ex
+        raise UnfitOnnx("unreadable", f"{ONNX} cannot be read: {ex.strerror}") from ex
     if digest != parity.sha256:
-        raise BundleError(f"{ONNX} is not the one that parity.json proved")
+        raise UnfitOnnx(
+            "unproved_file", f"{ONNX} is not the one that parity.json proved"
+        )
     # A bundle of ONNX alone has left its SavedModel behind.
     if graph and parity.saved_model and source != parity.saved_model:
-        raise BundleError(
+        raise UnfitOnnx(
+            "unproved_file",
             f"{ONNX} was proved against another {graph.name}"
-            + (", or other nodes of it" if bundle.nodes else "")
+            + (", or other nodes of it" if bundle.nodes else ""),
         )
     return True
 
@@ -248,20 +275,22 @@ def check_inputs(
             raise ShapeError(f"input {spec.name!r} is an empty batch")
 
 
-def warm_up(backend: Backend) -> None:
-    """Run zeros once: only a run proves that an engine can run the model.
+def zeros_of(specs: tuple[TensorSpec, ...], items: int) -> dict[str, NDArray[Any]]:
+    """A batch to warm a model with: zeros, empty strings.
 
-    A free axis besides the batch has no size of its own; a model that does not take
-    the one that is tried is taken as it is.
+    A free axis besides the batch has no size of its own: ``WARMED_SIDE`` is tried.
+
+    Args:
+        specs: a model's inputs; a batch that they fix stays as it is.
+        items: in a batch that is free.
 
     Raises:
-        BackendError: the engine cannot run it.
+        BackendError: an input would hold none, or more than ``MAX_NUMBERS`` numbers.
     """
-    has_free_axes = any(None in spec.shape[1:] for spec in backend.inputs)
     zeros = {}
-    for spec in backend.inputs:
+    for spec in specs:
         shape = [
-            (WARMED_SIDE if axis else 1) if n is None else n
+            (WARMED_SIDE if axis else items) if n is None else n
             for axis, n in enumerate(spec.shape)
         ]
         if not 0 < math.prod(shape) <= MAX_NUMBERS:
@@ -271,11 +300,28 @@ def warm_up(backend: Backend) -> None:
             )
         empty = "" if spec.dtype == object else 0
         zeros[spec.name] = np.full(shape, empty, spec.dtype)
+    return zeros
+
+
+def warm_up(backend: Backend) -> None:
+    """Run one item of zeros: only a run proves that an engine can run the model.
+
+    A model that does not take the size that is tried for a free axis is taken as it is.
+
+    Raises:
+        BackendError: the engine cannot run it.
+    """
+    zeros = zeros_of(backend.inputs, 1)
     try:
         backend.run(zeros)
     except BackendError:
-        if not has_free_axes:
+        if not has_free_axes(backend.inputs):
             raise
+
+
+def has_free_axes(specs: tuple[TensorSpec, ...]) -> bool:
+    """Whether an axis besides the batch has no size of its own."""
+    return any(None in spec.shape[1:] for spec in specs)
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:

@@ -6,7 +6,7 @@ import falcon
 
 from bundle.errors import StoreError
 from bundle.store import ModelStore
-from runtime.services import Preloader
+from runtime.preload import Preloader
 
 
 class Live:
@@ -24,10 +24,10 @@ class Ready:
 
     Args:
         store: need not be there yet: the first upload makes it.
-        preloader: of config.json's ``preload``; None if nothing is to be warm.
+        preloader: knows what of config.json's ``preload`` is not warm yet.
     """
 
-    def __init__(self, store: ModelStore, preloader: Preloader | None) -> None:
+    def __init__(self, store: ModelStore, preloader: Preloader) -> None:
         self._store = store
         self._preloader = preloader
 
@@ -38,10 +38,7 @@ class Ready:
             self._store.names()
         except StoreError as ex:
             reasons.append(str(ex))
-        if self._preloader:
-            reasons += [
-                f"model {name!r} is not warm yet" for name in self._preloader.missing()
-            ]
+        reasons += self._preloader.missing()
         if reasons:
             resp.status = falcon.HTTP_503
             resp.media = {"status": "not ready", "reasons": reasons}

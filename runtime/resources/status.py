@@ -13,7 +13,6 @@ import onnxruntime
 import psutil
 
 from bundle import __version__
-from bundle.store import ModelStore
 from runtime.config import Config
 from runtime.cpus import usable_cpus
 from runtime.metrics import requests_answered
@@ -68,11 +67,8 @@ def _busy_percent(before: Any, after: Any) -> float:
 class Status:
     """``GET /status``: it waits for nothing."""
 
-    def __init__(
-        self, config: Config, store: ModelStore, registry: ModelRegistry
-    ) -> None:
+    def __init__(self, config: Config, registry: ModelRegistry) -> None:
         self._config = config
-        self._store = store
         self._registry = registry
         self._started = time.monotonic()
         self._cores = CoreUse()
@@ -107,12 +103,7 @@ class Status:
 
     def _loaded(self) -> list[str]:
         """``name:version`` of each in this process' memory."""
-        models = (
-            self._registry.peek(name, number)
-            for name in self._store.names()
-            for number in self._store.versions(name)
-        )
-        return [f"{m.bundle.params.name}:{m.version}" for m in models if m]
+        return [f"{name}:{version}" for name, version in self._registry.loaded()]
 
 
 def _memory(memory: Any) -> dict[str, float]:

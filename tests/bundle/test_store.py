@@ -14,8 +14,15 @@ from typing import Any
 import pytest
 
 from bundle.archive import unpack
-from bundle.errors import ArchiveError, BundleError, ModelNotFound, StoreError
+from bundle.errors import (
+    ArchiveError,
+    BundleError,
+    ConflictError,
+    ModelNotFound,
+    StoreError,
+)
 from bundle.folder import open_bundle
+from bundle.staging import locked
 from bundle.store import ModelStore
 from tests.bundle.making import (
     bundle_files,
@@ -664,19 +671,467 @@ def test_sweep_empties_the_trash_and_keeps_the_models(store: ModelStore) -> None
     assert [path.name for path in store.root.iterdir()] == ["mnist"]
 
 
-def test_the_folder_of_the_versions_is_no_version(store: ModelStore) -> None:
-    store.install(writer())
+# --- labels
+
+
+def installed(store: ModelStore, count: int, name: str = "mnist") -> None:
+    for _ in range(count):
+        store.install(writer(name))
+
+
+def test_stable_is_served_before_the_newest(store: ModelStore) -> None:
+    installed(store, 3)
+    assert store.current("mnist").number == 3
+    store.set_label("mnist", "stable", 1)
+    assert store.current("mnist") == store.version("mnist", 1)
+    assert store.newest("mnist").number == 3
+    installed(store, 1)
+    assert store.current("mnist").number == 1, "an upload changes nothing"
+    store.set_label("mnist", "stable", 2)
+    assert store.current("mnist").number == 2
+    assert store.delete_label("mnist", "stable") == 2
+    assert store.current("mnist").number == 4
+
+
+def test_labels_are_told_by_name_and_by_version(store: ModelStore) -> None:
+    installed(store, 2)
+    assert store.labels("mnist") == {}
+    store.set_label("mnist", "stable", 1)
+    store.set_label("mnist", "canary", 2)
+    store.set_label("mnist", "canary", 2)
+    assert store.labels("mnist") == {"canary": 2, "stable": 1}
+    assert store.labelled("mnist", "canary").number == 2
+    assert ModelStore(store.root).labels("mnist") == {"canary": 2, "stable": 1}
+    # A file of the number and a line's end, as a person would write it.
+    assert (store.root / "mnist/.labels/canary").read_bytes() == b"2\n"
+
+
+def test_label_that_is_not_there_is_named(store: ModelStore) -> None:
+    installed(store, 1)
+    for call in (store.labelled, store.delete_label):
+        with pytest.raises(ModelNotFound, match="'mnist' has no label 'canary'"):
+            call("mnist", "canary")
+        with pytest.raises(ModelNotFound, match="no model 'nosuch'"):
+            call("nosuch", "canary")
+    assert store.pointed("mnist", "canary") is None
+    assert store.labels("nosuch") == {}
+
+
+@pytest.mark.parametrize(
+    "label", ["", "7", ".stable", "../x", "a/b", "-x", "a b", "\0", "ä", "x" * 64]
+)
+def test_label_that_is_no_name_is_refused(store: ModelStore, label: str) -> None:
+    installed(store, 1)
+    with pytest.raises(ConflictError, match="is no name for a label"):
+        store.set_label("mnist", label, 1)
+    for call in (store.labelled, store.delete_label):
+        with pytest.raises(ModelNotFound):
+            call("mnist", label)
+    assert not (store.root / "mnist/.labels").exists()
+
+
+def test_label_of_a_version_that_is_not_there_is_refused(store: ModelStore) -> None:
+    installed(store, 1)
+    (store.root / "mnist" / "3").write_text("a note")
+    for number in (0, 2, 3, -1, 10**18, 10**5000):
+        with pytest.raises(ModelNotFound, match="'mnist' has no version"):
+            store.set_label("mnist", "stable", number)
+    with pytest.raises(ModelNotFound, match="no model 'nosuch'"):
+        store.set_label("nosuch", "stable", 1)
+    assert store.labels("mnist") == {}
+
+
+def test_flat_bundle_can_be_labelled(store: ModelStore) -> None:
+    write_bundle(store.root / "mnist")
+    installed(store, 1)
+    store.set_label("mnist", "stable", 0)
+    assert store.current("mnist").number == 0
+    assert store.names() == ["mnist"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"two", b"-1", b"1.0", b"9" * 20, "٣".encode(), b"\xff", b"1 2"]
+)
+def test_label_put_by_hand_that_is_no_number_is_none(
+    store: ModelStore, content: bytes
+) -> None:
+    installed(store, 2)
+    write_files(store.root / "mnist/.labels", {"stable": content})
+    (store.root / "mnist/.labels/folder").mkdir()
+    assert store.labels("mnist") == {}
+    assert store.current("mnist").number == 2
+    store.set_label("mnist", "stable", 1)
+    assert store.labels("mnist") == {"stable": 1}
+
+
+def test_label_whose_version_was_taken_away_by_hand_serves_nothing(
+    store: ModelStore,
+) -> None:
+    installed(store, 2)
+    store.set_label("mnist", "stable", 1)
+    shutil.rmtree(store.root / "mnist" / "1")
+    assert store.current("mnist").number == 2
+    with pytest.raises(ModelNotFound, match="no label 'stable'"):
+        store.labelled("mnist", "stable")
+    assert store.delete_label("mnist", "stable") == 1
+
+
+def test_label_that_moves_while_it_is_read_is_followed(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(store, 2)
+    store.set_label("mnist", "stable", 1)
+    version = store.version
+
+    def racing(name: str, number: int) -> Any:
+        monkeypatch.setattr(store, "version", version)
+        other = ModelStore(store.root)
+        other.set_label("mnist", "stable", 2)
+        other.delete_version("mnist", 1)
+        return version(name, number)
+
+    monkeypatch.setattr(store, "version", racing)
+    assert store.labelled("mnist", "stable").number == 2
+
+
+@pytest.mark.parametrize("name", ["..", "a/b", "../x", ".trash", "\0", "ä", "x" * 200])
+def test_version_is_never_looked_for_outside_the_store(
+    store: ModelStore, name: str
+) -> None:
+    installed(store, 1)
+    write_bundle(store.root.parent / "x" / "1")
+    with pytest.raises(ModelNotFound, match="there is no model"):
+        store.version(name, 1)
+    with pytest.raises(ModelNotFound, match="there is no model"):
+        store.set_label(name, "stable", 1)
+    with pytest.raises(ModelNotFound, match="there is no model"):
+        store.delete_version(name, 1)
+    assert store.labels(name) == {}
+
+
+def test_model_without_a_flat_bundle_has_no_version_zero(store: ModelStore) -> None:
+    installed(store, 1)
     with pytest.raises(ModelNotFound, match="'mnist' has no version 0"):
         store.version("mnist", 0)
 
 
-@pytest.mark.parametrize("name", ["../models/mnist", ".", "", "a\0b", ".trash"])
-def test_a_version_is_looked_for_in_the_store_alone(
-    store: ModelStore, name: str
+# --- one version deleted
+
+
+def test_deleted_version_is_gone_and_the_others_stay(store: ModelStore) -> None:
+    installed(store, 3)
+    store.delete_version("mnist", 2)
+    assert store.versions("mnist") == [1, 3]
+    store.delete_version("mnist", 3)
+    assert store.current("mnist").number == 1
+    assert [path.name for path in store.root.iterdir()] == ["mnist"]
+    with pytest.raises(ModelNotFound, match="'mnist' has no version 3"):
+        store.delete_version("mnist", 3)
+
+
+def test_with_its_last_version_the_model_is_gone(store: ModelStore) -> None:
+    installed(store, 1)
+    store.set_label("mnist", "stable", 1)
+    store.delete_label("mnist", "stable")
+    # What a killed move of a label left, and a label whose version went by hand.
+    write_files(store.root / "mnist/.labels", {".x.0123": b"", "old": b"7"})
+    store.delete_version("mnist", 1)
+    assert tree(store.root) == []
+
+
+def test_labelled_version_is_not_deleted(store: ModelStore) -> None:
+    installed(store, 2)
+    store.set_label("mnist", "canary", 1)
+    with pytest.raises(
+        ConflictError, match="version 1 of 'mnist' is labelled 'canary'"
+    ):
+        store.delete_version("mnist", 1)
+    store.set_label("mnist", "canary", 2)
+    store.delete_version("mnist", 1)
+    assert store.versions("mnist") == [2]
+
+
+def test_flat_bundle_is_not_deleted_alone(store: ModelStore) -> None:
+    write_bundle(store.root / "mnist")
+    installed(store, 1)
+    with pytest.raises(ConflictError, match="put there by hand"):
+        store.delete_version("mnist", 0)
+    assert store.versions("mnist") == [0, 1]
+
+
+@pytest.mark.parametrize("failing", ["rename", "mkdir", "fsync"])
+def test_version_that_the_disk_refuses_to_delete_is_a_store_error(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    store.install(writer())
-    with pytest.raises(ModelNotFound, match="there is no model"):
-        store.version(name, 1)
+    installed(store, 2)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, refuse)
+        with pytest.raises(StoreError, match="Read-only file system"):
+            store.delete_version("mnist", 1)
+    assert store.versions("mnist") == ([2] if failing == "fsync" else [1, 2])
+
+
+def test_change_of_a_model_that_is_held_for_too_long_is_a_store_error(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bundle.staging.LOCK_SECONDS", 0.0)
+    installed(store, 2)
+    with locked(store.root / "mnist"):
+        for change in (
+            lambda: store.set_label("mnist", "stable", 1),
+            lambda: store.delete_label("mnist", "stable"),
+            lambda: store.delete_version("mnist", 1),
+            lambda: store.delete("mnist"),
+        ):
+            with pytest.raises(StoreError, match="another process is changing it"):
+                change()
+        assert store.install(writer()).number == 3, "who publishes waits for nobody"
+        assert store.current("mnist").number == 3
+
+
+# --- old versions go
+
+
+def trimming(store: ModelStore, keep: int) -> ModelStore:
+    return ModelStore(store.root, keep)
+
+
+def test_oldest_versions_go_when_another_is_published(store: ModelStore) -> None:
+    installed(store, 4)
+    assert store.versions("mnist") == [1, 2, 3, 4], "0 keeps all"
+    installed(trimming(store, 2), 1)
+    assert store.versions("mnist") == [4, 5]
+    installed(trimming(store, 1), 1)
+    assert store.versions("mnist") == [6]
+    assert tree(store.root) == sorted(["mnist", *tree_below(store, "mnist")])
+
+
+def tree_below(store: ModelStore, name: str) -> list[str]:
+    return [f"{name}/{path}" for path in tree(store.root / name)]
+
+
+def test_labelled_versions_stay_and_are_not_counted(store: ModelStore) -> None:
+    installed(store, 3)
+    store.set_label("mnist", "stable", 1)
+    store.set_label("mnist", "canary", 3)
+    installed(trimming(store, 2), 3)
+    assert store.versions("mnist") == [1, 3, 5, 6]
+    store.set_label("mnist", "stable", 6)
+    installed(trimming(store, 2), 1)
+    assert store.versions("mnist") == [3, 5, 6, 7]
+
+
+def test_flat_bundle_is_never_trimmed(store: ModelStore) -> None:
+    write_bundle(store.root / "mnist")
+    installed(trimming(store, 1), 3)
+    assert store.versions("mnist") == [0, 3]
+
+
+def test_only_the_published_model_is_trimmed(store: ModelStore) -> None:
+    installed(store, 3, "other")
+    installed(trimming(store, 1), 2)
+    assert store.versions("other") == [1, 2, 3]
+
+
+def test_what_cannot_be_trimmed_is_published_all_the_same(
+    store: ModelStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    installed(store, 1)
+    monkeypatch.setattr("bundle.staging.LOCK_SECONDS", 0.0)
+    with locked(store.root / "mnist"):
+        assert trimming(store, 1).install(writer()).number == 2
+    assert store.versions("mnist") == [1, 2]
+    assert "mnist: old versions cannot be deleted: the store" in caplog.text
+    installed(trimming(store, 1), 1)
+    assert store.versions("mnist") == [3], "the next one takes them away"
+
+
+# --- killed while labels and versions change
+
+
+def change_label(store: ModelStore) -> None:
+    store.set_label("mnist", "stable", 2)
+
+
+CHANGES: dict[str, Callable[[ModelStore], object]] = {
+    "set_label": change_label,
+    "delete_label": lambda store: store.delete_label("mnist", "stable"),
+    "delete_version": lambda store: store.delete_version("mnist", 3),
+    "trim": lambda store: trimming(store, 1).install(writer()),
+}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", [*STEPS, "replace"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_killed_change_leaves_whole_versions_and_labels_that_point_to_one(
+    store: ModelStore, change: str, step: str, after: bool
+) -> None:
+    work = CHANGES[change]
+    for nth in range(1, 60):
+        shutil.rmtree(store.root, ignore_errors=True)
+        installed(store, 4)
+        store.set_label("mnist", "stable", 1)
+        died = killed(step, nth, after, lambda: work(store))
+        store.sweep()
+        numbers, labels = store.versions("mnist"), store.labels("mnist")
+        assert labels in (
+            [{"stable": 1}]
+            if change in ("delete_version", "trim")
+            else [{"stable": 1}, {"stable": 2}, {}]
+        )
+        assert set(labels.values()) <= set(numbers)
+        for number in numbers:
+            assert read_files(store.root / "mnist" / str(number)) == bundle_files()
+        assert {path.name for path in store.root.iterdir()} == {"mnist"}
+        # And the next change of each kind goes through, and leaves nothing besides.
+        store.set_label("mnist", "stable", 1)
+        trimming(store, 1).install(writer())
+        assert store.labels("mnist") == {"stable": 1}
+        left = {path.name for path in (store.root / "mnist").iterdir()}
+        assert left == {".labels", "1", str(max(store.versions("mnist")))}
+        assert tree(store.root / "mnist/.labels") == ["stable"]
+        if not died:
+            break
+    assert not died
+
+
+# --- labels, trims, deletes and publications at once
+
+
+def move_label(store: ModelStore, seconds_over: Any) -> None:
+    no_fsync()
+    while not seconds_over.is_set():
+        for number in reversed(store.versions("mnist")):
+            try:
+                store.set_label("mnist", "stable", number)
+            except ModelNotFound:
+                continue
+
+
+def delete_oldest(store: ModelStore, seconds_over: Any) -> None:
+    no_fsync()
+    while not seconds_over.is_set():
+        for number in store.versions("mnist")[:-1]:
+            try:
+                store.delete_version("mnist", number)
+            except (ModelNotFound, ConflictError):
+                continue
+
+
+def test_a_label_never_points_to_a_version_that_was_deleted(store: ModelStore) -> None:
+    """Two that move it, two that delete versions, two that publish and trim."""
+    installed(store, 1)
+    store.set_label("mnist", "stable", 1)
+    over, started = FORK.Event(), FORK.Event()
+    changers = [
+        FORK.Process(target=target, args=(store, over))
+        for target in (move_label, move_label, delete_oldest, delete_oldest)
+    ]
+    publishers = [
+        FORK.Process(target=install_many, args=(trimming(store, 2), 60, started))
+        for _ in range(2)
+    ]
+    for child in (*changers, *publishers):
+        child.start()
+    while any(child.is_alive() for child in publishers):
+        # Whoever reads finds the label, and what it points to, whole.
+        version = store.labelled("mnist", "stable")
+        assert (version.path / "params.json").exists() or (
+            store.labelled("mnist", "stable") != version
+        )
+        assert store.current("mnist").number <= store.newest("mnist").number
+    over.set()
+    for child in (*changers, *publishers):
+        child.join(WAIT)
+    assert [child.exitcode for child in (*changers, *publishers)] == [0] * 6
+    assert store.labels("mnist")["stable"] in store.versions("mnist")
+    for number in store.versions("mnist"):
+        open_bundle(store.root / "mnist" / str(number))
+    assert not (store.root / ".trash").exists()
+
+
+def label_many(store: ModelStore, count: int) -> None:
+    no_fsync()
+    for _ in range(count):
+        try:
+            store.set_label("mnist", "stable", store.newest("mnist").number)
+        except ModelNotFound:
+            continue
+
+
+def test_a_label_never_outlives_its_model(store: ModelStore) -> None:
+    """A model deleted and published anew has no label that was meant for the old."""
+    stop, started = FORK.Event(), FORK.Event()
+    deleter = FORK.Process(target=delete_many, args=(store, stop))
+    workers = [
+        FORK.Process(target=install_many, args=(store, 80, started)),
+        *(FORK.Process(target=label_many, args=(store, 300)) for _ in range(2)),
+    ]
+    for child in (deleter, *workers):
+        child.start()
+    for child in workers:
+        child.join(WAIT)
+    stop.set()
+    deleter.join(WAIT)
+    assert [child.exitcode for child in (deleter, *workers)] == [0] * 4
+    assert set(store.labels("mnist").values()) <= set(store.versions("mnist"))
+    assert not (store.root / ".trash").exists()
+
+
+def test_threads_of_one_process_wait_for_each_other_too(store: ModelStore) -> None:
+    installed(store, 8)
+
+    def label(number: int) -> None:
+        try:
+            store.set_label("mnist", "stable", number)
+        except ModelNotFound:
+            assert number not in store.versions("mnist")
+
+    def delete(number: int) -> None:
+        try:
+            store.delete_version("mnist", number)
+        except ConflictError:
+            assert number in store.versions("mnist")
+
+    in_threads(
+        [
+            lambda work=work, n=n: work(n)  # type: ignore[misc]
+            for n in range(1, 8)
+            for work in (label, delete)
+        ]
+    )
+    assert set(store.labels("mnist").values()) <= set(store.versions("mnist"))
+
+
+def test_model_published_anew_while_a_label_waited_is_asked_again(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it waited for is in the trash, and has more versions than the new one."""
+    installed(store, 3)
+    real = os.open
+    raced: list[object] = []
+
+    def racing(path: Any, *rest: Any, **named: Any) -> int:
+        descriptor = real(path, *rest, **named)
+        if Path(path) == store.root / "mnist" and not raced:
+            raced.append(path)
+            (store.root / "mnist").rename(store.root.parent / "grave")
+            write_bundle(store.root / "mnist" / "1")
+        return descriptor
+
+    monkeypatch.setattr(os, "open", racing)
+    with pytest.raises(ModelNotFound, match="'mnist' has no version 3"):
+        store.set_label("mnist", "stable", 3)
+    assert raced
+    assert store.labels("mnist") == {}
+    assert not (store.root.parent / "grave" / ".labels").exists()
 
 
 # --- the files of a version

@@ -1,5 +1,6 @@
 """The service over a real store, with models small enough to compute by hand."""
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -618,3 +619,22 @@ def test_a_picture_beyond_a_free_size_is_a_bad_request(
     reply = predict(client, png([[1] * side] * side))
     sentence = sentence.replace("1050625", "1025 x 1025")
     assert sentence in error_of(reply, 400)
+
+
+def test_a_share_of_the_requests_goes_to_the_canary(config, archive):
+    config = dataclasses.replace(config, traffic={"canary": 100.0})
+    services = create_services(config)
+    client = TestClient(create_app(services, config))
+    upload(client, archive)
+    upload(client, archive)
+    image = png([[1, 2], [3, 4]])
+    assert predict(client, image).headers["X-Model-Version"] == "2"
+    services.store.set_label("linear", "canary", 1)
+    assert predict(client, image).headers["X-Model-Version"] == "1"
+
+
+def test_a_service_is_not_ready_before_its_models_are(config, archive):
+    config = dataclasses.replace(config, preload=("linear",))
+    services = create_services(config)
+    (reason,) = services.preloader.missing()
+    assert "'linear'" in reason

@@ -1,16 +1,18 @@
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
-from bundle.errors import BundleError
+from bundle.errors import BundleError, ShapeError
 from bundle.folder import open_bundle
 from bundle.staging import locked
 from bundle.store import ModelStore
 from runtime.backends import BackendOptions, Opened, TensorSpec
 from runtime.errors import BackendError
-from runtime.model import Model, model_of, open_model
+from runtime.model import RETRY_SECONDS, Model, model_of, open_model
 from tests.examples import WEIGHTS, linear_onnx, write_bundle
 from tests.frozen import ANSWER, frozen, pixels, write_frozen_bundle
 from tests.runtime.fakes import FailingBackend, FakeBackend
@@ -205,18 +207,28 @@ def test_a_fallback_of_other_tensors_is_none(bundle):
     assert not other.batches
 
 
-def test_a_fallback_that_cannot_be_opened_is_tried_once(bundle):
-    tries = []
+def test_a_fallback_that_cannot_be_opened_is_tried_again_after_a_while(bundle):
+    """It may have been a moment's want of memory."""
+    now, tries = [1000.0], []
+    fallback = FakeBackend()
 
-    def fail():
-        tries.append(1)
-        raise BackendError("no TensorFlow here")
+    def open_second():
+        tries.append(now[0])
+        if len(tries) == 1:
+            raise BackendError("no memory")
+        return fallback
 
-    model = Model(bundle, 1, Opened(FailingBackend()), fail)
-    for _ in range(3):
+    model = Model(
+        bundle, 1, Opened(FailingBackend()), open_second, clock=lambda: now[0]
+    )
+    for now[0] in (1000.0, 1000.1, 1000 + RETRY_SECONDS - 0.1):
         with pytest.raises(BackendError, match="it broke"):
             model.run(BATCH)
-    assert len(tries) == 1
+    assert tries == [1000.0]
+    now[0] = 1000 + RETRY_SECONDS
+    assert model.run(BATCH)[1] is fallback
+    assert model.run(BATCH)[1] is fallback
+    assert tries == [1000.0, 1000 + RETRY_SECONDS]
 
 
 def test_when_the_fallback_fails_too_both_are_named(bundle):
@@ -312,3 +324,218 @@ def test_a_size_that_is_not_the_models_is_refused_before_it_serves(tmp_path):
     path = write_bundle(tmp_path / "linear", params={"preprocess": {"size": [5, 5]}})
     with pytest.raises(BundleError, match="no image can be answered: .*5 x 5"):
         Model(open_bundle(path), 1, Opened(FakeBackend()), None)
+
+
+class Counting(FakeBackend):
+    """Answers each item with its own first number, three times."""
+
+    def run(self, inputs):
+        self.batches.append(inputs)
+        (batch,) = inputs.values()
+        numbers = batch.reshape(len(batch), -1)[:, :1].astype(np.float32)
+        return {spec.name: np.repeat(numbers, 3, axis=1) for spec in self.outputs}
+
+    @property
+    def sizes(self):
+        return [len(next(iter(batch.values()))) for batch in self.batches]
+
+
+def counted(items, name="pixels"):
+    """Items whose first number is their place."""
+    batch = np.zeros((items, 2, 2, 1), np.float32)
+    batch[:, 0, 0, 0] = np.arange(items)
+    return {name: batch}
+
+
+def asked(model, items):
+    """How a request's items were run, and answered."""
+    model.backend.batches.clear()
+    outputs, _ = model.run(counted(items))
+    return model.backend.sizes, outputs["scores"][:, 0].tolist()
+
+
+def test_a_large_request_is_run_in_pieces_and_answered_in_order(bundle):
+    model = Model(bundle, 1, Opened(Counting()), None, max_batch_size=4)
+    assert asked(model, 4) == ([4], [0, 1, 2, 3])
+    assert asked(model, 9) == ([4, 4, 1], list(range(9)))
+
+
+def test_without_a_limit_a_request_is_run_whole(bundle):
+    model = Model(bundle, 1, Opened(Counting()), None)
+    assert asked(model, 9) == ([9], list(range(9)))
+
+
+def test_huge_items_are_run_in_smaller_pieces(bundle, monkeypatch):
+    model = Model(bundle, 1, Opened(Counting()), None, max_batch_size=4)
+    monkeypatch.setattr("runtime.model.MAX_NUMBERS", 11)  # an item has 4
+    assert asked(model, 5) == ([2, 2, 1], list(range(5)))
+
+
+def test_a_request_of_a_wrong_shape_is_told_as_it_was_sent(bundle):
+    model = Model(bundle, 1, Opened(Counting()), None, max_batch_size=4)
+    with pytest.raises(ShapeError, match=r"has shape \(9, 3, 2, 1\)"):
+        model.run({"pixels": np.zeros((9, 3, 2, 1), np.float32)})
+    with pytest.raises(ShapeError, match="no input 'x'"):
+        model.run(counted(9, "x"))
+
+
+def test_when_a_piece_fails_one_engine_answers_the_whole_request(bundle):
+    class FailingOnThird(Counting):
+        def run(self, inputs):
+            if 8 in inputs["pixels"]:
+                raise BackendError("it broke")
+            return super().run(inputs)
+
+    fallback = Counting()
+    model = Model(
+        bundle, 1, Opened(FailingOnThird()), lambda: fallback, max_batch_size=4
+    )
+    outputs, answered = model.run(counted(9))
+    assert outputs["scores"][:, 0].tolist() == list(range(9))
+    assert answered is fallback
+    assert fallback.sizes == [4, 4, 1]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 32])
+def test_a_model_is_warmed_with_one_item_and_with_a_full_batch(bundle, limit):
+    backend = Counting()
+    Model(bundle, 1, Opened(backend), None, max_batch_size=limit)
+    # One black picture first, on which every model that takes images is tried.
+    assert backend.sizes == [1, 1] + [limit] * (limit > 1)
+
+
+def test_the_full_batch_is_cut_to_what_memory_bears(bundle, monkeypatch):
+    monkeypatch.setattr("runtime.model.MAX_NUMBERS", 11)  # an item has 4
+    backend = Counting()
+    Model(bundle, 1, Opened(backend), None, max_batch_size=32)
+    assert backend.sizes == [1, 1, 2]
+
+
+def test_the_full_batch_is_cut_to_some_seconds(bundle, monkeypatch):
+    """An item takes 2 seconds, and 5 are given."""
+    ticks = itertools.count(0, 2)
+    monkeypatch.setattr("runtime.model.time.perf_counter", lambda: float(next(ticks)))
+    backend = Counting()
+    model = Model(bundle, 1, Opened(backend), None, max_batch_size=32)
+    assert backend.sizes == [1, 1, 2]
+    assert asked(model, 9)[0] == [9], "and it is run with what it was asked for"
+
+
+def test_a_fixed_batch_is_run_at_its_own_size(tmp_path):
+    path = write_bundle(tmp_path / "linear")
+    pixels = TensorSpec("pixels", np.dtype(np.float32), (4, 2, 2, 1))
+    backend = Counting(inputs=(pixels,))
+    model = Model(open_bundle(path), 1, Opened(backend), None, max_batch_size=2)
+    assert backend.sizes == [4]
+    assert asked(model, 4) == ([4], [0, 1, 2, 3])
+
+
+def test_a_model_that_takes_only_one_item_is_run_with_one_at_a_time(bundle, caplog):
+    """tf2onnx turns a Reshape to (1, 4) into one, and leaves the batch free."""
+
+    class Single(Counting):
+        def run(self, inputs):
+            if len(inputs["pixels"]) > 1:
+                raise BackendError("ONNX Runtime failed on this input")
+            return super().run(inputs)
+
+    model = Model(bundle, 1, Opened(Single()), None, max_batch_size=8)
+    assert "linear does not take 8 items at once" in caplog.text
+    assert asked(model, 3) == ([1, 1, 1], [0, 1, 2])
+
+
+def test_a_model_whose_rows_are_no_items_is_never_cut(tmp_path):
+    class Boxes(FakeBackend):
+        def run(self, inputs):
+            self.batches.append(inputs)
+            return {"scores": np.zeros((7, 3), np.float32)}
+
+    path = write_bundle(tmp_path / "linear", params={"img_channels": 0})
+    backend = Boxes()
+    model = Model(open_bundle(path), 1, Opened(backend), None, max_batch_size=2)
+    backend.batches.clear()
+    assert model.run(counted(5))[0]["scores"].shape == (7, 3)
+    assert len(backend.batches) == 1
+
+
+def test_a_model_of_free_sizes_that_does_not_take_the_one_tried_is_taken(tmp_path):
+    class Large(Counting):
+        def run(self, inputs):
+            if inputs["pixels"].shape[1] < 64:
+                raise BackendError("too small")
+            return super().run(inputs)
+
+    path = write_bundle(tmp_path / "linear")
+    pixels = TensorSpec("pixels", np.dtype(np.float32), (None, None, None, 1))
+    model = Model(
+        open_bundle(path), 1, Opened(Large(inputs=(pixels,))), None, max_batch_size=2
+    )
+    model.run({"pixels": np.zeros((5, 64, 64, 1), np.float32)})
+    assert model.backend.sizes == [2, 2, 1]
+
+
+def test_a_real_model_answers_a_large_request_as_computed_by_hand(tmp_path):
+    options = BackendOptions(provider="cpu", max_batch_size=4)
+    model = model_of(open_bundle(write_bundle(tmp_path / "linear")), None, options)
+    pixels = np.arange(36, dtype=np.float32).reshape(9, 2, 2, 1)
+    outputs, _ = model.run({"pixels": pixels})
+    assert outputs["scores"].tolist() == [
+        [4 * n, 4 * n + 1, 8 * n + 5] for n in range(9)
+    ]
+
+
+def value_of(metric, **labels):
+    return REGISTRY.get_sample_value(metric, labels) or 0
+
+
+def test_the_size_of_each_run_is_counted_and_no_warm_up(tmp_path):
+    path = write_bundle(tmp_path / "linear")
+    images = np.zeros((6, 2, 2, 1), np.uint8)
+    np.savez(path / "sample.npz", images=images, labels=[0, 1, 2, 0, 1, 2])
+    of = {"model": "counted", "version": "7"}
+    model = Model(
+        open_bundle(path), 7, Opened(Counting()), None, name="counted", max_batch_size=4
+    )
+    assert value_of("tfaas_batch_size_count", **of) == 0
+    model.run(counted(9))
+    assert value_of("tfaas_batch_size_count", **of) == 3
+    assert value_of("tfaas_batch_size_sum", **of) == 9
+    assert value_of("tfaas_batch_size_bucket", le="1.0", **of) == 1
+    with pytest.raises(ShapeError):
+        model.run(counted(9, "x"))
+    assert value_of("tfaas_batch_size_count", **of) == 3
+
+
+def test_a_model_on_trial_counts_nothing(bundle):
+    model = Model(bundle, None, Opened(FailingBackend()), FakeBackend, name="trial")
+    model.run(BATCH)
+    assert not any(
+        sample.labels.get("model") == "trial"
+        for metric in REGISTRY.collect()
+        for sample in metric.samples
+    )
+
+
+def test_a_request_that_fell_back_is_counted(bundle):
+    of = {"model": "fell", "version": "1", "reason": "request"}
+    model = Model(bundle, 1, Opened(FailingBackend()), FakeBackend, name="fell")
+    assert value_of("tfaas_fallbacks_total", **of) == 0
+    model.run(BATCH)
+    assert value_of("tfaas_fallbacks_total", **of) == 1
+
+
+def test_the_bytes_are_those_of_the_engines_files(tmp_path):
+    path = write_bundle(tmp_path / "linear", onnx_bytes=b"x" * 1000)
+    (path / "model.onnx.data").write_bytes(b"x" * 200)
+    (path / "weights.bin").write_bytes(b"x" * 30)
+    (path / "saved_model.pb").write_bytes(b"x" * 5)
+    (path / "variables").mkdir()
+    for name in ("variables.index", "variables.data-00000-of-00001"):
+        (path / "variables" / name).write_bytes(b"x" * 60)
+
+    def size_in(engine):
+        backend = FakeBackend(name=engine)
+        return Model(open_bundle(path), 1, Opened(backend), None).size_bytes
+
+    assert size_in("onnxruntime") == 1230
+    assert size_in("tensorflow") == 125

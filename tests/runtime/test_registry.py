@@ -3,6 +3,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from prometheus_client import REGISTRY
 
 from bundle.errors import BundleError, ModelNotFound
 from bundle.folder import open_bundle
@@ -109,7 +110,9 @@ def test_a_broken_model_is_an_error_of_the_server(store, opener, registry):
     opener.broken = {1}
     publish(store)
     for _ in range(3):
-        with pytest.raises(BackendError, match="'linear' cannot be loaded: broken"):
+        with pytest.raises(
+            BackendError, match="'linear' version 1 cannot be loaded: broken"
+        ):
             registry.get(ModelSpec("linear"))
     assert opener.opened == [("linear", 1)], "and it is tried once"
 
@@ -313,12 +316,14 @@ def test_while_a_version_loads_for_long_the_old_one_answers(store, monkeypatch):
 def test_a_failure_is_told_until_a_version_serves(store, opener, registry):
     publish(store)
     registry.get(ModelSpec("linear"))
-    assert registry.failure("linear", 2) is None
+    assert registry.failure("linear", 1) is None
     opener.broken = {2}
     publish(store)
     registry.get(ModelSpec("linear"))
     assert "broken weights" in registry.failure("linear", 2)
-    publish(store)
+    assert registry.failure("linear", 1) is None
+    opener.broken = set()
+    (store.root / "linear" / "2" / "new-file").touch()
     registry.get(ModelSpec("linear"))
     assert registry.failure("linear", 2) is None
 
@@ -349,3 +354,380 @@ def test_who_asks_while_a_version_loads_shortly_gets_the_new_one(store, monkeypa
         opener.go.set()
         assert loading.result(timeout=10).version == 2
         assert waiting.result(timeout=10).version == 2
+
+
+# --- versions and labels
+
+
+def get(registry, **spec):
+    return registry.get(ModelSpec("linear", **spec))
+
+
+def test_default_label_and_number_share_one_model(store, opener, registry):
+    publish(store)
+    store.set_label("linear", "canary", 1)
+    models = {
+        id(get(registry)),
+        id(get(registry, version=1)),
+        id(get(registry, label="canary")),
+    }
+    assert len(models) == 1
+    assert opener.opened == [("linear", 1)]
+
+
+def test_who_names_a_version_gets_it(store, registry):
+    for _ in range(3):
+        publish(store)
+    assert [get(registry, version=n).version for n in (2, 1, 3)] == [2, 1, 3]
+
+
+def test_who_names_a_label_gets_its_version_also_when_it_moved(store, registry):
+    for _ in range(3):
+        publish(store)
+    store.set_label("linear", "canary", 2)
+    assert get(registry, label="canary").version == 2
+    store.set_label("linear", "canary", 1)
+    assert get(registry, label="canary").version == 1
+
+
+def test_stable_serves_before_the_newest_and_can_be_moved_back(store, registry):
+    publish(store)
+    store.set_label("linear", "stable", 1)
+    publish(store)
+    assert get(registry).version == 1
+    store.set_label("linear", "stable", 2)
+    assert get(registry).version == 2
+    store.set_label("linear", "stable", 1)
+    assert get(registry).version == 1
+    store.delete_label("linear", "stable")
+    assert get(registry).version == 2
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"version": 7}, "'linear' has no version 7"),
+        ({"version": 0}, "'linear' has no version 0"),
+        ({"label": "canary"}, "'linear' has no label 'canary'"),
+        ({"label": "../x"}, "'linear' has no label '../x'"),
+    ],
+)
+def test_what_the_store_has_not_is_not_found(store, registry, spec, sentence):
+    publish(store)
+    with pytest.raises(ModelNotFound, match=sentence):
+        get(registry, **spec)
+    with pytest.raises(ModelNotFound, match="there is no model 'nosuch'"):
+        registry.get(ModelSpec("nosuch", **spec))
+
+
+def test_a_named_version_that_is_broken_is_its_error_and_nothing_else(
+    store, opener, registry
+):
+    publish(store)
+    publish(store)
+    opener.broken = {2}
+    for _ in range(2):
+        with pytest.raises(BackendError, match="version 2 cannot be loaded: broken"):
+            get(registry, version=2)
+    assert opener.opened == [("linear", 2)], "and it is tried once"
+    assert get(registry).version == 1
+
+
+def test_a_deleted_version_is_not_found_and_let_go(store, registry):
+    publish(store)
+    publish(store)
+    get(registry, version=1)
+    store.delete_version("linear", 1)
+    with pytest.raises(ModelNotFound):
+        get(registry, version=1)
+    assert registry.peek("linear", 1) is None
+    assert get(registry).version == 2
+
+
+def test_a_label_moved_to_a_broken_version_goes_on_with_the_old(
+    store, opener, registry
+):
+    for _ in range(3):
+        publish(store)
+    store.set_label("linear", "canary", 1)
+    assert get(registry, label="canary").version == 1
+    opener.broken = {2}
+    store.set_label("linear", "canary", 2)
+    assert get(registry, label="canary").version == 1
+    assert get(registry, label="canary").version == 1
+    assert opener.opened == [("linear", 1), ("linear", 2)]
+    assert "broken weights" in registry.failure("linear", 2)
+    store.set_label("linear", "canary", 3)
+    assert get(registry, label="canary").version == 3
+
+
+def test_a_label_that_never_had_another_version_here_is_the_error(
+    store, opener, registry
+):
+    publish(store)
+    publish(store)
+    store.set_label("linear", "canary", 2)
+    opener.broken = {2}
+    with pytest.raises(BackendError, match="version 2 cannot be loaded"):
+        get(registry, label="canary")
+
+
+def test_for_a_broken_stable_an_earlier_one_stands_in_and_never_a_newer(
+    store, opener, registry
+):
+    """In a fresh process; the newer ones are not released."""
+    for _ in range(3):
+        publish(store)
+    store.set_label("linear", "stable", 2)
+    opener.broken = {2}
+    assert get(registry).version == 1
+    assert [number for _, number in opener.opened] == [2, 1]
+    opener.broken = {1, 2}
+    fresh = ModelRegistry(store, opener, limit=2)
+    with pytest.raises(BackendError, match="version 2 cannot be loaded"):
+        get(fresh)
+
+
+def test_stable_moved_to_a_broken_version_goes_on_with_what_served(
+    store, opener, registry
+):
+    for _ in range(3):
+        publish(store)
+    store.set_label("linear", "stable", 3)
+    assert get(registry).version == 3
+    opener.broken = {2}
+    store.set_label("linear", "stable", 2)
+    assert get(registry).version == 3
+
+
+def test_an_old_version_that_was_deleted_stands_in_no_more(store, opener, registry):
+    for _ in range(2):
+        publish(store)
+    assert get(registry).version == 2
+    opener.broken = {3}
+    publish(store)
+    assert get(registry).version == 2
+    store.delete_version("linear", 2)
+    assert get(registry).version == 1
+
+
+# --- what stays in memory
+
+
+def loaded(registry, *numbers):
+    return [n for n in numbers if registry.peek("linear", n)]
+
+
+@pytest.fixture
+def roomy(store, opener):
+    return ModelRegistry(store, opener, limit=100)
+
+
+def test_a_default_that_is_replaced_is_let_go(store, roomy):
+    publish(store)
+    get(roomy)
+    publish(store)
+    get(roomy)
+    assert loaded(roomy, 1, 2) == [2]
+
+
+def test_a_replaced_default_that_a_label_points_to_stays(store, roomy):
+    publish(store)
+    get(roomy)
+    store.set_label("linear", "previous", 1)
+    publish(store)
+    get(roomy)
+    assert loaded(roomy, 1, 2) == [1, 2]
+
+
+def test_a_replaced_default_that_is_asked_for_by_number_stays(store, roomy):
+    publish(store)
+    get(roomy, version=1)
+    get(roomy)
+    publish(store)
+    get(roomy)
+    assert loaded(roomy, 1, 2) == [1, 2]
+
+
+def test_a_version_that_lost_its_label_is_let_go_but_not_the_default(store, roomy):
+    for _ in range(3):
+        publish(store)
+    store.set_label("linear", "canary", 1)
+    get(roomy)
+    get(roomy, label="canary")
+    store.set_label("linear", "canary", 3)
+    get(roomy, label="canary")
+    assert loaded(roomy, 1, 2, 3) == [3]
+    store.set_label("linear", "canary", 2)
+    get(roomy, label="canary")
+    assert loaded(roomy, 1, 2, 3) == [2, 3]
+
+
+def test_versions_count_and_the_one_unused_longest_goes(store, registry):
+    for _ in range(3):
+        publish(store)
+    for number in (1, 2, 1, 3):
+        get(registry, version=number)
+    assert loaded(registry, 1, 2, 3) == [1, 3]
+
+
+def sized(store, limit_bytes):
+    """Models of as many bytes as a thousand times their version."""
+
+    for _ in range(4):
+        publish(store)
+    for number in store.versions("linear"):
+        path = store.root / "linear" / str(number) / "model.onnx"
+        path.write_bytes(b"x" * 1000 * number)
+    return ModelRegistry(store, Opener(), limit=100, max_bytes=limit_bytes)
+
+
+def test_bytes_count_too(store):
+    registry = sized(store, 5000)
+    for number in (1, 2):
+        get(registry, version=number)
+    assert loaded(registry, 1, 2, 3, 4) == [1, 2]
+    get(registry, version=1)
+    get(registry, version=3)
+    assert loaded(registry, 1, 2, 3, 4) == [1, 3]
+    get(registry, version=4)
+    assert loaded(registry, 1, 2, 3, 4) == [4]
+
+
+def test_a_model_larger_than_the_limit_is_kept_alone(store):
+    registry = sized(store, 3500)
+    get(registry, version=1)
+    get(registry, version=4)
+    assert loaded(registry, 1, 4) == [4]
+    assert get(registry, version=4) is registry.peek("linear", 4)
+
+
+def test_one_version_can_be_dropped(store, roomy):
+    for _ in range(2):
+        publish(store)
+    get(roomy, version=1)
+    get(roomy)
+    roomy.drop("linear", 1)
+    assert loaded(roomy, 1, 2) == [2]
+    roomy.drop("linear")
+    assert loaded(roomy, 1, 2) == []
+
+
+# --- while a version loads
+
+
+def test_another_version_of_the_same_model_is_not_held_up(store):
+    publish(store)
+    publish(store)
+    opener = HeldOpener(2)
+    registry = ModelRegistry(store, opener, limit=2)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(get, registry)
+        assert opener.started.wait(10)
+        assert get(registry, version=1).version == 1
+        opener.go.set()
+        assert loading.result(timeout=10).version == 2
+
+
+def test_while_a_label_loads_what_was_asked_for_instead_answers(store):
+    publish(store)
+    publish(store)
+    store.set_label("linear", "stable", 1)
+    store.set_label("linear", "canary", 2)
+    opener = HeldOpener(2)
+    registry = ModelRegistry(store, opener, limit=2)
+    canary, default = ModelSpec("linear", label="canary"), ModelSpec("linear")
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(registry.get, canary, default)
+        assert opener.started.wait(10)
+        assert registry.get(canary, default).version == 1
+        opener.go.set()
+        assert loading.result(timeout=10).version == 2
+    assert registry.get(canary, default).version == 2
+
+
+def test_a_version_deleted_while_it_loads_is_not_kept(store):
+    publish(store)
+    publish(store)
+    opener = HeldOpener(2)
+    registry = ModelRegistry(store, opener, limit=2)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(get, registry)
+        assert opener.started.wait(10)
+        store.delete_version("linear", 2)
+        # Fakes do not read: the version is opened although it is gone.
+        opener.broken = {2}
+        opener.go.set()
+        assert loading.result(timeout=10).version == 1
+    assert loaded(registry, 1, 2) == [1]
+    assert registry.failure("linear", 2) is None
+
+
+def test_many_requests_for_all_there_is_each_get_what_they_asked_for(store):
+    """Versions are published, labelled and deleted meanwhile."""
+    for _ in range(4):
+        publish(store)
+    store.set_label("linear", "canary", 3)
+    registry = ModelRegistry(store, Opener(), limit=2)
+    over = threading.Event()
+
+    def ask(number):
+        while not over.is_set():
+            assert get(registry, version=number).version == number
+            assert get(registry, label="canary").version in (3, 4)
+            assert get(registry).version >= 4
+
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask, number) for number in (1, 2, 3, 4)]
+        try:
+            for n in range(20):
+                store.set_label("linear", "canary", 3 + n % 2)
+                store.delete_version("linear", publish(store).number)
+        finally:
+            over.set()
+        for future in asking:
+            future.result(timeout=10)
+
+
+# --- counted
+
+
+def value_of(metric, **labels):
+    return REGISTRY.get_sample_value(metric, labels) or 0
+
+
+def test_loads_are_counted_and_timed(store, opener, registry):
+    name = "loads"
+    for _ in range(2):
+        publish(store, name)
+    opener.broken = {2}
+    for _ in range(3):
+        registry.get(ModelSpec(name))
+    ok, failed = {"version": "1", "result": "ok"}, {"version": "2", "result": "failed"}
+    assert value_of("tfaas_model_loads_total", model=name, **ok) == 1
+    assert value_of("tfaas_model_loads_total", model=name, **failed) == 1
+    assert value_of("tfaas_model_load_seconds_count", model=name, version="1") == 1
+    assert value_of("tfaas_model_load_seconds_count", model=name, version="2") == 0
+
+
+def test_what_is_in_memory_is_counted_with_its_bytes(store):
+    registry = sized(store, 5000)
+    for number, (count, size) in {1: (1, 1000), 3: (2, 4000), 4: (1, 4000)}.items():
+        get(registry, version=number)
+        assert value_of("tfaas_models_loaded") == count
+        assert value_of("tfaas_models_loaded_bytes") == size
+    registry.drop("linear")
+    assert value_of("tfaas_models_loaded") == 0
+    assert value_of("tfaas_models_loaded_bytes") == 0
+
+
+def test_a_model_that_tensorflow_serves_is_counted_with_the_reason(store, caplog):
+    def open_fallen(version):
+        opened = Opened(FakeBackend(), "no model.onnx", fallback_code="missing")
+        return Model(open_bundle(version.path), version.number, opened, None)
+
+    publish(store, "fallen")
+    ModelRegistry(store, open_fallen, limit=2).get(ModelSpec("fallen"))
+    of = {"model": "fallen", "version": "1", "reason": "missing"}
+    assert value_of("tfaas_fallbacks_total", **of) == 1
+    assert "fallen falls back to TensorFlow: no model.onnx" in caplog.text

@@ -34,7 +34,7 @@ def test_onnx_that_was_proved_is_preferred(folder, tensorflow):
     opened = open_backend(open_bundle(folder), CPU)
     assert opened.backend.name == "onnxruntime"
     assert opened.is_proved is True
-    assert opened.fallback_reason == ""
+    assert (opened.fallback_reason, opened.fallback_code) == ("", "")
 
 
 def test_onnx_without_a_proof_serves_and_is_shown_as_unproved(folder):
@@ -70,6 +70,13 @@ REFUSALS = [
     (fail_parity, "failed its parity check"),
     (spoil_parity, "parity.json is not a parity report"),
 ]
+CODES = {
+    remove: "missing",
+    spoil: "unloadable",
+    exchange: "unproved_file",
+    fail_parity: "parity_failed",
+    spoil_parity: "unreadable",
+}
 
 
 @pytest.mark.parametrize(("damage", "reason"), REFUSALS)
@@ -80,6 +87,7 @@ def test_onnx_that_may_not_serve_falls_back_with_its_reason(
     opened = open_backend(open_bundle(folder), CPU)
     assert opened.backend is tensorflow
     assert reason in opened.fallback_reason
+    assert opened.fallback_code == CODES[damage]
     assert opened.is_proved is None
 
 
@@ -102,6 +110,7 @@ def test_with_nothing_to_fall_back_to_the_bundle_is_to_blame(folder, damage, rea
 def test_onnx_switched_off_is_tensorflow_without_a_reason(folder, tensorflow):
     opened = open_backend(open_bundle(folder), BackendOptions(onnx="off"))
     assert (opened.backend, opened.fallback_reason) == (tensorflow, "")
+    assert opened.fallback_code == "off"
 
 
 def test_when_both_engines_fail_the_sentence_names_both_reasons(
