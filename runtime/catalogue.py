@@ -169,12 +169,12 @@ class Catalogue:
     def _describe(self, version: Version) -> dict[str, Any]:
         bundle = open_bundle(version.path)
         versions = self._store.versions(version.name)
-        error = self._registry.failure(version.name, version.number)
-        model = self._registry.peek(version.name, version.number)
-        if error and not model:
-            # One before it stands in.
-            loaded = (self._registry.peek(version.name, n) for n in reversed(versions))
-            model = next(filter(None, loaded), None)
+        # The version that serves; of one that cannot, the one that stands in for it.
+        loaded = (
+            self._registry.peek(version.name, number)
+            for number in (version.number, *reversed(versions))
+        )
+        model = next(filter(None, loaded), None)
         return {
             "timestamp": _timestamp(version),
             # TFaaS's ``labels`` among them: the file that names the classes.
@@ -188,7 +188,7 @@ class Catalogue:
             "classes": bundle.labels,
             "loaded": model.version if model else None,
             **_engine(model),
-            "error": error,
+            "error": self._registry.failure(version.name, version.number),
         }
 
 

@@ -24,7 +24,7 @@ class Ready:
 
     Args:
         store: need not be there yet: the first upload makes it.
-        preloader: of config.json's ``preload``.
+        preloader: knows what of config.json's ``preload`` is not warm yet.
     """
 
     def __init__(self, store: ModelStore, preloader: Preloader) -> None:

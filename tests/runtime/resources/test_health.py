@@ -1,7 +1,9 @@
+import dataclasses
+
 import pytest
 from falcon.testing import TestClient
 
-from runtime.app import Services, create_app, create_services
+from runtime.app import create_app, create_services
 from runtime.config import Config
 
 
@@ -20,16 +22,15 @@ def config(tmp_path):
     return Config(model_dir=tmp_path / "models", provider="cpu")
 
 
-def client_of(config, preloader=None):
+def client_of(config, *missing):
     services = create_services(config)
-    if preloader:
-        services = Services(**{**vars(services), "preloader": preloader})
+    services = dataclasses.replace(services, preloader=Preloading(*missing))
     return TestClient(create_app(services, config))
 
 
 @pytest.mark.parametrize("path", ["/livez", "/healthz"])
 def test_a_process_that_answers_is_alive(config, path):
-    client = client_of(config, Preloading("mnist"))
+    client = client_of(config, "mnist")
     reply = client.simulate_get(path)
     assert (reply.status_code, reply.json) == (200, {"status": "alive"})
     assert client.simulate_head(path).status_code == 200
@@ -55,7 +56,8 @@ def test_a_store_that_cannot_be_read_is_not_ready(config):
 
 def test_a_process_is_ready_when_its_models_are_warm(config):
     preloader = Preloading("model 'mnist' is still to be loaded", "no model 'x'")
-    client = client_of(config, preloader)
+    services = dataclasses.replace(create_services(config), preloader=preloader)
+    client = TestClient(create_app(services, config))
     reply = client.simulate_get("/readyz")
     assert reply.status_code == 503
     assert reply.json["reasons"] == [
