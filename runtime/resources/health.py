@@ -32,7 +32,7 @@ class Ready:
         self._preloader = preloader
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer, with the reasons if it is not; it waits for no load."""
+        """Answer, with the reasons if it is not; nothing is loaded for it."""
         reasons = []
         try:
             self._store.names()
