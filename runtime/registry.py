@@ -193,6 +193,11 @@ class ModelRegistry:
         with self._lock:
             before = self._answered.get(target)
             self._answered[target] = version
+            # Who moves a label here asks for the version by number first; from now on
+            # it goes when the label does, unless somebody asks so again.
+            held = self._loaded.get((version.name, version.number))
+            if held and before != version:
+                held.is_pinned = False
         if before is not None and before.number != version.number:
             self._free(before)
         return model

@@ -542,11 +542,21 @@ def test_a_replaced_default_that_a_label_points_to_stays(store, roomy):
 
 def test_a_replaced_default_that_is_asked_for_by_number_stays(store, roomy):
     publish(store)
-    get(roomy, version=1)
     get(roomy)
+    get(roomy, version=1)
     publish(store)
     get(roomy)
     assert loaded(roomy, 1, 2) == [1, 2]
+
+
+def test_a_version_that_was_tried_by_number_before_it_served_is_let_go(store, roomy):
+    """As the service does it before it moves a label."""
+    for number in (1, 2):
+        publish(store)
+        get(roomy, version=number)
+        store.set_label("linear", "stable", number)
+        get(roomy)
+    assert loaded(roomy, 1, 2) == [2]
 
 
 def test_a_version_that_lost_its_label_is_let_go_but_not_the_default(store, roomy):
