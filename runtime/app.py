@@ -147,12 +147,23 @@ def __getattr__(name: str) -> App:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        application = get_app(load_config())
+        application = get_app(_without_tls(load_config()))
     except DomainError as ex:
         # A server would print a traceback, and its own usage over it.
         sys.exit(f"runtime: {ex}")
     globals()["app"] = application
     return application
+
+
+def _without_tls(config: Config) -> Config:
+    """A server that takes ``app`` takes no key: it would answer in clear text."""
+    if config.server_key:
+        raise ConfigError(
+            "'serverKey' is set, and only `runtime serve` speaks TLS (waitress-serve"
+            " speaks none): start that, or take 'serverKey' and 'serverCrt' out and"
+            " put a TLS proxy in front"
+        )
+    return config
 
 
 def _answer_with(
