@@ -11,6 +11,7 @@ import logging
 import sys
 from dataclasses import dataclass
 from logging.handlers import WatchedFileHandler
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import falcon
@@ -30,9 +31,11 @@ from bundle.errors import (
 )
 from bundle.store import ModelStore
 from runtime.backends import BackendOptions
+from runtime.backends.session_config import read_session_config
 from runtime.catalogue import Catalogue
 from runtime.config import Config, ConfigError, load_config
 from runtime.errors import BackendError, InvalidInput, ProviderError, RateLimited
+from runtime.middleware.chunked import ChunkedBodies
 from runtime.model import open_model
 from runtime.predictor import Predictor
 from runtime.publisher import Publisher
@@ -40,6 +43,7 @@ from runtime.registry import ModelRegistry
 from runtime.resources.models import Delete, ModelParams, Models, Upload
 from runtime.resources.page import Page
 from runtime.resources.predict import PredictImage
+from runtime.resources.static import Download, Favicon, Netron, add_static_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +86,7 @@ def create_services(config: Config) -> Services:
     """Wire the service's parts; what crashes left in the store is swept away.
 
     Raises:
-        ConfigError: ``modelDir`` is a file.
+        ConfigError: ``modelDir`` is a file, or ``configProto`` cannot be read.
         ProviderError: CUDA is demanded, and this onnxruntime has none.
     """
     if config.model_dir.exists() and not config.model_dir.is_dir():
@@ -91,6 +95,7 @@ def create_services(config: Config) -> Services:
         from runtime.backends.onnx import require_cuda
 
         require_cuda()
+    read_session_config(config.config_proto)
     options = BackendOptions(onnx=config.onnx, provider=config.provider)
     store = ModelStore(config.model_dir, config.keep_versions)
     store.sweep()
@@ -108,7 +113,7 @@ def create_services(config: Config) -> Services:
 
 def create_app(services: Services, config: Config) -> App:
     """The WSGI application over given services."""
-    application: App = falcon.App()
+    application: App = falcon.App(middleware=[ChunkedBodies(config.max_body_bytes)])
     handlers = Handlers(
         {
             falcon.MEDIA_JSON: JSONHandler(dumps=_to_json, loads=orjson.loads),
@@ -133,6 +138,12 @@ def create_app(services: Services, config: Config) -> App:
     route(base + "/delete/{name}", delete, suffix="named")
     route(base + "/predict/image", predict_image)
     route(base + "/image", predict_image)
+    netron = Netron(base)
+    route(base + "/netron", netron)
+    route(base + "/netron/{file}", netron, suffix="file")
+    route(base + "/download/{name}/{file:path}", Download(services.store))
+    route(base + "/favicon.ico", Favicon())
+    add_static_folders(application, base, Path(config.static_dir))
     return application
 
 

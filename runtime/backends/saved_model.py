@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bundle.folder import SIGNATURE
 from runtime.backends import TensorSpec, check_inputs, warm_up
+from runtime.backends.session_config import apply_session_config
 from runtime.errors import BackendError
 
 # Before the import, or TensorFlow writes a page to standard error; who wants the page
@@ -34,6 +35,7 @@ class SavedModelBackend:
 
     def __init__(self, path: Path) -> None:
         tensorflow = _import_tensorflow()
+        apply_session_config(tensorflow)
         self._signature = load_signature(path)
         self._constant = tensorflow.constant
         self.device = "gpu" if tensorflow.config.list_physical_devices("GPU") else "cpu"

@@ -39,6 +39,9 @@ class ModelParams:
 class Upload:
     """``POST /upload``: a tar of a bundle's folder, gzipped or not."""
 
+    # Unpacked on the way to the disk, under the archive's bounds; see ChunkedBodies.
+    reads_as_it_comes = True
+
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
