@@ -50,4 +50,4 @@ class ChunkedBodies:
             body.write(piece)
         req.env["CONTENT_LENGTH"] = str(body.tell())
         body.seek(0)
-        req.stream = body
+        req.stream = req.env["wsgi.input"] = body
