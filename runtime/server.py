@@ -49,7 +49,8 @@ BACKLOG = 1024
 # What a request may still take when the service is asked to end: less than the 30 s
 # after which Kubernetes kills.
 DRAIN_SECONDS = 20
-# A worker that ends so soon after its start, this often in a row, will not do better.
+# Workers that end by themselves so soon after their start, this often in a row, will
+# not do better.
 SOON_SECONDS = 2.0
 SOON_LIMIT = 3
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -200,6 +201,7 @@ class _Server(MPServer):
         self._failure: DomainError | click.ClickException | None = None
         self._ready: set[int] = set()
         self._ended_soon = 0
+        self._is_announced = False
 
     def run(self) -> None:
         """Serve; what went wrong is raised when every worker has ended."""
@@ -231,6 +233,7 @@ class _Server(MPServer):
                     raise DomainError(refusal)
                 if not waited_for and not self._failure:
                     self._announce()
+                    self._is_announced = True
             except DomainError as ex:
                 self._give_up(ex)
 
@@ -296,9 +299,13 @@ class _Server(MPServer):
         for index in workers:
             worker = self.wrks[index]
             how = _how_it_ended(worker.inner.exitcode)
-            soon = time.monotonic() - worker.birth < SOON_SECONDS
+            # SIGKILL comes from outside, and says nothing of the next one.
+            by_itself = worker.inner.exitcode != -signal.SIGKILL
+            soon = by_itself and time.monotonic() - worker.birth < SOON_SECONDS
             self._ended_soon = self._ended_soon + 1 if soon else 0
-            if worker.inner.pid not in self._ready:
+            if worker.inner.pid not in self._ready and (
+                by_itself or not self._is_announced
+            ):
                 self._give_up(Failed(f"a worker process {how} before it could serve"))
                 return
             if self._ended_soon == SOON_LIMIT:
