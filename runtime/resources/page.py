@@ -44,6 +44,8 @@ _ROUTES = (
     ("POST", "/upload", "a tar of a bundle's folder: publishes its next version"),
     ("GET", "/models", "the models, and how each is served"),
     ("GET", "/params/{name}", "a model's params.json"),
+    ("GET", "/download/{name}/{file}", "a file of its bundle, such as model.onnx"),
+    ("GET", "/netron/", "the graph viewer: ?url=/download/{name}/model.onnx"),
     ("DELETE", "/delete/{name}", "delete a model with all its versions"),
     ("DELETE", "/delete", "the same, with the multipart field model"),
 )
