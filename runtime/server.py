@@ -68,10 +68,10 @@ def serve(config: Config) -> None:
     """
     _check_tls(config)
     workers = count_workers(config)
-    with _listen(config) as listener, _metrics_folder(workers):
+    with _listen(config) as listener, _metrics_folder(workers) as made:
         # Not forked: onnxruntime's threads and locks do not live through that.
         multiprocessing.set_start_method("spawn", force=True)
-        _Server(config, workers, listener).run()
+        _Server(config, workers, listener, made).run()
 
 
 def count_workers(config: Config) -> int:
@@ -156,14 +156,18 @@ def _url(config: Config, listener: socket.socket) -> str:
 
 
 @contextmanager
-def _metrics_folder(workers: int) -> Iterator[None]:
-    """Where the workers' counters meet, for as long as the block lasts."""
+def _metrics_folder(workers: int) -> Iterator[str]:
+    """Where the workers' counters meet, for as long as the block lasts.
+
+    Yields:
+        The folder, if it was made here; else it is empty.
+    """
     if workers == 1 or METRICS_FOLDER in os.environ:
-        yield
+        yield ""
         return
     os.environ[METRICS_FOLDER] = folder = tempfile.mkdtemp(prefix="tfaas-metrics-")
     try:
-        yield
+        yield folder
     finally:
         del os.environ[METRICS_FOLDER]
         shutil.rmtree(folder, ignore_errors=True)
@@ -176,9 +180,12 @@ class _Server(MPServer):
         config: the settings; each worker gets them.
         workers: processes.
         listener: a listening socket that does not block.
+        made: a folder that goes when the service does; or empty.
     """
 
-    def __init__(self, config: Config, workers: int, listener: socket.socket) -> None:
+    def __init__(
+        self, config: Config, workers: int, listener: socket.socket, made: str
+    ) -> None:
         super().__init__(
             "runtime.app",
             interface=Interfaces.WSGI,
@@ -198,6 +205,7 @@ class _Server(MPServer):
         )
         self._config = config
         self._listener = listener
+        self._made = made
         self._failure: DomainError | click.ClickException | None = None
         self._ready: set[int] = set()
         self._ended_soon = 0
@@ -208,7 +216,8 @@ class _Server(MPServer):
         messages, reporter = multiprocessing.Pipe(duplex=False)
         threading.Thread(target=self._hear, args=(messages,), daemon=True).start()
         try:
-            self.serve(target_loader=_Loader(self._config, reporter), wrap_loader=False)
+            loader = _Loader(self._config, reporter, self._made)
+            self.serve(target_loader=loader, wrap_loader=False)
         except SystemExit:
             # Granian's, when workers ended while it did.
             logger.debug("granian ended", exc_info=True)
@@ -349,13 +358,14 @@ def _forget_metrics(pid: int) -> None:
 class _Loader:
     """Builds the app inside a worker; granian takes it there."""
 
-    def __init__(self, config: Config, reporter: Connection) -> None:
+    def __init__(self, config: Config, reporter: Connection, made: str) -> None:
         self._config = config
         self._reporter = reporter
+        self._made = made
 
     def __call__(self) -> WSGIApplication:
         granian._signals.set_sync_signals = _take_signals
-        threading.Thread(target=_end_with_the_parent, daemon=True).start()
+        threading.Thread(target=self._end_with_the_parent, daemon=True).start()
         try:
             from runtime.app import get_app
 
@@ -373,6 +383,17 @@ class _Loader:
         its_log.setLevel(logging.ERROR)
         self._reporter.send((os.getpid(), ""))
         return application
+
+    def _end_with_the_parent(self) -> None:
+        """When the parent is gone, killed even, end as if it had asked to."""
+        parent = multiprocessing.parent_process()
+        assert parent is not None, "a worker has one"
+        parent.join()
+        if self._made:
+            shutil.rmtree(self._made, ignore_errors=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(DRAIN_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _take_signals() -> WorkerSignal:
@@ -395,11 +416,3 @@ def _take_signals() -> WorkerSignal:
 def _aside(call: Callable[[], None]) -> None:
     """Call in a thread: a handler would wait for a lock that the code below it has."""
     threading.Thread(target=call).start()
-
-
-def _end_with_the_parent() -> None:
-    """When the parent is gone, killed even, end as if it had asked to."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
