@@ -147,6 +147,20 @@ class ModelStore:
         """
         return self.pointed(name, STABLE) or self.newest(name)
 
+    def find(
+        self, name: str, number: int | None = None, label: str | None = None
+    ) -> Version:
+        """A version by its number, or by its label, or the one that is served.
+
+        Raises:
+            ModelNotFound: there is none.
+        """
+        if number is not None:
+            return self.version(name, number)
+        if label is not None:
+            return self.labelled(name, label)
+        return self.current(name)
+
     def newest(self, name: str) -> Version:
         """The highest version, whatever the labels say.
 

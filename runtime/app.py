@@ -10,6 +10,7 @@ import logging
 import platform
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import falcon
@@ -29,11 +30,12 @@ from bundle.errors import (
     StoreError,
     TooLarge,
 )
-from runtime.config import Config, load_config
+from runtime.config import Config, ConfigError, load_config
 from runtime.errors import BackendError, InvalidInput, ProviderError, RateLimited
 from runtime.limiter import RateLimiter
 from runtime.logs import set_up_logs
 from runtime.metrics import BUILD_INFO, REJECTS
+from runtime.middleware.chunked import ChunkedBodies
 from runtime.middleware.rate import Rate
 from runtime.middleware.watch import Render, Watch, route_of
 from runtime.resources.health import Live, Ready
@@ -49,6 +51,7 @@ from runtime.resources.predict import (
     PredictProto,
 )
 from runtime.resources.reply import to_json
+from runtime.resources.static import Download, Favicon, Netron, add_static_folders
 from runtime.resources.status import Status
 from runtime.resources.uploads import Upload
 from runtime.services import Services, create_services
@@ -141,6 +144,12 @@ def create_app(services: Services, config: Config) -> App:
     route(base + "/readyz", Ready(services.store, services.preloader))
     route(base + "/metrics", Metrics())
     route(base + "/status", Status(config, services.registry))
+    netron = Netron(base)
+    route(base + "/netron", netron)
+    route(base + "/netron/{file}", netron, suffix="file")
+    route(base + "/download/{name}/{file:path}", Download(services.store))
+    route(base + "/favicon.ico", Favicon())
+    add_static_folders(application, base, Path(config.static_dir))
     return application
 
 
@@ -148,7 +157,7 @@ def _middleware(config: Config, quiet: frozenset[str]) -> list[Any]:
     """In the order in which they see a request; a reply goes the other way."""
     watch = Watch(quiet, Tracing() if config.tracing else None)
     rate = [Rate(RateLimiter(config.rate), quiet)] if config.rate else []
-    return [watch, *rate, Render()]
+    return [watch, *rate, ChunkedBodies(config.max_body_bytes), Render()]
 
 
 def _tell_build() -> None:
@@ -173,12 +182,23 @@ def __getattr__(name: str) -> App:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        application = get_app(load_config())
+        application = get_app(_without_tls(load_config()))
     except DomainError as ex:
         # A server would print a traceback, and its own usage over it.
         sys.exit(f"runtime: {ex}")
     globals()["app"] = application
     return application
+
+
+def _without_tls(config: Config) -> Config:
+    """A server that takes ``app`` takes no key: it would answer in clear text."""
+    if config.server_key:
+        raise ConfigError(
+            "'serverKey' is set, and only `runtime serve` speaks TLS (waitress-serve"
+            " speaks none): start that, or take 'serverKey' and 'serverCrt' out and"
+            " put a TLS proxy in front"
+        )
+    return config
 
 
 def _answer_with(

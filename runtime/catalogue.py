@@ -160,11 +160,7 @@ class Catalogue:
                     raise
 
     def _find(self, spec: ModelSpec) -> Version:
-        if spec.version is not None:
-            return self._store.version(spec.name, spec.version)
-        if spec.label is not None:
-            return self._store.labelled(spec.name, spec.label)
-        return self._store.current(spec.name)
+        return self._store.find(spec.name, spec.version, spec.label)
 
     def _describe(self, version: Version) -> dict[str, Any]:
         bundle = open_bundle(version.path)

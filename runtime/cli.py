@@ -1,17 +1,20 @@
-"""``runtime serve``: config.json -> app -> server."""
+"""``runtime serve``: flags, variables and config.json -> server."""
 
 from __future__ import annotations
 
-import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bundle import __version__
-from bundle.store import ModelStore
-from bundle.terminal import Failed, Group, WrongInput
+from bundle.terminal import Group, WrongInput
 from runtime.admin.cli import models
-from runtime.config import Config, load_config
+from runtime.config import Config, Settings, key, load_settings, option, parse
 
 
 @click.group(cls=Group)
@@ -23,42 +26,92 @@ def main() -> None:
 main.add_command(models)
 
 
-@main.command()
-@click.option("--host", help="Address to listen on; 0.0.0.0 is every one.")
-@click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--models-dir", type=click.Path(path_type=Path), help="The store.")
-def serve(host: str | None, port: int | None, models_dir: Path | None) -> None:
-    """Serve in the foreground; config.json, and then flags, say how."""
-    flags = {"host": host, "port": port, "model_dir": models_dir}
-    given = {name: value for name, value in flags.items() if value is not None}
-    _serve(dataclasses.replace(load_config(), **given))  # type: ignore[arg-type]
+def as_json(value: object) -> object:
+    """A setting as config.json would have it."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
-def _serve(config: Config) -> None:
-    # Here, so that --help does not wait for onnxruntime.
-    import waitress
+# A key that is named otherwise in the command-line tools of this project.
+_ALIASES = {"model_dir": ["--models-dir"]}
 
-    from runtime.app import get_app
 
-    application = get_app(config)
-    try:
-        server = waitress.create_server(
-            application,
-            host=config.host,
-            port=config.port,
-            threads=config.threads,
-            max_request_body_size=max(config.max_upload_bytes, config.max_body_bytes),
-            ident=None,
-        )
-    except OSError as ex:
-        raise Failed(
-            f"cannot listen on {config.host} port {config.port}: {ex.strerror}"
-        ) from ex
-    except ValueError as ex:  # what waitress makes of a name that it cannot look up
-        raise WrongInput(f"there is no address {config.host!r} to listen on") from ex
-    models = len(ModelStore(config.model_dir).names())
-    click.echo(
-        f"serving {config.model_dir}/ ({models} models) on"
-        f" http://{config.host}:{server.effective_port}{config.base}/  (Ctrl-C stops)"
+def _with_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """A flag for each key of the config, in its order."""
+    for key_field in reversed(fields(Config)):
+        command = _flag(key_field)(command)
+    return command
+
+
+def _flag(of: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    default = as_json(getattr(Config(), of.name))
+    shown = default if isinstance(default, str) else json.dumps(default)
+    is_switch = isinstance(default, bool)
+    name = option(of.name)
+    switch = f"{name}/{name.replace('--', '--no-', 1)}"
+    return click.option(
+        switch if is_switch else name,
+        *_ALIASES.get(of.name, []),
+        of.name,
+        help=of.metadata["what"]
+        + (f"  [{shown}]" if default not in ("", [], {}) else ""),
+        metavar=None if is_switch else of.name.rpartition("_")[2].upper(),
+        default=None,
     )
-    server.run()
+
+
+@main.command()
+@_with_flags
+@click.option("--print-config", is_flag=True, help="show the settings, and end")
+@click.option("--json", "as_program", is_flag=True, help="show them as JSON")
+def serve(print_config: bool, as_program: bool, **flags: Any) -> None:
+    """Serve in the foreground.
+
+    A flag goes before a variable TFAAS_<KEY>, that before config.json, and that before
+    the default in brackets.
+    """
+    if as_program and not print_config:
+        raise WrongInput("--json is how --print-config shows the settings")
+    settings = load_settings(os.environ, _given(flags))
+    if print_config:
+        _print(settings, as_program)
+        return
+    # Here, so that --help and --print-config do not wait for it.
+    from runtime.server import serve as serve_until_told
+
+    serve_until_told(settings.config)
+
+
+def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: parse(name, value) if isinstance(value, str) else value
+        for name, value in flags.items()
+        if value is not None
+    }
+
+
+def _print(settings: Settings, as_program: bool) -> None:
+    shown = {
+        key(name): {"value": as_json(getattr(settings.config, name)), "source": source}
+        for name, source in settings.sources.items()
+    }
+    if as_program:
+        click.echo(json.dumps(shown, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("key", "value", "source", box=None)
+    for name, setting in shown.items():
+        value = setting["value"]
+        text = value if isinstance(value, str) else json.dumps(value)
+        # Text: what stands in brackets is no markup.
+        table.add_row(name, Text(text), Text(str(setting["source"])))
+    console = Console()
+    if not console.is_terminal:  # whole, and one line a key
+        console = Console(width=1000)
+    console.print(table)

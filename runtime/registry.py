@@ -159,11 +159,7 @@ class ModelRegistry:
 
     def _wanted(self, spec: ModelSpec) -> Version:
         try:
-            if spec.version is not None:
-                return self._store.version(spec.name, spec.version)
-            if spec.label is not None:
-                return self._store.labelled(spec.name, spec.label)
-            return self._store.current(spec.name)
+            return self._store.find(spec.name, spec.version, spec.label)
         except ModelNotFound:
             if spec.label is None:
                 self.drop(spec.name, spec.version)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bundle.store import ModelStore
 from runtime.backends import BackendOptions
+from runtime.backends.session_config import read_session_config
 from runtime.catalogue import Catalogue
 from runtime.config import Config, ConfigError
 from runtime.model import open_model
@@ -34,7 +35,7 @@ def create_services(config: Config) -> Services:
     """Wire the service's parts; what crashes left in the store is swept away.
 
     Raises:
-        ConfigError: ``modelDir`` is a file.
+        ConfigError: ``modelDir`` is a file, or ``configProto`` cannot be read.
         ProviderError: CUDA is demanded, and this onnxruntime has none.
     """
     if config.model_dir.exists() and not config.model_dir.is_dir():
@@ -43,6 +44,7 @@ def create_services(config: Config) -> Services:
         from runtime.backends.onnx import require_cuda
 
         require_cuda()
+    read_session_config(config.config_proto)
     options = BackendOptions(
         onnx=config.onnx,
         provider=config.provider,

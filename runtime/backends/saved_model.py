@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bundle.folder import SAVED_MODEL, SIGNATURE
 from runtime.backends import TensorSpec, check_inputs, warm_up
+from runtime.backends.session_config import apply_session_config
 from runtime.errors import BackendError
 
 # Before the import, or TensorFlow writes a page to standard error; who wants the page
@@ -107,10 +108,10 @@ def load_signature(path: Path) -> Signature:
 
 
 def import_tensorflow() -> Any:
-    """TensorFlow, imported when a model first needs it.
+    """TensorFlow, imported and configured when a model first needs it.
 
     Raises:
-        BackendError: it is not installed.
+        BackendError: it is not installed, or ``configProto`` is not for it.
     """
     try:
         import tensorflow
@@ -119,6 +120,7 @@ def import_tensorflow() -> Any:
             "TensorFlow is not installed here; install the extra 'tensorflow' (README,"
             " Installing)"
         ) from ex
+    apply_session_config(tensorflow)
     return tensorflow
 
 

@@ -38,31 +38,47 @@ $routes
 </html>
 """)
 
-_ROUTES = (
+# Every route, in the order of the page; a test compares them with the application's,
+# README's and ARCHITECTURE.md's.
+ROUTES = (
+    ("POST", "/predict", "one of the three below, by its content type"),
     ("POST", "/predict/image", "multipart image and model: array of probabilities"),
     ("POST", "/image", "the same"),
-    ("POST", "/predict/json", "JSON keys, values and model: array of floats"),
+    ("POST", "/predict/json", "JSON keys, values and model: array of numbers"),
     ("POST", "/json", "the same"),
     ("POST", "/predict/proto", "protobuf Row: Predictions"),
     ("POST", "/proto", "the same"),
-    ("POST", "/predict", "any of the three, by its content type"),
-    ("POST", "/upload", "a tar of a bundle's folder, or its files as a form"),
-    ("POST", "/params", "JSON name and new params: publishes the next version"),
     ("GET", "/models", "the models, and how each is served"),
     ("GET", "/models/{name}", "a model's labels and versions"),
     ("GET", "/models/{name}/{version}", "a version: its files, params and proof"),
-    ("GET", "/models/{name}/{version}/bundle", "its bundle as a tar.gz"),
     ("DELETE", "/models/{name}/{version}", "delete one version"),
+    ("GET", "/models/{name}/{version}/bundle", "its bundle as a tar.gz"),
     ("GET", "/models/{name}/labels", "which version each label points to"),
-    ("PUT", "/models/{name}/labels/{label}", "point a label to ?version=N"),
+    (
+        "PUT",
+        "/models/{name}/labels/{label}",
+        'JSON {"version": N}: point a label to it',
+    ),
     ("DELETE", "/models/{name}/labels/{label}", "take a label away"),
+    ("POST", "/upload", "a tar of a bundle's folder, or its files as a form"),
+    ("GET", "/params", "says what to ask instead"),
+    ("POST", "/params", "JSON name and new params: publishes the next version"),
     ("GET", "/params/{name}", "a model's params.json; ?version= or ?label= choose"),
+    ("DELETE", "/delete", "delete the model that the multipart field model names"),
     ("DELETE", "/delete/{name}", "delete a model with all its versions"),
-    ("DELETE", "/delete", "the same, with the multipart field model"),
+    ("GET", "/download/{name}/{file}", "a file of its bundle, such as model.onnx"),
+    ("GET", "/netron", "the graph viewer: ?url=/download/{name}/model.onnx"),
+    ("GET", "/netron/{file}", "the viewer's own files"),
     ("GET", "/status", "the machine, this process and its requests"),
     ("GET", "/metrics", "for Prometheus"),
-    ("GET", "/livez", "200 while the process answers; /healthz is the same"),
+    ("GET", "/livez", "200 while the process answers"),
+    ("GET", "/healthz", "the same"),
     ("GET", "/readyz", "200 when it should get requests, else 503 and why"),
+    ("GET", "/", "this page"),
+    ("GET", "/favicon.ico", "its icon"),
+    ("GET", "/js/{file}", "files of config.json's staticDir"),
+    ("GET", "/css/{file}", "the same"),
+    ("GET", "/images/{file}", "the same"),
 )
 
 
@@ -80,7 +96,7 @@ class Page:
             models=_models(self._catalogue.models()),
             routes="\n".join(
                 _row(f"<code>{method} {escape(self._base + route)}</code>", what)
-                for method, route, what in _ROUTES
+                for method, route, what in ROUTES
             ),
         )
 

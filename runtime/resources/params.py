@@ -10,8 +10,8 @@ from runtime.catalogue import Catalogue
 from runtime.errors import InvalidInput
 from runtime.publisher import Publisher
 from runtime.resources.body import read_json
-from runtime.resources.versions import check_version, version_query
-from runtime.spec import ModelSpec
+from runtime.resources.query import read_spec
+from runtime.resources.versions import check_version
 
 
 class Params:
@@ -53,10 +53,6 @@ class ModelParams:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Answer the version's params.json."""
-        number = version_query(req)
-        label = req.get_param("label")
-        if number is not None and label is not None:
-            raise InvalidInput("send one of ?version= and ?label=")
-        resp.media = self._catalogue.params(ModelSpec(name, number, label))
+        resp.media = self._catalogue.params(read_spec(req, {"model": name}))
 
     on_head = on_get

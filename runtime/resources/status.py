@@ -14,7 +14,7 @@ import psutil
 
 from bundle import __version__
 from runtime.config import Config
-from runtime.cpus import usable_cpus
+from runtime.cores import usable_cores
 from runtime.metrics import requests_answered
 from runtime.registry import ModelRegistry
 
@@ -96,7 +96,7 @@ class Status:
             "models": self._loaded(),
             "workers": self._config.workers,
             "threads": self._config.threads,
-            "cpus": usable_cpus(),
+            "cpus": usable_cores(),
         }
 
     on_head = on_get

@@ -13,6 +13,9 @@ from runtime.resources.body import is_multipart, read_stream, stream_form
 class Upload:
     """``POST /upload``: an archive of a bundle's folder, or its files as a form."""
 
+    # Unpacked on the way to the disk, under the archive's bounds; see ChunkedBodies.
+    reads_as_it_comes = True
+
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +79,11 @@ class Server:
         self.process.kill()
         self.process.wait(PATIENCE)
 
+    def workers(self) -> list[psutil.Process]:
+        """Its worker processes."""
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "spawn_main" in str(child.cmdline())]
+
 
 @contextmanager
 def serving(command: str, folder: Path) -> Iterator[Server]:
@@ -104,7 +110,7 @@ def serving(command: str, folder: Path) -> Iterator[Server]:
         limit.start()
         for line in lines:
             log.write(line)
-            if found := re.search(r"http://[^/\s]+", line):
+            if found := re.search(r"https?://[^/\s]+", line):
                 break
         else:
             pytest.fail((folder / "server.log").read_text())
@@ -115,6 +121,7 @@ def serving(command: str, folder: Path) -> Iterator[Server]:
         try:
             yield Server(process, found.group())
         finally:
+            # Its workers hold its standard output, and end when they miss it.
             process.kill()
             reader.join(PATIENCE)
 

@@ -16,6 +16,7 @@ import pytest
 from falcon.testing import TestClient, create_environ
 from onnx import TensorProto, helper, numpy_helper
 
+import runtime.app
 from bundle.store import ModelStore
 from runtime.app import create_app, create_services, get_app
 from runtime.backends.onnx import CUDA
@@ -475,6 +476,15 @@ def test_a_log_that_cannot_be_written_is_told_at_the_start(tmp_path):
 def test_cuda_that_is_demanded_and_not_there_is_told_at_the_start(tmp_path):
     with pytest.raises(ProviderError, match="built without CUDA"):
         create_services(Config(model_dir=tmp_path, provider="cuda"))
+
+
+def test_a_server_that_speaks_no_tls_does_not_answer_in_clear_text(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.json").write_text('{"serverKey": "k", "serverCrt": "c"}')
+    with pytest.raises(SystemExit, match="only `runtime serve` speaks TLS"):
+        runtime.app.app  # noqa: B018
 
 
 # -- small courtesies -----------------------------------------------------------------

@@ -1,9 +1,20 @@
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from runtime.config import Config, ConfigError, config_from_json, load_config
+from runtime.config import (
+    Config,
+    ConfigError,
+    config_from_json,
+    key,
+    load_config,
+    load_settings,
+    option,
+    parse,
+    variable,
+)
 
 # config.json of TFaaS's MNIST example (doc/MNIST.md), as its users have it.
 SEED = {
@@ -44,6 +55,31 @@ def test_every_other_key_of_tfaas_is_known():
         ({"serverKey": "k.pem"}, "'serverKey' is set and 'serverCrt' is not"),
         ({"base": "/a b/{x}"}, "'base' is '/a b/{x}'; it must be a path of letters"),
         ({"modelDir": "a\0b"}, "'modelDir' holds a NUL character"),
+        ({"serverCrt": "c.pem"}, "'serverCrt' is set and 'serverKey' is not"),
+        ({"rate": "100"}, "'rate' is '100'; it must be a number and S, M, H or D"),
+        ({"rate": "0-S"}, "'rate' is '0-S'"),
+        ({"rate": 100}, "'rate' must be a text"),
+        ({"accessLog": 1}, "'accessLog' must be true or false"),
+        ({"logFormat": "xml"}, "'logFormat' is 'xml'; it must be one of plain, json"),
+        ({"cacheLimit": 0}, "'cacheLimit' is 0; it must be 1 to"),
+        ({"cacheBytes": 0}, "'cacheBytes' is 0; it must be 1 to"),
+        ({"keepVersions": -1}, "'keepVersions' is -1; it must be 0 to"),
+        ({"maxBatchSize": 0}, "'maxBatchSize' is 0; it must be 1 to 4096"),
+        ({"workers": -1}, "'workers' is -1; it must be 0 to 1024"),
+        ({"threads": 0}, "'threads' is 0; it must be 1 to 1024"),
+        ({"maxBodyBytes": 1.5}, "'maxBodyBytes' must be a whole number"),
+        ({"maxUploadBytes": None}, "'maxUploadBytes' must be a whole number"),
+        ({"traffic": 10}, "'traffic' must be a JSON object"),
+        ({"traffic": {"9": 1}}, "'traffic' has '9', which is no label's name"),
+        ({"traffic": {"a": "1"}}, "'traffic' must give 'a' a number"),
+        ({"traffic": {"a": True}}, "'traffic' must give 'a' a number"),
+        ({"traffic": {"a": -1}}, "'traffic' gives 'a' -1 %; it must be 0 to 100"),
+        ({"traffic": {"a": 60, "b": 50}}, "'traffic' gives more than 100 % in all"),
+        ({"shadow": "a/b"}, "'shadow' is 'a/b', which is no label's name"),
+        ({"preload": "mnist"}, "'preload' must be a list of model names"),
+        ({"preload": ["a/b"]}, "'preload' has 'a/b', which is no model's name"),
+        ({"preload": [1]}, "'preload' must be a list of model names"),
+        ({"verbose": 3}, "'verbose' is 3; it must be 0 to 2"),
     ],
 )
 def test_a_wrong_key_is_one_sentence_that_names_it(content, sentence):
@@ -89,3 +125,140 @@ def test_a_file_that_is_no_json_object_is_one_sentence(content, tmp_path, monkey
 def test_a_named_file_that_is_missing_is_an_error():
     with pytest.raises(ConfigError, match="TFAAS_CONFIG names /nowhere/config.json"):
         load_config({"TFAAS_CONFIG": "/nowhere/config.json"})
+
+
+# -- variables and flags --------------------------------------------------------------
+
+# A value of each key that is not its default: as text, as JSON, and in Config.
+OTHERS = {
+    "port": ("0", 0, 0),
+    "host": ("0.0.0.0", "0.0.0.0", "0.0.0.0"),
+    "model_dir": ("m", "m", Path("m")),
+    "base": ("tfaas", "tfaas", "/tfaas"),
+    "static_dir": ("s", "s", "s"),
+    "config_proto": ("p", "p", "p"),
+    "server_key": ("k.pem", "k.pem", "k.pem"),
+    "server_crt": ("c.pem", "c.pem", "c.pem"),
+    "rate": ("100-s", "100-s", "100-s"),
+    "verbose": ("2", 2, 2),
+    "log_file": ("log", "log", "log"),
+    "log_format": ("json", "json", "json"),
+    "access_log": ("false", False, False),
+    "monit_record": ("1", True, True),
+    "tracing": ("true", True, True),
+    "cache_limit": ("3", 3, 3),
+    "cache_bytes": ("1000", 1000, 1000),
+    "keep_versions": ("0", 0, 0),
+    "traffic": ('{"canary": 10}', {"canary": 10}, {"canary": 10.0}),
+    "shadow": ("canary", "canary", "canary"),
+    "preload": ("a, b", ["a", "b"], ("a", "b")),
+    "onnx": ("off", "off", "off"),
+    "provider": ("cpu", "cpu", "cpu"),
+    "max_batch_size": ("64", 64, 64),
+    "workers": ("4", 4, 4),
+    "threads": ("2", 2, 2),
+    "max_body_bytes": ("5", 5, 5),
+    "max_upload_bytes": ("6", 6, 6),
+}
+ALL = Config(**{name: value for name, (_, _, value) in OTHERS.items()})
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_this_test_knows_every_key():
+    assert set(OTHERS) == {f.name for f in fields(Config)}
+    assert all(getattr(ALL, name) != getattr(Config(), name) for name in OTHERS)
+
+
+def test_every_key_can_be_set_in_the_file(folder):
+    content = {key(name): value for name, (_, value, _) in OTHERS.items()}
+    (folder / "config.json").write_text(json.dumps(content))
+    settings = load_settings({})
+    assert settings.config == ALL
+    assert set(settings.sources.values()) == {"config.json"}
+
+
+def test_every_key_can_be_set_by_a_variable(folder):
+    environ = {variable(name): text for name, (text, _, _) in OTHERS.items()}
+    settings = load_settings(environ)
+    assert settings.config == ALL
+    assert settings.sources["model_dir"] == "$TFAAS_MODEL_DIR"
+
+
+def test_every_key_can_be_set_by_a_flag(folder):
+    flags = {name: parse(name, text) for name, (text, _, _) in OTHERS.items()}
+    settings = load_settings({}, flags)
+    assert settings.config == ALL
+    assert settings.sources["model_dir"] == "--model-dir"
+
+
+def test_a_flag_goes_before_a_variable_and_that_before_the_file(folder):
+    (folder / "config.json").write_text('{"port": 1, "threads": 1, "workers": 1}')
+    environ = {"TFAAS_THREADS": "2", "TFAAS_WORKERS": "2"}
+    settings = load_settings(environ, {"workers": 3})
+    config = settings.config
+    assert (config.port, config.threads, config.workers) == (1, 2, 3)
+    assert dict(settings.sources) == {
+        **{f.name: "default" for f in fields(Config)},
+        "port": "config.json",
+        "threads": "$TFAAS_THREADS",
+        "workers": "--workers",
+    }
+
+
+def test_a_value_that_is_overridden_must_be_right_all_the_same(folder):
+    (folder / "config.json").write_text('{"port": "x"}')
+    with pytest.raises(ConfigError, match="^config.json: 'port' must be a whole"):
+        load_settings({}, {"port": 1})
+
+
+def test_key_and_certificate_may_come_from_two_places(folder):
+    (folder / "config.json").write_text('{"serverKey": "k.pem"}')
+    config = load_settings({"TFAAS_SERVER_CRT": "c.pem"}).config
+    assert (config.server_key, config.server_crt) == ("k.pem", "c.pem")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("TFAAS_PORT", "x", "^[$]TFAAS_PORT must be a whole number"),
+        ("TFAAS_PORT", "tcp", "^[$]TFAAS_PORT must be a whole number"),
+        ("TFAAS_TRACING", "yes", "^[$]TFAAS_TRACING must be true or false"),
+        ("TFAAS_TRAFFIC", "canary", "^[$]TFAAS_TRAFFIC must be a JSON object"),
+        ("TFAAS_PRELOAD", "a/b", "^[$]TFAAS_PRELOAD has 'a/b'"),
+        ("TFAAS_THREAD", "1", "[$]TFAAS_THREAD, did you mean 'TFAAS_THREADS'"),
+        ("TFAAS_MODELDIR", "m", "did you mean 'TFAAS_MODEL_DIR'"),
+    ],
+)
+def test_a_wrong_variable_is_one_sentence_that_names_it(folder, name, text, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        load_settings({name: text})
+
+
+def test_what_kubernetes_sets_beside_a_service_named_tfaas_is_passed_over(folder):
+    """For a Service that is named tfaas, in every container of its namespace."""
+    environ = {
+        "TFAAS_SERVICE_HOST": "10.0.0.11",
+        "TFAAS_SERVICE_PORT": "8083",
+        "TFAAS_SERVICE_PORT_HTTP": "8083",
+        "TFAAS_PORT": "tcp://10.0.0.11:8083",
+        "TFAAS_PORT_8083_TCP": "tcp://10.0.0.11:8083",
+        "TFAAS_PORT_8083_TCP_PROTO": "tcp",
+        "TFAAS_PORT_8083_TCP_PORT": "8083",
+        "TFAAS_PORT_8083_TCP_ADDR": "10.0.0.11",
+    }
+    assert load_settings(environ).config == Config()
+
+
+def test_other_variables_are_nobodys_business(folder):
+    assert load_settings({"PORT": "1", "tfaas_port": "2"}).config == Config()
+
+
+def test_names_of_one_key():
+    assert key("max_body_bytes") == "maxBodyBytes"
+    assert variable("max_body_bytes") == "TFAAS_MAX_BODY_BYTES"
+    assert option("max_body_bytes") == "--max-body-bytes"

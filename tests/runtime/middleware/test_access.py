@@ -152,13 +152,13 @@ def test_the_access_log_can_be_off(serve):
     assert lines() == []
 
 
-def test_a_content_length_that_is_no_number_is_no_reason_to_fail(serve):
+def test_a_content_length_that_is_no_number_is_refused_and_logged(serve):
     client, lines = serve(log_format="json")
     environ = create_environ("/models")
     environ["CONTENT_LENGTH"] = "x"
     client.app(environ, lambda status, headers: None)
     fields = json.loads(lines()[0])
-    assert fields["status"] == 200
+    assert fields["status"] == 400
     assert "bytes_in" not in fields
 
 

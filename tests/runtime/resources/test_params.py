@@ -63,10 +63,10 @@ def test_params_are_read_by_version_and_label(client, published):
     [
         ("?version=3", 404, "no version 3"),
         ("?label=canary", 404, "no label 'canary'"),
-        ("?version=x", 400, "integer"),
+        ("?version=x", 400, "whole number"),
         ("?version=-1", 400, "version"),
         ("?version=" + "9" * 300, 400, "version"),
-        ("?version=1&label=canary", 400, "one of ?version= and ?label="),
+        ("?version=1&label=canary", 400, "'version' and 'label' are both there"),
     ],
 )
 def test_params_of_no_version_are_not_found(client, published, query, status, sentence):

@@ -1,0 +1,131 @@
+"""config.json's ``configProto``: TFaaS's session options, for TensorFlow 2.
+
+A process has one TensorFlow runtime, configured before its first use and once; so what
+is to be applied is kept here, and not with each model.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from runtime.config import ConfigError
+from runtime.errors import BackendError
+
+logger = logging.getLogger(__name__)
+
+# The fields of tensorflow.ConfigProto that tf.config can still do.
+APPLIED = frozenset(
+    {
+        "allow_soft_placement",
+        "device_count",
+        "gpu_options.allow_growth",
+        "gpu_options.visible_device_list",
+        "inter_op_parallelism_threads",
+        "intra_op_parallelism_threads",
+        "log_device_placement",
+    }
+)
+
+_content: bytes = b""
+
+
+def read_session_config(path: str) -> None:
+    """Keep a file's content for TensorFlow's first use; an empty path is no file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    global _content
+    try:
+        _content = Path(path).read_bytes() if path else b""
+    except OSError as ex:
+        raise ConfigError(
+            f"'configProto' is {path}, which cannot be read: {ex.strerror}"
+        ) from ex
+
+
+def apply_session_config(tensorflow: Any) -> None:
+    """Configure TensorFlow as the file says; once in a process.
+
+    Raises:
+        BackendError: the file holds no ConfigProto, or TensorFlow refuses it.
+    """
+    if _content:
+        _apply(tensorflow, _content)
+
+
+@functools.cache
+def _apply(tensorflow: Any, content: bytes) -> None:
+    from google.protobuf.message import DecodeError
+
+    try:
+        proto = tensorflow.compat.v1.ConfigProto.FromString(content)
+    except DecodeError as ex:
+        raise BackendError(
+            "the file of config.json's 'configProto' holds no serialized"
+            " tensorflow.ConfigProto"
+        ) from ex
+    try:
+        _configure(tensorflow.config, proto)
+        if proto.log_device_placement:
+            tensorflow.debugging.set_log_device_placement(True)
+    except (RuntimeError, ValueError) as ex:
+        raise BackendError(
+            f"TensorFlow refuses config.json's 'configProto': {ex}"
+        ) from ex
+    if ignored := [name for name in _fields(proto) if name not in APPLIED]:
+        logger.warning(
+            "configProto: TensorFlow 2 has no such options, and these have no effect:"
+            " %s",
+            ", ".join(ignored),
+        )
+
+
+def _configure(config: Any, proto: Any) -> None:
+    if proto.intra_op_parallelism_threads:
+        config.threading.set_intra_op_parallelism_threads(
+            proto.intra_op_parallelism_threads
+        )
+    if proto.inter_op_parallelism_threads:
+        config.threading.set_inter_op_parallelism_threads(
+            proto.inter_op_parallelism_threads
+        )
+    # What the file leaves out is False to protobuf, and stays as TensorFlow 2 has it:
+    # an operation that a GPU cannot run is placed on the CPU.
+    if proto.allow_soft_placement:
+        config.set_soft_device_placement(True)
+    gpus = config.list_physical_devices("GPU")
+    if listed := proto.gpu_options.visible_device_list:
+        wanted = [number.strip() for number in listed.split(",")]
+        names = [str(index) for index in range(len(gpus))]
+        if unknown := [number for number in wanted if number not in names]:
+            raise ValueError(
+                f"visible_device_list names GPU {unknown[0]}, and there are {len(gpus)}"
+            )
+        gpus = [gpus[int(number)] for number in wanted]
+    if "GPU" in proto.device_count:
+        gpus = gpus[: proto.device_count["GPU"]]
+    config.set_visible_devices(gpus, "GPU")
+    if proto.gpu_options.allow_growth:
+        for gpu in gpus:
+            config.experimental.set_memory_growth(gpu, True)
+    if (count := proto.device_count.get("CPU", 1)) > 1:
+        (cpu, *_) = config.list_physical_devices("CPU")
+        config.set_logical_device_configuration(
+            cpu, [config.LogicalDeviceConfiguration()] * count
+        )
+
+
+def _fields(message: Any, prefix: str = "") -> Iterator[str]:
+    """The fields that are set, by their dotted names."""
+    for field, value in message.ListFields():
+        name = prefix + field.name
+        is_message = hasattr(value, "ListFields")
+        if is_message and any(known.startswith(f"{name}.") for known in APPLIED):
+            yield from _fields(value, f"{name}.")
+        else:
+            yield name

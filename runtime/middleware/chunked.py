@@ -1,0 +1,53 @@
+"""Bodies whose length the client does not say: Transfer-Encoding: chunked."""
+
+from __future__ import annotations
+
+import io
+
+import falcon
+
+from bundle.errors import TooLarge
+
+# Read at a time; a body may be far shorter than its limit.
+_PIECE = 1 << 16
+
+
+class ChunkedBodies:
+    """Reads a body of unknown length whole, so that each resource finds its length.
+
+    waitress does so by itself; granian and others give such a body without a
+    Content-Length, and Falcon's ``bounded_stream`` is empty then. A resource that reads
+    what comes as it comes says so by ``reads_as_it_comes = True``, and sets its own
+    bounds.
+
+    Args:
+        max_bytes: of such a body.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+
+    def process_resource(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,
+        params: dict[str, object],
+    ) -> None:
+        """Read the body, once it is known that a route takes it.
+
+        Raises:
+            TooLarge: the body is above its limit.
+        """
+        if req.content_length is not None or "HTTP_TRANSFER_ENCODING" not in req.env:
+            return
+        if getattr(resource, "reads_as_it_comes", False):
+            return
+        body = io.BytesIO()
+        while piece := req.stream.read(_PIECE):
+            if body.tell() + len(piece) > self._max_bytes:
+                raise TooLarge(f"the body is larger than {self._max_bytes} bytes")
+            body.write(piece)
+        req.env["CONTENT_LENGTH"] = str(body.tell())
+        body.seek(0)
+        req.stream = req.env["wsgi.input"] = body

@@ -1,0 +1,355 @@
+"""`runtime serve`: its processes, signals, TLS, and bodies under both servers."""
+
+import contextlib
+import json
+import signal
+import socket
+import ssl
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+
+from tests.end_to_end.conftest import PATIENCE, RUNTIME, WAITRESS, run, serving
+from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
+from tests.forms import form, png
+
+IMAGE = png([[1, 2], [3, 4]])
+BODY, HEADERS = form(image=IMAGE, model="linear")
+ANSWER = [1, 2, 7]
+SERVERS = [WAITRESS, RUNTIME]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A working folder with a store of one small model."""
+    write_bundle(tmp_path / "models" / "linear" / "1")
+    configure(tmp_path)
+    return tmp_path
+
+
+def configure(folder, **settings):
+    # Without it waitress does not tell its address.
+    (folder / "config.json").write_text(json.dumps({"verbose": 1, **settings}))
+
+
+def predict(url, **options):
+    return httpx.post(
+        f"{url}/predict/image",
+        content=BODY,
+        headers=HEADERS,
+        timeout=PATIENCE,
+        **options,
+    )
+
+
+def connect(url):
+    address = urlsplit(url)
+    return socket.create_connection((address.hostname, address.port), PATIENCE)
+
+
+def head(path, *headers, method="POST"):
+    lines = (f"{method} {path} HTTP/1.1", "Host: x", "Connection: close", *headers)
+    return "".join(f"{line}\r\n" for line in (*lines, "")).encode()
+
+
+def rest_of(client):
+    """All that comes until the server closes; its last reply's status, and its JSON."""
+    received = b""
+    while piece := client.recv(1 << 16):
+        received += piece
+    *_, last = received.split(b"HTTP/1.1 ")
+    start, _, body = last.partition(b"\r\n\r\n")
+    return int(start[:3]), json.loads(body) if body else None
+
+
+# -- bodies ---------------------------------------------------------------------------
+
+
+def chunked(body, size=7):
+    """A body in chunks; the parser must not care where they end."""
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in (*pieces, b""))
+
+
+@pytest.mark.parametrize("command", SERVERS)
+def test_bodies_are_read_with_and_without_their_length(folder, command):
+    archive = tar_of(write_bundle(folder / "b", onnx_bytes=linear_onnx(WEIGHTS * 2)))
+    kind = f"Content-Type: {HEADERS['Content-Type']}"
+    with serving(command, folder) as server:
+        for length in (f"Content-Length: {len(BODY)}", "Transfer-Encoding: chunked"):
+            body = BODY if "Length" in length else chunked(BODY)
+            for expect in ((), ("Expect: 100-continue",)):
+                with connect(server.url) as client:
+                    client.sendall(head("/predict/image", length, kind, *expect))
+                    if expect:
+                        assert client.recv(1 << 16).startswith(b"HTTP/1.1 100 ")
+                    client.sendall(body)
+                    assert rest_of(client) == (200, ANSWER)
+        with connect(server.url) as client:
+            coding = ("Transfer-Encoding: chunked", "Content-Encoding: gzip")
+            client.sendall(head("/upload", *coding) + chunked(archive, 1000))
+            assert rest_of(client)[1]["version"] == 2
+        assert predict(server.url).json() == [2 * score for score in ANSWER]
+
+
+@pytest.mark.parametrize("command", SERVERS)
+def test_bodies_above_their_limit_are_refused_with_and_without_their_length(
+    folder, command
+):
+    configure(folder, maxBodyBytes=1000)
+    body, headers = form(image=b"x" * 5000, model="linear")
+    kind = f"Content-Type: {headers['Content-Type']}"
+    with serving(command, folder) as server:
+        for length in (f"Content-Length: {len(body)}", "Transfer-Encoding: chunked"):
+            with connect(server.url) as client:
+                sent = body if "Length" in length else chunked(body, 1000)
+                client.sendall(head("/predict/image", length, kind) + sent)
+                status, reply = rest_of(client)
+            assert status == 413
+            assert reply == {"error": "the body is larger than 1000 bytes"}
+
+
+@pytest.mark.parametrize("command", SERVERS)
+def test_a_body_that_is_cut_short_is_no_upload(folder, command):
+    archive = tar_of(write_bundle(folder / "b"))
+    with serving(command, folder) as server:
+        for start in (
+            head("/upload", f"Content-Length: {len(archive)}") + archive[:200],
+            head("/upload", "Transfer-Encoding: chunked") + chunked(archive)[:200],
+        ):
+            with connect(server.url) as client:
+                client.sendall(start)
+        assert predict(server.url).headers["X-Model-Version"] == "1"
+    assert [path.name for path in (folder / "models" / "linear").iterdir()] == ["1"]
+
+
+@pytest.mark.parametrize("command", SERVERS)
+def test_files_and_heads_are_sent_as_they_are(folder, command):
+    content = (folder / "models" / "linear" / "1" / "model.onnx").read_bytes()
+    path = "download/linear/model.onnx"
+    with serving(command, folder) as server:
+        for method in ("GET", "HEAD"):
+            reply = httpx.request(method, f"{server.url}/{path}", timeout=PATIENCE)
+            assert reply.headers["Content-Length"] == str(len(content))
+            assert reply.content == (content if method == "GET" else b"")
+
+
+# -- processes ------------------------------------------------------------------------
+
+
+def served_by(server):
+    """How many connections each worker holds, while 32 clients hold one each."""
+    with contextlib.ExitStack() as stack:
+        clients = [
+            stack.enter_context(httpx.Client(timeout=PATIENCE)) for _ in range(32)
+        ]
+        with ThreadPoolExecutor(8) as pool:
+            replies = list(pool.map(lambda c: c.get(f"{server.url}/models"), clients))
+        assert {reply.status_code for reply in replies} == {200}
+        port = urlsplit(server.url).port
+        return [
+            sum(
+                1
+                for connection in worker.net_connections("tcp")
+                if connection.status == psutil.CONN_ESTABLISHED
+                and connection.laddr.port == port
+            )
+            for worker in server.workers()
+        ]
+
+
+def test_workers_share_one_port(folder):
+    with serving(f"{RUNTIME} --workers 3", folder) as server:
+        held = served_by(server)
+        assert (len(held), sum(held)) == (3, 32)
+        assert sum(1 for connections in held if connections) > 1
+
+
+def test_a_worker_that_is_killed_is_replaced(folder):
+    with serving(f"{RUNTIME} --workers 2", folder) as server:
+        # More than granian's own patience, and the parent all the while the same.
+        for _ in range(3):
+            killed = server.workers()
+            for worker in killed:
+                worker.kill()
+            psutil.wait_procs(killed, PATIENCE)
+            # It waits in the socket's queue for whoever comes.
+            assert predict(server.url).json() == ANSWER
+        assert server.process.poll() is None
+    log = (folder / "server.log").read_text()
+    assert "a worker process was killed by SIGKILL; another takes its place" in log
+
+
+def test_no_worker_outlives_its_parent(folder):
+    with serving(f"{RUNTIME} --workers 2", folder) as server:
+        workers = server.workers()
+        assert len(workers) == 2
+        metrics = workers[0].environ()["PROMETHEUS_MULTIPROC_DIR"]
+        server.kill()
+        assert psutil.wait_procs(workers, PATIENCE)[1] == []
+        run(f"test ! -e {metrics}", folder)
+
+
+def test_the_parent_loads_no_engine(folder):
+    with serving(RUNTIME, folder) as server:
+        predict(server.url)
+        parent = psutil.Process(server.process.pid)
+        assert not any("onnxruntime" in m.path for m in parent.memory_maps())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_server_that_is_told_to_end_answers_what_it_holds(folder, number):
+    with serving(RUNTIME, folder) as server, connect(server.url) as client:
+        workers = server.workers()
+        kind = f"Content-Type: {HEADERS['Content-Type']}"
+        length = f"Content-Length: {len(BODY)}"
+        expect = "Expect: 100-continue"
+        client.sendall(head("/predict/image", length, kind, expect))
+        # The worker has begun to read it.
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 100 ")
+        # A terminal, or a process manager, tells every process, and some twice.
+        for process in (psutil.Process(server.process.pid), *workers):
+            process.send_signal(number)
+        wait_until_refused(server.url)
+        client.sendall(BODY)
+        assert rest_of(client) == (200, ANSWER)
+        assert server.process.wait(PATIENCE) == 0
+        assert psutil.wait_procs(workers, PATIENCE)[1] == []
+
+
+def wait_until_refused(url):
+    while True:
+        # Reset: it came while the queue was being closed.
+        with contextlib.suppress(ConnectionResetError):
+            try:
+                connect(url).close()
+            except ConnectionRefusedError:
+                return
+
+
+def test_an_impatient_end_waits_for_nobody(folder):
+    with serving(RUNTIME, folder) as server, connect(server.url) as client:
+        client.sendall(head("/predict/image", "Content-Length: 9", "Content-Type: x"))
+        server.process.send_signal(signal.SIGINT)
+        wait_until_refused(server.url)
+        server.process.send_signal(signal.SIGINT)
+        server.process.wait(PATIENCE)
+
+
+def test_a_port_that_is_taken_is_a_sentence(folder):
+    with serving(RUNTIME, folder) as server:
+        port = urlsplit(server.url).port
+        output = run(f"runtime serve --port {port}", folder, code=1)
+    assert output == (
+        f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ("--models-dir /dev/null", "'modelDir' is /dev/null, which is not a folder"),
+        ("--log-file no/log", "'logFile' is no/log, which cannot be written"),
+        ("--config-proto no.pb", "'configProto' is no.pb, which cannot be read"),
+        ("--server-key no --server-crt no", "'serverKey' is no, which cannot be read"),
+        (
+            "--server-key config.json --server-crt config.json",
+            "'serverKey' config.json and 'serverCrt' config.json are no pair",
+        ),
+    ],
+)
+def test_what_a_worker_cannot_start_with_is_one_sentence(folder, flags, sentence):
+    output = run(f"{RUNTIME} --workers 2 {flags}", folder, code=2)
+    assert output.startswith(f"Error: {sentence}")
+    assert output.count("\n") == 1
+
+
+def test_a_worker_that_dies_at_its_start_is_not_started_forever(folder):
+    # What breaks a worker where Python looks first; the parent has no falcon.
+    (folder / "falcon.py").write_text("import os; os.abort()\n")
+    output = run(f"PYTHONPATH=.:$PYTHONPATH {RUNTIME}", folder, code=1)
+    assert "a worker process was killed by SIGABRT before it could serve" in output
+    assert "http://" not in output
+
+
+def test_a_quiet_server_says_one_line(folder):
+    with serving(
+        f"{RUNTIME} --workers 2 --verbose 0 --no-access-log", folder
+    ) as server:
+        assert predict(server.url).json() == ANSWER
+        port = urlsplit(server.url).port
+        server.process.terminate()
+        assert server.process.wait(PATIENCE) == 0
+    assert (folder / "server.log").read_text() == (
+        f"serving models/ (1 models) on http://127.0.0.1:{port}/"
+        "  (2 workers; Ctrl-C stops)\n"
+    )
+
+
+def test_the_workers_counters_meet_in_a_folder_that_goes_with_them(folder):
+    with serving(f"{RUNTIME} --workers 2", folder) as server:
+        variable = "PROMETHEUS_MULTIPROC_DIR"
+        folders = {worker.environ()[variable] for worker in server.workers()}
+        (metrics,) = folders
+        run(f"test -d {metrics}", folder)
+        server.process.terminate()
+        assert server.process.wait(PATIENCE) == 0
+        run(f"test ! -e {metrics}", folder)
+
+
+def test_settings_are_shown_without_serving(folder):
+    configure(folder, port=1234)
+    output = run("TFAAS_THREADS=3 runtime serve --print-config --json", folder)
+    assert json.loads(output)["port"] == {"value": 1234, "source": "config.json"}
+    assert json.loads(output)["threads"] == {"value": 3, "source": "$TFAAS_THREADS"}
+
+
+# -- TLS ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def certified(folder):
+    """The same folder, with a key and its certificate for this machine."""
+    run(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+        " -keyout key.pem -out crt.pem -days 2 -subj /CN=localhost"
+        " -addext subjectAltName=IP:127.0.0.1",
+        folder,
+    )
+    return folder
+
+
+SECURE = f"{RUNTIME} --server-key key.pem --server-crt crt.pem"
+
+
+def test_tls_is_spoken_with_a_key_and_its_certificate(certified):
+    trusting = ssl.create_default_context(cafile=certified / "crt.pem")
+    with serving(SECURE, certified) as server:
+        assert server.url.startswith("https://")
+        assert predict(server.url, verify=trusting).json() == ANSWER
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            predict(server.url)
+        with pytest.raises(httpx.RemoteProtocolError):
+            predict(server.url.replace("https", "http"))
+        spoken = [is_spoken(server.url, v) for v in ("tls1_1", "tls1_2", "tls1_3")]
+        assert spoken == [False, True, True]
+
+
+def is_spoken(url, version):
+    """Whether a client that speaks this version alone is understood."""
+    output = run(
+        f"openssl s_client -connect {urlsplit(url).netloc} -{version}"
+        " -cipher ALL:@SECLEVEL=0 < /dev/null 2>&1 || true",
+        "/",
+    )
+    return "BEGIN CERTIFICATE" in output
+
+
+def test_waitress_does_not_answer_in_clear_text_where_tls_is_wanted(certified):
+    configure(certified, serverKey="key.pem", serverCrt="crt.pem")
+    output = run(WAITRESS, certified, code=1)
+    assert "only `runtime serve` speaks TLS" in output
+    assert "Traceback" not in output

@@ -1,0 +1,86 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime.backends.session_config import read_session_config
+from runtime.config import ConfigError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# TensorFlow is configured once in a process, so each case has one of its own.
+SCRIPT = """
+import logging, pathlib, sys
+import tensorflow as tf
+from runtime.backends.session_config import apply_session_config, read_session_config
+from runtime.errors import BackendError
+logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
+path = pathlib.Path(sys.argv[1])
+{write}
+read_session_config(str(path))
+try:
+    for _ in range(2):  # the second model finds it applied
+        apply_session_config(tf)
+        tf.constant(1)
+except BackendError as ex:
+    print("refused:", ex)
+threads = tf.config.threading
+print(threads.get_intra_op_parallelism_threads(),
+      threads.get_inter_op_parallelism_threads(),
+      len(tf.config.list_logical_devices("CPU")))
+"""
+WRITE = """
+proto = tf.compat.v1.ConfigProto({fields})
+path.write_bytes(proto.SerializeToString())
+"""
+
+
+def applied(tmp_path, write):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(write=write), tmp_path / "proto"],
+        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "HOME": "/"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.tensorflow
+def test_threads_and_devices_are_set_and_the_rest_is_named_once(tmp_path):
+    fields = (
+        "intra_op_parallelism_threads=3, inter_op_parallelism_threads=2,"
+        "allow_soft_placement=True, device_count={'CPU': 2, 'GPU': 0},"
+        "gpu_options=dict(allow_growth=True, per_process_gpu_memory_fraction=0.5),"
+        "operation_timeout_in_ms=7"
+    )
+    warning, threads = applied(tmp_path, WRITE.format(fields=fields))
+    assert warning == (
+        "WARNING configProto: TensorFlow 2 has no such options, and these have no"
+        " effect: gpu_options.per_process_gpu_memory_fraction, operation_timeout_in_ms"
+    )
+    assert threads == "3 2 2"
+
+
+@pytest.mark.tensorflow
+def test_a_gpu_that_is_not_there_is_a_sentence(tmp_path):
+    fields = "gpu_options=dict(visible_device_list='7')"
+    assert applied(tmp_path, WRITE.format(fields=fields))[0] == (
+        "refused: TensorFlow refuses config.json's 'configProto': visible_device_list"
+        " names GPU 7, and there are 0"
+    )
+
+
+@pytest.mark.tensorflow
+def test_a_file_that_is_no_config_proto_is_a_sentence(tmp_path):
+    assert applied(tmp_path, "path.write_bytes(b'{\"port\": 1}')")[0] == (
+        "refused: the file of config.json's 'configProto' holds no serialized"
+        " tensorflow.ConfigProto"
+    )
+
+
+def test_a_missing_file_is_told_at_the_start(tmp_path):
+    with pytest.raises(ConfigError, match="'configProto' is .*: No such file"):
+        read_session_config(str(tmp_path / "nothing"))

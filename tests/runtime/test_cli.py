@@ -1,0 +1,96 @@
+import json
+from dataclasses import fields
+
+import pytest
+from click.testing import CliRunner
+
+from runtime.cli import main
+from runtime.config import Config, option
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    """A function: `runtime serve` with these arguments, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("TFAAS_CONFIG", "TFAAS_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    return lambda *arguments, **options: CliRunner().invoke(
+        main, ["serve", *arguments], **options
+    )
+
+
+def shown(result):
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_every_key_is_a_flag_with_its_line_and_default_in_the_help(serve):
+    text = " ".join(serve("--help", env={"COLUMNS": "200"}).output.split())
+    for field in fields(Config):
+        assert option(field.name) in text
+        assert field.metadata["what"] in text
+    assert "[8083]" in text
+    assert "[1073741824]" in text
+
+
+def test_settings_are_shown_with_their_sources(serve, tmp_path):
+    (tmp_path / "config.json").write_text('{"threads": 3}')
+    settings = shown(
+        serve(
+            "--print-config",
+            "--json",
+            "--workers=2",
+            "--no-access-log",
+            "--traffic",
+            '{"canary": 10}',
+            "--preload=a,b",
+            env={"TFAAS_PORT": "99"},
+        )
+    )
+    assert settings["threads"] == {"value": 3, "source": "config.json"}
+    assert settings["workers"] == {"value": 2, "source": "--workers"}
+    assert settings["accessLog"] == {"value": False, "source": "--access-log"}
+    assert settings["traffic"]["value"] == {"canary": 10}
+    assert settings["preload"]["value"] == ["a", "b"]
+    assert settings["port"] == {"value": 99, "source": "$TFAAS_PORT"}
+    assert settings["modelDir"] == {"value": "models", "source": "default"}
+    assert len(settings) == len(fields(Config))
+
+
+def test_what_is_shown_as_json_is_a_config(serve, tmp_path):
+    settings = shown(serve("--print-config", "--json", "--port=7"))
+    values = {name: setting["value"] for name, setting in settings.items()}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    again = shown(serve("--print-config", "--json"))
+    assert {name: setting["value"] for name, setting in again.items()} == values
+
+
+def test_people_get_a_table(serve):
+    output = serve("--print-config", "--host=[::1]", "--traffic", '{"a": 1}').output
+    rows = {line.split()[0]: line.split()[1:] for line in output.splitlines()}
+    assert rows["host"] == ["[::1]", "--host"]
+    assert rows["traffic"] == ['{"a":', "1.0}", "--traffic"]
+    assert rows["base"] == ["default"]
+
+
+def test_the_original_name_of_the_stores_flag_is_kept(serve):
+    for flag in ("--models-dir", "--model-dir"):
+        settings = shown(serve("--print-config", "--json", flag, "elsewhere"))
+        assert settings["modelDir"]["value"] == "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--port", "x"], "--port must be a whole number"),
+        (["--port", "70000"], "--port is 70000; it must be 0 to 65535"),
+        (["--onnx", "never"], "--onnx is 'never'; it must be one of prefer"),
+        (["--server-key", "k"], "'serverKey' is set and 'serverCrt' is not"),
+        (["--prot", "1"], "No such option '--prot'"),
+        (["--json"], "--json is how --print-config shows"),
+    ],
+)
+def test_a_wrong_flag_is_one_sentence(serve, arguments, sentence):
+    result = serve(*arguments)
+    assert result.exit_code == 2
+    assert sentence in result.output
