@@ -54,6 +54,8 @@ def set_up_logs(config: Config) -> None:
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[config.verbose]
     for name in LOGGERS:
         _direct(logging.getLogger(name), level, handler)
+    # It says where it listens, whatever ``verbose`` is; of requests it says nothing.
+    logging.getLogger("waitress").setLevel(min(level, logging.INFO))
     # waitress tells of each request that waits; that is what its queue is for.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     # Requests are told of whatever ``verbose`` is; those for health, at DEBUG.

@@ -255,3 +255,9 @@ def test_a_name_that_is_no_text_can_be_logged(tmp_path):
     lines = set_up(tmp_path)
     logger.warning("a file %s", os.fsdecode(b"\xff"))
     assert lines()[0].endswith("a file \\udcff")
+
+
+def test_waitress_says_where_it_listens_whatever_verbose_is():
+    set_up_logs(Config(verbose=0))
+    assert logging.getLogger("waitress").isEnabledFor(logging.INFO)
+    assert not logging.getLogger("runtime").isEnabledFor(logging.INFO)
