@@ -408,7 +408,8 @@ def test_a_form_cannot_name_another_folder(service):
     files = frozen_form(service.folder, "../evil")
     reply = service.post("/upload", data={"name": "../evil"}, files=files)
     assert reply.status_code in (400, 422)
-    assert not list(service.folder.parent.rglob("evil*"))
+    assert not list(service.folder.rglob("evil*"))
+    assert not (service.folder.parent / "evil").exists()
 
 
 def test_a_name_used_again_serves_the_new_weights(service, tmp_path):
