@@ -232,7 +232,9 @@ def _preprocess(content: object) -> Preprocess:
             # NaN is in no range, and is refused too.
             or not -_FLOAT32_MAX <= number <= _FLOAT32_MAX
         ):
-            raise BundleError(f"{FILE_NAME}: 'preprocess.{key}' must be a number")
+            raise BundleError(
+                f"{FILE_NAME}: 'preprocess.{key}' must be a number that float32 holds"
+            )
     if values.get("resize", "bilinear") not in get_args(Resize):
         raise BundleError(
             f"{FILE_NAME}: 'preprocess.resize' must be one of"

@@ -33,6 +33,7 @@ logger = logging.getLogger(__name__)
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 # A label stands in URLs where a number may, too: so it begins with a letter.
 LABEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
+LABEL_RULE = "a letter, then up to 62 letters, digits, '_', '-' or '.'"
 # The label whose version serves who asks for none.
 STABLE = "stable"
 _LABELS = ".labels"
@@ -223,10 +224,7 @@ class ModelStore:
             StoreError: the disk would not.
         """
         if not LABEL_NAME.fullmatch(label):
-            raise ConflictError(
-                f"{label[:64]!r} is no name for a label: a letter, then up to 62"
-                " letters, digits, '_', '-' or '.'"
-            )
+            raise ConflictError(f"{label[:64]!r} is no name for a label: {LABEL_RULE}")
         with self._alone(name):
             self.version(name, number)
             folder = self.root / name / _LABELS

@@ -11,11 +11,11 @@ from typing import Any
 from bundle.archive import Limits, Readable, unpack
 from bundle.errors import BundleError, DomainError, ModelNotFound
 from bundle.folder import Bundle
-from bundle.store import ModelStore
+from bundle.store import LABEL_NAME, LABEL_RULE, ModelStore
 from runtime.backends import BackendOptions
 from runtime.base64_text import Base64Reader
 from runtime.bundle_form import Field, write_form
-from runtime.errors import BackendError
+from runtime.errors import BackendError, InvalidInput
 from runtime.model import Model, model_of
 from runtime.registry import ModelRegistry
 from runtime.revision import check_changes, write_revision
@@ -140,9 +140,11 @@ class Publisher:
         Raises:
             ModelNotFound: there is no such version.
             BundleError: it does not load.
-            ConflictError: ``label`` is no name for a label.
+            InvalidInput: ``label`` is no name for a label.
             StoreError: the disk is not writable.
         """
+        if not LABEL_NAME.fullmatch(label):
+            raise InvalidInput(f"{label[:64]!r} is no name for a label: {LABEL_RULE}")
         try:
             self._registry.get(ModelSpec(name, version=number))
         except (BackendError, BundleError) as ex:

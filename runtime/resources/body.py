@@ -18,6 +18,8 @@ from runtime.errors import InvalidInput
 from runtime.journey import Journey
 
 _CHUNK = 1 << 18
+# HTTP's word for a body that is not encoded.
+_PLAIN = "identity"
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,14 @@ def read_body(req: falcon.Request, max_bytes: int) -> bytes:
     Raises:
         InvalidInput: there is none, or less than the request says.
         TooLarge: it is above its limit.
+        HTTPUnsupportedMediaType: it is encoded.
     """
+    encoding = req.get_header("Content-Encoding") or _PLAIN
+    if encoding.lower() != _PLAIN:
+        raise falcon.HTTPUnsupportedMediaType(
+            description=f"Content-Encoding {encoding[:64]!r} is not taken here; send"
+            " the body as it is"
+        )
     _check_length(req, max_bytes)
     chunks = []
     # Falcon's bounded stream takes a short read for a whole one.

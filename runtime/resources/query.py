@@ -77,5 +77,7 @@ def _one_text(req: falcon.Request, given: Mapping[str, str], name: str) -> str |
 
 def _whole(name: str, text: str) -> int:
     if not _WHOLE.fullmatch(text):
-        raise InvalidInput(f"{name!r} is {text[:64]!r}; it must be a whole number")
+        raise InvalidInput(
+            f"{name!r} is {text[:64]!r}; it must be a whole number of 1 to 18 digits"
+        )
     return int(text)

@@ -232,7 +232,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"preprocess": {"scale": True}}, "'preprocess.scale' must be a number"),
     ({"preprocess": {"scale": math.nan}}, "'preprocess.scale' must be a number"),
     ({"preprocess": {"scale": math.inf}}, "'preprocess.scale' must be a number"),
-    ({"preprocess": {"scale": 1e39}}, "'preprocess.scale' must be a number"),
+    (
+        {"preprocess": {"scale": 1e39}},
+        "'preprocess.scale' must be a number that float32 holds",
+    ),
     ({"preprocess": {"scale": 10**400}}, "'preprocess.scale' must be a number"),
     ({"preprocess": {"offset": [0]}}, "'preprocess.offset' must be a number"),
     ({"preprocess": {"offset": -1e39}}, "'preprocess.offset' must be a number"),

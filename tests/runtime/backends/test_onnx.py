@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -156,3 +160,25 @@ def test_an_input_of_no_or_endless_numbers_is_refused(tmp_path, shape):
     path.write_bytes(serialize(graph))
     with pytest.raises(BackendError, match="it must hold 1 to 67108864 numbers"):
         open_onnx(path, BackendOptions(provider="cpu"))
+
+
+def test_nothing_is_kept_in_the_home_folder_to_be_sent_to_microsoft(path, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    # ONNX Runtime is silent by itself where these say that it is being tested.
+    testing = ("CI", "GITHUB_ACTIONS", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    environment = {k: v for k, v in os.environ.items() if k not in testing}
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import pathlib, sys;"
+            "from runtime.backends import BackendOptions;"
+            "from runtime.backends.onnx import open_onnx;"
+            "open_onnx(pathlib.Path(sys.argv[1]), BackendOptions(provider='cpu'))",
+            path,
+        ],
+        env=environment | {"HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+    )
+    assert list(home.iterdir()) == []

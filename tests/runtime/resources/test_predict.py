@@ -1,5 +1,6 @@
 """POST /predict: any of the others, by the content type."""
 
+import gzip
 import json
 
 import pytest
@@ -52,6 +53,22 @@ def test_another_type_is_told_what_to_send(client, kind):
     sentence = error_of(reply, 415)
     for taken in ("multipart/form-data", "application/json", "application/x-protobuf"):
         assert taken in sentence
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict/json", b'{"model": "rows", "values": [1, 2, 3]}'),
+        ("/predict/proto", row([1, 2, 3])),
+    ],
+)
+def test_an_encoded_body_is_not_taken(client, publish, path, body):
+    publish("rows", identity())
+    encoded = {"Content-Encoding": "gzip"}
+    reply = client.simulate_post(path, body=gzip.compress(body), headers=encoded)
+    assert "Content-Encoding 'gzip' is not taken here" in error_of(reply, 415)
+    plain = {"Content-Encoding": "Identity"}
+    assert client.simulate_post(path, body=body, headers=plain).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ def test_the_version_that_is_asked_for_answers(
         ("label=a", {"label": "b"}, "'label' is 'a' in the query and 'b' in the body"),
         ("top=1", {"top": "2"}, "'top' is '1' in the query"),
         ("version=1&version=2", {}, "the query has 'version' twice"),
-        ("version=one", {}, "'version' is 'one'; it must be a whole number"),
+        ("version=one", {}, "'version' is 'one'; it must be a whole number of 1 to"),
         ("version=", {}, "'version' is ''"),
         ("version=-1", {}, "'version' is '-1'"),
         ("", {"version": "1.0"}, "'version' is '1.0'"),
