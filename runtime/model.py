@@ -16,7 +16,7 @@ from bundle.errors import BundleError, ShapeError
 from bundle.folder import Bundle, Sample, open_bundle
 from bundle.preprocess import preprocess
 from bundle.staging import locked
-from bundle.store import Version
+from bundle.version import Version
 from runtime import metrics
 from runtime.backends import (
     MAX_NUMBERS,

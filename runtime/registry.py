@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from bundle.errors import BundleError, ModelNotFound, StoreError
-from bundle.store import ModelStore, Version
+from bundle.store import ModelStore
+from bundle.version import Version
 from runtime import metrics
 from runtime.errors import BackendError, ProviderError
 from runtime.model import RETRY_SECONDS, Model

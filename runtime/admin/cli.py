@@ -13,8 +13,8 @@ from click.core import ParameterSource
 
 from bundle.errors import DomainError, ModelNotFound, StoreError
 from bundle.params import MODEL_NAME
-from bundle.store import LABEL_NAME, STABLE
 from bundle.terminal import Failed, WrongInput, printable
+from bundle.version_labels import LABEL_NAME, STABLE
 from runtime.admin import Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
 from runtime.errors import BackendError, ProviderError
