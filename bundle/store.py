@@ -24,7 +24,7 @@ from bundle.params import MODEL_NAME
 from bundle.staging import Staging, locked, sync, sync_tree
 from bundle.trash import Trash
 from bundle.version import VERSION_NAME, Version, state_of
-from bundle.version_labels import LABEL_NAME, STABLE, VersionLabels
+from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE, VersionLabels
 
 logger = logging.getLogger(__name__)
 
@@ -170,10 +170,7 @@ class ModelStore:
             StoreError: the disk would not.
         """
         if not LABEL_NAME.fullmatch(label):
-            raise ConflictError(
-                f"{label[:64]!r} is no name for a label: a letter, then up to 62"
-                " letters, digits, '_', '-' or '.'"
-            )
+            raise ConflictError(f"{label[:64]!r} is no name for a label: {LABEL_RULE}")
         with self._alone(name):
             self.version(name, number)
             self._labels(name).write(label, number)

@@ -11,6 +11,7 @@ from bundle.staging import replace_file, sync
 
 # A label stands in URLs where a number may, too: so it begins with a letter.
 LABEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
+LABEL_RULE = "a letter, then up to 62 letters, digits, '_', '-' or '.'"
 # The label whose version serves who asks for none.
 STABLE = "stable"
 

@@ -14,7 +14,7 @@ from click.core import ParameterSource
 from bundle.errors import DomainError, ModelNotFound, StoreError
 from bundle.params import MODEL_NAME
 from bundle.terminal import Failed, WrongInput, printable
-from bundle.version_labels import LABEL_NAME, STABLE
+from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE
 from runtime.admin import Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
 from runtime.errors import BackendError, ProviderError
@@ -77,10 +77,7 @@ def _checked_label(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> str | None:
     if value is not None and not LABEL_NAME.fullmatch(value):
-        raise click.BadParameter(
-            f"{value!r} must be a letter, then up to 62 letters, digits, '_', '-' or"
-            " '.'"
-        )
+        raise click.BadParameter(f"{value!r} must be {LABEL_RULE}")
     return value
 
 

@@ -81,7 +81,7 @@ def test_a_label_that_cannot_be_set_is_not(
 @pytest.mark.parametrize("label", ["1", ".x", "-x", "a b"])
 def test_what_is_no_name_of_a_label_is_refused(client, published, label):
     reply = client.simulate_put(f"/models/linear/labels/{label}?version=1")
-    assert "no name for a label" in error_of(reply, 409)
+    assert "no name for a label" in error_of(reply, 400)
 
 
 def test_a_version_that_does_not_load_gets_no_label(client, published):
