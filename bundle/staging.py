@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import shutil
 import time
 import uuid
@@ -18,6 +19,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FOLDER_NAME = ".staging"
+
+# What staging and trash name their folders; whatever else lies there is somebody's.
+MADE = re.compile(r"[0-9a-f]{32}")
 
 # Two renames and their fsyncs take milliseconds; a disk that is busy, seconds.
 LOCK_SECONDS = 10.0
@@ -52,6 +56,8 @@ class Staging:
     def sweep(self) -> None:
         """Remove what crashed writers left."""
         for left in _folders(self._root):
+            if not MADE.fullmatch(left.name):
+                continue
             with suppress(OSError):
                 descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
                 try:
@@ -76,6 +82,8 @@ class Staging:
                 held.mkdir()
                 descriptor = os.open(held, os.O_RDONLY | os.O_DIRECTORY)
             except FileNotFoundError:
+                if self._root.is_symlink():  # to what is not there
+                    raise
                 continue
             except OSError:
                 with suppress(OSError):

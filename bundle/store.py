@@ -13,70 +13,20 @@ import contextlib
 import errno
 import logging
 import os
-import re
-import shutil
-import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.errors import ConflictError, ModelNotFound, StoreError
-from bundle.folder import ONNX, Bundle, open_bundle
+from bundle.folder import Bundle, open_bundle
 from bundle.manifest import verify_manifest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import MODEL_NAME
-from bundle.staging import Staging, locked, replace_file, sync, sync_tree
+from bundle.staging import Staging, locked, sync, sync_tree
+from bundle.trash import Trash
+from bundle.version import VERSION_NAME, Version, state_of
+from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE, VersionLabels
 
 logger = logging.getLogger(__name__)
-
-# No leading zero and nothing but digits, as Triton reads a repository.
-_VERSION = re.compile(r"[1-9][0-9]{0,17}")
-# A label stands in URLs where a number may, too: so it begins with a letter.
-LABEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
-LABEL_RULE = "a letter, then up to 62 letters, digits, '_', '-' or '.'"
-# The label whose version serves who asks for none.
-STABLE = "stable"
-_LABELS = ".labels"
-
-
-@dataclass(frozen=True)
-class Version:
-    """One version of one model, as it lies in the store.
-
-    Attributes:
-        number: 1, 2, 3 …; 0 is a flat TFaaS bundle put by hand at ``<name>/``.
-        state: differs whenever the folder is another one or gained or lost
-            model.onnx, also when a number is used again after a delete. Its second
-            number is when the folder last changed, in nanoseconds since 1970.
-    """
-
-    name: str
-    number: int
-    path: Path
-    state: tuple[int, ...]
-
-    def files(self) -> dict[str, Path]:
-        """The bundle's files by their names relative to its folder, sorted.
-
-        What begins with a dot is no part of it; nor are, beside a flat bundle, the
-        model's other versions.
-
-        Raises:
-            OSError: the folder is gone, or cannot be read.
-        """
-        found: dict[str, Path] = {}
-        for parent, folders, names in os.walk(self.path, onerror=_raise):
-            beside_versions = not self.number and Path(parent) == self.path
-            folders[:] = [
-                folder
-                for folder in folders
-                if not folder.startswith(".")
-                and not (beside_versions and _VERSION.fullmatch(folder))
-            ]
-            for path in (Path(parent, name) for name in names):
-                if not path.name.startswith(".") and path.is_file():
-                    found[path.relative_to(self.path).as_posix()] = path
-        return dict(sorted(found.items()))
 
 
 class ModelStore:
@@ -99,12 +49,12 @@ class ModelStore:
         self.root = root
         self._keep = keep
         self._staging = Staging(root)
-        self._trash = root / ".trash"
+        self._trash = Trash(root)
 
     def sweep(self) -> None:
         """Remove what crashes left in staging and trash; call it when starting."""
         self._staging.sweep()
-        shutil.rmtree(self._trash, ignore_errors=True)
+        self._trash.sweep()
 
     def names(self) -> list[str]:
         """Every model's name, sorted."""
@@ -136,7 +86,7 @@ class ModelStore:
         numbers = sorted(
             int(entry)
             for entry, is_dir in entries.items()
-            if is_dir and _VERSION.fullmatch(entry)
+            if is_dir and VERSION_NAME.fullmatch(entry)
         )
         return [0, *numbers] if PARAMS in entries else numbers
 
@@ -207,13 +157,9 @@ class ModelStore:
         if not MODEL_NAME.fullmatch(name):
             return {}
         try:
-            found = sorted(p.name for p in (self.root / name / _LABELS).iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
+            return self._labels(name).read_all()
         except OSError as ex:
             raise _store_error("read", ex) from ex
-        numbers = {label: self._read_label(name, label) for label in found}
-        return {label: n for label, n in numbers.items() if n is not None}
 
     def set_label(self, name: str, label: str, number: int) -> None:
         """Point a label to a version, or move it there.
@@ -227,12 +173,7 @@ class ModelStore:
             raise ConflictError(f"{label[:64]!r} is no name for a label: {LABEL_RULE}")
         with self._alone(name):
             self.version(name, number)
-            folder = self.root / name / _LABELS
-            with contextlib.suppress(FileExistsError):
-                folder.mkdir()
-            for left in folder.glob(".*"):  # by one that was killed here
-                left.unlink()
-            replace_file(folder / label, b"%d\n" % number)
+            self._labels(name).write(label, number)
         logger.info("%s label %s is version %d", name, label, number)
 
     def delete_label(self, name: str, label: str) -> int:
@@ -249,9 +190,7 @@ class ModelStore:
             number = self._read_label(name, label)
             if number is None:
                 raise ModelNotFound(f"model {name!r} has no label {label[:64]!r}")
-            folder = self.root / name / _LABELS
-            (folder / label).unlink()
-            sync(folder)
+            self._labels(name).delete(label)
         logger.info("%s label %s is deleted", name, label)
         return number
 
@@ -276,19 +215,15 @@ class ModelStore:
             raise _store_error("written", ex) from ex
 
     def _read_label(self, name: str, label: str) -> int | None:
-        if not MODEL_NAME.fullmatch(name) or not LABEL_NAME.fullmatch(label):
+        if not MODEL_NAME.fullmatch(name):
             return None
         try:
-            # Read on every request: without a buffer, that is four system calls.
-            path = self.root / name / _LABELS / label
-            with path.open("rb", buffering=0) as stream:
-                text = stream.read(20)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
+            return self._labels(name).read(label)
         except OSError as ex:
             raise _store_error("read", ex) from ex
-        # Put by hand and wrong, it is no label.
-        return int(text) if text.strip().isdigit() and len(text) < 20 else None
+
+    def _labels(self, name: str) -> VersionLabels:
+        return VersionLabels(self.root / name)
 
     def version(self, name: str, number: int) -> Version:
         """One version, by its number.
@@ -300,14 +235,16 @@ class ModelStore:
         if not MODEL_NAME.fullmatch(name):
             raise _no_model(name)
         folder = self.root / name
-        shown = str(number) if abs(number) < 10**18 else "of that number"  # as _VERSION
+        shown = (
+            str(number) if abs(number) < 10**18 else "of that number"
+        )  # as VERSION_NAME
         path = folder / shown if number else folder
         try:
             if number < 0:
                 raise FileNotFoundError
             if not number:
                 (path / PARAMS).stat()
-            return Version(name, number, path, _state(path))
+            return Version(name, number, path, state_of(path))
         except (FileNotFoundError, NotADirectoryError):
             if not self.versions(name):
                 raise _no_model(name) from None
@@ -343,7 +280,7 @@ class ModelStore:
                 check(bundle)
                 sync_tree(staged)
                 # A rename keeps it; afterwards, somebody may have deleted the model.
-                state = _state(staged)
+                state = state_of(staged)
                 number = self._publish(staged, bundle.params.name)
         except OSError as ex:
             raise _store_error("written", ex) from ex
@@ -359,7 +296,7 @@ class ModelStore:
             ModelNotFound: there is none of this name.
             StoreError: the disk would not.
         """
-        with self._graves() as bury, self._alone(name):
+        with self._trash.graves() as bury, self._alone(name):
             bury(self.root / name)
             sync(self.root)
         logger.info("deleted %s", name)
@@ -372,7 +309,7 @@ class ModelStore:
             ConflictError: a label points to it, or it is a flat bundle put by hand.
             StoreError: the disk would not.
         """
-        with self._graves() as bury, self._alone(name):
+        with self._trash.graves() as bury, self._alone(name):
             self.version(name, number)
             if not number:
                 raise ConflictError(
@@ -390,8 +327,7 @@ class ModelStore:
             bury(folder / str(number))
             sync(folder)
             if not self.versions(name):
-                # Of the labels, what is left there points to nothing.
-                shutil.rmtree(folder / _LABELS, ignore_errors=True)
+                self._labels(name).delete_all()
                 _remove_if_empty(folder)
         logger.info("deleted %s version %d", name, number)
 
@@ -400,7 +336,7 @@ class ModelStore:
         if not self._keep:
             return
         try:
-            with self._graves() as bury, self._alone(name):
+            with self._trash.graves() as bury, self._alone(name):
                 labelled = set(self.labels(name).values())
                 numbers = [n for n in self.versions(name) if n and n not in labelled]
                 for number in numbers[: -self._keep]:
@@ -412,41 +348,17 @@ class ModelStore:
         except StoreError as ex:  # what was published stays published
             logger.warning("%s: old versions cannot be deleted: %s", name, ex)
 
-    @contextlib.contextmanager
-    def _graves(self) -> Iterator[Callable[[Path], None]]:
-        """Give a function that takes a folder out of the store by ONE rename.
-
-        What it took is removed at the end, when nobody waits for the model's lock.
-        """
-        graves: list[Path] = []
-
-        def bury(folder: Path) -> None:
-            graves.append(self._trash / uuid.uuid4().hex)
-            while True:
-                with contextlib.suppress(FileExistsError):
-                    self._trash.mkdir()
-                try:
-                    folder.rename(graves[-1])
-                    return
-                except FileNotFoundError:
-                    # The end of another delete may have taken the trash away.
-                    if not folder.is_dir():
-                        raise
-
-        try:
-            yield bury
-        finally:
-            for grave in graves:
-                _remove_tree(grave)
-            if graves:
-                _remove_if_empty(self._trash)
-
     def _publish(self, staged: Path, name: str) -> int:
         folder = self.root / name
         number = 0
         while True:
             number = max(number, *self.versions(name), 0) + 1
             published = folder / str(number)
+            if not VERSION_NAME.fullmatch(published.name):
+                raise ConflictError(
+                    f"version {number - 1} of {name!r} is the highest number that a"
+                    " version may have; delete it, or publish under another name"
+                )
             try:
                 with contextlib.suppress(FileExistsError):
                     folder.mkdir()
@@ -457,8 +369,10 @@ class ModelStore:
                     continue
                 if ex.errno == errno.ENOTDIR and folder.is_dir():
                     continue
-                # Somebody deleted the whole model: from one again.
-                if ex.errno == errno.ENOENT and staged.is_dir():
+                # Somebody deleted the whole model: from one again. A link that was
+                # put there by hand, to what is not there, is in the way for good.
+                is_gone = ex.errno == errno.ENOENT and not folder.is_symlink()
+                if is_gone and staged.is_dir():
                     number = 0
                     continue
                 _remove_if_empty(folder)
@@ -475,34 +389,10 @@ class ModelStore:
             return number
 
 
-def _raise(error: OSError) -> None:
-    raise error
-
-
 def _no_model(name: str) -> ModelNotFound:
     return ModelNotFound(
         f"there is no model {name[:128]!r}; GET /models lists those there are"
     )
-
-
-def _state(folder: Path) -> tuple[int, ...]:
-    status = folder.stat()
-    try:
-        # The folder's own time is too coarse: it steps by 4 ms on Linux, and the
-        # exporter may add model.onnx within the step that somebody saw it without.
-        onnx = (folder / ONNX).stat()
-    except FileNotFoundError:
-        return (status.st_ino, status.st_mtime_ns)
-    return (status.st_ino, status.st_mtime_ns, onnx.st_ino, onnx.st_mtime_ns)
-
-
-def _remove_tree(folder: Path) -> None:
-    # Versions whose publication was under way may follow their model's folder into the
-    # grave, each behind the back of one turn.
-    for _ in range(100):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            break
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -54,4 +54,4 @@ class Base64Reader:
                 "the upload is not base64 text, and its Content-Encoding says base64;"
                 " make it with: base64 FILE"
             ) from ex
-        self._has_ended = text[:whole].endswith(b"=")
+        self._has_ended = self._has_ended or text[:whole].endswith(b"=")

@@ -16,7 +16,8 @@ from bundle.folder import open_bundle
 from bundle.params import read_params
 from bundle.parity import read_parity
 from bundle.staging import locked
-from bundle.store import ModelStore, Version
+from bundle.store import ModelStore
+from bundle.version import Version
 from runtime.backends import TensorSpec
 from runtime.model import Model
 from runtime.registry import ModelRegistry

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 
 from bundle.errors import DomainError
 from bundle.params import MODEL_NAME
-from bundle.store import LABEL_NAME
+from bundle.version_labels import LABEL_NAME
 
 FILE_NAME = "config.json"
 # Names another file than ./config.json, so that a service can start from any folder.

@@ -16,7 +16,7 @@ from bundle.errors import BundleError, ShapeError
 from bundle.folder import Bundle, Sample, open_bundle
 from bundle.preprocess import preprocess
 from bundle.staging import locked
-from bundle.store import Version
+from bundle.version import Version
 from runtime import metrics
 from runtime.backends import (
     MAX_NUMBERS,
@@ -24,7 +24,6 @@ from runtime.backends import (
     Backend,
     BackendOptions,
     Opened,
-    TensorSpec,
     check_inputs,
     has_free_axes,
     open_backend,
@@ -32,6 +31,12 @@ from runtime.backends import (
     zeros_of,
 )
 from runtime.errors import BackendError
+from runtime.fitness import (
+    check_labels,
+    check_same_tensors,
+    img_channels,
+    main_output,
+)
 from runtime.rows import check_features
 
 logger = logging.getLogger(__name__)
@@ -114,10 +119,10 @@ class Model:
         self._clock = clock
         self._lock = threading.Lock()
         self._is_counted = False
-        self.output = _main_output(bundle, self.backend.outputs)
-        _check_labels(bundle, self.output)
+        self.output = main_output(bundle, self.backend.outputs)
+        check_labels(bundle, self.output)
         check_features(bundle.params.features, self.backend.inputs)
-        self.img_channels = _img_channels(bundle, self.backend.inputs, self.output)
+        self.img_channels = img_channels(bundle, self.backend.inputs, self.output)
         self.answers_labels = bundle.frozen_graph is not None
         if self.img_channels:
             self._check_answers_images()
@@ -261,7 +266,7 @@ class Model:
                 return None
             try:
                 fallback = self._open_fallback()
-                _check_same_tensors(self.backend, fallback)
+                check_same_tensors(self.backend, fallback)
                 self._fallback = fallback
             except BackendError as ex:
                 logger.warning("%s: no fallback: %s", self.name, ex)
@@ -284,6 +289,11 @@ class Model:
         except BackendError:
             return  # the backend's own warm-up has said what there is to say
         shape = outputs[self.output.name].shape
+        if 0 in shape[1:]:
+            raise BundleError(
+                f"output {self.output.name!r} is empty: one image was answered with the"
+                f" shape {shape}"
+            )
         if not shape or shape[0] != (size or 1):
             raise BundleError(
                 f"output {self.output.name!r} has no batch axis: one image was answered"
@@ -301,7 +311,10 @@ class Model:
                 sample.images[chosen], sample.labels[chosen], strict=True
             ):
                 outputs, _ = self.run(self.to_input(image))
-                right += _best(outputs[self.output.name][0]) == label
+                answer = outputs[self.output.name]
+                if not answer.size:
+                    raise BundleError("an image of sample.npz is answered with nothing")
+                right += _best(answer[0]) == label
         except ShapeError as ex:
             raise BundleError(f"sample.npz is not of this model: {ex}") from ex
         return Tried(len(chosen), right)
@@ -376,81 +389,3 @@ def _size_bytes(bundle: Bundle, backend: Backend) -> int:
 def _has_free_batch(backend: Backend) -> bool:
     specs = (*backend.inputs, *backend.outputs)
     return all(spec.shape[:1] == (None,) for spec in specs)
-
-
-def _main_output(bundle: Bundle, outputs: tuple[TensorSpec, ...]) -> TensorSpec:
-    """The output that image predictions answer with: the one params.json names."""
-    named = {spec.name: spec for spec in outputs}
-    wanted = bundle.params.output_node
-    if wanted in named:
-        return named[wanted]
-    # TFaaS's own bundles name a node of the graph there, and have one output.
-    if wanted and len(outputs) > 1:
-        raise BundleError(
-            f"params.json: 'output_node' is {wanted!r} and the model's outputs are"
-            f" {', '.join(named)}"
-        )
-    return outputs[0]
-
-
-def _check_labels(bundle: Bundle, output: TensorSpec) -> None:
-    """A wrong labels.txt would put the right answer under a wrong name."""
-    labels = len(bundle.labels)
-    classes = output.shape[-1] if output.shape else None
-    # One score tells between two classes.
-    if labels and classes not in (None, labels) and (classes, labels) != (1, 2):
-        raise BundleError(
-            f"{bundle.params.labels} names {labels} classes and the model has {classes}"
-        )
-
-
-def _img_channels(
-    bundle: Bundle, inputs: tuple[TensorSpec, ...], output: TensorSpec
-) -> int:
-    """What params.json says; TFaaS's early ones are silent, and then the input tells.
-
-    A model that no image could ever be answered by is refused before it serves.
-    """
-    channels = bundle.params.img_channels
-    if channels:
-        if problem := _problem_with_images(channels, inputs, output):
-            raise BundleError(
-                f"params.json: 'img_channels' is {channels}, and {problem}; 0 is for"
-                " models that take no images"
-            )
-        return channels
-    if bundle.frozen_graph is None or "img_channels" in bundle.params.stored:
-        return 0
-    for channels in (1, 3):
-        if not _problem_with_images(channels, inputs, output):
-            return channels
-    return 0
-
-
-def _problem_with_images(
-    channels: int, inputs: tuple[TensorSpec, ...], output: TensorSpec
-) -> str:
-    """Why no image of so many channels can be answered; empty if it can."""
-    if len(inputs) != 1:
-        return f"the model has {len(inputs)} inputs"
-    if len(inputs[0].shape) != 4:
-        return f"the input has {len(inputs[0].shape)} axes, not (N, H, W, C)"
-    if inputs[0].dtype.kind not in "fiu":
-        return f"the input is {inputs[0].dtype}"
-    if inputs[0].shape[3] != channels:
-        return f"the model takes {inputs[0].shape[3] or 'any number of'} channels"
-    if output.dtype.kind not in "fiub":
-        return f"the output is {output.dtype}"
-    if not output.shape:
-        return "the output is one number for a whole batch"
-    return ""
-
-
-def _check_same_tensors(preferred: Backend, fallback: Backend) -> None:
-    """A model.onnx made elsewhere may name its tensors as it likes."""
-    for ours, theirs in (
-        (preferred.inputs, fallback.inputs),
-        (preferred.outputs, fallback.outputs),
-    ):
-        if {(s.name, s.dtype) for s in ours} != {(s.name, s.dtype) for s in theirs}:
-            raise BackendError("the TensorFlow model has other tensors than model.onnx")

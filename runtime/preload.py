@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterable
 
-from bundle.errors import DomainError
+from bundle.errors import DomainError, ModelNotFound
 from bundle.store import ModelStore
 from runtime.registry import ModelRegistry
 from runtime.spec import ModelSpec
@@ -20,7 +20,8 @@ class Preloader:
     """Loads models on a thread of its own, and says which are still to come.
 
     One that was loaded once is done: that it was deleted later, or let go for others,
-    does not make the service less ready.
+    does not make the service less ready. Nor does one that ``*`` found and that is
+    deleted before it could be loaded; one that is named is waited for.
 
     Args:
         registry: loads them.
@@ -41,7 +42,8 @@ class Preloader:
             else f"model {name!r} is still to be loaded"
             for name in names
         }
-        self._lock = threading.Lock()  # of the two
+        self._named = frozenset(self._missing) - {EVERY}
+        self._lock = threading.Lock()  # of those that are missing, and the thread
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -77,7 +79,7 @@ class Preloader:
         """Put every model's name in place of ``*``."""
         named = [name for name in names if name != EVERY]
         try:
-            found = [name for name in self._store.names() if name not in named]
+            found = [name for name in self._store.names() if name not in self._named]
         except DomainError as ex:
             with self._lock:
                 self._missing[EVERY] = str(ex)
@@ -92,6 +94,10 @@ class Preloader:
         try:
             self._registry.get(ModelSpec(name))
         except DomainError as ex:
+            if isinstance(ex, ModelNotFound) and name not in self._named:
+                with self._lock:
+                    del self._missing[name]
+                return
             with self._lock:
                 is_told = self._missing[name] == str(ex)
                 self._missing[name] = str(ex)

@@ -11,7 +11,8 @@ from typing import Any
 from bundle.archive import Limits, Readable, unpack
 from bundle.errors import BundleError, DomainError, ModelNotFound
 from bundle.folder import Bundle
-from bundle.store import LABEL_NAME, LABEL_RULE, ModelStore
+from bundle.store import ModelStore
+from bundle.version_labels import LABEL_NAME, LABEL_RULE
 from runtime.backends import BackendOptions
 from runtime.base64_text import Base64Reader
 from runtime.bundle_form import Field, write_form
@@ -138,9 +139,9 @@ class Publisher:
         """Point a label to a version that loads here, or move it there.
 
         Raises:
+            InvalidInput: ``label`` is no name for a label.
             ModelNotFound: there is no such version.
             BundleError: it does not load.
-            InvalidInput: ``label`` is no name for a label.
             StoreError: the disk is not writable.
         """
         if not LABEL_NAME.fullmatch(label):
@@ -185,10 +186,14 @@ class Publisher:
         self._registry.drop(name, number)
 
     def _publish(self, write: Callable[[Path], None]) -> Published:
-        trial: list[Model] = []
+        opened: list[tuple[str, str]] = []
 
         def check(bundle: Bundle) -> None:
-            trial.append(self._try(bundle))
+            # No more of it is kept: the model itself is loaded once more from its
+            # place in the store, and memory need not hold it twice.
+            model = self._try(bundle)
+            engine = f"{model.backend.name}/{model.backend.device}"
+            opened.append((engine, model.fallback_reason))
 
         version = self._store.install(write, check)
         serves = version.number
@@ -196,14 +201,8 @@ class Publisher:
         with contextlib.suppress(DomainError):
             self._registry.get(ModelSpec(version.name))
             serves = self._store.current(version.name).number
-        backend = trial[0].backend
-        return Published(
-            version.name,
-            version.number,
-            f"{backend.name}/{backend.device}",
-            trial[0].fallback_reason,
-            serves,
-        )
+        ((engine, reason),) = opened
+        return Published(version.name, version.number, engine, reason, serves)
 
     def _try(self, bundle: Bundle) -> Model:
         try:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from bundle.errors import BundleError, ModelNotFound, StoreError
-from bundle.store import ModelStore, Version
+from bundle.store import ModelStore
+from bundle.version import Version
 from runtime import metrics
 from runtime.errors import BackendError, ProviderError
 from runtime.model import RETRY_SECONDS, Model
@@ -25,6 +26,9 @@ logger = logging.getLogger(__name__)
 WAIT_SECONDS = 0.5
 
 _LOAD_ERRORS = (BundleError, BackendError, ProviderError)
+
+# What a client is told of a failure that nobody foresaw; its reason is the log's alone.
+_UNFORESEEN = "the server failed on it, and its log says why"
 
 
 @dataclass
@@ -45,6 +49,22 @@ class _Failure:
     version: Version
     sentence: str
     time: float
+
+
+class _Loading:
+    """Who holds ``lock`` loads a version.
+
+    Attributes:
+        since: when its holder began; None while nobody holds it.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.since: float | None = None
+
+    def wait_seconds(self, now: float) -> float:
+        """How long it is still worth waiting, if something else can answer."""
+        return WAIT_SECONDS - (0.0 if self.since is None else now - self.since)
 
 
 # A name and a version's number.
@@ -88,7 +108,7 @@ class ModelRegistry:
         self._failed: dict[_Key, _Failure] = {}
         # What answered last for a name and a label; None is the default.
         self._answered: dict[tuple[str, str | None], Version] = {}
-        self._loading: WeakValueDictionary[_Key, threading.Lock] = WeakValueDictionary()
+        self._loading: WeakValueDictionary[_Key, _Loading] = WeakValueDictionary()
 
     def get(self, spec: ModelSpec, instead: ModelSpec | None = None) -> Model:
         """The model that serves now.
@@ -110,29 +130,31 @@ class ModelRegistry:
                 return self._answer(spec, version, model)
             if failed := self._failed_lately(version):
                 return self._stand_in(spec, failed)
-            lock = self._loading_lock(version)
-            if not lock.acquire(timeout=0 if instead else WAIT_SECONDS):
+            loading = self._loading_of(version)
+            wait = 0.0 if instead else loading.wait_seconds(self._clock())
+            if not loading.lock.acquire(timeout=max(0.0, wait)):
                 # Another request loads it, and a slow load must not hold every thread:
                 # who has an old one answers with it.
                 if old := self._old(spec):
                     return old
                 if instead:
                     return self.get(instead)
-                lock.acquire()
+                loading.lock.acquire()
             try:
-                model = self._held(version)
-                if model is None and not self._failed_lately(version):
-                    model = self._load(version)
+                model = self._load_once(version, loading)
             finally:
-                lock.release()
+                loading.lock.release()
             if model:
                 return self._answer(spec, version, model)
 
     def peek(self, name: str, version: int) -> Model | None:
-        """The model if it is loaded, without loading it."""
+        """The model if it is loaded, without loading it.
+
+        Not the one that had the number before it was used again.
+        """
         with self._lock:
             held = self._loaded.get((name, version))
-        return held.model if held else None
+        return held.model if held and self._is_there(held.version) else None
 
     def loaded(self) -> list[tuple[str, int]]:
         """Name and version of all that is in memory, sorted."""
@@ -143,7 +165,7 @@ class ModelRegistry:
         """Why a version does not serve, if it was tried and could not."""
         with self._lock:
             failed = self._failed.get((name, version))
-        return failed.sentence if failed else None
+        return failed.sentence if failed and self._is_there(failed.version) else None
 
     def drop(self, name: str, version: int | None = None) -> None:
         """Let a version go, or all of a model's; requests that hold it end on it."""
@@ -165,7 +187,9 @@ class ModelRegistry:
                 self.drop(spec.name, spec.version)
             else:
                 with self._lock:
-                    self._answered.pop((spec.name, spec.label), None)
+                    before = self._answered.pop((spec.name, spec.label), None)
+                if before is not None:
+                    self._free(before)
             raise
 
     def _held(self, version: Version) -> Model | None:
@@ -199,21 +223,33 @@ class ModelRegistry:
         return model
 
     def _free(self, replaced: Version) -> None:
-        """Let go what nobody asks for any more: by a label, as default, by number."""
+        """Let go what nobody asks for any more: by a label, as default, by number.
+
+        And of the same model all that was trimmed or deleted, whoever asked for it.
+        """
         key = (replaced.name, replaced.number)
+        with self._lock:
+            held_of_name = [
+                held for (name, _), held in self._loaded.items() if name == key[0]
+            ]
         try:
             is_labelled = replaced.number in self._store.labels(replaced.name).values()
+            gone = [h for h in held_of_name if not self._is_there(h.version)]
         except StoreError:
             return  # it goes when it is the one unused longest
         with self._lock:
+            for held in gone:
+                gone_key = (held.version.name, held.version.number)
+                if self._loaded.get(gone_key) is held:
+                    del self._loaded[gone_key]
             is_default = any(
                 (version.name, version.number) == key
                 for version in self._answered.values()
             )
-            held = self._loaded.get(key)
-            if held and not (is_labelled or is_default or held.is_pinned):
+            left = self._loaded.get(key)
+            if left and not (is_labelled or is_default or left.is_pinned):
                 del self._loaded[key]
-                self._count()
+            self._count()
 
     def _failed_lately(self, version: Version) -> _Failure | None:
         with self._lock:
@@ -251,10 +287,9 @@ class ModelRegistry:
         if old := self._old(spec):
             return old
         for version in self._stand_ins(spec, failed.version):
-            with self._loading_lock(version):
-                model = self._held(version)
-                if model is None and not self._failed_lately(version):
-                    model = self._load(version)
+            loading = self._loading_of(version)
+            with loading.lock:
+                model = self._load_once(version, loading)
             if model:
                 return self._answer(spec, version, model)
         raise BackendError(failed.sentence)
@@ -271,19 +306,32 @@ class ModelRegistry:
                 with contextlib.suppress(ModelNotFound):
                     yield self._store.version(spec.name, number)
 
+    def _load_once(self, version: Version, loading: _Loading) -> Model | None:
+        """Load a version, unless who held the lock before has; see ``_load``."""
+        if (model := self._held(version)) or self._failed_lately(version):
+            return model
+        loading.since = self._clock()
+        try:
+            return self._load(version)
+        finally:
+            loading.since = None
+
     def _load(self, version: Version) -> Model | None:
         """Load a version; None if it failed, or is not there any more."""
         name, number = key = (version.name, version.number)
         start = time.perf_counter()
         try:
             model = self._open_model(version)
-        except _LOAD_ERRORS as ex:
+        # What nobody foresaw, too: a version that trips this code over must not keep
+        # the one before it from answering.
+        except Exception as ex:
             if self._is_there(version):
+                why = str(ex) if isinstance(ex, _LOAD_ERRORS) else _UNFORESEEN
                 logger.error(
-                    "%s version %d cannot be loaded: %s", name, number, ex, exc_info=ex
+                    "%s version %d cannot be loaded: %s", name, number, why, exc_info=ex
                 )
                 metrics.LOADS.labels(name, number, "failed").inc()
-                sentence = f"model {name!r} version {number} cannot be loaded: {ex}"
+                sentence = f"model {name!r} version {number} cannot be loaded: {why}"
                 with self._lock:
                     self._failed[key] = _Failure(version, sentence, self._clock())
                     # What is there of the number is the version before it changed.
@@ -331,8 +379,6 @@ class ModelRegistry:
         metrics.LOADED.set(len(self._loaded))
         metrics.LOADED_BYTES.set(self._bytes())
 
-    def _loading_lock(self, version: Version) -> threading.Lock:
+    def _loading_of(self, version: Version) -> _Loading:
         with self._lock:
-            return self._loading.setdefault(
-                (version.name, version.number), threading.Lock()
-            )
+            return self._loading.setdefault((version.name, version.number), _Loading())

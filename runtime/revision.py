@@ -12,7 +12,7 @@ from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import verify_manifest, write_manifest
 from bundle.params import params_from_json, read_params, write_stored
 from bundle.staging import locked
-from bundle.store import Version
+from bundle.version import Version
 from runtime.errors import InvalidInput
 
 LABELS = "labels.txt"

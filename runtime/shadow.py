@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import DomainError
-from bundle.store import ModelStore, Version
+from bundle.store import ModelStore
+from bundle.version import Version
 from runtime import metrics
 from runtime.errors import BackendError
 from runtime.model import Model

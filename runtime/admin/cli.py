@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,8 +14,8 @@ from click.core import ParameterSource
 
 from bundle.errors import DomainError, ModelNotFound, StoreError
 from bundle.params import MODEL_NAME
-from bundle.store import LABEL_NAME, LABEL_RULE, STABLE
 from bundle.terminal import Failed, WrongInput, printable
+from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE
 from runtime.admin import Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
 from runtime.errors import BackendError, ProviderError
@@ -192,7 +193,7 @@ def show(admin: Admin, spec: ModelSpec, as_json: bool) -> None:
     if as_json:
         _print_json(model)
         return
-    click.echo(f"{spec.name} serves version {model['serves']}")
+    _echo(f"{spec.name} serves version {model['serves']}")
     print_model(model)
 
 
@@ -399,7 +400,10 @@ def _print_json(answer: object) -> None:
     import orjson
 
     option = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    click.echo(orjson.dumps(answer, default=dict, option=option))
+    text = orjson.dumps(answer, default=dict, option=option).decode()
+    # orjson lets pass what moves a cursor beyond ASCII, such as U+009B.
+    kept = (c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    click.echo("".join(kept))
 
 
 def _echo(line: str, err: bool = False) -> None:

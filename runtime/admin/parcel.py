@@ -10,7 +10,7 @@ from pathlib import Path
 from bundle.archive import Packed, pack
 from bundle.folder import open_bundle
 from bundle.staging import locked
-from bundle.store import Version
+from bundle.version import Version
 from runtime.admin import Transfer
 from runtime.admin.errors import AdminError, WorkFailed
 

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import httpx
 
 from bundle import __version__
-from runtime.admin import Description, Transfer
+from runtime.admin import Description, Transfer, reply
 from runtime.admin.errors import AdminError, Refused, ServerFailed, Unreachable
-
-T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
 # Between two bytes: a server answers an upload when it has loaded the model, for which
 # TensorFlow takes minutes if it is large.
 _READ_SECONDS = 300.0
+
+# Of a reply that is read whole; a model's params.json alone may have a megabyte.
+_MAX_REPLY_BYTES = 1 << 26
 
 _LIST = "/models"
 _ARCHIVE_TYPE = "application/gzip"
@@ -60,18 +62,15 @@ class RemoteAdmin:
 
     def models(self) -> list[Description]:
         """As ``Admin``."""
-        found = self._call("GET", _LIST, list)
-        if not all(isinstance(model, dict) and "name" in model for model in found):
-            raise self._stranger("its /models lists no models")
-        return cast("list[Description]", found)
+        return cast("list[Description]", self._call("GET", _LIST, reply.LISTED))
 
     def model(self, name: str) -> Description:
         """As ``Admin``."""
-        return self._ask("GET", f"/models/{name}", "serves", "labels", "versions")
+        return self._ask("GET", f"/models/{name}", reply.MODEL)
 
     def version(self, name: str, number: int) -> Description:
         """As ``Admin``."""
-        return self._ask("GET", f"/models/{name}/{number}", "version", "bytes")
+        return self._ask("GET", f"/models/{name}/{number}", reply.VERSION)
 
     def publish(self, archive: Transfer) -> Description:
         """As ``Admin``."""
@@ -81,9 +80,7 @@ class RemoteAdmin:
         return self._ask(
             "POST",
             "/upload",
-            "name",
-            "version",
-            "backend",
+            reply.PUBLISHED,
             content=archive.chunks,
             headers=headers,
         )
@@ -96,68 +93,82 @@ class RemoteAdmin:
         headers = {"Accept-Encoding": "identity"}
         with (
             self._translated(),
-            self._client.stream("GET", path, headers=headers) as reply,
+            self._client.stream("GET", path, headers=headers) as answer,
         ):
-            if not reply.is_success:
-                reply.read()
-                raise self._error(reply)
-            if reply.headers.get("Content-Type") != _ARCHIVE_TYPE:
+            if not answer.is_success:
+                raise self._error(answer, self._read(answer))
+            if answer.headers.get("Content-Type") != _ARCHIVE_TYPE:
                 raise self._stranger(f"{path} is no archive")
-            length = reply.headers.get("Content-Length", "")
+            length = answer.headers.get("Content-Length", "")
             yield Transfer(
-                reply.iter_bytes(), int(length) if length.isdecimal() else None
+                answer.iter_bytes(), int(length) if length.isdecimal() else None
             )
 
     def delete(self, name: str) -> Description:
         """As ``Admin``."""
-        return self._ask("DELETE", f"/delete/{name}", "deleted")
+        return self._ask("DELETE", f"/delete/{name}", reply.DELETED)
 
     def delete_version(self, name: str, number: int) -> Description:
         """As ``Admin``."""
-        return self._ask("DELETE", f"/models/{name}/{number}", "deleted", "version")
+        return self._ask("DELETE", f"/models/{name}/{number}", reply.DELETED_VERSION)
 
     def set_label(self, name: str, label: str, number: int) -> Description:
         """As ``Admin``."""
         path = f"/models/{name}/labels/{label}"
-        return self._ask("PUT", path, "label", "version", json={"version": number})
+        return self._ask("PUT", path, reply.LABEL, json={"version": number})
 
     def delete_label(self, name: str, label: str) -> Description:
         """As ``Admin``."""
         path = f"/models/{name}/labels/{label}"
-        return self._ask("DELETE", path, "label", "version")
+        return self._ask("DELETE", path, reply.LABEL)
 
-    def _ask(self, method: str, path: str, *keys: str, **request: Any) -> Description:
-        """Call, and make sure that the answer has what the commands read of it."""
-        found = self._call(method, path, dict, **request)
-        if missing := [key for key in keys if key not in found]:
-            raise self._stranger(f"it answered {method} {path} without {missing[0]!r}")
-        return cast("Description", found)
+    def _ask(
+        self, method: str, path: str, shape: reply.Fields, **request: Any
+    ) -> Description:
+        return cast("Description", self._call(method, path, shape, **request))
 
-    def _call(self, method: str, path: str, kind: type[T], **request: Any) -> T:
-        with self._translated():
-            reply = self._client.request(method, path, **request)
-        if not reply.is_success:
-            raise self._error(reply)
-        content = _json(reply)
-        if not isinstance(content, kind):
-            raise self._stranger(f"it answered {method} {path} with something else")
+    def _call(
+        self, method: str, path: str, shape: reply.Shape, **request: Any
+    ) -> object:
+        """Ask, and make sure that the answer has what the commands read of it."""
+        with (
+            self._translated(),
+            self._client.stream(method, path, **request) as answer,
+        ):
+            body = self._read(answer)
+        if not answer.is_success:
+            raise self._error(answer, body)
+        content = _json(body)
+        if problem := reply.find_problem(content, shape):
+            raise self._stranger(f"it answered {method} {path} {problem}")
         return content
 
-    def _error(self, reply: httpx.Response) -> Refused | ServerFailed:
+    def _read(self, answer: httpx.Response) -> bytes:
+        body = bytearray()
+        for chunk in answer.iter_bytes():
+            body += chunk
+            if len(body) > _MAX_REPLY_BYTES:
+                path = answer.request.url.path
+                raise self._stranger(
+                    f"it answered {path} with more than {_MAX_REPLY_BYTES} bytes"
+                )
+        return bytes(body)
+
+    def _error(self, answer: httpx.Response, body: bytes) -> Refused | ServerFailed:
         """The server's own sentence, if it is a server of this project that speaks."""
-        content = _json(reply)
-        failed = reply.status_code >= 500
-        if reply.status_code == 404:
-            if reply.request.url.path.endswith(_LIST):
-                return self._stranger(f"it has no {reply.request.url.path}")
+        content = _json(body)
+        failed = answer.status_code >= 500
+        if answer.status_code == 404:
+            if answer.request.url.path.endswith(_LIST):
+                return self._stranger(f"it has no {answer.request.url.path}")
             # Beside its 'base' a server of this project has no route at all, and says
             # so, whatever was asked.
             self.models()
         if isinstance(content, dict) and isinstance(content.get("error"), str):
             return (ServerFailed if failed else Refused)(content["error"])
-        status = f"{reply.status_code} {reply.reason_phrase}".strip()
-        if reply.is_redirect:
-            there = reply.headers.get("Location", "another address")
+        status = f"{answer.status_code} {answer.reason_phrase}".strip()
+        if answer.is_redirect:
+            there = answer.headers.get("Location", "another address")
             return Refused(f"{self.place} sends on to {there}; give that as --server")
         if failed:
             return ServerFailed(
@@ -246,8 +257,8 @@ def _cause(ex: BaseException) -> BaseException | None:
     return cause
 
 
-def _json(reply: httpx.Response) -> object:
+def _json(body: bytes) -> object:
     try:
-        return reply.json()
+        return json.loads(body)
     except (ValueError, RecursionError):
         return None

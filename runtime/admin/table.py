@@ -104,7 +104,7 @@ def _state(description: Description) -> str:
 def _backend(description: Description) -> str:
     if not description.get("backend"):
         return ""
-    return f"{description['backend']}/{description['device']}"
+    return f"{description['backend']}/{description.get('device')}"
 
 
 def _ranges(numbers: list[int]) -> str:

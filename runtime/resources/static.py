@@ -12,7 +12,8 @@ from typing import IO
 import falcon
 
 from bundle.errors import ModelNotFound
-from bundle.store import ModelStore, Version
+from bundle.store import ModelStore
+from bundle.version import Version
 from runtime.resources.query import read_spec
 
 FOLDERS = ("js", "css", "images")

@@ -9,7 +9,7 @@ import falcon
 from bundle.errors import ModelNotFound
 from runtime.errors import InvalidInput
 
-# As bundle.store numbers versions; 0 is a flat bundle.
+# As bundle.version numbers versions; 0 is a flat bundle.
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _MAX = 10**18 - 1
 

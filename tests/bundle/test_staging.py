@@ -69,7 +69,7 @@ def test_sweep_leaves_the_living_and_takes_the_killed(tmp_path: Path) -> None:
 
 
 def test_sweep_takes_the_killed_beside_the_living(tmp_path: Path) -> None:
-    left = tmp_path / ".staging" / "0123" / "new"
+    left = tmp_path / ".staging" / ("0" * 32) / "new"
     left.mkdir(parents=True)
     with Staging(tmp_path).folder() as staged:
         Staging(tmp_path).sweep()

@@ -664,8 +664,8 @@ def test_staging_that_somebody_removes_is_an_error_and_no_endless_loop(
 
 def test_sweep_empties_the_trash_and_keeps_the_models(store: ModelStore) -> None:
     store.install(writer())
-    write_bundle(store.root / ".trash" / "0123")
-    write_bundle(store.root / ".staging" / "4567" / "new")
+    write_bundle(store.root / ".trash" / ("0" * 32))
+    write_bundle(store.root / ".staging" / ("4" * 32) / "new")
     store.sweep()
     assert tree(store.root / "mnist") == tree(store.current("mnist").path.parent)
     assert [path.name for path in store.root.iterdir()] == ["mnist"]
@@ -1163,3 +1163,92 @@ def test_files_of_a_version_that_is_gone_cannot_be_listed(store: ModelStore) -> 
     store.delete("mnist")
     with pytest.raises(FileNotFoundError):
         version.files()
+
+
+# --- links that somebody put into the store
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """Another disk, say."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    return folder
+
+
+def test_files_behind_links_are_the_bundles_too(
+    store: ModelStore, elsewhere: Path
+) -> None:
+    version = store.install(writer())
+    (version.path / "variables").rename(elsewhere / "variables")
+    (version.path / "variables").symlink_to(elsewhere / "variables")
+    (version.path / "assets").symlink_to(version.path / "variables")
+    (elsewhere / "variables" / "round").symlink_to(version.path)
+    (elsewhere / "variables" / "gone").symlink_to(elsewhere / "gone")
+    names = set(bundle_files())
+    behind = {n.partition("/")[2] for n in names if n.startswith("variables/")}
+    assert behind
+    assert set(version.files()) == names | {f"assets/{name}" for name in behind}
+
+
+def test_publication_under_a_link_to_nothing_is_refused_and_does_not_hang(
+    store: ModelStore, elsewhere: Path
+) -> None:
+    store.root.mkdir()
+    (store.root / "mnist").symlink_to(elsewhere / "not-mounted")
+    with pytest.raises(StoreError, match="No such file"):
+        store.install(writer())
+    assert tree(store.root) == ["mnist"]
+    (elsewhere / "not-mounted").mkdir()
+    assert store.install(writer()).number == 1
+
+
+@pytest.mark.parametrize("hidden", [".staging", ".trash"])
+def test_hidden_folder_that_is_a_link_to_nothing_makes_no_change_hang(
+    store: ModelStore, elsewhere: Path, hidden: str
+) -> None:
+    store.install(writer())
+    (store.root / hidden).symlink_to(elsewhere / "not-mounted")
+    with pytest.raises(StoreError, match="No such file"):
+        store.install(writer()) if hidden == ".staging" else store.delete("mnist")
+    assert store.versions("mnist") == [1]
+
+
+def test_deleted_link_is_gone_and_what_it_points_to_stays(
+    store: ModelStore, elsewhere: Path
+) -> None:
+    installed(store, 2)
+    (store.root / "mnist" / "1").rename(elsewhere / "one")
+    (store.root / "mnist" / "1").symlink_to(elsewhere / "one")
+    store.delete_version("mnist", 1)
+    assert {path.name for path in store.root.iterdir()} == {"mnist"}
+    (store.root / "mnist").rename(elsewhere / "mnist")
+    (store.root / "mnist").symlink_to(elsewhere / "mnist")
+    store.delete("mnist")
+    assert tree(store.root) == []
+    assert read_files(elsewhere / "one") == bundle_files()
+    assert read_files(elsewhere / "mnist" / "2") == bundle_files()
+
+
+def test_sweep_leaves_what_the_store_did_not_make(store: ModelStore) -> None:
+    theirs = [".staging/release/file", ".trash/note", ".trash/old/file"]
+    for name in theirs:
+        path = store.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    write_bundle(store.root / ".trash" / ("0" * 32))
+    write_bundle(store.root / ".staging" / ("4" * 32) / "new")
+    store.sweep()
+    left = [path for path in store.root.rglob("*") if path.is_file()]
+    assert sorted(p.relative_to(store.root).as_posix() for p in left) == theirs
+
+
+# --- the last number
+
+
+def test_no_version_follows_the_highest_number(store: ModelStore) -> None:
+    write_bundle(store.root / "mnist" / str(10**18 - 1))
+    with pytest.raises(ConflictError, match="999999999999999999 of 'mnist'"):
+        store.install(writer())
+    assert store.versions("mnist") == [10**18 - 1]
+    assert tree(store.root)[:2] == ["mnist", "mnist/999999999999999999"]

@@ -456,8 +456,8 @@ def test_a_store_that_is_a_file_is_told_at_the_start(tmp_path):
 
 
 def test_what_a_crash_left_is_swept_at_the_start(config):
-    left = config.model_dir / ".staging" / "0123" / "new"
-    buried = config.model_dir / ".trash" / "4567"
+    left = config.model_dir / ".staging" / ("0" * 32) / "new"
+    buried = config.model_dir / ".trash" / ("4" * 32)
     left.mkdir(parents=True)
     buried.mkdir(parents=True)
     create_services(config)

@@ -79,3 +79,8 @@ def test_lines_and_reads_of_any_length_are_decoded(data, drop, size, width):
 def test_what_is_no_base64_is_refused(text, drop):
     with pytest.raises(InvalidInput, match="base64"):
         decoded(text, drop)
+
+
+def test_what_follows_the_end_is_refused_however_far_behind():
+    with pytest.raises(InvalidInput, match="base64"):
+        decoded(b"Zg==" + b"\n" * (3 << 18) + b"Zm9v")

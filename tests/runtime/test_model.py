@@ -313,6 +313,34 @@ class WithoutBatch(FakeBackend):
         return {"scores": np.array([0, 0, 1], np.float32)}
 
 
+@pytest.mark.parametrize("with_sample", [False, True])
+def test_an_answer_without_a_number_is_refused(tmp_path, with_sample):
+    path = write_bundle(tmp_path / "linear", params={"labels": ""})
+    if with_sample:
+        images = np.zeros((2, 2, 2, 1), np.uint8)
+        np.savez(path / "sample.npz", images=images, labels=[0, 1])
+    classes = TensorSpec("scores", np.dtype(np.float32), (None, None))
+    backend = FakeBackend(row=(), outputs=(classes,))
+    with pytest.raises(BundleError, match="'scores' is empty"):
+        Model(open_bundle(path), 1, Opened(backend), None)
+
+
+class OfWhite(FakeBackend):
+    """Answers nothing to what is not black."""
+
+    def run(self, inputs):
+        (batch,) = inputs.values()
+        return {"scores": np.zeros((0 if batch.any() else len(batch), 3), "f4")}
+
+
+def test_a_sample_that_is_answered_with_nothing_is_refused(tmp_path):
+    path = write_bundle(tmp_path / "linear")
+    white = np.full((1, 2, 2, 1), 255, np.uint8)
+    np.savez(path / "sample.npz", images=white, labels=[0])
+    with pytest.raises(BundleError, match=r"sample\.npz is answered with nothing"):
+        Model(open_bundle(path), 1, Opened(OfWhite()), None)
+
+
 def test_an_output_without_a_batch_axis_is_refused(bundle):
     """Its first score would be taken for the whole answer."""
     backend = WithoutBatch(outputs=(TensorSpec("scores", np.dtype("f4"), (3,)),))

@@ -147,3 +147,31 @@ def test_what_was_loaded_once_is_ready_for_good(store, opener, registry):
     done(preloader)
     store.delete("a")
     assert preloader.missing() == []
+
+
+def test_a_broken_model_that_is_deleted_keeps_a_star_from_nothing(
+    store, opener, registry
+):
+    publish(store, "a", "b")
+    opener.go.set()
+    opener.broken = {"a"}
+    preloader = Preloader(registry, store, ("*",))
+    preloader.start()
+    done(preloader)
+    (reason,) = preloader.missing()
+    assert "broken weights" in reason
+    done(preloader)
+    store.delete("a")
+    preloader.missing()
+    done(preloader)
+    assert preloader.missing() == []
+
+
+def test_a_model_that_is_named_besides_a_star_is_waited_for(store, opener, registry):
+    publish(store, "a")
+    opener.go.set()
+    preloader = Preloader(registry, store, ("*", "late"))
+    preloader.start()
+    done(preloader)
+    (reason,) = preloader.missing()
+    assert "there is no model 'late'" in reason

@@ -313,6 +313,65 @@ def test_while_a_version_loads_for_long_the_old_one_answers(store, monkeypatch):
     assert registry.get(ModelSpec("linear")).version == 2
 
 
+def test_once_a_version_has_loaded_for_long_nobody_waits_for_it(store, monkeypatch):
+    """Each request that waited anew would hold a thread, for as long as it loads."""
+    monkeypatch.setattr("runtime.registry.WAIT_SECONDS", 3600.0)
+    now = [0.0]
+    publish(store)
+    opener = HeldOpener(2)
+    registry = ModelRegistry(store, opener, limit=2, clock=lambda: now[0])
+    registry.get(ModelSpec("linear"))
+    publish(store)
+    with ThreadPoolExecutor(2) as pool:
+        loading = pool.submit(registry.get, ModelSpec("linear"))
+        assert opener.started.wait(10)
+        now[0] += 3600.0
+        asking = pool.submit(registry.get, ModelSpec("linear"))
+        try:
+            assert asking.result(timeout=10).version == 1
+        finally:
+            opener.go.set()
+        assert loading.result(timeout=10).version == 2
+
+
+def test_what_nobody_foresaw_keeps_no_version_from_answering(store, caplog):
+    publish(store)
+
+    class Tripping(Opener):
+        def __call__(self, version):
+            if version.number == 2:
+                raise ValueError("/srv/models: attempt to get argmax of nothing")
+            return super().__call__(version)
+
+    opener = Tripping()
+    registry = ModelRegistry(store, opener, limit=2)
+    publish(store)
+    assert get(registry).version == 1, "in a fresh process"
+    publish(store)
+    assert get(registry).version == 3
+    store.set_label("linear", "stable", 2)
+    assert get(registry).version == 3, "what served goes on"
+    with pytest.raises(BackendError, match="server failed on it") as caught:
+        get(registry, version=2)
+    assert "/srv" not in str(caught.value)
+    assert "argmax of nothing" in caplog.text
+
+
+def test_a_failure_is_not_told_of_a_number_used_again(store, opener, registry):
+    publish(store)
+    opener.broken = {1}
+    with pytest.raises(BackendError):
+        get(registry)
+    store.delete("linear")  # as another process may
+    publish(store)
+    assert registry.failure("linear", 1) is None
+    opener.broken = set()
+    get(registry)
+    store.delete("linear")
+    publish(store)
+    assert registry.peek("linear", 1) is None
+
+
 def test_a_failure_is_told_until_a_version_serves(store, opener, registry):
     publish(store)
     registry.get(ModelSpec("linear"))
@@ -515,7 +574,7 @@ def test_an_old_version_that_was_deleted_stands_in_no_more(store, opener, regist
 
 
 def loaded(registry, *numbers):
-    return [n for n in numbers if registry.peek("linear", n)]
+    return [n for n in numbers if ("linear", n) in registry.loaded()]
 
 
 @pytest.fixture
@@ -571,6 +630,32 @@ def test_a_version_that_lost_its_label_is_let_go_but_not_the_default(store, room
     store.set_label("linear", "canary", 2)
     get(roomy, label="canary")
     assert loaded(roomy, 1, 2, 3) == [2, 3]
+
+
+def test_a_version_whose_label_is_deleted_is_let_go(store, roomy):
+    publish(store)
+    publish(store)
+    store.set_label("linear", "canary", 1)
+    get(roomy)
+    get(roomy, label="canary")
+    assert loaded(roomy, 1, 2) == [1, 2]
+    store.delete_label("linear", "canary")
+    with pytest.raises(ModelNotFound):
+        get(roomy, label="canary")
+    assert loaded(roomy, 1, 2) == [2]
+
+
+def test_versions_that_are_trimmed_go_from_memory_though_asked_for(store, roomy):
+    for number in (1, 2):
+        publish(store)
+        get(roomy, version=number)
+    store.delete_version("linear", 1)  # as another process may
+    publish(store)
+    get(roomy)
+    assert loaded(roomy, 1, 2, 3) == [1, 2, 3], "nothing was replaced here"
+    publish(store)
+    get(roomy)
+    assert loaded(roomy, 1, 2, 3, 4) == [2, 4]
 
 
 def test_versions_count_and_the_one_unused_longest_goes(store, registry):

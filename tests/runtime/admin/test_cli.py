@@ -110,6 +110,16 @@ def test_what_a_bundle_says_moves_no_cursor(store):
     assert "broken" in done.stdout
 
 
+def test_what_a_bundle_says_moves_no_cursor_in_json_either(store):
+    said = "\x1b[2J \x9b2J \x7f \u202e é \U000e0001"
+    write_bundle(store.root / "linear" / "1", params={"description": said})
+    done = models("list --json")
+    assert not set(done.stdout) & set("\x1b\x9b\x7f\u202e\U000e0001")
+    assert "é" in done.stdout
+    (model,) = json.loads(done.stdout)
+    assert model["description"] == said
+
+
 def test_models_dir_names_another_store(versions, store, place):
     versions(1)
     store.root.rename(place / "elsewhere")

@@ -73,6 +73,72 @@ def test_an_answer_without_what_is_read_of_it_is_not_ours():
         admin.model("linear")
 
 
+TENSOR = {"name": "x", "dtype": "float32", "shape": [None, 3]}
+VERSION = {
+    "name": "linear",
+    "version": 1,
+    "bytes": 10,
+    "labels": ["stable"],
+    "sample": {"right": 1, "images": 1},
+    "parity": None,
+    "inputs": [TENSOR],
+}
+
+
+@pytest.mark.parametrize(
+    ("ask", "said", "wrong"),
+    [
+        ("models", [{"name": "linear", "versions": 3}], "versions"),
+        ("models", [{"name": "linear", "versions": ["1"]}], "versions"),
+        ("models", [{"name": "linear", "version_labels": [1]}], "version_labels"),
+        ("models", [{"name": "linear", "serves": "\x1b[2J"}], "serves"),
+        ("models", [{"name": "linear", "serves": True}], "serves"),
+        ("models", [{"name": "../linear"}], "name"),
+        ("models", [{"name": 1}], "name"),
+        ("model", {"serves": 1, "labels": {}, "versions": [1]}, "versions"),
+        ("model", {"serves": 1, "labels": {"x": "1"}, "versions": []}, "labels"),
+        ("version", {**VERSION, "bytes": "10"}, "bytes"),
+        ("version", {**VERSION, "bytes": None}, "bytes"),
+        ("version", {**VERSION, "parity": 3}, "parity"),
+        ("version", {**VERSION, "sample": {"right": "1", "images": 1}}, "right"),
+        ("version", {**VERSION, "inputs": [{**TENSOR, "shape": ["3"]}]}, "shape"),
+        ("version", {**VERSION, "files": [{"name": 1, "bytes": 1}]}, "name"),
+        ("version", {**VERSION, "classes": [1]}, "classes"),
+    ],
+)
+def test_an_answer_of_another_kind_is_not_ours(ask, said, wrong):
+    """Whatever it is: a command neither prints it nor trips over it."""
+    admin = answering(lambda _: httpx.Response(200, json=said))
+    arguments = {"models": (), "model": ("linear",), "version": ("linear", 1)}[ask]
+    with pytest.raises(Refused, match=f"is no tfaas-onnx .* with a wrong '{wrong}'"):
+        getattr(admin, ask)(*arguments)
+
+
+def test_an_answer_that_has_more_than_is_read_is_ours():
+    said = {**VERSION, "later": {"key": [1]}}
+    admin = answering(lambda _: httpx.Response(200, json=said))
+    assert admin.version("linear", 1) == said
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_without_an_end_is_not_read_to_it(status, monkeypatch):
+    monkeypatch.setattr("runtime.admin.remote._MAX_REPLY_BYTES", 1000)
+    read = []
+
+    def endless():
+        while True:
+            read.append(b" " * 100)
+            yield read[-1]
+
+    admin = answering(lambda _: httpx.Response(status, content=endless()))
+    with pytest.raises(Refused, match="/models with more than 1000 bytes"):
+        admin.models()
+    bundle = admin.bundle("linear", 1)
+    with pytest.raises(Refused, match="more than 1000|is no archive"), bundle:
+        pass
+    assert len(read) < 30
+
+
 def test_a_page_is_no_archive():
     admin = answering(lambda _: httpx.Response(200, **HTML))
     with (

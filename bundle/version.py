@@ -1,0 +1,81 @@
+"""A version of a model: a folder of the store, named by its number."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.folder import ONNX
+
+# No leading zero and nothing but digits, as Triton reads a repository.
+VERSION_NAME = re.compile(r"[1-9][0-9]{0,17}")
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of one model, as it lies in the store.
+
+    Attributes:
+        number: 1, 2, 3 …; 0 is a flat TFaaS bundle put by hand at ``<name>/``.
+        state: differs whenever the folder is another one or gained or lost
+            model.onnx, also when a number is used again after a delete. Its second
+            number is when the folder last changed, in nanoseconds since 1970.
+    """
+
+    name: str
+    number: int
+    path: Path
+    state: tuple[int, ...]
+
+    def files(self) -> dict[str, Path]:
+        """The bundle's files by their names relative to its folder, sorted.
+
+        What begins with a dot is no part of it; nor are, beside a flat bundle, the
+        model's other versions. Links that somebody put there are followed, as engines
+        do that read the folder.
+
+        Raises:
+            OSError: the folder is gone, or cannot be read.
+        """
+        found = {
+            path.relative_to(self.path).as_posix(): path
+            for path in _files(self.path, is_flat=not self.number)
+        }
+        return dict(sorted(found.items()))
+
+
+def state_of(folder: Path) -> tuple[int, ...]:
+    """What tells a version's folder from any other, and from itself changed.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    status = folder.stat()
+    try:
+        # The folder's own time is too coarse: it steps by 4 ms on Linux, and the
+        # exporter may add model.onnx within the step that somebody saw it without.
+        onnx = (folder / ONNX).stat()
+    except FileNotFoundError:
+        return (status.st_ino, status.st_mtime_ns)
+    return (status.st_ino, status.st_mtime_ns, onnx.st_ino, onnx.st_mtime_ns)
+
+
+def _files(
+    folder: Path, above: tuple[tuple[int, int], ...] = (), *, is_flat: bool = False
+) -> Iterator[Path]:
+    status = folder.stat()
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        return  # a link that leads round in a circle
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                if not (is_flat and VERSION_NAME.fullmatch(entry.name)):
+                    yield from _files(Path(entry.path), (*above, here))
+            elif entry.is_file():
+                yield Path(entry.path)
