@@ -318,10 +318,13 @@ def _run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[A
     runs = []
     for start in range(0, len(items), size):
         batch = items[start : start + size]
-        output = _run(model, _inputs(model, batch), journey)[model.output.name]
-        if output.ndim == 0 or len(output) < len(batch):
+        inputs = _inputs(model, batch)
+        filled = len(next(iter(inputs.values())))
+        output = _run(model, inputs, journey)[model.output.name]
+        # Not fewer and not more: the first of many would be no answer to the item.
+        if output.ndim == 0 or len(output) != filled:
             raise InvalidInput(
-                f"output {model.output.name!r} has no batch axis: {len(batch)} items"
+                f"output {model.output.name!r} has no batch axis: {filled} items"
                 f" were answered with the shape {output.shape}; send them as 'inputs'"
             )
         runs.append(output[: len(batch)])
