@@ -83,7 +83,8 @@ class Model:
         output: the output that image predictions answer with.
         img_channels: of the images that it takes, 1 gray or 3 colour; 0 takes none.
         answers_labels: it is a frozen graph, of which TFaaS answers an image with the
-            best labels rather than with all scores.
+            best labels rather than with all scores; classes beyond its labels.txt have
+            no label there.
 
     Raises:
         BundleError: params.json, labels or sample are not of this model.
@@ -115,10 +116,10 @@ class Model:
         self._lock = threading.Lock()
         self._is_counted = False
         self.output = _main_output(bundle, self.backend.outputs)
-        _check_labels(bundle, self.output)
+        self.answers_labels = bundle.frozen_graph is not None
+        _check_labels(bundle, self.output, may_lack=self.answers_labels)
         check_features(bundle.params.features, self.backend.inputs)
         self.img_channels = _img_channels(bundle, self.backend.inputs, self.output)
-        self.answers_labels = bundle.frozen_graph is not None
         if self.img_channels:
             self._check_answers_images()
         self._max_batch_size = self._warm(max_batch_size) if max_batch_size else None
@@ -393,10 +394,15 @@ def _main_output(bundle: Bundle, outputs: tuple[TensorSpec, ...]) -> TensorSpec:
     return outputs[0]
 
 
-def _check_labels(bundle: Bundle, output: TensorSpec) -> None:
-    """A wrong labels.txt would put the right answer under a wrong name."""
+def _check_labels(bundle: Bundle, output: TensorSpec, *, may_lack: bool) -> None:
+    """A wrong labels.txt would put the right answer under a wrong name.
+
+    Frozen graphs often have a few more classes than labels, and TFaaS serves them.
+    """
     labels = len(bundle.labels)
     classes = output.shape[-1] if output.shape else None
+    if may_lack and classes is not None and labels < classes:
+        return
     # One score tells between two classes.
     if labels and classes not in (None, labels) and (classes, labels) != (1, 2):
         raise BundleError(

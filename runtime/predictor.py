@@ -65,7 +65,8 @@ class Scores(Answer):
             ``(N, …)`` of a model that answers otherwise; N arrays if they come of
             several runs.
         labels: the model's; empty if it has none.
-        answers_labels: images are answered with the best labels if nobody says else.
+        answers_labels: images are answered with the best labels if nobody says else;
+            the labels may be fewer than the classes.
     """
 
     scores: NDArray[Any] | list[NDArray[Any]]

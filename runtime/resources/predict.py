@@ -211,7 +211,12 @@ def _image_labels(
     images: list[Part], prediction: Scores, top: int
 ) -> list[ImageLabels]:
     return [
-        ImageLabels(image.filename, best_labels(scores, prediction.labels, top))
+        ImageLabels(
+            image.filename,
+            best_labels(
+                scores, prediction.labels, top, may_lack=prediction.answers_labels
+            ),
+        )
         for image, scores in zip(images, prediction.scores, strict=True)
     ]
 
@@ -227,7 +232,7 @@ def _read_row(req: falcon.Request, max_bytes: int) -> Row:
 
 
 def _predictions(answer: Scores) -> bytes:
-    named = name_scores(answer.scores[0], answer.labels)
+    named = name_scores(answer.scores[0], answer.labels, may_lack=answer.answers_labels)
     message = Predictions(
         prediction=[
             Class(label=c.label, probability=float(c.probability)) for c in named
