@@ -9,10 +9,11 @@ from typing import Any
 import falcon
 from google.protobuf.message import DecodeError
 
+from runtime.answers import Scores
 from runtime.errors import InvalidInput
 from runtime.journey import Journey
 from runtime.labels import Label, best_labels, name_scores
-from runtime.predictor import Predictor, Scores
+from runtime.predictor import Predictor
 from runtime.proto.tfaas_pb2 import Class, Predictions, Row
 from runtime.resources.body import (
     Part,
