@@ -21,7 +21,7 @@ def listen(config: Config) -> socket.socket:
     """
     try:
         found = socket.getaddrinfo(
-            config.host or None,
+            config.host,
             config.port,
             type=socket.SOCK_STREAM,
             flags=socket.AI_PASSIVE,
