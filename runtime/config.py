@@ -81,6 +81,13 @@ def _folder(value: Any) -> Path:
     return Path(value)
 
 
+def _host(value: Any) -> str:
+    # To a socket it is every address, of which nobody means to be told by a blank.
+    if not _text(value).strip():
+        raise ValueError("is empty; 0.0.0.0 listens on every address")
+    return str(value)
+
+
 _BASE = re.compile(r"[A-Za-z0-9._~/-]*")
 
 
@@ -121,7 +128,8 @@ def _traffic(value: Any) -> dict[str, float]:
             raise ValueError(f"must give {label!r} a number, the percentage")
         if not 0 <= share <= 100:
             raise ValueError(f"gives {label!r} {share} %; it must be 0 to 100")
-    if sum(value.values()) > 100:
+    # Tenths that make up 100 may, as floats, make a little more.
+    if round(sum(value.values()), 9) > 100:
         raise ValueError("gives more than 100 % in all")
     return {str(label): float(share) for label, share in value.items()}
 
@@ -155,7 +163,7 @@ class Config:
     )
     # Only this machine by default: uploads are not authenticated.
     host: str = _setting(
-        "127.0.0.1", _text, "address to listen on; 0.0.0.0 is every one"
+        "127.0.0.1", _host, "address to listen on; 0.0.0.0 is every one"
     )
     # Relative to the working folder, as in TFaaS.
     model_dir: Path = _setting(Path("models"), _folder, "the store")
@@ -385,7 +393,7 @@ def parse(name: str, text: str) -> Any:
         return text == "1"
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -27,10 +27,15 @@ def main_output(bundle: Bundle, outputs: tuple[TensorSpec, ...]) -> TensorSpec:
     return outputs[0]
 
 
-def check_labels(bundle: Bundle, output: TensorSpec) -> None:
-    """A wrong labels.txt would put the right answer under a wrong name."""
+def check_labels(bundle: Bundle, output: TensorSpec, *, may_lack: bool) -> None:
+    """A wrong labels.txt would put the right answer under a wrong name.
+
+    Frozen graphs often have a few more classes than labels, and TFaaS serves them.
+    """
     labels = len(bundle.labels)
     classes = output.shape[-1] if output.shape else None
+    if may_lack and classes is not None and labels < classes:
+        return
     # One score tells between two classes.
     if labels and classes not in (None, labels) and (classes, labels) != (1, 2):
         raise BundleError(

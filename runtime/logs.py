@@ -14,12 +14,14 @@ import logging
 import re
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
+import orjson
 from pythonjsonlogger.json import JsonFormatter
 
 from runtime.config import Config, ConfigError
@@ -54,6 +56,8 @@ def set_up_logs(config: Config) -> None:
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[config.verbose]
     for name in LOGGERS:
         _direct(logging.getLogger(name), level, handler)
+    # No line has them, and each record would ask for them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # It says where it listens, whatever ``verbose`` is; of requests it says nothing.
     logging.getLogger("waitress").setLevel(min(level, logging.INFO))
     # waitress tells of each request that waits; that is what its queue is for.
@@ -72,6 +76,16 @@ def _direct(logger: logging.Logger, level: int, handler: logging.Handler) -> Non
     logger.setLevel(level)
     logger.handlers = [handler]
     logger.propagate = False
+
+
+def log_fields(logger: logging.Logger, level: int, fields: Mapping[str, Any]) -> None:
+    """Log a dict of fields.
+
+    ``logger.log`` would look for the caller's place in the code, which no line has.
+    """
+    if logger.isEnabledFor(level):
+        name = logger.name
+        logger.handle(logging.LogRecord(name, level, "", 0, fields, None, None))
 
 
 def _add_request(record: logging.LogRecord) -> bool:
@@ -114,6 +128,19 @@ def _of_request(record: logging.LogRecord) -> dict[str, str]:
 class PlainLines(logging.Formatter):
     """A line a record; what follows of a traceback is indented, so as to forge none."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._second = -1
+        self._time = ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        """Local time; it is spelt out once a second, and not for each line."""
+        second = int(record.created)
+        if second != self._second:
+            self._second = second
+            self._time = time.strftime(self.default_time_format, time.localtime(second))
+        return f"{self._time},{int(record.msecs):03d}"
+
     def format(self, record: logging.LogRecord) -> str:
         """The record's line, without its end."""
         of_request = _of_request(record)
@@ -146,6 +173,16 @@ class JsonLines(JsonFormatter):
             log_data["message"] = record.message
         log_data.update(_of_request(record))
         log_data.update(message_dict)
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        """Quickly; but what is not ASCII may steer a terminal, and is escaped."""
+        try:
+            line = orjson.dumps(log_data).decode()
+        except TypeError:  # something that only the parent can write
+            return super().jsonify_log_record(log_data)
+        if line.isascii() and line.isprintable():
+            return line
+        return super().jsonify_log_record(log_data)
 
 
 class _Record(logging.Formatter):

@@ -1,7 +1,7 @@
 """Prometheus metrics: what GET /metrics answers.
 
-Many processes: where $PROMETHEUS_MULTIPROC_DIR names a folder (``runtime serve`` sees
-to it), each process writes there, and any of them answers for all.
+Many processes: where $PROMETHEUS_MULTIPROC_DIR names a folder (``runtime.counters``),
+each process writes there, and any of them answers for all.
 
 A label's values must be few: a model's name becomes one only if the store has it, and a
 reason is a word of a fixed list.
@@ -10,7 +10,6 @@ reason is a word of a fixed list.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from prometheus_client import (
     REGISTRY,
@@ -19,10 +18,9 @@ from prometheus_client import (
     Gauge,
     Histogram,
 )
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 
-# Read by prometheus_client when it is first imported: whoever sets it does so before.
-MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+from runtime import counters
 
 # Prometheus' own begin at 5 ms, and a small model answers in a tenth of it.
 SECONDS = (
@@ -118,7 +116,7 @@ def current_registry() -> CollectorRegistry:
 
     python_* and process_* are of one process, and so only there if it serves alone.
     """
-    if not os.environ.get(MULTIPROCESS_DIR):
+    if not os.environ.get(counters.VARIABLE):
         return REGISTRY
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
@@ -137,22 +135,3 @@ def requests_answered(method: str) -> int:
             and sample.labels["method"] == method
         )
     )
-
-
-def clean_multiprocess_dir(path: Path) -> None:
-    """Make the folder that processes share, and forget what earlier ones counted there.
-
-    For who starts the processes, before the first of them.
-    """
-    path.mkdir(parents=True, exist_ok=True)
-    for file in path.glob("*.db"):
-        file.unlink(missing_ok=True)
-
-
-def forget_process(pid: int) -> None:
-    """Take what a process that ended held (gauges) out of the sums.
-
-    What it counted stays counted. Without a shared folder there is nothing to do.
-    """
-    if os.environ.get(MULTIPROCESS_DIR):
-        mark_process_dead(pid)  # type: ignore[no-untyped-call]

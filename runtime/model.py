@@ -88,7 +88,8 @@ class Model:
         output: the output that image predictions answer with.
         img_channels: of the images that it takes, 1 gray or 3 colour; 0 takes none.
         answers_labels: it is a frozen graph, of which TFaaS answers an image with the
-            best labels rather than with all scores.
+            best labels rather than with all scores; classes beyond its labels.txt have
+            no label there.
 
     Raises:
         BundleError: params.json, labels or sample are not of this model.
@@ -120,10 +121,10 @@ class Model:
         self._lock = threading.Lock()
         self._is_counted = False
         self.output = main_output(bundle, self.backend.outputs)
-        check_labels(bundle, self.output)
+        self.answers_labels = bundle.frozen_graph is not None
+        check_labels(bundle, self.output, may_lack=self.answers_labels)
         check_features(bundle.params.features, self.backend.inputs)
         self.img_channels = img_channels(bundle, self.backend.inputs, self.output)
-        self.answers_labels = bundle.frozen_graph is not None
         if self.img_channels:
             self._check_answers_images()
         self._max_batch_size = self._warm(max_batch_size) if max_batch_size else None

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.decode import decode_image
-from bundle.errors import ImageError, ShapeError
+from bundle.errors import ShapeError
 from bundle.preprocess import MAX_FREE_PIXELS
-from runtime.backends import WARMED_SIDE, Backend
+from runtime.answers import Outputs, Scores
 from runtime.errors import BackendError, InvalidInput
+from runtime.images import batches, inputs_of_files, run_images
 from runtime.inputs import to_inputs
 from runtime.journey import Journey
 from runtime.model import Model
 from runtime.postprocess import postprocess
 from runtime.rows import Rows, to_row_input
+from runtime.runs import engine_of, one_run, run_items, run_model
 from runtime.spec import ModelSpec
 
 # What remakes a request's inputs for another model than the one that answered it.
@@ -41,43 +41,6 @@ class Shadow(Protocol):
         self, name: str, model: Model, inputs_for: InputsFor, outputs: NDArray[Any]
     ) -> None:
         """Take what ``model`` answered; it never raises, and never waits."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Who answered.
-
-    Attributes:
-        backend: ``engine/device``.
-        version: the model's version in the store.
-    """
-
-    backend: str
-    version: int | None
-
-
-@dataclass(frozen=True)
-class Scores(Answer):
-    """What the model's main output says of each item.
-
-    Attributes:
-        scores: ``(N, num_classes)``, the classes in the order of the labels, or
-            ``(N, …)`` of a model that answers otherwise; N arrays if they come of
-            several runs.
-        labels: the model's; empty if it has none.
-        answers_labels: images are answered with the best labels if nobody says else.
-    """
-
-    scores: NDArray[Any] | list[NDArray[Any]]
-    labels: tuple[str, ...]
-    answers_labels: bool
-
-
-@dataclass(frozen=True)
-class Outputs(Answer):
-    """All outputs of one run, by name."""
-
-    outputs: Mapping[str, NDArray[Any]]
 
 
 class Predictor:
@@ -119,13 +82,13 @@ class Predictor:
         runs: list[NDArray[Any]] = []
         offers: list[tuple[InputsFor, NDArray[Any]]] = []
         done = 0
-        for images in _batches(model, files, journey):
-            outputs = _run_images(model, images, journey)
+        for images in batches(model, files, journey):
+            outputs = run_images(model, images, journey)
             runs.append(outputs)
             # The files are kept, and not their pixels: another version may take colour
             # where this one takes gray.
             theirs = files[done : done + len(images)]
-            offers.append((functools.partial(_of_files, files=theirs), outputs))
+            offers.append((functools.partial(inputs_of_files, files=theirs), outputs))
             done += len(images)
         return self._scores(spec, model, runs, offers, journey)
 
@@ -140,7 +103,7 @@ class Predictor:
         with journey.stage("decode"):
             items = _of_rows(model, rows)
         journey.items = len(items)
-        outputs = _run_items(model, items, journey)
+        outputs = run_items(model, items, journey)
         inputs_for = functools.partial(_row_inputs, rows=rows)
         return self._scores(spec, model, [outputs], [(inputs_for, outputs)], journey)
 
@@ -164,7 +127,7 @@ class Predictor:
         lengths = {array.shape[0] if array.ndim else 1 for array in arrays.values()}
         journey.items = max(lengths, default=1)
         try:
-            outputs = _run(model, arrays, journey)
+            outputs = run_model(model, arrays, journey)
         except BackendError as ex:
             # Which of them must agree, no model says.
             if len(lengths) > 1:
@@ -188,7 +151,7 @@ class Predictor:
             model = self._models.get(spec)
         journey.model = spec.name
         journey.version = model.version
-        journey.backend = _name(model.backend)
+        journey.backend = engine_of(model.backend)
         return model
 
     def _scores(
@@ -218,49 +181,6 @@ class Predictor:
         )
 
 
-def _batches(
-    model: Model, files: Sequence[bytes], journey: Journey
-) -> Iterator[NDArray[Any]]:
-    """Decode files one by one, and join neighbours of one shape: ``(n, H, W, C)``.
-
-    One by one, and run before the next are decoded: pictures take hundreds of times
-    the room of their files.
-    """
-    waiting: list[NDArray[Any]] = []
-    for number, file in enumerate(files, start=1):
-        with journey.stage("decode"):
-            try:
-                image = _of_file(model, file)  # (1, H, W, C)
-            except (ImageError, ShapeError) as ex:
-                if len(files) == 1:
-                    raise
-                raise type(ex)(f"{ex} (image {number} of {len(files)})") from ex
-        pixels = math.prod(image.shape[1:3])
-        if waiting and (
-            image.shape != waiting[0].shape
-            or pixels * (len(waiting) + 1) > MAX_FREE_PIXELS
-        ):
-            yield np.concatenate(waiting)
-            waiting = []
-        waiting.append(image)
-    yield np.concatenate(waiting)
-
-
-def _of_file(model: Model, file: bytes) -> NDArray[Any]:
-    """One image file as ``(1, H, W, C)`` of a model's input."""
-    (batch,) = model.to_input(decode_image(file, model.img_channels)).values()
-    return batch[:1]
-
-
-def _of_files(model: Model, files: Sequence[bytes]) -> dict[str, NDArray[Any]]:
-    images = [_of_file(model, file) for file in files]
-    if len({image.shape for image in images}) > 1:
-        raise ShapeError(
-            "the images are of different sizes, and so is the model's input"
-        )
-    return _inputs(model, np.concatenate(images))
-
-
 def _of_rows(model: Model, rows: Rows) -> NDArray[Any]:
     """Rows as ``(N, …)`` of a model's one input."""
     features = model.bundle.params.features
@@ -269,7 +189,7 @@ def _of_rows(model: Model, rows: Rows) -> NDArray[Any]:
 
 
 def _row_inputs(model: Model, rows: Rows) -> dict[str, NDArray[Any]]:
-    return _inputs(model, _of_rows(model, rows))
+    return one_run(model, _of_rows(model, rows))
 
 
 def _of_inputs(model: Model, inputs: Mapping[str, object]) -> dict[str, NDArray[Any]]:
@@ -283,61 +203,3 @@ def _of_inputs(model: Model, inputs: Mapping[str, object]) -> dict[str, NDArray[
                 f" {MAX_FREE_PIXELS} in all; send fewer"
             )
     return arrays
-
-
-def _inputs(model: Model, items: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """One run's input; a fixed batch is filled up with its last item again.
-
-    Raises:
-        ShapeError: there are more items than the fixed batch holds.
-    """
-    (spec,) = model.backend.inputs
-    room = (spec.shape[0] or len(items)) - len(items)
-    if room < 0:
-        raise ShapeError(f"the model takes {spec.shape[0]} items, not {len(items)}")
-    filled = [items, np.repeat(items[-1:], room, axis=0)] if room else [items]
-    return {spec.name: np.concatenate(filled)}
-
-
-def _run_images(model: Model, images: NDArray[Any], journey: Journey) -> NDArray[Any]:
-    try:
-        return _run_items(model, images, journey)
-    except BackendError as ex:
-        height, width = images.shape[1:3]
-        if model.has_free_size and min(height, width) < WARMED_SIDE:
-            raise InvalidInput(
-                f"the model does not take an image of {height} x {width} pixels;"
-                " send a larger one"
-            ) from ex
-        raise
-
-
-def _run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[Any]:
-    """Run a model of one input; its main output, ``(N, …)`` of N items."""
-    size = model.backend.inputs[0].shape[0] or len(items)
-    runs = []
-    for start in range(0, len(items), size):
-        batch = items[start : start + size]
-        output = _run(model, _inputs(model, batch), journey)[model.output.name]
-        if output.ndim == 0 or len(output) < len(batch):
-            raise InvalidInput(
-                f"output {model.output.name!r} has no batch axis: {len(batch)} items"
-                f" were answered with the shape {output.shape}; send them as 'inputs'"
-            )
-        runs.append(output[: len(batch)])
-    return np.concatenate(runs)
-
-
-def _run(
-    model: Model, inputs: Mapping[str, NDArray[Any]], journey: Journey
-) -> dict[str, NDArray[Any]]:
-    with journey.stage("infer"):
-        outputs, backend = model.run(inputs)
-    # Of several runs, the engine that stood in for one is worth telling.
-    if backend is not model.backend:
-        journey.backend = _name(backend)
-    return outputs
-
-
-def _name(backend: Backend) -> str:
-    return f"{backend.name}/{backend.device}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import secrets
 import time
-import uuid
 
 import falcon
 from prometheus_client import Counter, Histogram
@@ -65,7 +65,9 @@ class Watch:
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Begin the request's journey, at ``req.context.journey``."""
         given = req.get_header("X-Request-Id") or ""
-        journey = Journey(given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex)
+        journey = Journey(
+            given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        )
         req.context.journey = journey
         req.context.span = None
         CURRENT.set(journey)
@@ -93,6 +95,7 @@ class Watch:
             route_of(req),
             resp.status_code,
             seconds,
+            journey.seconds,
             _bytes_out(req, resp),
         )
         metrics.IN_PROGRESS.dec()
@@ -148,7 +151,7 @@ def _count(answered: Answered) -> None:
     )
     requests.inc()
     seconds.observe(answered.seconds)
-    for stage, spent in journey.seconds.items():
+    for stage, spent in answered.stages.items():
         _stage_metric(stage, model, version).observe(spent)
     if journey.backend and answered.status < 400:
         _predictions_metric(model, version, journey.backend).inc()

@@ -9,10 +9,11 @@ from typing import Any
 import falcon
 from google.protobuf.message import DecodeError
 
+from runtime.answers import Scores
 from runtime.errors import InvalidInput
 from runtime.journey import Journey
 from runtime.labels import Label, best_labels, name_scores
-from runtime.predictor import Predictor, Scores
+from runtime.predictor import Predictor
 from runtime.proto.tfaas_pb2 import Class, Predictions, Row
 from runtime.resources.body import (
     Part,
@@ -211,7 +212,12 @@ def _image_labels(
     images: list[Part], prediction: Scores, top: int
 ) -> list[ImageLabels]:
     return [
-        ImageLabels(image.filename, best_labels(scores, prediction.labels, top))
+        ImageLabels(
+            image.filename,
+            best_labels(
+                scores, prediction.labels, top, may_lack=prediction.answers_labels
+            ),
+        )
         for image, scores in zip(images, prediction.scores, strict=True)
     ]
 
@@ -227,7 +233,7 @@ def _read_row(req: falcon.Request, max_bytes: int) -> Row:
 
 
 def _predictions(answer: Scores) -> bytes:
-    named = name_scores(answer.scores[0], answer.labels)
+    named = name_scores(answer.scores[0], answer.labels, may_lack=answer.answers_labels)
     message = Predictions(
         prediction=[
             Class(label=c.label, probability=float(c.probability)) for c in named

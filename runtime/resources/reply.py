@@ -6,7 +6,7 @@ import falcon
 import numpy as np
 import orjson
 
-from runtime.predictor import Answer
+from runtime.answers import Answer
 
 
 def to_json(media: object) -> bytes:

@@ -7,9 +7,10 @@ import re
 import stat
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 import falcon
+from falcon.routing import StaticRoute
 
 from bundle.errors import ModelNotFound
 from bundle.store import ModelStore
@@ -25,7 +26,30 @@ def add_static_folders(
     """TFaaS's /js, /css and /images, for those that are there when the app is built."""
     for name in FOLDERS:
         if (folder / name).is_dir():
-            application.add_static_route(f"{base}/{name}", (folder / name).absolute())
+            prefix = f"{base}/{name}"
+            files = Files(prefix, (folder / name).absolute())
+            application.add_route(prefix + "/{file:path}", files)
+
+
+class Files:
+    """``GET /js/{file}``: the files of one folder.
+
+    Falcon's own static route answers every method, DELETE too, and has no template that
+    metrics could name it by; here it is asked by GET and HEAD alone.
+    """
+
+    def __init__(self, prefix: str, folder: Path) -> None:
+        self._route = StaticRoute(prefix, folder)
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, file: str) -> None:
+        """Answer the file, or the range of it that is asked for."""
+        self._route(req, resp)
+
+    def on_head(self, req: falcon.Request, resp: falcon.Response, file: str) -> None:
+        """Answer as GET does, without the bytes."""
+        self._route(req, resp)
+        if resp.stream is not None:
+            cast("IO[bytes]", resp.stream).close()
 
 
 class Favicon:

@@ -169,7 +169,7 @@ def test_workers_share_one_port(folder):
 
 
 def test_a_worker_that_is_killed_is_replaced(folder):
-    with serving(f"{RUNTIME} --workers 2", folder) as server:
+    with serving(f"{RUNTIME} --workers 2 --log-file log", folder) as server:
         # More than granian's own patience, and the parent all the while the same.
         for _ in range(3):
             killed = server.workers()
@@ -179,8 +179,8 @@ def test_a_worker_that_is_killed_is_replaced(folder):
             # It waits in the socket's queue for whoever comes.
             assert predict(server.url).json() == ANSWER
         assert server.process.poll() is None
-    log = (folder / "server.log").read_text()
-    assert "a worker process was killed by SIGKILL; another takes its place" in log
+    (log,) = folder.glob("log-*")
+    assert "a worker process was killed by SIGKILL; another takes" in log.read_text()
 
 
 def test_no_worker_outlives_its_parent(folder):
@@ -298,6 +298,19 @@ def test_the_workers_counters_meet_in_a_folder_that_goes_with_them(folder):
         server.process.terminate()
         assert server.process.wait(PATIENCE) == 0
         run(f"test ! -e {metrics}", folder)
+
+
+def test_a_folder_of_ones_own_is_made_and_forgets_the_gauges_of_before(folder):
+    for _ in range(2):
+        with serving(
+            f"env PROMETHEUS_MULTIPROC_DIR=meet/here {RUNTIME} --workers 2", folder
+        ) as server:
+            workers = server.workers()
+            predict(server.url)
+            server.kill()
+            assert psutil.wait_procs(workers, PATIENCE)[1] == []
+    counted = {path.stem.rpartition("_")[2] for path in folder.glob("meet/here/gauge*")}
+    assert counted == {str(worker.pid) for worker in workers}
 
 
 def test_settings_are_shown_without_serving(folder):

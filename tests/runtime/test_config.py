@@ -75,6 +75,7 @@ def test_every_other_key_of_tfaas_is_known():
         ({"traffic": {"a": True}}, "'traffic' must give 'a' a number"),
         ({"traffic": {"a": -1}}, "'traffic' gives 'a' -1 %; it must be 0 to 100"),
         ({"traffic": {"a": 60, "b": 50}}, "'traffic' gives more than 100 % in all"),
+        ({"host": ""}, "'host' is empty; 0.0.0.0 listens on every address"),
         ({"shadow": "a/b"}, "'shadow' is 'a/b', which is no label's name"),
         ({"preload": "mnist"}, "'preload' must be a list of model names"),
         ({"preload": ["a/b"]}, "'preload' has 'a/b', which is no model's name"),
@@ -99,6 +100,17 @@ def test_the_working_folders_config_is_read(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text(json.dumps({"port": 1234}))
     monkeypatch.chdir(tmp_path)
     assert load_config({}).port == 1234
+
+
+def test_tenths_of_a_percent_may_make_up_a_hundred():
+    traffic = {"a": 0.2, "b": 86.9, "c": 12.9}
+    assert sum(traffic.values()) > 100
+    assert config_from_json({"traffic": traffic}).traffic == traffic
+
+
+def test_a_variable_that_is_nested_too_deep_is_one_sentence():
+    with pytest.raises(ConfigError, match="^.TFAAS_PORT must be a whole number"):
+        load_settings({"TFAAS_PORT": "[" * 100_000})
 
 
 def test_the_variable_names_another_file(tmp_path, monkeypatch):

@@ -41,6 +41,19 @@ def test_another_number_of_labels_is_the_models_fault():
         best_labels(np.zeros(3), ("a", "b"), 1)
 
 
+def test_where_labels_may_lack_the_classes_without_one_are_left_out():
+    scores = np.array([0.25, 0.125, 0.625])
+    best = best_labels(scores, ("a", "b"), 3, may_lack=True)
+    assert pairs(best) == [("a", 0.25), ("b", 0.125)]
+    assert pairs(name_scores(scores, ("a", "b"), may_lack=True)) == [
+        ("a", 0.25),
+        ("b", 0.125),
+        ("2", 0.625),
+    ]
+    with pytest.raises(BackendError, match="answered 3 scores and has 4 labels"):
+        best_labels(scores, ("a", "b", "c", "d"), 1, may_lack=True)
+
+
 @pytest.mark.parametrize(
     "scores", [np.zeros((2, 2)), np.array(1.0), np.array(["a"], object)]
 )

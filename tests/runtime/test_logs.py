@@ -113,6 +113,25 @@ def test_a_json_line_has_the_same_and_its_fields(tmp_path, journey):
     }
 
 
+def test_each_plain_line_has_its_own_time():
+    formatter = PlainLines()
+    times = []
+    for created in (86400.25, 86400.5, 86401.0, 86400.25):
+        record = logging.LogRecord("x", logging.INFO, "", 0, "", (), None)
+        record.created, record.msecs = created, created % 1 * 1000
+        times.append(formatter.format(record).partition(" INFO")[0])
+        assert times[-1] == logging.Formatter().formatTime(record)
+    assert len(set(times)) == 3
+
+
+@pytest.mark.parametrize("value", ["é", "\ud800", 1 << 80, Path("a"), {1: 2}, 1.5])
+def test_what_a_json_line_says_is_always_ascii_and_json(value):
+    record = logging.LogRecord("x", logging.INFO, "", 0, {"value": value}, (), None)
+    line = JsonLines().format(record)
+    assert line.isascii()
+    assert "value" in json.loads(line)
+
+
 @pytest.mark.parametrize("formatter", [PlainLines(), JsonLines()])
 @pytest.mark.parametrize(
     "evil", ["a\nb", "a\rb", "a\x1b[2Jb", "a\x85b", "a\u2028b", "a\x00b", "a\x7fb"]

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from runtime.metrics import clean_multiprocess_dir
-
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = """
 import os
@@ -22,9 +20,9 @@ print(os.getpid())
 TELL = """
 import sys
 from prometheus_client import generate_latest
-from runtime import metrics
+from runtime import counters, metrics
 for pid in sys.argv[1:]:
-    metrics.forget_process(int(pid))
+    counters.forget_process(int(pid))
 print(metrics.requests_answered("GET"), metrics.requests_answered("POST"))
 print(generate_latest(metrics.current_registry()).decode())
 """
@@ -59,7 +57,7 @@ def value(text, name, **labels):
 
 @pytest.fixture
 def folder(tmp_path):
-    clean_multiprocess_dir(tmp_path / "metrics")
+    (tmp_path / "metrics").mkdir()
     return tmp_path / "metrics"
 
 
@@ -83,9 +81,3 @@ def test_a_process_that_ended_leaves_its_counts_and_takes_its_gauges(folder):
     text = python(TELL, folder, ended).partition("\n")[2]
     assert value(text, "tfaas_requests_total", method="GET") == 7
     assert value(text, "tfaas_models_loaded") == 5
-
-
-def test_a_cleaned_folder_has_forgotten_what_was_counted(folder):
-    python(COUNT.format(2), folder)
-    clean_multiprocess_dir(folder)
-    assert python(TELL, folder).startswith("0 0\n")

@@ -167,6 +167,16 @@ def test_a_frozen_graph_answers_labels_as_tfaas_does(bundle, tmp_path):
     assert not Model(bundle, 1, Opened(FakeBackend()), None).answers_labels
 
 
+def test_a_frozen_graph_may_have_fewer_labels_than_classes(tmp_path):
+    path = write_frozen_bundle(tmp_path / "fewer", b"graph")
+    (path / "labels.txt").write_text("zero\none\n")
+    model = Model(open_bundle(path), 1, Opened(FakeBackend()), None)
+    assert model.bundle.labels == ("zero", "one")
+    (path / "labels.txt").write_text("zero\none\ntwo\nthree\n")
+    with pytest.raises(BundleError, match=r"labels.txt names 4 classes .* has 3"):
+        Model(open_bundle(path), 1, Opened(FakeBackend()), None)
+
+
 @pytest.mark.tensorflow
 def test_a_frozen_graph_answers_an_image(tmp_path):
     """Its params.json says nothing of images, and its node has a port."""

@@ -37,11 +37,9 @@ def routes_of(application):
         for method in route.methods
         if not method.internal and method.method not in ("HEAD", "OPTIONS")
     }
-    static = {
-        ("GET", f"{s.prefix.removeprefix('/ml')}{{file}}") for s in found.static_routes
-    }
+    assert not found.static_routes, "they take every method"
     # How Falcon is told that a name may hold slashes.
-    return {(method, path.replace(":path}", "}")) for method, path in routes | static}
+    return {(method, path.replace(":path}", "}")) for method, path in routes}
 
 
 def table_of(name):

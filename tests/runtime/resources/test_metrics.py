@@ -44,6 +44,14 @@ def test_openmetrics_is_answered_to_who_asks_for_it(client):
     assert "tfaas_build_info" in {f.name for f in openmetrics(reply.text)}
 
 
+@pytest.mark.parametrize("version", ["x", "1.x", "", "1"])
+def test_a_version_that_is_none_is_answered_with_text(client, version):
+    accept = f"application/openmetrics-text;version={version}"
+    assert (
+        client.simulate_get("/metrics", headers={"Accept": accept}).status_code == 200
+    )
+
+
 def test_head_answers_without_a_body(client):
     reply = client.simulate_head("/metrics")
     assert (reply.status_code, reply.content) == (200, b"")

@@ -3,7 +3,7 @@
 import pytest
 
 from runtime.model import Model
-from tests.examples import WEIGHTS, linear_onnx
+from tests.examples import WEIGHTS, linear_onnx, write_bundle
 from tests.forms import form, multipart, png
 from tests.runtime.graphs import brightness, identity, onnx_of, total
 
@@ -182,6 +182,19 @@ def test_a_model_that_answers_labels_does_so_unasked(ask, linear, monkeypatch):
     assert reply.json == {"filename": "0.png", "labels": BEST_A}
     assert reply.headers["Content-Type"] == "application/json"
     assert ask(A, top="1").json["labels"] == BEST_A[:1]
+
+
+def test_classes_that_such_a_model_has_no_label_for_are_left_out(ask, store):
+    """Its graph was converted; the numbers are model.onnx's."""
+
+    def write(folder):
+        nodes = {"model": "tf.pb", "inputNode": "pixels", "outputNode": "scores"}
+        write_bundle(folder, labels=("zero", "one"), params=nodes, proved=False)
+        (folder / "tf.pb").write_bytes(b"")
+
+    store.install(write)
+    best = [label("one", 20), label("zero", 10)]
+    assert ask(A).json == {"filename": "0.png", "labels": best}
 
 
 @pytest.mark.parametrize("top", ["0", "-1", "1.5", "five", "", "1" * 400, "٣"])

@@ -246,6 +246,22 @@ def test_a_model_without_a_batch_axis_in_its_answer_says_so(ask, publish):
     assert reply.json == {"outputs": {"y": 3.5}}
 
 
+@pytest.mark.parametrize("batch", ["n", 1])
+def test_numbers_beyond_one_an_item_are_not_cut_off(ask, publish, batch):
+    flat = onnx_of(
+        [("Reshape", ["x", "all"], ["y"], {})],
+        [("x", 1, (batch, 3))],
+        [("y", 1, ("m",))],
+        all=np.array([-1], np.int64),
+    )
+    publish("flat", flat)
+    reply = ask({"values": [1, 2, 3], "model": "flat"})
+    assert reply.status_code == 400
+    assert "1 items were answered with the shape (3,)" in error_of(reply)
+    reply = ask({"inputs": {"x": [[1, 2, 3]]}, "model": "flat"})
+    assert reply.json == {"outputs": {"y": [1, 2, 3]}}
+
+
 def test_an_answer_that_json_cannot_say_is_an_error(ask, publish):
     publish(
         "log", onnx_of([("Log", ["x"], ["y"], {})], *[[(n, 1, ("n", 1))] for n in "xy"])

@@ -74,6 +74,19 @@ def test_nothing_else_is(site, path):
     assert (reply.status_code, "error" in reply.json) == (404, True)
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_files_are_only_read(site, method):
+    reply = site().simulate_request(method, "/js/a.js")
+    assert (reply.status_code, reply.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert "error" in reply.json
+
+
+def test_head_tells_a_files_length(site):
+    reply = site().simulate_head("/js/a.js")
+    assert (reply.status_code, reply.content) == (200, b"")
+    assert reply.headers["Content-Length"] == "7"
+
+
 def test_a_folder_that_is_not_there_has_no_route(site, tmp_path):
     (tmp_path / "static" / "js" / "a.js").unlink()
     (tmp_path / "static" / "js").rmdir()

@@ -1,0 +1,85 @@
+"""Image files -> batches of a model's input, and runs of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.decode import decode_image
+from bundle.errors import ImageError, ShapeError
+from bundle.preprocess import MAX_FREE_PIXELS
+from runtime.backends import WARMED_SIDE
+from runtime.errors import BackendError, InvalidInput
+from runtime.journey import Journey
+from runtime.model import Model
+from runtime.runs import one_run, run_items
+
+
+def batches(
+    model: Model, files: Sequence[bytes], journey: Journey
+) -> Iterator[NDArray[Any]]:
+    """Decode files one by one, and join neighbours of one shape: ``(n, H, W, C)``.
+
+    One by one, and run before the next are decoded: pictures take hundreds of times
+    the room of their files.
+
+    Raises:
+        ImageError, ShapeError: a file is no image of this model's; of several, the
+            sentence says which.
+    """
+    waiting: list[NDArray[Any]] = []
+    for number, file in enumerate(files, start=1):
+        with journey.stage("decode"):
+            try:
+                image = _of_file(model, file)  # (1, H, W, C)
+            except (ImageError, ShapeError) as ex:
+                if len(files) == 1:
+                    raise
+                raise type(ex)(f"{ex} (image {number} of {len(files)})") from ex
+        pixels = math.prod(image.shape[1:3])
+        if waiting and (
+            image.shape != waiting[0].shape
+            or pixels * (len(waiting) + 1) > MAX_FREE_PIXELS
+        ):
+            yield np.concatenate(waiting)
+            waiting = []
+        waiting.append(image)
+    yield np.concatenate(waiting)
+
+
+def inputs_of_files(model: Model, files: Sequence[bytes]) -> dict[str, NDArray[Any]]:
+    """Image files as one run's input of a model, which needs not be the one asked.
+
+    Raises:
+        ImageError, ShapeError: they cannot be.
+    """
+    images = [_of_file(model, file) for file in files]
+    if len({image.shape for image in images}) > 1:
+        raise ShapeError(
+            "the images are of different sizes, and so is the model's input"
+        )
+    return one_run(model, np.concatenate(images))
+
+
+def run_images(model: Model, images: NDArray[Any], journey: Journey) -> NDArray[Any]:
+    """Run a batch of images, ``(n, H, W, C)``; see ``run_items``."""
+    try:
+        return run_items(model, images, journey)
+    except BackendError as ex:
+        height, width = images.shape[1:3]
+        if model.has_free_size and min(height, width) < WARMED_SIDE:
+            raise InvalidInput(
+                f"the model does not take an image of {height} x {width} pixels;"
+                " send a larger one"
+            ) from ex
+        raise
+
+
+def _of_file(model: Model, file: bytes) -> NDArray[Any]:
+    """One image file as ``(1, H, W, C)`` of a model's input."""
+    (batch,) = model.to_input(decode_image(file, model.img_channels)).values()
+    return batch[:1]

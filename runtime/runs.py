@@ -1,0 +1,70 @@
+"""A request's items -> runs of a model, and what they answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import ShapeError
+from runtime.backends import Backend
+from runtime.errors import InvalidInput
+from runtime.journey import Journey
+from runtime.model import Model
+
+
+def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[Any]:
+    """Run a model of one input; its main output, ``(N, …)`` of N items.
+
+    Raises:
+        InvalidInput: it answers not one row an item.
+        BackendError: see ``Model.run``.
+    """
+    size = model.backend.inputs[0].shape[0] or len(items)
+    runs = []
+    for start in range(0, len(items), size):
+        batch = items[start : start + size]
+        inputs = one_run(model, batch)
+        filled = len(next(iter(inputs.values())))
+        output = run_model(model, inputs, journey)[model.output.name]
+        # Not fewer and not more: the first of many would be no answer to the item.
+        if output.ndim == 0 or len(output) != filled:
+            raise InvalidInput(
+                f"output {model.output.name!r} has no batch axis: {filled} items"
+                f" were answered with the shape {output.shape}; send them as 'inputs'"
+            )
+        runs.append(output[: len(batch)])
+    return np.concatenate(runs)
+
+
+def one_run(model: Model, items: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """One run's input; a fixed batch is filled up with its last item again.
+
+    Raises:
+        ShapeError: there are more items than the fixed batch holds.
+    """
+    (spec,) = model.backend.inputs
+    room = (spec.shape[0] or len(items)) - len(items)
+    if room < 0:
+        raise ShapeError(f"the model takes {spec.shape[0]} items, not {len(items)}")
+    filled = [items, np.repeat(items[-1:], room, axis=0)] if room else [items]
+    return {spec.name: np.concatenate(filled)}
+
+
+def run_model(
+    model: Model, inputs: Mapping[str, NDArray[Any]], journey: Journey
+) -> dict[str, NDArray[Any]]:
+    """One run of a model, of whatever inputs; the journey hears which engine it was."""
+    with journey.stage("infer"):
+        outputs, backend = model.run(inputs)
+    # Of several runs, the engine that stood in for one is worth telling.
+    if backend is not model.backend:
+        journey.backend = engine_of(backend)
+    return outputs
+
+
+def engine_of(backend: Backend) -> str:
+    """``engine/device``, as replies and logs name it."""
+    return f"{backend.name}/{backend.device}"

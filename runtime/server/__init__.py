@@ -1,0 +1,58 @@
+"""``runtime serve``: granian's worker processes over one listening socket.
+
+The socket is bound and listens before any worker starts, and the parent keeps it: who
+connects while a worker starts, ends or is killed waits in the kernel's queue, and is
+answered by the next one that is free. The parent itself imports no engine and builds no
+app; each worker builds its own, and tells the parent by a pipe that it did, or why not.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from importlib.util import find_spec
+from pathlib import Path
+
+from runtime.config import Config
+from runtime.cores import usable_cores
+from runtime.counters import counters_folder
+from runtime.logs import set_up_logs
+from runtime.server.listener import listen
+from runtime.server.parent import Parent
+from runtime.server.tls import check_tls
+
+
+def serve(config: Config) -> None:
+    """Serve until SIGTERM, Ctrl-C or SIGHUP; requests in hand are answered first.
+
+    Raises:
+        Failed: the port is taken, or the workers do not live.
+        WrongInput: there is no such host.
+        DomainError: a setting is wrong, or the store cannot be read.
+    """
+    check_tls(config)
+    # The parent has little to tell, but that in the service's own form and file.
+    set_up_logs(config)
+    workers = count_workers(config)
+    with listen(config) as listener, counters_folder(workers) as made:
+        # Not forked: onnxruntime's threads and locks do not live through that.
+        multiprocessing.set_start_method("spawn", force=True)
+        Parent(config, workers, listener, made).run()
+
+
+def count_workers(config: Config) -> int:
+    """How many processes serve: config.json's ``workers``, or what fits the machine."""
+    if config.workers:
+        return config.workers
+    if config.provider == "cuda" or (config.provider == "auto" and _has_cuda()):
+        return 1
+    return usable_cores()
+
+
+def _has_cuda() -> bool:
+    """Whether onnxruntime would take CUDA; the parent does not import it to ask."""
+    spec = find_spec("onnxruntime")
+    folders = (spec.submodule_search_locations or []) if spec else []
+    library = "capi/libonnxruntime_providers_cuda.so"
+    return any((Path(folder) / library).exists() for folder in folders) and any(
+        Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg")
+    )

@@ -1,0 +1,197 @@
+"""The workers' parent: starts them, hears them, and starts others in their place."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+import socket
+import threading
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import click
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.server.mp import MPServer
+
+from bundle.errors import DomainError
+from bundle.store import ModelStore
+from bundle.terminal import Failed
+from runtime.config import Config
+from runtime.counters import forget_process
+from runtime.server.listener import BACKLOG, url_of
+from runtime.server.signals import PARENTS_SIGNALS, aside, held_back
+from runtime.server.worker import DRAIN_SECONDS, Worker
+
+logger = logging.getLogger(__name__)
+
+# Workers that end by themselves so soon after their start, this often in a row, will
+# not do better.
+SOON_SECONDS = 2.0
+SOON_LIMIT = 3
+
+
+class Parent(MPServer):
+    """Granian's server over a socket of ours, with our word on what fails.
+
+    Args:
+        config: the settings; each worker gets them.
+        workers: processes.
+        listener: a listening socket that does not block.
+        made: a folder that goes when the service does; or empty.
+    """
+
+    def __init__(
+        self, config: Config, workers: int, listener: socket.socket, made: str
+    ) -> None:
+        super().__init__(
+            "runtime.app",
+            interface=Interfaces.WSGI,
+            http=HTTPModes.http1,
+            websockets=False,
+            workers=workers,
+            blocking_threads=config.threads,
+            backlog=BACKLOG,
+            ssl_key=Path(config.server_key) if config.server_key else None,
+            ssl_cert=Path(config.server_crt) if config.server_crt else None,
+            ssl_protocol_min=SSLProtocols.tls12,
+            # Here it speaks of each worker's coming and going; in a worker,
+            # runtime.app sets the logs up.
+            log_enabled=False,
+            respawn_failed_workers=True,
+            workers_kill_timeout=DRAIN_SECONDS,
+        )
+        self._config = config
+        self._listener = listener
+        self._made = made
+        self._failure: DomainError | click.ClickException | None = None
+        self._ready: set[int] = set()
+        self._ended_soon = 0
+        self._is_announced = False
+
+    def run(self) -> None:
+        """Serve; what went wrong is raised when every worker has ended."""
+        messages, reporter = multiprocessing.Pipe(duplex=False)
+        threading.Thread(target=self._hear, args=(messages,), daemon=True).start()
+        try:
+            loader = Worker(self._config, reporter, self._made)
+            self.serve(target_loader=loader, wrap_loader=False)
+        except SystemExit:
+            # Granian's, when workers ended while it did.
+            logger.debug("granian ended", exc_info=True)
+        if self._failure:
+            raise self._failure
+
+    def _hear(self, messages: Connection) -> None:
+        """What workers tell, in a thread: that they can answer, or why they never will.
+
+        When every one can, the first line is printed.
+        """
+        waited_for = self.workers
+        while True:
+            try:
+                pid, refusal = messages.recv()
+            except EOFError:
+                return
+            self._ready.add(pid)
+            waited_for -= 1
+            try:
+                if refusal:
+                    raise DomainError(refusal)
+                if not waited_for and not self._failure:
+                    self._announce()
+                    self._is_announced = True
+            except DomainError as ex:
+                self._give_up(ex)
+
+    def _announce(self) -> None:
+        models = len(ModelStore(self._config.model_dir).names())
+        workers = f"{self.workers} worker{'' if self.workers == 1 else 's'}"
+        click.echo(
+            f"serving {self._config.model_dir}/ ({models} models) on"
+            f" {url_of(self._config, self._listener)}  ({workers}; Ctrl-C stops)"
+        )
+
+    def _give_up(self, failure: DomainError | click.ClickException) -> None:
+        self._failure = self._failure or failure
+        self.interrupt_signal = True
+        self.main_loop_interrupt.set()
+
+    # From here on granian's own methods, which it calls.
+
+    def _init_shared_socket(self) -> None:
+        """Share one socket, as granian does where there is no SO_REUSEPORT.
+
+        With one socket a worker (Linux's way in granian) two services could share a
+        port without knowing, and who waits for a worker that is killed is cut off.
+        """
+        self._ssp = None
+        self._sso = self._listener
+        holder: Any = SocketHolder  # its stub lacks what it takes
+        self._shd = holder(self._listener.fileno(), False, BACKLOG)
+        for number in PARENTS_SIGNALS:
+            if number in self._ignored:
+                signal.signal(number, signal.SIG_IGN)
+
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        """Remember which signals are ignored: nohup's, those of a shell's jobs."""
+        self._ignored = {
+            number
+            for number in PARENTS_SIGNALS
+            if signal.getsignal(number) is signal.SIG_IGN
+        }
+        super().startup(spawn_target, target_loader)
+
+    def signal_handler_interrupt(self, *args: object, **kwargs: object) -> None:
+        """End the workers; at once if it is asked twice."""
+        if self.interrupt_signal:
+            for worker in self.wrks:
+                worker.kill()
+        self.interrupt_signal = True
+        aside(self.main_loop_interrupt.set)
+
+    # The terminal was closed; granian would start the workers anew.
+    signal_handler_reload = signal_handler_interrupt
+
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        with held_back(PARENTS_SIGNALS):
+            super()._spawn_workers(spawn_target, target_loader)
+
+    def _respawn_workers(
+        self,
+        workers: list[int],
+        spawn_target: Any,
+        target_loader: Any,
+        delay: float = 0,
+    ) -> None:
+        for index in workers:
+            worker = self.wrks[index]
+            how = _how_it_ended(worker.inner.exitcode)
+            # SIGKILL comes from outside, and says nothing of the next one.
+            by_itself = worker.inner.exitcode != -signal.SIGKILL
+            soon = by_itself and time.monotonic() - worker.birth < SOON_SECONDS
+            self._ended_soon = self._ended_soon + 1 if soon else 0
+            if worker.inner.pid not in self._ready and (
+                by_itself or not self._is_announced
+            ):
+                self._give_up(Failed(f"a worker process {how} before it could serve"))
+                return
+            if self._ended_soon == SOON_LIMIT:
+                self._give_up(Failed(f"each worker process {how} as soon as it served"))
+                return
+            self._ready.discard(worker.inner.pid)
+            logger.warning("a worker process %s; another takes its place", how)
+            forget_process(worker.inner.pid)
+        with held_back(PARENTS_SIGNALS):
+            super()._respawn_workers(workers, spawn_target, target_loader, delay)
+        # Granian gives up when one worker is killed twice within seconds.
+        self.respawned_wrks.clear()
+
+
+def _how_it_ended(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"
