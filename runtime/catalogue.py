@@ -70,6 +70,8 @@ class Catalogue:
                 versions.append(self.version(name, number))
             except ModelNotFound:
                 continue  # deleted since they were listed
+            except StoreError as ex:  # it hides no other
+                versions.append(_nothing(name, number) | {"error": str(ex)})
         return {
             "name": name,
             "serves": serves,
@@ -89,18 +91,13 @@ class Catalogue:
         version = self._store.version(name, number)
         labels = self._store.labels(name)
         files = _files(version)
-        description: dict[str, Any] = {
-            "name": name,
-            "version": number,
+        description = _nothing(name, number) | {
             "timestamp": _timestamp(version),
             "labels": [
                 label for label, labelled in labels.items() if labelled == number
             ],
-            "params": {},
-            "classes": [],
             "bytes": sum(file["bytes"] for file in files),
             "files": files,
-            "parity": None,
         }
         error = self._registry.failure(name, number)
         try:
@@ -110,19 +107,14 @@ class Catalogue:
             description["parity"] = _parity(version)
         except BundleError as ex:
             error = error or str(ex)
-        model = self._registry.peek(name, number)
-        return {
-            **description,
-            "loaded": model is not None,
-            **_engine(model),
-            "inputs": [_tensor(spec) for spec in model.backend.inputs]
-            if model
-            else None,
-            "outputs": [_tensor(spec) for spec in model.backend.outputs]
-            if model
-            else None,
-            "error": error,
-        }
+        if model := self._registry.peek(name, number):
+            description |= {
+                "loaded": True,
+                **_engine(model),
+                "inputs": [_tensor(spec) for spec in model.backend.inputs],
+                "outputs": [_tensor(spec) for spec in model.backend.outputs],
+            }
+        return description | {"error": error}
 
     def labels(self, name: str) -> dict[str, int]:
         """Each label's version, by label.
@@ -187,6 +179,26 @@ class Catalogue:
             **_engine(model),
             "error": self._registry.failure(version.name, version.number),
         }
+
+
+def _nothing(name: str, number: int) -> dict[str, Any]:
+    """Every key of a version's description, while nothing is known of it."""
+    return {
+        "name": name,
+        "version": number,
+        "timestamp": "",
+        "labels": [],
+        "params": {},
+        "classes": [],
+        "bytes": 0,
+        "files": [],
+        "parity": None,
+        "loaded": False,
+        **_engine(None),
+        "inputs": None,
+        "outputs": None,
+        "error": None,
+    }
 
 
 def _engine(model: Model | None) -> dict[str, Any]:

@@ -108,10 +108,11 @@ class Parent(MPServer):
                 self._give_up(ex)
 
     def _announce(self) -> None:
-        models = len(ModelStore(self._config.model_dir).names())
+        count = len(ModelStore(self._config.model_dir).names())
+        models = f"{count} model{'' if count == 1 else 's'}"
         workers = f"{self.workers} worker{'' if self.workers == 1 else 's'}"
         click.echo(
-            f"serving {self._config.model_dir}/ ({models} models) on"
+            f"serving {self._config.model_dir}/ ({models}) on"
             f" {url_of(self._config, self._listener)}  ({workers}; Ctrl-C stops)"
         )
 

@@ -284,7 +284,7 @@ def test_a_quiet_server_says_one_line(folder):
         server.process.terminate()
         assert server.process.wait(PATIENCE) == 0
     assert (folder / "server.log").read_text() == (
-        f"serving models/ (1 models) on http://127.0.0.1:{port}/"
+        f"serving models/ (1 model) on http://127.0.0.1:{port}/"
         "  (2 workers; Ctrl-C stops)\n"
     )
 

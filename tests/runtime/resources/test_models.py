@@ -12,6 +12,8 @@ import pytest
 from falcon.testing import TestClient
 
 from bundle.archive import unpack
+from bundle.errors import StoreError
+from bundle.store import ModelStore
 from runtime.app import create_app, create_services
 from tests.bundle.making import read_files
 from tests.examples import linear_onnx, tar_of, write_bundle, write_parity
@@ -36,6 +38,23 @@ def error_of(reply, status):
     assert reply.status_code == status, reply.text
     assert list(reply.json) == ["error"]
     return reply.json["error"]
+
+
+def test_a_version_that_cannot_be_read_hides_no_other(client, published, monkeypatch):
+    """Root reads everything, so the disk's refusal is made here."""
+    shutil.copytree(published / "1", published / "2")
+    real = ModelStore.version
+
+    def refuse(self, name, number):
+        if number == 1:
+            raise StoreError("the store cannot be read: Permission denied")
+        return real(self, name, number)
+
+    monkeypatch.setattr(ModelStore, "version", refuse)
+    first, second = client.simulate_get("/models/linear").json["versions"]
+    assert first["error"] == "the store cannot be read: Permission denied"
+    assert (second["version"], second["error"]) == (2, None)
+    assert list(first) == list(second)
 
 
 def test_a_version_is_described(client, published, bundle):
