@@ -50,6 +50,7 @@ class Files:
         self._route(req, resp)
         if resp.stream is not None:
             cast("IO[bytes]", resp.stream).close()
+            resp.stream = None  # a server's own file wrapper would seek in it
 
 
 class Favicon:

@@ -74,6 +74,11 @@ def test_nothing_else_is(site, path):
     assert (reply.status_code, "error" in reply.json) == (404, True)
 
 
+def waitress_would(stream, block_size):
+    stream.seek(0)
+    return iter(lambda: stream.read(block_size), b"")
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_files_are_only_read(site, method):
     reply = site().simulate_request(method, "/js/a.js")
@@ -82,6 +87,9 @@ def test_files_are_only_read(site, method):
 
 
 def test_head_tells_a_files_length(site):
+    """With a server that takes files as they are, waitress say, as without."""
+    wrapped = site().simulate_head("/js/a.js", file_wrapper=waitress_would)
+    assert (wrapped.status_code, wrapped.headers["Content-Length"]) == (200, "7")
     reply = site().simulate_head("/js/a.js")
     assert (reply.status_code, reply.content) == (200, b"")
     assert reply.headers["Content-Length"] == "7"
