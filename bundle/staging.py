@@ -101,10 +101,12 @@ class Staging:
 def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold a folder: alone to change several of its files, shared to read them.
 
-    The kernel lets go when the process ends, however it ends.
+    The kernel lets go when the process ends, however it ends. Who deletes a folder
+    does not wait for its readers: they are told at the end of the block.
 
     Raises:
-        FileNotFoundError: it is not there, or not any more.
+        FileNotFoundError: it is not there; or, where it is shared, it went while it was
+            read, and so may some of its files before they were seen.
         TimeoutError: somebody else holds it, for longer than any such change takes.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -114,11 +116,19 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
         try:
             _wait_for(descriptor, kind, end)
             # Another may stand there by now, and this one lie in the trash.
-            if os.path.samestat(os.fstat(descriptor), folder.stat()):
+            if _is_at(descriptor, folder):
                 yield
+                if shared and not _is_at(descriptor, folder):
+                    raise FileNotFoundError(
+                        errno.ENOENT, "it was taken away while it was read"
+                    )
                 return
         finally:
             os.close(descriptor)
+
+
+def _is_at(descriptor: int, folder: Path) -> bool:
+    return os.path.samestat(os.fstat(descriptor), folder.stat())
 
 
 def _wait_for(descriptor: int, kind: int, end: float) -> None:

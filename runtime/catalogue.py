@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -135,8 +136,12 @@ class Catalogue:
         version = self._store.version(name, number)
         try:
             # The exporter replaces parity.json and model.onnx together.
-            with locked(version.path, shared=True):
-                return pack(version.files(), name)
+            with ExitStack() as undo:
+                with locked(version.path, shared=True):
+                    packed = pack(version.files(), name)
+                    undo.callback(packed.close)
+                undo.pop_all()
+                return packed
         except FileNotFoundError:
             raise _gone(version) from None
         except OSError as ex:

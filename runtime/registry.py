@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from bundle.errors import BundleError, ModelNotFound, StoreError
 from bundle.store import ModelStore
 from bundle.version import Version
+from bundle.version_labels import STABLE
 from runtime import metrics
 from runtime.errors import BackendError, ProviderError
 from runtime.model import RETRY_SECONDS, Model
@@ -76,10 +77,10 @@ class ModelRegistry:
 
     A version is loaded on first use. When the store shows another one as the default,
     or under a label, that one is loaded before the old one is let go. One that cannot
-    be loaded never replaces one that serves, and where none serves yet, the newest
-    before it that can be loaded stands in for the default: in a fresh process for a
-    version labelled stable too, but never a newer one. Who names a number gets that
-    version or its error. Requests that hold an old model end on it.
+    be loaded never replaces one that serves: for the newest, the newest before it that
+    can be loaded stands in; for one labelled stable, what served before, in a fresh
+    process the newest before it too, but never a newer one. Who names a number gets
+    that version or its error. Requests that hold an old model end on it.
 
     Args:
         store: asked on each request which version is meant, so that what another
@@ -284,21 +285,31 @@ class ModelRegistry:
 
     def _stand_in(self, spec: ModelSpec, failed: _Failure) -> Model:
         """Answer with another version than the one that cannot be loaded."""
-        if old := self._old(spec):
-            return old
+        old = self._old(spec)
         for version in self._stand_ins(spec, failed.version):
+            if old and old.version == version.number:
+                return old
             loading = self._loading_of(version)
-            with loading.lock:
+            wait = max(0.0, loading.wait_seconds(self._clock())) if old else -1
+            if not loading.lock.acquire(timeout=wait) and old:
+                return old
+            try:
                 model = self._load_once(version, loading)
+            finally:
+                loading.lock.release()
             if model:
                 return self._answer(spec, version, model)
         raise BackendError(failed.sentence)
 
     def _stand_ins(self, spec: ModelSpec, broken: Version) -> Iterator[Version]:
-        # What answered last may have been let go for others.
-        old = self._answered_last(spec)
-        if old and old.number != broken.number and self._is_there(old):
-            yield old
+        # Where a label says which version answers, the one that bore it goes on (though
+        # it may have been let go for others). Where the newest answers, this process
+        # may never have been asked since there were newer ones than its last, which
+        # answer elsewhere: all must agree.
+        if spec.is_pinned or self._store.pointed(spec.name, STABLE):
+            old = self._answered_last(spec)
+            if old and old.number != broken.number and self._is_there(old):
+                yield old
         if spec.is_pinned:
             return  # the client named a label, and no other version ever bore it here
         for number in reversed(self._store.versions(spec.name)):

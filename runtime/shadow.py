@@ -132,10 +132,12 @@ class Shadow:
     def _compare(self, task: _Task) -> str:
         name, number = task.version.name, task.version.number
         try:
+            if self._store.pointed(name, self._label) != task.version:
+                return "dropped"  # the label was moved, or taken away
             shadow = self._registry.get(ModelSpec(name, label=self._label))
             if shadow.version != number:
                 why = self._registry.failure(name, number)
-                raise BackendError(why or "the label was moved meanwhile")
+                raise BackendError(why or "another version stands in for it")
             outputs, _ = shadow.run(task.inputs_for(shadow))
             # A model with a fixed batch answers more rows than there were items.
             theirs = np.atleast_1d(outputs[shadow.output.name])[: len(task.outputs)]

@@ -226,6 +226,25 @@ def test_killed_replacement_leaves_the_old_file_whole(
     assert (tmp_path / "f").read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_reader_is_told_that_the_folder_went_while_it_was_read(
+    tmp_path: Path, replaced: bool
+) -> None:
+    folder = tmp_path / "1"
+    folder.mkdir()
+    with (
+        pytest.raises(FileNotFoundError, match=r"taken away|No such file"),
+        locked(folder, shared=True),
+    ):
+        folder.rename(tmp_path / "trash")
+        if replaced:
+            folder.mkdir()
+    if not replaced:
+        folder.mkdir()
+    with locked(folder):  # who deletes it knows
+        folder.rmdir()
+
+
 def test_lock_is_waited_for_no_longer_than_its_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,177 +1,322 @@
-"""Two servers on one store: versions, labels, and what takes over when."""
+"""Two servers on one store: versions, labels, and what takes over when.
+
+What one server is told over HTTP the other knows with its next request.
+"""
 
 import contextlib
 import json
-import re
 
 import httpx
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from bundle.store import ModelStore
-from tests.end_to_end.conftest import PATIENCE, WAITRESS, serving
-from tests.examples import WEIGHTS, linear_onnx, write_bundle
-from tests.forms import png
+from tests.end_to_end.conftest import PATIENCE, RUNTIME, WAITRESS, serving
+from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 
-IMAGE = png([[1, 2], [3, 4]])
+ROW = {"keys": [], "values": [1, 2, 3, 4], "model": "linear"}
+
+# How often each server is asked: enough to meet both of two workers.
+TURNS = 4
+
+COMMANDS = {"waitress": WAITRESS, "workers": f"{RUNTIME} --workers 2"}
 
 
 def answer_of(factor):
-    """Pixels 1, 2, 3, 4 times tests.examples.WEIGHTS, times the factor."""
+    """The row 1, 2, 3, 4 times tests.examples.WEIGHTS, times the factor."""
     return [factor, 2 * factor, 7 * factor]
 
 
-@pytest.fixture
-def store(tmp_path):
-    """Version n answers n times as much as version 1."""
-    store = ModelStore(tmp_path / "models")
-    for _ in range(2):
-        publish(store)
-    return store
+class Server:
+    """Asks one server, each time on a connection of its own."""
 
+    def __init__(self, url, archive_of):
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(base_url=url, limits=limits, timeout=PATIENCE)
+        self.archive_of = archive_of
 
-def publish(store, onnx_bytes=None):
-    newest = (store.versions("linear") or [0])[-1]
-    content = onnx_bytes or linear_onnx(WEIGHTS * (newest + 1))
-    return store.install(lambda folder: write_bundle(folder, onnx_bytes=content)).number
+    def call(self, method, path, status=200, **request):
+        reply = self.client.request(method, path, **request)
+        assert reply.status_code == status, reply.text
+        return reply.json()
 
+    def upload(self, factor):
+        """Publish a version whose scores are those of WEIGHTS, times the factor."""
+        return self.call("POST", "/upload", content=self.archive_of(factor))
 
-class Servers:
-    """Asks every server, and expects the same of each."""
+    def put(self, label, version, status=200):
+        path = f"/models/linear/labels/{label}"
+        return self.call("PUT", path, status, json={"version": version})
 
-    def __init__(self, urls):
-        self.urls = urls
+    def delete(self, path, status=200):
+        return self.call("DELETE", f"/models/linear/{path}", status)
 
     def ask(self, **query):
-        replies = [
-            httpx.post(
-                f"{url}/predict/image",
-                files={"image": ("x.png", IMAGE)},
-                data={"model": "linear"},
-                params=query,
-                timeout=PATIENCE,
-            )
-            for url in self.urls
-        ]
-        told = {
-            (
-                reply.status_code,
-                reply.headers.get("X-Model-Version"),
-                json.dumps(reply.json()),
-            )
-            for reply in replies
-        }
-        assert len(told) == 1, "the servers differ"
-        return replies[0]
+        return self.client.post("/predict/json", json=ROW, params=query)
 
     def version(self, **query):
-        """Which version answers; the numbers are that version's own."""
+        """Which version answers, by its header and by its numbers."""
         reply = self.ask(**query)
         assert reply.status_code == 200, reply.text
         version = int(reply.headers["X-Model-Version"])
         assert reply.json() == answer_of(version)
         return version
 
+    def answered(self, times, **query):
+        """How many of so many requests each version answered."""
+        versions = [self.version(**query) for _ in range(times)]
+        return {version: versions.count(version) for version in set(versions)}
+
+    def counted(self, name, **labels):
+        """A counter of /metrics, all workers' together."""
+        text = self.client.get("/metrics").text
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+
+class Servers:
+    """Asks every server, and expects the same of each."""
+
+    def __init__(self, servers):
+        self.servers = servers
+
+    def __iter__(self):
+        return iter(self.servers)
+
+    def version(self, **query):
+        answered = {
+            server.version(**query) for server in self.servers for _ in range(TURNS)
+        }
+        assert len(answered) == 1, "the servers differ"
+        return answered.pop()
+
     def error(self, status, **query):
-        reply = self.ask(**query)
-        assert reply.status_code == status
-        return reply.json()["error"]
+        replies = [server.ask(**query) for server in self.servers for _ in range(TURNS)]
+        assert {reply.status_code for reply in replies} == {status}
+        (sentence,) = {reply.json()["error"] for reply in replies}
+        return sentence
+
+    def stored(self):
+        """What every server tells of the store: who serves, the labels, the versions.
+
+        What else they tell is in the memory of the process that was asked.
+        """
+        told = []
+        for server in self.servers:
+            model = server.call("GET", "/models/linear")
+            numbers = [version["version"] for version in model["versions"]]
+            told.append((model["serves"], model["labels"], numbers))
+        assert all(other == told[0] for other in told), "the servers differ"
+        return told[0]
+
+
+@pytest.fixture(params=COMMANDS)
+def command(request):
+    return COMMANDS[request.param]
 
 
 @pytest.fixture
-def start(tmp_path):
-    """Start servers on the store, with config.json as a test wants it."""
+def start(tmp_path, command):
+    """Start servers on one store; ``config`` is theirs, on top of config.json."""
+    # verbose: waitress tells its address to those who want to hear it.
+    (tmp_path / "config.json").write_text(json.dumps({"verbose": 1}))
+
+    def archive_of(factor):
+        onnx_bytes = linear_onnx(np.dot(WEIGHTS, factor))
+        return tar_of(write_bundle(tmp_path / "upload", onnx_bytes=onnx_bytes))
+
     with contextlib.ExitStack() as stack:
 
         def start_them(count, **config):
-            # verbose: waitress tells its address to those who want to hear it.
-            content = json.dumps({"verbose": 1, **config})
-            (tmp_path / "config.json").write_text(content)
-            return Servers(
-                [
-                    stack.enter_context(serving(WAITRESS, tmp_path)).url
-                    for _ in range(count)
-                ]
-            )
+            texts = {
+                key: value if isinstance(value, str) else json.dumps(value)
+                for key, value in config.items()
+            }
+            settings = " ".join(f"TFAAS_{key}='{text}'" for key, text in texts.items())
+            wanted = f"env {settings} {command}"
+            urls = [
+                stack.enter_context(serving(wanted, tmp_path)).url for _ in range(count)
+            ]
+            servers = [Server(url, archive_of) for url in urls]
+            for server in servers:
+                stack.callback(server.client.close)
+            return Servers(servers)
 
         yield start_them
 
 
 @pytest.fixture
-def servers(store, start):
-    return start(2)
+def store(tmp_path):
+    """What no upload would let in is put into the store itself."""
+    return ModelStore(tmp_path / "models")
 
 
-def test_labels_and_numbers_say_which_version_answers(store, servers):
-    assert servers.version() == 2, "the newest"
-    assert servers.version(version=1) == 1
-    store.set_label("linear", "canary", 1)
-    assert servers.version(label="canary") == 1
-    assert "no label 'stable'" in servers.error(404, label="stable")
-    store.set_label("linear", "stable", 1)
-    assert servers.version() == 1
+def publish_broken(store):
+    return store.install(lambda folder: write_bundle(folder, onnx_bytes=b"x")).number
+
+
+def test_what_one_server_is_told_of_labels_the_other_obeys(start):
+    both = start(2)
+    here, there = both
+    assert here.upload(1)["version"] == 1
+    assert there.upload(2) == {
+        "name": "linear",
+        "version": 2,
+        "backend": "onnxruntime/CPUExecutionProvider",
+        "fallback_reason": "",
+        "serves": 2,
+    }
+    assert both.version() == 2, "the newest"
+    assert both.version(version=1) == 1
+    here.put("canary", 1)
+    assert both.version(label="canary") == 1
+    assert "no label 'stable'" in both.error(404, label="stable")
+    there.put("stable", 1)
+    assert both.version() == 1
     # While a version is stable, a new one waits; it answers who asks for it.
-    assert publish(store) == 3
-    assert servers.version() == 1
-    assert servers.version(version=3) == 3
-    store.set_label("linear", "canary", 3)
-    assert servers.version(label="canary") == 3
-    # The release, and the way back.
-    store.set_label("linear", "stable", 3)
-    assert servers.version() == 3
-    store.set_label("linear", "stable", 2)
-    assert servers.version() == 2
-    store.delete_label("linear", "stable")
-    assert servers.version() == 3
+    assert here.upload(3)["serves"] == 1
+    assert both.version() == 1
+    assert both.version(version=3) == 3
+    there.put("canary", 3)
+    assert both.version(label="canary") == 3
+    assert both.stored() == (1, {"canary": 3, "stable": 1}, [1, 2, 3])
+    # The release, and the way back: one PUT each.
+    here.put("stable", 3)
+    assert both.version() == 3
+    there.put("stable", 1)
+    assert both.version() == 1
+    here.delete("labels/stable")
+    assert both.version() == 3
+    assert both.stored() == (3, {"canary": 3}, [1, 2, 3])
+    there.delete("labels/canary")
+    assert "no label 'canary'" in both.error(404, label="canary")
 
 
-def test_a_version_that_was_deleted_is_not_found(store, servers):
-    assert servers.version(version=1) == 1
-    store.delete_version("linear", 1)
-    assert "no version 1" in servers.error(404, version=1)
-    assert servers.version() == 2
-    store.delete_version("linear", 2)
-    assert "no model 'linear'" in servers.error(404)
+def test_what_one_server_deletes_the_other_does_not_find(start):
+    both = start(2)
+    here, there = both
+    for number in (1, 2, 3):
+        assert here.upload(number)["version"] == number
+    assert both.version() == 3
+    here.put("canary", 2)
+    assert "labelled 'canary'" in there.delete("2", 409)["error"]
+    assert both.version(version=2) == 2
+    there.delete("labels/canary")
+    there.delete("2")
+    assert "no version 2" in both.error(404, version=2)
+    here.delete("3")
+    assert both.version() == 1
+    there.delete("1")
+    assert "no model 'linear'" in both.error(404)
+    # The name, and its numbers, are used again, for what answers otherwise.
+    here.upload(1)
+    here.upload(2)
+    assert both.version() == 2
+    there.call("DELETE", "/delete/linear")
+    assert there.upload(1)["version"] == 1
+    assert both.version() == 1
+    assert both.version(version=1) == 1
 
 
-def test_a_broken_version_never_takes_over(store, servers, start):
-    assert servers.version() == 2
-    publish(store, b"junk")
-    assert servers.version() == 2
-    assert "version 3 cannot be loaded" in servers.error(500, version=3)
+def test_a_label_goes_to_what_is_there_and_loads_alone(start, store):
+    both = start(2)
+    here, _ = both
+    here.upload(1)
+    here.put("stable", 1)
+    assert publish_broken(store) == 2
+    for server in both:
+        sentence = server.put("stable", 2, 422)["error"]
+        assert "version 2 of 'linear' cannot be loaded, so no label" in sentence
+        assert "no version 3" in server.put("stable", 3, 404)["error"]
+        assert "no name for a label" in server.put("1", 1, 400)["error"]
+        assert "no label 'canary'" in server.delete("labels/canary", 404)["error"]
+    assert both.stored() == (1, {"stable": 1}, [1, 2])
+    assert both.version() == 1
+    assert "version 2 cannot be loaded" in both.error(500, version=2)
+
+
+def test_a_broken_version_never_takes_over(start, store):
+    both = start(2)
+    here, there = both
+    here.upload(1)
+    here.upload(2)
+    assert both.version() == 2
+    assert publish_broken(store) == 3
+    assert both.version() == 2
     # Neither under the label that says what serves,
     store.set_label("linear", "stable", 3)
-    assert servers.version() == 2
+    assert {server.version() for server in both for _ in range(TURNS)} <= {1, 2}
     # nor in a process that has never seen another.
     assert start(1).version() == 2
-    publish(store)
-    store.set_label("linear", "stable", 4)
-    assert servers.version() == 4
+    there.upload(4)
+    there.put("stable", 4)
+    assert both.version() == 4
 
 
-def test_a_canary_gets_its_share(store, start):
-    servers = start(1, traffic={"canary": 50})
-    store.set_label("linear", "stable", 1)
-    assert servers.version() == 1
-    store.set_label("linear", "canary", 2)
-    answered = [servers.version() for _ in range(200)]
+def test_the_oldest_go_when_there_are_more_than_are_kept(start):
+    both = start(2, KEEP_VERSIONS=2)
+    here, there = both
+    here.upload(1)
+    there.put("stable", 1)
+    for number in (2, 3, 4, 5):
+        (here if number % 2 else there).upload(number)
+        assert both.version() == 1
+    # The labelled one stays, and is not counted.
+    assert both.stored() == (1, {"stable": 1}, [1, 4, 5])
+    assert "no version 3" in both.error(404, version=3)
+    there.delete("labels/stable")
+    assert here.upload(6)["serves"] == 6
+    assert "no version 1" in both.error(404, version=1)
+
+
+def test_a_canary_gets_its_share_of_what_says_no_version(start, store):
+    (none,), (half,), (all_of_it,) = (
+        start(1, TRAFFIC={"canary": share}) for share in (0, 50, 100)
+    )
+    none.upload(1)
+    none.put("stable", 1)
+    none.upload(2)
+    none.put("canary", 2)
+    assert none.answered(30) == {1: 30}
+    assert all_of_it.answered(30) == {2: 30}
+    assert all_of_it.answered(5, label="stable") == {1: 5}
+    assert all_of_it.answered(5, version=1) == {1: 5}
+    answered = half.answered(200)
     # Six standard deviations of 200 throws at a half.
-    assert abs(answered.count(2) - 100) < 6 * np.sqrt(50)
+    assert abs(answered[2] - 100) < 6 * np.sqrt(50)
     # A canary that breaks harms nobody: what it was before goes on, or the default.
-    store.set_label("linear", "canary", publish(store, b"junk"))
-    assert {servers.version() for _ in range(40)} == {1, 2}
-    fresh = start(1, traffic={"canary": 50})
-    assert {fresh.version() for _ in range(10)} == {1}
+    store.set_label("linear", "canary", publish_broken(store))
+    assert set(half.answered(40)) == {1, 2}
+    (fresh,) = start(1, TRAFFIC={"canary": 100})
+    assert fresh.answered(10) == {1: 10}
+    # One that is taken away gets nothing.
+    none.delete("labels/canary")
+    assert all_of_it.answered(10) == {1: 10}
 
 
-def test_a_shadow_changes_no_answer_and_tells_where_it_differs(store, start, tmp_path):
-    upside_down = linear_onnx(np.fliplr(WEIGHTS))  # best is class 0, and not 2
-    store.set_label("linear", "shadow", publish(store, upside_down))
-    store.set_label("linear", "stable", 2)
-    servers = start(1, shadow="shadow", preload=["*"])
-    assert servers.version() == 2
-    for _ in range(2000):  # lines come to the file some kilobytes at a time
-        assert servers.version() == 2
-        if told := re.findall("disagree.*", (tmp_path / "server.log").read_text()):
+def test_a_shadow_changes_no_answer_and_is_counted_where_it_differs(start):
+    ((told,), (shadowed,)) = start(1), start(1, SHADOW="shadow")
+    told.upload(1)
+    told.put("stable", 1)
+    # Best is class 0, and not 2.
+    told.upload(np.fliplr(np.eye(3)))
+    assert shadowed.answered(5) == {1: 5}
+
+    def compared(agreed):
+        versions = {"model": "linear", "version": "1", "shadow_version": "2"}
+        return shadowed.counted("tfaas_shadow_total", **versions, agreed=agreed)
+
+    assert compared("no") == 0
+    told.put("shadow", 2)
+    for _ in range(500):
+        assert shadowed.version() == 1
+        if compared("no"):
             break
-    assert told[0] == "disagree: two and not zero"
+    assert compared("no")
+    assert compared("yes") == compared("failed") == 0
+    assert told.counted("tfaas_shadow_total") == 0

@@ -559,6 +559,42 @@ def test_stable_moved_to_a_broken_version_goes_on_with_what_served(
     assert get(registry).version == 3
 
 
+def test_a_process_that_was_not_asked_for_long_agrees_with_the_others(store, opener):
+    """It answered with 1 before there were 2 and 3; of these, 3 is broken."""
+    idle, busy = (ModelRegistry(store, opener, limit=5) for _ in range(2))
+    opener.broken = {3}
+    for number in (1, 2, 3):
+        publish(store)
+        assert get(busy).version == min(number, 2)
+        if number == 1:
+            assert get(idle).version == 1
+    assert get(idle).version == 2
+    # Where a label decides, what bore it goes on, and no version takes over unreleased.
+    store.set_label("linear", "stable", 1)
+    assert get(idle).version == 1
+    store.set_label("linear", "stable", 3)
+    assert get(idle).version == 1
+
+
+def test_while_a_version_that_stands_in_loads_for_long_the_old_one_answers(
+    store, monkeypatch
+):
+    monkeypatch.setattr("runtime.registry.WAIT_SECONDS", 0.0)
+    publish(store)
+    opener = HeldOpener(2)
+    registry = ModelRegistry(store, opener, limit=5)
+    get(registry)
+    opener.broken = {3}
+    publish(store)
+    publish(store)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(get, registry)
+        assert opener.started.wait(10)
+        assert get(registry).version == 1
+        opener.go.set()
+        assert loading.result(timeout=10).version == 2
+
+
 def test_an_old_version_that_was_deleted_stands_in_no_more(store, opener, registry):
     for _ in range(2):
         publish(store)

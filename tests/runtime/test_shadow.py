@@ -271,6 +271,34 @@ def test_what_the_queue_cannot_take_is_dropped_and_nobody_waits(bench):
     assert bench.counted() == {"yes": 3, "no": 0, "failed": 0, "dropped": 3}
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_label_that_is_moved_or_deleted_meanwhile_is_no_failure(bench, caplog, moved):
+    def change(shadow):
+        if moved:
+            bench.store.set_label(bench.name, "shadow", 1)
+        else:
+            bench.store.delete_label(bench.name, "shadow")
+        return {"pixels": PIXELS}
+
+    rows = [[1, 0, 0]]
+    bench.backends = {1: Rows(rows), 2: Rows(rows)}
+    model = bench.registry.get(ModelSpec(bench.name))
+    started, go = threading.Event(), threading.Event()
+
+    def first(shadow):
+        started.set()
+        assert go.wait(10)
+        return change(shadow)
+
+    for inputs_for in (first, refuse, refuse):
+        bench.shadow.offer(bench.name, model, inputs_for, np.array(rows))
+    assert started.wait(10)
+    go.set()
+    bench.wait()
+    assert bench.counted() == {"yes": 1, "no": 0, "failed": 0, "dropped": 2}
+    assert not [r for r in caplog.records if r.name == "runtime.shadow"]
+
+
 HUNG = """
 import sys, threading
 from pathlib import Path

@@ -11,6 +11,7 @@ from datetime import datetime
 import pytest
 from falcon.testing import TestClient
 
+import runtime.catalogue
 from bundle.archive import unpack
 from bundle.errors import StoreError
 from bundle.store import ModelStore
@@ -269,6 +270,22 @@ def test_a_version_deleted_meanwhile_is_downloaded_whole(
     (tmp_path / "download").mkdir()
     unpack(io.BytesIO(b"".join(pieces)), tmp_path / "download", gzipped=True)
     assert read_files(tmp_path / "download") == read_files(bundle)
+
+
+def test_a_version_deleted_while_its_files_are_opened_is_not_found(
+    client, services, published, monkeypatch
+):
+    """Its last files may have gone before they were listed."""
+    pack = runtime.catalogue.pack
+
+    def delete_after(files, name):
+        packed = pack(dict(list(files.items())[:1]), name)
+        services.store.delete("linear")
+        return packed
+
+    monkeypatch.setattr(runtime.catalogue, "pack", delete_after)
+    reply = client.simulate_get("/models/linear/1/bundle")
+    assert "not there any more" in error_of(reply, 404)
 
 
 def test_head_of_a_download_tells_its_name(client, published):
