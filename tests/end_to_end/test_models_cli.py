@@ -264,7 +264,7 @@ def test_ctrl_c_in_a_pull_leaves_nothing(listening, tmp_path):
                 end.wait(PATIENCE)
                 return
             self.end_headers()
-            self.wfile.write(b'{"version": 1, "bytes": 1000}')
+            self.wfile.write(b'{"name": "linear", "version": 1, "bytes": 1000}')
 
         def log_message(self, *arguments):
             pass
@@ -278,7 +278,8 @@ def test_ctrl_c_in_a_pull_leaves_nothing(listening, tmp_path):
         text=True,
     ) as process:
         try:
-            assert sent.wait(PATIENCE)
+            while not sent.wait(0.1):
+                assert process.poll() is None, process.communicate()
             process.send_signal(signal.SIGINT)
             _, told = process.communicate(timeout=PATIENCE)
         finally:
