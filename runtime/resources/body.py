@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -77,17 +78,8 @@ def read_parts(
     if req.content_length is None:
         raise InvalidInput("the request has no body, or does not say its length")
     _check_length(req, max_bytes)
-    try:
+    with _telling_of_forms():
         parts = _read_parts(req, max_bytes)
-    except falcon.HTTPError as ex:
-        raise InvalidInput(
-            f"the multipart form cannot be read ({ex.description}); send it as curl -F"
-            " does"
-        ) from ex
-    except ValueError as ex:  # a name that is no text
-        raise InvalidInput(
-            "the multipart form cannot be read; send it as curl -F does"
-        ) from ex
     for name in required:
         if not any(part.data for part in parts.get(name, ())):
             problem = "is empty" if name in parts else "is missing"
@@ -181,12 +173,19 @@ def stream_form(req: falcon.Request) -> Iterator[Field]:
     handler = MultipartFormHandler()
     handler.parse_options.max_body_part_count = DEFAULT_LIMITS.members
     length = _UNKNOWN if req.content_length is None else req.content_length
-    try:
+    with _telling_of_forms():
         # Falcon's parser bounds the stream itself.
         for part in handler.deserialize(req.stream, req.content_type, length):
             if part.name is None:
                 raise InvalidInput("a part of the form has no name")
             yield Field(part.name, part.filename, cast("Readable", part.stream))
+
+
+@contextlib.contextmanager
+def _telling_of_forms() -> Iterator[None]:
+    """Say of a form that Falcon cannot read what to do about it."""
+    try:
+        yield
     except falcon.HTTPError as ex:
         raise InvalidInput(
             f"the multipart form cannot be read ({ex.description}); send it as curl -F"

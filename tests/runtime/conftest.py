@@ -1,10 +1,33 @@
-"""Loggers as they were, whatever a test's service set up."""
+"""The service over an empty store; and loggers as they were, whatever it set up."""
 
 import logging
 
 import pytest
+from falcon.testing import TestClient
 
+from runtime.app import create_app, create_services
+from runtime.config import Config
 from runtime.logs import LOGGERS
+
+
+@pytest.fixture
+def config(tmp_path):
+    return Config(
+        model_dir=tmp_path / "models",
+        provider="cpu",
+        max_body_bytes=100_000,
+        max_upload_bytes=1_000_000,
+    )
+
+
+@pytest.fixture
+def services(config):
+    return create_services(config)
+
+
+@pytest.fixture
+def client(services, config):
+    return TestClient(create_app(services, config))
 
 
 @pytest.fixture(autouse=True)

@@ -29,21 +29,6 @@ CPU = "onnxruntime/CPUExecutionProvider"
 
 
 @pytest.fixture
-def config(tmp_path):
-    return Config(
-        model_dir=tmp_path / "models",
-        provider="cpu",
-        max_body_bytes=100_000,
-        max_upload_bytes=1_000_000,
-    )
-
-
-@pytest.fixture
-def client(config):
-    return TestClient(create_app(create_services(config), config))
-
-
-@pytest.fixture
 def archive(tmp_path):
     return tar_of(write_bundle(tmp_path / "upload"))
 
