@@ -10,6 +10,7 @@ reason is a word of a fixed list.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from prometheus_client import (
     REGISTRY,
@@ -30,6 +31,10 @@ SECONDS = (
 # The stages of a small model are tens of microseconds.
 STAGE_SECONDS = (0.00005, 0.0001, 0.00025, *SECONDS)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
+
+if folder := os.environ.get(counters.VARIABLE):
+    # prometheus_client opens files there as soon as a metric is made.
+    Path(folder).mkdir(parents=True, exist_ok=True)
 
 REQUESTS = Counter(
     "tfaas_requests",

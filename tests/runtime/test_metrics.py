@@ -61,6 +61,12 @@ def folder(tmp_path):
     return tmp_path / "metrics"
 
 
+def test_a_folder_that_is_not_there_yet_is_made(tmp_path):
+    """As a user of waitress-serve names one; ``runtime serve`` makes it before."""
+    python(COUNT.format(1), tmp_path / "not" / "there")
+    assert python(TELL, tmp_path / "not" / "there").startswith("1 1\n")
+
+
 def test_what_two_processes_count_adds_up(folder):
     for n in (2, 5):
         python(COUNT.format(n), folder)
