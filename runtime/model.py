@@ -83,8 +83,6 @@ class Model:
 
     Attributes:
         size_bytes: of the files that the engine reads: its weights, mostly.
-
-    Attributes:
         output: the output that image predictions answer with.
         img_channels: of the images that it takes, 1 gray or 3 colour; 0 takes none.
         answers_labels: it is a frozen graph, of which TFaaS answers an image with the

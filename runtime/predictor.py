@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bundle.errors import ShapeError
 from bundle.preprocess import MAX_FREE_PIXELS
 from runtime.answers import Outputs, Scores
+from runtime.backends import engine_of
 from runtime.errors import BackendError, InvalidInput
 from runtime.images import batches, inputs_of_files, run_images
 from runtime.inputs import to_inputs
@@ -20,7 +21,7 @@ from runtime.journey import Journey
 from runtime.model import Model
 from runtime.postprocess import postprocess
 from runtime.rows import Rows, to_row_input
-from runtime.runs import engine_of, one_run, run_items, run_model
+from runtime.runs import one_run, run_items, run_model
 from runtime.spec import ModelSpec
 
 # What remakes a request's inputs for another model than the one that answered it.

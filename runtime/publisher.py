@@ -13,7 +13,7 @@ from bundle.errors import BundleError, DomainError, ModelNotFound
 from bundle.folder import Bundle
 from bundle.store import ModelStore
 from bundle.version_labels import LABEL_NAME, LABEL_RULE
-from runtime.backends import BackendOptions
+from runtime.backends import BackendOptions, engine_of
 from runtime.base64_text import Base64Reader
 from runtime.bundle_form import Field, write_form
 from runtime.errors import BackendError, InvalidInput
@@ -128,11 +128,7 @@ class Publisher:
                 f"there is no model {name[:128]!r} whose params could be changed; to"
                 " rename one, upload its bundle with the new name in params.json"
             )
-        version = (
-            self._store.current(name)
-            if number is None
-            else self._store.version(name, number)
-        )
+        version = self._store.find(name, number)
         return self._publish(lambda folder: write_revision(version, changes, folder))
 
     def set_label(self, name: str, label: str, number: int) -> None:
@@ -192,8 +188,7 @@ class Publisher:
             # No more of it is kept: the model itself is loaded once more from its
             # place in the store, and memory need not hold it twice.
             model = self._try(bundle)
-            engine = f"{model.backend.name}/{model.backend.device}"
-            opened.append((engine, model.fallback_reason))
+            opened.append((engine_of(model.backend), model.fallback_reason))
 
         version = self._store.install(write, check)
         serves = version.number

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import ShapeError
-from runtime.backends import Backend
+from runtime.backends import engine_of
 from runtime.errors import InvalidInput
 from runtime.journey import Journey
 from runtime.model import Model
@@ -63,8 +63,3 @@ def run_model(
     if backend is not model.backend:
         journey.backend = engine_of(backend)
     return outputs
-
-
-def engine_of(backend: Backend) -> str:
-    """``engine/device``, as replies and logs name it."""
-    return f"{backend.name}/{backend.device}"

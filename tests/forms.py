@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 BOUNDARY = "----------------------------curlcurlcurl"
@@ -22,8 +23,8 @@ class File:
 Value = bytes | str | File
 
 
-def png(pixels: list[list[int]]) -> bytes:
-    """A gray PNG of these 0..255 values."""
+def png(pixels: ArrayLike) -> bytes:
+    """A PNG of these 0..255 values: gray if ``(H, W)``, colour if ``(H, W, 3)``."""
     target = io.BytesIO()
     Image.fromarray(np.array(pixels, np.uint8)).save(target, "PNG")
     return target.getvalue()

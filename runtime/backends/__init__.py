@@ -110,6 +110,11 @@ class UnfitOnnx(BundleError):
         self.code = code
 
 
+def engine_of(backend: Backend) -> str:
+    """``engine/device``, as replies and logs name it."""
+    return f"{backend.name}/{backend.device}"
+
+
 @dataclass(frozen=True)
 class Opened:
     """A backend, and how it came to be the one.

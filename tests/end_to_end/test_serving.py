@@ -18,17 +18,12 @@ from tests.end_to_end.conftest import (
     run_python,
     serving,
 )
+from tests.forms import png
 
 
 @pytest.fixture(scope="session")
 def mnist():
     return np.load(ROOT / "trainer" / "data" / "mnist.npz")
-
-
-def png(image):
-    target = io.BytesIO()
-    Image.fromarray(image).save(target, "PNG")
-    return target.getvalue()
 
 
 def predict(url, image, model="mnist"):

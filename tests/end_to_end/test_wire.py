@@ -20,7 +20,6 @@ import httpx
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
 
 from tests.end_to_end.conftest import (
     PATIENCE,
@@ -32,6 +31,7 @@ from tests.end_to_end.conftest import (
     serving,
 )
 from tests.examples import serialize, tar_of, write_bundle
+from tests.forms import png
 
 # By hand: [1, 2, 3] x this is [1, 4, 5].
 ROWS = np.array([[1, 0, 0], [0, 2, 1], [0, 0, 1]], np.float32)
@@ -108,12 +108,6 @@ def digit(trained) -> tuple[bytes, int]:
     """A PNG of a test image, and the digit it shows."""
     sample = np.load(trained / "mnist" / "sample.npz")
     return png(sample["images"][0].squeeze()), int(sample["labels"][0])
-
-
-def png(pixels: np.ndarray) -> bytes:
-    target = io.BytesIO()
-    Image.fromarray(pixels).save(target, "PNG")
-    return target.getvalue()
 
 
 def sentence(reply: httpx.Response, status: int) -> str:

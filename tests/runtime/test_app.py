@@ -24,6 +24,7 @@ from runtime.config import Config, ConfigError
 from runtime.errors import ProviderError
 from tests.examples import WEIGHTS, linear_onnx, serialize, tar_of, write_bundle
 from tests.forms import form, png
+from tests.replies import error_of
 
 CPU = "onnxruntime/CPUExecutionProvider"
 
@@ -193,13 +194,6 @@ def test_base_prefixes_every_route(config, archive):
 
 
 # -- what is refused ------------------------------------------------------------------
-
-
-def error_of(reply, status):
-    assert reply.status_code == status, reply.text
-    assert reply.headers["Content-Type"] == "application/json"
-    assert list(reply.json) == ["error"]
-    return reply.json["error"]
 
 
 def test_what_is_no_image_is_told_so(client, archive):

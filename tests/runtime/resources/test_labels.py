@@ -3,6 +3,7 @@
 import pytest
 
 from tests.examples import tar_of, write_bundle
+from tests.replies import error_of
 
 PATH = "/models/linear/labels/canary"
 
@@ -13,12 +14,6 @@ def published(client, config, tmp_path):
     for _ in range(2):
         client.simulate_post("/upload", body=archive)
     return config.model_dir / "linear"
-
-
-def error_of(reply, status):
-    assert reply.status_code == status, reply.text
-    assert list(reply.json) == ["error"]
-    return reply.json["error"]
 
 
 def labels(client):

@@ -19,6 +19,7 @@ from runtime.app import create_app, create_services
 from tests.bundle.making import read_files
 from tests.examples import linear_onnx, tar_of, write_bundle, write_parity
 from tests.forms import form, png
+from tests.replies import error_of
 
 
 @pytest.fixture
@@ -33,12 +34,6 @@ def bundle(tmp_path):
 def published(client, config, bundle):
     client.simulate_post("/upload", body=tar_of(bundle))
     return config.model_dir / "linear"
-
-
-def error_of(reply, status):
-    assert reply.status_code == status, reply.text
-    assert list(reply.json) == ["error"]
-    return reply.json["error"]
 
 
 def test_a_version_that_cannot_be_read_hides_no_other(client, published, monkeypatch):

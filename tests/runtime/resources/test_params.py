@@ -10,6 +10,7 @@ from bundle.manifest import verify_manifest, write_manifest
 from tests.bundle.making import read_files
 from tests.examples import tar_of, write_bundle
 from tests.forms import form, png
+from tests.replies import error_of
 
 CPU = "onnxruntime/CPUExecutionProvider"
 
@@ -30,12 +31,6 @@ def published(client, config, bundle):
 
 def post(client, **content):
     return client.simulate_post("/params", json=content)
-
-
-def error_of(reply, status):
-    assert reply.status_code == status, reply.text
-    assert list(reply.json) == ["error"]
-    return reply.json["error"]
 
 
 def params_of(folder):

@@ -9,13 +9,9 @@ from falcon.testing import TestClient
 from runtime.app import create_app, create_services
 from runtime.config import Config
 from tests.forms import form, png
+from tests.replies import error_of
 from tests.runtime.graphs import identity
 from tests.runtime.resources.test_predict_proto import classes, row
-
-
-def error_of(reply, status):
-    assert reply.status_code == status, reply.text
-    return reply.json["error"]
 
 
 @pytest.mark.parametrize(

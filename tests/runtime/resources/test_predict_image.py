@@ -5,6 +5,7 @@ import pytest
 from runtime.model import Model
 from tests.examples import WEIGHTS, linear_onnx, write_bundle
 from tests.forms import form, multipart, png
+from tests.replies import error_of
 from tests.runtime.graphs import brightness, identity, onnx_of, total
 
 LABELS = "application/vnd.tfaas.labels+json"
@@ -35,12 +36,6 @@ def ask(client):
         )
 
     return ask
-
-
-def error_of(reply, status=400):
-    assert reply.status_code == status, reply.text
-    assert reply.headers["Content-Type"] == "application/json"
-    return reply.json["error"]
 
 
 def test_several_images_are_answered_in_their_order(ask, linear):

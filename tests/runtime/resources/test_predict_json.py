@@ -8,6 +8,7 @@ import pytest
 from falcon.testing import TestClient
 
 from runtime.app import create_app, create_services
+from tests.replies import error_of
 from tests.runtime.graphs import (
     BOOL,
     FLOAT16,
@@ -32,13 +33,6 @@ def ask(client):
         return client.simulate_post(path, body=body, **more)
 
     return ask
-
-
-def error_of(reply, status=400):
-    assert reply.status_code == status, reply.text
-    assert reply.headers["Content-Type"] == "application/json"
-    assert "X-Model-Backend" not in reply.headers
-    return reply.json["error"]
 
 
 # -- rows -----------------------------------------------------------------------------

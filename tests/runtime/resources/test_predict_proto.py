@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.replies import error_of
 from tests.runtime.graphs import INT64, brightness, identity, onnx_of
 
 PROTOBUF = "application/x-protobuf"
@@ -51,12 +52,6 @@ def ask(client):
         )
 
     return ask
-
-
-def error_of(reply, status=400):
-    assert reply.status_code == status, reply.text
-    assert reply.headers["Content-Type"] == "application/json"
-    return reply.json["error"]
 
 
 @pytest.mark.parametrize("path", ["/predict/proto", "/proto"])

@@ -13,6 +13,7 @@ from tests.bundle.making import read_files
 from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 from tests.forms import BOUNDARY, File, form, png
 from tests.frozen import FILE, frozen, pixels
+from tests.replies import error_of
 
 CPU = "onnxruntime/CPUExecutionProvider"
 OCTETS = "application/octet-stream"
@@ -38,12 +39,6 @@ def post(client, fields, **headers):
     return client.simulate_post(
         "/upload", body=body, headers={**content_type, **headers}
     )
-
-
-def error_of(reply, status):
-    assert reply.status_code == status, reply.text
-    assert list(reply.json) == ["error"]
-    return reply.json["error"]
 
 
 def predict(client):
