@@ -117,19 +117,21 @@ def test_a_model_of_a_fixed_batch_keeps_it(convert, tmp_path):
 
 
 def test_what_tf2onnx_leaves_unconverted_is_an_error(convert, saved_model, keras):
-    """tf2onnx 1.17 reports success and leaves StringLower in the graph."""
+    """tf2onnx 1.17 reports success and leaves StaticRegexReplace in the graph."""
     import tensorflow as tf
 
     from exporter.errors import ExportError
 
-    class Lower(keras.layers.Layer):
+    class Stripped(keras.layers.Layer):
         def call(self, texts):
-            return tf.strings.lower(texts)
+            return tf.strings.regex_replace(texts, "[.,]", "")
 
     model = keras.Sequential(
-        [keras.Input((1,), dtype="string", name="input_1"), Lower(name="small")]
+        [keras.Input((1,), dtype="string", name="input_1"), Stripped(name="bare")]
     )
-    with pytest.raises(ExportError, match=r"no operator .*: StringLower \(in .*small/"):
+    with pytest.raises(
+        ExportError, match=r"no operator .*: StaticRegexReplace \(in .*bare"
+    ):
         convert(saved_model(model))
 
 
