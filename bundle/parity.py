@@ -1,5 +1,7 @@
 """parity.json: the proof, beside model.onnx, that it answers as its source does.
 
+A variant has its own: ``parity.int8.json`` is beside ``model.int8.onnx``.
+
 Written by the exporter, read by the service: a model.onnx that is not the one that was
 proved, or that failed, is not served.
 """
@@ -13,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from bundle.errors import BundleError
+from bundle.variants import Variant, parity_file
 
-FILE_NAME = "parity.json"
+FILE_NAME = parity_file()
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,38 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """How a variant did against the float32 model.onnx that it was made from.
+
+    Attributes:
+        measure: what ``fp32`` and ``variant`` are: ``accuracy`` on labelled images;
+            ``top-1``, the share of fp32's best classes; or ``R2``, the share of the
+            variance of fp32's answers, where there are no classes.
+        items: that it was measured on.
+        fp32: the measure of model.onnx, 0..1; 1 if it is what is compared with.
+        variant: the same of the variant.
+        drop: what was lost, in percentage points.
+        calibrated_on: what the ranges of int8 were taken from; empty of fp16.
+        provider: ONNX Runtime's, that both were run on.
+        milliseconds: of one run, the median, by batch size: ``fp32`` and ``variant``.
+        speed: the largest of the ratios variant : fp32 in ``milliseconds``; above 1 it
+            is slower. None if it could not be judged.
+        remark: why not; else empty.
+    """
+
+    measure: str
+    items: int
+    fp32: float
+    variant: float
+    drop: float
+    calibrated_on: str
+    provider: str
+    milliseconds: Mapping[str, Mapping[str, float]]
+    speed: float | None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
 class Parity:
     """parity.json.
 
@@ -51,11 +86,12 @@ class Parity:
         sha256: of the model.onnx that was compared.
         saved_model: digest of the SavedModel or frozen graph that it was compared
             with, see ``bundle.manifest.source_digest``; empty if that was not noted.
-        atol: absolute tolerance.
-        rtol: relative tolerance.
+        atol: absolute tolerance; of int8, whose accuracy decides, this is 0.
+        rtol: relative tolerance; the same.
         milliseconds_per_image: by engine, at batch size 1.
         versions: of every library that took part.
         created: UTC, ISO 8601.
+        trial: of a variant, how it did against model.onnx; None of model.onnx.
     """
 
     passed: bool
@@ -71,28 +107,31 @@ class Parity:
     created: str = ""
     cases: tuple[Case, ...] = ()
     saved_model: str = ""
+    trial: Trial | None = None
 
     def to_json(self) -> dict[str, Any]:
         """parity.json's content."""
         return asdict(self)
 
 
-def read_parity(folder: Path) -> Parity | None:
-    """Read a bundle's parity.json; None if there is none.
+def read_parity(folder: Path, variant: Variant = "fp32") -> Parity | None:
+    """Read a bundle's parity.json, or a variant's; None if there is none.
 
     Raises:
         BundleError: it is there and is not a parity report.
     """
+    name = parity_file(variant)
     try:
-        content = json.loads((folder / FILE_NAME).read_bytes())
+        content = json.loads((folder / name).read_bytes())
         known = {f.name for f in fields(Parity)}
         values = {key: value for key, value in content.items() if key in known}
         cases = tuple(Case(**case) for case in values.pop("cases", []))
-        parity = Parity(**values, cases=cases)
+        trial = values.pop("trial", None)
+        parity = Parity(**values, cases=cases, trial=Trial(**trial) if trial else None)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as ex:
-        raise BundleError(f"{FILE_NAME} is not a parity report") from ex
+        raise BundleError(f"{name} is not a parity report") from ex
     if not isinstance(parity.passed, bool) or not isinstance(parity.sha256, str):
-        raise BundleError(f"{FILE_NAME} is not a parity report")
+        raise BundleError(f"{name} is not a parity report")
     return parity
