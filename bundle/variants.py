@@ -24,4 +24,6 @@ def parity_file(variant: Variant = "fp32") -> str:
 
 
 # What the exporter adds to a bundle, and may replace at any time.
-EXPORTED = tuple(file(variant) for variant in VARIANTS for file in (parity_file, onnx_file))
+EXPORTED = tuple(
+    file(variant) for variant in VARIANTS for file in (parity_file, onnx_file)
+)

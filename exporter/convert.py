@@ -15,43 +15,59 @@ import onnx
 import tensorflow as tf
 import tf2onnx
 
-from exporter.errors import ExportError
+from exporter.errors import ExportError, OptionError, first_line
+from exporter.options import DEFAULTS, Options
+from runtime.backends.onnx import NCHW_INPUTS
 from runtime.backends.saved_model import Signature
 
-# The newest that tf2onnx 1.17 writes.
-OPSET = 18
 BATCH = "batch"
 
 
-def convert(signature: Signature, *, verbose: bool = False) -> onnx.ModelProto:
+def convert(signature: Signature, options: Options = DEFAULTS) -> onnx.ModelProto:
     """Convert what TensorFlow runs.
 
     Args:
         signature: see ``TensorFlowBackend.signature``.
-        verbose: let tf2onnx say what it does.
+        options: the opset, and inputs that it shall take as ``(N, C, H, W)``.
 
     Returns:
-        A checked model, opset 18: inputs and outputs named as in the signature, a free
+        A checked model: inputs and outputs named as in the signature, a free
         first axis named ``batch``.
 
     Raises:
         ExportError: it holds what ONNX or tf2onnx has not.
+        OptionError: an input that is to be ``(N, C, H, W)`` is not there, or no image.
     """
-    logging.getLogger("tf2onnx").setLevel(logging.INFO if verbose else logging.ERROR)
-    model = _convert_signature(signature)
+    logging.getLogger("tf2onnx").setLevel(
+        logging.INFO if options.verbose else logging.ERROR
+    )
+    _check_nchw(signature, options.inputs_as_nchw)
+    model = _convert_signature(signature, options)
     _check_operators(model)
     _name_tensors(model, signature)
     _name_batch(model)
+    if options.inputs_as_nchw:
+        names = ",".join(options.inputs_as_nchw)
+        onnx.helper.set_model_props(model, {NCHW_INPUTS: names})
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as ex:
         raise ExportError(
-            f"tf2onnx wrote a graph that is not ONNX: {_first_line(ex)}"
+            f"tf2onnx wrote a graph that is not ONNX: {first_line(ex)}"
         ) from ex
     return model
 
 
-def _convert_signature(signature: Signature) -> onnx.ModelProto:
+def _check_nchw(signature: Signature, names: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in signature.inputs or signature.inputs[name].shape.rank != 4:
+            raise OptionError(
+                f"{name!r} cannot be taken as (N, C, H, W): it is no input of 4 axes;"
+                f" the inputs are {', '.join(sorted(signature.inputs))}"
+            )
+
+
+def _convert_signature(signature: Signature, options: Options) -> onnx.ModelProto:
     inputs = signature.inputs
     names = sorted(inputs)
 
@@ -67,10 +83,11 @@ def _convert_signature(signature: Signature) -> onnx.ModelProto:
             model, _ = tf2onnx.convert.from_function(
                 tf.function(serve, input_signature=specs),
                 input_signature=specs,
-                opset=OPSET,
+                opset=options.opset,
+                inputs_as_nchw=list(options.inputs_as_nchw),
             )
     except Exception as ex:
-        raise ExportError(f"tf2onnx cannot convert it: {_first_line(ex)}") from ex
+        raise ExportError(f"tf2onnx cannot convert it: {first_line(ex)}") from ex
     return model
 
 
@@ -125,7 +142,3 @@ def _name_batch(model: onnx.ModelProto) -> None:
             # An axis of a known size has an empty name.
             if dim.dim_param and dim.dim_param in old_names:
                 dim.dim_param = BATCH
-
-
-def _first_line(ex: Exception) -> str:
-    return (str(ex).strip() or type(ex).__name__).splitlines()[0][:300]

@@ -10,6 +10,7 @@ import importlib.metadata
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,20 @@ APART = 1e300
 Batch = dict[str, NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a value may be from TensorFlow's: ``atol + rtol * |value|``.
+
+    A best class may be another where the two are so near to each other.
+    """
+
+    atol: float = ATOL
+    rtol: float = RTOL
+
+
+FP32 = Tolerance()
+
+
 def prove(
     tensorflow: Backend,
     onnx: Backend,
@@ -48,6 +63,7 @@ def prove(
     how: Preprocess,
     sample: Sample | None,
     saved_model: str = "",
+    tolerance: Tolerance | None = FP32,
 ) -> Parity:
     """Compare two backends of one model.
 
@@ -58,25 +74,27 @@ def prove(
         how: params.json's ``preprocess``.
         sample: real images, if the bundle carries some.
         saved_model: the reference's digest, which the report bears.
+        tolerance: None takes any number for any other, of the same shape and as finite:
+            another measure decides, and this is for people to read.
 
     Returns:
         The report; ``passed`` says whether the candidate may serve.
     """
     specs = tensorflow.inputs
-    kinds = _image_items(specs, how, sample) or _tensor_items(specs)
+    kinds = draw_items(specs, how, sample)
     fixed = specs[0].shape[0] if specs and specs[0].shape else None
     sizes = (fixed,) if fixed else BATCH_SIZES
     cases = [
-        _compare(name, _batches(items, size), tensorflow, onnx)
+        _compare(name, batches_of(items, size), tensorflow, onnx, tolerance)
         for size in sizes
         for name, items in kinds.items()
     ]
-    first = _batches(next(iter(kinds.values())), sizes[0])[0]
+    first = batches_of(next(iter(kinds.values())), sizes[0])[0]
     return Parity(
         passed=all(case.passed for case in cases),
         sha256=sha256_of(onnx_path),
-        atol=ATOL,
-        rtol=RTOL,
+        atol=tolerance.atol if tolerance else 0.0,
+        rtol=tolerance.rtol if tolerance else 0.0,
         max_abs_diff=max(case.max_abs_diff for case in cases),
         max_rel_diff=max(case.max_rel_diff for case in cases),
         top1_agreement=min(case.top1_agreement for case in cases),
@@ -92,7 +110,14 @@ def prove(
     )
 
 
-def _batches(items: Batch, size: int) -> list[Batch]:
+def draw_items(
+    specs: tuple[TensorSpec, ...], how: Preprocess, sample: Sample | None
+) -> dict[str, Batch]:
+    """Inputs for a model, by their kind: ``sample``, ``random``, ``zeros`` or so."""
+    return _image_items(specs, how, sample) or _tensor_items(specs)
+
+
+def batches_of(items: Batch, size: int) -> list[Batch]:
     """Every item at least once, in whole batches only."""
     count = len(next(iter(items.values())))
     rows = np.arange(-(-count // size) * size) % count
@@ -151,7 +176,11 @@ def _tensor_items(specs: tuple[TensorSpec, ...]) -> dict[str, Batch]:
 
 
 def _compare(
-    name: str, batches: list[Batch], tensorflow: Backend, onnx: Backend
+    name: str,
+    batches: list[Batch],
+    tensorflow: Backend,
+    onnx: Backend,
+    tolerance: Tolerance | None,
 ) -> Case:
     size = len(next(iter(batches[0].values())))
     abs_diff, rel_diff, same, within = 0.0, 0.0, [], True
@@ -166,13 +195,17 @@ def _compare(
             abs_diff = max(abs_diff, float(difference.max(initial=0.0)))
             # Of NaN and infinity nothing but the same is near.
             scale = np.where(np.isfinite(want), np.abs(want.astype(np.float64)), 0.0)
-            within = within and bool((difference <= ATOL + RTOL * scale).all())
+            if tolerance is None:
+                within = within and bool((difference < APART).all())
+            else:
+                allowed = tolerance.atol + tolerance.rtol * scale
+                within = within and bool((difference <= allowed).all())
             # Below atol the absolute tolerance decides: 1e-30 against 2e-30 is
             # a relative difference of one, and no difference.
             relative = difference[scale > ATOL] / scale[scale > ATOL]
             rel_diff = max(rel_diff, float(relative.max(initial=0.0)))
             if want.ndim >= 2 and want.shape[-1] > 1:
-                same.append(_same_top1(want, got))
+                same.append(_same_top1(want, got, tolerance))
     agreement = float(np.concatenate(same).mean()) if same else 1.0
     return Case(
         inputs=name,
@@ -181,7 +214,7 @@ def _compare(
         max_abs_diff=abs_diff,
         max_rel_diff=rel_diff,
         top1_agreement=agreement,
-        passed=bool(within) and agreement == 1.0,
+        passed=bool(within) and (tolerance is None or agreement == 1.0),
     )
 
 
@@ -193,14 +226,17 @@ def _difference(want: NDArray[Any], got: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(same, 0.0, np.nan_to_num(difference, nan=APART, posinf=APART))
 
 
-def _same_top1(want: NDArray[Any], got: NDArray[Any]) -> NDArray[np.bool_]:
+def _same_top1(
+    want: NDArray[Any], got: NDArray[Any], tolerance: Tolerance | None
+) -> NDArray[np.bool_]:
     """Whether the best class is the same; a tie within tolerance has two best."""
     chosen = np.argmax(got, axis=-1)
     is_same = chosen == np.argmax(want, axis=-1)
     best = want.max(axis=-1).astype(np.float64)
     of_chosen = np.take_along_axis(want, chosen[..., np.newaxis], axis=-1)[..., 0]
+    near = tolerance or FP32
     with np.errstate(invalid="ignore"):
-        is_tie = best - of_chosen <= ATOL + RTOL * np.abs(best)
+        is_tie = best - of_chosen <= near.atol + near.rtol * np.abs(best)
     same: NDArray[np.bool_] = is_same | (np.isfinite(best) & is_tie)
     return same.reshape(-1)
 

@@ -29,7 +29,7 @@ def exported(monkeypatch):
     """Stands in for the conversion, and keeps the folders it was asked for."""
     folders = []
 
-    def export(folder, *, verbose):
+    def export(folder, options):
         folders.append(folder)
         return PARITY
 
@@ -88,7 +88,7 @@ def test_an_unknown_name_lists_those_there_are(store, exported):
     ],
 )
 def test_a_failure_is_a_sentence_and_an_exit_code(store, monkeypatch, error, code):
-    def fail(folder, *, verbose):
+    def fail(folder, options):
         raise error
 
     monkeypatch.setattr(exporter.export, "export", fail)

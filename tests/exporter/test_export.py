@@ -76,8 +76,8 @@ def lie(monkeypatch):
 
     honest = exporter.convert.convert
 
-    def convert(path, *, verbose):
-        model = honest(path)
+    def convert(signature, options):
+        model = honest(signature, options)
         for tensor in model.graph.initializer:
             if tensor.data_type == onnx.TensorProto.FLOAT:
                 doubled = numpy_helper.to_array(tensor) * 2
