@@ -95,13 +95,12 @@ def convert(
     try:
         folder = _find(model, models_dir)
         click.echo(f"converting {folder}")
-        parity = export(folder, options)
+        parity, refused = export(folder, options), None
     except ParityFailed as ex:
         print_table(ex.parity)
         raise Failed(str(ex)) from ex
     except VariantRefused as ex:
-        print_table(ex.parity)
-        raise Failed(str(ex)) from ex
+        parity, refused = ex.parity, ex
     except ExportError as ex:
         raise Failed(f"{ex}; the service answers with TensorFlow") from ex
     print_table(parity)
@@ -110,6 +109,8 @@ def convert(
         if proved := read_parity(folder, variant):
             print_trial(variant, proved)
             click.echo(f"wrote {folder / onnx_file(variant)}")
+    if refused:
+        raise Failed(str(refused)) from refused
 
 
 def _find(model: str, models_dir: Path | None) -> Path:

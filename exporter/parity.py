@@ -82,8 +82,7 @@ def prove(
     """
     specs = tensorflow.inputs
     kinds = draw_items(specs, how, sample)
-    fixed = specs[0].shape[0] if specs and specs[0].shape else None
-    sizes = (fixed,) if fixed else BATCH_SIZES
+    sizes = batch_sizes_of(specs, BATCH_SIZES)
     cases = [
         _compare(name, batches_of(items, size), tensorflow, onnx, tolerance)
         for size in sizes
@@ -108,6 +107,14 @@ def prove(
         cases=tuple(cases),
         saved_model=saved_model,
     )
+
+
+def batch_sizes_of(
+    specs: tuple[TensorSpec, ...], sizes: tuple[int, ...]
+) -> tuple[int, ...]:
+    """The sizes that are wanted; of a model with a fixed batch, that one alone."""
+    fixed = specs[0].shape[0] if specs and specs[0].shape else None
+    return (fixed,) if fixed else sizes
 
 
 def draw_items(

@@ -18,7 +18,13 @@ from bundle.parity import Parity
 from bundle.variants import Variant, onnx_file
 from exporter.errors import ExportError
 from exporter.options import Options
-from exporter.parity import Tolerance, batches_of, draw_items, prove
+from exporter.parity import (
+    Tolerance,
+    batch_sizes_of,
+    batches_of,
+    draw_items,
+    prove,
+)
 from exporter.variants.calibration import Items, read_items, sample_items
 from exporter.variants.fp16 import to_fp16
 from exporter.variants.int8 import to_int8
@@ -123,7 +129,7 @@ class _Maker:
         if calibration is None:
             model = to_fp16(onnx.load(self.fp32))
         else:
-            size = self.reference.inputs[0].shape[0] or CALIBRATION_BATCH
+            (size,) = batch_sizes_of(self.reference.inputs, (CALIBRATION_BATCH,))
             model = to_int8(self.fp32, batches_of(calibration.inputs, size))
         try:
             content: bytes = model.SerializeToString()

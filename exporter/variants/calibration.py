@@ -146,23 +146,19 @@ def _from_images(
 
 
 def _read_arrays(folder: Path, specs: tuple[TensorSpec, ...]) -> Items | None:
-    parts: dict[str, list[NDArray[Any]]] = {}
-    for path in sorted(folder.glob("*.npz")):
-        with np.load(path, allow_pickle=False) as arrays:
-            for name, array in arrays.items():
-                parts.setdefault(name, []).append(array)
-    for path in sorted(folder.glob("*.npy")):
-        parts.setdefault(path.stem, []).append(np.load(path, allow_pickle=False))
-    if not parts:
+    paths = sorted([*folder.glob("*.npz"), *folder.glob("*.npy")])
+    if not paths:
         return None
+    parts: dict[str, list[NDArray[Any]]] = {}
+    for path in paths:
+        for name, array in _load(path).items():
+            parts.setdefault(name, []).append(array)
     dtypes = {spec.name: spec.dtype for spec in specs}
-    inputs = {
-        # float64 is what numpy makes of anything; a number never becomes an index.
-        name: joined.astype(dtypes[name], casting="same_kind", copy=False)
-        if name in dtypes
-        else joined
-        for name, joined in ((n, np.concatenate(p)) for n, p in parts.items())
-    }
+    inputs = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    for name, array in inputs.items():
+        # float64 is what numpy makes of anything; a fraction never becomes an index.
+        if name in dtypes and np.can_cast(array.dtype, dtypes[name], "same_kind"):
+            inputs[name] = array.astype(dtypes[name])
     free = tuple(TensorSpec(s.name, s.dtype, (None, *s.shape[1:])) for s in specs)
     check_inputs(free, inputs)
     lengths = {name: len(array) for name, array in inputs.items()}
@@ -171,6 +167,19 @@ def _read_arrays(folder: Path, specs: tuple[TensorSpec, ...]) -> Items | None:
     rows = _evenly(list(range(len(next(iter(inputs.values()))))))
     inputs = {name: array[rows] for name, array in inputs.items()}
     return Items(inputs, None, f"the {len(rows)} rows of {folder.name}")
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {path.stem: loaded}
+        with loaded:
+            return dict(loaded)
+    # zipfile, its kinds of compression and numpy raise whatever a damaged file makes
+    # them trip over.
+    except Exception as ex:
+        raise ExportError(f"{path} holds no arrays that can be read") from ex
 
 
 def _evenly(things: list[Any]) -> list[Any]:

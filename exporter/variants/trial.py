@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.parity import Trial
-from exporter.parity import TIMED_RUNS, TIMED_SECONDS, Batch, batches_of
+from exporter.parity import TIMED_RUNS, TIMED_SECONDS, Batch, batch_sizes_of, batches_of
 from exporter.variants.calibration import Items
 from runtime.backends import Backend
 from runtime.backends.onnx import CUDA
@@ -99,7 +99,9 @@ def _measures(
     ours, theirs = _answers(fp32, items.inputs), _answers(variant, items.inputs)
     for name, want in ours.items():
         got = theirs[name]
-        if name == main_output and items.labels is not None and want.ndim == 2:
+        if want.shape != got.shape:
+            yield "equal", 1.0, 0.0
+        elif name == main_output and items.labels is not None and want.ndim == 2:
             yield (
                 "accuracy",
                 float((_classes(want) == items.labels).mean()),
@@ -115,14 +117,17 @@ def _measures(
 
 
 def _answers(backend: Backend, inputs: Batch) -> dict[str, NDArray[Any]]:
-    size = backend.inputs[0].shape[0] or TIMED_BATCHES[-1]
+    (size,) = batch_sizes_of(backend.inputs, TIMED_BATCHES[-1:])
     count = len(next(iter(inputs.values())))
     runs = [backend.run(batch) for batch in batches_of(inputs, size)]
-    # The last batch is filled up with the first items.
-    return {
-        spec.name: np.concatenate([run[spec.name] for run in runs])[:count]
-        for spec in backend.outputs
-    }
+    answers = {}
+    for spec in backend.outputs:
+        joined = np.concatenate([np.atleast_1d(run[spec.name]) for run in runs])
+        # The last batch is filled up with the first items; what has no row an item is
+        # compared as it is.
+        is_by_item = len(joined) == size * len(runs)
+        answers[spec.name] = joined[:count] if is_by_item else joined
+    return answers
 
 
 def _classes(scores: NDArray[Any]) -> NDArray[np.intp]:
@@ -158,10 +163,9 @@ def _explained(want: NDArray[Any], got: NDArray[Any]) -> float:
 def _times(
     fp32: Backend, variant: Backend, inputs: Batch
 ) -> dict[str, dict[str, float]]:
-    fixed = fp32.inputs[0].shape[0]
     return {
         str(size): _interleaved(fp32, variant, batches_of(inputs, size)[0])
-        for size in ((fixed,) if fixed else TIMED_BATCHES)
+        for size in batch_sizes_of(fp32.inputs, TIMED_BATCHES)
     }
 
 

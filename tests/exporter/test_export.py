@@ -7,6 +7,7 @@ from bundle.errors import BundleError
 from bundle.folder import open_bundle
 from exporter.errors import ExportError, ParityFailed
 from exporter.export import export
+from exporter.options import Options
 from runtime.backends import (
     BackendOptions,
     check_proof,
@@ -238,7 +239,7 @@ def test_what_a_killed_export_left_is_taken_away(folder):
 def test_verbose_lets_tf2onnx_speak(folder, capfd):
     export(folder)
     assert "tf2onnx" not in capfd.readouterr().err
-    export(folder, verbose=True)
+    export(folder, Options(verbose=True))
     import logging
 
     assert logging.getLogger("tf2onnx").level == logging.INFO
