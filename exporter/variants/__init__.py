@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import onnx
-
 from bundle.errors import DomainError
 from bundle.folder import Sample
 from bundle.params import Params, Preprocess
@@ -97,7 +95,7 @@ class _Maker:
         path = scratch / onnx_file(variant)
         try:
             calibration, items = self._items(variant)
-            path.write_bytes(self._convert(variant, calibration))
+            path.write_bytes(self._convert(variant, calibration or items))
             return self._prove(variant, path, calibration, items, saved_model)
         # What was wrong with it is the variant's alone: model.onnx is proved.
         except DomainError as ex:
@@ -125,12 +123,10 @@ class _Maker:
         inputs = draw_items(self.reference.inputs, self.how, None)["random"]
         return Items(inputs, None, "random inputs")
 
-    def _convert(self, variant: Variant, calibration: Items | None) -> bytes:
-        if calibration is None:
-            model = to_fp16(onnx.load(self.fp32))
-        else:
-            (size,) = batch_sizes_of(self.reference.inputs, (CALIBRATION_BATCH,))
-            model = to_int8(self.fp32, batches_of(calibration.inputs, size))
+    def _convert(self, variant: Variant, seen: Items) -> bytes:
+        (size,) = batch_sizes_of(self.reference.inputs, (CALIBRATION_BATCH,))
+        make = to_fp16 if variant == "fp16" else to_int8
+        model = make(self.fp32, batches_of(seen.inputs, size))
         try:
             content: bytes = model.SerializeToString()
         except ValueError as ex:  # protobuf ends at 2 GB

@@ -21,12 +21,11 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import onnx
 from onnxruntime.quantization import (
-    CalibrationDataReader,
     CalibrationMethod,
     QuantFormat,
     QuantType,
@@ -36,7 +35,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from exporter.errors import ExportError, first_line
 from exporter.parity import Batch
-from runtime.backends.onnx import NCHW_INPUTS
+from exporter.variants.reader import Reader
 
 # What computes with weights; and what only moves, adds or bounds numbers between
 # them, where going back to float would cost more than the operator itself.
@@ -47,23 +46,6 @@ _OPERATORS = [
     *("Clip", "LeakyRelu", "Relu"),
     *("Reshape", "Squeeze", "Transpose", "Unsqueeze"),
 ]
-
-
-class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    """Hands batches to the calibration, laid out as the ONNX itself takes them."""
-
-    def __init__(self, batches: Iterable[Batch], nchw_inputs: frozenset[str]) -> None:
-        self._batches: Iterator[Batch] = iter(batches)
-        self._nchw_inputs = nchw_inputs
-
-    def get_next(self) -> Batch | None:
-        batch = next(self._batches, None)
-        if batch is None:
-            return None
-        return {
-            name: array.transpose(0, 3, 1, 2) if name in self._nchw_inputs else array
-            for name, array in batch.items()
-        }
 
 
 def to_int8(fp32: Path, batches: Iterable[Batch]) -> onnx.ModelProto:
@@ -80,8 +62,6 @@ def to_int8(fp32: Path, batches: Iterable[Batch]) -> onnx.ModelProto:
     # What goes wrong there comes as an exception too.
     logging.getLogger("onnxruntime.quantization").setLevel(logging.CRITICAL)
     source = onnx.load(fp32, load_external_data=False)
-    metadata = {entry.key: entry.value for entry in source.metadata_props}
-    nchw_inputs = frozenset(filter(None, metadata.get(NCHW_INPUTS, "").split(",")))
     try:
         with tempfile.TemporaryDirectory() as scratch:
             prepared = Path(scratch, "prepared.onnx")
@@ -91,7 +71,7 @@ def to_int8(fp32: Path, batches: Iterable[Batch]) -> onnx.ModelProto:
             quantize_static(
                 str(prepared),
                 str(quantized),
-                _Reader(batches, nchw_inputs),
+                Reader(batches, source),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=_OPERATORS,
                 per_channel=True,
@@ -105,5 +85,7 @@ def to_int8(fp32: Path, batches: Iterable[Batch]) -> onnx.ModelProto:
         raise ExportError(f"it cannot be quantized: {first_line(ex)}") from ex
     if not any(node.op_type == "QuantizeLinear" for node in model.graph.node):
         raise ExportError("it has no operator that could be quantized")
-    onnx.helper.set_model_props(model, metadata)
+    # Two tools have written it anew.
+    del model.metadata_props[:]
+    model.metadata_props.extend(source.metadata_props)
     return model
