@@ -31,6 +31,8 @@ class Case:
         max_abs_diff: largest ``|onnx - tensorflow|`` over all outputs.
         max_rel_diff: largest ``|onnx - tensorflow| / |tensorflow|``, of the values
             above the absolute tolerance; below it that one decides.
+        max_logit_diff: largest difference of the logarithms of probabilities, where an
+            output is such; they are the logits but for a constant a row.
         top1_agreement: share of items whose best class is the same, 0..1.
         passed: every value is within ``atol + rtol * |tensorflow|`` and every best
             class is the same.
@@ -43,6 +45,30 @@ class Case:
     max_rel_diff: float
     top1_agreement: float
     passed: bool
+    max_logit_diff: float = 0.0
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The one number that is farthest from what it should be, by its tolerance.
+
+    Attributes:
+        inputs: the case's.
+        batch_size: the case's.
+        batch: which of the case's batches, from 0; they are the same each time.
+        output: the output's name.
+        element: where in the output, ``(item, …)``.
+        expected: what TensorFlow answered.
+        answered: what ONNX Runtime answered.
+    """
+
+    inputs: str
+    batch_size: int
+    batch: int
+    output: str
+    element: tuple[int, ...]
+    expected: float
+    answered: float
 
 
 @dataclass(frozen=True)
@@ -86,12 +112,17 @@ class Parity:
         sha256: of the model.onnx that was compared.
         saved_model: digest of the SavedModel or frozen graph that it was compared
             with, see ``bundle.manifest.source_digest``; empty if that was not noted.
-        atol: absolute tolerance; of int8, whose accuracy decides, this is 0.
-        rtol: relative tolerance; the same.
+        atol: absolute tolerance.
+        rtol: relative tolerance.
+        share_of_spread: the largest difference, as a share of how far apart
+            TensorFlow's own answers are.
+        is_repeatable: the ONNX answered the same when it was asked once more.
         milliseconds_per_image: by engine, at batch size 1.
         versions: of every library that took part.
         created: UTC, ISO 8601.
-        trial: of a variant, how it did against model.onnx; None of model.onnx.
+        worst: the number that is farthest off; None where nothing was compared.
+        trial: of a variant, how it did against model.onnx; None of model.onnx. Of int8
+            it alone decides, and the cases are for people to read.
     """
 
     passed: bool
@@ -107,6 +138,10 @@ class Parity:
     created: str = ""
     cases: tuple[Case, ...] = ()
     saved_model: str = ""
+    max_logit_diff: float = 0.0
+    share_of_spread: float = 0.0
+    is_repeatable: bool = True
+    worst: Worst | None = None
     trial: Trial | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -126,11 +161,21 @@ def read_parity(folder: Path, variant: Variant = "fp32") -> Parity | None:
         known = {f.name for f in fields(Parity)}
         values = {key: value for key, value in content.items() if key in known}
         cases = tuple(Case(**case) for case in values.pop("cases", []))
-        trial = values.pop("trial", None)
-        parity = Parity(**values, cases=cases, trial=Trial(**trial) if trial else None)
+        if worst := values.pop("worst", None):
+            values["worst"] = Worst(**{**worst, "element": tuple(worst["element"])})
+        if trial := values.pop("trial", None):
+            values["trial"] = Trial(**trial)
+        parity = Parity(**values, cases=cases)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as ex:
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as ex:
         raise BundleError(f"{name} is not a parity report") from ex
     if not isinstance(parity.passed, bool) or not isinstance(parity.sha256, str):
         raise BundleError(f"{name} is not a parity report")

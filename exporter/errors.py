@@ -34,10 +34,6 @@ class ParityFailed(ExportError):
         self.parity = parity
 
 
-class OptionError(DomainError):
-    """What was asked of the conversion does not fit the model."""
-
-
 class VariantRefused(ExportError):
     """model.onnx was published, and a variant that was asked for was not.
 

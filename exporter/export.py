@@ -144,7 +144,9 @@ def _convert_and_prove(
 ) -> tuple[Parity, list[Made]]:
     # TensorFlow's chatter begins at its import, so that is behind quiet_stderr too.
     from exporter.convert import convert
+    from exporter.metadata import write_metadata
     from exporter.parity import prove
+    from exporter.ranges import index_ranges
     from exporter.variants import make_variants
     from runtime.backends.onnx import open_onnx
     from runtime.backends.saved_model import SavedModelBackend
@@ -162,17 +164,26 @@ def _convert_and_prove(
     except BackendError as ex:
         raise ExportError(str(ex)) from ex
     model = convert(tensorflow.signature, options)
+    write_metadata(model, options, bundle)
+    ranges = index_ranges(model)
     candidate.write_bytes(model.SerializeToString())
     try:
         onnx = open_onnx(candidate, BackendOptions(provider="cpu"))
-        parity = prove(tensorflow, onnx, candidate, how, sample, digest)
+        parity = prove(tensorflow, onnx, candidate, how, sample, digest, ranges)
     except BackendError as ex:
         raise ExportError(f"the ONNX cannot be proved: {ex}") from ex
     if not parity.passed:
         return parity, []
     params = bundle.params if bundle else None
     return parity, make_variants(
-        candidate, tensorflow, options, sample, params, candidate.parent, digest
+        candidate,
+        tensorflow,
+        options,
+        sample,
+        params,
+        candidate.parent,
+        digest,
+        ranges,
     )
 
 

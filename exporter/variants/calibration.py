@@ -18,8 +18,8 @@ from bundle.errors import ImageError, ShapeError
 from bundle.folder import Sample
 from bundle.params import Preprocess
 from bundle.preprocess import preprocess
+from exporter.draws import ITEMS, Batch, Ranges, draws
 from exporter.errors import ExportError
-from exporter.parity import Batch
 from runtime.backends import TensorSpec, check_inputs
 
 # Ranges settle within some hundreds; 256 pictures of 224 x 224 in colour are 150 MB.
@@ -28,6 +28,7 @@ MAX_ITEMS = 256
 MIN_PARTED = 30
 # One in so many is calibrated on, and the others are for the trial.
 PARTS = 3
+_RANDOM = "random"
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,46 @@ class Items:
         is_first = np.arange(len(self)) % PARTS == 0
         return self._take(order[is_first]), self._take(order[~is_first])
 
+    def batches(self, size: int) -> list[Batch]:
+        """Every item at least once, in whole batches only."""
+        rows = np.arange(-(-len(self) // size) * size) % len(self)
+        return [self._take(chunk).inputs for chunk in rows.reshape(-1, size)]
+
     def _take(self, rows: NDArray[np.intp]) -> Items:
         return Items(
             {name: array[rows] for name, array in self.inputs.items()},
             None if self.labels is None else self.labels[rows],
             f"{len(rows)} of {self.what}",
         )
+
+
+def batch_size(specs: tuple[TensorSpec, ...], wanted: int) -> int:
+    """What is wanted; of a model with a fixed batch, that one."""
+    fixed = [spec.shape[0] for spec in specs if spec.shape and spec.shape[0]]
+    return min(fixed, default=wanted)
+
+
+def drawn_items(
+    specs: tuple[TensorSpec, ...],
+    how: Preprocess,
+    ranges: Ranges | None,
+) -> Items:
+    """Random inputs, for a model of which there are no real ones.
+
+    Raises:
+        ExportError: an input has no batch axis.
+    """
+    if not all(spec.shape for spec in specs):
+        raise ExportError("an input of it has no batch axis, and so it cannot be tried")
+    (random,) = [
+        kind for kind in draws(specs, how, None, ranges) if kind.name == _RANDOM
+    ]
+    batches = list(random.batches(batch_size(specs, ITEMS)))
+    inputs = {
+        spec.name: np.concatenate([batch[spec.name] for batch in batches])
+        for spec in specs
+    }
+    return Items(inputs, None, "random inputs")
 
 
 def sample_items(

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.parity import Trial
-from exporter.parity import TIMED_RUNS, TIMED_SECONDS, Batch, batch_sizes_of, batches_of
-from exporter.variants.calibration import Items
+from exporter.draws import Batch
+from exporter.parity import TIMED_RUNS, TIMED_SECONDS
+from exporter.variants.calibration import Items, batch_size
 from runtime.backends import Backend
 from runtime.backends.onnx import CUDA
 
@@ -55,7 +56,7 @@ def try_variant(
     if for_cuda and variant.device != CUDA:
         remark = "speed not judged, and proved with casts to float32: no CUDA here"
     else:
-        times = _times(fp32, variant, items.inputs)
+        times = _times(fp32, variant, items)
     ratios = [by["variant"] / by["fp32"] for by in times.values()]
     return Trial(
         measure=measure,
@@ -96,7 +97,7 @@ def refusal_of(trial: Trial, name: str) -> str:
 def _measures(
     fp32: Backend, variant: Backend, items: Items, main_output: str
 ) -> Iterator[_Measured]:
-    ours, theirs = _answers(fp32, items.inputs), _answers(variant, items.inputs)
+    ours, theirs = _answers(fp32, items), _answers(variant, items)
     for name, want in ours.items():
         got = theirs[name]
         if want.shape != got.shape:
@@ -116,17 +117,16 @@ def _measures(
             yield "R2", 1.0, _explained(want, got)
 
 
-def _answers(backend: Backend, inputs: Batch) -> dict[str, NDArray[Any]]:
-    (size,) = batch_sizes_of(backend.inputs, TIMED_BATCHES[-1:])
-    count = len(next(iter(inputs.values())))
-    runs = [backend.run(batch) for batch in batches_of(inputs, size)]
+def _answers(backend: Backend, items: Items) -> dict[str, NDArray[Any]]:
+    size = batch_size(backend.inputs, TIMED_BATCHES[-1])
+    runs = [backend.run(batch) for batch in items.batches(size)]
     answers = {}
     for spec in backend.outputs:
         joined = np.concatenate([np.atleast_1d(run[spec.name]) for run in runs])
         # The last batch is filled up with the first items; what has no row an item is
         # compared as it is.
         is_by_item = len(joined) == size * len(runs)
-        answers[spec.name] = joined[:count] if is_by_item else joined
+        answers[spec.name] = joined[: len(items)] if is_by_item else joined
     return answers
 
 
@@ -161,11 +161,12 @@ def _explained(want: NDArray[Any], got: NDArray[Any]) -> float:
 
 
 def _times(
-    fp32: Backend, variant: Backend, inputs: Batch
+    fp32: Backend, variant: Backend, items: Items
 ) -> dict[str, dict[str, float]]:
+    sizes = {batch_size(fp32.inputs, wanted) for wanted in TIMED_BATCHES}
     return {
-        str(size): _interleaved(fp32, variant, batches_of(inputs, size)[0])
-        for size in batch_sizes_of(fp32.inputs, TIMED_BATCHES)
+        str(size): _interleaved(fp32, variant, items.batches(size)[0])
+        for size in sorted(sizes)
     }
 
 
