@@ -21,7 +21,7 @@ import tf2onnx
 from tf2onnx import optimizer, tf_loader, tfonnx
 
 from exporter.clean import clean
-from exporter.errors import ExportError
+from exporter.errors import ExportError, first_line
 from exporter.external_data import move_out
 from exporter.lowering import LARGE_BYTES, LoweredGraph, lower
 from exporter.options import Options
@@ -77,7 +77,7 @@ def convert(
     except ExportError:
         raise
     except Exception as ex:
-        raise ExportError(f"TensorFlow cannot freeze it: {_first_line(ex)}") from ex
+        raise ExportError(f"TensorFlow cannot freeze it: {first_line(ex)}") from ex
     report("converting")
     model = _convert_graph(lowered, options)
     _check_operators(model)
@@ -131,7 +131,7 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
                 optimized = optimizer.optimize_graph(converted, catch_errors=True)
             model: onnx.ModelProto = optimized.make_model("")
     except Exception as ex:
-        raise ExportError(f"tf2onnx cannot convert it: {_first_line(ex)}") from ex
+        raise ExportError(f"tf2onnx cannot convert it: {first_line(ex)}") from ex
     model.producer_name, model.producer_version = "tf2onnx", tf2onnx.__version__
     return model
 
@@ -141,7 +141,7 @@ def _check(model: onnx.ModelProto) -> None:
         onnx.checker.check_model(model, full_check=True)
     except Exception as ex:
         raise ExportError(
-            f"tf2onnx wrote a graph that is not ONNX: {_first_line(ex)}"
+            f"tf2onnx wrote a graph that is not ONNX: {first_line(ex)}"
         ) from ex
 
 
@@ -194,7 +194,3 @@ def _name_batch(model: onnx.ModelProto) -> None:
             # An axis of a known size has an empty name.
             if dim.dim_param and dim.dim_param in old_names:
                 dim.dim_param = BATCH
-
-
-def _first_line(ex: Exception) -> str:
-    return (str(ex).strip() or type(ex).__name__).splitlines()[0][:300]

@@ -18,6 +18,7 @@ from bundle.params import read_params
 from bundle.parity import read_parity
 from bundle.staging import locked
 from bundle.store import ModelStore
+from bundle.variants import VARIANTS, Variant, parity_file
 from bundle.version import Version
 from runtime.backends import TensorSpec
 from runtime.model import Model
@@ -105,7 +106,12 @@ class Catalogue:
             bundle = open_bundle(version.path)
             description["params"] = bundle.params.stored
             description["classes"] = bundle.labels
-            description["parity"] = _parity(version)
+            description["parity"] = _parity(version, "fp32")
+            description["variants"] = {
+                variant: parity
+                for variant in VARIANTS[1:]
+                if (parity := _parity(version, variant))
+            }
         except BundleError as ex:
             error = error or str(ex)
         if model := self._registry.peek(name, number):
@@ -198,6 +204,7 @@ def _nothing(name: str, number: int) -> dict[str, Any]:
         "bytes": 0,
         "files": [],
         "parity": None,
+        "variants": {},
         "loaded": False,
         **_engine(None),
         "inputs": None,
@@ -213,6 +220,8 @@ def _engine(model: Model | None) -> dict[str, Any]:
         "proved": model.is_proved if model else None,
         "sample": asdict(model.tried) if model and model.tried else None,
         "fallback_reason": model.fallback_reason if model else None,
+        "variant": model.variant if model else None,
+        "variant_reason": model.variant_reason if model else None,
     }
 
 
@@ -241,15 +250,17 @@ def _files(version: Version) -> list[dict[str, Any]]:
         raise StoreError(f"the store cannot be read: {ex.strerror}") from ex
 
 
-def _parity(version: Version) -> dict[str, Any] | None:
-    parity = read_parity(version.path)
+def _parity(version: Version, variant: Variant) -> dict[str, Any] | None:
+    parity = read_parity(version.path, variant)
     if parity is None:
         return None
     content = parity.to_json()
     try:
         orjson.dumps(content)
     except TypeError as ex:  # an integer beyond 64 bits, half a surrogate pair
-        raise BundleError("parity.json holds a value that JSON cannot carry on") from ex
+        raise BundleError(
+            f"{parity_file(variant)} holds a value that JSON cannot carry on"
+        ) from ex
     return content
 
 

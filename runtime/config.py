@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 
 from bundle.errors import DomainError
 from bundle.params import MODEL_NAME
+from bundle.variants import Variant
 from bundle.version_labels import LABEL_NAME
 
 FILE_NAME = "config.json"
@@ -221,6 +222,11 @@ class Config:
     # prefer: ONNX Runtime, and TensorFlow where ONNX cannot. require: ONNX Runtime or
     # an error. off: TensorFlow.
     onnx: OnnxPolicy = _setting("prefer", _one_of(OnnxPolicy), "prefer, require or off")
+    # Of the models whose params.json names none. A variant answers a little otherwise:
+    # only who wants it gets it.
+    variant: Variant = _setting(
+        "fp32", _one_of(Variant), "fp32, fp16 (for CUDA) or int8 of each model"
+    )
     # auto: CUDA if it truly works, else the CPU. cuda: CUDA or an error.
     provider: Provider = _setting("auto", _one_of(Provider), "auto, cpu or cuda")
     # Of what one run takes; a larger request is run in pieces. New versions are warmed

@@ -73,7 +73,8 @@ PREDICTIONS = Counter(
 # failed on.
 FALLBACKS = Counter(
     "tfaas_fallbacks",
-    "Models opened, and single requests answered, by TensorFlow and not ONNX Runtime.",
+    "Models opened, and single requests answered, by TensorFlow and not ONNX Runtime;"
+    " for the reason 'variant', models opened as model.onnx and not the variant named.",
     ("model", "version", "reason"),
 )
 LOADS = Counter(

@@ -48,6 +48,7 @@ def create_services(config: Config) -> Services:
     options = BackendOptions(
         onnx=config.onnx,
         provider=config.provider,
+        variant=config.variant,
         max_batch_size=config.max_batch_size,
     )
     store = ModelStore(config.model_dir, config.keep_versions)

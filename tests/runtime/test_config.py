@@ -165,6 +165,7 @@ OTHERS = {
     "shadow": ("canary", "canary", "canary"),
     "preload": ("a, b", ["a", "b"], ("a", "b")),
     "onnx": ("off", "off", "off"),
+    "variant": ("fp16", "fp16", "fp16"),
     "provider": ("cpu", "cpu", "cpu"),
     "max_batch_size": ("64", 64, 64),
     "workers": ("4", 4, 4),
