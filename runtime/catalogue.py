@@ -15,11 +15,12 @@ from bundle.archive import Packed, pack
 from bundle.errors import BundleError, ModelNotFound, StoreError
 from bundle.folder import open_bundle
 from bundle.params import read_params
-from bundle.parity import read_parity
+from bundle.parity import Parity, read_parity
 from bundle.staging import locked
 from bundle.store import ModelStore
 from bundle.version import Version
 from runtime.backends import TensorSpec
+from runtime.conversion import Conversions
 from runtime.model import Model
 from runtime.registry import ModelRegistry
 from runtime.spec import ModelSpec
@@ -30,9 +31,12 @@ T = TypeVar("T")
 class Catalogue:
     """Describes the models of a store, and those loaded from it."""
 
-    def __init__(self, store: ModelStore, registry: ModelRegistry) -> None:
+    def __init__(
+        self, store: ModelStore, registry: ModelRegistry, conversions: Conversions
+    ) -> None:
         self._store = store
         self._registry = registry
+        self._conversions = conversions
 
     def params(self, spec: ModelSpec) -> Mapping[str, Any]:
         """params.json of the version that a spec means, as it is stored.
@@ -101,14 +105,18 @@ class Catalogue:
             "files": files,
         }
         error = self._registry.failure(name, number)
+        model = self._registry.peek(name, number)
         try:
             bundle = open_bundle(version.path)
             description["params"] = bundle.params.stored
             description["classes"] = bundle.labels
-            description["parity"] = _parity(version)
+            description["parity"], parity = _parity(version)
+            description["conversion"] = self._conversions.state(
+                version, bundle, parity, model
+            )
         except BundleError as ex:
             error = error or str(ex)
-        if model := self._registry.peek(name, number):
+        if model:
             description |= {
                 "loaded": True,
                 **_engine(model),
@@ -198,6 +206,7 @@ def _nothing(name: str, number: int) -> dict[str, Any]:
         "bytes": 0,
         "files": [],
         "parity": None,
+        "conversion": None,
         "loaded": False,
         **_engine(None),
         "inputs": None,
@@ -241,16 +250,17 @@ def _files(version: Version) -> list[dict[str, Any]]:
         raise StoreError(f"the store cannot be read: {ex.strerror}") from ex
 
 
-def _parity(version: Version) -> dict[str, Any] | None:
+def _parity(version: Version) -> tuple[dict[str, Any] | None, Parity | None]:
+    """parity.json, as JSON and as it is meant."""
     parity = read_parity(version.path)
     if parity is None:
-        return None
+        return None, None
     content = parity.to_json()
     try:
         orjson.dumps(content)
     except TypeError as ex:  # an integer beyond 64 bits, half a surrogate pair
         raise BundleError("parity.json holds a value that JSON cannot carry on") from ex
-    return content
+    return content, parity
 
 
 def _gone(version: Version) -> ModelNotFound:
