@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -44,6 +44,10 @@ GONE_SECONDS = 1.0
 KEPT_LINES = 20
 LINE_LENGTH = 4096
 REASON_LENGTH = 500
+
+# What ends by a signal for the end of processes, not the guard's, may be told so with
+# the machine; one that always does is not tried for ever.
+INTERRUPTIONS = 3
 
 # Click's, before the sentence that says why a command ends.
 _PREFIX = "Error: "
@@ -96,6 +100,7 @@ class Converter:
         self._said = ""  # of the store, so as not to say it with each look
         # What failed, and the store would not keep that it did.
         self._unwritten: set[tuple[str, int, int]] = set()
+        self._interruptions: Counter[tuple[str, int, int]] = Counter()
 
     def start(self) -> None:
         """Begin with what is in the store; does not wait."""
@@ -228,7 +233,11 @@ class Converter:
         interrupted = (128 + signal.SIGTERM, 128 + signal.SIGINT)
         # Below 0: somebody killed the guard itself.
         if code < 0 or code in interrupted:
-            return "interrupted", ""
+            self._interruptions[_key(version)] += 1
+            if self._interruptions[_key(version)] < INTERRUPTIONS:
+                return "interrupted", ""
+            how = _signal_name(-code if code < 0 else code - 128)
+            return "failed", f"its conversion was killed by {how}, time and again"
         if code == guard.TOO_SLOW:
             return "too_slow", (
                 f"its conversion took longer than {self._seconds:g} s"

@@ -1,4 +1,4 @@
-"""The guard, over real processes: each tells by a file when it is where it should be."""
+"""The guard, over real processes: each tells by a line that it is at work."""
 
 import signal
 import subprocess
