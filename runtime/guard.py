@@ -54,7 +54,9 @@ def main(arguments: list[str]) -> int:
     # found.
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
     # What is killed leaves its temporary files.
-    with tempfile.TemporaryDirectory(prefix="tfaas-guard-") as scratch:
+    with tempfile.TemporaryDirectory(
+        prefix="tfaas-guard-", ignore_cleanup_errors=True
+    ) as scratch:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
