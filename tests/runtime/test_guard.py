@@ -29,6 +29,12 @@ print(one.pid, flush=True)
 SLEEPS = f"{PARENT}\ntime.sleep(600)"
 
 
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch):
+    """A guard that is killed leaves its temporary folder."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+
 @contextmanager
 def guarded(script, *, seconds=600, max_bytes=MUCH, **more):
     limits = [str(seconds), str(max_bytes)]
@@ -156,7 +162,7 @@ print(signal.getsignal(signal.SIGHUP) == signal.SIG_DFL)
     assert told(script, preexec_fn=hold_back) == ["0", "True"]
 
 
-def test_nothing_temporary_is_left_of_what_was_killed():
+def test_nothing_temporary_is_left_of_what_was_killed(tmp_path):
     script = """
 import tempfile, time
 print(tempfile.NamedTemporaryFile(delete=False).name, flush=True)
@@ -165,7 +171,7 @@ time.sleep(600)
     with guarded(script) as process:
         left = Path(process.stdout.readline().strip())
         assert left.exists()
-        assert left.parent != Path(tempfile.gettempdir())
+        assert left.parent.parent == tmp_path
         process.stdin.close()
         process.wait(PATIENCE)
         assert not left.parent.exists()
