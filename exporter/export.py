@@ -113,6 +113,7 @@ def _open(folder: Path) -> _Source:
 def _convert_and_prove(source: _Source, candidate: Path, verbose: bool) -> Parity:
     # TensorFlow's chatter begins at its import, so that is behind quiet_stderr too.
     from exporter.convert import convert
+    from exporter.options import Options
     from exporter.parity import prove
     from runtime.backends.onnx import open_onnx
     from runtime.backends.saved_model import SavedModelBackend
@@ -129,7 +130,7 @@ def _convert_and_prove(source: _Source, candidate: Path, verbose: bool) -> Parit
         )
     except BackendError as ex:
         raise ExportError(str(ex)) from ex
-    model = convert(tensorflow.signature, verbose=verbose)
+    model = convert(tensorflow.signature, Options(verbose=verbose))
     candidate.write_bytes(model.SerializeToString())
     try:
         onnx = open_onnx(candidate, BackendOptions(provider="cpu"))
