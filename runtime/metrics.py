@@ -109,6 +109,12 @@ SHADOW = Counter(
     "Requests that the shadow version ran too; agreed: yes, no, failed or dropped.",
     ("model", "version", "shadow_version", "agreed"),
 )
+# outcome: a word of runtime.converter.Outcome.
+CONVERSIONS = Counter(
+    "tfaas_conversions",
+    "Uploads converted to ONNX in the background, by what came of it.",
+    ("model", "outcome"),
+)
 BUILD_INFO = Gauge(
     "tfaas_build_info",
     "What serves; its value is 1.",

@@ -66,6 +66,7 @@ def print_version(version: Description) -> None:
         ("ONNX proved", version.get("backend") and _yes_or_no(version.get("proved"))),
         ("parity", parity and ("passed" if parity.get("passed") else "FAILED")),
         ("variant", version.get("variant")),
+        ("conversion", version.get("conversion")),
         ("sample", sample and f"{sample['right']} of {sample['images']} right"),
         ("inputs", _tensors(version.get("inputs"))),
         ("outputs", _tensors(version.get("outputs"))),

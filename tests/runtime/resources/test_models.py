@@ -78,6 +78,7 @@ def test_a_version_is_described(client, published, bundle):
         "backend": "onnxruntime",
         "device": "CPUExecutionProvider",
         "proved": True,
+        "conversion": "onnx (parity 0)",
         "sample": None,
         "inputs": [{"name": "pixels", "dtype": "float32", "shape": [None, 2, 2, 1]}],
         "outputs": [{"name": "scores", "dtype": "float32", "shape": [None, 3]}],
