@@ -230,8 +230,10 @@ class Converter:
     def _judge(
         self, code: int, version: Version, lines: list[str]
     ) -> tuple[Outcome, str]:
-        interrupted = (128 + signal.SIGTERM, 128 + signal.SIGINT)
-        # Below 0: somebody killed the guard itself.
+        # SIGKILL comes from outside, of an operator or where memory runs out, and says
+        # little of the model. Below 0: it was the guard itself.
+        ended = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
+        interrupted = [128 + number for number in ended]
         if code < 0 or code in interrupted:
             self._interruptions[_key(version)] += 1
             if self._interruptions[_key(version)] < INTERRUPTIONS:
