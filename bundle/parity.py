@@ -48,7 +48,7 @@ class Parity:
 
     Attributes:
         passed: model.onnx may be served.
-        sha256: of the model.onnx that was compared.
+        sha256: of the model.onnx that was compared, see ``bundle.manifest.onnx_digest``.
         saved_model: digest of the SavedModel or frozen graph that it was compared
             with, see ``bundle.manifest.source_digest``; empty if that was not noted.
         atol: absolute tolerance.
@@ -56,6 +56,8 @@ class Parity:
         milliseconds_per_image: by engine, at batch size 1.
         versions: of every library that took part.
         created: UTC, ISO 8601.
+        source: what it was made from, as the exporter calls it: ``mnist``, a file's
+            name; empty if that was not noted.
     """
 
     passed: bool
@@ -71,20 +73,21 @@ class Parity:
     created: str = ""
     cases: tuple[Case, ...] = ()
     saved_model: str = ""
+    source: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """parity.json's content."""
         return asdict(self)
 
 
-def read_parity(folder: Path) -> Parity | None:
-    """Read a bundle's parity.json; None if there is none.
+def read_parity(folder: Path, name: str = FILE_NAME) -> Parity | None:
+    """Read a bundle's parity.json, or another proof there; None if there is none.
 
     Raises:
         BundleError: it is there and is not a parity report.
     """
     try:
-        content = json.loads((folder / FILE_NAME).read_bytes())
+        content = json.loads((folder / name).read_bytes())
         known = {f.name for f in fields(Parity)}
         values = {key: value for key, value in content.items() if key in known}
         cases = tuple(Case(**case) for case in values.pop("cases", []))
@@ -92,7 +95,7 @@ def read_parity(folder: Path) -> Parity | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as ex:
-        raise BundleError(f"{FILE_NAME} is not a parity report") from ex
+        raise BundleError(f"{name} is not a parity report") from ex
     if not isinstance(parity.passed, bool) or not isinstance(parity.sha256, str):
-        raise BundleError(f"{FILE_NAME} is not a parity report")
+        raise BundleError(f"{name} is not a parity report")
     return parity

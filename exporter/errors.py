@@ -1,9 +1,29 @@
-"""Why a model got no ONNX."""
+"""Why a model got no ONNX.
+
+* DomainError          bundle/errors.py
+  x SourceError        what was given is no model, or not one that can be told apart
+  x OutputError        what lies where the ONNX would go is not to be replaced
+  x NoOnnx             there is no ONNX to look at
+  * ExportError        the model cannot be converted; TensorFlow alone can serve it
+    x ParityFailed     the ONNX answers otherwise than TensorFlow
+"""
 
 from __future__ import annotations
 
 from bundle.errors import DomainError
 from bundle.parity import Parity
+
+
+class SourceError(DomainError):
+    """What was given is no model that the exporter takes."""
+
+
+class OutputError(DomainError):
+    """What lies where the ONNX would go is not to be replaced."""
+
+
+class NoOnnx(DomainError):
+    """There is no ONNX to verify, time or inspect."""
 
 
 class ExportError(DomainError):

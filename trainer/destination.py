@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from bundle.folder import ONNX, open_bundle
+from bundle.folder import open_bundle
+from bundle.manifest import ADDED, verify_manifest
 from bundle.manifest import FILE_NAME as MANIFEST
-from bundle.manifest import verify_manifest
-from bundle.parity import FILE_NAME as PARITY
 from bundle.staging import Staging, sync, sync_tree
 from bundle.store import ModelStore
 from trainer.errors import DestinationError
 from trainer.exchange import exchange
 
-# What may come into a bundle after its manifest was written: the exporter's files, and
-# the temporary ones that it leaves if it is killed.
-_ADDED = (MANIFEST, ONNX, PARITY)
-_TEMPORARY = tuple(f".{name}." for name in (ONNX, PARITY))
+# What the exporter leaves beside its files if it is killed.
+_TEMPORARY = re.compile(rf"\.({ADDED.pattern})\.[^/]*")
 
 
 class Destination(Protocol):
@@ -175,8 +173,9 @@ def _first_foreign(folder: Path) -> str | None:
     """
     listed = _listed(folder)
     for name in _files(folder):
-        temporary = name.startswith(_TEMPORARY) and "/" not in name
-        added = name in _ADDED or temporary
+        added = (
+            name == MANIFEST or ADDED.fullmatch(name) or _TEMPORARY.fullmatch(name)
+        )
         if name not in listed and not (listed and added):
             return name
     return None

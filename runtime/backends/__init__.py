@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bundle.errors import BundleError, ShapeError
 from bundle.folder import ONNX, Bundle
-from bundle.manifest import sha256_of, source_digest
+from bundle.manifest import onnx_digest, source_digest
 from bundle.params import Params
 from bundle.parity import read_parity
 from runtime.config import OnnxPolicy, Provider
@@ -183,7 +183,7 @@ def check_proof(bundle: Bundle) -> bool:
             )
         if parity is None:
             return False
-        digest = sha256_of(bundle.path / ONNX)
+        digest = onnx_digest(bundle.path / ONNX)
         graph = bundle.tensorflow_model
         source = source_digest(graph, bundle.nodes) if graph else ""
     except OSError as ex:
@@ -216,8 +216,8 @@ def open_tensorflow(bundle: Bundle) -> TensorFlowBackend:
 
     return FrozenGraphBackend(
         bundle.frozen_graph,
-        bundle.params.input_node,
-        bundle.params.output_node,
+        (bundle.params.input_node,),
+        (bundle.params.output_node,),
         _told_shape(bundle.params),
     )
 

@@ -33,6 +33,7 @@ REPORT: dict[str, Any] = {
         }
     ],
     "saved_model": "f00d",
+    "source": "mnist",
 }
 WRITTEN = Parity(
     passed=True,
@@ -48,6 +49,7 @@ WRITTEN = Parity(
     created="2026-01-02T03:04:05Z",
     cases=(Case("sample", 8, 40, 2e-7, 3e-6, 1.0, True),),
     saved_model="f00d",
+    source="mnist",
 )
 NEEDED = ["passed", "sha256", "atol", "rtol", "max_abs_diff", "samples"]
 
