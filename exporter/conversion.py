@@ -60,8 +60,7 @@ def convert_and_prove(order: Order, tell: Tell) -> Parity:
     digest = order.source.digest()
     tell("loading")
     reference = open_reference(order.source)
-    tell("converting")
-    model = convert(reference.signature, verbose=order.options.verbose)
+    model = convert(reference.signature, order.options, tell, order.max_inside)
     tell("writing")
     save(model, order.candidate, order.max_inside)
     del model

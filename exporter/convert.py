@@ -1,77 +1,131 @@
-"""A TensorFlow model -> an ONNX model. The only file that knows tf2onnx.
+"""A TensorFlow model -> an ONNX model. With ``exporter.rewrites``, all that knows tf2onnx.
 
 ``tf2onnx.convert.from_keras`` is not used: it breaks on every Keras 3 Sequential
 (tensorflow-onnx issues 2319, 2348, 2448). The signature, of a SavedModel or between two
-nodes of a frozen graph, is what the service runs, and so what is converted.
+nodes of a frozen graph, is what the service runs, and so what is converted. Nor are
+tf2onnx's own loaders: ``exporter.lowering`` gives it a graph that it can convert.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import onnx
 import tensorflow as tf
 import tf2onnx
+from tf2onnx import optimizer, tf_loader, tfonnx
 
+from exporter.clean import clean
 from exporter.errors import ExportError
+from exporter.lowering import LARGE_BYTES, LoweredGraph, lower
+from exporter.options import Options
+from exporter.rewrites import HANDLERS
 from runtime.backends.saved_model import Signature
 
-# The newest that tf2onnx 1.17 writes.
-OPSET = 18
 BATCH = "batch"
+# Names of nodes begin with the layers that they came from; so much of one is shown.
+_SHOWN = 120
 
 
-def convert(signature: Signature, *, verbose: bool = False) -> onnx.ModelProto:
+def convert(
+    signature: Signature,
+    options: Options | None = None,
+    report: Callable[[str], None] = lambda step: None,
+    large_bytes: int = LARGE_BYTES,
+) -> onnx.ModelProto:
     """Convert what TensorFlow runs.
 
     Args:
         signature: see ``TensorFlowBackend.signature``.
-        verbose: let tf2onnx say what it does.
+        options: how.
+        report: is told each step as it begins.
+        large_bytes: of weights, above which they are kept out of TensorFlow's graph
+            and the result is not cleaned, for protobuf's limit of 2 GB.
 
     Returns:
-        A checked model, opset 18: inputs and outputs named as in the signature, a free
-        first axis named ``batch``.
+        A checked model: inputs and outputs named as in the signature, a free first
+        axis named ``batch``, nodes named by the layers that they came from.
 
     Raises:
         ExportError: it holds what ONNX or tf2onnx has not.
     """
-    logging.getLogger("tf2onnx").setLevel(logging.INFO if verbose else logging.ERROR)
-    model = _convert_signature(signature)
+    options = options or Options()
+    logging.getLogger("tf2onnx").setLevel(
+        logging.INFO if options.verbose else logging.CRITICAL
+    )
+    report("freezing")
+    try:
+        lowered = lower(signature, large_bytes)
+    except ExportError:
+        raise
+    except Exception as ex:
+        raise ExportError(f"TensorFlow cannot freeze it: {_first_line(ex)}") from ex
+    report("converting")
+    model = _convert_graph(lowered, options)
     _check_operators(model)
-    _name_tensors(model, signature)
     _name_batch(model)
+    if not lowered.stubs:
+        report("cleaning")
+        model = clean(model) if options.clean else model
+        _check(model)
+    return model
+
+
+def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
+    inputs, outputs = list(lowered.inputs.values()), list(lowered.outputs.values())
+    names = {
+        tensor: name
+        for tensors in (lowered.inputs, lowered.outputs)
+        for name, tensor in tensors.items()
+    }
+    if unknown := sorted(set(options.inputs_as_nchw) - set(lowered.inputs)):
+        raise ExportError(
+            f"there is no input {unknown[0]!r} to take as NCHW; the inputs are"
+            f" {', '.join(lowered.inputs)}"
+        )
+    try:
+        with warnings.catch_warnings(), tf.device("/cpu:0"):
+            # tf2onnx 1.17 has not caught up with numpy 2.
+            warnings.simplefilter("ignore")
+            graph_def = lowered.graph.as_graph_def(add_shapes=True)
+            if not lowered.stubs:
+                # It would fold the stubs of weights into what they are not.
+                with tf.Graph().as_default():
+                    graph_def = tf_loader.tf_optimize(inputs, outputs, graph_def)
+            with tf.Graph().as_default() as graph:
+                tf.import_graph_def(graph_def, name="")
+                converted = tfonnx.process_tf_graph(
+                    graph,
+                    # What has no handler stays, and is refused by its name below.
+                    continue_on_error=True,
+                    opset=options.opset,
+                    custom_op_handlers={
+                        operator: (handle, []) for operator, handle in HANDLERS.items()
+                    },
+                    inputs_as_nchw=[lowered.inputs[n] for n in options.inputs_as_nchw],
+                    input_names=inputs,
+                    output_names=outputs,
+                    const_node_values=lowered.stubs or None,
+                    tensors_to_rename=names,
+                )
+                # True: what one of its optimizers breaks is put back as it was.
+                optimized = optimizer.optimize_graph(converted, catch_errors=True)
+            model: onnx.ModelProto = optimized.make_model("")
+    except Exception as ex:
+        raise ExportError(f"tf2onnx cannot convert it: {_first_line(ex)}") from ex
+    model.producer_name, model.producer_version = "tf2onnx", tf2onnx.__version__
+    return model
+
+
+def _check(model: onnx.ModelProto) -> None:
     try:
         onnx.checker.check_model(model, full_check=True)
     except Exception as ex:
         raise ExportError(
             f"tf2onnx wrote a graph that is not ONNX: {_first_line(ex)}"
         ) from ex
-    return model
-
-
-def _convert_signature(signature: Signature) -> onnx.ModelProto:
-    inputs = signature.inputs
-    names = sorted(inputs)
-
-    def serve(*tensors: tf.Tensor) -> Mapping[str, tf.Tensor]:
-        return signature.call(**dict(zip(names, tensors, strict=True)))
-
-    specs = [tf.TensorSpec(inputs[n].shape, inputs[n].dtype, name=n) for n in names]
-    try:
-        with warnings.catch_warnings():
-            # tf2onnx 1.17 has not caught up with numpy 2.
-            warnings.simplefilter("ignore")
-            model: onnx.ModelProto
-            model, _ = tf2onnx.convert.from_function(
-                tf.function(serve, input_signature=specs),
-                input_signature=specs,
-                opset=OPSET,
-            )
-    except Exception as ex:
-        raise ExportError(f"tf2onnx cannot convert it: {_first_line(ex)}") from ex
-    return model
 
 
 def _check_operators(model: onnx.ModelProto) -> None:
@@ -85,7 +139,9 @@ def _check_operators(model: onnx.ModelProto) -> None:
         if not onnx.defs.has(node.op_type, node.domain)
     }
     if unknown:
-        found = ", ".join(f"{op} (in {name})" for op, name in sorted(unknown.items()))
+        found = ", ".join(
+            f"{op} (in {name[:_SHOWN]})" for op, name in sorted(unknown.items())
+        )
         raise ExportError(
             f"ONNX has no operator for what the model does: {found[:500]}"
         )
@@ -97,19 +153,6 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
                 yield from _nodes(inner)
-
-
-def _name_tensors(model: onnx.ModelProto, signature: Signature) -> None:
-    """Hold tf2onnx to the signature's names, which requests and the service use."""
-    for kind, nodes, wanted in (
-        ("inputs", model.graph.input, signature.inputs),
-        ("outputs", model.graph.output, signature.outputs),
-    ):
-        if {node.name for node in nodes} != set(wanted):
-            raise ExportError(
-                f"the ONNX {kind} are {', '.join(node.name for node in nodes)} and the"
-                f" signature's are {', '.join(sorted(wanted))}"
-            )
 
 
 def _name_batch(model: onnx.ModelProto) -> None:

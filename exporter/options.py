@@ -23,6 +23,7 @@ class Options:
         int8: also write model.int8.onnx.
         calibration: a folder of images, or of arrays, that int8 is calibrated on; None
             is the bundle's sample.
+        clean: take out of the graph what its answers do not need.
         verbose: let TensorFlow and tf2onnx speak.
     """
 
@@ -31,4 +32,5 @@ class Options:
     fp16: bool = False
     int8: bool = False
     calibration: Path | None = None
+    clean: bool = True
     verbose: bool = False

@@ -1,0 +1,49 @@
+"""A graph as tf2onnx writes it -> the same with what need not be there taken out.
+
+onnxslim folds constants, the Shape-Gather-Concat chain that a Flatten leaves, transposes
+that cancel out, and nodes that are there twice. What it gives is proved like anything
+else; see ``exporter.export`` for what happens where the proof fails.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import onnx
+import onnxruntime
+import onnxslim
+
+logger = logging.getLogger(__name__)
+
+
+def clean(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Take out what the answers do not need; a model that onnxslim trips over stays.
+
+    Args:
+        model: below 2 GB; is not changed.
+
+    Returns:
+        Inputs and outputs as they were, in name, order, type and shape.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    try:
+        cleaned: onnx.ModelProto = onnxslim.slim(copy)
+    # It has no errors of its own: whatever a graph makes it trip over.
+    except Exception as ex:
+        logger.info("onnxslim cannot clean the graph: %s", ex)
+        return model
+    finally:
+        # It lets ONNX Runtime speak to standard error past our logging.
+        onnxruntime.set_default_logger_severity(4)
+    for kept, given in (
+        (model.graph.input, cleaned.graph.input),
+        (model.graph.output, cleaned.graph.output),
+    ):
+        if [node.name for node in kept] != [node.name for node in given]:
+            return model
+        for old, new in zip(kept, given, strict=True):
+            new.CopyFrom(old)
+    cleaned.producer_name = model.producer_name
+    cleaned.producer_version = model.producer_version
+    return cleaned

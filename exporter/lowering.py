@@ -1,0 +1,432 @@
+"""A TensorFlow function -> one flat graph of operators that can become ONNX.
+
+The function is copied, operator by operator, into a graph of its own. On the way
+
+- calls are replaced by what they call. TensorFlow's own inlining leaves those that
+  Keras 3 marks for XLA (``_XlaMustCompile``, ``_noinline``: grouped convolutions,
+  large depthwise ones), and tf2onnx passes them on as ``StatefulPartitionedCall``;
+- variables and tables are replaced by what they hold (the function is frozen);
+- operators that ONNX lacks are replaced by TensorFlow operators that it has: that is
+  what ``exporter.rewrites`` is for.
+
+Freezing here, and not by ``convert_variables_to_constants_v2``, also lifts its limit:
+it writes the whole graph into one message, which protobuf bounds at 2 GB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.core.framework import attr_value_pb2
+from tensorflow.python.eager import context
+from tensorflow.python.framework import function_def_to_graph
+
+from exporter.errors import ExportError
+from exporter.rewrites import LOWERINGS
+from runtime.backends.saved_model import Signature
+
+# Operators that run another function in their place, which their attribute ``f`` names.
+_CALLS = ("PartitionedCall", "StatefulPartitionedCall")
+_LOOPS = ("While", "StatelessWhile")
+_BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
+_FIND = ("LookupTableFind", "LookupTableFindV2")
+# Above so many bytes of weights they are kept beside the graph that TensorFlow and
+# tf2onnx handle: TensorFlow takes no graph of more than 2 GB.
+LARGE_BYTES = 1_800_000_000
+# Of a large model: a smaller constant may be a shape, which conversion must see.
+_STUB_BYTES = 4096
+# A rewrite may leave what another one lowers; more turns than this are a circle.
+_TURNS = 8
+
+
+@dataclass
+class LoweredGraph:
+    """What tf2onnx is given.
+
+    Attributes:
+        graph: flat but for the bodies of loops and branches.
+        inputs: the graph's tensors (``x:0``) by the signature's names.
+        outputs: the same of the outputs.
+        stubs: of a large model, the bytes of weights by the names of their ``Const``
+            nodes, which are empty in the graph; else none.
+    """
+
+    graph: tf.Graph
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    stubs: dict[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Variable:
+    """Stands for a variable's handle: what it holds."""
+
+    tensor: tf.Tensor
+
+
+@dataclass(frozen=True)
+class _Resource:
+    """Stands for another handle, a lookup table's."""
+
+    handle: tf.Tensor
+
+
+_Made = tf.Tensor | _Variable | _Resource
+
+
+def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
+    """Freeze a signature, flatten it, and replace what ONNX lacks.
+
+    Args:
+        signature: see ``TensorFlowBackend.signature``.
+        large_bytes: of weights, above which they are kept beside the graph.
+
+    Raises:
+        ExportError: it holds what cannot be frozen.
+    """
+    names = sorted(signature.inputs)
+    specs = [
+        tf.TensorSpec(signature.inputs[n].shape, signature.inputs[n].dtype, name=n)
+        for n in names
+    ]
+
+    def serve(*tensors: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        return signature.call(**dict(zip(names, tensors, strict=True)))
+
+    function = tf.function(serve, autograph=False).get_concrete_function(*specs)
+    wanted = function.structured_outputs
+    stubs: dict[str, bytes] | None = None
+    if _bytes_of(function.captured_inputs) > large_bytes:
+        stubs = {}
+    lowered = LoweredGraph(tf.Graph(), {}, {}, {})
+    copier = _Copier(stubs)
+    with lowered.graph.as_default():
+        feeds: dict[str, _Made] = {}
+        for spec, inner in zip(specs, function.inputs, strict=False):
+            taken = tf.compat.v1.placeholder(spec.dtype, spec.shape, spec.name)
+            feeds[inner.name] = taken
+            lowered.inputs[spec.name] = taken.name
+        for outer, inner in zip(
+            function.captured_inputs, function.graph.internal_captures, strict=True
+        ):
+            feeds[inner.name] = copier.hold(outer, inner.op.name)
+        order = sorted(wanted)
+        made = copier.copy(function.graph, feeds, [wanted[name] for name in order])
+        for name, tensor in zip(order, made, strict=True):
+            lowered.outputs[name] = tf.identity(tensor, f"output_{name}").name
+    for _ in range(_TURNS):
+        if not copier.has_lowered:
+            lowered.stubs = stubs or {}
+            return lowered
+        copier.has_lowered = False
+        lowered = _copy_again(lowered, copier)
+    raise ExportError("the rewrites of exporter.rewrites do not come to an end")
+
+
+def _copy_again(lowered: LoweredGraph, copier: _Copier) -> LoweredGraph:
+    """Lower what the rewrites of the turn before left."""
+    old = lowered.graph
+    again = LoweredGraph(tf.Graph(), {}, {})
+    with again.graph.as_default():
+        feeds: dict[str, _Made] = {}
+        for name, tensor_name in lowered.inputs.items():
+            tensor = old.get_tensor_by_name(tensor_name)
+            taken = tf.compat.v1.placeholder(tensor.dtype, tensor.shape, tensor.op.name)
+            feeds[tensor_name] = taken
+            again.inputs[name] = taken.name
+        wanted = [old.get_tensor_by_name(name) for name in lowered.outputs.values()]
+        made = copier.copy(old, feeds, wanted)
+        for name, tensor in zip(lowered.outputs, made, strict=True):
+            again.outputs[name] = tensor.name
+    return again
+
+
+def _bytes_of(captured: Sequence[tf.Tensor]) -> int:
+    return sum(
+        dtype.size * (shape.num_elements() or 0)
+        for dtype, shape in (_held_by(tensor) for tensor in captured)
+    )
+
+
+def _held_by(outer: Any) -> tuple[tf.DType, tf.TensorShape]:
+    """What a captured tensor holds; of a table's handle nothing is told."""
+    if outer.dtype != tf.resource:
+        return outer.dtype, outer.shape
+    data = getattr(outer, "_handle_data", None)
+    if data is None or not data.is_set or len(data.shape_and_type) != 1:
+        return tf.resource, tf.TensorShape([0])
+    (held,) = data.shape_and_type
+    return tf.as_dtype(held.dtype), tf.TensorShape(held.shape)
+
+
+class _Copier:
+    """Copies functions' graphs into the current graph.
+
+    Args:
+        stubs: takes the bytes of large weights; None keeps them in the graph.
+
+    Attributes:
+        has_lowered: a rewrite was applied.
+    """
+
+    def __init__(self, stubs: dict[str, bytes] | None) -> None:
+        self._stubs = stubs
+        self.has_lowered = False
+
+    def hold(self, outer: Any, name: str) -> _Made:
+        """What stands for a tensor that a function took from outside."""
+        dtype, _ = _held_by(outer)
+        if dtype == tf.resource:
+            return _Resource(outer)
+        if outer.dtype != tf.resource:
+            return self._constant(outer.numpy(), name)
+        with context.eager_mode():
+            value = tf.raw_ops.ReadVariableOp(resource=outer, dtype=dtype).numpy()
+        return _Variable(self._constant(value, name))
+
+    def _constant(self, value: NDArray[Any], name: str) -> tf.Tensor:
+        if self._stubs is None or value.nbytes < _STUB_BYTES:
+            return tf.constant(value, name=name)
+        stub = tf.make_tensor_proto(0, tf.as_dtype(value.dtype), [])
+        stub.tensor_shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
+        for numbers in ("float_val", "double_val", "int_val", "int64_val", "half_val"):
+            stub.ClearField(numbers)
+        graph = tf.compat.v1.get_default_graph()
+        attributes = {
+            "value": attr_value_pb2.AttrValue(tensor=stub),
+            "dtype": attr_value_pb2.AttrValue(type=stub.dtype),
+        }
+        node = graph.create_op(
+            "Const", [], [tf.as_dtype(value.dtype)], attrs=attributes, name=name
+        )
+        self._stubs[node.name] = value.tobytes()
+        return node.outputs[0]
+
+    def copy(
+        self, graph: tf.Graph, feeds: Mapping[str, _Made], wanted: Sequence[tf.Tensor]
+    ) -> list[tf.Tensor]:
+        """Copy what ``wanted`` needs.
+
+        Args:
+            graph: a function's.
+            feeds: what stands for its inputs, by their names.
+            wanted: tensors of it.
+
+        Returns:
+            What stands for them.
+        """
+        made = dict(feeds)
+        needed = _needed(made, wanted)
+        # In the order in which they were made, which is one that they can run in.
+        for operation in graph.get_operations():
+            if operation in needed:
+                inputs = [made[tensor.name] for tensor in operation.inputs]
+                outputs = self._emit(graph, operation, inputs)
+                for tensor, output in zip(operation.outputs, outputs, strict=True):
+                    made[tensor.name] = output
+        return [_tensor_of(made[tensor.name]) for tensor in wanted]
+
+    def _emit(
+        self, graph: tf.Graph, operation: tf.Operation, inputs: list[_Made]
+    ) -> Sequence[_Made]:
+        kind = operation.type
+        if kind in _CALLS:
+            return self._inline(graph, operation, inputs)
+        if inputs and isinstance(inputs[0], _Variable) and kind not in _LOOPS:
+            if (read := self._read(operation, inputs)) is not None:
+                return read
+        if kind in _FIND and isinstance(inputs[0], _Resource):
+            inputs = [*_read_table(operation, inputs[0]), *inputs[1:]]
+        if kind in ("Identity", "NoOp") and not isinstance(inputs[0], tf.Tensor):
+            return inputs
+        if kind in LOWERINGS:
+            with _scope(operation.name):
+                lowered = LOWERINGS[kind](operation, *inputs)
+            if lowered is not None:
+                self.has_lowered = True
+                return lowered if isinstance(lowered, list | tuple) else [lowered]
+        return self._repeat(graph, operation, inputs)
+
+    def _inline(
+        self, graph: tf.Graph, operation: tf.Operation, inputs: list[_Made]
+    ) -> Sequence[_Made]:
+        body = _body(graph, operation.get_attr("f").name, operation.inputs)
+        feeds = {
+            inner.name: given for inner, given in zip(body.inputs, inputs, strict=True)
+        }
+        # The call's own name says nothing; the layer before it does.
+        layer, _, _ = operation.name.rpartition("/")
+        with _scope(layer):
+            return self.copy(body, feeds, body.outputs)
+
+    def _read(
+        self, operation: tf.Operation, inputs: list[_Made]
+    ) -> Sequence[_Made] | None:
+        """What is read of a variable, which is a constant here; None if nothing is."""
+        (held, *others) = (_tensor_of(given) for given in inputs)
+        match operation.type:
+            case "ReadVariableOp":
+                return [held]
+            case "VariableShape":
+                return [tf.shape(held, operation.get_attr("out_type"))]
+            case "ResourceGather":
+                axis = operation.get_attr("batch_dims")
+                return [tf.gather(held, others[0], axis=axis, batch_dims=axis)]
+            case "ResourceGatherNd":
+                return [tf.gather_nd(held, others[0])]
+        return None
+
+    def _repeat(
+        self, graph: tf.Graph, operation: tf.Operation, inputs: list[_Made]
+    ) -> Sequence[tf.Tensor]:
+        """The operation once more; the functions that it names are copied too."""
+        tensors = [_tensor_of(given) for given in inputs]
+        given = inputs[1:] if operation.type in _BRANCHES else inputs
+        shapes = [tensor.shape for tensor in operation.inputs]
+        if operation.type in _BRANCHES:
+            shapes = shapes[1:]
+        if operation.type in _LOOPS:
+            # What holds in every turn, which may be less than what holds in the first.
+            shapes = [tensor.shape for tensor in operation.outputs]
+        attributes = {}
+        for key, value in operation.node_def.attr.items():
+            if key.startswith("_"):
+                continue  # of XLA, of where it was placed: not of what it does
+            if value.HasField("func"):
+                value = self._function(graph, value.func.name, given, shapes)
+            elif value.list.func:
+                functions = [
+                    self._function(graph, function.name, given, shapes).func
+                    for function in value.list.func
+                ]
+                value = attr_value_pb2.AttrValue()
+                value.list.func.extend(functions)
+            attributes[key] = value
+        dtypes = [tensor.dtype for tensor in operation.outputs]
+        if operation.type in _LOOPS:
+            dtypes = [tensor.dtype for tensor in tensors]
+            attributes["T"] = attr_value_pb2.AttrValue()
+            attributes["T"].list.type.extend(dtype.as_datatype_enum for dtype in dtypes)
+            attributes["output_shapes"] = attr_value_pb2.AttrValue()
+            attributes["output_shapes"].list.shape.extend(
+                (
+                    shape if isinstance(held, tf.Tensor) else _tensor_of(held).shape
+                ).as_proto()
+                for shape, held in zip(shapes, inputs, strict=True)
+            )
+        elif operation.type in _BRANCHES:
+            attributes["Tin"] = attr_value_pb2.AttrValue()
+            attributes["Tin"].list.type.extend(
+                tensor.dtype.as_datatype_enum for tensor in tensors[1:]
+            )
+        new = tf.compat.v1.get_default_graph().create_op(
+            operation.type, tensors, dtypes, attrs=attributes, name=operation.name
+        )
+        for old, tensor in zip(operation.outputs, new.outputs, strict=True):
+            if old.dtype == tensor.dtype:
+                tensor.set_shape(old.shape)
+        if self._stubs and operation.name in self._stubs:
+            self._stubs[new.name] = self._stubs[operation.name]
+        return list(new.outputs)
+
+    def _function(
+        self,
+        graph: tf.Graph,
+        name: str,
+        given: Sequence[_Made],
+        shapes: Sequence[tf.TensorShape],
+    ) -> attr_value_pb2.AttrValue:
+        """Copy a loop's or a branch's function into the current graph's library."""
+        body = _body(graph, name, shapes=shapes)
+
+        def copied(*taken: tf.Tensor) -> list[tf.Tensor]:
+            feeds: dict[str, _Made] = {}
+            for inner, tensor, outside in zip(body.inputs, taken, given, strict=True):
+                if isinstance(outside, _Variable):
+                    feeds[inner.name] = _Variable(tensor)
+                else:
+                    feeds[inner.name] = tensor
+            return self.copy(body, feeds, body.outputs)
+
+        specs = [
+            tf.TensorSpec(inner.shape, inner.dtype)
+            if isinstance(outside, tf.Tensor)
+            else tf.TensorSpec.from_tensor(_tensor_of(outside))
+            for inner, outside in zip(body.inputs, given, strict=True)
+        ]
+        function = tf.function(copied, autograph=False).get_concrete_function(*specs)
+        function.add_to_graph(tf.compat.v1.get_default_graph())
+        value = attr_value_pb2.AttrValue()
+        value.func.name = function.name
+        return value
+
+
+def _needed(made: Mapping[str, _Made], wanted: Sequence[tf.Tensor]) -> set[Any]:
+    """Operations that must run for what is wanted; asserts and prints need not."""
+    needed: set[Any] = set()
+    waiting = [tensor for tensor in wanted if tensor.name not in made]
+    while waiting:
+        operation = waiting.pop().op
+        if operation not in needed:
+            needed.add(operation)
+            waiting += [t for t in operation.inputs if t.name not in made]
+    return needed
+
+
+def _tensor_of(made: _Made) -> tf.Tensor:
+    if isinstance(made, _Variable):
+        return made.tensor
+    if isinstance(made, _Resource):
+        raise ExportError(
+            "the model passes a lookup table into a loop or out of a function, which"
+            " cannot be converted"
+        )
+    return made
+
+
+def _body(
+    graph: tf.Graph,
+    name: str,
+    inputs: Sequence[tf.Tensor] = (),
+    shapes: Sequence[tf.TensorShape] = (),
+) -> Any:
+    """The graph of a function that another one names."""
+    definition = _definition(graph, name)
+    known = [tensor.shape for tensor in inputs] or list(shapes)
+    with graph.as_default():
+        try:
+            return function_def_to_graph.function_def_to_graph(definition, known)
+        except ValueError:
+            # The caller's shapes are not those that the function was made for.
+            return function_def_to_graph.function_def_to_graph(definition)
+
+
+def _definition(graph: tf.Graph, name: str) -> Any:
+    function = graph._get_function(name)
+    if function is None:
+        # What a SavedModel's functions call is known to the process, not to them.
+        return context.context().get_function_def(name)
+    return getattr(function, "cached_definition", None) or function.definition
+
+
+def _read_table(
+    operation: tf.Operation, table: _Resource
+) -> tuple[tf.Tensor, tf.Tensor]:
+    with context.eager_mode():
+        keys, values = tf.raw_ops.LookupTableExportV2(
+            table_handle=table.handle,
+            Tkeys=operation.get_attr("Tin"),
+            Tvalues=operation.get_attr("Tout"),
+        )
+        found = keys.numpy(), values.numpy()
+    return tf.constant(found[0]), tf.constant(found[1])
+
+
+def _scope(name: str) -> Any:
+    """Under this very name, wherever one is: old names begin with their layers."""
+    return tf.name_scope(f"{name}/" if name else "")

@@ -1,0 +1,56 @@
+"""One specimen, converted and proved."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from bundle.parity import Parity
+from bundle.params import Preprocess
+from exporter.convert import convert
+from exporter.errors import ExportError
+from exporter.options import Options
+from exporter.parity import prove
+from runtime.backends import BackendOptions
+from runtime.backends.onnx import open_onnx
+from runtime.backends.saved_model import TensorFlowBackend
+from runtime.errors import BackendError
+from tests.zoo.specimen import Specimen
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a specimen.
+
+    Attributes:
+        refusal: why there is no ONNX; empty if there is one.
+        parity: the proof; None without an ONNX.
+        size_bytes: of the ONNX.
+        nodes: operators in it.
+    """
+
+    refusal: str = ""
+    parity: Parity | None = None
+    size_bytes: int = 0
+    nodes: int = 0
+
+
+def run(specimen: Specimen, options: Options | None = None) -> Outcome:
+    """Convert a specimen as ``exporter convert`` does, and prove the result."""
+    reference = TensorFlowBackend(specimen.make())
+    try:
+        model = convert(reference.signature, options)
+    except ExportError as ex:
+        return Outcome(refusal=str(ex))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.onnx")
+        onnx.save_model(model, path)
+        try:
+            candidate = open_onnx(path, BackendOptions(provider="cpu"))
+            parity = prove(reference, candidate, path, Preprocess(), None)
+        except BackendError as ex:
+            return Outcome(refusal=f"{ex}: {ex.__cause__}")
+        return Outcome("", parity, path.stat().st_size, len(model.graph.node))

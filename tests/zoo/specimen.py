@@ -1,0 +1,79 @@
+"""One model of the zoo, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from runtime.backends.saved_model import Signature
+
+FAMILIES = ("layers", "activations", "operations", "applications", "networks", "graphs")
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A model that is to be converted, or refused.
+
+    Attributes:
+        name: ``keras.layers.Dense``, unique in its family.
+        family: one of ``FAMILIES``.
+        make: builds it, with weights that are not degenerate.
+        ranges: between which inputs are drawn, by their names; ends included.
+        refused: a piece of the sentence that it is refused with; empty if it converts.
+    """
+
+    name: str
+    family: str
+    make: Callable[[], Signature]
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    refused: str = ""
+
+
+def signature_of(model: keras.Model) -> Signature:
+    """What serving a Keras model would run, in inference mode.
+
+    Inputs have the names of its tensors, outputs are ``output_0``, ``output_1``, … as
+    ``keras.Model.export`` names them.
+    """
+    inputs = {tensor.name: tensor for tensor in model.inputs}
+
+    def call(**given: Any) -> dict[str, Any]:
+        answer = model([given[name] for name in inputs], training=False)
+        return {
+            f"output_{i}": tensor for i, tensor in enumerate(tf.nest.flatten(answer))
+        }
+
+    specs = {
+        name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name)
+        for name, tensor in inputs.items()
+    }
+    function = tf.function(call, autograph=False).get_concrete_function(**specs)
+    return Signature(function, specs, function.structured_outputs)
+
+
+def enliven(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Give every weight a value that shows in the answers.
+
+    Keras begins with zeros (biases, moving means) and ones (scales, variances), which a
+    wrong conversion may mix up unseen, and with weights so small that a softmax over a
+    thousand classes answers a thousand times the same.
+    """
+    generator = np.random.default_rng(seed)
+    for weight in model.weights:
+        if not np.issubdtype(np.dtype(weight.dtype), np.floating):
+            continue
+        shape = tuple(weight.shape)
+        if len(shape) >= 2:
+            fan_in = max(1, int(np.prod(shape[:-1])))
+            value = generator.standard_normal(shape) * np.sqrt(2.0 / fan_in)
+        elif "variance" in weight.path or "gamma" in weight.path:
+            value = generator.uniform(0.5, 1.5, shape)
+        else:
+            value = generator.normal(0.0, 0.1, shape)
+        weight.assign(value.astype(np.float32))
+    return model
