@@ -48,7 +48,8 @@ class Parity:
 
     Attributes:
         passed: model.onnx may be served.
-        sha256: of the model.onnx that was compared, see ``bundle.manifest.onnx_digest``.
+        sha256: of the model.onnx that was compared, and its data; see
+            ``bundle.manifest.onnx_digest``.
         saved_model: digest of the SavedModel or frozen graph that it was compared
             with, see ``bundle.manifest.source_digest``; empty if that was not noted.
         atol: absolute tolerance.

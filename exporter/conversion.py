@@ -1,4 +1,4 @@
-"""Source -> a model and its proof in a scratch folder; the work of the child process."""
+"""Source -> a model and its proof in a scratch folder: the child process's work."""
 
 from __future__ import annotations
 

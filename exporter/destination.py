@@ -8,7 +8,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.errors import BundleError
 from bundle.folder import ONNX, SAVED_MODEL
 from bundle.manifest import DATA
 from bundle.params import FILE_NAME as PARAMS
@@ -54,15 +53,19 @@ class Destination:
         """
         return read_parity(self.folder, self.proof.name)
 
-    def check(self, source: Source) -> None:
-        """Refuse, before the work, what would be refused after it.
+    def prepare(self, source: Source) -> None:
+        """Make the folder, and refuse before the work what would be refused after it.
 
         Raises:
-            OutputError: something lies there that is not to be replaced.
-            BundleError: the folder is not there or cannot be written.
+            OutputError: something lies there that is not to be replaced, or the folder
+                cannot be made or written.
         """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as ex:
+            raise OutputError(f"{self.folder} cannot be made: {ex.strerror}") from ex
         if not os.access(self.folder, os.W_OK | os.X_OK):
-            raise BundleError(
+            raise OutputError(
                 f"{self.folder} is not writable, and {self.model.name} belongs there"
             )
         is_beside = self.model.resolve() == beside(source).model.resolve()
@@ -145,18 +148,10 @@ def destination_of(source: Source, output: Path | None) -> Destination:
 
     Args:
         source: what is converted.
-        output: a file whose name ends in ``.onnx``, or a folder, made if it is not
-            there; None is the source's own folder.
-
-    Raises:
-        OutputError: a folder cannot be made there.
+        output: a file whose name ends in ``.onnx``, or a folder; None is the source's
+            own folder.
     """
     if output is None:
         return beside(source)
     is_file = output.suffix == ".onnx" and not output.is_dir()
-    target = Destination(output if is_file else output / ONNX)
-    try:
-        target.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as ex:
-        raise OutputError(f"{target.folder} cannot be made: {ex.strerror}") from ex
-    return target
+    return Destination(output if is_file else output / ONNX)

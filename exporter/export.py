@@ -55,7 +55,7 @@ def export(
     """
     options = options or Options()
     destination = destination or beside(source)
-    destination.check(source)
+    destination.prepare(source)
     try:
         with _scratch() as scratch:
             candidate = scratch / destination.model.name

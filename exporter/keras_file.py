@@ -39,12 +39,10 @@ def load_keras(path: Path) -> Signature:
             one's own.
         BackendError: TensorFlow cannot run it.
     """
-    names = [layer["config"].get("name", "?") for layer in _lambdas(_config(path))]
-    if names:
+    if code := sorted(set(_code(_config(path)))):
         raise SourceError(
-            f"{path.name} holds Python code, which is not run: Lambda layer"
-            f" {', '.join(map(repr, names))}; put a layer of Keras in its place,"
-            f" {_EXPORT_IT}"
+            f"{path.name} holds Python code, which is not run: {', '.join(code)}; put"
+            f" a layer of Keras in its place, {_EXPORT_IT}"
         )
     import keras
 
@@ -58,9 +56,7 @@ def load_keras(path: Path) -> Signature:
             model.export(folder, verbose=False)
             return load_signature(Path(folder))
     except (ValueError, TypeError) as ex:
-        raise SourceError(
-            f"Keras cannot export {path.name}: {_first_line(ex)}"
-        ) from ex
+        raise SourceError(f"Keras cannot export {path.name}: {_first_line(ex)}") from ex
 
 
 def _config(path: Path) -> Any:
@@ -82,18 +78,22 @@ def _config(path: Path) -> Any:
         raise SourceError(f"{path.name} is not a Keras file") from ex
 
 
-def _lambdas(config: Any) -> Iterator[dict[str, Any]]:
-    """Every Lambda layer, and every function that is written out as code."""
+def _code(config: Any) -> Iterator[str]:
+    """Each Lambda layer, and each function that is written out as code elsewhere."""
     waiting = [config]
     while waiting:
         item = waiting.pop()
-        if isinstance(item, dict):
-            if item.get("class_name") in ("Lambda", "__lambda__"):
-                inner = item.get("config")
-                yield {"config": inner if isinstance(inner, dict) else {}}
-            waiting += item.values()
-        elif isinstance(item, list):
+        if isinstance(item, list):
             waiting += item
+        elif isinstance(item, dict):
+            kind, inner = item.get("class_name"), item.get("config")
+            if kind == "Lambda":
+                name = inner.get("name") if isinstance(inner, dict) else None
+                yield f"the Lambda layer {str(name)[:64]!r}"
+                continue
+            if kind == "__lambda__":
+                yield "a lambda"
+            waiting += item.values()
 
 
 def _why(path: Path, ex: Exception) -> str:

@@ -49,6 +49,12 @@ class Source:
         return self.graph.parent
 
     @property
+    def given(self) -> Path:
+        """What people call it: a folder, or the file that a folder may have more of."""
+        is_folder = self.bundle is not None or self.kind == "saved_model"
+        return self.folder if is_folder else self.graph
+
+    @property
     def is_served(self) -> bool:
         """Whether it is what the service runs, and model.onnx beside it is its own."""
         return self.bundle is not None and self.signature == SIGNATURE

@@ -73,9 +73,7 @@ def check_there(destination: Destination) -> None:
         NoOnnx: there is none.
     """
     if not destination.model.is_file():
-        raise NoOnnx(
-            f"there is no {destination.model}; make it with: exporter convert"
-        )
+        raise NoOnnx(f"there is no {destination.model}; make it with: exporter convert")
 
 
 def _compare(order: _Order, tell: Tell) -> Parity:
@@ -107,9 +105,7 @@ def _faults(source: Source, destination: Destination) -> list[str]:
     if not proof.passed:
         faults.append(f"{proof_name} says that {model} failed its parity check")
     if proof.sha256 != onnx_digest(destination.model):
-        faults.append(
-            f"{model}, or its data, is not the file that {proof_name} proved"
-        )
+        faults.append(f"{model}, or its data, is not the file that {proof_name} proved")
     if proof.saved_model and proof.saved_model != source.digest():
         faults.append(f"{model} was proved against another {source.graph.name}")
     return faults

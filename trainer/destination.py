@@ -173,9 +173,7 @@ def _first_foreign(folder: Path) -> str | None:
     """
     listed = _listed(folder)
     for name in _files(folder):
-        added = (
-            name == MANIFEST or ADDED.fullmatch(name) or _TEMPORARY.fullmatch(name)
-        )
+        added = name == MANIFEST or ADDED.fullmatch(name) or _TEMPORARY.fullmatch(name)
         if name not in listed and not (listed and added):
             return name
     return None

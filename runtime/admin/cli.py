@@ -55,7 +55,9 @@ class _Spec(click.ParamType[ModelSpec]):
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> ModelSpec:
-        form = "NAME:VERSION" if ":" in value else "NAME@LABEL" if "@" in value else "NAME"
+        form = (
+            "NAME:VERSION" if ":" in value else "NAME@LABEL" if "@" in value else "NAME"
+        )
         spec = read_spec(value)
         if spec is None or form not in self._forms:
             self.fail(f"{value!r} is not {' or '.join(self._forms)}", param, ctx)
