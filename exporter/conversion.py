@@ -14,6 +14,7 @@ from exporter.child import Tell
 from exporter.errors import ExportError
 from exporter.options import Options
 from exporter.parity import prove
+from exporter.ranges import index_ranges
 from exporter.reference import open_reference
 from exporter.source import Source
 from runtime.backends import BackendOptions
@@ -64,12 +65,15 @@ def convert_and_prove(order: Order, tell: Tell) -> Parity:
     tell("writing")
     save(model, order.candidate, order.max_inside)
     del model
-    tell("proving")
-    return compare(order.source, reference, order.candidate, digest)
+    return compare(order.source, reference, order.candidate, digest, tell)
 
 
 def compare(
-    source: Source, reference: TensorFlowBackend, path: Path, digest: str
+    source: Source,
+    reference: TensorFlowBackend,
+    path: Path,
+    digest: str,
+    tell: Tell,
 ) -> Parity:
     """Prove an ONNX against its source.
 
@@ -78,6 +82,7 @@ def compare(
         reference: the source, loaded.
         path: the ONNX.
         digest: of the source, when it was loaded.
+        tell: called with each step.
 
     Raises:
         ExportError: ONNX Runtime cannot load or run it.
@@ -87,7 +92,16 @@ def compare(
     sample = bundle.read_sample() if bundle else None
     try:
         candidate = open_onnx(path, BackendOptions(provider="cpu"))
-        parity = prove(reference, candidate, path, how, sample, digest)
+        parity = prove(
+            reference,
+            candidate,
+            path,
+            how,
+            sample,
+            digest,
+            ranges=index_ranges(onnx.load(path, load_external_data=False)),
+            report=tell,
+        )
     except BackendError as ex:
         raise ExportError(f"the ONNX cannot be proved: {ex}") from ex
     return replace(parity, sha256=onnx_digest(path), source=source.name)

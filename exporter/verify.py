@@ -79,9 +79,8 @@ def check_there(destination: Destination) -> None:
 def _compare(order: _Order, tell: Tell) -> Parity:
     tell("loading")
     reference = open_reference(order.source)
-    tell("proving")
     digest = order.source.digest()
-    return compare(order.source, reference, order.destination.model, digest)
+    return compare(order.source, reference, order.destination.model, digest, tell)
 
 
 def _faults(source: Source, destination: Destination) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bundle.errors import BundleError
-from bundle.parity import Case, Parity, read_parity
+from bundle.parity import Case, Parity, Worst, read_parity
 
 REPORT: dict[str, Any] = {
     "passed": True,
@@ -30,10 +30,23 @@ REPORT: dict[str, Any] = {
             "max_rel_diff": 3e-6,
             "top1_agreement": 1.0,
             "passed": True,
+            "max_logit_diff": 0.0,
         }
     ],
     "saved_model": "f00d",
     "source": "mnist",
+    "max_logit_diff": 0.0,
+    "share_of_spread": 1e-6,
+    "is_repeatable": True,
+    "worst": {
+        "inputs": "sample",
+        "batch_size": 8,
+        "batch": 4,
+        "output": "scores",
+        "element": [3, 1],
+        "expected": 0.5,
+        "answered": 0.5000002,
+    },
 }
 WRITTEN = Parity(
     passed=True,
@@ -50,6 +63,8 @@ WRITTEN = Parity(
     cases=(Case("sample", 8, 40, 2e-7, 3e-6, 1.0, True),),
     saved_model="f00d",
     source="mnist",
+    share_of_spread=1e-6,
+    worst=Worst("sample", 8, 4, "scores", (3, 1), 0.5, 0.5000002),
 )
 NEEDED = ["passed", "sha256", "atol", "rtol", "max_abs_diff", "samples"]
 

@@ -128,9 +128,7 @@ def test_a_bundles_own_onnx_is_always_replaced(bundle):
 
 
 @pytest.mark.parametrize("there", ["params.json", "saved_model.pb"])
-def test_a_keras_file_in_a_bundle_does_not_become_the_bundles_onnx(
-    tmp_path, left, there
-):
+def test_a_keras_file_does_not_become_a_bundles_onnx(tmp_path, left, there):
     (tmp_path / there).touch()
     with pytest.raises(OutputError, match=f"has a {there}.*not of 'left.keras'"):
         beside(left).prepare(left)
