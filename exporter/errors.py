@@ -1,4 +1,13 @@
-"""Why a model got no ONNX."""
+"""Why a model got no ONNX.
+
+* DomainError          bundle/errors.py
+  x SourceError        what was given is no model, or not one that can be told apart
+  x OutputError        what lies where the ONNX would go is not to be replaced
+  x NoOnnx             there is no ONNX to look at
+  * ExportError        the model cannot be converted; TensorFlow alone can serve it
+    x ParityFailed     the ONNX answers otherwise than TensorFlow
+    x VariantRefused   the ONNX was published, and a variant of it was not
+"""
 
 from __future__ import annotations
 
@@ -11,6 +20,18 @@ from bundle.parity import Parity
 def first_line(ex: Exception) -> str:
     """What a foreign error says, as part of a sentence."""
     return (str(ex).strip() or type(ex).__name__).splitlines()[0][:300]
+
+
+class SourceError(DomainError):
+    """What was given is no model that the exporter takes."""
+
+
+class OutputError(DomainError):
+    """What lies where the ONNX would go is not to be replaced."""
+
+
+class NoOnnx(DomainError):
+    """There is no ONNX to verify, time or inspect."""
 
 
 class ExportError(DomainError):

@@ -117,7 +117,9 @@ def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
         order = sorted(wanted)
         made = copier.copy(function.graph, feeds, [wanted[name] for name in order])
         for name, tensor in zip(order, made, strict=True):
-            lowered.outputs[name] = tf.identity(tensor, f"output_{name}").name
+            # A frozen graph's second output of a node is called split:1.
+            label = f"output_{name.replace(':', '_')}"
+            lowered.outputs[name] = tf.identity(tensor, label).name
     for _ in range(_TURNS):
         if not copier.has_lowered:
             return lowered

@@ -52,7 +52,7 @@ INTERRUPTIONS = 3
 # Click's, before the sentence that says why a command ends.
 _PREFIX = "Error: "
 # What the exporter adds for who started it by hand.
-_SUFFIX = "; the service answers with TensorFlow"
+_SUFFIX = "; TensorFlow will serve this model"
 
 # refused: it cannot be converted, or answers otherwise. interrupted: the service ends,
 # or somebody killed it; it is tried again. gone: the version was deleted meanwhile.

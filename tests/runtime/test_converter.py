@@ -122,7 +122,7 @@ def test_what_is_published_is_converted_and_loaded(place):
     [
         (
             "import sys; print('chatter'); print('Error: it has texts, as in (in"
-            " /layer/a); the service answers with TensorFlow', file=sys.stderr);"
+            " /layer/a); TensorFlow will serve this model', file=sys.stderr);"
             " print('chatter'); sys.exit(1)",
             "refused",
             "it has texts, as in (in /layer/a)",
