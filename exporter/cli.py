@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,25 @@ def _names(
     return tuple(part for part in parts if part)
 
 
+def _ranges(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[tuple[str, float, float], ...]:
+    """``--range ids=0:999`` as ids, 0, 999."""
+    ranges = []
+    for text in value:
+        name, _, numbers = text.rpartition("=")
+        low, _, high = numbers.partition(":")
+        try:
+            ranges.append((name, float(low), float(high)))
+            if not name or not -math.inf < float(low) <= float(high) < math.inf:
+                raise ValueError
+        except ValueError:
+            raise click.BadParameter(
+                f"{text!r} is not INPUT=LOW:HIGH, such as ids=0:999"
+            ) from None
+    return tuple(ranges)
+
+
 _MODELS_DIR = click.option(
     "--models-dir",
     type=click.Path(path_type=Path),
@@ -70,6 +90,15 @@ _SOURCE = (
         callback=_names,
         metavar="NODE,…",
         help="Of a frozen graph without params.json.",
+    ),
+    click.option(
+        "--range",
+        "declared",
+        multiple=True,
+        callback=_ranges,
+        metavar="INPUT=LOW:HIGH",
+        help="Between which numbers an input is drawn, ends included.  [default:"
+        " params.json's ranges; an embedding's rows; else a unit normal, 0 and 1]",
     ),
 )
 _LIMITS = (
@@ -103,6 +132,7 @@ def _on_source(command: Callable[..., None]) -> Callable[..., None]:
         signature: str,
         inputs: tuple[str, ...],
         outputs: tuple[str, ...],
+        declared: tuple[tuple[str, float, float], ...],
         time_limit: int,
         memory_limit: float | None,
         **given: object,
@@ -122,6 +152,7 @@ def _on_source(command: Callable[..., None]) -> Callable[..., None]:
             signature=signature,
             inputs=inputs,
             outputs=outputs,
+            declared=declared,
         )
         memory = None if memory_limit is None else int(memory_limit * _GIB)
         command(source, Limits(time_limit, memory), **given)

@@ -13,7 +13,7 @@ from bundle.parity import Parity
 from bundle.variants import DATA
 from exporter.child import Tell
 from exporter.draws import Ranges
-from exporter.errors import ExportError
+from exporter.errors import ExportError, SourceError
 from exporter.metadata import write_metadata
 from exporter.options import Options
 from exporter.parity import prove
@@ -96,7 +96,7 @@ def convert_and_prove(order: Order, tell: Tell) -> Converted:
         bundle.params if bundle else None,
         order.candidate.parent,
         digest,
-        _ranges_of(order.candidate),
+        _ranges_of(order.source, order.candidate),
     )
     return Converted(
         parity,
@@ -116,7 +116,7 @@ def _convert(
     digest: str,
     tell: Tell,
 ) -> Parity:
-    # Here: it imports TensorFlow, and the parent reads this file too.
+    # Here: they import TensorFlow, and the parent reads this file too.
     from exporter.convert import convert
     from exporter.lowering import LARGE_BYTES
 
@@ -133,8 +133,20 @@ def _convert(
     return compare(order.source, reference, order.candidate, digest, tell)
 
 
-def _ranges_of(path: Path) -> Ranges:
-    return index_ranges(onnx.load(path, load_external_data=False))
+def _ranges_of(source: Source, path: Path) -> Ranges:
+    """What was declared, and of other inputs what the graph tells.
+
+    Raises:
+        SourceError: an input that was declared is not there.
+    """
+    model = onnx.load(path, load_external_data=False)
+    names = [taken.name for taken in model.graph.input]
+    if unknown := sorted(source.ranges.keys() - set(names)):
+        raise SourceError(
+            f"there is no input {unknown[0]!r} for which a range could be declared; the"
+            f" inputs are {', '.join(names)}"
+        )
+    return {**index_ranges(model), **source.ranges}
 
 
 def compare(
@@ -155,7 +167,10 @@ def compare(
 
     Raises:
         ExportError: ONNX Runtime cannot load or run it.
+        SourceError: a range was declared for an input that is not there.
     """
+    from exporter.tolerance import tolerance_of
+
     bundle = source.bundle
     how = bundle.params.preprocess if bundle else Preprocess()
     sample = bundle.read_sample() if bundle else None
@@ -168,7 +183,8 @@ def compare(
             how,
             sample,
             digest,
-            ranges=_ranges_of(path),
+            ranges=_ranges_of(source, path),
+            tolerance=tolerance_of(reference.signature),
             report=tell,
         )
     except BackendError as ex:

@@ -101,6 +101,10 @@ def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
 
     function = tf.function(serve, autograph=False).get_concrete_function(*specs)
     wanted = function.structured_outputs
+    variables = {
+        id(variable.handle): variable.name.partition(":")[0]
+        for variable in function.variables
+    }
     lowered = LoweredGraph(tf.Graph(), {}, {})
     is_large = _bytes_of(function.captured_inputs) > large_bytes
     copier = _Copier(lowered.weights if is_large else None)
@@ -113,7 +117,8 @@ def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
         for outer, inner in zip(
             function.captured_inputs, function.graph.internal_captures, strict=True
         ):
-            feeds[inner.name] = copier.hold(outer, inner.op.name)
+            name = variables.get(id(outer), inner.op.name)
+            feeds[inner.name] = copier.hold(outer, name)
         order = sorted(wanted)
         made = copier.copy(function.graph, feeds, [wanted[name] for name in order])
         for name, tensor in zip(order, made, strict=True):

@@ -6,7 +6,7 @@ It is told apart here without TensorFlow, which ``reference.py`` then loads it w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +34,8 @@ class Source:
         signature: of a SavedModel, the one that is converted.
         inputs: of a frozen graph, the nodes that take the inputs.
         outputs: of a frozen graph, the nodes that answer.
+        declared: inputs by name, each with the least and the greatest number that it
+            takes, as far as somebody said.
     """
 
     kind: Kind
@@ -42,6 +44,13 @@ class Source:
     signature: str = SIGNATURE
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    declared: tuple[tuple[str, float, float], ...] = ()
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """What params.json declares, and over it what was declared by hand."""
+        by_hand = {name: (low, high) for name, low, high in self.declared}
+        return {**(self.bundle.params.ranges if self.bundle else {}), **by_hand}
 
     @property
     def version(self) -> int | None:
@@ -98,6 +107,7 @@ def find_source(
     signature: str = "",
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
+    declared: Sequence[tuple[str, float, float]] = (),
 ) -> Source:
     """Find what somebody named: a model of the store; if there is none, a path.
 
@@ -107,6 +117,7 @@ def find_source(
         signature: of a SavedModel; empty is the one that is served.
         inputs: nodes of a frozen graph.
         outputs: nodes of a frozen graph.
+        declared: see ``Source``.
 
     Raises:
         ModelNotFound: there is neither.
@@ -124,7 +135,7 @@ def find_source(
             f"{path} tells its inputs and outputs itself: --inputs and --outputs are of"
             " use with a frozen graph alone, where no params.json tells them"
         )
-    return source
+    return replace(source, declared=tuple(declared))
 
 
 def find_path(given: str, models_dir: Path) -> Path:

@@ -343,3 +343,19 @@ def test_inspect_of_what_has_no_onnx_is_wrong_input(store):
     result = run("inspect", "linear")
     assert result.exit_code == 2
     assert "model.onnx cannot be read" in result.stderr
+
+
+# --- ranges
+
+
+def test_a_declared_range_reaches_the_conversion(store, exported):
+    convert("linear", "--range", "a=b=-1:2.5", "--range", "ids=0:9")
+    ((source, *_),) = exported
+    assert source.ranges == {"a=b": (-1, 2.5), "ids": (0, 9)}
+
+
+@pytest.mark.parametrize("text", ["ids", "=0:1", "ids=0", "ids=9:0", "ids=0:inf"])
+def test_a_range_that_is_none_is_told(store, exported, text):
+    result = convert("linear", "--range", text)
+    assert (result.exit_code, exported) == (2, [])
+    assert "such as ids=0:999" in result.stderr

@@ -522,3 +522,44 @@ def test_the_opset_is_the_one_that_was_asked_for(folder):
 
     export_folder(folder, options=Options(opset=15))
     assert onnx.load(folder / "model.onnx").opset_import[0].version == 15
+
+
+# --- ranges
+
+
+def embedding(tmp_path, keras):
+    """Rows of a table of 50; another 50 lie in wait behind it."""
+    model = keras.Sequential(
+        [
+            keras.Input((3,), dtype="int32", name="ids"),
+            keras.layers.Embedding(50, 4),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+    model.save(tmp_path / "net.keras")
+    return tmp_path / "net.keras"
+
+
+def test_an_embedding_is_asked_for_every_row(tmp_path, keras):
+    parity = export(open_source(embedding(tmp_path, keras)))
+    assert {case.inputs for case in parity.cases} == {"random", "lowest", "highest"}
+
+
+def test_a_range_of_an_input_that_is_not_there_is_refused(tmp_path, keras):
+    path = str(embedding(tmp_path, keras))
+    source = find_source(path, tmp_path, declared=[("words", 0, 9)])
+    with pytest.raises(SourceError, match="no input 'words'.* ids"):
+        export(source)
+
+
+def test_params_json_declares_ranges_and_the_command_line_wins(tmp_path):
+    folder = write_bundle(
+        tmp_path / "m", params={"ranges": {"pixels": [0, 1], "more": [2, 3]}}
+    )
+    (folder / "saved_model.pb").touch()
+    (folder / "variables").mkdir()
+    (folder / "variables" / "variables.index").touch()
+    source = find_source(str(folder), tmp_path, declared=[("pixels", -1, 1)])
+    assert source.ranges == {"pixels": (-1, 1), "more": (2, 3)}
+    assert open_source(folder).ranges == {"pixels": (0, 1), "more": (2, 3)}
