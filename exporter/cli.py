@@ -6,10 +6,10 @@ import functools
 import importlib.util
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,8 @@ from exporter.errors import ExportError, ParityFailed, VariantRefused
 from exporter.options import OPSET, OPSETS, Options
 
 if TYPE_CHECKING:  # Here, --help waits neither for numpy nor for an engine.
+    from numpy.typing import NDArray
+
     from exporter.child import Limits
     from exporter.source import Source
 
@@ -282,11 +284,23 @@ _ONNX = click.option(
 @main.command()
 @_on_source
 @_ONNX
-def verify(source: Source, limits: Limits, onnx: Path | None, verbose: bool) -> None:
+@click.option(
+    "--worst",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.npz",
+    help="Write the batch that came out worst, and what both answered.",
+)
+def verify(
+    source: Source,
+    limits: Limits,
+    onnx: Path | None,
+    worst: Path | None,
+    verbose: bool,
+) -> None:
     """Compare a model with its ONNX anew: here, with what is installed here.
 
-    Writes nothing. Exits 1 if they answer otherwise, or if a file is not the one that
-    was written and proved.
+    The bundle is not changed. Exits 1 if they answer otherwise, or if a file is not the
+    one that was written and proved.
     """
     from exporter.destination import destination_of
     from exporter.progress import progress
@@ -303,9 +317,22 @@ def verify(source: Source, limits: Limits, onnx: Path | None, verbose: bool) -> 
                 verbose=verbose,
             )
         print_table(verdict.parity)
+        if worst is not None:
+            _save(worst, verdict.worst)
         if verdict.faults:
             raise Failed(printable("; ".join(verdict.faults)))
         click.echo("the ONNX is the one that was proved, and answers as TensorFlow")
+
+
+def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    import numpy as np
+
+    try:
+        with path.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+    except OSError as ex:
+        raise Failed(f"{path} cannot be written: {ex.strerror}") from ex
+    click.echo(f"wrote {path}")
 
 
 @main.command()

@@ -96,7 +96,7 @@ def convert_and_prove(order: Order, tell: Tell) -> Converted:
         bundle.params if bundle else None,
         order.candidate.parent,
         digest,
-        _ranges_of(order.source, order.candidate),
+        ranges_of(order.source, order.candidate),
     )
     return Converted(
         parity,
@@ -133,7 +133,7 @@ def _convert(
     return compare(order.source, reference, order.candidate, digest, tell)
 
 
-def _ranges_of(source: Source, path: Path) -> Ranges:
+def ranges_of(source: Source, path: Path) -> Ranges:
     """What was declared, and of other inputs what the graph tells.
 
     Raises:
@@ -183,7 +183,7 @@ def compare(
             how,
             sample,
             digest,
-            ranges=_ranges_of(source, path),
+            ranges=ranges_of(source, path),
             tolerance=tolerance_of(reference.signature),
             report=tell,
         )

@@ -50,6 +50,8 @@ class Destination:
 
     def of_variant(self, variant: Variant) -> Destination:
         """Where a variant goes: ``model.int8.onnx``, or ``left.int8.onnx``."""
+        if variant == "fp32":
+            return self
         suffix = onnx_file(variant).removeprefix("model")
         return Destination(self.model.with_name(self.model.stem + suffix))
 

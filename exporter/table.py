@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bundle.parity import Parity
 from bundle.variants import Variant
+from exporter.errors import describe
 
 if TYPE_CHECKING:  # a proof is printed without the engines that the others need
     from exporter.bench import Timing
@@ -39,9 +40,7 @@ def print_table(parity: Parity) -> None:
         for name, value in parity.milliseconds_per_image.items()
     )
     console.print(
-        f"allowed: {parity.atol:g} + {parity.rtol:g} of the value, the same best class;"
-        f"\none image: {times}",
-        highlight=False,
+        f"{describe(parity)}\none item: {times}", highlight=False, markup=False
     )
 
 

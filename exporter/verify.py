@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
 
 from bundle.errors import BundleError
 from bundle.manifest import onnx_digest, verify_manifest
+from bundle.params import Preprocess
 from bundle.parity import Parity
+from bundle.variants import VARIANTS
 from exporter.child import Limits, Tell, run_in_child
-from exporter.conversion import compare
+from exporter.conversion import compare, ranges_of
 from exporter.destination import Destination
-from exporter.errors import ExportError, NoOnnx
+from exporter.errors import ExportError, NoOnnx, describe
+from exporter.parity import worst_input
 from exporter.reference import open_reference
 from exporter.source import Source
+from runtime.backends import BackendOptions
+from runtime.backends.onnx import open_onnx
 
 
 @dataclass(frozen=True)
@@ -23,10 +32,13 @@ class Verdict:
         faults: sentences: files that are not those that were proved, a proof that
             failed; none if all is well.
         parity: of the comparison that was made now.
+        worst: the batch that came out worst, and what both answered: arrays by
+            ``input/NAME``, ``expected/NAME`` and ``answered/NAME``.
     """
 
     faults: tuple[str, ...]
     parity: Parity
+    worst: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,18 +64,23 @@ def verify(
     """
     check_there(destination)
     try:
-        faults = _faults(source, destination)
+        faults = _damaged(source)
+        for variant in VARIANTS:
+            place = destination.of_variant(variant)
+            if variant == "fp32" or place.model.is_file():
+                faults += _faults(source, place)
     except OSError as ex:
         raise ExportError(f"the files cannot be read: {ex.strerror}") from ex
     order = _Order(source, destination)
-    parity = run_in_child(_compare, order, limits=limits, tell=tell, verbose=verbose)
+    parity, worst = run_in_child(
+        _compare, order, limits=limits, tell=tell, verbose=verbose
+    )
     if not parity.passed:
         faults.append(
-            f"{destination.model.name} answers otherwise than TensorFlow: largest"
-            f" difference {parity.max_abs_diff:.3g}, same best class"
-            f" {parity.top1_agreement:.2%}"
+            f"{destination.model.name} answers otherwise than TensorFlow:"
+            f" {describe(parity)}"
         )
-    return Verdict(tuple(faults), parity)
+    return Verdict(tuple(faults), parity, worst)
 
 
 def check_there(destination: Destination) -> None:
@@ -76,31 +93,55 @@ def check_there(destination: Destination) -> None:
         raise NoOnnx(f"there is no {destination.model}; make it with: exporter convert")
 
 
-def _compare(order: _Order, tell: Tell) -> Parity:
+def _compare(order: _Order, tell: Tell) -> tuple[Parity, dict[str, NDArray[Any]]]:
     tell("loading")
     reference = open_reference(order.source)
     digest = order.source.digest()
-    return compare(order.source, reference, order.destination.model, digest, tell)
+    path = order.destination.model
+    parity = compare(order.source, reference, path, digest, tell)
+    if parity.worst is None:
+        return parity, {}
+    bundle = order.source.bundle
+    batch = worst_input(
+        reference,
+        parity.worst,
+        bundle.params.preprocess if bundle else Preprocess(),
+        bundle.read_sample() if bundle else None,
+        ranges_of(order.source, path),
+    )
+    candidate = open_onnx(path, BackendOptions(provider="cpu"))
+    arrays = {
+        "input": batch,
+        "expected": reference.run(batch),
+        "answered": candidate.run(batch),
+    }
+    return parity, {
+        f"{what}/{name}": array
+        for what, by_name in arrays.items()
+        for name, array in by_name.items()
+    }
 
 
-def _faults(source: Source, destination: Destination) -> list[str]:
-    """Whether every file is the one that was written and proved."""
-    faults = []
-    model, proof_name = destination.model.name, destination.proof.name
+def _damaged(source: Source) -> list[str]:
+    """Whether the bundle is as the trainer wrote it."""
     try:
         if source.bundle is not None:
             verify_manifest(source.bundle.path)
     except BundleError as ex:
-        faults.append(str(ex))
+        return [str(ex)]
+    return []
+
+
+def _faults(source: Source, destination: Destination) -> list[str]:
+    """Whether an ONNX is the one that was written and proved."""
+    faults = []
+    model, proof_name = destination.model.name, destination.proof.name
     try:
         proof = destination.read_proof()
     except BundleError as ex:
-        return [*faults, str(ex)]
+        return [str(ex)]
     if proof is None:
-        return [
-            *faults,
-            f"there is no {proof_name}: nothing says that {model} was proved",
-        ]
+        return [f"there is no {proof_name}: nothing says that {model} was proved"]
     if not proof.passed:
         faults.append(f"{proof_name} says that {model} failed its parity check")
     if proof.sha256 != onnx_digest(destination.model):

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from exporter.child import Limits
 from exporter.destination import beside, destination_of
 from exporter.errors import NoOnnx
 from exporter.export import export
+from exporter.options import Options
 from exporter.source import open_source
 from exporter.verify import verify
 from tests.examples import linear_onnx, write_bundle
@@ -28,10 +30,11 @@ def in_this_process(monkeypatch):
 
 @pytest.fixture
 def source(saved_model, keras):
-    """A converted bundle: (batch, 2, 2, 1) pixels, flattened, times weights."""
+    """A converted bundle: (batch, 2, 2, 1) pixels, scaled, flattened, times weights."""
     model = keras.Sequential(
         [
             keras.Input((2, 2, 1), name="pixels"),
+            keras.layers.Rescaling(1 / 255),
             keras.layers.Flatten(),
             keras.layers.Dense(3, use_bias=False),
         ]
@@ -115,3 +118,34 @@ def test_without_an_onnx_there_is_nothing_to_verify(source, tmp_path):
     with pytest.raises(NoOnnx, match="make it with: exporter convert"):
         look(source, destination_of(source, tmp_path / "elsewhere"))
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_variant_that_is_not_the_one_that_was_proved(source):
+    export(source, Options(fp16=True))
+    assert look(source).faults == ()
+    (source.folder / "model.fp16.onnx").write_bytes(linear_onnx())
+    assert look(source).faults == (
+        "model.fp16.onnx, or its data, is not the file that parity.fp16.json proved",
+    )
+
+
+def test_the_worst_batch_comes_with_both_answers(source):
+    """Of the model whose weights are doubled: its answers are twice as large."""
+    import onnx
+    from onnx import numpy_helper
+
+    path = beside(source).model
+    model = onnx.load(path)
+    (weights,) = [w for w in model.graph.initializer if len(w.dims) == 2]
+    doubled = numpy_helper.to_array(weights) * 2
+    weights.CopyFrom(numpy_helper.from_array(doubled, weights.name))
+    onnx.save(model, path)
+    verdict = look(source)
+    assert set(verdict.worst) == {
+        *("input/pixels", "expected/output_0", "answered/output_0")
+    }
+    expected = verdict.worst["expected/output_0"]
+    np.testing.assert_allclose(verdict.worst["answered/output_0"], 2 * expected)
+    worst = verdict.parity.worst
+    assert expected[worst.element] == pytest.approx(worst.expected)
+    assert f"in place of {worst.expected:.6g}" in verdict.faults[-1]
