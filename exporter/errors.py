@@ -81,7 +81,7 @@ def describe(parity: Parity) -> str:
         place = ", ".join(map(str, worst.element))
         said += (
             f"; worst at {worst.output}[{place}] of batch {worst.batch} of"
-            f" {worst.inputs!r} at batch size {worst.batch_size}: {worst.answered:.6g}"
-            f" in place of {worst.expected:.6g}"
+            f" {worst.inputs!r} at batch size {worst.batch_size}: {worst.answered:.9g}"
+            f" in place of {worst.expected:.9g}"
         )
     return said

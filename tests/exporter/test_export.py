@@ -563,3 +563,28 @@ def test_params_json_declares_ranges_and_the_command_line_wins(tmp_path):
     source = find_source(str(folder), tmp_path, declared=[("pixels", -1, 1)])
     assert source.ranges == {"pixels": (-1, 1), "more": (2, 3)}
     assert open_source(folder).ranges == {"pixels": (0, 1), "more": (2, 3)}
+
+
+# --- cleaning
+
+
+@pytest.mark.parametrize("how", ["wrong", "broken"])
+def test_a_graph_that_cleaning_spoils_is_written_as_it_was(folder, monkeypatch, how):
+    import onnx
+    from onnx import numpy_helper
+
+    def spoil(model):
+        spoilt = onnx.ModelProto()
+        spoilt.CopyFrom(model)
+        if how == "broken":
+            spoilt.graph.node[0].input[0] = "nowhere"
+            return spoilt
+        for tensor in spoilt.graph.initializer:
+            if tensor.data_type == onnx.TensorProto.FLOAT:
+                doubled = numpy_helper.to_array(tensor) * 2
+                tensor.CopyFrom(numpy_helper.from_array(doubled, tensor.name))
+        return spoilt
+
+    monkeypatch.setattr("exporter.convert.clean", spoil)
+    assert export_folder(folder).passed
+    assert open_backend(open_bundle(folder), BackendOptions()).is_proved

@@ -148,4 +148,4 @@ def test_the_worst_batch_comes_with_both_answers(source):
     np.testing.assert_allclose(verdict.worst["answered/output_0"], 2 * expected)
     worst = verdict.parity.worst
     assert expected[worst.element] == pytest.approx(worst.expected)
-    assert f"in place of {worst.expected:.6g}" in verdict.faults[-1]
+    assert f"in place of {worst.expected:.9g}" in verdict.faults[-1]
