@@ -12,9 +12,10 @@ from bundle.decode import MAX_PIXELS
 from bundle.errors import BundleError
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import Params, read_params
+from bundle.variants import Variant, onnx_file
 
 SAVED_MODEL = "saved_model.pb"
-ONNX = "model.onnx"
+ONNX = onnx_file()
 SAMPLE = "sample.npz"
 VARIABLES = "variables/variables.index"
 
@@ -63,7 +64,11 @@ class Bundle:
     @property
     def onnx(self) -> Path | None:
         """``model.onnx``, if there is one."""
-        path = self.path / ONNX
+        return self.find_onnx("fp32")
+
+    def find_onnx(self, variant: Variant) -> Path | None:
+        """``model.onnx`` or a variant of it, if there is one."""
+        path = self.path / onnx_file(variant)
         return path if path.is_file() else None
 
     @property

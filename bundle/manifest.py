@@ -1,6 +1,7 @@
 """manifest.json: the sha256 of every file that the trainer wrote into a bundle.
 
-Files that came later (model.onnx, parity.json) are not in it, and may lie beside.
+Files that came later (model.onnx, its variants, their proofs) are not in it, and may
+lie beside.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ import json
 from pathlib import Path
 
 from bundle.errors import BundleError
-from bundle.folder import ONNX
-from bundle.parity import FILE_NAME as PARITY
+from bundle.variants import EXPORTED
 
 FILE_NAME = "manifest.json"
 
@@ -54,7 +54,7 @@ def write_manifest(folder: Path) -> None:
 
     Not itself, and not what the exporter may replace later.
     """
-    apart = [folder / name for name in (FILE_NAME, ONNX, PARITY)]
+    apart = [folder / name for name in (FILE_NAME, *EXPORTED)]
     digests = {
         path.relative_to(folder).as_posix(): sha256_of(path)
         for path in sorted(folder.rglob("*"))

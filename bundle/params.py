@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from bundle.errors import BundleError
+from bundle.variants import VARIANTS, Variant
 
 FILE_NAME = "params.json"
 
@@ -71,6 +72,7 @@ class Params:
         output_node: the same of the output.
         img_channels: 1 gray, 3 colour, 0 takes no images.
         features: names of a row's values, in the order of the model's input.
+        variant: of model.onnx, the one that serves; empty leaves it to config.json.
         stored: the file's content as it was read, keys that this project does not
             know included; empty if it was not read from a file.
     """
@@ -89,6 +91,7 @@ class Params:
     description: str = ""
     timestamp: str = ""
     preprocess: Preprocess = Preprocess()
+    variant: Variant | Literal[""] = ""
     stored: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -178,6 +181,11 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
         raise BundleError(
             f"{FILE_NAME}: 'img_channels' is {values['img_channels']}; it must be"
             " 1 (gray), 3 (colour) or 0 (takes no images)"
+        )
+    if values.get("variant", "") not in ("", *VARIANTS):
+        raise BundleError(
+            f"{FILE_NAME}: 'variant' is {values['variant'][:128]!r}; it must be one of"
+            f" {', '.join(VARIANTS)}"
         )
     options = _texts("options", content.get("options"))
     features = _texts("features", content.get("features"))

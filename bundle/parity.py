@@ -1,5 +1,7 @@
 """parity.json: the proof, beside model.onnx, that it answers as its source does.
 
+A variant has its own: ``parity.int8.json`` is beside ``model.int8.onnx``.
+
 Written by the exporter, read by the service: a model.onnx that is not the one that was
 proved, or that failed, is not served.
 """
@@ -13,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from bundle.errors import BundleError
+from bundle.variants import Variant, parity_file
 
-FILE_NAME = "parity.json"
+FILE_NAME = parity_file()
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,38 @@ class Worst:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """How a variant did against the float32 model.onnx that it was made from.
+
+    Attributes:
+        measure: what ``fp32`` and ``variant`` are: ``accuracy`` on labelled images;
+            ``top-1``, the share of fp32's best classes; or ``R2``, the share of the
+            variance of fp32's answers, where there are no classes.
+        items: that it was measured on.
+        fp32: the measure of model.onnx, 0..1; 1 if it is what is compared with.
+        variant: the same of the variant.
+        drop: what was lost, in percentage points.
+        calibrated_on: what the ranges of int8 were taken from; empty of fp16.
+        provider: ONNX Runtime's, that both were run on.
+        milliseconds: of one run, the median, by batch size: ``fp32`` and ``variant``.
+        speed: the largest of the ratios variant : fp32 in ``milliseconds``; above 1 it
+            is slower. None if it could not be judged.
+        remark: why not; else empty.
+    """
+
+    measure: str
+    items: int
+    fp32: float
+    variant: float
+    drop: float
+    calibrated_on: str
+    provider: str
+    milliseconds: Mapping[str, Mapping[str, float]]
+    speed: float | None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
 class Parity:
     """parity.json.
 
@@ -86,6 +121,8 @@ class Parity:
         versions: of every library that took part.
         created: UTC, ISO 8601.
         worst: the number that is farthest off; None where nothing was compared.
+        trial: of a variant, how it did against model.onnx; None of model.onnx. Of int8
+            it alone decides, and the cases are for people to read.
     """
 
     passed: bool
@@ -105,30 +142,41 @@ class Parity:
     share_of_spread: float = 0.0
     is_repeatable: bool = True
     worst: Worst | None = None
+    trial: Trial | None = None
 
     def to_json(self) -> dict[str, Any]:
         """parity.json's content."""
         return asdict(self)
 
 
-def read_parity(folder: Path) -> Parity | None:
-    """Read a bundle's parity.json; None if there is none.
+def read_parity(folder: Path, variant: Variant = "fp32") -> Parity | None:
+    """Read a bundle's parity.json, or a variant's; None if there is none.
 
     Raises:
         BundleError: it is there and is not a parity report.
     """
+    name = parity_file(variant)
     try:
-        content = json.loads((folder / FILE_NAME).read_bytes())
+        content = json.loads((folder / name).read_bytes())
         known = {f.name for f in fields(Parity)}
         values = {key: value for key, value in content.items() if key in known}
         cases = tuple(Case(**case) for case in values.pop("cases", []))
         if worst := values.pop("worst", None):
             values["worst"] = Worst(**{**worst, "element": tuple(worst["element"])})
+        if trial := values.pop("trial", None):
+            values["trial"] = Trial(**trial)
         parity = Parity(**values, cases=cases)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as ex:
-        raise BundleError(f"{FILE_NAME} is not a parity report") from ex
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as ex:
+        raise BundleError(f"{name} is not a parity report") from ex
     if not isinstance(parity.passed, bool) or not isinstance(parity.sha256, str):
-        raise BundleError(f"{FILE_NAME} is not a parity report")
+        raise BundleError(f"{name} is not a parity report")
     return parity

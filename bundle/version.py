@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.folder import ONNX
+from bundle.variants import VARIANTS, onnx_file
+
+_ONNX_FILES = [onnx_file(variant) for variant in VARIANTS]
 
 # No leading zero and nothing but digits, as Triton reads a repository.
 VERSION_NAME = re.compile(r"[1-9][0-9]{0,17}")
@@ -21,8 +23,9 @@ class Version:
     Attributes:
         number: 1, 2, 3 …; 0 is a flat TFaaS bundle put by hand at ``<name>/``.
         state: differs whenever the folder is another one or gained or lost
-            model.onnx, also when a number is used again after a delete. Its second
-            number is when the folder last changed, in nanoseconds since 1970.
+            model.onnx or a variant of it, also when a number is used again after a
+            delete. Its second number is when the folder last changed, in nanoseconds
+            since 1970.
     """
 
     name: str
@@ -54,13 +57,19 @@ def state_of(folder: Path) -> tuple[int, ...]:
         OSError: it is not there, or cannot be read.
     """
     status = folder.stat()
-    try:
-        # The folder's own time is too coarse: it steps by 4 ms on Linux, and the
-        # exporter may add model.onnx within the step that somebody saw it without.
-        onnx = (folder / ONNX).stat()
-    except FileNotFoundError:
-        return (status.st_ino, status.st_mtime_ns)
-    return (status.st_ino, status.st_mtime_ns, onnx.st_ino, onnx.st_mtime_ns)
+    # The folder's own time is too coarse: it steps by 4 ms on Linux, and the exporter
+    # may add model.onnx within the step that somebody saw it without.
+    return (status.st_ino, status.st_mtime_ns, *_states_of_onnx(folder))
+
+
+def _states_of_onnx(folder: Path) -> Iterator[int]:
+    for name in _ONNX_FILES:
+        try:
+            status = (folder / name).stat()
+        except FileNotFoundError:
+            continue
+        yield status.st_ino
+        yield status.st_mtime_ns
 
 
 def _files(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import onnx
 import tensorflow as tf
@@ -20,7 +21,8 @@ import tf2onnx
 from tf2onnx import optimizer, tf_loader, tfonnx
 
 from exporter.clean import clean
-from exporter.errors import ExportError
+from exporter.errors import ExportError, first_line
+from exporter.external_data import move_out
 from exporter.lowering import LARGE_BYTES, LoweredGraph, lower
 from exporter.options import Options
 from exporter.rewrites import HANDLERS
@@ -47,6 +49,7 @@ def convert(
     options: Options | None = None,
     report: Callable[[str], None] = lambda step: None,
     large_bytes: int = LARGE_BYTES,
+    data: Path | None = None,
 ) -> onnx.ModelProto:
     """Convert what TensorFlow runs.
 
@@ -54,8 +57,8 @@ def convert(
         signature: see ``TensorFlowBackend.signature``.
         options: how.
         report: is told each step as it begins.
-        large_bytes: of weights, above which they are kept out of TensorFlow's graph
-            and the result is not cleaned, for protobuf's limit of 2 GB.
+        large_bytes: of weights, above which the large ones are written to ``data``.
+        data: a file beside the one that the result is to be saved as.
 
     Returns:
         A checked model: inputs and outputs named as in the signature, a free first
@@ -74,20 +77,24 @@ def convert(
     except ExportError:
         raise
     except Exception as ex:
-        raise ExportError(f"TensorFlow cannot freeze it: {_first_line(ex)}") from ex
+        raise ExportError(f"TensorFlow cannot freeze it: {first_line(ex)}") from ex
     report("converting")
     model = _convert_graph(lowered, options)
     _check_operators(model)
     _name_batch(model)
-    if not lowered.stubs:
-        report("cleaning")
-        model = clean(model) if options.clean else model
-        _check(model)
+    report("cleaning")
+    model = clean(model) if options.clean else model
+    _check(model)
+    if lowered.weights:
+        if data is None:
+            raise ExportError("its weights are too large for one file")
+        move_out(model, lowered.weights, data)
     return model
 
 
 def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
-    inputs, outputs = list(lowered.inputs.values()), list(lowered.outputs.values())
+    inputs = [*lowered.inputs.values(), *lowered.weights]
+    outputs = list(lowered.outputs.values())
     names = {
         tensor: name
         for tensors in (lowered.inputs, lowered.outputs)
@@ -103,10 +110,8 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
             # tf2onnx 1.17 has not caught up with numpy 2.
             warnings.simplefilter("ignore")
             graph_def = lowered.graph.as_graph_def(add_shapes=True)
-            if not lowered.stubs:
-                # It would fold the stubs of weights into what they are not.
-                with tf.Graph().as_default():
-                    graph_def = tf_loader.tf_optimize(inputs, outputs, graph_def)
+            with tf.Graph().as_default():
+                graph_def = tf_loader.tf_optimize(inputs, outputs, graph_def)
             with tf.Graph().as_default() as graph:
                 tf.import_graph_def(graph_def, name="")
                 converted = tfonnx.process_tf_graph(
@@ -120,14 +125,13 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
                     inputs_as_nchw=[lowered.inputs[n] for n in options.inputs_as_nchw],
                     input_names=inputs,
                     output_names=outputs,
-                    const_node_values=lowered.stubs or None,
                     tensors_to_rename=names,
                 )
                 # True: what one of its optimizers breaks is put back as it was.
                 optimized = optimizer.optimize_graph(converted, catch_errors=True)
             model: onnx.ModelProto = optimized.make_model("")
     except Exception as ex:
-        raise ExportError(f"tf2onnx cannot convert it: {_first_line(ex)}") from ex
+        raise ExportError(f"tf2onnx cannot convert it: {first_line(ex)}") from ex
     model.producer_name, model.producer_version = "tf2onnx", tf2onnx.__version__
     return model
 
@@ -137,7 +141,7 @@ def _check(model: onnx.ModelProto) -> None:
         onnx.checker.check_model(model, full_check=True)
     except Exception as ex:
         raise ExportError(
-            f"tf2onnx wrote a graph that is not ONNX: {_first_line(ex)}"
+            f"tf2onnx wrote a graph that is not ONNX: {first_line(ex)}"
         ) from ex
 
 
@@ -190,7 +194,3 @@ def _name_batch(model: onnx.ModelProto) -> None:
             # An axis of a known size has an empty name.
             if dim.dim_param and dim.dim_param in old_names:
                 dim.dim_param = BATCH
-
-
-def _first_line(ex: Exception) -> str:
-    return (str(ex).strip() or type(ex).__name__).splitlines()[0][:300]

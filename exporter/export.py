@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bundle.errors import BundleError
 from bundle.folder import ONNX, SAVED_MODEL, Bundle, open_bundle
@@ -17,9 +19,14 @@ from bundle.parity import FILE_NAME as PARITY
 from bundle.parity import Parity
 from bundle.staging import locked, replace_file
 from bundle.terminal import quiet_stderr
-from exporter.errors import ExportError, ParityFailed
+from bundle.variants import EXPORTED, onnx_file, parity_file
+from exporter.errors import ExportError, ParityFailed, VariantRefused
+from exporter.options import DEFAULTS, Options
 from runtime.backends import BackendOptions, open_tensorflow
 from runtime.errors import BackendError
+
+if TYPE_CHECKING:
+    from exporter.variants import Made
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class _Source:
         return source_digest(self.graph, self.bundle.nodes if self.bundle else ())
 
 
-def export(folder: Path, *, verbose: bool = False) -> Parity:
+def export(folder: Path, options: Options = DEFAULTS) -> Parity:
     """Convert a SavedModel or frozen graph, prove the result, then write it beside.
 
     parity.json is written first and model.onnx last, each by one rename: what is killed
@@ -46,7 +53,7 @@ def export(folder: Path, *, verbose: bool = False) -> Parity:
 
     Args:
         folder: a bundle, or a SavedModel without params.json.
-        verbose: let TensorFlow and tf2onnx chatter.
+        options: what of it may be chosen.
 
     Returns:
         The proof, as written to parity.json.
@@ -56,24 +63,33 @@ def export(folder: Path, *, verbose: bool = False) -> Parity:
         ExportError: it cannot be loaded or converted; a model.onnx that was there
             stays.
         ParityFailed: it answers otherwise; no model.onnx is left, parity.json says why.
+        VariantRefused: model.onnx was written, and a variant that was asked for was
+            not; one that was there before is gone.
     """
     source = _open(folder)
     # Asked first: a conversion may take minutes.
     if not os.access(folder, os.W_OK | os.X_OK):
         raise BundleError(f"{folder} is not writable, and model.onnx belongs there")
     # Before TensorFlow is imported, or it takes no notice.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if options.verbose else "3")
     try:
-        with quiet_stderr(not verbose), tempfile.TemporaryDirectory() as scratch:
+        with (
+            quiet_stderr(not options.verbose),
+            tempfile.TemporaryDirectory() as scratch,
+        ):
             candidate = Path(scratch, ONNX)
-            parity = _convert_and_prove(source, candidate, verbose)
-            _write(source, candidate, parity)
+            parity, variants = _convert_and_prove(source, candidate, options)
+            _write(source, candidate, parity, variants)
     except OSError as ex:
         raise ExportError(f"the ONNX cannot be written: {ex.strerror}") from ex
+    if refusals := [made.refusal for made in variants if made.refusal]:
+        raise VariantRefused(parity, refusals)
     return parity
 
 
-def _write(source: _Source, candidate: Path, parity: Parity) -> None:
+def _write(
+    source: _Source, candidate: Path, parity: Parity, variants: Sequence[Made]
+) -> None:
     folder = source.graph.parent
     # Alone: two exports at a time would pair one's parity.json with the other's
     # model.onnx, and a service that reads in between would find none proved.
@@ -85,7 +101,7 @@ def _write(source: _Source, candidate: Path, parity: Parity) -> None:
                 "the bundle was replaced while it was converted; nothing was written,"
                 " convert it again"
             )
-        for name in (PARITY, ONNX):
+        for name in EXPORTED:
             # Temporary files of one that was killed.
             for left in folder.glob(f".{name}.*"):
                 left.unlink()
@@ -94,7 +110,20 @@ def _write(source: _Source, candidate: Path, parity: Parity) -> None:
         replace_file(folder / PARITY, _to_json(parity))
         if not parity.passed:
             raise ParityFailed(parity)
+        for made in variants:
+            _write_variant(folder, made)
         replace_file(folder / ONNX, candidate.read_bytes())
+
+
+def _write_variant(folder: Path, made: Made) -> None:
+    # In between, a proof of another file is there: that file is not served.
+    path, proof = folder / onnx_file(made.variant), folder / parity_file(made.variant)
+    if made.refusal or made.parity is None:
+        path.unlink(missing_ok=True)
+        proof.unlink(missing_ok=True)
+        return
+    replace_file(proof, _to_json(made.parity))
+    replace_file(path, made.path.read_bytes())
 
 
 def _open(folder: Path) -> _Source:
@@ -110,11 +139,15 @@ def _open(folder: Path) -> _Source:
     return _Source(folder / SAVED_MODEL, None)
 
 
-def _convert_and_prove(source: _Source, candidate: Path, verbose: bool) -> Parity:
+def _convert_and_prove(
+    source: _Source, candidate: Path, options: Options
+) -> tuple[Parity, list[Made]]:
     # TensorFlow's chatter begins at its import, so that is behind quiet_stderr too.
     from exporter.convert import convert
-    from exporter.options import Options
+    from exporter.metadata import write_metadata
     from exporter.parity import prove
+    from exporter.ranges import index_ranges
+    from exporter.variants import make_variants
     from runtime.backends.onnx import open_onnx
     from runtime.backends.saved_model import SavedModelBackend
 
@@ -130,13 +163,28 @@ def _convert_and_prove(source: _Source, candidate: Path, verbose: bool) -> Parit
         )
     except BackendError as ex:
         raise ExportError(str(ex)) from ex
-    model = convert(tensorflow.signature, Options(verbose=verbose))
+    model = convert(tensorflow.signature, options)
+    write_metadata(model, options, bundle)
+    ranges = index_ranges(model)
     candidate.write_bytes(model.SerializeToString())
     try:
         onnx = open_onnx(candidate, BackendOptions(provider="cpu"))
-        return prove(tensorflow, onnx, candidate, how, sample, digest)
+        parity = prove(tensorflow, onnx, candidate, how, sample, digest, ranges)
     except BackendError as ex:
         raise ExportError(f"the ONNX cannot be proved: {ex}") from ex
+    if not parity.passed:
+        return parity, []
+    params = bundle.params if bundle else None
+    return parity, make_variants(
+        candidate,
+        tensorflow,
+        options,
+        sample,
+        params,
+        candidate.parent,
+        digest,
+        ranges,
+    )
 
 
 def _to_json(parity: Parity) -> bytes:

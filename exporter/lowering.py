@@ -36,10 +36,11 @@ _BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape")
 _FIND = ("LookupTableFind", "LookupTableFindV2")
 # Above so many bytes of weights they are kept beside the graph that TensorFlow and
-# tf2onnx handle: TensorFlow takes no graph of more than 2 GB.
-LARGE_BYTES = 1_800_000_000
-# Of a large model: a smaller constant may be a shape, which conversion must see.
-_STUB_BYTES = 4096
+# tf2onnx handle: a graph is one message, which protobuf bounds at 2 GB, and tf2onnx
+# copies it once for each of its optimizers.
+LARGE_BYTES = 1_500_000_000
+# Of a large model: a smaller constant costs little, and helps its conversion.
+_WEIGHT_BYTES = 1 << 20
 # A rewrite may leave what another one lowers; more turns than this are a circle.
 _TURNS = 8
 
@@ -52,14 +53,14 @@ class LoweredGraph:
         graph: flat but for the bodies of loops and branches.
         inputs: the graph's tensors (``x:0``) by the signature's names.
         outputs: the same of the outputs.
-        stubs: of a large model, the bytes of weights by the names of their ``Const``
-            nodes, which are empty in the graph; else none.
+        weights: of a large model, the large weights by the names of the placeholders
+            that stand for them; else none.
     """
 
     graph: tf.Graph
     inputs: dict[str, str]
     outputs: dict[str, str]
-    stubs: dict[str, bytes] = field(default_factory=dict)
+    weights: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,9 @@ def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
 
     function = tf.function(serve, autograph=False).get_concrete_function(*specs)
     wanted = function.structured_outputs
-    stubs: dict[str, bytes] | None = None
-    if _bytes_of(function.captured_inputs) > large_bytes:
-        stubs = {}
-    lowered = LoweredGraph(tf.Graph(), {}, {}, {})
-    copier = _Copier(stubs)
+    lowered = LoweredGraph(tf.Graph(), {}, {})
+    is_large = _bytes_of(function.captured_inputs) > large_bytes
+    copier = _Copier(lowered.weights if is_large else None)
     with lowered.graph.as_default():
         feeds: dict[str, _Made] = {}
         for spec, inner in zip(specs, function.inputs, strict=False):
@@ -121,7 +120,6 @@ def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
             lowered.outputs[name] = tf.identity(tensor, f"output_{name}").name
     for _ in range(_TURNS):
         if not copier.has_lowered:
-            lowered.stubs = stubs or {}
             return lowered
         copier.has_lowered = False
         lowered = _copy_again(lowered, copier)
@@ -139,6 +137,8 @@ def _copy_again(lowered: LoweredGraph, copier: _Copier) -> LoweredGraph:
             taken = tf.compat.v1.placeholder(tensor.dtype, tensor.shape, tensor.op.name)
             feeds[tensor_name] = taken
             again.inputs[name] = taken.name
+        for tensor_name, value in lowered.weights.items():
+            feeds[tensor_name] = copier.outside(value, tensor_name, again.weights)
         wanted = [old.get_tensor_by_name(name) for name in lowered.outputs.values()]
         made = copier.copy(old, feeds, wanted)
         for name, tensor in zip(lowered.outputs, made, strict=True):
@@ -168,14 +168,14 @@ class _Copier:
     """Copies functions' graphs into the current graph.
 
     Args:
-        stubs: takes the bytes of large weights; None keeps them in the graph.
+        weights: takes the large ones; None leaves them in the graph.
 
     Attributes:
         has_lowered: a rewrite was applied.
     """
 
-    def __init__(self, stubs: dict[str, bytes] | None) -> None:
-        self._stubs = stubs
+    def __init__(self, weights: dict[str, NDArray[Any]] | None) -> None:
+        self._weights = weights
         self.has_lowered = False
 
     def hold(self, outer: Any, name: str) -> _Made:
@@ -190,22 +190,18 @@ class _Copier:
         return _Variable(self._constant(value, name))
 
     def _constant(self, value: NDArray[Any], name: str) -> tf.Tensor:
-        if self._stubs is None or value.nbytes < _STUB_BYTES:
+        if self._weights is None or value.nbytes < _WEIGHT_BYTES:
             return tf.constant(value, name=name)
-        stub = tf.make_tensor_proto(0, tf.as_dtype(value.dtype), [])
-        stub.tensor_shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
-        for numbers in ("float_val", "double_val", "int_val", "int64_val", "half_val"):
-            stub.ClearField(numbers)
-        graph = tf.compat.v1.get_default_graph()
-        attributes = {
-            "value": attr_value_pb2.AttrValue(tensor=stub),
-            "dtype": attr_value_pb2.AttrValue(type=stub.dtype),
-        }
-        node = graph.create_op(
-            "Const", [], [tf.as_dtype(value.dtype)], attrs=attributes, name=name
-        )
-        self._stubs[node.name] = value.tobytes()
-        return node.outputs[0]
+        return self.outside(value, name, self._weights)
+
+    def outside(
+        self, value: NDArray[Any], name: str, weights: dict[str, NDArray[Any]]
+    ) -> tf.Tensor:
+        """A placeholder for a weight, which is entered in ``weights``."""
+        name = name.partition(":")[0]
+        held = tf.compat.v1.placeholder(value.dtype, value.shape, name)
+        weights[held.name] = value
+        return held
 
     def copy(
         self, graph: tf.Graph, feeds: Mapping[str, _Made], wanted: Sequence[tf.Tensor]
@@ -325,8 +321,6 @@ class _Copier:
         for old, tensor in zip(operation.outputs, new.outputs, strict=True):
             if old.dtype == tensor.dtype:
                 tensor.set_shape(old.shape)
-        if self._stubs and operation.name in self._stubs:
-            self._stubs[new.name] = self._stubs[operation.name]
         return list(new.outputs)
 
     def _function(

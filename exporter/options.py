@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundle.variants import Variant
+
 # The newest that tf2onnx 1.17 writes, and the oldest with all operators that the
 # rewrites count on (ReduceSum's axes as an input, BitwiseAnd come with 13 and 18).
 OPSET = 18
@@ -34,3 +36,15 @@ class Options:
     calibration: Path | None = None
     clean: bool = True
     verbose: bool = False
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """What is to be written beside model.onnx."""
+        asked: tuple[tuple[Variant, bool], ...] = (
+            ("fp16", self.fp16),
+            ("int8", self.int8),
+        )
+        return tuple(variant for variant, is_asked in asked if is_asked)
+
+
+DEFAULTS = Options()

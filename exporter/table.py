@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bundle.parity import Parity
+from bundle.variants import Variant
 
 
 def print_table(parity: Parity) -> None:
@@ -34,3 +35,22 @@ def print_table(parity: Parity) -> None:
         f"\none image: {times}",
         highlight=False,
     )
+
+
+def print_trial(variant: Variant, parity: Parity) -> None:
+    """Print how a variant did against model.onnx, in a few lines."""
+    trial = parity.trial
+    if trial is None:
+        return
+    times = [
+        f"batch {size}: {by['variant']:.3f} ms, fp32 {by['fp32']:.3f} ms"
+        for size, by in trial.milliseconds.items()
+    ]
+    lines = [
+        f"{variant}: {trial.measure} {trial.variant:.2%}, fp32 {trial.fp32:.2%}, on"
+        f" {trial.items} items; largest difference {parity.max_abs_diff:.1e}",
+        *times,
+        *([f"calibrated on {trial.calibrated_on}"] if trial.calibrated_on else []),
+        *([trial.remark] if trial.remark else []),
+    ]
+    Console().print("\n".join(lines), highlight=False, markup=False)

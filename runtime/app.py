@@ -170,10 +170,11 @@ def _tell_build() -> None:
 
 
 def get_app(config: Config) -> App:
-    """The application that a server runs: logs set up, store swept, models loading."""
+    """What a server runs: logs set up, store swept, models loading and converted."""
     set_up_logs(config)
     services = create_services(config)
     services.preloader.start()
+    services.converter.start()
     return create_app(services, config)
 
 

@@ -15,11 +15,13 @@ from bundle.archive import Packed, pack
 from bundle.errors import BundleError, ModelNotFound, StoreError
 from bundle.folder import open_bundle
 from bundle.params import read_params
-from bundle.parity import read_parity
+from bundle.parity import Parity, read_parity
 from bundle.staging import locked
 from bundle.store import ModelStore
+from bundle.variants import VARIANTS, Variant, parity_file
 from bundle.version import Version
 from runtime.backends import TensorSpec
+from runtime.conversion import Conversions
 from runtime.model import Model
 from runtime.registry import ModelRegistry
 from runtime.spec import ModelSpec
@@ -30,9 +32,12 @@ T = TypeVar("T")
 class Catalogue:
     """Describes the models of a store, and those loaded from it."""
 
-    def __init__(self, store: ModelStore, registry: ModelRegistry) -> None:
+    def __init__(
+        self, store: ModelStore, registry: ModelRegistry, conversions: Conversions
+    ) -> None:
         self._store = store
         self._registry = registry
+        self._conversions = conversions
 
     def params(self, spec: ModelSpec) -> Mapping[str, Any]:
         """params.json of the version that a spec means, as it is stored.
@@ -101,14 +106,24 @@ class Catalogue:
             "files": files,
         }
         error = self._registry.failure(name, number)
+        model = self._registry.peek(name, number)
         try:
             bundle = open_bundle(version.path)
             description["params"] = bundle.params.stored
             description["classes"] = bundle.labels
-            description["parity"] = _parity(version)
+            parity = read_parity(version.path)
+            description["parity"] = _content(parity, "fp32")
+            description["variants"] = {
+                variant: _content(proof, variant)
+                for variant in VARIANTS[1:]
+                if (proof := read_parity(version.path, variant))
+            }
+            description["conversion"] = self._conversions.state(
+                version, bundle, parity, model
+            )
         except BundleError as ex:
             error = error or str(ex)
-        if model := self._registry.peek(name, number):
+        if model:
             description |= {
                 "loaded": True,
                 **_engine(model),
@@ -198,6 +213,8 @@ def _nothing(name: str, number: int) -> dict[str, Any]:
         "bytes": 0,
         "files": [],
         "parity": None,
+        "variants": {},
+        "conversion": None,
         "loaded": False,
         **_engine(None),
         "inputs": None,
@@ -213,6 +230,8 @@ def _engine(model: Model | None) -> dict[str, Any]:
         "proved": model.is_proved if model else None,
         "sample": asdict(model.tried) if model and model.tried else None,
         "fallback_reason": model.fallback_reason if model else None,
+        "variant": model.variant if model else None,
+        "variant_reason": model.variant_reason if model else None,
     }
 
 
@@ -241,15 +260,17 @@ def _files(version: Version) -> list[dict[str, Any]]:
         raise StoreError(f"the store cannot be read: {ex.strerror}") from ex
 
 
-def _parity(version: Version) -> dict[str, Any] | None:
-    parity = read_parity(version.path)
+def _content(parity: Parity | None, variant: Variant) -> dict[str, Any] | None:
+    """A proof as JSON."""
     if parity is None:
         return None
     content = parity.to_json()
     try:
         orjson.dumps(content)
     except TypeError as ex:  # an integer beyond 64 bits, half a surrogate pair
-        raise BundleError("parity.json holds a value that JSON cannot carry on") from ex
+        raise BundleError(
+            f"{parity_file(variant)} holds a value that JSON cannot carry on"
+        ) from ex
     return content
 
 

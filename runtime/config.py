@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 
 from bundle.errors import DomainError
 from bundle.params import MODEL_NAME
+from bundle.variants import Variant
 from bundle.version_labels import LABEL_NAME
 
 FILE_NAME = "config.json"
@@ -28,6 +29,7 @@ PREFIX = "TFAAS_"
 OnnxPolicy = Literal["prefer", "require", "off"]
 Provider = Literal["auto", "cpu", "cuda"]
 LogFormat = Literal["plain", "json"]
+ExportPolicy = Literal["auto", "off"]
 
 
 class ConfigError(DomainError):
@@ -221,8 +223,25 @@ class Config:
     # prefer: ONNX Runtime, and TensorFlow where ONNX cannot. require: ONNX Runtime or
     # an error. off: TensorFlow.
     onnx: OnnxPolicy = _setting("prefer", _one_of(OnnxPolicy), "prefer, require or off")
+    # Of the models whose params.json names none. A variant answers a little otherwise:
+    # only who wants it gets it.
+    variant: Variant = _setting(
+        "fp32", _one_of(Variant), "fp32, fp16 (for CUDA) or int8 of each model"
+    )
     # auto: CUDA if it truly works, else the CPU. cuda: CUDA or an error.
     provider: Provider = _setting("auto", _one_of(Provider), "auto, cpu or cuda")
+    # auto: where the extra 'export' is installed. TensorFlow serves what was uploaded
+    # without ONNX until it has one that is proved.
+    export_on_upload: ExportPolicy = _setting(
+        "auto", _one_of(ExportPolicy), "add a proved model.onnx to uploads: auto or off"
+    )
+    # The largest of keras.applications take minutes on one busy core.
+    export_seconds: int = _setting(
+        900, _whole(1, 86400), "that one conversion may take, in seconds"
+    )
+    # TensorFlow and ONNX Runtime themselves are half a gigabyte, and a model's weights
+    # are in memory some five times: an upload of 'maxUploadBytes' fits.
+    export_bytes: int = _setting(8 << 30, _BYTES, "of memory for one conversion")
     # Of what one run takes; a larger request is run in pieces. New versions are warmed
     # at 1 and at this size.
     max_batch_size: int = _setting(32, _whole(1, 4096), "items in one run of a model")

@@ -73,7 +73,8 @@ PREDICTIONS = Counter(
 # failed on.
 FALLBACKS = Counter(
     "tfaas_fallbacks",
-    "Models opened, and single requests answered, by TensorFlow and not ONNX Runtime.",
+    "Models opened, and single requests answered, by TensorFlow and not ONNX Runtime;"
+    " for the reason 'variant', models opened as model.onnx and not the variant named.",
     ("model", "version", "reason"),
 )
 LOADS = Counter(
@@ -107,6 +108,12 @@ SHADOW = Counter(
     "tfaas_shadow",
     "Requests that the shadow version ran too; agreed: yes, no, failed or dropped.",
     ("model", "version", "shadow_version", "agreed"),
+)
+# outcome: a word of runtime.converter.Outcome.
+CONVERSIONS = Counter(
+    "tfaas_conversions",
+    "Uploads converted to ONNX in the background, by what came of it.",
+    ("model", "outcome"),
 )
 BUILD_INFO = Gauge(
     "tfaas_build_info",

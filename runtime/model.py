@@ -16,6 +16,7 @@ from bundle.errors import BundleError, ShapeError
 from bundle.folder import Bundle, Sample, open_bundle
 from bundle.preprocess import preprocess
 from bundle.staging import locked
+from bundle.variants import Variant, onnx_file
 from bundle.version import Version
 from runtime import metrics
 from runtime.backends import (
@@ -111,7 +112,9 @@ class Model:
         self.fallback_reason = opened.fallback_reason
         self.fallback_code = opened.fallback_code
         self.is_proved = opened.is_proved
-        self.size_bytes = _size_bytes(bundle, self.backend)
+        self.variant = opened.variant
+        self.variant_reason = opened.variant_reason
+        self.size_bytes = _size_bytes(bundle, self.backend, opened.variant)
         self._open_fallback = open_fallback
         self._fallback: Backend | None = None
         self._fallback_failed = float("-inf")
@@ -371,13 +374,13 @@ def model_of(
     )
 
 
-def _size_bytes(bundle: Bundle, backend: Backend) -> int:
+def _size_bytes(bundle: Bundle, backend: Backend, variant: Variant | None) -> int:
     if backend.name == "tensorflow" and bundle.tensorflow_model:
         patterns = [bundle.tensorflow_model.name, "variables/**/*"]
     else:
         # ONNX's external data may have any name; these are what the exporters of the
         # field give it.
-        patterns = ["model.onnx*", "*.data", "*.bin"]
+        patterns = [f"{onnx_file(variant or 'fp32')}*", "*.data", "*.bin"]
     try:
         found = {path for pattern in patterns for path in bundle.path.glob(pattern)}
         return sum(path.stat().st_size for path in found if path.is_file())

@@ -52,6 +52,7 @@ class Publisher:
         registry: loads what was published, so that the first request finds it warm.
         options: how a bundle is opened on trial.
         max_bytes: of an unpacked bundle.
+        on_published: called when there is something new; must not wait.
     """
 
     def __init__(
@@ -60,11 +61,13 @@ class Publisher:
         registry: ModelRegistry,
         options: BackendOptions,
         max_bytes: int,
+        on_published: Callable[[], None],
     ) -> None:
         self._store = store
         self._registry = registry
         self._options = options
         self._max_bytes = max_bytes
+        self._on_published = on_published
 
     def publish(
         self, stream: Readable, *, gzipped: bool = False, is_base64: bool = False
@@ -196,6 +199,7 @@ class Publisher:
         with contextlib.suppress(DomainError):
             self._registry.get(ModelSpec(version.name))
             serves = self._store.current(version.name).number
+        self._on_published()
         ((engine, reason),) = opened
         return Published(version.name, version.number, engine, reason, serves)
 

@@ -367,6 +367,12 @@ class ModelRegistry:
             logger.warning(
                 "%s falls back to TensorFlow: %s", name, model.fallback_reason
             )
+        if model.variant_reason:
+            logger.warning(
+                "%s is not served as the variant that is named: %s",
+                name,
+                model.variant_reason,
+            )
         self._keep(version, model)
         return model
 

@@ -10,6 +10,8 @@ from runtime.backends import BackendOptions
 from runtime.backends.session_config import read_session_config
 from runtime.catalogue import Catalogue
 from runtime.config import Config, ConfigError
+from runtime.conversion import Conversions
+from runtime.converter import Converter
 from runtime.model import open_model
 from runtime.predictor import Predictor
 from runtime.preload import Preloader
@@ -29,6 +31,7 @@ class Services:
     publisher: Publisher
     catalogue: Catalogue
     preloader: Preloader
+    converter: Converter
 
 
 def create_services(config: Config) -> Services:
@@ -48,6 +51,7 @@ def create_services(config: Config) -> Services:
     options = BackendOptions(
         onnx=config.onnx,
         provider=config.provider,
+        variant=config.variant,
         max_batch_size=config.max_batch_size,
     )
     store = ModelStore(config.model_dir, config.keep_versions)
@@ -58,13 +62,20 @@ def create_services(config: Config) -> Services:
         config.cache_limit,
         config.cache_bytes,
     )
+    conversions = Conversions(store, config)
+    converter = Converter(
+        store, registry, conversions, config.export_seconds, config.export_bytes
+    )
     return Services(
         store=store,
         registry=registry,
         predictor=Predictor(
             Router(registry, config.traffic), Shadow(registry, store, config.shadow)
         ),
-        publisher=Publisher(store, registry, options, config.max_upload_bytes),
-        catalogue=Catalogue(store, registry),
+        publisher=Publisher(
+            store, registry, options, config.max_upload_bytes, converter.wake
+        ),
+        catalogue=Catalogue(store, registry, conversions),
         preloader=Preloader(registry, store, config.preload),
+        converter=converter,
     )

@@ -70,7 +70,16 @@ def write_bundle(
     return folder
 
 
-def write_parity(folder: Path, *, sha256: str, passed: bool = True) -> None:
+def write_variant(folder: Path, variant: str, content: bytes) -> None:
+    """A proved variant beside a bundle's model.onnx."""
+    (folder / f"model.{variant}.onnx").write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    write_parity(folder, sha256=digest, file=f"parity.{variant}.json")
+
+
+def write_parity(
+    folder: Path, *, sha256: str, passed: bool = True, file: str = "parity.json"
+) -> None:
     report = {
         "passed": passed,
         "sha256": sha256,
@@ -81,7 +90,7 @@ def write_parity(folder: Path, *, sha256: str, passed: bool = True) -> None:
         "top1_agreement": 1.0,
         "samples": 1,
     }
-    (folder / "parity.json").write_text(json.dumps(report))
+    (folder / file).write_text(json.dumps(report))
 
 
 def tar_of(folder: Path, top: str = "linear", mode: str = "w:gz") -> bytes:

@@ -36,10 +36,11 @@ class Conversion:
             return
         # Not at the top: tf2onnx and rich come with the extra.
         from exporter.export import export
+        from exporter.options import Options
         from exporter.table import print_table
 
         try:
-            print_table(export(folder, verbose=self._verbose))
+            print_table(export(folder, Options(verbose=self._verbose)))
         except DomainError as ex:
             self.failure = str(ex)
         except OSError as ex:  # a full disk

@@ -14,19 +14,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from bundle.folder import ONNX, open_bundle
+from bundle.folder import open_bundle
 from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import verify_manifest
-from bundle.parity import FILE_NAME as PARITY
 from bundle.staging import Staging, sync, sync_tree
 from bundle.store import ModelStore
+from bundle.variants import EXPORTED
 from trainer.errors import DestinationError
 from trainer.exchange import exchange
 
 # What may come into a bundle after its manifest was written: the exporter's files, and
 # the temporary ones that it leaves if it is killed.
-_ADDED = (MANIFEST, ONNX, PARITY)
-_TEMPORARY = tuple(f".{name}." for name in (ONNX, PARITY))
+_ADDED = (MANIFEST, *EXPORTED)
+_TEMPORARY = tuple(f".{name}." for name in EXPORTED)
 
 
 class Destination(Protocol):

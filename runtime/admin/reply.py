@@ -50,6 +50,8 @@ _STATE: dict[str, Shape] = {
     "device": str,
     "error": str,
     "fallback_reason": str,
+    "variant": str,
+    "variant_reason": str,
 }
 _TENSOR = Fields({"name": str, "dtype": str, "shape": Items(int | None)})
 
@@ -71,6 +73,7 @@ VERSION = Fields(
         "labels": Items(str),
         "proved": bool,
         "parity": Fields({}),
+        "variants": Values(Fields({})),
         "sample": Fields({"right": int, "images": int}),
         "inputs": Items(_TENSOR),
         "outputs": Items(_TENSOR),

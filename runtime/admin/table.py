@@ -65,6 +65,8 @@ def print_version(version: Description) -> None:
         ("backend", _backend(version)),
         ("ONNX proved", version.get("backend") and _yes_or_no(version.get("proved"))),
         ("parity", parity and ("passed" if parity.get("passed") else "FAILED")),
+        ("variant", version.get("variant")),
+        ("conversion", version.get("conversion")),
         ("sample", sample and f"{sample['right']} of {sample['images']} right"),
         ("inputs", _tensors(version.get("inputs"))),
         ("outputs", _tensors(version.get("outputs"))),
@@ -98,6 +100,8 @@ def _state(description: Description) -> str:
         return "loaded on first use"
     if reason := description.get("fallback_reason"):
         return f"ready, fallback: {reason}"
+    if reason := description.get("variant_reason"):
+        return f"ready, not the variant: {reason}"
     return "ready"
 
 

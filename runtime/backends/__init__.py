@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import BundleError, ShapeError
-from bundle.folder import ONNX, Bundle
+from bundle.folder import Bundle
 from bundle.manifest import sha256_of, source_digest
 from bundle.params import Params
 from bundle.parity import read_parity
+from bundle.variants import Variant, onnx_file, parity_file
 from runtime.config import OnnxPolicy, Provider
 from runtime.errors import BackendError
 
@@ -57,11 +58,13 @@ class BackendOptions:
     Attributes:
         onnx: ``prefer``, ``require`` or ``off``; see config.json's ``onnx``.
         provider: ``auto``, ``cpu`` or ``cuda``.
+        variant: of model.onnx, where params.json names none.
         max_batch_size: items in one run; a model is warmed with so many.
     """
 
     onnx: OnnxPolicy = "prefer"
     provider: Provider = "auto"
+    variant: Variant = "fp32"
     max_batch_size: int = 32
 
 
@@ -97,13 +100,21 @@ class Backend(Protocol):
 
 
 # Why TensorFlow serves a model, in one word for the metrics; empty where it does not.
+# ``variant``: ONNX Runtime serves it, but model.onnx and not the variant that is named.
 FallbackCode = Literal[
-    "", "missing", "unreadable", "parity_failed", "unproved_file", "unloadable", "off"
+    "",
+    "missing",
+    "unreadable",
+    "parity_failed",
+    "unproved_file",
+    "unloadable",
+    "off",
+    "variant",
 ]
 
 
 class UnfitOnnx(BundleError):
-    """A bundle's model.onnx may not be served."""
+    """A bundle's model.onnx, or a variant of it, may not be served."""
 
     def __init__(self, code: FallbackCode, sentence: str) -> None:
         super().__init__(sentence)
@@ -124,16 +135,23 @@ class Opened:
         fallback_code: the same in a word; ``off`` if ONNX Runtime is not wanted.
         is_proved: whether the model.onnx it runs passed its parity check; None if it
             runs none.
+        variant: of model.onnx, the one that it runs; None if it runs none.
+        variant_reason: why it is not the one that was named; else empty.
     """
 
     backend: Backend
     fallback_reason: str = ""
     is_proved: bool | None = None
     fallback_code: FallbackCode = ""
+    variant: Variant | None = None
+    variant_reason: str = ""
 
 
 def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
     """Open a bundle in ONNX Runtime, or in TensorFlow where ONNX cannot.
+
+    Of ONNX it is the variant that params.json names, or else the options; model.onnx
+    where that one cannot, or may not, be served.
 
     Raises:
         BundleError: the bundle is to blame.
@@ -142,9 +160,25 @@ def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
     """
     if options.onnx == "off":
         return Opened(open_tensorflow(bundle), fallback_code="off")
+    wanted = bundle.params.variant or options.variant
+    variant_reason = ""
+    if wanted != "fp32":
+        try:
+            check_proof(bundle, wanted)
+            backend = _open_onnx(bundle, options, wanted)
+            return Opened(backend, is_proved=True, variant=wanted)
+        except (BundleError, BackendError) as ex:
+            logger.debug("%s: no %s", bundle.params.name, wanted, exc_info=True)
+            variant_reason = str(ex)
     try:
         is_proved = check_proof(bundle)
-        return Opened(_open_onnx(bundle, options), is_proved=is_proved)
+        return Opened(
+            _open_onnx(bundle, options),
+            is_proved=is_proved,
+            fallback_code="variant" if variant_reason else "",
+            variant="fp32",
+            variant_reason=variant_reason,
+        )
     except (BundleError, BackendError) as ex:
         # The reason goes to people; what the engine said of it, to the log.
         logger.debug("%s: no ONNX", bundle.params.name, exc_info=True)
@@ -155,48 +189,63 @@ def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
     if bundle.tensorflow_model is None:
         raise BundleError(f"{reason}; and there is no saved_model.pb to fall back to")
     try:
-        return Opened(open_tensorflow(bundle), reason, fallback_code=code)
+        return Opened(
+            open_tensorflow(bundle),
+            reason,
+            fallback_code=code,
+            variant_reason=variant_reason,
+        )
     except BackendError as ex:
         raise BackendError(f"{reason}; and {ex}") from ex
 
 
-def check_proof(bundle: Bundle) -> bool:
+# What is missing is made by this.
+_MADE_BY: Mapping[Variant, str] = {
+    "fp32": "exporter convert",
+    "fp16": "exporter convert --fp16",
+    "int8": "exporter convert --quantize int8",
+}
+
+
+def check_proof(bundle: Bundle, variant: Variant = "fp32") -> bool:
     """Whether a bundle's model.onnx was proved; one that may not be served raises.
 
     A model.onnx without any parity.json may be served: somebody made it elsewhere, and
-    it is shown as unproved.
+    it is shown as unproved. A variant may not: it answers otherwise by its nature, and
+    its proof alone tells by how much.
 
     Raises:
         UnfitOnnx: it is missing, failed its parity check, or is another file than the
             one that was proved.
     """
+    file, proof = onnx_file(variant), parity_file(variant)
     try:
-        parity = read_parity(bundle.path)
+        parity = read_parity(bundle.path, variant)
     except BundleError as ex:
         raise UnfitOnnx("unreadable", str(ex)) from ex
     if parity is not None and not parity.passed:
-        raise UnfitOnnx("parity_failed", f"{ONNX} failed its parity check")
+        raise UnfitOnnx("parity_failed", f"{file} failed its parity check")
     try:
-        if bundle.onnx is None:
+        if bundle.find_onnx(variant) is None:
             raise UnfitOnnx(
-                "missing", f"there is no {ONNX}; make it with: exporter convert"
+                "missing", f"there is no {file}; make it with: {_MADE_BY[variant]}"
             )
+        if parity is None and variant != "fp32":
+            raise UnfitOnnx("unproved_file", f"there is no {proof} that proves {file}")
         if parity is None:
             return False
-        digest = sha256_of(bundle.path / ONNX)
+        digest = sha256_of(bundle.path / file)
         graph = bundle.tensorflow_model
         source = source_digest(graph, bundle.nodes) if graph else ""
     except OSError as ex:
-        raise UnfitOnnx("unreadable", f"{ONNX} cannot be read: {ex.strerror}") from ex
+        raise UnfitOnnx("unreadable", f"{file} cannot be read: {ex.strerror}") from ex
     if digest != parity.sha256:
-        raise UnfitOnnx(
-            "unproved_file", f"{ONNX} is not the one that parity.json proved"
-        )
+        raise UnfitOnnx("unproved_file", f"{file} is not the one that {proof} proved")
     # A bundle of ONNX alone has left its SavedModel behind.
     if graph and parity.saved_model and source != parity.saved_model:
         raise UnfitOnnx(
             "unproved_file",
-            f"{ONNX} was proved against another {graph.name}"
+            f"{file} was proved against another {graph.name}"
             + (", or other nodes of it" if bundle.nodes else ""),
         )
     return True
@@ -230,10 +279,12 @@ def _told_shape(params: Params) -> tuple[int | None, ...] | None:
     return (None, len(params.features)) if params.features else None
 
 
-def _open_onnx(bundle: Bundle, options: BackendOptions) -> Backend:
+def _open_onnx(
+    bundle: Bundle, options: BackendOptions, variant: Variant = "fp32"
+) -> Backend:
     from runtime.backends.onnx import open_onnx
 
-    return open_onnx(bundle.path / ONNX, options)
+    return open_onnx(bundle.path / onnx_file(variant), options)
 
 
 def check_names(specs: tuple[TensorSpec, ...], inputs: Mapping[str, object]) -> None:

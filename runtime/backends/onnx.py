@@ -1,4 +1,8 @@
-"""ONNX Runtime, on CUDA or on the CPU."""
+"""ONNX Runtime, on CUDA or on the CPU.
+
+A model.onnx may take pictures as ``(N, C, H, W)``: its metadata says of which inputs.
+Requests, preprocessing and TensorFlow have ``(N, H, W, C)``, and so has the backend.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,9 @@ from runtime.backends import BackendOptions, TensorSpec, check_inputs, warm_up
 from runtime.errors import BackendError, ProviderError
 
 logger = logging.getLogger(__name__)
+
+# The key of the metadata, names parted by commas; the exporter writes it.
+NCHW_INPUTS = "nchw_inputs"
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -100,7 +107,12 @@ class OnnxBackend:
         self.device = self._session.get_providers()[0]
         if self.device != provider:
             raise BackendError(f"the libraries of {provider} cannot be loaded")
-        self.inputs = tuple(_spec(node) for node in self._session.get_inputs())
+        inputs = tuple(_spec(node) for node in self._session.get_inputs())
+        self._nchw_inputs = _nchw_inputs(self._session, inputs)
+        self.inputs = tuple(
+            _to_nhwc(spec) if spec.name in self._nchw_inputs else spec
+            for spec in inputs
+        )
         self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
         self._output_names = [spec.name for spec in self.outputs]
         self._run_options = onnxruntime.RunOptions()
@@ -114,10 +126,12 @@ class OnnxBackend:
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """See ``Backend.run``."""
         check_inputs(self.inputs, inputs)
+        feeds = {
+            name: array.transpose(0, 3, 1, 2) if name in self._nchw_inputs else array
+            for name, array in inputs.items()
+        }
         try:
-            arrays = self._session.run(
-                self._output_names, dict(inputs), self._run_options
-            )
+            arrays = self._session.run(self._output_names, feeds, self._run_options)
         # onnxruntime's exceptions have no common base but Exception.
         except Exception as ex:
             raise BackendError("ONNX Runtime failed on this input") from ex
@@ -157,3 +171,20 @@ def _spec(node: onnxruntime.NodeArg) -> TensorSpec:
     # A free axis is None or has a name.
     shape = tuple(n if isinstance(n, int) else None for n in node.shape)
     return TensorSpec(node.name, dtype, shape)
+
+
+def _nchw_inputs(
+    session: onnxruntime.InferenceSession, inputs: tuple[TensorSpec, ...]
+) -> frozenset[str]:
+    text = session.get_modelmeta().custom_metadata_map.get(NCHW_INPUTS, "")
+    names = frozenset(filter(None, text.split(",")))
+    if names - {spec.name for spec in inputs if len(spec.shape) == 4}:
+        raise BackendError(
+            f"the ONNX's metadata {NCHW_INPUTS!r} names what is no input of 4 axes"
+        )
+    return names
+
+
+def _to_nhwc(spec: TensorSpec) -> TensorSpec:
+    batch, channels, height, width = spec.shape
+    return TensorSpec(spec.name, spec.dtype, (batch, height, width, channels))

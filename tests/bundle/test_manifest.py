@@ -151,7 +151,13 @@ def test_digest_of_no_saved_model_is_empty(tmp_path: Path) -> None:
     assert source_digest(tmp_path / "saved_model.pb") == ""
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "parity.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("model.onnx", "model.fp16.onnx", "model.int8.onnx"),
+        *("parity.json", "parity.fp16.json", "parity.int8.json"),
+    ],
+)
 def test_what_the_exporter_replaces_is_not_listed(tmp_path: Path, name: str) -> None:
     write_bundle(tmp_path)
     (tmp_path / name).write_bytes(b"first")

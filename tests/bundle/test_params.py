@@ -121,6 +121,14 @@ def test_features_keep_their_order_and_are_written(tmp_path: Path) -> None:
     assert content["features"] == ["pt", "eta", "phi"]
 
 
+def test_the_variant_is_kept_and_none_is_named_by_default() -> None:
+    params = params_from_json({"name": "m", "variant": "int8"})
+    assert (params.variant, params.to_json()["variant"]) == ("int8", "int8")
+    plain = params_from_json({"name": "m"})
+    assert plain.variant == ""
+    assert "variant" not in plain.to_json()
+
+
 def test_without_features_there_are_none() -> None:
     assert params_from_json({"name": "m"}).features == ()
     assert params_from_json({"name": "m", "features": None}).features == ()
@@ -241,6 +249,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"preprocess": {"offset": -1e39}}, "'preprocess.offset' must be a number"),
     ({"preprocess": {"resize": "area"}}, "'preprocess.resize' must be one of nearest"),
     ({"preprocess": {"resize": ["nearest"]}}, "'preprocess.resize' must be one of"),
+    ({"variant": "int4"}, "'variant' is 'int4'; it must be one of fp32, fp16, int8"),
+    ({"variant": 8}, "'variant' must be a text"),
     ({"preprocess": {"invert": 1}}, "'preprocess.invert' must be true or false"),
 ]
 

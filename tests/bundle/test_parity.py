@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bundle.errors import BundleError
-from bundle.parity import Case, Parity, Worst, read_parity
+from bundle.parity import Case, Parity, Trial, Worst, read_parity
 
 REPORT: dict[str, Any] = {
     "passed": True,
@@ -34,6 +35,7 @@ REPORT: dict[str, Any] = {
         }
     ],
     "saved_model": "f00d",
+    "trial": None,
     "max_logit_diff": 0.0,
     "share_of_spread": 1e-6,
     "is_repeatable": True,
@@ -140,3 +142,32 @@ def test_report_that_is_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "parity.json").mkdir()
     with pytest.raises(BundleError, match=r"parity\.json is not a parity report"):
         read_parity(tmp_path)
+
+
+TRIAL = Trial(
+    measure="accuracy",
+    items=46,
+    fp32=0.98,
+    variant=0.979,
+    drop=0.1,
+    calibrated_on="24 of the 70 of sample.npz",
+    provider="CPUExecutionProvider",
+    milliseconds={"1": {"fp32": 0.4, "variant": 0.2}},
+    speed=0.5,
+)
+
+
+def test_a_variants_report_is_read_from_its_own_file(tmp_path: Path) -> None:
+    tried = replace(WRITTEN, trial=TRIAL)
+    (tmp_path / "parity.int8.json").write_text(json.dumps(tried.to_json()))
+    assert read_parity(tmp_path, "int8") == tried
+    assert read_parity(tmp_path) is None
+    assert read_parity(tmp_path, "fp16") is None
+
+
+def test_a_variants_report_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "parity.fp16.json").write_text(
+        json.dumps({**REPORT, "trial": {"n": 1}})
+    )
+    with pytest.raises(BundleError, match=r"parity\.fp16\.json is not a parity report"):
+        read_parity(tmp_path, "fp16")

@@ -242,23 +242,24 @@ def test_state_is_the_same_while_nothing_changes(store: ModelStore) -> None:
     assert ModelStore(store.root).current("mnist").state == published.state
 
 
+@pytest.mark.parametrize("file", ["model.onnx", "model.fp16.onnx", "model.int8.onnx"])
 @pytest.mark.parametrize("flat", [False, True])
-def test_state_tells_model_onnx_from_none_within_one_tick(
-    store: ModelStore, flat: bool
+def test_state_tells_an_onnx_from_none_within_one_tick(
+    store: ModelStore, flat: bool, file: str
 ) -> None:
     folder = store.root / "mnist" / ("" if flat else "1")
     write_bundle(folder)
     times = (folder.stat().st_atime_ns, folder.stat().st_mtime_ns)
     without = store.current("mnist").state
-    (folder / "model.onnx").write_bytes(b"1")
+    (folder / file).write_bytes(b"1")
     os.utime(folder, ns=times)  # as if the clock had not ticked meanwhile
     having = store.current("mnist").state
     # Replaced, as the exporter does it: by a rename.
     (folder / "new").write_bytes(b"2")
-    (folder / "new").rename(folder / "model.onnx")
+    (folder / "new").rename(folder / file)
     os.utime(folder, ns=times)
     other = store.current("mnist").state
-    (folder / "model.onnx").unlink()
+    (folder / file).unlink()
     os.utime(folder, ns=times)
     assert len({without, having, other}) == 3
     assert store.current("mnist").state == without

@@ -1,13 +1,17 @@
+from dataclasses import replace
+
 import pytest
 from click.testing import CliRunner
 
 import exporter.export
 from bundle.errors import BundleError
-from bundle.parity import Case, Parity
+from bundle.parity import Case, Parity, Trial
 from bundle.store import ModelStore
 from exporter.cli import main
-from exporter.errors import ExportError, ParityFailed
-from tests.examples import write_bundle
+from exporter.errors import ExportError, ParityFailed, VariantRefused
+from exporter.options import Options
+from exporter.table import print_trial
+from tests.examples import linear_onnx, write_bundle, write_variant
 
 CASE = Case("sample", 7, 64, 3e-7, 4e-6, 1.0, True)
 PARITY = Parity(
@@ -29,7 +33,7 @@ def exported(monkeypatch):
     """Stands in for the conversion, and keeps the folders it was asked for."""
     folders = []
 
-    def export(folder, *, verbose):
+    def export(folder, options):
         folders.append(folder)
         return PARITY
 
@@ -88,7 +92,7 @@ def test_an_unknown_name_lists_those_there_are(store, exported):
     ],
 )
 def test_a_failure_is_a_sentence_and_an_exit_code(store, monkeypatch, error, code):
-    def fail(folder, *, verbose):
+    def fail(folder, options):
         raise error
 
     monkeypatch.setattr(exporter.export, "export", fail)
@@ -103,3 +107,62 @@ def test_without_tf2onnx_it_says_what_to_install(store, monkeypatch):
     result = convert("linear")
     assert result.exit_code == 1
     assert "install the extra 'export'" in result.output
+
+
+def test_what_is_asked_for_reaches_the_conversion(store, monkeypatch, tmp_path):
+    asked = []
+
+    def export(folder, options):
+        asked.append(options)
+        return PARITY
+
+    monkeypatch.setattr(exporter.export, "export", export)
+    given = ("--quantize", "int8", "--calibration", tmp_path, "--opset", "15")
+    convert("linear", "--fp16", *given, "--inputs-as-nchw", "a,b", "-v")
+    convert("linear")
+    assert asked == [
+        Options(
+            15, ("a", "b"), fp16=True, int8=True, calibration=tmp_path, verbose=True
+        ),
+        Options(18, (), fp16=False, int8=False, calibration=None, verbose=False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--quantize", "int4"),
+        ("--opset", "19"),
+        ("--calibration", "nosuchfolder"),
+        ("--calibration", "params.json"),
+    ],
+)
+def test_an_option_that_is_wrong_is_told_before_anything_is_done(
+    store, exported, wrong, tmp_path
+):
+    (tmp_path / "params.json").touch()
+    result = convert("linear", *wrong)
+    assert (result.exit_code, exported) == (2, [])
+
+
+def test_a_refused_variant_is_told_after_what_was_written(store, monkeypatch):
+    def export(folder, options):
+        write_variant(folder, "fp16", linear_onnx())
+        raise VariantRefused(PARITY, ["model.int8.onnx is slower than fp32 here"])
+
+    monkeypatch.setattr(exporter.export, "export", export)
+    result = convert("linear", "--fp16", "--quantize", "int8")
+    assert result.exit_code == 1
+    for wrote in ("model.onnx", "model.fp16.onnx"):
+        assert f"wrote models/linear/2/{wrote}" in result.output
+    assert "model.int8.onnx is slower than fp32 here; model.onnx was" in result.output
+    assert "wrote models/linear/2/model.int8.onnx" not in result.output
+
+
+def test_a_variants_trial_is_shown(capsys):
+    times = {"32": {"fp32": 13.74, "variant": 5.72}}
+    trial = Trial("accuracy", 46, 0.98, 0.979, 0.1, "24 images", "CPU", times, 0.42)
+    print_trial("int8", replace(PARITY, trial=trial))
+    output = capsys.readouterr().out
+    for part in ("97.90%", "98.00%", "46 items", "5.720 ms", "13.740 ms", "24 images"):
+        assert part in output

@@ -216,7 +216,9 @@ def test_an_unknown_input_as_nchw_is_named(saved_model, small_cnn):
         convert(signature, Options(inputs_as_nchw=("pixels",)))
 
 
-def test_weights_beyond_protobufs_limit_are_kept_out_of_the_graph(saved_model, keras):
+def test_weights_beyond_protobufs_limit_lie_in_a_file_of_their_own(
+    saved_model, keras, tmp_path
+):
     """The limit is lowered: the way of a model of more than 2 GB."""
     from exporter.convert import convert
     from runtime.backends.saved_model import load_signature
@@ -224,18 +226,24 @@ def test_weights_beyond_protobufs_limit_are_kept_out_of_the_graph(saved_model, k
     layers = keras.layers
     model = keras.Sequential(
         [
-            keras.Input((6, 40), name="input_1"),
-            layers.Conv1D(64, 3, activation="gelu"),
-            layers.LSTM(32),
-            layers.Dense(200, activation="softmax"),
+            keras.Input((6, 200), name="input_1"),
+            layers.Conv1D(512, 3, activation="gelu"),
+            layers.LSTM(256),
+            layers.Dense(2000, activation="softmax"),
         ]
     )
     signature = load_signature(saved_model(model))
-    converted = convert(signature, large_bytes=1000)
-    rows = np.random.default_rng(0).standard_normal((3, 6, 40)).astype(np.float32)
+    data = tmp_path / "model.onnx.data"
+    converted = convert(signature, large_bytes=1000, data=data)
+    onnx.save(converted, tmp_path / "model.onnx")
+    assert (tmp_path / "model.onnx").stat().st_size < 200_000
+    assert data.stat().st_size > 0.9 * 4 * model.count_params()
+    rows = np.random.default_rng(0).standard_normal((3, 6, 200)).astype(np.float32)
     expected = np.asarray(model(rows, training=False))
-    answered = run(converted, {"input_1": rows})["output_0"]
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (answered,) = session.run(None, {"input_1": rows})
     np.testing.assert_allclose(answered, expected, rtol=1e-4, atol=1e-5)
+    onnx.checker.check_model(tmp_path / "model.onnx", full_check=True)
 
 
 def test_the_result_passes_the_checker(convert, saved_model, small_cnn):

@@ -5,8 +5,9 @@ import pytest
 
 from bundle.errors import BundleError
 from bundle.folder import open_bundle
-from exporter.errors import ExportError, ParityFailed
+from exporter.errors import ExportError, ParityFailed, VariantRefused
 from exporter.export import export
+from exporter.options import Options
 from runtime.backends import (
     BackendOptions,
     check_proof,
@@ -236,7 +237,7 @@ def test_what_a_killed_export_left_is_taken_away(folder):
 def test_verbose_lets_tf2onnx_speak(folder, capfd):
     export(folder)
     assert "tf2onnx" not in capfd.readouterr().err
-    export(folder, verbose=True)
+    export(folder, Options(verbose=True))
     import logging
 
     assert logging.getLogger("tf2onnx").level == logging.INFO
@@ -267,3 +268,55 @@ def test_onnx_that_was_proved_against_other_weights_is_not_served(folder):
     weights.write_bytes(weights.read_bytes()[::-1])
     with pytest.raises(BundleError, match="proved against another saved_model.pb"):
         check_proof(open_bundle(folder))
+
+
+def test_fp16_is_published_beside_model_onnx_with_its_own_proof(folder):
+    before = files(folder)
+    export(folder, Options(fp16=True))
+    assert files(folder) - before == {
+        *("model.onnx", "parity.json"),
+        *("model.fp16.onnx", "parity.fp16.json"),
+    }
+    opened = open_backend(open_bundle(folder), BackendOptions(variant="fp16"))
+    assert (opened.variant, opened.variant_reason) == ("fp16", "")
+
+
+def test_a_variant_that_is_refused_goes_and_model_onnx_is_published(folder):
+    (folder / "sample.npz").unlink()
+    (folder / "model.int8.onnx").write_bytes(b"of a training before")
+    (folder / "parity.int8.json").write_text("{}")
+    with pytest.raises(VariantRefused, match="give --calibration .* was written") as it:
+        export(folder, Options(int8=True))
+    assert it.value.parity.passed
+    assert not [name for name in files(folder) if "int8" in name]
+    assert open_backend(open_bundle(folder), BackendOptions()).is_proved
+
+
+def test_a_variant_of_another_training_does_not_serve(folder, saved_model, small_cnn):
+    export(folder, Options(fp16=True))
+    small_cnn.layers[-1].bias.assign([1, 2, 3])
+    saved_model(small_cnn)
+    export(folder)
+    opened = open_backend(open_bundle(folder), BackendOptions(variant="fp16"))
+    assert (opened.variant, opened.is_proved) == ("fp32", True)
+    assert "was proved against another saved_model.pb" in opened.variant_reason
+
+
+def test_an_onnx_of_nchw_pictures_answers_nhwc_ones_alike(folder):
+    """The parity check has asked both engines with the same pictures."""
+    (name,) = [spec.name for spec in open_tensorflow(open_bundle(folder)).inputs]
+    assert export(folder, Options(inputs_as_nchw=(name,))).passed
+    import onnx
+
+    model = onnx.load(folder / "model.onnx")
+    shape = model.graph.input[0].type.tensor_type.shape.dim
+    assert [d.dim_value for d in shape[1:]] == [1, 8, 8]
+    images = {name: np.zeros((1, 8, 8, 1), np.float32)}
+    answers(folder, images)
+
+
+def test_the_opset_is_the_one_that_was_asked_for(folder):
+    import onnx
+
+    export(folder, Options(opset=15))
+    assert onnx.load(folder / "model.onnx").opset_import[0].version == 15

@@ -131,6 +131,8 @@ def test_models_are_listed_as_params_with_how_they_are_served(client, archive):
         "proved": True,
         "sample": None,
         "fallback_reason": "",
+        "variant": "fp32",
+        "variant_reason": "",
         "error": None,
     }
 

@@ -1,9 +1,14 @@
 import gc
 import weakref
 
+import pytest
+
+from bundle.errors import BundleError
 from runtime import publisher
 from runtime.app import create_services
+from runtime.backends import BackendOptions
 from runtime.config import Config
+from runtime.publisher import Publisher
 from tests.examples import tar_of, write_bundle
 
 
@@ -32,3 +37,26 @@ def test_a_bundle_on_trial_is_let_go_before_its_version_is_loaded(
     with archive.open("rb") as stream:
         assert services.publisher.publish(stream).version == 1
     assert (len(tried), left) == (1, [None])
+
+
+def test_who_waits_for_uploads_is_told_of_what_was_published(tmp_path):
+    services = create_services(Config(model_dir=tmp_path / "models", provider="cpu"))
+    store, told = services.store, []
+    publisher = Publisher(
+        store,
+        services.registry,
+        BackendOptions(provider="cpu"),
+        1_000_000,
+        lambda: told.append(store.names()),
+    )
+    archive = tmp_path / "linear.tar.gz"
+    for content, expected in ((b"broken", []), (None, [["linear"]])):
+        folder = tmp_path / "linear"
+        archive.write_bytes(tar_of(write_bundle(folder, onnx_bytes=content)))
+        with archive.open("rb") as stream:
+            if content is None:
+                publisher.publish(stream)
+            else:
+                with pytest.raises(BundleError):
+                    publisher.publish(stream)
+        assert told == expected

@@ -862,3 +862,22 @@ def test_a_model_that_tensorflow_serves_is_counted_with_the_reason(store, caplog
     of = {"model": "fallen", "version": "1", "reason": "missing"}
     assert value_of("tfaas_fallbacks_total", **of) == 1
     assert "fallen falls back to TensorFlow: no model.onnx" in caplog.text
+
+
+def test_a_variant_that_cannot_be_served_is_counted_and_warned_of_once(store, caplog):
+    def open_plain(version):
+        opened = Opened(
+            FakeBackend(),
+            fallback_code="variant",
+            variant="fp32",
+            variant_reason="there is no model.int8.onnx",
+        )
+        return Model(open_bundle(version.path), version.number, opened, None)
+
+    publish(store, "plain")
+    ModelRegistry(store, open_plain, limit=2).get(ModelSpec("plain"))
+    of = {"model": "plain", "version": "1", "reason": "variant"}
+    assert value_of("tfaas_fallbacks_total", **of) == 1
+    (record,) = [r for r in caplog.records if r.levelname == "WARNING"]
+    assert "there is no model.int8.onnx" in record.getMessage()
+    assert "TensorFlow" not in record.getMessage()

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from bundle.errors import DomainError
+from exporter.options import Options
 from tests.trainer.examples import assert_refused, names_in, run_trainer, write_picture
 from trainer.formats import Arrays
 
@@ -264,7 +265,7 @@ def _fake_exporter(
     """An exporter that writes one word, or fails; remembers the folders."""
     folders: list[Path] = []
 
-    def export(folder: Path, *, verbose: bool = False) -> str:
+    def export(folder: Path, options: Options) -> str:
         folders.append(folder)
         if failure:
             raise failure

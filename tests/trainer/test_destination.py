@@ -57,6 +57,9 @@ def test_folder_is_made_or_replaced(tmp_path: Path, before: str) -> None:
         _bundle("old")(path)
         # What the exporter adds, and leaves if it is killed.
         (path / "parity.json").write_text("{}")
+        (path / "model.int8.onnx").write_text("quantized")
+        (path / "parity.int8.json").write_text("{}")
+        (path / ".model.fp16.onnx.c0ffee").write_text("half of it")
         (path / ".model.onnx.c0ffee").write_text("half of it")
     if before == "no parents":
         path = tmp_path / "a" / "b"

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper
@@ -12,6 +13,7 @@ from runtime.backends import BackendOptions
 from runtime.backends.onnx import CPU, CUDA, open_onnx
 from runtime.errors import BackendError, ProviderError
 from tests.examples import linear_onnx, serialize
+from tests.runtime.graphs import onnx_of
 
 HAS_CUDA = CUDA in onnxruntime.get_available_providers()
 
@@ -182,3 +184,35 @@ def test_nothing_is_kept_in_the_home_folder_to_be_sent_to_microsoft(path, tmp_pa
         check=True,
     )
     assert list(home.iterdir()) == []
+
+
+def nchw_onnx(path, names="pixels"):
+    """(n, 3, 2, 4) -> (n, 3): each channel's sum; its metadata says that it is NCHW."""
+    content = onnx_of(
+        [("ReduceSum", ["pixels", "axes"], ["sums"], {"keepdims": 0})],
+        [("pixels", TensorProto.FLOAT, ("n", 3, 2, 4))],
+        [("sums", TensorProto.FLOAT, ("n", 3))],
+        axes=np.array([2, 3], np.int64),
+    )
+    model = onnx.load_from_string(content)
+    helper.set_model_props(model, {"nchw_inputs": names})
+    path.write_bytes(model.SerializeToString())
+
+
+def test_a_model_of_nchw_pictures_takes_nhwc_as_requests_have_them(path):
+    nchw_onnx(path)
+    backend = open_onnx(path, BackendOptions(provider="cpu"))
+    (spec,) = backend.inputs
+    assert spec.shape == (None, 2, 4, 3)
+    pictures = np.zeros((2, 2, 4, 3), np.float32)
+    pictures[0, :, :, 1] = 1  # 2 x 4 pixels
+    pictures[1, 0, 3, 2] = 5
+    answer = backend.run({"pixels": pictures})["sums"]
+    assert answer.tolist() == [[0, 8, 0], [0, 0, 5]]
+
+
+@pytest.mark.parametrize("names", ["other", "sums", "pixels,other"])
+def test_metadata_of_an_input_that_is_not_there_is_refused(path, names):
+    nchw_onnx(path, names)
+    with pytest.raises(BackendError, match="'nchw_inputs' names what is no input"):
+        open_onnx(path, BackendOptions(provider="cpu"))

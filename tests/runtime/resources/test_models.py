@@ -17,7 +17,14 @@ from bundle.errors import StoreError
 from bundle.store import ModelStore
 from runtime.app import create_app, create_services
 from tests.bundle.making import read_files
-from tests.examples import linear_onnx, tar_of, write_bundle, write_parity
+from tests.examples import (
+    WEIGHTS,
+    linear_onnx,
+    tar_of,
+    write_bundle,
+    write_parity,
+    write_variant,
+)
 from tests.forms import form, png
 from tests.replies import error_of
 
@@ -71,10 +78,14 @@ def test_a_version_is_described(client, published, bundle):
         "backend": "onnxruntime",
         "device": "CPUExecutionProvider",
         "proved": True,
+        "conversion": "onnx (parity 0)",
         "sample": None,
         "inputs": [{"name": "pixels", "dtype": "float32", "shape": [None, 2, 2, 1]}],
         "outputs": [{"name": "scores", "dtype": "float32", "shape": [None, 3]}],
         "fallback_reason": "",
+        "variant": "fp32",
+        "variant_reason": "",
+        "variants": {},
         "error": None,
     }
     assert parity["passed"] is True
@@ -92,7 +103,8 @@ def test_a_version_that_is_not_in_memory_says_so(other):
     version = other.simulate_get("/models/linear/1").json
     assert version["loaded"] is False
     keys = ["backend", "device", "proved", "sample", "inputs", "outputs"]
-    assert [version[key] for key in [*keys, "fallback_reason", "error"]] == [None] * 8
+    keys += ["fallback_reason", "variant", "variant_reason", "error"]
+    assert [version[key] for key in keys] == [None] * 10
 
 
 def test_a_model_is_described_with_its_versions(client, published, bundle):
@@ -303,3 +315,29 @@ def test_a_file_that_cannot_be_read_is_the_servers_fault(
     monkeypatch.setattr("runtime.catalogue.pack", deny)
     reply = client.simulate_get("/models/linear/1/bundle")
     assert error_of(reply, 500) == "the store cannot be read: Permission denied"
+
+
+def test_the_variant_that_serves_is_shown_with_its_proof(client, bundle):
+    write_variant(bundle, "int8", linear_onnx(2 * WEIGHTS))
+    params = json.loads((bundle / "params.json").read_bytes())
+    (bundle / "params.json").write_text(json.dumps({**params, "variant": "int8"}))
+    client.simulate_post("/upload", body=tar_of(bundle))
+    (listed,) = client.simulate_get("/models").json
+    version = client.simulate_get("/models/linear/1").json
+    for shown in (listed, version):
+        assert (shown["variant"], shown["variant_reason"]) == ("int8", "")
+    digest = hashlib.sha256(linear_onnx(2 * WEIGHTS)).hexdigest()
+    assert version["variants"]["int8"]["sha256"] == digest
+    row = {"model": "linear", "values": [1, 2, 3, 4]}
+    assert client.simulate_post("/predict/json", json=row).json == [2, 4, 14]
+
+
+def test_a_version_says_why_it_is_not_the_variant_that_params_json_names(
+    client, published
+):
+    reply = client.simulate_post("/params", json={"name": "linear", "variant": "int8"})
+    assert reply.status_code == 200
+    version = client.simulate_get("/models/linear/2").json
+    assert (version["variant"], version["backend"]) == ("fp32", "onnxruntime")
+    assert version["variant_reason"].startswith("there is no model.int8.onnx")
+    assert version["fallback_reason"] == ""

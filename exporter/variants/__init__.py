@@ -1,0 +1,172 @@
+"""Variants of a proved model.onnx: smaller numbers, each with its own proof.
+
+One that is slower than model.onnx, or loses more than half a percentage point, is
+refused: it would be the worse model under the better name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bundle.errors import DomainError
+from bundle.folder import Sample
+from bundle.params import Params, Preprocess
+from bundle.parity import Parity
+from bundle.variants import Variant, onnx_file
+from exporter.draws import Ranges
+from exporter.errors import ExportError
+from exporter.options import Options
+from exporter.parity import HALF, prove
+from exporter.variants.calibration import (
+    Items,
+    batch_size,
+    drawn_items,
+    read_items,
+    sample_items,
+)
+from exporter.variants.fp16 import to_fp16
+from exporter.variants.int8 import to_int8
+from exporter.variants.trial import refusal_of, try_variant
+from runtime.backends import Backend, BackendOptions
+from runtime.backends.onnx import open_onnx
+
+# Items in one run of the calibration; it holds all that a run computes.
+CALIBRATION_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Made:
+    """A variant that was asked for.
+
+    Attributes:
+        variant: which.
+        path: its file, in the scratch folder; nothing there if it could not be made.
+        parity: its proof; None if it could not be made.
+        refusal: why it is not to be published; else empty.
+    """
+
+    variant: Variant
+    path: Path
+    parity: Parity | None = None
+    refusal: str = ""
+
+
+def make_variants(
+    fp32: Path,
+    reference: Backend,
+    options: Options,
+    sample: Sample | None,
+    params: Params | None,
+    scratch: Path,
+    saved_model: str = "",
+    ranges: Ranges | None = None,
+) -> list[Made]:
+    """Make the variants that are asked for, and try them.
+
+    Args:
+        fp32: a proved model.onnx.
+        reference: what it was proved against.
+        options: which variants, and what int8 is calibrated on.
+        sample: the bundle's labelled images, if it has some.
+        params: the bundle's; None of a SavedModel alone.
+        scratch: a folder to write into.
+        saved_model: the reference's digest, which the proofs bear.
+        ranges: see ``exporter.draws.draws``.
+
+    Returns:
+        One each, published or refused; a refusal is no error here.
+    """
+    how = params.preprocess if params else Preprocess()
+    output = params.output_node if params else ""
+    maker = _Maker(fp32, reference, options.calibration, sample, how, output, ranges)
+    return [maker.make(variant, scratch, saved_model) for variant in options.variants]
+
+
+@dataclass(frozen=True)
+class _Maker:
+    fp32: Path
+    reference: Backend
+    folder: Path | None
+    sample: Sample | None
+    how: Preprocess
+    output_node: str
+    ranges: Ranges | None
+
+    def make(self, variant: Variant, scratch: Path, saved_model: str) -> Made:
+        path = scratch / onnx_file(variant)
+        try:
+            calibration, items = self._items(variant)
+            path.write_bytes(self._convert(variant, calibration or items))
+            return self._prove(variant, path, calibration, items, saved_model)
+        # What was wrong with it is the variant's alone: model.onnx is proved.
+        except DomainError as ex:
+            return Made(variant, path, None, f"{path.name} was not made: {ex}")
+
+    def _items(self, variant: Variant) -> tuple[Items | None, Items]:
+        """What to calibrate on, of int8; and what to try it on."""
+        specs = self.reference.inputs
+        labelled = sample_items(specs, self.how, self.sample)
+        given = read_items(self.folder, specs, self.how) if self.folder else None
+        if variant == "fp16":
+            return None, labelled or given or drawn_items(specs, self.how, self.ranges)
+        if given:
+            calibration, others = given.part()
+            return (given, labelled) if labelled else (calibration, others)
+        if labelled:
+            return labelled.part()
+        raise ExportError(
+            "int8 needs real inputs to take its ranges from, and there is no"
+            " sample.npz; give --calibration FOLDER, of images, or of arrays by the"
+            " names of the inputs"
+        )
+
+    def _convert(self, variant: Variant, seen: Items) -> bytes:
+        size = batch_size(self.reference.inputs, CALIBRATION_BATCH)
+        make = to_fp16 if variant == "fp16" else to_int8
+        model = make(self.fp32, seen.batches(size))
+        try:
+            content: bytes = model.SerializeToString()
+        except ValueError as ex:  # protobuf ends at 2 GB
+            raise ExportError("it is larger than 2 GB") from ex
+        return content
+
+    def _prove(
+        self,
+        variant: Variant,
+        path: Path,
+        calibration: Items | None,
+        items: Items,
+        saved_model: str,
+    ) -> Made:
+        # fp16 is for CUDA, and int8 for the CPU; what CUDA makes of it is nothing.
+        backends = BackendOptions(provider="auto" if variant == "fp16" else "cpu")
+        candidate = open_onnx(path, backends)
+        parity = prove(
+            self.reference,
+            candidate,
+            path,
+            self.how,
+            self.sample,
+            saved_model,
+            self.ranges,
+            HALF,
+        )
+        names = [spec.name for spec in candidate.outputs]
+        trial = try_variant(
+            open_onnx(self.fp32, backends),
+            candidate,
+            items,
+            main_output=self.output_node if self.output_node in names else names[0],
+            for_cuda=variant == "fp16",
+            calibrated_on=calibration.what if calibration else "",
+        )
+        refusal = refusal_of(trial, path.name)
+        # Of int8 the trial decides: 8 bits are no 11, and still may answer right.
+        if variant == "fp16" and not parity.passed:
+            refusal = (
+                f"{path.name} answers otherwise than TensorFlow: largest difference"
+                f" {parity.max_abs_diff:.3g}"
+            )
+        parity = replace(parity, passed=not refusal, trial=trial)
+        return Made(variant, path, parity, refusal)

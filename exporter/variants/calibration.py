@@ -1,0 +1,223 @@
+"""What int8 is calibrated on, and what a variant is tried on.
+
+Not the same items where there are enough: ranges that fit just those that they were
+taken from would look better than they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.decode import decode_image
+from bundle.errors import ImageError, ShapeError
+from bundle.folder import Sample
+from bundle.params import Preprocess
+from bundle.preprocess import preprocess
+from exporter.draws import ITEMS, Batch, Ranges, draws
+from exporter.errors import ExportError
+from runtime.backends import TensorSpec, check_inputs
+
+# Ranges settle within some hundreds; 256 pictures of 224 x 224 in colour are 150 MB.
+MAX_ITEMS = 256
+# Of fewer, a part would be too few for either purpose, and all serve both.
+MIN_PARTED = 30
+# One in so many is calibrated on, and the others are for the trial.
+PARTS = 3
+_RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class Items:
+    """Real inputs of a model.
+
+    Attributes:
+        inputs: ``(N, …)`` by name, as the model takes them.
+        labels: ``(N,)`` the right classes; None if they are not known.
+        what: they are, for people.
+    """
+
+    inputs: Batch
+    labels: NDArray[np.int64] | None
+    what: str
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def part(self) -> tuple[Items, Items]:
+        """Items to calibrate on, and others for the trial; all twice if they are few.
+
+        Every class goes into both, if its labels are known.
+        """
+        if len(self) < MIN_PARTED:
+            return self, self
+        order = np.arange(len(self))
+        if self.labels is not None:
+            order = np.argsort(self.labels, kind="stable")
+        is_first = np.arange(len(self)) % PARTS == 0
+        return self._take(order[is_first]), self._take(order[~is_first])
+
+    def batches(self, size: int) -> list[Batch]:
+        """Every item at least once, in whole batches only."""
+        rows = np.arange(-(-len(self) // size) * size) % len(self)
+        return [self._take(chunk).inputs for chunk in rows.reshape(-1, size)]
+
+    def _take(self, rows: NDArray[np.intp]) -> Items:
+        return Items(
+            {name: array[rows] for name, array in self.inputs.items()},
+            None if self.labels is None else self.labels[rows],
+            f"{len(rows)} of {self.what}",
+        )
+
+
+def batch_size(specs: tuple[TensorSpec, ...], wanted: int) -> int:
+    """What is wanted; of a model with a fixed batch, that one."""
+    fixed = [spec.shape[0] for spec in specs if spec.shape and spec.shape[0]]
+    return min(fixed, default=wanted)
+
+
+def drawn_items(
+    specs: tuple[TensorSpec, ...],
+    how: Preprocess,
+    ranges: Ranges | None,
+) -> Items:
+    """Random inputs, for a model of which there are no real ones.
+
+    Raises:
+        ExportError: an input has no batch axis.
+    """
+    if not all(spec.shape for spec in specs):
+        raise ExportError("an input of it has no batch axis, and so it cannot be tried")
+    (random,) = [
+        kind for kind in draws(specs, how, None, ranges) if kind.name == _RANDOM
+    ]
+    batches = list(random.batches(batch_size(specs, ITEMS)))
+    inputs = {
+        spec.name: np.concatenate([batch[spec.name] for batch in batches])
+        for spec in specs
+    }
+    return Items(inputs, None, "random inputs")
+
+
+def sample_items(
+    specs: tuple[TensorSpec, ...], how: Preprocess, sample: Sample | None
+) -> Items | None:
+    """The bundle's own labelled images, as the model takes them; None of other models.
+
+    Raises:
+        ShapeError: they are not of this model.
+    """
+    if sample is None or not _takes_images(specs):
+        return None
+    inputs = _from_images(specs[0], how, list(sample.images))
+    return Items(inputs, sample.labels, f"the {len(sample.images)} of sample.npz")
+
+
+def read_items(folder: Path, specs: tuple[TensorSpec, ...], how: Preprocess) -> Items:
+    """Read a folder of images or of arrays; no more than ``MAX_ITEMS``, evenly chosen.
+
+    Images lie in it or in subfolders, and go through the service's decoder and
+    preprocessing; what is no image is passed over. Arrays are ``(N, …)``, in ``.npz``
+    files with one array an input, or ``<input>.npy`` each.
+
+    Raises:
+        ExportError: it holds neither, or they are not of this model.
+    """
+    try:
+        arrays = _read_arrays(folder, specs)
+        if arrays is not None:
+            return arrays
+        if _takes_images(specs):
+            return _read_images(folder, specs[0], how)
+    except (OSError, ValueError) as ex:
+        raise ExportError(f"{folder} cannot be read: {ex}") from ex
+    except ShapeError as ex:
+        raise ExportError(f"{folder} does not fit the model: {ex}") from ex
+    names = ", ".join(spec.name for spec in specs)
+    raise ExportError(
+        f"{folder} has no .npz or .npy file, and the model takes no images; put"
+        f" arrays there, one each of {names}"
+    )
+
+
+def _takes_images(specs: tuple[TensorSpec, ...]) -> bool:
+    if len(specs) != 1 or len(specs[0].shape) != 4:
+        return False
+    return specs[0].shape[3] in (1, 3) and specs[0].dtype.kind in "fiu"
+
+
+def _read_images(folder: Path, spec: TensorSpec, how: Preprocess) -> Items:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    channels = spec.shape[3]
+    assert channels is not None  # _takes_images has looked
+    images = []
+    for path in _evenly(paths):
+        try:
+            images.append(decode_image(path.read_bytes(), channels))
+        except ImageError:
+            continue
+    if not images:
+        raise ExportError(f"{folder} holds no image that can be read")
+    inputs = _from_images(spec, how, images)
+    return Items(inputs, None, f"the {len(images)} images of {folder.name}")
+
+
+def _from_images(
+    spec: TensorSpec, how: Preprocess, images: list[NDArray[np.uint8]]
+) -> Batch:
+    _, height, width, channels = spec.shape
+    shape = (height, width, channels)
+    items = [preprocess(image, how, shape, spec.dtype) for image in images]
+    if len({item.shape for item in items}) > 1:
+        raise ShapeError(
+            "its images have several sizes, and the model takes any; set"
+            " 'preprocess.size' in params.json, or give images of one size"
+        )
+    return {spec.name: np.stack(items)}
+
+
+def _read_arrays(folder: Path, specs: tuple[TensorSpec, ...]) -> Items | None:
+    paths = sorted([*folder.glob("*.npz"), *folder.glob("*.npy")])
+    if not paths:
+        return None
+    parts: dict[str, list[NDArray[Any]]] = {}
+    for path in paths:
+        for name, array in _load(path).items():
+            parts.setdefault(name, []).append(array)
+    dtypes = {spec.name: spec.dtype for spec in specs}
+    inputs = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    for name, array in inputs.items():
+        # float64 is what numpy makes of anything; a fraction never becomes an index.
+        if name in dtypes and np.can_cast(array.dtype, dtypes[name], "same_kind"):
+            inputs[name] = array.astype(dtypes[name])
+    free = tuple(TensorSpec(s.name, s.dtype, (None, *s.shape[1:])) for s in specs)
+    check_inputs(free, inputs)
+    lengths = {name: len(array) for name, array in inputs.items()}
+    if len(set(lengths.values())) > 1:
+        raise ShapeError(f"its arrays have several lengths: {lengths}")
+    rows = _evenly(list(range(len(next(iter(inputs.values()))))))
+    inputs = {name: array[rows] for name, array in inputs.items()}
+    return Items(inputs, None, f"the {len(rows)} rows of {folder.name}")
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {path.stem: loaded}
+        with loaded:
+            return dict(loaded)
+    # zipfile, its kinds of compression and numpy raise whatever a damaged file makes
+    # them trip over.
+    except Exception as ex:
+        raise ExportError(f"{path} holds no arrays that can be read") from ex
+
+
+def _evenly(things: list[Any]) -> list[Any]:
+    if len(things) <= MAX_ITEMS:
+        return things
+    return [things[i] for i in np.linspace(0, len(things) - 1, MAX_ITEMS).astype(int)]

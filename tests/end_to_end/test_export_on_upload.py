@@ -1,0 +1,266 @@
+"""Uploads without ONNX, converted beside the requests that TensorFlow answers."""
+
+import json
+import re
+import signal
+import threading
+from contextlib import contextmanager
+
+import httpx
+import psutil
+import pytest
+
+from bundle.store import ModelStore
+from tests.end_to_end.conftest import PATIENCE, RUNTIME, WAITRESS, serving
+from tests.examples import tar_of
+from tests.frozen import ANSWER, ROW, frozen, rows, write_frozen_bundle
+
+pytestmark = pytest.mark.tensorflow
+
+COMMANDS = {"waitress": WAITRESS, "workers": f"{RUNTIME} --workers 2"}
+ON = "env TFAAS_EXPORT_ON_UPLOAD=auto"
+ASKED = {"keys": [], "values": ROW[0].tolist(), "model": "frozen"}
+
+
+def texts(v1):
+    """(None, 4) -> (None, 4) of texts, which ONNX's converter does not know."""
+    x = v1.placeholder(v1.float32, [None, 4], name="x")
+    lengths = v1.strings.length(v1.strings.as_string(x))
+    v1.cast(lengths, v1.float32, name="scores")
+
+
+@pytest.fixture(scope="module")
+def graphs():
+    return {"rows": frozen(rows), "texts": frozen(texts)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    # verbose: waitress tells its address to those who want to hear it.
+    (tmp_path / "config.json").write_text(json.dumps({"verbose": 1}))
+    return tmp_path
+
+
+@pytest.fixture(params=COMMANDS)
+def command(request):
+    return f"{ON} {COMMANDS[request.param]}"
+
+
+def archive_of(folder, graph):
+    return tar_of(write_frozen_bundle(folder / "upload", graph), "frozen")
+
+
+class Client:
+    """Asks a server, each time on a connection of its own."""
+
+    def __init__(self, url):
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(base_url=url, limits=limits, timeout=PATIENCE)
+
+    def upload(self, archive):
+        reply = self.client.post("/upload", content=archive)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    def predict(self):
+        return self.client.post("/predict/json", json=ASKED)
+
+    def backend(self):
+        reply = self.predict()
+        assert (reply.status_code, reply.json()) == (200, ANSWER[0]), reply.text
+        return reply.headers["X-Model-Backend"]
+
+    def state(self, number=1):
+        version = self.client.get(f"/models/frozen/{number}").json()
+        return version["conversion"]
+
+    def settled(self, number=1):
+        """The version's state once nobody is at it; and all those before."""
+        states = []
+        for _ in range(10 * PATIENCE):
+            state = self.state(number)
+            if state not in states:
+                states.append(state)
+            if state not in ("converting", "tensorflow: it is not converted yet"):
+                return state, states
+            threading.Event().wait(0.1)
+        raise AssertionError(states)
+
+    def counted(self):
+        """Conversions, by their outcome."""
+        text = self.client.get("/metrics").text
+        line = r'tfaas_conversions_total{model="frozen",outcome="(\w+)"} (\S+)'
+        return {outcome: float(count) for outcome, count in re.findall(line, text)}
+
+    def ended(self, count=1):
+        """The outcomes of so many; the exporter ends after model.onnx is there."""
+        for _ in range(10 * PATIENCE):
+            if sum((counted := self.counted()).values()) >= count:
+                return counted
+            threading.Event().wait(0.1)
+        raise AssertionError(counted)
+
+
+@contextmanager
+def hammering(client):
+    """Clients that ask all the time; what was not a right answer, and who answered."""
+    wrong, backends, end = [], [], threading.Event()
+
+    def ask():
+        while not end.is_set():
+            reply = client.predict()
+            backends.append(reply.headers.get("X-Model-Backend"))
+            if (reply.status_code, reply.json()) != (200, ANSWER[0]):
+                wrong.append(reply.text)
+
+    def guarded():
+        try:
+            ask()
+        except Exception as ex:  # a connection that was cut
+            wrong.append(repr(ex))
+
+    threads = [threading.Thread(target=guarded) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield wrong, backends
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join(PATIENCE)
+
+
+def test_the_service_changes_over_and_drops_no_request(folder, graphs, command):
+    with serving(command, folder) as server:
+        client = Client(server.url)
+        uploaded = client.upload(archive_of(folder, graphs["rows"]))
+        assert uploaded["backend"] == "tensorflow/cpu", "at once"
+        with hammering(client) as (wrong, backends):
+            state, states = client.settled()
+            assert "converting" in states
+            assert re.fullmatch(r"onnx \(parity (0|\d(\.\d)?e-\d+)\)", state)
+            # Each process changes over on its next request.
+            asked = len(backends)
+            while len(backends) < asked + 200 and not wrong:
+                client.backend()
+        assert wrong == []
+        assert set(backends) == {
+            "tensorflow/cpu",
+            "onnxruntime/CPUExecutionProvider",
+        }
+        last = {client.backend() for _ in range(20)}
+        assert last == {"onnxruntime/CPUExecutionProvider"}
+        assert client.ended() == {"converted": 1}
+        parity = client.client.get("/models/frozen/1").json()["parity"]
+        assert parity["passed"] is True
+    log = (folder / "server.log").read_text()
+    assert log.count("converting frozen version 1") == 1
+
+
+def test_what_cannot_be_converted_stays_with_tensorflow(folder, graphs, command):
+    with serving(command, folder) as server:
+        client = Client(server.url)
+        client.upload(archive_of(folder, graphs["texts"]))
+        state, _ = client.settled()
+        assert re.match("tensorflow: .*(AsString|StringLength)", state)
+        assert str(folder) not in state
+        assert client.predict().headers["X-Model-Backend"] == "tensorflow/cpu"
+        assert client.ended() == {"refused": 1}
+    # And it is remembered: the next service does not begin.
+    with serving(command, folder) as server:
+        assert Client(server.url).state() == state
+        assert Client(server.url).client.get("/livez").status_code == 200
+    assert (folder / "server.log").read_text().count("converting frozen") == 1
+
+
+def children_at_work(folder):
+    """The processes that convert something in this folder, wherever they hang."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = process.cmdline()
+        except psutil.Error:
+            continue
+        if "exporter" in line and any(str(folder) in part for part in line):
+            found.append(process)
+    return found
+
+
+def begun(client, folder):
+    for _ in range(10 * PATIENCE):
+        if client.state() == "converting" and (found := children_at_work(folder)):
+            return found
+        threading.Event().wait(0.1)
+    raise AssertionError("it never began")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_service_that_ends_leaves_none_at_work_and_the_next_goes_on(
+    folder, graphs, command, number
+):
+    with serving(command, folder) as server:
+        client = Client(server.url)
+        client.upload(archive_of(folder, graphs["rows"]))
+        found = begun(client, folder)
+        server.process.send_signal(number)
+        server.process.wait(PATIENCE)
+        _, alive = psutil.wait_procs(found, PATIENCE)
+        assert alive == []
+    assert [p.name for p in (folder / "models" / "frozen" / "1").glob("model.*")] == []
+    with serving(command, folder) as server:
+        state, _ = Client(server.url).settled()
+        assert state.startswith("onnx (parity ")
+
+
+def test_two_services_convert_what_both_were_given_once(folder, graphs):
+    command = f"{ON} {WAITRESS}"
+    with serving(command, folder) as one, serving(command, folder) as two:
+        first, second = Client(one.url), Client(two.url)
+        first.upload(archive_of(folder, graphs["rows"]))
+        second.upload(archive_of(folder, graphs["rows"]))
+        for client in (first, second):
+            for number in (1, 2):
+                assert client.settled(number)[0].startswith("onnx (parity ")
+            assert client.backend() == "onnxruntime/CPUExecutionProvider"
+        counts = [client.counted().get("converted", 0) for client in (first, second)]
+        assert sum(counts) <= 2
+        logs = (folder / "server.log").read_text()
+        for number in (1, 2):
+            assert logs.count(f"converting frozen version {number}") == 1
+
+
+def test_one_that_takes_too_long_is_killed(folder, graphs):
+    with serving(f"{ON} TFAAS_EXPORT_SECONDS=1 {WAITRESS}", folder) as server:
+        client = Client(server.url)
+        client.upload(archive_of(folder, graphs["rows"]))
+        state, _ = client.settled()
+        assert "longer than 1 s (config.json's 'exportSeconds')" in state
+        assert client.backend() == "tensorflow/cpu"
+        assert children_at_work(folder) == []
+        assert client.ended() == {"too_slow": 1}
+
+
+def test_one_that_is_deleted_meanwhile_leaves_nothing(folder, graphs, command):
+    with serving(command, folder) as server:
+        client = Client(server.url)
+        client.upload(archive_of(folder, graphs["rows"]))
+        found = begun(client, folder)
+        assert client.client.delete("/models/frozen/1").status_code == 200
+        _, alive = psutil.wait_procs(found, PATIENCE)
+        assert alive == []
+        # The number is used again, and it is another's turn.
+        assert client.upload(archive_of(folder, graphs["rows"]))["version"] == 1
+        assert client.settled()[0].startswith("onnx (parity ")
+    assert ModelStore(folder / "models").names() == ["frozen"]
+
+
+def test_where_it_is_off_nothing_is_converted(folder, graphs):
+    command = f"env TFAAS_EXPORT_ON_UPLOAD=off {WAITRESS}"
+    with serving(command, folder) as server:
+        client = Client(server.url)
+        client.upload(archive_of(folder, graphs["rows"]))
+        state = client.state()
+        assert state == "tensorflow: there is no model.onnx; make it with: exporter" + (
+            " convert"
+        )
+        assert children_at_work(folder) == []

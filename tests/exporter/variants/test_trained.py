@@ -1,0 +1,97 @@
+"""A network that is trained for a moment, and its variants."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import trainer
+from bundle.folder import open_bundle
+from bundle.parity import read_parity
+from exporter.errors import VariantRefused
+from exporter.export import export
+from exporter.options import Options
+from runtime.backends import BackendOptions, open_backend
+from tests.examples import write_bundle
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    with np.load(Path(trainer.__file__).parent / "data" / "mnist.npz") as arrays:
+        return dict(arrays)
+
+
+def pixels(images):
+    return images[..., np.newaxis]
+
+
+@pytest.fixture(params=[4, 32], ids=["narrow", "wide"])
+def folder(request, keras, mnist, saved_model):
+    """A bundle of a CNN of so many filters, with 300 test images as its sample."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1), name="input_1"),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(request.param, 3, activation="relu"),
+            layers.Conv2D(request.param, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(
+        pixels(mnist["x_train"][:4000]), mnist["y_train"][:4000], verbose=0, epochs=2
+    )
+    folder = saved_model(model)
+    write_bundle(folder, name="digits", proved=False, labels=tuple("0123456789"))
+    (folder / "model.onnx").unlink()
+    images, labels = pixels(mnist["x_test"][:300]), mnist["y_test"][:300]
+    np.savez(folder / "sample.npz", images=images, labels=labels)
+    return folder
+
+
+def accuracy(folder, mnist, variant):
+    """On test images that the exporter has not seen."""
+    options = BackendOptions(provider="cpu", variant=variant)
+    opened = open_backend(open_bundle(folder), options)
+    assert opened.variant == variant
+    images, labels = pixels(mnist["x_test"][300:2300]), mnist["y_test"][300:2300]
+    batch = {opened.backend.inputs[0].name: images.astype(np.float32)}
+    (scores,) = opened.backend.run(batch).values()
+    return (scores.argmax(axis=1) == labels).mean()
+
+
+def test_int8_is_published_or_refused_as_its_numbers_say(folder, mnist):
+    refusal = ""
+    try:
+        export(folder, Options(int8=True))
+    except VariantRefused as ex:
+        refusal = str(ex)
+    fp32 = accuracy(folder, mnist, "fp32")
+    assert fp32 > 0.8
+    parity = read_parity(folder, "int8")
+    if refusal:
+        assert "is slower than fp32 here" in refusal or "loses" in refusal
+        assert parity is None
+        assert not (folder / "model.int8.onnx").exists()
+        return
+    trial = parity.trial
+    assert (parity.passed, trial.items) == (True, 200)
+    assert all(by["variant"] <= by["fp32"] for by in trial.milliseconds.values())
+    # Within 0.5 points on the sample; on 2,000 others chance adds at most as much.
+    assert fp32 - accuracy(folder, mnist, "int8") < 0.01
+
+
+def test_fp16_answers_as_fp32_does(folder, mnist):
+    export(folder, Options(fp16=True))
+    proof = json.loads((folder / "parity.fp16.json").read_bytes())
+    assert proof["passed"] is True
+    assert proof["max_abs_diff"] < 1e-2
+    assert (
+        abs(accuracy(folder, mnist, "fp32") - accuracy(folder, mnist, "fp16")) < 0.002
+    )

@@ -1,0 +1,185 @@
+"""The guard, over real processes: each tells by a line that it is at work."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from runtime import guard
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 30
+MUCH = 1 << 40
+
+pytestmark = pytest.mark.slow
+
+# Starts another process that would outlive it, in a session of its own, and says so.
+PARENT = """
+import subprocess, sys, time
+child = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+one = subprocess.Popen(child, stdout=subprocess.PIPE, start_new_session=True)
+one.stdout.readline()
+print(one.pid, flush=True)
+"""
+SLEEPS = f"{PARENT}\ntime.sleep(600)"
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch):
+    """A guard that is killed leaves its temporary folder."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+
+@contextmanager
+def guarded(script, *, seconds=600, max_bytes=MUCH, **more):
+    limits = [str(seconds), str(max_bytes)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "runtime.guard", *limits, sys.executable, "-c", script],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        **more,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def code_of(script, **limits):
+    with guarded(script, **limits) as process:
+        return process.wait(PATIENCE)
+
+
+def is_gone(pid):
+    try:
+        psutil.Process(pid).wait(PATIENCE)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.TimeoutExpired:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("", 0),
+        ("raise SystemExit(2)", 2),
+        ("import os; os.abort()", 128 + signal.SIGABRT),
+        ("import os; os.kill(os.getpid(), 9)", 128 + signal.SIGKILL),
+    ],
+)
+def test_it_exits_as_the_command_does(script, code):
+    assert code_of(script) == code
+
+
+def test_what_takes_too_long_is_killed_with_all_that_it_started():
+    with guarded(SLEEPS, seconds=3) as process:
+        grandchild = int(process.stdout.readline())
+        assert process.wait(PATIENCE) == guard.TOO_SLOW
+        assert is_gone(grandchild)
+
+
+def test_what_takes_too_much_memory_is_killed():
+    script = "a = []\nwhile True: a.append(b'x' * (1 << 20))"
+    assert code_of(script, max_bytes=200 << 20) == guard.TOO_LARGE
+
+
+def test_the_memory_of_all_its_processes_counts():
+    eats = "a = b'x' * (120 << 20); import time; time.sleep(600)"
+    script = f"""
+import subprocess, sys, time
+both = [subprocess.Popen([sys.executable, "-c", {eats!r}]) for _ in range(2)]
+time.sleep(600)
+"""
+    assert code_of(script, max_bytes=200 << 20) == guard.TOO_LARGE
+
+
+def test_what_nobody_wants_any_more_is_killed_with_all_that_it_started():
+    with guarded(SLEEPS) as process:
+        grandchild = int(process.stdout.readline())
+        process.stdin.close()
+        assert process.wait(PATIENCE) == guard.UNWANTED
+        assert is_gone(grandchild)
+
+
+def test_what_a_command_leaves_behind_ends_with_it():
+    with guarded(PARENT) as process:
+        left = int(process.stdout.readline())
+        assert process.wait(PATIENCE) == 0
+        assert is_gone(left)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
+def test_a_guard_that_is_killed_takes_the_command_with_it():
+    script = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    with guarded(script) as process:
+        command = int(process.stdout.readline())
+        process.kill()
+        assert is_gone(command)
+
+
+def test_sigterm_ends_both():
+    script = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    with guarded(script) as process:
+        command = int(process.stdout.readline())
+        process.terminate()
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+        assert is_gone(command)
+
+
+def told(script, **more):
+    with guarded(script, **more) as process:
+        return process.stdout.read().split()
+
+
+def test_the_command_goes_last_and_has_no_terminal():
+    script = """
+import os, psutil
+print(os.nice(0), int(psutil.Process().ionice().ioclass), os.getsid(0) == os.getpid())
+"""
+    assert told(script) == ["19", "3", "True"]
+
+
+def test_signals_that_the_service_holds_back_reach_the_command():
+    script = """
+import signal
+print(len(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+print(signal.getsignal(signal.SIGHUP) == signal.SIG_DFL)
+"""
+
+    def hold_back():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM])
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    assert told(script, preexec_fn=hold_back) == ["0", "True"]
+
+
+def test_nothing_temporary_is_left_of_what_was_killed(tmp_path):
+    script = """
+import tempfile, time
+print(tempfile.NamedTemporaryFile(delete=False).name, flush=True)
+time.sleep(600)
+"""
+    with guarded(script) as process:
+        left = Path(process.stdout.readline().strip())
+        assert left.exists()
+        assert left.parent.parent == tmp_path
+        process.stdin.close()
+        process.wait(PATIENCE)
+        assert not left.parent.exists()
+
+
+def test_the_command_inherits_no_files():
+    script = "import os; print(*sorted(os.listdir('/proc/self/fd'), key=int))"
+    with tempfile.TemporaryFile() as held:
+        # 3 is that of the listing itself.
+        fds = [held.fileno()]
+        assert told(script, pass_fds=fds) == ["0", "1", "2", "3"]
