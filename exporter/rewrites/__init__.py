@@ -5,7 +5,46 @@ two kinds, see ``registry``: lowerings, by operators of TensorFlow, and handlers
 operators of ONNX.
 """
 
-from exporter.rewrites import erfc, table
-from exporter.rewrites.registry import HANDLERS, LOWERINGS
+from exporter.rewrites import (
+    arctangent,
+    bits,
+    broadcast,
+    cross,
+    cumulative_product,
+    erfc,
+    fourier,
+    logarithm,
+    pair,
+    ranking,
+    remainder,
+    segments,
+    select,
+    shape,
+    special,
+    table,
+    update_slice,
+)
+from exporter.rewrites.registry import COMPLEX, HANDLERS, LOWERINGS
 
-__all__ = ["HANDLERS", "LOWERINGS", "erfc", "table"]
+__all__ = [
+    "COMPLEX",
+    "HANDLERS",
+    "LOWERINGS",
+    "arctangent",
+    "bits",
+    "broadcast",
+    "cross",
+    "cumulative_product",
+    "erfc",
+    "fourier",
+    "logarithm",
+    "pair",
+    "ranking",
+    "remainder",
+    "segments",
+    "select",
+    "shape",
+    "special",
+    "table",
+    "update_slice",
+]

@@ -1,0 +1,41 @@
+"""``Cumprod``: ONNX has the cumulative sum alone."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from exporter.rewrites.registry import lowering
+
+
+@lowering("Cumprod")
+def lower_cumprod(
+    operation: tf.Operation, x: tf.Tensor, axis: tf.Tensor
+) -> tf.Tensor | None:
+    """Products of prefixes that double in length: log2(N) steps.
+
+    Of an axis with a free length as many as int32 can count.
+    """
+    at = tf.get_static_value(axis)
+    if at is None or x.shape.rank is None:
+        return None
+    at = int(at) % x.shape.rank
+    if operation.get_attr("reverse"):
+        x = tf.reverse(x, [at])
+    length = tf.shape(x)[at]
+    if operation.get_attr("exclusive"):
+        x = _moved(x, at, tf.minimum(1, length), length)
+    shift = 1
+    while shift < (x.shape[at] or 2**31):
+        x = x * _moved(x, at, tf.minimum(shift, length), length)
+        shift *= 2
+    return tf.reverse(x, [at]) if operation.get_attr("reverse") else x
+
+
+def _moved(x: tf.Tensor, axis: int, by: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
+    """Each number ``by`` places on, ones before."""
+    rank = x.shape.rank
+    size = tf.tensor_scatter_nd_update(tf.shape(x), [[axis]], [length - by])
+    kept = tf.slice(x, [0] * rank, size)
+    before = tf.one_hot(axis, rank, on_value=by, off_value=0, dtype=tf.int32)
+    around = tf.stack([before, tf.zeros_like(before)], axis=1)
+    return tf.pad(kept, around, constant_values=tf.constant(1, x.dtype))
