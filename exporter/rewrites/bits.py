@@ -117,21 +117,3 @@ def _write(bits: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     value = tf.where(tf.equal(exponent, last), special, value)
     value = tf.where(bits >= (1 << (layout.width - 1)), -value, value)
     return tf.cast(value, dtype)
-
-
-@lowering("NextAfter")
-def lower_next(
-    operation: tf.Operation, x: tf.Tensor, to: tf.Tensor
-) -> tf.Tensor | None:
-    """The nearest other number on the way: a bit more, or less."""
-    if x.dtype != tf.float32:
-        return None
-    bits = tf.bitcast(x, tf.int32)
-    # Away from 0 the bits grow, whatever the sign.
-    is_away = tf.equal(to > x, x > 0)
-    moved = tf.bitcast(bits + tf.where(is_away, 1, -1), x.dtype)
-    least = tf.constant(np.finfo(np.float32).smallest_subnormal, x.dtype)
-    moved = tf.where(tf.equal(x, 0), tf.where(to > x, least, -least), moved)
-    found = tf.where(tf.equal(x, to), to, moved)
-    is_nan = tf.logical_or(tf.math.is_nan(x), tf.math.is_nan(to))
-    return tf.where(is_nan, x + to, found)

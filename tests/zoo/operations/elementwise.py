@@ -35,6 +35,15 @@ def _rounded(op, x, y):
     return op(ops.round(x), ops.round(y))
 
 
+def _divided(op, x, y):
+    return op(x, ops.where(y == 0, 3, y))
+
+
+def _known(op, *tensors):
+    """With no free axis, which Keras does not take here: the first item alone."""
+    return op(*(tensor[0] for tensor in tensors))
+
+
 def _one(name_free=None, *, whole=True, long=False):
     recipes = [on(name_free or X)]
     if whole:
@@ -81,7 +90,7 @@ RECIPES: dict[str, list[Recipe]] = {
     "bitwise_and": _bits(),
     "bitwise_invert": [on(WHOLE), on(BYTES, note="uint8")],
     "bitwise_left_shift": [on(WHOLE, SHIFT)],
-    "bitwise_not": [on(WHOLE), on(FLAG, note="bool")],
+    "bitwise_not": [on(WHOLE)],
     "bitwise_or": _bits(),
     "bitwise_right_shift": [on(WHOLE, SHIFT)],
     "bitwise_xor": _bits(),
@@ -114,11 +123,11 @@ RECIPES: dict[str, list[Recipe]] = {
     "expm1": [*_one(), on(Takes((4,), -1e-3, 1e-3), note="near 0")],
     "fabs": _one(),
     "floor": _one(),
-    "floor_divide": [on(X, POSITIVE), on(WHOLE, COUNTS, note="int32")],
+    "floor_divide": [on(X, POSITIVE), by(_divided, WHOLE, WHOLE, note="int32")],
     "fmax": [by(lambda op, x, y: op(_with_gaps(x), y), X, X)],
     "fmin": [by(lambda op, x, y: op(_with_gaps(x), y), X, X)],
-    "fmod": [on(X, POSITIVE), on(WHOLE, COUNTS, note="int32")],
-    "gcd": [on(WHOLE, WHOLE), on(LONG, LONG, note="int64")],
+    "fmod": [on(X, POSITIVE), by(_divided, WHOLE, WHOLE, note="int32")],
+    "gcd": [by(_known, WHOLE, WHOLE), by(_known, LONG, LONG, note="int64")],
     "greater": _compared(),
     "greater_equal": _compared(),
     "heaviside": [by(_rounded, X, X)],
@@ -126,13 +135,13 @@ RECIPES: dict[str, list[Recipe]] = {
     "i0": [on(X), on(Takes((4,), -20.0, 20.0), note="far")],
     "imag": _one(),
     "isclose": [by(_rounded, X, X), by(_rounded, X, X, note="of NaN")],
-    "isfinite": [by(_gaps, X), on(WHOLE, note="int32")],
-    "isinf": [by(_gaps, X), on(WHOLE, note="int32")],
-    "isnan": [by(_gaps, X), on(WHOLE, note="int32")],
+    "isfinite": [by(_gaps, X), by(_known, WHOLE, note="int32")],
+    "isinf": [by(_gaps, X), by(_known, WHOLE, note="int32")],
+    "isnan": [by(_gaps, X), by(_known, WHOLE, note="int32")],
     "isneginf": [by(_gaps, X)],
     "isposinf": [by(_gaps, X)],
     "isreal": [by(_gaps, X)],
-    "lcm": [on(WHOLE, WHOLE), on(LONG, LONG, note="int64")],
+    "lcm": [by(_known, WHOLE, WHOLE), by(_known, LONG, LONG, note="int64")],
     "ldexp": [on(X, SHIFT)],
     "left_shift": [on(WHOLE, SHIFT)],
     "less": _compared(),
@@ -149,7 +158,7 @@ RECIPES: dict[str, list[Recipe]] = {
     "logical_xor": [on(FLAG, FLAG), by(_rounded, X, X, note="float32")],
     "maximum": _two(long=True),
     "minimum": _two(long=True),
-    "mod": [on(X, POSITIVE), on(WHOLE, COUNTS, note="int32")],
+    "mod": [on(X, POSITIVE), by(_divided, WHOLE, WHOLE, note="int32")],
     "multiply": _two(long=True),
     "nan_to_num": [by(_gaps, X), by(lambda op, x: op(_with_gaps(x), 1.0, 2.0, 3.0), X, note="told")],
     "negative": _one(long=True),

@@ -9,6 +9,7 @@ from tests.zoo.operations.recipe import Recipe, Takes, by, on
 X = Takes((3, 4))
 ROW = Takes((6,))
 ODD = Takes((5,))
+ROW_OF_4 = Takes((4,))
 WHOLE = Takes((3, 4), -9, 9, "int32")
 LONG = Takes((3, 4), -9, 9, "int64")
 COUNTS = Takes((3, 4), 1, 4, "int32")
@@ -52,7 +53,7 @@ RECIPES: dict[str, list[Recipe]] = {
     "any": [on(FLAG, axis=-1), on(FLAG, note="all"), on(WHOLE, axis=-1, note="int32")],
     "argmax": [on(X, axis=-1), on(X, note="all"), on(X, axis=1, keepdims=True, note="keepdims"), on(WHOLE, axis=-1, note="int32")],
     "argmin": [on(X, axis=-1), on(X, note="all"), on(X, axis=1, keepdims=True, note="keepdims"), on(WHOLE, axis=-1, note="int32")],
-    "average": [on(X, axis=-1), by(lambda op, x: op(x, axis=-1, weights=[1.0, 2.0, 3.0, 4.0]), X, note="weights"), on(X, note="all")],
+    "average": [on(X, axis=-1), by(lambda op, x: op(x, axis=-1, weights=ops.convert_to_tensor([1.0, 2.0, 3.0, 4.0])), ROW_OF_4, note="weights"), on(X, note="all")],
     "corrcoef": [by(lambda op, x: op(ops.mean(x, axis=0) + ops.sin(ops.reshape(ops.arange(12.0), (3, 4)))), X)],
     "count_nonzero": [by(lambda op, x: op(ops.round(x), axis=-1), X), on(WHOLE, axis=1, note="int32"), on(FLAG, note="all")],
     "cumprod": [on(X, axis=1), on(X, note="flat"), on(COUNTS, axis=1, note="int32")],
