@@ -23,9 +23,11 @@ from exporter.rewrites import (
     remainder,
     segments,
     select,
-    shape,
+    singular_values,
     special,
+    strided_slice,
     table,
+    unique,
     update_slice,
 )
 from exporter.rewrites.registry import COMPLEX, HANDLERS, LOWERINGS
@@ -51,8 +53,10 @@ __all__ = [
     "remainder",
     "segments",
     "select",
-    "shape",
+    "singular_values",
     "special",
+    "strided_slice",
     "table",
+    "unique",
     "update_slice",
 ]

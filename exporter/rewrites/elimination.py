@@ -45,7 +45,7 @@ def _factored(a: tf.Tensor, side: int) -> _Factors:
     for k in range(side):
         size = tf.where(rows >= k, tf.abs(a[..., k]), -tf.ones_like(a[..., k]))
         best = tf.argmax(size, axis=-1, output_type=tf.int32)
-        is_best, is_this = tf.equal(rows, best[..., tf.newaxis]), rows == k
+        is_best, is_this = tf.equal(rows, tf.expand_dims(best, -1)), rows == k
         chosen = tf.where(is_best[..., tf.newaxis], a, tf.zeros_like(a))
         chosen = tf.reduce_sum(chosen, axis=-2, keepdims=True)
         swapped = tf.where(is_best[..., tf.newaxis], a[..., k : k + 1, :], a)

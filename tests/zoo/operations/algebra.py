@@ -80,7 +80,7 @@ RECIPES: dict[str, list[Recipe]] = {
                by(lambda op, x: op("...ij->...ji", x), A, note="ellipsis")],
     "inner": [by(lambda op, x, y: op(x, y), ROW, ROW)],
     "inv": [by(_of(_spread), A), by(_of(lambda x: _spread(x)[..., ::-1, :]), A, note="pivots"), by(_of(_spread), Takes((1, 1), -1, 1), note="1x1")],
-    "kron": [by(lambda op, x, y: op(x[0], y[0]), Takes((2, 3)), Takes((3, 2)))],
+    "kron": [by(lambda op, x, y: op(ops.mean(x, axis=0), ops.mean(y, axis=0)), Takes((2, 3)), Takes((3, 2)))],
     "logdet": [by(_of(_positive), A)],
     "lstsq": [by(_of(_spread, mean=True), TALL, Takes((5, 2))), by(_of(_spread, mean=True), TALL, Takes((5,)), note="one"), by(_of(_spread, mean=True), WIDE, Takes((3, 2)), note="wide")],
     "lu_factor": [by(_of(_spread, mean=True), A), by(_of(lambda x: _spread(x)[..., ::-1, :], mean=True), A, note="pivots")],

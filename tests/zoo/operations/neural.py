@@ -142,5 +142,5 @@ RECIPES: dict[str, list[Recipe]] = {
     "swish": _activated(),
     "tanh_shrink": _activated(),
     "threshold": [on(X, threshold=0.5, default_value=-1.0)],
-    "unfold": [by(lambda op, x: op(x[:1], 2), Takes((3, 5, 5))), by(lambda op, x: op(x[:1], 3, padding=1, stride=2), Takes((3, 5, 5)), note="padded")],
+    "unfold": [by(lambda op, x: op(ops.mean(x, axis=0, keepdims=True), 2), Takes((3, 5, 5))), by(lambda op, x: op(ops.mean(x, axis=0, keepdims=True), 3, padding=1, stride=2), Takes((3, 5, 5)), note="padded")],
 }

@@ -93,5 +93,5 @@ def _signature(layer: keras.Layer, takes: tuple[Takes, ...]) -> Signature:
             for i, tensor in enumerate(answer)
         }
 
-    function = tf.function(call, autograph=False).get_concrete_function(**specs)
+    function = tf.function(call).get_concrete_function(**specs)
     return Signature(function, specs, function.structured_outputs)
