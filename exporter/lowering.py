@@ -232,7 +232,7 @@ class _Copier:
         self, graph: tf.Graph, operation: tf.Operation, inputs: list[_Made]
     ) -> Sequence[_Made]:
         kind = operation.type
-        if kind in _CALLS:
+        if kind in _CALLS or context.context().has_function(kind):
             return self._inline(graph, operation, inputs)
         if inputs and isinstance(inputs[0], _Variable) and kind in _READS:
             return self._read(operation, inputs)
@@ -270,7 +270,10 @@ class _Copier:
     def _inline(
         self, graph: tf.Graph, operation: tf.Operation, inputs: list[_Made]
     ) -> Sequence[_Made]:
-        body = _body(graph, operation.get_attr("f").name, operation.inputs)
+        # Functions of TensorFlow 1 are operators of their own name: tf.nn.ctc_loss.
+        is_call = operation.type in _CALLS
+        name = operation.get_attr("f").name if is_call else operation.type
+        body = _body(graph, name, operation.inputs)
         feeds = {
             inner.name: given for inner, given in zip(body.inputs, inputs, strict=True)
         }

@@ -26,6 +26,14 @@ APART: dict[str, str] = {
     "convert_to_numpy": "leaves the graph: NumPy has no tensors of it",
     "dtype": "gives a name, no numbers",
     "is_tensor": "gives a Python bool, no numbers",
+    "bartlett": "Keras 3.15 takes no size in a graph of TensorFlow: it compares it",
+    "corrcoef": "Keras 3.15 cannot trace it with TensorFlow: it compares a rank",
+    "isin": "Keras 3.15 cannot trace it with TensorFlow: it compares a size",
+    "kron": "Keras 3.15 cannot trace it with TensorFlow: it counts with a rank",
+    "nanmedian": "Keras 3.15 cannot trace it with TensorFlow: as nanquantile",
+    "nanpercentile": "Keras 3.15 cannot trace it with TensorFlow: as nanquantile",
+    "nanquantile": "Keras 3.15 cannot trace it with TensorFlow: a shape is a tensor",
+    "vectorize": "Keras 3.15 has it not with TensorFlow, and says so",
 }
 
 RECIPES: dict[str, list[Recipe]] = {

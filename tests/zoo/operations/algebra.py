@@ -53,15 +53,17 @@ def _low_rank(x):
     return ops.matmul(_spread(x)[..., :2], ops.swapaxes(_spread(x), -1, -2)[..., :2, :])
 
 
+def _squared_root(op, x):
+    """What eigenvectors are used for, and what their free signs do not show in."""
+    values, vectors = op(_positive(x))
+    root = vectors * ops.sqrt(values)[..., None, :]
+    return values, ops.matmul(root, ops.swapaxes(vectors, -1, -2))
+
+
 def _rotated(op, x):
     """Complex eigenvalues inside the model, real answers: a matrix's spectrum."""
     values, vectors = op(_spread(x))
     return ops.sort(ops.real(values)), ops.sum(ops.imag(values), axis=-1)
-
-
-def _rebuilt(op, x):
-    values, vectors = op(_spread(x))
-    return ops.real(ops.matmul(vectors * values[..., None, :], ops.linalg.inv(vectors)))
 
 
 RECIPES: dict[str, list[Recipe]] = {
@@ -73,14 +75,14 @@ RECIPES: dict[str, list[Recipe]] = {
     "cross": [on(VECTOR, VECTOR), on(Takes((2,)), Takes((2,)), note="2D"), on(Takes((2,)), VECTOR, note="mixed")],
     "det": [by(_of(_spread), A), by(_of(lambda x: x), A, note="any"), by(_of(_spread), Takes((2, 2), -1, 1), note="2x2")],
     "dot": [by(lambda op, x, y: op(x, ops.transpose(y)), ROW, ROW), by(lambda op, x, y: op(x[0], y[0]), ROW, ROW, note="vectors"), by(lambda op, x: op(x, ops.ones((2, 4, 5))), Takes((3, 4)), note="3D")],
-    "eig": [by(_rotated, A), by(_rebuilt, A, note="rebuilt"), by(_of(_spread), A, note="answered", refused="complex")],
-    "eigh": [by(_of(_symmetric), A), by(_of(_symmetric), Takes((2, 2), -1, 1), note="2x2"), by(_of(_symmetric), Takes((7, 7), -1, 1), note="7x7")],
+    "eig": [by(_rotated, A, refused="Eig"), by(_of(_spread), A, note="answered", refused="complex")],
+    "eigh": [by(_of(_symmetric), A), by(_of(_symmetric), Takes((2, 2), -1, 1), note="2x2"), by(_squared_root, Takes((7, 7), -1, 1), note="7x7")],
     "einsum": [by(lambda op, x, y: op("bij,bjk->bik", x, y), Takes((3, 4)), B), by(lambda op, x, y: op("bij,bkj->b", x, y), Takes((3, 4)), Takes((2, 4)), note="summed"),
                by(lambda op, x: op("bii->bi", x), A, note="diagonal"), by(lambda op, x: op("bii->b", x), A, note="trace"), by(lambda op, x, y, z: op("bi,bj,bk->bijk", x, y, z), ROW, ROW, VECTOR, note="three"),
                by(lambda op, x: op("...ij->...ji", x), A, note="ellipsis")],
     "inner": [by(lambda op, x, y: op(x, y), ROW, ROW)],
     "inv": [by(_of(_spread), A), by(_of(lambda x: _spread(x)[..., ::-1, :]), A, note="pivots"), by(_of(_spread), Takes((1, 1), -1, 1), note="1x1")],
-    "kron": [by(lambda op, x, y: op(ops.mean(x, axis=0), ops.mean(y, axis=0)), Takes((2, 3)), Takes((3, 2)))],
+    "kron": [by(lambda op, x, y: op(x[0], y[0]), Takes((2, 3)), Takes((3, 2)))],
     "logdet": [by(_of(_positive), A)],
     "lstsq": [by(_of(_spread, mean=True), TALL, Takes((5, 2))), by(_of(_spread, mean=True), TALL, Takes((5,)), note="one"), by(_of(_spread, mean=True), WIDE, Takes((3, 2)), note="wide")],
     "lu_factor": [by(_of(_spread, mean=True), A), by(_of(lambda x: _spread(x)[..., ::-1, :], mean=True), A, note="pivots")],
