@@ -21,10 +21,12 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
 from bundle.errors import ArchiveError, TooLarge
+from bundle.variants import EXPORTED
 
 # macOS's own companions of files, and what a killed exporter left beside its own.
 _PASSED_OVER = re.compile(
-    r"\._.*|\.DS_Store|\.(model\.onnx|parity\.json)\.[0-9a-f]{32}", re.DOTALL
+    rf"\._.*|\.DS_Store|\.({'|'.join(map(re.escape, EXPORTED))})\.[0-9a-f]{{32}}",
+    re.DOTALL,
 )
 # One path component. A leading dot is refused, with all that hides behind one.
 COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@,~ -]{0,199}")

@@ -1,7 +1,7 @@
 """manifest.json: the sha256 of every file that the trainer wrote into a bundle.
 
-Files that came later (model.onnx, its variants, their proofs) are not in it, and may
-lie beside.
+Files that came later (model.onnx, its weights, its variants, their proofs) are not in
+it, and may lie beside: a proof bears their digest, and is replaced with them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from bundle.errors import BundleError
-from bundle.variants import EXPORTED
+from bundle.variants import DATA, EXPORTED
 
 FILE_NAME = "manifest.json"
 
@@ -20,6 +20,26 @@ def sha256_of(path: Path) -> str:
     """The sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def onnx_digest(path: Path) -> str:
+    """One sha256 over an ONNX model: the file, and the weights beside it if it has any.
+
+    Args:
+        path: ``model.onnx``; its external data is ``model.onnx.data``.
+
+    Returns:
+        The sha256 of the file itself where there is no such data; else of two lines,
+        each a file's name and sha256.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    data = path.with_name(path.name + DATA)
+    if not data.is_file():
+        return sha256_of(path)
+    lines = [f"{file.name} {sha256_of(file)}\n" for file in (path, data)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def source_digest(graph: Path, nodes: tuple[str, ...] = ()) -> str:
@@ -54,11 +74,15 @@ def write_manifest(folder: Path) -> None:
 
     Not itself, and not what the exporter may replace later.
     """
-    apart = [folder / name for name in (FILE_NAME, *EXPORTED)]
-    digests = {
-        path.relative_to(folder).as_posix(): sha256_of(path)
+    names = {
+        path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path not in apart
+        if path.is_file()
+    }
+    digests = {
+        name: sha256_of(path)
+        for name, path in names.items()
+        if name not in (FILE_NAME, *EXPORTED)
     }
     text = json.dumps({"sha256": digests}, indent=2)
     (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")

@@ -72,6 +72,8 @@ class Params:
         output_node: the same of the output.
         img_channels: 1 gray, 3 colour, 0 takes no images.
         features: names of a row's values, in the order of the model's input.
+        ranges: between which numbers, ends included, the exporter draws an input, by
+            its name, when it compares model.onnx with the model.
         variant: of model.onnx, the one that serves; empty leaves it to config.json.
         stored: the file's content as it was read, keys that this project does not
             know included; empty if it was not read from a file.
@@ -92,6 +94,7 @@ class Params:
     timestamp: str = ""
     preprocess: Preprocess = Preprocess()
     variant: Variant | Literal[""] = ""
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     stored: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -100,9 +103,12 @@ class Params:
         del content["stored"]
         content["features"] = list(self.features)
         content["options"] = list(self.options)
+        content["ranges"] = {name: [*ends] for name, ends in self.ranges.items()}
         if self.preprocess == Preprocess():
             del content["preprocess"]
-        return {key: value for key, value in content.items() if value not in ("", [])}
+        return {
+            key: value for key, value in content.items() if value not in ("", [], {})
+        }
 
 
 def read_params(folder: Path) -> Params:
@@ -157,7 +163,7 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
     Raises:
         BundleError: a field is missing or of the wrong kind.
     """
-    others = {"features", "options", "preprocess", "stored"}
+    others = {"features", "options", "preprocess", "ranges", "stored"}
     known = {f.name for f in fields(Params)} - others
     values: dict[str, Any] = {}
     for key in known & content.keys():
@@ -194,6 +200,7 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
             f"{FILE_NAME}: 'features' must name each value of a row, and none twice"
         )
     preprocess = _preprocess(content.get("preprocess"))
+    ranges = _ranges(content.get("ranges"))
     if not _is_sendable(content, _MAX_DEPTH):
         # One such file would break every list of models that it stands in.
         raise BundleError(
@@ -205,6 +212,7 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
         features=features,
         options=options,
         preprocess=preprocess,
+        ranges=ranges,
         stored=content,
     )
 
@@ -251,6 +259,25 @@ def _preprocess(content: object) -> Preprocess:
     if not isinstance(values.get("invert", False), bool):
         raise BundleError(f"{FILE_NAME}: 'preprocess.invert' must be true or false")
     return Preprocess(**values)
+
+
+def _ranges(content: object) -> dict[str, tuple[float, float]]:
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise BundleError(f"{FILE_NAME}: 'ranges' must be a JSON object")
+    for name, ends in content.items():
+        if (
+            not isinstance(ends, list)
+            or len(ends) != 2
+            or not all(type(end) in (int, float) for end in ends)
+            or not -_FLOAT32_MAX <= ends[0] <= ends[1] <= _FLOAT32_MAX
+        ):
+            raise BundleError(
+                f"{FILE_NAME}: 'ranges' must give [least, greatest] of an input, and"
+                f" does not of {name[:128]!r}"
+            )
+    return {name: (low, high) for name, (low, high) in content.items()}
 
 
 def _text(key: str, value: object) -> str:

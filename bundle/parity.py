@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.errors import BundleError
-from bundle.variants import Variant, parity_file
+from bundle.variants import parity_file
 
 FILE_NAME = parity_file()
 
@@ -109,7 +109,8 @@ class Parity:
 
     Attributes:
         passed: model.onnx may be served.
-        sha256: of the model.onnx that was compared.
+        sha256: of the model.onnx that was compared, and its data; see
+            ``bundle.manifest.onnx_digest``.
         saved_model: digest of the SavedModel or frozen graph that it was compared
             with, see ``bundle.manifest.source_digest``; empty if that was not noted.
         atol: absolute tolerance.
@@ -120,6 +121,8 @@ class Parity:
         milliseconds_per_image: by engine, at batch size 1.
         versions: of every library that took part.
         created: UTC, ISO 8601.
+        source: what it was made from, as the exporter calls it: ``mnist``, a file's
+            name; empty if that was not noted.
         worst: the number that is farthest off; None where nothing was compared.
         trial: of a variant, how it did against model.onnx; None of model.onnx. Of int8
             it alone decides, and the cases are for people to read.
@@ -138,6 +141,7 @@ class Parity:
     created: str = ""
     cases: tuple[Case, ...] = ()
     saved_model: str = ""
+    source: str = ""
     max_logit_diff: float = 0.0
     share_of_spread: float = 0.0
     is_repeatable: bool = True
@@ -149,13 +153,12 @@ class Parity:
         return asdict(self)
 
 
-def read_parity(folder: Path, variant: Variant = "fp32") -> Parity | None:
-    """Read a bundle's parity.json, or a variant's; None if there is none.
+def read_parity(folder: Path, name: str = FILE_NAME) -> Parity | None:
+    """Read a bundle's parity.json, or another proof there; None if there is none.
 
     Raises:
         BundleError: it is there and is not a parity report.
     """
-    name = parity_file(variant)
     try:
         content = json.loads((folder / name).read_bytes())
         known = {f.name for f in fields(Parity)}

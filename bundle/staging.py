@@ -14,7 +14,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,6 +26,9 @@ MADE = re.compile(r"[0-9a-f]{32}")
 # Two renames and their fsyncs take milliseconds; a disk that is busy, seconds.
 LOCK_SECONDS = 10.0
 LOCK_PAUSE = 0.01
+
+# Copied at a time.
+_CHUNK = 1 << 20
 
 
 class Staging:
@@ -163,16 +166,40 @@ def sync(path: Path) -> None:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file whole or not at all: a temporary one beside it, then one rename."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    replace_files(path.parent, {path.name: data})
+
+
+def replace_files(folder: Path, contents: Mapping[str, bytes | Path]) -> None:
+    """Write several files of a folder, each whole or not at all, one after the other.
+
+    All are written beside their places before the first rename: a disk that gets full
+    leaves every file as it was.
+
+    Args:
+        folder: where they go.
+        contents: by name, in the order of the renames: bytes, or a file to copy.
+
+    Raises:
+        OSError: one cannot be written; none was replaced, unless it is a rename that
+            failed.
+    """
+    temporary = {name: folder / f".{name}.{uuid.uuid4().hex}" for name in contents}
     try:
-        with temporary.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        for name, content in contents.items():
+            with temporary[name].open("xb") as stream:
+                if isinstance(content, bytes):
+                    stream.write(content)
+                else:
+                    with content.open("rb") as copied:
+                        shutil.copyfileobj(copied, stream, _CHUNK)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for name, path in temporary.items():
+            path.replace(folder / name)
     finally:
-        temporary.unlink(missing_ok=True)
-    sync(path.parent)
+        for path in temporary.values():
+            path.unlink(missing_ok=True)
+    sync(folder)
 
 
 def _folders(root: Path) -> list[Path]:

@@ -23,7 +23,12 @@ def parity_file(variant: Variant = "fp32") -> str:
     return "parity.json" if variant == "fp32" else f"parity.{variant}.json"
 
 
+# Appended to an ONNX file's name, the name of the file with its weights, where those
+# are too large for one file.
+DATA = ".data"
+
 # What the exporter adds to a bundle, and may replace at any time.
-EXPORTED = tuple(
-    file(variant) for variant in VARIANTS for file in (parity_file, onnx_file)
+EXPORTED = (
+    onnx_file() + DATA,
+    *(file(variant) for variant in VARIANTS for file in (parity_file, onnx_file)),
 )

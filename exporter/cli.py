@@ -1,31 +1,205 @@
-"""``exporter convert NAME|PATH``: add a proved model.onnx."""
+"""``exporter convert|verify|bench|inspect MODEL``."""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bundle import __version__
-from bundle.errors import ModelNotFound
-from bundle.terminal import Failed, Group
+from bundle.terminal import Failed, Group, printable
 from exporter.errors import ExportError, ParityFailed, VariantRefused
 from exporter.options import OPSET, OPSETS, Options
+
+if TYPE_CHECKING:  # Here, --help waits neither for numpy nor for an engine.
+    from numpy.typing import NDArray
+
+    from exporter.child import Limits
+    from exporter.source import Source
+
+_GIB = 1 << 30
 
 
 @click.group(cls=Group)
 @click.version_option(__version__, prog_name="exporter")
 def main() -> None:
-    """Convert TensorFlow models to ONNX, and prove that both answer alike."""
+    """Convert TensorFlow and Keras models to ONNX, and prove that both answer alike.
+
+    MODEL is a model of the store (mnist, its newest version; mnist:3; mnist@stable), a
+    bundle, a SavedModel's folder, a .keras or .h5 file, or a frozen graph (.pb). Exits
+    1 if the work failed, 2 if what was given is wrong.
+    """
 
 
-@main.command()
-@click.argument("model", metavar="NAME|PATH")
-@click.option(
+def _names(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    """``--inputs a,b --inputs c`` as a, b, c."""
+    parts = (part.strip() for text in value for part in text.split(","))
+    return tuple(part for part in parts if part)
+
+
+def _ranges(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[tuple[str, float, float], ...]:
+    """``--range ids=0:999`` as ids, 0, 999."""
+    ranges = []
+    for text in value:
+        name, _, numbers = text.rpartition("=")
+        low, _, high = numbers.partition(":")
+        try:
+            ranges.append((name, float(low), float(high)))
+            if not name or not -math.inf < float(low) <= float(high) < math.inf:
+                raise ValueError
+        except ValueError:
+            raise click.BadParameter(
+                f"{text!r} is not INPUT=LOW:HIGH, such as ids=0:999"
+            ) from None
+    return tuple(ranges)
+
+
+_MODELS_DIR = click.option(
     "--models-dir",
     type=click.Path(path_type=Path),
     help="The store in which NAME is looked up.  [default: config.json's modelDir]",
+)
+_SOURCE = (
+    click.argument("model", metavar="MODEL"),
+    _MODELS_DIR,
+    click.option(
+        "--signature",
+        default="",
+        metavar="NAME",
+        help="Of a SavedModel with several.  [default: serving_default]",
+    ),
+    click.option(
+        "--inputs",
+        multiple=True,
+        callback=_names,
+        metavar="NODE,…",
+        help="Of a frozen graph without params.json.",
+    ),
+    click.option(
+        "--outputs",
+        multiple=True,
+        callback=_names,
+        metavar="NODE,…",
+        help="Of a frozen graph without params.json.",
+    ),
+    click.option(
+        "--range",
+        "declared",
+        multiple=True,
+        callback=_ranges,
+        metavar="INPUT=LOW:HIGH",
+        help="Between which numbers an input is drawn, ends included.  [default:"
+        " params.json's ranges; an embedding's rows; else a unit normal, 0 and 1]",
+    ),
+)
+_LIMITS = (
+    click.option(
+        "--time-limit",
+        type=click.IntRange(min=1),
+        default=3600,
+        show_default=True,
+        metavar="SECONDS",
+        help="End the work then.",
+    ),
+    click.option(
+        "--memory-limit",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="GIB",
+        help="End the work where it takes more.  [default: none]",
+    ),
+    click.option(
+        "-v", "--verbose", is_flag=True, help="Let TensorFlow and tf2onnx speak."
+    ),
+)
+
+
+def _on_source(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command MODEL as ``source``, and ``limits``, of the options they need."""
+
+    @functools.wraps(command)
+    def wrapped(
+        model: str,
+        models_dir: Path | None,
+        signature: str,
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        declared: tuple[tuple[str, float, float], ...],
+        time_limit: int,
+        memory_limit: float | None,
+        **given: object,
+    ) -> None:
+        if importlib.util.find_spec("tf2onnx") is None:
+            raise Failed(
+                "this needs tf2onnx, which is not installed; install the extra"
+                " 'export' (README, Installing)"
+            )
+        # Here, where Ctrl-C is handled: numpy alone takes a moment.
+        from exporter.child import Limits
+        from exporter.source import find_source
+
+        source = find_source(
+            model,
+            _store(models_dir),
+            signature=signature,
+            inputs=inputs,
+            outputs=outputs,
+            declared=declared,
+        )
+        memory = None if memory_limit is None else int(memory_limit * _GIB)
+        command(source, Limits(time_limit, memory), **given)
+
+    for option in reversed((*_SOURCE, *_LIMITS)):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def _store(models_dir: Path | None) -> Path:
+    from runtime.config import load_config
+
+    return models_dir or load_config().model_dir
+
+
+@contextmanager
+def _work() -> Iterator[None]:
+    """What cannot be done becomes its sentence, and exit code 1."""
+    try:
+        yield
+    except ExportError as ex:
+        raise Failed(printable(str(ex))) from ex
+
+
+@main.command()
+@_on_source
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE.onnx|DIR",
+    help="Where it goes.  [default: model.onnx beside the source]",
+)
+@click.option(
+    "--opset",
+    type=click.Choice([str(opset) for opset in OPSETS]),
+    default=str(OPSET),
+    show_default=True,
+    help="The version of ONNX's operators.",
+)
+@click.option(
+    "--inputs-as-nchw",
+    multiple=True,
+    callback=_names,
+    metavar="NAME,…",
+    help="Inputs that the ONNX is to take as (N, C, H, W).",
 )
 @click.option(
     "--fp16", is_flag=True, help="Also write model.fp16.onnx, half precision for CUDA."
@@ -42,89 +216,182 @@ def main() -> None:
     help="Images, or arrays, that int8 takes its ranges from.  [default: the bundle's"
     " sample]",
 )
-@click.option(
-    "--inputs-as-nchw",
-    metavar="NAMES",
-    default="",
-    help="Inputs, parted by commas, that the ONNX takes as (N, C, H, W).",
-)
-@click.option(
-    "--opset",
-    type=click.Choice([str(opset) for opset in OPSETS]),
-    default=str(OPSET),
-    show_default=True,
-    help="Of the ONNX that is written.",
-)
-@click.option("-v", "--verbose", is_flag=True, help="Let TensorFlow and tf2onnx speak.")
 def convert(
-    model: str,
-    models_dir: Path | None,
+    source: Source,
+    limits: Limits,
+    output: Path | None,
+    opset: str,
+    inputs_as_nchw: tuple[str, ...],
     fp16: bool,
     quantize: str | None,
     calibration: Path | None,
-    inputs_as_nchw: str,
-    opset: str,
     verbose: bool,
 ) -> None:
-    """Add model.onnx and parity.json to the newest version of a stored model.
+    """Add model.onnx, and parity.json that proves it.
 
-    PATH may be a bundle, of a SavedModel or a frozen graph, or any SavedModel's
-    folder. Exits 1 if the model cannot be converted or answers otherwise than in
-    TensorFlow, or if a variant was refused, 2 if there is no such model.
+    If the model cannot be converted or answers otherwise than in TensorFlow, or if a
+    variant is refused, it exits 1 and nothing is served that was not proved.
     """
-    if importlib.util.find_spec("tf2onnx") is None:
-        raise Failed(
-            "converting needs tf2onnx, which is not installed; install the extra"
-            " 'export' (README, Installing)"
-        )
-    # Here, where Ctrl-C is handled: numpy alone takes a moment.
-    from bundle.folder import ONNX
-    from bundle.parity import read_parity
-    from bundle.variants import onnx_file
+    from exporter.destination import destination_of
     from exporter.export import export
+    from exporter.progress import progress
     from exporter.table import print_table, print_trial
 
     options = Options(
         opset=int(opset),
-        inputs_as_nchw=tuple(name for name in inputs_as_nchw.split(",") if name),
+        inputs_as_nchw=inputs_as_nchw,
         fp16=fp16,
         int8=quantize == "int8",
         calibration=calibration,
         verbose=verbose,
     )
+    destination = destination_of(source, output)
+    click.echo(f"converting {source.given}")
+    refused: VariantRefused | None = None
     try:
-        folder = _find(model, models_dir)
-        click.echo(f"converting {folder}")
-        parity, refused = export(folder, options), None
+        with progress() as tell:
+            parity = export(
+                source, options, destination=destination, limits=limits, tell=tell
+            )
     except ParityFailed as ex:
         print_table(ex.parity)
         raise Failed(str(ex)) from ex
     except VariantRefused as ex:
         parity, refused = ex.parity, ex
     except ExportError as ex:
-        raise Failed(f"{ex}; the service answers with TensorFlow") from ex
+        # A Keras file is served by nobody; the others are TensorFlow's own.
+        serves = "" if source.kind == "keras" else "; TensorFlow will serve this model"
+        raise Failed(printable(f"{ex}{serves}")) from ex
     print_table(parity)
-    click.echo(f"wrote {folder / ONNX}")
+    click.echo(f"wrote {destination.model}")
     for variant in options.variants:
-        if proved := read_parity(folder, variant):
-            print_trial(variant, proved)
-            click.echo(f"wrote {folder / onnx_file(variant)}")
+        place = destination.of_variant(variant)
+        if place.model.is_file() and (proof := place.read_proof()):
+            print_trial(variant, proof)
+            click.echo(f"wrote {place.model}")
     if refused:
-        raise Failed(str(refused)) from refused
+        raise Failed(printable(str(refused)))
 
 
-def _find(model: str, models_dir: Path | None) -> Path:
-    """A stored model's newest version; if there is none of this name, a path."""
-    from bundle.store import ModelStore
-    from runtime.config import load_config
+_ONNX = click.option(
+    "--onnx",
+    type=click.Path(path_type=Path),
+    metavar="FILE.onnx|DIR",
+    help="The ONNX.  [default: model.onnx beside the source]",
+)
 
-    store = ModelStore(models_dir or load_config().model_dir)
+
+@main.command()
+@_on_source
+@_ONNX
+@click.option(
+    "--worst",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.npz",
+    help="Write the batch that came out worst, and what both answered.",
+)
+def verify(
+    source: Source,
+    limits: Limits,
+    onnx: Path | None,
+    worst: Path | None,
+    verbose: bool,
+) -> None:
+    """Compare a model with its ONNX anew: here, with what is installed here.
+
+    The bundle is not changed. Exits 1 if they answer otherwise, or if a file is not the
+    one that was written and proved.
+    """
+    from exporter.destination import destination_of
+    from exporter.progress import progress
+    from exporter.table import print_table
+    from exporter.verify import verify as compare_anew
+
+    with _work():
+        with progress() as tell:
+            verdict = compare_anew(
+                source,
+                destination_of(source, onnx),
+                limits=limits,
+                tell=tell,
+                verbose=verbose,
+            )
+        print_table(verdict.parity)
+        if worst is not None:
+            _save(worst, verdict.worst)
+        if verdict.faults:
+            raise Failed(printable("; ".join(verdict.faults)))
+        click.echo("the ONNX is the one that was proved, and answers as TensorFlow")
+
+
+def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    import numpy as np
+
     try:
-        return store.newest(model).path
-    except ModelNotFound:
-        if Path(model).is_dir():
-            return Path(model)
-    raise ModelNotFound(
-        f"there is no model {model!r} in {store.root}/ and no folder of this name;"
-        f" the store has {', '.join(store.names()) or 'none'}"
-    )
+        with path.open("wb") as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+    except OSError as ex:
+        raise Failed(f"{path} cannot be written: {ex.strerror}") from ex
+    click.echo(f"wrote {path}")
+
+
+@main.command()
+@_on_source
+@_ONNX
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.png",
+    help="Also draw items a second over the batch size.",
+)
+def bench(
+    source: Source, limits: Limits, onnx: Path | None, plot: Path | None, verbose: bool
+) -> None:
+    """Time TensorFlow and ONNX Runtime side by side.
+
+    On the CPU, at batch sizes 1 to 128, on one thread and on all.
+    """
+    from exporter.bench import bench as time_both
+    from exporter.destination import destination_of
+    from exporter.progress import progress
+    from exporter.table import print_timings
+
+    with _work():
+        with progress() as tell:
+            timings = time_both(
+                source,
+                destination_of(source, onnx),
+                limits=limits,
+                tell=tell,
+                verbose=verbose,
+            )
+        print_timings(timings)
+        if plot is not None:
+            from exporter.plot import plot as draw
+
+            draw(timings, source.name, plot)
+            click.echo(f"wrote {plot}")
+
+
+@main.command()
+@click.argument("model", metavar="MODEL|FILE.onnx")
+@_MODELS_DIR
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def inspect(model: str, models_dir: Path | None, as_json: bool) -> None:
+    """Show inputs, outputs, operators, size, parameters and FLOPs of an ONNX."""
+    if importlib.util.find_spec("onnx") is None:
+        raise Failed(
+            "inspecting needs onnx, which is not installed; install the extra 'export'"
+            " (README, Installing)"
+        )
+    from bundle.folder import ONNX
+    from exporter.inspect import inspect as look_at
+    from exporter.source import find_path
+    from exporter.table import print_inspection
+
+    path = find_path(model, _store(models_dir))
+    found = look_at(path / ONNX if path.is_dir() else path)
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        print_inspection(found)

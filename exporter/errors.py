@@ -1,4 +1,13 @@
-"""Why a model got no ONNX."""
+"""Why a model got no ONNX.
+
+* DomainError          bundle/errors.py
+  x SourceError        what was given is no model, or not one that can be told apart
+  x OutputError        what lies where the ONNX would go is not to be replaced
+  x NoOnnx             there is no ONNX to look at
+  * ExportError        the model cannot be converted; TensorFlow alone can serve it
+    x ParityFailed     the ONNX answers otherwise than TensorFlow
+    x VariantRefused   the ONNX was published, and a variant of it was not
+"""
 
 from __future__ import annotations
 
@@ -11,6 +20,18 @@ from bundle.parity import Parity
 def first_line(ex: Exception) -> str:
     """What a foreign error says, as part of a sentence."""
     return (str(ex).strip() or type(ex).__name__).splitlines()[0][:300]
+
+
+class SourceError(DomainError):
+    """What was given is no model that the exporter takes."""
+
+
+class OutputError(DomainError):
+    """What lies where the ONNX would go is not to be replaced."""
+
+
+class NoOnnx(DomainError):
+    """There is no ONNX to verify, time or inspect."""
 
 
 class ExportError(DomainError):
@@ -26,9 +47,7 @@ class ParityFailed(ExportError):
 
     def __init__(self, parity: Parity) -> None:
         super().__init__(
-            f"model.onnx answers otherwise than TensorFlow: largest difference"
-            f" {parity.max_abs_diff:.3g} (allowed: {parity.atol:g} + {parity.rtol:g}"
-            f" of the value), same best class {parity.top1_agreement:.2%};"
+            f"model.onnx answers otherwise than TensorFlow: {describe(parity)};"
             " no model.onnx was left"
         )
         self.parity = parity
@@ -45,3 +64,24 @@ class VariantRefused(ExportError):
     def __init__(self, parity: Parity, refusals: Sequence[str]) -> None:
         super().__init__(f"{'; '.join(refusals)}; model.onnx was written")
         self.parity = parity
+
+
+def describe(parity: Parity) -> str:
+    """What a proof says, in part of a sentence: how far off, and where it is worst."""
+    said = (
+        f"largest difference {parity.max_abs_diff:.3g} (allowed: {parity.atol:g} +"
+        f" {parity.rtol:g} of the value), {parity.share_of_spread:.2%} of the spread of"
+        f" the answers, same best class {parity.top1_agreement:.2%}"
+    )
+    if parity.max_logit_diff:
+        said += f", logarithms of probabilities {parity.max_logit_diff:.3g}"
+    if not parity.is_repeatable:
+        said += ", and otherwise when it was asked once more"
+    if worst := parity.worst:
+        place = ", ".join(map(str, worst.element))
+        said += (
+            f"; worst at {worst.output}[{place}] of batch {worst.batch} of"
+            f" {worst.inputs!r} at batch size {worst.batch_size}: {worst.answered:.6g}"
+            f" in place of {worst.expected:.6g}"
+        )
+    return said

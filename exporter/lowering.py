@@ -102,6 +102,10 @@ def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
 
     function = tf.function(serve, autograph=False).get_concrete_function(*specs)
     wanted = function.structured_outputs
+    variables = {
+        id(variable.handle): variable.name.partition(":")[0]
+        for variable in function.variables
+    }
     lowered = LoweredGraph(tf.Graph(), {}, {})
     is_large = _bytes_of(function.captured_inputs) > large_bytes
     copier = _Copier(lowered.weights if is_large else None)
@@ -114,11 +118,14 @@ def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
         for outer, inner in zip(
             function.captured_inputs, function.graph.internal_captures, strict=True
         ):
-            feeds[inner.name] = copier.hold(outer, inner.op.name)
+            name = variables.get(id(outer), inner.op.name)
+            feeds[inner.name] = copier.hold(outer, name)
         order = sorted(wanted)
         made = copier.copy(function.graph, feeds, [wanted[name] for name in order])
         for name, tensor in zip(order, made, strict=True):
-            lowered.outputs[name] = tf.identity(tensor, f"output_{name}").name
+            # A frozen graph's second output of a node is called split:1.
+            label = f"output_{name.replace(':', '_')}"
+            lowered.outputs[name] = tf.identity(tensor, label).name
     for _ in range(_TURNS):
         if not copier.has_lowered:
             return lowered

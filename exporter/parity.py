@@ -25,6 +25,7 @@ from bundle.params import Preprocess
 from bundle.parity import Case, Parity, Worst
 from exporter.draws import Batch, Draw, Ranges, draws
 from exporter.errors import ExportError
+from exporter.tolerance import SINGLE, Tolerance
 from runtime.backends import Backend
 from runtime.errors import BackendError
 
@@ -41,32 +42,6 @@ APART = 1e300
 _LEAST = 1e-30
 # What float32 itself costs a value after some additions, as a share of it.
 _NOISE = 2e-6
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far apart two answers may be.
-
-    Attributes:
-        atol: absolute.
-        rtol: relative to TensorFlow's value.
-        spread: relative to how far apart TensorFlow's own answers are. A softmax of
-            random weights answers a thousand times 0.001, which any other answers too
-            within ``atol``: what sets its answers apart is what must be the same.
-        logit: of the logarithm of a probability, absolute and, in tenths, relative;
-            it is the logit but for a constant a row.
-    """
-
-    atol: float
-    rtol: float
-    spread: float
-    logit: float
-
-
-# float32 in another order of additions: 6e-8 is what the MNIST CNN shows.
-SINGLE = Tolerance(1e-5, 1e-4, 0.02, 1e-3)
-# Ten bits of mantissa in each step, which the engines round at other places.
-HALF = Tolerance(1e-2, 1e-2, 0.1, 0.1)
 
 
 def prove(

@@ -58,7 +58,10 @@ def _tables(
                 axis = next((a.i for a in node.attribute if a.name == "axis"), 0)
                 if node.input[0] in rows and axis == 0:
                     found.append(rows[node.input[0]])
-            elif node.op_type in _SAME_VALUES and node.input[0] == values:
+            elif (node.op_type in _SAME_VALUES and node.input[0] == values) or (
+                # Keras: an index below zero counts from the end.
+                node.op_type == "Where" and values in node.input[1:]
+            ):
                 fresh = set(node.output) - seen
                 seen |= fresh
                 waiting += fresh

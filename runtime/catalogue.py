@@ -116,7 +116,7 @@ class Catalogue:
             description["variants"] = {
                 variant: _content(proof, variant)
                 for variant in VARIANTS[1:]
-                if (proof := read_parity(version.path, variant))
+                if (proof := read_parity(version.path, parity_file(variant)))
             }
             description["conversion"] = self._conversions.state(
                 version, bundle, parity, model

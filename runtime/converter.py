@@ -52,7 +52,7 @@ INTERRUPTIONS = 3
 # Click's, before the sentence that says why a command ends.
 _PREFIX = "Error: "
 # What the exporter adds for who started it by hand.
-_SUFFIX = "; the service answers with TensorFlow"
+_SUFFIX = "; TensorFlow will serve this model"
 
 # refused: it cannot be converted, or answers otherwise. interrupted: the service ends,
 # or somebody killed it; it is tried again. gone: the version was deleted meanwhile.
@@ -230,8 +230,10 @@ class Converter:
     def _judge(
         self, code: int, version: Version, lines: list[str]
     ) -> tuple[Outcome, str]:
-        interrupted = (128 + signal.SIGTERM, 128 + signal.SIGINT)
-        # Below 0: somebody killed the guard itself.
+        # SIGKILL comes from outside, of an operator or where memory runs out, and says
+        # little of the model. Below 0: it was the guard itself.
+        ended = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
+        interrupted = [128 + number for number in ended]
         if code < 0 or code in interrupted:
             self._interruptions[_key(version)] += 1
             if self._interruptions[_key(version)] < INTERRUPTIONS:

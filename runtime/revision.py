@@ -30,6 +30,7 @@ KEYS = (
     "output_name",
     "output_node",
     "preprocess",
+    "ranges",
     "variant",
 )
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bundle.params import MODEL_NAME
+from bundle.version_labels import LABEL_NAME
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -25,3 +28,16 @@ class ModelSpec:
     def is_pinned(self) -> bool:
         """Whether the client says which version must answer."""
         return self.version is not None or self.label is not None
+
+
+def read_spec(text: str) -> ModelSpec | None:
+    """NAME, NAME:VERSION or NAME@LABEL; None if it is none of them."""
+    name, colon, version = text.partition(":")
+    name, at, label = name.partition("@") if not colon else (name, "", "")
+    if (
+        not MODEL_NAME.fullmatch(name)
+        or (colon and not (version.isdecimal() and len(version) < 19))
+        or (at and not LABEL_NAME.fullmatch(label))
+    ):
+        return None
+    return ModelSpec(name, int(version) if colon else None, label if at else None)

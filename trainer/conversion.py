@@ -37,10 +37,12 @@ class Conversion:
         # Not at the top: tf2onnx and rich come with the extra.
         from exporter.export import export
         from exporter.options import Options
+        from exporter.source import open_source
         from exporter.table import print_table
 
         try:
-            print_table(export(folder, Options(verbose=self._verbose)))
+            options = Options(verbose=self._verbose)
+            print_table(export(open_source(folder), options))
         except DomainError as ex:
             self.failure = str(ex)
         except OSError as ex:  # a full disk

@@ -23,9 +23,7 @@ from bundle.variants import EXPORTED
 from trainer.errors import DestinationError
 from trainer.exchange import exchange
 
-# What may come into a bundle after its manifest was written: the exporter's files, and
-# the temporary ones that it leaves if it is killed.
-_ADDED = (MANIFEST, *EXPORTED)
+# What the exporter leaves beside its files if it is killed.
 _TEMPORARY = tuple(f".{name}." for name in EXPORTED)
 
 
@@ -175,8 +173,7 @@ def _first_foreign(folder: Path) -> str | None:
     """
     listed = _listed(folder)
     for name in _files(folder):
-        temporary = name.startswith(_TEMPORARY) and "/" not in name
-        added = name in _ADDED or temporary
+        added = name in (MANIFEST, *EXPORTED) or name.startswith(_TEMPORARY)
         if name not in listed and not (listed and added):
             return name
     return None

@@ -17,7 +17,8 @@ from bundle.variants import Variant, onnx_file
 from exporter.draws import Ranges
 from exporter.errors import ExportError
 from exporter.options import Options
-from exporter.parity import HALF, prove
+from exporter.parity import prove
+from exporter.tolerance import HALF
 from exporter.variants.calibration import (
     Items,
     batch_size,

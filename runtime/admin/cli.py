@@ -13,13 +13,12 @@ import click
 from click.core import ParameterSource
 
 from bundle.errors import DomainError, ModelNotFound, StoreError
-from bundle.params import MODEL_NAME
 from bundle.terminal import Failed, WrongInput, printable
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE
 from runtime.admin import Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
 from runtime.errors import BackendError, ProviderError
-from runtime.spec import ModelSpec
+from runtime.spec import ModelSpec, read_spec
 
 # What the service answers with 5xx.
 WORK_FAILED = (WorkFailed, StoreError, BackendError, ProviderError)
@@ -56,17 +55,13 @@ class _Spec(click.ParamType[ModelSpec]):
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> ModelSpec:
-        name, colon, version = value.partition(":")
-        name, at, label = name.partition("@") if not colon else (name, "", "")
-        form = f"NAME{':VERSION' if colon else '@LABEL' if at else ''}"
-        if (
-            form not in self._forms
-            or not MODEL_NAME.fullmatch(name)
-            or (colon and not (version.isdecimal() and len(version) < 19))
-            or (at and not LABEL_NAME.fullmatch(label))
-        ):
+        form = (
+            "NAME:VERSION" if ":" in value else "NAME@LABEL" if "@" in value else "NAME"
+        )
+        spec = read_spec(value)
+        if spec is None or form not in self._forms:
             self.fail(f"{value!r} is not {' or '.join(self._forms)}", param, ctx)
-        return ModelSpec(name, int(version) if colon else None, label if at else None)
+        return spec
 
 
 _NAME = _Spec("NAME")

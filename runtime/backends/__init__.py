@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bundle.errors import BundleError, ShapeError
 from bundle.folder import Bundle
-from bundle.manifest import sha256_of, source_digest
+from bundle.manifest import onnx_digest, source_digest
 from bundle.params import Params
 from bundle.parity import read_parity
 from bundle.variants import Variant, onnx_file, parity_file
@@ -220,7 +220,7 @@ def check_proof(bundle: Bundle, variant: Variant = "fp32") -> bool:
     """
     file, proof = onnx_file(variant), parity_file(variant)
     try:
-        parity = read_parity(bundle.path, variant)
+        parity = read_parity(bundle.path, proof)
     except BundleError as ex:
         raise UnfitOnnx("unreadable", str(ex)) from ex
     if parity is not None and not parity.passed:
@@ -234,7 +234,7 @@ def check_proof(bundle: Bundle, variant: Variant = "fp32") -> bool:
             raise UnfitOnnx("unproved_file", f"there is no {proof} that proves {file}")
         if parity is None:
             return False
-        digest = sha256_of(bundle.path / file)
+        digest = onnx_digest(bundle.path / file)
         graph = bundle.tensorflow_model
         source = source_digest(graph, bundle.nodes) if graph else ""
     except OSError as ex:
@@ -265,8 +265,8 @@ def open_tensorflow(bundle: Bundle) -> TensorFlowBackend:
 
     return FrozenGraphBackend(
         bundle.frozen_graph,
-        bundle.params.input_node,
-        bundle.params.output_node,
+        (bundle.params.input_node,),
+        (bundle.params.output_node,),
         _told_shape(bundle.params),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,69 +28,82 @@ Shape = tuple[int | None, ...]
 
 
 class FrozenGraphBackend(TensorFlowBackend):
-    """One GraphDef with its weights inside, run between two of its nodes.
+    """One GraphDef with its weights inside, run between some of its nodes.
 
     Its tensors are named as the nodes, without ``:0``.
 
     Args:
         path: the ``.pb`` file.
-        input_node: takes the input, with ``:0`` or without. Any node may: what comes
-            before it is not run.
-        output_node: gives the answer.
-        shape: of the input, N included, for a graph that leaves it open.
+        inputs: the nodes that take the inputs, with ``:0`` or without. Any node may:
+            what comes before it is not run.
+        outputs: the nodes that give the answers; ``split:1`` is a node's second.
+        shape: of the one input, N included, for a graph that leaves it open.
 
     Raises:
         BackendError: TensorFlow is not installed, or cannot load or run it, a node is
-            not there, more than the input is needed, or the shape is nowhere told.
+            not there, more than the inputs is needed, or the shape is nowhere told.
     """
 
     def __init__(
         self,
         path: Path,
-        input_node: str,
-        output_node: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
         shape: Shape | None = None,
     ) -> None:
-        super().__init__(load_graph(path, input_node, output_node, shape))
+        super().__init__(load_graph(path, inputs, outputs, shape))
 
 
 def load_graph(
-    path: Path, input_node: str, output_node: str, shape: Shape | None = None
+    path: Path,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    shape: Shape | None = None,
 ) -> Signature:
-    """Load the part of a frozen graph that lies between two nodes.
+    """Load the part of a frozen graph that lies between some of its nodes.
 
     See ``FrozenGraphBackend``.
     """
     tensorflow = import_tensorflow()
-    fed, answering = input_node.removesuffix(":0"), output_node.removesuffix(":0")
+    fed = [name.removesuffix(":0") for name in inputs]
+    answering = [name.removesuffix(":0") for name in outputs]
     graph = _read(tensorflow, path)
     _check_nodes(path.name, graph, fed, answering)
     for node in graph.node:
         # Where it was trained says nothing of where it is served.
         node.device = ""
-        if node.name != fed and node.op == _WITH_DEFAULT:
+        if node.name not in fed and node.op == _WITH_DEFAULT:
             _settle(node)
-        if node.name == fed and shape and _is_open(node):
+        if [node.name] == fed and shape and _is_open(node):
             told = tensorflow.TensorShape(shape).as_proto()
             node.attr["shape"].shape.CopyFrom(told)
     try:
         whole = tensorflow.compat.v1.wrap_function(
             lambda: tensorflow.graph_util.import_graph_def(graph, name=""), []
         )
-        taken = whole.graph.get_tensor_by_name(f"{fed}:0")
-        given = whole.graph.get_tensor_by_name(f"{answering}:0")
-        function = whole.prune({fed: taken}, {answering: given})
+        taken = {name: _tensor(whole.graph, name) for name in fed}
+        given = {name: _tensor(whole.graph, name) for name in answering}
+        function = whole.prune(taken, given)
     except Exception as ex:
         raise BackendError(f"TensorFlow cannot load {path.name}") from ex
-    if taken.shape.rank is None:
-        raise BackendError(
-            f"{path.name} leaves the shape of {fed!r} open: 'input_node' must be a"
-            " placeholder then, and params.json must tell the values of a row in"
-            " 'features', or 'img_channels' of images"
-        )
+    for name, tensor in taken.items():
+        if tensor.shape.rank is None:
+            raise BackendError(
+                f"{path.name} leaves the shape of {name!r} open: 'input_node' must be"
+                " a placeholder then, and params.json must tell the values of a row in"
+                " 'features', or 'img_channels' of images"
+            )
     # Specs, and not the tensors: they would keep the whole graph in memory.
     spec_of = tensorflow.TensorSpec.from_tensor
-    return Signature(function, {fed: spec_of(taken)}, {answering: spec_of(given)})
+    return Signature(
+        function,
+        {name: spec_of(tensor) for name, tensor in taken.items()},
+        {name: spec_of(tensor) for name, tensor in given.items()},
+    )
+
+
+def _tensor(graph: Any, name: str) -> Any:
+    return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
 
 
 def _read(tensorflow: Any, path: Path) -> Any:
@@ -117,34 +130,45 @@ def _is_open(node: Any) -> bool:
     return node.op in _PLACEHOLDERS and not node.attr["shape"].shape.dim
 
 
-def _check_nodes(file: str, graph: Any, fed: str, answering: str) -> None:
-    """See that both nodes are there, and that the one follows from the other alone."""
+def _check_nodes(
+    file: str, graph: Any, inputs: Sequence[str], outputs: Sequence[str]
+) -> None:
+    """See that the nodes are there, and that these follow from those alone."""
     nodes = {node.name: node for node in graph.node}
-    if fed not in nodes:
-        takers = (*_PLACEHOLDERS, _WITH_DEFAULT)
-        inputs = (node.name for node in graph.node if node.op in takers)
+    takers = (*_PLACEHOLDERS, _WITH_DEFAULT)
+    placeholders = _some(node.name for node in graph.node if node.op in takers)
+    used = {_node_of(name) for node in graph.node for name in node.input}
+    ends = _some(
+        node.name
+        for node in graph.node
+        if node.name not in used and node.op not in _NO_ANSWERS
+    )
+    if not inputs or not outputs:
         raise BackendError(
-            f"{file} has no node {fed!r}, which params.json names as 'input_node';"
-            f" its placeholders are {_some(inputs)}"
+            f"{file} is a frozen graph, and which of its nodes take inputs and answer"
+            f" is not told; its placeholders are {placeholders}, the nodes at its ends"
+            f" are {ends}"
         )
-    if answering not in nodes:
-        used = {_node_of(name) for node in graph.node for name in node.input}
-        ends = (
-            node.name
-            for node in graph.node
-            if node.name not in used and node.op not in _NO_ANSWERS
-        )
+    for name in inputs:
+        if _node_of(name) not in nodes:
+            raise BackendError(
+                f"{file} has no node {name!r}, which is named as 'input_node';"
+                f" its placeholders are {placeholders}"
+            )
+    for name in outputs:
+        if _node_of(name) not in nodes:
+            raise BackendError(
+                f"{file} has no node {name!r}, which is named as 'output_node';"
+                f" the nodes at its ends are {ends}"
+            )
+    fed = {_node_of(name) for name in inputs}
+    needed = _needed(nodes, fed, [_node_of(name) for name in outputs])
+    if unused := sorted(fed - needed):
         raise BackendError(
-            f"{file} has no node {answering!r}, which params.json names as"
-            f" 'output_node'; the nodes at its ends are {_some(ends)}"
+            f"{file}: 'output_node' {', '.join(outputs)!r} does not follow from"
+            f" 'input_node' {unused[0]!r}"
         )
-    needed = _needed(nodes, fed, answering)
-    if fed not in needed:
-        raise BackendError(
-            f"{file}: 'output_node' {answering!r} does not follow from 'input_node'"
-            f" {fed!r}"
-        )
-    for name in sorted(needed - {fed}):
+    for name in sorted(needed - fed):
         if nodes[name].op in _VARIABLES:
             raise BackendError(
                 f"{file} holds the variable {name!r} without its value; freeze the"
@@ -152,20 +176,22 @@ def _check_nodes(file: str, graph: Any, fed: str, answering: str) -> None:
             )
         if nodes[name].op in _PLACEHOLDERS:
             raise BackendError(
-                f"{file} needs a value for {name!r} besides the input {fed!r}; freeze"
-                " the graph with a constant in its place"
+                f"{file} needs a value for {name!r} besides the input"
+                f" {', '.join(inputs)!r}; freeze the graph with a constant in its place"
             )
 
 
-def _needed(nodes: Mapping[str, Any], fed: str, answering: str) -> set[str]:
-    """All nodes that must run for the answer, and the one that is fed."""
+def _needed(
+    nodes: Mapping[str, Any], fed: Collection[str], answering: Iterable[str]
+) -> set[str]:
+    """All nodes that must run for the answers, and those that are fed."""
     needed: set[str] = set()
-    waiting = [answering]
+    waiting = list(answering)
     while waiting:
         name = waiting.pop()
         if name in nodes and name not in needed:
             needed.add(name)
-            if name != fed:
+            if name not in fed:
                 waiting += [_node_of(source) for source in nodes[name].input]
     return needed
 

@@ -93,6 +93,9 @@ class OnnxBackend:
     Args:
         path: the model.
         provider: the one that must run it.
+        threads: that one run takes. One: a small model is slower with two, and the
+            server's other threads keep the other cores busy. Left open, it would take
+            the host's cores, whatever a container may use.
 
     Raises:
         BackendError: the model cannot be loaded or run there.
@@ -100,8 +103,8 @@ class OnnxBackend:
 
     name = "onnxruntime"
 
-    def __init__(self, path: Path, provider: str) -> None:
-        self._session = _session(path, provider)
+    def __init__(self, path: Path, provider: str, threads: int = 1) -> None:
+        self._session = _session(path, provider, threads)
         # Without its libraries CUDA is left out with no more than a line on standard
         # error, and without cuDNN the first run fails: so ask, and run.
         self.device = self._session.get_providers()[0]
@@ -138,12 +141,9 @@ class OnnxBackend:
         return dict(zip(self._output_names, arrays, strict=True))
 
 
-def _session(path: Path, provider: str) -> onnxruntime.InferenceSession:
+def _session(path: Path, provider: str, threads: int) -> onnxruntime.InferenceSession:
     settings = onnxruntime.SessionOptions()
-    # One: a small model is slower with two, and the server's other threads keep the
-    # other cores busy. Left open, it would take the host's cores, whatever a container
-    # may use.
-    settings.intra_op_num_threads = 1
+    settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     settings.log_severity_level = 4
     # Spinning buys microseconds with whole cores, which other requests need.

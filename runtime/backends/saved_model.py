@@ -69,37 +69,43 @@ class TensorFlowBackend:
 
 
 class SavedModelBackend(TensorFlowBackend):
-    """One SavedModel's serving signature, called as a concrete function.
+    """One signature of a SavedModel, called as a concrete function.
 
     Args:
         path: the SavedModel's folder.
+        name: the signature's.
 
     Raises:
-        BackendError: TensorFlow is not installed, or cannot load or run it, or it has
-            no serving signature.
+        NoSignature: it has no signature of this name.
+        BackendError: TensorFlow is not installed, or cannot load or run it.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(load_signature(path))
+    def __init__(self, path: Path, name: str = SIGNATURE) -> None:
+        super().__init__(load_signature(path, name))
 
 
-def load_signature(path: Path) -> Signature:
-    """Load a SavedModel's serving signature.
+class NoSignature(BackendError):
+    """A SavedModel has no signature of the name that is wanted."""
+
+
+def load_signature(path: Path, name: str = SIGNATURE) -> Signature:
+    """Load a signature of a SavedModel, of TensorFlow 2 or 1.
 
     Raises:
-        BackendError: TensorFlow is not installed, cannot load it, or it has none.
+        NoSignature: it has no signature of this name; the sentence lists those it has.
+        BackendError: TensorFlow is not installed, or cannot load it.
     """
     tensorflow = import_tensorflow()
     try:
         loaded = tensorflow.saved_model.load(str(path))
     except Exception as ex:
         raise BackendError(f"TensorFlow cannot load {SAVED_MODEL}") from ex
-    if SIGNATURE not in loaded.signatures:
-        raise BackendError(
-            f"{SAVED_MODEL} has no signature {SIGNATURE!r}; it has"
+    if name not in loaded.signatures:
+        raise NoSignature(
+            f"{SAVED_MODEL} has no signature {name!r}; it has"
             f" {', '.join(sorted(loaded.signatures)) or 'none'}"
         )
-    function = loaded.signatures[SIGNATURE]
+    function = loaded.signatures[name]
     # The signature does not keep its variables alive; what was loaded does.
     function.keep_alive = loaded
     return Signature(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from bundle.errors import BundleError
 from bundle.manifest import (
+    onnx_digest,
     sha256_of,
     source_digest,
     verify_manifest,
@@ -164,3 +166,39 @@ def test_what_the_exporter_replaces_is_not_listed(tmp_path: Path, name: str) -> 
     write_manifest(tmp_path)
     (tmp_path / name).write_bytes(b"second")
     verify_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.onnx",
+        "model.onnx.data",
+        "parity.json",
+        "model.int8.onnx",
+        "parity.fp16.json",
+    ],
+)
+def test_what_the_exporter_replaces_is_never_listed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "labels.txt").write_text("a")
+    (tmp_path / "sub").mkdir()
+    for path in (tmp_path / name, tmp_path / "sub" / name):
+        path.write_text("now")
+    write_manifest(tmp_path)
+    listed = json.loads((tmp_path / "manifest.json").read_bytes())["sha256"]
+    assert sorted(listed) == ["labels.txt", f"sub/{name}"]
+    (tmp_path / name).write_text("later")
+    verify_manifest(tmp_path)
+
+
+def test_the_digest_of_an_onnx_is_that_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"abc")
+    assert onnx_digest(tmp_path / "model.onnx") == ABC
+
+
+def test_the_digest_of_an_onnx_with_data_is_of_both(tmp_path: Path) -> None:
+    """As sha256sum gives it of the two lines that sha256sum gives, turned round."""
+    model, data = tmp_path / "model.onnx", tmp_path / "model.onnx.data"
+    model.write_bytes(b"abc")
+    data.write_bytes(b"")
+    lines = f"model.onnx {ABC}\nmodel.onnx.data {NOTHING}\n"
+    assert onnx_digest(model) == hashlib.sha256(lines.encode()).hexdigest()

@@ -121,6 +121,15 @@ def test_features_keep_their_order_and_are_written(tmp_path: Path) -> None:
     assert content["features"] == ["pt", "eta", "phi"]
 
 
+def test_ranges_are_kept_and_none_are_declared_by_default() -> None:
+    params = params_from_json({"name": "m", "ranges": {"ids": [0, 9.5]}})
+    assert params.ranges == {"ids": (0, 9.5)}
+    assert params.to_json()["ranges"] == {"ids": [0, 9.5]}
+    plain = params_from_json({"name": "m"})
+    assert plain.ranges == {}
+    assert "ranges" not in plain.to_json()
+
+
 def test_the_variant_is_kept_and_none_is_named_by_default() -> None:
     params = params_from_json({"name": "m", "variant": "int8"})
     assert (params.variant, params.to_json()["variant"]) == ("int8", "int8")
@@ -249,6 +258,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"preprocess": {"offset": -1e39}}, "'preprocess.offset' must be a number"),
     ({"preprocess": {"resize": "area"}}, "'preprocess.resize' must be one of nearest"),
     ({"preprocess": {"resize": ["nearest"]}}, "'preprocess.resize' must be one of"),
+    ({"ranges": [0, 1]}, "'ranges' must be a JSON object"),
+    ({"ranges": {"ids": [9, 0]}}, "and does not of 'ids'"),
+    ({"ranges": {"ids": [0]}}, "and does not of 'ids'"),
+    ({"ranges": {"ids": [0, True]}}, "and does not of 'ids'"),
+    ({"ranges": {"ids": "0:9"}}, "and does not of 'ids'"),
     ({"variant": "int4"}, "'variant' is 'int4'; it must be one of fp32, fp16, int8"),
     ({"variant": 8}, "'variant' must be a text"),
     ({"preprocess": {"invert": 1}}, "'preprocess.invert' must be true or false"),

@@ -35,6 +35,7 @@ REPORT: dict[str, Any] = {
         }
     ],
     "saved_model": "f00d",
+    "source": "mnist",
     "trial": None,
     "max_logit_diff": 0.0,
     "share_of_spread": 1e-6,
@@ -63,6 +64,7 @@ WRITTEN = Parity(
     created="2026-01-02T03:04:05Z",
     cases=(Case("sample", 8, 40, 2e-7, 3e-6, 1.0, True),),
     saved_model="f00d",
+    source="mnist",
     share_of_spread=1e-6,
     worst=Worst("sample", 8, 4, "scores", (3, 1), 0.5, 0.5000002),
 )
@@ -160,9 +162,9 @@ TRIAL = Trial(
 def test_a_variants_report_is_read_from_its_own_file(tmp_path: Path) -> None:
     tried = replace(WRITTEN, trial=TRIAL)
     (tmp_path / "parity.int8.json").write_text(json.dumps(tried.to_json()))
-    assert read_parity(tmp_path, "int8") == tried
+    assert read_parity(tmp_path, "parity.int8.json") == tried
     assert read_parity(tmp_path) is None
-    assert read_parity(tmp_path, "fp16") is None
+    assert read_parity(tmp_path, "parity.fp16.json") is None
 
 
 def test_a_variants_report_that_is_none_is_named(tmp_path: Path) -> None:
@@ -170,4 +172,4 @@ def test_a_variants_report_that_is_none_is_named(tmp_path: Path) -> None:
         json.dumps({**REPORT, "trial": {"n": 1}})
     )
     with pytest.raises(BundleError, match=r"parity\.fp16\.json is not a parity report"):
-        read_parity(tmp_path, "fp16")
+        read_parity(tmp_path, "parity.fp16.json")

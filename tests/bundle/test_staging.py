@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bundle.staging import Staging, locked, replace_file, sync_tree
+from bundle.staging import (
+    Staging,
+    locked,
+    replace_file,
+    replace_files,
+    sync_tree,
+)
 
 FORK = multiprocessing.get_context("fork")
 WAIT = 20.0
@@ -255,3 +261,25 @@ def test_lock_is_waited_for_no_longer_than_its_limit(
                 pass
     with locked(tmp_path, shared=True), locked(tmp_path, shared=True):
         pass
+
+
+# --- replace_files
+
+
+def test_several_files_are_replaced_by_bytes_and_by_copies(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"copied")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "b").write_bytes(b"old")
+    replace_files(folder, {"a": b"bytes", "b": tmp_path / "source"})
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == {
+        "a": b"bytes",
+        "b": b"copied",
+    }
+
+
+def test_one_that_cannot_be_read_leaves_all_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(FileNotFoundError):
+        replace_files(tmp_path, {"a": b"new", "b": tmp_path / "none"})
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"old"}

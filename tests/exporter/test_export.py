@@ -1,13 +1,18 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bundle.errors import BundleError
 from bundle.folder import open_bundle
-from exporter.errors import ExportError, ParityFailed, VariantRefused
+from bundle.manifest import onnx_digest
+from exporter.conversion import Order, convert_and_prove
+from exporter.destination import destination_of
+from exporter.errors import ExportError, ParityFailed, SourceError, VariantRefused
 from exporter.export import export
 from exporter.options import Options
+from exporter.source import find_source, open_source
 from runtime.backends import (
     BackendOptions,
     check_proof,
@@ -31,6 +36,19 @@ from tests.frozen import (
 pytestmark = pytest.mark.tensorflow
 
 
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """The child's work, here: TensorFlow is imported once for all of these tests.
+
+    That it is done in a child is looked at in test_child.py and end_to_end.
+    """
+
+    def run(work, order, *, limits, tell, verbose):
+        return work(order, tell)
+
+    monkeypatch.setattr("exporter.export.run_in_child", run)
+
+
 @pytest.fixture
 def folder(saved_model, small_cnn):
     """A bundle of three classes, with three pictures to try it on."""
@@ -46,10 +64,15 @@ def files(folder):
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 
+def export_folder(folder, **options):
+    return export(open_source(folder), **options)
+
+
 def test_a_bundle_gains_a_proved_model(folder):
     before = files(folder)
-    parity = export(folder)
+    parity = export_folder(folder)
     assert parity.passed
+    assert parity.source == "small"
     assert "sample" in {case.inputs for case in parity.cases}
     assert files(folder) - before == {"model.onnx", "parity.json"}
     opened = open_backend(open_bundle(folder), BackendOptions())
@@ -57,15 +80,101 @@ def test_a_bundle_gains_a_proved_model(folder):
 
 
 def test_parity_json_is_plain_json_of_the_report(folder):
-    parity = export(folder)
+    parity = export_folder(folder)
     stored = json.loads((folder / "parity.json").read_bytes())
     assert stored == json.loads(json.dumps(parity.to_json()))
 
 
+def test_each_step_is_told(folder):
+    steps = []
+    export_folder(folder, tell=steps.append)
+    assert steps[0] == "loading"
+    assert steps[-1] == "publishing"
+    assert {"converting", "writing", "proving: sample, batch 7"} < set(steps)
+
+
 def test_a_saved_model_without_params_is_converted_too(saved_model, small_cnn):
     folder = saved_model(small_cnn)
-    assert export(folder).passed
+    assert export_folder(folder).passed
     assert (folder / "model.onnx").is_file()
+
+
+def test_output_leaves_the_source_alone(folder, tmp_path):
+    before = files(folder)
+    source = open_source(folder)
+    out = tmp_path / "out"
+    export(source, destination=destination_of(source, out / "small.onnx"))
+    assert files(folder) == before
+    assert files(out) == {"small.onnx", "small.parity.json"}
+
+
+def test_the_opset_is_the_one_asked_for(folder):
+    import onnx
+
+    export_folder(folder, options=Options(opset=17))
+    opsets = onnx.load(folder / "model.onnx").opset_import
+    assert {o.domain: o.version for o in opsets}[""] == 17
+
+
+# --- models of more than one file
+
+
+# 2 GB are the limit; this is below what the model's weights have.
+SMALL = 4096
+
+
+@pytest.fixture
+def heavy(saved_model, keras):
+    """A bundle of 3 MB of weights, in two tensors that are large each."""
+    model = keras.Sequential(
+        [
+            keras.Input((24, 24, 1)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Flatten(),
+            keras.layers.Dense(512, activation="relu"),
+            keras.layers.Dense(600),
+        ]
+    )
+    folder = saved_model(model)
+    write_bundle(folder, proved=False)
+    (folder / "model.onnx").unlink()
+    return folder
+
+
+def test_weights_beyond_the_limit_go_into_one_file_beside(heavy):
+    import onnx
+
+    folder = heavy
+    before = files(folder)
+    parity = export_folder(folder, max_inside=SMALL)
+    assert files(folder) - before == {"model.onnx", "model.onnx.data", "parity.json"}
+    model = onnx.load(folder / "model.onnx", load_external_data=False)
+    locations = {
+        entry.value
+        for tensor in model.graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    assert locations == {"model.onnx.data"}
+    assert parity.sha256 == onnx_digest(folder / "model.onnx")
+    opened = open_backend(open_bundle(folder), BackendOptions(provider="cpu"))
+    assert (opened.backend.name, opened.is_proved) == ("onnxruntime", True)
+
+
+@pytest.mark.parametrize("change", ["changed", "missing"])
+def test_data_that_was_not_proved_is_not_served(heavy, change):
+    export_folder(heavy, max_inside=SMALL)
+    data = heavy / "model.onnx.data"
+    if change == "changed":
+        data.write_bytes(data.read_bytes()[::-1])
+    else:
+        data.unlink()
+    opened = open_backend(open_bundle(heavy), BackendOptions(provider="cpu"))
+    assert opened.backend.name == "tensorflow"
+    assert "not the one that parity.json proved" in opened.fallback_reason
+
+
+# --- what goes wrong
 
 
 def lie(monkeypatch):
@@ -77,8 +186,8 @@ def lie(monkeypatch):
 
     honest = exporter.convert.convert
 
-    def convert(*given):
-        model = honest(*given)
+    def convert(*arguments):
+        model = honest(*arguments)
         for tensor in model.graph.initializer:
             if tensor.data_type == onnx.TensorProto.FLOAT:
                 doubled = numpy_helper.to_array(tensor) * 2
@@ -89,10 +198,10 @@ def lie(monkeypatch):
 
 
 def test_a_model_that_answers_otherwise_leaves_no_onnx(folder, monkeypatch):
-    export(folder)
+    export_folder(folder)
     lie(monkeypatch)
     with pytest.raises(ParityFailed, match="answers otherwise") as caught:
-        export(folder)
+        export_folder(folder)
     assert caught.value.parity.max_abs_diff > 1e-4
     assert not (folder / "model.onnx").exists()
     assert json.loads((folder / "parity.json").read_bytes())["passed"] is False
@@ -101,31 +210,134 @@ def test_a_model_that_answers_otherwise_leaves_no_onnx(folder, monkeypatch):
     assert "failed its parity check" in opened.fallback_reason
 
 
-def test_a_model_that_cannot_be_converted_changes_nothing(saved_model, keras):
-    words = keras.layers.TextVectorization(vocabulary=["yes", "no"])
-    folder = saved_model(keras.Sequential([keras.Input((), dtype="string"), words]))
-    before = files(folder)
-    with pytest.raises(ExportError):
-        export(folder)
-    assert files(folder) == before
+def test_a_model_that_cannot_be_converted_changes_nothing(tmp_path):
+    """ONNX Runtime has no operator that makes hashes of texts."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.hash = tf.function(
+        lambda x: {"bucket": tf.strings.to_hash_bucket_fast(x, 10)},
+        input_signature=[tf.TensorSpec([None], tf.string, name="x")],
+    )
+    tf.saved_model.save(module, tmp_path, signatures={"serving_default": module.hash})
+    before = files(tmp_path)
+    with pytest.raises(ExportError, match="StringToHashBucketFast"):
+        export_folder(tmp_path)
+    assert files(tmp_path) == before
 
 
 def test_a_file_that_is_no_saved_model_cannot_be_loaded(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"junk")
     with pytest.raises(ExportError, match="^TensorFlow cannot load saved_model.pb$"):
-        export(tmp_path)
+        export_folder(tmp_path)
 
 
-def test_a_saved_model_without_a_serving_signature_names_those_it_has(tmp_path):
+def test_a_scratch_folder_that_is_somebody_elses_is_not_used(folder, monkeypatch):
+    """The name is known beforehand, so somebody could wait there with his own ONNX."""
+    monkeypatch.setattr("os.getuid", lambda: 12345)
+    with pytest.raises(ExportError, match="belongs to somebody else.*TMPDIR"):
+        export_folder(folder)
+
+
+def test_verbose_lets_tf2onnx_speak(folder):
+    import logging
+
+    export_folder(folder)
+    assert logging.getLogger("tf2onnx").level > logging.INFO
+    export_folder(folder, options=Options(verbose=True))
+    assert logging.getLogger("tf2onnx").level == logging.INFO
+
+
+def test_a_bundle_replaced_meanwhile_is_left_as_it_is(folder):
+    """Deleted and uploaded again while it was converted: other weights lie there."""
+    before = files(folder)
+
+    def replace_weights(step):
+        if step == "writing":
+            weights = folder / "variables" / "variables.data-00000-of-00001"
+            weights.write_bytes(weights.read_bytes()[::-1])
+
+    with pytest.raises(ExportError, match="was replaced while it was converted"):
+        export_folder(folder, tell=replace_weights)
+    assert files(folder) == before
+
+
+def test_onnx_that_was_proved_against_other_weights_is_not_served(folder):
+    export_folder(folder)
+    weights = folder / "variables" / "variables.data-00000-of-00001"
+    weights.write_bytes(weights.read_bytes()[::-1])
+    with pytest.raises(BundleError, match="proved against another saved_model.pb"):
+        check_proof(open_bundle(folder))
+
+
+# --- signatures
+
+
+@pytest.fixture
+def two_signatures(tmp_path):
     import tensorflow as tf
 
     module = tf.Module()
-    module.double = tf.function(
-        lambda x: 2 * x, input_signature=[tf.TensorSpec([None], tf.float32)]
+    for name, factor in (("double", 2), ("triple", 3)):
+        function = tf.function(
+            lambda x, factor=factor: {"y": factor * x},
+            input_signature=[tf.TensorSpec([None], tf.float32, name="x")],
+        )
+        setattr(module, name, function)
+    signatures = {"double": module.double, "triple": module.triple}
+    tf.saved_model.save(module, tmp_path / "net", signatures=signatures)
+    return tmp_path / "net"
+
+
+def run_onnx(path, **inputs):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, inputs), strict=True))
+
+
+@pytest.mark.parametrize(("signature", "answer"), [("double", 4.0), ("triple", 6.0)])
+def test_the_signature_asked_for_is_converted(two_signatures, signature, answer):
+    export(open_source(two_signatures, signature=signature))
+    two = np.array([2], np.float32)
+    answered = run_onnx(two_signatures / "model.onnx", x=two)
+    assert answered["y"].tolist() == [answer]
+
+
+def test_a_signature_that_is_missing_is_answered_with_those_there_are(two_signatures):
+    with pytest.raises(
+        SourceError,
+        match="no signature 'serving_default'; it has double, triple; .*--signature",
+    ):
+        export_folder(two_signatures)
+
+
+def test_a_saved_model_of_tensorflow_1(tmp_path):
+    """It has no serving_default, as most of their makers named theirs otherwise."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    graph = tf.Graph()
+    with graph.as_default(), v1.Session() as session:
+        x = v1.placeholder(v1.float32, [None, 2], name="x")
+        weights = v1.get_variable("w", initializer=np.array([[1.0], [10.0]], "f4"))
+        scores = v1.matmul(x, weights)
+        session.run(v1.global_variables_initializer())
+        builder = v1.saved_model.Builder(str(tmp_path / "net"))
+        predict = v1.saved_model.predict_signature_def({"row": x}, {"score": scores})
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], signature_def_map={"predict": predict}
+        )
+        builder.save()
+    export(open_source(tmp_path / "net", signature="predict"))
+    answered = run_onnx(
+        tmp_path / "net" / "model.onnx", row=np.array([[2, 3]], np.float32)
     )
-    tf.saved_model.save(module, tmp_path, signatures={"double": module.double})
-    with pytest.raises(ExportError, match="no signature 'serving_default'.* double"):
-        export(tmp_path)
+    assert answered["score"].tolist() == [[32.0]]
+
+
+# --- frozen graphs
 
 
 def answers(folder, inputs):
@@ -158,7 +370,7 @@ def test_a_frozen_graph_becomes_onnx_of_the_same_names_and_answers(
         tmp_path, graph(), inputNode=nodes[0], outputNode=nodes[1]
     )
     before = files(folder)
-    assert export(folder).passed
+    assert export_folder(folder).passed
     assert files(folder) - before == {"model.onnx", "parity.json"}
     takes, gives = nodes[0], nodes[1].removesuffix(":0")
     for answered in answers(folder, {takes: batch}):
@@ -167,7 +379,7 @@ def test_a_frozen_graph_becomes_onnx_of_the_same_names_and_answers(
 
 def test_onnx_of_another_frozen_graph_is_not_served(tmp_path):
     folder = write_frozen_bundle(tmp_path, frozen(rows))
-    export(folder)
+    export_folder(folder)
     (folder / FILE).write_bytes(frozen_variables())
     with pytest.raises(BundleError, match=f"proved against another {FILE}"):
         check_proof(open_bundle(folder))
@@ -178,101 +390,91 @@ def test_onnx_between_other_nodes_than_params_json_names_is_not_served(tmp_path)
 
     def build(v1):
         rows(v1)
-        v1.nn.softmax(v1.get_default_graph().get_tensor_by_name("scores:0"), name="p")
+        x = v1.get_default_graph().get_tensor_by_name("x:0")
+        v1.add(x, 1.0, name="more")
 
     folder = write_frozen_bundle(tmp_path, frozen(build))
-    export(folder)
-    write_frozen_bundle(tmp_path, frozen(build), outputNode="p")
-    opened = open_backend(open_bundle(folder), BackendOptions())
-    assert opened.backend.name == "tensorflow"
-    assert [spec.name for spec in opened.backend.outputs] == ["p"]
-    assert f"proved against another {FILE}" in opened.fallback_reason
+    export_folder(folder)
+    write_frozen_bundle(tmp_path, frozen(build), outputNode="more")
+    with pytest.raises(BundleError, match="or other nodes of it"):
+        check_proof(open_bundle(folder))
 
 
-def test_a_frozen_graph_without_the_named_node_cannot_be_loaded(tmp_path):
+def test_a_frozen_graph_whose_node_is_not_there_cannot_be_loaded(tmp_path):
     folder = write_frozen_bundle(tmp_path, frozen(rows), inputNode="input_1")
     with pytest.raises(ExportError, match=f"{FILE} has no node 'input_1'"):
-        export(folder)
+        export_folder(folder)
 
 
-def test_a_bundle_of_onnx_alone_has_nothing_to_convert(tmp_path):
-    with pytest.raises(BundleError, match="nothing to convert"):
-        export(write_bundle(tmp_path / "linear"))
+def sum_and_halves(v1):
+    """Two inputs and two nodes that answer, one of them twice."""
+    a = v1.placeholder(v1.float32, [None, 4], name="a")
+    b = v1.placeholder(v1.float32, [None, 4], name="b")
+    v1.add(a, b, name="sum")
+    v1.split(a * b, 2, axis=1, name="halves")
 
 
-def test_a_folder_of_something_else_is_refused(tmp_path):
-    with pytest.raises(BundleError, match="neither a bundle nor a SavedModel"):
-        export(tmp_path)
+def test_a_frozen_graph_of_several_inputs_and_outputs(tmp_path):
+    path = tmp_path / "net.pb"
+    path.write_bytes(frozen(sum_and_halves))
+    source = find_source(
+        str(path), tmp_path, inputs=["a", "b"], outputs=["sum", "halves:1"]
+    )
+    export(source)
+    one, two = np.array([[1, 2, 3, 4]], "f4"), np.array([[5, 6, 7, 8]], "f4")
+    answered = run_onnx(tmp_path / "model.onnx", a=one, b=two)
+    assert {name: array.tolist() for name, array in answered.items()} == {
+        "sum": [[6, 8, 10, 12]],
+        "halves:1": [[21, 32]],
+    }
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_the_work(
-    folder, monkeypatch
-):
-    """root may write anywhere, so the question itself is answered here."""
-    monkeypatch.setattr("os.access", lambda path, mode: False)
-    monkeypatch.setattr("exporter.export._convert_and_prove", None)
-    with pytest.raises(BundleError, match="is not writable"):
-        export(folder)
+def test_a_frozen_graph_without_flags_is_answered_with_its_nodes(tmp_path):
+    path = tmp_path / "net.pb"
+    path.write_bytes(frozen(rows))
+    with pytest.raises(
+        SourceError,
+        match="placeholders are x, .*ends are scores; .*--inputs and --outputs",
+    ):
+        export(open_source(path))
 
 
-def test_a_full_disk_is_a_sentence_and_leaves_the_bundle(folder, monkeypatch):
-    before = files(folder)
-
-    def fail(path, data):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("exporter.export.replace_file", fail)
-    with pytest.raises(ExportError, match="cannot be written: No space left"):
-        export(folder)
-    assert files(folder) == before
+# --- Keras files
 
 
-def test_what_a_killed_export_left_is_taken_away(folder):
-    left = folder / f".model.onnx.{'0' * 32}"
-    left.touch()
-    export(folder)
-    assert not left.exists()
+@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5:UserWarning")
+def test_a_keras_file_answers_as_keras(tmp_path, small_cnn, name):
+    small_cnn.save(tmp_path / name)
+    parity = export(open_source(tmp_path / name))
+    assert parity.source == name
+    images = np.random.default_rng(1).uniform(0, 255, (2, 8, 8, 1)).astype("f4")
+    expected = np.asarray(small_cnn(images, training=False))
+    answered = run_onnx(tmp_path / "model.onnx", input_1=images)["output_0"]
+    np.testing.assert_allclose(answered, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_verbose_lets_tf2onnx_speak(folder, capfd):
-    export(folder)
-    assert "tf2onnx" not in capfd.readouterr().err
-    export(folder, Options(verbose=True))
-    import logging
-
-    assert logging.getLogger("tf2onnx").level == logging.INFO
-
-
-def test_a_bundle_replaced_meanwhile_is_left_as_it_is(folder, monkeypatch):
-    """Deleted and uploaded again while it was converted: other weights lie there."""
-    import exporter.export
-
-    prove = exporter.export._convert_and_prove
-
-    def replace(source, *arguments):
-        parity = prove(source, *arguments)
-        weights = folder / "variables" / "variables.data-00000-of-00001"
-        weights.write_bytes(weights.read_bytes()[::-1])
-        return parity
-
-    monkeypatch.setattr("exporter.export._convert_and_prove", replace)
-    before = files(folder)
-    with pytest.raises(ExportError, match="was replaced while it was converted"):
-        export(folder)
-    assert files(folder) == before
-
-
-def test_onnx_that_was_proved_against_other_weights_is_not_served(folder):
-    export(folder)
+def test_the_proof_is_of_the_source_as_it_was_before_it_was_read(folder, tmp_path):
+    """Asked after it was loaded, it could be of weights that were never converted."""
+    source = open_source(folder)
+    digest = source.digest()
     weights = folder / "variables" / "variables.data-00000-of-00001"
-    weights.write_bytes(weights.read_bytes()[::-1])
-    with pytest.raises(BundleError, match="proved against another saved_model.pb"):
-        check_proof(open_bundle(folder))
+
+    def replace_weights(step):
+        if step == "writing":
+            weights.write_bytes(weights.read_bytes()[::-1])
+
+    order = Order(source, Options(), tmp_path / "model.onnx")
+    assert convert_and_prove(order, replace_weights).parity.saved_model == digest
+    assert replace(source).digest() != digest
+
+
+# --- variants
 
 
 def test_fp16_is_published_beside_model_onnx_with_its_own_proof(folder):
     before = files(folder)
-    export(folder, Options(fp16=True))
+    export_folder(folder, options=Options(fp16=True))
     assert files(folder) - before == {
         *("model.onnx", "parity.json"),
         *("model.fp16.onnx", "parity.fp16.json"),
@@ -286,17 +488,17 @@ def test_a_variant_that_is_refused_goes_and_model_onnx_is_published(folder):
     (folder / "model.int8.onnx").write_bytes(b"of a training before")
     (folder / "parity.int8.json").write_text("{}")
     with pytest.raises(VariantRefused, match="give --calibration .* was written") as it:
-        export(folder, Options(int8=True))
+        export_folder(folder, options=Options(int8=True))
     assert it.value.parity.passed
     assert not [name for name in files(folder) if "int8" in name]
     assert open_backend(open_bundle(folder), BackendOptions()).is_proved
 
 
 def test_a_variant_of_another_training_does_not_serve(folder, saved_model, small_cnn):
-    export(folder, Options(fp16=True))
+    export_folder(folder, options=Options(fp16=True))
     small_cnn.layers[-1].bias.assign([1, 2, 3])
     saved_model(small_cnn)
-    export(folder)
+    export_folder(folder)
     opened = open_backend(open_bundle(folder), BackendOptions(variant="fp16"))
     assert (opened.variant, opened.is_proved) == ("fp32", True)
     assert "was proved against another saved_model.pb" in opened.variant_reason
@@ -305,7 +507,7 @@ def test_a_variant_of_another_training_does_not_serve(folder, saved_model, small
 def test_an_onnx_of_nchw_pictures_answers_nhwc_ones_alike(folder):
     """The parity check has asked both engines with the same pictures."""
     (name,) = [spec.name for spec in open_tensorflow(open_bundle(folder)).inputs]
-    assert export(folder, Options(inputs_as_nchw=(name,))).passed
+    assert export_folder(folder, options=Options(inputs_as_nchw=(name,))).passed
     import onnx
 
     model = onnx.load(folder / "model.onnx")
@@ -318,5 +520,46 @@ def test_an_onnx_of_nchw_pictures_answers_nhwc_ones_alike(folder):
 def test_the_opset_is_the_one_that_was_asked_for(folder):
     import onnx
 
-    export(folder, Options(opset=15))
+    export_folder(folder, options=Options(opset=15))
     assert onnx.load(folder / "model.onnx").opset_import[0].version == 15
+
+
+# --- ranges
+
+
+def embedding(tmp_path, keras):
+    """Rows of a table of 50; another 50 lie in wait behind it."""
+    model = keras.Sequential(
+        [
+            keras.Input((3,), dtype="int32", name="ids"),
+            keras.layers.Embedding(50, 4),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
+    )
+    model.save(tmp_path / "net.keras")
+    return tmp_path / "net.keras"
+
+
+def test_an_embedding_is_asked_for_every_row(tmp_path, keras):
+    parity = export(open_source(embedding(tmp_path, keras)))
+    assert {case.inputs for case in parity.cases} == {"random", "lowest", "highest"}
+
+
+def test_a_range_of_an_input_that_is_not_there_is_refused(tmp_path, keras):
+    path = str(embedding(tmp_path, keras))
+    source = find_source(path, tmp_path, declared=[("words", 0, 9)])
+    with pytest.raises(SourceError, match="no input 'words'.* ids"):
+        export(source)
+
+
+def test_params_json_declares_ranges_and_the_command_line_wins(tmp_path):
+    folder = write_bundle(
+        tmp_path / "m", params={"ranges": {"pixels": [0, 1], "more": [2, 3]}}
+    )
+    (folder / "saved_model.pb").touch()
+    (folder / "variables").mkdir()
+    (folder / "variables" / "variables.index").touch()
+    source = find_source(str(folder), tmp_path, declared=[("pixels", -1, 1)])
+    assert source.ranges == {"pixels": (-1, 1), "more": (2, 3)}
+    assert open_source(folder).ranges == {"pixels": (0, 1), "more": (2, 3)}

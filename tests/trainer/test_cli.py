@@ -17,6 +17,7 @@ from PIL import Image
 
 from bundle.errors import DomainError
 from exporter.options import Options
+from exporter.source import Source
 from tests.trainer.examples import assert_refused, names_in, run_trainer, write_picture
 from trainer.formats import Arrays
 
@@ -265,11 +266,11 @@ def _fake_exporter(
     """An exporter that writes one word, or fails; remembers the folders."""
     folders: list[Path] = []
 
-    def export(folder: Path, options: Options) -> str:
-        folders.append(folder)
+    def export(source: Source, options: Options) -> str:
+        folders.append(source.folder)
         if failure:
             raise failure
-        (folder / "model.onnx").write_text("proved")
+        (source.folder / "model.onnx").write_text("proved")
         return "the table"
 
     exporting, table = ModuleType("exporter.export"), ModuleType("exporter.table")

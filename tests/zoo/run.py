@@ -14,6 +14,7 @@ from exporter.convert import convert
 from exporter.errors import ExportError
 from exporter.options import Options
 from exporter.parity import prove
+from exporter.tolerance import tolerance_of
 from runtime.backends import BackendOptions
 from runtime.backends.onnx import open_onnx
 from runtime.backends.saved_model import TensorFlowBackend
@@ -51,7 +52,13 @@ def run(specimen: Specimen, options: Options | None = None) -> Outcome:
         try:
             candidate = open_onnx(path, BackendOptions(provider="cpu"))
             parity = prove(
-                reference, candidate, path, Preprocess(), None, ranges=specimen.ranges
+                reference,
+                candidate,
+                path,
+                Preprocess(),
+                None,
+                ranges=specimen.ranges,
+                tolerance=tolerance_of(reference.signature),
             )
         except BackendError as ex:
             return Outcome(refusal=f"{ex}: {ex.__cause__}")

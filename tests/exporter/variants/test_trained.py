@@ -74,7 +74,7 @@ def test_int8_is_published_or_refused_as_its_numbers_say(folder, mnist):
         refusal = str(ex)
     fp32 = accuracy(folder, mnist, "fp32")
     assert fp32 > 0.8
-    parity = read_parity(folder, "int8")
+    parity = read_parity(folder, "parity.int8.json")
     if refusal:
         assert "is slower than fp32 here" in refusal or "loses" in refusal
         assert parity is None

@@ -33,7 +33,7 @@ def open_graph(tmp_path):
     def opened(graph, input_node="x", output_node="scores", shape=None):
         path = tmp_path / FILE
         path.write_bytes(graph)
-        return FrozenGraphBackend(path, input_node, output_node, shape)
+        return FrozenGraphBackend(path, (input_node,), (output_node,), shape)
 
     return opened
 

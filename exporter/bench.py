@@ -1,0 +1,144 @@
+"""``exporter bench``: both engines, timed at several batch sizes.
+
+Each engine has a process of its own for each number of threads: TensorFlow takes the
+number once, before its first use, and the two would share the cores.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.child import Limits, Tell, run_in_child
+from exporter.destination import Destination
+from exporter.errors import ExportError
+from exporter.reference import open_reference
+from exporter.source import Source
+from exporter.verify import check_there
+from runtime.backends import WARMED_SIDE, Backend, TensorSpec
+from runtime.backends.onnx import CPU, OnnxBackend
+from runtime.cores import usable_cores
+from runtime.errors import BackendError
+
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+# Of one engine at one batch size: the median is steady, or the time is over. Three
+# runs at least, however slow the model is.
+RUNS = 200
+MIN_RUNS = 3
+SECONDS = 0.5
+
+Engine = Literal["tensorflow", "onnxruntime"]
+ENGINES: tuple[Engine, ...] = ("tensorflow", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One engine on one kind of batch.
+
+    Attributes:
+        threads: that it could use.
+        batch_size: N.
+        milliseconds: median of a run of the whole batch.
+    """
+
+    engine: Engine
+    threads: int
+    batch_size: int
+    milliseconds: float
+
+    @property
+    def items_per_second(self) -> float:
+        """How many items the engine answers, one batch after the other."""
+        return self.batch_size * 1000 / self.milliseconds
+
+
+@dataclass(frozen=True)
+class _Order:
+    source: Source
+    model: Path
+    engine: Engine
+    threads: int
+
+
+def bench(
+    source: Source,
+    destination: Destination,
+    *,
+    limits: Limits,
+    tell: Tell,
+    verbose: bool = False,
+) -> tuple[Timing, ...]:
+    """Time a source in TensorFlow and its ONNX in ONNX Runtime, on the CPU.
+
+    Raises:
+        NoOnnx: there is no ONNX.
+        SourceError: the source is no model that can be loaded.
+        ExportError: an engine cannot load or run it.
+    """
+    check_there(destination)
+    return tuple(
+        timing
+        for threads in sorted({1, usable_cores()})
+        for engine in ENGINES
+        for timing in run_in_child(
+            _time,
+            _Order(source, destination.model, engine, threads),
+            limits=limits,
+            tell=tell,
+            verbose=verbose,
+        )
+    )
+
+
+def _time(order: _Order, tell: Tell) -> tuple[Timing, ...]:
+    tell(f"{order.engine}, threads: {order.threads}")
+    try:
+        return tuple(_timings(order))
+    except BackendError as ex:
+        raise ExportError(f"{order.engine} cannot be timed: {ex}") from ex
+
+
+def _timings(order: _Order) -> Iterator[Timing]:
+    backend = _open(order)
+    fixed = next((s.shape[0] for s in backend.inputs if s.shape and s.shape[0]), None)
+    for size in (fixed,) if fixed else BATCH_SIZES:
+        batch = {spec.name: _numbers(spec, size) for spec in backend.inputs}
+        milliseconds = _median(backend, batch)
+        yield Timing(order.engine, order.threads, size, milliseconds)
+
+
+def _open(order: _Order) -> Backend:
+    if order.engine == "onnxruntime":
+        return OnnxBackend(order.model, CPU, order.threads)
+    import tensorflow
+
+    tensorflow.config.threading.set_intra_op_parallelism_threads(order.threads)
+    tensorflow.config.threading.set_inter_op_parallelism_threads(order.threads)
+    return open_reference(order.source)
+
+
+def _numbers(spec: TensorSpec, size: int) -> NDArray[Any]:
+    """A batch of what any model takes: an engine is as quick on these as on others."""
+    free = [n or WARMED_SIDE for n in spec.shape[1:]]
+    shape = tuple([size, *free][: len(spec.shape)])
+    if spec.dtype.kind == "f":
+        return np.random.default_rng(0).random(shape).astype(spec.dtype)
+    # Indices and flags; texts.
+    return np.full(shape, "" if spec.dtype == object else 0, spec.dtype)
+
+
+def _median(backend: Backend, batch: dict[str, NDArray[Any]]) -> float:
+    backend.run(batch)
+    times: list[float] = []
+    end = time.perf_counter() + SECONDS
+    while len(times) < MIN_RUNS or (len(times) < RUNS and time.perf_counter() < end):
+        start = time.perf_counter()
+        backend.run(batch)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times)) * 1000

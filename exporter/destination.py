@@ -1,0 +1,188 @@
+"""Where an ONNX goes: beside its source, or where ``--output`` says."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.folder import ONNX, SAVED_MODEL
+from bundle.params import FILE_NAME as PARAMS
+from bundle.parity import FILE_NAME as PARITY
+from bundle.parity import Parity, read_parity
+from bundle.staging import locked, replace_files
+from bundle.variants import DATA, VARIANTS, Variant, onnx_file, parity_file
+from exporter.errors import ExportError, OutputError, ParityFailed
+from exporter.source import Source
+from exporter.variants import Made
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A model's file, its weights' if they are too large for it, and its proof's.
+
+    Attributes:
+        model: ``model.onnx``; ``--output`` may give it another name.
+    """
+
+    model: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where all three lie."""
+        return self.model.parent
+
+    @property
+    def data(self) -> Path:
+        """External data; there is none of a model below 2 GB."""
+        return self.model.with_name(self.model.name + DATA)
+
+    @property
+    def proof(self) -> Path:
+        """``parity.json``; of ``left.onnx`` it is ``left.parity.json``."""
+        for variant in VARIANTS:
+            if self.model.name == onnx_file(variant):
+                return self.model.with_name(parity_file(variant))
+        return self.model.with_name(f"{self.model.stem}.{PARITY}")
+
+    def of_variant(self, variant: Variant) -> Destination:
+        """Where a variant goes: ``model.int8.onnx``, or ``left.int8.onnx``."""
+        if variant == "fp32":
+            return self
+        suffix = onnx_file(variant).removeprefix("model")
+        return Destination(self.model.with_name(self.model.stem + suffix))
+
+    def read_proof(self) -> Parity | None:
+        """The proof, if there is one.
+
+        Raises:
+            BundleError: it is there and is none.
+        """
+        return read_parity(self.folder, self.proof.name)
+
+    def prepare(self, source: Source) -> None:
+        """Make the folder, and refuse before the work what would be refused after it.
+
+        Raises:
+            OutputError: something lies there that is not to be replaced, or the folder
+                cannot be made or written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as ex:
+            raise OutputError(f"{self.folder} cannot be made: {ex.strerror}") from ex
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise OutputError(
+                f"{self.folder} is not writable, and {self.model.name} belongs there"
+            )
+        is_beside = self.model.resolve() == beside(source).model.resolve()
+        if is_beside and source.is_served:
+            return
+        is_own = is_beside and source.kind == "saved_model" and not source.bundle
+        there = [f for f in (PARAMS, SAVED_MODEL) if (self.folder / f).is_file()]
+        if there and self.model.name == ONNX and not is_own:
+            raise OutputError(
+                f"{self.folder} has a {there[0]}, and {ONNX} there would be taken for"
+                f" the ONNX of that model and not of {source.name!r}; name another"
+                " place with --output"
+            )
+        if not self.model.exists():
+            return
+        proof = self.read_proof()
+        made_from = proof.source if proof else ""
+        if made_from != source.name and (made_from or not is_own):
+            raise OutputError(
+                f"{self.model} is there, and was not made from {source.name!r} but from"
+                f" {made_from or 'something that is not noted'!r}; remove it, or name"
+                " another file with --output"
+            )
+
+    def publish(
+        self,
+        source: Source,
+        candidate: Path,
+        parity: Parity,
+        variants: Sequence[Made] = (),
+    ) -> None:
+        """Put a model and its proof in place: the proof first, the model last.
+
+        What is killed in between leaves a model that the proof beside it does not
+        prove, and that is not served.
+
+        Args:
+            source: what it was made from.
+            candidate: the model, its external data beside it.
+            parity: its proof.
+            variants: of it; one that is refused goes if it was there.
+
+        Raises:
+            ExportError: the source is not what it was when it was read.
+            ParityFailed: it answers otherwise; no model is left, the proof says why.
+            OSError: it cannot be written; nothing was changed.
+        """
+        # Alone: two exports at a time would pair one's proof with the other's model,
+        # and a service that reads in between would find none proved.
+        with locked(self.folder):
+            # Deleted and uploaded again, or trained again, while it was converted: the
+            # weights that were proved are not those that lie there.
+            if source.digest() != parity.saved_model:
+                raise ExportError(
+                    "the bundle was replaced while it was converted; nothing was"
+                    " written, convert it again"
+                )
+            self._sweep()
+            proof = _to_json(parity)
+            if not parity.passed:
+                replace_files(self.folder, {self.proof.name: proof})
+                self.model.unlink(missing_ok=True)
+                self.data.unlink(missing_ok=True)
+                raise ParityFailed(parity)
+            data = candidate.with_name(candidate.name + DATA)
+            contents: dict[str, bytes | Path] = {self.proof.name: proof}
+            for made in variants:
+                place = self.of_variant(made.variant)
+                if made.refusal or made.parity is None:
+                    place.model.unlink(missing_ok=True)
+                    place.proof.unlink(missing_ok=True)
+                else:
+                    # Before its file: a proof of another file lets none serve.
+                    contents[place.proof.name] = _to_json(made.parity)
+                    contents[place.model.name] = made.path
+            if data.exists():
+                contents[self.data.name] = data
+            replace_files(self.folder, {**contents, self.model.name: candidate})
+            if not data.exists():
+                self.data.unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Take away the temporary files of one that was killed."""
+        places = [self.of_variant(variant) for variant in VARIANTS]
+        for name in (n for p in places for n in (p.proof.name, p.model.name)):
+            for left in self.folder.glob(f".{glob.escape(name)}.*"):
+                left.unlink()
+
+
+def _to_json(parity: Parity) -> bytes:
+    return (json.dumps(parity.to_json(), indent=2) + "\n").encode()
+
+
+def beside(source: Source) -> Destination:
+    """``model.onnx`` in the source's folder."""
+    return Destination(source.folder / ONNX)
+
+
+def destination_of(source: Source, output: Path | None) -> Destination:
+    """What ``--output`` means.
+
+    Args:
+        source: what is converted.
+        output: a file whose name ends in ``.onnx``, or a folder; None is the source's
+            own folder.
+    """
+    if output is None:
+        return beside(source)
+    is_file = output.suffix == ".onnx" and not output.is_dir()
+    return Destination(output if is_file else output / ONNX)

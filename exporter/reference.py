@@ -1,0 +1,47 @@
+"""The source, loaded in TensorFlow: what is converted, and what the ONNX must equal.
+
+It runs in the child process; TensorFlow is imported when it is called.
+"""
+
+from __future__ import annotations
+
+from exporter.errors import ExportError, SourceError
+from exporter.source import Source
+from runtime.backends import open_tensorflow
+from runtime.backends.saved_model import (
+    NoSignature,
+    SavedModelBackend,
+    TensorFlowBackend,
+)
+from runtime.errors import BackendError
+
+
+def open_reference(source: Source) -> TensorFlowBackend:
+    """Load a source.
+
+    Raises:
+        SourceError: the signature or the nodes are not there, or it holds code.
+        ExportError: TensorFlow cannot load or run it.
+    """
+    try:
+        return _open(source)
+    except NoSignature as ex:
+        raise SourceError(f"{ex}; choose one with --signature") from ex
+    except BackendError as ex:
+        if source.kind == "frozen_graph" and not (source.inputs and source.outputs):
+            raise SourceError(f"{ex}; name them with --inputs and --outputs") from ex
+        raise ExportError(str(ex)) from ex
+
+
+def _open(source: Source) -> TensorFlowBackend:
+    if source.kind == "keras":
+        from exporter.keras_file import load_keras
+
+        return TensorFlowBackend(load_keras(source.graph))
+    if source.kind == "saved_model":
+        return SavedModelBackend(source.folder, source.signature)
+    if source.bundle is not None:
+        return open_tensorflow(source.bundle)
+    from runtime.backends.frozen_graph import FrozenGraphBackend
+
+    return FrozenGraphBackend(source.graph, source.inputs, source.outputs)

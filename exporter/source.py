@@ -1,0 +1,212 @@
+"""What is converted: a stored model, a bundle, a SavedModel, a Keras file, a graph.
+
+It is told apart here without TensorFlow, which ``reference.py`` then loads it with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from bundle.errors import ModelNotFound
+from bundle.folder import SAVED_MODEL, SIGNATURE, Bundle, open_bundle
+from bundle.manifest import sha256_of, source_digest
+from bundle.params import FILE_NAME as PARAMS
+from bundle.store import ModelStore
+from exporter.errors import SourceError
+from runtime.spec import read_spec
+
+KERAS = (".keras", ".h5", ".hdf5")
+
+Kind = Literal["saved_model", "frozen_graph", "keras"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A TensorFlow or Keras model on disk.
+
+    Attributes:
+        kind: how it is loaded.
+        graph: ``saved_model.pb``, a frozen graph, or a Keras file.
+        bundle: that it is of; None if it is of none.
+        signature: of a SavedModel, the one that is converted.
+        inputs: of a frozen graph, the nodes that take the inputs.
+        outputs: of a frozen graph, the nodes that answer.
+        declared: inputs by name, each with the least and the greatest number that it
+            takes, as far as somebody said.
+    """
+
+    kind: Kind
+    graph: Path
+    bundle: Bundle | None = None
+    signature: str = SIGNATURE
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    declared: tuple[tuple[str, float, float], ...] = ()
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """What params.json declares, and over it what was declared by hand."""
+        by_hand = {name: (low, high) for name, low, high in self.declared}
+        return {**(self.bundle.params.ranges if self.bundle else {}), **by_hand}
+
+    @property
+    def version(self) -> int | None:
+        """Its number, if it lies in a store as ``<name>/<number>``."""
+        folder = self.folder.resolve()
+        is_stored = self.bundle is not None and folder.name.isdecimal()
+        return int(folder.name) if is_stored else None
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.graph.parent
+
+    @property
+    def given(self) -> Path:
+        """What people call it: a folder, or the file that a folder may have more of."""
+        is_folder = self.bundle is not None or self.kind == "saved_model"
+        return self.folder if is_folder else self.graph
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it is what the service runs, and model.onnx beside it is its own."""
+        return self.bundle is not None and self.signature == SIGNATURE
+
+    @property
+    def name(self) -> str:
+        """What a proof calls it: no path, and another for another part of it."""
+        if self.bundle is not None:
+            name = self.bundle.params.name
+        elif self.kind == "saved_model":
+            name = self.folder.resolve().name
+        else:
+            return " ".join([self.graph.name, *self.inputs, *self.outputs])
+        return name if self.signature == SIGNATURE else f"{name} {self.signature}"
+
+    def digest(self) -> str:
+        """One sha256 over graph, weights and what of it is run.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if self.kind == "keras":
+            return sha256_of(self.graph)
+        if self.kind == "frozen_graph":
+            return source_digest(self.graph, (*self.inputs, *self.outputs))
+        part = () if self.signature == SIGNATURE else (self.signature,)
+        return source_digest(self.graph, part)
+
+
+def find_source(
+    given: str,
+    models_dir: Path,
+    *,
+    signature: str = "",
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    declared: Sequence[tuple[str, float, float]] = (),
+) -> Source:
+    """Find what somebody named: a model of the store; if there is none, a path.
+
+    Args:
+        given: NAME (its newest version), NAME:VERSION, NAME@LABEL or a path.
+        models_dir: the store.
+        signature: of a SavedModel; empty is the one that is served.
+        inputs: nodes of a frozen graph.
+        outputs: nodes of a frozen graph.
+        declared: see ``Source``.
+
+    Raises:
+        ModelNotFound: there is neither.
+        SourceError: it is no model, or the other arguments do not fit it.
+        BundleError: it is a bundle, and not a whole one.
+    """
+    path = find_path(given, models_dir)
+    source = open_source(path, signature, inputs, outputs)
+    if signature and source.kind != "saved_model":
+        raise SourceError(
+            f"{path} has no signatures: --signature is of use with a SavedModel alone"
+        )
+    if (inputs or outputs) and (source.bundle or source.kind != "frozen_graph"):
+        raise SourceError(
+            f"{path} tells its inputs and outputs itself: --inputs and --outputs are of"
+            " use with a frozen graph alone, where no params.json tells them"
+        )
+    return replace(source, declared=tuple(declared))
+
+
+def find_path(given: str, models_dir: Path) -> Path:
+    """The folder of a stored model; if there is none of this name, the path itself.
+
+    Raises:
+        ModelNotFound: there is neither; the sentence lists the models there are.
+    """
+    store = ModelStore(models_dir)
+    spec = read_spec(given)
+    if spec is not None and store.versions(spec.name):
+        if spec.is_pinned:
+            return store.find(spec.name, spec.version, spec.label).path
+        return store.newest(spec.name).path
+    if Path(given).exists():
+        return Path(given)
+    raise ModelNotFound(
+        f"there is no model {given!r} in {store.root}/ and no file or folder of this"
+        f" name; the store has {', '.join(store.names()) or 'none'}"
+    )
+
+
+def open_source(
+    path: Path,
+    signature: str = "",
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+) -> Source:
+    """Tell what a path is; see ``find_source``.
+
+    Raises:
+        SourceError: it is no model.
+        BundleError: it is a bundle, and not a whole one.
+    """
+    if path.is_dir():
+        return _open_folder(path, signature or SIGNATURE)
+    if path.suffix in KERAS:
+        return Source("keras", path)
+    if path.suffix != ".pb":
+        raise SourceError(
+            f"{path} is no model that can be converted: give a bundle, a SavedModel's"
+            f" folder, a Keras file ({', '.join(KERAS)}) or a frozen graph (.pb)"
+        )
+    if (path.parent / PARAMS).is_file() and not inputs and not outputs:
+        bundle = open_bundle(path.parent)
+        if bundle.tensorflow_model == path:
+            return _of_bundle(bundle, signature or SIGNATURE)
+    if path.name == SAVED_MODEL and (path.parent / "variables").is_dir():
+        return Source("saved_model", path, signature=signature or SIGNATURE)
+    return Source("frozen_graph", path, inputs=tuple(inputs), outputs=tuple(outputs))
+
+
+def _open_folder(folder: Path, signature: str) -> Source:
+    if (folder / PARAMS).is_file():
+        return _of_bundle(open_bundle(folder), signature)
+    if (folder / SAVED_MODEL).is_file():
+        return Source("saved_model", folder / SAVED_MODEL, signature=signature)
+    files = sorted(f.name for f in folder.iterdir() if f.suffix in (*KERAS, ".pb"))
+    raise SourceError(
+        f"{folder} is neither a bundle nor a SavedModel: it has no {SAVED_MODEL}"
+        + (f"; it has {files[0]}: give that file" if files else "")
+    )
+
+
+def _of_bundle(bundle: Bundle, signature: str) -> Source:
+    graph = bundle.tensorflow_model
+    if graph is None:
+        raise SourceError(
+            f"{SAVED_MODEL} is missing in {bundle.path}: there is nothing to convert"
+        )
+    if bundle.frozen_graph is None:
+        return Source("saved_model", graph, bundle, signature)
+    node_in, node_out = bundle.nodes
+    return Source("frozen_graph", graph, bundle, SIGNATURE, (node_in,), (node_out,))

@@ -1,0 +1,56 @@
+"""The child's side of ``child.py``: ``python -m exporter.worker DESCRIPTOR``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from multiprocessing.connection import Connection
+
+from bundle.errors import DomainError
+from exporter.errors import ExportError
+
+
+def main() -> None:
+    """Do one job, tell what became of it, and end."""
+    connection = Connection(int(sys.argv[1]))
+    work, job, seconds = connection.recv()
+    # The kernel keeps the time: it also ends what hangs in C++, and an orphan.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(seconds)
+    threading.Thread(target=_end_with_parent, args=[connection], daemon=True).start()
+    try:
+        reply = ("done", work(job, lambda step: connection.send(("step", step))))
+    except DomainError as ex:
+        reply = ("failed", (type(ex), str(ex)))
+    except MemoryError:
+        reply = ("failed", (ExportError, "the conversion ran out of memory"))
+    except OSError as ex:
+        sentence = f"the ONNX cannot be written: {ex.strerror or ex}"
+        reply = ("failed", (ExportError, sentence))
+    # tf2onnx and TensorFlow trip over models in their own ways: a sentence, and the
+    # traceback for who asks with -v.
+    except Exception as ex:
+        traceback.print_exc()
+        first = (str(ex).strip() or "no reason given").splitlines()[0][:300]
+        sentence = f"the conversion broke off: {type(ex).__name__}: {first}"
+        reply = ("failed", (ExportError, sentence))
+    connection.send(reply)
+    # At once: TensorFlow's threads and destructors have crashed where all was done.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _end_with_parent(connection: Connection) -> None:
+    """Nothing more comes from the parent but, at its death, the end of the pipe."""
+    try:
+        connection.recv()
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""Conversions that are ended in the middle: the bundle is as it was, nobody goes on."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from tests.end_to_end.conftest import ENVIRONMENT, PATIENCE, ROOT
+from tests.frozen import frozen, rows, write_frozen_bundle
+
+pytestmark = pytest.mark.tensorflow
+
+# A shell that runs the tests in the background has SIGINT ignored, and a child
+# inherits that.
+MAIN = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from exporter.cli import main; main(prog_name='exporter')"
+)
+STEPS = ["loading", "converting", "proving: random, batch 2"]
+
+
+@pytest.fixture(scope="module")
+def graph():
+    return frozen(rows)
+
+
+@pytest.fixture
+def bundle(tmp_path, graph):
+    """With a model.onnx that somebody made before, and its proof."""
+    folder = write_frozen_bundle(tmp_path / "bundle", graph)
+    (tmp_path / "tmp").mkdir()
+    done = start(folder)
+    done.communicate(timeout=PATIENCE)
+    assert done.returncode == 0
+    return folder
+
+
+def start(folder, *flags, setup=""):
+    return subprocess.Popen(
+        [sys.executable, "-c", setup + MAIN, "convert", folder, *flags],
+        env={
+            **ENVIRONMENT,
+            "PYTHONPATH": str(ROOT),
+            "TMPDIR": str(folder.parent / "tmp"),
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def contents(folder):
+    return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.iterdir()}
+
+
+def scratch(folder):
+    """What lies in the temporary folder and is no folder of none."""
+    return [p for p in (folder.parent / "tmp").rglob("*") if p.is_file()]
+
+
+def reach(process, step):
+    """Wait until a conversion says that it is at a step; its child."""
+    for line in process.stderr:
+        if line.strip() == step:
+            (child,) = psutil.Process(process.pid).children()
+            return child
+    raise AssertionError(f"it never came to {step}")
+
+
+def is_gone(child):
+    """Whoever adopts it may not have asked for its end yet."""
+    _, left = psutil.wait_procs([child], PATIENCE)
+    return all(p.status() == psutil.STATUS_ZOMBIE for p in left)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_kill_9_of_the_child(bundle, step):
+    before = contents(bundle)
+    with start(bundle) as process:
+        reach(process, step).kill()
+        said = process.stderr.read()
+    assert process.returncode == 1
+    assert said.splitlines()[-1] == (
+        "Error: the conversion was killed (SIGKILL): somebody ended it, or the machine"
+        " ran out of memory; TensorFlow will serve this model"
+    )
+    assert contents(bundle) == before
+    assert scratch(bundle) == []
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_kill_9_of_the_parent(bundle, step):
+    before = contents(bundle)
+    with start(bundle) as process:
+        child = reach(process, step)
+        process.kill()
+    assert is_gone(child)
+    assert contents(bundle) == before
+    with start(bundle) as again:
+        again.stderr.read()
+    assert again.returncode == 0
+    assert scratch(bundle) == [], "swept by the next one"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_ctrl_c_and_sigterm(bundle, number, code):
+    before = contents(bundle)
+    with start(bundle) as process:
+        child = reach(process, "converting")
+        process.send_signal(number)
+        process.stderr.read()
+    assert process.returncode == code
+    assert is_gone(child)
+    assert contents(bundle) == before
+    assert scratch(bundle) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--time-limit", "1"], "took longer than 1 s and was ended (--time-limit)"),
+        (["--memory-limit", "0.2"], "more than 0.2 GiB of memory and was ended"),
+    ],
+)
+def test_limits(bundle, flags, sentence):
+    before = contents(bundle)
+    with start(bundle, *flags) as process:
+        said = process.stderr.read()
+    assert process.returncode == 1
+    assert sentence in said
+    assert said.endswith("; TensorFlow will serve this model\n")
+    assert contents(bundle) == before
+
+
+def test_a_full_disk(bundle):
+    """No file gets larger than 256 bytes; that holds for the child too."""
+    before = contents(bundle)
+    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (256, 256));"
+    with start(bundle, setup=small) as process:
+        said = process.stderr.read()
+    assert process.returncode == 1
+    assert "cannot be written: File too large; TensorFlow will serve" in said
+    assert contents(bundle) == before
+    assert scratch(bundle) == []
+
+
+def test_the_parent_never_imports_tensorflow(bundle):
+    said = bundle.parent / "modules.json"
+    script = (
+        "import atexit, json, sys;"
+        f"atexit.register(lambda: open({str(said)!r}, 'w').write("
+        "json.dumps(list(sys.modules))));"
+    )
+    with start(bundle, setup=script) as process:
+        process.stderr.read()
+    assert process.returncode == 0
+    assert not {"tensorflow", "keras", "tf2onnx"} & set(json.loads(said.read_text()))

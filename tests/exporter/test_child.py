@@ -1,0 +1,129 @@
+"""Real processes of a moment each; none imports TensorFlow."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from exporter.child import GIB, Limits, run_in_child
+from exporter.errors import ExportError, SourceError
+from tests.exporter import works
+
+ROOT = Path(__file__).parents[2]
+# Long enough for a busy machine; what takes longer hangs.
+PATIENCE = 60
+
+
+def run(work, job=None, tell=lambda step: None, verbose=False, **limits):
+    return run_in_child(work, job, limits=Limits(**limits), tell=tell, verbose=verbose)
+
+
+def test_the_result_comes_back_and_steps_are_told_in_order():
+    steps = []
+    assert run(works.double, 21, steps.append) == 42
+    assert steps == ["doubling", "done"]
+
+
+def test_a_refusal_is_raised_here_as_it_was_there():
+    with pytest.raises(SourceError, match="^junk is no model$"):
+        run(works.refuse, "junk")
+
+
+def test_what_nobody_foresaw_is_a_sentence():
+    with pytest.raises(ExportError, match="broke off: KeyError: 'Erfc'$"):
+        run(works.trip, "Erfc")
+
+
+def test_a_full_disk_is_a_sentence_without_the_folder():
+    with pytest.raises(ExportError, match="cannot be written: No space left on") as no:
+        run(works.fill_the_disk, errno.ENOSPC)
+    assert "secret" not in str(no.value)
+
+
+@pytest.mark.parametrize(
+    ("work", "job", "sentence"),
+    [
+        (works.die, signal.SIGSEGV, r"crashed \(SIGSEGV\); -v shows"),
+        (works.die, signal.SIGABRT, r"crashed \(SIGABRT\)"),
+        (works.die, signal.SIGKILL, "killed .* ran out of memory"),
+        (works.leave, 3, r"crashed \(exit code 3\)"),
+    ],
+)
+def test_a_death_is_a_sentence(work, job, sentence):
+    with pytest.raises(ExportError, match=sentence):
+        run(work, job)
+
+
+def test_what_takes_too_long_is_ended_whatever_it_does():
+    pids = []
+    with pytest.raises(ExportError, match="longer than 1 s .*--time-limit"):
+        run(works.hang, tell=pids.append, seconds=1)
+    assert not psutil.pid_exists(int(pids[0]))
+
+
+def test_what_takes_too_much_memory_is_ended():
+    with pytest.raises(ExportError, match="more than 0.25 GiB .*--memory-limit"):
+        run(works.take, 1, memory_bytes=GIB // 4)
+
+
+def test_below_its_limits_it_goes_on():
+    assert run(works.double, 1, memory_bytes=4 * GIB, seconds=PATIENCE) == 2
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_here_ends_the_child(error):
+    pids = []
+
+    def interrupt(pid):
+        pids.append(int(pid))
+        raise error
+
+    with pytest.raises(error):
+        run(works.wait, tell=interrupt)
+    assert not psutil.pid_exists(pids[0])
+
+
+def test_ctrl_c_in_a_terminal_does_not_reach_it():
+    session, _ = run(works.signals)
+    assert session != os.getsid(0)
+
+
+def test_the_parents_death_ends_it():
+    script = (
+        "from exporter.child import Limits, run_in_child\n"
+        "from tests.exporter.works import wait\n"
+        "tell = lambda pid: print(pid, flush=True)\n"
+        "run_in_child(wait, None, limits=Limits(), tell=tell)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    # Whoever adopts it may not have asked for its end yet.
+    gone, left = psutil.wait_procs([child], PATIENCE)
+    assert gone or all(p.status() == psutil.STATUS_ZOMBIE for p in left)
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_it_speaks_when_asked_to_and_on_standard_error_alone(capfd, verbose):
+    run(works.speak, "hello", verbose=verbose)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert ("hello on 1" in err, "hello on 2" in err) == (verbose, verbose)
+
+
+def test_nothing_is_imported_from_the_working_folder(tmp_path, monkeypatch):
+    """A store, or a folder of models that somebody sent, may hold any file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "psutil.py").write_text("import os; os._exit(9)")
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    assert run(works.speak, "hello") == tmp_path

@@ -1,0 +1,102 @@
+"""Files as Keras writes them; what is refused is refused before Keras reads it."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from exporter.errors import SourceError
+from exporter.keras_file import load_keras
+
+pytestmark = [
+    pytest.mark.tensorflow,
+    pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5"),
+]
+FORMATS = ["net.keras", "net.h5"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_inputs_and_outputs_keep_their_names(tmp_path, keras, name):
+    left, right = keras.Input((3,), name="left"), keras.Input((2,), name="right")
+    joined = keras.layers.Concatenate()([left, right])
+    outputs = [keras.layers.Dense(n)(joined) for n in (1, 4)]
+    model = keras.Model([left, right], outputs)
+    model.save(tmp_path / name)
+    signature = load_keras(tmp_path / name)
+    assert set(signature.inputs) == {"left", "right"}
+    assert set(signature.outputs) == {"output_0", "output_1"}
+    batch = {"left": np.ones((2, 3), "f4"), "right": np.ones((2, 2), "f4")}
+    answered = signature.call(**batch)
+    expected = model([batch["left"], batch["right"]])
+    for n in range(2):
+        np.testing.assert_allclose(answered[f"output_{n}"], expected[n], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_lambda_layers_are_refused_by_their_names(tmp_path, keras, name):
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Lambda(lambda x: x + 1, name="plus_one"),
+            keras.layers.Lambda(lambda x: 2 * x, name="twice"),
+        ]
+    )
+    model.save(tmp_path / name)
+    with pytest.raises(
+        SourceError,
+        match=r"not run: the Lambda layer 'plus_one', the Lambda layer 'twice'; put a"
+        r" layer of Keras in its place, or .*model.export\('FOLDER'\)",
+    ):
+        load_keras(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_class_of_ones_own_is_refused_by_its_name(tmp_path, keras, name):
+    class Scaled(keras.layers.Layer):
+        def call(self, numbers):
+            return 2 * numbers
+
+    keras.Sequential([keras.Input((3,)), Scaled()]).save(tmp_path / name)
+    with pytest.raises(
+        SourceError, match=rf"^{name} needs 'Scaled', a class .* not Keras's; .*export"
+    ):
+        load_keras(tmp_path / name)
+
+
+def test_code_in_a_file_is_not_run(tmp_path, keras, monkeypatch):
+    """A lambda hidden as a layer's activation, and no Lambda layer anywhere."""
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(
+        tmp_path / "honest.keras"
+    )
+    with (
+        zipfile.ZipFile(tmp_path / "honest.keras") as honest,
+        zipfile.ZipFile(tmp_path / "net.keras", "w") as hostile,
+    ):
+        for entry in honest.namelist():
+            content = honest.read(entry)
+            if entry == "config.json":
+                config = json.loads(content)
+                config["config"]["layers"][1]["config"]["activation"] = {
+                    "class_name": "__lambda__",
+                    "config": {"code": "4wAAAA==", "defaults": None, "closure": None},
+                }
+                content = json.dumps(config).encode()
+            hostile.writestr(entry, content)
+    with pytest.raises(SourceError, match="not run: a lambda; "):
+        load_keras(tmp_path / "net.keras")
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x05\x06" + bytes(18)])
+def test_a_file_of_something_else(tmp_path, content):
+    path = tmp_path / "net.keras"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match="net.keras (is not a|holds weights)"):
+        load_keras(path)
+
+
+def test_a_file_of_weights_alone_says_how_to_save_the_model(tmp_path, keras):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.save_weights(tmp_path / "net.weights.h5")
+    with pytest.raises(SourceError, match="weights and no model: .*model.save"):
+        load_keras(tmp_path / "net.weights.h5")

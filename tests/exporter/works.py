@@ -1,0 +1,70 @@
+"""What children are given to do in tests: each ends in its own way."""
+
+import os
+import re
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from exporter.errors import SourceError
+
+
+def double(number, tell):
+    tell("doubling")
+    tell("done")
+    return 2 * number
+
+
+def refuse(what, tell):
+    raise SourceError(f"{what} is no model")
+
+
+def trip(what, tell):
+    raise KeyError(what)
+
+
+def fill_the_disk(number, tell):
+    raise OSError(number, os.strerror(number), "/secret/place")
+
+
+def die(number, tell):
+    os.kill(os.getpid(), number)
+
+
+def leave(code, tell):
+    os._exit(code)
+
+
+def hang(_, tell):
+    """Forever, and the interpreter's lock is held: no other thread runs."""
+    tell(str(os.getpid()))
+    re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+def wait(_, tell):
+    tell(str(os.getpid()))
+    threading.Event().wait()
+
+
+def take(gibibytes, tell):
+    """So much memory, used and held."""
+    kept = np.ones(int(gibibytes * (1 << 27)))
+    wait(kept, tell)
+
+
+def speak(text, tell):
+    os.write(2, f"{text} on 2\n".encode())
+    os.write(1, f"{text} on 1\n".encode())
+    return Path.cwd()
+
+
+def modules(_, tell):
+    import sys
+
+    return sorted(sys.modules)
+
+
+def signals(_, tell):
+    return os.getsid(0), signal.getsignal(signal.SIGINT)
