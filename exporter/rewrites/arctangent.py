@@ -27,6 +27,7 @@ def lower_atan2(operation: tf.Operation, y: tf.Tensor, x: tf.Tensor) -> tf.Tenso
     angle = tf.atan(ratio)
     angle = tf.where(is_steep, pi / 2 - angle, angle)
     angle = tf.where(is_left, pi - angle, angle)
-    angle = tf.where(is_below, -angle, angle)
+    # A product, for -0.0: ONNX Runtime answers Neg of 0 with 0.
+    angle = angle * tf.where(is_below, -one, one)
     is_nan = tf.logical_or(tf.math.is_nan(x), tf.math.is_nan(y))
     return tf.where(is_nan, x + y, angle)

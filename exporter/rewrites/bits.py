@@ -115,5 +115,7 @@ def _write(bits: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     inf = tf.constant(np.inf, tf.float64)
     special = tf.where(mantissa > 0, tf.constant(np.nan, tf.float64), inf)
     value = tf.where(tf.equal(exponent, last), special, value)
-    value = tf.where(bits >= (1 << (layout.width - 1)), -value, value)
+    one = tf.constant(1, tf.float64)
+    # A product, for -0.0: ONNX Runtime answers Neg of 0 with 0.
+    value = value * tf.where(bits >= (1 << (layout.width - 1)), -one, one)
     return tf.cast(value, dtype)

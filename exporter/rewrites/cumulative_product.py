@@ -36,6 +36,6 @@ def _moved(x: tf.Tensor, axis: int, by: tf.Tensor, length: tf.Tensor) -> tf.Tens
     rank = x.shape.rank
     size = tf.tensor_scatter_nd_update(tf.shape(x), [[axis]], [length - by])
     kept = tf.slice(x, [0] * rank, size)
-    before = tf.one_hot(axis, rank, on_value=by, off_value=0, dtype=tf.int32)
+    before = tf.stack([by if i == axis else tf.zeros_like(by) for i in range(rank)])
     around = tf.stack([before, tf.zeros_like(before)], axis=1)
     return tf.pad(kept, around, constant_values=tf.constant(1, x.dtype))

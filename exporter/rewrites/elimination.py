@@ -88,7 +88,7 @@ def substituted(
 
 def _solved(a: tf.Tensor, b: tf.Tensor, side: int) -> tf.Tensor:
     factors = _factored(a, side)
-    permuted = tf.one_hot(factors.order, side, dtype=a.dtype)
+    permuted = tf.cast(tf.one_hot(factors.order, side), a.dtype)
     b = substituted(factors.both, permuted @ b, lower=True, is_unit=True)
     return substituted(factors.both, b, lower=False)
 

@@ -34,7 +34,7 @@ def lower_real_transform(
     count = _axes_of(operation)
     x = _fitted(x, lengths, count)
     waves = _waves(_side(x, -1), _halved(_side(x, -1)), x.dtype)
-    found = Pair(tf.matmul(x, waves.real), tf.matmul(x, waves.imag))
+    found = Pair(_through(x, waves.real), _through(x, waves.imag))
     for axis in range(-count, -1):
         found = _transformed(found, axis, is_inverse=False)
     return found
@@ -61,7 +61,14 @@ def lower_real_inverse(
     )
     weighted = x.scaled(size)
     # The waves turn the other way: the imaginary part of the matrix changes its sign.
-    return tf.matmul(weighted.real, waves.real) + tf.matmul(weighted.imag, waves.imag)
+    return _through(weighted.real, waves.real) + _through(weighted.imag, waves.imag)
+
+
+def _through(rows: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """Rows times a matrix; one row alone is none of MatMul's."""
+    if rows.shape.rank == 1:
+        return tf.matmul(rows[tf.newaxis], matrix)[0]
+    return tf.matmul(rows, matrix)
 
 
 def _axes_of(operation: tf.Operation) -> int:
@@ -86,12 +93,12 @@ def _transformed(x: Pair, axis: int, is_inverse: bool) -> Pair:
         size = tf.constant(1, x.real.dtype) / tf.cast(length, x.real.dtype)
         waves = Pair(waves.real, -waves.imag).scaled(size)
     if axis == -1:
-        return product(x, waves, tf.matmul)
+        return product(x, waves, _through)
     rank = x.real.shape.rank
     order = list(range(rank))
     order[axis], order[-1] = order[-1], order[axis]
     turned = Pair(tf.transpose(x.real, order), tf.transpose(x.imag, order))
-    turned = product(turned, waves, tf.matmul)
+    turned = product(turned, waves, _through)
     return Pair(tf.transpose(turned.real, order), tf.transpose(turned.imag, order))
 
 

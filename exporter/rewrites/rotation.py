@@ -55,7 +55,7 @@ class Rotation:
 
 def place(index: tf.Tensor, side: int, dtype: tf.DType) -> tf.Tensor:
     """``(side, 1)`` with a 1 at the index."""
-    return tf.one_hot(index, side, dtype=dtype)[:, tf.newaxis]
+    return tf.cast(tf.one_hot(index, side), dtype)[:, tf.newaxis]
 
 
 def entry(a: tf.Tensor, p: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
@@ -66,5 +66,5 @@ def entry(a: tf.Tensor, p: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
 def sorted_columns(matrix: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
     """The columns of each matrix in its own order, ``(..., k)``; others after them."""
     side = matrix.shape[-1]
-    chosen = tf.one_hot(order, side, dtype=matrix.dtype)
+    chosen = tf.cast(tf.one_hot(order, side), matrix.dtype)
     return tf.matmul(matrix, chosen, transpose_b=True)

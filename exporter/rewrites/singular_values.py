@@ -71,7 +71,7 @@ def _prepared(a: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     for k in range(width):
         rest = tf.reduce_sum(a[..., k:, :] ** 2, axis=-2)
         rest = tf.where(columns >= k, rest, -tf.ones_like(rest))
-        best = tf.one_hot(tf.argmax(rest, axis=-1), width, dtype=a.dtype)
+        best = tf.cast(tf.one_hot(tf.argmax(rest, axis=-1), width), a.dtype)
         this = tf.constant(np.eye(width)[k], a.dtype)
         # The two change places; nothing does where they are one.
         swap = best - this
