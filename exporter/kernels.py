@@ -1,8 +1,8 @@
 """ONNX that ONNX Runtime has no kernel for -> the same in a wider dtype.
 
 Its CPU kernels are made for some of the dtypes that ONNX allows: there is a ReduceSum
-of int32 and none of uint8, a Where of int64 and none of bool. Such a node is put between
-two casts, into a dtype that holds the same numbers and has a kernel, and back.
+of int32 and none of uint32, a Where of int64 and none of bool. Such a node is put
+between two casts, into a dtype that holds the same numbers and has a kernel, and back.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _NAMES = {
     "float": TensorProto.FLOAT,
     "double": TensorProto.DOUBLE,
 }
-_CODES = {code: name for name, code in _NAMES.items()}
+_CODES: dict[int, str] = {int(code): name for name, code in _NAMES.items()}
 
 Kernel = dict[str, frozenset[str]]
 
@@ -116,7 +116,7 @@ def _constrained(
     node: onnx.NodeProto, schema: onnx.defs.OpSchema, dtypes: dict[str, int]
 ) -> dict[str, str]:
     """The dtype of each type variable of the schema (``T``) in this node."""
-    found = {}
+    found: dict[str, str] = {}
     for names, formal in ((node.input, schema.inputs), (node.output, schema.outputs)):
         for index, name in enumerate(names):
             code = dtypes.get(name, 0)
@@ -144,7 +144,7 @@ def _allows(schema: onnx.defs.OpSchema, variable: str, name: str) -> bool:
 @cache
 def _kernels(opset: int) -> dict[str, list[Kernel]]:
     """The CPU kernels of an opset: by operator, the dtypes of each type variable."""
-    found = defaultdict(list)
+    found: dict[str, list[Kernel]] = defaultdict(list)
     for kernel in onnxruntime_state.get_all_opkernel_def():
         first, last = kernel.version_range
         newest = (

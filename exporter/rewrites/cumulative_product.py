@@ -11,10 +11,7 @@ from exporter.rewrites.registry import lowering
 def lower_cumprod(
     operation: tf.Operation, x: tf.Tensor, axis: tf.Tensor
 ) -> tf.Tensor | None:
-    """Products of prefixes that double in length: log2(N) steps.
-
-    Of an axis with a free length as many as int32 can count.
-    """
+    """Products of prefixes that double in length: log2(N) steps."""
     at = tf.get_static_value(axis)
     if at is None or x.shape.rank is None:
         return None
@@ -24,10 +21,12 @@ def lower_cumprod(
     length = tf.shape(x)[at]
     if operation.get_attr("exclusive"):
         x = _moved(x, at, tf.minimum(1, length), length)
-    shift = 1
-    while shift < (x.shape[at] or 2**31):
-        x = x * _moved(x, at, tf.minimum(shift, length), length)
-        shift *= 2
+    _, x = tf.while_loop(
+        lambda shift, x: shift < length,
+        lambda shift, x: (shift * 2, x * _moved(x, at, shift, length)),
+        (tf.constant(1), x),
+        shape_invariants=(tf.TensorShape([]), x.shape),
+    )
     return tf.reverse(x, [at]) if operation.get_attr("reverse") else x
 
 
@@ -38,4 +37,6 @@ def _moved(x: tf.Tensor, axis: int, by: tf.Tensor, length: tf.Tensor) -> tf.Tens
     kept = tf.slice(x, [0] * rank, size)
     before = tf.stack([by if i == axis else tf.zeros_like(by) for i in range(rank)])
     around = tf.stack([before, tf.zeros_like(before)], axis=1)
-    return tf.pad(kept, around, constant_values=tf.constant(1, x.dtype))
+    moved = tf.pad(kept, around, constant_values=tf.constant(1, x.dtype))
+    moved.set_shape(x.shape)
+    return moved

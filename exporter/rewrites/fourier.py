@@ -1,8 +1,8 @@
 """Fourier transforms as products with matrices of cosines and sines.
 
 ONNX Runtime's DFT takes one axis, float32 and no complex numbers as such, and tf2onnx
-1.17 gives up at lengths that it does not know. A product is exact to float32, as fast up
-to some thousand numbers (a matrix of a free length is made when the model runs), and
+1.17 gives up at lengths that it does not know. A product is exact to float32, as fast
+up to some thousand numbers (a matrix of a free length is made when the model runs), and
 the same on every device.
 """
 

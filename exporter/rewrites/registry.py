@@ -37,7 +37,7 @@ def lowering(*operators: str) -> Callable[[Lowering], Lowering]:
 
 
 def complex_lowering(*operators: str) -> Callable[[Lowering], Lowering]:
-    """Enter a function that says an operator on complex numbers by operators on real."""
+    """Enter a function that says an operator on complex numbers by real ones."""
 
     def enter(function: Lowering) -> Lowering:
         for operator in operators:

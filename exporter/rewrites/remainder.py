@@ -1,8 +1,8 @@
 """Division with a remainder, which tf2onnx 1.17 has wrong.
 
 Of whole numbers it takes the quotient that is rounded towards 0 for the floored one:
--7 // 2 is -3 and -7 % 2 is -1. Of real ones it writes ``x - y * trunc(x / y)``, which is
-off by y where x / y rounds to a whole number. ONNX's Mod has the exact remainders.
+-7 // 2 is -3 and -7 % 2 is -1. Of real ones it writes ``x - y * trunc(x / y)``, which
+is off by y where x / y rounds to a whole number. ONNX's Mod has the exact remainders.
 """
 
 from __future__ import annotations

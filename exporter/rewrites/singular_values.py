@@ -1,8 +1,9 @@
 """``Svd`` by Jacobi's rotations from both sides, which ONNX lacks.
 
-The signs of singular vectors are free. They are those of TensorFlow, whose Eigen library
-takes this very way (``JacobiSVD`` after ``ColPivHouseholderQR``) for matrices below 16
-rows or columns; of larger ones they may differ, and what is made of them does not.
+The signs of singular vectors are free. They are those of TensorFlow, whose Eigen
+library takes this very way (``JacobiSVD`` after ``ColPivHouseholderQR``) for matrices
+below 16 rows or columns; of larger ones they may differ, and what is made of them does
+not.
 """
 
 from __future__ import annotations

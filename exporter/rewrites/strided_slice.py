@@ -34,16 +34,17 @@ def lower_strided_slice(
     masks = {name: operation.get_attr(name) for name in _MASKS}
     others = [i for i in range(count) if i != at]
     new = sum(masks["new_axis_mask"] >> i & 1 for i in others)
-    axes = x.shape.rank - (len(others) - new)
+    axes: int = x.shape.rank - (len(others) - new)
 
     def spread(given: tf.Tensor, value: int) -> tf.Tensor:
         filling = tf.fill([axes], tf.constant(value, given.dtype))
         return tf.concat([given[:at], filling, given[at + 1 :]], 0)
 
-    def moved(bits: int, filling: int) -> int:
+    def moved(bits: int, filling: bool) -> int:
         before = bits & ((1 << at) - 1)
         after = bits >> (at + 1) << (at + axes)
-        return before | after | (((1 << axes) - 1) << at if filling else 0)
+        filled: int = ((1 << axes) - 1) << at if filling else 0
+        return before | after | filled
 
     return tf.raw_ops.StridedSlice(
         input=x,

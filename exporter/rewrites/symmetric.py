@@ -2,6 +2,7 @@
 
 The signs of eigenvectors are free. They are those of TensorFlow, whose Eigen library
 takes this very way (``SelfAdjointEigenSolver``): reflections, then Wilkinson's shifts.
+A value so near to its end that the engines count a step more or less may turn a sign.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def _iterated(
 
 
 def _begun(state: _State, side: int) -> _State:
-    """Drop what is small beside its neighbours, and take the last block that is left."""
+    """Drop what is small beside its neighbours; take the last block that is left."""
     diagonal, beside = state.diagonal, state.beside
     limits = np.finfo(diagonal.dtype.as_numpy_dtype)
     places = np.arange(side, dtype=np.int32)

@@ -45,7 +45,9 @@ def test_where_a_number_belongs(tf, side):
     (answered,) = converted(
         lambda e, w: tf.searchsorted(e, w, side=side), edges, wanted
     )
-    np.testing.assert_array_equal(answered[0], np.searchsorted(edges[0], wanted[0], side))
+    np.testing.assert_array_equal(
+        answered[0], np.searchsorted(edges[0], wanted[0], side)
+    )
 
 
 def test_a_target_among_the_best(tf):

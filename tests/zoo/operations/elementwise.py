@@ -72,7 +72,11 @@ def _compared():
 
 
 def _bits():
-    return [on(WHOLE, WHOLE), on(BYTES, BYTES, note="uint8"), on(LONG, LONG, note="int64")]
+    return [
+        on(WHOLE, WHOLE),
+        on(BYTES, BYTES, note="uint8"),
+        on(LONG, LONG, note="int64"),
+    ]
 
 
 RECIPES: dict[str, list[Recipe]] = {
@@ -160,22 +164,36 @@ RECIPES: dict[str, list[Recipe]] = {
     "minimum": _two(long=True),
     "mod": [on(X, POSITIVE), by(_divided, WHOLE, WHOLE, note="int32")],
     "multiply": _two(long=True),
-    "nan_to_num": [by(_gaps, X), by(lambda op, x: op(_with_gaps(x), 1.0, 2.0, 3.0), X, note="told")],
+    "nan_to_num": [
+        by(_gaps, X),
+        by(lambda op, x: op(_with_gaps(x), 1.0, 2.0, 3.0), X, note="told"),
+    ],
     "negative": _one(long=True),
     "nextafter": [on(X, X), by(lambda op, x: op(x * 0.0, x), X, note="from 0")],
     "not_equal": _compared(),
     "polar": [by(lambda op, r, a: ops.view_as_real(op(r, a)), POSITIVE, X)],
-    "power": [on(POSITIVE, X), on(COUNTS, Takes((3, 4), 0, 3, "int32"), note="int32"),
-              by(lambda op, x: op(x, 2), X, note="squared"), by(lambda op, x: op(x, 3.0), X, note="cubed")],
+    "power": [
+        on(POSITIVE, X),
+        on(COUNTS, Takes((3, 4), 0, 3, "int32"), note="int32"),
+        by(lambda op, x: op(x, 2), X, note="squared"),
+        by(lambda op, x: op(x, 3.0), X, note="cubed"),
+    ],
     "rad2deg": _one(),
     "real": _one(),
     "reciprocal": [on(POSITIVE)],
     "right_shift": [on(WHOLE, SHIFT)],
-    "round": [on(X), on(X, decimals=1, note="decimals"), on(WHOLE, note="int32"),
-              by(lambda op, x: op(ops.round(x * 2) / 2), X, note="halves")],
+    "round": [
+        on(X),
+        on(X, decimals=1, note="decimals"),
+        on(WHOLE, note="int32"),
+        by(lambda op, x: op(ops.round(x * 2) / 2), X, note="halves"),
+    ],
     "rsqrt": [on(POSITIVE)],
-    "saturate_cast": [on(Takes((4,), -300.0, 300.0), dtype="uint8"), on(Takes((4,), -300.0, 300.0), dtype="int8", note="int8"),
-                      on(Takes((4,), -300, 300, "int32"), dtype="uint8", note="from int32")],
+    "saturate_cast": [
+        on(Takes((4,), -300.0, 300.0), dtype="uint8"),
+        on(Takes((4,), -300.0, 300.0), dtype="int8", note="int8"),
+        on(Takes((4,), -300, 300, "int32"), dtype="uint8", note="from int32"),
+    ],
     "sign": [by(lambda op, x: op(ops.round(x)), X), on(WHOLE, note="int32")],
     "signbit": [by(lambda op, x: op(ops.round(x)), X), on(WHOLE, note="int32")],
     "sin": _one(),
@@ -188,10 +206,23 @@ RECIPES: dict[str, list[Recipe]] = {
     "tanh": _one(),
     "true_divide": [on(X, POSITIVE), on(WHOLE, COUNTS, note="int32")],
     "trunc": _one(),
-    "view": [on(X, dtype="int32"), on(WHOLE, dtype="float32", note="from int32"), on(X, dtype="uint8", note="as bytes"),
-             on(Takes((4,), 0, 255, "uint8"), dtype="int32", note="from bytes"), on(WHOLE, dtype="int16", note="halves")],
-    "view_as_complex": [by(lambda op, x: ops.real(op(x) * op(x)), Takes((3, 2))),
-                        by(lambda op, x: op(x), Takes((3, 2)), note="answered", refused="complex")],
-    "view_as_real": [by(lambda op, x: op(ops.exp(ops.view_as_complex(x))), Takes((3, 2)))],
-    "where": [by(lambda op, x, y: op(x > y, x, y * 2), X, X), on(FLAG, WHOLE, WHOLE, note="int32"), on(FLAG, FLAG, FLAG, note="bool")],
+    "view": [
+        on(X, dtype="int32"),
+        on(WHOLE, dtype="float32", note="from int32"),
+        on(X, dtype="uint8", note="as bytes"),
+        on(Takes((4,), 0, 255, "uint8"), dtype="int32", note="from bytes"),
+        on(WHOLE, dtype="int16", note="halves"),
+    ],
+    "view_as_complex": [
+        by(lambda op, x: ops.real(op(x) * op(x)), Takes((3, 2))),
+        by(lambda op, x: op(x), Takes((3, 2)), note="answered", refused="complex"),
+    ],
+    "view_as_real": [
+        by(lambda op, x: op(ops.exp(ops.view_as_complex(x))), Takes((3, 2)))
+    ],
+    "where": [
+        by(lambda op, x, y: op(x > y, x, y * 2), X, X),
+        on(FLAG, WHOLE, WHOLE, note="int32"),
+        on(FLAG, FLAG, FLAG, note="bool"),
+    ],
 }

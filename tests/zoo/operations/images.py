@@ -20,7 +20,15 @@ END = [[1.0, 0.5], [0.3, 7.0], [6.0, 1.0], [7.0, 7.5]]
 
 def _scaled(method, antialias):
     def body(op, x):
-        return op(x, (ops.shape(x)[0], 5, 6, 3), [0.7, 0.6], [0.3, -0.4], (1, 2), method, antialias=antialias)
+        return op(
+            x,
+            (ops.shape(x)[0], 5, 6, 3),
+            [0.7, 0.6],
+            [0.3, -0.4],
+            (1, 2),
+            method,
+            antialias=antialias,
+        )
 
     return body
 
@@ -36,22 +44,87 @@ def _mapped(order, fill):
 
 RECIPES: dict[str, list[Recipe]] = {
     "affine_transform": [
-        *(by(lambda op, x, fill=fill: op(x, ops.convert_to_tensor([TURN]), fill_mode=fill), PICTURE, note=fill) for fill in FILLS),
-        by(lambda op, x: op(x, ops.convert_to_tensor([TURN]), interpolation="nearest"), PICTURE, note="nearest way"),
-        by(lambda op, x, t: op(x, ops.concatenate([t, t[:, :2] * 0.01], axis=1)), PICTURE, Takes((6,), 0.5, 1.5), note="given"),
+        *(
+            by(
+                lambda op, x, fill=fill: op(
+                    x, ops.convert_to_tensor([TURN]), fill_mode=fill
+                ),
+                PICTURE,
+                note=fill,
+            )
+            for fill in FILLS
+        ),
+        by(
+            lambda op, x: op(x, ops.convert_to_tensor([TURN]), interpolation="nearest"),
+            PICTURE,
+            note="nearest way",
+        ),
+        by(
+            lambda op, x, t: op(x, ops.concatenate([t, t[:, :2] * 0.01], axis=1)),
+            PICTURE,
+            Takes((6,), 0.5, 1.5),
+            note="given",
+        ),
     ],
-    "crop_images": [on(PICTURE, top_cropping=1, left_cropping=2, target_height=5, target_width=4), on(PICTURE, bottom_cropping=1, right_cropping=2, target_height=5, target_width=4, note="end")],
+    "crop_images": [
+        on(PICTURE, top_cropping=1, left_cropping=2, target_height=5, target_width=4),
+        on(
+            PICTURE,
+            bottom_cropping=1,
+            right_cropping=2,
+            target_height=5,
+            target_width=4,
+            note="end",
+        ),
+    ],
     "elastic_transform": [by(lambda op, x: op(x, seed=1), PICTURE)],
-    "extract_patches": [on(PICTURE, size=3), on(PICTURE, size=(2, 3), strides=2, padding="same", note="same"), on(PICTURE, size=2, strides=1, dilation_rate=2, note="dilated")],
-    "extract_patches_3d": [on(VOLUME, size=2), on(VOLUME, size=3, strides=2, padding="same", note="same")],
-    "gaussian_blur": [on(PICTURE), on(PICTURE, kernel_size=(5, 3), sigma=(0.8, 1.7), note="wide")],
+    "extract_patches": [
+        on(PICTURE, size=3),
+        on(PICTURE, size=(2, 3), strides=2, padding="same", note="same"),
+        on(PICTURE, size=2, strides=1, dilation_rate=2, note="dilated"),
+    ],
+    "extract_patches_3d": [
+        on(VOLUME, size=2),
+        on(VOLUME, size=3, strides=2, padding="same", note="same"),
+    ],
+    "gaussian_blur": [
+        on(PICTURE),
+        on(PICTURE, kernel_size=(5, 3), sigma=(0.8, 1.7), note="wide"),
+    ],
     "hsv_to_rgb": [on(PICTURE)],
-    "map_coordinates": [by(_mapped(order, fill), PICTURE, note=f"{order} {fill}") for order in (0, 1) for fill in FILLS],
-    "pad_images": [on(PICTURE, top_padding=1, left_padding=2, target_height=12, target_width=13)],
-    "perspective_transform": [by(lambda op, x, way=way: op(x, ops.convert_to_tensor([START]), ops.convert_to_tensor([END]), interpolation=way), PICTURE, note=way) for way in ("bilinear", "nearest")],
+    "map_coordinates": [
+        by(_mapped(order, fill), PICTURE, note=f"{order} {fill}")
+        for order in (0, 1)
+        for fill in FILLS
+    ],
+    "pad_images": [
+        on(PICTURE, top_padding=1, left_padding=2, target_height=12, target_width=13)
+    ],
+    "perspective_transform": [
+        by(
+            lambda op, x, way=way: op(
+                x,
+                ops.convert_to_tensor([START]),
+                ops.convert_to_tensor([END]),
+                interpolation=way,
+            ),
+            PICTURE,
+            note=way,
+        )
+        for way in ("bilinear", "nearest")
+    ],
     "resize": [
         *(on(PICTURE, size=(5, 12), interpolation=way, note=way) for way in WAYS),
-        *(on(PICTURE, size=(3, 4), interpolation=way, antialias=True, note=f"{way} antialias") for way in WAYS),
+        *(
+            on(
+                PICTURE,
+                size=(3, 4),
+                interpolation=way,
+                antialias=True,
+                note=f"{way} antialias",
+            )
+            for way in WAYS
+        ),
         on(PICTURE, size=(4, 4), crop_to_aspect_ratio=True, note="crop"),
         on(PICTURE, size=(4, 4), pad_to_aspect_ratio=True, note="pad"),
         on(FREE, size=(5, 6), note="free"),
@@ -60,7 +133,19 @@ RECIPES: dict[str, list[Recipe]] = {
     ],
     "rgb_to_grayscale": [on(PICTURE)],
     "rgb_to_hsv": [on(PICTURE)],
-    "scale_and_translate": [by(_scaled(way, antialias), PICTURE, note=f"{way} {antialias}") for way in ("linear", "cubic", "lanczos3", "lanczos5") for antialias in (True, False)],
+    "scale_and_translate": [
+        by(_scaled(way, antialias), PICTURE, note=f"{way} {antialias}")
+        for way in ("linear", "cubic", "lanczos3", "lanczos5")
+        for antialias in (True, False)
+    ],
     "sobel_edges": [on(PICTURE)],
-    "ssim": [on(Takes((12, 13, 3), 0.0, 1.0), Takes((12, 13, 3), 0.0, 1.0)), on(Takes((12, 13, 1), 0.0, 1.0), Takes((12, 13, 1), 0.0, 1.0), filter_size=5, note="small")],
+    "ssim": [
+        on(Takes((12, 13, 3), 0.0, 1.0), Takes((12, 13, 3), 0.0, 1.0)),
+        on(
+            Takes((12, 13, 1), 0.0, 1.0),
+            Takes((12, 13, 1), 0.0, 1.0),
+            filter_size=5,
+            note="small",
+        ),
+    ],
 }

@@ -69,9 +69,7 @@ def by(
 
 
 class Uses(keras.Layer):
-    def __init__(
-        self, body: Callable[..., Any], function: Callable[..., Any]
-    ) -> None:
+    def __init__(self, body: Callable[..., Any], function: Callable[..., Any]) -> None:
         super().__init__()
         self._body = body
         self._function = function

@@ -31,9 +31,47 @@ RECIPES: dict[str, list[Recipe]] = {
     "fft2": [by(_pair(), PLANE, PLANE)],
     "ifft2": [by(_pair(), PLANE, PLANE)],
     "irfft": [by(_pair(), ROW, ROW), by(_pair(fft_length=7), ROW, ROW, note="length")],
-    "istft": [by(_there_and_back, WAVE), by(lambda op, x: op(ops.stft(x, 6, 2, 8, center=False), 6, 2, 8, center=False, length=18), WAVE, note="length"),
-              by(lambda op, x: op(ops.stft(x, 8, 4, 8, window="hamming"), 8, 4, 8, window="hamming"), WAVE, note="hamming")],
-    "rfft": [on(ROW), on(ROW, fft_length=4, note="shorter"), on(ROW, fft_length=9, note="longer"), by(_filtered, ROW, note="filtered")],
-    "stft": [on(WAVE, sequence_length=6, sequence_stride=2, fft_length=8), on(WAVE, sequence_length=8, sequence_stride=4, fft_length=8, window=None, center=False, note="plain"),
-             on(FREE, sequence_length=6, sequence_stride=2, fft_length=8, center=False, note="free")],
+    "istft": [
+        by(_there_and_back, WAVE),
+        by(
+            lambda op, x: op(
+                ops.stft(x, 6, 2, 8, center=False), 6, 2, 8, center=False, length=18
+            ),
+            WAVE,
+            note="length",
+        ),
+        by(
+            lambda op, x: op(
+                ops.stft(x, 8, 4, 8, window="hamming"), 8, 4, 8, window="hamming"
+            ),
+            WAVE,
+            note="hamming",
+        ),
+    ],
+    "rfft": [
+        on(ROW),
+        on(ROW, fft_length=4, note="shorter"),
+        on(ROW, fft_length=9, note="longer"),
+        by(_filtered, ROW, note="filtered"),
+    ],
+    "stft": [
+        on(WAVE, sequence_length=6, sequence_stride=2, fft_length=8),
+        on(
+            WAVE,
+            sequence_length=8,
+            sequence_stride=4,
+            fft_length=8,
+            window=None,
+            center=False,
+            note="plain",
+        ),
+        on(
+            FREE,
+            sequence_length=6,
+            sequence_stride=2,
+            fft_length=8,
+            center=False,
+            note="free",
+        ),
+    ],
 }
