@@ -8,12 +8,33 @@ anything else; see ``exporter.export`` for what happens where the proof fails.
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import onnx
 import onnxruntime
 import onnxslim
+from onnx import TensorProto
+from onnxslim.core.shape_inference.context import InferenceContext
 
 logger = logging.getLogger(__name__)
+
+
+_WHOLE = (TensorProto.INT32, TensorProto.INT64)
+_compute = InferenceContext.compute_on_sympy_data
+
+
+def _compute_whole(self: Any, node: onnx.NodeProto, function: Any) -> None:
+    """Leave real numbers alone.
+
+    onnxslim 0.1.98 computes with the sides of shapes as whole numbers after they were
+    cast to real ones too: half of 5 is 2, in the graph from then on (its ``Mul``).
+    """
+    known = (self.known_vi_.get(name) for name in node.input)
+    if all(info is None or info.type.tensor_type.elem_type in _WHOLE for info in known):
+        _compute(self, node, function)
+
+
+InferenceContext.compute_on_sympy_data = _compute_whole
 
 
 def clean(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -23,9 +23,11 @@ from tf2onnx import optimizer, tf_loader, tfonnx
 from exporter.clean import clean
 from exporter.errors import ExportError, first_line
 from exporter.external_data import move_out
+from exporter.kernels import fit_kernels
 from exporter.lowering import LARGE_BYTES, LoweredGraph, lower
 from exporter.options import Options
 from exporter.rewrites import HANDLERS
+from exporter.rewrites.registry import Handler
 from runtime.backends.saved_model import Signature
 
 BATCH = "batch"
@@ -83,7 +85,7 @@ def convert(
     _check_operators(model)
     _name_batch(model)
     report("cleaning")
-    model = clean(model) if options.clean else model
+    model = fit_kernels(clean(model) if options.clean else model)
     _check(model)
     if lowered.weights:
         if data is None:
@@ -120,7 +122,8 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
                     continue_on_error=True,
                     opset=options.opset,
                     custom_op_handlers={
-                        operator: (handle, []) for operator, handle in HANDLERS.items()
+                        operator: (_custom(handle), [])
+                        for operator, handle in HANDLERS.items()
                     },
                     inputs_as_nchw=[lowered.inputs[n] for n in options.inputs_as_nchw],
                     input_names=inputs,
@@ -134,6 +137,11 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
         raise ExportError(f"tf2onnx cannot convert it: {first_line(ex)}") from ex
     model.producer_name, model.producer_version = "tf2onnx", tf2onnx.__version__
     return model
+
+
+def _custom(handle: Handler) -> Callable[..., None]:
+    """As tf2onnx calls it: with the node's name and arguments besides."""
+    return lambda graph, node, name, arguments: handle(graph, node)
 
 
 def _check(model: onnx.ModelProto) -> None:

@@ -26,7 +26,8 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import function_def_to_graph
 
 from exporter.errors import ExportError
-from exporter.rewrites import LOWERINGS
+from exporter.rewrites import COMPLEX, LOWERINGS
+from exporter.rewrites.pair import Pair
 from runtime.backends.saved_model import Signature
 
 # Operators that run another function in their place, which their attribute ``f`` names.
@@ -77,7 +78,7 @@ class _Resource:
     handle: tf.Tensor
 
 
-_Made: TypeAlias = tf.Tensor | _Variable | _Resource
+_Made: TypeAlias = tf.Tensor | Pair | _Variable | _Resource
 
 
 def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
@@ -238,7 +239,7 @@ class _Copier:
         self, graph: tf.Graph, operation: tf.Operation, inputs: list[_Made]
     ) -> Sequence[_Made]:
         kind = operation.type
-        if kind in _CALLS:
+        if kind in _CALLS or context.context().has_function(kind):
             return self._inline(graph, operation, inputs)
         if inputs and isinstance(inputs[0], _Variable) and kind in _READS:
             return self._read(operation, inputs)
@@ -246,6 +247,11 @@ class _Copier:
             inputs = [*_read_table(operation, inputs[0]), *inputs[1:]]
         if kind in ("Identity", "NoOp") and not isinstance(inputs[0], tf.Tensor):
             return inputs
+        if any(
+            tensor.dtype.is_complex
+            for tensor in (*operation.inputs, *operation.outputs)
+        ):
+            return self._emit_complex(operation, inputs)
         if kind in LOWERINGS:
             with _scope(operation.name):
                 lowered = LOWERINGS[kind](operation, *inputs)
@@ -254,10 +260,27 @@ class _Copier:
                 return lowered if isinstance(lowered, list | tuple) else [lowered]
         return self._repeat(graph, operation, inputs)
 
+    def _emit_complex(
+        self, operation: tf.Operation, inputs: list[_Made]
+    ) -> Sequence[_Made]:
+        """ONNX has complex numbers in name only: they are two real ones each here."""
+        if operation.type not in COMPLEX:
+            raise ExportError(
+                f"complex numbers cannot be converted: {operation.type} (in"
+                f" {operation.name}) has no form without them"
+            )
+        self.has_lowered = True
+        with _scope(operation.name):
+            lowered = COMPLEX[operation.type](operation, *inputs)
+        return lowered if isinstance(lowered, list | tuple) else [lowered]
+
     def _inline(
         self, graph: tf.Graph, operation: tf.Operation, inputs: list[_Made]
     ) -> Sequence[_Made]:
-        body = _body(graph, operation.get_attr("f").name, operation.inputs)
+        # Functions of TensorFlow 1 are operators of their own name: tf.nn.ctc_loss.
+        is_call = operation.type in _CALLS
+        name = operation.get_attr("f").name if is_call else operation.type
+        body = _body(graph, name, operation.inputs)
         feeds = {
             inner.name: given for inner, given in zip(body.inputs, inputs, strict=True)
         }
@@ -377,6 +400,11 @@ def _needed(made: Mapping[str, _Made], wanted: Sequence[tf.Tensor]) -> set[Any]:
 def _tensor_of(made: _Made) -> tf.Tensor:
     if isinstance(made, _Variable):
         return made.tensor
+    if isinstance(made, Pair):
+        raise ExportError(
+            "the model takes or answers complex numbers, or passes some through a loop,"
+            " which ONNX cannot; let it answer their real and imaginary parts"
+        )
     if isinstance(made, _Resource):
         raise ExportError(
             "the model passes a lookup table into a loop or out of a function, which"

@@ -5,7 +5,64 @@ two kinds, see ``registry``: lowerings, by operators of TensorFlow, and handlers
 operators of ONNX.
 """
 
-from exporter.rewrites import erfc, table
-from exporter.rewrites.registry import HANDLERS, LOWERINGS
+from exporter.rewrites import (
+    arctangent,
+    bits,
+    broadcast,
+    cross,
+    ctc,
+    cumulative_product,
+    elimination,
+    empty,
+    erfc,
+    fourier,
+    logarithm,
+    next_after,
+    pair,
+    projection,
+    ranking,
+    reflections,
+    remainder,
+    segments,
+    select,
+    singular_values,
+    special,
+    strided_slice,
+    symmetric,
+    table,
+    unique,
+    update_slice,
+)
+from exporter.rewrites.registry import COMPLEX, HANDLERS, LOWERINGS
 
-__all__ = ["HANDLERS", "LOWERINGS", "erfc", "table"]
+__all__ = [
+    "COMPLEX",
+    "HANDLERS",
+    "LOWERINGS",
+    "arctangent",
+    "bits",
+    "broadcast",
+    "cross",
+    "ctc",
+    "cumulative_product",
+    "elimination",
+    "empty",
+    "erfc",
+    "fourier",
+    "logarithm",
+    "next_after",
+    "pair",
+    "projection",
+    "ranking",
+    "reflections",
+    "remainder",
+    "segments",
+    "select",
+    "singular_values",
+    "special",
+    "strided_slice",
+    "symmetric",
+    "table",
+    "unique",
+    "update_slice",
+]

@@ -9,10 +9,13 @@ from typing import Any
 # and its inputs in the new graph; gives as many tensors as the operation has outputs,
 # or None to leave it as it is.
 Lowering = Callable[..., Any]
-# A tf2onnx handler: ``handle(graph, node, **_)``, with tf2onnx's Graph and Node.
+# A tf2onnx handler: ``handle(graph, node)``, with tf2onnx's Graph and Node.
 Handler = Callable[..., None]
 
 LOWERINGS: dict[str, Lowering] = {}
+# Of the same operators where they are given complex numbers, or make some: each of them
+# comes and goes as an ``exporter.rewrites.pair.Pair``.
+COMPLEX: dict[str, Lowering] = {}
 HANDLERS: dict[str, Handler] = {}
 
 
@@ -28,6 +31,19 @@ def lowering(*operators: str) -> Callable[[Lowering], Lowering]:
             if operator in LOWERINGS:
                 raise ValueError(f"{operator} has two lowerings")
             LOWERINGS[operator] = function
+        return function
+
+    return enter
+
+
+def complex_lowering(*operators: str) -> Callable[[Lowering], Lowering]:
+    """Enter a function that says an operator on complex numbers by real ones."""
+
+    def enter(function: Lowering) -> Lowering:
+        for operator in operators:
+            if operator in COMPLEX:
+                raise ValueError(f"{operator} has two lowerings of complex numbers")
+            COMPLEX[operator] = function
         return function
 
     return enter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -40,8 +40,20 @@ class Outcome:
 
 
 def run(specimen: Specimen, options: Options | None = None) -> Outcome:
-    """Convert a specimen as ``exporter convert`` does, and prove the result."""
+    """Convert a specimen as ``exporter convert`` does, and prove the result.
+
+    As there, what cleaning has spoilt is converted once more without it.
+    """
+    options = options or Options()
     reference = TensorFlowBackend(specimen.make())
+    outcome = _run(specimen, reference, options)
+    is_proved = outcome.parity is not None and outcome.parity.passed
+    if not is_proved and options.clean:
+        return _run(specimen, reference, replace(options, clean=False))
+    return outcome
+
+
+def _run(specimen: Specimen, reference: TensorFlowBackend, options: Options) -> Outcome:
     try:
         model = convert(reference.signature, options)
     except ExportError as ex:

@@ -1,0 +1,27 @@
+"""``NextAfter``: the next number that there is, which ONNX cannot ask for."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from exporter.rewrites.registry import lowering
+
+
+@lowering("NextAfter")
+def lower_next(operation: tf.Operation, x: tf.Tensor, to: tf.Tensor) -> tf.Tensor:
+    """A little more or less than half of the last place, rounded by the sum itself.
+
+    S. Rump, P. Zimmermann, S. Boldo, G. Melquiond, "Computing predecessor and successor
+    in rounding to nearest" (2009); of what is near 0, one step of the least number.
+    """
+    limits = np.finfo(x.dtype.as_numpy_dtype)
+    unit = float(limits.eps) / 2
+    least = tf.constant(limits.smallest_subnormal, x.dtype)
+    step = tf.abs(x) * tf.constant(unit * (1 + 2 * unit), x.dtype)
+    is_small = tf.abs(x) < tf.constant(float(limits.tiny) / unit, x.dtype)
+    step = tf.where(is_small, least, step)
+    moved = tf.where(to > x, x + step, x - step)
+    found = tf.where(tf.equal(x, to), to, moved)
+    is_nan = tf.logical_or(tf.math.is_nan(x), tf.math.is_nan(to))
+    return tf.where(is_nan, x + to, found)

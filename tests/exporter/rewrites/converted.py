@@ -1,0 +1,43 @@
+"""A TensorFlow function, answered by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+
+def converted(
+    function: Callable[..., Any], *arrays: NDArray[Any]
+) -> list[NDArray[Any]]:
+    """What the ONNX of a function answers.
+
+    Args:
+        function: takes TensorFlow's tensors, answers one or several.
+        arrays: what it is given; the first axis of each is free in the ONNX.
+    """
+    import tensorflow as tf
+
+    from exporter.convert import convert
+    from runtime.backends.saved_model import Signature
+
+    specs = {
+        f"x{i}": tf.TensorSpec((None, *array.shape[1:]), array.dtype, f"x{i}")
+        for i, array in enumerate(arrays)
+    }
+
+    def call(**given: Any) -> dict[str, Any]:
+        answer = tf.nest.flatten(function(*(given[name] for name in specs)))
+        return {f"y{i:02}": tensor for i, tensor in enumerate(answer)}
+
+    graph = tf.function(call, autograph=False).get_concrete_function(**specs)
+    model = convert(Signature(graph, specs, graph.structured_outputs))
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    names = [f"y{i:02}" for i in range(len(graph.structured_outputs))]
+    given = {name: np.asarray(a) for name, a in zip(specs, arrays, strict=True)}
+    return session.run(names, given)

@@ -1,0 +1,88 @@
+"""Every function of ``keras.ops`` converts, and answers as TensorFlow does."""
+
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from tests.zoo.operations import (
+    APART,
+    RECIPES,
+    UNTRACED,
+    functions,
+    specimens,
+    untraced,
+)
+from tests.zoo.run import run
+
+pytestmark = pytest.mark.tensorflow
+
+# What does not convert yet, and why; it fails here when it does.
+OPEN = {
+    "bincount weights": "DenseBincount has no weights in ONNX",
+    "ctc_loss": "tf2onnx gives its loop's condition two dtypes",
+    "digitize": "Bucketize has no handler",
+    "digitize int32": "Bucketize has no handler",
+    "histogram": "ScatterNd takes the last of several numbers for one place",
+    "histogram own range": "ScatterNd takes the last of several numbers for one place",
+    "image.hsv_to_rgb": "HSVToRGB has no handler",
+    "image.resize bicubic": "ONNX Runtime has no cubic Resize of pictures in NHWC",
+    "image.resize bicubic antialias": "ScaleAndTranslate has no handler",
+    "image.resize bilinear antialias": "ScaleAndTranslate has no handler",
+    "image.resize lanczos3": "ScaleAndTranslate has no handler",
+    "image.resize lanczos3 antialias": "ScaleAndTranslate has no handler",
+    "image.resize lanczos5": "ScaleAndTranslate has no handler",
+    "image.resize lanczos5 antialias": "ScaleAndTranslate has no handler",
+    "image.resize uint8": "ONNX's Round and Min take no uint8 beside a float",
+    "image.rgb_to_hsv": "RGBToHSV has no handler",
+    "one_hot axis": "tf2onnx leaves OneHot of int32 as it is",
+    "one_hot outside": "ONNX's OneHot counts -1 from the end",
+    "scan": "tf2onnx loses a list of one that a loop hands on",
+    "scan batch": "tf2onnx loses a list of one that a loop hands on",
+    "scan reverse": "tf2onnx knows no loop that counts down",
+    "scatter": "ScatterNd takes the last of several numbers for one place",
+    "switch": "Case has no handler",
+}
+# Seconds each: loops of a hundred operators are converted.
+SLOW = ("svd", "eigh", "pinv", "lstsq", "matrix_rank", "norm", "fold", "ctc_loss")
+
+
+def short(specimen):
+    return specimen.name.removeprefix("keras.ops.")
+
+
+def shown(specimen):
+    marks = []
+    if short(specimen) in OPEN:
+        marks.append(pytest.mark.xfail(strict=True, reason=OPEN[short(specimen)]))
+    if short(specimen).split()[0] in SLOW:
+        marks.append(pytest.mark.slow)
+    return pytest.param(specimen, marks=marks, id=short(specimen))
+
+
+def test_every_function_has_a_recipe_or_stands_apart():
+    assert set(functions()) == set(RECIPES) | set(APART)
+    assert not set(RECIPES) & set(APART)
+
+
+def test_no_two_specimens_have_one_name():
+    names = [specimen.name for specimen in specimens()]
+    assert len(set(names)) == len(names)
+    assert set(OPEN) <= {short(specimen) for specimen in specimens()}
+
+
+@pytest.mark.parametrize("specimen", untraced(), ids=short)
+def test_what_keras_cannot_trace_still_cannot_be(specimen):
+    """Whatever it raises: when it does not, the function belongs to the others."""
+    assert specimen.name.removeprefix("keras.ops.").split()[0] in UNTRACED
+    with pytest.raises((TypeError, ValueError)):
+        specimen.make()
+
+
+@pytest.mark.parametrize("specimen", [shown(s) for s in specimens()])
+def test_an_operation(specimen):
+    outcome = run(specimen)
+    if specimen.refused:
+        assert specimen.refused in outcome.refusal
+        return
+    assert not outcome.refusal
+    assert outcome.parity.passed, outcome.parity.worst
