@@ -5,7 +5,29 @@ two kinds, see ``registry``: lowerings, by operators of TensorFlow, and handlers
 operators of ONNX.
 """
 
-from exporter.rewrites import erfc, table
+from exporter.rewrites import (
+    bias_add,
+    bincount,
+    bucketize,
+    erfc,
+    grouped_convolution,
+    resampling,
+    resize,
+    table,
+    transposed_convolution,
+)
 from exporter.rewrites.registry import HANDLERS, LOWERINGS
 
-__all__ = ["HANDLERS", "LOWERINGS", "erfc", "table"]
+__all__ = [
+    "HANDLERS",
+    "LOWERINGS",
+    "bias_add",
+    "bincount",
+    "bucketize",
+    "erfc",
+    "grouped_convolution",
+    "resampling",
+    "resize",
+    "table",
+    "transposed_convolution",
+]

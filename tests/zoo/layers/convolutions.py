@@ -108,10 +108,7 @@ RECIPES: dict[str, list[Recipe]] = {
     ],
     "Conv3D": _convolution(3),
     "Conv3DTranspose": _transposed(3),
-    "DepthwiseConv1D": [
-        *_depthwise(1),
-        on(_LAST[1], kernel_size=3)("causal", padding="causal"),
-    ],
+    "DepthwiseConv1D": _depthwise(1),
     "DepthwiseConv2D": _depthwise(2),
     "SeparableConv1D": [
         *_separable(1),

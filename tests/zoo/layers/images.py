@@ -78,6 +78,11 @@ def _resized() -> list[Recipe]:
     ]
 
 
+def _trained(layer, images):
+    # Otherwise it gives its very input, which no functional model can answer with.
+    return layer(images, training=True)
+
+
 def _boxes(layer, images, boxes, labels):
     answer = layer(
         {"images": images, "bounding_boxes": {"boxes": boxes, "labels": labels}}
@@ -103,17 +108,17 @@ RECIPES: dict[str, list[Recipe]] = {
         _pixels(16, 16, 1)("gray", tile_grid_size=(4, 2)),
     ],
     "Equalization": [
-        PICTURE(),
-        UNIT("unit range", value_range=(0, 1)),
-        BYTES("uint8"),
-        FIRST("channels_first", data_format="channels_first"),
-        PICTURE("few bins", bins=16),
+        On(PICTURE.takes, _trained)(),
+        On(UNIT.takes, _trained)("unit range", value_range=(0, 1)),
+        On(BYTES.takes, _trained)("uint8"),
+        On(FIRST.takes, _trained)("channels_first", data_format="channels_first"),
+        On(PICTURE.takes, _trained)("few bins", bins=16),
     ],
     "MaxNumBoundingBoxes": [
         On((Takes(SHAPE), Takes((5, 4), "float32", 0, 8), Takes((5,), "int32", 0, 3)),
-           _boxes)(max_number=3),
+           _boxes)(max_number=3, bounding_box_format="xyxy"),
         On((Takes(SHAPE), Takes((2, 4), "float32", 0, 8), Takes((2,), "int32", 0, 3)),
-           _boxes)("padded", max_number=3),
+           _boxes)("padded", max_number=3, bounding_box_format="xyxy"),
     ],
     "Pipeline": [
         PICTURE.lazily(
