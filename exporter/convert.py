@@ -24,6 +24,7 @@ from exporter.errors import ExportError
 from exporter.lowering import LARGE_BYTES, LoweredGraph, lower
 from exporter.options import Options
 from exporter.rewrites import HANDLERS
+from exporter.rewrites.registry import Handler
 from runtime.backends.saved_model import Signature
 
 BATCH = "batch"
@@ -115,7 +116,8 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
                     continue_on_error=True,
                     opset=options.opset,
                     custom_op_handlers={
-                        operator: (handle, []) for operator, handle in HANDLERS.items()
+                        operator: (_custom(handle), [])
+                        for operator, handle in HANDLERS.items()
                     },
                     inputs_as_nchw=[lowered.inputs[n] for n in options.inputs_as_nchw],
                     input_names=inputs,
@@ -130,6 +132,11 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
         raise ExportError(f"tf2onnx cannot convert it: {_first_line(ex)}") from ex
     model.producer_name, model.producer_version = "tf2onnx", tf2onnx.__version__
     return model
+
+
+def _custom(handle: Handler) -> Callable[..., None]:
+    """As tf2onnx calls it: with the node's name and arguments besides."""
+    return lambda graph, node, name, arguments: handle(graph, node)
 
 
 def _check(model: onnx.ModelProto) -> None:

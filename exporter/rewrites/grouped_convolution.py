@@ -14,7 +14,7 @@ from exporter.rewrites.registry import handler
 
 
 @handler("Conv3D")
-def handle_convolution(graph: Any, node: Any, **_: Any) -> None:
+def handle_convolution(graph: Any, node: Any) -> None:
     """As tf2onnx does it, and then told how many groups there are."""
     is_last = node.get_attr_str("data_format") == "NDHWC"
     channels = graph.get_shape(node.input[0])[-1 if is_last else 1]

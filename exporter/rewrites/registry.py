@@ -9,8 +9,8 @@ from typing import Any
 # and its inputs in the new graph; gives as many tensors as the operation has outputs,
 # or None to leave it as it is.
 Lowering = Callable[..., Any]
-# A tf2onnx handler: ``handle(graph, node, **_)``, with tf2onnx's Graph and Node.
-Handler = Callable[..., None]
+# A tf2onnx handler: ``handle(graph, node)``, with tf2onnx's Graph and Node.
+Handler = Callable[[Any, Any], None]
 
 LOWERINGS: dict[str, Lowering] = {}
 HANDLERS: dict[str, Handler] = {}

@@ -59,7 +59,7 @@ def lower_nearest(
 
 
 @handler("ResizeBilinear", "ResizeNearestNeighbor")
-def handle_resize(graph: Any, node: Any, **_: Any) -> None:
+def handle_resize(graph: Any, node: Any) -> None:
     """ONNX's Resize of ``(N, C, H, W)`` to the very sizes."""
     is_nearest = node.type == "ResizeNearestNeighbor"
     how, nearest = "asymmetric", "floor"

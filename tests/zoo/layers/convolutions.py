@@ -110,9 +110,6 @@ RECIPES: dict[str, list[Recipe]] = {
     "Conv3DTranspose": _transposed(3),
     "DepthwiseConv1D": _depthwise(1),
     "DepthwiseConv2D": _depthwise(2),
-    "SeparableConv1D": [
-        *_separable(1),
-        on(_LAST[1], filters=5, kernel_size=3)("causal", padding="causal"),
-    ],
+    "SeparableConv1D": _separable(1),
     "SeparableConv2D": _separable(2),
 }
