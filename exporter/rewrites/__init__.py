@@ -2,67 +2,15 @@
 
 Each says why it is there, so that it can be deleted when tf2onnx catches up. There are
 two kinds, see ``registry``: lowerings, by operators of TensorFlow, and handlers, by
-operators of ONNX.
+operators of ONNX. Every file of this folder is one of them.
 """
 
-from exporter.rewrites import (
-    arctangent,
-    bits,
-    broadcast,
-    cross,
-    ctc,
-    cumulative_product,
-    elimination,
-    empty,
-    erfc,
-    fourier,
-    logarithm,
-    next_after,
-    pair,
-    projection,
-    ranking,
-    reflections,
-    remainder,
-    segments,
-    select,
-    singular_values,
-    special,
-    strided_slice,
-    symmetric,
-    table,
-    unique,
-    update_slice,
-)
+import importlib
+import pkgutil
+
 from exporter.rewrites.registry import COMPLEX, HANDLERS, LOWERINGS
 
-__all__ = [
-    "COMPLEX",
-    "HANDLERS",
-    "LOWERINGS",
-    "arctangent",
-    "bits",
-    "broadcast",
-    "cross",
-    "ctc",
-    "cumulative_product",
-    "elimination",
-    "empty",
-    "erfc",
-    "fourier",
-    "logarithm",
-    "next_after",
-    "pair",
-    "projection",
-    "ranking",
-    "reflections",
-    "remainder",
-    "segments",
-    "select",
-    "singular_values",
-    "special",
-    "strided_slice",
-    "symmetric",
-    "table",
-    "unique",
-    "update_slice",
-]
+__all__ = ["COMPLEX", "HANDLERS", "LOWERINGS"]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")

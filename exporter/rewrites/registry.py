@@ -10,7 +10,7 @@ from typing import Any
 # or None to leave it as it is.
 Lowering = Callable[..., Any]
 # A tf2onnx handler: ``handle(graph, node)``, with tf2onnx's Graph and Node.
-Handler = Callable[..., None]
+Handler = Callable[[Any, Any], None]
 
 LOWERINGS: dict[str, Lowering] = {}
 # Of the same operators where they are given complex numbers, or make some: each of them

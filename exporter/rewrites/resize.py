@@ -1,0 +1,102 @@
+"""``ResizeBilinear`` and ``ResizeNearestNeighbor`` to sizes, not by scales.
+
+tf2onnx 1.17 divides the sizes and writes the quotient in float32: 14 / 10 is then a
+little less than 1.4, and ONNX rounds 13.99 pixels down to 13. Nor does it see to the
+element types: TensorFlow resizes bytes bilinearly into float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from onnx import TensorProto
+from tf2onnx import constants, utils
+
+from exporter.rewrites.registry import handler, lowering
+
+# Those that ONNX Runtime's Resize takes.
+_RESIZED = (tf.float32, tf.int32, tf.uint8)
+
+
+@lowering("ResizeBilinear")
+def lower_bilinear(
+    operation: tf.Operation, images: tf.Tensor, size: tf.Tensor
+) -> tf.Tensor | None:
+    """Of float32, which the answer is whatever the images are."""
+    if images.dtype == tf.float32:
+        return None
+    return tf.raw_ops.ResizeBilinear(
+        images=tf.cast(images, tf.float32),
+        size=size,
+        align_corners=operation.get_attr("align_corners"),
+        half_pixel_centers=operation.get_attr("half_pixel_centers"),
+    )
+
+
+@lowering("ResizeNearestNeighbor")
+def lower_nearest(
+    operation: tf.Operation, images: tf.Tensor, size: tf.Tensor
+) -> tf.Tensor | None:
+    """Rows and columns gathered, of element types that Resize does not take."""
+    if images.dtype in _RESIZED:
+        return None
+    is_aligned = operation.get_attr("align_corners")
+    is_half = operation.get_attr("half_pixel_centers")
+    for axis in (1, 2):
+        length = tf.cast(tf.shape(images)[axis], tf.float32)
+        wanted = tf.cast(size[axis - 1], tf.float32)
+        step = length / wanted
+        if is_aligned:
+            between = (length - 1.0) / tf.maximum(wanted - 1.0, 1.0)
+            step = tf.where(wanted > 1.0, between, step)
+        place = (tf.range(wanted) + (0.5 if is_half else 0.0)) * step
+        nearest = tf.floor(place + 0.5) if is_aligned else tf.floor(place)
+        index = tf.cast(tf.minimum(nearest, length - 1.0), tf.int32)
+        images = tf.gather(images, index, axis=axis)
+    return images
+
+
+@handler("ResizeBilinear", "ResizeNearestNeighbor")
+def handle_resize(graph: Any, node: Any) -> None:
+    """ONNX's Resize of ``(N, C, H, W)`` to the very sizes."""
+    is_nearest = node.type == "ResizeNearestNeighbor"
+    how, nearest = "asymmetric", "floor"
+    if node.get_attr_value("align_corners"):
+        how, nearest = "align_corners", "round_prefer_ceil"
+    elif node.get_attr_value("half_pixel_centers"):
+        how = "tf_half_pixel_for_nn" if is_nearest else "half_pixel"
+    attributes = {
+        "mode": "nearest" if is_nearest else "linear",
+        "nearest_mode": nearest,
+        "coordinate_transformation_mode": how,
+    }
+    images = graph.make_node(
+        "Transpose", [node.input[0]], {"perm": constants.NHWC_TO_NCHW}
+    ).output[0]
+    sizes = graph.make_node("Cast", [node.input[1]], {"to": TensorProto.INT64}).output[
+        0
+    ]
+    if graph.opset >= 18:
+        attributes["axes"] = [2, 3]
+    else:
+        shape = graph.make_node("Shape", [images]).output[0]
+        bounds = [
+            graph.make_const(utils.make_name(name), np.array([at], np.int64)).output[0]
+            for name, at in (("start", 0), ("end", 2))
+        ]
+        kept = graph.make_node("Slice", [shape, *bounds]).output[0]
+        sizes = graph.make_node("Concat", [kept, sizes], {"axis": 0}).output[0]
+    resized = graph.make_node("Resize", [images, "", "", sizes], attributes)
+    shapes, dtypes = node.output_shapes, node.output_dtypes
+    graph.remove_node(node.name)
+    graph.make_node(
+        "Transpose",
+        resized.output,
+        {"perm": constants.NCHW_TO_NHWC},
+        name=node.name,
+        outputs=node.output,
+        shapes=shapes,
+        dtypes=dtypes,
+    )
