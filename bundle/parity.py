@@ -28,6 +28,8 @@ class Case:
         max_abs_diff: largest ``|onnx - tensorflow|`` over all outputs.
         max_rel_diff: largest ``|onnx - tensorflow| / |tensorflow|``, of the values
             above the absolute tolerance; below it that one decides.
+        max_logit_diff: largest difference of the logarithms of probabilities, where an
+            output is such; they are the logits but for a constant a row.
         top1_agreement: share of items whose best class is the same, 0..1.
         passed: every value is within ``atol + rtol * |tensorflow|`` and every best
             class is the same.
@@ -40,6 +42,30 @@ class Case:
     max_rel_diff: float
     top1_agreement: float
     passed: bool
+    max_logit_diff: float = 0.0
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The one number that is farthest from what it should be, by its tolerance.
+
+    Attributes:
+        inputs: the case's.
+        batch_size: the case's.
+        batch: which of the case's batches, from 0; they are the same each time.
+        output: the output's name.
+        element: where in the output, ``(item, …)``.
+        expected: what TensorFlow answered.
+        answered: what ONNX Runtime answered.
+    """
+
+    inputs: str
+    batch_size: int
+    batch: int
+    output: str
+    element: tuple[int, ...]
+    expected: float
+    answered: float
 
 
 @dataclass(frozen=True)
@@ -53,9 +79,13 @@ class Parity:
             with, see ``bundle.manifest.source_digest``; empty if that was not noted.
         atol: absolute tolerance.
         rtol: relative tolerance.
+        share_of_spread: the largest difference, as a share of how far apart
+            TensorFlow's own answers are.
+        is_repeatable: the ONNX answered the same when it was asked once more.
         milliseconds_per_image: by engine, at batch size 1.
         versions: of every library that took part.
         created: UTC, ISO 8601.
+        worst: the number that is farthest off; None where nothing was compared.
     """
 
     passed: bool
@@ -71,6 +101,10 @@ class Parity:
     created: str = ""
     cases: tuple[Case, ...] = ()
     saved_model: str = ""
+    max_logit_diff: float = 0.0
+    share_of_spread: float = 0.0
+    is_repeatable: bool = True
+    worst: Worst | None = None
 
     def to_json(self) -> dict[str, Any]:
         """parity.json's content."""
@@ -88,6 +122,8 @@ def read_parity(folder: Path) -> Parity | None:
         known = {f.name for f in fields(Parity)}
         values = {key: value for key, value in content.items() if key in known}
         cases = tuple(Case(**case) for case in values.pop("cases", []))
+        if worst := values.pop("worst", None):
+            values["worst"] = Worst(**{**worst, "element": tuple(worst["element"])})
         parity = Parity(**values, cases=cases)
     except FileNotFoundError:
         return None

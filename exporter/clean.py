@@ -1,8 +1,8 @@
 """A graph as tf2onnx writes it -> the same with what need not be there taken out.
 
-onnxslim folds constants, the Shape-Gather-Concat chain that a Flatten leaves, transposes
-that cancel out, and nodes that are there twice. What it gives is proved like anything
-else; see ``exporter.export`` for what happens where the proof fails.
+onnxslim folds constants, the Shape-Gather-Concat chain that a Flatten leaves,
+transposes that cancel out, and nodes that are there twice. What it gives is proved like
+anything else; see ``exporter.export`` for what happens where the proof fails.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A TensorFlow model -> an ONNX model. With ``exporter.rewrites``, all that knows tf2onnx.
+"""A TensorFlow model -> an ONNX model.
+
+With ``exporter.rewrites``, all that knows tf2onnx.
 
 ``tf2onnx.convert.from_keras`` is not used: it breaks on every Keras 3 Sequential
 (tensorflow-onnx issues 2319, 2348, 2448). The signature, of a SavedModel or between two
@@ -27,6 +29,17 @@ from runtime.backends.saved_model import Signature
 BATCH = "batch"
 # Names of nodes begin with the layers that they came from; so much of one is shown.
 _SHOWN = 120
+# ONNX's own, which draw numbers from another generator than TensorFlow's.
+_RANDOM = frozenset(
+    {
+        "Bernoulli",
+        "Multinomial",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+    }
+)
 
 
 def convert(
@@ -133,18 +146,27 @@ def _check_operators(model: onnx.ModelProto) -> None:
 
     A node's name begins with the Keras layers it came from.
     """
-    unknown = {
-        node.op_type: node.name
-        for node in _nodes(model.graph)
-        if not onnx.defs.has(node.op_type, node.domain)
-    }
+    unknown, random = {}, {}
+    for node in _nodes(model.graph):
+        if not onnx.defs.has(node.op_type, node.domain):
+            unknown[node.op_type] = node.name
+        elif node.op_type in _RANDOM:
+            random[node.op_type] = node.name
     if unknown:
-        found = ", ".join(
-            f"{op} (in {name[:_SHOWN]})" for op, name in sorted(unknown.items())
-        )
         raise ExportError(
-            f"ONNX has no operator for what the model does: {found[:500]}"
+            f"ONNX has no operator for what the model does: {_shown(unknown)}"
         )
+    if random:
+        raise ExportError(
+            "the model draws numbers at random, and no two engines draw the same:"
+            f" {_shown(random)}"
+        )
+
+
+def _shown(found: dict[str, str]) -> str:
+    """Operators, each with the layer of a node of its."""
+    names = (f"{op} (in {name[:_SHOWN]})" for op, name in sorted(found.items()))
+    return ", ".join(names)[:500]
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

@@ -17,9 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import attr_value_pb2
@@ -34,6 +33,7 @@ from runtime.backends.saved_model import Signature
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _LOOPS = ("While", "StatelessWhile")
 _BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
+_READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape")
 _FIND = ("LookupTableFind", "LookupTableFindV2")
 # Above so many bytes of weights they are kept beside the graph that TensorFlow and
 # tf2onnx handle: TensorFlow takes no graph of more than 2 GB.
@@ -76,7 +76,7 @@ class _Resource:
     handle: tf.Tensor
 
 
-_Made = tf.Tensor | _Variable | _Resource
+_Made: TypeAlias = tf.Tensor | _Variable | _Resource
 
 
 def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
@@ -237,9 +237,8 @@ class _Copier:
         kind = operation.type
         if kind in _CALLS:
             return self._inline(graph, operation, inputs)
-        if inputs and isinstance(inputs[0], _Variable) and kind not in _LOOPS:
-            if (read := self._read(operation, inputs)) is not None:
-                return read
+        if inputs and isinstance(inputs[0], _Variable) and kind in _READS:
+            return self._read(operation, inputs)
         if kind in _FIND and isinstance(inputs[0], _Resource):
             inputs = [*_read_table(operation, inputs[0]), *inputs[1:]]
         if kind in ("Identity", "NoOp") and not isinstance(inputs[0], tf.Tensor):
@@ -264,14 +263,10 @@ class _Copier:
         with _scope(layer):
             return self.copy(body, feeds, body.outputs)
 
-    def _read(
-        self, operation: tf.Operation, inputs: list[_Made]
-    ) -> Sequence[_Made] | None:
-        """What is read of a variable, which is a constant here; None if nothing is."""
+    def _read(self, operation: tf.Operation, inputs: list[_Made]) -> Sequence[_Made]:
+        """What is read of a variable, which is a constant here."""
         (held, *others) = (_tensor_of(given) for given in inputs)
         match operation.type:
-            case "ReadVariableOp":
-                return [held]
             case "VariableShape":
                 return [tf.shape(held, operation.get_attr("out_type"))]
             case "ResourceGather":
@@ -279,7 +274,7 @@ class _Copier:
                 return [tf.gather(held, others[0], axis=axis, batch_dims=axis)]
             case "ResourceGatherNd":
                 return [tf.gather_nd(held, others[0])]
-        return None
+        return [held]
 
     def _repeat(
         self, graph: tf.Graph, operation: tf.Operation, inputs: list[_Made]
@@ -417,11 +412,17 @@ def _definition(graph: tf.Graph, name: str) -> Any:
 def _read_table(
     operation: tf.Operation, table: _Resource
 ) -> tuple[tf.Tensor, tf.Tensor]:
+    kinds = operation.get_attr("Tin"), operation.get_attr("Tout")
+    if tf.string in kinds:
+        raise ExportError(
+            "ONNX has no operator for what the model does: it looks up texts"
+            f" ({operation.type} in {operation.name[:120]})"
+        )
     with context.eager_mode():
         keys, values = tf.raw_ops.LookupTableExportV2(
             table_handle=table.handle,
-            Tkeys=operation.get_attr("Tin"),
-            Tvalues=operation.get_attr("Tout"),
+            Tkeys=kinds[0],
+            Tvalues=kinds[1],
         )
         found = keys.numpy(), values.numpy()
     return tf.constant(found[0]), tf.constant(found[1])

@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,24 +22,51 @@ from bundle import __version__
 from bundle.folder import Sample
 from bundle.manifest import sha256_of
 from bundle.params import Preprocess
-from bundle.parity import Case, Parity
-from bundle.preprocess import preprocess
-from runtime.backends import WARMED_SIDE, Backend, TensorSpec
+from bundle.parity import Case, Parity, Worst
+from exporter.draws import Batch, Draw, Ranges, draws
+from exporter.errors import ExportError
+from runtime.backends import Backend
+from runtime.errors import BackendError
 
-# float32 in another order of additions: 6e-8 is what the MNIST CNN shows.
-ATOL = 1e-5
-RTOL = 1e-4
 # One item, a pair, an odd number, and a large batch: kernels differ between them.
 BATCH_SIZES = (1, 2, 7, 32)
 # Enough for a steady median on a busy machine, and no more seconds of a large model.
 TIMED_RUNS = 50
 TIMED_SECONDS = 2.0
-# Of an axis that the model leaves free, where it is no side of a picture.
-FREE_LENGTH = 8
+# After so long no further batch of a case begins; each case has one at least.
+CASE_SECONDS = 10.0
 # A number against NaN: JSON has no infinity, and this leaves room to divide by.
 APART = 1e300
+# A probability below it is none: float32 ends at 1e-38.
+_LEAST = 1e-30
+# What float32 itself costs a value after some additions, as a share of it.
+_NOISE = 2e-6
 
-Batch = dict[str, NDArray[Any]]
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far apart two answers may be.
+
+    Attributes:
+        atol: absolute.
+        rtol: relative to TensorFlow's value.
+        spread: relative to how far apart TensorFlow's own answers are. A softmax of
+            random weights answers a thousand times 0.001, which any other answers too
+            within ``atol``: what sets its answers apart is what must be the same.
+        logit: of the logarithm of a probability, absolute and, in tenths, relative;
+            it is the logit but for a constant a row.
+    """
+
+    atol: float
+    rtol: float
+    spread: float
+    logit: float
+
+
+# float32 in another order of additions: 6e-8 is what the MNIST CNN shows.
+SINGLE = Tolerance(1e-5, 1e-4, 0.02, 1e-3)
+# Ten bits of mantissa in each step, which the engines round at other places.
+HALF = Tolerance(1e-2, 1e-2, 0.1, 0.1)
 
 
 def prove(
@@ -48,6 +76,9 @@ def prove(
     how: Preprocess,
     sample: Sample | None,
     saved_model: str = "",
+    ranges: Ranges | None = None,
+    tolerance: Tolerance = SINGLE,
+    report: Callable[[str], None] = lambda step: None,
 ) -> Parity:
     """Compare two backends of one model.
 
@@ -58,131 +89,259 @@ def prove(
         how: params.json's ``preprocess``.
         sample: real images, if the bundle carries some.
         saved_model: the reference's digest, which the report bears.
+        ranges: see ``exporter.draws.draws``.
+        tolerance: how far apart answers may be.
+        report: is told each step as it begins.
 
     Returns:
         The report; ``passed`` says whether the candidate may serve.
+
+    Raises:
+        ExportError: TensorFlow itself answers the same input in two ways.
+        BackendError: an engine cannot answer what it must.
     """
-    specs = tensorflow.inputs
-    kinds = _image_items(specs, how, sample) or _tensor_items(specs)
-    fixed = specs[0].shape[0] if specs and specs[0].shape else None
-    sizes = (fixed,) if fixed else BATCH_SIZES
-    cases = [
-        _compare(name, _batches(items, size), tensorflow, onnx)
-        for size in sizes
-        for name, items in kinds.items()
-    ]
-    first = _batches(next(iter(kinds.values())), sizes[0])[0]
+    kinds = draws(tensorflow.inputs, how, sample, ranges)
+    fixed = {s.shape[0] for s in tensorflow.inputs if s.shape and s.shape[0]}
+    is_free = any(s.shape[:1] == (None,) for s in tensorflow.inputs)
+    sizes = BATCH_SIZES if is_free else (min(fixed, default=1),)
+    first = next(kinds[0].batches(sizes[0]))
+    _check_answers_alike(tensorflow, first, tolerance)
+    comparison = _Comparison(tensorflow, onnx, tolerance)
+    cases = []
+    for size in sizes:
+        for kind in kinds:
+            report(f"proving: {kind.name}, batch {size}")
+            if case := comparison.compare(kind, size, may_skip=size > sizes[0]):
+                cases.append(case)
+    share = comparison.share_of_spread()
     return Parity(
-        passed=all(case.passed for case in cases),
+        passed=all(case.passed for case in cases)
+        and share <= tolerance.spread
+        and comparison.is_repeatable,
         sha256=sha256_of(onnx_path),
-        atol=ATOL,
-        rtol=RTOL,
+        atol=tolerance.atol,
+        rtol=tolerance.rtol,
         max_abs_diff=max(case.max_abs_diff for case in cases),
         max_rel_diff=max(case.max_rel_diff for case in cases),
+        max_logit_diff=max(case.max_logit_diff for case in cases),
+        share_of_spread=share,
         top1_agreement=min(case.top1_agreement for case in cases),
+        is_repeatable=comparison.is_repeatable,
         samples=sum(case.samples for case in cases),
         milliseconds_per_image={
-            backend.name: _milliseconds(backend, first)
+            backend.name: _milliseconds(backend, first, sizes[0])
             for backend in (tensorflow, onnx)
         },
         versions=_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        worst=comparison.worst,
         cases=tuple(cases),
         saved_model=saved_model,
     )
 
 
-def _batches(items: Batch, size: int) -> list[Batch]:
-    """Every item at least once, in whole batches only."""
-    count = len(next(iter(items.values())))
-    rows = np.arange(-(-count // size) * size) % count
-    return [
-        {name: array[chunk] for name, array in items.items()}
-        for chunk in rows.reshape(-1, size)
-    ]
+def worst_input(
+    backend: Backend,
+    worst: Worst,
+    how: Preprocess,
+    sample: Sample | None,
+    ranges: Ranges | None = None,
+) -> Batch:
+    """The batch that a report calls the worst, drawn once more.
+
+    Args:
+        backend: either of those that were compared.
+        worst: the report's.
+        how: as for ``prove``.
+        sample: as for ``prove``.
+        ranges: as for ``prove``.
+    """
+    kinds = {kind.name: kind for kind in draws(backend.inputs, how, sample, ranges)}
+    batches = kinds[worst.inputs].batches(worst.batch_size)
+    return next(batch for index, batch in enumerate(batches) if index == worst.batch)
 
 
-def _image_items(
-    specs: tuple[TensorSpec, ...], how: Preprocess, sample: Sample | None
-) -> dict[str, Batch] | None:
-    """Pictures for a model that takes pictures, all through the shared preprocess."""
-    if len(specs) != 1 or len(specs[0].shape) != 4:
-        return None
-    (spec,) = specs
-    _, height, width, channels = spec.shape
-    size = how.size or (height or WARMED_SIDE, width or WARMED_SIDE)
-    pixels = (*size, channels or 1)
-    random = np.random.default_rng(0).integers(0, 256, (32, *pixels), np.uint8)
-    pictures = {
-        "random": random,
-        "zeros": np.zeros((1, *pixels), np.uint8),
-        "white": np.full((1, *pixels), 255, np.uint8),
-    }
-    if sample is not None:
-        pictures = {"sample": sample.images, **pictures}
-    shape = (height, width, channels)
-    return {
-        name: {
-            spec.name: np.stack([preprocess(i, how, shape, spec.dtype) for i in images])
-        }
-        for name, images in pictures.items()
-    }
+def _check_answers_alike(backend: Backend, batch: Batch, tolerance: Tolerance) -> None:
+    """A model that draws numbers at random has nothing that could be proved."""
+    if not _are_alike(backend.run(batch), backend.run(batch), tolerance):
+        raise ExportError(
+            "TensorFlow answers the same input in two ways: the model draws numbers at"
+            " random, or keeps a state, and ONNX cannot do as it does"
+        )
 
 
-def _tensor_items(specs: tuple[TensorSpec, ...]) -> dict[str, Batch]:
-    """Arrays for any other model: a unit normal where numbers are real."""
-    generator = np.random.default_rng(0)
+@dataclass
+class _Spread:
+    """Of one output over all inputs drawn at random."""
 
-    def draw(spec: TensorSpec, kind: str) -> NDArray[Any]:
-        shape = (32, *(n or FREE_LENGTH for n in spec.shape[1:]))
-        if kind == "zeros":
-            return np.zeros(shape, spec.dtype)
-        if kind == "ones":
-            return np.ones(shape, spec.dtype)
-        if spec.dtype.kind == "f":
-            return generator.standard_normal(shape).astype(spec.dtype)
-        # Indices and flags: small enough to be in range of any embedding.
-        return generator.integers(0, 2, shape).astype(spec.dtype)
+    low: float = np.inf
+    high: float = -np.inf
+    difference: float = 0.0
 
-    return {
-        kind: {spec.name: draw(spec, kind) for spec in specs}
-        for kind in ("random", "zeros", "ones")
-    }
+    def add(self, want: NDArray[Any], difference: NDArray[np.float64]) -> None:
+        numbers = want[np.isfinite(want)]
+        if numbers.size:
+            self.low = min(self.low, float(numbers.min()))
+            self.high = max(self.high, float(numbers.max()))
+            self.difference = max(self.difference, float(difference.max(initial=0.0)))
+
+    def share(self) -> float:
+        """The difference, as a share of what sets the answers apart.
+
+        It is 0 where the difference is no more than float32's own noise.
+        """
+        if self.difference <= _NOISE * max(abs(self.low), abs(self.high)):
+            return 0.0
+        return self.difference / max(self.high - self.low, 1e-12)
 
 
-def _compare(
-    name: str, batches: list[Batch], tensorflow: Backend, onnx: Backend
-) -> Case:
-    size = len(next(iter(batches[0].values())))
-    abs_diff, rel_diff, same, within = 0.0, 0.0, [], True
-    for batch in batches:
-        expected, answered = tensorflow.run(batch), onnx.run(batch)
-        for spec in tensorflow.outputs:
-            want, got = expected[spec.name], answered[spec.name]
-            if want.shape != got.shape or want.dtype.kind not in "fiub":
-                within = within and want.shape == got.shape and (want == got).all()
-                continue
-            difference = _difference(want, got)
-            abs_diff = max(abs_diff, float(difference.max(initial=0.0)))
-            # Of NaN and infinity nothing but the same is near.
-            scale = np.where(np.isfinite(want), np.abs(want.astype(np.float64)), 0.0)
-            within = within and bool((difference <= ATOL + RTOL * scale).all())
-            # Below atol the absolute tolerance decides: 1e-30 against 2e-30 is
-            # a relative difference of one, and no difference.
-            relative = difference[scale > ATOL] / scale[scale > ATOL]
-            rel_diff = max(rel_diff, float(relative.max(initial=0.0)))
-            if want.ndim >= 2 and want.shape[-1] > 1:
-                same.append(_same_top1(want, got))
-    agreement = float(np.concatenate(same).mean()) if same else 1.0
-    return Case(
-        inputs=name,
-        batch_size=size,
-        samples=size * len(batches),
-        max_abs_diff=abs_diff,
-        max_rel_diff=rel_diff,
-        top1_agreement=agreement,
-        passed=bool(within) and agreement == 1.0,
+@dataclass
+class _Comparison:
+    """Asks both, and keeps the worst of what was answered."""
+
+    tensorflow: Backend
+    onnx: Backend
+    tolerance: Tolerance
+    is_repeatable: bool = True
+    worst: Worst | None = None
+    _excess: float = -1.0
+    _spreads: dict[str, _Spread] = field(default_factory=dict)
+
+    def compare(self, kind: Draw, size: int, *, may_skip: bool) -> Case | None:
+        """One kind of input at one batch size; None if TensorFlow does not take it.
+
+        Raises:
+            BackendError: TensorFlow takes it and ONNX Runtime does not, or it is
+                something that TensorFlow must take.
+        """
+        tally = _Tally()
+        end = time.monotonic() + CASE_SECONDS
+        for index, batch in enumerate(kind.batches(size)):
+            if index and time.monotonic() > end:
+                break
+            try:
+                expected = self.tensorflow.run(batch)
+            except BackendError:
+                if not index and (may_skip or kind.may_be_refused):
+                    return None
+                raise
+            answered = self.onnx.run(batch)
+            if not index and self.is_repeatable:
+                again = self.onnx.run(batch)
+                self.is_repeatable = _are_alike(answered, again, self.tolerance)
+            tally.samples += size
+            for spec in self.tensorflow.outputs:
+                where = Worst(kind.name, size, index, spec.name, (), 0.0, 0.0)
+                self._compare_output(
+                    where, expected[spec.name], answered[spec.name], tally
+                )
+        agreement = float(np.concatenate(tally.same).mean()) if tally.same else 1.0
+        return Case(
+            inputs=kind.name,
+            batch_size=size,
+            samples=tally.samples,
+            max_abs_diff=tally.abs_diff,
+            max_rel_diff=tally.rel_diff,
+            max_logit_diff=tally.logit_diff,
+            top1_agreement=agreement,
+            passed=tally.is_within and agreement == 1.0,
+        )
+
+    def share_of_spread(self) -> float:
+        """The largest of all outputs; see ``Tolerance.spread``."""
+        return max((spread.share() for spread in self._spreads.values()), default=0.0)
+
+    def _compare_output(
+        self, where: Worst, want: NDArray[Any], got: NDArray[Any], tally: _Tally
+    ) -> None:
+        if want.shape != got.shape or want.dtype != got.dtype:
+            tally.is_within = False
+            return
+        if want.dtype.kind not in "fiub":
+            tally.is_within &= bool((want == got).all())
+            return
+        difference = _difference(want, got)
+        tally.abs_diff = max(tally.abs_diff, float(difference.max(initial=0.0)))
+        if want.dtype.kind != "f":
+            # Whole numbers are counts, indices and flags: near is wrong.
+            tally.is_within &= not difference.any()
+            self._keep_worst(where, want, got, difference)
+            return
+        # Of NaN and infinity nothing but the same is near.
+        scale = np.where(np.isfinite(want), np.abs(want.astype(np.float64)), 0.0)
+        allowed = self.tolerance.atol + self.tolerance.rtol * scale
+        tally.is_within &= bool((difference <= allowed).all())
+        self._keep_worst(where, want, got, difference / allowed)
+        # Below atol the absolute tolerance decides: 1e-30 against 2e-30 is a relative
+        # difference of one, and no difference.
+        counts = scale > self.tolerance.atol
+        relative = difference[counts] / scale[counts]
+        tally.rel_diff = max(tally.rel_diff, float(relative.max(initial=0.0)))
+        if where.inputs in ("random", "sample"):
+            self._spreads.setdefault(where.output, _Spread()).add(want, difference)
+        if want.ndim >= 2 and want.shape[-1] > 1:
+            tally.same.append(_same_top1(want, got, self.tolerance))
+            if _are_probabilities(want):
+                logits = np.log(np.clip(want.astype(np.float64), _LEAST, None))
+                others = np.log(np.clip(got.astype(np.float64), _LEAST, None))
+                apart = np.abs(logits - others)
+                tally.logit_diff = max(tally.logit_diff, float(apart.max()))
+                limit = self.tolerance.logit * (1 + 0.1 * np.abs(logits))
+                tally.is_within &= bool((apart <= limit).all())
+
+    def _keep_worst(
+        self,
+        where: Worst,
+        want: NDArray[Any],
+        got: NDArray[Any],
+        excess: NDArray[np.float64],
+    ) -> None:
+        if not excess.size or not excess.max() > self._excess:
+            return
+        self._excess = float(excess.max())
+        element = np.unravel_index(int(excess.argmax()), excess.shape)
+        self.worst = Worst(
+            inputs=where.inputs,
+            batch_size=where.batch_size,
+            batch=where.batch,
+            output=where.output,
+            element=tuple(int(n) for n in element),
+            expected=_number(want[element]),
+            answered=_number(got[element]),
+        )
+
+
+@dataclass
+class _Tally:
+    """Of one case."""
+
+    samples: int = 0
+    abs_diff: float = 0.0
+    rel_diff: float = 0.0
+    logit_diff: float = 0.0
+    is_within: bool = True
+    same: list[NDArray[np.bool_]] = field(default_factory=list)
+
+
+def _number(value: Any) -> float:
+    """JSON has neither NaN nor infinity."""
+    return float(np.nan_to_num(float(value), nan=APART, posinf=APART, neginf=-APART))
+
+
+def _are_alike(once: Batch, again: Batch, tolerance: Tolerance) -> bool:
+    """Not the same bits: sums of several threads may come in another order."""
+    return all(
+        np.allclose(answer, again[name], tolerance.rtol, tolerance.atol, equal_nan=True)
+        for name, answer in once.items()
+        if answer.dtype.kind in "fiub"
     )
+
+
+def _are_probabilities(rows: NDArray[Any]) -> bool:
+    """Whether every row is a share of one, as a softmax gives them."""
+    if not rows.size or not ((rows >= 0) & (rows <= 1)).all():
+        return False
+    return bool(np.allclose(rows.sum(axis=-1, dtype=np.float64), 1.0, atol=1e-3))
 
 
 def _difference(want: NDArray[Any], got: NDArray[Any]) -> NDArray[np.float64]:
@@ -193,19 +352,21 @@ def _difference(want: NDArray[Any], got: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(same, 0.0, np.nan_to_num(difference, nan=APART, posinf=APART))
 
 
-def _same_top1(want: NDArray[Any], got: NDArray[Any]) -> NDArray[np.bool_]:
+def _same_top1(
+    want: NDArray[Any], got: NDArray[Any], tolerance: Tolerance
+) -> NDArray[np.bool_]:
     """Whether the best class is the same; a tie within tolerance has two best."""
     chosen = np.argmax(got, axis=-1)
     is_same = chosen == np.argmax(want, axis=-1)
     best = want.max(axis=-1).astype(np.float64)
     of_chosen = np.take_along_axis(want, chosen[..., np.newaxis], axis=-1)[..., 0]
     with np.errstate(invalid="ignore"):
-        is_tie = best - of_chosen <= ATOL + RTOL * np.abs(best)
+        is_tie = best - of_chosen <= tolerance.atol + tolerance.rtol * np.abs(best)
     same: NDArray[np.bool_] = is_same | (np.isfinite(best) & is_tie)
     return same.reshape(-1)
 
 
-def _milliseconds(backend: Backend, batch: Batch) -> float:
+def _milliseconds(backend: Backend, batch: Batch, items: int) -> float:
     """Median time of one run, by item."""
     backend.run(batch)
     times: list[float] = []
@@ -214,13 +375,20 @@ def _milliseconds(backend: Backend, batch: Batch) -> float:
         start = time.perf_counter()
         backend.run(batch)
         times.append(time.perf_counter() - start)
-    items = len(next(iter(batch.values())))
     return round(float(np.median(times)) * 1000 / items, 4)
 
 
 def _versions() -> Mapping[str, str]:
     versions = {"tfaas-onnx": __version__, "python": sys.version.split()[0]}
-    names = ("tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "numpy")
+    names = (
+        "tensorflow",
+        "keras",
+        "tf2onnx",
+        "onnx",
+        "onnxslim",
+        "onnxruntime",
+        "numpy",
+    )
     by_module = importlib.metadata.packages_distributions()
     for name in names:
         # tensorflow-cpu is the distribution that installs the module tensorflow.

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 # Takes the operation (for its attributes, and its outputs' names, dtypes and shapes)
-# and its inputs in the new graph; gives as many tensors as the operation has outputs, or
-# None to leave it as it is.
+# and its inputs in the new graph; gives as many tensors as the operation has outputs,
+# or None to leave it as it is.
 Lowering = Callable[..., Any]
 # A tf2onnx handler: ``handle(graph, node, **_)``, with tf2onnx's Graph and Node.
 Handler = Callable[..., None]

@@ -18,7 +18,7 @@ def lower_find(
     values: tf.Tensor,
     wanted: tf.Tensor,
     default: tf.Tensor,
-) -> tf.Tensor | None:
+) -> tf.Tensor:
     """The value of each key.
 
     Args:
@@ -28,8 +28,6 @@ def lower_find(
         wanted: any shape.
         default: of a key that is not in the table.
     """
-    if keys.dtype == tf.string or values.dtype == tf.string:
-        return None
     if not keys.shape[0]:
         return tf.fill(tf.shape(wanted), default)
     equal = tf.equal(wanted[..., tf.newaxis], keys)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bundle.errors import BundleError
-from bundle.parity import Case, Parity, read_parity
+from bundle.parity import Case, Parity, Worst, read_parity
 
 REPORT: dict[str, Any] = {
     "passed": True,
@@ -30,9 +30,22 @@ REPORT: dict[str, Any] = {
             "max_rel_diff": 3e-6,
             "top1_agreement": 1.0,
             "passed": True,
+            "max_logit_diff": 0.0,
         }
     ],
     "saved_model": "f00d",
+    "max_logit_diff": 0.0,
+    "share_of_spread": 1e-6,
+    "is_repeatable": True,
+    "worst": {
+        "inputs": "sample",
+        "batch_size": 8,
+        "batch": 4,
+        "output": "scores",
+        "element": [3, 1],
+        "expected": 0.5,
+        "answered": 0.5000002,
+    },
 }
 WRITTEN = Parity(
     passed=True,
@@ -48,6 +61,8 @@ WRITTEN = Parity(
     created="2026-01-02T03:04:05Z",
     cases=(Case("sample", 8, 40, 2e-7, 3e-6, 1.0, True),),
     saved_model="f00d",
+    share_of_spread=1e-6,
+    worst=Worst("sample", 8, 4, "scores", (3, 1), 0.5, 0.5000002),
 )
 NEEDED = ["passed", "sha256", "atol", "rtol", "max_abs_diff", "samples"]
 

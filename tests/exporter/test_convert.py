@@ -117,19 +117,125 @@ def test_a_model_of_a_fixed_batch_keeps_it(convert, tmp_path):
 
 
 def test_what_tf2onnx_leaves_unconverted_is_an_error(convert, saved_model, keras):
-    """tf2onnx 1.17 reports success and leaves Erfc, which no ONNX Runtime loads."""
+    """tf2onnx 1.17 reports success and leaves StaticRegexReplace in the graph."""
+    import tensorflow as tf
+
     from exporter.errors import ExportError
 
+    class Stripped(keras.layers.Layer):
+        def call(self, texts):
+            return tf.strings.regex_replace(texts, "[.,]", "")
+
     model = keras.Sequential(
-        [
-            keras.Input((3,), name="input_1"),
-            keras.layers.Dense(2, activation="gelu"),
-        ]
+        [keras.Input((1,), dtype="string", name="input_1"), Stripped(name="bare")]
     )
     with pytest.raises(
-        ExportError, match=r"no operator .*: Erfc \(in .*sequential.*dense"
+        ExportError, match=r"no operator .*: StaticRegexReplace \(in .*bare"
     ):
         convert(saved_model(model))
+
+
+def test_texts_that_are_looked_up_are_refused_by_their_layer(
+    convert, saved_model, keras
+):
+    from exporter.errors import ExportError
+
+    words = keras.layers.TextVectorization(vocabulary=["yes", "no"], name="words")
+    model = keras.Sequential([keras.Input((), dtype="string", name="input_1"), words])
+    with pytest.raises(
+        ExportError, match=r"looks up texts \(LookupTableFindV2 in .*words"
+    ):
+        convert(saved_model(model))
+
+
+def test_numbers_drawn_at_random_are_refused_by_their_layer(convert, tmp_path):
+    import tensorflow as tf
+
+    from exporter.errors import ExportError
+
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, name="x")])
+    def draw(x):
+        with tf.name_scope("sampling"):
+            return {"y": x + tf.random.normal([3])}
+
+    tf.saved_model.save(module, tmp_path, signatures={"serving_default": draw})
+    with pytest.raises(ExportError, match=r"at random.*RandomNormal \(in sampling/"):
+        convert(tmp_path)
+
+
+def test_nodes_are_named_by_their_layers(convert, saved_model, small_cnn):
+    names = {n.op_type: n.name for n in convert(saved_model(small_cnn)).graph.node}
+    assert "/conv2d" in names["Conv"]
+    assert "/dense" in names["MatMul"] if "MatMul" in names else names["Gemm"]
+
+
+def test_flatten_leaves_no_chain_of_shapes(convert, saved_model, small_cnn):
+    operators = {n.op_type for n in convert(saved_model(small_cnn)).graph.node}
+    assert not operators & {"Shape", "Gather", "Slice", "Concat", "Cast"}
+
+
+@pytest.mark.parametrize("opset", [15, 16, 17, 18])
+def test_the_opset_is_the_callers(saved_model, small_cnn, opset):
+    from exporter.convert import convert
+    from exporter.options import Options
+    from runtime.backends.saved_model import load_signature
+
+    signature = load_signature(saved_model(small_cnn))
+    model = convert(signature, Options(opset=opset))
+    assert {o.domain: o.version for o in model.opset_import}[""] == opset
+    images = np.zeros((2, 8, 8, 1), np.float32)
+    expected = np.asarray(small_cnn(images, training=False))
+    answered = run(model, {"input_1": images})["output_0"]
+    np.testing.assert_allclose(answered, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_input_may_be_taken_as_nchw(saved_model, small_cnn):
+    from exporter.convert import convert
+    from exporter.options import Options
+    from runtime.backends.saved_model import load_signature
+
+    signature = load_signature(saved_model(small_cnn))
+    model = convert(signature, Options(inputs_as_nchw=("input_1",)))
+    assert shapes(model.graph.input) == {"input_1": ["batch", 1, 8, 8]}
+    images = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 1)).astype(np.float32)
+    expected = np.asarray(small_cnn(images, training=False))
+    answered = run(model, {"input_1": images.transpose(0, 3, 1, 2)})["output_0"]
+    np.testing.assert_allclose(answered, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_unknown_input_as_nchw_is_named(saved_model, small_cnn):
+    from exporter.convert import convert
+    from exporter.errors import ExportError
+    from exporter.options import Options
+    from runtime.backends.saved_model import load_signature
+
+    signature = load_signature(saved_model(small_cnn))
+    with pytest.raises(ExportError, match="no input 'pixels'.* input_1"):
+        convert(signature, Options(inputs_as_nchw=("pixels",)))
+
+
+def test_weights_beyond_protobufs_limit_are_kept_out_of_the_graph(saved_model, keras):
+    """The limit is lowered: the way of a model of more than 2 GB."""
+    from exporter.convert import convert
+    from runtime.backends.saved_model import load_signature
+
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((6, 40), name="input_1"),
+            layers.Conv1D(64, 3, activation="gelu"),
+            layers.LSTM(32),
+            layers.Dense(200, activation="softmax"),
+        ]
+    )
+    signature = load_signature(saved_model(model))
+    converted = convert(signature, large_bytes=1000)
+    rows = np.random.default_rng(0).standard_normal((3, 6, 40)).astype(np.float32)
+    expected = np.asarray(model(rows, training=False))
+    answered = run(converted, {"input_1": rows})["output_0"]
+    np.testing.assert_allclose(answered, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_result_passes_the_checker(convert, saved_model, small_cnn):

@@ -8,8 +8,10 @@ import pytest
 
 from bundle.folder import Sample
 from bundle.params import Preprocess
-from exporter.parity import BATCH_SIZES, prove
+from exporter.errors import ExportError
+from exporter.parity import BATCH_SIZES, prove, worst_input
 from runtime.backends import TensorSpec
+from runtime.errors import BackendError
 from tests.runtime.fakes import FakeBackend
 
 FLOAT = np.dtype(np.float32)
@@ -159,3 +161,141 @@ def test_the_report_bears_the_files_digest_and_the_versions(onnx_path):
     )
     assert {"onnxruntime", "numpy", "tf2onnx", "tensorflow"} <= set(parity.versions)
     assert set(parity.milliseconds_per_image) == {"tensorflow", "onnxruntime"}
+
+
+def answering(function, inputs=None, name="onnxruntime"):
+    """A backend that answers what a function of its input gives."""
+
+    class Answering(FakeBackend):
+        def run(self, inputs):
+            (array,) = inputs.values()
+            return {self.outputs[0].name: function(array)}
+
+    return Answering(name=name, **({"inputs": inputs} if inputs else {}))
+
+
+ROW = (TensorSpec("row", FLOAT, (None, 3)),)
+
+
+def softmax(logits):
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def test_all_but_equal_answers_prove_nothing_within_the_absolute_tolerance(onnx_path):
+    """A thousand classes near 0.001: another model's answers are as near to them."""
+
+    def thousand(rows, direction):
+        return softmax(1e-4 * direction * np.repeat(rows, 400, axis=-1))
+
+    reference = answering(lambda rows: thousand(rows, 1), ROW, "tensorflow")
+    other = answering(lambda rows: thousand(rows, -1), ROW)
+    parity = prove(reference, other, onnx_path, Preprocess(), None)
+    assert parity.max_abs_diff < 1e-5
+    assert parity.share_of_spread > 0.5
+    assert not parity.passed
+    same = answering(lambda rows: thousand(rows, 1), ROW)
+    assert prove(reference, same, onnx_path, Preprocess(), None).passed
+
+
+def test_a_small_probability_is_compared_by_its_logarithm(onnx_path):
+    """1e-9 against 2e-9 is nothing to a tolerance of 1e-5, and a logit's 0.69."""
+    parity = report(onnx_path, (1e-9, 0.0, 1.0), (2e-9, 0.0, 1.0))
+    assert parity.max_logit_diff == pytest.approx(np.log(2), rel=1e-4)
+    assert not parity.passed
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.bool_])
+def test_whole_numbers_must_be_equal(onnx_path, dtype):
+    """1,000,001 is within a relative 1e-4 of 1,000,000, and is another index."""
+
+    def at(offset):
+        numbers = np.array([[offset, 1]]).astype(dtype)
+        return lambda rows: np.repeat(numbers, len(rows), axis=0)
+
+    big = 1_000_000 if dtype is np.int64 else 1
+    reference = answering(at(big), ROW, "tensorflow")
+    assert prove(
+        reference, answering(at(big), ROW), onnx_path, Preprocess(), None
+    ).passed
+    other = answering(at(big + 1 if dtype is np.int64 else 0), ROW)
+    assert not prove(reference, other, onnx_path, Preprocess(), None).passed
+
+
+def test_another_dtype_is_another_answer(onnx_path):
+    reference = answering(lambda rows: rows, ROW, "tensorflow")
+    other = answering(lambda rows: rows.astype(np.float64), ROW)
+    assert not prove(reference, other, onnx_path, Preprocess(), None).passed
+
+
+def test_the_report_names_the_worst_element_and_its_input_is_drawn_again(onnx_path):
+    """The answer is off where the input is greatest; the tolerance grows with it."""
+
+    def off(rows):
+        answer = rows.copy()
+        answer[rows > 2.5] += 1
+        return answer
+
+    reference = answering(lambda rows: rows.copy(), ROW, "tensorflow")
+    parity = prove(reference, answering(off, ROW), onnx_path, Preprocess(), None)
+    worst = parity.worst
+    assert worst.answered == pytest.approx(worst.expected + 1)
+    batch = worst_input(reference, worst, Preprocess(), None)
+    assert batch["row"].shape == (worst.batch_size, 3)
+    assert batch["row"][worst.element] == pytest.approx(worst.expected)
+
+
+def test_an_onnx_that_answers_otherwise_the_second_time_fails(onnx_path):
+    turns = itertools.count()
+    reference = answering(lambda rows: rows, ROW, "tensorflow")
+    other = answering(lambda rows: rows + (next(turns) % 2), ROW)
+    parity = prove(reference, other, onnx_path, Preprocess(), None)
+    assert not parity.is_repeatable
+    assert not parity.passed
+
+
+def test_a_reference_that_draws_at_random_cannot_be_proved(onnx_path):
+    turns = itertools.count()
+    reference = answering(lambda rows: rows + next(turns), ROW, "tensorflow")
+    with pytest.raises(ExportError, match="same input in two ways"):
+        prove(reference, answering(lambda r: r, ROW), onnx_path, Preprocess(), None)
+
+
+def test_numbers_are_drawn_over_the_declared_range(onnx_path):
+    seen = []
+
+    def look(rows):
+        seen.append(rows)
+        return rows.astype(np.float32)
+
+    ids = (TensorSpec("ids", np.dtype(np.int64), (None, 3)),)
+    reference = answering(look, ids, "tensorflow")
+    other = answering(lambda rows: rows.astype(np.float32), ids)
+    ranges = {"ids": (5.0, 9.0)}
+    parity = prove(reference, other, onnx_path, Preprocess(), None, ranges=ranges)
+    drawn = np.concatenate([rows.ravel() for rows in seen])
+    assert set(drawn) == {5, 6, 7, 8, 9}
+    assert {case.inputs for case in parity.cases} == {"random", "lowest", "highest"}
+
+
+def test_an_axis_that_is_free_is_tried_at_two_lengths(onnx_path):
+    """What was converted for the first alone fails at the other."""
+    free = (TensorSpec("row", FLOAT, (None, None)),)
+    reference = answering(lambda rows: rows, free, "tensorflow")
+    other = answering(lambda rows: rows if rows.shape[1] == 8 else rows + 1, free)
+    parity = prove(reference, other, onnx_path, Preprocess(), None)
+    assert {c.inputs for c in parity.cases if not c.passed} == {"another length"}
+
+
+def test_a_size_that_tensorflow_does_not_take_is_not_asked(onnx_path):
+    def one_at_a_time(rows):
+        if len(rows) > 1:
+            raise BackendError("one at a time")
+        return rows
+
+    reference = answering(one_at_a_time, ROW, "tensorflow")
+    parity = prove(
+        reference, answering(lambda rows: rows, ROW), onnx_path, Preprocess(), None
+    )
+    assert {case.batch_size for case in parity.cases} == {1}
+    assert parity.passed

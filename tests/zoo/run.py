@@ -8,8 +8,8 @@ from pathlib import Path
 
 import onnx
 
-from bundle.parity import Parity
 from bundle.params import Preprocess
+from bundle.parity import Parity
 from exporter.convert import convert
 from exporter.errors import ExportError
 from exporter.options import Options
@@ -50,7 +50,9 @@ def run(specimen: Specimen, options: Options | None = None) -> Outcome:
         onnx.save_model(model, path)
         try:
             candidate = open_onnx(path, BackendOptions(provider="cpu"))
-            parity = prove(reference, candidate, path, Preprocess(), None)
+            parity = prove(
+                reference, candidate, path, Preprocess(), None, ranges=specimen.ranges
+            )
         except BackendError as ex:
             return Outcome(refusal=f"{ex}: {ex.__cause__}")
         return Outcome("", parity, path.stat().st_size, len(model.graph.node))
