@@ -105,9 +105,9 @@ def style_transfer() -> keras.Model:
     def adapt(x: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
         mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
         other, spread = tf.nn.moments(like, [1, 2], keepdims=True)
-        return tf.sqrt(spread + 1e-5) * (x - mean) * tf.math.rsqrt(
-            variance + 1e-5
-        ) + other
+        return (
+            tf.sqrt(spread + 1e-5) * (x - mean) * tf.math.rsqrt(variance + 1e-5) + other
+        )
 
     def reflect(x: tf.Tensor) -> tf.Tensor:
         return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
