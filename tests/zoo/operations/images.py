@@ -128,7 +128,7 @@ RECIPES: dict[str, list[Recipe]] = {
         on(PICTURE, size=(4, 4), crop_to_aspect_ratio=True, note="crop"),
         on(PICTURE, size=(4, 4), pad_to_aspect_ratio=True, note="pad"),
         on(FREE, size=(5, 6), note="free"),
-        # To halves and thirds: what lies between two bytes is exact, and so rounded alike.
+        # To halves and thirds: what lies between two bytes is exact, so rounded alike.
         on(BYTES, size=(4, 3), note="uint8"),
         on(BYTES, size=(5, 6), interpolation="nearest", note="uint8 nearest"),
     ],
