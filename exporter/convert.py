@@ -73,6 +73,11 @@ def convert(
     logging.getLogger("tf2onnx").setLevel(
         logging.INFO if options.verbose else logging.CRITICAL
     )
+    if both := sorted(set(signature.inputs) & set(signature.outputs)):
+        raise ExportError(
+            f"an input and an output are both called {both[0]!r}, which ONNX cannot"
+            " tell apart; give one of them another name in the signature"
+        )
     report("freezing")
     try:
         lowered = lower(signature, large_bytes)

@@ -92,9 +92,12 @@ def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
         ExportError: it holds what cannot be frozen.
     """
     names = sorted(signature.inputs)
+    # Not the signature's names: those may have what no node's name may.
     specs = [
-        tf.TensorSpec(signature.inputs[n].shape, signature.inputs[n].dtype, name=n)
-        for n in names
+        tf.TensorSpec(
+            signature.inputs[n].shape, signature.inputs[n].dtype, f"input_{i}"
+        )
+        for i, n in enumerate(names)
     ]
 
     def serve(*tensors: tf.Tensor) -> Mapping[str, tf.Tensor]:
@@ -111,10 +114,10 @@ def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
     copier = _Copier(lowered.weights if is_large else None)
     with lowered.graph.as_default():
         feeds: dict[str, _Made] = {}
-        for spec, inner in zip(specs, function.inputs, strict=False):
+        for name, spec, inner in zip(names, specs, function.inputs, strict=False):
             taken = tf.compat.v1.placeholder(spec.dtype, spec.shape, spec.name)
             feeds[inner.name] = taken
-            lowered.inputs[spec.name] = taken.name
+            lowered.inputs[name] = taken.name
         for outer, inner in zip(
             function.captured_inputs, function.graph.internal_captures, strict=True
         ):
@@ -122,10 +125,8 @@ def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
             feeds[inner.name] = copier.hold(outer, name)
         order = sorted(wanted)
         made = copier.copy(function.graph, feeds, [wanted[name] for name in order])
-        for name, tensor in zip(order, made, strict=True):
-            # A frozen graph's second output of a node is called split:1.
-            label = f"output_{name.replace(':', '_')}"
-            lowered.outputs[name] = tf.identity(tensor, label).name
+        for index, (name, tensor) in enumerate(zip(order, made, strict=True)):
+            lowered.outputs[name] = tf.identity(tensor, f"output_{index}").name
     for _ in range(_TURNS):
         if not copier.has_lowered:
             return lowered

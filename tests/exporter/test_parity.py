@@ -299,3 +299,28 @@ def test_a_size_that_tensorflow_does_not_take_is_not_asked(onnx_path):
     )
     assert {case.batch_size for case in parity.cases} == {1}
     assert parity.passed
+
+
+def test_the_absolute_tolerance_grows_with_the_answers(onnx_path):
+    """A sum of a thousand numbers near 100 may be near 0, and is as far off."""
+
+    def at(offset):
+        numbers = np.array([[500.0, -500.0, 0.0 + offset]], np.float32)
+        return lambda rows: np.repeat(numbers, len(rows), axis=0)
+
+    reference = answering(at(0), ROW, "tensorflow")
+    for offset, passed in ((3e-3, True), (6e-3, False)):
+        parity = prove(
+            reference, answering(at(offset), ROW), onnx_path, Preprocess(), None
+        )
+        assert parity.passed is passed
+
+
+def test_texts_are_the_same_as_bytes_and_as_words(onnx_path):
+    """TensorFlow answers bytes."""
+    of_bytes = np.array([["a", "ä"]], object)
+    of_bytes = np.array([[text.encode() for text in of_bytes[0]]], object)
+    reference = answering(lambda rows: of_bytes, ROW, "tensorflow")
+    for words, passed in ((["a", "ä"], True), (["a", "b"], False)):
+        other = answering(lambda rows, words=words: np.array([words], object), ROW)
+        assert prove(reference, other, onnx_path, Preprocess(), None).passed is passed
