@@ -78,16 +78,15 @@ def handle_resize(graph: Any, node: Any) -> None:
     sizes = graph.make_node("Cast", [node.input[1]], {"to": TensorProto.INT64}).output[
         0
     ]
-    if graph.opset >= 18:
-        attributes["axes"] = [2, 3]
-    else:
-        shape = graph.make_node("Shape", [images]).output[0]
-        bounds = [
-            graph.make_const(utils.make_name(name), np.array([at], np.int64)).output[0]
-            for name, at in (("start", 0), ("end", 2))
-        ]
-        kept = graph.make_node("Slice", [shape, *bounds]).output[0]
-        sizes = graph.make_node("Concat", [kept, sizes], {"axis": 0}).output[0]
+    # All four, and not two with ``axes``: ONNX Runtime 1.31 loses them where it moves
+    # the transposes, and onnxslim 0.1.98 the other two.
+    shape = graph.make_node("Shape", [images]).output[0]
+    bounds = [
+        graph.make_const(utils.make_name(name), np.array([at], np.int64)).output[0]
+        for name, at in (("start", 0), ("end", 2))
+    ]
+    kept = graph.make_node("Slice", [shape, *bounds]).output[0]
+    sizes = graph.make_node("Concat", [kept, sizes], {"axis": 0}).output[0]
     resized = graph.make_node("Resize", [images, "", "", sizes], attributes)
     shapes, dtypes = node.output_shapes, node.output_dtypes
     graph.remove_node(node.name)
