@@ -26,6 +26,14 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import function_def_to_graph
 
 from exporter.errors import ExportError
+from exporter.frames import (
+    Loop,
+    is_meeting,
+    loop_of,
+    meeting_of,
+    ordered,
+    sources_of,
+)
 from exporter.rewrites import COMPLEX, LOWERINGS
 from exporter.rewrites.pair import Pair
 from runtime.backends.saved_model import Signature
@@ -228,14 +236,26 @@ class _Copier:
             What stands for them.
         """
         made = dict(feeds)
-        needed = _needed(made, wanted)
-        # In the order in which they were made, which is one that they can run in.
-        for operation in graph.get_operations():
-            if operation in needed:
+
+        # Asserts and prints, which hang on others by control inputs, need not run.
+        def sources(operation: tf.Operation) -> Sequence[tf.Tensor]:
+            if all(tensor.name in made for tensor in operation.outputs):
+                return ()
+            return [t for t in sources_of(operation) if t.name not in made]
+
+        for operation in ordered(wanted, sources):
+            if all(tensor.name in made for tensor in operation.outputs):
+                continue  # fed, or left by a loop together with another
+            if operation.type == "Exit":
+                made.update(self._turn(graph, loop_of(operation), made))
+                continue
+            if is_meeting(operation):
+                outputs = self._join(graph, operation, made)
+            else:
                 inputs = [made[tensor.name] for tensor in operation.inputs]
                 outputs = self._emit(graph, operation, inputs)
-                for tensor, output in zip(operation.outputs, outputs, strict=True):
-                    made[tensor.name] = output
+            for tensor, output in zip(operation.outputs, outputs, strict=True):
+                made[tensor.name] = output
         return [_tensor_of(made[tensor.name]) for tensor in wanted]
 
     def _emit(
@@ -244,13 +264,16 @@ class _Copier:
         kind = operation.type
         if kind in _CALLS or context.context().has_function(kind):
             return self._inline(graph, operation, inputs)
+        if kind == "Switch":
+            # Of a branch, which is in a function of its own here.
+            return [inputs[0], inputs[0]]
         if kind in _CASES:
             return self._choose(graph, operation, inputs)
         if inputs and isinstance(inputs[0], _Variable) and kind in _READS:
             return self._read(operation, inputs)
         if kind in _FIND and isinstance(inputs[0], _Resource):
             inputs = [*_read_table(operation, inputs[0]), *inputs[1:]]
-        if kind in ("Identity", "NoOp") and not isinstance(inputs[0], tf.Tensor):
+        if kind == "Identity" and _is_other(inputs[0], operation.inputs[0]):
             return inputs
         if any(
             tensor.dtype.is_complex
@@ -293,6 +316,63 @@ class _Copier:
         layer, _, _ = operation.name.rpartition("/")
         with _scope(layer):
             return self.copy(body, feeds, body.outputs)
+
+    def _turn(
+        self, graph: tf.Graph, loop: Loop, made: Mapping[str, _Made]
+    ) -> dict[str, _Made]:
+        """A loop of TensorFlow 1 as one of TensorFlow 2; what is left by its exits."""
+        constants = {
+            inside.name: made[outside.name] for outside, inside in loop.constants
+        }
+        first = [_tensor_of(made[v.enters.name]) for v in loop.variables]
+        def goes_on(*given: tf.Tensor) -> tf.Tensor:
+            feeds = {
+                v.merged.name: tensor
+                for v, tensor in zip(loop.variables, given, strict=True)
+            }
+            return self.copy(graph, {**constants, **feeds}, [loop.condition])[0]
+
+        def hand_on(*given: tf.Tensor) -> list[tf.Tensor]:
+            feeds = {
+                tensor.name: held
+                for v, held in zip(loop.variables, given, strict=True)
+                for tensor in (v.merged, v.kept)
+            }
+            handed = [variable.handed for variable in loop.variables]
+            return self.copy(graph, {**constants, **feeds}, handed)
+
+        left = None
+        # As much of the shapes as holds in every turn; what stands in a frozen graph
+        # is none, for nothing is told of what comes round in a circle.
+        for loosen in (lambda shape: shape, _free_of_sides, _free_of_axes):
+            shapes = [loosen(tensor.shape) for tensor in first]
+            try:
+                left = tf.while_loop(goes_on, hand_on, first, shapes)
+                break
+            except ValueError as ex:
+                reason = ex
+        if left is None:
+            raise reason
+        return {
+            tensor.name: given
+            for variable, given in zip(loop.variables, left, strict=True)
+            for tensor in variable.exits
+        }
+
+    def _join(
+        self, graph: tf.Graph, operation: tf.Operation, made: Mapping[str, _Made]
+    ) -> Sequence[tf.Tensor]:
+        """Branches of TensorFlow 1 as those of TensorFlow 2; and which one it was."""
+        meeting = meeting_of(operation)
+        flag = _tensor_of(made[meeting.decides.name])
+        (answer,) = tf.nest.flatten(
+            tf.cond(
+                flag,
+                lambda: self.copy(graph, made, [meeting.if_true]),
+                lambda: self.copy(graph, made, [meeting.if_false]),
+            )
+        )
+        return [answer, tf.cast(flag, tf.int32)]
 
     def _choose(
         self, graph: tf.Graph, operation: tf.Operation, inputs: list[_Made]
@@ -424,16 +504,17 @@ class _Copier:
         return value
 
 
-def _needed(made: Mapping[str, _Made], wanted: Sequence[tf.Tensor]) -> set[Any]:
-    """Operations that must run for what is wanted; asserts and prints need not."""
-    needed: set[Any] = set()
-    waiting = [tensor for tensor in wanted if tensor.name not in made]
-    while waiting:
-        operation = waiting.pop().op
-        if operation not in needed:
-            needed.add(operation)
-            waiting += [t for t in operation.inputs if t.name not in made]
-    return needed
+def _is_other(made: _Made, was: tf.Tensor) -> bool:
+    """Whether something stands for a tensor that is none, or of another dtype."""
+    return not isinstance(made, tf.Tensor) or made.dtype != was.dtype
+
+
+def _free_of_sides(shape: tf.TensorShape) -> tf.TensorShape:
+    return tf.TensorShape(None if shape.rank is None else [None] * shape.rank)
+
+
+def _free_of_axes(shape: tf.TensorShape) -> tf.TensorShape:
+    return tf.TensorShape(None)
 
 
 def _tensor_of(made: _Made) -> tf.Tensor:
