@@ -88,8 +88,15 @@ def handle_resize(graph: Any, node: Any) -> None:
         ]
         kept = graph.make_node("Slice", [shape, *bounds]).output[0]
         sizes = graph.make_node("Concat", [kept, sizes], {"axis": 0}).output[0]
-    resized = graph.make_node("Resize", [images, "", "", sizes], attributes)
     shapes, dtypes = node.output_shapes, node.output_dtypes
+    resized = graph.make_node(
+        "Resize",
+        [images, "", "", sizes],
+        attributes,
+        # Its own inference of shapes knows no ``axes``.
+        shapes=[[shapes[0][axis] for axis in constants.NHWC_TO_NCHW]],
+        dtypes=dtypes,
+    )
     graph.remove_node(node.name)
     graph.make_node(
         "Transpose",
