@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 # Of an int64: a sign and 19 digits.
 LONGEST = 20
 _DIGITS = LONGEST - 1
+# It has no opposite, so its digits are not computed.
+_LEAST = -(1 << 63)
 
 
 @dataclass(frozen=True)
@@ -17,62 +21,51 @@ class Decimal:
 
     Attributes:
         length: int64 of shape S, 1 to ``LONGEST``.
-        backward: int64 bytes, each of shape S: the last, the last but one, …; 0 before
+        backward: int64 bytes ``(*S, LONGEST)``: the last, the last but one, …; 0 before
             the first.
         forward: the same from the first on; 0 after the last.
     """
 
     length: tf.Tensor
-    backward: list[tf.Tensor]
-    forward: list[tf.Tensor]
+    backward: tf.Tensor
+    forward: tf.Tensor
 
     def word(self, start: int, size: int = 8) -> tf.Tensor:
         """Some bytes from ``start`` on, the first of them the lowest of the word."""
-        return _word([self.forward[at] for at in range(start, start + size)])
+        return _word(self.forward[..., start : start + size], size)
 
     def word_from_end(self, start: int, size: int = 8) -> tf.Tensor:
         """The same of bytes from ``start`` before the end on."""
-        return _word([self.backward[start - 1 - at] for at in range(size)])
+        return _word(self.backward[..., start - size : start][..., ::-1], size)
 
 
 def decimal(x: tf.Tensor) -> Decimal:
     """The text of each number of a whole dtype."""
-    x = tf.cast(x, tf.int64)
-    is_negative = x < 0
-    # One by one, as the least int64 has no opposite: its remainders are negative.
-    rest, digits = x, []
-    for _ in range(_DIGITS):
-        quotient = tf.where(is_negative, -_less(rest), rest // 10)
-        digits.append(tf.abs(rest - quotient * 10))
-        rest = quotient
-    sign = tf.cast(is_negative, tf.int64)
-    powers = [10**power for power in range(1, _DIGITS)]
-    count = tf.ones_like(x)
-    for power in powers:
-        count += tf.cast(tf.logical_or(x >= power, x <= -power), tf.int64)
+    x = tf.cast(x, tf.int64)[..., tf.newaxis]
+    powers = 10 ** np.arange(_DIGITS, dtype=np.int64)
+    is_least = tf.equal(x, _LEAST)
+    size = tf.abs(tf.where(is_least, tf.zeros_like(x), x))
+    digits = tf.math.floormod(tf.math.floordiv(size, powers), 10)  # (*S, 19)
+    of_least = np.array([int(digit) for digit in str(-_LEAST)[::-1]], np.int64)
+    digits = tf.where(is_least, of_least, digits)
+    longer = tf.reduce_sum(tf.cast(size >= powers[1:], tf.int64), -1, keepdims=True)
+    count = tf.where(is_least, tf.constant(_DIGITS, tf.int64), longer + 1)
+    sign = tf.cast(x < 0, tf.int64)
+    places = np.arange(LONGEST, dtype=np.int64)
+    shown = tf.concat([digits + ord("0"), tf.zeros_like(x)], -1)
+    shown *= tf.cast(places < count, tf.int64)
+    backward = shown + sign * ord("-") * tf.cast(tf.equal(places, count), tf.int64)
     length = count + sign
-    backward = []
-    for place in range(LONGEST):
-        byte = tf.zeros_like(x)
-        if place < _DIGITS:
-            byte = tf.where(count > place, digits[place] + ord("0"), byte)
-        is_sign = tf.logical_and(is_negative, tf.equal(count, place))
-        backward.append(tf.where(is_sign, tf.constant(ord("-"), tf.int64), byte))
-    forward = []
-    for place in range(LONGEST):
-        byte = tf.zeros_like(x)
-        for long in range(place + 1, LONGEST + 1):
-            byte = tf.where(tf.equal(length, long), backward[long - 1 - place], byte)
-        forward.append(byte)
-    return Decimal(length, backward, forward)
+    # Which byte from the end stands at each place: (*S, place, from the end).
+    is_there = tf.equal((length - 1 - places)[..., tf.newaxis], places)
+    forward = backward[..., tf.newaxis, :] * tf.cast(is_there, tf.int64)
+    return Decimal(length[..., 0], backward, tf.reduce_sum(forward, -1))
 
 
-def _less(x: tf.Tensor) -> tf.Tensor:
-    """Of a negative number, the opposite's tenth, floored."""
-    # x + 1 has an opposite; of x itself it is one more.
-    opposite = -(x + 1)
-    return opposite // 10 + tf.cast(tf.equal(opposite % 10, 9), tf.int64)
-
-
-def _word(taken: list[tf.Tensor]) -> tf.Tensor:
-    return tf.add_n([byte * (1 << (8 * at)) for at, byte in enumerate(taken)])
+def _word(taken: tf.Tensor, size: int) -> tf.Tensor:
+    # Two halves, as ONNX Runtime adds up int64 in float64, which has 53 bits.
+    weights = 256 ** np.arange(4, dtype=np.int64)
+    low = tf.reduce_sum(taken[..., :4] * weights[: min(size, 4)], -1)
+    if size <= 4:
+        return low
+    return low + tf.reduce_sum(taken[..., 4:] * weights[: size - 4], -1) * (1 << 32)

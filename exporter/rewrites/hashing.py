@@ -105,9 +105,10 @@ def fingerprint(text: Decimal) -> tf.Tensor:
     k0, k1, k2 = word(_K0), word(_K1), word(_K2)
 
     # 1 to 3 bytes.
-    middle = tf.where(length > 1, text.forward[1], text.forward[0])
-    low = text.forward[0] + middle * 256
-    high = length + text.backward[0] * 4
+    start = text.forward[..., 0]
+    middle = tf.where(length > 1, text.forward[..., 1], start)
+    low = start + middle * 256
+    high = length + text.backward[..., 0] * 4
     hashed = _mixed(xor(low * k2, high * k0)) * k2
 
     # 4 to 7.

@@ -85,7 +85,7 @@ RECIPES: dict[str, list[Recipe]] = {
             "one_hot", num_bins=5, output_mode="one_hot"
         ),
         On((Takes((1,), "int64", -9, 9),) * 2)("many bins", num_bins=100_000),
-        On((Takes((1,), "string"), Takes((1,), "string")), refused="string")(
+        On((Takes((1,), "string"), Takes((1,), "string")), refused="SparseCross")(
             "of strings", num_bins=5
         ),
     ],
