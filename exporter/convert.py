@@ -88,9 +88,10 @@ def convert(
     report("converting")
     model = _convert_graph(lowered, options)
     _check_operators(model)
-    _name_batch(model)
     report("cleaning")
     model = fit_kernels(clean(model) if options.clean else model)
+    # Not before: by one name, two inputs' free axes would be cleaned as one.
+    _name_batch(model)
     _check(model)
     if lowered.weights:
         if data is None:

@@ -117,7 +117,11 @@ def _scales(graph: Any, node: Any) -> list[str]:
 
 
 def _sizes(graph: Any, node: Any, images: str) -> list[str]:
-    """No scales, and the sizes; those that stay are asked of the images."""
+    """No scales, and the sizes; those that stay are asked of the images.
+
+    All four, and not two with ``axes``: ONNX Runtime 1.31 loses them where it moves the
+    transposes, and onnxslim 0.1.98 the other two.
+    """
     bounds = [
         graph.make_const(utils.make_name(name), np.array([at], np.int64)).output[0]
         for name, at in (("start", 0), ("end", 2))

@@ -291,3 +291,20 @@ def test_an_output_that_is_an_input_and_one_that_is_none(convert, tmp_path):
     answered = run(model, {"x": rows, "unused": rows[:, :2]})
     assert answered["same"].tolist() == [[1, 2, 3]]
     assert answered["constant"].tolist() == [[1, 2]]
+
+
+def test_two_inputs_may_have_different_numbers_of_rows(convert, tmp_path):
+    """Both axes are free; a graph that was cleaned as if they were one fails here."""
+    import tensorflow as tf
+
+    def scores(queries, keys):
+        grid = tf.reshape(
+            queries[:, tf.newaxis] * keys, [tf.shape(queries)[0], tf.shape(keys)[0], 3]
+        )
+        return {"scores": tf.reduce_sum(grid, axis=-1)}
+
+    model = convert(saved(tmp_path, scores, queries=[None, 3], keys=[None, 3]))
+    queries = np.arange(6, dtype=np.float32).reshape(2, 3)
+    keys = np.arange(15, dtype=np.float32).reshape(5, 3)
+    answered = run(model, {"queries": queries, "keys": keys})["scores"]
+    np.testing.assert_allclose(answered, queries @ keys.T)
