@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 # Of an int64: a sign and 19 digits.
 LONGEST = 20

@@ -54,9 +54,7 @@ def lower_strong(operation: tf.Operation, texts: tf.Tensor) -> tf.Tensor | None:
 
 
 @lowering("SparseCross")
-def lower_cross(
-    operation: tf.Operation, *tensors: tf.Tensor
-) -> list[tf.Tensor] | None:
+def lower_cross(operation: tf.Operation, *tensors: tf.Tensor) -> list[tf.Tensor] | None:
     """One number for the numbers of each row, of dense columns ``(N, 1)``."""
     columns = tensors[-len(operation.get_attr("dense_types")) :]
     if (

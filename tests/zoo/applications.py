@@ -42,7 +42,7 @@ def specimens() -> list[Specimen]:
 
 
 def _range_of(name: str) -> tuple[float, float]:
-    is_raw = name.startswith(_RAW) and not name.endswith("V2") or "NetV2" in name
+    is_raw = (name.startswith(_RAW) and not name.endswith("V2")) or "NetV2" in name
     return _PIXELS if is_raw and not name.startswith("MobileNetV2") else _UNIT
 
 
