@@ -1,7 +1,8 @@
 """``Bincount`` and ``DenseBincount``: Keras's ``bincount``, its weighted encodings.
 
-Neither tf2onnx nor ONNX counts. A number is compared with every bin, which takes as many
-flags as there are numbers times bins.
+tf2onnx 1.17 knows the first alone, without weights (tensorflow-onnx issue 1400, pull
+request 1401). A number is compared with every bin, which takes as many flags as there
+are numbers times bins.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """``StringToHashBucketFast``, ``…Strong`` and ``SparseCross``, of whole numbers.
 
-Keras's Hashing, HashedCrossing and IntegerLookup's ``farmhash`` write numbers as texts,
-which ONNX cannot, and hash these. The digits can be computed, and so can the hash of
-them: FarmHash's Fingerprint64, SipHash-2-4 and TensorFlow's FingerprintCat64. Texts that
-come as texts cannot: ONNX does not read a text's characters.
+Keras's Hashing, HashedCrossing and IntegerLookup's ``farmhash`` write numbers as
+texts, which ONNX cannot, and hash these. The digits can be computed, and so can the
+hash of them: FarmHash's Fingerprint64, SipHash-2-4 and TensorFlow's FingerprintCat64.
+Texts that come as texts cannot: ONNX does not read a text's characters.
 """
 
 from __future__ import annotations
