@@ -44,6 +44,9 @@ _LOOPS = ("While", "StatelessWhile")
 _BRANCHES = ("If", "StatelessIf")
 _CASES = ("Case", "StatelessCase")
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape")
+# What TensorFlow 1 has among the operators: its variables, and its tables of numbers.
+_REFERENCES = ("Variable", "VariableV2")
+_TABLES = ("HashTable", "HashTableV2", "MutableHashTableV2")
 _FIND = ("LookupTableFind", "LookupTableFindV2")
 # Above so many bytes of weights they are kept beside the graph that TensorFlow and
 # tf2onnx handle: a graph is one message, which protobuf bounds at 2 GB, and tf2onnx
@@ -267,6 +270,10 @@ class _Copier:
         if kind == "Switch":
             # Of a branch, which is in a function of its own here.
             return [inputs[0], inputs[0]]
+        if kind in _REFERENCES:
+            return [self._constant(_value_of(operation), operation.name)]
+        if kind in _TABLES:
+            return [_Resource(_table(operation))]
         if kind in _CASES:
             return self._choose(graph, operation, inputs)
         if inputs and isinstance(inputs[0], _Variable) and kind in _READS:
@@ -557,6 +564,37 @@ def _definition(graph: tf.Graph, name: str) -> Any:
         # What a SavedModel's functions call is known to the process, not to them.
         return context.context().get_function_def(name)
     return getattr(function, "cached_definition", None) or function.definition
+
+
+def _value_of(operation: tf.Operation) -> NDArray[Any]:
+    """What a variable of TensorFlow 1 holds, which its name tells."""
+
+    def read() -> tf.Tensor:
+        return tf.identity(
+            tf.raw_ops.VariableV2(
+                shape=operation.get_attr("shape"),
+                dtype=operation.get_attr("dtype"),
+                container=operation.get_attr("container"),
+                shared_name=operation.get_attr("shared_name") or operation.name,
+            )
+        )
+
+    with context.eager_mode():
+        value: NDArray[Any] = tf.compat.v1.wrap_function(read, [])().numpy()
+        return value
+
+
+def _table(operation: tf.Operation) -> tf.Tensor:
+    """The handle of a table of TensorFlow 1, which its name tells."""
+    make = getattr(tf.raw_ops, operation.type.removesuffix("V2") + "V2")
+    with context.eager_mode():
+        return make(
+            key_dtype=operation.get_attr("key_dtype"),
+            value_dtype=operation.get_attr("value_dtype"),
+            container=operation.get_attr("container"),
+            shared_name=operation.get_attr("shared_name") or operation.name,
+            use_node_name_sharing=True,
+        )
 
 
 def _read_table(
