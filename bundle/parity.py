@@ -19,6 +19,11 @@ from bundle.variants import parity_file
 
 FILE_NAME = parity_file()
 
+# A report is some kilobytes; what is larger was not written by any exporter.
+MAX_BYTES = 1 << 20
+# It has lists of objects of texts.
+_MAX_DEPTH = 16
+
 
 @dataclass(frozen=True)
 class Case:
@@ -160,7 +165,11 @@ def read_parity(folder: Path, name: str = FILE_NAME) -> Parity | None:
         BundleError: it is there and is not a parity report.
     """
     try:
-        content = json.loads((folder / name).read_bytes())
+        with (folder / name).open("rb") as stream:
+            text = stream.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            raise ValueError
+        content = json.loads(text)
         known = {f.name for f in fields(Parity)}
         values = {key: value for key, value in content.items() if key in known}
         cases = tuple(Case(**case) for case in values.pop("cases", []))
@@ -180,6 +189,22 @@ def read_parity(folder: Path, name: str = FILE_NAME) -> Parity | None:
         RecursionError,
     ) as ex:
         raise BundleError(f"{name} is not a parity report") from ex
-    if not isinstance(parity.passed, bool) or not isinstance(parity.sha256, str):
+    # It may have been changed by hand, and clients are shown what it says.
+    if not _is_plain(content) or not (
+        isinstance(parity.passed, bool)
+        and isinstance(parity.sha256, str)
+        and isinstance(parity.max_abs_diff, float | int)
+    ):
         raise BundleError(f"{name} is not a parity report")
     return parity
+
+
+def _is_plain(value: object, depth: int = _MAX_DEPTH) -> bool:
+    """Whether numbers are such that a float holds, and nothing lies too deep."""
+    if isinstance(value, int):
+        return abs(value) <= 1 << 63
+    if isinstance(value, dict):
+        value = [*value.values()]
+    if isinstance(value, list):
+        return depth > 0 and all(_is_plain(item, depth - 1) for item in value)
+    return True
