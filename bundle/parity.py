@@ -9,6 +9,7 @@ proved, or that failed, is not served.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -190,21 +191,20 @@ def read_parity(folder: Path, name: str = FILE_NAME) -> Parity | None:
     ) as ex:
         raise BundleError(f"{name} is not a parity report") from ex
     # It may have been changed by hand, and clients are shown what it says.
-    if not _is_plain(content) or not (
-        isinstance(parity.passed, bool)
-        and isinstance(parity.sha256, str)
-        and isinstance(parity.max_abs_diff, float | int)
+    if (
+        not isinstance(parity.passed, bool)
+        or not isinstance(parity.sha256, str)
+        or not isinstance(parity.max_abs_diff, float | int)
+        or abs(parity.max_abs_diff) > sys.float_info.max
+        or _is_deeper(content, _MAX_DEPTH)
     ):
         raise BundleError(f"{name} is not a parity report")
     return parity
 
 
-def _is_plain(value: object, depth: int = _MAX_DEPTH) -> bool:
-    """Whether numbers are such that a float holds, and nothing lies too deep."""
-    if isinstance(value, int):
-        return abs(value) <= 1 << 63
+def _is_deeper(value: object, depth: int) -> bool:
     if isinstance(value, dict):
         value = [*value.values()]
     if isinstance(value, list):
-        return depth > 0 and all(_is_plain(item, depth - 1) for item in value)
-    return True
+        return not depth or any(_is_deeper(item, depth - 1) for item in value)
+    return False
