@@ -332,6 +332,7 @@ class _Copier:
             inside.name: made[outside.name] for outside, inside in loop.constants
         }
         first = [_tensor_of(made[v.enters.name]) for v in loop.variables]
+
         def goes_on(*given: tf.Tensor) -> tf.Tensor:
             feeds = {
                 v.merged.name: tensor
