@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 import tensorflow as tf
@@ -26,6 +27,7 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import function_def_to_graph
 
 from exporter.errors import ExportError
+from exporter.legacy import Legacy
 from exporter.rewrites import COMPLEX, LOWERINGS
 from exporter.rewrites.pair import Pair
 from runtime.backends.saved_model import Signature
@@ -226,14 +228,17 @@ class _Copier:
             What stands for them.
         """
         made = dict(feeds)
-        needed = _needed(made, wanted)
-        # In the order in which they were made, which is one that they can run in.
-        for operation in graph.get_operations():
-            if operation in needed:
-                inputs = [made[tensor.name] for tensor in operation.inputs]
-                outputs = self._emit(graph, operation, inputs)
-                for tensor, output in zip(operation.outputs, outputs, strict=True):
-                    made[tensor.name] = output
+        legacy = Legacy(graph)
+        for operation in _order(made, wanted, legacy):
+            if legacy.is_end(operation):
+                if operation.outputs[0].name not in made:
+                    made |= legacy.write(operation, made, partial(self.copy, graph))
+                    self.has_lowered = True
+                continue
+            inputs = [made[tensor.name] for tensor in operation.inputs]
+            outputs = self._emit(graph, operation, inputs)
+            for tensor, output in zip(operation.outputs, outputs, strict=True):
+                made[tensor.name] = output
         return [_tensor_of(made[tensor.name]) for tensor in wanted]
 
     def _emit(
@@ -386,16 +391,27 @@ class _Copier:
         return value
 
 
-def _needed(made: Mapping[str, _Made], wanted: Sequence[tf.Tensor]) -> set[Any]:
-    """Operations that must run for what is wanted; asserts and prints need not."""
-    needed: set[Any] = set()
-    waiting = [tensor for tensor in wanted if tensor.name not in made]
+def _order(
+    made: Mapping[str, _Made], wanted: Sequence[tf.Tensor], legacy: Legacy
+) -> list[Any]:
+    """Operations that must run for what is wanted; asserts and prints need not.
+
+    Each comes after those that it needs. The order in which they were made is not that:
+    of TensorFlow 1's loops, what is inside may come after what follows.
+    """
+    order: list[Any] = []
+    seen: set[Any] = set()
+    waiting = [(t.op, False) for t in reversed(wanted) if t.name not in made]
     while waiting:
-        operation = waiting.pop().op
-        if operation not in needed:
-            needed.add(operation)
-            waiting += [t for t in operation.inputs if t.name not in made]
-    return needed
+        operation, is_ready = waiting.pop()
+        if is_ready:
+            order.append(operation)
+        elif operation not in seen:
+            seen.add(operation)
+            waiting.append((operation, True))
+            sources = reversed(legacy.sources(operation))
+            waiting += [(t.op, False) for t in sources if t.name not in made]
+    return order
 
 
 def _tensor_of(made: _Made) -> tf.Tensor:
