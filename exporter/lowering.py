@@ -35,7 +35,8 @@ from runtime.backends.saved_model import Signature
 # Operators that run another function in their place, which their attribute ``f`` names.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _LOOPS = ("While", "StatelessWhile")
-_BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
+_BRANCHES = ("If", "StatelessIf")
+_CASES = ("Case", "StatelessCase")
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape")
 _FIND = ("LookupTableFind", "LookupTableFindV2")
 # Above so many bytes of weights they are kept beside the graph that TensorFlow and
@@ -187,6 +188,7 @@ class _Copier:
 
     def __init__(self, weights: dict[str, NDArray[Any]] | None) -> None:
         self._weights = weights
+        self._bodies = 0
         self.has_lowered = False
 
     def hold(self, outer: Any, name: str) -> _Made:
@@ -247,6 +249,8 @@ class _Copier:
         kind = operation.type
         if kind in _CALLS or context.context().has_function(kind):
             return self._inline(graph, operation, inputs)
+        if kind in _CASES:
+            return self._choose(graph, operation, inputs)
         if inputs and isinstance(inputs[0], _Variable) and kind in _READS:
             return self._read(operation, inputs)
         if kind in _FIND and isinstance(inputs[0], _Resource):
@@ -295,6 +299,39 @@ class _Copier:
         with _scope(layer):
             return self.copy(body, feeds, body.outputs)
 
+    def _choose(
+        self, graph: tf.Graph, operation: tf.Operation, inputs: list[_Made]
+    ) -> Sequence[tf.Tensor]:
+        """One of several functions by its number, of which tf2onnx knows but two."""
+        number, *given = inputs
+        bodies = [
+            _body(graph, function.name, operation.inputs[1:])
+            for function in operation.get_attr("branches")
+        ]
+
+        def run(body: Any) -> list[tf.Tensor]:
+            feeds = {
+                inner.name: taken
+                for inner, taken in zip(body.inputs, given, strict=True)
+            }
+            return self.copy(body, feeds, body.outputs)
+
+        # What is no number of a branch is the last one's.
+        def among(first: int) -> list[tf.Tensor]:
+            if first == len(bodies) - 1:
+                return run(bodies[first])
+            made: list[tf.Tensor] = tf.nest.flatten(
+                tf.cond(
+                    tf.equal(_tensor_of(number), first),
+                    lambda: run(bodies[first]),
+                    lambda: among(first + 1),
+                )
+            )
+            return made
+
+        with _scope(operation.name):
+            return among(0)
+
     def _read(self, operation: tf.Operation, inputs: list[_Made]) -> Sequence[_Made]:
         """What is read of a variable, which is a constant here."""
         (held, *others) = (_tensor_of(given) for given in inputs)
@@ -326,13 +363,6 @@ class _Copier:
                 continue  # of XLA, of where it was placed: not of what it does
             if value.HasField("func"):
                 value = self._function(graph, value.func.name, given, shapes)
-            elif value.list.func:
-                functions = [
-                    self._function(graph, function.name, given, shapes).func
-                    for function in value.list.func
-                ]
-                value = attr_value_pb2.AttrValue()
-                value.list.func.extend(functions)
             attributes[key] = value
         dtypes = [tensor.dtype for tensor in operation.outputs]
         if operation.type in _LOOPS:
@@ -368,8 +398,13 @@ class _Copier:
     ) -> attr_value_pb2.AttrValue:
         """Copy a loop's or a branch's function into the current graph's library."""
         body = _body(graph, name, shapes=shapes)
+        current = tf.compat.v1.get_default_graph()
 
         def copied(*taken: tf.Tensor) -> list[tf.Tensor]:
+            # No name twice: tf2onnx 1.17 puts a loop's condition into its body, and
+            # what is called the same there for the same.
+            names = current._names_in_use
+            tf.compat.v1.get_default_graph()._names_in_use = names
             feeds: dict[str, _Made] = {}
             for inner, tensor, outside in zip(body.inputs, taken, given, strict=True):
                 if isinstance(outside, _Variable):
@@ -378,14 +413,17 @@ class _Copier:
                     feeds[inner.name] = tensor
             return self.copy(body, feeds, body.outputs)
 
+        self._bodies += 1
         specs = [
-            tf.TensorSpec(inner.shape, inner.dtype)
+            tf.TensorSpec(inner.shape, inner.dtype, f"body{self._bodies}_{i}")
             if isinstance(outside, tf.Tensor)
-            else tf.TensorSpec.from_tensor(_tensor_of(outside))
-            for inner, outside in zip(body.inputs, given, strict=True)
+            else tf.TensorSpec.from_tensor(
+                _tensor_of(outside), f"body{self._bodies}_{i}"
+            )
+            for i, (inner, outside) in enumerate(zip(body.inputs, given, strict=True))
         ]
         function = tf.function(copied, autograph=False).get_concrete_function(*specs)
-        function.add_to_graph(tf.compat.v1.get_default_graph())
+        function.add_to_graph(current)
         value = attr_value_pb2.AttrValue()
         value.func.name = function.name
         return value
