@@ -26,6 +26,7 @@ from tensorflow.core.framework import attr_value_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework import function_def_to_graph
 
+from exporter import kept
 from exporter.errors import ExportError
 from exporter.legacy import Legacy
 from exporter.rewrites import COMPLEX, LOWERINGS
@@ -255,7 +256,11 @@ class _Copier:
             return self._read(operation, inputs)
         if kind in _FIND and isinstance(inputs[0], _Resource):
             inputs = [*_read_table(operation, inputs[0]), *inputs[1:]]
-        if kind in ("Identity", "NoOp") and not isinstance(inputs[0], tf.Tensor):
+        if kind in kept.VARIABLES:
+            return [self._constant(kept.value_of(operation), operation.name)]
+        if kind in kept.TABLES:
+            return [_Resource(kept.handle_of(operation))]
+        if kind in ("Identity", "NoOp") and _is_another(operation, inputs[0]):
             return inputs
         if any(
             tensor.dtype.is_complex
@@ -450,6 +455,13 @@ def _order(
             sources = reversed(legacy.sources(operation))
             waiting += [(t.op, False) for t in sources if t.name not in made]
     return order
+
+
+def _is_another(operation: tf.Operation, given: _Made) -> bool:
+    """Whether an input has become something else: a pair, or a list of an array."""
+    if not isinstance(given, tf.Tensor):
+        return True
+    return given.dtype != operation.inputs[0].dtype.base_dtype
 
 
 def _tensor_of(made: _Made) -> tf.Tensor:

@@ -1,6 +1,7 @@
 """Loops and branches as TensorFlow 1 wrote them: circles, switches and merges.
 
-The cells are written by hand: those of TensorFlow 1 were moved into Keras 2.
+The cells are written by hand: those of TensorFlow 1 were moved into Keras 2. Answers are
+reshaped, for TensorFlow itself forgets the rank of what a frozen loop ends with.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def loop_by_value(v1: Any) -> Any:
     halved, turns = v1.while_loop(
         lambda y, _: v1.reduce_max(y) > 1.0, lambda y, n: (y / 2.0, n + 1), [x, 0]
     )
-    return halved + v1.cast(turns, tf.float32)
+    return v1.reshape(halved, [-1, 3]) + v1.cast(turns, tf.float32)
 
 
 @frozen()
@@ -126,7 +127,7 @@ def loop_that_grows(v1: Any) -> Any:
         [0, x],
         shape_invariants=[tf.TensorShape([]), tf.TensorShape([None, None])],
     )
-    return v1.reduce_sum(grown, 1, keepdims=True)
+    return v1.reshape(v1.reduce_sum(grown, 1), [-1, 1])
 
 
 @frozen()
@@ -142,7 +143,7 @@ def loop_in_a_loop(v1: Any) -> Any:
         )
         return i + 1, y
 
-    return v1.while_loop(lambda i, _: i < 3, turn, [0, x])[1]
+    return v1.reshape(v1.while_loop(lambda i, _: i < 3, turn, [0, x])[1], [-1, 3])
 
 
 @frozen(x=(-1, 1))
@@ -171,27 +172,29 @@ def branch_of_a_constant(v1: Any) -> Any:
 def branch_in_a_loop(v1: Any) -> Any:
     """Another step for each turn."""
     x = v1.placeholder(tf.float32, [None, 3], name="x")
-    return v1.while_loop(
+    _, y = v1.while_loop(
         lambda i, _: i < 4,
         lambda i, y: (
             i + 1,
             v1.cond(v1.reduce_sum(y) > 0, lambda: y * 0.5 - 0.3, lambda: y + x * x),
         ),
         [0, x],
-    )[1]
+    )
+    return v1.reshape(y, [-1, 3])
 
 
 @frozen(x=(-1, 1))
 def loop_in_a_branch(v1: Any) -> Any:
     """A loop that runs for some inputs only."""
     x = v1.placeholder(tf.float32, [None, 3], name="x")
-    return v1.cond(
+    y = v1.cond(
         v1.reduce_sum(x) > 0,
         lambda: v1.while_loop(
             lambda i, _: i < 3, lambda i, y: (i + 1, y * x + 1.0), [0, x]
         )[1],
         lambda: -x,
     )
+    return v1.reshape(y, [-1, 3])
 
 
 @frozen()
@@ -200,7 +203,7 @@ def mapped(v1: Any) -> Any:
     x = v1.placeholder(tf.float32, [None, 4], name="x")
     each = v1.map_fn(lambda row: v1.cumsum(row) * v1.reduce_max(row), x)
     sums = v1.scan(lambda a, b: 0.5 * a + b, v1.transpose(x))
-    return v1.concat([each, v1.transpose(sums)], 1)
+    return v1.reshape(v1.concat([each, v1.transpose(sums)], 1), [-1, 8])
 
 
 @frozen(x=(-1, 1))
