@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 from numpy.typing import NDArray
+from tensorflow.python.eager import context
 
 from exporter.errors import ExportError
 
@@ -48,5 +49,5 @@ def _output_of(operation: tf.Operation) -> tf.Tensor:
         )
         return tf.identity(node.outputs[0])
 
-    with tf.init_scope():
+    with context.eager_mode():
         return tf.compat.v1.wrap_function(once_more, [])()

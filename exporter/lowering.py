@@ -260,7 +260,7 @@ class _Copier:
             return [self._constant(kept.value_of(operation), operation.name)]
         if kind in kept.TABLES:
             return [_Resource(kept.handle_of(operation))]
-        if kind in ("Identity", "NoOp") and _is_another(operation, inputs[0]):
+        if kind == "Identity" and not _is_still(operation.inputs[0], inputs[0]):
             return inputs
         if any(
             tensor.dtype.is_complex
@@ -377,9 +377,11 @@ class _Copier:
             attributes["output_shapes"] = attr_value_pb2.AttrValue()
             attributes["output_shapes"].list.shape.extend(
                 (
-                    shape if isinstance(held, tf.Tensor) else _tensor_of(held).shape
+                    shape if _is_still(old, held) else _tensor_of(held).shape
                 ).as_proto()
-                for shape, held in zip(shapes, inputs, strict=True)
+                for old, shape, held in zip(
+                    operation.inputs, shapes, inputs, strict=True
+                )
             )
         elif operation.type in _BRANCHES:
             attributes["Tin"] = attr_value_pb2.AttrValue()
@@ -421,7 +423,7 @@ class _Copier:
         self._bodies += 1
         specs = [
             tf.TensorSpec(inner.shape, inner.dtype, f"body{self._bodies}_{i}")
-            if isinstance(outside, tf.Tensor)
+            if _is_still(inner, outside)
             else tf.TensorSpec.from_tensor(
                 _tensor_of(outside), f"body{self._bodies}_{i}"
             )
@@ -457,11 +459,9 @@ def _order(
     return order
 
 
-def _is_another(operation: tf.Operation, given: _Made) -> bool:
-    """Whether an input has become something else: a pair, or a list of an array."""
-    if not isinstance(given, tf.Tensor):
-        return True
-    return given.dtype != operation.inputs[0].dtype.base_dtype
+def _is_still(old: tf.Tensor, given: _Made) -> bool:
+    """Whether a tensor is of its old kind: not a pair now, or a list's elements."""
+    return isinstance(given, tf.Tensor) and given.dtype == old.dtype.base_dtype
 
 
 def _tensor_of(made: _Made) -> tf.Tensor:

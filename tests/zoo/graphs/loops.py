@@ -114,7 +114,8 @@ def loop_by_value(v1: Any) -> Any:
     halved, turns = v1.while_loop(
         lambda y, _: v1.reduce_max(y) > 1.0, lambda y, n: (y / 2.0, n + 1), [x, 0]
     )
-    return v1.reshape(halved, [-1, 3]) + v1.cast(turns, tf.float32)
+    counted = v1.reshape(v1.cast(turns, tf.float32), [1, 1])
+    return v1.reshape(halved, [-1, 3]) + counted
 
 
 @frozen()
@@ -199,11 +200,18 @@ def loop_in_a_branch(v1: Any) -> Any:
 
 @frozen()
 def mapped(v1: Any) -> Any:
-    """tf.map_fn over the batch, tf.scan over columns."""
+    """tf.map_fn over the batch."""
     x = v1.placeholder(tf.float32, [None, 4], name="x")
     each = v1.map_fn(lambda row: v1.cumsum(row) * v1.reduce_max(row), x)
+    return v1.reshape(each, [-1, 4])
+
+
+@frozen()
+def scanned(v1: Any) -> Any:
+    """tf.scan over columns, whose first answer is written before the loop."""
+    x = v1.placeholder(tf.float32, [None, 4], name="x")
     sums = v1.scan(lambda a, b: 0.5 * a + b, v1.transpose(x))
-    return v1.reshape(v1.concat([each, v1.transpose(sums)], 1), [-1, 8])
+    return v1.reshape(v1.transpose(sums), [-1, 4])
 
 
 @frozen(x=(-1, 1))
