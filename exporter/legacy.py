@@ -208,7 +208,8 @@ def _is_of_a_turn(operation: tf.Operation) -> bool:
 
 
 def _is_turned(switch: tf.Operation) -> bool:
-    return switch.inputs[1].op.type == "LoopCond"
+    kind: str = switch.inputs[1].op.type
+    return kind == "LoopCond"
 
 
 def _write_loop(loop: Loop, made: Mapping[str, Any], copy: Copy) -> dict[str, Any]:

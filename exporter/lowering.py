@@ -376,9 +376,7 @@ class _Copier:
             attributes["T"].list.type.extend(dtype.as_datatype_enum for dtype in dtypes)
             attributes["output_shapes"] = attr_value_pb2.AttrValue()
             attributes["output_shapes"].list.shape.extend(
-                (
-                    shape if _is_still(old, held) else _tensor_of(held).shape
-                ).as_proto()
+                (shape if _is_still(old, held) else _tensor_of(held).shape).as_proto()
                 for old, shape, held in zip(
                     operation.inputs, shapes, inputs, strict=True
                 )

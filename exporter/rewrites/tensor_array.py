@@ -106,4 +106,4 @@ def _is_count(indices: tf.Tensor) -> bool:
     if indices.op.type != "Range":
         return False
     start, _, step = indices.op.inputs
-    return tf.get_static_value(start) == 0 and tf.get_static_value(step) == 1
+    return bool(tf.get_static_value(start) == 0 and tf.get_static_value(step) == 1)

@@ -17,15 +17,16 @@ def lower_set(
     operation: tf.Operation, held: tf.Tensor, index: tf.Tensor, item: tf.Tensor
 ) -> tf.Tensor | None:
     """The list with one element changed; None for one that a loop fills."""
-    if held.dtype == tf.variant:
-        if held.op.type != "TensorListReserve":
-            return None
+    elements = _elements(held)
+    if held.op.type == "TensorListReserve":
         count = held.op.inputs[1]
         shape = tf.concat([[count], tf.shape(item, count.dtype)], 0)
-        held = tf.zeros(shape, item.dtype)
-        held.set_shape([None, *item.shape])
-    changed = tf.tensor_scatter_nd_update(held, [[index]], item[tf.newaxis])
-    changed.set_shape(held.shape)
+        elements = tf.zeros(shape, item.dtype)
+        elements.set_shape([None, *item.shape])
+    if elements is None:
+        return None
+    changed = tf.tensor_scatter_nd_update(elements, [[index]], item[tf.newaxis])
+    changed.set_shape(elements.shape)
     return changed
 
 
@@ -34,7 +35,8 @@ def lower_get(
     operation: tf.Operation, held: tf.Tensor, index: tf.Tensor, shape: tf.Tensor
 ) -> tf.Tensor | None:
     """One element."""
-    return None if held.dtype == tf.variant else tf.gather(held, index)
+    elements = _elements(held)
+    return None if elements is None else tf.gather(elements, index)
 
 
 @lowering("TensorListStack")
@@ -42,10 +44,19 @@ def lower_stack(
     operation: tf.Operation, held: tf.Tensor, shape: tf.Tensor
 ) -> tf.Tensor | None:
     """All of them."""
-    return None if held.dtype == tf.variant else tf.identity(held)
+    elements = _elements(held)
+    return None if elements is None else tf.identity(elements)
 
 
 @lowering("TensorListLength")
 def lower_length(operation: tf.Operation, held: tf.Tensor) -> tf.Tensor | None:
     """How many there are."""
-    return None if held.dtype == tf.variant else tf.shape(held)[0]
+    elements = _elements(held)
+    return None if elements is None else tf.shape(elements)[0]
+
+
+def _elements(held: tf.Tensor) -> tf.Tensor | None:
+    """The tensor that a list is, or is made of; None for one that a loop fills."""
+    if held.op.type == "TensorListFromTensor":
+        return held.op.inputs[0]
+    return None if held.dtype == tf.variant else held

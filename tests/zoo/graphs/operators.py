@@ -63,7 +63,10 @@ def quantized_and_back(v1: Any) -> Any:
         input=x, input_min=-1.0, input_max=1.0, range_given=True
     )
     unsigned = tf.raw_ops.QuantizeAndDequantizeV2(
-        input=v1.abs(x), input_min=0.0, input_max=2.0, signed_input=False,
+        input=v1.abs(x),
+        input_min=0.0,
+        input_max=2.0,
+        signed_input=False,
         range_given=True,
     )
     few = tf.raw_ops.QuantizeAndDequantizeV3(
@@ -133,10 +136,20 @@ def activations(v1: Any) -> Any:
     x = row(v1)
     return v1.concat(
         [
-            v1.nn.relu(x), v1.nn.relu6(x), v1.nn.elu(x), v1.nn.selu(x),
-            v1.nn.softplus(x), v1.nn.softsign(x), v1.nn.leaky_relu(x),
-            v1.nn.crelu(x), v1.nn.swish(x), v1.nn.log_softmax(x), v1.sigmoid(x),
-            v1.erf(x), v1.maximum(x, 0.1 * x), v1.clip_by_value(x, -1, 1),
+            v1.nn.relu(x),
+            v1.nn.relu6(x),
+            v1.nn.elu(x),
+            v1.nn.selu(x),
+            v1.nn.softplus(x),
+            v1.nn.softsign(x),
+            v1.nn.leaky_relu(x),
+            v1.nn.crelu(x),
+            v1.nn.swish(x),
+            v1.nn.log_softmax(x),
+            v1.sigmoid(x),
+            v1.erf(x),
+            v1.maximum(x, 0.1 * x),
+            v1.clip_by_value(x, -1, 1),
         ],
         1,
     )

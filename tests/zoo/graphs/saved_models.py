@@ -13,9 +13,7 @@ from tests.zoo.graphs.written import saved, weights
 
 def variable(v1: Any, name: str, *shape: int, use_resource: bool = False) -> Any:
     """A weight."""
-    return v1.get_variable(
-        name, initializer=weights(*shape), use_resource=use_resource
-    )
+    return v1.get_variable(name, initializer=weights(*shape), use_resource=use_resource)
 
 
 @saved(x=(-1, 1))
