@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeAlias
 
 import tensorflow as tf
@@ -26,9 +25,15 @@ from tensorflow.core.framework import attr_value_pb2
 from tensorflow.python.eager import context
 from tensorflow.python.framework import function_def_to_graph
 
-from exporter import kept
 from exporter.errors import ExportError
-from exporter.legacy import Legacy
+from exporter.frames import (
+    Loop,
+    is_meeting,
+    loop_of,
+    meeting_of,
+    ordered,
+    sources_of,
+)
 from exporter.rewrites import COMPLEX, LOWERINGS
 from exporter.rewrites.pair import Pair
 from runtime.backends.saved_model import Signature
@@ -39,6 +44,9 @@ _LOOPS = ("While", "StatelessWhile")
 _BRANCHES = ("If", "StatelessIf")
 _CASES = ("Case", "StatelessCase")
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape")
+# What TensorFlow 1 has among the operators: its variables, and its tables of numbers.
+_REFERENCES = ("Variable", "VariableV2")
+_TABLES = ("HashTable", "HashTableV2", "MutableHashTableV2")
 _FIND = ("LookupTableFind", "LookupTableFindV2")
 # Above so many bytes of weights they are kept beside the graph that TensorFlow and
 # tf2onnx handle: a graph is one message, which protobuf bounds at 2 GB, and tf2onnx
@@ -231,15 +239,27 @@ class _Copier:
             What stands for them.
         """
         made = dict(feeds)
-        legacy = Legacy(graph)
-        for operation in _order(made, wanted, legacy):
-            if legacy.is_end(operation):
-                if operation.outputs[0].name not in made:
-                    made |= legacy.write(operation, made, partial(self.copy, graph))
-                    self.has_lowered = True
+
+        # Asserts and prints, which hang on others by control inputs, need not run.
+        def sources(operation: tf.Operation) -> Sequence[tf.Tensor]:
+            if all(tensor.name in made for tensor in operation.outputs):
+                return ()
+            return [t for t in sources_of(operation) if t.name not in made]
+
+        for operation in ordered(wanted, sources):
+            if all(tensor.name in made for tensor in operation.outputs):
+                continue  # fed, or left by a loop together with another
+            if operation.type == "Exit":
+                made.update(self._turn(graph, loop_of(operation), made))
+                # Copied once more, it loses the mark by which TensorFlow would make
+                # circles of it again.
+                self.has_lowered = True
                 continue
-            inputs = [made[tensor.name] for tensor in operation.inputs]
-            outputs = self._emit(graph, operation, inputs)
+            if is_meeting(operation):
+                outputs = self._join(graph, operation, made)
+            else:
+                inputs = [made[tensor.name] for tensor in operation.inputs]
+                outputs = self._emit(graph, operation, inputs)
             for tensor, output in zip(operation.outputs, outputs, strict=True):
                 made[tensor.name] = output
         return [_tensor_of(made[tensor.name]) for tensor in wanted]
@@ -250,17 +270,20 @@ class _Copier:
         kind = operation.type
         if kind in _CALLS or context.context().has_function(kind):
             return self._inline(graph, operation, inputs)
+        if kind == "Switch":
+            # Of a branch, which is in a function of its own here.
+            return [inputs[0], inputs[0]]
+        if kind in _REFERENCES:
+            return [self._constant(_value_of(operation), operation.name)]
+        if kind in _TABLES:
+            return [_Resource(_table(operation))]
         if kind in _CASES:
             return self._choose(graph, operation, inputs)
         if inputs and isinstance(inputs[0], _Variable) and kind in _READS:
             return self._read(operation, inputs)
         if kind in _FIND and isinstance(inputs[0], _Resource):
             inputs = [*_read_table(operation, inputs[0]), *inputs[1:]]
-        if kind in kept.VARIABLES:
-            return [self._constant(kept.value_of(operation), operation.name)]
-        if kind in kept.TABLES:
-            return [_Resource(kept.handle_of(operation))]
-        if kind == "Identity" and not _is_still(operation.inputs[0], inputs[0]):
+        if kind == "Identity" and _is_other(inputs[0], operation.inputs[0]):
             return inputs
         if any(
             tensor.dtype.is_complex
@@ -303,6 +326,64 @@ class _Copier:
         layer, _, _ = operation.name.rpartition("/")
         with _scope(layer):
             return self.copy(body, feeds, body.outputs)
+
+    def _turn(
+        self, graph: tf.Graph, loop: Loop, made: Mapping[str, _Made]
+    ) -> dict[str, _Made]:
+        """A loop of TensorFlow 1 as one of TensorFlow 2; what is left by its exits."""
+        constants = {
+            inside.name: made[outside.name] for outside, inside in loop.constants
+        }
+        first = [_tensor_of(made[v.enters.name]) for v in loop.variables]
+
+        def goes_on(*given: tf.Tensor) -> tf.Tensor:
+            feeds = {
+                v.merged.name: tensor
+                for v, tensor in zip(loop.variables, given, strict=True)
+            }
+            return self.copy(graph, {**constants, **feeds}, [loop.condition])[0]
+
+        def hand_on(*given: tf.Tensor) -> list[tf.Tensor]:
+            feeds = {
+                tensor.name: held
+                for v, held in zip(loop.variables, given, strict=True)
+                for tensor in (v.merged, v.kept)
+            }
+            handed = [variable.handed for variable in loop.variables]
+            return self.copy(graph, {**constants, **feeds}, handed)
+
+        left = None
+        # As much of the shapes as holds in every turn; what stands in a frozen graph
+        # is none, for nothing is told of what comes round in a circle.
+        for loosen in (lambda shape: shape, _free_of_sides, _free_of_axes):
+            shapes = [loosen(tensor.shape) for tensor in first]
+            try:
+                left = tf.while_loop(goes_on, hand_on, first, shapes)
+                break
+            except ValueError as ex:
+                reason = ex
+        if left is None:
+            raise reason
+        return {
+            tensor.name: given
+            for variable, given in zip(loop.variables, left, strict=True)
+            for tensor in variable.exits
+        }
+
+    def _join(
+        self, graph: tf.Graph, operation: tf.Operation, made: Mapping[str, _Made]
+    ) -> Sequence[tf.Tensor]:
+        """Branches of TensorFlow 1 as those of TensorFlow 2; and which one it was."""
+        meeting = meeting_of(operation)
+        flag = _tensor_of(made[meeting.decides.name])
+        (answer,) = tf.nest.flatten(
+            tf.cond(
+                flag,
+                lambda: self.copy(graph, made, [meeting.if_true]),
+                lambda: self.copy(graph, made, [meeting.if_false]),
+            )
+        )
+        return [answer, tf.cast(flag, tf.int32)]
 
     def _choose(
         self, graph: tf.Graph, operation: tf.Operation, inputs: list[_Made]
@@ -376,7 +457,7 @@ class _Copier:
             attributes["T"].list.type.extend(dtype.as_datatype_enum for dtype in dtypes)
             attributes["output_shapes"] = attr_value_pb2.AttrValue()
             attributes["output_shapes"].list.shape.extend(
-                (shape if _is_still(old, held) else _tensor_of(held).shape).as_proto()
+                (_tensor_of(held).shape if _is_other(held, old) else shape).as_proto()
                 for old, shape, held in zip(
                     operation.inputs, shapes, inputs, strict=True
                 )
@@ -420,11 +501,9 @@ class _Copier:
 
         self._bodies += 1
         specs = [
-            tf.TensorSpec(inner.shape, inner.dtype, f"body{self._bodies}_{i}")
-            if _is_still(inner, outside)
-            else tf.TensorSpec.from_tensor(
-                _tensor_of(outside), f"body{self._bodies}_{i}"
-            )
+            tf.TensorSpec.from_tensor(_tensor_of(outside), f"body{self._bodies}_{i}")
+            if _is_other(outside, inner)
+            else tf.TensorSpec(inner.shape, inner.dtype, f"body{self._bodies}_{i}")
             for i, (inner, outside) in enumerate(zip(body.inputs, given, strict=True))
         ]
         function = tf.function(copied, autograph=False).get_concrete_function(*specs)
@@ -434,32 +513,17 @@ class _Copier:
         return value
 
 
-def _order(
-    made: Mapping[str, _Made], wanted: Sequence[tf.Tensor], legacy: Legacy
-) -> list[Any]:
-    """Operations that must run for what is wanted; asserts and prints need not.
-
-    Each comes after those that it needs. The order in which they were made is not that:
-    of TensorFlow 1's loops, what is inside may come after what follows.
-    """
-    order: list[Any] = []
-    seen: set[Any] = set()
-    waiting = [(t.op, False) for t in reversed(wanted) if t.name not in made]
-    while waiting:
-        operation, is_ready = waiting.pop()
-        if is_ready:
-            order.append(operation)
-        elif operation not in seen:
-            seen.add(operation)
-            waiting.append((operation, True))
-            sources = reversed(legacy.sources(operation))
-            waiting += [(t.op, False) for t in sources if t.name not in made]
-    return order
+def _is_other(made: _Made, was: tf.Tensor) -> bool:
+    """Whether something stands for a tensor that is none, or of another dtype."""
+    return not isinstance(made, tf.Tensor) or made.dtype != was.dtype
 
 
-def _is_still(old: tf.Tensor, given: _Made) -> bool:
-    """Whether a tensor is of its old kind: not a pair now, or a list's elements."""
-    return isinstance(given, tf.Tensor) and given.dtype == old.dtype.base_dtype
+def _free_of_sides(shape: tf.TensorShape) -> tf.TensorShape:
+    return tf.TensorShape(None if shape.rank is None else [None] * shape.rank)
+
+
+def _free_of_axes(shape: tf.TensorShape) -> tf.TensorShape:
+    return tf.TensorShape(None)
 
 
 def _tensor_of(made: _Made) -> tf.Tensor:
@@ -501,6 +565,37 @@ def _definition(graph: tf.Graph, name: str) -> Any:
         # What a SavedModel's functions call is known to the process, not to them.
         return context.context().get_function_def(name)
     return getattr(function, "cached_definition", None) or function.definition
+
+
+def _value_of(operation: tf.Operation) -> NDArray[Any]:
+    """What a variable of TensorFlow 1 holds, which its name tells."""
+
+    def read() -> tf.Tensor:
+        return tf.identity(
+            tf.raw_ops.VariableV2(
+                shape=operation.get_attr("shape"),
+                dtype=operation.get_attr("dtype"),
+                container=operation.get_attr("container"),
+                shared_name=operation.get_attr("shared_name") or operation.name,
+            )
+        )
+
+    with context.eager_mode():
+        value: NDArray[Any] = tf.compat.v1.wrap_function(read, [])().numpy()
+        return value
+
+
+def _table(operation: tf.Operation) -> tf.Tensor:
+    """The handle of a table of TensorFlow 1, which its name tells."""
+    make = getattr(tf.raw_ops, operation.type.removesuffix("V2") + "V2")
+    with context.eager_mode():
+        return make(
+            key_dtype=operation.get_attr("key_dtype"),
+            value_dtype=operation.get_attr("value_dtype"),
+            container=operation.get_attr("container"),
+            shared_name=operation.get_attr("shared_name") or operation.name,
+            use_node_name_sharing=True,
+        )
 
 
 def _read_table(

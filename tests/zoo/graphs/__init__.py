@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from tests.zoo.graphs import convolutions, loops, operators, saved_models
+from tests.zoo.graphs import convolutions, loops, models, operators, saved_models
 from tests.zoo.graphs.written import GRAPHS
 from tests.zoo.specimen import Specimen
 
-__all__ = ["convolutions", "loops", "operators", "saved_models", "specimens"]
+__all__ = [
+    "convolutions",
+    "loops",
+    "models",
+    "operators",
+    "saved_models",
+    "specimens",
+]
 
 
 def specimens() -> list[Specimen]:
     """All graphs."""
-    return list(GRAPHS)
+    return [*models.specimens(), *GRAPHS]

@@ -1,7 +1,7 @@
 """Loops and branches as TensorFlow 1 wrote them: circles, switches and merges.
 
-The cells are written by hand: those of TensorFlow 1 were moved into Keras 2. Answers are
-reshaped, for TensorFlow itself forgets the rank of what a frozen loop ends with.
+The cells are written by hand: those of TensorFlow 1 were moved into Keras 2. Answers
+are reshaped, for TensorFlow itself forgets the rank of what a frozen loop ends with.
 """
 
 from __future__ import annotations

@@ -94,11 +94,9 @@ def rows_and_columns(v1: Any) -> Any:
     chosen = tf.raw_ops.Select(condition=x > 0, x=joined, y=-x)
     order = tf.raw_ops.TopKV2(input=x, k=2)
     padded = tf.raw_ops.Pad(input=chosen, paddings=[[0, 0], [1, 0]])
-    return v1.concat(
-        [v1.matmul(v1.matmul(x, v1.constant(weights(4, 3))), picked), padded]
-        + [order.values, v1.cast(order.indices, tf.float32)],
-        1,
-    )
+    scores = v1.matmul(v1.matmul(x, v1.constant(weights(4, 3))), picked)
+    places = v1.cast(order.indices, tf.float32)
+    return v1.concat([scores, padded, order.values, places], 1)
 
 
 @frozen(x=(0, 7))
