@@ -355,7 +355,7 @@ class _Copier:
         left = None
         # As much of the shapes as holds in every turn; what stands in a frozen graph
         # is none, for nothing is told of what comes round in a circle.
-        for loosen in (lambda shape: shape, _free_of_sides, _free_of_axes):
+        for loosen in (tf.TensorShape, _free_of_sides, _free_of_axes):
             shapes = [loosen(tensor.shape) for tensor in first]
             try:
                 left = tf.while_loop(goes_on, hand_on, first, shapes)
