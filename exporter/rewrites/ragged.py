@@ -1,4 +1,6 @@
-"""``RaggedTensorToTensor``: tf2onnx 1.17 divides by the number of values, which may be 0.
+"""``RaggedTensorToTensor``, where there may be no values.
+
+tf2onnx 1.17 divides by their number.
 
 Rows that are all empty are what a sentence of no words is.
 """
