@@ -83,7 +83,7 @@ class Conversions:
         """
         if not self.is_on:
             return []
-        found = []
+        found: list[tuple[bool, bool, int, Version]] = []
         for name in self._store.names():
             # One that cannot be read hides no other.
             with contextlib.suppress(ModelNotFound, StoreError):

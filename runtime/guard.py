@@ -38,7 +38,7 @@ UNWANTED = 122
 PAUSE_SECONDS = 0.1
 
 # A third of what another group gets. Of less, a service that is always busy would
-# never see its ONNX, which is there to relieve it: at 19 a conversion gets a seventieth.
+# never see its ONNX, which is there to relieve it: 19 is a seventieth.
 GROUP_NICENESS = 5
 
 # <linux/prctl.h>
