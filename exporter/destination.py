@@ -77,6 +77,10 @@ class Destination:
         place = self.folder
         while not place.exists() and place != place.parent:
             place = place.parent
+        if place == self.folder and not place.is_dir():
+            raise OutputError(
+                f"{place} is neither a folder nor a file whose name ends in .onnx"
+            )
         if not place.is_dir():
             raise OutputError(f"{self.folder} cannot be made: {place} is no folder")
         if not os.access(place, os.W_OK | os.X_OK):

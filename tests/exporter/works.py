@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import tempfile
 import threading
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def fill_the_disk(number, tell):
 
 def die(number, tell):
     os.kill(os.getpid(), number)
+
+
+def litter(_, tell):
+    descriptor, name = tempfile.mkstemp()
+    os.close(descriptor)
+    return name
 
 
 def leave(code, tell):
