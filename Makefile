@@ -24,8 +24,11 @@ demo: $(VENV)/.installed ## train, export, serve and predict, the whole way, on 
 serve: $(VENV)/.installed ## serve models/ in the foreground
 	$(BIN)/runtime serve
 
+# The zoo converts a thousand models and nothing else: it may take every core. The others
+# start servers and time them.
 test: $(VENV)/.installed ## all tests; real processes among them
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/zoo
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 tests/zoo
 
 unit: $(VENV)/.installed ## the tests that need neither TensorFlow nor real processes
 	$(BIN)/python -m pytest -m "not slow and not tensorflow"

@@ -12,7 +12,8 @@ class Tolerance:
     """How far apart two answers may be.
 
     Attributes:
-        atol: absolute.
+        atol: absolute; where an output's numbers are greater than 1, in units of their
+            root mean square.
         rtol: relative to TensorFlow's value.
         spread: relative to how far apart TensorFlow's own answers are. A softmax of
             random weights answers a thousand times 0.001, which any other answers too

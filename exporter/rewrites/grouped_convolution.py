@@ -1,7 +1,8 @@
 """``Conv3D`` in groups: tf2onnx 1.17 looks for groups in two dimensions only.
 
 It reads the number of channels by the layout's name, and does not know NDHWC: the Conv
-that it writes has one group, and ONNX Runtime refuses to run it.
+that it writes has one group, and ONNX Runtime refuses to run it (tensorflow-onnx issue
+1868).
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """``ScaleAndTranslate``, ``ResizeBicubic`` and ``ResizeArea``: resizing by matrices.
 
 tf2onnx 1.17 does not know the first (Lanczos, and whatever is antialiased), takes the
-last for the nearest neighbour, and gives the second to ONNX's Resize, which is finer than
-TensorFlow's table of 1024 steps and in ONNX Runtime cannot make a picture smaller. Each
-axis of the answer is a sum of the axis before it with fixed weights, so one matrix an
-axis says it exactly; of a known size it is a constant.
+last for the nearest neighbour (tensorflow-onnx pull request 2241), and gives the second
+to ONNX's Resize, which is finer than TensorFlow's table of 1024 steps and in ONNX
+Runtime cannot make a picture smaller.
+Each axis of the answer is a sum of the axis before it with fixed weights, so one matrix
+an axis says it exactly; of a known size it is a constant.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ def _far(x: tf.Tensor, a: float) -> tf.Tensor:
 
 
 def _kernel(name: str) -> tuple[float, Callable[[tf.Tensor], tf.Tensor]]:
-    """How far a kernel reaches, and its weight at a distance; see sampling_kernels.h."""
+    """How far a kernel reaches, and its weight at a distance: sampling_kernels.h."""
     if name.startswith("lanczos"):
         radius = float(name.removeprefix("lanczos"))
 

@@ -39,8 +39,13 @@ def lower_bilinear(
 def lower_nearest(
     operation: tf.Operation, images: tf.Tensor, size: tf.Tensor
 ) -> tf.Tensor | None:
-    """Rows and columns gathered, of element types that Resize does not take."""
-    if images.dtype in _RESIZED:
+    """Rows and columns gathered by the very indices that TensorFlow computes.
+
+    Where a pixel of the answer lies between two, the last bit of a quotient decides;
+    ONNX Runtime divides otherwise. Pictures made larger by a whole number have no such
+    places, and are left to Resize.
+    """
+    if images.dtype in _RESIZED and _is_multiple(operation):
         return None
     is_aligned = operation.get_attr("align_corners")
     is_half = operation.get_attr("half_pixel_centers")
@@ -58,38 +63,35 @@ def lower_nearest(
     return images
 
 
+def _is_multiple(operation: tf.Operation) -> bool:
+    if operation.get_attr("align_corners"):
+        return False
+    sides = zip(
+        operation.inputs[0].shape[1:3], operation.outputs[0].shape[1:3], strict=True
+    )
+    return all(old and new and new % old == 0 for old, new in sides)
+
+
 @handler("ResizeBilinear", "ResizeNearestNeighbor")
 def handle_resize(graph: Any, node: Any) -> None:
-    """ONNX's Resize of ``(N, C, H, W)`` to the very sizes."""
+    """ONNX's Resize of ``(N, C, H, W)``."""
     is_nearest = node.type == "ResizeNearestNeighbor"
-    how, nearest = "asymmetric", "floor"
+    how = "asymmetric"
     if node.get_attr_value("align_corners"):
-        how, nearest = "align_corners", "round_prefer_ceil"
+        how = "align_corners"
     elif node.get_attr_value("half_pixel_centers"):
         how = "tf_half_pixel_for_nn" if is_nearest else "half_pixel"
     attributes = {
         "mode": "nearest" if is_nearest else "linear",
-        "nearest_mode": nearest,
+        "nearest_mode": "floor",
         "coordinate_transformation_mode": how,
     }
+    shapes, dtypes = node.output_shapes, node.output_dtypes
     images = graph.make_node(
         "Transpose", [node.input[0]], {"perm": constants.NHWC_TO_NCHW}
     ).output[0]
-    sizes = graph.make_node("Cast", [node.input[1]], {"to": TensorProto.INT64}).output[
-        0
-    ]
-    if graph.opset >= 18:
-        attributes["axes"] = [2, 3]
-    else:
-        shape = graph.make_node("Shape", [images]).output[0]
-        bounds = [
-            graph.make_const(utils.make_name(name), np.array([at], np.int64)).output[0]
-            for name, at in (("start", 0), ("end", 2))
-        ]
-        kept = graph.make_node("Slice", [shape, *bounds]).output[0]
-        sizes = graph.make_node("Concat", [kept, sizes], {"axis": 0}).output[0]
-    resized = graph.make_node("Resize", [images, "", "", sizes], attributes)
-    shapes, dtypes = node.output_shapes, node.output_dtypes
+    target = _scales(graph, node) or _sizes(graph, node, images)
+    resized = graph.make_node("Resize", [images, "", *target], attributes)
     graph.remove_node(node.name)
     graph.make_node(
         "Transpose",
@@ -100,3 +102,32 @@ def handle_resize(graph: Any, node: Any) -> None:
         shapes=shapes,
         dtypes=dtypes,
     )
+
+
+def _scales(graph: Any, node: Any) -> list[str]:
+    """Scales that float32 holds: the batch need not be known for them."""
+    shape = graph.get_shape(node.input[0])
+    if not shape or not node.inputs[1].is_const() or -1 in shape[1:3]:
+        return []
+    wanted = node.inputs[1].get_tensor_value(as_list=False)
+    scales = np.array([1.0, 1.0, *(wanted / np.array(shape[1:3]))], np.float32)
+    if not np.array_equal(scales[2:].astype(np.float64) * shape[1:3], wanted):
+        return []
+    return [graph.make_const(utils.make_name("scales"), scales).output[0]]
+
+
+def _sizes(graph: Any, node: Any, images: str) -> list[str]:
+    """No scales, and the sizes; those that stay are asked of the images.
+
+    All four, and not two with ``axes``: ONNX Runtime 1.31 loses them where it moves the
+    transposes, and onnxslim 0.1.98 the other two.
+    """
+    bounds = [
+        graph.make_const(utils.make_name(name), np.array([at], np.int64)).output[0]
+        for name, at in (("start", 0), ("end", 2))
+    ]
+    shape = graph.make_node("Shape", [images]).output[0]
+    kept = graph.make_node("Slice", [shape, *bounds]).output[0]
+    wanted = graph.make_node("Cast", [node.input[1]], {"to": TensorProto.INT64})
+    sizes = graph.make_node("Concat", [kept, wanted.output[0]], {"axis": 0})
+    return ["", sizes.output[0]]

@@ -30,7 +30,7 @@ def lower_strided_slice(
     count = begin.shape[0]
     if not mask or x.shape.rank is None or count is None:
         return None
-    at = mask.bit_length() - 1
+    at: int = mask.bit_length() - 1
     masks = {name: operation.get_attr(name) for name in _MASKS}
     others = [i for i in range(count) if i != at]
     new = sum(masks["new_axis_mask"] >> i & 1 for i in others)

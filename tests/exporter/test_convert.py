@@ -248,3 +248,63 @@ def test_weights_beyond_protobufs_limit_lie_in_a_file_of_their_own(
 
 def test_the_result_passes_the_checker(convert, saved_model, small_cnn):
     onnx.checker.check_model(convert(saved_model(small_cnn)), full_check=True)
+
+
+def saved(tmp_path, function, **signature):
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.f = tf.function(function)
+    specs = {
+        name: tf.TensorSpec(shape, tf.float32, name)
+        for name, shape in signature.items()
+    }
+    served = module.f.get_concrete_function(**specs)
+    tf.saved_model.save(module, tmp_path, signatures={"serving_default": served})
+    return tmp_path
+
+
+def test_names_that_no_node_may_have_are_kept(convert, tmp_path):
+    folder = saved(tmp_path, lambda x: {"out/put: 1": x * 2}, x=[None, 3])
+    model = convert(folder)
+    assert set(shapes(model.graph.output)) == {"out/put: 1"}
+    answered = run(model, {"x": np.array([[1, 2, 3]], np.float32)})
+    assert answered["out/put: 1"].tolist() == [[2, 4, 6]]
+
+
+def test_one_name_for_an_input_and_an_output_is_refused(convert, tmp_path):
+    from exporter.errors import ExportError
+
+    folder = saved(tmp_path, lambda x: {"x": x * 2}, x=[None, 3])
+    with pytest.raises(ExportError, match="input and an output are both called 'x'"):
+        convert(folder)
+
+
+def test_an_output_that_is_an_input_and_one_that_is_none(convert, tmp_path):
+    import tensorflow as tf
+
+    def function(x, unused):
+        return {"same": x, "constant": tf.constant([[1.0, 2.0]])}
+
+    model = convert(saved(tmp_path, function, x=[None, 3], unused=[None, 2]))
+    rows = np.array([[1, 2, 3]], np.float32)
+    answered = run(model, {"x": rows, "unused": rows[:, :2]})
+    assert answered["same"].tolist() == [[1, 2, 3]]
+    assert answered["constant"].tolist() == [[1, 2]]
+
+
+def test_two_inputs_may_have_different_numbers_of_rows(convert, tmp_path):
+    """Both axes are free; a graph that was cleaned as if they were one fails here."""
+    import tensorflow as tf
+
+    def scores(queries, keys):
+        grid = tf.reshape(
+            queries[:, tf.newaxis] * keys, [tf.shape(queries)[0], tf.shape(keys)[0], 3]
+        )
+        return {"scores": tf.reduce_sum(grid, axis=-1)}
+
+    model = convert(saved(tmp_path, scores, queries=[None, 3], keys=[None, 3]))
+    queries = np.arange(6, dtype=np.float32).reshape(2, 3)
+    keys = np.arange(15, dtype=np.float32).reshape(5, 3)
+    answered = run(model, {"queries": queries, "keys": keys})["scores"]
+    np.testing.assert_allclose(answered, queries @ keys.T)

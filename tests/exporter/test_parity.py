@@ -299,3 +299,42 @@ def test_a_size_that_tensorflow_does_not_take_is_not_asked(onnx_path):
     )
     assert {case.batch_size for case in parity.cases} == {1}
     assert parity.passed
+
+
+def test_the_absolute_tolerance_grows_with_the_answers(onnx_path):
+    """A sum of a thousand numbers near 100 may be near 0, and is as far off."""
+
+    def at(offset):
+        numbers = np.array([[500.0, -500.0, 0.0 + offset]], np.float32)
+        return lambda rows: np.repeat(numbers, len(rows), axis=0)
+
+    reference = answering(at(0), ROW, "tensorflow")
+    for offset, passed in ((3e-3, True), (6e-3, False)):
+        parity = prove(
+            reference, answering(at(offset), ROW), onnx_path, Preprocess(), None
+        )
+        assert parity.passed is passed
+
+
+def test_texts_are_the_same_as_bytes_and_as_words(onnx_path):
+    """TensorFlow answers bytes."""
+    of_bytes = np.array([["a", "ä"]], object)
+    of_bytes = np.array([[text.encode() for text in of_bytes[0]]], object)
+    reference = answering(lambda rows: of_bytes, ROW, "tensorflow")
+    for words, passed in ((["a", "ä"], True), (["a", "b"], False)):
+        other = answering(lambda rows, words=words: np.array([words], object), ROW)
+        assert prove(reference, other, onnx_path, Preprocess(), None).passed is passed
+
+
+def test_where_tensorflow_fails_it_says_how_to_declare_a_range(onnx_path):
+    def small(rows):
+        if rows.max() > 0.5:
+            raise BackendError("out of range")
+        return rows
+
+    reference = answering(small, ROW, "tensorflow")
+    other = answering(lambda rows: rows, ROW)
+    with pytest.raises(ExportError, match="fails on 'random' inputs .* --range"):
+        prove(reference, other, onnx_path, Preprocess(), None)
+    ranges = {"row": (0, 0.5)}
+    assert prove(reference, other, onnx_path, Preprocess(), None, ranges=ranges).passed

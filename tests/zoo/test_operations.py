@@ -18,21 +18,10 @@ pytestmark = pytest.mark.tensorflow
 
 # What does not convert yet, and why; it fails here when it does.
 OPEN = {
-    "bincount weights": "DenseBincount has no weights in ONNX",
     "ctc_loss": "tf2onnx gives its loop's condition two dtypes",
-    "digitize": "Bucketize has no handler",
-    "digitize int32": "Bucketize has no handler",
     "histogram": "ScatterNd takes the last of several numbers for one place",
     "histogram own range": "ScatterNd takes the last of several numbers for one place",
     "image.hsv_to_rgb": "HSVToRGB has no handler",
-    "image.resize bicubic": "ONNX Runtime has no cubic Resize of pictures in NHWC",
-    "image.resize bicubic antialias": "ScaleAndTranslate has no handler",
-    "image.resize bilinear antialias": "ScaleAndTranslate has no handler",
-    "image.resize lanczos3": "ScaleAndTranslate has no handler",
-    "image.resize lanczos3 antialias": "ScaleAndTranslate has no handler",
-    "image.resize lanczos5": "ScaleAndTranslate has no handler",
-    "image.resize lanczos5 antialias": "ScaleAndTranslate has no handler",
-    "image.resize uint8": "ONNX's Round and Min take no uint8 beside a float",
     "image.rgb_to_hsv": "RGBToHSV has no handler",
     "one_hot axis": "tf2onnx leaves OneHot of int32 as it is",
     "one_hot outside": "ONNX's OneHot counts -1 from the end",

@@ -94,9 +94,19 @@ def _resized() -> list[Recipe]:
     ]
 
 
+class _Training(keras.Layer):
+    """Calls a layer as in training: elsewhere it does nothing, not even in a model."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def call(self, images):
+        return self.layer(images, training=True)
+
+
 def _trained(layer, images):
-    # In inference it gives its very input, which no functional model can answer with.
-    return layer(keras.layers.Identity()(images), training=True)
+    return _Training(layer)(images)
 
 
 def _boxes(layer, images, boxes, labels):

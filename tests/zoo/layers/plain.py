@@ -36,14 +36,15 @@ def _embed_and_back(layer, tokens):
     return layer(layer(tokens), reverse=True)
 
 
-def _masked_dense(layer, x):
+def _masked(layer, x):
     return keras.layers.LSTM(3, return_sequences=True)(layer(x))
 
 
 RECIPES: dict[str, list[Recipe]] = {
     "Activation": [
-        ROWS(activation=a) if a == "relu" else ROWS(a, activation=a)
-        for a in ("relu", "gelu", "softmax", "swish")
+        ROWS(activation="relu"),
+        ROWS("gelu", activation="gelu"),
+        ROWS("softmax", activation="softmax"),
     ],
     "ActivityRegularization": [ROW(l1=0.1, l2=0.1)],
     "Add": _merge(),
@@ -117,7 +118,7 @@ RECIPES: dict[str, list[Recipe]] = {
     ],
     "Embedding": [
         TOKENS(input_dim=9, output_dim=4),
-        on_integers((6,), high=8, call=_masked_dense)(
+        on_integers((6,), high=8, call=_masked)(
             "mask_zero", input_dim=9, output_dim=4, mask_zero=True
         ),
         On((Takes((3, 2), "int64", 0, 8),))("int64", input_dim=9, output_dim=4),
@@ -151,7 +152,7 @@ RECIPES: dict[str, list[Recipe]] = {
     ],
     "LeakyReLU": [ROWS(), ROWS("slope", negative_slope=0.01)],
     "Masking": [
-        on((5, 4), call=_masked_dense)(mask_value=0.0),
+        on((5, 4), call=_masked)(mask_value=0.0),
         on((5, 4))("alone", mask_value=0.0),
     ],
     "Maximum": _merge(),

@@ -66,6 +66,7 @@ class Recipe:
 
     def _make(self, make_layer: Callable[..., Any]) -> Signature:
         given = self.arguments() if callable(self.arguments) else self.arguments
+        # ``keras.layers.add`` makes its layer itself; ``call`` is what calls it.
         is_class = isinstance(make_layer, type)
         layer = make_layer(**given) if is_class else None
         inputs = [

@@ -9,7 +9,6 @@ from tests.zoo.layers.recipe import On, Recipe, Takes, on
 SEQUENCE = on((5, 4))
 FREE = on((None, 4))
 TOKENS = (Takes((6,), "int32", 0, 3),)
-FEW = (Takes((5, 4)), Takes((3,)))
 
 
 def _masked(layer, tokens):
@@ -52,9 +51,7 @@ def _recurrent(units: int = 3, states: int = 1) -> list[Recipe]:
         on((5, 4), *(state for _ in range(states)), call=_from_state)(
             "initial_state", units=units, return_state=True
         ),
-        On((Takes((5, 4)),), lambda layer, x: layer(x))(
-            "no fused kernel", units=units, return_sequences=True, activation="elu"
-        ),
+        SEQUENCE("elu", units=units, return_sequences=True, activation="elu"),
     ]
 
 
@@ -132,7 +129,7 @@ def _cells():
 def _of_cells() -> list[Recipe]:
     layers = keras.layers
 
-    def one(variant, cell, takes=(Takes((5, 4)),), call=None, **arguments):
+    def one(variant, cell, takes=SEQUENCE.takes, call=None, **arguments):
         return On(takes, call).lazily(variant, lambda: {"cell": cell(), **arguments})
 
     return [

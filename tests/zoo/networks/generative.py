@@ -105,9 +105,9 @@ def style_transfer() -> keras.Model:
     def adapt(x: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
         mean, variance = tf.nn.moments(x, [1, 2], keepdims=True)
         other, spread = tf.nn.moments(like, [1, 2], keepdims=True)
-        return tf.sqrt(spread + 1e-5) * (x - mean) * tf.math.rsqrt(
-            variance + 1e-5
-        ) + other
+        return (
+            tf.sqrt(spread + 1e-5) * (x - mean) * tf.math.rsqrt(variance + 1e-5) + other
+        )
 
     def reflect(x: tf.Tensor) -> tf.Tensor:
         return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], "REFLECT")
@@ -149,7 +149,7 @@ def diffusion_step() -> keras.Model:
     x = skip = layers.Conv2D(8, 3, padding="same")(image)
     x = x + layers.Reshape((1, 1, 8))(layers.Dense(8)(step))
     x = layers.Activation("swish")(layers.GroupNormalization(2)(x))
-    x = layers.AveragePooling2D()(x)
+    x = layers.AveragePooling2D(2)(x)
     flat = layers.Reshape((16, 8))(x)
     flat = flat + layers.MultiHeadAttention(1, 8)(flat, flat)
     x = layers.UpSampling2D(interpolation="nearest")(layers.Reshape((4, 4, 8))(flat))

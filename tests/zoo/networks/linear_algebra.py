@@ -147,7 +147,9 @@ def spectrogram() -> keras.Model:
     def run(wave: tf.Tensor) -> tuple[tf.Tensor, ...]:
         spectrum = tf.abs(tf.signal.stft(wave, 16, 8, 16))
         mels = tf.tensordot(
-            spectrum, tf.signal.linear_to_mel_weight_matrix(5, 9, 8000, 100.0, 3800.0), 1
+            spectrum,
+            tf.signal.linear_to_mel_weight_matrix(5, 9, 8000, 100.0, 3800.0),
+            1,
         )
         log_mels = tf.math.log(mels + 1e-3)
         return log_mels, tf.signal.mfccs_from_log_mel_spectrograms(log_mels)

@@ -101,9 +101,9 @@ def fourier_mixer() -> keras.Model:
     x = layers.Reshape((16, 8))(
         layers.Conv2D(8, 2, strides=2)(layers.Rescaling(1 / 255)(image))
     )
-    mixed = Function(
-        lambda x: tf.math.real(tf.signal.fft2d(tf.cast(x, tf.complex64)))
-    )(x)
+    mixed = Function(lambda x: tf.math.real(tf.signal.fft2d(tf.cast(x, tf.complex64))))(
+        x
+    )
     x = layers.LayerNormalization()(x + mixed)
     return _head(image, layers.GlobalAveragePooling1D()(x))
 
@@ -123,7 +123,7 @@ def every_normalization() -> keras.Model:
         layers.Rescaling(1 / 255)(image)
     )
     x = layers.GroupNormalization(4)(x)
-    x = layers.GroupNormalization(-1)(Standardized(8, 3)(x))
+    x = layers.GroupNormalization(-1)(Standardized(8, 3, padding="same")(x))
     x = Function(lambda x: tf.nn.local_response_normalization(x, 2))(x)
     x = layers.LayerNormalization(axis=[1, 2, 3])(x)
     x = layers.UnitNormalization()(layers.Flatten()(x))

@@ -16,7 +16,9 @@ def _mixed(policy: str) -> keras.Model:
     x = layers.Activation("relu", dtype=policy)(
         layers.BatchNormalization(dtype=policy)(x)
     )
-    x = layers.GlobalAveragePooling2D(dtype=policy)(layers.MaxPooling2D(dtype=policy)(x))
+    x = layers.GlobalAveragePooling2D(dtype=policy)(
+        layers.MaxPooling2D(dtype=policy)(x)
+    )
     x = layers.Dense(8, activation="gelu", dtype=policy)(x)
     return keras.Model(image, layers.Dense(3, activation="softmax", dtype="float32")(x))
 

@@ -61,9 +61,9 @@ def states_as_inputs() -> keras.Model:
     hidden = keras.Input((4,), name="hidden")
     cell = keras.Input((4,), name="cell")
     gru = keras.Input((4,), name="gru")
-    x, new_hidden, new_cell = layers.LSTM(
-        4, return_sequences=True, return_state=True
-    )(steps, initial_state=[hidden, cell])
+    x, new_hidden, new_cell = layers.LSTM(4, return_sequences=True, return_state=True)(
+        steps, initial_state=[hidden, cell]
+    )
     x, new_gru = layers.GRU(4, return_state=True)(x, initial_state=gru)
     return keras.Model(
         [steps, hidden, cell, gru], [layers.Dense(2)(x), new_hidden, new_cell, new_gru]

@@ -107,7 +107,8 @@ def grids() -> keras.Model:
             x * tf.linspace(0.0, 1.0, 4),
             tf.eye(4, batch_shape=batch),
             tf.fill([tf.shape(x)[0], 2], 0.5) + tf.reduce_sum(x),
-            tf.linalg.band_part(tf.ones([steps, steps]), -1, 0)[tf.newaxis] + x[:, :1, :1],
+            tf.linalg.band_part(tf.ones([steps, steps]), -1, 0)[tf.newaxis]
+            + x[:, :1, :1],
             tf.ones_like(x) - tf.zeros_like(x),
         )
 

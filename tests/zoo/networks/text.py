@@ -8,10 +8,12 @@ from keras import layers
 from tests.zoo.networks.built import network
 
 
-@network("StaticRegexReplace")
+@network("LookupTableFindV2")
 def vectorized_text() -> keras.Model:
     """Text to words to numbers."""
-    vectorize = layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=3)
+    vectorize = layers.TextVectorization(
+        vocabulary=["a", "b"], output_sequence_length=3
+    )
     text = keras.Input((), dtype="string", name="text")
     x = layers.Embedding(4, 2)(vectorize(text))
     return keras.Model(text, layers.GlobalAveragePooling1D()(x))

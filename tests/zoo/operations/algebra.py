@@ -57,6 +57,12 @@ def _low_rank(x):
     return ops.matmul(_spread(x)[..., :2], ops.swapaxes(_spread(x), -1, -2)[..., :2, :])
 
 
+def _sized(op, x):
+    """Without the signs of vectors, which are free."""
+    values, vectors = op(_symmetric(x))
+    return values, ops.abs(vectors)
+
+
 def _squared_root(op, x):
     """What eigenvectors are used for, and what their free signs do not show in."""
     values, vectors = op(_positive(x))
@@ -119,7 +125,7 @@ RECIPES: dict[str, list[Recipe]] = {
         by(_of(_spread), A, note="answered", refused="complex"),
     ],
     "eigh": [
-        by(_of(_symmetric), A),
+        by(_sized, A),
         by(_of(_symmetric), Takes((2, 2), -1, 1), note="2x2"),
         by(_squared_root, Takes((7, 7), -1, 1), note="7x7"),
     ],

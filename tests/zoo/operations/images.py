@@ -128,7 +128,8 @@ RECIPES: dict[str, list[Recipe]] = {
         on(PICTURE, size=(4, 4), crop_to_aspect_ratio=True, note="crop"),
         on(PICTURE, size=(4, 4), pad_to_aspect_ratio=True, note="pad"),
         on(FREE, size=(5, 6), note="free"),
-        on(BYTES, size=(5, 6), note="uint8"),
+        # To halves and thirds: what lies between two bytes is exact, so rounded alike.
+        on(BYTES, size=(4, 3), note="uint8"),
         on(BYTES, size=(5, 6), interpolation="nearest", note="uint8 nearest"),
     ],
     "rgb_to_grayscale": [on(PICTURE)],

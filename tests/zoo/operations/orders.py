@@ -22,10 +22,10 @@ def _found(op, x):
     return op(ops.round(x))
 
 
-def _segmented():
+def _segmented(whole=WHOLE):
     return [
         by(lambda op, x, s: op(x, s, num_segments=5), X, SEGMENT),
-        by(lambda op, x, s: op(x, s, num_segments=5), WHOLE, SEGMENT, note="int32"),
+        by(lambda op, x, s: op(x, s, num_segments=5), whole, SEGMENT, note="int32"),
         by(lambda op, x, s: op(x, ops.sort(s), sorted=True), X, SEGMENT, note="sorted"),
         by(lambda op, x, s: op(x, s * 0), X, SEGMENT, note="untold"),
     ]
@@ -106,7 +106,8 @@ RECIPES: dict[str, list[Recipe]] = {
     ],
     "segment_max": _segmented(),
     "segment_min": _segmented(),
-    "segment_prod": _segmented(),
+    # Of 32 rows and more: products that stay in int32.
+    "segment_prod": _segmented(Takes((3, 4), -1, 1, "int32")),
     "segment_sum": _segmented(),
     "select": [by(lambda op, x, y: op([x > 1.0, y > 0.0], [x, y], default=9.0), X, X)],
     "sort": [

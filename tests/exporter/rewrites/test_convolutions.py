@@ -1,0 +1,77 @@
+"""Expected values come from TensorFlow's own kernels, or from sums done by NumPy."""
+
+import numpy as np
+import pytest
+
+from tests.exporter.rewrites.converted import converted
+
+pytestmark = pytest.mark.tensorflow
+
+
+def drawn(*shape):
+    return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "wanted"),
+    [
+        (3, 1, "VALID", 7),
+        (3, 2, "VALID", 11),
+        (3, 2, "VALID", 12),  # output_padding
+        (2, 3, "VALID", 15),  # the stride is longer than the kernel
+        (3, 2, "SAME", 9),
+        (3, 2, "SAME", 10),
+        (4, 2, "SAME", 10),
+        (2, 3, "SAME", 15),
+        (1, 2, "SAME", 10),
+    ],
+)
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_transposed_convolution(tf, dims, kernel, stride, padding, wanted):
+    weights, x = drawn(*[kernel] * dims, 3, 4), drawn(2, *[5] * dims, 4)
+    function = tf.nn.conv2d_transpose if dims == 2 else tf.nn.conv3d_transpose
+
+    def spread(x):
+        sizes = tf.stack([tf.shape(x)[0], *[wanted] * dims, 3])
+        return function(x, weights, sizes, stride, padding)
+
+    (found,) = converted(spread, x)
+    np.testing.assert_allclose(found, spread(tf.constant(x)), rtol=1e-4, atol=1e-5)
+
+
+def test_a_transposed_convolution_with_channels_first(tf):
+    weights, x = drawn(3, 3, 3, 4), drawn(2, 4, 5, 6)
+
+    def spread(x, layout):
+        sizes = [10, 12, 3] if layout == "NHWC" else [3, 10, 12]
+        return tf.nn.conv2d_transpose(
+            x, weights, tf.stack([tf.shape(x)[0], *sizes]), 2, "SAME", layout
+        )
+
+    (found,) = converted(lambda x: spread(x, "NCHW"), x)
+    # Without oneDNN the CPU computes with channels last alone.
+    last = spread(tf.constant(x.transpose(0, 2, 3, 1)), "NHWC").numpy()
+    np.testing.assert_allclose(found, last.transpose(0, 3, 1, 2), rtol=1e-4, atol=1e-5)
+
+
+def test_a_convolution_of_volumes_in_groups(tf):
+    weights, x = drawn(2, 2, 2, 2, 6), drawn(2, 4, 4, 4, 4)
+    (found,) = converted(lambda x: tf.nn.conv3d(x, weights, [1] * 5, "VALID"), x)
+    halves = [
+        tf.nn.conv3d(x[..., 2 * g : 2 * g + 2], weights[..., 3 * g : 3 * g + 3],
+                     [1] * 5, "VALID")
+        for g in range(2)
+    ]  # fmt: skip
+    expected = np.concatenate(halves, axis=-1)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_bias_along_the_last_axis_of_channels_first(tf):
+    weights, bias, x = drawn(3, 3, 2, 5), drawn(5), drawn(2, 2, 6, 7)
+
+    def biased(x):
+        made = tf.nn.conv2d(x, weights, 1, "VALID", "NCHW")  # (2, 5, 4, 5)
+        return tf.nn.bias_add(made, bias), tf.nn.bias_add(made, 0 * bias)
+
+    found, bare = converted(biased, x)
+    np.testing.assert_allclose(found, bare + bias, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,54 @@
+"""Expected values come from TensorFlow's own hashes of the texts."""
+
+import numpy as np
+import pytest
+
+from exporter.errors import ExportError
+from tests.exporter.rewrites.converted import converted
+
+pytestmark = pytest.mark.tensorflow
+
+# A prime, large enough for two hashes to be apart.
+BUCKETS = 2**40 - 87
+
+
+def numbers():
+    """Of every length that an int64 has, with and without a sign."""
+    drawn = np.random.default_rng(0)
+    some = [drawn.integers(-(10**size), 10**size, 8) for size in range(1, 19)]
+    ends = [0, 9, -9, 10, -10, 10**18, -(10**18), 2**63 - 1, -(2**63)]
+    return np.concatenate([*some, np.array(ends, np.int64)])
+
+
+def test_the_fast_hash_of_every_length(tf):
+    def hashed(x):
+        return tf.strings.to_hash_bucket_fast(tf.strings.as_string(x), BUCKETS)
+
+    (found,) = converted(hashed, numbers())
+    np.testing.assert_array_equal(found, hashed(tf.constant(numbers())))
+
+
+@pytest.mark.parametrize("key", [(133, 77), (-1, 2**62)])
+def test_the_strong_hash_of_every_length(tf, key):
+    def hashed(x):
+        texts = tf.strings.as_string(x)
+        return tf.strings.to_hash_bucket_strong(texts, BUCKETS, key)
+
+    (found,) = converted(hashed, numbers())
+    np.testing.assert_array_equal(found, hashed(tf.constant(numbers())))
+
+
+def test_the_hash_of_several_columns(tf):
+    def crossed(*columns):
+        return tf.sparse.to_dense(tf.sparse.cross_hashed(columns, BUCKETS))
+
+    columns = [numbers()[:, np.newaxis], numbers()[::-1, np.newaxis]]
+    (found,) = converted(crossed, *columns)
+    np.testing.assert_array_equal(found, crossed(*map(tf.constant, columns)))
+
+
+def test_texts_that_come_as_texts_are_refused(tf):
+    with pytest.raises(ExportError, match="StringToHashBucketFast"):
+        converted(
+            lambda x: tf.strings.to_hash_bucket_fast(x, 5), np.array(["a"], object)
+        )

@@ -1,0 +1,28 @@
+"""Every function of ``keras.activations`` converts, and answers as TensorFlow does."""
+
+import pytest
+
+pytest.importorskip("tensorflow")
+
+import keras
+
+from tests.zoo.activations import APART, VARIANTS, names, specimens
+from tests.zoo.run import run
+
+pytestmark = pytest.mark.tensorflow
+
+
+def short(specimen):
+    return specimen.name.removeprefix("keras.activations.")
+
+
+def test_what_stands_apart_or_is_told_more_is_in_keras():
+    assert set(VARIANTS) <= set(names())
+    assert all(hasattr(keras.activations, name) for name in APART)
+
+
+@pytest.mark.parametrize("specimen", specimens(), ids=short)
+def test_an_activation(specimen):
+    outcome = run(specimen)
+    assert not outcome.refusal
+    assert outcome.parity.passed, outcome.parity.worst
