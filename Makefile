@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit check format proto clean
+.PHONY: help demo serve test unit check format zoo proto clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,6 +42,9 @@ check: $(VENV)/.installed ## formatting, lints, types, and who may import whom
 format: $(VENV)/.installed ## bring the code into the one form that check wants
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+zoo: $(VENV)/.installed ## convert and prove the whole zoo, for docs/zoo.md; ZOO=layers: one family, or one model
+	$(BIN)/python -m tools.zoo $(if $(ZOO),"$(ZOO)")
 
 proto: $(VENV)/.installed ## generate runtime/proto/tfaas_pb2.py of tfaas.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/proto/tfaas.proto

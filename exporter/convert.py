@@ -88,6 +88,7 @@ def convert(
     report("converting")
     model = _convert_graph(lowered, options)
     _check_operators(model)
+    _count_turns(model)
     report("cleaning")
     model = fit_kernels(clean(model) if options.clean else model)
     # Not before: by one name, two inputs' free axes would be cleaned as one.
@@ -193,6 +194,19 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
                 yield from _nodes(inner)
+
+
+def _count_turns(model: onnx.ModelProto) -> None:
+    """The number of a loop's turn is a scalar, and ONNX Runtime wants to be told so.
+
+    TensorFlow's optimizer may lose the shapes of a function's inputs: where a branch
+    lies in a loop that lies in a loop.
+    """
+    for node in _nodes(model.graph):
+        if node.op_type == "Loop":
+            for attribute in node.attribute:
+                for taken in attribute.g.input[:2]:
+                    taken.type.tensor_type.shape.SetInParent()
 
 
 def _name_batch(model: onnx.ModelProto) -> None:

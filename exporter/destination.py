@@ -64,19 +64,21 @@ class Destination:
         return read_parity(self.folder, self.proof.name)
 
     def prepare(self, source: Source) -> None:
-        """Make the folder, and refuse before the work what would be refused after it.
+        """Refuse before the work what would be refused after it.
 
         Raises:
             OutputError: something lies there that is not to be replaced, or the folder
                 cannot be made or written.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as ex:
-            raise OutputError(f"{self.folder} cannot be made: {ex.strerror}") from ex
-        if not os.access(self.folder, os.W_OK | os.X_OK):
+        place = self.folder
+        while not place.exists() and place != place.parent:
+            place = place.parent
+        if not place.is_dir():
+            raise OutputError(f"{self.folder} cannot be made: {place} is no folder")
+        if not os.access(place, os.W_OK | os.X_OK):
             raise OutputError(
-                f"{self.folder} is not writable, and {self.model.name} belongs there"
+                f"{place} is not writable, and {self.model.name} belongs"
+                f" {'there' if place == self.folder else 'below it'}"
             )
         is_beside = self.model.resolve() == beside(source).model.resolve()
         if is_beside and source.is_served:
@@ -123,6 +125,7 @@ class Destination:
             ParityFailed: it answers otherwise; no model is left, the proof says why.
             OSError: it cannot be written; nothing was changed.
         """
+        self.folder.mkdir(parents=True, exist_ok=True)
         # Alone: two exports at a time would pair one's proof with the other's model,
         # and a service that reads in between would find none proved.
         with locked(self.folder):

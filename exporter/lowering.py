@@ -26,6 +26,14 @@ from tensorflow.python.eager import context
 from tensorflow.python.framework import function_def_to_graph
 
 from exporter.errors import ExportError
+from exporter.frames import (
+    Loop,
+    is_meeting,
+    loop_of,
+    meeting_of,
+    ordered,
+    sources_of,
+)
 from exporter.rewrites import COMPLEX, LOWERINGS
 from exporter.rewrites.pair import Pair
 from runtime.backends.saved_model import Signature
@@ -33,7 +41,8 @@ from runtime.backends.saved_model import Signature
 # Operators that run another function in their place, which their attribute ``f`` names.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _LOOPS = ("While", "StatelessWhile")
-_BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase")
+_BRANCHES = ("If", "StatelessIf")
+_CASES = ("Case", "StatelessCase")
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape")
 _FIND = ("LookupTableFind", "LookupTableFindV2")
 # Above so many bytes of weights they are kept beside the graph that TensorFlow and
@@ -185,6 +194,7 @@ class _Copier:
 
     def __init__(self, weights: dict[str, NDArray[Any]] | None) -> None:
         self._weights = weights
+        self._bodies = 0
         self.has_lowered = False
 
     def hold(self, outer: Any, name: str) -> _Made:
@@ -226,14 +236,26 @@ class _Copier:
             What stands for them.
         """
         made = dict(feeds)
-        needed = _needed(made, wanted)
-        # In the order in which they were made, which is one that they can run in.
-        for operation in graph.get_operations():
-            if operation in needed:
+
+        # Asserts and prints, which hang on others by control inputs, need not run.
+        def sources(operation: tf.Operation) -> Sequence[tf.Tensor]:
+            if all(tensor.name in made for tensor in operation.outputs):
+                return ()
+            return [t for t in sources_of(operation) if t.name not in made]
+
+        for operation in ordered(wanted, sources):
+            if all(tensor.name in made for tensor in operation.outputs):
+                continue  # fed, or left by a loop together with another
+            if operation.type == "Exit":
+                made.update(self._turn(graph, loop_of(operation), made))
+                continue
+            if is_meeting(operation):
+                outputs = self._join(graph, operation, made)
+            else:
                 inputs = [made[tensor.name] for tensor in operation.inputs]
                 outputs = self._emit(graph, operation, inputs)
-                for tensor, output in zip(operation.outputs, outputs, strict=True):
-                    made[tensor.name] = output
+            for tensor, output in zip(operation.outputs, outputs, strict=True):
+                made[tensor.name] = output
         return [_tensor_of(made[tensor.name]) for tensor in wanted]
 
     def _emit(
@@ -242,11 +264,16 @@ class _Copier:
         kind = operation.type
         if kind in _CALLS or context.context().has_function(kind):
             return self._inline(graph, operation, inputs)
+        if kind == "Switch":
+            # Of a branch, which is in a function of its own here.
+            return [inputs[0], inputs[0]]
+        if kind in _CASES:
+            return self._choose(graph, operation, inputs)
         if inputs and isinstance(inputs[0], _Variable) and kind in _READS:
             return self._read(operation, inputs)
         if kind in _FIND and isinstance(inputs[0], _Resource):
             inputs = [*_read_table(operation, inputs[0]), *inputs[1:]]
-        if kind in ("Identity", "NoOp") and not isinstance(inputs[0], tf.Tensor):
+        if kind == "Identity" and _is_other(inputs[0], operation.inputs[0]):
             return inputs
         if any(
             tensor.dtype.is_complex
@@ -290,6 +317,96 @@ class _Copier:
         with _scope(layer):
             return self.copy(body, feeds, body.outputs)
 
+    def _turn(
+        self, graph: tf.Graph, loop: Loop, made: Mapping[str, _Made]
+    ) -> dict[str, _Made]:
+        """A loop of TensorFlow 1 as one of TensorFlow 2; what is left by its exits."""
+        constants = {
+            inside.name: made[outside.name] for outside, inside in loop.constants
+        }
+        first = [_tensor_of(made[v.enters.name]) for v in loop.variables]
+        def goes_on(*given: tf.Tensor) -> tf.Tensor:
+            feeds = {
+                v.merged.name: tensor
+                for v, tensor in zip(loop.variables, given, strict=True)
+            }
+            return self.copy(graph, {**constants, **feeds}, [loop.condition])[0]
+
+        def hand_on(*given: tf.Tensor) -> list[tf.Tensor]:
+            feeds = {
+                tensor.name: held
+                for v, held in zip(loop.variables, given, strict=True)
+                for tensor in (v.merged, v.kept)
+            }
+            handed = [variable.handed for variable in loop.variables]
+            return self.copy(graph, {**constants, **feeds}, handed)
+
+        left = None
+        # As much of the shapes as holds in every turn; what stands in a frozen graph
+        # is none, for nothing is told of what comes round in a circle.
+        for loosen in (lambda shape: shape, _free_of_sides, _free_of_axes):
+            shapes = [loosen(tensor.shape) for tensor in first]
+            try:
+                left = tf.while_loop(goes_on, hand_on, first, shapes)
+                break
+            except ValueError as ex:
+                reason = ex
+        if left is None:
+            raise reason
+        return {
+            tensor.name: given
+            for variable, given in zip(loop.variables, left, strict=True)
+            for tensor in variable.exits
+        }
+
+    def _join(
+        self, graph: tf.Graph, operation: tf.Operation, made: Mapping[str, _Made]
+    ) -> Sequence[tf.Tensor]:
+        """Branches of TensorFlow 1 as those of TensorFlow 2; and which one it was."""
+        meeting = meeting_of(operation)
+        flag = _tensor_of(made[meeting.decides.name])
+        (answer,) = tf.nest.flatten(
+            tf.cond(
+                flag,
+                lambda: self.copy(graph, made, [meeting.if_true]),
+                lambda: self.copy(graph, made, [meeting.if_false]),
+            )
+        )
+        return [answer, tf.cast(flag, tf.int32)]
+
+    def _choose(
+        self, graph: tf.Graph, operation: tf.Operation, inputs: list[_Made]
+    ) -> Sequence[tf.Tensor]:
+        """One of several functions by its number, of which tf2onnx knows but two."""
+        number, *given = inputs
+        bodies = [
+            _body(graph, function.name, operation.inputs[1:])
+            for function in operation.get_attr("branches")
+        ]
+
+        def run(body: Any) -> list[tf.Tensor]:
+            feeds = {
+                inner.name: taken
+                for inner, taken in zip(body.inputs, given, strict=True)
+            }
+            return self.copy(body, feeds, body.outputs)
+
+        # What is no number of a branch is the last one's.
+        def among(first: int) -> list[tf.Tensor]:
+            if first == len(bodies) - 1:
+                return run(bodies[first])
+            made: list[tf.Tensor] = tf.nest.flatten(
+                tf.cond(
+                    tf.equal(_tensor_of(number), first),
+                    lambda: run(bodies[first]),
+                    lambda: among(first + 1),
+                )
+            )
+            return made
+
+        with _scope(operation.name):
+            return among(0)
+
     def _read(self, operation: tf.Operation, inputs: list[_Made]) -> Sequence[_Made]:
         """What is read of a variable, which is a constant here."""
         (held, *others) = (_tensor_of(given) for given in inputs)
@@ -321,13 +438,6 @@ class _Copier:
                 continue  # of XLA, of where it was placed: not of what it does
             if value.HasField("func"):
                 value = self._function(graph, value.func.name, given, shapes)
-            elif value.list.func:
-                functions = [
-                    self._function(graph, function.name, given, shapes).func
-                    for function in value.list.func
-                ]
-                value = attr_value_pb2.AttrValue()
-                value.list.func.extend(functions)
             attributes[key] = value
         dtypes = [tensor.dtype for tensor in operation.outputs]
         if operation.type in _LOOPS:
@@ -363,8 +473,13 @@ class _Copier:
     ) -> attr_value_pb2.AttrValue:
         """Copy a loop's or a branch's function into the current graph's library."""
         body = _body(graph, name, shapes=shapes)
+        current = tf.compat.v1.get_default_graph()
 
         def copied(*taken: tf.Tensor) -> list[tf.Tensor]:
+            # No name twice: tf2onnx 1.17 puts a loop's condition into its body, and
+            # what is called the same there for the same.
+            names = current._names_in_use
+            tf.compat.v1.get_default_graph()._names_in_use = names
             feeds: dict[str, _Made] = {}
             for inner, tensor, outside in zip(body.inputs, taken, given, strict=True):
                 if isinstance(outside, _Variable):
@@ -373,29 +488,33 @@ class _Copier:
                     feeds[inner.name] = tensor
             return self.copy(body, feeds, body.outputs)
 
+        self._bodies += 1
         specs = [
-            tf.TensorSpec(inner.shape, inner.dtype)
+            tf.TensorSpec(inner.shape, inner.dtype, f"body{self._bodies}_{i}")
             if isinstance(outside, tf.Tensor)
-            else tf.TensorSpec.from_tensor(_tensor_of(outside))
-            for inner, outside in zip(body.inputs, given, strict=True)
+            else tf.TensorSpec.from_tensor(
+                _tensor_of(outside), f"body{self._bodies}_{i}"
+            )
+            for i, (inner, outside) in enumerate(zip(body.inputs, given, strict=True))
         ]
         function = tf.function(copied, autograph=False).get_concrete_function(*specs)
-        function.add_to_graph(tf.compat.v1.get_default_graph())
+        function.add_to_graph(current)
         value = attr_value_pb2.AttrValue()
         value.func.name = function.name
         return value
 
 
-def _needed(made: Mapping[str, _Made], wanted: Sequence[tf.Tensor]) -> set[Any]:
-    """Operations that must run for what is wanted; asserts and prints need not."""
-    needed: set[Any] = set()
-    waiting = [tensor for tensor in wanted if tensor.name not in made]
-    while waiting:
-        operation = waiting.pop().op
-        if operation not in needed:
-            needed.add(operation)
-            waiting += [t for t in operation.inputs if t.name not in made]
-    return needed
+def _is_other(made: _Made, was: tf.Tensor) -> bool:
+    """Whether something stands for a tensor that is none, or of another dtype."""
+    return not isinstance(made, tf.Tensor) or made.dtype != was.dtype
+
+
+def _free_of_sides(shape: tf.TensorShape) -> tf.TensorShape:
+    return tf.TensorShape(None if shape.rank is None else [None] * shape.rank)
+
+
+def _free_of_axes(shape: tf.TensorShape) -> tf.TensorShape:
+    return tf.TensorShape(None)
 
 
 def _tensor_of(made: _Made) -> tf.Tensor:

@@ -72,7 +72,8 @@ def prove(
         The report; ``passed`` says whether the candidate may serve.
 
     Raises:
-        ExportError: TensorFlow itself answers the same input in two ways.
+        ExportError: TensorFlow itself does not take what is drawn, or answers the same
+            input in two ways.
         BackendError: an engine cannot answer what it must.
     """
     kinds = draws(tensorflow.inputs, how, sample, ranges)
@@ -80,7 +81,10 @@ def prove(
     is_free = any(s.shape[:1] == (None,) for s in tensorflow.inputs)
     sizes = BATCH_SIZES if is_free else (min(fixed, default=1),)
     first = next(kinds[0].batches(sizes[0]))
-    _check_answers_alike(tensorflow, first, tolerance)
+    try:
+        _check_answers_alike(tensorflow, first, tolerance)
+    except BackendError as ex:
+        raise _of_range(kinds[0].name, sizes[0]) from ex
     comparison = _Comparison(tensorflow, onnx, tolerance)
     cases = []
     for size in sizes:
@@ -134,6 +138,13 @@ def worst_input(
     kinds = {kind.name: kind for kind in draws(backend.inputs, how, sample, ranges)}
     batches = kinds[worst.inputs].batches(worst.batch_size)
     return next(batch for index, batch in enumerate(batches) if index == worst.batch)
+
+
+def _of_range(kind: str, size: int) -> ExportError:
+    return ExportError(
+        f"TensorFlow itself fails on {kind!r} inputs at batch size {size}; say between"
+        " which numbers they lie, with --range, or with 'ranges' in params.json"
+    )
 
 
 def _check_answers_alike(backend: Backend, batch: Batch, tolerance: Tolerance) -> None:
@@ -199,7 +210,7 @@ class _Comparison:
             except BackendError:
                 if not index and (may_skip or kind.may_be_refused):
                     return None
-                raise
+                raise _of_range(kind.name, size) from None
             answered = self.onnx.run(batch)
             if not index and self.is_repeatable:
                 again = self.onnx.run(batch)

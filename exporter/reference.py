@@ -28,9 +28,12 @@ def open_reference(source: Source) -> TensorFlowBackend:
     except NoSignature as ex:
         raise SourceError(f"{ex}; choose one with --signature") from ex
     except BackendError as ex:
-        if source.kind == "frozen_graph" and not (source.inputs and source.outputs):
-            raise SourceError(f"{ex}; name them with --inputs and --outputs") from ex
-        raise ExportError(str(ex)) from ex
+        if source.kind != "frozen_graph" or source.bundle is not None:
+            raise ExportError(str(ex)) from ex
+        # Nobody but who named the nodes says that they are those of a model.
+        has_nodes = source.inputs and source.outputs
+        hint = "" if has_nodes else "; name them with --inputs and --outputs"
+        raise SourceError(f"{ex}{hint}") from ex
 
 
 def _open(source: Source) -> TensorFlowBackend:

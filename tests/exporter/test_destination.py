@@ -80,9 +80,9 @@ def test_a_folder_that_is_named_as_a_file_is_a_folder(tmp_path, left):
     assert destination.model == tmp_path / "v1.onnx" / "model.onnx"
 
 
-def test_the_output_folder_is_made(tmp_path, left):
+def test_the_output_folder_is_not_made_before_there_is_something_for_it(tmp_path, left):
     destination_of(left, tmp_path / "a" / "b").prepare(left)
-    assert (tmp_path / "a" / "b").is_dir()
+    assert not (tmp_path / "a").exists()
 
 
 def test_an_output_below_a_file_is_refused(tmp_path, left):

@@ -324,3 +324,17 @@ def test_texts_are_the_same_as_bytes_and_as_words(onnx_path):
     for words, passed in ((["a", "ä"], True), (["a", "b"], False)):
         other = answering(lambda rows, words=words: np.array([words], object), ROW)
         assert prove(reference, other, onnx_path, Preprocess(), None).passed is passed
+
+
+def test_where_tensorflow_fails_it_says_how_to_declare_a_range(onnx_path):
+    def small(rows):
+        if rows.max() > 0.5:
+            raise BackendError("out of range")
+        return rows
+
+    reference = answering(small, ROW, "tensorflow")
+    other = answering(lambda rows: rows, ROW)
+    with pytest.raises(ExportError, match="fails on 'random' inputs .* --range"):
+        prove(reference, other, onnx_path, Preprocess(), None)
+    ranges = {"row": (0, 0.5)}
+    assert prove(reference, other, onnx_path, Preprocess(), None, ranges=ranges).passed

@@ -69,7 +69,7 @@ def _specimen(name: str, arguments: Mapping[str, Any]) -> Specimen:
 
     def make() -> Signature:
         x = keras.Input(shape, name="x0")
-        return signature_of(keras.Model(x, _Activated(function, arguments)(x)))
+        return signature_of(keras.Model([x], _Activated(function, arguments)(x)))
 
     told = " ".join(f"{key}={value}" for key, value in arguments.items())
     full = f"keras.activations.{name} {told}".strip()

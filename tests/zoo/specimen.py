@@ -53,7 +53,7 @@ def signature_of(model: keras.Model) -> Signature:
         for name, tensor in inputs.items()
     }
     function = tf.function(call, autograph=False).get_concrete_function(**specs)
-    # It does not keep its variables alive; the model does.
+    # A concrete function does not keep its variables alive; the model does.
     function.keep_alive = model
     return Signature(function, specs, function.structured_outputs)
 

@@ -12,6 +12,7 @@ from bundle.parity import read_parity
 from exporter.errors import VariantRefused
 from exporter.export import export
 from exporter.options import Options
+from exporter.source import open_source
 from runtime.backends import BackendOptions, open_backend
 from tests.examples import write_bundle
 
@@ -69,7 +70,7 @@ def accuracy(folder, mnist, variant):
 def test_int8_is_published_or_refused_as_its_numbers_say(folder, mnist):
     refusal = ""
     try:
-        export(folder, Options(int8=True))
+        export(open_source(folder), Options(int8=True))
     except VariantRefused as ex:
         refusal = str(ex)
     fp32 = accuracy(folder, mnist, "fp32")
@@ -88,7 +89,7 @@ def test_int8_is_published_or_refused_as_its_numbers_say(folder, mnist):
 
 
 def test_fp16_answers_as_fp32_does(folder, mnist):
-    export(folder, Options(fp16=True))
+    export(open_source(folder), Options(fp16=True))
     proof = json.loads((folder / "parity.fp16.json").read_bytes())
     assert proof["passed"] is True
     assert proof["max_abs_diff"] < 1e-2

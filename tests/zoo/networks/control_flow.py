@@ -151,7 +151,7 @@ def mapped() -> keras.Model:
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         each = tf.map_fn(lambda row: tf.cumsum(row) * tf.reduce_max(row), x)
-        at_once = tf.vectorized_map(lambda row: row / (1 + tf.norm(row)), x)
+        at_once = tf.vectorized_map(lambda row: row / (1 + tf.norm(row, keepdims=True)), x)
         steps = tf.scan(lambda a, b: 0.5 * a + b, tf.transpose(x))
         return each, at_once, tf.transpose(steps)
 

@@ -149,7 +149,7 @@ def diffusion_step() -> keras.Model:
     x = skip = layers.Conv2D(8, 3, padding="same")(image)
     x = x + layers.Reshape((1, 1, 8))(layers.Dense(8)(step))
     x = layers.Activation("swish")(layers.GroupNormalization(2)(x))
-    x = layers.AveragePooling2D()(x)
+    x = layers.AveragePooling2D(2)(x)
     flat = layers.Reshape((16, 8))(x)
     flat = flat + layers.MultiHeadAttention(1, 8)(flat, flat)
     x = layers.UpSampling2D(interpolation="nearest")(layers.Reshape((4, 4, 8))(flat))

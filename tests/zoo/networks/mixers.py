@@ -123,7 +123,7 @@ def every_normalization() -> keras.Model:
         layers.Rescaling(1 / 255)(image)
     )
     x = layers.GroupNormalization(4)(x)
-    x = layers.GroupNormalization(-1)(Standardized(8, 3)(x))
+    x = layers.GroupNormalization(-1)(Standardized(8, 3, padding="same")(x))
     x = Function(lambda x: tf.nn.local_response_normalization(x, 2))(x)
     x = layers.LayerNormalization(axis=[1, 2, 3])(x)
     x = layers.UnitNormalization()(layers.Flatten()(x))

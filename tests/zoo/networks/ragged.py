@@ -33,7 +33,7 @@ def sparse_product() -> keras.Model:
         return (
             tf.sparse.sparse_dense_matmul(sparse, weights),
             tf.sparse.to_dense(sparse, -1.0),
-            tf.sparse.reduce_sum(sparse, axis=1),
+            tf.ensure_shape(tf.sparse.reduce_sum(sparse, axis=1), [None]),
         )
 
     return of_tensors(run, x=(4,))

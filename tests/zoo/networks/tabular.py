@@ -72,7 +72,7 @@ def wide_and_deep() -> keras.Model:
     return keras.Model([numbers, user, thing], [wide + cross + layers.Dense(1)(deep)])
 
 
-@network("AsString", kind=(0, 12))
+@network("StringToHashBucketFast", kind=(0, 12))
 def hashed() -> keras.Model:
     """Keras hashes a number by its text, and ONNX has no texts' hash."""
     kind = keras.Input((1,), dtype="int64", name="kind")

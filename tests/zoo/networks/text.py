@@ -8,7 +8,7 @@ from keras import layers
 from tests.zoo.networks.built import network
 
 
-@network("StaticRegexReplace")
+@network("LookupTableFindV2")
 def vectorized_text() -> keras.Model:
     """Text to words to numbers."""
     vectorize = layers.TextVectorization(

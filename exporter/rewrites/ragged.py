@@ -1,0 +1,54 @@
+"""``RaggedTensorToTensor``: tf2onnx 1.17 divides by the number of values, which may be 0.
+
+Rows that are all empty are what a sentence of no words is.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from exporter.rewrites.registry import lowering
+
+
+@lowering("RaggedTensorToTensor")
+def lower_ragged(
+    operation: tf.Operation,
+    shape: tf.Tensor,
+    values: tf.Tensor,
+    default: tf.Tensor,
+    *partitions: tf.Tensor,
+) -> tf.Tensor | None:
+    """Rows filled up with ``default``; None where rows are in rows.
+
+    Args:
+        operation: the conversion.
+        shape: of the answer; -1 is as long as the longest.
+        values: ``(total,) + row``, of all rows, one after the other.
+        default: a number, or a row.
+        partitions: where each row begins, and the last one ends.
+    """
+    if operation.get_attr("row_partition_types") != [b"ROW_SPLITS"]:
+        return None
+    if values.shape.rank is None or shape.shape.rank == 0:
+        return None
+    (splits,) = partitions
+    shape = tf.cast(shape, splits.dtype)
+    begins, lengths = splits[:-1], splits[1:] - splits[:-1]
+    longest = tf.reduce_max(tf.concat([lengths, tf.zeros([1], splits.dtype)], axis=0))
+    rows = tf.where(shape[0] < 0, tf.size(begins, splits.dtype), shape[0])
+    width = tf.where(shape[1] < 0, longest, shape[1])
+    # As many rows as are asked for: no more, and empty ones behind.
+    begins, lengths = (_fitted(given, rows) for given in (begins, lengths))
+    place = tf.range(width)[tf.newaxis, :]
+    total = tf.shape(values, splits.dtype)[0]
+    is_there = place < lengths[:, tf.newaxis]
+    chosen = tf.where(is_there, begins[:, tf.newaxis] + place, total)
+    row = tf.concat([[1], tf.shape(values)[1:]], axis=0)
+    filling = tf.broadcast_to(tf.cast(default, values.dtype), row)
+    answer = tf.gather(tf.concat([values, filling], axis=0), chosen)
+    return tf.ensure_shape(answer, operation.outputs[0].shape)
+
+
+def _fitted(given: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    missing = tf.maximum(rows - tf.size(given, rows.dtype), 0)
+    return tf.pad(given, [[0, missing]])[:rows]

@@ -1,0 +1,1 @@
+"""``make zoo``: every model of tests/zoo, converted, proved, and put into docs/."""

@@ -1,0 +1,145 @@
+"""``make zoo``: convert and prove the zoo, print it as it goes, write it into docs/."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from bundle.errors import DomainError
+from bundle.staging import replace_file
+from bundle.terminal import Failed, WrongInput
+from exporter.child import Limits, run_in_child
+from tools.zoo.cells import HEADINGS, aligned, cells
+from tools.zoo.chart import chart
+from tools.zoo.children import SECONDS, attempts
+from tools.zoo.page import TITLES, page
+from tools.zoo.record import Family, measured, read, write
+from tools.zoo.row import Attempt, Row
+from tools.zoo.trial import listing, try_all
+
+# Names, each with what it must be refused with.
+Listed = Sequence[tuple[str, str]]
+
+
+@click.command()
+@click.argument("what", nargs=-1)
+@click.option(
+    "--docs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("docs"),
+    show_default=True,
+    help="Where zoo.md, zoo.png and zoo.json are.",
+)
+@click.option("--tables", is_flag=True, help="Only write them again, of zoo.json.")
+def main(what: Sequence[str], docs: Path, tables: bool) -> None:
+    """Convert and prove the models of tests/zoo.
+
+    WHAT is a family (layers) or a model (keras.layers.Dense); all families by default.
+    What is not measured keeps its rows. Exits 1 if a model is neither proved nor
+    refused as it should be, 2 if what was given is wrong.
+    """
+    families = read(docs / "zoo.json")
+    rows: list[Row] = []
+    try:
+        todo = [] if tables else list(_chosen(what))
+        click.echo(aligned(HEADINGS))
+        for family, listed, names in todo:
+            rows += _measure(families, family, listed, names, docs)
+        _write(families, docs)
+    except DomainError as ex:
+        raise WrongInput(str(ex)) from ex
+    if odd := [row.name for row in rows if not row.is_as_it_should_be]:
+        raise Failed(
+            f"{len(odd)} of {len(rows)} models are neither proved nor refused as they"
+            f" should be: {', '.join(odd)}"
+        )
+
+
+def _chosen(what: Sequence[str]) -> Iterator[tuple[str, Listed, Sequence[str]]]:
+    """Families to go through, each with all that it has and what is to be measured."""
+    wanted = [family for family in TITLES if family in what or not what]
+    missing = set(what) - set(TITLES)
+    # To list a family takes seconds: first those that the names seem to be of.
+    for family in sorted(TITLES, key=lambda family: not _may_be_of(family, missing)):
+        if family in wanted:
+            listed = _listed(family)
+            yield family, listed, [name for name, _ in listed]
+        elif missing:
+            listed = _listed(family)
+            # Named without what tells its variants apart, it is all of them.
+            found = [n for n, _ in listed if n in missing or n.split()[0] in missing]
+            missing -= {n for name in found for n in (name, name.split()[0])}
+            if found:
+                yield family, listed, found
+    if missing:
+        raise DomainError(
+            f"the zoo has no {min(missing)!r}; its families are {', '.join(TITLES)}"
+        )
+
+
+def _may_be_of(family: str, names: Collection[str]) -> bool:
+    return any(name.startswith(f"{TITLES[family]}.") for name in names)
+
+
+def _listed(family: str) -> Listed:
+    return run_in_child(listing, family, limits=Limits(SECONDS), tell=lambda step: None)
+
+
+def _measure(
+    families: dict[str, Family],
+    family: str,
+    listed: Listed,
+    names: Sequence[str],
+    docs: Path,
+) -> list[Row]:
+    """Measure some of a family and keep them, however that ends."""
+    old = families[family].rows if family in families else ()
+    known = {row.name: row for row in old}
+    made = []
+    try:
+        for row in _rows(family, dict(listed), names):
+            click.echo(aligned(cells(row)))
+            known[row.name] = row
+            made.append(row)
+    finally:
+        if made:
+            kept = [known[name] for name, _ in listed if name in known]
+            families[family] = measured(kept)
+            _write(families, docs)
+    return made
+
+
+def _rows(
+    family: str, refused: Mapping[str, str], names: Sequence[str]
+) -> Iterator[Row]:
+    ours: dict[str, Attempt] = {}
+    for (name, whose), attempt in attempts(try_all, family, names):
+        if whose == "ours":
+            ours[name] = attempt
+        else:
+            yield Row(name, refused[name], ours[name], attempt)
+
+
+def _write(families: Mapping[str, Family], docs: Path) -> None:
+    docs.mkdir(exist_ok=True)
+    ordered = {name: families[name] for name in TITLES if name in families}
+    write(docs / "zoo.json", ordered)
+    replace_file(docs / "zoo.md", page(ordered).encode())
+    replace_file(docs / "zoo.png", chart(ordered))
+
+
+if __name__ == "__main__":
+    # Ended in the middle, it still writes what it has.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        main.main(standalone_mode=False)
+    except click.ClickException as ex:
+        ex.show()
+        sys.exit(ex.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)

@@ -1,0 +1,72 @@
+"""docs/zoo.png: who converts how much, and what ONNX Runtime gains."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tools.zoo.counts import counts
+from tools.zoo.record import Family
+
+# matplotlib's first two colours, told apart by the colour-blind too.
+_OURS, _ALONE = "tab:blue", "tab:orange"
+
+
+def chart(families: Mapping[str, Family]) -> bytes:
+    """The picture, as PNG.
+
+    Args:
+        families: as for ``tools.zoo.page.page``.
+    """
+    # By its objects: pyplot keeps every figure, and looks for a screen.
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _converted(left, families)
+    _speed_ups(right, families)
+    picture = io.BytesIO()
+    # No date or version in it: the same rows are the same picture.
+    figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
+    return picture.getvalue()
+
+
+def _converted(axes: Axes, families: Mapping[str, Family]) -> None:
+    found = [counts(family.rows) for family in families.values()]
+    places = np.arange(len(found))
+    for offset, colour, label, numbers in (
+        (-0.2, _OURS, "exporter", [count.proved for count in found]),
+        (0.2, _ALONE, "tf2onnx alone", [count.equal for count in found]),
+    ):
+        shares = [
+            100 * n / max(1, count.models - count.refused)
+            for n, count in zip(numbers, found, strict=True)
+        ]
+        bars = axes.bar(places + offset, shares, 0.38, color=colour, label=label)
+        axes.bar_label(bars, [str(number) for number in numbers], fontsize=8)
+    axes.set_xticks(places, list(families), fontsize=9)
+    axes.set_ylim(0, 118)
+    axes.set_yticks(range(0, 101, 20))
+    axes.set_ylabel("% of what ONNX can say; the number of models on top")
+    axes.set_title("Converted, and proved to answer as TensorFlow does")
+    axes.legend(loc="upper right", ncols=2, fontsize=8)
+
+
+def _speed_ups(axes: Axes, families: Mapping[str, Family]) -> None:
+    """A bar to the median; a line from the tenth to the ninetieth of a hundred."""
+    for place, family in enumerate(families.values()):
+        found = [row.ours.speed_up for row in family.rows if row.ours.speed_up]
+        if found:
+            low, middle, high = np.percentile(found, [10, 50, 90])
+            axes.bar(place, middle, 0.5, color=_OURS)
+            axes.vlines(place, low, high, color="black", linewidth=1)
+            axes.annotate(
+                f"{middle:.1f} x", (place, middle), (6, 3), textcoords="offset points"
+            )
+    axes.set_xticks(range(len(families)), list(families), fontsize=9)
+    axes.set_yscale("log")
+    axes.axhline(1, color="grey", linewidth=0.8)
+    axes.set_ylabel("TensorFlow's time / ONNX Runtime's")
+    axes.set_title("Speed-up of one item: median, and 10 % to 90 %")

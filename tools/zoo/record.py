@@ -1,0 +1,91 @@
+"""docs/zoo.json: the rows of each family, and what they were measured with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bundle.staging import replace_file
+from tools.zoo.row import Attempt, Row
+
+_PACKAGES = (
+    "tensorflow",
+    "keras",
+    "tf2onnx",
+    "onnx",
+    "onnxslim",
+    "onnxruntime",
+    "numpy",
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family's rows.
+
+    Attributes:
+        rows: in the order of its specimens.
+        made: UTC, ISO 8601: when it was last measured, if only in part.
+        machine: processor and cores.
+        versions: of every library that took part.
+    """
+
+    rows: Sequence[Row]
+    made: str
+    machine: str
+    versions: Mapping[str, str]
+
+
+def measured(rows: Sequence[Row]) -> Family:
+    """Rows of here and now."""
+    return Family(
+        rows,
+        datetime.now(UTC).isoformat(timespec="minutes"),
+        f"{_processor()}, {os.cpu_count()} cores",
+        {"python": platform.python_version(), **_versions()},
+    )
+
+
+def read(path: Path) -> dict[str, Family]:
+    """The families of a file that ``write`` wrote, by name; none if it is not there."""
+    if not path.exists():
+        return {}
+    return {
+        name: Family(**{**family, "rows": [_row(row) for row in family["rows"]]})
+        for name, family in json.loads(path.read_bytes()).items()
+    }
+
+
+def write(path: Path, families: Mapping[str, Family]) -> None:
+    """Keep the families for the next run, of which one may be measured again."""
+    content = {name: asdict(family) for name, family in families.items()}
+    replace_file(path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _row(content: dict[str, Any]) -> Row:
+    attempts = {whose: Attempt(**content[whose]) for whose in ("ours", "alone")}
+    return Row(content["name"], content["refused"], **attempts)
+
+
+def _processor() -> str:
+    """The name that the kernel gives it; on another system what Python knows."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    by_module = importlib.metadata.packages_distributions()
+    return {
+        # tensorflow-cpu is the distribution that installs the module tensorflow.
+        name: importlib.metadata.version(by_module[name][0])
+        for name in _PACKAGES
+    }

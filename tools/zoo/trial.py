@@ -1,0 +1,74 @@
+"""What a child process does: the specimens of a family, one after the other.
+
+Imports TensorFlow in its functions alone: the parent, which names them, needs none.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from bundle.errors import DomainError
+from exporter.errors import first_line
+from tools.zoo.row import CRASHED, Attempt
+
+if TYPE_CHECKING:
+    from tests.zoo.specimen import Specimen
+
+# A specimen's name, and whose attempt at it: ``ours`` or ``alone``.
+Task = tuple[str, str]
+Tell = Callable[[str], None]
+
+
+def listing(family: str, tell: Tell) -> list[tuple[str, str]]:
+    """The names of a family's specimens, each with its ``refused``.
+
+    Raises:
+        DomainError: there is no such module in tests/zoo.
+    """
+    return [(specimen.name, specimen.refused) for specimen in _specimens(family)]
+
+
+def try_all(job: tuple[str, Sequence[Task], int], tell: Tell) -> None:
+    """Make attempts, and tell what became of each as it ends: an ``Attempt`` in JSON.
+
+    Args:
+        job: the family, the attempts, and how many seconds each may take.
+        tell: see ``exporter.child.run_in_child``.
+    """
+    import keras
+
+    from tools.zoo import alone, ours
+
+    makers = {"ours": ours.attempt, "alone": alone.attempt}
+    family, tasks, seconds = job
+    specimens = {specimen.name: specimen for specimen in _specimens(family)}
+    for name, whose in tasks:
+        # The alarm that the worker set is for all that a child does.
+        signal.alarm(seconds)
+        tell(json.dumps(asdict(_try(specimens[name], makers[whose]))))
+        keras.backend.clear_session()
+
+
+def _specimens(family: str) -> list[Specimen]:
+    module = f"tests.zoo.{family}"
+    if importlib.util.find_spec(module) is None:
+        raise DomainError(
+            f"there is no {module}: each family of the zoo is a module there, with a"
+            " function specimens()"
+        )
+    made: list[Specimen] = importlib.import_module(module).specimens()
+    return made
+
+
+def _try(specimen: Specimen, attempt: Callable[[Specimen], Attempt]) -> Attempt:
+    try:
+        return attempt(specimen)
+    # A specimen that cannot be built is one row too, and not the end of the others.
+    except Exception as ex:
+        return Attempt(CRASHED, f"{type(ex).__name__}: {first_line(ex)}")
