@@ -9,6 +9,7 @@ proved, or that failed, is not served.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -18,6 +19,11 @@ from bundle.errors import BundleError
 from bundle.variants import parity_file
 
 FILE_NAME = parity_file()
+
+# A report is some kilobytes; what is larger was not written by any exporter.
+MAX_BYTES = 1 << 20
+# It has lists of objects of texts.
+_MAX_DEPTH = 16
 
 
 @dataclass(frozen=True)
@@ -160,7 +166,11 @@ def read_parity(folder: Path, name: str = FILE_NAME) -> Parity | None:
         BundleError: it is there and is not a parity report.
     """
     try:
-        content = json.loads((folder / name).read_bytes())
+        with (folder / name).open("rb") as stream:
+            text = stream.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            raise ValueError
+        content = json.loads(text)
         known = {f.name for f in fields(Parity)}
         values = {key: value for key, value in content.items() if key in known}
         cases = tuple(Case(**case) for case in values.pop("cases", []))
@@ -180,6 +190,21 @@ def read_parity(folder: Path, name: str = FILE_NAME) -> Parity | None:
         RecursionError,
     ) as ex:
         raise BundleError(f"{name} is not a parity report") from ex
-    if not isinstance(parity.passed, bool) or not isinstance(parity.sha256, str):
+    # It may have been changed by hand, and clients are shown what it says.
+    if (
+        not isinstance(parity.passed, bool)
+        or not isinstance(parity.sha256, str)
+        or not isinstance(parity.max_abs_diff, float | int)
+        or abs(parity.max_abs_diff) > sys.float_info.max
+        or _is_deeper(content, _MAX_DEPTH)
+    ):
         raise BundleError(f"{name} is not a parity report")
     return parity
+
+
+def _is_deeper(value: object, depth: int) -> bool:
+    if isinstance(value, dict):
+        value = [*value.values()]
+    if isinstance(value, list):
+        return not depth or any(_is_deeper(item, depth - 1) for item in value)
+    return False

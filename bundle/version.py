@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.variants import VARIANTS, onnx_file
+from bundle.params import FILE_NAME as PARAMS
+from bundle.variants import DATA, VARIANTS, onnx_file
 
-_ONNX_FILES = [onnx_file(variant) for variant in VARIANTS]
+_ONNX_FILES = (onnx_file() + DATA, *(onnx_file(variant) for variant in VARIANTS))
 
 # No leading zero and nothing but digits, as Triton reads a repository.
 VERSION_NAME = re.compile(r"[1-9][0-9]{0,17}")
@@ -23,9 +24,9 @@ class Version:
     Attributes:
         number: 1, 2, 3 …; 0 is a flat TFaaS bundle put by hand at ``<name>/``.
         state: differs whenever the folder is another one or gained or lost
-            model.onnx or a variant of it, also when a number is used again after a
-            delete. Its second number is when the folder last changed, in nanoseconds
-            since 1970.
+            model.onnx, its data or a variant of it, also when a number is used again
+            after a delete. Its second number is when the folder last changed, in
+            nanoseconds since 1970.
     """
 
     name: str
@@ -60,6 +61,19 @@ def state_of(folder: Path) -> tuple[int, ...]:
     # The folder's own time is too coarse: it steps by 4 ms on Linux, and the exporter
     # may add model.onnx within the step that somebody saw it without.
     return (status.st_ino, status.st_mtime_ns, *_states_of_onnx(folder))
+
+
+def origin_of(folder: Path) -> tuple[int, ...]:
+    """What tells a version's bundle from another that has its number after a delete.
+
+    It stays when ONNX is added to the bundle, or taken from it.
+
+    Raises:
+        OSError: it is not there, or cannot be read.
+    """
+    status = (folder / PARAMS).stat()
+    # Numbers of inodes are used again; nobody can set the time of a change.
+    return (folder.stat().st_ino, status.st_ino, status.st_ctime_ns)
 
 
 def _states_of_onnx(folder: Path) -> Iterator[int]:

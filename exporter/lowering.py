@@ -44,6 +44,9 @@ _LOOPS = ("While", "StatelessWhile")
 _BRANCHES = ("If", "StatelessIf")
 _CASES = ("Case", "StatelessCase")
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape")
+# What TensorFlow 1 has among the operators: its variables, and its tables of numbers.
+_REFERENCES = ("Variable", "VariableV2")
+_TABLES = ("HashTable", "HashTableV2", "MutableHashTableV2")
 _FIND = ("LookupTableFind", "LookupTableFindV2")
 # Above so many bytes of weights they are kept beside the graph that TensorFlow and
 # tf2onnx handle: a graph is one message, which protobuf bounds at 2 GB, and tf2onnx
@@ -248,6 +251,9 @@ class _Copier:
                 continue  # fed, or left by a loop together with another
             if operation.type == "Exit":
                 made.update(self._turn(graph, loop_of(operation), made))
+                # Copied once more, it loses the mark by which TensorFlow would make
+                # circles of it again.
+                self.has_lowered = True
                 continue
             if is_meeting(operation):
                 outputs = self._join(graph, operation, made)
@@ -267,6 +273,10 @@ class _Copier:
         if kind == "Switch":
             # Of a branch, which is in a function of its own here.
             return [inputs[0], inputs[0]]
+        if kind in _REFERENCES:
+            return [self._constant(_value_of(operation), operation.name)]
+        if kind in _TABLES:
+            return [_Resource(_table(operation))]
         if kind in _CASES:
             return self._choose(graph, operation, inputs)
         if inputs and isinstance(inputs[0], _Variable) and kind in _READS:
@@ -325,6 +335,7 @@ class _Copier:
             inside.name: made[outside.name] for outside, inside in loop.constants
         }
         first = [_tensor_of(made[v.enters.name]) for v in loop.variables]
+
         def goes_on(*given: tf.Tensor) -> tf.Tensor:
             feeds = {
                 v.merged.name: tensor
@@ -344,7 +355,7 @@ class _Copier:
         left = None
         # As much of the shapes as holds in every turn; what stands in a frozen graph
         # is none, for nothing is told of what comes round in a circle.
-        for loosen in (lambda shape: shape, _free_of_sides, _free_of_axes):
+        for loosen in (tf.TensorShape, _free_of_sides, _free_of_axes):
             shapes = [loosen(tensor.shape) for tensor in first]
             try:
                 left = tf.while_loop(goes_on, hand_on, first, shapes)
@@ -446,10 +457,10 @@ class _Copier:
             attributes["T"].list.type.extend(dtype.as_datatype_enum for dtype in dtypes)
             attributes["output_shapes"] = attr_value_pb2.AttrValue()
             attributes["output_shapes"].list.shape.extend(
-                (
-                    shape if isinstance(held, tf.Tensor) else _tensor_of(held).shape
-                ).as_proto()
-                for shape, held in zip(shapes, inputs, strict=True)
+                (_tensor_of(held).shape if _is_other(held, old) else shape).as_proto()
+                for old, shape, held in zip(
+                    operation.inputs, shapes, inputs, strict=True
+                )
             )
         elif operation.type in _BRANCHES:
             attributes["Tin"] = attr_value_pb2.AttrValue()
@@ -490,11 +501,9 @@ class _Copier:
 
         self._bodies += 1
         specs = [
-            tf.TensorSpec(inner.shape, inner.dtype, f"body{self._bodies}_{i}")
-            if isinstance(outside, tf.Tensor)
-            else tf.TensorSpec.from_tensor(
-                _tensor_of(outside), f"body{self._bodies}_{i}"
-            )
+            tf.TensorSpec.from_tensor(_tensor_of(outside), f"body{self._bodies}_{i}")
+            if _is_other(outside, inner)
+            else tf.TensorSpec(inner.shape, inner.dtype, f"body{self._bodies}_{i}")
             for i, (inner, outside) in enumerate(zip(body.inputs, given, strict=True))
         ]
         function = tf.function(copied, autograph=False).get_concrete_function(*specs)
@@ -556,6 +565,37 @@ def _definition(graph: tf.Graph, name: str) -> Any:
         # What a SavedModel's functions call is known to the process, not to them.
         return context.context().get_function_def(name)
     return getattr(function, "cached_definition", None) or function.definition
+
+
+def _value_of(operation: tf.Operation) -> NDArray[Any]:
+    """What a variable of TensorFlow 1 holds, which its name tells."""
+
+    def read() -> tf.Tensor:
+        return tf.identity(
+            tf.raw_ops.VariableV2(
+                shape=operation.get_attr("shape"),
+                dtype=operation.get_attr("dtype"),
+                container=operation.get_attr("container"),
+                shared_name=operation.get_attr("shared_name") or operation.name,
+            )
+        )
+
+    with context.eager_mode():
+        value: NDArray[Any] = tf.compat.v1.wrap_function(read, [])().numpy()
+        return value
+
+
+def _table(operation: tf.Operation) -> tf.Tensor:
+    """The handle of a table of TensorFlow 1, which its name tells."""
+    make = getattr(tf.raw_ops, operation.type.removesuffix("V2") + "V2")
+    with context.eager_mode():
+        return make(
+            key_dtype=operation.get_attr("key_dtype"),
+            value_dtype=operation.get_attr("value_dtype"),
+            container=operation.get_attr("container"),
+            shared_name=operation.get_attr("shared_name") or operation.name,
+            use_node_name_sharing=True,
+        )
 
 
 def _read_table(

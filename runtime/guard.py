@@ -22,10 +22,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
+
+from bundle.staging import Staging
 
 # Beyond what the command itself exits with: 0 to 2, 130 and 143.
 TOO_SLOW = 120
@@ -34,6 +36,10 @@ UNWANTED = 122
 
 # How often the command is looked at. A process touches new memory at some 2 GB/s.
 PAUSE_SECONDS = 0.1
+
+# A third of what another group gets. Of less, a service that is always busy would
+# never see its ONNX, which is there to relieve it: 19 is a seventieth.
+GROUP_NICENESS = 5
 
 # <linux/prctl.h>
 _PR_SET_PDEATHSIG = 1
@@ -53,21 +59,37 @@ def main(arguments: list[str]) -> int:
     # What the command starts and leaves behind becomes a child of this process, and is
     # found.
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    own = os.getpid()
     # What is killed leaves its temporary files.
-    with tempfile.TemporaryDirectory(
-        prefix="tfaas-guard-", ignore_cleanup_errors=True
-    ) as scratch:
+    with _scratch() as scratch:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "TMPDIR": scratch},
+            env={**os.environ, "TMPDIR": str(scratch)},
             start_new_session=True,
-            preexec_fn=lambda: _step_back(prctl, int(max_bytes)),  # no threads here
+            # There are no threads here.
+            preexec_fn=lambda: _step_back(prctl, own, int(max_bytes)),
         )
         try:
             return _watch(process, float(seconds), int(max_bytes))
         finally:
+            # Asked twice to end, it ends all the same what it started.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _end_all()
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """An empty folder; those of guards that were killed go."""
+    place = Path(tempfile.gettempdir(), f"tfaas-guard-{os.getuid()}")
+    place.mkdir(mode=0o700, exist_ok=True)
+    # The name is no secret, and what lies there is proved and published.
+    if place.is_symlink() or place.stat().st_uid != os.getuid():
+        sys.exit(f"Error: {place} belongs to somebody else; remove it, or set TMPDIR")
+    staging = Staging(place)
+    staging.sweep()
+    with staging.folder() as folder:
+        yield folder
 
 
 def _watch(process: subprocess.Popen[bytes], seconds: float, max_bytes: int) -> int:
@@ -81,16 +103,41 @@ def _watch(process: subprocess.Popen[bytes], seconds: float, max_bytes: int) -> 
             return code if code >= 0 else 128 - code
         if time.monotonic() > end:
             return TOO_SLOW
-        if _resident_bytes() > max_bytes:
+        children = psutil.Process().children(recursive=True)
+        if sum(map(_bytes_of, children)) > max_bytes:
             return TOO_LARGE
+        for child in children:
+            _put_last(child.pid)
+            if child.pid != process.pid:
+                # Left by its parent, it ended here, and would keep its number.
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(child.pid, os.WNOHANG)
 
 
-def _resident_bytes() -> int:
-    total = 0
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):  # it has ended
-            total += child.memory_info().rss
-    return total
+def _bytes_of(process: psutil.Process) -> int:
+    """What a process takes of the machine's memory, swapped out or not."""
+    try:
+        if sys.platform != "linux":
+            return int(process.memory_info().rss)
+        status = Path("/proc", str(process.pid), "status").read_text(errors="replace")
+    except (psutil.Error, OSError):
+        return 0  # it has ended
+    lines = (line.split() for line in status.splitlines())
+    return sum(int(w[1]) << 10 for w in lines if w[:1] in (["VmRSS:"], ["VmSwap:"]))
+
+
+def _put_last(pid: int) -> None:
+    """A session is a group of its own to Linux's scheduler.
+
+    Groups share alike, whatever the niceness inside; and the exporter's own child has
+    another session.
+    """
+    group = Path("/proc", str(pid), "autogroup")
+    # It has ended; there are no such groups; or the kernel, which allows ten such
+    # changes a second, wants to be asked again.
+    with contextlib.suppress(OSError):
+        if not group.read_text().endswith(f" nice {GROUP_NICENESS}\n"):
+            group.write_text(str(GROUP_NICENESS))
 
 
 def _end_all() -> None:
@@ -102,10 +149,12 @@ def _end_all() -> None:
         psutil.wait_procs(children, timeout=PAUSE_SECONDS)
 
 
-def _step_back(prctl: Callable[[int, int], None], max_bytes: int) -> None:
+def _step_back(prctl: Callable[[int, int], None], guard: int, max_bytes: int) -> None:
     """In the command's process, before it is one: let everybody else go first."""
     # If this process is killed, which cannot be foreseen, its child goes with it.
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != guard:  # it was killed already
+        os.kill(os.getpid(), signal.SIGKILL)
     os.nice(19)
     # No file need be larger than the memory it was made in, and none tells of a crash.
     resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
@@ -114,12 +163,9 @@ def _step_back(prctl: Callable[[int, int], None], max_bytes: int) -> None:
         return
     with contextlib.suppress(psutil.Error, OSError):
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
-    # A session of its own is a group of its own to Linux's scheduler, where groups
-    # share alike whatever the niceness inside; and where memory runs out, this one is
-    # to be killed, and not the service.
-    for name, value in (("autogroup", "19"), ("oom_score_adj", "1000")):
-        with contextlib.suppress(OSError):
-            Path("/proc/self", name).write_text(value)
+    # Where memory runs out, this one is to be killed, and not the service.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _prctl() -> Callable[[int, int], None]:

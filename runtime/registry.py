@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 
 from bundle.errors import BundleError, ModelNotFound, StoreError
 from bundle.store import ModelStore
-from bundle.version import Version
+from bundle.version import Version, origin_of
 from bundle.version_labels import STABLE
 from runtime import metrics
 from runtime.errors import BackendError, ProviderError
@@ -37,11 +37,13 @@ class _Held:
     """A version in memory.
 
     Attributes:
+        origin: of its bundle, see ``origin_of``.
         is_pinned: somebody asked for it by its number.
     """
 
     version: Version
     model: Model
+    origin: tuple[int, ...]
     is_pinned: bool = False
 
 
@@ -80,7 +82,8 @@ class ModelRegistry:
     be loaded never replaces one that serves: for the newest, the newest before it that
     can be loaded stands in; for one labelled stable, what served before, in a fresh
     process the newest before it too, but never a newer one. Who names a number gets
-    that version or its error. Requests that hold an old model end on it.
+    that version or its error. A version that gained or lost ONNX goes on as it was
+    until it is loaded anew. Requests that hold an old model end on it.
 
     Args:
         store: asked on each request which version is meant, so that what another
@@ -136,7 +139,7 @@ class ModelRegistry:
             if not loading.lock.acquire(timeout=max(0.0, wait)):
                 # Another request loads it, and a slow load must not hold every thread:
                 # who has an old one answers with it.
-                if old := self._old(spec):
+                if old := self._old(spec, version):
                     return old
                 if instead:
                     return self.get(instead)
@@ -235,7 +238,7 @@ class ModelRegistry:
             ]
         try:
             is_labelled = replaced.number in self._store.labels(replaced.name).values()
-            gone = [h for h in held_of_name if not self._is_there(h.version)]
+            gone = [held for held in held_of_name if not _is_still(held)]
         except StoreError:
             return  # it goes when it is the one unused longest
         with self._lock:
@@ -263,13 +266,28 @@ class ModelRegistry:
             return None
         return failed
 
-    def _old(self, spec: ModelSpec) -> Model | None:
-        """What answered last for a label or the default, if it is there and loaded.
+    def _old(self, spec: ModelSpec, version: Version) -> Model | None:
+        """What may answer while a version cannot, if it is there and loaded.
 
+        The same before it changed, or what answered last for a label or the default.
         Deleted, and its number used again, it may answer no more.
         """
+        if before := self._before(version):
+            return before
         old = self._answered_last(spec)
         return self._held(old) if old and self._is_there(old) else None
+
+    def _before(self, version: Version) -> Model | None:
+        """A version as it was before its ONNX came or went, if it is loaded."""
+        key = (version.name, version.number)
+        with self._lock:
+            held = self._loaded.get(key)
+        if held is None or not _is_still(held):
+            return None
+        with self._lock:
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+        return held.model
 
     def _answered_last(self, spec: ModelSpec) -> Version | None:
         if spec.version is not None:
@@ -284,8 +302,13 @@ class ModelRegistry:
             return False
 
     def _stand_in(self, spec: ModelSpec, failed: _Failure) -> Model:
-        """Answer with another version than the one that cannot be loaded."""
-        old = self._old(spec)
+        """Answer with another version than the one that cannot be loaded.
+
+        Or with the same, from before it changed.
+        """
+        if before := self._before(failed.version):
+            return before
+        old = self._old(spec, failed.version)
         for version in self._stand_ins(spec, failed.version):
             if old and old.version == version.number:
                 return old
@@ -345,9 +368,10 @@ class ModelRegistry:
                 sentence = f"model {name!r} version {number} cannot be loaded: {why}"
                 with self._lock:
                     self._failed[key] = _Failure(version, sentence, self._clock())
-                    # What is there of the number is the version before it changed.
-                    self._loaded.pop(key, None)
-                    self._count()
+            return None
+        try:
+            origin = origin_of(version.path)
+        except OSError:
             return None
         # Deleted or changed while it was read: whoever asked looks again.
         if not self._is_there(version):
@@ -373,14 +397,14 @@ class ModelRegistry:
                 name,
                 model.variant_reason,
             )
-        self._keep(version, model)
+        self._keep(_Held(version, model, origin))
         return model
 
-    def _keep(self, version: Version, model: Model) -> None:
-        key = (version.name, version.number)
+    def _keep(self, held: _Held) -> None:
+        key = (held.version.name, held.version.number)
         with self._lock:
             self._failed.pop(key, None)
-            self._loaded[key] = _Held(version, model)
+            self._loaded[key] = held
             self._loaded.move_to_end(key)
             while len(self._loaded) > 1 and (
                 len(self._loaded) > self._limit or self._bytes() > self._max_bytes
@@ -399,3 +423,11 @@ class ModelRegistry:
     def _loading_of(self, version: Version) -> _Loading:
         with self._lock:
             return self._loading.setdefault((version.name, version.number), _Loading())
+
+
+def _is_still(held: _Held) -> bool:
+    """Whether a version's bundle is there; ONNX may have come or gone."""
+    try:
+        return origin_of(held.version.path) == held.origin
+    except OSError:
+        return False

@@ -90,7 +90,9 @@ def lower_incomplete(operation: tf.Operation, a: tf.Tensor, x: tf.Tensor) -> tf.
     else:
         found = tf.where(is_series, 1 - lower, upper)
         ends = one, tf.zeros_like(x)
-    found = tf.where(tf.equal(x, 0), ends[0], tf.where(tf.math.is_inf(x), ends[1], found))
+    found = tf.where(
+        tf.equal(x, 0), ends[0], tf.where(tf.math.is_inf(x), ends[1], found)
+    )
     is_nothing = (a <= 0) | (x < 0)
     return tf.cast(tf.where(is_nothing, tf.constant(math.nan, a.dtype), found), dtype)
 

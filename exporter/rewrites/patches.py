@@ -33,7 +33,10 @@ def padded(
 
 
 def shifted(
-    images: tf.Tensor, place: Sequence[int], reach: Sequence[int], strides: Sequence[int]
+    images: tf.Tensor,
+    place: Sequence[int],
+    reach: Sequence[int],
+    strides: Sequence[int],
 ) -> tf.Tensor:
     """What all windows see at one place of them.
 

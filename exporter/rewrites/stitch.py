@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
+from exporter.rewrites.known import value_of
 from exporter.rewrites.registry import lowering
 
 
@@ -27,7 +27,7 @@ def lower_stitch(operation: tf.Operation, *given: tf.Tensor) -> tf.Tensor:
         [tf.reshape(data, tf.concat([[-1], row], axis=0)) for data in given[half:]],
         axis=0,
     )
-    places = _value_of(indices)
+    places = value_of(indices)
     if places is None:
         size = tf.concat([[tf.reduce_max(indices) + 1], row], axis=0)
         return tf.scatter_nd(indices[:, tf.newaxis], rows, size)
@@ -35,23 +35,3 @@ def lower_stitch(operation: tf.Operation, *given: tf.Tensor) -> tf.Tensor:
     for row_number, place in enumerate(places):
         chosen[place] = row_number
     return tf.gather(rows, chosen)
-
-
-def _value_of(tensor: tf.Tensor) -> NDArray[np.int32] | None:
-    """What a tensor always is; None if that depends on something.
-
-    ``tf.get_static_value`` knows few operators, and not the sums and remainders by
-    which a gradient counts its axes. Told too little, onnxslim takes the places that
-    are written twice for what was there first.
-    """
-    waiting, seen = [tensor.op], {tensor.op}
-    while waiting:
-        operation = waiting.pop()
-        if operation.type == "Placeholder":
-            return None
-        fresh = {given.op for given in operation.inputs} - seen
-        seen |= fresh
-        waiting += fresh
-    with tf.compat.v1.Session(graph=tensor.graph) as session:
-        value: NDArray[np.int32] = session.run(tensor)
-        return value

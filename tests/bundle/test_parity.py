@@ -131,6 +131,13 @@ WRONG: dict[str, object] = {
     "case-null": {**REPORT, "cases": [None]},
     "case-without-keys": {**REPORT, "cases": [{}]},
     "case-of-text": {**REPORT, "cases": ["passed"]},
+    # Clients are shown it, formatted.
+    "difference-is-text": {**REPORT, "max_abs_diff": "2e-7"},
+    "difference-is-null": {**REPORT, "max_abs_diff": None},
+    "difference-is-huge": {**REPORT, "max_abs_diff": 10**400},
+    # Each is read by every request for a model's description.
+    "large": json.dumps({**REPORT, "gpu": "H" * (1 << 20)}).encode(),
+    "deep-inside": {**REPORT, "versions": json.loads("[" * 500 + "]" * 500)},
 }
 
 

@@ -171,10 +171,61 @@ time.sleep(600)
     with guarded(script) as process:
         left = Path(process.stdout.readline().strip())
         assert left.exists()
-        assert left.parent.parent == tmp_path
+        assert left.is_relative_to(tmp_path)
         process.stdin.close()
         process.wait(PATIENCE)
         assert not left.parent.exists()
+
+
+def test_what_a_guard_left_that_was_killed_goes_with_the_next(tmp_path):
+    script = """
+import tempfile, time
+print(tempfile.NamedTemporaryFile(delete=False).name, flush=True)
+time.sleep(600)
+"""
+    with guarded(script) as process, guarded(script) as living:
+        left = Path(process.stdout.readline().strip())
+        stays = Path(living.stdout.readline().strip())
+        process.kill()
+        process.wait(PATIENCE)
+        assert left.exists()
+        assert code_of("") == 0
+        assert not left.exists()
+        assert stays.exists(), "the guard of this one is at work"
+
+
+AUTOGROUP = Path("/proc/self/autogroup")
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="a kernel without such groups")
+def test_what_the_command_starts_in_another_session_goes_last_too():
+    grandchild = """
+import pathlib, time
+end = time.monotonic() + 20
+while not (group := pathlib.Path("/proc/self/autogroup").read_text()).endswith(" 5\\n"):
+    if time.monotonic() > end: break
+    time.sleep(0.05)
+print(group.split()[-1])
+"""
+    script = f"""
+import subprocess, sys
+subprocess.run([sys.executable, "-c", {grandchild!r}], start_new_session=True)
+"""
+    assert told(script) == ["5"]
+
+
+def test_what_ends_after_its_parent_keeps_no_number():
+    script = """
+import os, time
+if not os.fork():
+    if not os.fork():
+        print(os.getpid(), flush=True)
+    os._exit(0)
+os.wait()
+time.sleep(600)
+"""
+    with guarded(script) as process:
+        assert is_gone(int(process.stdout.readline()))
 
 
 def test_the_command_inherits_no_files():

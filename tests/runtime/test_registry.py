@@ -313,6 +313,69 @@ def test_while_a_version_loads_for_long_the_old_one_answers(store, monkeypatch):
     assert registry.get(ModelSpec("linear")).version == 2
 
 
+class HeldAgain(Opener):
+    """Opens as Opener does; from the second time on, when it may."""
+
+    def __init__(self):
+        super().__init__()
+        self.started, self.go = threading.Event(), threading.Event()
+
+    def __call__(self, version):
+        if self.opened:
+            self.started.set()
+            assert self.go.wait(10)
+        return super().__call__(version)
+
+
+@pytest.mark.parametrize("number", [None, 1])
+def test_while_a_version_that_gained_onnx_loads_it_answers_as_before(
+    store, monkeypatch, number
+):
+    monkeypatch.setattr("runtime.registry.WAIT_SECONDS", 0.01)
+    opener = HeldAgain()
+    registry = ModelRegistry(store, opener, limit=2)
+    spec = ModelSpec("linear", version=number)
+    version = publish(store)
+    before = registry.get(spec)
+    (version.path / "model.fp16.onnx").write_bytes(b"onnx")
+    with ThreadPoolExecutor() as threads:
+        changing = threads.submit(registry.get, spec)
+        assert opener.started.wait(10)
+        assert registry.get(spec) is before
+        opener.go.set()
+        assert changing.result(10) is not before
+    assert registry.get(spec) is changing.result()
+
+
+@pytest.mark.parametrize("number", [None, 1])
+def test_a_version_whose_new_onnx_cannot_be_loaded_goes_on_as_it_was(
+    store, opener, number
+):
+    """The exporter may hold a large one for longer than a load waits."""
+    time = [0.0]
+    registry = ModelRegistry(store, opener, limit=2, clock=lambda: time[0])
+    spec = ModelSpec("linear", version=number)
+    version = publish(store)
+    before = registry.get(spec)
+    (version.path / "model.fp16.onnx").write_bytes(b"onnx")
+    opener.broken = {1}
+    assert registry.get(spec) is before
+    assert "broken weights" in registry.failure("linear", 1)
+    opener.broken = set()
+    time[0] = RETRY_SECONDS
+    assert registry.get(spec) is not before
+    assert registry.failure("linear", 1) is None
+
+
+def test_a_bundle_that_was_replaced_never_goes_on_as_it_was(store, opener, registry):
+    version = publish(store)
+    registry.get(ModelSpec("linear"))
+    write_bundle(version.path, name="linear")
+    opener.broken = {1}
+    with pytest.raises(BackendError):
+        registry.get(ModelSpec("linear"))
+
+
 def test_once_a_version_has_loaded_for_long_nobody_waits_for_it(store, monkeypatch):
     """Each request that waited anew would hold a thread, for as long as it loads."""
     monkeypatch.setattr("runtime.registry.WAIT_SECONDS", 3600.0)

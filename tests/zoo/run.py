@@ -71,6 +71,7 @@ def _run(specimen: Specimen, reference: TensorFlowBackend, options: Options) -> 
                 None,
                 ranges=specimen.ranges,
                 tolerance=tolerance_of(reference.signature),
+                batch_sizes=specimen.batch_sizes,
             )
         except BackendError as ex:
             return Outcome(refusal=f"{ex}: {ex.__cause__}")

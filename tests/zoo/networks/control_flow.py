@@ -86,7 +86,7 @@ def autograph() -> keras.Model:
         total = tf.zeros_like(x[:, 0])
         for i in tf.range(tf.shape(x)[1]):
             total += x[:, i]
-            if tf.reduce_sum(total) > 3.0:
+            if tf.reduce_sum(total) > 3.0:  # noqa: SIM108 - AutoGraph makes a branch
                 total = total * 0.5
             else:
                 total = total + 0.1
@@ -151,7 +151,9 @@ def mapped() -> keras.Model:
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         each = tf.map_fn(lambda row: tf.cumsum(row) * tf.reduce_max(row), x)
-        at_once = tf.vectorized_map(lambda row: row / (1 + tf.norm(row, keepdims=True)), x)
+        at_once = tf.vectorized_map(
+            lambda row: row / (1 + tf.norm(row, keepdims=True)), x
+        )
         steps = tf.scan(lambda a, b: 0.5 * a + b, tf.transpose(x))
         return each, at_once, tf.transpose(steps)
 

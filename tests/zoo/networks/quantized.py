@@ -46,7 +46,9 @@ def quantization_aware() -> keras.Model:
             return tf.quantization.fake_quant_with_min_max_vars(y, 0.0, 6.0)
 
     image = keras.Input((6, 6, 3), name="image")
-    x = layers.Flatten()(Quantized(4, 3, padding="same")(layers.Rescaling(1 / 255)(image)))
+    x = layers.Flatten()(
+        Quantized(4, 3, padding="same")(layers.Rescaling(1 / 255)(image))
+    )
     return keras.Model(image, layers.Dense(3, activation="softmax")(x))
 
 

@@ -1,0 +1,28 @@
+"""What a tensor always is, whatever the model is asked; for other rewrites."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from numpy.typing import NDArray
+
+
+def value_of(tensor: tf.Tensor) -> NDArray[Any] | None:
+    """What a tensor always is; None if that depends on something.
+
+    ``tf.get_static_value`` knows few operators, and not the sums and remainders by
+    which a gradient counts its axes. Told too little, onnxslim takes the places that
+    are written twice for what was there first.
+    """
+    waiting, seen = [tensor.op], {tensor.op}
+    while waiting:
+        operation = waiting.pop()
+        if operation.type == "Placeholder":
+            return None
+        fresh = {given.op for given in operation.inputs} - seen
+        seen |= fresh
+        waiting += fresh
+    with tf.compat.v1.Session(graph=tensor.graph) as session:
+        value: NDArray[Any] = session.run(tensor)
+        return value
