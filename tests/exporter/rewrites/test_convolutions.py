@@ -67,14 +67,15 @@ def test_a_convolution_of_volumes_in_groups(tf):
 
 
 def test_a_bias_along_the_last_axis_of_channels_first(tf):
-    weights, bias, x = drawn(3, 3, 2, 5), drawn(5), drawn(2, 2, 6, 7)
+    weights, bias, x = drawn(3, 3, 2, 5), drawn(5), drawn(2, 6, 7, 2)
+    last = tf.nn.conv2d(x, weights, 1, "VALID").numpy()  # (2, 4, 5, 5)
 
     def biased(x):
-        made = tf.nn.conv2d(x, weights, 1, "VALID", "NCHW")  # (2, 5, 4, 5)
-        return tf.nn.bias_add(made, bias), tf.nn.bias_add(made, 0 * bias)
+        return tf.nn.bias_add(tf.nn.conv2d(x, weights, 1, "VALID", "NCHW"), bias)
 
-    found, bare = converted(biased, x)
-    np.testing.assert_allclose(found, bare + bias, rtol=1e-4, atol=1e-5)
+    (found,) = converted(biased, x.transpose(0, 3, 1, 2))
+    expected = last.transpose(0, 3, 1, 2) + bias
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
