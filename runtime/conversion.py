@@ -298,6 +298,6 @@ def _proved(parity: Parity | None) -> str:
     if parity is None:
         return "onnx (unproved)"
     largest = np.format_float_scientific(
-        parity.max_abs_diff, precision=1, exp_digits=1, trim="-"
+        parity.max_abs_diff, precision=1, exp_digits=1, trim="0"
     )
     return f"onnx (parity {largest if parity.max_abs_diff else 0})"

@@ -261,7 +261,8 @@ def test_without_the_exporter_nothing_is_wanted(store, config, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("largest", "shown"), [(3.14e-7, "3.1e-7"), (0.0, "0"), (2.5e-10, "2.5e-10")]
+    ("largest", "shown"),
+    [(3.14e-7, "3.1e-7"), (1.01e-6, "1.0e-6"), (0.0, "0"), (2.5e-10, "2.5e-10")],
 )
 def test_onnx_is_shown_with_its_parity(conversions, store, largest, shown):
     version = publish_onnx(store)
