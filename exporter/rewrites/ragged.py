@@ -1,6 +1,6 @@
-"""``RaggedTensorToTensor``: tf2onnx 1.17 divides by the number of values, which may be 0.
+"""``RaggedTensorToTensor``: tf2onnx 1.17 divides by the length of the longest row.
 
-Rows that are all empty are what a sentence of no words is.
+It may be 0: rows that are all empty are what a sentence of no words is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``TensorArray`` of TensorFlow 1 as TensorFlow 2's lists, which tf2onnx knows in loops.
+"""``TensorArray`` of TensorFlow 1 as TensorFlow 2's lists, which tf2onnx knows.
 
 An array is a handle and its ``flow``, a number that orders what is done to it. Here the
 flow is the list itself, and nothing needs the handle.

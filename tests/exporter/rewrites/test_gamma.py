@@ -22,9 +22,7 @@ def test_the_logarithm_of_gamma(tf):
 
 def test_gamma_is_infinite_where_it_has_poles(tf):
     x = np.array([0, -1, -7, np.inf], np.float32)
-    logarithms, slopes = converted(
-        lambda x: (tf.math.lgamma(x), tf.math.digamma(x)), x
-    )
+    logarithms, slopes = converted(lambda x: (tf.math.lgamma(x), tf.math.digamma(x)), x)
     assert np.isposinf(logarithms).all()
     assert np.isnan(slopes[:3]).all()
 

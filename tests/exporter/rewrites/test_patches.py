@@ -17,9 +17,7 @@ def windows(image, size, stride, rate, padding, outside):
         counts = [-(-length // stride) for length in image.shape[1:3]]
         missing = [
             max((count - 1) * stride + far - length, 0)
-            for count, far, length in zip(
-                counts, reach, image.shape[1:3], strict=True
-            )
+            for count, far, length in zip(counts, reach, image.shape[1:3], strict=True)
         ]
         edges = [(both // 2, both - both // 2) for both in missing]
         image = np.pad(image, [(0, 0), *edges, (0, 0)], constant_values=outside)

@@ -87,9 +87,9 @@ def autograph() -> keras.Model:
         for i in tf.range(tf.shape(x)[1]):
             total += x[:, i]
             if tf.reduce_sum(total) > 3.0:
-                total = total * 0.5
+                total *= 0.5
             else:
-                total = total + 0.1
+                total += 0.1
             if i > 3:
                 break
         return total
