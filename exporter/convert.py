@@ -1,6 +1,6 @@
 """A TensorFlow model -> an ONNX model.
 
-With ``exporter.rewrites``, all that knows tf2onnx.
+With ``exporter.constants`` and ``exporter.rewrites``, all that knows tf2onnx.
 
 ``tf2onnx.convert.from_keras`` is not used: it breaks on every Keras 3 Sequential
 (tensorflow-onnx issues 2319, 2348, 2448). The signature, of a SavedModel or between two
@@ -10,10 +10,12 @@ tf2onnx's own loaders: ``exporter.lowering`` gives it a graph that it can conver
 
 from __future__ import annotations
 
+import functools
 import logging
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import onnx
 import tensorflow as tf
@@ -21,6 +23,7 @@ import tf2onnx
 from tf2onnx import optimizer, tf_loader, tfonnx
 
 from exporter.clean import clean
+from exporter.constants import write_constants_once
 from exporter.errors import ExportError, first_line
 from exporter.external_data import move_out
 from exporter.kernels import fit_kernels, graphs_of
@@ -29,6 +32,9 @@ from exporter.options import Options
 from exporter.rewrites import HANDLERS
 from exporter.rewrites.registry import Handler
 from runtime.backends.saved_model import Signature
+
+logger = logging.getLogger(__name__)
+write_constants_once()
 
 BATCH = "batch"
 # Names of nodes begin with the layers that they came from; so much of one is shown.
@@ -124,7 +130,8 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
                 graph_def = tf_loader.tf_optimize(inputs, outputs, graph_def)
             with tf.Graph().as_default() as graph:
                 tf.import_graph_def(graph_def, name="")
-                converted = tfonnx.process_tf_graph(
+                process = functools.partial(
+                    tfonnx.process_tf_graph,
                     graph,
                     # What has no handler stays, and is refused by its name below.
                     continue_on_error=True,
@@ -138,13 +145,27 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
                     output_names=outputs,
                     tensors_to_rename=names,
                 )
-                # True: what one of its optimizers breaks is put back as it was.
-                optimized = optimizer.optimize_graph(converted, catch_errors=True)
+                optimized = _optimize(process)
             model: onnx.ModelProto = optimized.make_model("")
     except Exception as ex:
         raise ExportError(f"tf2onnx cannot convert it: {first_line(ex)}") from ex
     model.producer_name, model.producer_version = "tf2onnx", tf2onnx.__version__
     return model
+
+
+def _optimize(process: Callable[[], Any]) -> Any:
+    """Optimize what ``process`` makes.
+
+    To put back what one of its optimizers breaks, tf2onnx copies the graph with all its
+    weights before each, and Python does not see soon how much there is to be collected.
+    So that is done only where one of them breaks something.
+    """
+    made = process()
+    try:
+        return optimizer.optimize_graph(made, catch_errors=False)
+    except Exception as ex:
+        logger.info("an optimizer of tf2onnx breaks the graph: %s", ex)
+    return optimizer.optimize_graph(process(), catch_errors=True)
 
 
 def _custom(handle: Handler) -> Callable[..., None]:

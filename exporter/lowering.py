@@ -252,6 +252,9 @@ class _Copier:
                 continue  # fed, or left by a loop together with another
             if operation.type == "Exit":
                 made.update(self._turn(graph, loop_of(operation), made))
+                # Copied once more, it loses the mark by which TensorFlow would make
+                # circles of it again.
+                self.has_lowered = True
                 continue
             if is_meeting(operation):
                 outputs = self._join(graph, operation, made)
@@ -444,10 +447,10 @@ class _Copier:
             attributes["T"].list.type.extend(dtype.as_datatype_enum for dtype in dtypes)
             attributes["output_shapes"] = attr_value_pb2.AttrValue()
             attributes["output_shapes"].list.shape.extend(
-                (
-                    shape if isinstance(held, tf.Tensor) else _tensor_of(held).shape
-                ).as_proto()
-                for shape, held in zip(shapes, inputs, strict=True)
+                (_tensor_of(held).shape if _is_other(held, old) else shape).as_proto()
+                for old, shape, held in zip(
+                    operation.inputs, shapes, inputs, strict=True
+                )
             )
         elif operation.type in _BRANCHES:
             attributes["Tin"] = attr_value_pb2.AttrValue()
@@ -488,11 +491,9 @@ class _Copier:
 
         self._bodies += 1
         specs = [
-            tf.TensorSpec(inner.shape, inner.dtype, f"body{self._bodies}_{i}")
-            if isinstance(outside, tf.Tensor)
-            else tf.TensorSpec.from_tensor(
-                _tensor_of(outside), f"body{self._bodies}_{i}"
-            )
+            tf.TensorSpec.from_tensor(_tensor_of(outside), f"body{self._bodies}_{i}")
+            if _is_other(outside, inner)
+            else tf.TensorSpec(inner.shape, inner.dtype, f"body{self._bodies}_{i}")
             for i, (inner, outside) in enumerate(zip(body.inputs, given, strict=True))
         ]
         function = tf.function(copied, autograph=False).get_concrete_function(*specs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,6 +54,7 @@ def prove(
     ranges: Ranges | None = None,
     tolerance: Tolerance = SINGLE,
     report: Callable[[str], None] = lambda step: None,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
 ) -> Parity:
     """Compare two backends of one model.
 
@@ -67,6 +68,7 @@ def prove(
         ranges: see ``exporter.draws.draws``.
         tolerance: how far apart answers may be.
         report: is told each step as it begins.
+        batch_sizes: of a model whose first axis is free.
 
     Returns:
         The report; ``passed`` says whether the candidate may serve.
@@ -79,7 +81,7 @@ def prove(
     kinds = draws(tensorflow.inputs, how, sample, ranges)
     fixed = {s.shape[0] for s in tensorflow.inputs if s.shape and s.shape[0]}
     is_free = any(s.shape[:1] == (None,) for s in tensorflow.inputs)
-    sizes = BATCH_SIZES if is_free else (min(fixed, default=1),)
+    sizes = tuple(batch_sizes) if is_free else (min(fixed, default=1),)
     first = next(kinds[0].batches(sizes[0]))
     try:
         _check_answers_alike(tensorflow, first, tolerance)

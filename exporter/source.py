@@ -196,7 +196,8 @@ def _open_folder(folder: Path, signature: str) -> Source:
     files = sorted(f.name for f in folder.iterdir() if f.suffix in (*KERAS, ".pb"))
     raise SourceError(
         f"{folder} is neither a bundle nor a SavedModel: it has no {SAVED_MODEL}"
-        + (f"; it has {files[0]}: give that file" if files else "")
+        + (f"; it has {', '.join(files)}: give that file" if len(files) == 1 else "")
+        + (f"; it has {', '.join(files)}: give one of them" if len(files) > 1 else "")
     )
 
 

@@ -20,14 +20,13 @@ def lower_set_diagonal(
 ) -> tf.Tensor | None:
     """Put one diagonal, or several next to one another, into matrices.
 
+    None if which is not known.
+
     Args:
         operation: its ``align`` says at which end the shorter of several are filled up.
         matrices: ``(..., M, N)``.
         diagonal: ``(..., length)``, or ``(..., count, length)`` from the uppermost.
         which: the lowest and the uppermost diagonal, or the one; the main one is 0.
-
-    Returns:
-        None if it is computed which ones.
     """
     bounds = _bounds(which)
     return bounds and _placed(operation, matrices, diagonal, *bounds)

@@ -1,6 +1,8 @@
-"""``RaggedTensorToTensor``: tf2onnx 1.17 divides by the length of the longest row.
+"""``RaggedTensorToTensor``, where there may be no values.
 
-It may be 0: rows that are all empty are what a sentence of no words is.
+tf2onnx 1.17 divides by their number.
+
+Rows that are all empty are what a sentence of no words is.
 """
 
 from __future__ import annotations

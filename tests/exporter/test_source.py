@@ -125,6 +125,9 @@ def test_a_folder_of_keras_files_says_to_give_one(tmp_path):
     (tmp_path / "net.keras").touch()
     with pytest.raises(SourceError, match="it has net.keras: give that file"):
         open_source(tmp_path)
+    (tmp_path / "a.h5").touch()
+    with pytest.raises(SourceError, match="has a.h5, net.keras: give one of them"):
+        open_source(tmp_path)
 
 
 def test_a_bundle_of_onnx_alone_has_nothing_to_convert(tmp_path):

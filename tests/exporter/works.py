@@ -2,7 +2,9 @@
 
 import os
 import re
+import resource
 import signal
+import tempfile
 import threading
 from pathlib import Path
 
@@ -31,6 +33,12 @@ def fill_the_disk(number, tell):
 
 def die(number, tell):
     os.kill(os.getpid(), number)
+
+
+def litter(_, tell):
+    descriptor, name = tempfile.mkstemp()
+    os.close(descriptor)
+    return name
 
 
 def leave(code, tell):
@@ -68,3 +76,29 @@ def modules(_, tell):
 
 def signals(_, tell):
     return os.getsid(0), signal.getsignal(signal.SIGINT)
+
+
+def memory_of_a_conversion(size, tell):
+    """The bytes that converting so many bytes of weights takes at most."""
+    import tensorflow as tf
+
+    from exporter.convert import convert
+    from runtime.backends.saved_model import Signature
+
+    side = 1000
+    numbers = np.random.default_rng(0)
+    weights = [
+        tf.Variable(numbers.standard_normal((side, side), np.float32) / side**0.5)
+        for _ in range(size // (4 * side**2))
+    ]
+
+    def call(x):
+        for weight in weights:
+            x = tf.nn.relu(x @ weight)
+        return {"y": x}
+
+    x = tf.TensorSpec((None, side), tf.float32, name="x")
+    function = tf.function(call).get_concrete_function(x=x)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    convert(Signature(function, {"x": x}, function.structured_outputs))
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024

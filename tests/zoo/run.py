@@ -71,7 +71,10 @@ def _run(specimen: Specimen, reference: TensorFlowBackend, options: Options) -> 
                 None,
                 ranges=specimen.ranges,
                 tolerance=tolerance_of(reference.signature),
+                batch_sizes=specimen.batch_sizes,
             )
         except BackendError as ex:
             return Outcome(refusal=f"{ex}: {ex.__cause__}")
+        except ExportError as ex:
+            return Outcome(refusal=str(ex))
         return Outcome("", parity, path.stat().st_size, len(model.graph.node))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from exporter.parity import BATCH_SIZES
 from runtime.backends.saved_model import Signature
 
 FAMILIES = ("layers", "activations", "operations", "applications", "networks", "graphs")
@@ -25,6 +26,7 @@ class Specimen:
         make: builds it, with weights that are not degenerate.
         ranges: between which inputs are drawn, by their names; ends included.
         refused: a piece of the sentence that it is refused with; empty if it converts.
+        batch_sizes: that it is proved at, where its first axis is free.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Specimen:
     make: Callable[[], Signature]
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     refused: str = ""
+    batch_sizes: Sequence[int] = BATCH_SIZES
 
 
 def signature_of(model: keras.Model) -> Signature:

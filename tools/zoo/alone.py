@@ -41,6 +41,7 @@ def attempt(specimen: Specimen) -> Attempt:
                 None,
                 ranges=specimen.ranges,
                 tolerance=tolerance_of(reference.signature),
+                batch_sizes=specimen.batch_sizes,
             )
         # What loads may still lack an output, or have it in another shape.
         except Exception as ex:

@@ -20,8 +20,8 @@ def test_rows_for_one_place_are_summed(tf):
     )
     assert summed.tolist() == [[3, 4], [0, 0], [6, 8], [0, 0]]
     assert whole.tolist() == summed.tolist()
-    none = [False, False]
-    assert flags.tolist() == [none, none, [True, True], none]
+    assert flags.any(axis=1).tolist() == [False, False, True, False]
+    assert flags.all(axis=1).tolist() == [False, False, True, False]
 
 
 def test_many_rows_for_one_place_are_summed_every_time(tf):

@@ -1,4 +1,4 @@
-"""Models as people build them; one file a kind, one function a model."""
+"""Models as people build them: one file a kind, a function a model."""
 
 from __future__ import annotations
 

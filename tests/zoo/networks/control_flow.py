@@ -86,10 +86,10 @@ def autograph() -> keras.Model:
         total = tf.zeros_like(x[:, 0])
         for i in tf.range(tf.shape(x)[1]):
             total += x[:, i]
-            if tf.reduce_sum(total) > 3.0:
-                total *= 0.5
+            if tf.reduce_sum(total) > 3.0:  # noqa: SIM108 - AutoGraph makes a branch
+                total = total * 0.5
             else:
-                total += 0.1
+                total = total + 0.1
             if i > 3:
                 break
         return total

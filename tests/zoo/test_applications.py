@@ -1,0 +1,51 @@
+"""One architecture of each family of ``keras.applications``; ``make zoo`` has all."""
+
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from keras import applications
+
+from tests.zoo.applications import specimens
+from tests.zoo.run import run
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+
+# The smallest of each module of Keras.
+SMALLEST = {
+    "convnext": "ConvNeXtTiny",
+    "densenet": "DenseNet121",
+    "efficientnet": "EfficientNetB0",
+    "efficientnet_v2": "EfficientNetV2B0",
+    "inception_resnet_v2": "InceptionResNetV2",
+    "inception_v3": "InceptionV3",
+    "mobilenet": "MobileNet",
+    "mobilenet_v2": "MobileNetV2",
+    "mobilenet_v3": "MobileNetV3Small",
+    "nasnet": "NASNetMobile",
+    "resnet": "ResNet50",
+    "resnet_v2": "ResNet50V2",
+    "vgg16": "VGG16",
+    # The same with three layers more.
+    "vgg19": "VGG16",
+    "xception": "Xception",
+}
+BY_NAME = {specimen.name.rpartition(".")[2]: specimen for specimen in specimens()}
+
+
+def test_every_family_has_its_smallest():
+    modules = {getattr(applications, name).__module__ for name in BY_NAME}
+    assert {module.rpartition(".")[2] for module in modules} == set(SMALLEST)
+
+
+def test_every_architecture_that_keras_exports_is_in_the_zoo():
+    exported = {name for name in dir(applications) if name[0].isupper()}
+    assert set(BY_NAME) == exported
+    assert len(exported) >= 40
+
+
+@pytest.mark.parametrize("name", sorted(set(SMALLEST.values())))
+def test_an_application(name):
+    outcome = run(BY_NAME[name])
+    assert not outcome.refusal
+    assert outcome.parity.passed, outcome.parity.worst
