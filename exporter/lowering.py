@@ -15,7 +15,8 @@ it writes the whole graph into one message, which protobuf bounds at 2 GB.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -352,18 +353,7 @@ class _Copier:
             handed = [variable.handed for variable in loop.variables]
             return self.copy(graph, {**constants, **feeds}, handed)
 
-        left = None
-        # As much of the shapes as holds in every turn; what stands in a frozen graph
-        # is none, for nothing is told of what comes round in a circle.
-        for loosen in (tf.TensorShape, _free_of_sides, _free_of_axes):
-            shapes = [loosen(tensor.shape) for tensor in first]
-            try:
-                left = tf.while_loop(goes_on, hand_on, first, shapes)
-                break
-            except ValueError as ex:
-                reason = ex
-        if left is None:
-            raise reason
+        left = _looped(goes_on, hand_on, first)
         return {
             tensor.name: given
             for variable, given in zip(loop.variables, left, strict=True)
@@ -518,12 +508,25 @@ def _is_other(made: _Made, was: tf.Tensor) -> bool:
     return not isinstance(made, tf.Tensor) or made.dtype != was.dtype
 
 
-def _free_of_sides(shape: tf.TensorShape) -> tf.TensorShape:
-    return tf.TensorShape(None if shape.rank is None else [None] * shape.rank)
+def _looped(
+    goes_on: Callable[..., tf.Tensor],
+    hand_on: Callable[..., list[tf.Tensor]],
+    first: Sequence[tf.Tensor],
+) -> Sequence[tf.Tensor]:
+    """A loop, with as much of the first shapes as holds in every turn.
 
-
-def _free_of_axes(shape: tf.TensorShape) -> tf.TensorShape:
-    return tf.TensorShape(None)
+    A frozen graph tells nothing of what comes round in a circle: it is tried.
+    """
+    shapes = [tensor.shape for tensor in first]
+    ranks = [shape.rank for shape in shapes]
+    free = [tf.TensorShape(None if n is None else [None] * n) for n in ranks]
+    for loose in (shapes, free):
+        with contextlib.suppress(ValueError):
+            left: Sequence[tf.Tensor] = tf.while_loop(goes_on, hand_on, first, loose)
+            return left
+    unknown = [tf.TensorShape(None)] * len(first)
+    left = tf.while_loop(goes_on, hand_on, first, unknown)
+    return left
 
 
 def _tensor_of(made: _Made) -> tf.Tensor:

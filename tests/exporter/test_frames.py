@@ -4,6 +4,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from exporter.errors import ExportError
 from tests.exporter.rewrites.converted import converted
 
 pytestmark = pytest.mark.tensorflow
@@ -132,3 +133,28 @@ def test_what_is_settled_is_no_branch(tf):
     x = np.array([[0.1, -0.2, 1.3]], np.float32)
     (scores,) = session.run(None, {"x": x})
     np.testing.assert_allclose(scores, [[0, 0, 0.9995003]], atol=1e-6)
+
+
+def test_branches_that_nothing_decides_between_are_refused(tf):
+    from tensorflow.python.ops.control_flow_ops import merge
+
+    from exporter.frames import meeting_of
+
+    with tf.Graph().as_default():
+        x = tf.compat.v1.placeholder(tf.float32, [3])
+        met, _ = merge([x + 1, x + 2])
+    with pytest.raises(ExportError, match="no one condition sets apart"):
+        meeting_of(met.op)
+
+
+def test_each_operation_comes_behind_what_it_follows_from(tf):
+    from exporter.frames import ordered, sources_of
+
+    with tf.Graph().as_default():
+        x = tf.compat.v1.placeholder(tf.float32, [3], "x")
+        y = tf.multiply(x, 2.0, "y")
+        z = tf.add(y + tf.exp(y, "e"), x, "z")
+    order = [operation.name for operation in ordered([z], sources_of)]
+    assert order.index("x") < order.index("y") < order.index("e")
+    assert order[-1] == "z"
+    assert len(set(order)) == len(order)

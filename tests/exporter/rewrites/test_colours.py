@@ -32,6 +32,8 @@ def test_colours_become_hues_and_come_back(tf):
 
 
 def test_saturation_of_black_is_black(tf):
-    (answered,) = converted(lambda x: tf.image.adjust_saturation(x, 0.5), COLOURS)
+    (answered,) = converted(
+        lambda x: tf.image.adjust_saturation(x[tf.newaxis], 0.5)[0], COLOURS
+    )
     hues = each(colorsys.rgb_to_hsv, COLOURS) * [1, 0.5, 1]
     np.testing.assert_allclose(answered, each(colorsys.hsv_to_rgb, hues), atol=1e-6)
