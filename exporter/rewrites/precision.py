@@ -14,10 +14,24 @@ from tf2onnx import utils
 
 from exporter.rewrites.registry import handler
 
+_WHOLE = (TensorProto.INT32, TensorProto.INT64)
 
-@handler("Less", "Greater", "Log")
+
+@handler("Log")
 def handle_as_it_is(graph: Any, node: Any) -> None:
     """ONNX's operator of this name is the same."""
+
+
+@handler("Less", "Greater")
+def handle_comparison(graph: Any, node: Any) -> None:
+    """ONNX's, of int64 where it is of whole numbers.
+
+    tf2onnx counts a loop's turns in int64, whatever TensorFlow counted them in.
+    """
+    if all(graph.get_dtype(name) in _WHOLE for name in node.input):
+        for place, name in enumerate(list(node.input)):
+            cast = graph.make_node("Cast", [name], {"to": TensorProto.INT64})
+            graph.replace_input(node, name, cast.output[0], place)
 
 
 @handler("TopKV2")
