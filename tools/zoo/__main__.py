@@ -96,19 +96,21 @@ def _measure(
     names: Sequence[str],
     docs: Path,
 ) -> list[Row]:
-    """Measure some of a family and keep them, however that ends."""
+    """Measure some of a family, and keep what there is however that ends."""
     old = families[family].rows if family in families else ()
     known = {row.name: row for row in old}
     made = []
     try:
         for row in _rows(family, dict(listed), names):
             click.echo(aligned(cells(row)))
-            known[row.name] = row
             made.append(row)
-    finally:
-        if made:
+            known[row.name] = row
             kept = [known[name] for name, _ in listed if name in known]
             families[family] = measured(kept)
+            # Hours of work, and nobody knows how they end.
+            write(docs / "zoo.json", families)
+    finally:
+        if made:
             _write(families, docs)
     return made
 
