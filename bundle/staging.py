@@ -101,11 +101,18 @@ class Staging:
 
 
 @contextmanager
-def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
+def locked(
+    folder: Path, *, shared: bool = False, seconds: float | None = None
+) -> Iterator[None]:
     """Hold a folder: alone to change several of its files, shared to read them.
 
     The kernel lets go when the process ends, however it ends. Who deletes a folder
     does not wait for its readers: they are told at the end of the block.
+
+    Args:
+        folder: what is held.
+        shared: others may read it meanwhile.
+        seconds: to wait for others at most; None is ``LOCK_SECONDS``.
 
     Raises:
         FileNotFoundError: it is not there; or, where it is shared, it went while it was
@@ -113,7 +120,7 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
         TimeoutError: somebody else holds it, for longer than any such change takes.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    end = time.monotonic() + LOCK_SECONDS
+    end = time.monotonic() + (LOCK_SECONDS if seconds is None else seconds)
     while True:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

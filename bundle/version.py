@@ -24,9 +24,9 @@ class Version:
     Attributes:
         number: 1, 2, 3 …; 0 is a flat TFaaS bundle put by hand at ``<name>/``.
         state: differs whenever the folder is another one or gained or lost
-            model.onnx, its data or a variant of it, also when a number is used again after a
-            delete. Its second number is when the folder last changed, in nanoseconds
-            since 1970.
+            model.onnx, its data or a variant of it, also when a number is used again
+            after a delete. Its second number is when the folder last changed, in
+            nanoseconds since 1970.
     """
 
     name: str

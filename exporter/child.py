@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import psutil
 
 from exporter.errors import ExportError
+from exporter.scratch import scratch
 
 Tell = Callable[[str], None]
 Job = TypeVar("Job")
@@ -68,7 +70,7 @@ def run_in_child(
         DomainError: what ``work`` raised.
         ExportError: it died, went over a limit or broke off; the sentence says which.
     """
-    with _started(verbose) as (process, connection):
+    with scratch() as folder, _started(folder, verbose) as (process, connection):
         try:
             connection.send((work, job, limits.seconds))
             while True:
@@ -88,12 +90,16 @@ def run_in_child(
 
 
 @contextmanager
-def _started(verbose: bool) -> Iterator[tuple[subprocess.Popen[Any], Connection]]:
+def _started(
+    folder: Path, verbose: bool
+) -> Iterator[tuple[subprocess.Popen[Any], Connection]]:
     ours, theirs = multiprocessing.Pipe()
     environment = dict(os.environ)
     # What can be imported here can be there, and nothing else: -P keeps the working
     # folder out, which may be anybody's.
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    # TensorFlow leaves the code that it generates, and a child that is killed all else.
+    environment["TMPDIR"] = str(folder)
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
     stderr = None if verbose else subprocess.DEVNULL
     with ours, theirs:

@@ -35,6 +35,9 @@ def _compute_whole(self: Any, node: onnx.NodeProto, function: Any) -> None:
 
 
 InferenceContext.compute_on_sympy_data = _compute_whole
+# Else it takes two axes of which one is free for equally long wherever they meet, in
+# Concat along that very axis too: ONNX Runtime trusts in the lengths that come of it.
+onnxslim.core.AUTO_MERGE = False
 
 
 def clean(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import io
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +65,15 @@ def _ranges(
                 f"{text!r} is not INPUT=LOW:HIGH, such as ids=0:999"
             ) from None
     return tuple(ranges)
+
+
+def _place(
+    ctx: click.Context, param: click.Parameter, value: Path | None
+) -> Path | None:
+    """See before the work that a file can be written after it."""
+    if value is not None and not os.access(value.parent, os.W_OK | os.X_OK):
+        raise click.BadParameter(f"{value.parent} is no folder that can be written")
+    return value
 
 
 _MODELS_DIR = click.option(
@@ -213,8 +224,8 @@ def _work() -> Iterator[None]:
     "--calibration",
     metavar="FOLDER",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Images, or arrays, that int8 takes its ranges from.  [default: the bundle's"
-    " sample]",
+    help="Images, or arrays, that int8 takes its ranges from, and variants are tried"
+    " on.  [default: the bundle's sample]",
 )
 def convert(
     source: Source,
@@ -237,6 +248,8 @@ def convert(
     from exporter.progress import progress
     from exporter.table import print_table, print_trial
 
+    if calibration and not (quantize or fp16):
+        raise click.UsageError("--calibration is of use with --quantize or --fp16")
     options = Options(
         opset=int(opset),
         inputs_as_nchw=inputs_as_nchw,
@@ -287,6 +300,7 @@ _ONNX = click.option(
 @click.option(
     "--worst",
     type=click.Path(path_type=Path, dir_okay=False),
+    callback=_place,
     metavar="FILE.npz",
     help="Write the batch that came out worst, and what both answered.",
 )
@@ -327,9 +341,12 @@ def verify(
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     import numpy as np
 
+    from bundle.staging import replace_file
+
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)
     try:
-        with path.open("wb") as stream:
-            np.savez(stream, allow_pickle=False, **arrays)
+        replace_file(path, content.getvalue())
     except OSError as ex:
         raise Failed(f"{path} cannot be written: {ex.strerror}") from ex
     click.echo(f"wrote {path}")
@@ -341,6 +358,7 @@ def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
+    callback=_place,
     metavar="FILE.png",
     help="Also draw items a second over the batch size.",
 )

@@ -24,7 +24,7 @@ from tf2onnx import tf_loader, tfonnx
 from exporter.clean import clean
 from exporter.errors import ExportError, first_line
 from exporter.external_data import move_out
-from exporter.kernels import fit_kernels
+from exporter.kernels import fit_kernels, graphs_of
 from exporter.lowering import LARGE_BYTES, LoweredGraph, lower
 from exporter.optimizers import optimize
 from exporter.options import Options
@@ -91,6 +91,7 @@ def convert(
     model = _convert_graph(lowered, options)
     _check_operators(model)
     _count_turns(model)
+    _allow_empty(model)
     report("cleaning")
     model = fit_kernels(clean(model) if options.clean else model)
     # Not before: by one name, two inputs' free axes would be cleaned as one.
@@ -209,6 +210,18 @@ def _count_turns(model: onnx.ModelProto) -> None:
             for attribute in node.attribute:
                 for taken in attribute.g.input[:2]:
                     taken.type.tensor_type.shape.SetInParent()
+
+
+def _allow_empty(model: onnx.ModelProto) -> None:
+    """A computed length of 0 is one; in ONNX it is the input's, if nothing is said."""
+    nodes = list(_nodes(model.graph))
+    given = {node.output[0] for node in nodes if node.op_type == "Constant"}
+    for graph in graphs_of(model.graph):
+        given |= {tensor.name for tensor in graph.initializer}
+    for node in nodes:
+        if node.op_type == "Reshape" and node.input[1] not in given:
+            del node.attribute[:]
+            node.attribute.append(onnx.helper.make_attribute("allowzero", 1))
 
 
 def _name_batch(model: onnx.ModelProto) -> None:

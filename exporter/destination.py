@@ -19,6 +19,10 @@ from exporter.errors import ExportError, OutputError, ParityFailed
 from exporter.source import Source
 from exporter.variants import Made
 
+# A service holds the folder while it loads TensorFlow and the model, and a conversion
+# that took minutes is not to be lost for that.
+_PUBLISH_SECONDS = 300.0
+
 
 @dataclass(frozen=True)
 class Destination:
@@ -73,6 +77,10 @@ class Destination:
         place = self.folder
         while not place.exists() and place != place.parent:
             place = place.parent
+        if place == self.folder and not place.is_dir():
+            raise OutputError(
+                f"{place} is neither a folder nor a file whose name ends in .onnx"
+            )
         if not place.is_dir():
             raise OutputError(f"{self.folder} cannot be made: {place} is no folder")
         if not os.access(place, os.W_OK | os.X_OK):
@@ -128,7 +136,7 @@ class Destination:
         self.folder.mkdir(parents=True, exist_ok=True)
         # Alone: two exports at a time would pair one's proof with the other's model,
         # and a service that reads in between would find none proved.
-        with locked(self.folder):
+        with locked(self.folder, seconds=_PUBLISH_SECONDS):
             # Deleted and uploaded again, or trained again, while it was converted: the
             # weights that were proved are not those that lie there.
             if source.digest() != parity.saved_model:

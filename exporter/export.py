@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 from bundle.parity import Parity
-from bundle.staging import Staging
 from exporter.child import Limits, Tell, run_in_child
 from exporter.conversion import Order, convert_and_prove
 from exporter.destination import Destination, beside
 from exporter.errors import ExportError, VariantRefused
 from exporter.options import DEFAULTS, Options
+from exporter.scratch import scratch
 from exporter.source import Source
 
 
@@ -58,8 +52,8 @@ def export(
     destination = destination or beside(source)
     destination.prepare(source)
     try:
-        with _scratch() as scratch:
-            candidate = scratch / destination.model.name
+        with scratch() as folder:
+            candidate = folder / destination.model.name
             order = Order(source, options, candidate, max_inside)
             made = run_in_child(
                 convert_and_prove,
@@ -75,23 +69,3 @@ def export(
     if refusals := [variant.refusal for variant in made.variants if variant.refusal]:
         raise VariantRefused(made.parity, refusals)
     return made.parity
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """An empty folder; what killed exports left of theirs goes.
-
-    Not in the source's folder: what is written there has a service load the model anew.
-    """
-    place = Path(tempfile.gettempdir(), f"tfaas-exporter-{os.getuid()}")
-    place.mkdir(mode=0o700, exist_ok=True)
-    # The name is no secret: somebody else's folder would let him change what is proved.
-    if place.is_symlink() or place.stat().st_uid != os.getuid():
-        raise ExportError(
-            f"{place} belongs to somebody else; remove it, or set TMPDIR to a folder of"
-            " your own"
-        )
-    staging = Staging(place)
-    staging.sweep()
-    with staging.folder() as folder:
-        yield folder

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from exporter.errors import SourceError
+from exporter.errors import ExportError, SourceError, first_line
 from runtime.backends.saved_model import Signature, load_signature
 
 _EXPORT_IT = (
@@ -38,6 +38,7 @@ def load_keras(path: Path) -> Signature:
         SourceError: it is no Keras file, or holds code: Lambda layers, classes of
             one's own.
         BackendError: TensorFlow cannot run it.
+        ExportError: there is no room for temporary files.
     """
     if code := sorted(set(_code(_config(path)))):
         raise SourceError(
@@ -45,6 +46,7 @@ def load_keras(path: Path) -> Signature:
             f" a layer of Keras in its place, {_EXPORT_IT}"
         )
     import keras
+    import tensorflow as tf
 
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -56,7 +58,11 @@ def load_keras(path: Path) -> Signature:
             model.export(folder, verbose=False)
             return load_signature(Path(folder))
     except (ValueError, TypeError) as ex:
-        raise SourceError(f"Keras cannot export {path.name}: {_first_line(ex)}") from ex
+        raise SourceError(f"Keras cannot export {path.name}: {first_line(ex)}") from ex
+    # Of a disk that is full: with the folder before it and the operator behind.
+    except tf.errors.OpError as ex:
+        reason = str(ex).rpartition("; ")[2].partition(" [Op:")[0]
+        raise ExportError(f"temporary files cannot be written: {reason}") from ex
 
 
 def _config(path: Path) -> Any:
@@ -102,8 +108,4 @@ def _why(path: Path, ex: Exception) -> str:
             f"{path.name} needs {found[1] or found[2]!r}, a class or function that is"
             f" not Keras's; put one of Keras in its place, {_EXPORT_IT}"
         )
-    return f"Keras cannot load {path.name}: {_first_line(ex)}"
-
-
-def _first_line(ex: Exception) -> str:
-    return (str(ex).strip() or type(ex).__name__).splitlines()[0][:300]
+    return f"Keras cannot load {path.name}: {first_line(ex)}"

@@ -62,7 +62,7 @@ def fit_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     opset = next(entry.version for entry in model.opset_import if not entry.domain)
     dtypes = _dtypes(model)
-    for graph in _graphs(model.graph):
+    for graph in graphs_of(model.graph):
         nodes = []
         for node in graph.node:
             nodes += _fitted(node, dtypes, opset)
@@ -71,20 +71,21 @@ def fit_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph, and those of its loops and branches."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
                 if inner.node:
-                    yield from _graphs(inner)
+                    yield from graphs_of(inner)
 
 
 def _dtypes(model: onnx.ModelProto) -> dict[str, int]:
     """Each tensor's dtype by its name, as far as ONNX can tell."""
     inferred = onnx.shape_inference.infer_shapes(model)
     known = {}
-    for graph in _graphs(inferred.graph):
+    for graph in graphs_of(inferred.graph):
         for tensor in (*graph.input, *graph.value_info, *graph.output):
             known[tensor.name] = tensor.type.tensor_type.elem_type
         for initializer in graph.initializer:

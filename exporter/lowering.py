@@ -15,7 +15,8 @@ it writes the whole graph into one message, which protobuf bounds at 2 GB.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -251,6 +252,9 @@ class _Copier:
                 continue  # fed, or left by a loop together with another
             if operation.type == "Exit":
                 made.update(self._turn(graph, loop_of(operation), made))
+                # Copied once more, it loses the mark by which TensorFlow would make
+                # circles of it again.
+                self.has_lowered = True
                 continue
             if is_meeting(operation):
                 outputs = self._join(graph, operation, made)
@@ -349,18 +353,7 @@ class _Copier:
             handed = [variable.handed for variable in loop.variables]
             return self.copy(graph, {**constants, **feeds}, handed)
 
-        left = None
-        # As much of the shapes as holds in every turn; what stands in a frozen graph
-        # is none, for nothing is told of what comes round in a circle.
-        for loosen in (lambda shape: shape, _free_of_sides, _free_of_axes):
-            shapes = [loosen(tensor.shape) for tensor in first]
-            try:
-                left = tf.while_loop(goes_on, hand_on, first, shapes)
-                break
-            except ValueError as ex:
-                reason = ex
-        if left is None:
-            raise reason
+        left = _looped(goes_on, hand_on, first)
         return {
             tensor.name: given
             for variable, given in zip(loop.variables, left, strict=True)
@@ -454,10 +447,10 @@ class _Copier:
             attributes["T"].list.type.extend(dtype.as_datatype_enum for dtype in dtypes)
             attributes["output_shapes"] = attr_value_pb2.AttrValue()
             attributes["output_shapes"].list.shape.extend(
-                (
-                    shape if isinstance(held, tf.Tensor) else _tensor_of(held).shape
-                ).as_proto()
-                for shape, held in zip(shapes, inputs, strict=True)
+                (_tensor_of(held).shape if _is_other(held, old) else shape).as_proto()
+                for old, shape, held in zip(
+                    operation.inputs, shapes, inputs, strict=True
+                )
             )
         elif operation.type in _BRANCHES:
             attributes["Tin"] = attr_value_pb2.AttrValue()
@@ -498,11 +491,9 @@ class _Copier:
 
         self._bodies += 1
         specs = [
-            tf.TensorSpec(inner.shape, inner.dtype, f"body{self._bodies}_{i}")
-            if isinstance(outside, tf.Tensor)
-            else tf.TensorSpec.from_tensor(
-                _tensor_of(outside), f"body{self._bodies}_{i}"
-            )
+            tf.TensorSpec.from_tensor(_tensor_of(outside), f"body{self._bodies}_{i}")
+            if _is_other(outside, inner)
+            else tf.TensorSpec(inner.shape, inner.dtype, f"body{self._bodies}_{i}")
             for i, (inner, outside) in enumerate(zip(body.inputs, given, strict=True))
         ]
         function = tf.function(copied, autograph=False).get_concrete_function(*specs)
@@ -517,12 +508,25 @@ def _is_other(made: _Made, was: tf.Tensor) -> bool:
     return not isinstance(made, tf.Tensor) or made.dtype != was.dtype
 
 
-def _free_of_sides(shape: tf.TensorShape) -> tf.TensorShape:
-    return tf.TensorShape(None if shape.rank is None else [None] * shape.rank)
+def _looped(
+    goes_on: Callable[..., tf.Tensor],
+    hand_on: Callable[..., list[tf.Tensor]],
+    first: Sequence[tf.Tensor],
+) -> Sequence[tf.Tensor]:
+    """A loop, with as much of the first shapes as holds in every turn.
 
-
-def _free_of_axes(shape: tf.TensorShape) -> tf.TensorShape:
-    return tf.TensorShape(None)
+    A frozen graph tells nothing of what comes round in a circle: it is tried.
+    """
+    shapes = [tensor.shape for tensor in first]
+    ranks = [shape.rank for shape in shapes]
+    free = [tf.TensorShape(None if n is None else [None] * n) for n in ranks]
+    for loose in (shapes, free):
+        with contextlib.suppress(ValueError):
+            left: Sequence[tf.Tensor] = tf.while_loop(goes_on, hand_on, first, loose)
+            return left
+    unknown = [tf.TensorShape(None)] * len(first)
+    left = tf.while_loop(goes_on, hand_on, first, unknown)
+    return left
 
 
 def _tensor_of(made: _Made) -> tf.Tensor:

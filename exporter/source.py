@@ -5,7 +5,8 @@ It is told apart here without TensorFlow, which ``reference.py`` then loads it w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -125,7 +126,9 @@ def find_source(
         BundleError: it is a bundle, and not a whole one.
     """
     path = find_path(given, models_dir)
-    source = open_source(path, signature, inputs, outputs)
+    with _readable(path):
+        source = open_source(path, signature, inputs, outputs)
+        source.graph.open("rb").close()
     if signature and source.kind != "saved_model":
         raise SourceError(
             f"{path} has no signatures: --signature is of use with a SavedModel alone"
@@ -138,11 +141,21 @@ def find_source(
     return replace(source, declared=tuple(declared))
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say of which path it is, where the file system refuses."""
+    try:
+        yield
+    except OSError as ex:
+        raise SourceError(f"{path} cannot be read: {ex.strerror}") from ex
+
+
 def find_path(given: str, models_dir: Path) -> Path:
     """The folder of a stored model; if there is none of this name, the path itself.
 
     Raises:
         ModelNotFound: there is neither; the sentence lists the models there are.
+        SourceError: the path cannot be looked at.
     """
     store = ModelStore(models_dir)
     spec = read_spec(given)
@@ -150,8 +163,9 @@ def find_path(given: str, models_dir: Path) -> Path:
         if spec.is_pinned:
             return store.find(spec.name, spec.version, spec.label).path
         return store.newest(spec.name).path
-    if Path(given).exists():
-        return Path(given)
+    with _readable(Path(given)):
+        if Path(given).exists():
+            return Path(given)
     raise ModelNotFound(
         f"there is no model {given!r} in {store.root}/ and no file or folder of this"
         f" name; the store has {', '.join(store.names()) or 'none'}"
@@ -196,7 +210,8 @@ def _open_folder(folder: Path, signature: str) -> Source:
     files = sorted(f.name for f in folder.iterdir() if f.suffix in (*KERAS, ".pb"))
     raise SourceError(
         f"{folder} is neither a bundle nor a SavedModel: it has no {SAVED_MODEL}"
-        + (f"; it has {files[0]}: give that file" if files else "")
+        + (f"; it has {', '.join(files)}: give that file" if len(files) == 1 else "")
+        + (f"; it has {', '.join(files)}: give one of them" if len(files) > 1 else "")
     )
 
 

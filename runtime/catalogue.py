@@ -118,8 +118,12 @@ class Catalogue:
                 for variant in VARIANTS[1:]
                 if (proof := read_parity(version.path, parity_file(variant)))
             }
+            serving = (model and model.variant) or "fp32"
             description["conversion"] = self._conversions.state(
-                version, bundle, parity, model
+                version,
+                bundle,
+                read_parity(version.path, parity_file(serving)),
+                model,
             )
         except BundleError as ex:
             error = error or str(ex)

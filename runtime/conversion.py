@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bundle import __version__
-from bundle.errors import BundleError, DomainError, ModelNotFound
+from bundle.errors import BundleError, DomainError, ModelNotFound, StoreError
 from bundle.folder import ONNX, VARIABLES, Bundle, open_bundle
 from bundle.params import FILE_NAME as PARAMS
 from bundle.parity import Parity
@@ -83,21 +83,26 @@ class Conversions:
         """
         if not self.is_on:
             return []
-        found = []
+        found: list[tuple[bool, bool, int, Version]] = []
         for name in self._store.names():
-            labelled = set(self._store.labels(name).values())
-            # 0 was put there by hand, and not uploaded: the folder is somebody's.
-            for number in filter(None, self._store.versions(name)):
-                with contextlib.suppress(ModelNotFound, BundleError):
-                    version = self._store.version(name, number)
-                    if self._is_wanted(version):
-                        is_served = self._store.current(name).number == number
-                        place = (not is_served, number not in labelled)
-                        found.append((*place, -version.state[1], version))
+            # One that cannot be read hides no other.
+            with contextlib.suppress(ModelNotFound, StoreError):
+                found += self._wanted_of(name)
         return [version for *_, version in sorted(found, key=lambda entry: entry[:3])]
 
+    def _wanted_of(self, name: str) -> Iterator[tuple[bool, bool, int, Version]]:
+        labelled = set(self._store.labels(name).values())
+        # 0 was put there by hand, and not uploaded: the folder is somebody's.
+        for number in filter(None, self._store.versions(name)):
+            with contextlib.suppress(ModelNotFound, BundleError, StoreError):
+                version = self._store.version(name, number)
+                if self._is_wanted(version):
+                    is_served = self._store.current(name).number == number
+                    place = (not is_served, number not in labelled)
+                    yield *place, -version.state[1], version
+
     def _is_wanted(self, version: Version) -> bool:
-        if (version.path / ONNX).exists() or not os.access(version.path, os.W_OK):
+        if (version.path / ONNX).exists() or not _is_writable(version):
             return False
         source = _source_of(open_bundle(version.path))
         record = _read(self._path(version))
@@ -142,32 +147,39 @@ class Conversions:
         """Note why a version that was begun has no ONNX.
 
         Raises:
+            BundleError: it is no bundle any more.
             OSError: it cannot be written.
         """
         begun = _read(self._path(version))
-        if begun is not None:
-            tried = dict.fromkeys((*begun.tried, self._exporter))
-            self._write(version, _Record(begun.source, tuple(tried), reason))
+        if begun is None:  # somebody took it away, and it would be tried for ever
+            begun = _Record(_source_of(open_bundle(version.path)), ())
+        tried = dict.fromkeys((*begun.tried, self._exporter))
+        self._write(version, _Record(begun.source, tuple(tried), reason))
+
+    def is_littered(self) -> bool:
+        """Whether there is something to sweep."""
+        return any(map(self._is_litter, self._notes()))
 
     def sweep(self) -> None:
         """Remove what is said of versions that have their ONNX, or are gone.
 
         Only who is alone may.
         """
-        for path in self._notes():
-            name, _, number = path.stem.rpartition(".")
-            with contextlib.suppress(OSError, DomainError):
-                if not self._is_of_something(name, number):
-                    path.unlink()
+        for path in filter(self._is_litter, self._notes()):
+            with contextlib.suppress(OSError):
+                path.unlink()
         with contextlib.suppress(OSError):  # the rest stays
             self._folder.rmdir()
 
-    def _is_of_something(self, name: str, number: str) -> bool:
+    def _is_litter(self, path: Path) -> bool:
+        name, _, number = path.stem.rpartition(".")
         try:
             version = self._store.version(name, int(number))
+            return (version.path / ONNX).exists()
         except (ModelNotFound, ValueError):
+            return True
+        except (OSError, DomainError):
             return False
-        return not (version.path / ONNX).exists()
 
     def state(
         self,
@@ -181,7 +193,7 @@ class Conversions:
         Args:
             version: the version.
             bundle: as it lies there.
-            parity: its parity.json.
+            parity: of the ONNX that serves, or else of model.onnx.
             model: if it is loaded here.
 
         Returns:
@@ -205,6 +217,8 @@ class Conversions:
             if self._is_held():
                 return "converting"
         if self.is_on and version.number:
+            if version.path.exists() and not _is_writable(version):
+                return f"tensorflow: there is no {ONNX}, and its folder is read-only"
             return "tensorflow: it is not converted yet"
         return f"tensorflow: there is no {ONNX}; make it with: exporter convert"
 
@@ -247,6 +261,10 @@ def _read(path: Path) -> _Record | None:
         return None  # there is none; or it was changed by hand, and says nothing
 
 
+def _is_writable(version: Version) -> bool:
+    return os.access(version.path, os.W_OK)
+
+
 def _exporter() -> str:
     try:
         return (
@@ -280,6 +298,6 @@ def _proved(parity: Parity | None) -> str:
     if parity is None:
         return "onnx (unproved)"
     largest = np.format_float_scientific(
-        parity.max_abs_diff, precision=1, exp_digits=1, trim="-"
+        parity.max_abs_diff, precision=1, exp_digits=1, trim="0"
     )
     return f"onnx (parity {largest if parity.max_abs_diff else 0})"

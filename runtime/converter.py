@@ -31,7 +31,11 @@ logger = logging.getLogger(__name__)
 
 # A process of its own: TensorFlow, and whatever a stranger's model does to it, stay out
 # of the service.
-EXPORTER = (sys.executable, "-m", "exporter", "convert")
+# -P: what lies in the working folder is none of its modules.
+EXPORTER = (sys.executable, "-P", "-m", "exporter", "convert")
+
+# The exporter has a limit of its own, which is not to come before the guard's.
+_LATER_SECONDS = 60
 
 # What other processes publish into the store, or leave when they end, is found so late.
 LOOK_SECONDS = 60.0
@@ -61,6 +65,11 @@ Outcome = Literal[
 ]
 
 
+def exporter_for(seconds: int) -> Sequence[str]:
+    """The exporter's command, where it has so long."""
+    return (*EXPORTER, "--time-limit", str(seconds + _LATER_SECONDS))
+
+
 class Converter:
     """Converts versions without model.onnx on a thread, while TensorFlow serves them.
 
@@ -85,7 +94,7 @@ class Converter:
         conversions: Conversions,
         seconds: float,
         max_bytes: int,
-        command: Sequence[str] = EXPORTER,
+        command: Sequence[str],
     ) -> None:
         self._store = store
         self._registry = registry
@@ -141,7 +150,7 @@ class Converter:
             StoreError: the store cannot be read.
             OSError: it cannot be written.
         """
-        if not self._wanted():
+        if not self._wanted() and not self._conversions.is_littered():
             return
         with self._conversions.alone() as lock:
             # Asked anew each time: others may be published or deleted meanwhile.
@@ -178,7 +187,8 @@ class Converter:
             )
             try:
                 self._conversions.fail(version, reason)
-            except OSError:  # a full disk, say; not to be tried for ever all the same
+            # A full disk, say; not to be tried for ever all the same.
+            except (BundleError, OSError):
                 self._unwritten.add(_key(version))
         else:
             logger.info("conversion of %s version %d: %s", name, number, outcome)
@@ -194,7 +204,7 @@ class Converter:
         lines: deque[str] = deque(maxlen=KEPT_LINES)
         with subprocess.Popen(
             [
-                *(sys.executable, "-m", guard.__name__, *limits),
+                *(sys.executable, "-P", "-m", guard.__name__, *limits),
                 *self._command,
                 str(version.path.absolute()),
             ],
@@ -285,6 +295,8 @@ def _key(version: Version) -> tuple[str, int, int]:
 def _environment() -> dict[str, str]:
     # It is no process of the service, whose counters are none of its.
     environment = {k: v for k, v in os.environ.items() if k != counters.VARIABLE}
+    # What can be imported here can be there.
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     # The GPU's memory is the service's; what is proved is proved on the CPU.
     return {**environment, "CUDA_VISIBLE_DEVICES": "-1"}
 

@@ -37,6 +37,10 @@ UNWANTED = 122
 # How often the command is looked at. A process touches new memory at some 2 GB/s.
 PAUSE_SECONDS = 0.1
 
+# A third of what another group gets. Of less, a service that is always busy would
+# never see its ONNX, which is there to relieve it: 19 is a seventieth.
+GROUP_NICENESS = 5
+
 # <linux/prctl.h>
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -132,8 +136,8 @@ def _put_last(pid: int) -> None:
     # It has ended; there are no such groups; or the kernel, which allows ten such
     # changes a second, wants to be asked again.
     with contextlib.suppress(OSError):
-        if not group.read_text().endswith(" nice 19\n"):
-            group.write_text("19")
+        if not group.read_text().endswith(f" nice {GROUP_NICENESS}\n"):
+            group.write_text(str(GROUP_NICENESS))
 
 
 def _end_all() -> None:

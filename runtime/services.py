@@ -11,7 +11,7 @@ from runtime.backends.session_config import read_session_config
 from runtime.catalogue import Catalogue
 from runtime.config import Config, ConfigError
 from runtime.conversion import Conversions
-from runtime.converter import Converter
+from runtime.converter import Converter, exporter_for
 from runtime.model import open_model
 from runtime.predictor import Predictor
 from runtime.preload import Preloader
@@ -64,7 +64,12 @@ def create_services(config: Config) -> Services:
     )
     conversions = Conversions(store, config)
     converter = Converter(
-        store, registry, conversions, config.export_seconds, config.export_bytes
+        store,
+        registry,
+        conversions,
+        config.export_seconds,
+        config.export_bytes,
+        exporter_for(config.export_seconds),
     )
     return Services(
         store=store,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from exporter.rewrites.registry import lowering
@@ -11,7 +12,11 @@ from exporter.rewrites.registry import lowering
 def lower_bucketize(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor:
     """The number of boundaries that are not above ``x``; all of them for NaN."""
     boundaries = operation.get_attr("boundaries")
-    above = tf.cast(x, tf.float32)[..., tf.newaxis] < tf.constant(
-        boundaries, tf.float32, [len(boundaries)]
-    )
+    if not boundaries:
+        # A sum over no boundaries keeps their axis once onnxslim has folded it.
+        return tf.zeros_like(x, tf.int32)
+    # The kernel compares float64 as it is, and all else in float32, long numbers too.
+    wide = tf.float64 if x.dtype == tf.float64 else tf.float32
+    edges = tf.constant(np.array(boundaries, np.float32), wide)
+    above = tf.cast(x, wide)[..., tf.newaxis] < edges
     return len(boundaries) - tf.reduce_sum(tf.cast(above, tf.int32), axis=-1)

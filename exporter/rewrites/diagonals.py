@@ -18,7 +18,9 @@ def lower_set_diagonal(
     diagonal: tf.Tensor,
     which: tf.Tensor | None = None,
 ) -> tf.Tensor | None:
-    """Put one diagonal, or several next to one another, into matrices; None if which is not known.
+    """Put one diagonal, or several next to one another, into matrices.
+
+    None if which is not known.
 
     Args:
         operation: its ``align`` says at which end the shorter of several are filled up.

@@ -1,4 +1,6 @@
-"""``RaggedTensorToTensor``: tf2onnx 1.17 divides by the number of values, which may be 0.
+"""``RaggedTensorToTensor``, where there may be no values.
+
+tf2onnx 1.17 divides by their number.
 
 Rows that are all empty are what a sentence of no words is.
 """
@@ -29,10 +31,11 @@ def lower_ragged(
     """
     if operation.get_attr("row_partition_types") != [b"ROW_SPLITS"]:
         return None
-    if values.shape.rank is None or shape.shape.rank == 0:
+    if values.shape.rank is None:
         return None
     (splits,) = partitions
-    shape = tf.cast(shape, splits.dtype)
+    # One -1 stands for all.
+    shape = tf.broadcast_to(tf.cast(shape, splits.dtype), [values.shape.rank + 1])
     begins, lengths = splits[:-1], splits[1:] - splits[:-1]
     longest = tf.reduce_max(tf.concat([lengths, tf.zeros([1], splits.dtype)], axis=0))
     rows = tf.where(shape[0] < 0, tf.size(begins, splits.dtype), shape[0])

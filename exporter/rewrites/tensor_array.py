@@ -1,4 +1,6 @@
-"""``TensorArray`` of TensorFlow 1 as TensorFlow 2's lists, which tf2onnx knows in loops.
+"""``TensorArray`` of TensorFlow 1 as TensorFlow 2's lists.
+
+Those tf2onnx knows in loops.
 
 An array is a handle and its ``flow``, a number that orders what is done to it. Here the
 flow is the list itself, and nothing needs the handle.
@@ -30,7 +32,9 @@ def lower_scatter(
     values: tf.Tensor,
     flow: tf.Tensor,
 ) -> tf.Tensor:
-    """A list of rows, each in its place."""
+    """A list of rows, each in its place; the places are all there, once each."""
+    if not _is_range(places):
+        values = tf.gather(values, tf.argsort(places))
     row = tf.constant(_known(values.shape[1:]), tf.int32)
     return tf.raw_ops.TensorListFromTensor(tensor=values, element_shape=row)
 

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -261,6 +262,28 @@ def test_lock_is_waited_for_no_longer_than_its_limit(
                 pass
     with locked(tmp_path, shared=True), locked(tmp_path, shared=True):
         pass
+
+
+def test_lock_is_waited_for_as_long_as_its_caller_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export of minutes waits for a load of seconds."""
+    monkeypatch.setattr("bundle.staging.LOCK_SECONDS", 0.0)
+    started = threading.Event()
+
+    def wait() -> None:
+        started.set()
+        with locked(tmp_path, seconds=30):
+            pass
+
+    with ThreadPoolExecutor() as threads:
+        with locked(tmp_path, shared=True):
+            waiting = threads.submit(wait)
+            assert started.wait(10)
+            with pytest.raises(TimeoutError), locked(tmp_path):
+                pass
+            assert not waiting.done()
+        waiting.result(30)
 
 
 # --- replace_files

@@ -45,6 +45,20 @@ def test_a_full_disk_is_a_sentence_without_the_folder():
     assert "secret" not in str(no.value)
 
 
+def test_temporary_files_of_the_child_go_with_it(tmp_path, monkeypatch):
+    """TensorFlow leaves a file of generated code for each function that it traces."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left = Path(run(works.litter))
+    assert left.is_relative_to(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_no_room_for_temporary_files_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(ExportError, match="No such file or directory; set TMPDIR"):
+        run(works.double, 21)
+
+
 @pytest.mark.parametrize(
     ("work", "job", "sentence"),
     [

@@ -1,9 +1,11 @@
 """What is typed, what is printed, and the exit codes; the work itself is a stand-in."""
 
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -315,6 +317,45 @@ def test_bench_of_what_cannot_run_exits_1(store, monkeypatch):
     result = run("bench", "linear")
     assert result.exit_code == 1
     assert result.stderr == "Error: onnxruntime cannot be timed: it crashed\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [("verify", "--worst"), ("bench", "--plot")]
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(
+    store, tmp_path, command, option
+):
+    """The work takes minutes; no ONNX is here, which the work would say first."""
+    result = run(command, "linear", option, tmp_path / "missing" / "file")
+    assert result.exit_code == 2
+    assert "missing is no folder that can be written" in "".join(
+        result.stderr.split("\n")
+    )
+
+
+def test_calibration_that_nothing_would_use_is_refused(exported, store, tmp_path):
+    result = run("convert", "linear", "--calibration", tmp_path)
+    assert result.exit_code == 2
+    assert "--calibration is of use with --quantize or --fp16" in result.stderr
+    assert exported == []
+
+
+def test_a_full_disk_leaves_the_earlier_worst_batch(store, tmp_path, monkeypatch):
+    """``RLIMIT_FSIZE`` is the disk that is full: the kernel refuses the bytes."""
+    place = tmp_path / "worst.npz"
+    place.write_bytes(b"earlier")
+    verdict = Verdict((), PARITY, {"input/x": np.zeros(100_000)})
+    monkeypatch.setattr(exporter.verify, "verify", lambda *args, **options: verdict)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        result = run("verify", "linear", "--worst", place)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert result.exit_code == 1
+    assert "worst.npz cannot be written: File too large" in result.stderr
+    assert place.read_bytes() == b"earlier"
+    assert [path.name for path in tmp_path.glob("*worst*")] == ["worst.npz"]
 
 
 # --- inspect

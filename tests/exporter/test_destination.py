@@ -90,6 +90,13 @@ def test_an_output_below_a_file_is_refused(tmp_path, left):
         destination_of(left, tmp_path / "left.keras" / "x").prepare(left)
 
 
+def test_an_output_that_is_another_file_is_refused_by_its_name(tmp_path, left):
+    with pytest.raises(
+        OutputError, match=r"left\.keras is neither a folder nor a file"
+    ):
+        destination_of(left, tmp_path / "left.keras").prepare(left)
+
+
 def test_a_folder_that_cannot_be_written_is_refused_before_the_work(left, monkeypatch):
     """root may write anywhere, so the question itself is answered here."""
     monkeypatch.setattr("os.access", lambda path, mode: False)

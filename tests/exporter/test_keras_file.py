@@ -1,12 +1,13 @@
 """Files as Keras writes them; what is refused is refused before Keras reads it."""
 
 import json
+import resource
 import zipfile
 
 import numpy as np
 import pytest
 
-from exporter.errors import SourceError
+from exporter.errors import ExportError, SourceError
 from exporter.keras_file import load_keras
 
 pytestmark = [
@@ -100,3 +101,17 @@ def test_a_file_of_weights_alone_says_how_to_save_the_model(tmp_path, keras):
     model.save_weights(tmp_path / "net.weights.h5")
     with pytest.raises(SourceError, match="weights and no model: .*model.save"):
         load_keras(tmp_path / "net.weights.h5")
+
+
+def test_a_full_disk_is_a_sentence_without_the_folder(tmp_path, keras):
+    """``RLIMIT_FSIZE`` is the disk that is full: the kernel refuses the bytes."""
+    path = tmp_path / "wide.keras"
+    keras.Sequential([keras.Input((100,)), keras.layers.Dense(500)]).save(path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(ExportError) as no:
+            load_keras(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(no.value) == "temporary files cannot be written: File too large"

@@ -168,3 +168,41 @@ def test_large_weights_are_kept_beside_the_graph(tf):
             lowered.outputs["y"], {lowered.inputs["x"]: ROWS, name: kept}
         )
     np.testing.assert_allclose(answered, np.maximum(ROWS @ values, 0), rtol=1e-5)
+
+
+def test_no_two_nodes_of_loops_within_loops_have_one_name(tf):
+    """tf2onnx puts a condition into its body, and what has one name there is one."""
+
+    def turn(i, y):
+        _, z = tf.while_loop(
+            lambda j, _: j < i + 1,
+            lambda j, z: (j + 1, z * 0.5 + tf.cast(j, tf.float32)),
+            [tf.constant(0), y],
+        )
+        return i + 1, z
+
+    def nested(x):
+        return tf.while_loop(lambda i, _: i < 3, turn, [tf.constant(0), x])[1]
+
+    lowered = lower(signature_of(tf, nested, None, 3))
+    functions = lowered.graph.as_graph_def().library.function
+    names = [node.name for function in functions for node in function.node_def]
+    names += [arg.name for f in functions for arg in f.signature.input_arg]
+    assert len(functions) == 4
+    assert len(set(names)) == len(names)
+    np.testing.assert_allclose(run(tf, lowered, ROWS), nested(ROWS))
+
+
+def test_one_of_several_branches_is_chosen_and_the_last_one_by_any_other_number(tf):
+    weight = tf.Variable(3.0)
+
+    def choose(x):
+        number = tf.cast(x[0, 0], tf.int32)
+        branches = [lambda: x + 1, lambda: x * weight, lambda: -x]
+        return tf.switch_case(number, branches)
+
+    lowered = lower(signature_of(tf, choose, None, 3))
+    assert not operators(lowered.graph) & {"Case", "StatelessCase"}
+    for number, expected in ((0, 1), (1, 3), (2, -2), (7, -7), (-5, 5)):
+        (answered,) = run(tf, lowered, np.full((1, 3), number, np.float32))
+        assert answered.tolist() == [expected] * 3

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import pytest
 
 from bundle.errors import ModelNotFound
@@ -121,9 +124,30 @@ def test_what_is_no_model_is_refused(tmp_path, make, sentence):
         open_source(make(tmp_path))
 
 
+def test_what_cannot_be_read_is_refused_and_named(tmp_path, monkeypatch):
+    """root may read anywhere, so the kernel's answer is given here."""
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    path = tmp_path / "net.keras"
+    path.touch()
+    sentence = "net.keras cannot be read: Permission denied"
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.open", refuse)
+        with pytest.raises(SourceError, match=sentence):
+            find_source(str(path), tmp_path)
+    monkeypatch.setattr("pathlib.Path.exists", refuse)
+    with pytest.raises(SourceError, match=sentence):
+        find_path(str(path), tmp_path)
+
+
 def test_a_folder_of_keras_files_says_to_give_one(tmp_path):
     (tmp_path / "net.keras").touch()
     with pytest.raises(SourceError, match="it has net.keras: give that file"):
+        open_source(tmp_path)
+    (tmp_path / "a.h5").touch()
+    with pytest.raises(SourceError, match="has a.h5, net.keras: give one of them"):
         open_source(tmp_path)
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import resource
 import signal
+import tempfile
 import threading
 from pathlib import Path
 
@@ -32,6 +33,12 @@ def fill_the_disk(number, tell):
 
 def die(number, tell):
     os.kill(os.getpid(), number)
+
+
+def litter(_, tell):
+    descriptor, name = tempfile.mkstemp()
+    os.close(descriptor)
+    return name
 
 
 def leave(code, tell):

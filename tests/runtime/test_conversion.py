@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from bundle.errors import StoreError
 from bundle.folder import open_bundle
 from bundle.parity import read_parity
 from bundle.store import ModelStore
@@ -198,6 +199,41 @@ def test_a_version_that_cannot_be_written_is_not_wanted(
     assert asked == [(version.path, os.W_OK)]
 
 
+def test_a_version_that_cannot_be_written_is_shown_so(conversions, store, monkeypatch):
+    version = publish(store)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    said = state(conversions, version)
+    assert said == "tensorflow: there is no model.onnx, and its folder is read-only"
+
+
+@pytest.mark.parametrize("unread", ["labels", "versions", "version"])
+def test_a_model_that_cannot_be_read_hides_no_other(
+    conversions, store, monkeypatch, unread
+):
+    """Root may read everything, so the disk's refusal is made here."""
+    publish(store, "a")
+    good = publish(store, "b")
+    names, read = store.names(), getattr(store, unread)
+
+    def refuse(name, *more):
+        if name == "a":
+            raise StoreError("the store cannot be read: Permission denied")
+        return read(name, *more)
+
+    monkeypatch.setattr(store, "names", lambda: names)
+    monkeypatch.setattr(store, unread, refuse)
+    assert conversions.wanted() == [good]
+
+
+def test_a_failure_is_kept_though_its_file_went(conversions, store):
+    version = publish(store)
+    conversions.begin(version)
+    shutil.rmtree(store.root / ".conversions")
+    conversions.fail(version, "it has texts")
+    assert conversions.wanted() == []
+    assert state(conversions, version) == "tensorflow: it has texts"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -225,7 +261,8 @@ def test_without_the_exporter_nothing_is_wanted(store, config, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("largest", "shown"), [(3.14e-7, "3.1e-7"), (0.0, "0"), (2.5e-10, "2.5e-10")]
+    ("largest", "shown"),
+    [(3.14e-7, "3.1e-7"), (1.01e-6, "1.0e-6"), (0.0, "0"), (2.5e-10, "2.5e-10")],
 )
 def test_onnx_is_shown_with_its_parity(conversions, store, largest, shown):
     version = publish_onnx(store)

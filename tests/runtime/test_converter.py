@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,12 +18,13 @@ from runtime import metrics
 from runtime.backends import BackendOptions
 from runtime.config import Config
 from runtime.conversion import Conversions
-from runtime.converter import Converter
+from runtime.converter import EXPORTER, Converter, exporter_for
 from runtime.model import open_model
 from runtime.registry import ModelRegistry
 from tests.examples import linear_onnx
 from tests.frozen import write_frozen_bundle
 
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30
 
 pytestmark = pytest.mark.slow
@@ -187,6 +189,33 @@ def test_a_store_that_keeps_no_reason_is_not_tried_for_ever(place, monkeypatch):
     converter.convert_all()
     converter.convert_all()
     assert outcomes() == {"refused": 1}
+
+
+def test_what_is_said_of_a_deleted_version_goes_with_the_next_look(place):
+    place.publish()
+    converter = place.converter("raise SystemExit('Error: no')")
+    converter.convert_all()
+    assert (place.store.root / ".conversions").exists()
+    place.store.delete_version("linear", 1)
+    converter.convert_all()
+    assert not (place.store.root / ".conversions").exists()
+
+
+@pytest.mark.parametrize("name", ["exporter", "runtime", "psutil"])
+def test_modules_of_the_working_folder_are_none_of_the_child(place, monkeypatch, name):
+    (place.folder / f"{name}.py").write_text("raise SystemExit('Error: of the folder')")
+    monkeypatch.chdir(place.folder)
+    monkeypatch.syspath_prepend(ROOT)
+    version = place.publish()
+    converter = place.converter("")
+    converter._command = (*EXPORTER, "--no-such-option")
+    converter.convert_all()
+    assert "No such option" in place.state(version)
+
+
+def test_the_exporter_has_as_long_as_the_guard_gives_it():
+    *_, option, seconds = exporter_for(7200)
+    assert (option, int(seconds) > 7200) == ("--time-limit", True)
 
 
 def aside(call):

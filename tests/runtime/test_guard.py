@@ -202,7 +202,7 @@ def test_what_the_command_starts_in_another_session_goes_last_too():
     grandchild = """
 import pathlib, time
 end = time.monotonic() + 20
-while not (group := pathlib.Path("/proc/self/autogroup").read_text()).endswith("19\\n"):
+while not (group := pathlib.Path("/proc/self/autogroup").read_text()).endswith(" 5\\n"):
     if time.monotonic() > end: break
     time.sleep(0.05)
 print(group.split()[-1])
@@ -211,7 +211,7 @@ print(group.split()[-1])
 import subprocess, sys
 subprocess.run([sys.executable, "-c", {grandchild!r}], start_new_session=True)
 """
-    assert told(script) == ["19"]
+    assert told(script) == ["5"]
 
 
 def test_what_ends_after_its_parent_keeps_no_number():

@@ -75,4 +75,6 @@ def _run(specimen: Specimen, reference: TensorFlowBackend, options: Options) -> 
             )
         except BackendError as ex:
             return Outcome(refusal=f"{ex}: {ex.__cause__}")
+        except ExportError as ex:
+            return Outcome(refusal=str(ex))
         return Outcome("", parity, path.stat().st_size, len(model.graph.node))

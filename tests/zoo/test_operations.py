@@ -19,17 +19,7 @@ pytestmark = pytest.mark.tensorflow
 # What does not convert yet, and why; it fails here when it does.
 OPEN = {
     "ctc_loss": "tf2onnx gives its loop's condition two dtypes",
-    "histogram": "ScatterNd takes the last of several numbers for one place",
-    "histogram own range": "ScatterNd takes the last of several numbers for one place",
-    "image.hsv_to_rgb": "HSVToRGB has no handler",
-    "image.rgb_to_hsv": "RGBToHSV has no handler",
-    "one_hot axis": "tf2onnx leaves OneHot of int32 as it is",
-    "one_hot outside": "ONNX's OneHot counts -1 from the end",
-    "scan": "tf2onnx loses a list of one that a loop hands on",
-    "scan batch": "tf2onnx loses a list of one that a loop hands on",
     "scan reverse": "tf2onnx knows no loop that counts down",
-    "scatter": "ScatterNd takes the last of several numbers for one place",
-    "switch": "Case has no handler",
 }
 # Seconds each: loops of a hundred operators are converted.
 SLOW = ("svd", "eigh", "pinv", "lstsq", "matrix_rank", "norm", "fold", "ctc_loss")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 
 
 def converted(
-    function: Callable[..., Any], *arrays: NDArray[Any]
+    function: Callable[..., Any],
+    *arrays: NDArray[Any],
+    free: Sequence[int] = (0,),
 ) -> list[NDArray[Any]]:
     """What the ONNX of a function answers.
 
     Args:
         function: takes TensorFlow's tensors, answers one or several.
-        arrays: what it is given; the first axis of each is free in the ONNX.
+        arrays: what it is given.
+        free: axes of each array that are free in the ONNX.
     """
     import tensorflow as tf
 
@@ -25,7 +28,11 @@ def converted(
     from runtime.backends.saved_model import Signature
 
     specs = {
-        f"x{i}": tf.TensorSpec((None, *array.shape[1:]), array.dtype, f"x{i}")
+        f"x{i}": tf.TensorSpec(
+            [None if axis in free else n for axis, n in enumerate(array.shape)],
+            array.dtype,
+            f"x{i}",
+        )
         for i, array in enumerate(arrays)
     }
 

@@ -47,8 +47,62 @@ def test_the_hash_of_several_columns(tf):
     np.testing.assert_array_equal(found, crossed(*map(tf.constant, columns)))
 
 
+def test_short_whole_numbers(tf):
+    x = np.array([0, 9, 10, 200, 255], np.uint8)
+
+    def hashed(x):
+        return tf.strings.to_hash_bucket_fast(tf.strings.as_string(x), BUCKETS)
+
+    (found,) = converted(hashed, x)
+    np.testing.assert_array_equal(found, hashed(tf.constant(x)))
+
+
 def test_texts_that_come_as_texts_are_refused(tf):
     with pytest.raises(ExportError, match="StringToHashBucketFast"):
         converted(
             lambda x: tf.strings.to_hash_bucket_fast(x, 5), np.array(["a"], object)
+        )
+
+
+def test_texts_are_refused_by_the_strong_hash_too(tf):
+    with pytest.raises(ExportError, match="StringToHashBucketStrong"):
+        converted(
+            lambda x: tf.strings.to_hash_bucket_strong(x, 5, [1, 2]),
+            np.array(["a"], object),
+        )
+
+
+@pytest.mark.parametrize(
+    ("numbers", "how"),
+    [
+        (np.array([1, 2]), {"width": 4}),
+        (np.array([1, 2]), {"width": 4, "fill": "0"}),
+        (np.array([1.5, 2.0]), {}),
+        (np.array([1, 2], np.uint64), {}),
+    ],
+)
+def test_texts_of_another_form_are_refused_and_not_hashed_wrongly(tf, numbers, how):
+    with pytest.raises(ExportError, match="StringToHashBucketFast"):
+        converted(
+            lambda x: tf.strings.to_hash_bucket_fast(
+                tf.strings.as_string(x, **how), BUCKETS
+            ),
+            numbers,
+        )
+
+
+def test_a_cross_that_is_not_hashed_is_refused(tf):
+    """It gives texts."""
+    with pytest.raises(ExportError, match="SparseCrossV2"):
+        converted(
+            lambda x: tf.sparse.to_dense(tf.sparse.cross([x, x])),
+            np.array([[1], [2]]),
+        )
+
+
+def test_a_cross_of_several_numbers_a_row_is_refused(tf):
+    with pytest.raises(ExportError, match="SparseCross"):
+        converted(
+            lambda x: tf.sparse.to_dense(tf.sparse.cross_hashed([x, x], BUCKETS)),
+            np.array([[1, 2], [3, 4]]),
         )

@@ -319,6 +319,7 @@ def test_a_file_that_cannot_be_read_is_the_servers_fault(
 
 def test_the_variant_that_serves_is_shown_with_its_proof(client, bundle):
     write_variant(bundle, "int8", linear_onnx(2 * WEIGHTS))
+    (bundle / "parity.json").unlink()
     params = json.loads((bundle / "params.json").read_bytes())
     (bundle / "params.json").write_text(json.dumps({**params, "variant": "int8"}))
     client.simulate_post("/upload", body=tar_of(bundle))
@@ -328,6 +329,8 @@ def test_the_variant_that_serves_is_shown_with_its_proof(client, bundle):
         assert (shown["variant"], shown["variant_reason"]) == ("int8", "")
     digest = hashlib.sha256(linear_onnx(2 * WEIGHTS)).hexdigest()
     assert version["variants"]["int8"]["sha256"] == digest
+    # That model.onnx has no proof says nothing of what serves.
+    assert version["conversion"] == "onnx (parity 0)"
     row = {"model": "linear", "values": [1, 2, 3, 4]}
     assert client.simulate_post("/predict/json", json=row).json == [2, 4, 14]
 

@@ -59,6 +59,12 @@ def _transposed(dims: int) -> list[Recipe]:
             "even kernel", filters=3, kernel_size=4, strides=2, padding="same"
         ),
         on(_LAST[dims])("kernel below stride", filters=3, kernel_size=2, strides=3),
+        on(_FREE[dims])(
+            "free sides kernel below stride", filters=3, kernel_size=2, strides=3
+        ),
+        on(_FREE[dims], **always)(
+            "free sides output_padding", strides=2, output_padding=1, padding="same"
+        ),
     ]
 
 

@@ -25,12 +25,14 @@ class Takes:
         dtype: as Keras names it.
         low: the least number that is drawn.
         high: the greatest.
+        batch: rows, where their number is fixed.
     """
 
     shape: Shape
     dtype: str = "float32"
     low: float = -2.0
     high: float = 2.0
+    batch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Recipe:
         is_class = isinstance(make_layer, type)
         layer = make_layer(**given) if is_class else None
         inputs = [
-            keras.Input(taken.shape, name=f"x{i}", dtype=taken.dtype)
+            keras.Input(taken.shape, taken.batch, taken.dtype, name=f"x{i}")
             for i, taken in enumerate(self.takes)
         ]
         if self.call is not None:

@@ -8,6 +8,10 @@ from tests.zoo.layers.recipe import On, Recipe, Takes, on
 
 SEQUENCE = on((5, 4))
 FREE = on((None, 4))
+# One call's answer depends on the calls before it, which ONNX does not remember.
+STATEFUL = On(
+    (Takes((5, 4), batch=2),), refused="keeps a state", always={"stateful": True}
+)
 TOKENS = (Takes((6,), "int32", 0, 3),)
 
 
@@ -52,6 +56,7 @@ def _recurrent(units: int = 3, states: int = 1) -> list[Recipe]:
             "initial_state", units=units, return_state=True
         ),
         SEQUENCE("elu", units=units, return_sequences=True, activation="elu"),
+        STATEFUL("stateful", units=units),
     ]
 
 

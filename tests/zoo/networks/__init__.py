@@ -1,4 +1,4 @@
-"""Models as people build them; one file a kind, each model a function that builds it."""
+"""Models as people build them: one file a kind, a function a model."""
 
 from __future__ import annotations
 

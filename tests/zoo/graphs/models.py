@@ -142,7 +142,7 @@ def _normal(x: tf.Tensor) -> tf.Tensor:
 
 @frozen(image=(None, 8, 8, 3))
 def convolutions(image: tf.Tensor) -> tf.Tensor:
-    """Convolution, fused batch norm and pooling, twice, and a dropout that keeps all."""
+    """Convolution, fused batch norm and pooling, twice; a dropout that keeps all."""
     x = v1.nn.relu(_normal(_conv(image, 3, 4)))
     x = v1.nn.max_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], "VALID")
     x = v1.nn.relu6(_normal(_conv(x, 3, 8)))

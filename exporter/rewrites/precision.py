@@ -1,0 +1,38 @@
+"""``Less``, ``Greater``, ``TopKV2`` and ``Log`` in the numbers that they are given.
+
+tf2onnx 1.17 casts all of them to float32, for an ONNX Runtime of years ago: of two
+whole numbers above 2^24, and times in seconds are, it no longer tells which is greater.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+from tf2onnx import utils
+
+from exporter.rewrites.registry import handler
+
+
+@handler("Less", "Greater", "Log")
+def handle_as_it_is(graph: Any, node: Any) -> None:
+    """ONNX's operator of this name is the same."""
+
+
+@handler("TopKV2")
+def handle_top(graph: Any, node: Any) -> None:
+    """``TopK``, of a list of one k and with int64 places."""
+    count = graph.make_node("Cast", [node.input[1]], {"to": TensorProto.INT64})
+    axes = graph.make_const(utils.make_name("axes"), np.array([0], np.int64))
+    listed = graph.make_node("Unsqueeze", [count.output[0], axes.output[0]])
+    graph.replace_input(node, node.input[1], listed.output[0], 1)
+    wanted, places = node.output_dtypes[1], node.output[1]
+    node.type = "TopK"
+    node.set_attr("axis", -1)
+    cast = graph.insert_new_node_on_output(
+        "Cast", places, name=utils.make_name(node.name), to=wanted
+    )
+    graph.set_dtype(cast.output[0], wanted)
+    graph.copy_shape(places, cast.output[0])
+    graph.set_dtype(places, TensorProto.INT64)

@@ -1,0 +1,57 @@
+"""Expected values come from Python's math, and sums and products done by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tests.exporter.rewrites.converted import converted
+
+pytestmark = pytest.mark.tensorflow
+
+# Euler's constant, minus.
+DIGAMMA_1 = -0.5772156649015329
+
+
+def test_the_logarithm_of_gamma(tf):
+    x = np.array([0.1, 0.5, 1, 2, 3.3, 50, 300, -0.5, -1.7, -10.3, 1e-4], np.float64)
+    (answered,) = converted(tf.math.lgamma, x)
+    expected = [math.lgamma(value) for value in x]
+    np.testing.assert_allclose(answered, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_gamma_is_infinite_where_it_has_poles(tf):
+    x = np.array([0, -1, -7, np.inf], np.float32)
+    logarithms, slopes = converted(lambda x: (tf.math.lgamma(x), tf.math.digamma(x)), x)
+    assert np.isposinf(logarithms).all()
+    assert np.isnan(slopes[:3]).all()
+
+
+def test_the_slope_of_the_logarithm(tf):
+    """Of whole numbers by harmonic sums, of 0.5 and -0.5 by reflection."""
+    x = np.array([1, 2, 5, 0.5, -0.5], np.float64)
+    half = DIGAMMA_1 - 2 * math.log(2)
+    fifth = DIGAMMA_1 + 1 + 1 / 2 + 1 / 3 + 1 / 4
+    (answered,) = converted(tf.math.digamma, x)
+    expected = [DIGAMMA_1, DIGAMMA_1 + 1, fifth, half, half + 2]
+    np.testing.assert_allclose(answered, expected, rtol=1e-10)
+
+
+def test_the_incomplete_gamma_function(tf):
+    """Of 1 an exponential, of 3 a sum of Poisson's, of a half the error function."""
+    x = np.array([0.1, 1, 3, 30], np.float32)
+    one, three, half, rest = converted(
+        lambda x: (
+            tf.math.igamma(tf.ones_like(x), x),
+            tf.math.igammac(3 * tf.ones_like(x), x),
+            tf.math.igamma(0.5 * tf.ones_like(x), x),
+            tf.math.igamma(x, 0 * x),
+        ),
+        x,
+    )
+    poisson = np.exp(-x) * (1 + x + x * x / 2)
+    np.testing.assert_allclose(one, 1 - np.exp(-x), rtol=1e-5)
+    np.testing.assert_allclose(three, poisson, rtol=1e-5)
+    roots = [math.erf(math.sqrt(value)) for value in x]
+    np.testing.assert_allclose(half, roots, rtol=1e-5)
+    assert not rest.any()

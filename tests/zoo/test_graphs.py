@@ -1,0 +1,42 @@
+"""Frozen graphs and SavedModels of TensorFlow 1 convert, and answer as they did."""
+
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from tests.zoo import graphs
+from tests.zoo.run import run
+
+pytestmark = pytest.mark.tensorflow
+RINGS = ("Enter", "Exit", "LoopCond", "Merge", "NextIteration", "Switch")
+
+
+def test_no_two_graphs_have_one_name():
+    names = [specimen.name for specimen in graphs.specimens()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "operators"),
+    [
+        ("frozen.loop", set(RINGS)),
+        ("frozen.branches", set(RINGS)),
+        ("frozen.arrays", {"TensorArrayReadV3", "TensorArrayWriteV3"}),
+        ("saved.variables", {"VariableV2"}),
+    ],
+)
+def test_a_graph_has_what_it_is_there_for(name, operators):
+    """So that what is converted is not what TensorFlow 2 makes of the same program."""
+    (specimen,) = (s for s in graphs.specimens() if s.name == name)
+    definition = specimen.make().call.graph.as_graph_def()
+    nodes = [*definition.node]
+    for function in definition.library.function:
+        nodes += function.node_def
+    assert operators <= {node.op for node in nodes}
+
+
+@pytest.mark.parametrize("specimen", graphs.specimens(), ids=lambda s: s.name)
+def test_a_graph(specimen):
+    outcome = run(specimen)
+    assert not outcome.refusal
+    assert outcome.parity.passed, outcome.parity.worst
