@@ -46,6 +46,7 @@ def main(what: Sequence[str], docs: Path, tables: bool) -> None:
     rows: list[Row] = []
     try:
         todo = [] if tables else list(_chosen(what))
+        docs.mkdir(exist_ok=True)
         click.echo(aligned(HEADINGS))
         for family, listed, names in todo:
             rows += _measure(families, family, listed, names, docs)
@@ -127,7 +128,6 @@ def _rows(
 
 
 def _write(families: Mapping[str, Family], docs: Path) -> None:
-    docs.mkdir(exist_ok=True)
     ordered = {name: families[name] for name in TITLES if name in families}
     write(docs / "zoo.json", ordered)
     replace_file(docs / "zoo.md", page(ordered).encode())
