@@ -1,6 +1,6 @@
 """A TensorFlow model -> an ONNX model.
 
-With ``exporter.constants`` and ``exporter.rewrites``, all that knows tf2onnx.
+With ``exporter.optimizers`` and ``exporter.rewrites``, all that knows tf2onnx.
 
 ``tf2onnx.convert.from_keras`` is not used: it breaks on every Keras 3 Sequential
 (tensorflow-onnx issues 2319, 2348, 2448). The signature, of a SavedModel or between two
@@ -15,26 +15,22 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import onnx
 import tensorflow as tf
 import tf2onnx
-from tf2onnx import optimizer, tf_loader, tfonnx
+from tf2onnx import tf_loader, tfonnx
 
 from exporter.clean import clean
-from exporter.constants import write_constants_once
 from exporter.errors import ExportError, first_line
 from exporter.external_data import move_out
 from exporter.kernels import fit_kernels, graphs_of
 from exporter.lowering import LARGE_BYTES, LoweredGraph, lower
+from exporter.optimizers import optimize
 from exporter.options import Options
 from exporter.rewrites import HANDLERS
 from exporter.rewrites.registry import Handler
 from runtime.backends.saved_model import Signature
-
-logger = logging.getLogger(__name__)
-write_constants_once()
 
 BATCH = "batch"
 # Names of nodes begin with the layers that they came from; so much of one is shown.
@@ -145,27 +141,12 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
                     output_names=outputs,
                     tensors_to_rename=names,
                 )
-                optimized = _optimize(process)
+                optimized = optimize(process)
             model: onnx.ModelProto = optimized.make_model("")
     except Exception as ex:
         raise ExportError(f"tf2onnx cannot convert it: {first_line(ex)}") from ex
     model.producer_name, model.producer_version = "tf2onnx", tf2onnx.__version__
     return model
-
-
-def _optimize(process: Callable[[], Any]) -> Any:
-    """Optimize what ``process`` makes.
-
-    To put back what one of its optimizers breaks, tf2onnx copies the graph with all its
-    weights before each, and Python does not see soon how much there is to be collected.
-    So that is done only where one of them breaks something.
-    """
-    made = process()
-    try:
-        return optimizer.optimize_graph(made, catch_errors=False)
-    except Exception as ex:
-        logger.info("an optimizer of tf2onnx breaks the graph: %s", ex)
-    return optimizer.optimize_graph(process(), catch_errors=True)
 
 
 def _custom(handle: Handler) -> Callable[..., None]:

@@ -308,22 +308,3 @@ def test_two_inputs_may_have_different_numbers_of_rows(convert, tmp_path):
     keys = np.arange(15, dtype=np.float32).reshape(5, 3)
     answered = run(model, {"queries": queries, "keys": keys})["scores"]
     np.testing.assert_allclose(answered, queries @ keys.T)
-
-
-def test_what_an_optimizer_of_tf2onnx_breaks_is_put_back(
-    convert, saved_model, small_cnn, monkeypatch
-):
-    from tf2onnx import optimizer
-    from tf2onnx.optimizer.optimizer_base import GraphOptimizerBase
-
-    class Breaking(GraphOptimizerBase):
-        def _optimize(self, graph):
-            for node in graph.get_nodes():
-                node.type = "Broken"
-            raise KeyError("no such node")
-
-    monkeypatch.setitem(optimizer._optimizers, "breaking", Breaking)
-    images = np.full((2, 8, 8, 1), 100.0, np.float32)
-    answered = run(convert(saved_model(small_cnn)), {"input_1": images})["output_0"]
-    expected = np.asarray(small_cnn(images, training=False))
-    np.testing.assert_allclose(answered, expected, rtol=1e-4, atol=1e-5)

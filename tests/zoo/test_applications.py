@@ -9,7 +9,7 @@ from keras import applications
 from tests.zoo.applications import specimens
 from tests.zoo.run import run
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+pytestmark = pytest.mark.tensorflow
 
 # The smallest of each module of Keras.
 SMALLEST = {
@@ -44,6 +44,7 @@ def test_every_architecture_that_keras_exports_is_in_the_zoo():
     assert len(exported) >= 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(SMALLEST.values())))
 def test_an_application(name):
     outcome = run(BY_NAME[name])

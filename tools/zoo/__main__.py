@@ -46,6 +46,7 @@ def main(what: Sequence[str], docs: Path, tables: bool) -> None:
     rows: list[Row] = []
     try:
         todo = [] if tables else list(_chosen(what))
+        docs.mkdir(exist_ok=True)
         click.echo(aligned(HEADINGS))
         for family, listed, names in todo:
             rows += _measure(families, family, listed, names, docs)
@@ -96,19 +97,21 @@ def _measure(
     names: Sequence[str],
     docs: Path,
 ) -> list[Row]:
-    """Measure some of a family and keep them, however that ends."""
+    """Measure some of a family, and keep what there is however that ends."""
     old = families[family].rows if family in families else ()
     known = {row.name: row for row in old}
     made = []
     try:
         for row in _rows(family, dict(listed), names):
             click.echo(aligned(cells(row)))
-            known[row.name] = row
             made.append(row)
-    finally:
-        if made:
+            known[row.name] = row
             kept = [known[name] for name, _ in listed if name in known]
             families[family] = measured(kept)
+            # Hours of work, and nobody knows how they end.
+            write(docs / "zoo.json", families)
+    finally:
+        if made:
             _write(families, docs)
     return made
 
@@ -125,7 +128,6 @@ def _rows(
 
 
 def _write(families: Mapping[str, Family], docs: Path) -> None:
-    docs.mkdir(exist_ok=True)
     ordered = {name: families[name] for name in TITLES if name in families}
     write(docs / "zoo.json", ordered)
     replace_file(docs / "zoo.md", page(ordered).encode())

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from tools.zoo.counts import counts
 from tools.zoo.record import Family
@@ -60,13 +61,14 @@ def _speed_ups(axes: Axes, families: Mapping[str, Family]) -> None:
         found = [row.ours.speed_up for row in family.rows if row.ours.speed_up]
         if found:
             low, middle, high = np.percentile(found, [10, 50, 90])
-            axes.bar(place, middle, 0.5, color=_OURS)
+            axes.bar(place, middle - 1, 0.5, bottom=1, color=_OURS)
             axes.vlines(place, low, high, color="black", linewidth=1)
             axes.annotate(
                 f"{middle:.1f} x", (place, middle), (6, 3), textcoords="offset points"
             )
     axes.set_xticks(range(len(families)), list(families), fontsize=9)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda ratio, place: f"{ratio:g} x"))
     axes.axhline(1, color="grey", linewidth=0.8)
     axes.set_ylabel("TensorFlow's time / ONNX Runtime's")
     axes.set_title("Speed-up of one item: median, and 10 % to 90 %")

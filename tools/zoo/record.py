@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 import os
@@ -74,6 +75,7 @@ def _row(content: dict[str, Any]) -> Row:
     return Row(content["name"], content["refused"], **attempts)
 
 
+@functools.cache
 def _processor() -> str:
     """The name that the kernel gives it; on another system what Python knows."""
     info = Path("/proc/cpuinfo")
@@ -82,6 +84,7 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
+@functools.cache
 def _versions() -> dict[str, str]:
     by_module = importlib.metadata.packages_distributions()
     return {
