@@ -173,7 +173,9 @@ def _first_foreign(folder: Path) -> str | None:
     """
     listed = _listed(folder)
     for name in _files(folder):
-        added = name in (MANIFEST, *EXPORTED) or name.startswith(_TEMPORARY)
+        # Of the bundle's own folder: a folder of such a name is somebody's.
+        is_left = name.startswith(_TEMPORARY) and "/" not in name
+        added = name in (MANIFEST, *EXPORTED) or is_left
         if name not in listed and not (listed and added):
             return name
     return None
