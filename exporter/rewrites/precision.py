@@ -15,9 +15,19 @@ from tf2onnx import utils
 from exporter.rewrites.registry import handler
 
 
-@handler("Less", "Greater", "Log")
+@handler("Log")
 def handle_as_it_is(graph: Any, node: Any) -> None:
     """ONNX's operator of this name is the same."""
+
+
+@handler("Less", "Greater")
+def handle_order(graph: Any, node: Any) -> None:
+    """The same, of int64 where tf2onnx may write lengths and turns of loops in it."""
+    if graph.get_dtype(node.input[0]) != TensorProto.INT32:
+        return
+    for place, given in enumerate(list(node.input)):
+        cast = graph.make_node("Cast", [given], {"to": TensorProto.INT64})
+        graph.replace_input(node, given, cast.output[0], place)
 
 
 @handler("TopKV2")
