@@ -550,6 +550,9 @@ def test_a_model_that_cannot_be_loaded_is_shown_as_broken(client, config, archiv
     upload(client, archive)
     version = config.model_dir / "linear" / "1"
     (version / "model.onnx").write_bytes(b"junk")
+    # What is in memory goes on; who starts now has nothing else.
+    assert predict(client, png([[1, 2], [3, 4]])).json == [1, 2, 7]
+    client = TestClient(create_app(create_services(config), config))
     error_of(predict(client, png([[1, 2], [3, 4]])), 500)
     (model,) = client.simulate_get("/models").json
     assert "cannot be loaded" in model["error"]
