@@ -46,7 +46,9 @@ def signature_of(model: keras.Model) -> Signature:
     inputs = {tensor.name: tensor for tensor in model.inputs}
 
     def call(**given: Any) -> dict[str, Any]:
-        answer = model([given[name] for name in inputs], training=False)
+        # In the structure that the model was built with, or Keras warns of another.
+        taken = keras.tree.map_structure(lambda t: given[t.name], model.input)
+        answer = model(taken, training=False)
         return {
             f"output_{i}": tensor for i, tensor in enumerate(tf.nest.flatten(answer))
         }

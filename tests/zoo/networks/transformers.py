@@ -14,7 +14,11 @@ WORDS, LENGTH, WIDTH = 20, 6, 8
 
 
 class Positions(layers.Layer):
-    """Adds what it learned of each position."""
+    """Adds what it learned of each position; padding stays padding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.supports_masking = True
 
     def build(self, shape: Any) -> None:
         """One row a position, more than are used."""
