@@ -1,10 +1,7 @@
 """A TensorFlow model -> an ONNX model.
 
-<<<<<<< HEAD
-With ``exporter.optimizers`` and ``exporter.rewrites``, all that knows tf2onnx.
-=======
-With ``exporter.constants``, ``exporter.reshapes`` and ``exporter.rewrites``, all that knows tf2onnx.
->>>>>>> zoo-nets
+With ``exporter.optimizers``, ``exporter.reshapes`` and ``exporter.rewrites``, all that
+knows tf2onnx.
 
 ``tf2onnx.convert.from_keras`` is not used: it breaks on every Keras 3 Sequential
 (tensorflow-onnx issues 2319, 2348, 2448). The signature, of a SavedModel or between two
@@ -37,13 +34,8 @@ from exporter.rewrites import HANDLERS
 from exporter.rewrites.registry import Handler
 from runtime.backends.saved_model import Signature
 
-<<<<<<< HEAD
-=======
-logger = logging.getLogger(__name__)
-write_constants_once()
 keep_reshapes_that_copy()
 
->>>>>>> zoo-nets
 BATCH = "batch"
 # Names of nodes begin with the layers that they came from; so much of one is shown.
 _SHOWN = 120

@@ -16,7 +16,7 @@ _join = back_to_back_optimizer._func_map[_RESHAPE]
 
 
 def _join_unless_copied(graph: Any, node: Any, consumers: Any) -> Any:
-    """Leave both where the second one's shape has a 0; one that is computed has none."""
+    """Leave both where the second one's shape has a 0, which no computed one has."""
     for consumer in consumers:
         if consumer.type == "Reshape":
             shape = consumer.inputs[1]
