@@ -129,7 +129,7 @@ def _check_memory(pid: int, limit: int | None) -> None:
         return
     if limit is not None and used > limit:
         raise ExportError(
-            f"the conversion took more than {limit / GIB:g} GiB of memory and was"
+            f"the work took more than {limit / GIB:g} GiB of memory and was"
             " ended (--memory-limit)"
         )
 
@@ -137,13 +137,13 @@ def _check_memory(pid: int, limit: int | None) -> None:
 def _death(code: int, limits: Limits) -> str:
     if code == -signal.SIGALRM:
         return (
-            f"the conversion took longer than {limits.seconds} s and was ended"
+            f"the work took longer than {limits.seconds} s and was ended"
             " (--time-limit)"
         )
     if code == -signal.SIGKILL:
         return (
-            "the conversion was killed (SIGKILL): somebody ended it, or the machine ran"
+            "the work was killed (SIGKILL): somebody ended it, or the machine ran"
             " out of memory"
         )
     how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    return f"the conversion crashed ({how}); -v shows what it said last"
+    return f"the work crashed ({how}); -v shows what it said last"

@@ -1,7 +1,6 @@
 """A TensorFlow model -> an ONNX model.
 
-With ``exporter.optimizers``, ``exporter.reshapes`` and ``exporter.rewrites``, all that
-knows tf2onnx.
+With ``exporter.optimizers`` and ``exporter.rewrites``, all that knows tf2onnx.
 
 ``tf2onnx.convert.from_keras`` is not used: it breaks on every Keras 3 Sequential
 (tensorflow-onnx issues 2319, 2348, 2448). The signature, of a SavedModel or between two
@@ -23,18 +22,15 @@ import tf2onnx
 from tf2onnx import tf_loader, tfonnx
 
 from exporter.clean import clean
-from exporter.errors import ExportError, first_line
+from exporter.errors import ExportError, SourceError, first_line
 from exporter.external_data import move_out
 from exporter.kernels import fit_kernels, graphs_of
 from exporter.lowering import LARGE_BYTES, LoweredGraph, lower
 from exporter.optimizers import optimize
 from exporter.options import Options
-from exporter.reshapes import keep_reshapes_that_copy
 from exporter.rewrites import HANDLERS
 from exporter.rewrites.registry import Handler
 from runtime.backends.saved_model import Signature
-
-keep_reshapes_that_copy()
 
 BATCH = "batch"
 # Names of nodes begin with the layers that they came from; so much of one is shown.
@@ -73,6 +69,7 @@ def convert(
         axis named ``batch``, nodes named by the layers that they came from.
 
     Raises:
+        SourceError: it has no such input as ``options`` name.
         ExportError: it holds what ONNX or tf2onnx has not.
     """
     options = options or Options()
@@ -83,6 +80,11 @@ def convert(
         raise ExportError(
             f"an input and an output are both called {both[0]!r}, which ONNX cannot"
             " tell apart; give one of them another name in the signature"
+        )
+    if unknown := sorted(set(options.inputs_as_nchw) - set(signature.inputs)):
+        raise SourceError(
+            f"there is no input {unknown[0]!r} to take as NCHW; the inputs are"
+            f" {', '.join(sorted(signature.inputs))}"
         )
     report("freezing")
     try:
@@ -116,11 +118,6 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
         for tensors in (lowered.inputs, lowered.outputs)
         for name, tensor in tensors.items()
     }
-    if unknown := sorted(set(options.inputs_as_nchw) - set(lowered.inputs)):
-        raise ExportError(
-            f"there is no input {unknown[0]!r} to take as NCHW; the inputs are"
-            f" {', '.join(lowered.inputs)}"
-        )
     try:
         with warnings.catch_warnings(), tf.device("/cpu:0"):
             # tf2onnx 1.17 has not caught up with numpy 2.

@@ -103,6 +103,9 @@ class Destination:
             return
         proof = self.read_proof()
         made_from = proof.source if proof else ""
+        # A folder may be copied or renamed, and its ONNX with it.
+        if is_own and proof and proof.saved_model == source.digest():
+            return
         if made_from != source.name and (made_from or not is_own):
             raise OutputError(
                 f"{self.model} is there, and was not made from {source.name!r} but from"

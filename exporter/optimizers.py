@@ -1,4 +1,4 @@
-"""tf2onnx's optimizers, with less memory, and without what one of them gets wrong.
+"""tf2onnx's optimizers, with less memory, and without what two of them get wrong.
 
 tf2onnx 1.17 goes through a dozen until none finds more to do. Before each it copies the
 graph with all its weights, and after each it writes every node anew, the weights too,
@@ -15,6 +15,7 @@ from typing import Any
 
 from tf2onnx import optimizer
 from tf2onnx.graph import Node
+from tf2onnx.optimizer import back_to_back_optimizer
 from tf2onnx.optimizer.transpose_optimizer import TransposeOptimizer
 
 logger = logging.getLogger(__name__)
@@ -38,16 +39,20 @@ def optimize(process: Callable[[], Any]) -> Any:
 @contextmanager
 def _amended() -> Iterator[None]:
     """Not for good: who uses tf2onnx beside the exporter gets it as it is."""
-    reshape = TransposeOptimizer.post_optimize_action
+    transposes = TransposeOptimizer.post_optimize_action
     Node.update_proto = _update_once
     TransposeOptimizer.post_optimize_action = _keep_transposes
+    back_to_back_optimizer._func_map[_RESHAPE] = _join_unless_copied
     try:
         yield
     finally:
         Node.update_proto = _update
-        TransposeOptimizer.post_optimize_action = reshape
+        TransposeOptimizer.post_optimize_action = transposes
+        back_to_back_optimizer._func_map[_RESHAPE] = _join
 
 
+_RESHAPE = ("Reshape",)
+_join = back_to_back_optimizer._func_map[_RESHAPE]
 _update = Node.update_proto
 
 
@@ -74,3 +79,18 @@ def _keep_transposes(self: Any) -> None:
     1464). A LayerNormalization of one pixel, as a small picture leaves it in ConvNeXt,
     was scaled along the wrong axis.
     """
+
+
+def _join_unless_copied(graph: Any, node: Any, consumers: Any) -> Any:
+    """Leave two ``Reshape`` in a row where the second one's shape has a 0.
+
+    A 0 is the side that what is reshaped has there. tf2onnx writes it where a shape was
+    computed of that side, then leaves out the ``Reshape`` before, and so the 0 is
+    another tensor's side: attention that splits its heads after a dense layer breaks.
+    """
+    for consumer in consumers:
+        if consumer.type == "Reshape":
+            shape = consumer.inputs[1]
+            if shape.is_const() and 0 in shape.get_tensor_value():
+                return []
+    return _join(graph, node, consumers)

@@ -26,7 +26,7 @@ def main() -> None:
     except DomainError as ex:
         reply = ("failed", (type(ex), str(ex)))
     except MemoryError:
-        reply = ("failed", (ExportError, "the conversion ran out of memory"))
+        reply = ("failed", (ExportError, "the work ran out of memory"))
     except OSError as ex:
         sentence = f"the ONNX cannot be written: {ex.strerror or ex}"
         reply = ("failed", (ExportError, sentence))
@@ -35,7 +35,7 @@ def main() -> None:
     except Exception as ex:
         traceback.print_exc()
         first = (str(ex).strip() or "no reason given").splitlines()[0][:300]
-        sentence = f"the conversion broke off: {type(ex).__name__}: {first}"
+        sentence = f"the work broke off: {type(ex).__name__}: {first}"
         reply = ("failed", (ExportError, sentence))
     connection.send(reply)
     # At once: TensorFlow's threads and destructors have crashed where all was done.

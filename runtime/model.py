@@ -377,10 +377,12 @@ def model_of(
 def _size_bytes(bundle: Bundle, backend: Backend, variant: Variant | None) -> int:
     if backend.name == "tensorflow" and bundle.tensorflow_model:
         patterns = [bundle.tensorflow_model.name, "variables/**/*"]
+    elif variant not in (None, "fp32"):
+        patterns = [f"{onnx_file(variant)}*"]
     else:
         # ONNX's external data may have any name; these are what the exporters of the
         # field give it.
-        patterns = [f"{onnx_file(variant or 'fp32')}*", "*.data", "*.bin"]
+        patterns = [f"{onnx_file('fp32')}*", "*.data", "*.bin"]
     try:
         found = {path for pattern in patterns for path in bundle.path.glob(pattern)}
         return sum(path.stat().st_size for path in found if path.is_file())

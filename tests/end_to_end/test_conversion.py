@@ -84,7 +84,7 @@ def test_kill_9_of_the_child(bundle, step):
         said = process.stderr.read()
     assert process.returncode == 1
     assert said.splitlines()[-1] == (
-        "Error: the conversion was killed (SIGKILL): somebody ended it, or the machine"
+        "Error: the work was killed (SIGKILL): somebody ended it, or the machine"
         " ran out of memory; TensorFlow will serve this model"
     )
     assert contents(bundle) == before

@@ -207,12 +207,12 @@ def test_an_input_may_be_taken_as_nchw(saved_model, small_cnn):
 
 def test_an_unknown_input_as_nchw_is_named(saved_model, small_cnn):
     from exporter.convert import convert
-    from exporter.errors import ExportError
+    from exporter.errors import SourceError
     from exporter.options import Options
     from runtime.backends.saved_model import load_signature
 
     signature = load_signature(saved_model(small_cnn))
-    with pytest.raises(ExportError, match="no input 'pixels'.* input_1"):
+    with pytest.raises(SourceError, match="no input 'pixels'.* input_1"):
         convert(signature, Options(inputs_as_nchw=("pixels",)))
 
 

@@ -159,6 +159,17 @@ def test_two_signatures_of_a_saved_model_do_not_replace_each_others(bundle, publ
             beside(other).prepare(other)
 
 
+def test_a_saved_model_may_be_renamed_with_its_onnx(bundle, publish):
+    (bundle.folder / "params.json").unlink()
+    source = open_source(bundle.folder)
+    publish(source, beside(source))
+    renamed = open_source(bundle.folder.rename(bundle.folder.with_name("renamed")))
+    beside(renamed).prepare(renamed)
+    (renamed.folder / "variables" / "variables.index").write_bytes(b"another")
+    with pytest.raises(OutputError, match="but from 'bundle'"):
+        beside(renamed).prepare(renamed)
+
+
 def test_model_and_proof_are_written(bundle, publish):
     before = contents(bundle.folder)
     publish(bundle, beside(bundle))

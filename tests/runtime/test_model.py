@@ -571,9 +571,12 @@ def test_the_bytes_are_those_of_the_engines_files(tmp_path):
     for name in ("variables.index", "variables.data-00000-of-00001"):
         (path / "variables" / name).write_bytes(b"x" * 60)
 
-    def size_in(engine):
-        backend = FakeBackend(name=engine)
-        return Model(open_bundle(path), 1, Opened(backend), None).size_bytes
+    (path / "model.int8.onnx").write_bytes(b"x" * 300)
 
-    assert size_in("onnxruntime") == 1230
+    def size_in(engine, variant=None):
+        opened = Opened(FakeBackend(name=engine), variant=variant)
+        return Model(open_bundle(path), 1, opened, None).size_bytes
+
+    assert size_in("onnxruntime", "fp32") == 1230
+    assert size_in("onnxruntime", "int8") == 300
     assert size_in("tensorflow") == 125

@@ -94,9 +94,9 @@ def settle(model: keras.Model, pixels: tuple[float, float]) -> None:
     images = images.astype(np.float32)
     _normalize(model, images, generator)
     last = [layer for layer in model.layers if hasattr(layer, "kernel")][-1]
-    scores = keras.Model(model.inputs, last.output)
+    scores = keras.Model(model.input, last.output)
     activation, last.activation = last.activation, keras.activations.linear
-    spread = float(np.std(np.asarray(scores(images, training=False))))
+    spread = float(np.std(np.asarray(_call(scores, images, training=False))))
     last.activation = activation
     last.kernel.assign(last.kernel * (_SPREAD / spread))
 
@@ -113,9 +113,15 @@ def _normalize(
     for layer in normalizations:
         layer.momentum = 0.0
         layer.beta.assign(generator.normal(*_SHIFT, layer.beta.shape))
-    model(images, training=True)
+    _call(model, images, training=True)
     for layer, momentum in zip(normalizations, momenta, strict=True):
         layer.momentum = momentum
         # What these pictures leave all but constant would blow up on another.
         variance = np.asarray(layer.moving_variance)
         layer.moving_variance.assign(np.maximum(variance, 0.1 * variance.mean()))
+
+
+def _call(model: keras.Model, images: np.ndarray, *, training: bool) -> Any:
+    # Some architectures were built with a list of one input, and Keras warns of others.
+    taken = keras.tree.map_structure(lambda _: images, model.input)
+    return model(taken, training=training)
