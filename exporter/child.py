@@ -137,8 +137,7 @@ def _check_memory(pid: int, limit: int | None) -> None:
 def _death(code: int, limits: Limits) -> str:
     if code == -signal.SIGALRM:
         return (
-            f"the work took longer than {limits.seconds} s and was ended"
-            " (--time-limit)"
+            f"the work took longer than {limits.seconds} s and was ended (--time-limit)"
         )
     if code == -signal.SIGKILL:
         return (

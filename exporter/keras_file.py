@@ -26,6 +26,9 @@ _UNKNOWN = re.compile(
     r"Could not locate (?:class|function) '([^']+)'|Unknown [^:]+: '([^']+)'"
 )
 
+# What the name of a scope may not have; it begins with a letter or a digit.
+_NO_SCOPE = re.compile(r"[^A-Za-z0-9_.:/>-]")
+
 
 def load_keras(path: Path) -> Signature:
     """Load a Keras file.
@@ -53,6 +56,7 @@ def load_keras(path: Path) -> Signature:
     # Keras raises ValueError, TypeError and whatever the classes of the file do.
     except Exception as ex:
         raise SourceError(_why(path, ex)) from ex
+    _name_as_scopes(model)
     try:
         with tempfile.TemporaryDirectory() as folder:
             model.export(folder, verbose=False)
@@ -63,6 +67,25 @@ def load_keras(path: Path) -> Signature:
     except tf.errors.OpError as ex:
         reason = str(ex).rpartition("; ")[2].partition(" [Op:")[0]
         raise ExportError(f"temporary files cannot be written: {reason}") from ex
+
+
+def _name_as_scopes(model: Any) -> None:
+    """Let layers have names that TensorFlow can put before those of its operators.
+
+    Keras takes any, ``my model`` too, and cannot export what has one. What a client
+    says, the names of inputs and of a dictionary's outputs, stays.
+    """
+    for layer in model._flatten_layers():
+        if type(layer).__name__ != "InputLayer":
+            layer.name = _scope(layer.name)
+    for variable in model.variables:
+        # It was named as it was made, and its name cannot be changed but here.
+        variable.value._handle_name = _scope(variable.value._handle_name)
+
+
+def _scope(name: str) -> str:
+    valid = _NO_SCOPE.sub("_", name)
+    return valid if valid[0].isalnum() else f"layer{valid}"
 
 
 def _config(path: Path) -> Any:

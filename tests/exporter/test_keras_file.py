@@ -35,6 +35,21 @@ def test_inputs_and_outputs_keep_their_names(tmp_path, keras, name):
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_layers_may_have_names_that_tensorflow_would_not_take(tmp_path, keras, name):
+    """Keras cannot export them: 'my model' is not a valid root scope name."""
+    given = keras.Input((4,), name="given")
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="ä b")])
+    inner.name = "(inner one)"
+    model = keras.Model(given, {"of two": inner(given)}, name="my model")
+    model.save(tmp_path / name)
+    signature = load_keras(tmp_path / name)
+    assert (set(signature.inputs), set(signature.outputs)) == ({"given"}, {"of two"})
+    numbers = np.ones((2, 4), "f4")
+    answered = signature.call(given=numbers)["of two"]
+    np.testing.assert_allclose(answered, model(numbers)["of two"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_lambda_layers_are_refused_by_their_names(tmp_path, keras, name):
     model = keras.Sequential(
         [
