@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -61,6 +62,16 @@ def state_of(folder: Path) -> tuple[int, ...]:
     # The folder's own time is too coarse: it steps by 4 ms on Linux, and the exporter
     # may add model.onnx within the step that somebody saw it without.
     return (status.st_ino, status.st_mtime_ns, *_states_of_onnx(folder))
+
+
+def touch(model: Path) -> None:
+    """Let all who serve a model look at its versions and labels again.
+
+    Its folder gets another time by itself when a version comes or goes, and from here
+    when something changes inside of one.
+    """
+    with contextlib.suppress(OSError):  # it went meanwhile, or is somebody else's
+        os.utime(model)
 
 
 def origin_of(folder: Path) -> tuple[int, ...]:

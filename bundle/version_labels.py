@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from bundle.staging import replace_file, sync
+from bundle.version import touch
 
 # A label stands in URLs where a number may, too: so it begins with a letter.
 LABEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
@@ -66,11 +67,13 @@ class VersionLabels:
         for left in self._folder.glob(".*"):  # by one that was killed here
             left.unlink()
         replace_file(self._folder / label, b"%d\n" % number)
+        touch(self._folder.parent)
 
     def delete(self, label: str) -> None:
         """Take a label away."""
         (self._folder / label).unlink()
         sync(self._folder)
+        touch(self._folder.parent)
 
     def delete_all(self) -> None:
         """Take away what is left of a model without versions: it points to nothing."""

@@ -15,6 +15,7 @@ from bundle.parity import FILE_NAME as PARITY
 from bundle.parity import Parity, read_parity
 from bundle.staging import locked, replace_files
 from bundle.variants import DATA, VARIANTS, Variant, onnx_file, parity_file
+from bundle.version import touch
 from exporter.errors import ExportError, OutputError, ParityFailed
 from exporter.source import Source
 from exporter.variants import Made
@@ -170,6 +171,8 @@ class Destination:
             replace_files(self.folder, {**contents, self.model.name: candidate})
             if not data.exists():
                 self.data.unlink(missing_ok=True)
+        if source.version is not None:
+            touch(self.folder.resolve().parent)
 
     def _sweep(self) -> None:
         """Take away the temporary files of one that was killed."""

@@ -17,6 +17,7 @@ from bundle.version import Version, origin_of
 from bundle.version_labels import STABLE
 from runtime import metrics
 from runtime.errors import BackendError, ProviderError
+from runtime.lookup import Lookup
 from runtime.model import RETRY_SECONDS, Model
 from runtime.spec import ModelSpec
 
@@ -91,6 +92,7 @@ class ModelRegistry:
         open_model: loads and warms a version.
         limit: versions kept; the one unused longest goes first.
         max_bytes: of their files, in all; one larger model is kept alone.
+        lookup: finds the version that a request means; None asks the store each time.
         clock: seconds that only go on.
     """
 
@@ -100,12 +102,14 @@ class ModelRegistry:
         open_model: Callable[[Version], Model],
         limit: int,
         max_bytes: int = 1 << 62,
+        lookup: Lookup | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._open_model = open_model
         self._limit = limit
         self._max_bytes = max_bytes
+        self._lookup = lookup or Lookup(store, seconds=0.0)
         self._clock = clock
         self._lock = threading.Lock()  # of all below; never held while loading
         self._loaded: OrderedDict[_Key, _Held] = OrderedDict()
@@ -150,6 +154,9 @@ class ModelRegistry:
                 loading.lock.release()
             if model:
                 return self._answer(spec, version, model)
+            # It failed, or changed while it was read: what was found is not to be
+            # believed any longer.
+            self._lookup.forget(spec.name)
 
     def peek(self, name: str, version: int) -> Model | None:
         """The model if it is loaded, without loading it.
@@ -185,7 +192,7 @@ class ModelRegistry:
 
     def _wanted(self, spec: ModelSpec) -> Version:
         try:
-            return self._store.find(spec.name, spec.version, spec.label)
+            return self._lookup.find(spec.name, spec.version, spec.label)
         except ModelNotFound:
             if spec.label is None:
                 self.drop(spec.name, spec.version)

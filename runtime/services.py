@@ -12,6 +12,7 @@ from runtime.catalogue import Catalogue
 from runtime.config import Config, ConfigError
 from runtime.conversion import Conversions
 from runtime.converter import Converter, exporter_for
+from runtime.lookup import Lookup
 from runtime.model import open_model
 from runtime.predictor import Predictor
 from runtime.preload import Preloader
@@ -61,6 +62,7 @@ def create_services(config: Config) -> Services:
         functools.partial(open_model, options=options),
         config.cache_limit,
         config.cache_bytes,
+        Lookup(store),
     )
     conversions = Conversions(store, config)
     converter = Converter(

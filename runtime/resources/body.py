@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import falcon
 import orjson
-from falcon.media import MultipartFormHandler
 
-from bundle.archive import DEFAULT_LIMITS, Readable
+from bundle.archive import Readable
 from bundle.errors import TooLarge
 from runtime.bundle_form import Field
 from runtime.errors import InvalidInput
+from runtime.forms import Part, parts_of, stream_parts
 from runtime.journey import Journey
 
 _CHUNK = 1 << 18
 # HTTP's word for a body that is not encoded.
 _PLAIN = "identity"
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of a multipart form.
-
-    Attributes:
-        filename: as the client sent it; empty if it sent none.
-        data: its content.
-    """
-
-    filename: str
-    data: bytes
 
 
 def journey_of(req: falcon.Request) -> Journey:
@@ -77,9 +61,7 @@ def read_parts(
         )
     if req.content_length is None:
         raise InvalidInput("the request has no body, or does not say its length")
-    _check_length(req, max_bytes)
-    with _telling_of_forms():
-        parts = _read_parts(req, max_bytes)
+    parts = parts_of(read_body(req, max_bytes), req.content_type)
     for name in required:
         if not any(part.data for part in parts.get(name, ())):
             problem = "is empty" if name in parts else "is missing"
@@ -170,35 +152,7 @@ def stream_form(req: falcon.Request) -> Iterator[Field]:
     Raises:
         InvalidInput: it is no form.
     """
-    handler = MultipartFormHandler()
-    handler.parse_options.max_body_part_count = DEFAULT_LIMITS.members
-    length = _UNKNOWN if req.content_length is None else req.content_length
-    with _telling_of_forms():
-        # Falcon's parser bounds the stream itself.
-        for part in handler.deserialize(req.stream, req.content_type, length):
-            if part.name is None:
-                raise InvalidInput("a part of the form has no name")
-            yield Field(part.name, part.filename, cast("Readable", part.stream))
-
-
-@contextlib.contextmanager
-def _telling_of_forms() -> Iterator[None]:
-    """Say of a form that Falcon cannot read what to do about it."""
-    try:
-        yield
-    except falcon.HTTPError as ex:
-        raise InvalidInput(
-            f"the multipart form cannot be read ({ex.description}); send it as curl -F"
-            " does"
-        ) from ex
-    except ValueError as ex:  # a name that is no text
-        raise InvalidInput(
-            "the multipart form cannot be read; send it as curl -F does"
-        ) from ex
-
-
-# Falcon's parser wants a length; it ends where the stream does.
-_UNKNOWN = 1 << 62
+    return stream_parts(read_stream(req), req.content_type)
 
 
 def read_stream(req: falcon.Request) -> Readable:
@@ -231,36 +185,3 @@ class _Bounded:
 def _check_length(req: falcon.Request, max_bytes: int) -> None:
     if req.content_length is not None and req.content_length > max_bytes:
         raise TooLarge(f"the body is larger than {max_bytes} bytes")
-
-
-def _read_parts(req: falcon.Request, max_bytes: int) -> dict[str, list[Part]]:
-    parts: dict[str, list[Part]] = {}
-    handler = _form_handler(max_bytes)
-    # The handler itself: Falcon looks one up by the media type as it is spelt, and
-    # Multipart/Form-Data is the same.
-    form = handler.deserialize(req.bounded_stream, req.content_type, req.content_length)
-    for number, part in enumerate(form):
-        if number == MAX_PARTS:
-            raise TooLarge(
-                f"the form has more than {MAX_PARTS} parts; send several requests"
-            )
-        if part.name is None:
-            raise InvalidInput("a part of the form has no name")
-        # A name may claim a charset, such as UTF-7, that holds what UTF-8 does not.
-        filename = (part.filename or "").encode(errors="replace").decode()
-        parts.setdefault(part.name, []).append(Part(filename, part.get_data()))
-    return parts
-
-
-# Falcon's own bound. Each part costs its parser some 50 us, and an image more.
-MAX_PARTS = 64
-
-
-@functools.cache
-def _form_handler(max_bytes: int) -> MultipartFormHandler:
-    """Falcon's own parser, with its bounds on parts and headers."""
-    handler = MultipartFormHandler()
-    handler.parse_options.max_body_part_buffer_size = max_bytes
-    # One more than are taken, so that it is said here what is wrong.
-    handler.parse_options.max_body_part_count = MAX_PARTS + 1
-    return handler

@@ -11,12 +11,12 @@ from google.protobuf.message import DecodeError
 
 from runtime.answers import Scores
 from runtime.errors import InvalidInput
+from runtime.forms import Part
 from runtime.journey import Journey
 from runtime.labels import Label, best_labels, name_scores
 from runtime.predictor import Predictor
 from runtime.proto.tfaas_pb2 import Class, Predictions, Row
 from runtime.resources.body import (
-    Part,
     journey_of,
     only_one_each,
     read_body,
