@@ -51,7 +51,9 @@ def decode_image(data: bytes, channels: int) -> NDArray[np.uint8]:
         image = image.convert("RGBA")
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image).convert("RGB")
-    pixels = np.asarray(image.convert("L" if gray else "RGB"))
+    mode = "L" if gray else "RGB"
+    # convert() copies even what has the mode already.
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels[:, :, np.newaxis] if gray else pixels
 
 
@@ -75,7 +77,8 @@ def _open(data: bytes) -> Image.Image:
                 f" {MAX_PIXELS} in all; send a smaller one"
             )
         image.load()
-        if image.getexif():
+        # A picture that says nothing of itself need not be searched for a rotation.
+        if image.info and image.getexif():
             ImageOps.exif_transpose(image, in_place=True)
     # Pillow's decoders raise whatever a broken file makes them trip over.
     except (OSError, ValueError, SyntaxError, ArithmeticError, LookupError) as ex:

@@ -45,10 +45,14 @@ def batches(
             image.shape != waiting[0].shape
             or pixels * (len(waiting) + 1) > MAX_FREE_PIXELS
         ):
-            yield np.concatenate(waiting)
+            yield _joined(waiting)
             waiting = []
         waiting.append(image)
-    yield np.concatenate(waiting)
+    yield _joined(waiting)
+
+
+def _joined(images: list[NDArray[Any]]) -> NDArray[Any]:
+    return images[0] if len(images) == 1 else np.concatenate(images)
 
 
 def inputs_of_files(model: Model, files: Sequence[bytes]) -> dict[str, NDArray[Any]]:
@@ -62,7 +66,7 @@ def inputs_of_files(model: Model, files: Sequence[bytes]) -> dict[str, NDArray[A
         raise ShapeError(
             "the images are of different sizes, and so is the model's input"
         )
-    return one_run(model, np.concatenate(images))
+    return one_run(model, _joined(images))
 
 
 def run_images(model: Model, images: NDArray[Any], journey: Journey) -> NDArray[Any]:

@@ -22,6 +22,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from runtime import counters
+from runtime.tally import Tally
 
 # Prometheus' own begin at 5 ms, and a small model answers in a tenth of it.
 SECONDS = (
@@ -35,6 +36,9 @@ BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
 if folder := os.environ.get(counters.VARIABLE):
     # prometheus_client opens files there as soon as a metric is made.
     Path(folder).mkdir(parents=True, exist_ok=True)
+
+# Before all others, so that who collects them finds them added up.
+TALLY = Tally(REGISTRY)
 
 REQUESTS = Counter(
     "tfaas_requests",
@@ -130,6 +134,7 @@ def current_registry() -> CollectorRegistry:
     """
     if not os.environ.get(counters.VARIABLE):
         return REGISTRY
+    TALLY.add_up()
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return registry

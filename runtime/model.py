@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from prometheus_client import Histogram
 
 from bundle.errors import BundleError, ShapeError
 from bundle.folder import Bundle, Sample, open_bundle
@@ -120,7 +121,7 @@ class Model:
         self._fallback_failed = float("-inf")
         self._clock = clock
         self._lock = threading.Lock()
-        self._is_counted = False
+        self._batch_sizes: Histogram | None = None
         self.output = main_output(bundle, self.backend.outputs)
         self.answers_labels = bundle.frozen_graph is not None
         check_labels(bundle, self.output, may_lack=self.answers_labels)
@@ -131,7 +132,8 @@ class Model:
         self._max_batch_size = self._warm(max_batch_size) if max_batch_size else None
         self.tried = self._try(bundle.read_sample())
         # What was run until here were no requests.
-        self._is_counted = version is not None
+        if version is not None:
+            self._batch_sizes = metrics.BATCH_SIZE.labels(self.name, version)
 
     @property
     def has_free_size(self) -> bool:
@@ -154,7 +156,8 @@ class Model:
         size, height, width, channels = spec.shape
         how = self.bundle.params.preprocess
         item = preprocess(image, how, (height, width, channels), spec.dtype)
-        return {spec.name: np.repeat(item[np.newaxis], size or 1, axis=0)}
+        batch = item[np.newaxis]
+        return {spec.name: np.repeat(batch, size, axis=0) if size else batch}
 
     def run(
         self, inputs: Mapping[str, NDArray[Any]]
@@ -184,7 +187,7 @@ class Model:
                 outputs = self._run_on(fallback, pieces)
             except BackendError as second:
                 raise BackendError(f"{ex}; {second}") from second
-        if self._is_counted:
+        if self._batch_sizes:
             metrics.FALLBACKS.labels(self.name, self.version, "request").inc()
         return outputs, fallback
 
@@ -194,9 +197,9 @@ class Model:
         answers = []
         for piece in pieces:
             answers.append(backend.run(piece))
-            if self._is_counted:
+            if self._batch_sizes:
                 items = max((len(a) for a in piece.values() if a.ndim), default=1)
-                metrics.BATCH_SIZE.labels(self.name, self.version).observe(items)
+                metrics.TALLY.note(self._batch_sizes, items)
         if len(answers) == 1:
             return answers[0]
         return {
@@ -212,6 +215,8 @@ class Model:
         if self._max_batch_size is None or len(lengths) != 1 or lengths <= {(), (0,)}:
             return [inputs]
         ((items,),) = lengths
+        if items == 1:
+            return [inputs]
         numbers = max(array.size for array in inputs.values()) // items
         size = min(self._max_batch_size, max(1, MAX_NUMBERS // max(1, numbers)))
         if items <= size:

@@ -36,7 +36,7 @@ def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[An
                 f" were answered with the shape {output.shape}; send them as 'inputs'"
             )
         runs.append(output[: len(batch)])
-    return np.concatenate(runs)
+    return runs[0] if len(runs) == 1 else np.concatenate(runs)
 
 
 def one_run(model: Model, items: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -49,8 +49,9 @@ def one_run(model: Model, items: NDArray[Any]) -> dict[str, NDArray[Any]]:
     room = (spec.shape[0] or len(items)) - len(items)
     if room < 0:
         raise ShapeError(f"the model takes {spec.shape[0]} items, not {len(items)}")
-    filled = [items, np.repeat(items[-1:], room, axis=0)] if room else [items]
-    return {spec.name: np.concatenate(filled)}
+    if not room:
+        return {spec.name: items}
+    return {spec.name: np.concatenate([items, np.repeat(items[-1:], room, axis=0)])}
 
 
 def run_model(

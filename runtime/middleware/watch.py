@@ -123,10 +123,10 @@ def _bytes_out(req: falcon.Request, resp: falcon.Response) -> int | None:
 # A child of a metric is found by its labels in 2 us; a request has eight of them.
 @functools.lru_cache(maxsize=1024)
 def _request_metrics(
-    method: str, route: str, status: str, model: str, version: str
+    method: str, route: str, status: int, model: str, version: str
 ) -> tuple[Counter, Histogram]:
     return (
-        metrics.REQUESTS.labels(method, route, status, model, version),
+        metrics.REQUESTS.labels(method, route, str(status), model, version),
         metrics.REQUEST_SECONDS.labels(route, model, version),
     )
 
@@ -143,18 +143,19 @@ def _predictions_metric(model: str, version: str, answered_by: str) -> Counter:
 
 
 def _count(answered: Answered) -> None:
+    note = metrics.TALLY.note
     journey = answered.journey
     model = journey.model
     version = "" if journey.version is None else str(journey.version)
     requests, seconds = _request_metrics(
-        _method(answered.req), answered.route, str(answered.status), model, version
+        _method(answered.req), answered.route, answered.status, model, version
     )
-    requests.inc()
-    seconds.observe(answered.seconds)
+    note(requests)
+    note(seconds, answered.seconds)
     for stage, spent in answered.stages.items():
-        _stage_metric(stage, model, version).observe(spent)
+        note(_stage_metric(stage, model, version), spent)
     if journey.backend and answered.status < 400:
-        _predictions_metric(model, version, journey.backend).inc()
+        note(_predictions_metric(model, version, journey.backend))
 
 
 def _start_span(tracing: Tracing, req: falcon.Request, journey: Journey) -> RequestSpan:
