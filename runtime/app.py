@@ -31,7 +31,13 @@ from bundle.errors import (
     TooLarge,
 )
 from runtime.config import Config, ConfigError, load_config
-from runtime.errors import BackendError, InvalidInput, ProviderError, RateLimited
+from runtime.errors import (
+    BackendError,
+    InvalidInput,
+    Overloaded,
+    ProviderError,
+    RateLimited,
+)
 from runtime.limiter import RateLimiter
 from runtime.logs import set_up_logs
 from runtime.metrics import BUILD_INFO, REJECTS
@@ -80,6 +86,7 @@ STATUS: dict[type[DomainError], str] = {
     TooLarge: falcon.HTTP_413,
     BundleError: falcon.HTTP_422,
     RateLimited: falcon.HTTP_429,
+    Overloaded: falcon.HTTP_503,
     BackendError: falcon.HTTP_500,
     ProviderError: falcon.HTTP_500,
     StoreError: falcon.HTTP_500,

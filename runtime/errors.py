@@ -4,6 +4,7 @@
   * ServiceError
     x InvalidInput     the client's request cannot become a model's input
     x RateLimited      the client asks more often than config.json's ``rate`` allows
+    x Overloaded       more requests wait for the model than may
     x BackendError     the engine cannot load the model, or failed on a valid input
     x ProviderError    CUDA was demanded and does not work; nothing else may answer
 
@@ -23,6 +24,10 @@ class InvalidInput(ServiceError):
 
 class RateLimited(ServiceError):
     """The client asks more often than it may."""
+
+
+class Overloaded(ServiceError):
+    """More requests wait for the model than may; the client may come again."""
 
 
 class BackendError(ServiceError):
