@@ -235,6 +235,7 @@ def _engine(model: Model | None) -> dict[str, Any]:
         "sample": asdict(model.tried) if model and model.tried else None,
         "fallback_reason": model.fallback_reason if model else None,
         "variant": model.variant if model else None,
+        "batching": model.batching if model else None,
         "variant_reason": model.variant_reason if model else None,
     }
 

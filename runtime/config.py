@@ -30,6 +30,7 @@ OnnxPolicy = Literal["prefer", "require", "off"]
 Provider = Literal["auto", "cpu", "cuda"]
 LogFormat = Literal["plain", "json"]
 ExportPolicy = Literal["auto", "off"]
+Batching = Literal["auto", "on", "off"]
 
 
 class ConfigError(DomainError):
@@ -145,6 +146,41 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+# What may differ from model to model; ``runtime tune`` finds the values.
+OF_A_MODEL = (
+    "batching",
+    "intra_op_threads",
+    "max_batch_size",
+    "max_queue",
+    "max_queue_delay_us",
+)
+
+
+def _models(value: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(value, dict):
+        raise ValueError('must be a JSON object, such as {"mnist": {"batching": "on"}}')
+    checks = {key(f.name): f for f in fields(Config) if f.name in OF_A_MODEL}
+    models: dict[str, dict[str, Any]] = {}
+    for name, given in value.items():
+        if not MODEL_NAME.fullmatch(name):
+            raise ValueError(f"has {name[:128]!r}, which is no model's name")
+        if not isinstance(given, dict):
+            raise ValueError(f"must give {name!r} an object of settings")
+        models[name] = {}
+        for setting, wanted in given.items():
+            if setting not in checks:
+                raise ValueError(
+                    f"gives {name!r} an unknown key {setting[:64]!r}; there are"
+                    f" {', '.join(checks)}"
+                )
+            of = checks[setting]
+            try:
+                models[name][of.name] = of.metadata["check"](wanted)
+            except ValueError as ex:
+                raise ValueError(f"gives {name!r} a {setting!r} that {ex}") from None
+    return models
+
+
 def _setting(default: Any, check: Check, what: str) -> Any:
     metadata = {"check": check, "what": what}
     if isinstance(default, dict):
@@ -245,6 +281,25 @@ class Config:
     # Of what one run takes; a larger request is run in pieces. New versions are warmed
     # at 1 and at this size.
     max_batch_size: int = _setting(32, _whole(1, 4096), "items in one run of a model")
+    # auto: where it pays, by a measurement of each model as it is loaded.
+    batching: Batching = _setting(
+        "auto",
+        _one_of(Batching),
+        "run what queues for a model as one batch: auto, on or off",
+    )
+    max_queue: int = _setting(
+        256, _whole(1, 1_000_000), "requests that may wait for a batch; more get 503"
+    )
+    # 0: what queued while the last batch ran. A GPU may gain by some hundreds.
+    max_queue_delay_us: int = _setting(
+        0, _whole(0, 1_000_000), "that a batch waits to be full, in microseconds"
+    )
+    intra_op_threads: int = _setting(
+        1, _whole(0, 1024), "that one run takes in ONNX Runtime; 0 is one a core"
+    )
+    models: Mapping[str, Mapping[str, Any]] = _setting(
+        {}, _models, 'some of these of one model: {"mnist": {"maxBatchSize": 8}}'
+    )
     # One a core on the CPU; CUDA's memory holds one copy of a model better than many.
     workers: int = _setting(
         0, _whole(0, 1024), "processes of `runtime serve`; 0 is one a core"

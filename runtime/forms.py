@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from multipart import (
     MultipartError,
@@ -39,7 +40,7 @@ class Part:
     data: bytes
 
 
-def parts_of(body: bytes, content_type: str) -> dict[str, list[Part]]:
+def parts_of(body: bytes, content_type: str | None) -> dict[str, list[Part]]:
     """A form's parts by the names of their fields, each name's in their order.
 
     Args:
@@ -72,7 +73,7 @@ def parts_of(body: bytes, content_type: str) -> dict[str, list[Part]]:
     return parts
 
 
-def stream_parts(stream: Readable, content_type: str) -> Iterator[Field]:
+def stream_parts(stream: Readable, content_type: str | None) -> Iterator[Field]:
     """A form's fields, each to be read before the next; none is kept.
 
     Args:
@@ -91,8 +92,10 @@ def stream_parts(stream: Readable, content_type: str) -> Iterator[Field]:
                 content.skip()
 
 
-def _parser(content_type: str, max_parts: int = MAX_PARTS + 1) -> PushMultipartParser:
-    _, options = parse_options_header(content_type)
+def _parser(
+    content_type: str | None, max_parts: int = MAX_PARTS + 1
+) -> PushMultipartParser:
+    _, options = parse_options_header(content_type or "")
     boundary = options.get("boundary", "")
     if not boundary:
         raise InvalidInput(
@@ -103,7 +106,7 @@ def _parser(content_type: str, max_parts: int = MAX_PARTS + 1) -> PushMultipartP
 
 
 # What a parser tells of: a part's head, then pieces of its content, then None.
-_Event = MultipartSegment | bytes | None
+_Event: TypeAlias = Any
 
 
 def _events(stream: Readable, parser: PushMultipartParser) -> Iterator[_Event]:
@@ -136,7 +139,7 @@ class _Content:
 def _name_of(segment: MultipartSegment) -> str:
     if not segment.name:
         raise InvalidInput("a part of the form has no name")
-    return segment.name
+    return str(segment.name)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -32,6 +33,8 @@ from runtime.backends import (
     open_tensorflow,
     zeros_of,
 )
+from runtime.batcher import Batcher
+from runtime.batching import decide, sizes_of
 from runtime.errors import BackendError
 from runtime.fitness import (
     check_labels,
@@ -81,12 +84,14 @@ class Model:
         name: in the store, if not that of params.json.
         max_batch_size: items in one run; a larger request is run in pieces. None: in
             one, whatever its size.
+        options: whether and how requests are run together; None: they are not.
         clock: seconds that only go on.
 
     Attributes:
         size_bytes: of the files that the engine reads: its weights, mostly.
         output: the output that image predictions answer with.
         img_channels: of the images that it takes, 1 gray or 3 colour; 0 takes none.
+        batching: whether requests are run together, and why.
         answers_labels: it is a frozen graph, of which TFaaS answers an image with the
             best labels rather than with all scores; classes beyond its labels.txt have
             no label there.
@@ -104,6 +109,7 @@ class Model:
         *,
         name: str | None = None,
         max_batch_size: int | None = None,
+        options: BackendOptions | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.bundle = bundle
@@ -130,6 +136,9 @@ class Model:
         if self.img_channels:
             self._check_answers_images()
         self._max_batch_size = self._warm(max_batch_size) if max_batch_size else None
+        self.batching, self._batcher = "", None
+        if options:
+            self.batching, self._batcher = self._batch(options)
         self.tried = self._try(bundle.read_sample())
         # What was run until here were no requests.
         if version is not None:
@@ -194,12 +203,13 @@ class Model:
     def _run_on(
         self, backend: Backend, pieces: list[Mapping[str, NDArray[Any]]]
     ) -> dict[str, NDArray[Any]]:
+        batcher = self._batcher if backend is self.backend else None
         answers = []
         for piece in pieces:
-            answers.append(backend.run(piece))
-            if self._batch_sizes:
-                items = max((len(a) for a in piece.values() if a.ndim), default=1)
-                metrics.TALLY.note(self._batch_sizes, items)
+            if batcher and _items_of(piece):
+                answers.append(batcher.submit(piece))
+            else:
+                answers.append(self._run_once(backend, piece))
         if len(answers) == 1:
             return answers[0]
         return {
@@ -207,15 +217,39 @@ class Model:
             for name in answers[0]
         }
 
+    def _run_once(
+        self, backend: Backend, inputs: Mapping[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        outputs = backend.run(inputs)
+        if self._batch_sizes:
+            items = max((len(a) for a in inputs.values() if a.ndim), default=1)
+            metrics.TALLY.note(self._batch_sizes, items)
+        return outputs
+
+    def _batch(self, options: BackendOptions) -> tuple[str, Batcher | None]:
+        """Decide whether requests are run together; see ``runtime.batching``."""
+        verdict = decide(
+            options.batching, self.backend, self._max_batch_size, options.threads
+        )
+        if not verdict.is_on or self._max_batch_size is None:
+            return verdict.why, None
+        sizes = sizes_of(self.backend, self._max_batch_size)
+        for size in sizes or ():
+            self.backend.run(zeros_of(self.backend.inputs, size))
+        return verdict.why, Batcher(
+            functools.partial(self._run_once, self.backend),
+            self._max_batch_size,
+            options.max_queue,
+            options.max_queue_delay_us,
+            sizes,
+        )
+
     def _pieces(
         self, inputs: Mapping[str, NDArray[Any]]
     ) -> list[Mapping[str, NDArray[Any]]]:
         """A request in runs of ``max_batch_size``, of fewer if its items are huge."""
-        lengths = {array.shape[:1] for array in inputs.values()}
-        if self._max_batch_size is None or len(lengths) != 1 or lengths <= {(), (0,)}:
-            return [inputs]
-        ((items,),) = lengths
-        if items == 1:
+        items = _items_of(inputs)
+        if self._max_batch_size is None or items is None or items == 1:
             return [inputs]
         numbers = max(array.size for array in inputs.values()) // items
         size = min(self._max_batch_size, max(1, MAX_NUMBERS // max(1, numbers)))
@@ -327,6 +361,15 @@ class Model:
         return Tried(len(chosen), right)
 
 
+def _items_of(inputs: Mapping[str, NDArray[Any]]) -> int | None:
+    """How many items a request has; None if its arrays do not agree, or there are 0."""
+    lengths = {array.shape[:1] for array in inputs.values()}
+    if len(lengths) != 1 or lengths <= {(), (0,)}:
+        return None
+    ((items,),) = lengths
+    return int(items)
+
+
 def _best(row: NDArray[Any]) -> int:
     """The class of one item's scores; one score alone tells between 0 and 1."""
     return int(row.reshape(-1)[0] >= 0.5) if row.size == 1 else int(row.argmax())
@@ -363,6 +406,7 @@ def model_of(
 
     See ``open_model``.
     """
+    options = options.of(name or bundle.params.name)
     opened = open_backend(bundle, options)
     can_fall_back = (
         options.onnx == "prefer"
@@ -376,6 +420,7 @@ def model_of(
         (lambda: open_tensorflow(bundle)) if can_fall_back else None,
         name=name,
         max_batch_size=options.max_batch_size,
+        options=options,
     )
 
 

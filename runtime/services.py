@@ -54,6 +54,12 @@ def create_services(config: Config) -> Services:
         provider=config.provider,
         variant=config.variant,
         max_batch_size=config.max_batch_size,
+        batching=config.batching,
+        max_queue=config.max_queue,
+        max_queue_delay_us=config.max_queue_delay_us,
+        intra_op_threads=config.intra_op_threads,
+        threads=config.threads,
+        models=config.models,
     )
     store = ModelStore(config.model_dir, config.keep_versions)
     store.sweep()

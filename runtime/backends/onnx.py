@@ -16,6 +16,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from runtime.backends import BackendOptions, TensorSpec, check_inputs, warm_up
+from runtime.cores import usable_cores
 from runtime.errors import BackendError, ProviderError
 
 logger = logging.getLogger(__name__)
@@ -56,19 +57,20 @@ def open_onnx(path: Path, options: BackendOptions) -> OnnxBackend:
         BackendError: it cannot be loaded, or cannot run.
         ProviderError: CUDA was demanded and does not work.
     """
+    threads = options.intra_op_threads or usable_cores()
     if options.provider == "cuda":
         require_cuda()
     if options.provider == "cpu" or CUDA not in onnxruntime.get_available_providers():
-        return OnnxBackend(path, CPU)
+        return OnnxBackend(path, CPU, threads)
     # Listed means that the wheel was built with it, no more.
     onnxruntime.preload_dlls()
     try:
-        return OnnxBackend(path, CUDA)
+        return OnnxBackend(path, CUDA, threads)
     except BackendError as ex:
         if options.provider == "cuda":
             raise ProviderError(f"CUDA does not work: {ex}; {_HINT}") from ex
         logger.warning("CUDA does not work (%s); the CPU serves", ex, exc_info=ex)
-    return OnnxBackend(path, CPU)
+    return OnnxBackend(path, CPU, threads)
 
 
 def require_cuda() -> None:
