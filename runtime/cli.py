@@ -15,6 +15,7 @@ from bundle import __version__
 from bundle.terminal import Group, WrongInput
 from runtime.admin.cli import models
 from runtime.config import Config, Settings, key, load_settings, option, parse
+from runtime.tune import tune
 
 
 @click.group(cls=Group)
@@ -24,6 +25,7 @@ def main() -> None:
 
 
 main.add_command(models)
+main.add_command(tune)
 
 
 def as_json(value: object) -> object:

@@ -405,9 +405,14 @@ def _settings(given: Iterable[_Given]) -> Settings:
     return Settings(config, sources)
 
 
+def config_path(environ: Mapping[str, str] = os.environ) -> Path:
+    """The file that settings are read from, be it there or not."""
+    return Path(environ.get(VARIABLE) or FILE_NAME)
+
+
 def _read_file(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     named = environ.get(VARIABLE)
-    path = Path(named or FILE_NAME)
+    path = config_path(environ)
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
