@@ -13,6 +13,7 @@ from tests.zoo.operations import (
     untraced,
 )
 from tests.zoo.run import run
+from tests.zoo.specimen import further
 
 pytestmark = pytest.mark.tensorflow
 
@@ -29,8 +30,11 @@ def short(specimen):
     return specimen.name.removeprefix("keras.ops.")
 
 
+FURTHER = further(specimens())
+
+
 def shown(specimen):
-    marks = []
+    marks = [pytest.mark.further] if specimen.name in FURTHER else []
     if short(specimen) in OPEN:
         marks.append(pytest.mark.xfail(strict=True, reason=OPEN[short(specimen)]))
     if short(specimen).split()[0] in SLOW:
