@@ -19,8 +19,8 @@ pytestmark = pytest.mark.tensorflow
 
 # What does not convert yet, and why; it fails here when it does.
 OPEN = {
-    "ctc_loss": "tf2onnx gives its loop's condition two dtypes",
-    "scan reverse": "tf2onnx knows no loop that counts down",
+    "ctc_loss": "tf2onnx knows no loop that fills a list from its end",
+    "scan reverse": "tf2onnx knows no loop that fills a list from its end",
 }
 # Seconds each: loops of a hundred operators are converted.
 SLOW = ("svd", "eigh", "pinv", "lstsq", "matrix_rank", "norm", "fold", "ctc_loss")
