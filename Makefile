@@ -24,11 +24,12 @@ demo: $(VENV)/.installed ## train, export, serve and predict, the whole way, on 
 serve: $(VENV)/.installed ## serve models/ in the foreground
 	$(BIN)/runtime serve
 
-# The zoo converts a thousand models and nothing else: it may take every core. The others
-# start servers and time them.
+# What converts models and nothing else may take every core; of the zoo's thousand, one a
+# layer and a function. The others start servers and time them.
+CONVERTING := tests/zoo tests/exporter/rewrites
 test: $(VENV)/.installed ## all tests; real processes among them
-	$(BIN)/python -m pytest --ignore=tests/zoo
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 tests/zoo
+	$(BIN)/python -m pytest $(CONVERTING:%=--ignore=%)
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 -m "not further" $(CONVERTING)
 
 unit: $(VENV)/.installed ## the tests that need neither TensorFlow nor real processes
 	$(BIN)/python -m pytest -m "not slow and not tensorflow"

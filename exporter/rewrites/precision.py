@@ -1,4 +1,4 @@
-"""``Less``, ``Greater``, ``TopKV2`` and ``Log`` in the numbers that they are given.
+"""Comparisons, ``TopKV2`` and ``Log`` in the numbers that they are given.
 
 tf2onnx 1.17 casts all of them to float32, for an ONNX Runtime of years ago: of two
 whole numbers above 2^24, and times in seconds are, it no longer tells which is greater.
@@ -32,6 +32,13 @@ def handle_comparison(graph: Any, node: Any) -> None:
         for place, name in enumerate(list(node.input)):
             cast = graph.make_node("Cast", [name], {"to": TensorProto.INT64})
             graph.replace_input(node, name, cast.output[0], place)
+
+
+@handler("LessEqual", "GreaterEqual")
+def handle_comparison_with_equals(graph: Any, node: Any) -> None:
+    """The same, under ONNX's names."""
+    handle_comparison(graph, node)
+    node.type = node.type.replace("Equal", "OrEqual")
 
 
 @handler("TopKV2")

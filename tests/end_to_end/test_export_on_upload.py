@@ -206,7 +206,9 @@ def test_a_service_that_ends_leaves_none_at_work_and_the_next_goes_on(
         server.process.wait(PATIENCE)
         _, alive = psutil.wait_procs(found, PATIENCE)
         assert alive == []
-    assert [p.name for p in (folder / "models" / "frozen" / "1").glob("model.*")] == []
+    # It may have been done just before its end: then all of it is there.
+    left = {p.name for p in (folder / "models" / "frozen" / "1").glob("*.*")}
+    assert ("model.onnx" in left) == ("parity.json" in left)
     with serving(command, folder) as server:
         state, _ = Client(server.url).settled()
         assert state.startswith("onnx (parity ")

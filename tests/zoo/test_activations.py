@@ -8,6 +8,7 @@ import keras
 
 from tests.zoo.activations import APART, VARIANTS, names, specimens
 from tests.zoo.run import run
+from tests.zoo.specimen import further
 
 pytestmark = pytest.mark.tensorflow
 
@@ -21,7 +22,15 @@ def test_what_stands_apart_or_is_told_more_is_in_keras():
     assert all(hasattr(keras.activations, name) for name in APART)
 
 
-@pytest.mark.parametrize("specimen", specimens(), ids=short)
+FURTHER = further(specimens())
+
+
+def shown(specimen):
+    marks = [pytest.mark.further] if specimen.name in FURTHER else []
+    return pytest.param(specimen, marks=marks, id=short(specimen))
+
+
+@pytest.mark.parametrize("specimen", [shown(s) for s in specimens()])
 def test_an_activation(specimen):
     outcome = run(specimen)
     assert not outcome.refusal

@@ -6,6 +6,7 @@ pytest.importorskip("tensorflow")
 
 from tests.zoo.layers import APART, RECIPES, names, specimens
 from tests.zoo.run import run
+from tests.zoo.specimen import further
 
 pytestmark = pytest.mark.tensorflow
 
@@ -42,10 +43,12 @@ def test_no_two_specimens_have_one_name():
     assert set(SLOW) <= {short(specimen) for specimen in specimens()}
 
 
+FURTHER = further(specimens())
+
+
 def shown(specimen):
-    """Of each layer the first model is run; the others wait for who has minutes."""
-    marks = []
-    if " " in short(specimen) or short(specimen) in SLOW:
+    marks = [pytest.mark.further] if specimen.name in FURTHER else []
+    if short(specimen) in SLOW:
         marks.append(pytest.mark.slow)
     return pytest.param(specimen, marks=marks, id=short(specimen))
 

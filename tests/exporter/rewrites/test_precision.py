@@ -27,6 +27,29 @@ def test_large_whole_numbers_are_told_apart(tf, dtype):
     assert places.dtype == np.int32
 
 
+def test_a_loop_that_counts_as_far_as_its_limit(tf):
+    """tf2onnx counts turns in int64, and compared them with int32's limit."""
+    x = np.array([[1.0, 2]], np.float32)
+
+    def until(x):
+        turns, last = tf.constant(0), tf.cast(tf.shape(x)[1], tf.int32)
+        return tf.while_loop(
+            lambda turn, x: turn <= last, lambda turn, x: (turn + 1, 2 * x), (turns, x)
+        )
+
+    turns, answered = converted(until, x, free=(0, 1))
+    assert turns == 3
+    assert answered.tolist() == [[8, 16]]
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.float32])
+def test_equals_are_told_from_others(tf, dtype):
+    x, y = np.array([1, 2, 3], dtype), np.array([2, 2, 2], dtype)
+    less, greater = converted(lambda x, y: (x <= y, x >= y), x, y)
+    assert less.tolist() == [True, True, False]
+    assert greater.tolist() == [False, True, True]
+
+
 def test_as_many_as_the_data_says(tf):
     x = np.array([[3.0, 1, 2]], np.float32)
     count = np.array([2], np.int32)
