@@ -1,9 +1,10 @@
-"""``runtime serve``: granian's worker processes over one listening socket.
+"""``runtime serve``: granian's worker processes, each with a socket of one port.
 
-The socket is bound and listens before any worker starts, and the parent keeps it: who
-connects while a worker starts, ends or is killed waits in the kernel's queue, and is
-answered by the next one that is free. The parent itself imports no engine and builds no
-app; each worker builds its own, and tells the parent by a pipe that it did, or why not.
+The sockets are bound and listen before any worker starts, and the parent keeps them:
+who connects while a worker starts, ends or is killed waits in the kernel's queue, and
+is answered by the one that takes its place. The parent itself imports no engine and
+builds no app; each worker builds its own, and tells the parent by a pipe that it did,
+or why not.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from runtime.config import Config
 from runtime.cores import usable_cores
 from runtime.counters import counters_folder
 from runtime.logs import set_up_logs
-from runtime.server.listener import listen
+from runtime.server.listener import listening
 from runtime.server.parent import Parent
 from runtime.server.tls import check_tls
 
@@ -33,10 +34,13 @@ def serve(config: Config) -> None:
     # The parent has little to tell, but that in the service's own form and file.
     set_up_logs(config)
     workers = count_workers(config)
-    with listen(config) as listener, counters_folder(workers) as made:
+    with (
+        listening(config, workers) as listeners,
+        counters_folder(workers) as made,
+    ):
         # Not forked: onnxruntime's threads and locks do not live through that.
         multiprocessing.set_start_method("spawn", force=True)
-        Parent(config, workers, listener, made).run()
+        Parent(config, listeners, made).run()
 
 
 def count_workers(config: Config) -> int:

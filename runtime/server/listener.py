@@ -1,19 +1,27 @@
-"""The one socket that the workers share."""
+"""The sockets that the workers listen on, all of one port."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+from collections.abc import Iterator
+from typing import Any
 
 from bundle.terminal import Failed, WrongInput
 from runtime.config import Config
 
-# Connections that wait for a worker.
+# Connections that wait for each worker.
 BACKLOG = 1024
 
 
-def listen(config: Config) -> socket.socket:
-    """Listen, and do not block.
+@contextlib.contextmanager
+def listening(config: Config, workers: int) -> Iterator[list[socket.socket]]:
+    """Listen on one address with a socket for each worker; none of them blocks.
+
+    The kernel deals connections out among them. One socket for all would be emptied by
+    whichever worker wakes first: of 8 clients that come at once, that keep their
+    connections, it took all 8, and the other core stood idle.
 
     Raises:
         WrongInput: there is no such host.
@@ -30,18 +38,35 @@ def listen(config: Config) -> socket.socket:
         raise WrongInput(f"there is no address {config.host!r} to listen on") from ex
     # localhost has two, of which people mean 127.0.0.1.
     family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
-    try:
-        listener = socket.create_server(
-            address[:2],
-            family=family,
-            backlog=BACKLOG,
-            dualstack_ipv6=address[0] == "::" and socket.has_dualstack_ipv6(),
-        )
-    except OSError as ex:
-        why = os.strerror(ex.errno) if ex.errno else str(ex)
-        raise Failed(
-            f"cannot listen on {config.host} port {config.port}: {why}"
-        ) from ex
+    with contextlib.ExitStack() as opened:
+        try:
+            # Sockets that share a port would let another service share it, unseen: the
+            # first look at it shares nothing.
+            _listen(family, address[:2], is_shared=False).close()
+            host, port = address[:2]
+            listeners = []
+            for _ in range(workers):
+                listener = _listen(family, (host, port), is_shared=workers > 1)
+                listeners.append(opened.enter_context(listener))
+                port = listener.getsockname()[1]  # of 0, the one that it took
+        except OSError as ex:
+            why = os.strerror(ex.errno) if ex.errno else str(ex)
+            raise Failed(
+                f"cannot listen on {config.host} port {config.port}: {why}"
+            ) from ex
+        yield listeners
+
+
+def _listen(
+    family: socket.AddressFamily, address: tuple[Any, ...], *, is_shared: bool
+) -> socket.socket:
+    listener = socket.create_server(
+        address,
+        family=family,
+        backlog=BACKLOG,
+        reuse_port=is_shared,
+        dualstack_ipv6=address[0] == "::" and socket.has_dualstack_ipv6(),
+    )
     listener.setblocking(False)
     return listener
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -39,20 +40,19 @@ class Parent(MPServer):
 
     Args:
         config: the settings; each worker gets them.
-        workers: processes.
-        listener: a listening socket that does not block.
+        listeners: sockets of one port that listen and do not block, one a worker.
         made: a folder that goes when the service does; or empty.
     """
 
     def __init__(
-        self, config: Config, workers: int, listener: socket.socket, made: str
+        self, config: Config, listeners: Sequence[socket.socket], made: str
     ) -> None:
         super().__init__(
             "runtime.app",
             interface=Interfaces.WSGI,
             http=HTTPModes.http1,
             websockets=False,
-            workers=workers,
+            workers=len(listeners),
             blocking_threads=config.threads,
             backlog=BACKLOG,
             ssl_key=Path(config.server_key) if config.server_key else None,
@@ -65,7 +65,7 @@ class Parent(MPServer):
             workers_kill_timeout=DRAIN_SECONDS,
         )
         self._config = config
-        self._listener = listener
+        self._listeners = listeners
         self._made = made
         self._failure: DomainError | click.ClickException | None = None
         self._ready: set[int] = set()
@@ -113,7 +113,7 @@ class Parent(MPServer):
         workers = f"{self.workers} worker{'' if self.workers == 1 else 's'}"
         click.echo(
             f"serving {self._config.model_dir}/ ({models}) on"
-            f" {url_of(self._config, self._listener)}  ({workers}; Ctrl-C stops)"
+            f" {url_of(self._config, self._listeners[0])}  ({workers}; Ctrl-C stops)"
         )
 
     def _give_up(self, failure: DomainError | click.ClickException) -> None:
@@ -124,15 +124,12 @@ class Parent(MPServer):
     # From here on granian's own methods, which it calls.
 
     def _init_shared_socket(self) -> None:
-        """Share one socket, as granian does where there is no SO_REUSEPORT.
+        """Take none of granian's sockets: it closes them when a worker ends.
 
-        With one socket a worker (Linux's way in granian) two services could share a
-        port without knowing, and who waits for a worker that is killed is cut off.
+        Who waited for that worker would be cut off; and two services could share a port
+        without knowing.
         """
         self._ssp = None
-        self._sso = self._listener
-        holder: Any = SocketHolder  # its stub lacks what it takes
-        self._shd = holder(self._listener.fileno(), False, BACKLOG)
         for number in PARENTS_SIGNALS:
             if number in self._ignored:
                 signal.signal(number, signal.SIG_IGN)
@@ -156,6 +153,18 @@ class Parent(MPServer):
 
     # The terminal was closed; granian would start the workers anew.
     signal_handler_reload = signal_handler_interrupt
+
+    def _drop_shared_socket(self) -> None:
+        """Close them all: from here on, who comes is refused."""
+        for listener in self._listeners:
+            listener.close()
+
+    def _spawn_worker(self, idx: int, *args: Any, **kwargs: Any) -> Any:
+        """Hand the worker its socket, which was that of the one before it."""
+        self._sso = self._listeners[idx]
+        holder: Any = SocketHolder  # its stub lacks what it takes
+        self._shd = holder(self._sso.fileno(), False, BACKLOG)
+        return super()._spawn_worker(idx, *args, **kwargs)
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         with held_back(PARENTS_SIGNALS):

@@ -220,6 +220,22 @@ def test_a_server_that_is_told_to_end_answers_what_it_holds(folder, number):
         assert psutil.wait_procs(workers, PATIENCE)[1] == []
 
 
+def test_connections_are_dealt_out_among_the_workers(folder):
+    """One socket for both was emptied by the one that woke first."""
+    with serving(f"{RUNTIME} --workers 2", folder) as server:
+        with contextlib.ExitStack() as opened:
+            for _ in range(32):
+                client = opened.enter_context(connect(server.url))
+                client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert client.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+            held = [
+                sum(c.status == "ESTABLISHED" for c in worker.net_connections())
+                for worker in server.workers()
+            ]
+        assert sum(held) == 32
+        assert min(held) > 0
+
+
 def wait_until_refused(url):
     while True:
         # Reset: it came while the queue was being closed.
