@@ -53,6 +53,16 @@ def run(specimen: Specimen, options: Options | None = None) -> Outcome:
     return outcome
 
 
+def check(outcome: Outcome, specimen: Specimen) -> None:
+    """See that a specimen was proved, or refused as it should be."""
+    if specimen.refused:
+        assert specimen.refused in outcome.refusal
+        return
+    assert not outcome.refusal
+    assert outcome.parity is not None
+    assert outcome.parity.passed, outcome.parity.worst
+
+
 def _run(specimen: Specimen, reference: TensorFlowBackend, options: Options) -> Outcome:
     try:
         model = convert(reference.signature, options)

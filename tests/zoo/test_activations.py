@@ -7,7 +7,7 @@ pytest.importorskip("tensorflow")
 import keras
 
 from tests.zoo.activations import APART, VARIANTS, names, specimens
-from tests.zoo.run import run
+from tests.zoo.run import check, run
 from tests.zoo.specimen import further
 
 pytestmark = pytest.mark.tensorflow
@@ -32,6 +32,4 @@ def shown(specimen):
 
 @pytest.mark.parametrize("specimen", [shown(s) for s in specimens()])
 def test_an_activation(specimen):
-    outcome = run(specimen)
-    assert not outcome.refusal
-    assert outcome.parity.passed, outcome.parity.worst
+    check(run(specimen), specimen)

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from tests.zoo import graphs
-from tests.zoo.run import run
+from tests.zoo.run import check, run
 
 pytestmark = pytest.mark.tensorflow
 RINGS = ("Enter", "Exit", "LoopCond", "Merge", "NextIteration", "Switch")
@@ -37,6 +37,4 @@ def test_a_graph_has_what_it_is_there_for(name, operators):
 
 @pytest.mark.parametrize("specimen", graphs.specimens(), ids=lambda s: s.name)
 def test_a_graph(specimen):
-    outcome = run(specimen)
-    assert not outcome.refusal
-    assert outcome.parity.passed, outcome.parity.worst
+    check(run(specimen), specimen)

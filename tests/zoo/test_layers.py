@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from tests.zoo.layers import APART, RECIPES, names, specimens
-from tests.zoo.run import run
+from tests.zoo.run import check, run
 from tests.zoo.specimen import further
 
 pytestmark = pytest.mark.tensorflow
@@ -55,9 +55,4 @@ def shown(specimen):
 
 @pytest.mark.parametrize("specimen", [shown(s) for s in specimens()])
 def test_a_layer(specimen):
-    outcome = run(specimen)
-    if specimen.refused:
-        assert specimen.refused in outcome.refusal
-        return
-    assert not outcome.refusal
-    assert outcome.parity.passed, outcome.parity.worst
+    check(run(specimen), specimen)

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from tests.zoo import networks
-from tests.zoo.run import run
+from tests.zoo.run import check, run
 
 pytestmark = pytest.mark.tensorflow
 
@@ -29,9 +29,4 @@ def test_no_two_networks_have_one_name():
 
 @pytest.mark.parametrize("specimen", [shown(s) for s in networks.specimens()])
 def test_a_network(specimen):
-    outcome = run(specimen)
-    if specimen.refused:
-        assert specimen.refused in outcome.refusal
-        return
-    assert not outcome.refusal
-    assert outcome.parity.passed, outcome.parity.worst
+    check(run(specimen), specimen)

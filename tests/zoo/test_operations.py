@@ -12,7 +12,7 @@ from tests.zoo.operations import (
     specimens,
     untraced,
 )
-from tests.zoo.run import run
+from tests.zoo.run import check, run
 from tests.zoo.specimen import further
 
 pytestmark = pytest.mark.tensorflow
@@ -63,9 +63,4 @@ def test_what_keras_cannot_trace_still_cannot_be(specimen):
 
 @pytest.mark.parametrize("specimen", [shown(s) for s in specimens()])
 def test_an_operation(specimen):
-    outcome = run(specimen)
-    if specimen.refused:
-        assert specimen.refused in outcome.refusal
-        return
-    assert not outcome.refusal
-    assert outcome.parity.passed, outcome.parity.worst
+    check(run(specimen), specimen)
