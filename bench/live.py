@@ -222,6 +222,15 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> None:
                     one.kill()
             psutil.wait_procs(left, timeout=1)
         process.wait()
+        _bury()
+
+
+def _bury() -> None:
+    """Let go of adopted orphans that have ended: nobody else waits for them."""
+    for child in psutil.Process().children():
+        with suppress(psutil.Error, OSError):
+            if child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, os.WNOHANG)
 
 
 def _processes(mark: str) -> list[psutil.Process]:

@@ -173,6 +173,8 @@ SERVERS = (
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
             "RAY_SERVE_ENABLE_HA_PROXY": "1",
+            "RAY_SERVE_HAPROXY_METRICS_PORT": "{port2}",
+            "RAY_SERVE_HAPROXY_STATS_PORT": "{port3}",
         },
         120,
     ),

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from classifier import Classifier
+import classifier
 from pytriton.utils.distribution import get_libs_path, get_root_module_path
 from pytriton.utils.distribution import get_stub_path
 
@@ -31,9 +31,11 @@ def main():
     shutil.rmtree(folder, ignore_errors=True)
     version = folder / "repository" / "model" / "1"
     version.mkdir(parents=True)
-    shutil.copy(Path(__file__).with_name("model.py"), version)
+    # The backend's Python is isolated: it sees no PYTHONPATH, but the model's folder.
+    for source in (Path(__file__).with_name("model.py"), Path(classifier.__file__)):
+        shutil.copy(source, version)
     config = CONFIG.format(
-        cores=os.environ["BENCH_CORES"], dims=", ".join(map(str, Classifier().shape))
+        cores=os.environ["BENCH_CORES"], dims=", ".join(map(str, classifier.Classifier().shape))
     )
     version.with_name("config.pbtxt").write_text(config)
 
@@ -42,11 +44,9 @@ def main():
     backends = folder / "backends"
     shutil.copytree(shipped / "backends", backends)
     shutil.copy(get_stub_path("%d.%d" % sys.version_info[:2]), backends / "python")
+    # It takes the environment's packages by way of the first python of the PATH.
     os.environ["LD_LIBRARY_PATH"] = str(get_libs_path())
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    # The backend's Python is none of the environment's own.
-    packages = next(path for path in sys.path if path.endswith("site-packages"))
-    os.environ["PYTHONPATH"] = f"{os.environ['PYTHONPATH']}:{packages}"
     program = str(shipped / "bin" / "tritonserver")
     os.execv(
         program,
