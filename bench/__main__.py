@@ -92,7 +92,9 @@ def main(
 
                 grow(results, save, click.echo, seconds or _SECONDS)
             else:
-                Run(_plan(quick, names, keys, seconds, rounds), results, save, _tell).go()
+                Run(
+                    _plan(quick, names, keys, seconds, rounds), results, save, _tell
+                ).go()
     except DomainError as ex:
         raise Failed(str(ex)) from ex
     finally:

@@ -62,7 +62,9 @@ def _cells(results: Results, work: Work) -> list[tuple[str, str, Cell]]:
 
 def _throughput(axes: Axes, found: Sequence[tuple[str, str, Cell]]) -> None:
     numbers = [cell.requests_per_second for _, _, cell in found]
-    bars = axes.barh(range(len(found)), numbers, color=[colour for colour, _, _ in found])
+    bars = axes.barh(
+        range(len(found)), numbers, color=[colour for colour, _, _ in found]
+    )
     axes.bar_label(bars, [f"{number:,.0f}" for number in numbers], fontsize=7)
     axes.set_yticks(range(len(found)), [title for _, title, _ in found], fontsize=7)
     axes.set_xlabel("requests a second", fontsize=8)

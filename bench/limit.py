@@ -25,7 +25,6 @@ from bench.places import ROOT, RUN
 from bundle.decode import FORMATS
 
 
-
 @dataclass(frozen=True)
 class Loop:
     """One kind of loop.

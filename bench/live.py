@@ -12,9 +12,10 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ class Live:
                 total += process.memory_full_info().pss
         return total / (1 << 20)
 
-    def ask(self, request: Request, seconds: float = 60) -> bytes:
+    def ask(self, request: Request, method: str = "POST", seconds: float = 60) -> bytes:
         """The answer to one request.
 
         Raises:
@@ -74,7 +75,7 @@ class Live:
         """
         connection = http.client.HTTPConnection("127.0.0.1", self.port, seconds)
         try:
-            connection.request("POST", request.path, request.body, {**request.headers})
+            connection.request(method, request.path, request.body, {**request.headers})
             response = connection.getresponse()
             content = response.read()
         except http.client.HTTPException as ex:
@@ -108,15 +109,16 @@ def compare(given: object, asked: Asked) -> None:
 
 @contextmanager
 def running(
-    server: Server, model: Model, store: Path = STORE, name: str = ""
+    server: Server,
+    model: Model,
+    fill: Callable[[Path], object] = partial(shutil.copytree, STORE),
 ) -> Iterator[Live]:
     """Start a server with a model, and end it with all its processes.
 
     Args:
         server: which.
         model: that it serves, and is first asked about.
-        store: of ours; it is copied, for a server may change it.
-        name: of the model asked first, if it is not the model's.
+        fill: makes the folder of a store for ours; a copy, for a server may change it.
 
     Raises:
         BenchError: it cannot be installed or started, or it answers wrongly.
@@ -127,7 +129,7 @@ def running(
     folder.mkdir(parents=True)
     served = folder / "store"
     if server.is_ours:
-        shutil.copytree(store, served)
+        fill(served)
     command, variables, port = _prepared(server, model, folder, served)
     mark = uuid.uuid4().hex
     request = server.protocols["image"](model.asked.first(1))
@@ -251,7 +253,9 @@ def _has(process: psutil.Process, mark: str) -> bool:
 
 def _adopt_orphans() -> None:
     if ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise BenchError(f"orphans cannot be adopted: {os.strerror(ctypes.get_errno())}")
+        raise BenchError(
+            f"orphans cannot be adopted: {os.strerror(ctypes.get_errno())}"
+        )
 
 
 def _free_ports(count: int) -> list[int]:

@@ -131,9 +131,7 @@ class Run:
             load(live.port, requests, max(CONNECTIONS), _WARM_UP, live.folder)
             for cell, count in zip(cells, CONNECTIONS, strict=True):
                 cell.protocol = requests[0][1].protocol
-                found = load(
-                    live.port, requests, count, self.plan.seconds, live.folder
-                )
+                found = load(live.port, requests, count, self.plan.seconds, live.folder)
                 cell.rounds.append(found)
                 self.tell(
                     f"{server.name:16} {work.key} c={count:<3}"
@@ -190,7 +188,7 @@ def requests_of(
 ) -> list[tuple[int, Request]]:
     """A work's requests with their shares in percent, each tried once.
 
-    None if the server has no such work.
+    None of them if the server has no such work.
 
     Raises:
         BenchError: it answers one of them wrongly.
@@ -198,14 +196,15 @@ def requests_of(
     if work.kind == "mixed":
         if not server.is_ours:
             return []
-        upload = _upload(model)
-        live.ask(upload)
+        # Of another model than is asked, so that its answers stay what they are.
+        bundle = upload(parcel(model, "candidate"))
+        live.ask(bundle)
         asked = model.asked.first(1)
         image = server.protocols["image"](asked)
         tensor = server.protocols["tensor"](asked)
         live.check(image, asked)
         live.check(tensor, asked)
-        return [(_IMAGES, image), (_TENSORS, tensor), (_UPLOADS, upload)]
+        return [(_IMAGES, image), (_TENSORS, tensor), (_UPLOADS, bundle)]
     asked = model.asked.first(work.images)
     request = server.protocols[work.kind](asked)
     live.check(request, asked)
@@ -222,10 +221,10 @@ def versions_of(server: Server) -> dict[str, str]:
     return {name: found[name] for name in (*_TOLD[server.peer], *common)}
 
 
-def _upload(model: Model) -> Request:
+def upload(content: bytes) -> Request:
+    """A bundle, tar.gz."""
     headers = {
         "Content-Type": "application/octet-stream",
         "Content-Encoding": "gzip",
     }
-    # Of another model than is asked, so that its answers stay what they are.
-    return Request("/upload", headers, parcel(model, "candidate"), "upload")
+    return Request("/upload", headers, content, "upload")

@@ -1,6 +1,6 @@
 """MobileNetV2 with drawn weights, as a bundle: what it answers is no matter here.
 
-Run as a process of its own, ``python -m bench.mobilenet FOLDER``: it imports TensorFlow.
+``python -m bench.mobilenet FOLDER``, a process of its own: it imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ def write(folder: Path) -> None:
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(image)
     model = keras.Model(image, network(scaled))
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *_SHAPE), tf.float32, "image")])
-    def serve(image: tf.Tensor) -> dict[str, tf.Tensor]:
+    def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"scores": model(image, training=False)}
 
+    signature = [tf.TensorSpec((None, *_SHAPE), tf.float32, "image")]
+    serve = tf.function(answer, input_signature=signature)
     holder = tf.Module()
     holder.variables_ = model.variables
     tf.saved_model.save(holder, str(folder), signatures={"serving_default": serve})

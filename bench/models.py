@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -71,15 +72,22 @@ def answers(onnx: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(scores, np.float32)
 
 
-def parcel(model: Model, name: str) -> bytes:
-    """An upload: the ONNX alone under another name, as tar.gz."""
+def parcel(model: Model, name: str, *, onnx: bool = True) -> bytes:
+    """An upload: the model under another name, as tar.gz.
+
+    Args:
+        model: whose files.
+        name: that it gets.
+        onnx: its ONNX alone; else its SavedModel alone.
+    """
+    folder = model.onnx.parent
+    params = json.loads((folder / "params.json").read_bytes()) | {"name": name}
+    names = ["labels.txt", "model.onnx"] if onnx else ["labels.txt", "saved_model.pb"]
+    if not onnx:
+        names += [f"variables/{one.name}" for one in (folder / "variables").iterdir()]
+    files = {one: (folder / one).read_bytes() for one in names}
+    files["params.json"] = json.dumps(params).encode()
     content = io.BytesIO()
-    params = f'{{"name": "{name}", "img_channels": 1, "labels": "labels.txt"}}'
-    files = {
-        "params.json": params.encode(),
-        "labels.txt": (model.onnx.with_name("labels.txt")).read_bytes(),
-        "model.onnx": model.onnx.read_bytes(),
-    }
     with tarfile.open(fileobj=content, mode="w:gz") as archive:
         for file, data in files.items():
             entry = tarfile.TarInfo(f"{name}/{file}")

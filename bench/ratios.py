@@ -89,9 +89,7 @@ def _to(ours: Cell | None, other: Cell | None) -> float | None:
     return ours.requests_per_second / other.requests_per_second
 
 
-def _sound(
-    results: Results, name: str, work: Work, connections: int
-) -> Cell | None:
+def _sound(results: Results, name: str, work: Work, connections: int) -> Cell | None:
     """A cell with figures and without a failure."""
     entry: Entry | None = results.servers.get(name)
     cell = entry.cells.get(key(work.key, connections)) if entry else None

@@ -87,7 +87,7 @@ SERVERS = (
     Server(
         "naive-granian",
         "naive Falcon, granian",
-        "a worker a core × 1 blocking thread",
+        "a worker a core, 1 blocking thread each",
         "naive",
         "{bin}/granian --interface wsgi --port {port} --workers {cores}"
         " --blocking-threads 1 --log-level warning app:app",
@@ -113,7 +113,7 @@ SERVERS = (
     Server(
         "flask",
         "Flask, gunicorn",
-        "a gthread worker a core × 1 thread",
+        "a gthread worker a core, 1 thread each",
         "flask",
         "{bin}/gunicorn app:app --bind 127.0.0.1:{port} --workers {cores}"
         " --worker-class gthread --threads 1 --log-level warning",

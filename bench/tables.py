@@ -117,7 +117,9 @@ def setup_table(results: Results) -> Table:
             [
                 entry.title,
                 entry.setup,
-                ", ".join(f"{name} {number}" for name, number in entry.versions.items()),
+                ", ".join(
+                    f"{name} {number}" for name, number in entry.versions.items()
+                ),
             ]
             for entry in results.servers.values()
         ],

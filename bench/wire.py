@@ -72,7 +72,8 @@ def form(path: str, name: str = "image", model: bool = True) -> Wire:
         parts = [
             f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}";'
             f' filename="{i}.{_kind(picture)}"\r\n'
-            f"Content-Type: image/{_kind(picture)}\r\n\r\n".encode() + picture
+            f"Content-Type: image/{_kind(picture)}\r\n\r\n".encode()
+            + picture
             for i, picture in enumerate(asked.pictures)
         ]
         if model:

@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 import classifier
-from pytriton.utils.distribution import get_libs_path, get_root_module_path
-from pytriton.utils.distribution import get_stub_path
+from pytriton.utils.distribution import (
+    get_libs_path,
+    get_root_module_path,
+    get_stub_path,
+)
 
 CONFIG = """
 backend: "python"
@@ -35,7 +38,8 @@ def main():
     for source in (Path(__file__).with_name("model.py"), Path(classifier.__file__)):
         shutil.copy(source, version)
     config = CONFIG.format(
-        cores=os.environ["BENCH_CORES"], dims=", ".join(map(str, classifier.Classifier().shape))
+        cores=os.environ["BENCH_CORES"],
+        dims=", ".join(map(str, classifier.Classifier().shape)),
     )
     version.with_name("config.pbtxt").write_text(config)
 
@@ -43,7 +47,10 @@ def main():
     shipped = get_root_module_path() / "tritonserver"
     backends = folder / "backends"
     shutil.copytree(shipped / "backends", backends)
-    shutil.copy(get_stub_path("%d.%d" % sys.version_info[:2]), backends / "python")
+    shutil.copy(
+        get_stub_path(f"{sys.version_info.major}.{sys.version_info.minor}"),
+        backends / "python",
+    )
     # It takes the environment's packages by way of the first python of the PATH.
     os.environ["LD_LIBRARY_PATH"] = str(get_libs_path())
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
