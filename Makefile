@@ -58,4 +58,4 @@ proto: $(VENV)/.installed ## generate runtime/proto/tfaas_pb2.py of tfaas.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/proto/tfaas.proto
 
 clean: ## remove what the other targets made, but for the store
-	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,13 +62,13 @@ def _lines(model: Model, seconds: int) -> Iterator[tuple[str, str, Callable[[], 
     throughput = f"requests a second, c={_CONNECTIONS}; p50 / p99 ms"
     for models, versions in ((1, 1), (10, 1), (100, 1), (1, 50)):
         yield (
-            f"{models} models" if models > 1 else f"1 model, {versions} versions",
+            _stored(models, versions),
             throughput,
             lambda m=models, v=versions: _loaded(model, m, v, seconds),  # type: ignore[misc]
         )
     for models in (1, 1000):
         yield (
-            f"{models:,} models" if models > 1 else "1 model",
+            _stored(models, 1),
             "seconds to the first answer",
             lambda m=models: _started(model, m),  # type: ignore[misc]
         )
@@ -80,8 +81,14 @@ def _lines(model: Model, seconds: int) -> Iterator[tuple[str, str, Callable[[], 
         yield (
             given,
             throughput,
-            lambda a=act, s=max(seconds, least): _beside(model, a, s),  # type: ignore[misc]
+            lambda a=act, s=least: _beside(model, a, max(seconds, s)),  # type: ignore[misc]
         )
+
+
+def _stored(models: int, versions: int) -> str:
+    """``100 models``; ``1 model, 50 versions``."""
+    text = "1 model" if models == 1 else f"{models:,} models"
+    return text if versions == 1 else f"{text}, {versions} versions"
 
 
 def _loaded(model: Model, models: int, versions: int, seconds: int) -> str:
@@ -137,8 +144,16 @@ def _switch(live: Live, model: Model, number: int) -> None:
 
 
 def _convert(live: Live, model: Model, number: int) -> None:
-    if number == 0:
-        live.ask(upload(parcel(model, "candidate", onnx=False)))
+    if number > 0:
+        return
+    live.ask(upload(parcel(model, "candidate", onnx=False)))
+    deadline = time.monotonic() + _CONVERSION_SECONDS
+    while not (live.store / "candidate" / "1" / "model.onnx").exists():
+        if time.monotonic() > deadline:
+            raise BenchError(
+                f"the conversion did not end within {_CONVERSION_SECONDS} s"
+            )
+        time.sleep(_PAUSE)
 
 
 @contextmanager

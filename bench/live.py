@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -111,14 +110,15 @@ def compare(given: object, asked: Asked) -> None:
 def running(
     server: Server,
     model: Model,
-    fill: Callable[[Path], object] = partial(shutil.copytree, STORE),
+    fill: Callable[[Path], object] | None = None,
 ) -> Iterator[Live]:
     """Start a server with a model, and end it with all its processes.
 
     Args:
         server: which.
         model: that it serves, and is first asked about.
-        fill: makes the folder of a store for ours; a copy, for a server may change it.
+        fill: makes the folder of a store for ours, in place of a copy of the store of
+            both models; a copy, for a server may change it.
 
     Raises:
         BenchError: it cannot be installed or started, or it answers wrongly.
@@ -129,7 +129,7 @@ def running(
     folder.mkdir(parents=True)
     served = folder / "store"
     if server.is_ours:
-        fill(served)
+        (fill or _copy)(served)
     command, variables, port = _prepared(server, model, folder, served)
     mark = uuid.uuid4().hex
     request = server.protocols["image"](model.asked.first(1))
@@ -202,6 +202,10 @@ def _await(
     raise BenchError(
         f"{server.name} gave no right answer within {server.seconds} s: {why}"
     )
+
+
+def _copy(folder: Path) -> None:
+    shutil.copytree(STORE, folder)
 
 
 def _last(folder: Path) -> str:

@@ -197,7 +197,8 @@ def requests_of(
         if not server.is_ours:
             return []
         # Of another model than is asked, so that its answers stay what they are.
-        bundle = upload(parcel(model, "candidate"))
+        onnx = server.variables.get("TFAAS_ONNX") != "off"
+        bundle = upload(parcel(model, "candidate", onnx=onnx))
         live.ask(bundle)
         asked = model.asked.first(1)
         image = server.protocols["image"](asked)

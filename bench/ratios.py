@@ -35,7 +35,7 @@ class Ratios:
 
 
 def ratios(results: Results) -> Iterator[Ratios]:
-    """A line for each work and number of connections that ours was measured at."""
+    """A line for each work and number of connections at which there is one to take."""
     for work in WORKS:
         for connections in CONNECTIONS:
             ours = _sound(results, OURS, work, connections)
@@ -43,7 +43,7 @@ def ratios(results: Results) -> Iterator[Ratios]:
             if ours is None and waitress is None:
                 continue
             best, title = _best(results, ours, work, connections)
-            yield Ratios(
+            line = Ratios(
                 work,
                 connections,
                 _to_limit(results, ours, work),
@@ -52,6 +52,9 @@ def ratios(results: Results) -> Iterator[Ratios]:
                 _to(ours, _sound(results, GRANIAN, work, connections)),
                 _to(waitress, _sound(results, WAITRESS, work, connections)),
             )
+            # The mixed work is ours alone.
+            if {line.limit, line.best, line.granian, line.waitress} != {None}:
+                yield line
 
 
 def _to_limit(results: Results, ours: Cell | None, work: Work) -> float | None:
