@@ -7,14 +7,14 @@ BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit check format zoo proto clean
+.PHONY: help demo serve test unit check format zoo bench bench-quick proto clean
 
 help: ## say what there is to make
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 # Made again when what is to be installed changes. The stamp is touched last, so an
 # interrupted installation is not taken for a whole one.
-$(VENV)/.installed: pyproject.toml constraints.txt tools/install.sh
+$(VENV)/.installed: pyproject.toml constraints.txt tools/install.sh tools/apt.sh
 	PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS="$(EXTRAS)" sh tools/install.sh
 	@touch $@
 
@@ -47,8 +47,16 @@ format: $(VENV)/.installed ## bring the code into the one form that check wants
 zoo: $(VENV)/.installed ## convert and prove the whole zoo, for docs/zoo.md; ZOO=layers: one family, or one model
 	$(BIN)/python -m tools.zoo $(if $(ZOO),"$(ZOO)")
 
+bench: $(VENV)/.installed ## measure ours and its peers, for docs/benchmarks.md; an hour; BENCH="--growth": see --help
+	sh bench/install.sh
+	$(BIN)/python -m bench $(BENCH)
+
+bench-quick: $(VENV)/.installed ## measure ours and naive Falcon, in two minutes, and write nothing
+	sh bench/install.sh
+	$(BIN)/python -m bench --quick $(BENCH)
+
 proto: $(VENV)/.installed ## generate runtime/proto/tfaas_pb2.py of tfaas.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/proto/tfaas.proto
 
 clean: ## remove what the other targets made, but for the store
-	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

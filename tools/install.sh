@@ -4,22 +4,7 @@
 # the tests type as README does; both are asked of apt if they are missing.
 set -eu
 
-apt_install() {
-    root=""
-    if [ "$(id -u)" != 0 ]; then
-        root=sudo
-        command -v sudo >/dev/null || {
-            echo "install.sh: please install, as root: $*" >&2
-            exit 1
-        }
-    fi
-    command -v apt-get >/dev/null || {
-        echo "install.sh: please install: $*" >&2
-        exit 1
-    }
-    $root apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive $root apt-get install -y -qq --no-install-recommends "$@"
-}
+. "${0%/*}/apt.sh"
 
 # Only the Makefile's own choice may be another; who named a Python means that one.
 if ! command -v "$PYTHON" >/dev/null; then

@@ -1,0 +1,192 @@
+"""What a growing store, and changes to it, do to this project's server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError
+from bench.live import Live, running
+from bench.machine import this_machine
+from bench.measure import upload
+from bench.models import STORE, Model, make, parcel
+from bench.record import Results, now
+from bench.server import BY_NAME
+from bench.wire import Request
+from bench.wrk import Round, load
+
+_CONNECTIONS = 8
+_WARM_UP = 1
+# A conversion imports TensorFlow and proves what it made; in seconds.
+_CONVERSION_SECONDS = 30
+# Between two uploads, or two switches of the version, in seconds.
+_PAUSE = 0.5
+
+
+def grow(
+    results: Results,
+    save: Callable[[], None],
+    tell: Callable[[str], None],
+    seconds: int,
+) -> None:
+    """Measure each line, and put it into the results.
+
+    Args:
+        results: that get the lines.
+        save: called when there is a new one.
+        tell: called with each.
+        seconds: of a load.
+    """
+    run = now()
+    results.runs[run] = this_machine()
+    model = make("mnist")
+    for given, what, measure in _lines(model, seconds):
+        try:
+            figure = measure()
+        except (BenchError, OSError) as ex:
+            figure = f"failed: {ex}"
+        line: dict[str, Any] = {"with": given, "what": what, "figure": figure}
+        results.growth[f"{given}, {what}"] = {**line, "run": run}
+        tell(f"{given}: {what}: {figure}")
+        save()
+
+
+def _lines(model: Model, seconds: int) -> Iterator[tuple[str, str, Callable[[], str]]]:
+    """What with, what of it, and how to measure it."""
+    throughput = f"requests a second, c={_CONNECTIONS}; p50 / p99 ms"
+    for models, versions in ((1, 1), (10, 1), (100, 1), (1, 50)):
+        yield (
+            _stored(models, versions),
+            throughput,
+            lambda m=models, v=versions: _loaded(model, m, v, seconds),  # type: ignore[misc]
+        )
+    for models in (1, 1000):
+        yield (
+            _stored(models, 1),
+            "seconds to the first answer",
+            lambda m=models: _started(model, m),  # type: ignore[misc]
+        )
+    for given, act, least in (
+        ("nothing else", None, seconds),
+        ("an upload every half second", _upload, seconds),
+        ("the version switched every half second", _switch, seconds),
+        ("an upload and its conversion", _convert, _CONVERSION_SECONDS),
+    ):
+        yield (
+            given,
+            throughput,
+            lambda a=act, s=least: _beside(model, a, max(seconds, s)),  # type: ignore[misc]
+        )
+
+
+def _stored(models: int, versions: int) -> str:
+    """``100 models``; ``1 model, 50 versions``."""
+    text = "1 model" if models == 1 else f"{models:,} models"
+    return text if versions == 1 else f"{text}, {versions} versions"
+
+
+def _loaded(model: Model, models: int, versions: int, seconds: int) -> str:
+    with _serving(model, models, versions) as live:
+        return _told(_load(live, model, seconds))
+
+
+def _started(model: Model, models: int) -> str:
+    with _serving(model, models, 1) as live:
+        return f"{live.start_seconds:.2f}"
+
+
+def _beside(
+    model: Model, act: Callable[[Live, Model, int], None] | None, s: int
+) -> str:
+    """A load while something else is done over and over."""
+    stop = threading.Event()
+    failures: list[str] = []
+    with _serving(model, 1, 2) as live:
+
+        def do() -> None:
+            number = 0
+            try:
+                while act is not None and not stop.is_set():
+                    act(live, model, number)
+                    number += 1
+                    stop.wait(_PAUSE)
+            except (BenchError, OSError) as ex:
+                failures.append(str(ex))
+
+        _load(live, model, _WARM_UP)
+        thread = threading.Thread(target=do)
+        thread.start()
+        try:
+            found = _load(live, model, s)
+        finally:
+            stop.set()
+            thread.join()
+    if failures:
+        raise BenchError(failures[0])
+    return _told(found)
+
+
+def _upload(live: Live, model: Model, number: int) -> None:
+    live.ask(upload(parcel(model, "candidate")))
+
+
+def _switch(live: Live, model: Model, number: int) -> None:
+    content = json.dumps({"version": 1 + number % 2}).encode()
+    headers = {"Content-Type": "application/json"}
+    label = Request("/models/mnist/labels/stable", headers, content, "")
+    live.ask(label, "PUT")
+
+
+def _convert(live: Live, model: Model, number: int) -> None:
+    if number > 0:
+        return
+    live.ask(upload(parcel(model, "candidate", onnx=False)))
+    deadline = time.monotonic() + _CONVERSION_SECONDS
+    while not (live.store / "candidate" / "1" / "model.onnx").exists():
+        if time.monotonic() > deadline:
+            raise BenchError(
+                f"the conversion did not end within {_CONVERSION_SECONDS} s"
+            )
+        time.sleep(_PAUSE)
+
+
+@contextmanager
+def _serving(model: Model, models: int, versions: int) -> Iterator[Live]:
+    def fill(store: Path) -> None:
+        for number in range(1, versions + 1):
+            shutil.copytree(STORE / model.name / "1", store / model.name / str(number))
+        for number in range(1, models):
+            _other(model, store / f"other-{number}" / "1")
+
+    with running(BY_NAME["ours"], model, fill) as live:
+        _load(live, model, _WARM_UP)
+        yield live
+
+
+def _other(model: Model, folder: Path) -> None:
+    """A model that nobody asks: its ONNX alone."""
+    folder.mkdir(parents=True)
+    params = json.loads(model.onnx.with_name("params.json").read_bytes())
+    params["name"] = folder.parent.name
+    (folder / "params.json").write_text(json.dumps(params))
+    for name in ("labels.txt", "model.onnx"):
+        shutil.copyfile(model.onnx.with_name(name), folder / name)
+
+
+def _load(live: Live, model: Model, seconds: int) -> Round:
+    request = BY_NAME["ours"].protocols["image"](model.asked.first(1))
+    return load(live.port, [(100, request)], _CONNECTIONS, seconds, live.folder)
+
+
+def _told(found: Round) -> str:
+    errors = f", {found.errors} ERRORS" if found.errors else ""
+    return (
+        f"{found.requests_per_second:,.0f};"
+        f" {found.p50_ms:.2f} / {found.p99_ms:.2f}{errors}"
+    )

@@ -1,0 +1,68 @@
+"""What the servers ran on."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.cores import usable_cores
+
+# int8 products in one instruction, under both of their names.
+_VNNI = {"avx512_vnni", "avx_vnni"}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine and its system.
+
+    Attributes:
+        processor: the name that the kernel gives it.
+        cores: that may be used.
+        vnni: whether it multiplies int8 in one instruction.
+        kernel: its release.
+        python: the version.
+        wrk: the version.
+    """
+
+    processor: str
+    cores: int
+    vnni: bool
+    kernel: str
+    python: str
+    wrk: str
+
+    def __str__(self) -> str:
+        vnni = "with VNNI" if self.vnni else "without VNNI"
+        return (
+            f"{self.processor} {vnni}, {self.cores} cores; {self.kernel};"
+            f" Python {self.python}; {self.wrk}"
+        )
+
+
+def this_machine() -> Machine:
+    """The one that this process runs on."""
+    info = Path("/proc/cpuinfo")
+    facts = _facts(info.read_text() if info.exists() else "")
+    return Machine(
+        facts.get("model name") or platform.processor() or platform.machine(),
+        usable_cores(),
+        bool(_VNNI & set(facts.get("flags", "").split())),
+        f"{platform.system()} {platform.release()}",
+        platform.python_version(),
+        _wrk(),
+    )
+
+
+def _facts(text: str) -> dict[str, str]:
+    """/proc/cpuinfo's of the first core."""
+    first = text.partition("\n\n")[0]
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _wrk() -> str:
+    # Its exit code is 1 whenever it does not load a server.
+    said = subprocess.run(["wrk", "-v"], capture_output=True, text=True).stdout
+    return " ".join(said.split()[:2])

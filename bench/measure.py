@@ -1,0 +1,231 @@
+"""A run: round after round, each through all servers, one at a time."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from bench.environment import pinned
+from bench.errors import BenchError
+from bench.limit import LOOPS, images_per_second
+from bench.live import Live, running
+from bench.machine import this_machine
+from bench.models import Model, make, parcel
+from bench.places import PEERS
+from bench.record import Cell, Entry, Limit, Results, Start, key, now
+from bench.server import Server
+from bench.wire import Request
+from bench.work import CONNECTIONS, Work
+from bench.wrk import load
+from bundle import __version__
+from runtime.cores import usable_cores
+
+# Before the first figure, so that every worker has loaded the model, in seconds.
+_WARM_UP = 1
+# Of a loop without a server, which varies less.
+_LOOP_SECONDS = 2.0
+# Of the mixed work, in percent.
+_IMAGES, _TENSORS, _UPLOADS = 90, 9, 1
+# What the tables name of each environment.
+_TOLD = {
+    "naive": ("falcon", "granian", "waitress"),
+    "fastapi": ("fastapi", "uvicorn"),
+    "flask": ("flask", "gunicorn"),
+    "mlserver": ("mlserver",),
+    "bentoml": ("bentoml",),
+    "litserve": ("litserve",),
+    "ray": ("ray",),
+    "triton": ("nvidia-pytriton",),
+}
+_OURS = ("falcon", "granian", "waitress", "onnxruntime", "pillow", "numpy")
+
+Save = Callable[[], None]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run measures.
+
+    Attributes:
+        servers: in this order.
+        works: of each.
+        rounds: how often, all others between.
+        seconds: of each load.
+        loops: whether the loops without a server run too.
+    """
+
+    servers: Sequence[Server]
+    works: Sequence[Work]
+    rounds: int
+    seconds: int
+    loops: bool = True
+
+
+@dataclass
+class Run:
+    """A run on its way into the results.
+
+    Attributes:
+        plan: of what is measured.
+        results: that it adds to.
+        save: called when there is something new.
+        tell: called with a line on each step.
+    """
+
+    plan: Plan
+    results: Results
+    save: Save
+    tell: Tell
+    began: str = field(default_factory=now)
+
+    def go(self) -> None:
+        """Measure it all; a server that fails is told of, and the others go on."""
+        self.results.runs[self.began] = this_machine()
+        names = dict.fromkeys(work.model for work in self.plan.works)
+        models = {name: make(name) for name in names}
+        failed: set[tuple[str, str]] = set()
+        for server in self.plan.servers:
+            self._entry(server).failure = ""
+        for number in range(1, self.plan.rounds + 1):
+            self.tell(f"round {number} of {self.plan.rounds}")
+            for server in self.plan.servers:
+                for model in models.values():
+                    if (server.name, model.name) not in failed and not self._try(
+                        server, model
+                    ):
+                        failed.add((server.name, model.name))
+                    self.save()
+            if self.plan.loops:
+                self._loops(models.values())
+                self.save()
+
+    def _try(self, server: Server, model: Model) -> bool:
+        entry = self._entry(server)
+        try:
+            with running(server, model) as live:
+                start = entry.starts.get(model.name)
+                if start is None or start.run != self.began:
+                    start = entry.starts[model.name] = Start(self.began)
+                start.seconds.append(round(live.start_seconds, 2))
+                for work in self.plan.works:
+                    if work.model == model.name:
+                        self._measure(server, model, work, live)
+                start.mib.append(round(live.memory_mib(), 1))
+        except (BenchError, OSError) as ex:
+            entry.failure = f"{model.name}: {ex}"
+            self.tell(f"{server.name}: {entry.failure}")
+            return False
+        return True
+
+    def _measure(self, server: Server, model: Model, work: Work, live: Live) -> None:
+        entry = self._entry(server)
+        cells = [self._cell(entry, work, count) for count in CONNECTIONS]
+        try:
+            requests = requests_of(server, model, work, live)
+            if not requests:
+                for count in CONNECTIONS:
+                    del entry.cells[key(work.key, count)]
+                return
+            load(live.port, requests, max(CONNECTIONS), _WARM_UP, live.folder)
+            for cell, count in zip(cells, CONNECTIONS, strict=True):
+                cell.protocol = requests[0][1].protocol
+                found = load(live.port, requests, count, self.plan.seconds, live.folder)
+                cell.rounds.append(found)
+                self.tell(
+                    f"{server.name:16} {work.key} c={count:<3}"
+                    f"{found.requests_per_second:9.1f} req/s"
+                    f"{found.p50_ms:9.2f} / {found.p99_ms:.2f} ms"
+                    + (f"  {found.errors} ERRORS" if found.errors else "")
+                )
+        except (BenchError, OSError) as ex:
+            self.tell(f"{server.name:16} {work.key}: {ex}")
+            for cell in cells:
+                cell.failure = str(ex)
+
+    def _loops(self, models: Iterable[Model]) -> None:
+        by_name = {model.name: model for model in models}
+        keys = {work.key for work in self.plan.works}
+        for loop in LOOPS:
+            if loop.key[0] not in keys or loop.model not in by_name:
+                continue
+            limit = self.results.limits.get(loop.key)
+            if limit is None or limit.run != self.began:
+                limit = self.results.limits[loop.key] = Limit(self.began)
+            for processes, found in (
+                (1, limit.core),
+                (usable_cores(), limit.machine),
+            ):
+                found.append(
+                    images_per_second(
+                        loop, by_name[loop.model], processes, _LOOP_SECONDS
+                    )
+                )
+            self.tell(
+                f"{loop.title}: {limit.core[-1]:.0f} images/s a core,"
+                f" {limit.machine[-1]:.0f} in all"
+            )
+
+    def _entry(self, server: Server) -> Entry:
+        entry = self.results.servers.setdefault(
+            server.name, Entry(server.title, server.setup, {})
+        )
+        entry.title, entry.setup = server.title, server.setup
+        entry.versions = versions_of(server)
+        return entry
+
+    def _cell(self, entry: Entry, work: Work, connections: int) -> Cell:
+        place = key(work.key, connections)
+        cell = entry.cells.get(place)
+        if cell is None or cell.run != self.began:
+            cell = entry.cells[place] = Cell(self.began)
+        return cell
+
+
+def requests_of(
+    server: Server, model: Model, work: Work, live: Live
+) -> list[tuple[int, Request]]:
+    """A work's requests with their shares in percent, each tried once.
+
+    None of them if the server has no such work.
+
+    Raises:
+        BenchError: it answers one of them wrongly.
+    """
+    if work.kind == "mixed":
+        if not server.is_ours:
+            return []
+        # Of another model than is asked, so that its answers stay what they are.
+        onnx = server.variables.get("TFAAS_ONNX") != "off"
+        bundle = upload(parcel(model, "candidate", onnx=onnx))
+        live.ask(bundle)
+        asked = model.asked.first(1)
+        image = server.protocols["image"](asked)
+        tensor = server.protocols["tensor"](asked)
+        live.check(image, asked)
+        live.check(tensor, asked)
+        return [(_IMAGES, image), (_TENSORS, tensor), (_UPLOADS, bundle)]
+    asked = model.asked.first(work.images)
+    request = server.protocols[work.kind](asked)
+    live.check(request, asked)
+    return [(100, request)]
+
+
+def versions_of(server: Server) -> dict[str, str]:
+    """The versions of what serves."""
+    if server.is_ours:
+        told = {name: importlib.metadata.version(name) for name in _OURS}
+        return {"tfaas-onnx": __version__, **told}
+    found = pinned(PEERS / server.peer / "requirements.txt")
+    common = ("onnxruntime", "pillow", "numpy")
+    return {name: found[name] for name in (*_TOLD[server.peer], *common)}
+
+
+def upload(content: bytes) -> Request:
+    """A bundle, tar.gz."""
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Encoding": "gzip",
+    }
+    return Request("/upload", headers, content, "upload")

@@ -1,0 +1,156 @@
+"""The two models, made once and kept, and the pictures that they are asked about."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from PIL import Image
+
+from bench.errors import BenchError
+from bench.places import BIN, MODELS, ROOT
+from bench.wire import Asked
+from bundle.decode import decode_image
+
+STORE = MODELS / "store"
+# Images of one request, at most.
+PICTURES = 32
+# Of the PNG of one image, in bytes: the median of MNIST's.
+_PNG_BYTES = 254
+# Of the JPEG, in bytes; what a phone's picture has after a web page shrank it.
+_JPEG_BYTES = 100_000
+_SIDE = 224
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that can be served.
+
+    Attributes:
+        name: in the store.
+        onnx: its file.
+        asked: pictures, and what onnxruntime answers.
+    """
+
+    name: str
+    onnx: Path
+    asked: Asked
+
+
+def make(name: str) -> Model:
+    """A model; trained or built now, if that was not done before.
+
+    Raises:
+        BenchError: the trainer or the exporter failed.
+    """
+    folder = STORE / name / "1"
+    if not (folder / "model.onnx").exists():
+        print(f"making the model {name}, once", flush=True)
+        {"mnist": _train, "mobilenet": _build}[name](folder)
+    onnx = folder / "model.onnx"
+    pictures = _digits(folder) if name == "mnist" else [_noise()]
+    pixels = np.stack([decode_image(p, 1 if name == "mnist" else 3) for p in pictures])
+    return Model(name, onnx, Asked(name, pictures, pixels, answers(onnx, pixels)))
+
+
+def answers(onnx: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What onnxruntime says of pixels, ``(N, classes)``."""
+    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    (scores,) = session.run(None, {given.name: pixels.astype(np.float32)})
+    return np.asarray(scores, np.float32)
+
+
+def parcel(model: Model, name: str, *, onnx: bool = True) -> bytes:
+    """An upload: the model under another name, as tar.gz.
+
+    Args:
+        model: whose files.
+        name: that it gets.
+        onnx: its ONNX alone; else its SavedModel alone.
+    """
+    folder = model.onnx.parent
+    params = json.loads((folder / "params.json").read_bytes()) | {"name": name}
+    names = ["labels.txt", "model.onnx"] if onnx else ["labels.txt", "saved_model.pb"]
+    if not onnx:
+        names += [f"variables/{one.name}" for one in (folder / "variables").iterdir()]
+    files = {one: (folder / one).read_bytes() for one in names}
+    files["params.json"] = json.dumps(params).encode()
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for file, data in files.items():
+            entry = tarfile.TarInfo(f"{name}/{file}")
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return content.getvalue()
+
+
+def own_environment() -> dict[str, str]:
+    """The variables for this project's own commands: this checkout, no settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("TFAAS_")}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+def _train(folder: Path) -> None:
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    store = str(folder.parents[1])
+    _run([str(BIN / "trainer"), "run", "--model", "mnist", "--models-dir", store])
+
+
+def _build(folder: Path) -> None:
+    made = MODELS / "mobilenet"
+    shutil.rmtree(made, ignore_errors=True)
+    _run([sys.executable, "-m", "bench.mobilenet", str(made)])
+    _run([str(BIN / "exporter"), "convert", str(made)])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made.rename(folder)
+
+
+def _run(command: Sequence[str]) -> None:
+    MODELS.mkdir(parents=True, exist_ok=True)
+    process = subprocess.run(
+        command, cwd=MODELS, env=own_environment(), capture_output=True, text=True
+    )
+    if process.returncode:
+        said = (process.stderr or process.stdout).strip().splitlines() or ["no word"]
+        raise BenchError(f"{' '.join(command)} failed: {said[-1]}")
+
+
+def _digits(folder: Path) -> list[bytes]:
+    """PNGs, first those of about the usual size."""
+    with np.load(folder / "sample.npz") as sample:
+        images = sample["images"][:, :, :, 0]
+    made = [_encoded(Image.fromarray(image), "PNG", optimize=True) for image in images]
+    return sorted(made, key=lambda data: abs(len(data) - _PNG_BYTES))[:PICTURES]
+
+
+def _noise() -> bytes:
+    """A JPEG that is hard to compress: of the qualities, the one nearest the size."""
+    generator = np.random.default_rng(7)
+    coarse = generator.integers(0, 256, (56, 56, 3), np.uint8)
+    smooth = np.asarray(Image.fromarray(coarse).resize((_SIDE, _SIDE)), np.int16)
+    grain = generator.normal(0, 48, smooth.shape)
+    image = Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8))
+    made = [
+        _encoded(image, "JPEG", quality=quality, subsampling=0)
+        for quality in range(70, 100)
+    ]
+    return min(made, key=lambda data: abs(len(data) - _JPEG_BYTES))
+
+
+def _encoded(image: Image.Image, kind: str, **options: int) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()

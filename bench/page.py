@@ -1,0 +1,52 @@
+"""docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench import tables
+from bench.limit import LOOPS
+from bench.record import Results
+from bench.work import WORKS
+
+LOOP_TITLES = {loop.key: loop.title for loop in LOOPS}
+
+
+def page(results: Results) -> str:
+    """The whole document."""
+    introduction = Path(__file__).with_name("introduction.md").read_text()
+    return "\n".join([introduction, *_sections(results), ""])
+
+
+def _sections(results: Results) -> Iterator[str]:
+    yield from ("## Ours against the others", "")
+    yield "Requests a second of ours, divided by theirs: above 1, ours is faster."
+    yield ""
+    yield from tables.markdown(tables.ratio_table(results))
+    yield from ("", "![Requests a second of each server](benchmarks-throughput.png)")
+    yield from ("", "![Latencies of each server](benchmarks-latency.png)")
+    for work in WORKS:
+        table = tables.work_table(results, work)
+        if table.rows:
+            yield from ("", f"## ({work.key}) {work.title[0].upper()}{work.title[1:]}")
+            yield ""
+            yield from tables.markdown(table)
+    yield from ("", "## Memory and start-up", "")
+    yield "Memory is of all processes, what they share counted once (PSS). Start-up is"
+    yield "from the server's start to its first right answer."
+    yield ""
+    yield from tables.markdown(tables.start_table(results))
+    yield from ("", "![Memory and start-up of each server](benchmarks-memory.png)")
+    yield from ("", "## The limit", "")
+    yield from tables.markdown(tables.limit_table(results, LOOP_TITLES))
+    if results.growth:
+        yield from ("", "## More models, more versions, changes", "")
+        yield from tables.markdown(tables.growth_table(results))
+    if sentences := list(tables.failures(results)):
+        yield from ("", "## Not measured", "")
+        yield from (f"- {' '.join(sentence.split())}" for sentence in sentences)
+    yield from ("", "## Measured with", "")
+    yield from tables.markdown(tables.setup_table(results))
+    yield ""
+    yield from (f"- {run}: {machine}" for run, machine in results.runs.items())

@@ -1,0 +1,21 @@
+"""Flask as its documentation has uploads and JSON."""
+
+from classifier import Classifier
+from flask import Flask, jsonify, request
+
+app = Flask(__name__)
+classifier = Classifier()
+
+
+@app.post("/image")
+def predict_image():
+    """Scores of a form's ``image`` parts."""
+    files = [part.read() for part in request.files.getlist("image")]
+    scores = classifier.predict(classifier.decode_all(files))
+    return jsonify(scores.tolist() if len(files) > 1 else scores[0].tolist())
+
+
+@app.post("/pixels")
+def predict_pixels():
+    """Scores of pixels."""
+    return jsonify(classifier.predict(request.get_json()["pixels"]).tolist())

@@ -1,0 +1,99 @@
+"""This project against the others, of figures that one run measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.record import Cell, Entry, Results, key
+from bench.work import CONNECTIONS, WORKS, Work
+
+OURS, OURS_WAITRESS = "ours", "ours-waitress"
+GRANIAN, WAITRESS = "naive-granian", "naive-waitress"
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Throughput of ours divided by another's; None where either was not measured.
+
+    Attributes:
+        limit: of ``runtime serve`` to the loops on all cores, without a server.
+        best: to the fastest server that is not ours.
+        best_title: whose that is.
+        granian: to naive Falcon on granian.
+        waitress: of ours on waitress to naive Falcon on waitress.
+    """
+
+    work: Work
+    connections: int
+    limit: float | None
+    best: float | None
+    best_title: str
+    granian: float | None
+    waitress: float | None
+
+
+def ratios(results: Results) -> Iterator[Ratios]:
+    """A line for each work and number of connections at which there is one to take."""
+    for work in WORKS:
+        for connections in CONNECTIONS:
+            ours = _sound(results, OURS, work, connections)
+            waitress = _sound(results, OURS_WAITRESS, work, connections)
+            if ours is None and waitress is None:
+                continue
+            best, title = _best(results, ours, work, connections)
+            line = Ratios(
+                work,
+                connections,
+                _to_limit(results, ours, work),
+                best,
+                title,
+                _to(ours, _sound(results, GRANIAN, work, connections)),
+                _to(waitress, _sound(results, WAITRESS, work, connections)),
+            )
+            # The mixed work is ours alone.
+            if {line.limit, line.best, line.granian, line.waitress} != {None}:
+                yield line
+
+
+def _to_limit(results: Results, ours: Cell | None, work: Work) -> float | None:
+    limit = results.limits.get(work.key)
+    if ours is None or limit is None or limit.run != ours.run or not limit.machine:
+        return None
+    images = ours.requests_per_second * work.images
+    return images / statistics.median(limit.machine)
+
+
+def _best(
+    results: Results, ours: Cell | None, work: Work, connections: int
+) -> tuple[float | None, str]:
+    peers: list[tuple[float, str]] = []
+    for name, entry in results.servers.items():
+        cell = _sound(results, name, work, connections)
+        if is_peer(name) and cell and ours and cell.run == ours.run:
+            peers.append((cell.requests_per_second, entry.title))
+    if not peers:
+        return None, ""
+    fastest, title = max(peers)
+    return (ours.requests_per_second / fastest if ours and fastest else None), title
+
+
+def is_peer(name: str) -> bool:
+    """Whether a server of results.json is not this project's."""
+    return not name.startswith("ours")
+
+
+def _to(ours: Cell | None, other: Cell | None) -> float | None:
+    if ours is None or other is None or ours.run != other.run:
+        return None
+    if not other.requests_per_second:
+        return None
+    return ours.requests_per_second / other.requests_per_second
+
+
+def _sound(results: Results, name: str, work: Work, connections: int) -> Cell | None:
+    """A cell with figures and without a failure."""
+    entry: Entry | None = results.servers.get(name)
+    cell = entry.cells.get(key(work.key, connections)) if entry else None
+    return cell if cell and cell.rounds and not cell.failure else None

@@ -1,0 +1,216 @@
+"""The results as rows of texts, for the terminal and for docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.ratios import ratios
+from bench.record import Cell, Entry, Results, key
+from bench.work import BY_KEY, CONNECTIONS, Work
+
+NONE = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Texts; all columns but the first ``texts`` are numbers."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    texts: int = 1
+
+
+def work_table(results: Results, work: Work) -> Table:
+    """A work's throughput and latencies, the fastest at 8 connections first."""
+    headings = ["server", "protocol"]
+    for connections in CONNECTIONS:
+        headings += [f"c={connections} req/s", "p50 / p99 ms"]
+    found = [
+        (entry, [entry.cells.get(key(work.key, count)) for count in CONNECTIONS])
+        for entry in results.servers.values()
+    ]
+    found = [(entry, cells) for entry, cells in found if any(cells)]
+    found.sort(key=lambda pair: -_throughput(pair[1][1]))
+    return Table(
+        [*headings, "measured"],
+        [
+            [
+                entry.title,
+                next((c.protocol for c in cells if c and c.protocol), NONE),
+                *(text for cell in cells for text in _load(cell)),
+                next(c.run[:16] for c in cells if c),
+            ]
+            for entry, cells in found
+        ],
+        texts=2,
+    )
+
+
+def start_table(results: Results) -> Table:
+    """Memory and start-up."""
+    headings = ["server"]
+    for model in ("MNIST", "MobileNetV2"):
+        headings += [f"{model}: MiB after the load", "start, s"]
+    rows = []
+    for entry in results.servers.values():
+        if entry.starts:
+            texts = [
+                text
+                for model in ("mnist", "mobilenet")
+                for text in _start(entry, model)
+            ]
+            rows.append([entry.title, *texts])
+    return Table(headings, rows)
+
+
+def limit_table(results: Results, titles: dict[str, str]) -> Table:
+    """The loops without a server."""
+    return Table(
+        ("loop", "images/s on one core", "on all cores", "measured"),
+        [
+            [
+                titles[name],
+                f"{statistics.median(limit.core):,.0f}",
+                f"{statistics.median(limit.machine):,.0f}",
+                limit.run[:16],
+            ]
+            for name, limit in results.limits.items()
+            if limit.core and limit.machine
+        ],
+    )
+
+
+def ratio_table(results: Results) -> Table:
+    """This project's throughput against the others'."""
+    return Table(
+        (
+            "work",
+            "c",
+            "`runtime serve` / limit",
+            "/ best peer",
+            "the best peer",
+            "/ naive Falcon, granian",
+            "ours / naive Falcon, both on waitress",
+        ),
+        [
+            [
+                f"({line.work.key}) {line.work.title}",
+                str(line.connections),
+                _ratio(line.limit),
+                _ratio(line.best),
+                line.best_title or NONE,
+                _ratio(line.granian),
+                _ratio(line.waitress),
+            ]
+            for line in ratios(results)
+        ],
+    )
+
+
+def setup_table(results: Results) -> Table:
+    """How each server was set up, and its versions."""
+    return Table(
+        ("server", "set-up", "versions"),
+        [
+            [
+                entry.title,
+                entry.setup,
+                ", ".join(
+                    f"{name} {number}" for name, number in entry.versions.items()
+                ),
+            ]
+            for entry in results.servers.values()
+        ],
+        texts=3,
+    )
+
+
+def growth_table(results: Results) -> Table:
+    """What more models, more versions and changes do to this project's servers."""
+    return Table(
+        ("with", "what", "figure", "measured"),
+        [
+            [line["with"], line["what"], line["figure"], line["run"][:16]]
+            for line in results.growth.values()
+        ],
+        texts=2,
+    )
+
+
+def failures(results: Results) -> Iterator[str]:
+    """A sentence for each server or work that could not be measured."""
+    for entry in results.servers.values():
+        if entry.failure:
+            yield f"{entry.title}: {entry.failure}"
+        told = {
+            (place.partition("/")[0], cell.failure)
+            for place, cell in entry.cells.items()
+            if cell.failure
+        }
+        for work, failure in sorted(told):
+            yield f"{entry.title}, {BY_KEY[work].title}: {failure}"
+
+
+def markdown(table: Table) -> Iterator[str]:
+    """The table in Markdown; numbers stand to the right."""
+    yield _line(table.headings)
+    numbers = len(table.headings) - table.texts
+    yield _line(["---"] * table.texts + ["---:"] * numbers)
+    for row in table.rows:
+        yield _line(row)
+
+
+def plain(table: Table) -> Iterator[str]:
+    """The table for a terminal."""
+    lines = [table.headings, *table.rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        yield "  ".join(
+            f"{text:<{width}}" if number < table.texts else f"{text:>{width}}"
+            for number, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+
+
+def _line(texts: Sequence[str]) -> str:
+    escaped = (text.replace("|", "\\|") for text in texts)
+    return f"| {' | '.join(escaped)} |"
+
+
+def _load(cell: Cell | None) -> tuple[str, str]:
+    if cell is None:
+        return NONE, NONE
+    if cell.failure or not cell.rounds:
+        return "failed", NONE
+    # Marked: what fails is often answered faster.
+    errors = f" ({cell.errors:,} ERRORS)" if cell.errors else ""
+    return (
+        f"{_figure(cell.requests_per_second)}{errors}",
+        f"{_figure(cell.p50_ms)} / {_figure(cell.p99_ms)}",
+    )
+
+
+def _start(entry: Entry, model: str) -> tuple[str, str]:
+    start = entry.starts.get(model)
+    if start is None:
+        return NONE, NONE
+    return (
+        f"{statistics.median(start.mib):,.0f}" if start.mib else NONE,
+        f"{statistics.median(start.seconds):.2f}" if start.seconds else NONE,
+    )
+
+
+def _throughput(cell: Cell | None) -> float:
+    return cell.requests_per_second if cell and cell.rounds else 0
+
+
+def _ratio(ratio: float | None) -> str:
+    return NONE if ratio is None else f"{ratio:.2f}"
+
+
+def _figure(number: float) -> str:
+    """Three digits that count."""
+    if number >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.1f}" if number >= 10 else f"{number:.2f}"

@@ -1,0 +1,115 @@
+"""Loads a server with wrk, and reads what wrk says of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError
+from bench.wire import Request
+
+_SCRIPT = Path(__file__).with_name("load.lua")
+# wrk waits for the last replies this long, in seconds.
+_GRACE = 30
+
+
+@dataclass(frozen=True)
+class Round:
+    """One load of one server.
+
+    Attributes:
+        requests_per_second: answered with 2xx.
+        p50_ms: half of the requests took less.
+        p99_ms: 99 of 100 took less.
+        errors: answers of another status, and connections that broke or timed out.
+    """
+
+    requests_per_second: float
+    p50_ms: float
+    p99_ms: float
+    errors: int
+
+
+def load(
+    port: int,
+    requests: Sequence[tuple[int, Request]],
+    connections: int,
+    seconds: int,
+    folder: Path,
+) -> Round:
+    """Ask a server of this machine as fast as it answers.
+
+    Args:
+        port: its.
+        requests: each with its share of all, in percent.
+        connections: each of them waits for its answer and then asks again.
+        seconds: for how long.
+        folder: to put the requests into.
+
+    Raises:
+        BenchError: wrk is missing, or failed.
+    """
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=10s"]
+    url = f"http://127.0.0.1:{port}/"
+    written = _written(requests, folder)
+    try:
+        process = subprocess.run(
+            [*command, "-s", str(_SCRIPT), url, "--", str(written)],
+            capture_output=True,
+            text=True,
+            timeout=seconds + _GRACE,
+        )
+    except subprocess.TimeoutExpired as ex:
+        raise BenchError(f"wrk did not end within {seconds + _GRACE} s") from ex
+    if process.returncode:
+        raise BenchError(f"wrk failed: {process.stderr.strip() or process.stdout}")
+    return parse(process.stdout)
+
+
+def parse(output: str) -> Round:
+    """What wrk wrote with load.lua.
+
+    Raises:
+        BenchError: the last line is not load.lua's.
+    """
+    lines = output.strip().splitlines()
+    try:
+        found = json.loads(lines[-1])
+        status, seconds = found["status"], found["duration"] / 1e6
+        return Round(
+            round((found["requests"] - status) / seconds, 1),
+            found["p50"] / 1e3,
+            found["p99"] / 1e3,
+            status + found["socket"],
+        )
+    except (LookupError, TypeError, ValueError, ZeroDivisionError) as ex:
+        raise BenchError(f"wrk's output is not understood: {output[:200]!r}") from ex
+
+
+def require_wrk() -> None:
+    """Raise BenchError, with what to do, if there is no wrk."""
+    if shutil.which("wrk") is None:
+        raise BenchError("there is no wrk; install it: apt-get install wrk")
+
+
+def _written(requests: Sequence[tuple[int, Request]], folder: Path) -> Path:
+    """The requests as a Lua file that load.lua reads, and their bodies beside it."""
+    parts = []
+    for number, (share, request) in enumerate(requests):
+        body = folder / f"body-{number}"
+        body.write_bytes(request.body)
+        headers = ", ".join(
+            f"[{json.dumps(name)}] = {json.dumps(value)}"
+            for name, value in request.headers.items()
+        )
+        parts.append(
+            f"{{ share = {share}, path = {json.dumps(request.path)},"
+            f" body = {json.dumps(str(body))}, headers = {{ {headers} }} }}"
+        )
+    path = folder / "requests.lua"
+    path.write_text(f"return {{ {', '.join(parts)} }}\n")
+    return path

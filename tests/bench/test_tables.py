@@ -1,0 +1,124 @@
+"""Tables, ratios and the file of results, of a made-up run."""
+
+import pytest
+
+from bench.chart import charts
+from bench.machine import Machine
+from bench.page import page
+from bench.ratios import ratios
+from bench.record import Cell, Entry, Limit, Results, Start, key, read, write
+from bench.tables import growth_table, markdown, plain, ratio_table, work_table
+from bench.work import BY_KEY
+from bench.wrk import Round
+
+NOW, BEFORE = "2026-02-03T04:05:06+00:00", "2026-01-02T03:04:05+00:00"
+MACHINE = Machine("A Processor", 3, True, "Linux 6.1", "3.11.2", "wrk 4.1.0")
+
+
+def cell(*throughputs, run=NOW, errors=0, failure=""):
+    rounds = [Round(number, 1.5, 20.25, errors) for number in throughputs]
+    return Cell(run, rounds, failure, "multipart")
+
+
+def entry(title, cells, **others):
+    return Entry(title, "as it comes", {"falcon": "4.4.0"}, cells, **others)
+
+
+@pytest.fixture
+def results():
+    at = key("a", 8)
+    start = {"mnist": Start(NOW, [1.0, 2.0, 3.0], [150.0])}
+    servers = {
+        "ours": entry("ours", {at: cell(900, 1000, 4000)}, starts=start),
+        "ours-waitress": entry("ours, waitress", {at: cell(800)}),
+        "naive-granian": entry("naive, granian", {at: cell(2000)}),
+        "naive-waitress": entry("naive, waitress", {at: cell(400, errors=3)}),
+        "old": entry("an old one", {at: cell(9999, run=BEFORE)}),
+        "wrong": entry("a wrong one", {at: cell(8888, failure="it is off | by 3")}),
+        "gone": entry("one that is gone", {}, failure="mnist: no such\nversion"),
+    }
+    growth = {"x": {"with": "10 models", "what": "req/s", "figure": "7 ms", "run": NOW}}
+    limits = {"a": Limit(NOW, [3000.0], [5000.0])}
+    return Results({BEFORE: MACHINE, NOW: MACHINE}, servers, limits, growth)
+
+
+def test_figure_is_the_median_of_its_rounds(results):
+    assert results.servers["ours"].cells["a/8"].requests_per_second == 1000
+
+
+def test_ratios_are_of_one_run_and_of_sound_cells(results):
+    (line,) = ratios(results)
+    assert (line.work.key, line.connections) == ("a", 8)
+    assert line.limit == 0.2
+    # Neither the old one nor the wrong one.
+    assert (line.best, line.best_title) == (0.5, "naive, granian")
+    assert line.granian == 0.5
+    assert line.waitress == 2.0
+
+
+def test_limit_counts_images_and_servers_count_requests(results):
+    results.servers["ours"].cells = {key("c", 1): cell(100)}
+    results.limits["c"] = Limit(NOW, [1.0], [6400.0])
+    assert next(r for r in ratios(results) if r.work.key == "c").limit == 0.5
+
+
+def test_what_was_not_measured_has_no_ratio(results):
+    del results.servers["naive-granian"], results.limits["a"]
+    (line,) = ratios(results)
+    assert (line.limit, line.granian) == (None, None)
+    assert line.best_title == "naive, waitress"
+    row = next(iter(ratio_table(results).rows))
+    assert row[2] == row[5] == "-"
+
+
+def test_work_table_marks_errors_and_failures(results):
+    rows = {row[0]: row for row in work_table(results, BY_KEY["a"]).rows}
+    assert rows["ours"][4:6] == ["1,000", "1.50 / 20.2"]
+    assert rows["ours"][2] == "-"
+    assert rows["naive, waitress"][4] == "400 (3 ERRORS)"
+    assert rows["a wrong one"][4] == "failed"
+    assert rows["an old one"][-1] == "2026-01-02T03:04"
+    assert "one that is gone" not in rows
+
+
+def test_terminal_and_markdown_show_the_same(results):
+    table = growth_table(results)
+    assert (
+        list(markdown(table))[-1] == "| 10 models | req/s | 7 ms | 2026-02-03T04:05 |"
+    )
+    assert list(plain(table))[-1].split("  ")[0] == "10 models"
+
+
+def test_page_says_what_was_not_measured_and_why(results):
+    text = page(results)
+    assert "- one that is gone: mnist: no such version\n" in text
+    assert "- a wrong one, one MNIST image as a PNG: it is off | by 3\n" in text
+    assert f"- {NOW}: A Processor with VNNI, 3 cores; Linux 6.1" in text
+    assert "| ours | 150 | 2.00 | - | - |" in text
+
+
+def test_results_come_back_as_they_were_written(results, tmp_path):
+    path = tmp_path / "results.json"
+    write(path, results)
+    assert read(path) == results
+
+
+def test_run_that_no_figure_is_of_is_forgotten(results, tmp_path):
+    del results.servers["old"]
+    write(tmp_path / "results.json", results)
+    assert list(read(tmp_path / "results.json").runs) == [NOW]
+
+
+def test_no_results_yet_are_none(tmp_path):
+    assert read(tmp_path / "results.json") == Results()
+
+
+def test_charts_are_pictures_even_of_nothing(results):
+    for pictures in (charts(results), charts(Results())):
+        assert len(pictures) == 3
+        assert all(data.startswith(b"\x89PNG") for data in pictures.values())
+
+
+def test_work_that_only_ours_has_is_no_line(results):
+    results.servers["ours"].cells[key("e", 8)] = cell(100)
+    assert [line.work.key for line in ratios(results)] == ["a"]
