@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
+import random
 import re
-import secrets
 import time
 
 import falcon
@@ -66,7 +66,7 @@ class Watch:
         """Begin the request's journey, at ``req.context.journey``."""
         given = req.get_header("X-Request-Id") or ""
         journey = Journey(
-            given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+            given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
         )
         req.context.journey = journey
         req.context.span = None

@@ -59,6 +59,9 @@ def read_top(req: falcon.Request, given: Mapping[str, str]) -> int | None:
 
 def prefers_labels(req: falcon.Request) -> bool:
     """Whether the Accept header asks for labels, rather than for any JSON."""
+    # What nearly every client sends; Falcon takes 5 us to come to the same.
+    if req.env.get("HTTP_ACCEPT", "*/*") in ("*/*", falcon.MEDIA_JSON):
+        return False
     return req.client_prefers((falcon.MEDIA_JSON, LABELS)) == LABELS
 
 
