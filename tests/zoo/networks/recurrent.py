@@ -60,7 +60,7 @@ def states_as_inputs() -> keras.Model:
     steps = _steps(1)
     hidden = keras.Input((4,), name="hidden")
     cell = keras.Input((4,), name="cell")
-    gru = keras.Input((4,), name="gru")
+    gru = keras.Input((4,), name="gru_state")
     x, new_hidden, new_cell = layers.LSTM(4, return_sequences=True, return_state=True)(
         steps, initial_state=[hidden, cell]
     )
