@@ -186,6 +186,39 @@ def test_nothing_is_kept_in_the_home_folder_to_be_sent_to_microsoft(path, tmp_pa
     assert list(home.iterdir()) == []
 
 
+MEASURE = """
+import pathlib, sys, numpy, psutil
+from runtime.backends import BackendOptions
+from runtime.backends.onnx import open_onnx
+backend = open_onnx(pathlib.Path(sys.argv[1]), BackendOptions(provider="cpu"))
+before = psutil.Process().memory_info().rss
+backend.run({"x": numpy.ones((1 << 12, 1 << 10), numpy.float32)})
+print(psutil.Process().memory_info().rss - before)
+"""
+
+
+def test_what_the_first_large_batch_took_is_given_back(path):
+    """The warm-up's: 16 MB of items, and 256 MB of what a layer makes of them."""
+    content = onnx_of(
+        [
+            ("Concat", ["x"] * 16, ["wide"], {"axis": 1}),
+            ("ReduceMax", ["wide", "axes"], ["y"], {"keepdims": 0}),
+        ],
+        [("x", TensorProto.FLOAT, ("n", 1 << 10))],
+        [("y", TensorProto.FLOAT, ("n",))],
+        axes=np.array([1], np.int64),
+    )
+    path.write_bytes(content)
+    found = subprocess.run(
+        [sys.executable, "-c", MEASURE, path],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert int(found.stdout) < 100e6
+
+
 def nchw_onnx(path, names="pixels"):
     """(n, 3, 2, 4) -> (n, 3): each channel's sum; its metadata says that it is NCHW."""
     content = onnx_of(
