@@ -13,6 +13,7 @@ import json
 import shutil
 import struct
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
