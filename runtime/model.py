@@ -127,7 +127,7 @@ class Model:
         self._fallback_failed = float("-inf")
         self._clock = clock
         self._lock = threading.Lock()
-        self._batch_sizes: Histogram | None = None
+        self._batch_sizes: tuple[Histogram] | None = None
         self.output = main_output(bundle, self.backend.outputs)
         self.answers_labels = bundle.frozen_graph is not None
         check_labels(bundle, self.output, may_lack=self.answers_labels)
@@ -142,7 +142,7 @@ class Model:
         self.tried = self._try(bundle.read_sample())
         # What was run until here were no requests.
         if version is not None:
-            self._batch_sizes = metrics.BATCH_SIZE.labels(self.name, version)
+            self._batch_sizes = (metrics.BATCH_SIZE.labels(self.name, version),)
 
     @property
     def has_free_size(self) -> bool:
@@ -203,27 +203,30 @@ class Model:
     def _run_on(
         self, backend: Backend, pieces: list[Mapping[str, NDArray[Any]]]
     ) -> dict[str, NDArray[Any]]:
-        batcher = self._batcher if backend is self.backend else None
-        answers = []
-        for piece in pieces:
-            if batcher and _items_of(piece):
-                answers.append(batcher.submit(piece))
-            else:
-                answers.append(self._run_once(backend, piece))
-        if len(answers) == 1:
-            return answers[0]
+        if len(pieces) == 1:
+            return self._run_piece(backend, pieces[0])
+        answers = [self._run_piece(backend, piece) for piece in pieces]
         return {
             name: np.concatenate([answer[name] for answer in answers])
             for name in answers[0]
         }
+
+    def _run_piece(
+        self, backend: Backend, piece: Mapping[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        if self._batcher and backend is self.backend and _items_of(piece):
+            return self._batcher.submit(piece)
+        return self._run_once(backend, piece)
 
     def _run_once(
         self, backend: Backend, inputs: Mapping[str, NDArray[Any]]
     ) -> dict[str, NDArray[Any]]:
         outputs = backend.run(inputs)
         if self._batch_sizes:
-            items = max((len(a) for a in inputs.values() if a.ndim), default=1)
-            metrics.TALLY.note(self._batch_sizes, items)
+            items = _items_of(inputs) or max(
+                (len(a) for a in inputs.values() if a.ndim), default=1
+            )
+            metrics.TALLY.note(self._batch_sizes, (items,))
         return outputs
 
     def _batch(self, options: BackendOptions) -> tuple[str, Batcher | None]:
@@ -248,8 +251,10 @@ class Model:
         self, inputs: Mapping[str, NDArray[Any]]
     ) -> list[Mapping[str, NDArray[Any]]]:
         """A request in runs of ``max_batch_size``, of fewer if its items are huge."""
+        if self._max_batch_size is None:
+            return [inputs]
         items = _items_of(inputs)
-        if self._max_batch_size is None or items is None or items == 1:
+        if items is None or items == 1:
             return [inputs]
         numbers = max(array.size for array in inputs.values()) // items
         size = min(self._max_batch_size, max(1, MAX_NUMBERS // max(1, numbers)))
@@ -363,11 +368,12 @@ class Model:
 
 def _items_of(inputs: Mapping[str, NDArray[Any]]) -> int | None:
     """How many items a request has; None if its arrays do not agree, or there are 0."""
-    lengths = {array.shape[:1] for array in inputs.values()}
-    if len(lengths) != 1 or lengths <= {(), (0,)}:
-        return None
-    ((items,),) = lengths
-    return int(items)
+    items = None
+    for array in inputs.values():
+        if not array.ndim or items not in (None, len(array)):
+            return None
+        items = len(array)
+    return items or None
 
 
 def _best(row: NDArray[Any]) -> int:

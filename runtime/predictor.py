@@ -81,17 +81,19 @@ class Predictor:
             )
         journey.items = len(files)
         runs: list[NDArray[Any]] = []
-        offers: list[tuple[InputsFor, NDArray[Any]]] = []
         done = 0
         for images in batches(model, files, journey):
             outputs = run_images(model, images, journey)
-            runs.append(outputs)
-            # The files are kept, and not their pixels: another version may take colour
-            # where this one takes gray.
-            theirs = files[done : done + len(images)]
-            offers.append((functools.partial(inputs_of_files, files=theirs), outputs))
-            done += len(images)
-        return self._scores(spec, model, runs, offers, journey)
+            runs.append(_checked(outputs))
+            if self._shadow:
+                # The files are kept, and not their pixels: another version may take
+                # colour where this one takes gray.
+                theirs = files[done : done + len(images)]
+                inputs_for = functools.partial(inputs_of_files, files=theirs)
+                self._shadow.offer(spec.name, model, inputs_for, outputs)
+                done += len(images)
+        scores = runs[0] if len(runs) == 1 else [row for run in runs for row in run]
+        return _scores(model, scores, journey)
 
     def predict_rows(self, spec: ModelSpec, rows: Rows, journey: Journey) -> Scores:
         """Answer for rows of numbers.
@@ -105,8 +107,11 @@ class Predictor:
             items = _of_rows(model, rows)
         journey.items = len(items)
         outputs = run_items(model, items, journey)
-        inputs_for = functools.partial(_row_inputs, rows=rows)
-        return self._scores(spec, model, [outputs], [(inputs_for, outputs)], journey)
+        checked = _checked(outputs)
+        if self._shadow:
+            inputs_for = functools.partial(_row_inputs, rows=rows)
+            self._shadow.offer(spec.name, model, inputs_for, outputs)
+        return _scores(model, checked, journey)
 
     def predict_inputs(
         self, spec: ModelSpec, inputs: Mapping[str, object], journey: Journey
@@ -155,31 +160,22 @@ class Predictor:
         journey.backend = engine_of(model.backend)
         return model
 
-    def _scores(
-        self,
-        spec: ModelSpec,
-        model: Model,
-        runs: list[NDArray[Any]],
-        offers: list[tuple[InputsFor, NDArray[Any]]],
-        journey: Journey,
-    ) -> Scores:
-        """Check what the runs gave, offer it to the shadow, and answer it."""
-        # One number an item is one score.
-        checked = [
-            postprocess(run[:, np.newaxis] if run.ndim == 1 else run) for run in runs
-        ]
-        if self._shadow:
-            for inputs_for, outputs in offers:
-                self._shadow.offer(spec.name, model, inputs_for, outputs)
-        return Scores(
-            journey.backend,
-            model.version,
-            checked[0]
-            if len(checked) == 1
-            else [row for run in checked for row in run],
-            model.bundle.labels,
-            model.answers_labels,
-        )
+
+def _checked(outputs: NDArray[Any]) -> NDArray[Any]:
+    # One number an item is one score.
+    return postprocess(outputs[:, np.newaxis] if outputs.ndim == 1 else outputs)
+
+
+def _scores(
+    model: Model, scores: NDArray[Any] | list[NDArray[Any]], journey: Journey
+) -> Scores:
+    return Scores(
+        journey.backend,
+        model.version,
+        scores,
+        model.bundle.labels,
+        model.answers_labels,
+    )
 
 
 def _of_rows(model: Model, rows: Rows) -> NDArray[Any]:

@@ -208,7 +208,9 @@ class ModelRegistry:
         key = (version.name, version.number)
         with self._lock:
             held = self._loaded.get(key)
-            if held is None or held.version != version:
+            if held is None or (
+                held.version is not version and held.version != version
+            ):
                 return None
             self._loaded.move_to_end(key)
         return held.model

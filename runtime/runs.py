@@ -22,21 +22,29 @@ def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[An
         InvalidInput: it answers not one row an item.
         BackendError: see ``Model.run``.
     """
-    size = model.backend.inputs[0].shape[0] or len(items)
-    runs = []
-    for start in range(0, len(items), size):
-        batch = items[start : start + size]
-        inputs = one_run(model, batch)
-        filled = len(next(iter(inputs.values())))
-        output = run_model(model, inputs, journey)[model.output.name]
-        # Not fewer and not more: the first of many would be no answer to the item.
-        if output.ndim == 0 or len(output) != filled:
-            raise InvalidInput(
-                f"output {model.output.name!r} has no batch axis: {filled} items"
-                f" were answered with the shape {output.shape}; send them as 'inputs'"
-            )
-        runs.append(output[: len(batch)])
-    return runs[0] if len(runs) == 1 else np.concatenate(runs)
+    size = model.backend.inputs[0].shape[0]
+    if size is None or size == len(items):
+        return _run(model, items, journey)
+    return np.concatenate(
+        [
+            _run(model, items[start : start + size], journey)
+            for start in range(0, len(items), size)
+        ]
+    )
+
+
+def _run(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[Any]:
+    """One run, of no more items than a fixed batch has."""
+    inputs = one_run(model, items)
+    (array,) = inputs.values()
+    output = run_model(model, inputs, journey)[model.output.name]
+    # Not fewer and not more: the first of many would be no answer to the item.
+    if output.ndim == 0 or len(output) != len(array):
+        raise InvalidInput(
+            f"output {model.output.name!r} has no batch axis: {len(array)} items"
+            f" were answered with the shape {output.shape}; send them as 'inputs'"
+        )
+    return output if len(array) == len(items) else output[: len(items)]
 
 
 def one_run(model: Model, items: NDArray[Any]) -> dict[str, NDArray[Any]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bundle.params import MODEL_NAME
 from bundle.version_labels import LABEL_NAME
 
 
-@dataclass(frozen=True)
-class ModelSpec:
+class ModelSpec(NamedTuple):
     """A model, and at most one of a version and a label.
 
     Attributes:

@@ -140,10 +140,9 @@ class OnnxBackend:
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """See ``Backend.run``."""
         check_inputs(self.inputs, inputs)
-        feeds = {
-            name: array.transpose(0, 3, 1, 2) if name in self._nchw_inputs else array
-            for name, array in inputs.items()
-        }
+        feeds = dict(inputs)
+        for name in self._nchw_inputs:
+            feeds[name] = feeds[name].transpose(0, 3, 1, 2)
         try:
             arrays = self._session.run(self._output_names, feeds, self._options(feeds))
         # onnxruntime's exceptions have no common base but Exception.
@@ -154,11 +153,10 @@ class OnnxBackend:
     def _options(self, feeds: Mapping[str, NDArray[Any]]) -> onnxruntime.RunOptions:
         if self._has_free_sizes:
             return self._shrinking
-        is_large = sum(array.nbytes for array in feeds.values()) > LARGE_BYTES
-        if not is_large or self._was_large:
+        if self._was_large:
             return self._keeping
-        self._was_large = True
-        return self._shrinking
+        self._was_large = sum(array.nbytes for array in feeds.values()) > LARGE_BYTES
+        return self._shrinking if self._was_large else self._keeping
 
 
 def _session(path: Path, provider: str, threads: int) -> onnxruntime.InferenceSession:

@@ -25,16 +25,25 @@ class Answered:
         status: the code.
         seconds: that it took.
         stages: what of them each stage took.
-        bytes_out: of the answer's body; None if it is streamed.
     """
 
     req: falcon.Request
+    resp: falcon.Response
     journey: Journey
     route: str
     status: int
     seconds: float
     stages: dict[Stage, float]
-    bytes_out: int | None
+
+    @property
+    def bytes_out(self) -> int | None:
+        """Of the answer's body; None if it is streamed, of whatever length."""
+        if self.req.method == "HEAD":
+            return 0
+        if self.resp.stream is not None:
+            length = self.resp.get_header("Content-Length")
+            return int(length) if length else None
+        return len(self.resp.render_body() or b"")
 
 
 def log_access(answered: Answered, level: int) -> None:

@@ -9,11 +9,11 @@ import re
 import time
 
 import falcon
-from prometheus_client import Counter, Histogram
 
 from runtime import metrics
 from runtime.journey import CURRENT, Journey, Stage
 from runtime.middleware.access import Answered, log_access, log_monit
+from runtime.tally import Noted
 from runtime.tracing import RequestSpan, Tracing
 
 # An id is copied into the reply, the log and perhaps other systems.
@@ -64,17 +64,20 @@ class Watch:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Begin the request's journey, at ``req.context.journey``."""
-        given = req.get_header("X-Request-Id") or ""
+        given = req.env.get("HTTP_X_REQUEST_ID")
         journey = Journey(
-            given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+            given
+            if given and _REQUEST_ID.fullmatch(given)
+            else f"{random.getrandbits(128):032x}"
         )
-        req.context.journey = journey
-        req.context.span = None
+        context = req.context
+        context.journey = journey
+        context.span = None
         CURRENT.set(journey)
-        metrics.IN_PROGRESS.inc()
+        metrics.TALLY.note(*_BEGUN)
         resp.set_header("X-Request-Id", journey.request_id)
         if self._tracing and req.path not in self._quiet:
-            req.context.span = _start_span(self._tracing, req, journey)
+            context.span = _start_span(self._tracing, req, journey)
 
     def process_response(
         self,
@@ -84,26 +87,25 @@ class Watch:
         req_succeeded: bool,
     ) -> None:
         """Count it, log it, and end its span."""
-        if not hasattr(req.context, "journey"):
+        context = req.context
+        if not hasattr(context, "journey"):
             # Falcon refuses some methods before it asks any middleware.
             self.process_request(req, resp)
-        journey: Journey = req.context.journey
-        seconds = time.perf_counter() - journey.started
+        journey: Journey = context.journey
         answered = Answered(
             req,
+            resp,
             journey,
             route_of(req),
             resp.status_code,
-            seconds,
+            time.perf_counter() - journey.started,
             journey.seconds,
-            _bytes_out(req, resp),
         )
-        metrics.IN_PROGRESS.dec()
         _count(answered)
         log_access(answered, logging.DEBUG if req.path in self._quiet else logging.INFO)
         log_monit(answered)
-        if req.context.span:
-            _end_span(req.context.span, answered)
+        if context.span:
+            _end_span(context.span, answered)
         CURRENT.set(None)
 
 
@@ -111,51 +113,49 @@ def _method(req: falcon.Request) -> str:
     return req.method if req.method in _METHODS else OTHER_METHOD
 
 
-def _bytes_out(req: falcon.Request, resp: falcon.Response) -> int | None:
-    if req.method == "HEAD":
-        return 0
-    if resp.stream is not None:
-        length = resp.get_header("Content-Length")
-        return int(length) if length else None
-    return len(resp.render_body() or b"")
+_BEGUN = (metrics.IN_PROGRESS,), (1.0,)
 
 
 # A child of a metric is found by its labels in 2 us; a request has eight of them.
-@functools.lru_cache(maxsize=1024)
-def _request_metrics(
-    method: str, route: str, status: int, model: str, version: str
-) -> tuple[Counter, Histogram]:
-    return (
+@functools.lru_cache(maxsize=4096)
+def _metrics_of(
+    method: str,
+    route: str,
+    status: int,
+    model: str,
+    number: int | None,
+    answered_by: str,
+    stages: tuple[Stage, ...],
+) -> tuple[Noted, ...]:
+    """What such a request counts in; a value of each is what ``_count`` notes."""
+    version = "" if number is None else str(number)
+    noted: list[Noted] = [
+        metrics.IN_PROGRESS,
         metrics.REQUESTS.labels(method, route, str(status), model, version),
         metrics.REQUEST_SECONDS.labels(route, model, version),
-    )
-
-
-@functools.lru_cache(maxsize=1024)
-def _stage_metric(stage: Stage, model: str, version: str) -> Histogram:
-    return metrics.STAGE.labels(stage, model, version)
-
-
-@functools.lru_cache(maxsize=1024)
-def _predictions_metric(model: str, version: str, answered_by: str) -> Counter:
-    backend, _, device = answered_by.partition("/")
-    return metrics.PREDICTIONS.labels(model, version, backend, device)
+        *(metrics.STAGE.labels(stage, model, version) for stage in stages),
+    ]
+    if answered_by and status < 400:
+        backend, _, device = answered_by.partition("/")
+        noted.append(metrics.PREDICTIONS.labels(model, version, backend, device))
+    return tuple(noted)
 
 
 def _count(answered: Answered) -> None:
-    note = metrics.TALLY.note
-    journey = answered.journey
-    model = journey.model
-    version = "" if journey.version is None else str(journey.version)
-    requests, seconds = _request_metrics(
-        _method(answered.req), answered.route, answered.status, model, version
+    journey, stages = answered.journey, answered.stages
+    noted = _metrics_of(
+        _method(answered.req),
+        answered.route,
+        answered.status,
+        journey.model,
+        journey.version,
+        journey.backend,
+        tuple(stages),
     )
-    note(requests)
-    note(seconds, answered.seconds)
-    for stage, spent in answered.stages.items():
-        note(_stage_metric(stage, model, version), spent)
-    if journey.backend and answered.status < 400:
-        note(_predictions_metric(model, version, journey.backend))
+    values = [-1.0, 1.0, answered.seconds, *stages.values()]
+    if len(noted) > len(values):
+        values.append(1.0)
+    metrics.TALLY.note(noted, values)
 
 
 def _start_span(tracing: Tracing, req: falcon.Request, journey: Journey) -> RequestSpan:

@@ -22,7 +22,7 @@ _PLAIN = "identity"
 
 def journey_of(req: falcon.Request) -> Journey:
     """The request's journey; a new one where no middleware began it."""
-    if "journey" not in req.context:
+    if not hasattr(req.context, "journey"):
         req.context.journey = Journey()
     return cast("Journey", req.context.journey)
 
@@ -59,11 +59,14 @@ def read_parts(
             description=f"send {falcon.MEDIA_MULTIPART} with the fields"
             f" {', '.join(required)}"
         )
-    if req.content_length is None:
+    if not req.env.get("CONTENT_LENGTH"):
         raise InvalidInput("the request has no body, or does not say its length")
     parts = parts_of(read_body(req, max_bytes), req.content_type)
     for name in required:
-        if not any(part.data for part in parts.get(name, ())):
+        for part in parts.get(name, ()):
+            if part.data:
+                break
+        else:
             problem = "is empty" if name in parts else "is missing"
             raise InvalidInput(
                 f"the field {name!r} {problem}; send {' and '.join(required)}"
@@ -120,29 +123,32 @@ def read_body(req: falcon.Request, max_bytes: int) -> bytes:
         TooLarge: it is above its limit.
         HTTPUnsupportedMediaType: it is encoded.
     """
-    encoding = req.get_header("Content-Encoding") or _PLAIN
-    if encoding.lower() != _PLAIN:
+    encoding = req.env.get("HTTP_CONTENT_ENCODING")
+    if encoding and encoding.lower() != _PLAIN:
         raise falcon.HTTPUnsupportedMediaType(
             description=f"Content-Encoding {encoding[:64]!r} is not taken here; send"
             " the body as it is"
         )
-    _check_length(req, max_bytes)
-    chunks = []
+    length = req.content_length
+    if length is not None and length > max_bytes:
+        raise TooLarge(f"the body is larger than {max_bytes} bytes")
     # Falcon's bounded stream takes a short read for a whole one.
-    left = max_bytes + 1 if req.content_length is None else req.content_length
-    while left > 0 and (chunk := req.stream.read(left)):
-        chunks.append(chunk)
-        left -= len(chunk)
-    body = b"".join(chunks)
+    left = max_bytes + 1 if length is None else length
+    body = req.stream.read(left) if left else b""
+    if body and len(body) < left:
+        chunks = [body]
+        left -= len(body)
+        while left and (chunk := req.stream.read(left)):
+            chunks.append(chunk)
+            left -= len(chunk)
+        body = b"".join(chunks)
     if len(body) > max_bytes:
         raise TooLarge(f"the body is larger than {max_bytes} bytes")
     if not body:
         raise InvalidInput("the request has no body")
     # What is cut short may still be whole protobuf.
-    if req.content_length not in (None, len(body)):
-        raise InvalidInput(
-            f"the body ends after {len(body)} bytes of {req.content_length}"
-        )
+    if length not in (None, len(body)):
+        raise InvalidInput(f"the body ends after {len(body)} bytes of {length}")
     return body
 
 
@@ -180,8 +186,3 @@ class _Bounded:
         data = self._stream.read(min(size, self._left)) if self._left else b""
         self._left -= len(data)
         return data
-
-
-def _check_length(req: falcon.Request, max_bytes: int) -> None:
-    if req.content_length is not None and req.content_length > max_bytes:
-        raise TooLarge(f"the body is larger than {max_bytes} bytes")

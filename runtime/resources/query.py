@@ -66,10 +66,12 @@ def prefers_labels(req: falcon.Request) -> bool:
 
 
 def _one_text(req: falcon.Request, given: Mapping[str, str], name: str) -> str | None:
+    told = given.get(name)
+    if not req.query_string:
+        return told
     asked = req.params.get(name)
     if isinstance(asked, list):
         raise InvalidInput(f"the query has {name!r} twice; send one")
-    told = given.get(name)
     if asked is not None and told is not None and asked != told:
         raise InvalidInput(
             f"{name!r} is {asked[:64]!r} in the query and {told[:64]!r} in the body;"
