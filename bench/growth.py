@@ -20,11 +20,17 @@ from bench.record import Results, now
 from bench.server import BY_NAME
 from bench.wire import Request
 from bench.wrk import Round, load
+from runtime.cores import usable_cores
 
 _CONNECTIONS = 8
+# Of a load that goes on and on, in seconds.
+_TURN = 10
 _WARM_UP = 1
 # A conversion imports TensorFlow and proves what it made; in seconds.
 _CONVERSION_SECONDS = 30
+# Whether memory grows shows after as many.
+_REQUESTS = 1_000_000
+_RELOADS = 200
 # Between two uploads, or two switches of the version, in seconds.
 _PAUSE = 0.5
 
@@ -72,6 +78,9 @@ def _lines(model: Model, seconds: int) -> Iterator[tuple[str, str, Callable[[], 
             "seconds to the first answer",
             lambda m=models: _started(model, m),  # type: ignore[misc]
         )
+    memory = "MiB of the largest process after a tenth, at the end"
+    yield f"{_REQUESTS:,} requests", memory, lambda: _kept(model)
+    yield f"{_RELOADS} versions uploaded", memory, lambda: _reloaded(model)
     for given, act, least in (
         ("nothing else", None, seconds),
         ("an upload every half second", _upload, seconds),
@@ -99,6 +108,37 @@ def _loaded(model: Model, models: int, versions: int, seconds: int) -> str:
 def _started(model: Model, models: int) -> str:
     with _serving(model, models, 1) as live:
         return f"{live.start_seconds:.2f}"
+
+
+def _kept(model: Model) -> str:
+    with _serving(model, 1, 1) as live:
+        tenth = _send(live, model, _REQUESTS // 10)
+        return f"{tenth:.0f}, {_send(live, model, _REQUESTS * 9 // 10):.0f}"
+
+
+def _send(live: Live, model: Model, requests: int) -> float:
+    """Send so many, and look at the memory."""
+    while requests > 0:
+        found = _load(live, model, _TURN)
+        if found.errors:
+            raise BenchError(f"{found.errors} requests failed")
+        requests -= int(found.requests_per_second * _TURN)
+    return live.largest_mib()
+
+
+def _reloaded(model: Model) -> str:
+    """Each version is asked after it came; the store keeps the last few."""
+    request = BY_NAME["ours"].protocols["image"](model.asked.first(1))
+    found = []
+    with _serving(model, 1, 1) as live:
+        for number in range(1, _RELOADS + 1):
+            live.ask(upload(parcel(model, model.name)))
+            # Connections of their own, so that every process loads it.
+            for _ in range(2 * usable_cores()):
+                live.check(request, model.asked.first(1))
+            if number in (_RELOADS // 10, _RELOADS):
+                found.append(live.largest_mib())
+    return ", ".join(f"{mib:.0f}" for mib in found)
 
 
 def _beside(

@@ -65,6 +65,14 @@ class Live:
                 total += process.memory_full_info().pss
         return total / (1 << 20)
 
+    def largest_mib(self) -> float:
+        """Resident memory of its largest process."""
+        found = [0]
+        for process in _processes(self.mark):
+            with suppress(psutil.Error):
+                found.append(process.memory_info().rss)
+        return max(found) / (1 << 20)
+
     def ask(self, request: Request, method: str = "POST", seconds: float = 60) -> bytes:
         """The answer to one request.
 

@@ -60,7 +60,7 @@ SERVERS = (
     Server(
         "ours",
         "this project, `runtime serve`",
-        "as it comes: a worker a core, 8 threads each",
+        "as it comes: a worker a core, 4 threads each",
         "",
         "{bin}/runtime serve --port {port}",
         _OURS,

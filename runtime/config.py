@@ -307,7 +307,7 @@ class Config:
     # More do not help a small model, whose threads wait for Python's lock; fewer would
     # let some slow uploads hold every one.
     threads: int = _setting(
-        8, _whole(1, 1024), "threads of each process of `runtime serve`"
+        4, _whole(1, 1024), "threads of each process of `runtime serve`"
     )
     # A 16 Mpx camera JPEG has 10 MB.
     max_body_bytes: int = _setting(32 << 20, _BYTES, "of one prediction's request")

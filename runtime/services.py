@@ -48,7 +48,7 @@ def create_services(config: Config) -> Services:
         from runtime.backends.onnx import require_cuda
 
         require_cuda()
-    read_session_config(config.config_proto)
+    read_session_config(config.config_proto, config.intra_op_threads)
     options = BackendOptions(
         onnx=config.onnx,
         provider=config.provider,

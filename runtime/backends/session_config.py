@@ -1,7 +1,8 @@
-"""config.json's ``configProto``: TFaaS's session options, for TensorFlow 2.
+"""How TensorFlow is set up: its threads, and config.json's ``configProto``.
 
-A process has one TensorFlow runtime, configured before its first use and once; so what
-is to be applied is kept here, and not with each model.
+The latter holds TFaaS's session options. A process has one TensorFlow runtime,
+configured before its first use and once; so what is to be applied is kept here, and not
+with each model.
 """
 
 from __future__ import annotations
@@ -31,15 +32,23 @@ APPLIED = frozenset(
 )
 
 _content: bytes = b""
+_threads = 0
 
 
-def read_session_config(path: str) -> None:
+def read_session_config(path: str, threads: int = 0) -> None:
     """Keep a file's content for TensorFlow's first use; an empty path is no file.
+
+    Args:
+        path: of a serialized tensorflow.ConfigProto; its threads are stronger.
+        threads: that one run takes, as in ONNX Runtime. 0 leaves it to TensorFlow,
+            which takes all cores: the MNIST network is run three times slower then, for
+            handing its operators from thread to thread.
 
     Raises:
         ConfigError: it cannot be read.
     """
-    global _content
+    global _content, _threads
+    _threads = threads
     try:
         _content = Path(path).read_bytes() if path else b""
     except OSError as ex:
@@ -49,13 +58,25 @@ def read_session_config(path: str) -> None:
 
 
 def apply_session_config(tensorflow: Any) -> None:
-    """Configure TensorFlow as the file says; once in a process.
+    """Configure TensorFlow as was said; once in a process.
 
     Raises:
         BackendError: the file holds no ConfigProto, or TensorFlow refuses it.
     """
+    if _threads:
+        _limit(tensorflow, _threads)
     if _content:
         _apply(tensorflow, _content)
+
+
+@functools.cache
+def _limit(tensorflow: Any, threads: int) -> None:
+    try:
+        tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+        tensorflow.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        # Something else in this process has used TensorFlow already.
+        logger.debug("TensorFlow keeps the threads that it has", exc_info=True)
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from runtime.errors import BackendError
 logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
 path = pathlib.Path(sys.argv[1])
 {write}
-read_session_config(str(path))
+read_session_config(str(path) if path.exists() else "", threads={threads})
 try:
     for _ in range(2):  # the second model finds it applied
         apply_session_config(tf)
@@ -36,9 +36,9 @@ path.write_bytes(proto.SerializeToString())
 """
 
 
-def applied(tmp_path, write):
+def applied(tmp_path, write, threads=0):
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(write=write), tmp_path / "proto"],
+        [sys.executable, "-c", SCRIPT.format(write=write, threads=threads), tmp_path / "proto"],
         env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "HOME": "/"},
         capture_output=True,
         text=True,
@@ -62,6 +62,17 @@ def test_threads_and_devices_are_set_and_the_rest_is_named_once(tmp_path):
         " effect: gpu_options.per_process_gpu_memory_fraction, operation_timeout_in_ms"
     )
     assert threads == "3 2 2"
+
+
+@pytest.mark.tensorflow
+def test_a_run_takes_as_many_threads_as_the_service_says(tmp_path):
+    assert applied(tmp_path, "", threads=1) == ["1 1 1"]
+
+
+@pytest.mark.tensorflow
+def test_the_file_s_threads_are_stronger(tmp_path):
+    fields = "intra_op_parallelism_threads=3"
+    assert applied(tmp_path, WRITE.format(fields=fields), threads=1) == ["3 1 1"]
 
 
 @pytest.mark.tensorflow
