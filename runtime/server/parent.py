@@ -24,7 +24,7 @@ from bundle.terminal import Failed
 from runtime.config import Config
 from runtime.counters import forget_process
 from runtime.server.listener import BACKLOG, url_of
-from runtime.server.signals import PARENTS_SIGNALS, aside, held_back
+from runtime.server.signals import PARENTS_SIGNALS, hear, held_back
 from runtime.server.worker import DRAIN_SECONDS, Worker
 
 logger = logging.getLogger(__name__)
@@ -130,9 +130,10 @@ class Parent(MPServer):
         without knowing.
         """
         self._ssp = None
-        for number in PARENTS_SIGNALS:
-            if number in self._ignored:
-                signal.signal(number, signal.SIG_IGN)
+        heard = {signal.SIGTERM, *PARENTS_SIGNALS} - self._ignored
+        hear(heard, self.signal_handler_interrupt)
+        for number in self._ignored:
+            signal.signal(number, signal.SIG_IGN)
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         """Remember which signals are ignored: nohup's, those of a shell's jobs."""
@@ -149,10 +150,7 @@ class Parent(MPServer):
             for worker in self.wrks:
                 worker.kill()
         self.interrupt_signal = True
-        aside(self.main_loop_interrupt.set)
-
-    # The terminal was closed; granian would start the workers anew.
-    signal_handler_reload = signal_handler_interrupt
+        self.main_loop_interrupt.set()
 
     def _drop_shared_socket(self) -> None:
         """Close them all: from here on, who comes is refused."""

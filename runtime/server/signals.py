@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
@@ -34,15 +35,35 @@ def take_signals() -> WorkerSignal:
     asked = WorkerSignal()
     first = threading.Lock()
 
-    def ask(*_: object) -> None:
+    def ask() -> None:
         if first.acquire(blocking=False):
-            aside(asked.set)
+            asked.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, ask)
+    hear((signal.SIGTERM, signal.SIGINT), ask)
     return asked
 
 
-def aside(call: Callable[[], None]) -> None:
-    """Call in a thread: a handler would wait for a lock that the code below it has."""
-    threading.Thread(target=call).start()
+def hear(numbers: Iterable[signal.Signals], call: Callable[[], None]) -> None:
+    """Call, in a thread of its own, for each of these signals that comes.
+
+    Python's handlers run in the main thread when it gets to it. What comes while that
+    thread goes to wait for a lock is not seen before the lock is free: a SIGTERM right
+    after the start had a worker killed 20 s later. And a handler that takes a lock
+    would wait for the code below it. A byte in a pipe is written at once, and read by a
+    thread that has nothing else to do.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    for number in numbers:
+        signal.signal(number, _leave_it)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_listen, args=(reader, call), daemon=True).start()
+
+
+def _leave_it(*_: object) -> None:
+    """Without a handler there is no byte."""
+
+
+def _listen(reader: int, call: Callable[[], None]) -> None:
+    while os.read(reader, 1):
+        call()
