@@ -24,12 +24,12 @@ demo: $(VENV)/.installed ## train, export, serve and predict, the whole way, on 
 serve: $(VENV)/.installed ## serve models/ in the foreground
 	$(BIN)/runtime serve
 
-# What converts models and nothing else may take every core; of the zoo's thousand, one a
-# layer and a function. The others start servers and time them.
-CONVERTING := tests/zoo tests/exporter/rewrites
+# What converts models and what starts processes of its own goes on every core; of the
+# zoo's thousand models, one a layer and a function. The others are quick.
+HEAVY := tests/zoo tests/exporter tests/end_to_end
 test: $(VENV)/.installed ## all tests; real processes among them
-	$(BIN)/python -m pytest $(CONVERTING:%=--ignore=%)
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 -m "not further" $(CONVERTING)
+	$(BIN)/python -m pytest $(HEAVY:%=--ignore=%)
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 -m "not further" $(HEAVY)
 
 unit: $(VENV)/.installed ## the tests that need neither TensorFlow nor real processes
 	$(BIN)/python -m pytest -m "not slow and not tensorflow"
