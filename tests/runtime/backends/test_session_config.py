@@ -37,6 +37,7 @@ path.write_bytes(proto.SerializeToString())
 
 
 def applied(tmp_path, write, threads=0):
+    script = SCRIPT.format(write=write, threads=threads)
     done = subprocess.run(
         [
             sys.executable,
