@@ -42,7 +42,7 @@ def applied(tmp_path, write, threads=0):
         [
             sys.executable,
             "-c",
-            SCRIPT.format(write=write, threads=threads),
+            script,
             tmp_path / "proto",
         ],
         env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "HOME": "/"},
