@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import falcon
 
 from runtime.errors import RateLimited
-from runtime.limiter import RateLimiter
+
+if TYPE_CHECKING:
+    from runtime.limiter import RateLimiter
 
 
 class Rate:
