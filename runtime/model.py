@@ -142,7 +142,7 @@ class Model:
         self.tried = self._try(bundle.read_sample())
         # What was run until here were no requests.
         if version is not None:
-            self._batch_sizes = (metrics.BATCH_SIZE.labels(self.name, version),)
+            self._batch_sizes = (metrics.BATCH_SIZE.labels(self.name),)
 
     @property
     def has_free_size(self) -> bool:

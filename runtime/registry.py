@@ -388,7 +388,7 @@ class ModelRegistry:
         if not self._is_there(version):
             return None
         metrics.LOADS.labels(name, number, "ok").inc()
-        metrics.LOAD_SECONDS.labels(name, number).observe(time.perf_counter() - start)
+        metrics.LOAD_SECONDS.labels(name).observe(time.perf_counter() - start)
         logger.info(
             "loaded %s version %d on %s/%s",
             name,

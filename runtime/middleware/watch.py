@@ -133,7 +133,7 @@ def _metrics_of(
         metrics.IN_PROGRESS,
         metrics.REQUESTS.labels(method, route, str(status), model, version),
         metrics.REQUEST_SECONDS.labels(route, model, version),
-        *(metrics.STAGE.labels(stage, model, version) for stage in stages),
+        *(metrics.STAGE.labels(stage, model) for stage in stages),
     ]
     if answered_by and status < 400:
         backend, _, device = answered_by.partition("/")

@@ -171,7 +171,22 @@ def test_a_prediction_is_counted_with_its_model_and_its_stages(client, counted):
     answered_by = {"backend": "onnxruntime", "device": "CPUExecutionProvider"}
     assert counted("tfaas_predictions_total", **model, **answered_by) == 1
     for stage in ("queue", "decode", "infer", "encode"):
-        assert counted("tfaas_stage_seconds_count", stage=stage, **model) == 1
+        assert counted("tfaas_stage_seconds_count", stage=stage, model="mnist") == 1
+
+
+def test_a_version_brings_few_metrics_for_they_stay_when_it_goes(client, answer):
+    # Of one version, as a request of it has just been counted; each has 1 kB.
+    client.simulate_post(BASE + "/answer/x")
+    of_it = [
+        sample.name
+        for metric in REGISTRY.collect()
+        for sample in metric.samples
+        if sample.labels.get("version") == "3"
+        and sample.labels.get("route") in (None, BASE + "/answer/{name}")
+        and sample.labels.get("model") == "mnist"
+    ]
+    assert "tfaas_request_seconds_bucket" in of_it
+    assert len(of_it) < 30
 
 
 def test_a_request_that_failed_is_no_prediction(client, counted):
