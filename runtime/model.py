@@ -42,6 +42,7 @@ from runtime.fitness import (
     img_channels,
     main_output,
 )
+from runtime.memory import give_memory_back
 from runtime.rows import check_features
 
 logger = logging.getLogger(__name__)
@@ -419,7 +420,7 @@ def model_of(
         and opened.backend.name == "onnxruntime"
         and bundle.tensorflow_model is not None
     )
-    return Model(
+    model = Model(
         bundle,
         version,
         opened,
@@ -428,6 +429,8 @@ def model_of(
         max_batch_size=options.max_batch_size,
         options=options,
     )
+    give_memory_back()
+    return model
 
 
 def _size_bytes(bundle: Bundle, backend: Backend, variant: Variant | None) -> int:
