@@ -31,17 +31,14 @@ def batches(
         ImageError, ShapeError: a file is no image of this model's; of several, the
             sentence says which.
     """
-    if len(files) == 1:
-        with journey.stage("decode"):
-            image = _of_file(model, files[0])
-        yield image
-        return
     waiting: list[NDArray[Any]] = []
     for number, file in enumerate(files, start=1):
         with journey.stage("decode"):
             try:
                 image = _of_file(model, file)  # (1, H, W, C)
             except (ImageError, ShapeError) as ex:
+                if len(files) == 1:
+                    raise
                 raise type(ex)(f"{ex} (image {number} of {len(files)})") from ex
         pixels = math.prod(image.shape[1:3])
         if waiting and (

@@ -224,9 +224,7 @@ class Model:
     ) -> dict[str, NDArray[Any]]:
         outputs = backend.run(inputs)
         if self._batch_sizes:
-            items = _items_of(inputs) or max(
-                (len(a) for a in inputs.values() if a.ndim), default=1
-            )
+            items = max((len(a) for a in inputs.values() if a.ndim), default=1)
             metrics.TALLY.note(self._batch_sizes, (items,))
         return outputs
 

@@ -23,7 +23,7 @@ def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[An
         BackendError: see ``Model.run``.
     """
     size = model.backend.inputs[0].shape[0]
-    if size is None or size == len(items):
+    if size is None or len(items) <= size:
         return _run(model, items, journey)
     return np.concatenate(
         [

@@ -310,6 +310,8 @@ def check_names(specs: tuple[TensorSpec, ...], inputs: Mapping[str, object]) -> 
         ShapeError: an input is missing or unknown.
     """
     names = [spec.name for spec in specs]
+    if inputs.keys() == set(names):
+        return
     if unknown := sorted(inputs.keys() - set(names)):
         raise ShapeError(
             f"the model has no input {unknown[0][:128]!r}; its inputs are"
@@ -327,8 +329,7 @@ def check_inputs(
     Raises:
         ShapeError: names what was expected and what came.
     """
-    if inputs.keys() != {spec.name for spec in specs}:
-        check_names(specs, inputs)
+    check_names(specs, inputs)
     for spec in specs:
         array = inputs[spec.name]
         if not _fits(array.shape, spec.shape):

@@ -223,10 +223,8 @@ def _image_labels(
     ]
 
 
-# protobuf takes 2 MB of each worker, and 8 ms: of those alone whose clients speak it.
-
-
 def _read_row(req: falcon.Request, max_bytes: int) -> Row:
+    # It takes 2 MB of each worker, and 8 ms: of those alone whose clients speak it.
     from google.protobuf.message import DecodeError
 
     from runtime.proto.tfaas_pb2 import Row

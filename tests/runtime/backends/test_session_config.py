@@ -39,12 +39,7 @@ path.write_bytes(proto.SerializeToString())
 def applied(tmp_path, write, threads=0):
     script = SCRIPT.format(write=write, threads=threads)
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            script,
-            tmp_path / "proto",
-        ],
+        [sys.executable, "-c", script, tmp_path / "proto"],
         env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "HOME": "/"},
         capture_output=True,
         text=True,
