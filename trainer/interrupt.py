@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
+_Result = TypeVar("_Result")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -68,12 +69,13 @@ class Interrupt:
         """From now on only remember a signal."""
         self._held = True
 
-    def run_held(self, work: Callable[[], object]) -> None:
+    def run_held(self, work: Callable[[], _Result]) -> _Result:
         """Do work that must not be broken off, then raise if a signal came."""
         self.hold()
-        work()
+        result = work()
         self._held = False
         self.check()
+        return result
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._number is not None:

@@ -106,7 +106,9 @@ def _prepare(order: Order, destination: Destination) -> DataSet:
 
 def _train(data: DataSet, settings: Settings, interrupt: Interrupt) -> Training:
     click.echo(f"seed: {settings.seed}")
-    training = train(data, settings, interrupt.check)
+    # TensorFlow's C code calls Python without looking whether that raised: an exception
+    # in there is now and then a segmentation fault. So it is raised between the steps.
+    training = interrupt.run_held(lambda: train(data, settings, interrupt.check))
     click.echo(f"Test loss: {training.test_loss}")
     click.echo(f"Test accuracy: {training.test_accuracy}")
     return training
@@ -123,7 +125,11 @@ def _publish(
     data_name = (order.fin or EMBEDDED).name
 
     def write(folder: Path) -> None:
-        write_bundle(folder, order.name, training, data, data_name, order.h5)
+        interrupt.run_held(
+            lambda: write_bundle(
+                folder, order.name, training, data, data_name, order.h5
+            )
+        )
         conversion.add_to(folder)
         interrupt.check()
         # From here to the end is less than a second, and what is said of it must be

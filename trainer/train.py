@@ -72,7 +72,8 @@ def train(
     """Fit and evaluate; prints the model and the progress.
 
     Args:
-        check_stop: called after every step; raises to end the training.
+        check_stop: called after every step, of training and of measuring; raises to
+            end it.
     """
     import keras
     import tensorflow as tf
@@ -86,6 +87,7 @@ def train(
     # Keras takes the last tenth for validation as it stands. Of a folder of images
     # that would be the last class, which training would then never see.
     order = np.random.default_rng(settings.seed).permutation(len(data.x_train))
+    callbacks = [_progress(settings, check_stop)]
     started = time.monotonic()
     history = model.fit(
         data.x_train[order],
@@ -94,13 +96,17 @@ def train(
         epochs=settings.epochs,
         validation_split=VALIDATION_SPLIT,
         verbose=1 if settings.progress_bar else 0,
-        callbacks=[_progress(settings, check_stop)],
+        callbacks=callbacks,
     )
     seconds = time.monotonic() - started
     test_loss, test_accuracy = model.evaluate(
-        data.x_test, keras.utils.to_categorical(data.y_test, num_classes), verbose=0
+        data.x_test,
+        keras.utils.to_categorical(data.y_test, num_classes),
+        verbose=0,
+        callbacks=callbacks,
     )
-    scores = model.predict(data.x_test, verbose=0)  # (N, num_classes)
+    # (N, num_classes)
+    scores = model.predict(data.x_test, verbose=0, callbacks=callbacks)
     return Training(
         model=model,
         settings=settings,
@@ -125,6 +131,12 @@ def _progress(
             metrics = " - ".join(f"{name} {logs[name]:.4f}" for name in sorted(logs))
             click.echo(f"epoch {epoch + 1}/{settings.epochs}: {metrics}")
 
+    def check(batch: int, logs: object) -> None:
+        check_stop()
+
     return keras.callbacks.LambdaCallback(
-        on_epoch_end=print_epoch, on_train_batch_end=lambda batch, logs: check_stop()
+        on_epoch_end=print_epoch,
+        on_train_batch_end=check,
+        on_test_batch_end=check,
+        on_predict_batch_end=check,
     )

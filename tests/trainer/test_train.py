@@ -59,3 +59,15 @@ def test_stop_ends_the_training_within_a_step(
     with pytest.raises(KeyboardInterrupt):
         train(few_data, Settings(epochs=9, batch_size=50, seed=1), stop_at_third)
     assert len(steps) == 3
+
+
+def test_stop_is_asked_after_every_step(tensorflow: None) -> None:
+    x = np.zeros((100, 12, 12, 1), np.uint8)
+    y = (np.arange(100) % 2).astype(np.int64)
+    data = DataSet(x, y, x[:64], y[:64], ("even", "odd"))
+    steps: list[int] = []
+    settings = Settings(epochs=2, batch_size=30, seed=1)
+    train(data, settings, lambda: steps.append(1))
+    # Two epochs of 90 images in three steps, and of the 10 held out in one; the 64
+    # test images by 32, Keras's own batches, measured and then predicted.
+    assert len(steps) == 2 * (3 + 1) + 2 + 2
