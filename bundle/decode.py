@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,9 @@ MAX_PIXELS = 16 * 1024 * 1024
 Image.MAX_IMAGE_PIXELS = None
 
 
-def decode_image(data: bytes, channels: int) -> NDArray[np.uint8]:
+def decode_image(
+    data: bytes, channels: int, on_size: Callable[[int], None] | None = None
+) -> NDArray[np.uint8]:
     """Decode one image file.
 
     The format is told from the bytes, never from a file name. Transparency lies over
@@ -35,6 +38,7 @@ def decode_image(data: bytes, channels: int) -> NDArray[np.uint8]:
     Args:
         data: the file's bytes.
         channels: 1 makes it gray (ITU-R 601 luma), 3 makes it RGB.
+        on_size: called with the number of its pixels before they are decoded.
 
     Returns:
         ``(H, W, channels)`` uint8, 0..255.
@@ -42,7 +46,7 @@ def decode_image(data: bytes, channels: int) -> NDArray[np.uint8]:
     Raises:
         ImageError: no image, a truncated one, one of another format or too large.
     """
-    image = _open(data)
+    image = _open(data, on_size)
     gray = channels == 1
     if image.mode.startswith("I;16"):
         pixels = _from_16_bits(image)
@@ -67,7 +71,7 @@ def is_gray(data: bytes) -> bool:
     return image.mode in ("1", "L", "LA") or image.mode.startswith("I;16")
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, on_size: Callable[[int], None] | None = None) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         width, height = image.size
@@ -76,6 +80,8 @@ def _open(data: bytes) -> Image.Image:
                 f"Invalid image: {width} x {height} pixels are more than"
                 f" {MAX_PIXELS} in all; send a smaller one"
             )
+        if on_size:
+            on_size(width * height)
         image.load()
         # A picture that says nothing of itself need not be searched for a rotation.
         if image.info and image.getexif():

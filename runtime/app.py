@@ -33,15 +33,18 @@ from bundle.errors import (
 from runtime.config import Config, ConfigError, load_config
 from runtime.errors import (
     BackendError,
+    Expired,
     InvalidInput,
     Overloaded,
     ProviderError,
     RateLimited,
+    TooSlow,
 )
 from runtime.logs import set_up_logs
 from runtime.metrics import BUILD_INFO, REJECTS
 from runtime.middleware.chunked import ChunkedBodies
 from runtime.middleware.rate import Rate
+from runtime.middleware.refuse import Refuse
 from runtime.middleware.watch import Render, Watch, route_of
 from runtime.resources.health import Live, Ready
 from runtime.resources.labels import Label, Labels
@@ -74,6 +77,18 @@ logger = logging.getLogger(__name__)
 # Machines ask these all the time: they are not refused, traced or logged by default.
 QUIET = ("/livez", "/readyz", "/healthz", "/metrics")
 
+# What may be answered within a millisecond; see runtime/lane.py.
+QUICK = (
+    *("/livez", "/readyz", "/healthz"),
+    *("/predict", "/predict/image", "/image", "/predict/json", "/json"),
+    *("/predict/proto", "/proto"),
+)
+# Whose body is read as it comes.
+STREAMED = ("/upload",)
+
+# When an overloaded server is asked again.
+RETRY_SECONDS = "1"
+
 # Of Python's threads under a server of one process.
 SWITCH_SECONDS = 1e-5
 
@@ -84,6 +99,7 @@ STATUS: dict[type[DomainError], str] = {
     InvalidInput: falcon.HTTP_400,
     ShapeError: falcon.HTTP_400,
     ModelNotFound: falcon.HTTP_404,
+    TooSlow: falcon.HTTP_408,
     ConflictError: falcon.HTTP_409,
     TooLarge: falcon.HTTP_413,
     BundleError: falcon.HTTP_422,
@@ -92,6 +108,7 @@ STATUS: dict[type[DomainError], str] = {
     BackendError: falcon.HTTP_500,
     ProviderError: falcon.HTTP_500,
     StoreError: falcon.HTTP_500,
+    Expired: falcon.HTTP_504,
 }
 
 
@@ -164,14 +181,14 @@ def create_app(services: Services, config: Config) -> App:
 
 def _middleware(config: Config, quiet: frozenset[str]) -> list[Any]:
     """In the order in which they see a request; a reply goes the other way."""
-    watch = Watch(quiet, Tracing() if config.tracing else None)
+    watch = Watch(quiet, Tracing() if config.tracing else None, config.timeout_ms)
     rate = []
     if config.rate:
         # Only then: its library takes 3 MB of each worker.
         from runtime.limiter import RateLimiter
 
         rate = [Rate(RateLimiter(config.rate), quiet)]
-    return [watch, *rate, ChunkedBodies(config.max_body_bytes), Render()]
+    return [watch, *rate, Refuse(), ChunkedBodies(config.max_body_bytes), Render()]
 
 
 def _tell_build() -> None:
@@ -259,6 +276,8 @@ def _answer(
     resp.text = resp.data = resp.stream = None
     resp.content_type = falcon.MEDIA_JSON
     resp.media = {"error": sentence}
+    if isinstance(ex, Overloaded):
+        resp.set_header("Retry-After", RETRY_SECONDS)
 
 
 # Before a word's first capital, and before the last of several that stand together:

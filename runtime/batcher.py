@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.errors import Overloaded
+from runtime.errors import Expired, Overloaded
+from runtime.journey import check_deadline
 
 Inputs = Mapping[str, NDArray[Any]]
 Outputs = dict[str, NDArray[Any]]
@@ -28,6 +29,7 @@ class _Waiting:
     """One request's items.
 
     Attributes:
+        deadline: after which it is not run.
         kind: what it can share a batch with: names, dtypes and shapes but for N.
         turn: set when there is an answer, or when it is this one's turn to run.
         outputs: None as long as there are none.
@@ -36,6 +38,7 @@ class _Waiting:
     inputs: Inputs
     items: int
     kind: tuple[object, ...]
+    deadline: float | None
     turn: threading.Event = field(default_factory=threading.Event)
     outputs: Outputs | None = None
     error: Exception | None = None
@@ -77,20 +80,24 @@ class Batcher:
         self._is_running = False
         self._arrived = threading.Event()
 
-    def submit(self, inputs: Inputs) -> Outputs:
+    def submit(self, inputs: Inputs, deadline: float | None = None) -> Outputs:
         """Run one request's items, alone or with others'.
 
         Args:
             inputs: ``(N, …)`` by name, all of one N; as the model takes them.
+            deadline: after which it is not run any more, in seconds of
+                ``time.perf_counter``.
 
         Returns:
             ``(N, …)`` by name: of these items and no others.
 
         Raises:
             Overloaded: ``max_queue`` requests wait already.
+            Expired: its deadline came first.
             Exception: whatever ``run`` raises on these items.
         """
-        mine = _Waiting(inputs, len(next(iter(inputs.values()))), _kind_of(inputs))
+        items = len(next(iter(inputs.values())))
+        mine = _Waiting(inputs, items, _kind_of(inputs), deadline)
         with self._lock:
             is_leader = not self._is_running
             if is_leader:
@@ -155,6 +162,9 @@ class Batcher:
         return batch
 
     def _answer(self, batch: list[_Waiting]) -> None:
+        batch = [waiting for waiting in batch if not _is_expired(waiting)]
+        if not batch:
+            return
         try:
             self._run_together(batch)
         except Exception as ex:
@@ -193,6 +203,16 @@ class Batcher:
     def _size_for(self, items: int) -> int:
         sizes = self._sizes or ()
         return next((size for size in sizes if size >= items), items)
+
+
+def _is_expired(waiting: _Waiting) -> bool:
+    """Whether its deadline is over; it is told so."""
+    try:
+        check_deadline(waiting.deadline)
+    except Expired as ex:
+        waiting.error = ex
+        return True
+    return False
 
 
 def _kind_of(inputs: Inputs) -> tuple[object, ...]:

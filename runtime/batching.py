@@ -8,6 +8,7 @@ GPU always gains.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 from runtime.backends import Backend, zeros_of
 from runtime.config import Batching
+from runtime.errors import BackendError
 
 # What must be saved on an item: the hand-over, twice.
 WORTH_SECONDS = 0.0002
@@ -45,6 +47,7 @@ def decide(
     backend: Backend,
     max_batch_size: int | None,
     threads: int,
+    one: float,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Verdict:
     """Decide for a model that is warm.
@@ -54,6 +57,7 @@ def decide(
         backend: that will run it.
         max_batch_size: items that one run may have; None if it cannot be cut in items.
         threads: of this process, that may ask for it at once.
+        one: what one item takes, in seconds.
         clock: in seconds.
     """
     if max_batch_size is None or max_batch_size == 1:
@@ -67,12 +71,22 @@ def decide(
     if backend.device.startswith("CUDA"):
         return Verdict(True, "on: the model is on a GPU")
     items = min(_ITEMS, max_batch_size)
-    one, several = (_seconds(backend, n, clock) for n in (1, items))
+    several = _seconds(backend, items, clock)
     figures = f"{one * 1e3:.3g} ms alone, {several / items * 1e3:.3g} ms of {items}"
     saved = one - several / items
     if saved >= WORTH_SECONDS and several / items <= WORTH_SHARE * one:
         return Verdict(True, f"on: an item takes {figures}")
     return Verdict(False, f"off: an item takes {figures}, and a batch's hand-over 0.1")
+
+
+def seconds_of_one(
+    backend: Backend, clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """What one item takes of a backend that is warm; infinite if it cannot be run."""
+    try:
+        return _seconds(backend, 1, clock)
+    except BackendError:
+        return math.inf  # a model of free axes may take other sizes than the one tried
 
 
 def _seconds(backend: Backend, items: int, clock: Callable[[], float]) -> float:

@@ -288,11 +288,17 @@ class Config:
         "run what queues for a model as one batch: auto, on or off",
     )
     max_queue: int = _setting(
-        256, _whole(1, 1_000_000), "requests that may wait for a batch; more get 503"
+        256, _whole(1, 1_000_000), "requests that may wait for a model; more get 503"
     )
     # 0: what queued while the last batch ran. A GPU may gain by some hundreds.
     max_queue_delay_us: int = _setting(
         0, _whole(0, 1_000_000), "that a batch waits to be full, in microseconds"
+    )
+    timeout_ms: int = _setting(
+        0,
+        _whole(0, 86_400_000),
+        "after which a request that still waits is answered 504, in milliseconds; 0 is"
+        " never",
     )
     intra_op_threads: int = _setting(
         1, _whole(0, 1024), "that one run takes in ONNX Runtime; 0 is one a core"
@@ -304,10 +310,15 @@ class Config:
     workers: int = _setting(
         0, _whole(0, 1024), "processes of `runtime serve`; 0 is one a core"
     )
-    # More do not help a small model, whose threads wait for Python's lock; fewer would
-    # let some slow uploads hold every one.
+    # Beside the one that answers what is quick, and those of uploads and downloads.
     threads: int = _setting(
-        4, _whole(1, 1024), "threads of each process of `runtime serve`"
+        4,
+        _whole(1, 1024),
+        "threads of each process of `runtime serve` for what is not quick",
+    )
+    # Less than the 30 s after which Kubernetes kills.
+    drain_seconds: int = _setting(
+        20, _whole(1, 3600), "that requests in hand may take when the service ends"
     )
     # A 16 Mpx camera JPEG has 10 MB.
     max_body_bytes: int = _setting(32 << 20, _BYTES, "of one prediction's request")

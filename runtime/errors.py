@@ -5,6 +5,8 @@
     x InvalidInput     the client's request cannot become a model's input
     x RateLimited      the client asks more often than config.json's ``rate`` allows
     x Overloaded       more requests wait for the model than may
+    x TooSlow          the client sends its request too slowly
+    x Expired          the request's time is over, and it was not run yet
     x BackendError     the engine cannot load the model, or failed on a valid input
     x ProviderError    CUDA was demanded and does not work; nothing else may answer
 
@@ -28,6 +30,14 @@ class RateLimited(ServiceError):
 
 class Overloaded(ServiceError):
     """More requests wait for the model than may; the client may come again."""
+
+
+class TooSlow(ServiceError):
+    """The client sends its request too slowly to be waited for."""
+
+
+class Expired(ServiceError):
+    """The request's time was over before it could be run; nothing was done."""
 
 
 class BackendError(ServiceError):

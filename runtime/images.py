@@ -15,8 +15,12 @@ from bundle.preprocess import MAX_FREE_PIXELS
 from runtime.backends import WARMED_SIDE
 from runtime.errors import BackendError, InvalidInput
 from runtime.journey import Journey
+from runtime.lane import leave_the_quick_lane
 from runtime.model import Model
 from runtime.runs import one_run, run_items
+
+# Decoded and resized within a millisecond or so.
+QUICK_PIXELS = 1 << 16
 
 
 def batches(
@@ -85,5 +89,11 @@ def run_images(model: Model, images: NDArray[Any], journey: Journey) -> NDArray[
 
 def _of_file(model: Model, file: bytes) -> NDArray[Any]:
     """One image file as ``(1, H, W, C)`` of a model's input."""
-    (batch,) = model.to_input(decode_image(file, model.img_channels)).values()
+    image = decode_image(file, model.img_channels, _check_size)
+    (batch,) = model.to_input(image).values()
     return batch[:1]
+
+
+def _check_size(pixels: int) -> None:
+    if pixels > QUICK_PIXELS:
+        leave_the_quick_lane()

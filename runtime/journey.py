@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal
 
+from runtime.errors import Expired
+
 # queue: waiting for the model to be in memory. decode: bytes to arrays, preprocessing
 # included. infer: the engine. encode: arrays to the reply's bytes.
 Stage = Literal["queue", "decode", "infer", "encode"]
@@ -31,6 +33,7 @@ class Journey:
         backend: ``engine/device`` that answered.
         items: rows or images in the request.
         started: when it came in, in seconds of ``time.perf_counter``.
+        deadline: when it is no longer worth running, on the same clock; None is never.
         laps: its stages as they were gone through; a stage may be entered twice.
     """
 
@@ -41,6 +44,7 @@ class Journey:
     backend: str = ""
     items: int = 0
     started: float = field(default_factory=time.perf_counter)
+    deadline: float | None = None
     laps: list[Lap] = field(default_factory=list)
 
     def stage(self, name: Stage) -> AbstractContextManager[None]:
@@ -54,6 +58,16 @@ class Journey:
         for stage, start, end in self.laps:
             spent[stage] = spent.get(stage, 0.0) + end - start
         return spent
+
+
+def check_deadline(deadline: float | None) -> None:
+    """Look whether a deadline is over; None never is.
+
+    Raises:
+        Expired: it is.
+    """
+    if deadline is not None and time.perf_counter() > deadline:
+        raise Expired("the request's time was over before it could be run")
 
 
 class _Measured:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -34,7 +35,7 @@ from runtime.backends import (
     zeros_of,
 )
 from runtime.batcher import Batcher
-from runtime.batching import decide, sizes_of
+from runtime.batching import decide, seconds_of_one, sizes_of
 from runtime.errors import BackendError
 from runtime.fitness import (
     check_labels,
@@ -42,6 +43,8 @@ from runtime.fitness import (
     img_channels,
     main_output,
 )
+from runtime.journey import check_deadline
+from runtime.lane import QUICK_SECONDS
 from runtime.memory import give_memory_back
 from runtime.rows import check_features
 
@@ -93,6 +96,8 @@ class Model:
         output: the output that image predictions answer with.
         img_channels: of the images that it takes, 1 gray or 3 colour; 0 takes none.
         batching: whether requests are run together, and why.
+        seconds: that one item takes, measured when it was loaded; infinite if that
+            could not be measured.
         answers_labels: it is a frozen graph, of which TFaaS answers an image with the
             best labels rather than with all scores; classes beyond its labels.txt have
             no label there.
@@ -138,7 +143,9 @@ class Model:
             self._check_answers_images()
         self._max_batch_size = self._warm(max_batch_size) if max_batch_size else None
         self.batching, self._batcher = "", None
+        self.seconds = math.inf
         if options:
+            self.seconds = seconds_of_one(self.backend)
             self.batching, self._batcher = self._batch(options)
         self.tried = self._try(bundle.read_sample())
         # What was run until here were no requests.
@@ -149,6 +156,13 @@ class Model:
     def has_free_size(self) -> bool:
         """Whether an image keeps its own size."""
         return None in self.backend.inputs[0].shape[1:3]
+
+    def is_quick(self, items: int) -> bool:
+        """Whether so many items are answered at once; see ``runtime.lane``.
+
+        What waits to be run with others is not.
+        """
+        return self._batcher is None and items * self.seconds < QUICK_SECONDS
 
     def to_input(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """Bring one decoded image, ``(H, W, C)`` uint8, to a batch.
@@ -170,22 +184,28 @@ class Model:
         return {spec.name: np.repeat(batch, size, axis=0) if size else batch}
 
     def run(
-        self, inputs: Mapping[str, NDArray[Any]]
+        self, inputs: Mapping[str, NDArray[Any]], deadline: float | None = None
     ) -> tuple[dict[str, NDArray[Any]], Backend]:
         """Run a request's items; the answer, and the engine that gave all of it.
 
         More than ``max_batch_size`` are run in pieces, one after the other.
+
+        Args:
+            inputs: ``(N, …)`` by name.
+            deadline: after which no piece is begun, in seconds of
+                ``time.perf_counter``.
 
         Returns:
             ``(N, …)`` by name, in the order of the items.
 
         Raises:
             ShapeError: the inputs are not the model's.
+            Expired: the deadline came first.
             BackendError: the engine failed, and so did the one to fall back to.
         """
         pieces = self._pieces(inputs)
         try:
-            return self._run_on(self.backend, pieces), self.backend
+            return self._run_on(self.backend, pieces, deadline), self.backend
         except BackendError as ex:
             fallback = self._get_fallback()
             if fallback is None:
@@ -194,7 +214,7 @@ class Model:
                 "%s: %s; TensorFlow answers this request", self.name, ex, exc_info=ex
             )
             try:
-                outputs = self._run_on(fallback, pieces)
+                outputs = self._run_on(fallback, pieces, deadline)
             except BackendError as second:
                 raise BackendError(f"{ex}; {second}") from second
         if self._batch_sizes:
@@ -202,21 +222,28 @@ class Model:
         return outputs, fallback
 
     def _run_on(
-        self, backend: Backend, pieces: list[Mapping[str, NDArray[Any]]]
+        self,
+        backend: Backend,
+        pieces: list[Mapping[str, NDArray[Any]]],
+        deadline: float | None,
     ) -> dict[str, NDArray[Any]]:
         if len(pieces) == 1:
-            return self._run_piece(backend, pieces[0])
-        answers = [self._run_piece(backend, piece) for piece in pieces]
+            return self._run_piece(backend, pieces[0], deadline)
+        answers = [self._run_piece(backend, piece, deadline) for piece in pieces]
         return {
             name: np.concatenate([answer[name] for answer in answers])
             for name in answers[0]
         }
 
     def _run_piece(
-        self, backend: Backend, piece: Mapping[str, NDArray[Any]]
+        self,
+        backend: Backend,
+        piece: Mapping[str, NDArray[Any]],
+        deadline: float | None,
     ) -> dict[str, NDArray[Any]]:
         if self._batcher and backend is self.backend and _items_of(piece):
-            return self._batcher.submit(piece)
+            return self._batcher.submit(piece, deadline)
+        check_deadline(deadline)
         return self._run_once(backend, piece)
 
     def _run_once(
@@ -231,7 +258,11 @@ class Model:
     def _batch(self, options: BackendOptions) -> tuple[str, Batcher | None]:
         """Decide whether requests are run together; see ``runtime.batching``."""
         verdict = decide(
-            options.batching, self.backend, self._max_batch_size, options.threads
+            options.batching,
+            self.backend,
+            self._max_batch_size,
+            options.threads,
+            self.seconds,
         )
         if not verdict.is_on or self._max_batch_size is None:
             return verdict.why, None

@@ -17,7 +17,8 @@ from runtime.backends import engine_of
 from runtime.errors import BackendError, InvalidInput
 from runtime.images import batches, inputs_of_files, run_images
 from runtime.inputs import to_inputs
-from runtime.journey import Journey
+from runtime.journey import Journey, check_deadline
+from runtime.lane import leave_the_quick_lane
 from runtime.model import Model
 from runtime.postprocess import postprocess
 from runtime.rows import Rows, to_row_input
@@ -73,7 +74,7 @@ class Predictor:
             ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
             ``bundle.errors`` and ``runtime.errors``.
         """
-        model = self._find(spec, journey)
+        model = self._find(spec, journey, len(files))
         if not model.img_channels:
             raise InvalidInput(
                 f"model {spec.name!r} takes no images: its params.json has no"
@@ -152,12 +153,15 @@ class Predictor:
             )
         return Outputs(journey.backend, model.version, answer)
 
-    def _find(self, spec: ModelSpec, journey: Journey) -> Model:
+    def _find(self, spec: ModelSpec, journey: Journey, items: int = 1) -> Model:
+        check_deadline(journey.deadline)
         with journey.stage("queue"):
             model = self._models.get(spec)
         journey.model = spec.name
         journey.version = model.version
         journey.backend = engine_of(model.backend)
+        if not model.is_quick(items):
+            leave_the_quick_lane(spec.name)
         return model
 
 

@@ -17,6 +17,7 @@ from bundle.version import Version, origin_of
 from bundle.version_labels import STABLE
 from runtime import metrics
 from runtime.errors import BackendError, ProviderError
+from runtime.lane import leave_the_quick_lane
 from runtime.lookup import Lookup
 from runtime.model import RETRY_SECONDS, Model
 from runtime.spec import ModelSpec
@@ -136,6 +137,7 @@ class ModelRegistry:
             version = self._wanted(spec)
             if model := self._held(version):
                 return self._answer(spec, version, model)
+            leave_the_quick_lane(spec.name)
             if failed := self._failed_lately(version):
                 return self._stand_in(spec, failed)
             loading = self._loading_of(version)

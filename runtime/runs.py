@@ -12,6 +12,7 @@ from bundle.errors import ShapeError
 from runtime.backends import engine_of
 from runtime.errors import InvalidInput
 from runtime.journey import Journey
+from runtime.lane import leave_the_quick_lane
 from runtime.model import Model
 
 
@@ -66,8 +67,10 @@ def run_model(
     model: Model, inputs: Mapping[str, NDArray[Any]], journey: Journey
 ) -> dict[str, NDArray[Any]]:
     """One run of a model, of whatever inputs; the journey hears which engine it was."""
+    if not model.is_quick(journey.items):
+        leave_the_quick_lane(journey.model)
     with journey.stage("infer"):
-        outputs, backend = model.run(inputs)
+        outputs, backend = model.run(inputs, journey.deadline)
     # Of several runs, the engine that stood in for one is worth telling.
     if backend is not model.backend:
         journey.backend = engine_of(backend)

@@ -11,6 +11,8 @@ from runtime.errors import RateLimited
 if TYPE_CHECKING:
     from runtime.limiter import RateLimiter
 
+_ALLOWANCE = "tfaas.allowance"
+
 
 class Rate:
     """Counts requests by the address they come from; X-Ratelimit-* say what is left.
@@ -34,7 +36,10 @@ class Rate:
         """
         if req.path in self._exempt:
             return
-        allowance = self._limiter.take(req.remote_addr)
+        # One that left the quick lane was counted already.
+        allowance = req.env.get(_ALLOWANCE)
+        if allowance is None:
+            allowance = req.env[_ALLOWANCE] = self._limiter.take(req.remote_addr)
         resp.set_header("X-Ratelimit-Limit", str(allowance.limit))
         resp.set_header("X-Ratelimit-Remaining", str(allowance.remaining))
         resp.set_header("X-Ratelimit-Reset", str(allowance.reset))

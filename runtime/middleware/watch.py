@@ -11,13 +11,16 @@ import time
 import falcon
 
 from runtime import metrics
+from runtime.errors import InvalidInput
 from runtime.journey import CURRENT, Journey, Stage
+from runtime.lane import ARRIVED, BEGUN
 from runtime.middleware.access import Answered, log_access, log_monit
 from runtime.tally import Noted
 from runtime.tracing import RequestSpan, Tracing
 
 # An id is copied into the reply, the log and perhaps other systems.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")
 # A client may make up methods without end; OpenTelemetry's word for those.
 _METHODS = frozenset(falcon.HTTP_METHODS)
 OTHER_METHOD = "_OTHER"
@@ -56,28 +59,49 @@ class Watch:
         quiet: paths that machines ask for all the time: they have no span, and are
             logged at DEBUG.
         tracing: makes spans; none if it is off.
+        timeout_ms: that a request may take before it is run; 0 is as long as it takes.
     """
 
-    def __init__(self, quiet: frozenset[str], tracing: Tracing | None) -> None:
+    def __init__(
+        self, quiet: frozenset[str], tracing: Tracing | None, timeout_ms: int = 0
+    ) -> None:
         self._quiet = quiet
         self._tracing = tracing
+        self._timeout_ms = timeout_ms
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Begin the request's journey, at ``req.context.journey``."""
-        given = req.env.get("HTTP_X_REQUEST_ID")
-        journey = Journey(
-            given
-            if given and _REQUEST_ID.fullmatch(given)
-            else f"{random.getrandbits(128):032x}"
-        )
-        context = req.context
-        context.journey = journey
-        context.span = None
+        """Begin the request's journey, at ``req.context.journey``; or go on with it.
+
+        Raises:
+            InvalidInput: it says no number where it says how long it may take.
+        """
+        env, context = req.env, req.context
+        begun = env.get(BEGUN)
+        if begun is None:
+            given = env.get("HTTP_X_REQUEST_ID")
+            journey = Journey(
+                given
+                if given and _REQUEST_ID.fullmatch(given)
+                else f"{random.getrandbits(128):032x}"
+            )
+            context.journey, context.span = journey, None
+            if ARRIVED in env:
+                journey.started = env[ARRIVED]
+            metrics.TALLY.note(*_BEGUN)
+            if self._tracing and req.path not in self._quiet:
+                context.span = _start_span(self._tracing, req, journey)
+            env[BEGUN] = journey, context.span
+        else:
+            # It left the quick lane.
+            journey, context.span = begun
+            context.journey = journey
         CURRENT.set(journey)
-        metrics.TALLY.note(*_BEGUN)
         resp.set_header("X-Request-Id", journey.request_id)
-        if self._tracing and req.path not in self._quiet:
-            context.span = _start_span(self._tracing, req, journey)
+        milliseconds = env.get("HTTP_X_TIMEOUT_MS")
+        if milliseconds or self._timeout_ms:
+            journey.deadline = journey.started + _seconds(
+                milliseconds, self._timeout_ms
+            )
 
     def process_response(
         self,
@@ -107,6 +131,21 @@ class Watch:
         if context.span:
             _end_span(context.span, answered)
         CURRENT.set(None)
+
+
+def _seconds(given: str | None, most: int) -> float:
+    """What a request may take: what its client says, or the server, whichever is less.
+
+    Raises:
+        InvalidInput: the client says no number.
+    """
+    if not given:
+        return most / 1000
+    if not _MILLISECONDS.fullmatch(given):
+        raise InvalidInput(
+            f"X-Timeout-Ms is {given[:32]!r}; it must be a whole number of milliseconds"
+        )
+    return min(int(given), most or int(given)) / 1000
 
 
 def _method(req: falcon.Request) -> str:

@@ -6,6 +6,7 @@ import falcon
 
 from bundle.errors import StoreError
 from bundle.store import ModelStore
+from runtime.drain import DRAINING
 from runtime.preload import Preloader
 
 
@@ -20,7 +21,9 @@ class Live:
 
 
 class Ready:
-    """``GET /readyz``: 503 while the store cannot be read, or models are not warm.
+    """``GET /readyz``: 503 while the service had better get no requests.
+
+    The store cannot be read, models are not warm, or the service is ending.
 
     Args:
         store: need not be there yet: the first upload makes it.
@@ -39,6 +42,8 @@ class Ready:
         except StoreError as ex:
             reasons.append(str(ex))
         reasons += self._preloader.missing()
+        if DRAINING.is_set():
+            reasons.append("the service is ending")
         if reasons:
             resp.status = falcon.HTTP_503
             resp.media = {"status": "not ready", "reasons": reasons}

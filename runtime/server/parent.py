@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
-from granian.server.mp import MPServer
+from granian.server.mp import MPServer, WorkerProcess
 
 from bundle.errors import DomainError
 from bundle.store import ModelStore
@@ -25,7 +24,7 @@ from runtime.config import Config
 from runtime.counters import forget_process
 from runtime.server.listener import BACKLOG, url_of
 from runtime.server.signals import PARENTS_SIGNALS, hear, held_back
-from runtime.server.worker import DRAIN_SECONDS, Worker
+from runtime.server.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -49,11 +48,10 @@ class Parent(MPServer):
     ) -> None:
         super().__init__(
             "runtime.app",
-            interface=Interfaces.WSGI,
+            interface=Interfaces.RSGI,
             http=HTTPModes.http1,
             websockets=False,
             workers=len(listeners),
-            blocking_threads=config.threads,
             backlog=BACKLOG,
             ssl_key=Path(config.server_key) if config.server_key else None,
             ssl_cert=Path(config.server_crt) if config.server_crt else None,
@@ -62,7 +60,7 @@ class Parent(MPServer):
             # runtime.app sets the logs up.
             log_enabled=False,
             respawn_failed_workers=True,
-            workers_kill_timeout=DRAIN_SECONDS,
+            workers_kill_timeout=config.drain_seconds,
         )
         self._config = config
         self._listeners = listeners
@@ -77,8 +75,8 @@ class Parent(MPServer):
         messages, reporter = multiprocessing.Pipe(duplex=False)
         threading.Thread(target=self._hear, args=(messages,), daemon=True).start()
         try:
-            loader = Worker(self._config, reporter, self._made)
-            self.serve(target_loader=loader, wrap_loader=False)
+            worker = Worker(self._config, reporter, self._made, self.ssl_ctx)
+            self.serve(spawn_target=worker, wrap_loader=False)
         except SystemExit:
             # Granian's, when workers ended while it did.
             logger.debug("granian ended", exc_info=True)
@@ -157,12 +155,9 @@ class Parent(MPServer):
         for listener in self._listeners:
             listener.close()
 
-    def _spawn_worker(self, idx: int, *args: Any, **kwargs: Any) -> Any:
-        """Hand the worker its socket, which was that of the one before it."""
-        self._sso = self._listeners[idx]
-        holder: Any = SocketHolder  # its stub lacks what it takes
-        self._shd = holder(self._sso.fileno(), False, BACKLOG)
-        return super()._spawn_worker(idx, *args, **kwargs)
+    def _spawn_worker(self, idx: int, target: Any, *_: Any, **__: Any) -> WorkerProcess:
+        """Make a worker with its socket, which was that of the one before it."""
+        return WorkerProcess(self, idx, target, (idx + 1, self._listeners[idx]))
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
         with held_back(PARENTS_SIGNALS):

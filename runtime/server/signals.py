@@ -27,16 +27,21 @@ def held_back(numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def take_signals() -> WorkerSignal:
-    """Granian's own takes one signal well, and hangs at two.
+def take_signals(on_first: Callable[[], object]) -> WorkerSignal:
+    """What ends granian's server in this process, at SIGTERM or SIGINT.
 
-    A process manager may send SIGTERM to every process, and the parent sends it too.
+    Set twice, it hangs; and a process manager may send SIGTERM to every process, and
+    the parent sends it too.
+
+    Args:
+        on_first: called before.
     """
     asked = WorkerSignal()
     first = threading.Lock()
 
     def ask() -> None:
         if first.acquire(blocking=False):
+            on_first()
             asked.set()
 
     hear((signal.SIGTERM, signal.SIGINT), ask)

@@ -1,0 +1,131 @@
+"""Requests' bodies as granian gives them: in pieces, each when it has come."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from runtime.errors import InvalidInput
+
+# A client that sends nothing for so long is not waited for, in seconds.
+SILENCE_SECONDS = 60.0
+
+
+class Awaited(Protocol):
+    """What granian will have: a future of its own kind."""
+
+    def add_done_callback(
+        self, call: Callable[[Awaited], object], *, context: object
+    ) -> None:
+        """Have a call made when it is there."""
+
+    def result(self) -> bytes:
+        """What it is; raises what went wrong, the client's end too."""
+
+    def cancel(self) -> bool:
+        """Wait for it no longer."""
+
+
+class Pieces(Protocol):
+    """A body; its pieces come by ``__anext__``, and after the last an empty one."""
+
+    def __anext__(self) -> Awaited: ...
+
+
+class Gathering:
+    """A body that is gathered until it is whole; no thread waits for it.
+
+    Args:
+        pieces: of granian's.
+        enough: bytes, after which no more is read.
+        on_end: called once with what came, which may have been cut short; or with None,
+            if the client is gone.
+
+    Attributes:
+        size: bytes so far.
+    """
+
+    def __init__(
+        self,
+        pieces: Pieces,
+        enough: int,
+        on_end: Callable[[bytes | None], object],
+    ) -> None:
+        self._pieces = pieces
+        self._enough = enough
+        self._on_end = on_end
+        self._parts: list[bytes] = []
+        self._awaited: Awaited | None = None
+        self.size = 0
+
+    def start(self) -> None:
+        """Read on."""
+        self._awaited = self._pieces.__anext__()
+        self._awaited.add_done_callback(self._take, context=None)
+
+    def give_up(self) -> None:
+        """The client has been silent for too long."""
+        if self._awaited:
+            self._awaited.cancel()
+
+    def _take(self, awaited: Awaited) -> None:
+        self._awaited = None
+        try:
+            piece = awaited.result()
+        # A cancelled one is no Exception.
+        except BaseException:
+            self._on_end(None)
+            return
+        self.size += len(piece)
+        if piece and self.size < self._enough:
+            self._parts.append(piece)
+            self.start()
+        else:
+            self._on_end(b"".join([*self._parts, piece]) if self._parts else piece)
+
+
+class BodyStream(io.RawIOBase):
+    """A body that is read as it comes, by a thread that may wait.
+
+    Args:
+        pieces: of granian's.
+        seconds: that one piece is waited for.
+    """
+
+    def __init__(self, pieces: Pieces, seconds: float = SILENCE_SECONDS) -> None:
+        self._pieces = pieces
+        self._seconds = seconds
+        self._ready = memoryview(b"")
+        self._is_over = False
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, target: Any) -> int:
+        """Fill ``target`` with what has come, or with the next piece.
+
+        Raises:
+            InvalidInput: the client went away, or fell silent.
+        """
+        if not self._ready and not self._is_over:
+            self._ready = memoryview(self._next())
+            self._is_over = not self._ready
+        size = min(len(target), len(self._ready))
+        target[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def _next(self) -> bytes:
+        awaited = self._pieces.__anext__()
+        is_there = threading.Event()
+        awaited.add_done_callback(lambda _: is_there.set(), context=None)
+        if not is_there.wait(self._seconds):
+            awaited.cancel()
+            raise InvalidInput("the body stopped coming before its end")
+        try:
+            return awaited.result()
+        except Exception as ex:
+            raise InvalidInput("the body is cut short") from ex

@@ -1,0 +1,287 @@
+"""Requests as granian hands them over -> the WSGI app, in a thread that suits each.
+
+Granian's WSGI gives a thread to each request from its head to its reply, also while the
+client sends its body, and threads that take turns cost a quick request a third of its
+time. Its RSGI gives requests without threads, to an event loop; its asyncio costs as
+much again. So this stands where the event loop would: granian's one thread calls it for
+each request, and again when a body has come.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol
+
+from runtime.errors import Overloaded, TooSlow
+from runtime.lane import ARRIVED, REFUSED, Handover, run_quickly
+from runtime.server.bodies import BodyStream, Gathering, Pieces
+from runtime.server.environ import Environ, Scope, environ_of
+from runtime.server.streams import send_stream
+from runtime.server.threads import Threads
+
+logger = logging.getLogger(__name__)
+
+App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+Reply = list[tuple[str, str]]
+
+# A larger body is none that is quick to answer: a camera's picture, say.
+_QUICK_BYTES = 1 << 16
+# Of all larger bodies that are in memory together; or two of the largest.
+_ALL_BYTES = 1 << 28
+# Uploads and downloads at a time, and those that wait: their threads wait for clients.
+_TRANSFERS = 32
+# A body may take so many seconds, and one more for each so many bytes of it that came.
+# A client that sends a byte now and then holds a connection, and no thread.
+BODY_SECONDS = 60.0
+_BYTES_A_SECOND = 1024
+# How often clients that are too slow are looked for.
+_SWEEP_SECONDS = 1.0
+
+# Where the app itself cannot answer any more.
+_BUSY = b'{"error":"too many downloads at once; try again in a moment"}'
+_FAILED = b'{"error":"the server failed on this request; its log says why"}'
+
+
+class Proto(Protocol):
+    """A reply's way out: RSGI's protocol."""
+
+    def __aiter__(self) -> Pieces: ...
+
+    def response_bytes(self, status: int, headers: Reply, body: bytes) -> None:
+        """Send it whole."""
+
+    def response_file(self, status: int, headers: Reply, file: str) -> None:
+        """Send a file as the client takes it."""
+
+
+class Watcher(Protocol):
+    """One request of granian's."""
+
+    scope: Scope
+    proto: Proto
+
+    def done(self) -> None:
+        """It is answered."""
+
+
+class _Start:
+    """WSGI's ``start_response``."""
+
+    __slots__ = ("headers", "status")
+
+    def __call__(self, status: str, headers: Reply, exc_info: object = None) -> None:
+        self.status = int(status[:3])
+        self.headers = headers
+
+
+class _Request:
+    """A request on its way.
+
+    Attributes:
+        held: bytes that its body is counted for.
+    """
+
+    __slots__ = ("body", "environ", "gathering", "held", "proto", "watcher")
+
+    def __init__(self, watcher: Watcher) -> None:
+        self.watcher = watcher
+        self.proto = watcher.proto
+        self.environ = environ_of(watcher.scope)
+        self.body = b""
+        self.held = 0
+        self.gathering: Gathering | None = None
+
+    def reply(self, status: int, headers: Reply, body: bytes) -> None:
+        """Answer it whole."""
+        self.proto.response_bytes(status, headers, body)
+        self.watcher.done()
+
+
+class Front:
+    """What granian calls for each request.
+
+    Args:
+        app: the WSGI app.
+        quick: paths that may be quick to answer; what turns out not to be, and all
+            other paths, go to threads.
+        streamed: paths whose bodies are read as they come.
+        threads: that do what is not quick.
+        max_waiting: requests for one model that may wait for these threads.
+        max_body_bytes: of a body that is not streamed.
+        clock: seconds that only go on.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        quick: Collection[str],
+        streamed: Collection[str],
+        threads: int,
+        max_waiting: int,
+        max_body_bytes: int,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._app = app
+        self._quick = quick
+        self._streamed = streamed
+        self._max_body_bytes = max_body_bytes
+        self._clock = clock
+        self._work = Threads("work", threads, max_waiting)
+        self._transfers = Threads("transfer", _TRANSFERS, _TRANSFERS)
+        self._all_bytes = max(_ALL_BYTES, 2 * max_body_bytes)
+        self._lock = threading.Lock()  # of both below
+        self._held = 0
+        self._gathering: dict[_Request, float] = {}
+        threading.Thread(target=self._sweep, daemon=True).start()
+
+    def __call__(self, watcher: Watcher) -> None:
+        """Take a request; it is answered now, or later by another thread."""
+        request = _Request(watcher)
+        self._guarded(request, self._begin)
+
+    def _begin(self, request: _Request) -> None:
+        environ = request.environ
+        length = environ.get("CONTENT_LENGTH", "0")
+        if environ["PATH_INFO"] in self._streamed:
+            environ["wsgi.input"] = BodyStream(request.proto.__aiter__())
+            self._hand_over(self._transfers, "", request)
+        elif "HTTP_TRANSFER_ENCODING" in environ:
+            self._gather(request, self._max_body_bytes + 1)
+        # What is too large is refused unread.
+        elif length == "0" or int(length) > self._max_body_bytes:
+            self._answer(request)
+        else:
+            self._gather(request, int(length))
+
+    def _gather(self, request: _Request, enough: int) -> None:
+        with self._lock:
+            if enough > _QUICK_BYTES:
+                if self._held + enough > self._all_bytes:
+                    request.environ[REFUSED] = Overloaded(
+                        "too many large bodies come at once; try again in a moment"
+                    )
+                else:
+                    self._held += enough
+                    request.held = enough
+            self._gathering[request] = self._clock()
+        if REFUSED in request.environ:
+            self._answer(request)
+            return
+        request.gathering = Gathering(
+            request.proto.__aiter__(), enough, functools.partial(self._come, request)
+        )
+        request.gathering.start()
+
+    def _come(self, request: _Request, body: bytes | None) -> None:
+        """A body has come; or None, if its client has gone."""
+        # Each knows the other, and only Python's slow search for such pairs would free
+        # them: a pause of 0.1 s each time.
+        request.gathering = None
+        if body is None:
+            with self._lock:
+                was_too_slow = self._gathering.pop(request, None) is None
+            self._free(request)
+            if was_too_slow:
+                request.environ[REFUSED] = TooSlow("the body comes too slowly")
+                self._guarded(request, self._call)
+            else:
+                request.watcher.done()
+            return
+        with self._lock:
+            self._gathering.pop(request, None)
+        request.body = body
+        # Of one whose length was not said, this is it.
+        if "CONTENT_LENGTH" not in request.environ:
+            request.environ["CONTENT_LENGTH"] = str(len(body))
+        self._guarded(request, self._answer)
+
+    def _answer(self, request: _Request) -> None:
+        """Answer it here if that is quick, and else in another thread."""
+        environ = request.environ
+        environ[ARRIVED] = self._clock()
+        if REFUSED in environ:
+            self._call(request)
+        elif environ["PATH_INFO"] in self._quick and len(request.body) <= _QUICK_BYTES:
+            try:
+                run_quickly(functools.partial(self._call, request))
+            except Handover as ex:
+                self._hand_over(self._work, ex.model, request)
+        else:
+            self._hand_over(self._work, "", request)
+
+    def _hand_over(self, threads: Threads, key: str, request: _Request) -> None:
+        call = functools.partial(self._guarded, request, self._call)
+        if not threads.offer(key, call):
+            what = " for the model" if key else ""
+            request.environ[REFUSED] = Overloaded(
+                f"{threads.max_waiting} requests wait{what} already; try again in a"
+                " moment"
+            )
+            self._call(request)
+
+    def _call(self, request: _Request) -> None:
+        """Have the app answer, and send that."""
+        environ = request.environ
+        if environ["PATH_INFO"] not in self._streamed:
+            environ["wsgi.input"] = io.BytesIO(request.body)
+        start = _Start()
+        chunks = self._app(environ, start)
+        self._free(request)
+        if isinstance(chunks, list):
+            request.reply(start.status, start.headers, b"".join(chunks))
+            return
+        send = functools.partial(self._send, request, start, chunks)
+        if not self._transfers.offer("", send):
+            getattr(chunks, "close", lambda: None)()
+            request.reply(503, [("retry-after", "1")], _BUSY)
+
+    def _send(self, request: _Request, start: _Start, chunks: Iterable[bytes]) -> None:
+        send_file = functools.partial(
+            request.proto.response_file, start.status, start.headers
+        )
+        try:
+            send_stream(chunks, send_file)
+        except Exception:
+            logger.exception("a reply broke off")
+        finally:
+            request.watcher.done()
+
+    def _guarded(self, request: _Request, step: Callable[[_Request], None]) -> None:
+        """No error must get into granian, which would end the thread of all."""
+        try:
+            step(request)
+        except Exception:
+            logger.exception("%s failed", request.environ["PATH_INFO"])
+            self._free(request)
+            request.reply(500, [], _FAILED)
+
+    def _free(self, request: _Request) -> None:
+        if request.held:
+            with self._lock:
+                self._held -= request.held
+            request.held = 0
+
+    def _sweep(self) -> None:
+        """Break off, for ever in a thread, the bodies that come too slowly."""
+        while True:
+            time.sleep(_SWEEP_SECONDS)
+            now = self._clock()
+            with self._lock:
+                slow = [
+                    request
+                    for request, began in self._gathering.items()
+                    if request.gathering
+                    and now - began
+                    > BODY_SECONDS + request.gathering.size / _BYTES_A_SECOND
+                ]
+                for request in slow:
+                    del self._gathering[request]
+            for request in slow:
+                if request.gathering:
+                    request.gathering.give_up()

@@ -1,0 +1,51 @@
+"""Threads for what is not quick, with a queue that has an end."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+
+class Threads:
+    """Threads that take calls in their order.
+
+    Attributes:
+        max_waiting: see below.
+
+    Args:
+        name: of the threads.
+        count: of them.
+        max_waiting: calls of one key that may wait, beside those that run.
+    """
+
+    def __init__(self, name: str, count: int, max_waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(count, name)
+        self._count = count
+        self.max_waiting = max_waiting
+        self._lock = threading.Lock()  # of both below
+        self._waiting: Counter[str] = Counter()
+        self._running = 0
+
+    def offer(self, key: str, call: Callable[[], object]) -> bool:
+        """Have a thread make a call, which raises nothing; False if too many wait."""
+        with self._lock:
+            is_free = self._running + self._waiting.total() < self._count
+            if not is_free and self._waiting[key] >= self.max_waiting:
+                return False
+            self._waiting[key] += 1
+        self._pool.submit(self._run, key, call)
+        return True
+
+    def _run(self, key: str, call: Callable[[], object]) -> None:
+        with self._lock:
+            self._waiting[key] -= 1
+            if not self._waiting[key]:
+                del self._waiting[key]  # keys are names that clients may make up
+            self._running += 1
+        try:
+            call()
+        finally:
+            with self._lock:
+                self._running -= 1
