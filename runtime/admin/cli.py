@@ -17,11 +17,18 @@ from bundle.terminal import Failed, WrongInput, printable
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE
 from runtime.admin import Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
-from runtime.errors import BackendError, Overloaded, ProviderError
+from runtime.errors import BackendError, Expired, Overloaded, ProviderError
 from runtime.spec import ModelSpec, read_spec
 
 # What the service answers with 5xx.
-WORK_FAILED = (WorkFailed, StoreError, BackendError, Overloaded, ProviderError)
+WORK_FAILED = (
+    WorkFailed,
+    StoreError,
+    BackendError,
+    Overloaded,
+    Expired,
+    ProviderError,
+)
 
 
 # click folds lines but for those after a \b.

@@ -40,10 +40,13 @@ class Gathering:
     Args:
         pieces: of granian's.
         enough: bytes, after which no more is read.
+        began: when, in seconds.
         on_end: called once with what came, which may have been cut short; or with None,
             if the client is gone.
 
     Attributes:
+        began: see below.
+        is_given_up: it came too slowly.
         size: bytes so far.
     """
 
@@ -51,11 +54,14 @@ class Gathering:
         self,
         pieces: Pieces,
         enough: int,
+        began: float,
         on_end: Callable[[bytes | None], object],
     ) -> None:
         self._pieces = pieces
         self._enough = enough
         self._on_end = on_end
+        self.began = began
+        self.is_given_up = False
         self._parts: list[bytes] = []
         self._awaited: Awaited | None = None
         self.size = 0
@@ -66,9 +72,11 @@ class Gathering:
         self._awaited.add_done_callback(self._take, context=None)
 
     def give_up(self) -> None:
-        """The client has been silent for too long."""
-        if self._awaited:
-            self._awaited.cancel()
+        """Wait for it no longer."""
+        awaited = self._awaited
+        if awaited:
+            self.is_given_up = True
+            awaited.cancel()
 
     def _take(self, awaited: Awaited) -> None:
         self._awaited = None

@@ -135,10 +135,10 @@ class Front:
         self._work = Threads("work", threads, max_waiting)
         self._transfers = Threads("transfer", _TRANSFERS, _TRANSFERS)
         self._all_bytes = max(_ALL_BYTES, 2 * max_body_bytes)
-        self._lock = threading.Lock()  # of both below
+        self._lock = threading.Lock()  # of ``_held``
         self._held = 0
-        self._gathering: dict[_Request, float] = {}
-        threading.Thread(target=self._sweep, daemon=True).start()
+        self._gathering: set[Gathering] = set()
+        threading.Thread(target=self._sweep_for_ever, daemon=True).start()
 
     def __call__(self, watcher: Watcher) -> None:
         """Take a request; it is answered now, or later by another thread."""
@@ -160,41 +160,34 @@ class Front:
             self._gather(request, int(length))
 
     def _gather(self, request: _Request, enough: int) -> None:
-        with self._lock:
-            if enough > _QUICK_BYTES:
-                if self._held + enough > self._all_bytes:
-                    request.environ[REFUSED] = Overloaded(
-                        "too many large bodies come at once; try again in a moment"
-                    )
-                else:
-                    self._held += enough
-                    request.held = enough
-            self._gathering[request] = self._clock()
-        if REFUSED in request.environ:
+        if enough > _QUICK_BYTES and not self._hold(request, enough):
+            request.environ[REFUSED] = Overloaded(
+                "too many large bodies come at once; try again in a moment"
+            )
             self._answer(request)
             return
-        request.gathering = Gathering(
-            request.proto.__aiter__(), enough, functools.partial(self._come, request)
-        )
-        request.gathering.start()
+        come = functools.partial(self._come, request)
+        gathering = Gathering(request.proto.__aiter__(), enough, self._clock(), come)
+        request.gathering = gathering
+        self._gathering.add(gathering)
+        gathering.start()
 
     def _come(self, request: _Request, body: bytes | None) -> None:
         """A body has come; or None, if its client has gone."""
+        gathering = request.gathering
+        assert gathering is not None, "it was gathered"
         # Each knows the other, and only Python's slow search for such pairs would free
         # them: a pause of 0.1 s each time.
         request.gathering = None
+        self._gathering.discard(gathering)
         if body is None:
-            with self._lock:
-                was_too_slow = self._gathering.pop(request, None) is None
             self._free(request)
-            if was_too_slow:
+            if gathering.is_given_up:
                 request.environ[REFUSED] = TooSlow("the body comes too slowly")
                 self._guarded(request, self._call)
             else:
                 request.watcher.done()
             return
-        with self._lock:
-            self._gathering.pop(request, None)
         request.body = body
         # Of one whose length was not said, this is it.
         if "CONTENT_LENGTH" not in request.environ:
@@ -261,27 +254,30 @@ class Front:
             self._free(request)
             request.reply(500, [], _FAILED)
 
+    def _hold(self, request: _Request, size: int) -> bool:
+        """Count a large body in; False if there is no room for it."""
+        with self._lock:
+            if self._held + size > self._all_bytes:
+                return False
+            self._held += size
+        request.held = size
+        return True
+
     def _free(self, request: _Request) -> None:
         if request.held:
             with self._lock:
                 self._held -= request.held
             request.held = 0
 
-    def _sweep(self) -> None:
-        """Break off, for ever in a thread, the bodies that come too slowly."""
+    def sweep(self) -> None:
+        """Refuse the requests whose bodies come too slowly."""
+        now = self._clock()
+        for gathering in list(self._gathering):
+            allowed = BODY_SECONDS + gathering.size / _BYTES_A_SECOND
+            if now - gathering.began > allowed:
+                gathering.give_up()
+
+    def _sweep_for_ever(self) -> None:
         while True:
             time.sleep(_SWEEP_SECONDS)
-            now = self._clock()
-            with self._lock:
-                slow = [
-                    request
-                    for request, began in self._gathering.items()
-                    if request.gathering
-                    and now - began
-                    > BODY_SECONDS + request.gathering.size / _BYTES_A_SECOND
-                ]
-                for request in slow:
-                    del self._gathering[request]
-            for request in slow:
-                if request.gathering:
-                    request.gathering.give_up()
+            self.sweep()

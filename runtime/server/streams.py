@@ -33,7 +33,7 @@ def send_stream(chunks: Iterable[bytes], send_file: Callable[[str], object]) -> 
         if writer is None:
             return
         # Broken: the client went away.
-        with writer, contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError), writer:
             for chunk in chunks:
                 writer.write(chunk)
     finally:
@@ -62,5 +62,5 @@ def _opened(path: Path) -> IO[bytes] | None:
             time.sleep(_PAUSE_SECONDS)
             continue
         os.set_blocking(descriptor, True)
-        return os.fdopen(descriptor, "wb", buffering=0)
+        return os.fdopen(descriptor, "wb")
     return None

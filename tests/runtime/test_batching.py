@@ -1,14 +1,16 @@
 """Whether a model's requests are run together; its engine is a clock here."""
 
+import math
+
 import numpy as np
 import pytest
 
 from bundle.folder import open_bundle
 from runtime.backends import BackendOptions, Opened
-from runtime.batching import decide, sizes_of
+from runtime.batching import decide, seconds_of_one, sizes_of
 from runtime.model import Model
 from tests.examples import write_bundle
-from tests.runtime.fakes import FakeBackend
+from tests.runtime.fakes import FailingBackend, FakeBackend
 
 
 class Timed(FakeBackend):
@@ -31,8 +33,9 @@ class Timed(FakeBackend):
         return self.now
 
 
-def verdict(backend, wanted="auto", max_batch_size=32, threads=8):
-    return decide(wanted, backend, max_batch_size, threads, backend.clock)
+def verdict(backend, wanted="auto", max_batch_size=32, threads=8, one=None):
+    one = seconds_of_one(backend, backend.clock) if one is None else one
+    return decide(wanted, backend, max_batch_size, threads, one, backend.clock)
 
 
 def test_a_small_network_on_a_cpu_is_run_as_it_is_asked():
@@ -55,7 +58,7 @@ def test_what_takes_as_long_together_is_not():
 
 def test_a_gpu_is_not_asked():
     backend = Timed(1.0, 1.0, device="CUDAExecutionProvider")
-    assert verdict(backend).is_on
+    assert verdict(backend, one=1.0).is_on
     assert backend.runs == 0
 
 
@@ -71,7 +74,7 @@ def test_a_gpu_is_not_asked():
 )
 def test_what_is_known_is_not_measured(given, is_on, why):
     backend = Timed(1.0, 0.0)
-    found = verdict(backend, **given)
+    found = verdict(backend, one=1.0, **given)
     assert found.is_on is is_on
     assert why in found.why
     assert backend.runs == 0
@@ -104,6 +107,24 @@ def test_a_model_answers_the_same_with_and_without_batches(tmp_path):
         answers.append(outputs["scores"])
         assert model.batching == f"{batching}: config.json says so"
     np.testing.assert_array_equal(*answers)
+
+
+def test_a_model_that_takes_no_item_of_the_size_tried_is_of_unknown_speed():
+    assert seconds_of_one(FailingBackend()) == math.inf
+
+
+def test_a_model_knows_how_many_items_are_quick(tmp_path):
+    """A millisecond is; what is shared with others waits for them."""
+    bundle = open_bundle(write_bundle(tmp_path / "linear"))
+
+    def model(options, backend=None):
+        opened = Opened(backend or FakeBackend())
+        return Model(bundle, 1, opened, None, max_batch_size=4, options=options)
+
+    quick = model(BackendOptions())
+    quick.seconds = 300e-6
+    assert [quick.is_quick(items) for items in (1, 3, 4)] == [True, True, False]
+    assert not model(BackendOptions(batching="on")).is_quick(1)
 
 
 def test_one_model_may_have_settings_of_its_own():

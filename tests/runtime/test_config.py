@@ -178,6 +178,8 @@ OTHERS = {
     "batching": ("on", "on", "on"),
     "max_queue": ("7", 7, 7),
     "max_queue_delay_us": ("100", 100, 100),
+    "timeout_ms": ("250", 250, 250),
+    "drain_seconds": ("5", 5, 5),
     "intra_op_threads": ("2", 2, 2),
     "models": (
         '{"mnist": {"maxBatchSize": 8}}',
