@@ -31,6 +31,7 @@ from bundle.errors import (
     TooLarge,
 )
 from runtime.config import Config, ConfigError, load_config
+from runtime.drain import drain_under_waitress
 from runtime.errors import (
     BackendError,
     Expired,
@@ -219,10 +220,12 @@ def __getattr__(name: str) -> App:
     # and so 1,000.
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        application = get_app(_without_tls(load_config()))
+        config = _without_tls(load_config())
+        application = get_app(config)
     except DomainError as ex:
         # A server would print a traceback, and its own usage over it.
         sys.exit(f"runtime: {ex}")
+    drain_under_waitress(config.drain_seconds)
     globals()["app"] = application
     return application
 

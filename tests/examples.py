@@ -38,6 +38,42 @@ def linear_onnx(weights: np.ndarray = WEIGHTS) -> bytes:
     return serialize(graph)
 
 
+def slow_onnx() -> bytes:
+    """As ``linear_onnx``, after a hundred products of large matrices: some 0.1 s."""
+    side, times = 512, 100
+    eye = numpy_helper.from_array(np.eye(side, dtype=np.float32), "eye")
+    # Of what comes in, so that nothing can be folded: all zero, and changes nothing.
+    nodes = [
+        helper.make_node("Flatten", ["pixels"], ["row"]),
+        helper.make_node("ReduceMean", ["row"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["eye", "mean"], ["matrix0"]),
+        *(
+            helper.make_node("MatMul", [f"matrix{n}", "eye"], [f"matrix{n + 1}"])
+            for n in range(times)
+        ),
+        helper.make_node("Mul", [f"matrix{times}", "nothing"], ["zeros"]),
+        helper.make_node("ReduceMean", ["zeros"], ["zero"], keepdims=0),
+        helper.make_node("MatMul", ["row", "weights"], ["product"]),
+        helper.make_node("Add", ["product", "zero"], ["scores"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "slow",
+        [
+            helper.make_tensor_value_info(
+                "pixels", TensorProto.FLOAT, ["batch", 2, 2, 1]
+            )
+        ],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 3])],
+        [
+            eye,
+            numpy_helper.from_array(WEIGHTS, "weights"),
+            numpy_helper.from_array(np.float32(0), "nothing"),
+        ],
+    )
+    return serialize(graph)
+
+
 def serialize(graph: onnx.GraphProto) -> bytes:
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8

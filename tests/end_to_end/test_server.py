@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import ssl
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from tests.end_to_end.conftest import PATIENCE, RUNTIME, WAITRESS, run, serving
-from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
+from tests.examples import WEIGHTS, linear_onnx, slow_onnx, tar_of, write_bundle
 from tests.forms import form, png
 
 IMAGE = png([[1, 2], [3, 4]])
@@ -254,6 +255,144 @@ def test_an_impatient_end_waits_for_nobody(folder):
         server.process.send_signal(signal.SIGINT)
         # The client would be waited for twice as long.
         server.process.wait(10)
+
+
+def begin(client, *headers):
+    """Send all but the last byte of a prediction."""
+    kind = f"Content-Type: {HEADERS['Content-Type']}"
+    length = f"Content-Length: {len(BODY)}"
+    client.sendall(head("/predict/image", length, kind, *headers) + BODY[:-1])
+
+
+def test_waitress_answers_what_it_holds_before_it_ends(folder):
+    with serving(WAITRESS, folder) as server, connect(server.url) as client:
+        begin(client, "Expect: 100-continue")
+        # It has begun to read it.
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 100 ")
+        server.process.terminate()
+        wait_until_refused(server.url)
+        client.sendall(BODY[-1:])
+        assert rest_of(client) == (200, ANSWER)
+        assert server.process.wait(PATIENCE) == 0
+
+
+def test_waitress_waits_no_longer_than_it_may(folder):
+    configure(folder, drainSeconds=1)
+    with serving(WAITRESS, folder) as server, connect(server.url) as client:
+        begin(client)
+        server.process.terminate()
+        assert server.process.wait(PATIENCE) == 0
+
+
+def test_waitress_ends_at_once_if_it_is_asked_twice(folder):
+    with serving(WAITRESS, folder) as server, connect(server.url) as client:
+        begin(client)
+        server.process.terminate()
+        wait_until_refused(server.url)
+        server.process.terminate()
+        assert server.process.wait(10) == 128 + signal.SIGTERM
+
+
+# -- clients that are slow, and models that are ----------------------------------------
+
+SLOW_MODEL = slow_onnx()
+
+
+@pytest.fixture
+def slow(folder):
+    """Beside the small model one that takes a tenth of a second and more."""
+    write_bundle(folder / "models" / "slow" / "1", name="slow", onnx_bytes=SLOW_MODEL)
+    return folder
+
+
+def test_slow_clients_hold_no_thread(folder):
+    """Sixteen times as many as there are threads send half a request each."""
+    with contextlib.ExitStack() as opened:
+        server = opened.enter_context(serving(f"{RUNTIME} --workers 1", folder))
+        clients = [opened.enter_context(connect(server.url)) for _ in range(64)]
+        for client in clients:
+            begin(client)
+        assert predict(server.url).json() == ANSWER
+        for client in clients:
+            client.sendall(BODY[-1:])
+            assert rest_of(client) == (200, ANSWER)
+
+
+def test_health_and_quick_models_do_not_wait_for_slow_ones(slow):
+    body, headers = form(image=IMAGE, model="slow")
+
+    def ask(url):
+        return httpx.post(
+            f"{url}/predict/image", content=body, headers=headers, timeout=PATIENCE
+        )
+
+    with (
+        serving(f"{RUNTIME} --workers 1", slow) as server,
+        ThreadPoolExecutor(32) as pool,
+    ):
+        assert ask(server.url).status_code == 200  # loaded
+        began = time.monotonic()
+        ask(server.url)
+        took = time.monotonic() - began
+        asked = [pool.submit(ask, server.url) for _ in range(32)]
+        waits = []
+        for _ in range(5):
+            began = time.monotonic()
+            assert httpx.get(f"{server.url}/readyz").status_code == 200
+            assert predict(server.url).json() == ANSWER
+            waits.append(time.monotonic() - began)
+        assert not all(future.done() for future in asked)
+        assert {future.result().status_code for future in asked} == {200}
+    assert min(waits) < took
+
+
+def test_more_than_may_wait_are_told_at_once_to_come_again(slow):
+    configure(slow, maxQueue=2, threads=1)
+    body, headers = form(image=IMAGE, model="slow")
+
+    def ask(url):
+        return httpx.post(
+            f"{url}/predict/image", content=body, headers=headers, timeout=PATIENCE
+        )
+
+    with serving(f"{RUNTIME} --workers 1", slow) as server:
+        assert ask(server.url).status_code == 200  # loaded
+        with ThreadPoolExecutor(12) as pool:
+            replies = list(pool.map(ask, [server.url] * 12))
+        codes = sorted(reply.status_code for reply in replies)
+        # One runs and two wait; who comes when one is done waits in its place.
+        assert codes[:3] == [200] * 3
+        assert codes[-3:] == [503] * 3
+        (refused, *_) = (reply for reply in replies if reply.status_code == 503)
+        assert refused.headers["Retry-After"] == "1"
+        assert refused.json() == {
+            "error": "2 requests wait for the model already; try again in a moment"
+        }
+        assert predict(server.url).json() == ANSWER
+
+
+def test_what_waited_too_long_is_not_run(slow):
+    configure(slow, threads=1)
+    body, headers = form(image=IMAGE, model="slow")
+    with serving(f"{RUNTIME} --workers 1", slow) as server:
+
+        def ask(milliseconds):
+            return httpx.post(
+                f"{server.url}/predict/image",
+                content=body,
+                headers={**headers, "X-Timeout-Ms": milliseconds},
+                timeout=PATIENCE,
+            )
+
+        assert ask("100000").status_code == 200  # loaded
+        with ThreadPoolExecutor(8) as pool:
+            replies = list(pool.map(ask, ["100000"] * 4 + ["20"] * 4))
+        assert [reply.status_code for reply in replies[:4]] == [200] * 4
+        expired = [reply for reply in replies[4:] if reply.status_code == 504]
+        assert len(expired) >= 3
+        assert expired[0].json() == {
+            "error": "the request's time was over before it could be run"
+        }
 
 
 def test_a_port_that_is_taken_is_a_sentence(folder):
