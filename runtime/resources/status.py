@@ -94,7 +94,8 @@ class Status:
             "onnxruntime": onnxruntime.__version__,
             "providers": onnxruntime.get_available_providers(),
             "models": self._loaded(),
-            "workers": self._config.workers,
+            # Another server than `runtime serve` has one, as far as this can tell.
+            "workers": self._config.workers or 1,
             "threads": self._config.threads,
             "cpus": usable_cores(),
         }

@@ -10,6 +10,7 @@ or why not.
 from __future__ import annotations
 
 import multiprocessing
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def serve(config: Config) -> None:
     # The parent has little to tell, but that in the service's own form and file.
     set_up_logs(config)
     workers = count_workers(config)
+    config = replace(config, workers=workers)
     with (
         listening(config, workers) as listeners,
         counters_folder(workers) as made,

@@ -108,7 +108,8 @@ class Parent(MPServer):
     def _announce(self) -> None:
         count = len(ModelStore(self._config.model_dir).names())
         models = f"{count} model{'' if count == 1 else 's'}"
-        workers = f"{self.workers} worker{'' if self.workers == 1 else 's'}"
+        threads = f"{self._config.threads} thread{'s' * (self._config.threads != 1)}"
+        workers = f"{self.workers} worker{'s' * (self.workers != 1)} of {threads}"
         click.echo(
             f"serving {self._config.model_dir}/ ({models}) on"
             f" {url_of(self._config, self._listeners[0])}  ({workers}; Ctrl-C stops)"

@@ -441,7 +441,7 @@ def test_a_quiet_server_says_one_line(folder):
         assert server.process.wait(PATIENCE) == 0
     assert (folder / "server.log").read_text() == (
         f"serving models/ (1 model) on http://127.0.0.1:{port}/"
-        "  (2 workers; Ctrl-C stops)\n"
+        "  (2 workers of 4 threads; Ctrl-C stops)\n"
     )
 
 
