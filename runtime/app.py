@@ -30,19 +30,23 @@ from bundle.errors import (
     StoreError,
     TooLarge,
 )
+from runtime.access import guard_of
 from runtime.config import Config, ConfigError, load_config
 from runtime.drain import drain_under_waitress
 from runtime.errors import (
     BackendError,
     Expired,
+    Forbidden,
     InvalidInput,
     Overloaded,
     ProviderError,
     RateLimited,
     TooSlow,
+    Unauthorized,
 )
 from runtime.logs import set_up_logs
 from runtime.metrics import BUILD_INFO, REJECTS
+from runtime.middleware.authorize import Authorize
 from runtime.middleware.chunked import ChunkedBodies
 from runtime.middleware.rate import Rate
 from runtime.middleware.refuse import Refuse
@@ -99,6 +103,8 @@ STATUS: dict[type[DomainError], str] = {
     ImageError: falcon.HTTP_400,
     InvalidInput: falcon.HTTP_400,
     ShapeError: falcon.HTTP_400,
+    Unauthorized: falcon.HTTP_401,
+    Forbidden: falcon.HTTP_403,
     ModelNotFound: falcon.HTTP_404,
     TooSlow: falcon.HTTP_408,
     ConflictError: falcon.HTTP_409,
@@ -182,14 +188,23 @@ def create_app(services: Services, config: Config) -> App:
 
 def _middleware(config: Config, quiet: frozenset[str]) -> list[Any]:
     """In the order in which they see a request; a reply goes the other way."""
-    watch = Watch(quiet, Tracing() if config.tracing else None, config.timeout_ms)
+    guard = guard_of(config)
+    tracing = Tracing() if config.tracing else None
+    watch = Watch(quiet, tracing, config.timeout_ms, guard.address_of)
     rate = []
     if config.rate:
         # Only then: its library takes 3 MB of each worker.
         from runtime.limiter import RateLimiter
 
-        rate = [Rate(RateLimiter(config.rate), quiet)]
-    return [watch, *rate, Refuse(), ChunkedBodies(config.max_body_bytes), Render()]
+        rate = [Rate(RateLimiter(config.rate), quiet, guard.address_of)]
+    return [
+        watch,
+        *rate,
+        Refuse(),
+        Authorize(guard, config.base),
+        ChunkedBodies(config.max_body_bytes),
+        Render(),
+    ]
 
 
 def _tell_build() -> None:
@@ -225,6 +240,7 @@ def __getattr__(name: str) -> App:
     except DomainError as ex:
         # A server would print a traceback, and its own usage over it.
         sys.exit(f"runtime: {ex}")
+    logger.warning("%s", guard_of(config).sentence)
     drain_under_waitress(config.drain_seconds)
     globals()["app"] = application
     return application

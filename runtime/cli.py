@@ -15,6 +15,7 @@ from bundle import __version__
 from bundle.terminal import Group, WrongInput
 from runtime.admin.cli import models
 from runtime.config import Config, Settings, key, load_settings, option, parse
+from runtime.token import token
 from runtime.tune import tune
 
 
@@ -25,6 +26,7 @@ def main() -> None:
 
 
 main.add_command(models)
+main.add_command(token)
 main.add_command(tune)
 
 

@@ -8,6 +8,7 @@ trainer and the exporter read ``modelDir`` here too, so that all three find one 
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import json
 import os
 import re
@@ -115,6 +116,33 @@ def _rate(value: Any) -> str:
     return str(value)
 
 
+# SHA-256 in hexadecimal.
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def _digests(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(d, str) for d in value):
+        raise ValueError("must be a list of texts, each the SHA-256 of a token")
+    # Not shown: it may be the token itself.
+    if not all(DIGEST.fullmatch(digest.lower()) for digest in value):
+        raise ValueError(
+            "holds what is no SHA-256 in 64 hexadecimal digits; `runtime token` makes"
+            " one"
+        )
+    return tuple(digest.lower() for digest in value)
+
+
+def _networks(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(n, str) for n in value):
+        raise ValueError('must be a list of addresses, such as ["10.0.0.0/8"]')
+    for network in value:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as ex:
+            raise ValueError(f"has {network[:64]!r}, which is no network: {ex}") from ex
+    return tuple(value)
+
+
 def _label(value: Any) -> str:
     if _text(value) and not LABEL_NAME.fullmatch(value):
         raise ValueError(f"is {value!r}, which is no label's name")
@@ -214,6 +242,19 @@ class Config:
     )
     server_key: str = _setting("", _text, "TLS key, a PEM file")
     server_crt: str = _setting("", _text, "TLS certificate, a PEM file")
+    write_tokens: tuple[str, ...] = _setting(
+        (), _digests, "SHA-256 of tokens that may upload, delete and so on"
+    )
+    write_tokens_file: str = _setting("", _text, "a file with more of them, one a line")
+    predict_tokens: tuple[str, ...] = _setting(
+        (), _digests, "SHA-256 of tokens that may predict; none, and everybody may"
+    )
+    predict_tokens_file: str = _setting(
+        "", _text, "a file with more of them, one a line"
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), _networks, 'whose X-Forwarded-For is believed: ["10.0.0.0/8"]'
+    )
     rate: str = _setting(
         "", _rate, "requests a client may make, such as 100-S; off if empty"
     )

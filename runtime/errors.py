@@ -3,6 +3,8 @@
 * DomainError          bundle/errors.py: archives, bundles, images, shapes, the store
   * ServiceError
     x InvalidInput     the client's request cannot become a model's input
+    x Unauthorized     the request needs a token, and bears none that admits it
+    x Forbidden        no token could admit the request
     x RateLimited      the client asks more often than config.json's ``rate`` allows
     x Overloaded       more requests wait for the model than may
     x TooSlow          the client sends its request too slowly
@@ -22,6 +24,14 @@ class ServiceError(DomainError):
 
 class InvalidInput(ServiceError):
     """The client's request cannot become a model's input."""
+
+
+class Unauthorized(ServiceError):
+    """The request needs a token, and bears none that admits it."""
+
+
+class Forbidden(ServiceError):
+    """No token could admit the request as it came."""
 
 
 class RateLimited(ServiceError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from runtime.admin import Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
 from runtime.errors import BackendError, Expired, Overloaded, ProviderError
 from runtime.spec import ModelSpec, read_spec
+
+# Where a token is looked for.
+TOKEN_VARIABLE = "MODELS_TOKEN"
 
 # What the service answers with 5xx.
 WORK_FAILED = (
@@ -114,6 +118,13 @@ _PLACE = (
         help="PEM file with the authority of an https:// server.",
     ),
     click.option(
+        "--token-file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="A file with the token that the service asks for.  [default:"
+        f" ${TOKEN_VARIABLE}]",
+    ),
+    click.option(
         "--json", "as_json", is_flag=True, help="Print JSON on standard output."
     ),
 )
@@ -130,6 +141,7 @@ def _on_models(command: Callable[..., None]) -> Callable[..., None]:
         server: str | None,
         models_dir: Path | None,
         cacert: Path | None,
+        token_file: Path | None,
         **given: object,
     ) -> None:
         source = click.get_current_context().get_parameter_source("server")
@@ -137,7 +149,7 @@ def _on_models(command: Callable[..., None]) -> Callable[..., None]:
             server = None  # what is typed goes before
         if server and models_dir:
             raise WrongInput("give --server or --models-dir, not both")
-        with _opened(server, models_dir, cacert) as admin:
+        with _opened(server, models_dir, cacert, token_file) as admin:
             command(admin, **given)
 
     for option in reversed(_PLACE):
@@ -145,19 +157,36 @@ def _on_models(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def _token(file: Path | None) -> str:
+    """What a file holds, or the environment; never the command line, which all see."""
+    if file is None:
+        return os.environ.get(TOKEN_VARIABLE, "").strip()
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as ex:
+        raise WrongInput(f"--token-file {file} cannot be read: {ex.strerror}") from ex
+    except ValueError as ex:
+        raise WrongInput(f"--token-file {file} is not a text") from ex
+
+
 @contextmanager
 def _opened(
-    server: str | None, models_dir: Path | None, cacert: Path | None
+    server: str | None,
+    models_dir: Path | None,
+    cacert: Path | None,
+    token_file: Path | None,
 ) -> Iterator[Admin]:
     # Here, so that --help waits neither for httpx nor for the service's rooms.
     if server:
         from runtime.admin.remote import connect
 
-        with connect(server, cacert) as remote:
+        with connect(server, cacert, _token(token_file)) as remote:
             yield remote
         return
     if cacert:
         raise WrongInput("--cacert is of use with an https:// --server alone")
+    if token_file:
+        raise WrongInput("--token-file is of use with a --server alone")
     from runtime.admin.local import LocalAdmin
     from runtime.config import load_settings
 

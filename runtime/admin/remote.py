@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -24,26 +25,38 @@ _READ_SECONDS = 300.0
 # Of a reply that is read whole; a model's params.json alone may have a megabyte.
 _MAX_REPLY_BYTES = 1 << 26
 
+# RFC 6750's, and a little more.
+_TOKEN = re.compile(r"[!-~]+")
+
 _LIST = "/models"
 _ARCHIVE_TYPE = "application/gzip"
 
 
 @contextmanager
-def connect(url: str, cacert: Path | None = None) -> Iterator[RemoteAdmin]:
+def connect(
+    url: str, cacert: Path | None = None, token: str = ""
+) -> Iterator[RemoteAdmin]:
     """The models of the server at ``url``, for the length of a block.
 
     Args:
         url: as in a browser, with the server's ``base`` if it has one.
         cacert: PEM file with the authorities to trust, in place of the system's.
+        token: that the service asks for; empty is none. No redirect is followed, so
+            that nobody else gets it.
 
     Raises:
-        AdminError: one of the two is none.
+        AdminError: one of them is none.
     """
+    headers = {"User-Agent": f"tfaas-onnx/{__version__}"}
+    if token:
+        if not _TOKEN.fullmatch(token):
+            raise AdminError("the token has characters that no token has")
+        headers["Authorization"] = f"Bearer {token}"
     with httpx.Client(
         base_url=_checked(url),
         verify=_context(cacert) if cacert else True,
         timeout=httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS),
-        headers={"User-Agent": f"tfaas-onnx/{__version__}"},
+        headers=headers,
     ) as client:
         yield RemoteAdmin(client)
 

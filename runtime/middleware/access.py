@@ -21,6 +21,7 @@ class Answered:
     """A request whose answer is ready.
 
     Attributes:
+        client: its address.
         route: its template; empty if there is none.
         status: the code.
         seconds: that it took.
@@ -30,6 +31,7 @@ class Answered:
     req: falcon.Request
     resp: falcon.Response
     journey: Journey
+    client: str
     route: str
     status: int
     seconds: float
@@ -57,7 +59,7 @@ def log_access(answered: Answered, level: int) -> None:
         "route": answered.route,
         "status": answered.status,
         "ms": _ms(answered.seconds),
-        "client": req.remote_addr,
+        "client": answered.client,
         "bytes_in": _length(req),
         "bytes_out": answered.bytes_out,
         "model": journey.model,
@@ -77,7 +79,7 @@ def log_monit(answered: Answered) -> None:
     if not monit.isEnabledFor(logging.INFO):
         return
     req = answered.req
-    client = req.remote_addr
+    client = answered.client
     length = _length(req) or 0
     now = int((time.time() - answered.seconds) * 1000)
     monit.info(
@@ -93,7 +95,7 @@ def log_monit(answered: Answered) -> None:
                 "uri": req.path,
                 "api": req.path.rpartition("/")[2],
                 "system": "",
-                # TFaaS believes X-Forwarded-For, which any client can send.
+                # TFaaS believes X-Forwarded-For, whoever sends it.
                 "clientip": client,
                 "bytes_in": length,
                 "bytes_out": answered.bytes_out or 0,
@@ -104,7 +106,7 @@ def log_monit(answered: Answered) -> None:
                 "user_agent": req.user_agent or "",
                 "x_forwarded_host": req.get_header("X-Forwarded-Host") or "",
                 "x_forwarded_for": req.get_header("X-Forwarded-For") or "",
-                "remote_addr": client,
+                "remote_addr": req.remote_addr,
                 "request_time": answered.seconds,
                 "timestamp": now,
             },

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import falcon
 
@@ -17,16 +18,21 @@ _ALLOWANCE = "tfaas.allowance"
 class Rate:
     """Counts requests by the address they come from; X-Ratelimit-* say what is left.
 
-    Headers that a proxy sets are not looked at: a client could set them as well.
-
     Args:
         limiter: of this process.
         exempt: paths that are never refused.
+        address_of: a request's client, of its environ.
     """
 
-    def __init__(self, limiter: RateLimiter, exempt: frozenset[str]) -> None:
+    def __init__(
+        self,
+        limiter: RateLimiter,
+        exempt: frozenset[str],
+        address_of: Callable[[Mapping[str, Any]], str],
+    ) -> None:
         self._limiter = limiter
         self._exempt = exempt
+        self._address_of = address_of
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Count it.
@@ -39,7 +45,9 @@ class Rate:
         # One that left the quick lane was counted already.
         allowance = req.env.get(_ALLOWANCE)
         if allowance is None:
-            allowance = req.env[_ALLOWANCE] = self._limiter.take(req.remote_addr)
+            allowance = req.env[_ALLOWANCE] = self._limiter.take(
+                self._address_of(req.env)
+            )
         resp.set_header("X-Ratelimit-Limit", str(allowance.limit))
         resp.set_header("X-Ratelimit-Remaining", str(allowance.remaining))
         resp.set_header("X-Ratelimit-Reset", str(allowance.reset))

@@ -7,6 +7,8 @@ import logging
 import random
 import re
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import falcon
 
@@ -60,14 +62,20 @@ class Watch:
             logged at DEBUG.
         tracing: makes spans; none if it is off.
         timeout_ms: that a request may take before it is run; 0 is as long as it takes.
+        address_of: a request's client, of its environ.
     """
 
     def __init__(
-        self, quiet: frozenset[str], tracing: Tracing | None, timeout_ms: int = 0
+        self,
+        quiet: frozenset[str],
+        tracing: Tracing | None,
+        timeout_ms: int,
+        address_of: Callable[[Mapping[str, Any]], str],
     ) -> None:
         self._quiet = quiet
         self._tracing = tracing
         self._timeout_ms = timeout_ms
+        self._address_of = address_of
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Begin the request's journey, at ``req.context.journey``; or go on with it.
@@ -97,6 +105,8 @@ class Watch:
             context.journey = journey
         CURRENT.set(journey)
         resp.set_header("X-Request-Id", journey.request_id)
+        # What a model's file or name holds must never be taken for a page.
+        resp.set_header("X-Content-Type-Options", "nosniff")
         milliseconds = env.get("HTTP_X_TIMEOUT_MS")
         if milliseconds or self._timeout_ms:
             journey.deadline = journey.started + _seconds(
@@ -120,6 +130,7 @@ class Watch:
             req,
             resp,
             journey,
+            self._address_of(req.env),
             route_of(req),
             resp.status_code,
             time.perf_counter() - journey.started,

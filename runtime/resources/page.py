@@ -82,6 +82,10 @@ ROUTES = (
 )
 
 
+# The page has one style of its own, and nothing else; no page may frame it.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
 class Page:
     """``GET /``."""
 
@@ -92,6 +96,7 @@ class Page:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer the page."""
         resp.content_type = falcon.MEDIA_HTML
+        resp.set_header("Content-Security-Policy", _POLICY)
         resp.text = _PAGE.substitute(
             models=_models(self._catalogue.models()),
             routes="\n".join(

@@ -103,7 +103,6 @@ class Download:
             ) from None
         # Never text/html: a bundle's file must not run as a page of this site.
         resp.content_type = _BINARY if _is_binary(file) else _TEXT
-        resp.set_header("X-Content-Type-Options", "nosniff")
         resp.set_header("X-Model-Version", str(version.number))
         resp.content_length = os.fstat(stream.fileno()).st_size
         return stream

@@ -50,10 +50,10 @@ def test_serving_from_onnx_imports_no_tensorflow(store, mnist):
     run("tar cfz mnist.tar.gz mnist", store)
     script = """
 import sys
-from falcon.testing import TestClient
+from tests.clients import LocalClient
 from runtime.app import app
 from tests.forms import form
-client = TestClient(app)
+client = LocalClient(app)
 reply = client.simulate_post("/upload", body=open("mnist.tar.gz", "rb").read())
 assert reply.json["backend"].startswith("onnxruntime/"), reply.text
 body, headers = form(image=open("one.png", "rb").read(), model="mnist")

@@ -130,7 +130,7 @@ import multiprocessing, os, sys
 os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = sys.argv[1]
 os.environ["OTEL_SERVICE_NAME"] = "mine"
 import falcon
-from falcon.testing import TestClient
+from tests.clients import LocalClient
 from runtime.middleware.watch import Render, Watch
 from runtime.tracing import Tracing
 
@@ -145,7 +145,7 @@ class Answer:
 
 app = falcon.App(middleware=[Watch(frozenset(), Tracing()), Render()])
 app.add_route("/answer", Answer())
-client = TestClient(app)
+client = LocalClient(app)
 
 def work():
     client.simulate_post("/answer")

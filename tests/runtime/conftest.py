@@ -3,11 +3,11 @@
 import logging
 
 import pytest
-from falcon.testing import TestClient
 
 from runtime.app import create_app, create_services
 from runtime.config import Config
 from runtime.logs import LOGGERS
+from tests.clients import LocalClient
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def services(config):
 
 @pytest.fixture
 def client(services, config):
-    return TestClient(create_app(services, config))
+    return LocalClient(create_app(services, config))
 
 
 @pytest.fixture(autouse=True)

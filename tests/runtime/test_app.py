@@ -13,7 +13,7 @@ import falcon
 import numpy as np
 import onnxruntime
 import pytest
-from falcon.testing import TestClient, create_environ
+from falcon.testing import create_environ
 from onnx import TensorProto, helper, numpy_helper
 
 import runtime.app
@@ -22,6 +22,7 @@ from runtime.app import create_app, create_services, get_app
 from runtime.backends.onnx import CUDA
 from runtime.config import Config, ConfigError
 from runtime.errors import ProviderError
+from tests.clients import HERE, LocalClient
 from tests.examples import WEIGHTS, linear_onnx, serialize, tar_of, write_bundle
 from tests.forms import form, png
 from tests.replies import error_of
@@ -104,7 +105,7 @@ def test_a_second_bundle_serves_on_the_next_request(client, archive, tmp_path):
 
 def test_another_process_serves_the_second_bundle_too(client, config, archive):
     """Two services over one store share nothing but the disk."""
-    other = TestClient(create_app(create_services(config), config))
+    other = LocalClient(create_app(create_services(config), config))
     upload(client, archive)
     assert predict(other, png([[1, 2], [3, 4]])).headers["X-Model-Version"] == "1"
     upload(client, archive)
@@ -190,7 +191,7 @@ def test_the_page_shows_what_a_bundle_says_as_text(client, config):
 
 def test_base_prefixes_every_route(config, archive):
     config = Config(model_dir=config.model_dir, provider="cpu", base="/tfaas")
-    client = TestClient(create_app(create_services(config), config))
+    client = LocalClient(create_app(create_services(config), config))
     assert client.simulate_get("/models").status == falcon.HTTP_404
     assert client.simulate_get("/tfaas/models").json == []
     assert "/tfaas/predict/image" in client.simulate_get("/tfaas/").text
@@ -398,7 +399,7 @@ def test_another_encoding_is_not_taken(client, archive, encoding):
 def test_no_reply_names_a_folder_of_the_server(client, config, archive, tmp_path):
     upload(client, archive)
     (config.model_dir / "linear" / "1" / "model.onnx").write_bytes(b"junk")
-    other = TestClient(create_app(create_services(config), config))
+    other = LocalClient(create_app(create_services(config), config))
     replies = [
         predict(other, png([[1, 2], [3, 4]])),
         upload(client, b"junk"),
@@ -413,7 +414,7 @@ def test_no_reply_names_a_folder_of_the_server(client, config, archive, tmp_path
 
 def test_an_unwritable_store_is_the_servers_fault(tmp_path, archive):
     config = Config(model_dir=tmp_path / "models", provider="cpu")
-    client = TestClient(create_app(create_services(config), config))
+    client = LocalClient(create_app(create_services(config), config))
     config.model_dir.write_text("a file where the store was")
     error = error_of(upload(client, archive), 500)
     assert "the store cannot be written" in error
@@ -423,7 +424,7 @@ def test_an_unwritable_store_is_the_servers_fault(tmp_path, archive):
 def test_a_bug_is_a_500_without_its_traceback(config, monkeypatch):
     services = create_services(config)
     monkeypatch.setattr(ModelStore, "names", lambda self: 1 / 0)
-    client = TestClient(create_app(services, config))
+    client = LocalClient(create_app(services, config))
     reply = client.simulate_get("/models")
     assert "its log says why" in error_of(reply, 500)
 
@@ -491,7 +492,7 @@ def test_a_reply_ends_its_line(client):
 
 def test_a_body_of_unknown_length_is_read_to_its_end(client, archive):
     """As servers other than waitress give a chunked one: without Content-Length."""
-    environ = create_environ("/upload", method="POST")
+    environ = create_environ("/upload", method="POST", **HERE)
     environ.pop("CONTENT_LENGTH", None)
     environ["wsgi.input"] = io.BytesIO(archive)
     started = []
@@ -502,7 +503,7 @@ def test_a_body_of_unknown_length_is_read_to_its_end(client, archive):
 
 def test_a_model_deleted_by_a_request_is_not_in_memory(config, archive):
     services = create_services(config)
-    client = TestClient(create_app(services, config))
+    client = LocalClient(create_app(services, config))
     upload(client, archive)
     assert services.registry.peek("linear", 1)
     client.simulate_delete("/delete/linear")
@@ -511,7 +512,7 @@ def test_a_model_deleted_by_a_request_is_not_in_memory(config, archive):
 
 def test_an_upload_that_is_deleted_at_once_was_an_upload(config, archive, monkeypatch):
     services = create_services(config)
-    client = TestClient(create_app(services, config))
+    client = LocalClient(create_app(services, config))
     get = services.registry.get
 
     def delete_first(spec):
@@ -553,7 +554,7 @@ def test_a_model_that_cannot_be_loaded_is_shown_as_broken(client, config, archiv
     (version / "model.onnx").write_bytes(b"junk")
     # What is in memory goes on; who starts now has nothing else.
     assert predict(client, png([[1, 2], [3, 4]])).json == [1, 2, 7]
-    client = TestClient(create_app(create_services(config), config))
+    client = LocalClient(create_app(create_services(config), config))
     error_of(predict(client, png([[1, 2], [3, 4]])), 500)
     (model,) = client.simulate_get("/models").json
     assert "cannot be loaded" in model["error"]
@@ -619,7 +620,7 @@ def test_a_picture_beyond_a_free_size_is_a_bad_request(
 def test_a_share_of_the_requests_goes_to_the_canary(config, archive):
     config = dataclasses.replace(config, traffic={"canary": 100.0})
     services = create_services(config)
-    client = TestClient(create_app(services, config))
+    client = LocalClient(create_app(services, config))
     upload(client, archive)
     upload(client, archive)
     image = png([[1, 2], [3, 4]])

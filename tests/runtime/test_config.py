@@ -146,6 +146,8 @@ def test_a_named_file_that_is_missing_is_an_error():
 # -- variables and flags --------------------------------------------------------------
 
 # A value of each key that is not its default: as text, as JSON, and in Config.
+DIGEST = "0123456789abcdef" * 4
+
 OTHERS = {
     "port": ("0", 0, 0),
     "host": ("0.0.0.0", "0.0.0.0", "0.0.0.0"),
@@ -179,6 +181,15 @@ OTHERS = {
     "max_queue": ("7", 7, 7),
     "max_queue_delay_us": ("100", 100, 100),
     "timeout_ms": ("250", 250, 250),
+    "write_tokens": (DIGEST, [DIGEST], (DIGEST,)),
+    "write_tokens_file": ("w", "w", "w"),
+    "predict_tokens": (f"{DIGEST}, {DIGEST}", [DIGEST, DIGEST], (DIGEST, DIGEST)),
+    "predict_tokens_file": ("p", "p", "p"),
+    "trusted_proxies": (
+        "::1, 10.0.0.0/8",
+        ["::1", "10.0.0.0/8"],
+        ("::1", "10.0.0.0/8"),
+    ),
     "drain_seconds": ("5", 5, 5),
     "intra_op_threads": ("2", 2, 2),
     "models": (

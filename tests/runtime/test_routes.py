@@ -5,12 +5,12 @@ from pathlib import Path
 
 import falcon.inspect
 import pytest
-from falcon.testing import TestClient
 
 from runtime.app import create_app, create_services
 from runtime.config import Config
 from runtime.resources.page import ROUTES
 from runtime.resources.static import FOLDERS
+from tests.clients import LocalClient
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,6 +62,6 @@ def test_the_tables_list_every_route_of_the_application_once(application, name):
 
 
 def test_the_page_shows_its_table_under_base(application):
-    page = TestClient(application).simulate_get("/ml").text
+    page = LocalClient(application).simulate_get("/ml").text
     for method, path, _ in ROUTES:
         assert f"<code>{method} /ml{path}</code>" in page

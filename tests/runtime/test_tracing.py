@@ -13,11 +13,11 @@ ROOT = Path(__file__).resolve().parents[2]
 LOOK = """
 import sys
 from pathlib import Path
-from falcon.testing import TestClient
 from runtime.app import create_app, create_services
 from runtime.config import Config
+from tests.clients import LocalClient
 config = Config(model_dir=Path("models"), provider="cpu", rate="9-S")
-client = TestClient(create_app(create_services(config), config))
+client = LocalClient(create_app(create_services(config), config))
 client.simulate_get("/models", headers={"traceparent": sys.argv[1]})
 client.simulate_get("/metrics")
 print([name for name in sys.modules if name.startswith("opentelemetry")])

@@ -1,8 +1,11 @@
 """One store, and the ways to its models: by the service's rooms, and by HTTP."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
+from runtime.access import digest_of
 from runtime.admin.local import LocalAdmin
 from runtime.admin.remote import RemoteAdmin
 from runtime.app import create_app
@@ -27,8 +30,10 @@ def folder(tmp_path):
 
 @pytest.fixture
 def remote(config):
+    config = replace(config, write_tokens=(digest_of("a token"),))
     transport = httpx.WSGITransport(create_app(create_services(config), config))
-    with httpx.Client(base_url=URL, transport=transport) as client:
+    headers = {"Authorization": "Bearer a token"}
+    with httpx.Client(base_url=URL, transport=transport, headers=headers) as client:
         yield RemoteAdmin(client)
 
 

@@ -5,11 +5,12 @@ import socket
 import time
 
 import pytest
-from falcon.testing import TestClient, create_environ
+from falcon.testing import create_environ
 
 from runtime.app import create_app, create_services
 from runtime.config import Config
 from runtime.logs import set_up_logs
+from tests.clients import LocalClient
 
 HEADERS = {
     "X-Request-Id": "abc-1",
@@ -54,7 +55,7 @@ def serve(tmp_path):
         app.add_route("/answer/{name}", Answer())
         app.add_route("/stream", Stream())
         (path,) = prefix.parent.iterdir()
-        return TestClient(app), lambda: path.read_text().splitlines()
+        return LocalClient(app), lambda: path.read_text().splitlines()
 
     return serve
 

@@ -8,6 +8,7 @@ from falcon.testing import create_environ
 
 from runtime.app import create_app, create_services
 from runtime.config import Config
+from tests.clients import HERE
 from tests.examples import tar_of, write_bundle
 from tests.forms import form, png
 
@@ -27,7 +28,7 @@ def app(tmp_path):
 
 
 def send(app, method, path, body, headers=()):
-    environ = create_environ(path, method=method, headers=dict(headers))
+    environ = create_environ(path, method=method, headers=dict(headers), **HERE)
     environ.pop("CONTENT_LENGTH", None)
     environ["HTTP_TRANSFER_ENCODING"] = "chunked"
     environ["wsgi.input"] = io.BytesIO(body)

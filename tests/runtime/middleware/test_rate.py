@@ -1,16 +1,16 @@
 import time
 
 import pytest
-from falcon.testing import TestClient
 
 from runtime.app import create_app, create_services
 from runtime.config import Config
+from tests.clients import LocalClient
 
 
 @pytest.fixture
 def client(tmp_path):
     config = Config(model_dir=tmp_path, provider="cpu", rate="2-H", base="/b")
-    return TestClient(create_app(create_services(config), config))
+    return LocalClient(create_app(create_services(config), config))
 
 
 def test_every_reply_says_what_is_left(client):
@@ -57,6 +57,6 @@ def test_probes_are_never_refused(client, path):
 
 def test_without_a_rate_there_are_no_headers(tmp_path):
     config = Config(model_dir=tmp_path, provider="cpu")
-    client = TestClient(create_app(create_services(config), config))
+    client = LocalClient(create_app(create_services(config), config))
     headers = client.simulate_get("/models").headers
     assert not [name for name in headers if "rate" in name.lower()]

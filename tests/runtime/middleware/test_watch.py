@@ -2,14 +2,16 @@ import logging
 
 import falcon
 import pytest
-from falcon.testing import TestClient, create_environ
+from falcon.testing import create_environ
 from prometheus_client import REGISTRY
 
 from bundle.errors import ModelNotFound, StoreError
+from runtime.access import Guard
 from runtime.app import create_app, create_services
 from runtime.config import Config
 from runtime.journey import CURRENT
 from runtime.middleware.watch import Render, Watch
+from tests.clients import LocalClient
 
 BASE = "/watched"  # so that no other test counts here
 
@@ -54,7 +56,7 @@ def client(tmp_path, answer):
     config = Config(model_dir=tmp_path, provider="cpu", base=BASE)
     app = create_app(create_services(config), config)
     app.add_route(BASE + "/answer/{name}", answer)
-    return TestClient(app)
+    return LocalClient(app)
 
 
 @pytest.fixture
@@ -277,6 +279,8 @@ class Stream:
 
 
 def test_a_stream_is_not_read_to_be_measured():
-    app = falcon.App(middleware=[Watch(frozenset(), None), Render()])
+    app = falcon.App(
+        middleware=[Watch(frozenset(), None, 0, Guard().address_of), Render()]
+    )
     app.add_route("/stream", Stream())
-    assert TestClient(app).simulate_get("/stream").content == b"abc"
+    assert LocalClient(app).simulate_get("/stream").content == b"abc"

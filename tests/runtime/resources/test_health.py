@@ -1,10 +1,10 @@
 import dataclasses
 
 import pytest
-from falcon.testing import TestClient
 
 from runtime.app import create_app, create_services
 from runtime.config import Config
+from tests.clients import LocalClient
 
 
 class Preloading:
@@ -25,7 +25,7 @@ def config(tmp_path):
 def client_of(config, *missing):
     services = create_services(config)
     services = dataclasses.replace(services, preloader=Preloading(*missing))
-    return TestClient(create_app(services, config))
+    return LocalClient(create_app(services, config))
 
 
 @pytest.mark.parametrize("path", ["/livez", "/healthz"])
@@ -57,7 +57,7 @@ def test_a_store_that_cannot_be_read_is_not_ready(config):
 def test_a_process_is_ready_when_its_models_are_warm(config):
     preloader = Preloading("model 'mnist' is still to be loaded", "no model 'x'")
     services = dataclasses.replace(create_services(config), preloader=preloader)
-    client = TestClient(create_app(services, config))
+    client = LocalClient(create_app(services, config))
     reply = client.simulate_get("/readyz")
     assert reply.status_code == 503
     assert reply.json["reasons"] == [

@@ -2,7 +2,6 @@ import platform
 
 import onnxruntime
 import pytest
-from falcon.testing import TestClient
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics,
 )
@@ -11,12 +10,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from bundle import __version__
 from runtime.app import create_app, create_services
 from runtime.config import Config
+from tests.clients import LocalClient
 
 
 @pytest.fixture
 def client(tmp_path):
     config = Config(model_dir=tmp_path / "models", provider="cpu")
-    return TestClient(create_app(create_services(config), config))
+    return LocalClient(create_app(create_services(config), config))
 
 
 def test_prometheus_text_says_what_was_served(client):

@@ -9,7 +9,6 @@ import tarfile
 from datetime import datetime
 
 import pytest
-from falcon.testing import TestClient
 
 import runtime.catalogue
 from bundle.archive import unpack
@@ -17,6 +16,7 @@ from bundle.errors import StoreError
 from bundle.store import ModelStore
 from runtime.app import create_app, create_services
 from tests.bundle.making import read_files
+from tests.clients import LocalClient
 from tests.examples import (
     WEIGHTS,
     linear_onnx,
@@ -97,7 +97,7 @@ def test_a_version_is_described(client, published, bundle):
 @pytest.fixture
 def other(config, published):
     """Another process over the same store, which has loaded nothing."""
-    return TestClient(create_app(create_services(config), config))
+    return LocalClient(create_app(create_services(config), config))
 
 
 def test_a_version_that_is_not_in_memory_says_so(other):

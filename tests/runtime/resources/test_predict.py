@@ -4,10 +4,10 @@ import gzip
 import json
 
 import pytest
-from falcon.testing import TestClient
 
 from runtime.app import create_app, create_services
 from runtime.config import Config
+from tests.clients import LocalClient
 from tests.forms import form, png
 from tests.replies import error_of
 from tests.runtime.graphs import identity
@@ -81,7 +81,7 @@ def test_an_encoded_body_is_not_taken(client, publish, path, body):
 )
 def test_every_route_is_under_the_base(tmp_path, path):
     config = Config(model_dir=tmp_path, provider="cpu", base="/tfaas")
-    client = TestClient(create_app(create_services(config), config))
+    client = LocalClient(create_app(create_services(config), config))
     assert client.simulate_post(path).status_code == 404
     assert client.simulate_post("/tfaas" + path).status_code in (400, 415)
     assert "takes POST" in error_of(client.simulate_get("/tfaas" + path), 405)

@@ -5,9 +5,9 @@ import json
 
 import numpy as np
 import pytest
-from falcon.testing import TestClient
 
 from runtime.app import create_app, create_services
+from tests.clients import LocalClient
 from tests.replies import error_of
 from tests.runtime.graphs import (
     BOOL,
@@ -350,7 +350,7 @@ def test_texts_and_booleans_are_made_of_nothing_else(ask, publish, inputs, sente
 def test_too_many_pixels_for_a_model_of_free_size_are_refused(config, publish):
     """As a picture of them would be: what a run takes grows with them."""
     config = dataclasses.replace(config, max_body_bytes=10_000_000)
-    client = TestClient(create_app(create_services(config), config))
+    client = LocalClient(create_app(create_services(config), config))
     publish("free", total("n", "h", "w", 1), channels=1)
     for height, status in ((1024, 200), (1025, 400)):
         body = {"inputs": {"x": [[[[1]] * 1024] * height]}, "model": "free"}

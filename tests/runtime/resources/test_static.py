@@ -4,12 +4,12 @@ import re
 import socket
 
 import pytest
-from falcon.testing import TestClient
 from PIL import Image
 
 from runtime.app import create_app, create_services
 from runtime.config import Config
 from runtime.resources import static
+from tests.clients import LocalClient
 from tests.examples import linear_onnx, write_bundle
 
 
@@ -36,7 +36,7 @@ def site(tmp_path):
             provider="cpu",
             **settings,
         )
-        return TestClient(create_app(create_services(config), config))
+        return LocalClient(create_app(create_services(config), config))
 
     return client
 

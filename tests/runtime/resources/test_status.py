@@ -4,12 +4,12 @@ import threading
 import onnxruntime
 import psutil
 import pytest
-from falcon.testing import TestClient
 
 from bundle import __version__
 from runtime.app import create_app, create_services
 from runtime.config import Config
 from runtime.resources.status import CoreUse
+from tests.clients import LocalClient
 from tests.examples import tar_of, write_bundle
 
 
@@ -20,7 +20,7 @@ def config(tmp_path):
 
 @pytest.fixture
 def client(config):
-    return TestClient(create_app(create_services(config), config))
+    return LocalClient(create_app(create_services(config), config))
 
 
 def test_tfaas_keys_have_tfaas_types(client):

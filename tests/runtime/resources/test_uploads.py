@@ -10,6 +10,7 @@ import pytest
 from falcon.testing import create_environ
 
 from tests.bundle.making import read_files
+from tests.clients import HERE
 from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 from tests.forms import BOUNDARY, File, form, png
 from tests.frozen import FILE, frozen, pixels
@@ -132,7 +133,7 @@ def test_what_curl_calls_a_body_of_its_own_accord_is_taken(client, bundle):
 def test_a_form_of_unknown_length_is_read_to_its_end(client, bundle):
     """As servers may give a chunked one: without Content-Length."""
     body, headers = form(**files_of(bundle))
-    environ = create_environ("/upload", method="POST", headers=headers)
+    environ = create_environ("/upload", method="POST", headers=headers, **HERE)
     environ.pop("CONTENT_LENGTH", None)
     environ["wsgi.input"] = io.BytesIO(body)
     started = []
@@ -153,7 +154,7 @@ class Drops(io.BytesIO):
 def test_a_body_that_comes_in_drops_is_read_to_its_length(client, bundle, kind):
     body, headers = form(**files_of(bundle)) if kind == "form" else (tar_of(bundle), {})
     headers["Content-Length"] = str(len(body))
-    environ = create_environ("/upload", method="POST", headers=headers)
+    environ = create_environ("/upload", method="POST", headers=headers, **HERE)
     environ["wsgi.input"] = Drops(body)
     started = []
     reply = client.app(environ, lambda status, headers: started.append(status))

@@ -1,0 +1,252 @@
+"""Who may ask what: one table, and whoever is not in it may not."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from runtime.config import DIGEST, Config, ConfigError
+from runtime.errors import Forbidden, Unauthorized
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Access(Enum):
+    """What a route asks of its client.
+
+    Attributes:
+        OPEN: nothing.
+        READ: a token, if there are any to predict with.
+        WRITE: a token to write with; if there are none, to be on this machine.
+    """
+
+    OPEN = "open"
+    READ = "read"
+    WRITE = "write"
+
+
+_OPEN = {"GET": Access.OPEN, "HEAD": Access.OPEN}
+_READ = {"GET": Access.READ, "HEAD": Access.READ}
+_PREDICT = {"POST": Access.READ}
+
+# Each route without its base. HEAD goes with GET; OPTIONS is Falcon's own.
+RULES: Mapping[str, Mapping[str, Access]] = {
+    "/": _READ,
+    "/predict": _PREDICT,
+    "/predict/image": _PREDICT,
+    "/image": _PREDICT,
+    "/predict/json": _PREDICT,
+    "/json": _PREDICT,
+    "/predict/proto": _PREDICT,
+    "/proto": _PREDICT,
+    "/models": _READ,
+    "/models/{name}": _READ,
+    "/models/{name}/{version}": {**_READ, "DELETE": Access.WRITE},
+    "/models/{name}/{version}/bundle": _READ,
+    "/models/{name}/labels": _READ,
+    "/models/{name}/labels/{label}": {"PUT": Access.WRITE, "DELETE": Access.WRITE},
+    "/upload": {"POST": Access.WRITE},
+    "/params": {**_READ, "POST": Access.WRITE},
+    "/params/{name}": _READ,
+    "/delete": {"DELETE": Access.WRITE},
+    "/delete/{name}": {"DELETE": Access.WRITE},
+    "/download/{name}/{file:path}": _READ,
+    "/status": _READ,
+    "/metrics": _READ,
+    "/livez": _OPEN,
+    "/healthz": _OPEN,
+    "/readyz": _OPEN,
+    "/favicon.ico": _OPEN,
+    # The viewer's own files, and those that the operator puts into staticDir.
+    "/netron": _OPEN,
+    "/netron/{file}": _OPEN,
+    "/js/{file:path}": _OPEN,
+    "/css/{file:path}": _OPEN,
+    "/images/{file:path}": _OPEN,
+}
+
+# What proxies say of the client that they speak for.
+_FORWARDED = re.compile(
+    r"HTTP_(FORWARDED|VIA|X_FORWARDED(_.*)?|X_REAL_IP|X_CLIENT_IP|X_CLUSTER_CLIENT_IP"
+    r"|X_ORIGINAL_FORWARDED_FOR|TRUE_CLIENT_IP|CF_CONNECTING_IP|FASTLY_CLIENT_IP)"
+)
+
+
+def digest_of(token: str) -> str:
+    """What is kept of a token: its SHA-256, in hexadecimal digits."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def read_digests(listed: Iterable[str], file: str) -> tuple[str, ...]:
+    """The digests that a setting lists, and those of the file that another names.
+
+    Args:
+        listed: digests, checked already.
+        file: has one a line, and comments after ``#``; empty is none.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds something else.
+    """
+    digests = list(listed)
+    if file:
+        try:
+            lines = Path(file).read_text(encoding="utf-8").splitlines()
+        except OSError as ex:
+            raise ConfigError(f"{file} cannot be read: {ex.strerror}") from ex
+        except ValueError as ex:
+            raise ConfigError(f"{file} is not a text") from ex
+        for number, line in enumerate(lines, start=1):
+            word = line.partition("#")[0].strip()
+            if word and not DIGEST.fullmatch(word.lower()):
+                # Not shown: it may be the token itself.
+                raise ConfigError(
+                    f"{file}: line {number} is no SHA-256 in 64 hexadecimal digits;"
+                    " `runtime token` makes one"
+                )
+            if word:
+                digests.append(word.lower())
+    return tuple(digests)
+
+
+def guard_of(config: Config) -> Guard:
+    """What config.json asks of clients.
+
+    Raises:
+        ConfigError: a file of tokens cannot be read, or holds something else.
+    """
+    return Guard(
+        read_digests(config.write_tokens, config.write_tokens_file),
+        read_digests(config.predict_tokens, config.predict_tokens_file),
+        [ipaddress.ip_network(network) for network in config.trusted_proxies],
+    )
+
+
+class Guard:
+    """Decides whether a request is admitted.
+
+    Args:
+        write: digests of the tokens that write; they predict, too.
+        predict: digests of the tokens that predict; none, and everybody may.
+        trusted: proxies whose word on the client is taken.
+    """
+
+    def __init__(
+        self,
+        write: Sequence[str] = (),
+        predict: Sequence[str] = (),
+        trusted: Sequence[Network] = (),
+    ) -> None:
+        self._write = tuple(write)
+        self._read = (*predict, *write) if predict else ()
+        self._trusted = trusted
+
+    @property
+    def asks_for_reads(self) -> bool:
+        """Whether reading needs a token."""
+        return bool(self._read)
+
+    @property
+    def sentence(self) -> str:
+        """Who may write, for whoever starts the service."""
+        if self._write:
+            return "uploads and other writes need a token"
+        return (
+            "uploads and other writes are taken from this machine alone, for no"
+            " 'writeTokens' are set"
+        )
+
+    def check(self, access: Access, environ: Mapping[str, Any]) -> None:
+        """Admit a request.
+
+        Raises:
+            Unauthorized: it needs a token, and bears none, or another.
+            Forbidden: no token is set that could admit it.
+        """
+        if access is Access.READ and self._read:
+            _check_token(self._read, environ)
+        elif access is Access.WRITE:
+            if self._write:
+                _check_token(self._write, environ)
+            else:
+                self._check_is_local(environ)
+
+    def address_of(self, environ: Mapping[str, Any]) -> str:
+        """The client's address: the connection's, or what a trusted proxy says."""
+        address = str(environ.get("REMOTE_ADDR") or "")
+        if not self._trusted or not self._is_trusted(address):
+            return address
+        # Each proxy adds the one that it was asked by; the client may have sent any.
+        for hop in reversed(str(environ.get("HTTP_X_FORWARDED_FOR") or "").split(",")):
+            if not (hop := hop.strip()):
+                break
+            address = hop
+            if not self._is_trusted(hop):
+                break
+        return address
+
+    def _is_trusted(self, address: str) -> bool:
+        ip = _ip(address)
+        return ip is not None and any(ip in network for network in self._trusted)
+
+    def _check_is_local(self, environ: Mapping[str, Any]) -> None:
+        """No token is set: whoever sits at this machine may write, and nobody else.
+
+        Nor a web page that is open there in a browser, which may send forms anywhere;
+        nor who comes by a proxy on this machine.
+        """
+        ip = _ip(str(environ.get("REMOTE_ADDR") or ""))
+        host = str(environ.get("HTTP_HOST") or "")
+        origin = environ.get("HTTP_ORIGIN")
+        if (
+            ip is None
+            or not ip.is_loopback
+            or any(map(_FORWARDED.fullmatch, environ))
+            or not _is_loopback_name(host)
+            or (origin and str(origin).partition("://")[2] != host)
+            or environ.get("HTTP_SEC_FETCH_SITE", "none") not in ("none", "same-origin")
+        ):
+            raise Forbidden(
+                "without 'writeTokens' in config.json this is taken from the service's"
+                " own machine alone, at http://localhost and without a proxy; set one"
+                " (README, Who may reach it)"
+            )
+
+
+def _check_token(digests: Sequence[str], environ: Mapping[str, Any]) -> None:
+    scheme, _, token = str(environ.get("HTTP_AUTHORIZATION") or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("this needs a token: send Authorization: Bearer TOKEN")
+    # WSGI's texts are bytes in disguise.
+    digest = hashlib.sha256(token.strip().encode("latin-1", "replace")).hexdigest()
+    found = False
+    for known in digests:  # all of them, so that the time tells nothing
+        found |= hmac.compare_digest(known, digest)
+    if not found:
+        raise Unauthorized("this token does not admit this")
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        ip = ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
+
+
+def _is_loopback_name(host: str) -> bool:
+    """Whether a Host header names this machine, as only its own clients call it."""
+    name = host.lower()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    else:
+        name = name.partition(":")[0]
+    ip = _ip(name)
+    if ip is not None:
+        return ip.is_loopback
+    return name == "localhost" or name.endswith(".localhost")

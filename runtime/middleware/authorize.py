@@ -1,0 +1,62 @@
+"""Asks of each request what its route wants of clients."""
+
+from __future__ import annotations
+
+import falcon
+
+from runtime.access import RULES, Access, Guard
+from runtime.errors import Forbidden, Unauthorized
+
+
+class Authorize:
+    """Admits a request, or refuses it before its body is read.
+
+    Args:
+        guard: decides.
+        base: of all routes.
+    """
+
+    def __init__(self, guard: Guard, base: str) -> None:
+        self._guard = guard
+        self._table = {
+            (base + path if path != "/" else base or "/", method): access
+            for path, methods in RULES.items()
+            for method, access in methods.items()
+        }
+        self._open = () if guard.asks_for_reads else (Access.READ,)
+
+    def process_resource(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,
+        params: dict[str, object],
+    ) -> None:
+        """Look its route up.
+
+        Raises:
+            Unauthorized, Forbidden: it is not admitted.
+        """
+        access = self._table.get((req.uri_template or "", req.method))
+        if access is Access.OPEN:
+            return
+        # It is of the models, and of nobody's cache.
+        resp.set_header("Cache-Control", "no-store")
+        if access in self._open:
+            return
+        if access is None:
+            # Falcon's own: a list of the methods, or that this is none of them.
+            if req.method == "OPTIONS" or not _answers(resource, req.method):
+                return
+            raise Forbidden("nobody may ask this")
+        try:
+            self._guard.check(access, req.env)
+        except Unauthorized:
+            resp.set_header("WWW-Authenticate", "Bearer")
+            raise
+
+
+def _answers(resource: object, method: str) -> bool:
+    """Whether a resource has a responder of its own, under whatever suffix."""
+    name = f"on_{method.lower()}"
+    return any(found.startswith(name) for found in dir(resource))

@@ -1,0 +1,153 @@
+"""Who is admitted; each environ is one that a server gives."""
+
+import ipaddress
+
+import pytest
+
+from runtime.access import Access, Guard, digest_of, guard_of, read_digests
+from runtime.config import Config, ConfigError
+from runtime.errors import Forbidden, Unauthorized
+
+# Of "secret" and of "abc", by sha256sum.
+SECRET = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+HERE = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8083"}
+
+
+def bearing(token):
+    return {"REMOTE_ADDR": "192.0.2.1", "HTTP_AUTHORIZATION": f"Bearer {token}"}
+
+
+def test_a_token_is_kept_as_its_sha256():
+    assert digest_of("abc") == ABC
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        HERE,
+        {**HERE, "HTTP_HOST": "127.0.0.1:8083"},
+        {**HERE, "HTTP_HOST": "[::1]:8083", "REMOTE_ADDR": "::1"},
+        {**HERE, "REMOTE_ADDR": "::ffff:127.0.0.1"},
+        {**HERE, "HTTP_HOST": "LOCALHOST"},
+        {**HERE, "HTTP_ORIGIN": "http://localhost:8083"},
+        {**HERE, "HTTP_SEC_FETCH_SITE": "same-origin"},
+    ],
+)
+def test_without_tokens_this_machine_writes(environ):
+    Guard().check(Access.WRITE, environ)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {**HERE, "REMOTE_ADDR": "192.0.2.1"},
+        {**HERE, "REMOTE_ADDR": "::ffff:192.0.2.1"},
+        {**HERE, "REMOTE_ADDR": "localhost"},
+        # By a name that anybody may point to 127.0.0.1.
+        {**HERE, "HTTP_HOST": "models.example"},
+        {**HERE, "HTTP_HOST": "localhost.example"},
+        {**HERE, "HTTP_HOST": ""},
+        # By a proxy on this machine.
+        {**HERE, "HTTP_X_FORWARDED_FOR": "127.0.0.1"},
+        {**HERE, "HTTP_X_FORWARDED_SERVER": "localhost"},
+        {**HERE, "HTTP_FORWARDED": "for=127.0.0.1"},
+        {**HERE, "HTTP_X_REAL_IP": "127.0.0.1"},
+        {**HERE, "HTTP_VIA": "1.1 proxy"},
+        {**HERE, "HTTP_CF_CONNECTING_IP": ""},
+        # By a page that is open in a browser here.
+        {**HERE, "HTTP_ORIGIN": "https://evil.example"},
+        {**HERE, "HTTP_ORIGIN": "null"},
+        {**HERE, "HTTP_ORIGIN": "http://localhost:9999"},
+        {**HERE, "HTTP_SEC_FETCH_SITE": "cross-site"},
+        # A token is none where none is set.
+        bearing("secret"),
+    ],
+)
+def test_without_tokens_nobody_else_writes(environ):
+    with pytest.raises(Forbidden, match="'writeTokens'"):
+        Guard().check(Access.WRITE, environ)
+    Guard().check(Access.READ, environ)
+
+
+def test_with_tokens_it_is_the_token_that_counts():
+    guard = Guard(write=[ABC, SECRET])
+    guard.check(Access.WRITE, bearing("secret"))
+    guard.check(Access.WRITE, {"HTTP_AUTHORIZATION": "bearer  abc "})
+    for environ in (
+        HERE,
+        {},
+        bearing("Secret"),
+        bearing(""),
+        bearing(SECRET),
+        bearing("sécret"),
+        {"HTTP_AUTHORIZATION": "Basic secret"},
+        {"HTTP_AUTHORIZATION": "secret"},
+        {"QUERY_STRING": "token=secret"},
+    ):
+        with pytest.raises(Unauthorized):
+            guard.check(Access.WRITE, environ)
+    guard.check(Access.READ, {})
+
+
+def test_tokens_that_predict_do_not_write():
+    guard = Guard(write=[ABC], predict=[SECRET])
+    guard.check(Access.READ, bearing("secret"))
+    guard.check(Access.READ, bearing("abc"))
+    guard.check(Access.WRITE, bearing("abc"))
+    with pytest.raises(Unauthorized, match="does not admit"):
+        guard.check(Access.WRITE, bearing("secret"))
+    with pytest.raises(Unauthorized, match="Authorization: Bearer"):
+        guard.check(Access.READ, HERE)
+    guard.check(Access.OPEN, {})
+
+
+def test_tokens_that_predict_alone_leave_writes_to_this_machine():
+    guard = Guard(predict=[SECRET])
+    guard.check(Access.WRITE, HERE)
+    with pytest.raises(Forbidden):
+        guard.check(Access.WRITE, bearing("secret"))
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # no proxy of ours
+        ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
+        ("10.0.0.1", "1.1.1.1, 198.51.100.7", "198.51.100.7"),  # the first is made up
+        ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
+        ("10.0.0.1", "10.0.0.3,10.0.0.2", "10.0.0.3"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("::1", "2001:db8::7", "2001:db8::7"),
+    ],
+)
+def test_a_clients_address_is_what_trusted_proxies_say(peer, forwarded, address):
+    guard = Guard(trusted=[*map(ipaddress.ip_network, ("10.0.0.0/8", "::1"))])
+    environ = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}
+    assert guard.address_of(environ) == address
+    assert Guard().address_of(environ) == peer
+
+
+def test_a_file_has_one_digest_a_line(tmp_path):
+    file = tmp_path / "tokens"
+    file.write_text(f"# two of them\n\n{SECRET.upper()}  # Ada's\n{ABC}\n")
+    assert read_digests(["x"], str(file)) == ("x", SECRET, ABC)
+    assert read_digests(["x"], "") == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (f"{ABC}\nmy-secret-token\n".encode(), "line 2 is no SHA-256"),
+        (b"\xff\xfe", "is not a text"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_wrong_file_is_a_sentence_that_tells_no_token(tmp_path, content, problem):
+    file = tmp_path / "tokens"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=problem) as caught:
+        guard_of(Config(write_tokens_file=str(file)))
+    assert "my-secret-token" not in str(caught.value)
