@@ -51,6 +51,10 @@ FUZZ ?= 20000
 fuzz: $(VENV)/.installed ## damaged requests to every route; FUZZ=100000: so many; FUZZ_SEED=7: others
 	FUZZ=$(FUZZ) $(BIN)/python -m pytest -s tests/fuzz
 
+SOAK ?= 100
+soak: $(VENV)/.installed ## predict while versions come and go and workers are killed; SOAK=1000: so many versions
+	SOAK=$(SOAK) $(BIN)/python -m pytest -s tests/end_to_end/test_soak.py
+
 bench: $(VENV)/.installed ## measure ours and its peers, for docs/benchmarks.md; an hour; BENCH="--growth": see --help
 	sh bench/install.sh
 	$(BIN)/python -m bench $(BENCH)
