@@ -18,7 +18,10 @@ BODY = b'{"keys": [], "values": [1, 2, 3, 4], "model": "linear"}'
 HEAD = b"POST /predict/json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 WHOLE = (
     HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY,
-    HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n",
+    HEAD
+    + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY)
+    + BODY
+    + b"\r\n0\r\n\r\n",
     b"GET /models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 )
 

@@ -163,7 +163,9 @@ def upload_of(folder: Path, dice: random.Random) -> Request:
 def damaged(request: Request, dice: random.Random) -> Request:
     """The same, with one to three of its parts damaged."""
     for _ in range(dice.choice((1, 1, 1, 2, 3))):
-        part = dice.choice(("body", "body", "body", "path", "query", "header", "method"))
+        part = dice.choice(
+            ("body", "body", "body", "path", "query", "header", "method")
+        )
         if part == "body":
             body = mutated(request.body, dice)
             request = replace(request, body=body)

@@ -127,7 +127,9 @@ def main(count: int, seed: int) -> int:
             faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
             if nth == count // 4:
                 early = process.memory_info().rss
-            if nth % 20 == 0 or not all((folder / "models" / n).exists() for n in MODELS):
+            if nth % 20 == 0 or not all(
+                (folder / "models" / n).exists() for n in MODELS
+            ):
                 fuzzer.refill()
             if dice.random() < FILES:
                 request = upload_of(folder / "upload", dice)

@@ -15,7 +15,9 @@ KEYS = st.sampled_from(
 ) | st.text(max_size=3)
 ANY = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4)
+    ),
     max_leaves=12,
 )
 MODEL = st.sampled_from(["linear", "pair", "texts"])

@@ -1,7 +1,6 @@
 """What a service answers when its disk, its files or its store fail it."""
 
 import multiprocessing
-import os
 import resource
 import shutil
 import signal
@@ -63,7 +62,7 @@ def test_an_upload_to_a_full_disk_is_the_servers_fault_and_leaves_nothing(
     assert receiver.recv() == "the store cannot be written: File too large"
     child.join(30)
     assert read_files(config.model_dir) == before
-    assert os.listdir(config.model_dir) == ["linear"]
+    assert [path.name for path in config.model_dir.iterdir()] == ["linear"]
     assert predict(client).json == [1, 2, 7]
 
 
@@ -79,9 +78,7 @@ def test_a_store_that_vanishes_has_no_models_and_is_made_again(client, config, u
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
-def test_for_a_truncated_onnx_the_version_before_answers(
-    client, config, upload, share
-):
+def test_for_a_truncated_onnx_the_version_before_answers(client, config, upload, share):
     upload(1)
     upload(2)
     path = config.model_dir / "linear" / "2" / "model.onnx"
@@ -97,9 +94,7 @@ def test_for_a_truncated_onnx_the_version_before_answers(
     assert "version 2 cannot be loaded" in error_of(predict(anew), 500)
 
 
-def test_two_uploads_of_a_name_at_once_are_two_whole_versions(
-    client, config, upload
-):
+def test_two_uploads_of_a_name_at_once_are_two_whole_versions(client, config, upload):
     together = threading.Barrier(2)
 
     def send(factor):
@@ -110,7 +105,8 @@ def test_two_uploads_of_a_name_at_once_are_two_whole_versions(
         numbers = list(pool.map(send, (1, 2)))
     assert sorted(numbers) == [1, 2]
     for factor, number in zip((1, 2), numbers, strict=True):
-        reply = client.simulate_post("/predict/json?version=%d" % number, json=ROW)
+        path = f"/predict/json?version={number}"
+        reply = client.simulate_post(path, json=ROW)
         assert reply.json == [factor, 2 * factor, 7 * factor]
 
 
