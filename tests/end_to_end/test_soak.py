@@ -128,8 +128,8 @@ def test_no_answer_is_wrong_and_none_is_lost_but_those_of_a_killed_worker(tmp_pa
     cut, right = counts.pop("cut", 0), counts.pop("right")
     print(
         f"{ROUNDS} versions uploaded, labelled, rolled back and deleted, {kills}"
-        f" workers killed: {right} right answers, {cut} cut off, largest worker grown by"
-        f" {grown >> 10} KiB"
+        f" workers killed: {right} right answers, {cut} cut off, largest worker grown"
+        f" by {grown >> 10} KiB"
     )
     assert counts == {}, "these are wrong"
     assert cut <= kills * CLIENTS

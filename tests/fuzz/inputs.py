@@ -150,8 +150,12 @@ HEADERS = (
 
 
 def upload_of(folder: Path, dice: random.Random) -> Request:
-    """A bundle with one damaged file, and a proof of its model.onnx as it now is."""
-    bundle = write_bundle(folder, onnx_bytes=linear_onnx())
+    """A bundle with one damaged file, and a proof of its model.onnx as it now is.
+
+    It has a name of its own: damaged weights may answer infinity, which is the model's
+    fault and a 500.
+    """
+    bundle = write_bundle(folder, name="damaged", onnx_bytes=linear_onnx())
     name = dice.choice(("model.onnx", "model.onnx", "params.json", "labels.txt"))
     content = mutated((bundle / name).read_bytes(), dice)
     (bundle / name).write_bytes(content)
