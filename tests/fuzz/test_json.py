@@ -2,7 +2,7 @@
 
 import pytest
 from falcon.testing import TestClient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.app import create_app, create_services
@@ -33,6 +33,7 @@ def client(tmp_path_factory):
     return TestClient(create_app(create_services(config), config))
 
 
+@settings(deadline=None, derandomize=True, database=None, max_examples=150)
 @given(content=ASKED)
 @pytest.mark.parametrize("path", ["/predict", "/predict/json", "/params"])
 def test_no_json_is_more_than_refused(client, path, content):
