@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit check format zoo bench bench-quick proto clean
+.PHONY: help demo serve test unit check format zoo fuzz soak bench bench-quick proto clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -46,6 +46,14 @@ format: $(VENV)/.installed ## bring the code into the one form that check wants
 
 zoo: $(VENV)/.installed ## convert and prove the whole zoo, for docs/zoo.md; ZOO=layers: one family, or one model
 	$(BIN)/python -m tools.zoo $(if $(ZOO),"$(ZOO)")
+
+FUZZ ?= 20000
+fuzz: $(VENV)/.installed ## damaged requests to every route; FUZZ=100000: so many; FUZZ_SEED=7: others
+	FUZZ=$(FUZZ) $(BIN)/python -m pytest -s tests/fuzz
+
+SOAK ?= 100
+soak: $(VENV)/.installed ## predict while versions come and go and workers are killed; SOAK=1000: so many versions
+	SOAK=$(SOAK) $(BIN)/python -m pytest -s tests/end_to_end/test_soak.py
 
 bench: $(VENV)/.installed ## measure ours and its peers, for docs/benchmarks.md; an hour; BENCH="--growth": see --help
 	sh bench/install.sh

@@ -27,6 +27,10 @@ _UNITS: dict[str, tuple[type[RateLimitItem], str]] = {
     "D": (RateLimitItemPerDay, "a day"),
 }
 
+# Windows are of the clock's time, and a clock may be set: put back by a day, it would
+# make a second's window last for a day. What it is slewed by stays far below.
+_JUMP_SECONDS = 1.0
+
 
 class Allowance(NamedTuple):
     """What a client may still do.
@@ -51,7 +55,8 @@ class RateLimiter:
 
     A window begins with a client's first request. The counts are this process' own:
     where several serve, a client may make as many times more. They are forgotten when
-    their window ends, so that memory holds one count a client of the last window.
+    their window ends, so that memory holds one count a client of the last window, and
+    when the clock was set.
 
     Attributes:
         unit: ``a second``, ``an hour`` …
@@ -65,7 +70,9 @@ class RateLimiter:
         amount, unit = RATE.fullmatch(rate).groups()  # type: ignore[union-attr]
         item, self.unit = _UNITS[unit.upper()]
         self._limit = item(int(amount))
-        self._windows = FixedWindowRateLimiter(MemoryStorage())
+        self._storage = MemoryStorage()
+        self._windows = FixedWindowRateLimiter(self._storage)
+        self._offset = _offset()
         # A count and what it leaves are two calls, and must be of one moment.
         self._lock = threading.Lock()
 
@@ -73,6 +80,9 @@ class RateLimiter:
         """Count one request of the client at this address."""
         client = _client(address)
         with self._lock:
+            if abs(_offset() - self._offset) > _JUMP_SECONDS:
+                self._storage.reset()
+                self._offset = _offset()
             is_allowed = self._windows.hit(self._limit, client)
             reset, remaining = self._windows.get_window_stats(self._limit, client)
         return Allowance(
@@ -82,6 +92,11 @@ class RateLimiter:
             reset=math.ceil(reset),
             wait=max(1, math.ceil(reset - time.time())),
         )
+
+
+def _offset() -> float:
+    """How far the clock is ahead of one that only goes on, in seconds."""
+    return time.time() - time.monotonic()
 
 
 def _client(address: str) -> str:

@@ -116,13 +116,16 @@ class OnnxBackend:
         self.device = self._session.get_providers()[0]
         if self.device != provider:
             raise BackendError(f"the libraries of {provider} cannot be loaded")
-        inputs = tuple(_spec(node) for node in self._session.get_inputs())
-        self._nchw_inputs = _nchw_inputs(self._session, inputs)
+        try:
+            inputs = tuple(_spec(node) for node in self._session.get_inputs())
+            self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
+            self._nchw_inputs = _nchw_inputs(self._session, inputs)
+        except UnicodeDecodeError as ex:  # ONNX Runtime asks no more than bytes
+            raise BackendError(f"{path.name} has a name that is not UTF-8") from ex
         self.inputs = tuple(
             _to_nhwc(spec) if spec.name in self._nchw_inputs else spec
             for spec in inputs
         )
-        self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
         self._output_names = [spec.name for spec in self.outputs]
         # The arena keeps what the largest run took: after 32 photos MobileNetV2's held
         # 335 MB. Of free sizes it gives that back each time. Of large batches once, for

@@ -32,6 +32,18 @@ def test_a_window_ends_when_its_unit_is_over(rate, seconds, unit):
     assert limiter.unit == unit
 
 
+@pytest.mark.parametrize("jump", [-86400, 86400])
+def test_a_clock_that_is_set_begins_new_windows(monkeypatch, jump):
+    limiter = RateLimiter("1-M")
+    limiter.take("192.0.2.1")
+    assert limiter.take("192.0.2.1").is_exceeded
+    clock = time.time
+    monkeypatch.setattr(time, "time", lambda: clock() + jump)
+    taken = [limiter.take("192.0.2.1") for _ in range(2)]
+    assert [a.is_exceeded for a in taken] == [False, True]
+    assert all(a.wait <= 60 for a in taken)
+
+
 def test_a_client_does_not_use_up_anothers_rate():
     limiter = RateLimiter("1-D")
     assert not limiter.take("192.0.2.1").is_exceeded

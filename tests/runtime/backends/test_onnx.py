@@ -77,6 +77,13 @@ def test_a_file_that_is_no_model_names_no_folder(tmp_path):
     assert str(caught.value) == "ONNX Runtime cannot load model.onnx"
 
 
+@pytest.mark.parametrize("name", [b"scores", b"batch"], ids=["tensor", "axis"])
+def test_a_name_that_is_no_text_is_refused(path, name):
+    path.write_bytes(path.read_bytes().replace(name, b"\x87" + name[1:]))
+    with pytest.raises(BackendError, match=r"model\.onnx has a name that is not UTF-8"):
+        open_onnx(path, BackendOptions(provider="cpu"))
+
+
 def test_a_model_that_cannot_run_is_found_when_it_is_opened(tmp_path):
     """A session opens on it; only a run shows that its shapes do not meet."""
     graph = helper.make_graph(

@@ -92,6 +92,25 @@ def test_a_file_that_is_no_saved_model_names_no_folder(open_backend, tmp_path):
     assert str(caught.value) == "TensorFlow cannot load saved_model.pb"
 
 
+@pytest.mark.parametrize("length", [0, 100])
+def test_truncated_variables_are_refused_and_name_no_folder(
+    open_backend, tf, tmp_path, length
+):
+    module = tf.Module()
+    module.weights = tf.Variable(tf.ones([3, 100]))
+    spec = tf.TensorSpec([None, 3], tf.float32, name="numbers")
+    module.served = tf.function(
+        lambda numbers: {"sums": numbers @ module.weights}, input_signature=[spec]
+    )
+    signatures = {"serving_default": module.served}
+    tf.saved_model.save(module, tmp_path, signatures=signatures)
+    (data,) = tmp_path.glob("variables/variables.data-*")
+    data.write_bytes(data.read_bytes()[:length])
+    with pytest.raises(BackendError) as caught:
+        open_backend(tmp_path)
+    assert str(caught.value) == "TensorFlow cannot load saved_model.pb"
+
+
 def test_without_tensorflow_it_says_what_to_install(open_backend, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "tensorflow", None)
     with pytest.raises(BackendError, match="install the extra 'tensorflow'"):

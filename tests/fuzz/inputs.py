@@ -1,0 +1,212 @@
+"""Requests to mutate: one or several whole ones of every route, and random damage."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import random
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import falcon.inspect
+import numpy as np
+from PIL import Image
+
+from runtime.proto.tfaas_pb2 import Row
+from tests.examples import linear_onnx, tar_of, write_bundle, write_parity
+from tests.forms import form
+from tests.runtime.graphs import texts_and_flags, two_inputs
+
+MODELS = {
+    "linear": (None, ("zero", "one", "two")),
+    "pair": (two_inputs(), ("zero", "one")),
+    "texts": (texts_and_flags(), ("same",)),
+}
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+# In place of what stands in the braces of a route.
+PLACES = {"name": "linear", "version": "1", "label": "canary", "file": "params.json"}
+
+# What parsers stumble over.
+TOKENS = (
+    *(b"\0", b"\xff", b"%00", b"%2e%2e%2f", b"../", b"\r\n", b"\n", b'"', b"\\"),
+    *(b"{", b"[", b"}", b"]", b"null", b"NaN", b"1e999", b"-1", b"0", b"9" * 30),
+    *("é€😀".encode(), b"\xed\xa0\x80", b"--", b"=", b"&", b";", b"'", b"<script>"),
+    *(b"\x7f\xff\xff\xff", b"\xff" * 8, b"[" * 2000, b"A" * 300, b"linear", b"$"),
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, as its parts on the wire."""
+
+    method: str
+    path: bytes
+    query: bytes = b""
+    headers: dict[str, bytes] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def routes_of(application: falcon.App) -> list[tuple[str, str]]:
+    """Method and template of all that the application answers."""
+    found = falcon.inspect.inspect_app(application).routes
+    return [
+        (method.method, route.path)
+        for route in found
+        for method in route.methods
+        if not method.internal and method.method != "OPTIONS"
+    ]
+
+
+def write_store(models: Path) -> None:
+    """One version of each of MODELS."""
+    for name, (content, labels) in MODELS.items():
+        folder = models / name / "1"
+        params = {"img_channels": int(name == "linear")}
+        write_bundle(
+            folder, name=name, onnx_bytes=content, labels=labels, params=params
+        )
+
+
+def whole_requests(application: falcon.App, folder: Path) -> list[Request]:
+    """Each route with a body that it takes, and each format of a file.
+
+    A route that is new is asked with an empty body, until it has its own here.
+    """
+    bodies = _bodies(folder)
+    requests = []
+    for method, template in routes_of(application):
+        path = template.replace(":path}", "}")
+        for name, value in PLACES.items():
+            path = path.replace(f"{{{name}}}", value)
+        for body, headers in bodies.get((method, template), [(b"", {})]):
+            kinds = {name: value.encode() for name, value in headers.items()}
+            requests.append(Request(method, path.encode(), b"", kinds, body))
+    return requests
+
+
+def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, str]]]]:
+    images = [form(image=_image(kind), model="linear") for kind in FORMATS]
+    row = {"keys": [], "values": [1, 2, 3, 4], "model": "linear"}
+    rows = [
+        row,
+        {"inputs": {"a": [[1, 2]], "b": [[3, 4]]}, "model": "pair"},
+        {"inputs": {"text": ["a"], "flag": [True]}, "model": "texts"},
+    ]
+    jsons = [_json(content) for content in rows]
+    proto = (
+        Row(value=[1, 2, 3, 4], model="linear").SerializeToString(),
+        {"Content-Type": "application/protobuf"},
+    )
+    bundle = write_bundle(folder / "upload")
+    files = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    plain, gzipped = tar_of(bundle, mode="w"), tar_of(bundle)
+    gzip = {"Content-Encoding": "gzip"}
+    uploads = [
+        (plain, {}),
+        (gzipped, gzip),
+        (base64.b64encode(gzipped), {"Content-Encoding": "base64"}),
+        form(
+            name="linear",
+            params=files["params.json"],
+            labels=files["labels.txt"],
+            model=linear_onnx(),
+        ),
+    ]
+    found = {
+        ("POST", "/predict"): [*images, *jsons, proto],
+        ("POST", "/upload"): uploads,
+        ("POST", "/params"): [_json({"name": "linear", "description": "new"})],
+        ("PUT", "/models/{name}/labels/{label}"): [_json({"version": 1})],
+        ("DELETE", "/delete"): [form(model="linear")],
+    }
+    for prefix in ("/predict/", "/"):
+        found["POST", f"{prefix}image"] = images
+        found["POST", f"{prefix}json"] = jsons
+        found["POST", f"{prefix}proto"] = [proto]
+    return found
+
+
+def _image(kind: str) -> bytes:
+    target = io.BytesIO()
+    Image.fromarray(np.array([[1, 2], [3, 4]], np.uint8)).save(target, kind)
+    return target.getvalue()
+
+
+def _json(content: object) -> tuple[bytes, dict[str, str]]:
+    return json.dumps(content).encode(), {"Content-Type": "application/json"}
+
+
+QUERIES = (
+    *(b"", b"model=linear", b"version=1", b"label=canary", b"format=tfaas"),
+    *(b"top=2", b"model=pair&version=x", b"verbose", b"file=1"),
+)
+HEADERS = (
+    *("Content-Type", "Content-Encoding", "Accept", "X-Request-Id", "Range"),
+    *("If-None-Match", "X-Forwarded-For", "Expect", "Cookie", "Traceparent"),
+    *("Content-Length", "Transfer-Encoding", "Authorization", "Host"),
+)
+
+
+def upload_of(folder: Path, dice: random.Random) -> Request:
+    """A bundle with one damaged file, and a proof of its model.onnx as it now is.
+
+    It has a name of its own: damaged weights may answer infinity, which is the model's
+    fault and a 500.
+    """
+    bundle = write_bundle(folder, name="damaged", onnx_bytes=linear_onnx())
+    name = dice.choice(("model.onnx", "model.onnx", "params.json", "labels.txt"))
+    content = mutated((bundle / name).read_bytes(), dice)
+    (bundle / name).write_bytes(content)
+    digest = hashlib.sha256((bundle / "model.onnx").read_bytes()).hexdigest()
+    write_parity(bundle, sha256=digest)
+    return Request("POST", b"/upload", body=tar_of(bundle, mode="w"))
+
+
+def damaged(request: Request, dice: random.Random) -> Request:
+    """The same, with one to three of its parts damaged."""
+    for _ in range(dice.choice((1, 1, 1, 2, 3))):
+        part = dice.choice(
+            ("body", "body", "body", "path", "query", "header", "method")
+        )
+        if part == "body":
+            body = mutated(request.body, dice)
+            request = replace(request, body=body)
+        elif part == "path":
+            request = replace(request, path=b"/" + mutated(request.path[1:], dice))
+        elif part == "query":
+            query = dice.choice(QUERIES)
+            if dice.random() < 0.5:
+                query = mutated(query, dice)
+            request = replace(request, query=query)
+        elif part == "header":
+            name = dice.choice(HEADERS)
+            value = mutated(request.headers.get(name, b""), dice)
+            request = replace(request, headers={**request.headers, name: value})
+        elif dice.random() < 0.1:
+            method = dice.choice(("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
+            request = replace(request, method=method)
+    return request
+
+
+def mutated(data: bytes, dice: random.Random) -> bytes:
+    """These bytes with one to four changes, anywhere."""
+    changed = bytearray(data)
+    for _ in range(dice.choice((1, 1, 2, 4))):
+        place = dice.randrange(len(changed) + 1)
+        end = min(len(changed), place + dice.choice((1, 2, 8, 64)))
+        match dice.randrange(6):
+            case 0 if place < len(changed):
+                changed[place] ^= 1 << dice.randrange(8)
+            case 1:
+                del changed[place:end]
+            case 2:
+                changed[place:place] = changed[place:end] * dice.choice((1, 3))
+            case 3:
+                changed[place:end] = dice.choice(TOKENS)
+            case 4:
+                del changed[place:]
+            case _:
+                changed[place:end] = dice.randbytes(end - place)
+    return bytes(changed)

@@ -1,0 +1,151 @@
+"""The fuzzer's process: the application in it, damaged requests into it.
+
+``python -m tests.fuzz.run COUNT SEED`` prints the first reply that should not be, and
+how to make it again, and ends with 1; a crash is the process's own end.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import io
+import logging
+import random
+import resource
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import psutil
+from falcon.testing import create_environ
+
+from runtime.app import create_app, create_services
+from runtime.config import Config
+from tests.fuzz.inputs import (
+    MODELS,
+    Request,
+    damaged,
+    upload_of,
+    whole_requests,
+    write_store,
+)
+
+ROOT = Path(__file__).parents[2]
+# Of one request, on a busy machine: what takes longer hangs, and its stack is printed.
+HANG_SECONDS = 60
+# Of the process, from a quarter of the requests to all of them.
+GROWTH_BYTES = 24 << 20
+# The share of uploads of which one file is damaged, and not the archive.
+FILES = 0.1
+
+
+class Wrong(Exception):
+    """A reply that should not be."""
+
+
+class Fuzzer:
+    """Asks one application, whose store it keeps filled."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._models = folder / "models"
+        config = Config(
+            model_dir=self._models,
+            provider="cpu",
+            onnx="require",  # TensorFlow is not what is tried here
+            export_on_upload="off",
+            keep_versions=2,
+            cache_limit=4,
+            max_body_bytes=100_000,
+            max_upload_bytes=1_000_000,
+        )
+        self._log = io.StringIO()
+        logging.basicConfig(stream=self._log, level=logging.ERROR, force=True)
+        write_store(self._models)
+        services = create_services(config)
+        self.application = create_app(services, config)
+        self.statuses: Counter[int] = Counter()
+
+    def ask(self, request: Request) -> None:
+        """Send one.
+
+        Raises:
+            Wrong: it is answered by a 5xx other than 503, or tells of the server.
+        """
+        self._log.seek(0)
+        self._log.truncate()
+        environ = create_environ(method=request.method)
+        # As a server hands it over: PEP 3333's latin-1.
+        environ["PATH_INFO"] = request.path.decode("latin-1")
+        environ["QUERY_STRING"] = request.query.decode("latin-1")
+        environ["CONTENT_LENGTH"] = str(len(request.body))
+        environ["wsgi.input"] = io.BytesIO(request.body)
+        for name, value in request.headers.items():
+            key = name.upper().replace("-", "_")
+            if not key.startswith("CONTENT_"):
+                key = f"HTTP_{key}"
+            environ[key] = value.decode("latin-1")
+        told: list[str] = []
+        reply = self.application(environ, lambda status, *rest: told.append(status))
+        try:
+            body = b"".join(reply)
+        finally:
+            getattr(reply, "close", lambda: None)()
+        status = int(told[0].split()[0])
+        self.statuses[status] += 1
+        if status >= 500 and status != 503:
+            raise Wrong(f"{status} {body[:500]!r}\n{self._log.getvalue()[-4000:]}")
+        for secret in (b"Traceback (most", str(self._folder), str(ROOT), sys.prefix):
+            if (secret if isinstance(secret, bytes) else secret.encode()) in body:
+                raise Wrong(f"{secret!r} is in the reply {body[:500]!r}")
+
+    def refill(self) -> None:
+        """Put models back that were deleted, changed or made."""
+        shutil.rmtree(self._models, ignore_errors=True)
+        write_store(self._models)
+
+
+def main(count: int, seed: int) -> int:
+    """Send ``count`` damaged requests; 0, or 1 if one was answered wrongly."""
+    dice = random.Random(seed)
+    faulthandler.enable()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    process = psutil.Process()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fuzzer = Fuzzer(folder)
+        whole = whole_requests(fuzzer.application, folder)
+        # There are more routes that take no body, and less to be found in them.
+        whole += [request for request in whole if request.body] * 3
+        for request in whole:
+            fuzzer.refill()
+            fuzzer.ask(request)
+        fuzzer.statuses.clear()
+        early = 0
+        for nth in range(count):
+            faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+            if nth == count // 4:
+                early = process.memory_info().rss
+            if nth % 20 == 0 or not all(
+                (folder / "models" / n).exists() for n in MODELS
+            ):
+                fuzzer.refill()
+            if dice.random() < FILES:
+                request = upload_of(folder / "upload", dice)
+            else:
+                request = damaged(dice.choice(whole), dice)
+            try:
+                fuzzer.ask(request)
+            except Exception as ex:
+                print(f"seed {seed}, request {nth}: {request}\n{ex!r}\n{ex}")
+                return 1
+        faulthandler.cancel_dump_traceback_later()
+        grown = process.memory_info().rss - early
+    counts = ", ".join(f"{n} of {s}" for s, n in sorted(fuzzer.statuses.items()))
+    print(f"seed {seed}: {count} requests: {counts}; grown {grown >> 10} KiB")
+    return int(grown > GROWTH_BYTES)
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2])))

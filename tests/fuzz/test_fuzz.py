@@ -1,0 +1,30 @@
+"""Damaged requests to every route, in a process of their own that must live on.
+
+``FUZZ`` is how many, ``FUZZ_SEED`` what the dice begin with; ``make fuzz`` sends more.
+"""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.fuzz.run import ROOT
+
+COUNT = int(os.environ.get("FUZZ", "2000"))
+SEED = int(os.environ.get("FUZZ_SEED", "1"))
+
+
+@pytest.mark.slow
+def test_no_damaged_request_is_more_than_refused():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz.run", str(COUNT), str(SEED)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60 + COUNT,
+        check=False,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr

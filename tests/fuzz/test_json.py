@@ -1,0 +1,41 @@
+"""Any JSON at all, to every route that takes JSON."""
+
+import pytest
+from falcon.testing import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runtime.app import create_app, create_services
+from runtime.config import Config
+from tests.fuzz.inputs import write_store
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+KEYS = st.sampled_from(
+    ["model", "keys", "values", "inputs", "a", "b", "text", "flag", "name", "labels"]
+) | st.text(max_size=3)
+ANY = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+MODEL = st.sampled_from(["linear", "pair", "texts"])
+ASKED = ANY | st.fixed_dictionaries(
+    {"model": MODEL}, optional={"keys": ANY, "values": ANY, "inputs": ANY}
+)
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    config = Config(model_dir=tmp_path_factory.mktemp("store"), provider="cpu")
+    write_store(config.model_dir)
+    return TestClient(create_app(create_services(config), config))
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=150)
+@given(content=ASKED)
+@pytest.mark.parametrize("path", ["/predict", "/predict/json", "/params"])
+def test_no_json_is_more_than_refused(client, path, content):
+    reply = client.simulate_post(path, json=content)
+    assert reply.status_code in (200, 400, 404, 413, 415, 422), reply.text
