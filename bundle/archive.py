@@ -63,12 +63,17 @@ class Limits:
         total_bytes: of all the tar, unpacked.
         members: files and folders, macOS's companions included.
         depth: folders in folders, the top one included.
+        ratio: of what is unpacked to what came, beyond the first ``ratio_from`` bytes;
+            the weights of a model hardly shrink.
+        ratio_from: see above.
     """
 
     # A gigabyte: above any Keras application's SavedModel (VGG16 has 0.55 GB).
     total_bytes: int = 1 << 30
     members: int = 1000
     depth: int = 8
+    ratio: int = 200
+    ratio_from: int = 1 << 24
 
 
 DEFAULT_LIMITS = Limits()
@@ -381,10 +386,12 @@ class _Source(io.RawIOBase):
     """The tar's bytes: one layer of gzip taken off, and no more than the limit."""
 
     def __init__(self, stream: Readable, gzipped: bool, limits: Limits) -> None:
-        self._chunks = _inflate(stream, gzipped)
+        self._packed = _Packed(stream, limits.total_bytes)
+        self._chunks = _inflate(self._packed, gzipped)
         self._ready = b""
         self._left = limits.total_bytes
         self._limit = limits.total_bytes
+        self._limits = limits
 
     def read(self, size: int = -1) -> bytes:
         parts: list[bytes] = []
@@ -398,15 +405,46 @@ class _Source(io.RawIOBase):
                     raise TooLarge(
                         f"the archive unpacks to more than {self._limit} bytes"
                     )
+                self._check_ratio()
             part, self._ready = self._ready[:size], self._ready[size:]
             parts.append(part)
             size -= len(part)
         return b"".join(parts)
 
+    def _check_ratio(self) -> None:
+        unpacked = self._limit - self._left
+        limits = self._limits
+        if unpacked > limits.ratio_from + limits.ratio * self._packed.size:
+            raise TooLarge(
+                f"the archive unpacks to more than {limits.ratio} times its size"
+            )
+
     def drain(self) -> None:
         """Read to the end: only there does gzip's checksum prove the rest."""
         while self.read(_CHUNK):
             pass
+
+
+class _Packed:
+    """An upload's bytes as they come, and no more of them than may be unpacked.
+
+    A gzip may go on for ever and hold nothing.
+
+    Attributes:
+        size: bytes so far.
+    """
+
+    def __init__(self, stream: Readable, max_bytes: int) -> None:
+        self._stream = stream
+        self._max_bytes = max_bytes
+        self.size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._stream.read(size)
+        self.size += len(chunk)
+        if self.size > self._max_bytes:
+            raise TooLarge(f"the upload is larger than {self._max_bytes} bytes")
+        return chunk
 
 
 def _inflate(stream: Readable, gzipped: bool) -> Iterator[bytes]:

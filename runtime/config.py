@@ -319,6 +319,14 @@ class Config:
     # TensorFlow and ONNX Runtime themselves are half a gigabyte, and a model's weights
     # are in memory some five times: an upload of 'maxUploadBytes' fits.
     export_bytes: int = _setting(8 << 30, _BYTES, "of memory for one conversion")
+    # TensorFlow's import, a load and a warm-up take seconds; of large models, minutes.
+    trial_seconds: int = _setting(
+        120, _whole(1, 86400), "that the trial of an upload may take, in seconds"
+    )
+    trial_bytes: int = _setting(8 << 30, _BYTES, "of memory for such a trial")
+    trust_uploads: bool = _setting(
+        False, _flag, "take uploads with any operator: they may read and write files"
+    )
     # Of what one run takes; a larger request is run in pieces. New versions are warmed
     # at 1 and at this size.
     max_batch_size: int = _setting(32, _whole(1, 4096), "items in one run of a model")

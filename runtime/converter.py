@@ -49,6 +49,9 @@ KEPT_LINES = 20
 LINE_LENGTH = 4096
 REASON_LENGTH = 500
 
+# Whatever else there is to do goes before.
+NICENESS = "19"
+
 # What ends by a signal for the end of processes, not the guard's, may be told so with
 # the machine; one that always does is not tried for ever.
 INTERRUPTIONS = 3
@@ -200,7 +203,7 @@ class Converter:
         Returns:
             What came of it; and why, if it is to be remembered.
         """
-        limits = (str(self._seconds), str(self._max_bytes))
+        limits = (str(self._seconds), str(self._max_bytes), NICENESS)
         lines: deque[str] = deque(maxlen=KEPT_LINES)
         with subprocess.Popen(
             [

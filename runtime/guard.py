@@ -1,9 +1,10 @@
 """Runs a command that may do anything, and ends it: too long, too large, not wanted.
 
-``python -m runtime.guard SECONDS BYTES COMMAND…`` with a pipe as standard input: who
-holds the pipe's other end wants the command. When that is closed, if only because that
-process was killed, the command and all that it started are killed too; and so they are
-when it takes more than SECONDS, or all of it together more than BYTES of memory.
+``python -m runtime.guard SECONDS BYTES NICENESS COMMAND…`` with a pipe as standard
+input: who holds the pipe's other end wants the command. When that is closed, if only
+because that process was killed, the command and all that it started are killed too; and
+so they are when it takes more than SECONDS, or all of it together more than BYTES of
+memory. It goes behind everything else if NICENESS, of 0 to 19, says so.
 
 It exits as the command did, 128 and the signal if that was one, or with a code below.
 A process of its own, and a small one: it outlives a service that is killed, and nothing
@@ -48,7 +49,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def main(arguments: list[str]) -> int:
     """Run the command; the exit code."""
-    seconds, max_bytes, *command = arguments
+    seconds, max_bytes, niceness, *command = arguments
     # The service's workers hold signals back, and nohup ignores one; neither is meant
     # for what is started here.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -68,10 +69,10 @@ def main(arguments: list[str]) -> int:
             env={**os.environ, "TMPDIR": str(scratch)},
             start_new_session=True,
             # There are no threads here.
-            preexec_fn=lambda: _step_back(prctl, own, int(max_bytes)),
+            preexec_fn=lambda: _step_back(prctl, own, int(max_bytes), int(niceness)),
         )
         try:
-            return _watch(process, float(seconds), int(max_bytes))
+            return _watch(process, float(seconds), int(max_bytes), int(niceness))
         finally:
             # Asked twice to end, it ends all the same what it started.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -92,7 +93,9 @@ def _scratch() -> Iterator[Path]:
         yield folder
 
 
-def _watch(process: subprocess.Popen[bytes], seconds: float, max_bytes: int) -> int:
+def _watch(
+    process: subprocess.Popen[bytes], seconds: float, max_bytes: int, niceness: int
+) -> int:
     end = time.monotonic() + seconds
     while True:
         # Nothing is ever written there: it can be read when the other end is gone.
@@ -107,7 +110,8 @@ def _watch(process: subprocess.Popen[bytes], seconds: float, max_bytes: int) -> 
         if sum(map(_bytes_of, children)) > max_bytes:
             return TOO_LARGE
         for child in children:
-            _put_last(child.pid)
+            if niceness:
+                _put_last(child.pid)
             if child.pid != process.pid:
                 # Left by its parent, it ended here, and would keep its number.
                 with contextlib.suppress(ChildProcessError):
@@ -149,20 +153,23 @@ def _end_all() -> None:
         psutil.wait_procs(children, timeout=PAUSE_SECONDS)
 
 
-def _step_back(prctl: Callable[[int, int], None], guard: int, max_bytes: int) -> None:
+def _step_back(
+    prctl: Callable[[int, int], None], guard: int, max_bytes: int, niceness: int
+) -> None:
     """In the command's process, before it is one: let everybody else go first."""
     # If this process is killed, which cannot be foreseen, its child goes with it.
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != guard:  # it was killed already
         os.kill(os.getpid(), signal.SIGKILL)
-    os.nice(19)
+    os.nice(niceness)
     # No file need be larger than the memory it was made in, and none tells of a crash.
     resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform != "linux":
         return
-    with contextlib.suppress(psutil.Error, OSError):
-        psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
+    if niceness:
+        with contextlib.suppress(psutil.Error, OSError):
+            psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
     # Where memory runs out, this one is to be killed, and not the service.
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")

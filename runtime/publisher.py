@@ -10,17 +10,15 @@ from typing import Any
 
 from bundle.archive import Limits, Readable, unpack
 from bundle.errors import BundleError, DomainError, ModelNotFound
-from bundle.folder import Bundle
 from bundle.store import ModelStore
 from bundle.version_labels import LABEL_NAME, LABEL_RULE
-from runtime.backends import BackendOptions, engine_of
 from runtime.base64_text import Base64Reader
 from runtime.bundle_form import Field, write_form
 from runtime.errors import BackendError, InvalidInput
-from runtime.model import Model, model_of
 from runtime.registry import ModelRegistry
 from runtime.revision import check_changes, write_revision
 from runtime.spec import ModelSpec
+from runtime.trial import Opened, Trial
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Publisher:
     Args:
         store: where they go.
         registry: loads what was published, so that the first request finds it warm.
-        options: how a bundle is opened on trial.
+        trial: opens a bundle to see that it can be served.
         max_bytes: of an unpacked bundle.
         on_published: called when there is something new; must not wait.
     """
@@ -59,13 +57,13 @@ class Publisher:
         self,
         store: ModelStore,
         registry: ModelRegistry,
-        options: BackendOptions,
+        trial: Trial,
         max_bytes: int,
         on_published: Callable[[], None],
     ) -> None:
         self._store = store
         self._registry = registry
-        self._options = options
+        self._trial = trial
         self._max_bytes = max_bytes
         self._on_published = on_published
 
@@ -185,26 +183,15 @@ class Publisher:
         self._registry.drop(name, number)
 
     def _publish(self, write: Callable[[Path], None]) -> Published:
-        opened: list[tuple[str, str]] = []
-
-        def check(bundle: Bundle) -> None:
-            # No more of it is kept: the model itself is loaded once more from its
-            # place in the store, and memory need not hold it twice.
-            model = self._try(bundle)
-            opened.append((engine_of(model.backend), model.fallback_reason))
-
-        version = self._store.install(write, check)
+        tried: list[Opened] = []
+        version = self._store.install(write, lambda b: tried.append(self._trial(b)))
         serves = version.number
         # Published it is, whatever comes of this: it may be deleted by now.
         with contextlib.suppress(DomainError):
             self._registry.get(ModelSpec(version.name))
             serves = self._store.current(version.name).number
         self._on_published()
-        ((engine, reason),) = opened
-        return Published(version.name, version.number, engine, reason, serves)
-
-    def _try(self, bundle: Bundle) -> Model:
-        try:
-            return model_of(bundle, None, self._options)
-        except BackendError as ex:
-            raise BundleError(f"the bundle cannot be served: {ex}") from ex
+        (opened,) = tried
+        return Published(
+            version.name, version.number, opened.engine, opened.fallback_reason, serves
+        )

@@ -20,6 +20,7 @@ from runtime.publisher import Publisher
 from runtime.registry import ModelRegistry
 from runtime.router import Router
 from runtime.shadow import Shadow
+from runtime.trial import ChildTrial, Trial, try_here
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,13 @@ class Services:
     converter: Converter
 
 
-def create_services(config: Config) -> Services:
+def create_services(config: Config, *, guarded: bool = False) -> Services:
     """Wire the service's parts; what crashes left in the store is swept away.
+
+    Args:
+        config: the settings.
+        guarded: try what is to be published in processes of their own, as a server
+            does, whom others send it.
 
     Raises:
         ConfigError: ``modelDir`` is a file, or ``configProto`` cannot be read.
@@ -70,6 +76,17 @@ def create_services(config: Config) -> Services:
         config.cache_bytes,
         Lookup(store),
     )
+    trusted = config.trust_uploads
+    trial: Trial = (
+        ChildTrial(
+            options,
+            trusted=trusted,
+            seconds=config.trial_seconds,
+            max_bytes=config.trial_bytes,
+        )
+        if guarded
+        else functools.partial(try_here, options=options, trusted=trusted)
+    )
     conversions = Conversions(store, config)
     converter = Converter(
         store,
@@ -86,7 +103,7 @@ def create_services(config: Config) -> Services:
             Router(registry, config.traffic), Shadow(registry, store, config.shadow)
         ),
         publisher=Publisher(
-            store, registry, options, config.max_upload_bytes, converter.wake
+            store, registry, trial, config.max_upload_bytes, converter.wake
         ),
         catalogue=Catalogue(store, registry, conversions),
         preloader=Preloader(registry, store, config.preload),

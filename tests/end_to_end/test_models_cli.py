@@ -99,7 +99,7 @@ def test_a_bundle_is_pushed_listed_and_deleted(models, store, url, tmp_path):
 
 def test_what_the_server_refuses_is_its_sentence(models, tmp_path):
     write_bundle(tmp_path / "broken", onnx_bytes=b"nonsense")
-    assert "cannot load model.onnx" in models("push broken", 2)
+    assert "model.onnx is damaged" in models("push broken", 2)
     assert "there is no model 'nosuch'" in models("delete nosuch --yes", 2)
 
 

@@ -333,7 +333,7 @@ def wrong_manifest(folder):
     [
         (no_params, "params.json is missing"),
         (no_model, "neither saved_model.pb nor model.onnx"),
-        (junk_model, "ONNX Runtime cannot load model.onnx"),
+        (junk_model, "model.onnx is damaged"),
         (wrong_labels, "labels.txt names 1 classes"),
         (wrong_manifest, "labels.txt is not the file that manifest.json lists"),
     ],

@@ -37,7 +37,7 @@ def temporary(tmp_path, monkeypatch):
 
 @contextmanager
 def guarded(script, *, seconds=600, max_bytes=MUCH, **more):
-    limits = [str(seconds), str(max_bytes)]
+    limits = [str(seconds), str(max_bytes), "19"]
     with subprocess.Popen(
         [sys.executable, "-m", "runtime.guard", *limits, sys.executable, "-c", script],
         cwd=ROOT,

@@ -4,11 +4,12 @@ import weakref
 import pytest
 
 from bundle.errors import BundleError
-from runtime import publisher
+from runtime import model
 from runtime.app import create_services
 from runtime.backends import BackendOptions
 from runtime.config import Config
 from runtime.publisher import Publisher
+from runtime.trial import try_here
 from tests.examples import tar_of, write_bundle
 
 
@@ -18,19 +19,19 @@ def test_a_bundle_on_trial_is_let_go_before_its_version_is_loaded(
     """Else memory would hold every upload twice."""
     services = create_services(Config(model_dir=tmp_path / "models", provider="cpu"))
     tried, left = [], []
-    open_model, get = publisher.model_of, services.registry.get
+    open_model, get = model.model_of, services.registry.get
 
     def opening(*arguments):
-        model = open_model(*arguments)
-        tried.append(weakref.ref(model))
-        return model
+        opened = open_model(*arguments)
+        tried.append(weakref.ref(opened))
+        return opened
 
     def loading(spec):
         gc.collect()
         left.extend(trial() for trial in tried)
         return get(spec)
 
-    monkeypatch.setattr(publisher, "model_of", opening)
+    monkeypatch.setattr(model, "model_of", opening)
     monkeypatch.setattr(services.registry, "get", loading)
     archive = tmp_path / "linear.tar.gz"
     archive.write_bytes(tar_of(write_bundle(tmp_path / "linear")))
@@ -45,7 +46,7 @@ def test_who_waits_for_uploads_is_told_of_what_was_published(tmp_path):
     publisher = Publisher(
         store,
         services.registry,
-        BackendOptions(provider="cpu"),
+        lambda bundle: try_here(bundle, BackendOptions(provider="cpu"), trusted=False),
         1_000_000,
         lambda: told.append(store.names()),
     )

@@ -42,7 +42,7 @@ def test_a_tar_is_published_as_a_folder_is(admin, folder, tmp_path, mode):
 
 def test_what_is_no_bundle_is_refused_with_its_sentence(admin, folder):
     archive = tar_of(write_bundle(folder, onnx_bytes=b"nonsense"))
-    with pytest.raises(DomainError, match=r"cannot load model\.onnx"):
+    with pytest.raises(DomainError, match=r"model\.onnx is damaged"):
         admin.publish(Transfer([archive], len(archive)))
 
 

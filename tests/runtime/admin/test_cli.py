@@ -182,7 +182,7 @@ def test_a_push_as_json_says_what_serves(place, store, versions):
 
 def test_a_push_that_is_refused_changes_nothing(place, store):
     write_bundle(place / "trained", onnx_bytes=b"nonsense")
-    assert "cannot load model.onnx" in models("push trained", 2).stderr
+    assert "model.onnx is damaged" in models("push trained", 2).stderr
     assert "must be a letter" in models("push trained --label 1st", 2).stderr
     assert "does not exist" in models("push nosuch", 2).stderr
     assert store.names() == []

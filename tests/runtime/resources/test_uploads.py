@@ -73,7 +73,7 @@ def test_a_form_may_carry_weights(client, config, bundle):
     fields = files_of(bundle)
     onnx = fields["model"]
     fields |= {
-        "model": File("saved_model.pb", b"graph"),
+        "model": File("saved_model.pb", b"\x08\x01"),
         "onnx": onnx,
         "variables": [
             File("variables.index", b"index"),
@@ -186,7 +186,7 @@ def refused(client, config, reply, status):
         ({"onnx": b"x"}, 400, "two different files 'model.onnx'"),
         ({"params": File("params.json", b"{")}, 422, "params.json is not JSON"),
         ({"labels": File("labels.txt", b"one\n")}, 422, "labels.txt names 1 classes"),
-        ({"model": File("model.onnx", b"junk")}, 422, "cannot load model.onnx"),
+        ({"model": File("model.onnx", b"junk")}, 422, "model.onnx is damaged"),
         ({"model": File("x.onnx", bytes(2_000_000))}, 413, "more than 1000000 bytes"),
         ({"variables": File("../..", b"x")}, 400, "not taken"),
         ({"variables": "text"}, 400, "not taken"),

@@ -1,0 +1,89 @@
+"""Trials in processes of their own: what a model does there harms nobody."""
+
+import pytest
+
+from bundle.errors import BundleError
+from bundle.folder import open_bundle
+from runtime.backends import BackendOptions
+from runtime.errors import ProviderError
+from runtime.trial import ChildTrial, Opened, try_here
+from tests.examples import write_bundle
+
+CPU = "onnxruntime/CPUExecutionProvider"
+
+
+def trial(seconds=120, max_bytes=8 << 30, **options):
+    options = BackendOptions(**{"provider": "cpu", **options})
+    return ChildTrial(options, trusted=False, seconds=seconds, max_bytes=max_bytes)
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    return open_bundle(write_bundle(tmp_path / "linear"))
+
+
+@pytest.fixture
+def hostile(tmp_path, monkeypatch):
+    """Puts code into the process of the trial, as a model's own would be there."""
+
+    def put(code):
+        folder = tmp_path / "hostile"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(
+            "import sys\nif sys.orig_argv[2:4] == ['-m', 'runtime.trial']:\n" + code
+        )
+        monkeypatch.syspath_prepend(str(folder))
+
+    return put
+
+
+def test_a_bundle_is_tried_alike_here_and_there(bundle):
+    here = try_here(bundle, BackendOptions(provider="cpu"), trusted=False)
+    assert trial()(bundle) == here == Opened(CPU, "")
+
+
+def test_what_is_refused_there_is_refused_with_its_sentence(tmp_path):
+    folder = write_bundle(tmp_path / "linear", labels=("one",))
+    with pytest.raises(BundleError, match=r"labels\.txt names 1 classes and the model"):
+        trial()(open_bundle(folder))
+
+
+def test_a_demand_that_cannot_be_met_is_the_services(bundle):
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime is built with CUDA")
+    with pytest.raises(ProviderError, match="built without CUDA"):
+        trial(provider="cuda")(bundle)
+
+
+def test_a_crash_is_a_sentence(bundle, hostile):
+    hostile("    import os, signal; os.kill(os.getpid(), signal.SIGSEGV)\n")
+    with pytest.raises(BundleError, match=r"to open it crashes \(SIGSEGV\)"):
+        trial()(bundle)
+
+
+def test_an_endless_loop_ends(bundle, hostile):
+    hostile("    while True: pass\n")
+    with pytest.raises(BundleError, match="takes longer than 1 s"):
+        trial(seconds=1)(bundle)
+
+
+def test_memory_has_an_end(bundle, hostile):
+    hostile("    much = bytes(1 << 29)\n    while True: pass\n")
+    with pytest.raises(BundleError, match="more than 268435456 bytes of memory"):
+        trial(max_bytes=1 << 28)(bundle)
+
+
+def test_what_engines_write_is_no_answer(bundle, hostile):
+    hostile('    print(\'tfaas-trial {"engine": "evil"}\'); sys.exit(1)\n')
+    with pytest.raises(BundleError, match="the service's log says why"):
+        trial()(bundle)
+
+
+def test_a_trial_has_no_part_in_the_services_counters(bundle, tmp_path, monkeypatch):
+    folder = tmp_path / "counters"
+    folder.mkdir()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
+    assert trial()(bundle).engine == CPU
+    assert not list(folder.iterdir())
