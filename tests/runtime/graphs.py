@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.examples import serialize
+from tests.examples import WEIGHTS, serialize
 
 FLOAT, INT64, UINT8 = TensorProto.FLOAT, TensorProto.INT64, TensorProto.UINT8
 STRING, BOOL, FLOAT16 = TensorProto.STRING, TensorProto.BOOL, TensorProto.FLOAT16
@@ -78,4 +78,39 @@ def total(*shape) -> bytes:
         [("x", FLOAT, shape)],
         [("y", FLOAT, shape[:1])],
         axes=axes,
+    )
+
+
+def endless_onnx() -> bytes:
+    """As ``linear_onnx``, after a loop of 2**62 turns."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["go_on"]),
+            helper.make_node("Add", ["before", "nothing"], ["after"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", INT64, []),
+            helper.make_tensor_value_info("go", BOOL, []),
+            helper.make_tensor_value_info("before", FLOAT, []),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", BOOL, []),
+            helper.make_tensor_value_info("after", FLOAT, []),
+        ],
+    )
+    return onnx_of(
+        [
+            ("Flatten", ["pixels"], ["row"], {}),
+            ("MatMul", ["row", "weights"], ["product"], {}),
+            ("ReduceMean", ["product"], ["mean"], {"keepdims": 0}),
+            ("Loop", ["turns", "always", "mean"], ["end"], {"body": body}),
+            ("Add", ["product", "end"], ["scores"], {}),
+        ],
+        [("pixels", FLOAT, ("batch", 2, 2, 1))],
+        [("scores", FLOAT, ("batch", 3))],
+        weights=WEIGHTS,
+        nothing=np.float32(0),
+        turns=np.int64(1 << 62),
+        always=np.bool_(True),
     )

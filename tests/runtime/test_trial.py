@@ -70,7 +70,7 @@ def test_an_endless_loop_ends(bundle, hostile):
 
 
 def test_memory_has_an_end(bundle, hostile):
-    hostile("    much = bytes(1 << 29)\n    while True: pass\n")
+    hostile("    much = b'x' * (1 << 29)\n    while True: pass\n")
     with pytest.raises(BundleError, match="more than 268435456 bytes of memory"):
         trial(max_bytes=1 << 28)(bundle)
 
