@@ -90,6 +90,10 @@ def stream_parts(stream: Readable, content_type: str | None) -> Iterator[Field]:
             content.skip()
 
 
+# RFC 2046's. Each byte of the body is compared with it.
+_MAX_BOUNDARY = 70
+
+
 def _parser(
     content_type: str | None, max_parts: int = MAX_PARTS + 1
 ) -> PushMultipartParser:
@@ -99,6 +103,10 @@ def _parser(
         raise InvalidInput(
             "the multipart form cannot be read (its content type names no boundary);"
             " send it as curl -F does"
+        )
+    if len(boundary) > _MAX_BOUNDARY:
+        raise InvalidInput(
+            f"the multipart form's boundary is longer than {_MAX_BOUNDARY} characters"
         )
     try:
         return PushMultipartParser(boundary, max_segment_count=max_parts)

@@ -720,3 +720,37 @@ def test_an_archive_is_told_by_its_head(
 )
 def test_what_is_no_archive_is_not_told_one(head: bytes) -> None:
     assert not is_archive(head)
+
+
+# -- what is packed and what comes of it ----------------------------------------------
+
+
+def _zeros(count: int) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w:gz") as tar:
+        member = tarfile.TarInfo("m/zeros")
+        member.size = count
+        tar.addfile(member, io.BytesIO(bytes(count)))
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(("ratio_from", "is_taken"), [(2_000_000, True), (0, False)])
+def test_the_ratio_counts_beyond_what_is_small(
+    tmp_path: Path, ratio_from: int, is_taken: bool
+) -> None:
+    """Zeros shrink a thousand times."""
+    limits = Limits(ratio=200, ratio_from=ratio_from)
+    source = io.BytesIO(_zeros(1_000_000))
+    if is_taken:
+        unpack(source, tmp_path, limits=limits)
+        assert (tmp_path / "zeros").stat().st_size == 1_000_000
+    else:
+        with pytest.raises(TooLarge, match="200 times its size"):
+            unpack(source, tmp_path, limits=limits)
+
+
+def test_what_comes_is_bounded_though_it_unpacks_to_nothing(tmp_path: Path) -> None:
+    """Empty blocks of deflate, of five bytes each."""
+    endless = b"\x1f\x8b\x08" + bytes(7) + b"\x00\x00\x00\xff\xff" * 10_000
+    with pytest.raises(TooLarge, match="larger than 40000 bytes"):
+        unpack(io.BytesIO(endless), tmp_path, limits=Limits(total_bytes=40_000))

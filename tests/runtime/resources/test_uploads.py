@@ -220,6 +220,19 @@ def test_a_form_cut_short_leaves_nothing(client, config, bundle, lost):
     assert "form cannot be read" in refused(client, config, reply, 400)
 
 
+@pytest.mark.parametrize(("length", "status"), [(70, 200), (71, 400), (9000, 400)])
+def test_a_boundary_has_an_end(client, bundle, length, status):
+    """RFC 2046 says which."""
+    boundary = "b" * length
+    body, headers = form(**files_of(bundle))
+    kind = headers["Content-Type"]
+    old = kind.partition("boundary=")[2].strip('"')
+    body = body.replace(old.encode(), boundary.encode())
+    headers = {**headers, "Content-Type": f"multipart/form-data; boundary={boundary}"}
+    reply = client.simulate_post("/upload", body=body, headers=headers)
+    assert reply.status_code == status
+
+
 def test_a_form_without_a_boundary_leaves_nothing(client, config):
     headers = {"Content-Type": "multipart/form-data"}
     reply = client.simulate_post("/upload", body=b"x", headers=headers)

@@ -1,4 +1,4 @@
-"""docs/reliability.md names tests that there are."""
+"""docs/reliability.md and docs/security.md name tests that there are."""
 
 import re
 from pathlib import Path
@@ -6,9 +6,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NAMED = re.findall(
-    r"`([a-z_/]+\.py)::(test_\w+)`", (ROOT / "docs" / "reliability.md").read_text()
-)
+NAMED = [
+    found
+    for page in ("reliability.md", "security.md")
+    for found in re.findall(
+        r"`([a-z_/]+\.py)::(test_\w+)`", (ROOT / "docs" / page).read_text()
+    )
+]
 
 
 @pytest.mark.parametrize(("file", "name"), NAMED)
