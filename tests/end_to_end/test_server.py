@@ -52,7 +52,12 @@ def connect(url):
 
 
 def head(path, *headers, method="POST"):
-    lines = (f"{method} {path} HTTP/1.1", "Host: x", "Connection: close", *headers)
+    lines = (
+        f"{method} {path} HTTP/1.1",
+        "Host: localhost",
+        "Connection: close",
+        *headers,
+    )
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode()
 
 
@@ -431,7 +436,7 @@ def test_a_worker_that_dies_at_its_start_is_not_started_forever(folder):
     assert "http://" not in output
 
 
-def test_a_quiet_server_says_one_line(folder):
+def test_a_quiet_server_says_where_it_is_and_who_may_write(folder):
     with serving(
         f"{RUNTIME} --workers 2 --verbose 0 --no-access-log", folder
     ) as server:
@@ -442,6 +447,8 @@ def test_a_quiet_server_says_one_line(folder):
     assert (folder / "server.log").read_text() == (
         f"serving models/ (1 model) on http://127.0.0.1:{port}/"
         "  (2 workers of 4 threads; Ctrl-C stops)\n"
+        "uploads and other writes are taken from this machine alone, for no"
+        " 'writeTokens' are set\n"
     )
 
 

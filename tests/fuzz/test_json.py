@@ -1,12 +1,12 @@
 """Any JSON at all, to every route that takes JSON."""
 
 import pytest
-from falcon.testing import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.app import create_app, create_services
 from runtime.config import Config
+from tests.clients import LocalClient
 from tests.fuzz.inputs import write_store
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -30,7 +30,7 @@ ASKED = ANY | st.fixed_dictionaries(
 def client(tmp_path_factory):
     config = Config(model_dir=tmp_path_factory.mktemp("store"), provider="cpu")
     write_store(config.model_dir)
-    return TestClient(create_app(create_services(config), config))
+    return LocalClient(create_app(create_services(config), config))
 
 
 @settings(deadline=None, derandomize=True, database=None, max_examples=150)
