@@ -77,8 +77,9 @@ def half_sent(server, archive):
     """A client that has sent half of an upload, and holds its connection."""
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port)) as client:
-        head = f"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(archive)}"
-        client.sendall(head.encode() + b"\r\n\r\n" + archive[: len(archive) // 2])
+        length = f"Content-Length: {len(archive)}"
+        head = f"POST /upload HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n"
+        client.sendall(head.encode() + archive[: len(archive) // 2])
         yield
 
 
