@@ -9,6 +9,7 @@ each request, and again when a body has come.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import logging
@@ -107,11 +108,11 @@ class Front:
 
     Args:
         app: the WSGI app.
-        quick: paths that may be quick to answer; what turns out not to be, and all
-            other paths, go to threads.
+        quick: paths that may be quick to answer; what turns out not to be goes to
+            threads, and all other paths to others, which wait for no prediction.
         streamed: paths whose bodies are read as they come.
-        threads: that do what is not quick.
-        max_waiting: requests for one model that may wait for these threads.
+        threads: of either kind.
+        max_waiting: requests for one model that may wait for them.
         max_body_bytes: of a body that is not streamed.
         clock: seconds that only go on.
     """
@@ -133,6 +134,7 @@ class Front:
         self._max_body_bytes = max_body_bytes
         self._clock = clock
         self._work = Threads("work", threads, max_waiting)
+        self._others = Threads("other", threads, max_waiting)
         self._transfers = Threads("transfer", _TRANSFERS, _TRANSFERS)
         self._all_bytes = max(_ALL_BYTES, 2 * max_body_bytes)
         self._lock = threading.Lock()  # of ``_held``
@@ -142,8 +144,14 @@ class Front:
 
     def __call__(self, watcher: Watcher) -> None:
         """Take a request; it is answered now, or later by another thread."""
-        request = _Request(watcher)
-        self._guarded(request, self._begin)
+        try:
+            request = _Request(watcher)
+        except Exception:
+            logger.exception("a request cannot be read")
+            watcher.proto.response_bytes(500, [], _FAILED)
+            watcher.done()
+        else:
+            self._guarded(request, self._begin)
 
     def _begin(self, request: _Request) -> None:
         environ = request.environ
@@ -200,13 +208,16 @@ class Front:
         environ[ARRIVED] = self._clock()
         if REFUSED in environ:
             self._call(request)
-        elif environ["PATH_INFO"] in self._quick and len(request.body) <= _QUICK_BYTES:
+        elif (path := environ["PATH_INFO"]) not in self._quick:
+            self._hand_over(self._others, "", request)
+        elif len(request.body) > _QUICK_BYTES:
+            # For which model, nobody has looked yet; no model's name begins so.
+            self._hand_over(self._work, path, request)
+        else:
             try:
                 run_quickly(functools.partial(self._call, request))
             except Handover as ex:
-                self._hand_over(self._work, ex.model, request)
-        else:
-            self._hand_over(self._work, "", request)
+                self._hand_over(self._work, ex.model or path, request)
 
     def _hand_over(self, threads: Threads, key: str, request: _Request) -> None:
         call = functools.partial(self._guarded, request, self._call)
@@ -252,7 +263,9 @@ class Front:
         except Exception:
             logger.exception("%s failed", request.environ["PATH_INFO"])
             self._free(request)
-            request.reply(500, [], _FAILED)
+            # Where the client is gone, this fails as the reply before it.
+            with contextlib.suppress(Exception):
+                request.reply(500, [], _FAILED)
 
     def _hold(self, request: _Request, size: int) -> bool:
         """Count a large body in; False if there is no room for it."""

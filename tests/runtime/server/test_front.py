@@ -113,9 +113,25 @@ def test_what_turns_out_slow_is_begun_anew_by_another_thread(front, app):
 
 def test_a_path_that_is_never_quick_goes_to_a_thread(front, app):
     watcher = ask(front, "/other", b"abc")
-    front._work._pool.shutdown()
+    front._others._pool.shutdown()
     assert watcher.reply == (200, b"abc")
     assert threading.current_thread() not in app.threads
+
+
+def test_what_is_no_prediction_waits_for_none(front, app):
+    for _ in range(3):
+        ask(front, "/quick/slow", b"a", query="one")
+    watcher = ask(front, "/other", b"abc")
+    front._others._pool.shutdown()
+    assert watcher.reply == (200, b"abc")
+
+
+def test_a_client_that_goes_before_its_reply_harms_nobody(front):
+    watcher = FakeWatcher(content_length="3")
+    watcher.proto.response_bytes = None  # calling it fails, whenever that is
+    front(watcher)
+    watcher.come(b"abc")
+    assert ask(front, body=b"abc").reply == (200, b"abc")
 
 
 def test_a_large_body_is_not_quick(front, app):
