@@ -114,20 +114,20 @@ def read_digests(listed: Iterable[str], file: str) -> tuple[str, ...]:
     return tuple(digests)
 
 
-def guard_of(config: Config) -> Guard:
+def gate_of(config: Config) -> Gate:
     """What config.json asks of clients.
 
     Raises:
         ConfigError: a file of tokens cannot be read, or holds something else.
     """
-    return Guard(
+    return Gate(
         read_digests(config.write_tokens, config.write_tokens_file),
         read_digests(config.predict_tokens, config.predict_tokens_file),
         [ipaddress.ip_network(network) for network in config.trusted_proxies],
     )
 
 
-class Guard:
+class Gate:
     """Decides whether a request is admitted.
 
     Args:

@@ -30,7 +30,7 @@ from bundle.errors import (
     StoreError,
     TooLarge,
 )
-from runtime.access import guard_of
+from runtime.access import gate_of
 from runtime.config import Config, ConfigError, load_config
 from runtime.drain import drain_under_waitress
 from runtime.errors import (
@@ -188,20 +188,20 @@ def create_app(services: Services, config: Config) -> App:
 
 def _middleware(config: Config, quiet: frozenset[str]) -> list[Any]:
     """In the order in which they see a request; a reply goes the other way."""
-    guard = guard_of(config)
+    gate = gate_of(config)
     tracing = Tracing() if config.tracing else None
-    watch = Watch(quiet, tracing, config.timeout_ms, guard.address_of)
+    watch = Watch(quiet, tracing, config.timeout_ms, gate.address_of)
     rate = []
     if config.rate:
         # Only then: its library takes 3 MB of each worker.
         from runtime.limiter import RateLimiter
 
-        rate = [Rate(RateLimiter(config.rate), quiet, guard.address_of)]
+        rate = [Rate(RateLimiter(config.rate), quiet, gate.address_of)]
     return [
         watch,
         *rate,
         Refuse(),
-        Authorize(guard, config.base),
+        Authorize(gate, config.base),
         ChunkedBodies(config.max_body_bytes),
         Render(),
     ]
@@ -240,7 +240,7 @@ def __getattr__(name: str) -> App:
     except DomainError as ex:
         # A server would print a traceback, and its own usage over it.
         sys.exit(f"runtime: {ex}")
-    logger.warning("%s", guard_of(config).sentence)
+    logger.warning("%s", gate_of(config).sentence)
     drain_under_waitress(config.drain_seconds)
     globals()["app"] = application
     return application

@@ -32,6 +32,7 @@ from runtime.proto.programs_pb2 import (
     OnnxSparseTensor,
     OnnxTensor,
     SavedModel,
+    TensorInfo,
 )
 
 # Made by tools/operators.py.
@@ -90,13 +91,20 @@ def _check_meta_graph(meta: MetaGraphDef, file: str) -> None:
     """
     graph = meta.graph_def
     functions = {f.signature.name: f for f in graph.library.function}
-    saving = _before(graph.node, meta.saver_def.save_tensor_name)
-    restoring = _before(graph.node, meta.saver_def.restore_op_name)
-    others = [n for n in graph.node if n.name not in saving or n.name in restoring]
-    plain = [node for node in others if node.name not in restoring]
-    restorers = [node for node in others if node.name in restoring]
+    restoring = _before(graph.node, [meta.saver_def.restore_op_name])
+    asked = _before(graph.node, _asked(meta))
+    # Not what anything else needs as well: the file says itself what saving is.
+    saving = _before(graph.node, [meta.saver_def.save_tensor_name])
+    saving -= restoring | asked
+    others = [node for node in graph.node if node.name not in saving]
+    restorers = [n for n in others if n.name in restoring and n.name not in asked]
+    plain = [n for n in others if n.name not in restoring or n.name in asked]
     # Whatever else a function is for, a loader may call it by its name.
-    named = set(meta.object_graph_def.concrete_functions)
+    objects = meta.object_graph_def
+    named = set(objects.concrete_functions)
+    for found in objects.nodes:
+        named.update(found.function.concrete_functions)
+        named.add(found.bare_concrete_function.concrete_function_name)
     called = _reachable(_called(plain, functions) | named, functions)
     restored = _reachable(_called(restorers, functions), functions) - called
     saved = _reachable(
@@ -113,11 +121,28 @@ def _check_meta_graph(meta: MetaGraphDef, file: str) -> None:
         _check_nodes(nodes, f"function {name!r}", functions, file, _RESTORING)
 
 
-def _before(nodes: Iterable[NodeDef], tensor: str) -> set[str]:
-    """The names of a tensor's node, and of all that it needs."""
+def _asked(meta: MetaGraphDef) -> Iterator[str]:
+    """Tensors and nodes that a loader may run: of signatures, initializers, others."""
+    for signature in meta.signature_def.values():
+        for tensor in (*signature.inputs.values(), *signature.outputs.values()):
+            yield from _names_of(tensor)
+    for collection in meta.collection_def.values():
+        yield from collection.node_list.value
+
+
+def _names_of(tensor: TensorInfo) -> Iterator[str]:
+    sparse = tensor.coo_sparse
+    yield from (tensor.name, sparse.values_tensor_name, sparse.indices_tensor_name)
+    yield sparse.dense_shape_tensor_name
+    for component in tensor.composite_tensor.components:
+        yield from _names_of(component)
+
+
+def _before(nodes: Iterable[NodeDef], tensors: Iterable[str]) -> set[str]:
+    """The names of tensors' nodes, and of all that they need."""
     inputs = {node.name: [_node_of(name) for name in node.input] for node in nodes}
     found: set[str] = set()
-    waiting = [_node_of(tensor)]
+    waiting = [_node_of(tensor) for tensor in tensors]
     while waiting:
         name = waiting.pop()
         if name in inputs and name not in found:

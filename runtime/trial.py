@@ -35,8 +35,8 @@ _MARK = "tfaas-trial "
 # Characters of a line, and lines, that are kept of what a child says.
 _LINE = 1 << 16
 _LINES = 20
-# Who uploads waits for it: it runs beside the service's threads, and not behind them.
-_NICENESS = 0
+# Requests go before it. Who uploads waits a little longer, where all cores are busy.
+_NICENESS = 5
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import falcon
 
-from runtime.access import RULES, Access, Guard
+from runtime.access import RULES, Access, Gate
 from runtime.errors import Forbidden, Unauthorized
 
 
@@ -12,18 +12,18 @@ class Authorize:
     """Admits a request, or refuses it before its body is read.
 
     Args:
-        guard: decides.
+        gate: decides.
         base: of all routes.
     """
 
-    def __init__(self, guard: Guard, base: str) -> None:
-        self._guard = guard
+    def __init__(self, gate: Gate, base: str) -> None:
+        self._gate = gate
         self._table = {
             (base + path if path != "/" else base or "/", method): access
             for path, methods in RULES.items()
             for method, access in methods.items()
         }
-        self._open = () if guard.asks_for_reads else (Access.READ,)
+        self._open = () if gate.asks_for_reads else (Access.READ,)
 
     def process_resource(
         self,
@@ -50,7 +50,7 @@ class Authorize:
                 return
             raise Forbidden("nobody may ask this")
         try:
-            self._guard.check(access, req.env)
+            self._gate.check(access, req.env)
         except Unauthorized:
             resp.set_header("WWW-Authenticate", "Bearer")
             raise

@@ -13,14 +13,32 @@ class SavedModel(_message.Message):
     def __init__(self, meta_graphs: _Optional[_Iterable[_Union[MetaGraphDef, _Mapping]]] = ...) -> None: ...
 
 class MetaGraphDef(_message.Message):
-    __slots__ = ("graph_def", "saver_def", "object_graph_def")
+    __slots__ = ("graph_def", "saver_def", "collection_def", "signature_def", "object_graph_def")
+    class CollectionDefEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: CollectionDef
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[CollectionDef, _Mapping]] = ...) -> None: ...
+    class SignatureDefEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: SignatureDef
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[SignatureDef, _Mapping]] = ...) -> None: ...
     GRAPH_DEF_FIELD_NUMBER: _ClassVar[int]
     SAVER_DEF_FIELD_NUMBER: _ClassVar[int]
+    COLLECTION_DEF_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_DEF_FIELD_NUMBER: _ClassVar[int]
     OBJECT_GRAPH_DEF_FIELD_NUMBER: _ClassVar[int]
     graph_def: GraphDef
     saver_def: SaverDef
+    collection_def: _containers.MessageMap[str, CollectionDef]
+    signature_def: _containers.MessageMap[str, SignatureDef]
     object_graph_def: SavedObjectGraph
-    def __init__(self, graph_def: _Optional[_Union[GraphDef, _Mapping]] = ..., saver_def: _Optional[_Union[SaverDef, _Mapping]] = ..., object_graph_def: _Optional[_Union[SavedObjectGraph, _Mapping]] = ...) -> None: ...
+    def __init__(self, graph_def: _Optional[_Union[GraphDef, _Mapping]] = ..., saver_def: _Optional[_Union[SaverDef, _Mapping]] = ..., collection_def: _Optional[_Mapping[str, CollectionDef]] = ..., signature_def: _Optional[_Mapping[str, SignatureDef]] = ..., object_graph_def: _Optional[_Union[SavedObjectGraph, _Mapping]] = ...) -> None: ...
 
 class SaverDef(_message.Message):
     __slots__ = ("save_tensor_name", "restore_op_name")
@@ -30,8 +48,65 @@ class SaverDef(_message.Message):
     restore_op_name: str
     def __init__(self, save_tensor_name: _Optional[str] = ..., restore_op_name: _Optional[str] = ...) -> None: ...
 
+class CollectionDef(_message.Message):
+    __slots__ = ("node_list",)
+    class NodeList(_message.Message):
+        __slots__ = ("value",)
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        value: _containers.RepeatedScalarFieldContainer[str]
+        def __init__(self, value: _Optional[_Iterable[str]] = ...) -> None: ...
+    NODE_LIST_FIELD_NUMBER: _ClassVar[int]
+    node_list: CollectionDef.NodeList
+    def __init__(self, node_list: _Optional[_Union[CollectionDef.NodeList, _Mapping]] = ...) -> None: ...
+
+class SignatureDef(_message.Message):
+    __slots__ = ("inputs", "outputs")
+    class InputsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: TensorInfo
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[TensorInfo, _Mapping]] = ...) -> None: ...
+    class OutputsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: TensorInfo
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[TensorInfo, _Mapping]] = ...) -> None: ...
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    inputs: _containers.MessageMap[str, TensorInfo]
+    outputs: _containers.MessageMap[str, TensorInfo]
+    def __init__(self, inputs: _Optional[_Mapping[str, TensorInfo]] = ..., outputs: _Optional[_Mapping[str, TensorInfo]] = ...) -> None: ...
+
+class TensorInfo(_message.Message):
+    __slots__ = ("name", "coo_sparse", "composite_tensor")
+    class CooSparse(_message.Message):
+        __slots__ = ("values_tensor_name", "indices_tensor_name", "dense_shape_tensor_name")
+        VALUES_TENSOR_NAME_FIELD_NUMBER: _ClassVar[int]
+        INDICES_TENSOR_NAME_FIELD_NUMBER: _ClassVar[int]
+        DENSE_SHAPE_TENSOR_NAME_FIELD_NUMBER: _ClassVar[int]
+        values_tensor_name: str
+        indices_tensor_name: str
+        dense_shape_tensor_name: str
+        def __init__(self, values_tensor_name: _Optional[str] = ..., indices_tensor_name: _Optional[str] = ..., dense_shape_tensor_name: _Optional[str] = ...) -> None: ...
+    class CompositeTensor(_message.Message):
+        __slots__ = ("components",)
+        COMPONENTS_FIELD_NUMBER: _ClassVar[int]
+        components: _containers.RepeatedCompositeFieldContainer[TensorInfo]
+        def __init__(self, components: _Optional[_Iterable[_Union[TensorInfo, _Mapping]]] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    COO_SPARSE_FIELD_NUMBER: _ClassVar[int]
+    COMPOSITE_TENSOR_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    coo_sparse: TensorInfo.CooSparse
+    composite_tensor: TensorInfo.CompositeTensor
+    def __init__(self, name: _Optional[str] = ..., coo_sparse: _Optional[_Union[TensorInfo.CooSparse, _Mapping]] = ..., composite_tensor: _Optional[_Union[TensorInfo.CompositeTensor, _Mapping]] = ...) -> None: ...
+
 class SavedObjectGraph(_message.Message):
-    __slots__ = ("concrete_functions",)
+    __slots__ = ("nodes", "concrete_functions")
     class ConcreteFunctionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -39,13 +114,35 @@ class SavedObjectGraph(_message.Message):
         key: str
         value: Ignored
         def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[Ignored, _Mapping]] = ...) -> None: ...
+    NODES_FIELD_NUMBER: _ClassVar[int]
     CONCRETE_FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
+    nodes: _containers.RepeatedCompositeFieldContainer[SavedObject]
     concrete_functions: _containers.MessageMap[str, Ignored]
-    def __init__(self, concrete_functions: _Optional[_Mapping[str, Ignored]] = ...) -> None: ...
+    def __init__(self, nodes: _Optional[_Iterable[_Union[SavedObject, _Mapping]]] = ..., concrete_functions: _Optional[_Mapping[str, Ignored]] = ...) -> None: ...
 
 class Ignored(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class SavedObject(_message.Message):
+    __slots__ = ("function", "bare_concrete_function")
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    BARE_CONCRETE_FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    function: SavedFunction
+    bare_concrete_function: SavedBareConcreteFunction
+    def __init__(self, function: _Optional[_Union[SavedFunction, _Mapping]] = ..., bare_concrete_function: _Optional[_Union[SavedBareConcreteFunction, _Mapping]] = ...) -> None: ...
+
+class SavedFunction(_message.Message):
+    __slots__ = ("concrete_functions",)
+    CONCRETE_FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
+    concrete_functions: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, concrete_functions: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SavedBareConcreteFunction(_message.Message):
+    __slots__ = ("concrete_function_name",)
+    CONCRETE_FUNCTION_NAME_FIELD_NUMBER: _ClassVar[int]
+    concrete_function_name: str
+    def __init__(self, concrete_function_name: _Optional[str] = ...) -> None: ...
 
 class GraphDef(_message.Message):
     __slots__ = ("node", "library")

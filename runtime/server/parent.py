@@ -20,7 +20,7 @@ from granian.server.mp import MPServer, WorkerProcess
 from bundle.errors import DomainError
 from bundle.store import ModelStore
 from bundle.terminal import Failed
-from runtime.access import guard_of
+from runtime.access import gate_of
 from runtime.config import Config
 from runtime.counters import forget_process
 from runtime.server.listener import BACKLOG, url_of
@@ -115,7 +115,7 @@ class Parent(MPServer):
             f"serving {self._config.model_dir}/ ({models}) on"
             f" {url_of(self._config, self._listeners[0])}  ({workers}; Ctrl-C stops)"
         )
-        click.echo(guard_of(self._config).sentence)
+        click.echo(gate_of(self._config).sentence)
 
     def _give_up(self, failure: DomainError | click.ClickException) -> None:
         self._failure = self._failure or failure

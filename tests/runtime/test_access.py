@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from runtime.access import Access, Guard, digest_of, guard_of, read_digests
+from runtime.access import Access, Gate, digest_of, gate_of, read_digests
 from runtime.config import Config, ConfigError
 from runtime.errors import Forbidden, Unauthorized
 
@@ -35,7 +35,7 @@ def test_a_token_is_kept_as_its_sha256():
     ],
 )
 def test_without_tokens_this_machine_writes(environ):
-    Guard().check(Access.WRITE, environ)
+    Gate().check(Access.WRITE, environ)
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_without_tokens_this_machine_writes(environ):
 )
 def test_without_tokens_nobody_else_writes(environ):
     with pytest.raises(Forbidden, match="'writeTokens'"):
-        Guard().check(Access.WRITE, environ)
-    Guard().check(Access.READ, environ)
+        Gate().check(Access.WRITE, environ)
+    Gate().check(Access.READ, environ)
 
 
 def test_with_tokens_it_is_the_token_that_counts():
-    guard = Guard(write=[ABC, SECRET])
-    guard.check(Access.WRITE, bearing("secret"))
-    guard.check(Access.WRITE, {"HTTP_AUTHORIZATION": "bearer  abc "})
+    gate = Gate(write=[ABC, SECRET])
+    gate.check(Access.WRITE, bearing("secret"))
+    gate.check(Access.WRITE, {"HTTP_AUTHORIZATION": "bearer  abc "})
     for environ in (
         HERE,
         {},
@@ -87,27 +87,27 @@ def test_with_tokens_it_is_the_token_that_counts():
         {"QUERY_STRING": "token=secret"},
     ):
         with pytest.raises(Unauthorized):
-            guard.check(Access.WRITE, environ)
-    guard.check(Access.READ, {})
+            gate.check(Access.WRITE, environ)
+    gate.check(Access.READ, {})
 
 
 def test_tokens_that_predict_do_not_write():
-    guard = Guard(write=[ABC], predict=[SECRET])
-    guard.check(Access.READ, bearing("secret"))
-    guard.check(Access.READ, bearing("abc"))
-    guard.check(Access.WRITE, bearing("abc"))
+    gate = Gate(write=[ABC], predict=[SECRET])
+    gate.check(Access.READ, bearing("secret"))
+    gate.check(Access.READ, bearing("abc"))
+    gate.check(Access.WRITE, bearing("abc"))
     with pytest.raises(Unauthorized, match="does not admit"):
-        guard.check(Access.WRITE, bearing("secret"))
+        gate.check(Access.WRITE, bearing("secret"))
     with pytest.raises(Unauthorized, match="Authorization: Bearer"):
-        guard.check(Access.READ, HERE)
-    guard.check(Access.OPEN, {})
+        gate.check(Access.READ, HERE)
+    gate.check(Access.OPEN, {})
 
 
 def test_tokens_that_predict_alone_leave_writes_to_this_machine():
-    guard = Guard(predict=[SECRET])
-    guard.check(Access.WRITE, HERE)
+    gate = Gate(predict=[SECRET])
+    gate.check(Access.WRITE, HERE)
     with pytest.raises(Forbidden):
-        guard.check(Access.WRITE, bearing("secret"))
+        gate.check(Access.WRITE, bearing("secret"))
 
 
 @pytest.mark.parametrize(
@@ -123,10 +123,10 @@ def test_tokens_that_predict_alone_leave_writes_to_this_machine():
     ],
 )
 def test_a_clients_address_is_what_trusted_proxies_say(peer, forwarded, address):
-    guard = Guard(trusted=[*map(ipaddress.ip_network, ("10.0.0.0/8", "::1"))])
+    gate = Gate(trusted=[*map(ipaddress.ip_network, ("10.0.0.0/8", "::1"))])
     environ = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}
-    assert guard.address_of(environ) == address
-    assert Guard().address_of(environ) == peer
+    assert gate.address_of(environ) == address
+    assert Gate().address_of(environ) == peer
 
 
 def test_a_file_has_one_digest_a_line(tmp_path):
@@ -149,5 +149,5 @@ def test_a_wrong_file_is_a_sentence_that_tells_no_token(tmp_path, content, probl
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ConfigError, match=problem) as caught:
-        guard_of(Config(write_tokens_file=str(file)))
+        gate_of(Config(write_tokens_file=str(file)))
     assert "my-secret-token" not in str(caught.value)

@@ -35,7 +35,9 @@ def node(name, op, *inputs, **functions):
     return made
 
 
-def saved_model(nodes=(), functions=(), *, save="", restore="", named=()):
+def saved_model(
+    nodes=(), functions=(), *, save="", restore="", named=(), asked=(), run=(), bare=()
+):
     model = SavedModel()
     meta = model.meta_graphs.add()
     meta.graph_def.node.extend(nodes)
@@ -45,6 +47,12 @@ def saved_model(nodes=(), functions=(), *, save="", restore="", named=()):
         function.node_def.extend(body)
     meta.saver_def.save_tensor_name = save
     meta.saver_def.restore_op_name = restore
+    for name in asked:
+        meta.signature_def["serving_default"].outputs[name].name = f"{name}:0"
+    meta.collection_def["saved_model_main_op"].node_list.value.extend(run)
+    for name in bare:
+        objects = meta.object_graph_def.nodes
+        objects.add().bare_concrete_function.concrete_function_name = name
     for name in named:
         meta.object_graph_def.concrete_functions[name].SetInParent()
     return model.SerializeToString()
@@ -92,6 +100,18 @@ def test_an_operator_that_does_more_than_compute_is_refused(folder, operator):
             restore="r",
         ),
         saved_model([node("r", "PartitionedCall", f="f")], {"f": WRITES}, restore="r"),
+        # A signature's output, or an initializer, that calls itself saving.
+        saved_model(
+            [node("w", "WriteFile"), node("y", "Identity", "^w")],
+            save="y:0",
+            asked=["y"],
+        ),
+        saved_model(
+            [node("w", "WriteFile"), node("i", "NoOp", "^w")], save="i:0", run=["i"]
+        ),
+        saved_model(
+            [node("s", "PartitionedCall", f="f")], {"f": WRITES}, save="s", bare=["f"]
+        ),
         # A resource's initializer that is named as the function that saves.
         saved_model(
             [node("s", "PartitionedCall", f="f")],

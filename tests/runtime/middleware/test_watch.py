@@ -6,7 +6,7 @@ from falcon.testing import create_environ
 from prometheus_client import REGISTRY
 
 from bundle.errors import ModelNotFound, StoreError
-from runtime.access import Guard
+from runtime.access import Gate
 from runtime.app import create_app, create_services
 from runtime.config import Config
 from runtime.journey import CURRENT
@@ -280,7 +280,7 @@ class Stream:
 
 def test_a_stream_is_not_read_to_be_measured():
     app = falcon.App(
-        middleware=[Watch(frozenset(), None, 0, Guard().address_of), Render()]
+        middleware=[Watch(frozenset(), None, 0, Gate().address_of), Render()]
     )
     app.add_route("/stream", Stream())
     assert LocalClient(app).simulate_get("/stream").content == b"abc"
