@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -83,34 +83,39 @@ def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def read_digests(listed: Iterable[str], file: str) -> tuple[str, ...]:
+def read_digests(listed: Sequence[str], key: str, file: str) -> tuple[str, ...]:
     """The digests that a setting lists, and those of the file that another names.
 
     Args:
         listed: digests, checked already.
+        key: the other setting, for a sentence.
         file: has one a line, and comments after ``#``; empty is none.
 
     Raises:
-        ConfigError: the file cannot be read, or holds something else.
+        ConfigError: the file cannot be read, holds something else, or no digest: it
+            would open what somebody meant to close.
     """
     digests = list(listed)
     if file:
+        where = f"'{key}': {file}"
         try:
             lines = Path(file).read_text(encoding="utf-8").splitlines()
         except OSError as ex:
-            raise ConfigError(f"{file} cannot be read: {ex.strerror}") from ex
+            raise ConfigError(f"{where} cannot be read: {ex.strerror}") from ex
         except ValueError as ex:
-            raise ConfigError(f"{file} is not a text") from ex
+            raise ConfigError(f"{where} is not a text") from ex
         for number, line in enumerate(lines, start=1):
             word = line.partition("#")[0].strip()
             if word and not DIGEST.fullmatch(word.lower()):
                 # Not shown: it may be the token itself.
                 raise ConfigError(
-                    f"{file}: line {number} is no SHA-256 in 64 hexadecimal digits;"
+                    f"{where}: line {number} is no SHA-256 in 64 hexadecimal digits;"
                     " `runtime token` makes one"
                 )
             if word:
                 digests.append(word.lower())
+        if len(digests) == len(listed):
+            raise ConfigError(f"{where} has no digest; `runtime token` makes one")
     return tuple(digests)
 
 
@@ -121,8 +126,10 @@ def gate_of(config: Config) -> Gate:
         ConfigError: a file of tokens cannot be read, or holds something else.
     """
     return Gate(
-        read_digests(config.write_tokens, config.write_tokens_file),
-        read_digests(config.predict_tokens, config.predict_tokens_file),
+        read_digests(config.write_tokens, "writeTokensFile", config.write_tokens_file),
+        read_digests(
+            config.predict_tokens, "predictTokensFile", config.predict_tokens_file
+        ),
         [ipaddress.ip_network(network) for network in config.trusted_proxies],
     )
 
@@ -183,10 +190,11 @@ class Gate:
             return address
         # Each proxy adds the one that it was asked by; the client may have sent any.
         for hop in reversed(str(environ.get("HTTP_X_FORWARDED_FOR") or "").split(",")):
-            if not (hop := hop.strip()):
+            ip = _ip(_without_port(hop.strip()))
+            if ip is None:
                 break
-            address = hop
-            if not self._is_trusted(hop):
+            address = str(ip)
+            if not self._is_trusted(address):
                 break
         return address
 
@@ -198,14 +206,17 @@ class Gate:
         """No token is set: whoever sits at this machine may write, and nobody else.
 
         Nor a web page that is open there in a browser, which may send forms anywhere;
-        nor who comes by a proxy on this machine.
+        nor who comes by a proxy on this machine, whether it says so itself or
+        ``trustedProxies`` do.
         """
-        ip = _ip(str(environ.get("REMOTE_ADDR") or ""))
+        address = str(environ.get("REMOTE_ADDR") or "")
+        ip = _ip(address)
         host = str(environ.get("HTTP_HOST") or "")
         origin = environ.get("HTTP_ORIGIN")
         if (
             ip is None
             or not ip.is_loopback
+            or self._is_trusted(address)
             or any(map(_FORWARDED.fullmatch, environ))
             or not _is_loopback_name(host)
             or (origin and str(origin).partition("://")[2] != host)
@@ -233,19 +244,25 @@ def _check_token(digests: Sequence[str], environ: Mapping[str, Any]) -> None:
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ip = ipaddress.ip_address(text.strip("[]"))
+        ip = ipaddress.ip_address(text)
     except ValueError:
         return None
     return getattr(ip, "ipv4_mapped", None) or ip
 
 
+# An IPv6 address has colons of its own, and so brackets where a port may follow.
+_WITH_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\],]*)(:[0-9]*)?")
+
+
+def _without_port(text: str) -> str:
+    """A name or an address, after which a port may stand; anything else as it is."""
+    found = _WITH_PORT.fullmatch(text)
+    return found[1].strip("[]") if found else text
+
+
 def _is_loopback_name(host: str) -> bool:
     """Whether a Host header names this machine, as only its own clients call it."""
-    name = host.lower()
-    if name.startswith("["):
-        name = name[1:].partition("]")[0]
-    else:
-        name = name.partition(":")[0]
+    name = _without_port(host.lower())
     ip = _ip(name)
     if ip is not None:
         return ip.is_loopback

@@ -13,6 +13,9 @@ from typing import Any, Protocol
 
 Description = dict[str, Any]
 
+# Has the token that a server asks for.
+TOKEN_VARIABLE = "MODELS_TOKEN"
+
 
 @dataclass(frozen=True)
 class Transfer:

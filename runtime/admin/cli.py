@@ -16,13 +16,10 @@ from click.core import ParameterSource
 from bundle.errors import DomainError, ModelNotFound, StoreError
 from bundle.terminal import Failed, WrongInput, printable
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE
-from runtime.admin import Admin, Description
+from runtime.admin import TOKEN_VARIABLE, Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
 from runtime.errors import BackendError, Expired, Overloaded, ProviderError
 from runtime.spec import ModelSpec, read_spec
-
-# Where a token is looked for.
-TOKEN_VARIABLE = "MODELS_TOKEN"
 
 # What the service answers with 5xx.
 WORK_FAILED = (

@@ -14,7 +14,7 @@ from typing import Any, cast
 import httpx
 
 from bundle import __version__
-from runtime.admin import Description, Transfer, reply
+from runtime.admin import TOKEN_VARIABLE, Description, Transfer, reply
 from runtime.admin.errors import AdminError, Refused, ServerFailed, Unreachable
 
 _CONNECT_SECONDS = 10.0
@@ -178,7 +178,12 @@ class RemoteAdmin:
             # so, whatever was asked.
             self.models()
         if isinstance(content, dict) and isinstance(content.get("error"), str):
-            return (ServerFailed if failed else Refused)(content["error"])
+            sentence = content["error"]
+            if answer.status_code == 401:
+                sentence += (
+                    f"; it is looked for in ${TOKEN_VARIABLE} or --token-file FILE"
+                )
+            return (ServerFailed if failed else Refused)(sentence)
         status = f"{answer.status_code} {answer.reason_phrase}".strip()
         if answer.is_redirect:
             there = answer.headers.get("Location", "another address")

@@ -97,7 +97,8 @@ class Watch:
                 journey.started = env[ARRIVED]
             metrics.TALLY.note(*_BEGUN)
             if self._tracing and req.path not in self._quiet:
-                context.span = _start_span(self._tracing, req, journey)
+                client = self._address_of(env)
+                context.span = _start_span(self._tracing, req, client, journey)
             env[BEGUN] = journey, context.span
         else:
             # It left the quick lane.
@@ -208,13 +209,15 @@ def _count(answered: Answered) -> None:
     metrics.TALLY.note(noted, values)
 
 
-def _start_span(tracing: Tracing, req: falcon.Request, journey: Journey) -> RequestSpan:
+def _start_span(
+    tracing: Tracing, req: falcon.Request, client: str, journey: Journey
+) -> RequestSpan:
     method = _method(req)
     attributes: dict[str, str | int] = {
         "http.request.method": method,
         "url.scheme": req.scheme,
         "url.path": req.path,
-        "client.address": req.remote_addr,
+        "client.address": client,
         "network.protocol.version": req.env.get("SERVER_PROTOCOL", "").partition("/")[
             2
         ],

@@ -83,7 +83,10 @@ ROUTES = (
 
 
 # The page has one style of its own, and nothing else; no page may frame it.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'"
+)
 
 
 class Page:

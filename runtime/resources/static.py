@@ -214,7 +214,8 @@ _VIEWER_TYPES = {
 }
 _OWN_FILES_ALONE = (
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:;"
-    " worker-src 'self' blob:; frame-src 'none'; object-src 'none'"
+    " worker-src 'self' blob:; frame-src 'none'; object-src 'none';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 

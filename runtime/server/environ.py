@@ -60,6 +60,9 @@ def environ_of(scope: Scope) -> Environ:
         "wsgi.url_scheme": scope.scheme,
     }
     for name, value in scope.headers.items():
+        # In an environ it would be the header with dashes, which only a proxy may send.
+        if "_" in name:
+            continue
         key = _key(name)
         if key in environ:
             value = f"{environ[key]},{value}"

@@ -49,6 +49,10 @@ def test_without_tokens_this_machine_writes(environ):
         {**HERE, "HTTP_HOST": "models.example"},
         {**HERE, "HTTP_HOST": "localhost.example"},
         {**HERE, "HTTP_HOST": ""},
+        {**HERE, "HTTP_HOST": "localhost:8083,models.example"},
+        {**HERE, "HTTP_HOST": "localhost:8083@models.example"},
+        {**HERE, "HTTP_HOST": "[::1].models.example"},
+        {**HERE, "HTTP_HOST": "[::1"},
         # By a proxy on this machine.
         {**HERE, "HTTP_X_FORWARDED_FOR": "127.0.0.1"},
         {**HERE, "HTTP_X_FORWARDED_SERVER": "localhost"},
@@ -69,6 +73,15 @@ def test_without_tokens_nobody_else_writes(environ):
     with pytest.raises(Forbidden, match="'writeTokens'"):
         Gate().check(Access.WRITE, environ)
     Gate().check(Access.READ, environ)
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::ffff:127.0.0.1"])
+def test_a_trusted_proxy_on_this_machine_is_not_its_user(peer):
+    """nginx's bare proxy_pass: no word of a client, and Host is where it goes."""
+    gate = Gate(trusted=[ipaddress.ip_network("127.0.0.1")])
+    with pytest.raises(Forbidden):
+        gate.check(Access.WRITE, {**HERE, "REMOTE_ADDR": peer})
+    gate.check(Access.WRITE, {**HERE, "REMOTE_ADDR": "127.0.0.2"})
 
 
 def test_with_tokens_it_is_the_token_that_counts():
@@ -119,6 +132,11 @@ def test_tokens_that_predict_alone_leave_writes_to_this_machine():
         ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
         ("10.0.0.1", "10.0.0.3,10.0.0.2", "10.0.0.3"),
         ("10.0.0.1", "", "10.0.0.1"),
+        # Some proxies add the port, which changes with each connection.
+        ("10.0.0.1", "198.51.100.7:4711", "198.51.100.7"),
+        ("10.0.0.1", "[2001:db8::7]:4711, 10.0.0.2:80", "2001:db8::7"),
+        ("10.0.0.1", "198.51.100.7, unknown", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.7, ", "10.0.0.1"),
         ("::1", "2001:db8::7", "2001:db8::7"),
     ],
 )
@@ -132,8 +150,8 @@ def test_a_clients_address_is_what_trusted_proxies_say(peer, forwarded, address)
 def test_a_file_has_one_digest_a_line(tmp_path):
     file = tmp_path / "tokens"
     file.write_text(f"# two of them\n\n{SECRET.upper()}  # Ada's\n{ABC}\n")
-    assert read_digests(["x"], str(file)) == ("x", SECRET, ABC)
-    assert read_digests(["x"], "") == ("x",)
+    assert read_digests(["x"], "key", str(file)) == ("x", SECRET, ABC)
+    assert read_digests(["x"], "key", "") == ("x",)
 
 
 @pytest.mark.parametrize(
@@ -142,12 +160,16 @@ def test_a_file_has_one_digest_a_line(tmp_path):
         (f"{ABC}\nmy-secret-token\n".encode(), "line 2 is no SHA-256"),
         (b"\xff\xfe", "is not a text"),
         (None, "cannot be read: No such file"),
+        # It would open what somebody meant to close.
+        (b"# to come\n\n", "has no digest"),
     ],
 )
 def test_a_wrong_file_is_a_sentence_that_tells_no_token(tmp_path, content, problem):
     file = tmp_path / "tokens"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(ConfigError, match=problem) as caught:
-        gate_of(Config(write_tokens_file=str(file)))
+    with pytest.raises(
+        ConfigError, match=f"'predictTokensFile': .*{problem}"
+    ) as caught:
+        gate_of(Config(predict_tokens=(ABC,), predict_tokens_file=str(file)))
     assert "my-secret-token" not in str(caught.value)

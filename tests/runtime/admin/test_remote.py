@@ -169,6 +169,23 @@ def test_where_a_server_sends_on_to_is_named_and_not_followed():
         admin.models()
 
 
+def test_who_is_asked_for_a_token_is_told_where_to_put_it():
+    error = {"error": "this needs a token"}
+    admin = answering(lambda _: httpx.Response(401, json=error))
+    with pytest.raises(Refused, match=r"needs a token; .* \$MODELS_TOKEN or --token-"):
+        admin.models()
+
+
+@pytest.mark.parametrize("token", ["a token", "t\u00f6ken", "two\nlines"])
+def test_what_cannot_be_a_token_is_a_sentence_without_it(token):
+    with (
+        pytest.raises(AdminError, match="characters that no token has") as caught,
+        connect(URL, token=token),
+    ):
+        pytest.fail("it was taken")
+    assert token not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [

@@ -165,4 +165,5 @@ def test_the_page_may_run_nothing(store):
     policy = client_of(store).simulate_get("/").headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "script-src" not in policy
-    assert "frame-ancestors 'none'" in policy
+    for directive in ("frame-ancestors", "base-uri", "form-action"):
+        assert f"{directive} 'none'" in policy

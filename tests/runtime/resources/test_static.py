@@ -249,7 +249,9 @@ def test_the_viewer_is_served_with_all_that_its_page_names(site):
 
 def test_the_viewer_asks_nobody_else_and_is_never_out_of_date(site):
     page = site().simulate_get("/netron/")
-    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
     assert page.cookies["consent"].value
     assert '<meta name="version" content="0.0.0">' in page.text
     assert 'name="date"' not in page.text

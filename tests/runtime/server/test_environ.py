@@ -28,3 +28,19 @@ def test_a_header_cannot_pass_for_the_servers_own_word():
     environ = environ_of(FakeScope(headers=headers))
     assert environ["REMOTE_ADDR"] == "192.0.2.1"
     assert "tfaas.refused" not in environ
+
+
+def test_a_header_with_underscores_cannot_pass_for_one_with_dashes():
+    """As nginx and waitress do: a proxy sets its own, and lets these through."""
+    headers = FakeHeaders(
+        [
+            ("x-forwarded-for", "198.51.100.7"),
+            ("x_forwarded_for", "203.0.113.1"),
+            ("content_length", "many"),
+            ("transfer_encoding", "chunked"),
+        ]
+    )
+    environ = environ_of(FakeScope(headers=headers))
+    assert environ["HTTP_X_FORWARDED_FOR"] == "198.51.100.7"
+    assert "CONTENT_LENGTH" not in environ
+    assert "HTTP_TRANSFER_ENCODING" not in environ
