@@ -9,6 +9,7 @@ here without TensorFlow, from the few fields that matter.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -37,9 +38,15 @@ from runtime.proto.programs_pb2 import (
 
 # Made by tools/operators.py.
 _OPERATORS = Path(__file__).with_name("operators.txt")
+_NONE: frozenset[str] = frozenset()
 # What brings the variables back when a SavedModel of TensorFlow 1 is loaded, and stands
 # in every SavedModel.
 _RESTORING = frozenset({"RestoreV2"})
+# What writes them, for those who train on; in every SavedModel too, and never run here.
+_SAVING = frozenset({"SaveV2", "ShardedFilename", "MergeV2Checkpoints"})
+# A function may be called as an operator, but not in the name of one: which of the two
+# is then run is TensorFlow's affair.
+_OPERATOR_NAME = re.compile(r"_*[A-Z][A-Za-z0-9]*")
 
 # ONNX's own, and what every ONNX Runtime has beside them.
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
@@ -85,9 +92,9 @@ def _check_frozen(path: Path) -> None:
 
 
 def _check_meta_graph(meta: MetaGraphDef, file: str) -> None:
-    """Check all but what only saving uses, which nobody asks for here.
+    """Check all; what only saving uses, which nobody asks for here, may save.
 
-    What loading runs (initializers, the resources' functions) is in it.
+    What loading runs (initializers, the resources' functions) is not of that.
     """
     graph = meta.graph_def
     functions = {f.signature.name: f for f in graph.library.function}
@@ -96,6 +103,7 @@ def _check_meta_graph(meta: MetaGraphDef, file: str) -> None:
     # Not what anything else needs as well: the file says itself what saving is.
     saving = _before(graph.node, [meta.saver_def.save_tensor_name])
     saving -= restoring | asked
+    savers = [node for node in graph.node if node.name in saving]
     others = [node for node in graph.node if node.name not in saving]
     restorers = [n for n in others if n.name in restoring and n.name not in asked]
     plain = [n for n in others if n.name not in restoring or n.name in asked]
@@ -107,18 +115,14 @@ def _check_meta_graph(meta: MetaGraphDef, file: str) -> None:
         named.add(found.bare_concrete_function.concrete_function_name)
     called = _reachable(_called(plain, functions) | named, functions)
     restored = _reachable(_called(restorers, functions), functions) - called
-    saved = _reachable(
-        _called((n for n in graph.node if n.name in saving), functions), functions
-    )
-    left = functions.keys() - called - restored - saved
+    saved = _reachable(_called(savers, functions), functions) - called - restored
     _check_nodes(plain, "the graph", functions, file)
     _check_nodes(restorers, "the graph", functions, file, _RESTORING)
-    for name in sorted(called | left):
+    _check_nodes(savers, "the graph", functions, file, _SAVING)
+    for name in sorted(functions):
+        also = _RESTORING if name in restored else _SAVING if name in saved else _NONE
         nodes = functions[name].node_def
-        _check_nodes(nodes, f"function {name!r}", functions, file)
-    for name in sorted(restored):
-        nodes = functions[name].node_def
-        _check_nodes(nodes, f"function {name!r}", functions, file, _RESTORING)
+        _check_nodes(nodes, f"function {name!r}", functions, file, also)
 
 
 def _asked(meta: MetaGraphDef) -> Iterator[str]:
@@ -182,11 +186,12 @@ def _check_nodes(
     where: str,
     functions: _Function,
     file: str,
-    also: frozenset[str] = frozenset(),
+    also: frozenset[str] = _NONE,
 ) -> None:
     taken = _operators()
     for node in nodes:
-        if node.op not in taken and node.op not in also and node.op not in functions:
+        is_called = node.op in functions and not _OPERATOR_NAME.fullmatch(node.op)
+        if not (node.op in taken or node.op in also or is_called):
             raise BundleError(
                 f"{file}: the operator {node.op[:64]!r} (node {node.name[:128]!r} in"
                 f" {where[:128]}) is not taken from uploads, for it may do more than"

@@ -28,6 +28,8 @@ LEFT_OUT = re.compile(
     | (WindowOp|GetOptions|ComputeBatchSize|Prelinearize.*|.*SparseCore.*)
     | (EncodeProto|GenerateVocabRemapping|LoadAndRemapMatrix|TemporaryVariable)
     | (DestroyTemporaryVariable|Fact|Skipgram|StubResourceHandleOp|EagerPyFunc|Abort)
+    # It reads its vocabulary.
+    | FixedUnigramCandidateSampler
     | (DeleteSessionTensor|GetSession.*|ImportEvent|WriteRaw.*|Ragged.*Debug.*|Test.*)
     | .*(Threadpool|ThreadPool|BoostedTrees|TreeEnsemble|Tensor(Forest|Boosted)).*
     | .*(Kafka|Kinesis|Pubsub|Avro|Parquet|Sql|Sdca|Ensemble|Experimental).*

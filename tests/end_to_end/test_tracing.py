@@ -131,6 +131,7 @@ os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = sys.argv[1]
 os.environ["OTEL_SERVICE_NAME"] = "mine"
 import falcon
 from tests.clients import LocalClient
+from runtime.access import Gate
 from runtime.middleware.watch import Render, Watch
 from runtime.tracing import Tracing
 
@@ -143,7 +144,7 @@ class Answer:
     def on_post(self, req, resp):
         raise falcon.HTTPServiceUnavailable()
 
-app = falcon.App(middleware=[Watch(frozenset(), Tracing()), Render()])
+app = falcon.App(middleware=[Watch(frozenset(), Tracing(), 0, Gate().address_of), Render()])
 app.add_route("/answer", Answer())
 client = LocalClient(app)
 

@@ -69,6 +69,7 @@ WRITES = [node("w", "WriteFile")]
         *("ImmutableConst", "TFRecordDataset", "IteratorGetNext", "QueueDequeueV2"),
         *("RpcCall", "Send", "CollectiveReduce", "TPUPartitionedCall", "MyOwnOperator"),
         *("WholeFileReaderV2", "LoadAndRemapMatrix", "WriteSummary", "BatchFunction"),
+        "FixedUnigramCandidateSampler",
     ],
 )
 def test_an_operator_that_does_more_than_compute_is_refused(folder, operator):
@@ -92,6 +93,11 @@ def test_an_operator_that_does_more_than_compute_is_refused(folder, operator):
         # A function as an operator; and one that nobody seems to call.
         saved_model([node("call", "f")], {"f": WRITES}),
         saved_model([], {"f": WRITES}),
+        # In the name of an operator.
+        saved_model([node("w", "WriteFile")], {"WriteFile": []}),
+        # What only saving uses may save, and no more.
+        saved_model([node("w", "WriteFile")], save="w:0"),
+        saved_model([node("s", "PartitionedCall", f="f")], {"f": WRITES}, save="s:0"),
         # What loading restores runs; and what saving shares with it.
         saved_model([node("r", "WriteFile")], restore="r"),
         saved_model(
