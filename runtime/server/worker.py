@@ -97,9 +97,9 @@ class Worker:
         except DomainError as ex:
             # Well below PIPE_BUF, so that no two workers' sentences mix.
             self._reporter.send((os.getpid(), str(ex)[:1000]))
-            # The parent hears it and ends this process; ended by itself, it would be
-            # started anew.
-            signal.pause()
+            # The parent hears it, or has heard as much from another, and ends this
+            # process; ended by itself, it would be started anew.
+            DRAINING.wait()
             sys.exit(1)
         # What granian has to say of an app that fails goes where the rest goes.
         its_log = logging.getLogger("_granian")

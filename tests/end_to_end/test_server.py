@@ -426,7 +426,8 @@ def test_a_port_that_is_taken_is_a_sentence(folder):
     ],
 )
 def test_what_a_worker_cannot_start_with_is_one_sentence(folder, flags, sentence):
-    output = run(f"{RUNTIME} --workers 2 {flags}", folder, code=2)
+    # Sooner than workers are given to end.
+    output = run(f"timeout 15 {RUNTIME} --workers 2 {flags}", folder, code=2)
     assert output.startswith(f"Error: {sentence}")
     assert output.count("\n") == 1
 
