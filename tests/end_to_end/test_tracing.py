@@ -144,7 +144,8 @@ class Answer:
     def on_post(self, req, resp):
         raise falcon.HTTPServiceUnavailable()
 
-app = falcon.App(middleware=[Watch(frozenset(), Tracing(), 0, Gate().address_of), Render()])
+watch = Watch(frozenset(), Tracing(), 0, Gate().address_of)
+app = falcon.App(middleware=[watch, Render()])
 app.add_route("/answer", Answer())
 client = LocalClient(app)
 
