@@ -24,12 +24,9 @@ demo: $(VENV)/.installed ## train, export, serve and predict, the whole way, on 
 serve: $(VENV)/.installed ## serve models/ in the foreground
 	$(BIN)/runtime serve
 
-# What converts models and what starts processes of its own goes on every core; of the
-# zoo's thousand models, one a layer and a function. The others are quick.
-HEAVY := tests/zoo tests/exporter tests/end_to_end
+# Of the zoo's thousand models, one a layer and a function.
 test: $(VENV)/.installed ## all tests; real processes among them
-	$(BIN)/python -m pytest $(HEAVY:%=--ignore=%)
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 -m "not further" $(HEAVY)
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 -m "not further"
 
 unit: $(VENV)/.installed ## the tests that need neither TensorFlow nor real processes
 	$(BIN)/python -m pytest -m "not slow and not tensorflow"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -134,10 +135,22 @@ RUNTIME = "runtime serve --port 0"
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which README's training has run: all of MNIST, one epoch."""
-    folder = tmp_path_factory.mktemp("trained")
-    shutil.copy(ROOT / "config.json", folder)
-    (folder / "train.log").write_text(run(readme_block("train"), folder))
+    """A folder in which README's training has run: all of MNIST, one epoch.
+
+    One for all processes that run tests: who comes first trains.
+    """
+    common = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        common = common.parent
+    folder = common / "trained"
+    with (common / "trained.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        log = folder / "train.log"
+        if not log.exists():
+            folder.mkdir(exist_ok=True)
+            shutil.copy(ROOT / "config.json", folder)
+            output = run(readme_block("train"), folder)
+            log.write_text(output)
     return folder
 
 

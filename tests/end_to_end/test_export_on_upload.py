@@ -46,6 +46,10 @@ def command(request):
     return f"{ON} {COMMANDS[request.param]}"
 
 
+# Where the kind of the server makes no difference, one will do: a conversion takes long.
+by_workers = pytest.mark.parametrize("command", ["workers"], indirect=True)
+
+
 def archive_of(folder, graph):
     return tar_of(write_frozen_bundle(folder / "upload", graph), "frozen")
 
@@ -157,6 +161,7 @@ def test_the_service_changes_over_and_drops_no_request(folder, graphs, command):
     assert log.count("converting frozen version 1") == 1
 
 
+@by_workers
 def test_what_cannot_be_converted_stays_with_tensorflow(folder, graphs, command):
     with serving(command, folder) as server:
         client = Client(server.url)
@@ -194,7 +199,15 @@ def begun(client, folder):
     raise AssertionError("it never began")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [
+        ("workers", signal.SIGTERM),
+        ("workers", signal.SIGKILL),
+        ("waitress", signal.SIGTERM),
+    ],
+    indirect=["command"],
+)
 def test_a_service_that_ends_leaves_none_at_work_and_the_next_goes_on(
     folder, graphs, command, number
 ):
@@ -242,6 +255,7 @@ def test_one_that_takes_too_long_is_killed(folder, graphs):
         assert client.ended() == {"too_slow": 1}
 
 
+@by_workers
 def test_one_that_is_deleted_meanwhile_leaves_nothing(folder, graphs, command):
     with serving(command, folder) as server:
         client = Client(server.url)
