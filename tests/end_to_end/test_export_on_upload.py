@@ -46,7 +46,7 @@ def command(request):
     return f"{ON} {COMMANDS[request.param]}"
 
 
-# Where the kind of the server makes no difference, one will do: a conversion takes long.
+# A conversion takes long; where the kind of server makes no difference, one will do.
 by_workers = pytest.mark.parametrize("command", ["workers"], indirect=True)
 
 
