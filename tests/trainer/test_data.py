@@ -44,7 +44,7 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         load_dataset(tmp_path / "nothing.npz")
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"")], ids=["", "gzip"])
 def test_empty_file_is_called_empty(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mnist.pkl.gz"
     path.write_bytes(content)
@@ -52,7 +52,11 @@ def test_empty_file_is_called_empty(tmp_path: Path, content: bytes) -> None:
         load_dataset(path)
 
 
-@pytest.mark.parametrize("content", [b"hello", gzip.compress(b"hello"), b"\x89PNG"])
+@pytest.mark.parametrize(
+    "content",
+    [b"hello", gzip.compress(b"hello"), b"\x89PNG"],
+    ids=["text", "gzip", "png"],
+)
 def test_unknown_content_lists_what_is_known(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mnist.npz"
     path.write_bytes(content)

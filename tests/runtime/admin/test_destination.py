@@ -95,7 +95,9 @@ def link():
     return target.getvalue()
 
 
-@pytest.mark.parametrize("content", [link(), b"", b"<html>", link()[:-9]])
+@pytest.mark.parametrize(
+    "content", [link(), b"", b"<html>", link()[:-9]], ids=["link", "", "html", "cut"]
+)
 def test_an_archive_that_cannot_be_taken_leaves_nothing(place, content):
     with pytest.raises(ServerFailed, match="no bundle's archive"):
         Destination(place / "linear").save([content], 0)
