@@ -24,7 +24,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -47,9 +49,63 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What may be taken, by a process and all that it starts.
+
+    Attributes:
+        seconds: of time.
+        max_bytes: of memory.
+        niceness: 0 to 19; above 0 it goes behind everything else.
+    """
+
+    seconds: float
+    max_bytes: int
+    niceness: int
+
+
+class Process(Protocol):
+    """What is guarded: ``subprocess.Popen``, or what was forked."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """The exit code, negative if it was killed; None while it runs."""
+
+
+# Starts the process, with an empty folder for its temporary files, and in it calls the
+# other, before anything else.
+Start = Callable[[Path, Callable[[], None]], Process]
+
+
 def main(arguments: list[str]) -> int:
     """Run the command; the exit code."""
     seconds, max_bytes, niceness, *command = arguments
+
+    def start(scratch: Path, step_back: Callable[[], None]) -> Process:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(scratch)},
+            start_new_session=True,
+            # There are no threads here.
+            preexec_fn=step_back,
+        )
+
+    limits = Limits(float(seconds), int(max_bytes), int(niceness))
+    return guard(start, limits, sys.stdin.fileno())
+
+
+def guard(start: Start, limits: Limits, wanted: int) -> int:
+    """Start a process and end it; the exit code.
+
+    To be called in a process that does nothing else, and in its main thread.
+
+    Args:
+        start: see there.
+        limits: what it may take.
+        wanted: a pipe whose other end is closed when nobody wants the process any more.
+    """
     # The service's workers hold signals back, and nohup ignores one; neither is meant
     # for what is started here.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -63,16 +119,9 @@ def main(arguments: list[str]) -> int:
     own = os.getpid()
     # What is killed leaves its temporary files.
     with _scratch() as scratch:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "TMPDIR": str(scratch)},
-            start_new_session=True,
-            # There are no threads here.
-            preexec_fn=lambda: _step_back(prctl, own, int(max_bytes), int(niceness)),
-        )
+        process = start(scratch, lambda: _step_back(prctl, own, limits))
         try:
-            return _watch(process, float(seconds), int(max_bytes), int(niceness))
+            return _watch(process, limits, wanted)
         finally:
             # Asked twice to end, it ends all the same what it started.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -93,29 +142,43 @@ def _scratch() -> Iterator[Path]:
         yield folder
 
 
-def _watch(
-    process: subprocess.Popen[bytes], seconds: float, max_bytes: int, niceness: int
-) -> int:
-    end = time.monotonic() + seconds
-    while True:
-        # Nothing is ever written there: it can be read when the other end is gone.
-        if select.select([sys.stdin], [], [], PAUSE_SECONDS)[0]:
-            return UNWANTED
-        code = process.poll()
-        if code is not None:
-            return code if code >= 0 else 128 - code
-        if time.monotonic() > end:
-            return TOO_SLOW
-        children = psutil.Process().children(recursive=True)
-        if sum(map(_bytes_of, children)) > max_bytes:
-            return TOO_LARGE
-        for child in children:
-            if niceness:
-                _put_last(child.pid)
-            if child.pid != process.pid:
-                # Left by its parent, it ended here, and would keep its number.
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(child.pid, os.WNOHANG)
+def _watch(process: Process, limits: Limits, wanted: int) -> int:
+    end = time.monotonic() + limits.seconds
+    with _ending_of(process) as ending:
+        while True:
+            # Nothing is ever written to the pipe: it can be read when the other end is
+            # gone.
+            if wanted in select.select([wanted, *ending], [], [], PAUSE_SECONDS)[0]:
+                return UNWANTED
+            code = process.poll()
+            if code is not None:
+                return code if code >= 0 else 128 - code
+            if time.monotonic() > end:
+                return TOO_SLOW
+            children = psutil.Process().children(recursive=True)
+            if sum(map(_bytes_of, children)) > limits.max_bytes:
+                return TOO_LARGE
+            for child in children:
+                if limits.niceness:
+                    _put_last(child.pid)
+                if child.pid != process.pid:
+                    # Left by its parent, it ended here, and would keep its number.
+                    with contextlib.suppress(ChildProcessError):
+                        os.waitpid(child.pid, os.WNOHANG)
+
+
+@contextlib.contextmanager
+def _ending_of(process: Process) -> Iterator[list[int]]:
+    """What can be read as soon as a process has ended, where there is such a thing."""
+    try:
+        ending = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):
+        yield []
+        return
+    try:
+        yield [ending]
+    finally:
+        os.close(ending)
 
 
 def _bytes_of(process: psutil.Process) -> int:
@@ -153,21 +216,20 @@ def _end_all() -> None:
         psutil.wait_procs(children, timeout=PAUSE_SECONDS)
 
 
-def _step_back(
-    prctl: Callable[[int, int], None], guard: int, max_bytes: int, niceness: int
-) -> None:
+def _step_back(prctl: Callable[[int, int], None], guard: int, limits: Limits) -> None:
     """In the command's process, before it is one: let everybody else go first."""
     # If this process is killed, which cannot be foreseen, its child goes with it.
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != guard:  # it was killed already
         os.kill(os.getpid(), signal.SIGKILL)
-    os.nice(niceness)
+    os.nice(limits.niceness)
     # No file need be larger than the memory it was made in, and none tells of a crash.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.max_bytes, limits.max_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform != "linux":
         return
-    if niceness:
+    if limits.niceness:
+        _put_last(os.getpid())
         with contextlib.suppress(psutil.Error, OSError):
             psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
     # Where memory runs out, this one is to be killed, and not the service.

@@ -188,7 +188,7 @@ def _check_nodes(
     file: str,
     also: frozenset[str] = _NONE,
 ) -> None:
-    taken = _operators()
+    taken = operators()
     for node in nodes:
         is_called = node.op in functions and not _OPERATOR_NAME.fullmatch(node.op)
         if not (node.op in taken or node.op in also or is_called):
@@ -200,7 +200,8 @@ def _check_nodes(
 
 
 @lru_cache(maxsize=1)
-def _operators() -> frozenset[str]:
+def operators() -> frozenset[str]:
+    """TensorFlow's, that compute."""
     lines = _OPERATORS.read_text(encoding="ascii").split("\n")
     return frozenset(line for line in lines if line and not line.startswith("#"))
 

@@ -1,18 +1,18 @@
 """The trial of what is to be published: looked at, opened, warmed, run on its sample.
 
-``python -m runtime.trial`` does it in a process of its own, under ``runtime.guard``: a
-model may crash an engine, loop for ever or take all memory, and the service goes on.
-Its standard input is the order, a JSON object, and its last line of standard output the
-answer.
+It is done in a process of its own, under ``runtime.guard``: a model may crash an
+engine, loop for ever or take all memory, and the service goes on. From
+``runtime.forkserver`` comes the order, a JSON object; the last line of standard output
+is the answer.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -26,7 +26,9 @@ from bundle.folder import Bundle, open_bundle
 from runtime import counters, guard
 from runtime.backends import BackendOptions, engine_of
 from runtime.errors import BackendError, ProviderError
-from runtime.programs import check_programs
+from runtime.forkserver import ForkServer
+from runtime.guard import Limits
+from runtime.programs import check_programs, operators
 
 logger = logging.getLogger(__name__)
 
@@ -89,52 +91,44 @@ class ChildTrial:
         # What is measured of a model to batch it, the service measures itself.
         options = replace(options, batching="off")
         self._order = {"options": asdict(options), "trusted": trusted}
-        self._seconds = seconds
-        self._max_bytes = max_bytes
+        self._limits = Limits(seconds, max_bytes, _NICENESS)
+        self._server = ForkServer(__name__, _environment())
 
     def __call__(self, bundle: Bundle) -> Opened:
         """Try one; raises what ``try_here`` raises."""
         order = json.dumps({**self._order, "path": str(bundle.path.absolute())})
-        limits = (str(self._seconds), str(self._max_bytes), str(_NICENESS))
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-P", "-m", guard.__name__, *limits),
-                *(sys.executable, "-P", "-m", __name__, order),
-            ],
-            # The guard ends it when this end is closed, if only because the service is
-            # killed.
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            env=_environment(),
-            start_new_session=True,
-        )
-        with process:
-            assert process.stdout is not None
-            lines = iter(partial(process.stdout.readline, _LINE), "")
-            said = deque(lines, maxlen=_LINES)
-            code = process.wait()
+        for _ in range(2):
+            with self._server.start(order, self._limits) as child:
+                lines = iter(partial(child.output.readline, _LINE), "")
+                said = deque(lines, maxlen=_LINES)
+                code = child.wait()
+            # None: its server had nothing to do, and ended at this moment.
+            if code is not None:
+                break
         for line in reversed(said):
             if code == 0 and line.startswith(_MARK):
                 return _answer_of(json.loads(line.removeprefix(_MARK)))
         raise BundleError(f"the bundle cannot be served: {self._why(code, said)}")
 
-    def _why(self, code: int, said: deque[str]) -> str:
+    def close(self) -> None:
+        """End the process that starts them; trials that run go on."""
+        self._server.close()
+
+    def _why(self, code: int | None, said: deque[str]) -> str:
         if code == guard.TOO_SLOW:
-            return f"to open it takes longer than {self._seconds} s ('trialSeconds')"
+            seconds = self._limits.seconds
+            return f"to open it takes longer than {seconds} s ('trialSeconds')"
         if code == guard.TOO_LARGE:
             return (
-                f"to open it takes more than {self._max_bytes} bytes of memory"
+                f"to open it takes more than {self._limits.max_bytes} bytes of memory"
                 " ('trialBytes')"
             )
-        # The guard's own death, or its child's by way of a shell's number.
-        number = -code if code < 0 else code - 128
         try:
-            return f"to open it crashes ({signal.Signals(number).name})"
+            # A shell's number for a signal; None: the guard's own death.
+            signal_ = signal.Signals(code - 128 if code else 0)
+            return f"to open it crashes ({signal_.name})"
         except ValueError:
-            logger.warning("a trial exited with %d: %s", code, "".join(said))
+            logger.warning("a trial exited with %s: %s", code, "".join(said))
             return "to open it fails, and the service's log says why"
 
 
@@ -157,6 +151,13 @@ def _environment() -> dict[str, str]:
     return environment
 
 
+def prepare() -> None:
+    """Import what most bundles need; TensorFlow, which few do, takes seconds."""
+    for name in ("runtime.model", "runtime.backends.onnx"):
+        importlib.import_module(name)
+    operators()
+
+
 def main(order: str) -> None:
     """Try the bundle that an order names; print what came of it."""
     given = json.loads(order)
@@ -170,7 +171,3 @@ def main(order: str) -> None:
         answer = {"kind": "bundle", "error": str(ex)}
     # What an engine wrote last may have no end.
     sys.stdout.write(f"\n{_MARK}{json.dumps(answer)}\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

@@ -1,5 +1,7 @@
 """Trials in processes of their own: what a model does there harms nobody."""
 
+import contextlib
+
 import pytest
 
 from bundle.errors import BundleError
@@ -12,14 +14,36 @@ from tests.examples import write_bundle
 CPU = "onnxruntime/CPUExecutionProvider"
 
 
-def trial(seconds=120, max_bytes=8 << 30, **options):
-    options = BackendOptions(**{"provider": "cpu", **options})
-    return ChildTrial(options, trusted=False, seconds=seconds, max_bytes=max_bytes)
+@pytest.fixture
+def trial():
+    with contextlib.ExitStack() as opened:
+
+        def make(seconds=120, max_bytes=8 << 30, **options):
+            options = BackendOptions(**{"provider": "cpu", **options})
+            made = ChildTrial(
+                options, trusted=False, seconds=seconds, max_bytes=max_bytes
+            )
+            return opened.enter_context(contextlib.closing(made))
+
+        yield make
 
 
 @pytest.fixture
 def bundle(tmp_path):
     return open_bundle(write_bundle(tmp_path / "linear"))
+
+
+HOSTILE = """
+import os, sys
+forks = 0
+def forked():
+    global forks
+    forks += 1
+    if forks == 2:  # the guard is forked from the server, and the trial from the guard
+        {code}
+if sys.orig_argv[2:4] == ['-m', 'runtime.forkserver']:
+    os.register_at_fork(after_in_child=forked)
+"""
 
 
 @pytest.fixture
@@ -29,26 +53,24 @@ def hostile(tmp_path, monkeypatch):
     def put(code):
         folder = tmp_path / "hostile"
         folder.mkdir()
-        (folder / "sitecustomize.py").write_text(
-            "import sys\nif sys.orig_argv[2:4] == ['-m', 'runtime.trial']:\n" + code
-        )
+        (folder / "sitecustomize.py").write_text(HOSTILE.format(code=code))
         monkeypatch.syspath_prepend(str(folder))
 
     return put
 
 
-def test_a_bundle_is_tried_alike_here_and_there(bundle):
+def test_a_bundle_is_tried_alike_here_and_there(trial, bundle):
     here = try_here(bundle, BackendOptions(provider="cpu"), trusted=False)
     assert trial()(bundle) == here == Opened(CPU, "")
 
 
-def test_what_is_refused_there_is_refused_with_its_sentence(tmp_path):
+def test_what_is_refused_there_is_refused_with_its_sentence(trial, tmp_path):
     folder = write_bundle(tmp_path / "linear", labels=("one",))
     with pytest.raises(BundleError, match=r"labels\.txt names 1 classes and the model"):
         trial()(open_bundle(folder))
 
 
-def test_a_demand_that_cannot_be_met_is_the_services(bundle):
+def test_a_demand_that_cannot_be_met_is_the_services(trial, bundle):
     import onnxruntime
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
@@ -57,31 +79,33 @@ def test_a_demand_that_cannot_be_met_is_the_services(bundle):
         trial(provider="cuda")(bundle)
 
 
-def test_a_crash_is_a_sentence(bundle, hostile):
-    hostile("    import os, signal; os.kill(os.getpid(), signal.SIGSEGV)\n")
+def test_a_crash_is_a_sentence(trial, bundle, hostile):
+    hostile("os.kill(os.getpid(), 11)")
     with pytest.raises(BundleError, match=r"to open it crashes \(SIGSEGV\)"):
         trial()(bundle)
 
 
-def test_an_endless_loop_ends(bundle, hostile):
-    hostile("    while True: pass\n")
+def test_an_endless_loop_ends(trial, bundle, hostile):
+    hostile("while True: pass")
     with pytest.raises(BundleError, match="takes longer than 1 s"):
         trial(seconds=1)(bundle)
 
 
-def test_memory_has_an_end(bundle, hostile):
-    hostile("    much = b'x' * (1 << 29)\n    while True: pass\n")
+def test_memory_has_an_end(trial, bundle, hostile):
+    hostile("much = b'x' * (1 << 29)\n        while True: pass")
     with pytest.raises(BundleError, match="more than 268435456 bytes of memory"):
         trial(max_bytes=1 << 28)(bundle)
 
 
-def test_what_engines_write_is_no_answer(bundle, hostile):
-    hostile('    print(\'tfaas-trial {"engine": "evil"}\'); sys.exit(1)\n')
+def test_what_engines_write_is_no_answer(trial, bundle, hostile):
+    hostile("print('tfaas-trial {}', flush=True); os._exit(1)")
     with pytest.raises(BundleError, match="the service's log says why"):
         trial()(bundle)
 
 
-def test_a_trial_has_no_part_in_the_services_counters(bundle, tmp_path, monkeypatch):
+def test_a_trial_has_no_part_in_the_services_counters(
+    trial, bundle, tmp_path, monkeypatch
+):
     folder = tmp_path / "counters"
     folder.mkdir()
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))

@@ -1,0 +1,245 @@
+"""A process that has imported what its children need, and forks one for each order.
+
+To start Python and import an engine takes half a second of a core; to open a small
+model, some hundredths. The standard library's fork server imports the program that was
+started, too, and never ends; this one has one module, and ends when nobody has asked
+for a while.
+
+Each child is under ``runtime.guard``, which ends it. It cannot reach the server: it is
+another process, as if it had been started by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from runtime import guard
+from runtime.guard import Limits
+
+# Of an order: some numbers and paths, in JSON.
+_ORDER_BYTES = 1 << 16
+# Ends of pipes that come with an order: who wants it, what it says, how it ended.
+_PIPES = 3
+
+
+class ForkServer:
+    """Starts children that have a module imported already.
+
+    Args:
+        module: has ``prepare()``, which imports what each child will need and starts no
+            thread, and ``main(order)``, which a child runs.
+        environment: of the process.
+        idle_seconds: after which it ends, for it takes memory.
+    """
+
+    def __init__(
+        self, module: str, environment: Mapping[str, str], idle_seconds: float = 60
+    ) -> None:
+        self._arguments = (module, str(idle_seconds))
+        self._environment = environment
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, order: str, limits: Limits) -> Child:
+        """Start a child; ``with`` ends it.
+
+        Args:
+            order: for ``main``, of less than 64 KiB in UTF-8.
+            limits: what it may take.
+        """
+        wanted, output, ended = os.pipe(), os.pipe(), os.pipe()
+        message = f"{limits.seconds} {limits.max_bytes} {limits.niceness} {order}"
+        try:
+            self._send(message.encode(), [wanted[0], output[1], ended[1]])
+        except BaseException:
+            for end in (wanted[1], output[0], ended[0]):
+                os.close(end)
+            raise
+        finally:
+            for end in (wanted[0], output[1], ended[1]):
+                os.close(end)
+        said = os.fdopen(output[0], encoding="utf-8", errors="replace")
+        return Child(wanted[1], said, ended[0])
+
+    def close(self) -> None:
+        """End the process; children go on."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._socket is not None and self._process is not None:
+            self._socket.close()
+            self._process.wait()
+        self._socket = None
+
+    def _send(self, message: bytes, pipes: list[int]) -> None:
+        with self._lock:
+            if self._socket is not None:
+                # It has ended, or was killed.
+                with contextlib.suppress(OSError):
+                    socket.send_fds(self._socket, [message], pipes)
+                    return
+            socket.send_fds(self._open(), [message], pipes)
+
+    def _open(self) -> socket.socket:
+        self._close()
+        # Each order is a message of its own.
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", __name__, *self._arguments],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                env=self._environment,
+                start_new_session=True,
+            )
+        self._socket = ours
+        return ours
+
+
+@dataclass
+class Child:
+    """One that runs, or has run.
+
+    Attributes:
+        output: what it writes, and what its standard error gets.
+    """
+
+    _wanted: int
+    output: IO[str]
+    _ended: int
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._wanted)
+        self.output.close()
+        os.close(self._ended)
+
+    def wait(self) -> int | None:
+        """Wait for its end: ``runtime.guard``'s exit code; None if it never began."""
+        # Less than a pipe holds at once.
+        code = os.read(self._ended, 16)
+        return int(code) if code else None
+
+
+def main(module_name: str, idle_seconds: float) -> None:
+    """Serve orders until the one who gives them is gone, or gives none for a while."""
+    module = importlib.import_module(module_name)
+    module.prepare()
+    # A child's collector would touch, and so copy, what all have in common.
+    gc.collect()
+    gc.freeze()
+    # Forgotten children leave nothing to be waited for.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    orders = socket.socket(fileno=os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    while select.select([orders], [], [], idle_seconds)[0]:
+        message, pipes, _, _ = socket.recv_fds(orders, _ORDER_BYTES, _PIPES)
+        if not message:
+            return
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            orders.close()
+            _guard(module.main, message.decode(), *pipes)
+        for pipe in pipes:
+            os.close(pipe)
+
+
+def _guard(
+    run: Callable[[str], None], message: str, wanted: int, output: int, ended: int
+) -> None:
+    """In a child: guard another, and tell how it ended."""
+    seconds, max_bytes, niceness, order = message.split(" ", 3)
+    limits = Limits(float(seconds), int(max_bytes), int(niceness))
+
+    def start(scratch: Path, step_back: Callable[[], None]) -> _Forked:
+        pid = os.fork()
+        if pid == 0:
+            _run(run, order, scratch, step_back, {wanted, ended})
+        return _Forked(pid)
+
+    code = 1
+    try:
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.close(output)
+        code = guard.guard(start, limits, wanted)
+    except SystemExit as ex:
+        code = ex.code if isinstance(ex.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError):  # nobody wants to know
+            os.write(ended, str(code).encode())
+        os._exit(code)
+
+
+def _run(
+    run: Callable[[str], None],
+    order: str,
+    scratch: Path,
+    step_back: Callable[[], None],
+    not_its_own: set[int],
+) -> None:
+    """In a child of that one: do what was ordered."""
+    code = 1
+    try:
+        os.setsid()
+        for pipe in not_its_own:
+            os.close(pipe)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        step_back()
+        os.environ["TMPDIR"] = str(scratch)
+        tempfile.tempdir = None
+        run(order)
+        code = 0
+    except SystemExit as ex:
+        code = ex.code if isinstance(ex.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(code)
+
+
+class _Forked:
+    """A child, as ``subprocess`` would have it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        """The exit code, negative if it was killed; None while it runs."""
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if pid else None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], float(sys.argv[2]))
