@@ -88,15 +88,20 @@ class ChildTrial:
     def __init__(
         self, options: BackendOptions, *, trusted: bool, seconds: int, max_bytes: int
     ) -> None:
-        # What is measured of a model to batch it, the service measures itself.
-        options = replace(options, batching="off")
-        self._order = {"options": asdict(options), "trusted": trusted}
+        self._options = options
+        self._trusted = trusted
         self._limits = Limits(seconds, max_bytes, _NICENESS)
         self._server = ForkServer(__name__, _environment())
 
     def __call__(self, bundle: Bundle) -> Opened:
         """Try one; raises what ``try_here`` raises."""
-        order = json.dumps({**self._order, "path": str(bundle.path.absolute())})
+        options = self._options.of(bundle.params.name)
+        # What is measured of a model to batch it, the service measures itself.
+        options = replace(options, batching="off", models={})
+        path = str(bundle.path.absolute())
+        order = json.dumps(
+            {"path": path, "options": asdict(options), "trusted": self._trusted}
+        )
         for _ in range(2):
             with self._server.start(order, self._limits) as child:
                 lines = iter(partial(child.output.readline, _LINE), "")

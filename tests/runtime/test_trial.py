@@ -70,13 +70,21 @@ def test_what_is_refused_there_is_refused_with_its_sentence(trial, tmp_path):
         trial()(open_bundle(folder))
 
 
-def test_a_demand_that_cannot_be_met_is_the_services(trial, bundle):
+@pytest.mark.parametrize(
+    "options", [{"provider": "cuda"}, {"models": {"linear": {"provider": "cuda"}}}]
+)
+def test_a_demand_that_cannot_be_met_is_the_services(trial, bundle, options):
     import onnxruntime
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime is built with CUDA")
     with pytest.raises(ProviderError, match="built without CUDA"):
-        trial(provider="cuda")(bundle)
+        trial(**options)(bundle)
+
+
+def test_of_other_models_much_may_be_set(trial, bundle):
+    set_ = {f"model-{n}": {"provider": "cuda"} for n in range(10_000)}
+    assert trial(models=set_)(bundle).engine == CPU
 
 
 def test_a_crash_is_a_sentence(trial, bundle, hostile):
