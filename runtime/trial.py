@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -37,6 +38,8 @@ _MARK = "tfaas-trial "
 # Characters of a line, and lines, that are kept of what a child says.
 _LINE = 1 << 16
 _LINES = 20
+# Of one process: each may take all the memory that one is given.
+_AT_ONCE = 2
 # Requests go before it. Who uploads waits a little longer, where all cores are busy.
 _NICENESS = 5
 
@@ -76,7 +79,7 @@ def try_here(bundle: Bundle, options: BackendOptions, *, trusted: bool) -> Opene
 
 
 class ChildTrial:
-    """Tries bundles in processes of their own.
+    """Tries bundles in processes of their own, two at a time.
 
     Args:
         options: how they are opened.
@@ -92,6 +95,7 @@ class ChildTrial:
         self._trusted = trusted
         self._limits = Limits(seconds, max_bytes, _NICENESS)
         self._server = ForkServer(__name__, _environment())
+        self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
     def __call__(self, bundle: Bundle) -> Opened:
         """Try one; raises what ``try_here`` raises."""
@@ -103,7 +107,7 @@ class ChildTrial:
             {"path": path, "options": asdict(options), "trusted": self._trusted}
         )
         for _ in range(2):
-            with self._server.start(order, self._limits) as child:
+            with self._turns, self._server.start(order, self._limits) as child:
                 lines = iter(partial(child.output.readline, _LINE), "")
                 said = deque(lines, maxlen=_LINES)
                 code = child.wait()

@@ -1,6 +1,7 @@
 """Trials in processes of their own: what a model does there harms nobody."""
 
 import contextlib
+import threading
 
 import pytest
 
@@ -103,6 +104,27 @@ def test_memory_has_an_end(trial, bundle, hostile):
     hostile("much = b'x' * (1 << 29)\n        while True: pass")
     with pytest.raises(BundleError, match="more than 268435456 bytes of memory"):
         trial(max_bytes=1 << 28)(bundle)
+
+
+def test_two_are_tried_at_a_time(trial, bundle, hostile, tmp_path):
+    file = tmp_path / "starts"
+    hostile(
+        f"import time; open({str(file)!r}, 'a').write(f'{{time.monotonic()}}\\n')\n"
+        "        while True: time.sleep(9)"
+    )
+    try_ = trial(seconds=1)
+
+    def refused():
+        with pytest.raises(BundleError, match="takes longer than 1 s"):
+            try_(bundle)
+
+    threads = [threading.Thread(target=refused) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    first, _, third = sorted(map(float, file.read_text().split()))
+    assert third - first >= 1
 
 
 def test_what_engines_write_is_no_answer(trial, bundle, hostile):
