@@ -52,6 +52,20 @@ def test_a_costly_call_is_shared():
     assert found.why == "on: an item takes 0.56 ms alone, 0.122 ms of 8"
 
 
+class Busy(Timed):
+    """Beside others, three of four runs wait."""
+
+    def run(self, inputs):
+        self.now += 400e-6 * (self.runs % 4 > 0)
+        return super().run(inputs)
+
+
+def test_runs_that_wait_for_others_do_not_count():
+    """A version that takes over is measured while the one before it answers."""
+    backend = Busy(call=20e-6, item=35e-6)
+    assert seconds_of_one(backend, backend.clock) == pytest.approx(55e-6)
+
+
 def test_what_takes_as_long_together_is_not():
     assert not verdict(Timed(call=1e-3, item=10e-3)).is_on
 
