@@ -18,6 +18,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -32,8 +33,8 @@ from typing import IO
 from runtime import guard
 from runtime.guard import Limits
 
-# Of an order: some numbers and paths, in JSON.
-_ORDER_BYTES = 1 << 16
+# Comes before an order: of how many bytes it is.
+_LENGTH = struct.Struct("!I")
 # Ends of pipes that come with an order: who wants it, what it says, how it ended.
 _PIPES = 3
 
@@ -61,13 +62,13 @@ class ForkServer:
         """Start a child; ``with`` ends it.
 
         Args:
-            order: for ``main``, of less than 64 KiB in UTF-8.
+            order: for ``main``.
             limits: what it may take.
         """
         wanted, output, ended = os.pipe(), os.pipe(), os.pipe()
         message = f"{limits.seconds} {limits.max_bytes} {limits.niceness} {order}"
         try:
-            self._send(message.encode(), [wanted[0], output[1], ended[1]])
+            self._give(message.encode(), [wanted[0], output[1], ended[1]])
         except BaseException:
             for end in (wanted[1], output[0], ended[0]):
                 os.close(end)
@@ -89,19 +90,18 @@ class ForkServer:
             self._process.wait()
         self._socket = None
 
-    def _send(self, message: bytes, pipes: list[int]) -> None:
+    def _give(self, message: bytes, pipes: list[int]) -> None:
         with self._lock:
             if self._socket is not None:
                 # It has ended, or was killed.
                 with contextlib.suppress(OSError):
-                    socket.send_fds(self._socket, [message], pipes)
+                    _send(self._socket, message, pipes)
                     return
-            socket.send_fds(self._open(), [message], pipes)
+            _send(self._open(), message, pipes)
 
     def _open(self) -> socket.socket:
         self._close()
-        # Each order is a message of its own.
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", __name__, *self._arguments],
@@ -160,7 +160,7 @@ def main(module_name: str, idle_seconds: float) -> None:
     os.dup2(nothing, 0)
     os.close(nothing)
     while select.select([orders], [], [], idle_seconds)[0]:
-        message, pipes, _, _ = socket.recv_fds(orders, _ORDER_BYTES, _PIPES)
+        message, pipes = _receive(orders)
         if not message:
             return
         if os.fork() == 0:
@@ -169,6 +169,23 @@ def main(module_name: str, idle_seconds: float) -> None:
             _guard(module.main, message.decode(), *pipes)
         for pipe in pipes:
             os.close(pipe)
+
+
+def _send(orders: socket.socket, message: bytes, pipes: list[int]) -> None:
+    # They come with the first byte.
+    socket.send_fds(orders, [_LENGTH.pack(len(message))], pipes)
+    orders.sendall(message)
+
+
+def _receive(orders: socket.socket) -> tuple[bytes, list[int]]:
+    """An order and its pipes; empty if nobody gives any more."""
+    head, pipes, _, _ = socket.recv_fds(
+        orders, _LENGTH.size, _PIPES, socket.MSG_WAITALL
+    )
+    if len(head) < _LENGTH.size:
+        return b"", pipes
+    (size,) = _LENGTH.unpack(head)
+    return orders.recv(size, socket.MSG_WAITALL), pipes
 
 
 def _guard(

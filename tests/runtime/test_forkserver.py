@@ -63,6 +63,11 @@ def test_a_child_says_what_it_has_to_and_how_it_ended(serve):
     assert text.endswith("ValueError: so it is\n")
 
 
+def test_an_order_may_be_long(serve):
+    text = "x" * (1 << 20)
+    assert said(serve(), f"print(len({text!r}))") == (f"{1 << 20}\n", 0)
+
+
 def test_it_is_guarded(serve):
     limits = Limits(0.5, 1 << 30, 0)
     assert said(serve(), "while True: pass", limits) == ("", TOO_SLOW)
