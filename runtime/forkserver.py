@@ -201,20 +201,16 @@ def _guard(
             _run(run, order, scratch, step_back, {wanted, ended})
         return _Forked(pid)
 
-    code = 1
-    try:
+    def watch() -> int:
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        code = guard.guard(start, limits, wanted)
-    except SystemExit as ex:
-        code = ex.code if isinstance(ex.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(OSError):  # nobody wants to know
-            os.write(ended, str(code).encode())
-        os._exit(code)
+        return guard.guard(start, limits, wanted)
+
+    code = _code_of(watch)
+    with contextlib.suppress(OSError):  # nobody wants to know
+        os.write(ended, str(code).encode())
+    os._exit(code)
 
 
 def _run(
@@ -225,8 +221,8 @@ def _run(
     not_its_own: set[int],
 ) -> None:
     """In a child of that one: do what was ordered."""
-    code = 1
-    try:
+
+    def work() -> int:
         os.setsid()
         for pipe in not_its_own:
             os.close(pipe)
@@ -235,15 +231,23 @@ def _run(
         os.environ["TMPDIR"] = str(scratch)
         tempfile.tempdir = None
         run(order)
-        code = 0
+        return 0
+
+    code = _code_of(work)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    os._exit(code)
+
+
+def _code_of(call: Callable[[], int]) -> int:
+    """What a process would exit with; what went wrong is on its standard error."""
+    try:
+        return call()
     except SystemExit as ex:
-        code = ex.code if isinstance(ex.code, int) else 1
+        return ex.code if isinstance(ex.code, int) else 1
     except BaseException:
         traceback.print_exc()
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-        os._exit(code)
+        return 1
 
 
 class _Forked:

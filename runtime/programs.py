@@ -98,10 +98,11 @@ def _check_meta_graph(meta: MetaGraphDef, file: str) -> None:
     """
     graph = meta.graph_def
     functions = {f.signature.name: f for f in graph.library.function}
-    restoring = _before(graph.node, [meta.saver_def.restore_op_name])
-    asked = _before(graph.node, _asked(meta))
+    inputs = {n.name: [_node_of(tensor) for tensor in n.input] for n in graph.node}
+    restoring = _before(inputs, [meta.saver_def.restore_op_name])
+    asked = _before(inputs, _asked(meta))
     # Not what anything else needs as well: the file says itself what saving is.
-    saving = _before(graph.node, [meta.saver_def.save_tensor_name])
+    saving = _before(inputs, [meta.saver_def.save_tensor_name])
     saving -= restoring | asked
     savers = [node for node in graph.node if node.name in saving]
     others = [node for node in graph.node if node.name not in saving]
@@ -142,9 +143,8 @@ def _names_of(tensor: TensorInfo) -> Iterator[str]:
         yield from _names_of(component)
 
 
-def _before(nodes: Iterable[NodeDef], tensors: Iterable[str]) -> set[str]:
+def _before(inputs: Mapping[str, list[str]], tensors: Iterable[str]) -> set[str]:
     """The names of tensors' nodes, and of all that they need."""
-    inputs = {node.name: [_node_of(name) for name in node.input] for node in nodes}
     found: set[str] = set()
     waiting = [_node_of(tensor) for tensor in tensors]
     while waiting:
@@ -210,9 +210,9 @@ def _check_onnx(path: Path, *, trusted: bool) -> None:
     model = _read(path, OnnxModel())
     # A function of the model's own is made of other nodes, which are looked at.
     own = {function.domain for function in model.functions}
-    nodes = [*_nodes(model.graph)]
+    nodes = [*_nodes(model.graph.node)]
     for function in model.functions:
-        nodes += _all_nodes(function.node)
+        nodes += _nodes(function.node)
     for node in nodes:
         if not trusted and node.domain not in _DOMAINS and node.domain not in own:
             raise BundleError(
@@ -241,18 +241,14 @@ def _check_external(path: Path, tensor: OnnxTensor) -> None:
         raise BundleError(f"{name!r} is not a plain file of the bundle's own")
 
 
-def _nodes(graph: OnnxGraph) -> Iterator[OnnxNode]:
-    yield from _all_nodes(graph.node)
-
-
-def _all_nodes(nodes: Iterable[OnnxNode]) -> Iterator[OnnxNode]:
+def _nodes(nodes: Iterable[OnnxNode]) -> Iterator[OnnxNode]:
     """Nodes, and those of the graphs inside them."""
     for node in nodes:
         yield node
         for attribute in node.attribute:
-            yield from _nodes(attribute.g)
+            yield from _nodes(attribute.g.node)
             for graph in attribute.graphs:
-                yield from _nodes(graph)
+                yield from _nodes(graph.node)
 
 
 def _tensors(graph: OnnxGraph, nodes: Iterable[OnnxNode]) -> Iterator[OnnxTensor]:
