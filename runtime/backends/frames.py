@@ -1,0 +1,186 @@
+"""Named arrays through a socket, between two processes of which one is not trusted.
+
+A frame is a head of two numbers, a JSON object that describes the arrays, and their
+bytes. Nothing in it is code: what pickle would run for a model that took the other
+process over, this reader refuses.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import struct
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+# Bytes of the description, and of the arrays.
+_HEAD = struct.Struct("<QQ")
+# Each array begins at a multiple of this, as numpy likes it.
+_ALIGNED = 16
+# A frame of less is read at once, and is sent as one piece.
+_SMALL = 1 << 16
+# Bytes of one frame: the largest batch that a model may be asked for has fewer.
+MAX_BYTES: Final = 4 << 30
+_MAX_DESCRIPTION = 1 << 24
+# numpy's own, by the names that ``numpy.dtype.name`` gives them; object is texts.
+_DTYPES = frozenset(
+    {
+        *("bool", "float16", "float32", "float64", "complex64", "complex128", "object"),
+        *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    }
+)
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class FrameError(Exception):
+    """The other side sent something that is no frame."""
+
+
+class Lane:
+    """One end of a connection on which frames are sent and received, in turn.
+
+    Args:
+        end: a connected stream socket; it is closed with the lane.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        self._socket = end
+        self._buffer = bytearray(_SMALL)
+
+    def close(self) -> None:
+        """Close the connection; the other side sees its end."""
+        self._socket.close()
+
+    def send(self, said: Mapping[str, Any], arrays: Arrays | None = None) -> None:
+        """Send a frame.
+
+        Args:
+            said: what goes with the arrays; JSON's types.
+            arrays: of numbers, or of dtype object with texts or bytes.
+
+        Raises:
+            OSError: the other side is gone.
+        """
+        described, pieces, size = [], [], 0
+        for name, array in (arrays or {}).items():
+            content = _texts(array) if array.dtype == object else _bytes(array)
+            described.append([name, array.dtype.name, array.shape, len(content)])
+            padding = -len(content) % _ALIGNED
+            pieces += [content, bytes(padding)]
+            size += len(content) + padding
+        text = orjson.dumps({**said, "arrays": described})
+        text += b" " * (-(len(text) + _HEAD.size) % _ALIGNED)
+        pieces[:0] = [_HEAD.pack(len(text), size), text]
+        if size < _SMALL:
+            self._socket.sendall(b"".join(pieces))
+            return
+        for piece in pieces:
+            self._socket.sendall(piece)
+
+    def receive(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Wait for a frame.
+
+        Returns:
+            What was said, and the arrays; texts are bytes, in arrays of dtype object.
+
+        Raises:
+            EOFError: the other side is gone.
+            FrameError: it sent no frame.
+            OSError: the connection broke, or its time is over (``BlockingIOError``).
+        """
+        view = memoryview(self._buffer)
+        come = self._read(view, 0, _HEAD.size)
+        described, size = _HEAD.unpack_from(view)
+        total = _HEAD.size + described + size
+        if described > _MAX_DESCRIPTION or size > MAX_BYTES or come > total:
+            raise FrameError("a frame has no such length")
+        frame = bytearray(total)
+        whole = memoryview(frame)
+        whole[:come] = view[:come]
+        self._read(whole, come, total)
+        start = _HEAD.size + described
+        try:
+            said = orjson.loads(whole[_HEAD.size : start])
+            arrays = _arrays(said.pop("arrays"), whole[start:])
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as ex:
+            raise FrameError("a frame does not describe what it holds") from ex
+        return said, arrays
+
+    def _read(self, view: memoryview, come: int, wanted: int) -> int:
+        """Fill a view at least so far; how far it is filled."""
+        while come < wanted:
+            count = self._socket.recv_into(view[come:])
+            if not count:
+                raise EOFError
+            come += count
+        return come
+
+
+def dtype_of(name: str) -> np.dtype[Any]:
+    """The dtype of a name, as ``numpy.dtype.name`` has it.
+
+    Raises:
+        ValueError: no engine answers with such a thing.
+    """
+    if name in _DTYPES:
+        return np.dtype(name)
+    # bfloat16 and its kin; TensorFlow brings the package.
+    import ml_dtypes
+
+    if name not in ml_dtypes.__all__:
+        raise ValueError(f"{name!r} is no dtype of an engine's")
+    return np.dtype(getattr(ml_dtypes, name))
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    # Not every dtype can be shown as a memoryview; its bytes can.
+    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+
+
+def _texts(array: NDArray[Any]) -> bytes:
+    """The lengths of all, and then all of them."""
+    texts = [
+        text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogatepass")
+        for text in array.reshape(-1)
+    ]
+    lengths = np.array([len(text) for text in texts], "<u8")
+    return lengths.tobytes() + b"".join(texts)
+
+
+def _arrays(described: list[Any], content: memoryview) -> dict[str, NDArray[Any]]:
+    arrays = {}
+    start = 0
+    for name, dtype_name, shape, size in described:
+        dtype = dtype_of(dtype_name)
+        count = math.prod(shape)
+        end = start + size
+        if not isinstance(name, str) or end > len(content) or min(shape, default=0) < 0:
+            raise ValueError("an array is not there")
+        piece = content[start:end]
+        flat = (
+            _texts_of(piece, count)
+            if dtype == object
+            else np.frombuffer(piece, np.uint8).view(dtype)
+        )
+        if len(flat) != count:
+            raise ValueError("an array has another size")
+        arrays[name] = flat.reshape(shape)
+        start = end + -size % _ALIGNED
+    return arrays
+
+
+def _texts_of(piece: memoryview, count: int) -> NDArray[Any]:
+    lengths = np.frombuffer(piece[: 8 * count], "<u8")
+    texts = np.empty(count, object)
+    start = 8 * count
+    for number, length in enumerate(lengths.tolist()):
+        texts[number] = bytes(piece[start : start + length])
+        start += length
+    if len(lengths) != count or start != len(piece):
+        raise ValueError("texts have other lengths")
+    return texts
