@@ -6,13 +6,11 @@ anew.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bundle.staging import Staging
+from bundle.scratch import scratch_folder
 from exporter.errors import ExportError
 
 
@@ -25,24 +23,10 @@ def scratch() -> Iterator[Path]:
     """
     with ExitStack() as stack:
         try:
-            staging = Staging(_place())
-            staging.sweep()
-            folder = stack.enter_context(staging.folder())
+            folder = stack.enter_context(scratch_folder("tfaas-exporter"))
         except OSError as ex:
             raise ExportError(
                 f"no temporary file can be written: {ex.strerror}; set TMPDIR to a"
                 " folder that can be written"
             ) from ex
         yield folder
-
-
-def _place() -> Path:
-    place = Path(tempfile.gettempdir(), f"tfaas-exporter-{os.getuid()}")
-    place.mkdir(mode=0o700, exist_ok=True)
-    # The name is no secret: somebody else's folder would let him change what is proved.
-    if place.is_symlink() or place.stat().st_uid != os.getuid():
-        raise ExportError(
-            f"{place} belongs to somebody else; remove it, or set TMPDIR to a folder of"
-            " your own"
-        )
-    return place

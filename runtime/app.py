@@ -43,6 +43,7 @@ from runtime.errors import (
     RateLimited,
     TooSlow,
     Unauthorized,
+    WallsError,
 )
 from runtime.logs import set_up_logs
 from runtime.metrics import BUILD_INFO, REJECTS
@@ -115,6 +116,7 @@ STATUS: dict[type[DomainError], str] = {
     BackendError: falcon.HTTP_500,
     ProviderError: falcon.HTTP_500,
     StoreError: falcon.HTTP_500,
+    WallsError: falcon.HTTP_503,
     Expired: falcon.HTTP_504,
 }
 

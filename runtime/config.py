@@ -32,6 +32,7 @@ Provider = Literal["auto", "cpu", "cuda"]
 LogFormat = Literal["plain", "json"]
 ExportPolicy = Literal["auto", "off"]
 Batching = Literal["auto", "on", "off"]
+Walls = Literal["auto", "require", "off"]
 
 
 class ConfigError(DomainError):
@@ -326,6 +327,18 @@ class Config:
     trial_bytes: int = _setting(8 << 30, _BYTES, "of memory for such a trial")
     trust_uploads: bool = _setting(
         False, _flag, "take uploads with any operator: they may read and write files"
+    )
+    # auto: those that the kernel offers, and a warning of what is missing. require: a
+    # stranger's model is not opened where files or sockets are not walled off. off: for
+    # an engine or a driver that does not work behind them.
+    walls: Walls = _setting(
+        "auto",
+        _one_of(Walls),
+        "around other people's models, built by the kernel: auto, require or off",
+    )
+    # Root can give its rights up; another user has none to give.
+    run_as_user: str = _setting(
+        "", _text, "user that opens other people's models, where the service is root's"
     )
     # Of what one run takes; a larger request is run in pieces. New versions are warmed
     # at 1 and at this size.

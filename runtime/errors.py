@@ -11,6 +11,7 @@
     x Expired          the request's time is over, and it was not run yet
     x BackendError     the engine cannot load the model, or failed on a valid input
     x ProviderError    CUDA was demanded and does not work; nothing else may answer
+    x WallsError       walls around strangers' models were demanded and do not stand
 
 ``runtime/app.py`` holds the one table that gives each its status.
 """
@@ -56,3 +57,7 @@ class BackendError(ServiceError):
 
 class ProviderError(ServiceError):
     """CUDA was demanded and does not work; nothing else may answer."""
+
+
+class WallsError(ServiceError):
+    """Walls around strangers' models were demanded, and this machine has them not."""

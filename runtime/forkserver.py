@@ -198,7 +198,7 @@ def _guard(
     def start(scratch: Path, step_back: Callable[[], None]) -> _Forked:
         pid = os.fork()
         if pid == 0:
-            _run(run, order, scratch, step_back, {wanted, ended})
+            _run(run, order, scratch, step_back)
         return _Forked(pid)
 
     def watch() -> int:
@@ -218,17 +218,16 @@ def _run(
     order: str,
     scratch: Path,
     step_back: Callable[[], None],
-    not_its_own: set[int],
 ) -> None:
     """In a child of that one: do what was ordered."""
 
     def work() -> int:
         os.setsid()
-        for pipe in not_its_own:
-            os.close(pipe)
+        # The guard's pipes, and its hold on the scratch folder.
+        _close_files()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         step_back()
-        os.environ["TMPDIR"] = str(scratch)
+        os.environ["TMPDIR"] = os.environ["HOME"] = str(scratch)
         tempfile.tempdir = None
         run(order)
         return 0
@@ -239,11 +238,22 @@ def _run(
     os._exit(code)
 
 
+def _close_files() -> None:
+    """Close all but the standard streams."""
+    # Not os.closerange: where the C library is old, it tries each number that may be.
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208
+        if int(name) > 2:
+            with contextlib.suppress(OSError):  # the listing's own
+                os.close(int(name))
+
+
 def _code_of(call: Callable[[], int]) -> int:
     """What a process would exit with; what went wrong is on its standard error."""
     try:
         return call()
     except SystemExit as ex:
+        if isinstance(ex.code, str):
+            sys.stderr.write(f"{ex.code}\n")
         return ex.code if isinstance(ex.code, int) else 1
     except BaseException:
         traceback.print_exc()

@@ -30,12 +30,14 @@ from typing import Protocol
 
 import psutil
 
-from bundle.staging import Staging
+from bundle.scratch import scratch_folder
 
 # Beyond what the command itself exits with: 0 to 2, 130 and 143.
 TOO_SLOW = 120
 TOO_LARGE = 121
 UNWANTED = 122
+# Nothing was started: no temporary file can be written; standard error says why.
+NO_SCRATCH = 123
 
 # How often the command is looked at. A process touches new memory at some 2 GB/s.
 PAUSE_SECONDS = 0.1
@@ -86,7 +88,8 @@ def main(arguments: list[str]) -> int:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "TMPDIR": str(scratch)},
+            # Libraries keep settings at home.
+            env={**os.environ, "TMPDIR": str(scratch), "HOME": str(scratch)},
             start_new_session=True,
             # There are no threads here.
             preexec_fn=step_back,
@@ -117,8 +120,16 @@ def guard(start: Start, limits: Limits, wanted: int) -> int:
     # found.
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
     own = os.getpid()
-    # What is killed leaves its temporary files.
-    with _scratch() as scratch:
+    with contextlib.ExitStack() as stack:
+        try:
+            # What is killed leaves its temporary files.
+            scratch = stack.enter_context(scratch_folder("tfaas-guard"))
+        except OSError as ex:
+            sys.stderr.write(
+                f"Error: no temporary file can be written in {tempfile.gettempdir()}:"
+                f" {ex.strerror}; set TMPDIR to a folder that can be written\n"
+            )
+            return NO_SCRATCH
         process = start(scratch, lambda: _step_back(prctl, own, limits))
         try:
             return _watch(process, limits, wanted)
@@ -126,20 +137,6 @@ def guard(start: Start, limits: Limits, wanted: int) -> int:
             # Asked twice to end, it ends all the same what it started.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _end_all()
-
-
-@contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
-    """An empty folder; those of guards that were killed go."""
-    place = Path(tempfile.gettempdir(), f"tfaas-guard-{os.getuid()}")
-    place.mkdir(mode=0o700, exist_ok=True)
-    # The name is no secret, and what lies there is proved and published.
-    if place.is_symlink() or place.stat().st_uid != os.getuid():
-        sys.exit(f"Error: {place} belongs to somebody else; remove it, or set TMPDIR")
-    staging = Staging(place)
-    staging.sweep()
-    with staging.folder() as folder:
-        yield folder
 
 
 def _watch(process: Process, limits: Limits, wanted: int) -> int:

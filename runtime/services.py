@@ -83,6 +83,8 @@ def create_services(config: Config, *, guarded: bool = False) -> Services:
             trusted=trusted,
             seconds=config.trial_seconds,
             max_bytes=config.trial_bytes,
+            policy=config.walls,
+            user=config.run_as_user,
         )
         if guarded
         else functools.partial(try_here, options=options, trusted=trusted)

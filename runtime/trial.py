@@ -1,9 +1,9 @@
 """The trial of what is to be published: looked at, opened, warmed, run on its sample.
 
-It is done in a process of its own, under ``runtime.guard``: a model may crash an
-engine, loop for ever or take all memory, and the service goes on. From
-``runtime.forkserver`` comes the order, a JSON object; the last line of standard output
-is the answer.
+It is done in a process of its own, under ``runtime.guard`` and behind
+``runtime.walls``: a model may crash an engine, loop for ever, take all memory or run
+what nobody foresaw, and the service goes on. From ``runtime.forkserver`` comes the
+order, a JSON object; the last line of standard output is the answer.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bundle.errors import BundleError, DomainError
+from bundle.errors import BundleError, DomainError, StoreError
 from bundle.folder import Bundle, open_bundle
-from runtime import counters, guard
+from runtime import guard, walls
 from runtime.backends import BackendOptions, engine_of
-from runtime.errors import BackendError, ProviderError
+from runtime.config import Walls
+from runtime.errors import BackendError, ProviderError, WallsError
 from runtime.forkserver import ForkServer
 from runtime.guard import Limits
 from runtime.programs import check_programs, operators
@@ -86,25 +87,50 @@ class ChildTrial:
         trusted: see ``check_programs``.
         seconds: that one may take.
         max_bytes: of its memory.
+        policy: on the walls around one.
+        user: whom one becomes, where the service is root's.
     """
 
     def __init__(
-        self, options: BackendOptions, *, trusted: bool, seconds: int, max_bytes: int
+        self,
+        options: BackendOptions,
+        *,
+        trusted: bool,
+        seconds: int,
+        max_bytes: int,
+        policy: Walls = "auto",
+        user: str = "",
     ) -> None:
         self._options = options
         self._trusted = trusted
         self._limits = Limits(seconds, max_bytes, _NICENESS)
+        self._policy = policy
+        self._user = user
         self._server = ForkServer(__name__, _environment())
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
     def __call__(self, bundle: Bundle) -> Opened:
-        """Try one; raises what ``try_here`` raises."""
+        """Try one.
+
+        Raises:
+            BundleError, ProviderError: see ``try_here``.
+            WallsError: walls are demanded, and do not stand here.
+            StoreError: no temporary file can be written.
+        """
+        walls.demand(self._policy)
         options = self._options.of(bundle.params.name)
         # What is measured of a model to batch it, the service measures itself.
         options = replace(options, batching="off", models={})
         path = str(bundle.path.absolute())
         order = json.dumps(
-            {"path": path, "options": asdict(options), "trusted": self._trusted}
+            {
+                "path": path,
+                "options": asdict(options),
+                "trusted": self._trusted,
+                "max_bytes": self._limits.max_bytes,
+                "policy": self._policy,
+                "user": self._user,
+            }
         )
         for _ in range(2):
             with self._turns, self._server.start(order, self._limits) as child:
@@ -117,6 +143,12 @@ class ChildTrial:
         for line in reversed(said):
             if code == 0 and line.startswith(_MARK):
                 return _answer_of(json.loads(line.removeprefix(_MARK)))
+        if code == guard.NO_SCRATCH:
+            logger.error("an upload cannot be tried: %s", "".join(said).strip())
+            raise StoreError(
+                "the upload cannot be tried: the service can write no temporary file,"
+                " and its log says why"
+            )
         raise BundleError(f"the bundle cannot be served: {self._why(code, said)}")
 
     def close(self) -> None:
@@ -144,6 +176,7 @@ class ChildTrial:
 _ERRORS: dict[str, type[DomainError]] = {
     "bundle": BundleError,
     "provider": ProviderError,
+    "walls": WallsError,
 }
 
 
@@ -154,8 +187,8 @@ def _answer_of(answer: dict[str, Any]) -> Opened:
 
 
 def _environment() -> dict[str, str]:
-    # Its counters are none of the service's.
-    environment = {k: v for k, v in os.environ.items() if k != counters.VARIABLE}
+    # No tokens; and its counters are none of the service's.
+    environment = walls.clean_environment(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     return environment
 
@@ -165,18 +198,30 @@ def prepare() -> None:
     for name in ("runtime.model", "runtime.backends.onnx"):
         importlib.import_module(name)
     operators()
+    walls.prepare()
 
 
 def main(order: str) -> None:
     """Try the bundle that an order names; print what came of it."""
     given = json.loads(order)
     options = BackendOptions(**given["options"])
+    folder = Path(given["path"])
     try:
-        bundle = open_bundle(Path(given["path"]))
+        _enclose(folder, given)
+        bundle = open_bundle(folder)
         answer = asdict(try_here(bundle, options, trusted=given["trusted"]))
     except ProviderError as ex:
         answer = {"kind": "provider", "error": str(ex)}
+    except WallsError as ex:
+        answer = {"kind": "walls", "error": str(ex)}
     except DomainError as ex:
         answer = {"kind": "bundle", "error": str(ex)}
     # What an engine wrote last may have no end.
     sys.stdout.write(f"\n{_MARK}{json.dumps(answer)}\n")
+
+
+def _enclose(folder: Path, given: dict[str, Any]) -> None:
+    """Shut this process in with a bundle and a scratch folder."""
+    scratch = (Path(os.environ["TMPDIR"]),)
+    room = walls.Room((folder,), scratch, given["max_bytes"], given["user"])
+    walls.enclose(room, given["policy"])

@@ -1,0 +1,34 @@
+"""The variables that a process behind walls gets: no tokens, and nobody's home."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+# Languages and clocks; what engines and their threads are set by; what Python imports.
+# No PATH: nothing is started. No TFAAS_*, no AWS_*, and whatever else bears secrets:
+# they are told apart by being kept, not by being known.
+_KEPT = re.compile(
+    r"LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR"
+    r"|PYTHON(PATH|HOME|HASHSEED|UTF8|WARNINGS|FAULTHANDLER|UNBUFFERED|NOUSERSITE"
+    r"|DONTWRITEBYTECODE)"
+    r"|LD_LIBRARY_PATH"
+    r"|(TF|XLA|OMP|KMP|GOMP|MKL|OPENBLAS|BLIS|NUMEXPR|ONEDNN|DNNL|ORT|KERAS|TF2ONNX"
+    r"|CUDA|CUDNN|CUBLAS|NVIDIA|NCCL)_[A-Z0-9_]+"
+)
+_SECRET = re.compile(r".*(TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY).*")
+
+
+def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of ``environ`` that a process behind walls needs.
+
+    ``HOME`` is where temporary files go, if that is set: libraries make folders there.
+    """
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if _KEPT.fullmatch(name) and not _SECRET.fullmatch(name)
+    }
+    if "TMPDIR" in kept:
+        kept["HOME"] = kept["TMPDIR"]
+    return kept

@@ -1,0 +1,54 @@
+"""System calls of which Python's ``os`` has no function."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+from collections.abc import Callable
+
+
+@functools.cache
+def _function(name: str) -> Callable[..., int] | None:
+    if sys.platform != "linux":
+        return None
+    function = getattr(ctypes.CDLL(None, use_errno=True), name)
+    function.restype = ctypes.c_long
+    return function  # type: ignore[no-any-return]
+
+
+def syscall(number: int, *arguments: object) -> int:
+    """Make a system call; -1 if it fails, ``errno`` says why, and on other systems."""
+    return _call("syscall", number, *arguments)
+
+
+def capset(head: object, data: object) -> int:
+    """Set this thread's capabilities; -1 if the kernel refuses."""
+    return _call("capset", head, data)
+
+
+def prctl(option: int, *arguments: int) -> int:
+    """Ask the kernel for something of this process; -1 if it refuses."""
+    return _call("prctl", option, *arguments)
+
+
+def _call(name: str, *arguments: object) -> int:
+    function = _function(name)
+    if function is None:
+        return -1
+    # Six words, as the kernel takes them: ctypes passes a bare number as 32 bits.
+    words = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    return function(*words, *[ctypes.c_long(0)] * (6 - len(words)))
+
+
+def succeed(result: int) -> int:
+    """A call's result.
+
+    Raises:
+        OSError: it failed.
+    """
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result

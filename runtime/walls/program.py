@@ -1,0 +1,127 @@
+"""The files that Python, TensorFlow and ONNX Runtime themselves read."""
+
+from __future__ import annotations
+
+import functools
+import importlib.machinery
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+# The system's libraries, and files of the C library's, of TensorFlow's and of CUDA's.
+_SYSTEM = (
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/share",
+    "/usr/local/lib",
+    "/usr/local/lib64",
+    "/usr/local/share",
+    "/nix/store",
+    "/gnu/store",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/locale.alias",
+    "/etc/mime.types",
+    "/etc/ssl/openssl.cnf",
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/sys",
+    # Not all of /proc: what other processes are, and are called with, is theirs.
+    "/proc/cpuinfo",
+    "/proc/devices",
+    "/proc/driver",
+    "/proc/filesystems",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/modules",
+    "/proc/stat",
+    "/proc/sys/kernel",
+    "/proc/sys/vm",
+    "/proc/uptime",
+    "/proc/version",
+    "/dev/random",
+    "/dev/urandom",
+)
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
+_GPUS = ("nvidia*", "nvidia-caps/*", "nvhost*", "nvmap")
+# Too much to be meant by a variable.
+_TOO_MUCH = (Path("/"), Path.home(), Path.home().parent)
+
+
+def reads() -> list[Path]:
+    """Files and folders to be read; some may not be there.
+
+    They are those of this process: of another, its folder in /proc is another.
+    """
+    return [*map(Path, _SYSTEM), Path("/proc", str(os.getpid())), *_python()]
+
+
+def devices() -> list[Path]:
+    """Devices to be read, written and controlled."""
+    found = [*map(Path, _DEVICES)]
+    # As CUDA itself takes the variable: none.
+    if os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
+        for pattern in _GPUS:
+            found += Path("/dev").glob(pattern)
+    if found[len(_DEVICES) :]:
+        found += [Path("/dev/shm/cuda.shm")]
+    return found
+
+
+@functools.cache
+def _python() -> tuple[Path, ...]:
+    """Python's files, and those of what it may import."""
+    prefixes = {Path(p) for p in (sys.prefix, sys.exec_prefix, sys.base_prefix)}
+    prefixes.add(Path(sys.base_exec_prefix))
+    # A Python of the system: its libraries, but not all of /usr, are above.
+    found = [prefix for prefix in prefixes if prefix not in (Path("/"), Path("/usr"))]
+    named = os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    found += [
+        Path(folder)
+        for folder in named
+        if folder.startswith("/") and Path(folder) not in _TOO_MUCH
+    ]
+    for entry in map(Path, filter(None, sys.path)):
+        if any(entry.is_relative_to(folder) for folder in found):
+            continue
+        if entry.name in ("site-packages", "dist-packages") or entry.is_file():
+            found.append(entry)
+        else:
+            found += _modules(entry)
+    _list_folders()
+    return tuple(found)
+
+
+def _modules(folder: Path) -> Iterator[Path]:
+    """What can be imported from a folder that may hold much else.
+
+    A working copy of the project has its settings and its store beside its packages.
+    """
+    try:
+        entries = list(folder.iterdir())
+    except OSError:
+        return
+    for entry in entries:
+        is_package = (entry / "__init__.py").is_file()
+        if is_package or entry.suffix in (".py", ".pyc", ".so", ".dist-info", ".pth"):
+            yield entry
+
+
+def _list_folders() -> None:
+    """Let Python see all folders of ``sys.path`` once.
+
+    Of those it may not list any more it has the names then.
+    """
+    importlib.machinery.PathFinder.find_spec("runtime.walls.no_such_module")

@@ -1,0 +1,231 @@
+"""seccomp: a filter in the kernel looks at each system call before it is made.
+
+What a computation needs stands in ``syscalls.txt``, as it does in the profiles of
+Docker and of systemd (``SystemCallFilter=@system-service``); all else is refused with
+EPERM: sockets and connections, programs and processes, other processes' memory,
+owners, modes and times of files, mounts, namespaces, keys, io_uring, bpf, modules.
+Calls that are newer than that list are answered with ENOSYS, as by an older kernel, and
+the C library does without.
+
+The filter is a program for the kernel's classic BPF, of which ``linux/filter.h`` and
+``linux/seccomp.h`` tell the format.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import os
+import platform
+import struct
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from runtime.walls.libc import prctl, succeed, syscall
+
+_TABLE = Path(__file__).with_name("syscalls.txt")
+# Greatest number of the kernel that the table was made from, 6.10's.
+_NEWEST = 462
+
+# By the machine: the table's column, AUDIT_ARCH_* of linux/audit.h, seccomp's own
+# number.
+_MACHINES = {"x86_64": (1, 0xC000003E, 317), "aarch64": (2, 0xC00000B7, 277)}
+
+_SET_MODE_FILTER, _GET_ACTION_AVAIL = 1, 2
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
+
+_ALLOW = 0x7FFF0000
+_KILL_PROCESS = 0x80000000
+_REFUSE = 0x00050000 | errno.EPERM
+_UNKNOWN = 0x00050000 | errno.ENOSYS
+
+# Codes of instructions, and where in ``struct seccomp_data`` a word begins.
+_LOAD, _JEQ, _JGE, _JSET, _RETURN, _AND = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54
+_NUMBER, _ARCHITECTURE = 0, 4
+
+# In the table's last part, by name.
+_UNKNOWN_NAMES = ("clone3", "flock")
+
+# clone(2): a thread, and in no namespace of its own.
+_CLONE_THREAD = 0x00010000
+_CLONE_NAMESPACES = 0x7E020000
+# prctl(2): names of threads and memory, and questions. Not PR_SET_PDEATHSIG: it ends
+# this process with the one that watches it.
+_PRCTLS = (2, 3, 15, 16, 21, 23, 27, 30, 39, 41, 42, 0x53564D41)
+# ioctl(2): typing into a terminal, and having others get signals.
+_IOCTLS = (0x5412, 0x541C, 0x8901, 0x8902)
+# fcntl(2): having others get signals.
+_FCNTLS = (8, 10, 15)
+_AF_UNIX, _SOCK_STREAM, _SOCK_TYPE = 1, 1, 0xF
+
+_Instruction = tuple[int, int, int, int]
+
+
+def is_available() -> bool:
+    """Whether this kernel has filters, and there is a table for this machine."""
+    if sys.platform != "linux" or platform.machine() not in _MACHINES:
+        return False
+    # A process of 32 bits on a machine of 64 has other numbers.
+    if ctypes.sizeof(ctypes.c_void_p) != 8:
+        return False
+    action = ctypes.byref(ctypes.c_uint32(_REFUSE & 0xFFFF0000))
+    number = _MACHINES[platform.machine()][2]
+    return syscall(number, _GET_ACTION_AVAIL, 0, action) == 0
+
+
+def prepare() -> None:
+    """Read the table, where there is one for this machine."""
+    if is_available():
+        _sections(platform.machine())
+
+
+def restrict() -> None:
+    """Put the filter in front of this process.
+
+    It holds for the calling thread, and for what it starts from now on; nothing takes
+    it back. ``PR_SET_NO_NEW_PRIVS`` must be set.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    code = b"".join(struct.pack("=HBBI", *line) for line in program(os.getpid()))
+    buffer = ctypes.create_string_buffer(code, len(code))
+    head = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
+    pointer = ctypes.create_string_buffer(head, len(head))
+    succeed(
+        prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(pointer)),
+    )
+
+
+def program(pid: int) -> list[_Instruction]:
+    """The filter's instructions, for a process of this number."""
+    own, unknown = _sections(platform.machine())
+    allowed = set(own) - _JUDGED.keys() - set(_UNKNOWN_NAMES)
+    _, architecture, _ = _MACHINES[platform.machine()]
+    return [
+        (_LOAD, 0, 0, _ARCHITECTURE),
+        (_JEQ, 1, 0, architecture),
+        (_RETURN, 0, 0, _KILL_PROCESS),
+        (_LOAD, 0, 0, _NUMBER),
+        *_in_ranges((own[name] for name in allowed), _ALLOW),
+        *_in_ranges(unknown, _UNKNOWN),
+        *(
+            line
+            for name, judge in _JUDGED.items()
+            if name in own
+            for line in _only(own[name], judge(pid))
+        ),
+        # Those of x32 are of this architecture too, and bear a bit above all numbers.
+        (_JGE, 0, 1, 0x40000000),
+        (_RETURN, 0, 0, _REFUSE),
+        (_JGE, 0, 1, _NEWEST + 1),
+        (_RETURN, 0, 0, _UNKNOWN),
+        (_RETURN, 0, 0, _REFUSE),
+    ]
+
+
+@functools.cache
+def _sections(machine: str) -> tuple[dict[str, int], tuple[int, ...]]:
+    """Numbers by name, and those that are to seem unknown."""
+    column = _MACHINES[machine][0]
+    numbers: dict[str, int] = {}
+    for line in _TABLE.read_text("ascii").splitlines():
+        words = line.split()
+        if words and words[0] != "#" and words[column] != "-":
+            numbers[words[0]] = int(words[column])
+    return numbers, tuple(numbers[name] for name in _UNKNOWN_NAMES)
+
+
+def _in_ranges(numbers: Iterable[int], action: int) -> Iterator[_Instruction]:
+    """Do this with calls of these numbers; others go on."""
+    ascending = sorted(numbers)
+    ends = [a for a, b in pairwise([*ascending, -1]) if b != a + 1]
+    starts = [b for a, b in pairwise([-2, *ascending]) if b != a + 1]
+    for start, end in zip(starts, ends, strict=True):
+        yield (_JGE, 2, 0, end + 1)
+        yield (_JGE, 0, 1, start)
+        yield (_RETURN, 0, 0, action)
+
+
+def _only(number: int, judge: list[_Instruction]) -> Iterator[_Instruction]:
+    """Judge calls of this number; others go on."""
+    yield (_JEQ, 0, len(judge), number)
+    yield from judge
+
+
+# The lower half of an argument's 64 bits, and the upper: both kinds of machine have
+# the lower one first.
+def _low(argument: int) -> _Instruction:
+    return (_LOAD, 0, 0, 16 + 8 * argument)
+
+
+def _high(argument: int) -> _Instruction:
+    return (_LOAD, 0, 0, 20 + 8 * argument)
+
+
+def _verdict(*tests: _Instruction) -> list[_Instruction]:
+    """Allow what passes all tests.
+
+    A test is an instruction that loads, or a jump whose two offsets are 1 where it
+    passes and 0 where it does not.
+    """
+    lines = list(tests)
+    for at, (code, passes, fails, value) in enumerate(lines):
+        if code & 0x07 == 0x05:  # a jump; the last line refuses
+            refuse = len(lines) - at
+            lines[at] = (
+                code,
+                0 if passes else refuse,
+                0 if fails else refuse,
+                value,
+            )
+    return [*lines, (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
+
+
+def _equal(value: int) -> _Instruction:
+    return (_JEQ, 1, 0, value)
+
+
+def _unequal(value: int) -> _Instruction:
+    return (_JEQ, 0, 1, value)
+
+
+def _one_of(values: Iterable[int]) -> list[_Instruction]:
+    """Allow these values of what was loaded."""
+    known = list(values)
+    return [
+        *((_JEQ, len(known) - at, 0, value) for at, value in enumerate(known)),
+        (_RETURN, 0, 0, _REFUSE),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+# What is judged by its arguments, for a process of a number.
+_JUDGED: dict[str, Callable[[int], list[_Instruction]]] = {
+    "kill": lambda pid: _verdict(_low(0), _equal(pid)),
+    "tgkill": lambda pid: _verdict(_low(0), _equal(pid)),
+    "rt_sigqueueinfo": lambda pid: _verdict(_low(0), _equal(pid)),
+    "rt_tgsigqueueinfo": lambda pid: _verdict(_low(0), _equal(pid)),
+    "clone": lambda _: _verdict(
+        _low(0), (_JSET, 1, 0, _CLONE_THREAD), (_JSET, 0, 1, _CLONE_NAMESPACES)
+    ),
+    "prctl": lambda _: [_low(0), *_one_of(_PRCTLS)],
+    # Its own, and to be asked alone: root may raise what was lowered.
+    "prlimit64": lambda _: _verdict(
+        _low(0), _equal(0), _low(2), _equal(0), _high(2), _equal(0)
+    ),
+    "ioctl": lambda _: _verdict(_low(1), *map(_unequal, _IOCTLS)),
+    "fcntl": lambda _: _verdict(_low(1), *map(_unequal, _FCNTLS)),
+    # Not of datagrams: they may be sent to any socket with a name.
+    "socketpair": lambda _: _verdict(
+        _low(0),
+        _equal(_AF_UNIX),
+        _low(1),
+        (_AND, 0, 0, _SOCK_TYPE),
+        _equal(_SOCK_STREAM),
+    ),
+    "sched_setaffinity": lambda _: _verdict(_low(0), _equal(0)),
+}
