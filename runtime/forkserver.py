@@ -12,8 +12,10 @@ another process, as if it had been started by itself.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import importlib
+import json
 import os
 import select
 import signal
@@ -24,8 +26,8 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -37,6 +39,8 @@ from runtime.guard import Limits
 _LENGTH = struct.Struct("!I")
 # Ends of pipes that come with an order: who wants it, what it says, how it ended.
 _PIPES = 3
+# And what else the child gets.
+_MAX_DESCRIPTORS = 4
 
 
 class ForkServer:
@@ -44,9 +48,10 @@ class ForkServer:
 
     Args:
         module: has ``prepare()``, which imports what each child will need and starts no
-            thread, and ``main(order)``, which a child runs.
+            thread, and ``main(order, *descriptors)``, which a child runs.
         environment: of the process.
-        idle_seconds: after which it ends, for it takes memory.
+        idle_seconds: after which it ends if it has no child, for it takes memory;
+            while it has one, that has nearly all of it in common.
     """
 
     def __init__(
@@ -58,17 +63,21 @@ class ForkServer:
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, order: str, limits: Limits) -> Child:
+    def start(
+        self, order: str, limits: Limits, descriptors: Sequence[int] = ()
+    ) -> Child:
         """Start a child; ``with`` ends it.
 
         Args:
             order: for ``main``.
             limits: what it may take.
+            descriptors: open files that the child gets copies of, for ``main``.
         """
         wanted, output, ended = os.pipe(), os.pipe(), os.pipe()
-        message = f"{limits.seconds} {limits.max_bytes} {limits.niceness} {order}"
+        message = json.dumps([asdict(limits), order])
+        pipes = [wanted[0], output[1], ended[1]]
         try:
-            self._give(message.encode(), [wanted[0], output[1], ended[1]])
+            self._give(message.encode(), [*pipes, *descriptors])
         except BaseException:
             for end in (wanted[1], output[0], ended[0]):
                 os.close(end)
@@ -135,9 +144,19 @@ class Child:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._wanted)
+        self.end()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of one that has ended."""
         self.output.close()
         os.close(self._ended)
+
+    def end(self) -> None:
+        """Have it killed, if it still runs; does not wait."""
+        wanted, self._wanted = self._wanted, -1
+        if wanted >= 0:
+            os.close(wanted)
 
     def wait(self) -> int | None:
         """Wait for its end: ``runtime.guard``'s exit code; None if it never began."""
@@ -159,7 +178,11 @@ def main(module_name: str, idle_seconds: float) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-    while select.select([orders], [], [], idle_seconds)[0]:
+    while True:
+        if not select.select([orders], [], [], idle_seconds)[0]:
+            if _has_children():
+                continue
+            return
         message, pipes = _receive(orders)
         if not message:
             return
@@ -171,6 +194,14 @@ def main(module_name: str, idle_seconds: float) -> None:
             os.close(pipe)
 
 
+def _has_children() -> bool:
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return False
+    return True
+
+
 def _send(orders: socket.socket, message: bytes, pipes: list[int]) -> None:
     # They come with the first byte.
     socket.send_fds(orders, [_LENGTH.pack(len(message))], pipes)
@@ -180,7 +211,7 @@ def _send(orders: socket.socket, message: bytes, pipes: list[int]) -> None:
 def _receive(orders: socket.socket) -> tuple[bytes, list[int]]:
     """An order and its pipes; empty if nobody gives any more."""
     head, pipes, _, _ = socket.recv_fds(
-        orders, _LENGTH.size, _PIPES, socket.MSG_WAITALL
+        orders, _LENGTH.size, _PIPES + _MAX_DESCRIPTORS, socket.MSG_WAITALL
     )
     if len(head) < _LENGTH.size:
         return b"", pipes
@@ -189,16 +220,25 @@ def _receive(orders: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def _guard(
-    run: Callable[[str], None], message: str, wanted: int, output: int, ended: int
+    run: Callable[..., None],
+    message: str,
+    wanted: int,
+    output: int,
+    ended: int,
+    *descriptors: int,
 ) -> None:
     """In a child: guard another, and tell how it ended."""
-    seconds, max_bytes, niceness, order = message.split(" ", 3)
-    limits = Limits(float(seconds), int(max_bytes), int(niceness))
+    given, order = json.loads(message)
+    limits = Limits(**given)
 
     def start(scratch: Path, step_back: Callable[[], None]) -> _Forked:
         pid = os.fork()
         if pid == 0:
-            _run(run, order, scratch, step_back)
+            call = functools.partial(run, order, *descriptors)
+            _run(call, scratch, step_back, descriptors)
+        # Or nobody at their other ends would see the child's end.
+        for descriptor in descriptors:
+            os.close(descriptor)
         return _Forked(pid)
 
     def watch() -> int:
@@ -214,22 +254,22 @@ def _guard(
 
 
 def _run(
-    run: Callable[[str], None],
-    order: str,
+    call: Callable[[], None],
     scratch: Path,
     step_back: Callable[[], None],
+    its_own: Sequence[int],
 ) -> None:
     """In a child of that one: do what was ordered."""
 
     def work() -> int:
         os.setsid()
         # The guard's pipes, and its hold on the scratch folder.
-        _close_files()
+        _close_files(its_own)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         step_back()
         os.environ["TMPDIR"] = os.environ["HOME"] = str(scratch)
         tempfile.tempdir = None
-        run(order)
+        call()
         return 0
 
     code = _code_of(work)
@@ -238,11 +278,11 @@ def _run(
     os._exit(code)
 
 
-def _close_files() -> None:
-    """Close all but the standard streams."""
+def _close_files(its_own: Sequence[int]) -> None:
+    """Close all but the standard streams and what the child was given."""
     # Not os.closerange: where the C library is old, it tries each number that may be.
     for name in os.listdir("/dev/fd"):  # noqa: PTH208
-        if int(name) > 2:
+        if int(name) > 2 and int(name) not in its_own:
             with contextlib.suppress(OSError):  # the listing's own
                 os.close(int(name))
 

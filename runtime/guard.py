@@ -39,8 +39,8 @@ UNWANTED = 122
 # Nothing was started: no temporary file can be written; standard error says why.
 NO_SCRATCH = 123
 
-# How often the command is looked at. A process touches new memory at some 2 GB/s.
-PAUSE_SECONDS = 0.1
+# How often what was killed is looked for.
+_PAUSE_SECONDS = 0.1
 
 # A third of what another group gets. Of less, a service that is always busy would
 # never see its ONNX, which is there to relieve it: 19 is a seventieth.
@@ -59,11 +59,14 @@ class Limits:
         seconds: of time.
         max_bytes: of memory.
         niceness: 0 to 19; above 0 it goes behind everything else.
+        look_seconds: how often it is looked at. A process touches new memory at some
+            2 GB/s; and each look costs a millisecond.
     """
 
     seconds: float
     max_bytes: int
     niceness: int
+    look_seconds: float = 0.1
 
 
 class Process(Protocol):
@@ -145,7 +148,8 @@ def _watch(process: Process, limits: Limits, wanted: int) -> int:
         while True:
             # Nothing is ever written to the pipe: it can be read when the other end is
             # gone.
-            if wanted in select.select([wanted, *ending], [], [], PAUSE_SECONDS)[0]:
+            pause = limits.look_seconds
+            if wanted in select.select([wanted, *ending], [], [], pause)[0]:
                 return UNWANTED
             code = process.poll()
             if code is not None:
@@ -162,6 +166,16 @@ def _watch(process: Process, limits: Limits, wanted: int) -> int:
                     # Left by its parent, it ended here, and would keep its number.
                     with contextlib.suppress(ChildProcessError):
                         os.waitpid(child.pid, os.WNOHANG)
+
+
+def how_it_ended(code: int | None) -> str:
+    """How a process ended, by ``guard``'s exit code: the end of a sentence."""
+    if code is None:
+        return "was killed with its guard"
+    try:
+        return f"was ended by {signal.Signals(code - 128).name}"
+    except ValueError:
+        return f"ended with exit code {code}"
 
 
 @contextlib.contextmanager
@@ -210,7 +224,7 @@ def _end_all() -> None:
         for child in children:
             with contextlib.suppress(psutil.Error):
                 child.kill()
-        psutil.wait_procs(children, timeout=PAUSE_SECONDS)
+        psutil.wait_procs(children, timeout=_PAUSE_SECONDS)
 
 
 def _step_back(prctl: Callable[[int, int], None], guard: int, limits: Limits) -> None:

@@ -121,6 +121,10 @@ CONVERSIONS = Counter(
     "Uploads converted to ONNX in the background, by what came of it.",
     ("model", "outcome"),
 )
+TENSORFLOW_RESTARTS = Counter(
+    "tfaas_tensorflow_restarts",
+    "Processes of TensorFlow that died and were replaced.",
+)
 BUILD_INFO = Gauge(
     "tfaas_build_info",
     "What serves; its value is 1.",

@@ -28,6 +28,7 @@ from runtime.backends import (
     Backend,
     BackendOptions,
     Opened,
+    OpenTensorFlow,
     check_inputs,
     has_free_axes,
     open_backend,
@@ -160,9 +161,12 @@ class Model:
     def is_quick(self, items: int) -> bool:
         """Whether so many items are answered at once; see ``runtime.lane``.
 
-        What waits to be run with others is not.
+        A request that waits to be run with others is not, nor one that waits for
+        TensorFlow's process, which may hang.
         """
-        return self._batcher is None and items * self.seconds < QUICK_SECONDS
+        if self._batcher or self.backend.name == "tensorflow":
+            return False
+        return items * self.seconds < QUICK_SECONDS
 
     def to_input(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """Bring one decoded image, ``(H, W, C)`` uint8, to a batch.
@@ -411,8 +415,17 @@ def _best(row: NDArray[Any]) -> int:
     return int(row.reshape(-1)[0] >= 0.5) if row.size == 1 else int(row.argmax())
 
 
-def open_model(version: Version, options: BackendOptions) -> Model:
+def open_model(
+    version: Version,
+    options: BackendOptions,
+    open_tensorflow: OpenTensorFlow = open_tensorflow,
+) -> Model:
     """Open one version of the store.
+
+    Args:
+        version: which.
+        options: how.
+        open_tensorflow: opens it in TensorFlow, where that is to answer.
 
     Raises:
         BundleError: its folder is no bundle.
@@ -424,7 +437,11 @@ def open_model(version: Version, options: BackendOptions) -> Model:
         # folder meanwhile: the one without the other would be taken for unproved.
         with locked(version.path, shared=True):
             return model_of(
-                open_bundle(version.path), version.number, options, version.name
+                open_bundle(version.path),
+                version.number,
+                options,
+                version.name,
+                open_tensorflow,
             )
     except FileNotFoundError:
         raise BundleError("the version is not there any more") from None
@@ -437,13 +454,14 @@ def model_of(
     version: int | None,
     options: BackendOptions,
     name: str | None = None,
+    open_tensorflow: OpenTensorFlow = open_tensorflow,
 ) -> Model:
     """Open a bundle that is in the store, or, without a version, on its way there.
 
     See ``open_model``.
     """
     options = options.of(name or bundle.params.name)
-    opened = open_backend(bundle, options)
+    opened = open_backend(bundle, options, open_tensorflow)
     can_fall_back = (
         options.onnx == "prefer"
         and opened.backend.name == "onnxruntime"

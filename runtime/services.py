@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bundle.store import ModelStore
 from runtime.backends import BackendOptions
 from runtime.backends.session_config import read_session_config
+from runtime.backends.tensorflow_process import TensorFlowProcesses
 from runtime.catalogue import Catalogue
 from runtime.config import Config, ConfigError
 from runtime.conversion import Conversions
@@ -54,7 +55,13 @@ def create_services(config: Config, *, guarded: bool = False) -> Services:
         from runtime.backends.onnx import require_cuda
 
         require_cuda()
-    read_session_config(config.config_proto, config.intra_op_threads)
+    tensorflow = TensorFlowProcesses(
+        read_session_config(config.config_proto, config.intra_op_threads),
+        seconds=config.trial_seconds,
+        max_bytes=config.trial_bytes,
+        policy=config.walls,
+        user=config.run_as_user,
+    )
     options = BackendOptions(
         onnx=config.onnx,
         provider=config.provider,
@@ -71,7 +78,7 @@ def create_services(config: Config, *, guarded: bool = False) -> Services:
     store.sweep()
     registry = ModelRegistry(
         store,
-        functools.partial(open_model, options=options),
+        functools.partial(open_model, options=options, open_tensorflow=tensorflow.open),
         config.cache_limit,
         config.cache_bytes,
         Lookup(store),

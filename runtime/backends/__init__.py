@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -163,11 +163,44 @@ class Opened:
     variant_reason: str = ""
 
 
-def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
+def open_tensorflow(bundle: Bundle) -> TensorFlowBackend:
+    """Open a bundle's frozen graph or SavedModel in TensorFlow, in this process.
+
+    Raises:
+        BackendError: TensorFlow is not installed, or cannot load it.
+    """
+    if bundle.frozen_graph is None:
+        from runtime.backends.saved_model import SavedModelBackend
+
+        return SavedModelBackend(bundle.path)
+    from runtime.backends.frozen_graph import FrozenGraphBackend
+
+    return FrozenGraphBackend(
+        bundle.frozen_graph,
+        (bundle.params.input_node,),
+        (bundle.params.output_node,),
+        _told_shape(bundle.params),
+    )
+
+
+# Opens a bundle in TensorFlow: here, or in a process of its own.
+OpenTensorFlow = Callable[[Bundle], Backend]
+
+
+def open_backend(
+    bundle: Bundle,
+    options: BackendOptions,
+    open_tensorflow: OpenTensorFlow = open_tensorflow,
+) -> Opened:
     """Open a bundle in ONNX Runtime, or in TensorFlow where ONNX cannot.
 
     Of ONNX it is the variant that params.json names, or else the options; model.onnx
     where that one cannot, or may not, be served.
+
+    Args:
+        bundle: opened.
+        options: how.
+        open_tensorflow: opens it in TensorFlow.
 
     Raises:
         BundleError: the bundle is to blame.
@@ -265,26 +298,6 @@ def check_proof(bundle: Bundle, variant: Variant = "fp32") -> bool:
             + (", or other nodes of it" if bundle.nodes else ""),
         )
     return True
-
-
-def open_tensorflow(bundle: Bundle) -> TensorFlowBackend:
-    """Open a bundle's frozen graph or SavedModel in TensorFlow.
-
-    Raises:
-        BackendError: TensorFlow is not installed, or cannot load it.
-    """
-    if bundle.frozen_graph is None:
-        from runtime.backends.saved_model import SavedModelBackend
-
-        return SavedModelBackend(bundle.path)
-    from runtime.backends.frozen_graph import FrozenGraphBackend
-
-    return FrozenGraphBackend(
-        bundle.frozen_graph,
-        (bundle.params.input_node,),
-        (bundle.params.output_node,),
-        _told_shape(bundle.params),
-    )
 
 
 def _told_shape(params: Params) -> tuple[int | None, ...] | None:

@@ -68,7 +68,7 @@ class Lane:
         """
         described, pieces, size = [], [], 0
         for name, array in (arrays or {}).items():
-            content = _texts(array) if array.dtype == object else _bytes(array)
+            content = _texts(array) if array.dtype.hasobject else _bytes(array)
             described.append([name, array.dtype.name, array.shape, len(content)])
             padding = -len(content) % _ALIGNED
             pieces += [content, bytes(padding)]
@@ -127,19 +127,20 @@ def dtype_of(name: str) -> np.dtype[Any]:
     Raises:
         ValueError: no engine answers with such a thing.
     """
-    if name in _DTYPES:
-        return np.dtype(name)
-    # bfloat16 and its kin; TensorFlow brings the package.
-    import ml_dtypes
+    if name not in _DTYPES:
+        # bfloat16 and its kin; TensorFlow brings the package.
+        import ml_dtypes
 
-    if name not in ml_dtypes.__all__:
-        raise ValueError(f"{name!r} is no dtype of an engine's")
-    return np.dtype(getattr(ml_dtypes, name))
+        if name not in ml_dtypes.__all__:
+            raise ValueError(f"{name!r} is no dtype of an engine's")
+        dtype: np.dtype[Any] = np.dtype(vars(ml_dtypes)[name])
+        return dtype
+    return np.dtype(name)
 
 
 def _bytes(array: NDArray[Any]) -> memoryview:
     # Not every dtype can be shown as a memoryview; its bytes can.
-    return memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _texts(array: NDArray[Any]) -> bytes:
@@ -164,7 +165,7 @@ def _arrays(described: list[Any], content: memoryview) -> dict[str, NDArray[Any]
         piece = content[start:end]
         flat = (
             _texts_of(piece, count)
-            if dtype == object
+            if dtype.hasobject
             else np.frombuffer(piece, np.uint8).view(dtype)
         )
         if len(flat) != count:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -119,15 +120,24 @@ def import_tensorflow() -> Any:
     Raises:
         BackendError: it is not installed, or ``configProto`` is not for it.
     """
-    try:
-        import tensorflow
-    except ModuleNotFoundError as ex:
+    require_tensorflow()
+    import tensorflow
+
+    apply_session_config(tensorflow)
+    return tensorflow
+
+
+def require_tensorflow() -> None:
+    """See that TensorFlow could be imported, without doing it.
+
+    Raises:
+        BackendError: it is not installed.
+    """
+    if find_spec("tensorflow") is None:
         raise BackendError(
             "TensorFlow is not installed here; install the extra 'tensorflow' (README,"
             " Installing)"
-        ) from ex
-    apply_session_config(tensorflow)
-    return tensorflow
+        )
 
 
 def _specs(tensors: Mapping[str, Any]) -> tuple[TensorSpec, ...]:

@@ -2,7 +2,8 @@
 
 The latter holds TFaaS's session options. A process has one TensorFlow runtime,
 configured before its first use and once; so what is to be applied is kept here, and not
-with each model.
+with each model. The service has no TensorFlow: it gives a ``SessionConfig`` to the
+processes that have.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,30 +33,44 @@ APPLIED = frozenset(
     }
 )
 
-_content: bytes = b""
-_threads = 0
 
+@dataclass(frozen=True)
+class SessionConfig:
+    """How a process sets TensorFlow up.
 
-def read_session_config(path: str, threads: int = 0) -> None:
-    """Keep a file's content for TensorFlow's first use; an empty path is no file.
-
-    Args:
-        path: of a serialized tensorflow.ConfigProto; its threads are stronger.
+    Attributes:
+        content: a serialized tensorflow.ConfigProto, or nothing; its threads are
+            stronger.
         threads: that one run takes, as in ONNX Runtime. 0 leaves it to TensorFlow,
             which takes all cores: the MNIST network is run three times slower then, for
             handing its operators from thread to thread.
+    """
+
+    content: bytes = b""
+    threads: int = 0
+
+
+_kept = SessionConfig()
+
+
+def read_session_config(path: str, threads: int = 0) -> SessionConfig:
+    """Read a file with a serialized tensorflow.ConfigProto; an empty path is no file.
 
     Raises:
         ConfigError: it cannot be read.
     """
-    global _content, _threads
-    _threads = threads
     try:
-        _content = Path(path).read_bytes() if path else b""
+        return SessionConfig(Path(path).read_bytes() if path else b"", threads)
     except OSError as ex:
         raise ConfigError(
             f"'configProto' is {path}, which cannot be read: {ex.strerror}"
         ) from ex
+
+
+def keep_session_config(config: SessionConfig) -> None:
+    """Keep it for TensorFlow's first use in this process."""
+    global _kept
+    _kept = config
 
 
 def apply_session_config(tensorflow: Any) -> None:
@@ -63,10 +79,10 @@ def apply_session_config(tensorflow: Any) -> None:
     Raises:
         BackendError: the file holds no ConfigProto, or TensorFlow refuses it.
     """
-    if _threads:
-        _limit(tensorflow, _threads)
-    if _content:
-        _apply(tensorflow, _content)
+    if _kept.threads:
+        _limit(tensorflow, _kept.threads)
+    if _kept.content:
+        _apply(tensorflow, _kept.content)
 
 
 @functools.cache

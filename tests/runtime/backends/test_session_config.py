@@ -13,12 +13,15 @@ ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = """
 import logging, pathlib, sys
 import tensorflow as tf
-from runtime.backends.session_config import apply_session_config, read_session_config
+from runtime.backends.session_config import (
+    apply_session_config, keep_session_config, read_session_config
+)
 from runtime.errors import BackendError
 logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
 path = pathlib.Path(sys.argv[1])
 {write}
-read_session_config(str(path) if path.exists() else "", threads={threads})
+name = str(path) if path.exists() else ""
+keep_session_config(read_session_config(name, threads={threads}))
 try:
     for _ in range(2):  # the second model finds it applied
         apply_session_config(tf)

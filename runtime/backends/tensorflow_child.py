@@ -1,0 +1,107 @@
+"""The process in which TensorFlow serves one model, behind walls.
+
+``runtime.forkserver`` forks it from a process that has imported TensorFlow. It opens
+the bundle that its order names, tells what the model takes and gives, and then answers
+frames: one thread for each connection that comes through its control socket.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from bundle.errors import DomainError
+from bundle.folder import open_bundle
+from runtime import walls
+from runtime.backends import Backend, TensorSpec, open_tensorflow
+from runtime.backends.frames import FrameError, Lane
+from runtime.backends.saved_model import import_tensorflow
+from runtime.backends.session_config import SessionConfig, keep_session_config
+from runtime.errors import BackendError
+
+# Begins a line of output that is meant for the service's log.
+MARK = "tfaas: "
+# Characters of an engine's own words that go to the service's log.
+_DETAIL = 2000
+
+
+def prepare() -> None:
+    """Import TensorFlow, which starts no thread before it is first used."""
+    import tensorflow  # noqa: F401
+
+    walls.prepare()
+
+
+def main(order: str, control_descriptor: int) -> None:
+    """Serve one model until the control socket is closed."""
+    logging.basicConfig(stream=sys.stdout, format=f"{MARK}%(message)s")
+    given = json.loads(order)
+    control = socket.socket(fileno=control_descriptor)
+    first = Lane(control)
+    try:
+        backend = _open(given)
+    except DomainError as ex:
+        first.send({"error": str(ex), "kind": type(ex).__name__, "detail": _why(ex)})
+        return
+    first.send(
+        {
+            "device": backend.device,
+            "inputs": [*map(_told, backend.inputs)],
+            "outputs": [*map(_told, backend.outputs)],
+        }
+    )
+    while True:
+        _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        if not descriptors:
+            return
+        lane = Lane(socket.socket(fileno=descriptors[0]))
+        threading.Thread(target=_answer, args=[backend, lane], daemon=True).start()
+
+
+def _open(given: dict[str, Any]) -> Backend:
+    folder = Path(given["path"])
+    scratch = Path(os.environ["TMPDIR"])
+    room = walls.Room((folder,), (scratch,), given["max_bytes"], given["user"])
+    walls.enclose(room, given["policy"])
+    content = base64.b64decode(given["session"])
+    keep_session_config(SessionConfig(content, given["threads"]))
+    import_tensorflow()
+    return open_tensorflow(open_bundle(folder))
+
+
+def _told(spec: TensorSpec) -> list[Any]:
+    return [spec.name, spec.dtype.name, spec.shape]
+
+
+def _answer(backend: Backend, lane: Lane) -> None:
+    """Answer what comes on one connection, one after the other."""
+    while True:
+        try:
+            _, inputs = lane.receive()
+        except (EOFError, FrameError, OSError):
+            lane.close()
+            return
+        try:
+            outputs = backend.run(inputs)
+        except DomainError as ex:
+            kind = type(ex).__name__
+            lane.send({"error": str(ex), "kind": kind, "detail": _why(ex)})
+        except MemoryError as ex:
+            sentence = "TensorFlow ran out of memory on this input"
+            kind = BackendError.__name__
+            lane.send({"error": sentence, "kind": kind, "detail": str(ex)})
+        else:
+            lane.send({}, outputs)
+
+
+def _why(error: DomainError) -> str:
+    """An engine's own words, for the log."""
+    cause = error.__cause__
+    return f"{type(cause).__name__}: {cause}"[:_DETAIL] if cause else ""
