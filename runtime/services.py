@@ -58,6 +58,7 @@ def create_services(config: Config, *, guarded: bool = False) -> Services:
     tensorflow = TensorFlowProcesses(
         read_session_config(config.config_proto, config.intra_op_threads),
         seconds=config.trial_seconds,
+        run_seconds=config.trial_seconds,
         max_bytes=config.trial_bytes,
         policy=config.walls,
         user=config.run_as_user,

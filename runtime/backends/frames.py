@@ -23,8 +23,9 @@ _HEAD = struct.Struct("<QQ")
 _ALIGNED = 16
 # A frame of less is read at once, and is sent as one piece.
 _SMALL = 1 << 16
-# Bytes of one frame: the largest batch that a model may be asked for has fewer.
-MAX_BYTES: Final = 4 << 30
+# Bytes of one frame: the largest batch that a model may be asked for has fewer, and
+# a process that claims more takes no memory here.
+MAX_BYTES: Final = 1 << 30
 _MAX_DESCRIPTION = 1 << 24
 # numpy's own, by the names that ``numpy.dtype.name`` gives them; object is texts.
 _DTYPES = frozenset(
@@ -176,12 +177,14 @@ def _arrays(described: list[Any], content: memoryview) -> dict[str, NDArray[Any]
 
 
 def _texts_of(piece: memoryview, count: int) -> NDArray[Any]:
-    lengths = np.frombuffer(piece[: 8 * count], "<u8")
-    texts = np.empty(count, object)
     start = 8 * count
+    if start > len(piece):
+        raise ValueError("texts have no lengths")
+    lengths = np.frombuffer(piece[:start], "<u8")
+    texts = np.empty(count, object)
     for number, length in enumerate(lengths.tolist()):
         texts[number] = bytes(piece[start : start + length])
         start += length
-    if len(lengths) != count or start != len(piece):
+    if start != len(piece):
         raise ValueError("texts have other lengths")
     return texts

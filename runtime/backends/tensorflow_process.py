@@ -35,7 +35,7 @@ from runtime.backends.session_config import SessionConfig
 from runtime.config import ConfigError, Walls
 from runtime.errors import BackendError, WallsError
 from runtime.forkserver import Child, ForkServer
-from runtime.guard import TOO_LARGE, Limits, how_it_ended
+from runtime.guard import TOO_LARGE, UNWANTED, Limits, how_it_ended
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,8 @@ class TensorFlowProcesses:
 
     Args:
         session: how TensorFlow is set up.
-        seconds: that a model may take to open, or one run of it.
+        seconds: that a model may take to open.
+        run_seconds: that one run of it may take.
         max_bytes: of memory of one process.
         policy: on the walls around each.
         user: whom each becomes, where the service is root's.
@@ -74,6 +75,7 @@ class TensorFlowProcesses:
         session: SessionConfig,
         *,
         seconds: float,
+        run_seconds: float,
         max_bytes: int,
         policy: Walls = "auto",
         user: str = "",
@@ -81,7 +83,7 @@ class TensorFlowProcesses:
         environment = walls.clean_environment(os.environ)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         self._server = ForkServer(tensorflow_child.__name__, environment, _IDLE_SECONDS)
-        self._seconds = seconds
+        self._seconds = (seconds, run_seconds)
         self._policy = policy
         self._limits = Limits(float("inf"), max_bytes, 0, _LOOK_SECONDS)
         self._order = {
@@ -103,7 +105,7 @@ class TensorFlowProcesses:
         walls.demand(self._policy)
         order = {**self._order, "path": str(bundle.path.absolute())}
         start = partial(
-            _start, self._server, json.dumps(order), self._limits, self._seconds
+            _start, self._server, json.dumps(order), self._limits, *self._seconds
         )
         return TensorFlowProcess(bundle.params.name, start)
 
@@ -135,27 +137,26 @@ class TensorFlowProcess:
         self.device = self._process.device
         self.inputs = self._process.inputs
         self.outputs = self._process.outputs
-        self._names = {spec.name: spec for spec in self.outputs}
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """See ``Backend.run``."""
         check_inputs(self.inputs, inputs)
-        reason = ""
+        how = ""
         for _ in range(_TRIES):
             process = self._living()
             try:
-                outputs = process.ask(inputs)
-                self._check(outputs)
-                return outputs
-            except (EOFError, FrameError, OSError) as ex:
-                reason = process.end(ex)
+                return process.ask(inputs)
+            except _Died as ex:
+                how = str(ex)
                 logger.warning(
                     "%s: TensorFlow's process %s; another takes its place; it said: %s",
                     self._model,
-                    reason,
+                    how,
                     process.said,
                 )
-        raise BackendError(f"TensorFlow failed on this input: its process {reason}")
+                if ex.of_this_input:
+                    break
+        raise BackendError(f"TensorFlow failed on this input: its process {how}")
 
     def _living(self) -> _Process:
         process = self._process
@@ -167,13 +168,18 @@ class TensorFlowProcess:
                 self._process = self._start()
             return self._process
 
-    def _check(self, outputs: Arrays) -> None:
-        """The process is not trusted, nor are its answers."""
-        if outputs.keys() != self._names.keys():
-            raise FrameError("outputs are missing")
-        for name, array in outputs.items():
-            if array.dtype != self._names[name].dtype:
-                raise FrameError(f"output {name!r} has another dtype")
+
+class _Died(Exception):
+    """A process has ended, or was ended: it hung, or talked nonsense.
+
+    Args:
+        how: the end of a sentence about it.
+        of_this_input: another process would do the same.
+    """
+
+    def __init__(self, how: str, *, of_this_input: bool) -> None:
+        super().__init__(how)
+        self.of_this_input = of_this_input
 
 
 class _Process:
@@ -183,7 +189,12 @@ class _Process:
     """
 
     def __init__(
-        self, server: ForkServer, order: str, limits: Limits, seconds: float
+        self,
+        server: ForkServer,
+        order: str,
+        limits: Limits,
+        seconds: float,
+        run_seconds: float,
     ) -> None:
         self._limits = limits
         self._seconds = seconds
@@ -215,15 +226,17 @@ class _Process:
             self.device = str(said["device"])
             self.inputs = _specs(said["inputs"])
             self.outputs = _specs(said["outputs"])
+            self._dtypes = {spec.name: spec.dtype for spec in self.outputs}
+            self._seconds = run_seconds
         except (EOFError, FrameError, OSError, KeyError, ValueError, TypeError) as ex:
-            reason = self.end(ex)
+            how = self.end(ex)
             if self._code == [None]:
                 raise _NeverBegan from ex
             raise BackendError(
-                f"TensorFlow cannot load the model: its process {reason}"
+                f"TensorFlow cannot load the model: its process {how}"
             ) from ex
-        except DomainError:
-            self.end(None)
+        except DomainError as ex:
+            self.end(ex)
             raise
 
     @property
@@ -240,28 +253,39 @@ class _Process:
         """Let it run the model.
 
         Raises:
-            EOFError, FrameError, OSError: it is gone, hangs, or talks nonsense.
+            _Died: it does not live any more.
             ShapeError, BackendError: see ``Backend.run``.
         """
         try:
-            lane = self._lanes.pop()
-        except IndexError:
-            lane = self._connect()
+            lane = self._free_lane()
+        except OSError as ex:
+            raise self.end(ex) from ex
         try:
             lane.send({}, inputs)
             said, outputs = lane.receive()
-        except BaseException:
+            if "error" not in said:
+                self._check(outputs)
+        except (EOFError, FrameError, OSError) as ex:
             lane.close()
-            raise
-        if self._is_ended:
-            lane.close()
-        else:
-            self._lanes.append(lane)
+            raise self.end(ex) from ex
+        self._lanes.append(lane)
         _raise(said)
         return outputs
 
-    def end(self, error: Exception | None) -> str:
-        """End it, if it has not ended; how it did, as the end of a sentence."""
+    def _check(self, outputs: Arrays) -> None:
+        """The process is not trusted, nor are its answers."""
+        if outputs.keys() != self._dtypes.keys():
+            raise FrameError("outputs are missing")
+        for name, array in outputs.items():
+            if array.dtype != self._dtypes[name]:
+                raise FrameError(f"output {name!r} has another dtype")
+
+    def end(self, error: Exception) -> _Died:
+        """End it, if it has not ended yet.
+
+        Args:
+            error: by which that, or that it is time, was seen.
+        """
         self._is_ended = True
         if isinstance(error, EOFError | ConnectionError):
             # It died by itself: its guard is about to say of what.
@@ -271,13 +295,24 @@ class _Process:
         self._gone.wait(_END_SECONDS)
         code = self._code[0] if self._code else None
         if hangs:
-            return f"took longer than {self._seconds:g} s ('trialSeconds')"
-        if isinstance(error, FrameError):
-            return "gave an answer that is none"
-        if code == TOO_LARGE:
+            how = f"took longer than {self._seconds:g} s ('trialSeconds')"
+        elif isinstance(error, FrameError):
+            how = "gave an answer that is none"
+        elif code == TOO_LARGE:
             size = self._limits.max_bytes
-            return f"took more than {size} bytes of memory ('trialBytes')"
-        return how_it_ended(code)
+            how = f"took more than {size} bytes of memory ('trialBytes')"
+        elif code == UNWANTED:
+            how = "was ended for another request"
+        else:
+            how = how_it_ended(code)
+        # A crash may be of another request, or of none.
+        return _Died(how, of_this_input=hangs or code == TOO_LARGE)
+
+    def _free_lane(self) -> Lane:
+        try:
+            return self._lanes.pop()
+        except IndexError:
+            return self._connect()
 
     def _connect(self) -> Lane:
         ours, theirs = socket.socketpair()
@@ -296,10 +331,12 @@ class _NeverBegan(Exception):
     """The process that starts others had nothing to do, and ended at that moment."""
 
 
-def _start(server: ForkServer, order: str, limits: Limits, seconds: float) -> _Process:
+def _start(
+    server: ForkServer, order: str, limits: Limits, seconds: float, run_seconds: float
+) -> _Process:
     for _ in range(_TRIES):
         with contextlib.suppress(_NeverBegan):
-            return _Process(server, order, limits, seconds)
+            return _Process(server, order, limits, seconds, run_seconds)
     raise BackendError(
         "TensorFlow cannot be started here, and the service's log says why"
     )

@@ -262,8 +262,9 @@ def test_only_where_onnx_is_preferred_may_tensorflow_answer(
     (path / "variables").mkdir()
     (path / "variables" / "variables.index").touch()
     fallback = FakeBackend()
-    monkeypatch.setattr("runtime.model.open_tensorflow", lambda bundle: fallback)
-    model = model_of(open_bundle(path), None, options)
+    model = model_of(
+        open_bundle(path), None, options, open_tensorflow=lambda bundle: fallback
+    )
     monkeypatch.setattr(model, "backend", FailingBackend())
     if falls_back:
         assert model.run(BATCH)[1] is fallback

@@ -1,7 +1,6 @@
 import onnxruntime
 import pytest
 
-import runtime.backends
 from bundle.errors import BundleError
 from bundle.folder import open_bundle
 from runtime.backends import BackendOptions, open_backend
@@ -20,14 +19,12 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def tensorflow(folder, monkeypatch):
+def tensorflow(folder):
     """A SavedModel beside model.onnx, and a stand-in for the engine that reads it."""
     (folder / "saved_model.pb").touch()
     (folder / "variables").mkdir()
     (folder / "variables" / "variables.index").touch()
-    backend = FakeBackend(name="tensorflow")
-    monkeypatch.setattr(runtime.backends, "open_tensorflow", lambda bundle: backend)
-    return backend
+    return FakeBackend(name="tensorflow")
 
 
 def test_onnx_that_was_proved_is_preferred(folder, tensorflow):
@@ -84,7 +81,7 @@ def test_onnx_that_may_not_serve_falls_back_with_its_reason(
     folder, tensorflow, damage, reason
 ):
     damage(folder)
-    opened = open_backend(open_bundle(folder), CPU)
+    opened = open_backend(open_bundle(folder), CPU, lambda bundle: tensorflow)
     assert opened.backend is tensorflow
     assert reason in opened.fallback_reason
     assert opened.fallback_code == CODES[damage]
@@ -108,24 +105,22 @@ def test_with_nothing_to_fall_back_to_the_bundle_is_to_blame(folder, damage, rea
 
 
 def test_onnx_switched_off_is_tensorflow_without_a_reason(folder, tensorflow):
-    opened = open_backend(open_bundle(folder), BackendOptions(onnx="off"))
+    options = BackendOptions(onnx="off")
+    opened = open_backend(open_bundle(folder), options, lambda bundle: tensorflow)
     assert (opened.backend, opened.fallback_reason) == (tensorflow, "")
     assert opened.fallback_code == "off"
 
 
-def test_when_both_engines_fail_the_sentence_names_both_reasons(
-    folder, tensorflow, monkeypatch
-):
+def test_when_both_engines_fail_the_sentence_names_both_reasons(folder, tensorflow):
     spoil(folder)
 
     def fail(bundle):
         raise BackendError("TensorFlow is not installed here")
 
-    monkeypatch.setattr(runtime.backends, "open_tensorflow", fail)
     with pytest.raises(
         BackendError, match="cannot load model.onnx; and TensorFlow is not installed"
     ):
-        open_backend(open_bundle(folder), CPU)
+        open_backend(open_bundle(folder), CPU, fail)
 
 
 @pytest.mark.skipif(HAS_CUDA, reason="this onnxruntime is built with CUDA")

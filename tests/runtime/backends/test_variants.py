@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-import runtime.backends
 from bundle.folder import open_bundle
 from runtime.backends import BackendOptions, open_backend
 from tests.examples import (
@@ -104,15 +103,14 @@ def test_a_variant_that_may_not_serve_leaves_model_onnx_to_serve(
     assert (opened.fallback_code, opened.fallback_reason) == ("variant", "")
 
 
-def test_where_no_onnx_may_serve_both_reasons_are_told(folder, monkeypatch):
+def test_where_no_onnx_may_serve_both_reasons_are_told(folder):
     (folder / "saved_model.pb").touch()
     (folder / "variables").mkdir()
     (folder / "variables" / "variables.index").touch()
     tensorflow = FakeBackend(name="tensorflow")
-    monkeypatch.setattr(runtime.backends, "open_tensorflow", lambda bundle: tensorflow)
     fail(folder)
     (folder / "model.onnx").unlink()
-    opened = open_backend(open_bundle(folder), INT8)
+    opened = open_backend(open_bundle(folder), INT8, lambda bundle: tensorflow)
     assert opened.backend is tensorflow
     assert (opened.variant, opened.fallback_code) == (None, "missing")
     assert "model.int8.onnx failed" in opened.variant_reason

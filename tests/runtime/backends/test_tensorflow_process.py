@@ -1,0 +1,230 @@
+"""TensorFlow in a process of its own: answers, deaths, walls."""
+
+import concurrent.futures
+import contextlib
+import gc
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import psutil
+import pytest
+
+from bundle.errors import ShapeError
+from bundle.folder import open_bundle
+from runtime.backends.session_config import SessionConfig
+from runtime.backends.tensorflow_process import TensorFlowProcesses
+from runtime.errors import BackendError
+from runtime.walls import standing
+
+pytestmark = pytest.mark.tensorflow
+
+
+@pytest.fixture(scope="module")
+def processes():
+    made = TensorFlowProcesses(
+        SessionConfig(threads=1), seconds=120, run_seconds=120, max_bytes=8 << 30
+    )
+    with contextlib.closing(made):
+        yield made
+
+
+@pytest.fixture(scope="module")
+def save(tmp_path_factory):
+    """Makes the bundle of a function, which is traced in this process."""
+    import tensorflow as tf
+
+    def make(function, *specs):
+        folder = tmp_path_factory.mktemp("bundle") / "made"
+        module = tf.Module()
+        module.served = tf.function(function, input_signature=specs)
+        signatures = {"serving_default": module.served}
+        tf.saved_model.save(module, folder, signatures=signatures)
+        params = {"name": "made", "model": "saved_model.pb"}
+        (folder / "params.json").write_text(json.dumps(params))
+        return open_bundle(folder)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    import tensorflow as tf
+
+    return tf.TensorSpec([None, 3], tf.float32, name="numbers")
+
+
+@pytest.fixture(scope="module")
+def doubler(save, numbers):
+    return save(lambda numbers: {"doubled": 2 * numbers}, numbers)
+
+
+ONE = {"numbers": np.array([[1, 2, 3]], np.float32)}
+
+
+def workers():
+    """The processes that TensorFlow runs in: each alone below its guard."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has ended
+            is_one = "runtime.backends.tensorflow_child" in process.cmdline()
+            if is_one and process.num_threads() > 1:
+                found.append(process)
+    return found
+
+
+def test_it_answers_and_tells_its_tensors(processes, doubler):
+    backend = processes.open(doubler)
+    assert (backend.name, backend.device) == ("tensorflow", "cpu")
+    assert [(i.name, i.dtype, i.shape) for i in backend.inputs] == [
+        ("numbers", np.float32, (None, 3))
+    ]
+    assert backend.run(ONE)["doubled"].tolist() == [[2, 4, 6]]
+    with pytest.raises(ShapeError, match="input 'numbers' is missing"):
+        backend.run({})
+
+
+def test_texts_go_there_and_back(processes, save):
+    import tensorflow as tf
+
+    spec = tf.TensorSpec([None], tf.string, name="words")
+    backend = processes.open(
+        save(lambda words: {"louder": tf.strings.join([words, "!"])}, spec)
+    )
+    outputs = backend.run({"words": np.array(["hört", "nicht"], object)})
+    assert outputs["louder"].tolist() == ["hört!".encode(), b"nicht!"]
+
+
+def test_an_input_that_it_does_not_take_harms_no_other(processes, save, numbers):
+    import tensorflow as tf
+
+    def refuse(numbers):
+        tf.debugging.assert_non_negative(numbers)
+        return {"same": numbers}
+
+    backend = processes.open(save(refuse, numbers))
+    with pytest.raises(BackendError, match="TensorFlow failed on this input") as raised:
+        backend.run({"numbers": -ONE["numbers"]})
+    # For the log, which shows the cause.
+    assert "InvalidArgumentError" in str(raised.value.__cause__)
+    assert backend.run(ONE)["same"].tolist() == [[1, 2, 3]]
+
+
+def test_many_ask_at_once(processes, doubler):
+    backend = processes.open(doubler)
+
+    def ask(number):
+        inputs = {"numbers": np.full((1, 3), number, np.float32)}
+        return backend.run(inputs)["doubled"].tolist() == [[2 * number] * 3]
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(400)))
+
+
+def test_a_process_that_was_killed_is_replaced(processes, doubler, caplog):
+    before = workers()
+    backend = processes.open(doubler)
+    (its,) = set(workers()) - set(before)
+    its.send_signal(signal.SIGSEGV)
+    its.wait()
+    assert backend.run(ONE)["doubled"].tolist() == [[2, 4, 6]]
+    # Seen by the request, or by the thread that waits for the process, first.
+    if caplog.records:
+        assert "made: TensorFlow's process was ended by SIGSEGV" in caplog.text
+
+
+def test_it_ends_with_the_last_who_holds_it(processes, doubler):
+    before = workers()
+    backend = processes.open(doubler)
+    (its,) = set(workers()) - set(before)
+    del backend
+    gc.collect()
+    its.wait(30)
+
+
+def endless(numbers):
+    """As many numbers as the first one says are held for ever."""
+    import tensorflow as tf
+
+    held = tf.fill([tf.cast(numbers[0, 0], tf.int32)], numbers[0, 1])
+    return {
+        "never": tf.while_loop(
+            lambda held: tf.reduce_sum(held[:3]) > 0,
+            lambda held: [tf.identity(held)],
+            [held],
+            shape_invariants=[tf.TensorShape([None])],
+        )[0]
+    }
+
+
+def test_a_run_without_end_and_one_without_bounds_are_ended(save, numbers):
+    made = TensorFlowProcesses(
+        SessionConfig(threads=1), seconds=120, run_seconds=5, max_bytes=3 << 28
+    )
+    with contextlib.closing(made) as processes:
+        backend = processes.open(save(endless, numbers))
+        with pytest.raises(BackendError, match="took more than 805306368 bytes"):
+            backend.run({"numbers": np.array([[2e8, 1, 1]], np.float32)})
+        with pytest.raises(BackendError, match="took longer than 5 s"):
+            backend.run({"numbers": np.array([[4, 1, 1]], np.float32)})
+        # No positive sum: no loop.
+        fine = {"numbers": np.array([[1, -1, 0]], np.float32)}
+        assert backend.run(fine)["never"].tolist() == [-1]
+
+
+def test_what_it_runs_writes_nowhere(processes, save, numbers, tmp_path):
+    """A model that nobody looked at: walls are all that stands."""
+    import tensorflow as tf
+
+    marker = tmp_path / "written"
+
+    def write(numbers):
+        with tf.control_dependencies([tf.io.write_file(str(marker), "x")]):
+            return {"same": tf.identity(numbers)}
+
+    if not standing().landlock:
+        pytest.skip("this kernel has no Landlock")
+    # The warm-up runs it.
+    with pytest.raises(BackendError):
+        processes.open(save(write, numbers)).run(ONE)
+    assert not marker.exists()
+    backend = processes.open(save(lambda numbers: {"same": numbers}, numbers))
+    assert backend.run(ONE)["same"].tolist() == [[1, 2, 3]]
+
+
+def test_what_cannot_be_loaded_is_a_sentence(processes, doubler):
+    (doubler.path / "saved_model.pb").rename(doubler.path / "kept")
+    try:
+        (doubler.path / "saved_model.pb").write_bytes(b"nonsense")
+        with pytest.raises(BackendError, match="TensorFlow cannot load saved_model.pb"):
+            processes.open(doubler)
+    finally:
+        (doubler.path / "kept").replace(doubler.path / "saved_model.pb")
+
+
+SCRIPT = """
+import pathlib, sys
+import numpy as np
+from bundle.folder import open_bundle
+from runtime.backends.session_config import SessionConfig
+from runtime.backends.tensorflow_process import TensorFlowProcesses
+processes = TensorFlowProcesses(
+    SessionConfig(), seconds=120, run_seconds=120, max_bytes=8 << 30
+)
+backend = processes.open(open_bundle(pathlib.Path(sys.argv[1])))
+print(backend.run({"numbers": np.ones((1, 3), "f4")})["doubled"].tolist())
+print([name for name in sys.modules if name.split(".")[0] in ("tensorflow", "keras")])
+"""
+
+
+def test_whoever_asks_imports_no_tensorflow(doubler):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT, doubler.path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.splitlines() == ["[[2.0, 2.0, 2.0]]", "[]"], done.stderr
+    assert done.returncode == 0
