@@ -1,11 +1,15 @@
 """Real servers over real stores."""
 
+import contextlib
 import io
 import shutil
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -111,6 +115,37 @@ def test_onnx_that_the_exporter_adds_serves_without_a_restart(store, mnist):
         quick = predict(server.url, image)
         assert quick.headers["X-Model-Backend"].startswith("onnxruntime/")
     np.testing.assert_allclose(quick.json(), slow.json(), atol=1e-4)
+
+
+def test_a_crash_of_tensorflow_costs_time_alone(store, mnist):
+    """It lives in processes of its own; a worker has none of it."""
+    (store / "models" / "mnist" / "1" / "model.onnx").unlink()
+    image = mnist["x_train"][3]
+
+    def ask(_):
+        reply = predict(server.url, image)
+        assert reply.headers.get("X-Model-Backend") == "tensorflow/cpu", reply.text
+        return reply.json()
+
+    with (
+        serving(f"{RUNTIME} --workers 1", store) as server,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        first = ask(0)
+        (worker,) = server.workers()
+        for _ in range(2):
+            answers = pool.map(ask, range(40))
+            # Some of them are being answered at this moment.
+            for process in worker.children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if not process.children() and process.num_threads() > 1:
+                        process.send_signal(signal.SIGSEGV)
+            assert all(np.allclose(answer, first, atol=1e-6) for answer in answers)
+        assert "TensorFlow's process was ended by SIGSEGV" in (
+            (store / "server.log").read_text()
+        )
+        mapped = {Path(m.path).name for m in worker.memory_maps()}
+    assert not [name for name in mapped if "tensorflow" in name]
 
 
 def test_a_flat_bundle_put_by_hand_is_version_0(store, mnist):
