@@ -92,6 +92,7 @@ def bench(
             limits=limits,
             tell=tell,
             verbose=verbose,
+            reads=[source.given, destination.model, destination.data],
         )
     )
 

@@ -1,7 +1,9 @@
 """Work in a child process: within limits, and nothing of it goes on if one side dies.
 
 TensorFlow may crash, take all memory or never end on a model that somebody sent; here
-that costs a child, and the parent a sentence. The parent never imports TensorFlow.
+that costs a child, and the parent a sentence. What such a model does beyond that, it
+does behind ``runtime.walls``: the child reads the model and writes into scratch
+folders. The parent never imports TensorFlow, and takes nothing but data from the child.
 """
 
 from __future__ import annotations
@@ -11,23 +13,34 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeVar, cast
 
 import psutil
 
+from exporter.answer import read_answer
 from exporter.errors import ExportError
 from exporter.scratch import scratch
+from runtime.config import Walls
+from runtime.walls import Room, clean_environment, demand, standing
 
 Tell = Callable[[str], None]
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 GIB = 1 << 30
+# Of any file that a child writes; a large model's weights are one file.
+MAX_FILE_BYTES = 64 * GIB
+# Of its answer, which may hold a batch of images.
+MAX_ANSWER_BYTES = GIB
+# After the kernel's own clock, in seconds.
+_GRACE = 10.0
 # How often the child's memory is looked at, in seconds; it may outrun the limit by
 # what it can fill meanwhile.
 _LOOK = 0.1
@@ -40,10 +53,14 @@ class Limits:
     Attributes:
         seconds: of the clock. The kernel ends it then, whatever the parent does.
         memory_bytes: resident; None is no limit.
+        walls: the policy on those around it, see ``runtime.walls.enclose``.
+        user: whom it becomes, where this process is root's; empty is as it is.
     """
 
     seconds: int = 3600
     memory_bytes: int | None = None
+    walls: Walls = "auto"
+    user: str = ""
 
 
 def run_in_child(
@@ -53,6 +70,8 @@ def run_in_child(
     limits: Limits,
     tell: Tell,
     verbose: bool = False,
+    reads: Sequence[Path] = (),
+    writes: Sequence[Path] = (),
 ) -> Result:
     """Run ``work(job, tell)`` in a process of its own.
 
@@ -62,6 +81,8 @@ def run_in_child(
         limits: what it may take.
         tell: called here with each step that the child calls its own ``tell`` with.
         verbose: let its standard error be seen.
+        reads: files and folders that it may read, besides Python's.
+        writes: folders that it may write into, besides one for temporary files.
 
     Returns:
         What ``work`` returned.
@@ -69,14 +90,28 @@ def run_in_child(
     Raises:
         DomainError: what ``work`` raised.
         ExportError: it died, went over a limit or broke off; the sentence says which.
+        WallsError: walls are demanded, and do not stand here.
     """
-    with scratch() as folder, _started(folder, verbose) as (process, connection):
+    demand(limits.walls)
+    if limits.walls != "off" and standing().landlock:
+        _refuse_links(reads)
+    with (
+        scratch() as folder,
+        _started(folder, verbose) as (process, connection),
+        _ended_late(process, limits.seconds + _GRACE),
+    ):
         try:
-            connection.send((work, job, limits.seconds))
+            own = tuple(path.absolute() for path in (folder, *writes))
+            read = tuple(path.absolute() for path in reads)
+            room = Room(read, own, MAX_FILE_BYTES, limits.user)
+            # Plain classes of our own: what the job is made of imports engines, which
+            # start threads, and walls are built before.
+            connection.send((room, limits.walls, limits.seconds))
+            connection.send((work, job))
             while True:
                 while not connection.poll(_LOOK if limits.memory_bytes else None):
                     _check_memory(process.pid, limits.memory_bytes)
-                kind, value = connection.recv()
+                kind, value = read_answer(connection.recv_bytes(MAX_ANSWER_BYTES))
                 if kind == "step":
                     tell(value)
                 elif kind == "failed":
@@ -84,9 +119,45 @@ def run_in_child(
                     raise error(sentence)
                 else:
                     return cast(Result, value)
+        except UnpicklingError as ex:
+            raise ExportError(f"the work answered what it may not: {ex}") from ex
         # Its end of the pipe is closed: it is dead, or about to be.
         except (EOFError, ConnectionError):
             raise ExportError(_death(process.wait(), limits)) from None
+
+
+def _refuse_links(reads: Sequence[Path]) -> None:
+    """See that all can be read that a model is made of.
+
+    Links are not followed: with an archive of somebody's, any file might be meant.
+
+    Raises:
+        ExportError: a link leads to what may not be read.
+    """
+    roots = [path.resolve() for path in reads]
+    for folder in roots:
+        for parent, folders, files in os.walk(folder):
+            for path in (Path(parent, name) for name in (*folders, *files)):
+                if path.is_symlink() and not any(
+                    path.resolve().is_relative_to(root) for root in roots
+                ):
+                    raise ExportError(
+                        f"{path} is a link to what lies outside of the model, and the"
+                        " work behind walls may not read that; copy the model without"
+                        " links (cp -rL)"
+                    )
+
+
+@contextmanager
+def _ended_late(process: subprocess.Popen[Any], seconds: float) -> Iterator[None]:
+    """End the child where it has put the kernel's own clock out of action."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager
@@ -94,12 +165,12 @@ def _started(
     folder: Path, verbose: bool
 ) -> Iterator[tuple[subprocess.Popen[Any], Connection]]:
     ours, theirs = multiprocessing.Pipe()
-    environment = dict(os.environ)
+    environment = clean_environment(os.environ)
     # What can be imported here can be there, and nothing else: -P keeps the working
     # folder out, which may be anybody's.
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     # TensorFlow leaves the code that it generates, and a child that is killed all else.
-    environment["TMPDIR"] = str(folder)
+    environment["TMPDIR"] = environment["HOME"] = str(folder)
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
     stderr = None if verbose else subprocess.DEVNULL
     with ours, theirs:

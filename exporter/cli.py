@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -19,6 +19,7 @@ from bundle import __version__
 from bundle.terminal import Failed, Group, printable
 from exporter.errors import ExportError, ParityFailed, VariantRefused
 from exporter.options import OPSET, OPSETS, Options
+from runtime.config import Walls, variable
 
 if TYPE_CHECKING:  # Here, --help waits neither for numpy nor for an engine.
     from numpy.typing import NDArray
@@ -114,6 +115,25 @@ _SOURCE = (
         " params.json's ranges; an embedding's rows; else a unit normal, 0 and 1]",
     ),
 )
+# Not of config.json: the one in the working folder may be somebody else's, as the model
+# may that lies beside it.
+_WALLS = (
+    click.option(
+        "--walls",
+        type=click.Choice(get_args(Walls)),
+        default="auto",
+        show_default=True,
+        envvar=variable("walls"),
+        help="The kernel's around the work: as it has them, all or none, or off.",
+    ),
+    click.option(
+        "--run-as-user",
+        default="",
+        envvar=variable("run_as_user"),
+        metavar="USER",
+        help="Who does the work, where root asks for it.",
+    ),
+)
 _LIMITS = (
     click.option(
         "--time-limit",
@@ -129,6 +149,7 @@ _LIMITS = (
         metavar="GIB",
         help="End the work where it takes more.  [default: none]",
     ),
+    *_WALLS,
     click.option(
         "-v", "--verbose", is_flag=True, help="Let TensorFlow and tf2onnx speak."
     ),
@@ -148,6 +169,8 @@ def _on_source(command: Callable[..., None]) -> Callable[..., None]:
         declared: tuple[tuple[str, float, float], ...],
         time_limit: int,
         memory_limit: float | None,
+        walls: Walls,
+        run_as_user: str,
         **given: object,
     ) -> None:
         if importlib.util.find_spec("tf2onnx") is None:
@@ -168,7 +191,7 @@ def _on_source(command: Callable[..., None]) -> Callable[..., None]:
             declared=declared,
         )
         memory = None if memory_limit is None else int(memory_limit * _GIB)
-        command(source, Limits(time_limit, memory), **given)
+        command(source, Limits(time_limit, memory, walls, run_as_user), **given)
 
     for option in reversed((*_SOURCE, *_LIMITS)):
         wrapped = option(wrapped)
@@ -394,8 +417,16 @@ def bench(
 @main.command()
 @click.argument("model", metavar="MODEL|FILE.onnx")
 @_MODELS_DIR
+@_WALLS[0]
+@_WALLS[1]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def inspect(model: str, models_dir: Path | None, as_json: bool) -> None:
+def inspect(
+    model: str,
+    models_dir: Path | None,
+    walls: Walls,
+    run_as_user: str,
+    as_json: bool,
+) -> None:
     """Show inputs, outputs, operators, size, parameters and FLOPs of an ONNX."""
     if importlib.util.find_spec("onnx") is None:
         raise Failed(
@@ -403,12 +434,15 @@ def inspect(model: str, models_dir: Path | None, as_json: bool) -> None:
             " (README, Installing)"
         )
     from bundle.folder import ONNX
-    from exporter.inspect import inspect as look_at
+    from exporter.child import Limits
+    from exporter.inspect import inspect_in_child
     from exporter.source import find_path
     from exporter.table import print_inspection
 
     path = find_path(model, _store(models_dir))
-    found = look_at(path / ONNX if path.is_dir() else path)
+    file = path / ONNX if path.is_dir() else path
+    with _work():
+        found = inspect_in_child(file, Limits(walls=walls, user=run_as_user))
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:

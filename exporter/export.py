@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import stat
+from dataclasses import replace
+from pathlib import Path
+
 from bundle.parity import Parity
+from bundle.variants import onnx_file
 from exporter.child import Limits, Tell, run_in_child
 from exporter.conversion import Order, convert_and_prove
 from exporter.destination import Destination, beside
@@ -61,11 +66,27 @@ def export(
                 limits=limits or Limits(),
                 tell=tell,
                 verbose=options.verbose,
+                reads=[source.given, *filter(None, [options.calibration])],
+                writes=[folder],
             )
+            _see_that_they_are_plain(folder)
+            # Where they lie is not for the child to say.
+            variants = [
+                replace(variant, path=folder / onnx_file(variant.variant))
+                for variant in made.variants
+                if variant.variant in options.variants
+            ]
             tell("publishing")
-            destination.publish(source, candidate, made.parity, made.variants)
+            destination.publish(source, candidate, made.parity, variants)
     except OSError as ex:
         raise ExportError(f"the ONNX cannot be written: {ex.strerror}") from ex
     if refusals := [variant.refusal for variant in made.variants if variant.refusal]:
         raise VariantRefused(made.parity, refusals)
     return made.parity
+
+
+def _see_that_they_are_plain(folder: Path) -> None:
+    """Follow no link that a model may have left, and wait at no pipe."""
+    for path in folder.iterdir():
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise ExportError(f"the work left {path.name}, which is no plain file")

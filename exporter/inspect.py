@@ -13,6 +13,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from bundle.variants import DATA
+from exporter.child import Limits, Tell, run_in_child
 from exporter.errors import NoOnnx
 from exporter.flops import count_flops
 
@@ -63,6 +64,21 @@ class Inspection:
     def to_json(self) -> dict[str, Any]:
         """As ``--json`` prints it."""
         return asdict(self)
+
+
+def inspect_in_child(path: Path, limits: Limits) -> Inspection:
+    """Read an ONNX file in a child process; see ``inspect``.
+
+    Raises:
+        ExportError, WallsError: see ``run_in_child``.
+    """
+    return run_in_child(
+        _inspect, path, limits=limits, tell=lambda step: None, reads=[path]
+    )
+
+
+def _inspect(path: Path, tell: Tell) -> Inspection:
+    return inspect(path)
 
 
 def inspect(path: Path) -> Inspection:

@@ -73,7 +73,12 @@ def verify(
         raise ExportError(f"the files cannot be read: {ex.strerror}") from ex
     order = _Order(source, destination)
     parity, worst = run_in_child(
-        _compare, order, limits=limits, tell=tell, verbose=verbose
+        _compare,
+        order,
+        limits=limits,
+        tell=tell,
+        verbose=verbose,
+        reads=[source.given, destination.model, destination.data],
     )
     if not parity.passed:
         faults.append(

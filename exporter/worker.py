@@ -11,15 +11,23 @@ from multiprocessing.connection import Connection
 
 from bundle.errors import DomainError
 from exporter.errors import ExportError
+from runtime.walls import enclose
 
 
 def main() -> None:
-    """Do one job, tell what became of it, and end."""
+    """Do one job behind walls, tell what became of it, and end."""
     connection = Connection(int(sys.argv[1]))
-    work, job, seconds = connection.recv()
+    room, policy, seconds = connection.recv()
     # The kernel keeps the time: it also ends what hangs in C++, and an orphan.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(seconds)
+    try:
+        # Before the job is read, whose modules start threads.
+        enclose(room, policy)
+    except DomainError as ex:
+        connection.send(("failed", (type(ex), str(ex))))
+        return
+    work, job = connection.recv()
     threading.Thread(target=_end_with_parent, args=[connection], daemon=True).start()
     try:
         reply = ("done", work(job, lambda step: connection.send(("step", step))))

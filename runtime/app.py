@@ -221,7 +221,7 @@ def _tell_build() -> None:
 def get_app(config: Config) -> App:
     """What a server runs: logs set up, store swept, models loading and converted."""
     set_up_logs(config)
-    services = create_services(config, guarded=True)
+    services = create_services(config)
     services.preloader.start()
     services.converter.start()
     return create_app(services, config)

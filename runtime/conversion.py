@@ -31,6 +31,7 @@ from bundle.store import ModelStore
 from bundle.version import Version
 from runtime.config import Config
 from runtime.model import Model
+from runtime.walls import standing
 
 FOLDER_NAME = ".conversions"
 
@@ -66,6 +67,7 @@ class Conversions:
         self.is_on = (
             config.export_on_upload == "auto"
             and not self._is_onnx_off
+            and (config.walls != "require" or standing().is_whole)
             # Not imported: that would bring TensorFlow.
             and find_spec("tf2onnx") is not None
         )

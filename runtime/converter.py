@@ -22,7 +22,8 @@ from bundle.folder import ONNX
 from bundle.store import ModelStore
 from bundle.terminal import printable
 from bundle.version import Version
-from runtime import counters, guard, metrics
+from runtime import guard, metrics, walls
+from runtime.config import Config
 from runtime.conversion import Conversions
 from runtime.registry import ModelRegistry
 from runtime.spec import ModelSpec
@@ -68,9 +69,16 @@ Outcome = Literal[
 ]
 
 
-def exporter_for(seconds: int) -> Sequence[str]:
-    """The exporter's command, where it has so long."""
-    return (*EXPORTER, "--time-limit", str(seconds + _LATER_SECONDS))
+def exporter_for(config: Config) -> Sequence[str]:
+    """The exporter's command, as the service's settings have it."""
+    return (
+        *EXPORTER,
+        *("--time-limit", str(config.export_seconds + _LATER_SECONDS)),
+        # Named, so that it reads no config.json.
+        *("--models-dir", str(config.model_dir)),
+        *("--walls", config.walls),
+        *("--run-as-user", config.run_as_user),
+    )
 
 
 class Converter:
@@ -253,6 +261,10 @@ class Converter:
                 return "interrupted", ""
             how = _signal_name(-code if code < 0 else code - 128)
             return "failed", f"its conversion was killed by {how}, time and again"
+        if code == guard.NO_SCRATCH:
+            # The machine's fault: to be tried again.
+            logger.warning("uploads cannot be converted: %s", "\n".join(lines))
+            return "interrupted", ""
         if code == guard.TOO_SLOW:
             return "too_slow", (
                 f"its conversion took longer than {self._seconds:g} s"
@@ -296,12 +308,14 @@ def _key(version: Version) -> tuple[str, int, int]:
 
 
 def _environment() -> dict[str, str]:
-    # It is no process of the service, whose counters are none of its.
-    environment = {k: v for k, v in os.environ.items() if k != counters.VARIABLE}
-    # What can be imported here can be there.
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    # The GPU's memory is the service's; what is proved is proved on the CPU.
-    return {**environment, "CUDA_VISIBLE_DEVICES": "-1"}
+    return {
+        # No tokens; and it has no part in the service's counters.
+        **walls.clean_environment(os.environ),
+        # What can be imported here can be there.
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        # The GPU's memory is the service's; what is proved is proved on the CPU.
+        "CUDA_VISIBLE_DEVICES": "-1",
+    }
 
 
 def _read(stream: IO[str], lines: deque[str]) -> None:

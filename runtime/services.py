@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 
 from bundle.store import ModelStore
+from runtime import walls
 from runtime.backends import BackendOptions
 from runtime.backends.session_config import read_session_config
 from runtime.backends.tensorflow_process import TensorFlowProcesses
@@ -21,7 +22,7 @@ from runtime.publisher import Publisher
 from runtime.registry import ModelRegistry
 from runtime.router import Router
 from runtime.shadow import Shadow
-from runtime.trial import ChildTrial, Trial, try_here
+from runtime.trial import ChildTrial, fork_server
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,17 @@ class Services:
     converter: Converter
 
 
-def create_services(config: Config, *, guarded: bool = False) -> Services:
+def create_services(config: Config) -> Services:
     """Wire the service's parts; what crashes left in the store is swept away.
 
-    Args:
-        config: the settings.
-        guarded: try what is to be published in processes of their own, as a server
-            does, whom others send it.
-
     Raises:
-        ConfigError: ``modelDir`` is a file, or ``configProto`` cannot be read.
+        ConfigError: ``modelDir`` is a file, ``configProto`` cannot be read, or this
+            process cannot become ``runAsUser``.
         ProviderError: CUDA is demanded, and this onnxruntime has none.
     """
     if config.model_dir.exists() and not config.model_dir.is_dir():
         raise ConfigError(f"'modelDir' is {config.model_dir}, which is not a folder")
+    walls.check(config.walls, config.run_as_user)
     if config.provider == "cuda":
         from runtime.backends.onnx import require_cuda
 
@@ -84,18 +82,14 @@ def create_services(config: Config, *, guarded: bool = False) -> Services:
         config.cache_bytes,
         Lookup(store),
     )
-    trusted = config.trust_uploads
-    trial: Trial = (
-        ChildTrial(
-            options,
-            trusted=trusted,
-            seconds=config.trial_seconds,
-            max_bytes=config.trial_bytes,
-            policy=config.walls,
-            user=config.run_as_user,
-        )
-        if guarded
-        else functools.partial(try_here, options=options, trusted=trusted)
+    trial = ChildTrial(
+        fork_server(),
+        options,
+        trusted=config.trust_uploads,
+        seconds=config.trial_seconds,
+        max_bytes=config.trial_bytes,
+        policy=config.walls,
+        user=config.run_as_user,
     )
     conversions = Conversions(store, config)
     converter = Converter(
@@ -104,7 +98,7 @@ def create_services(config: Config, *, guarded: bool = False) -> Services:
         conversions,
         config.export_seconds,
         config.export_bytes,
-        exporter_for(config.export_seconds),
+        exporter_for(config),
     )
     return Services(
         store=store,

@@ -8,6 +8,8 @@ order, a JSON object; the last line of standard output is the answer.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import importlib
 import json
 import logging
@@ -18,7 +20,6 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ class ChildTrial:
     """Tries bundles in processes of their own, two at a time.
 
     Args:
+        server: starts them; it is of this module.
         options: how they are opened.
         trusted: see ``check_programs``.
         seconds: that one may take.
@@ -93,6 +95,7 @@ class ChildTrial:
 
     def __init__(
         self,
+        server: ForkServer,
         options: BackendOptions,
         *,
         trusted: bool,
@@ -106,7 +109,7 @@ class ChildTrial:
         self._limits = Limits(seconds, max_bytes, _NICENESS)
         self._policy = policy
         self._user = user
-        self._server = ForkServer(__name__, _environment())
+        self._server = server
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
     def __call__(self, bundle: Bundle) -> Opened:
@@ -134,7 +137,7 @@ class ChildTrial:
         )
         for _ in range(2):
             with self._turns, self._server.start(order, self._limits) as child:
-                lines = iter(partial(child.output.readline, _LINE), "")
+                lines = iter(functools.partial(child.output.readline, _LINE), "")
                 said = deque(lines, maxlen=_LINES)
                 code = child.wait()
             # None: its server had nothing to do, and ended at this moment.
@@ -150,10 +153,6 @@ class ChildTrial:
                 " and its log says why"
             )
         raise BundleError(f"the bundle cannot be served: {self._why(code, said)}")
-
-    def close(self) -> None:
-        """End the process that starts them; trials that run go on."""
-        self._server.close()
 
     def _why(self, code: int | None, said: deque[str]) -> str:
         if code == guard.TOO_SLOW:
@@ -186,11 +185,19 @@ def _answer_of(answer: dict[str, Any]) -> Opened:
     return Opened(**answer)
 
 
-def _environment() -> dict[str, str]:
+@functools.cache
+def fork_server() -> ForkServer:
+    """The one of this process; it starts with the first trial."""
+    server = ForkServer(__name__, environment())
+    atexit.register(server.close)
+    return server
+
+
+def environment() -> dict[str, str]:
+    """The variables of a process that tries."""
     # No tokens; and its counters are none of the service's.
-    environment = walls.clean_environment(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    return environment
+    kept = walls.clean_environment(os.environ)
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def prepare() -> None:

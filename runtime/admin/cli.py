@@ -18,7 +18,13 @@ from bundle.terminal import Failed, WrongInput, printable
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE
 from runtime.admin import TOKEN_VARIABLE, Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
-from runtime.errors import BackendError, Expired, Overloaded, ProviderError
+from runtime.errors import (
+    BackendError,
+    Expired,
+    Overloaded,
+    ProviderError,
+    WallsError,
+)
 from runtime.spec import ModelSpec, read_spec
 
 # What the service answers with 5xx.
@@ -29,6 +35,7 @@ WORK_FAILED = (
     Overloaded,
     Expired,
     ProviderError,
+    WallsError,
 )
 
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.tensorflow
 def in_this_process(monkeypatch):
     """See test_export.py."""
 
-    def run(work, order, *, limits, tell, verbose):
+    def run(work, order, *, tell, **_):
         return work(order, tell)
 
     monkeypatch.setattr("exporter.export.run_in_child", run)

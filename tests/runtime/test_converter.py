@@ -214,8 +214,16 @@ def test_modules_of_the_working_folder_are_none_of_the_child(place, monkeypatch,
 
 
 def test_the_exporter_has_as_long_as_the_guard_gives_it():
-    *_, option, seconds = exporter_for(7200)
-    assert (option, int(seconds) > 7200) == ("--time-limit", True)
+    command = exporter_for(Config(export_seconds=7200))
+    assert int(command[command.index("--time-limit") + 1]) > 7200
+
+
+def test_the_exporter_has_the_services_walls_and_reads_no_settings_of_its_own():
+    """Those of the working folder may be somebody else's."""
+    config = Config(model_dir="elsewhere", walls="require", run_as_user="models")
+    command = " ".join(exporter_for(config))
+    for flags in ("--walls require", "--run-as-user models", "--models-dir elsewhere"):
+        assert flags in command
 
 
 def aside(call):

@@ -1,44 +1,12 @@
-import gc
-import weakref
-
 import pytest
 
 from bundle.errors import BundleError
-from runtime import model
 from runtime.app import create_services
 from runtime.backends import BackendOptions
 from runtime.config import Config
 from runtime.publisher import Publisher
 from runtime.trial import try_here
 from tests.examples import tar_of, write_bundle
-
-
-def test_a_bundle_on_trial_is_let_go_before_its_version_is_loaded(
-    tmp_path, monkeypatch
-):
-    """Else memory would hold every upload twice."""
-    services = create_services(Config(model_dir=tmp_path / "models", provider="cpu"))
-    tried, left = [], []
-    open_model, get = model.model_of, services.registry.get
-
-    def opening(*arguments):
-        opened = open_model(*arguments)
-        tried.append(weakref.ref(opened))
-        return opened
-
-    def loading(spec):
-        gc.collect()
-        left.extend(trial() for trial in tried)
-        return get(spec)
-
-    monkeypatch.setattr(model, "model_of", opening)
-    monkeypatch.setattr(services.registry, "get", loading)
-    archive = tmp_path / "linear.tar.gz"
-    archive.write_bytes(tar_of(write_bundle(tmp_path / "linear")))
-    with archive.open("rb") as stream:
-        assert services.publisher.publish(stream).version == 1
-    # Tried, and then loaded, when the first was gone.
-    assert (len(tried), left) == (2, [None])
 
 
 def test_who_waits_for_uploads_is_told_of_what_was_published(tmp_path):

@@ -7,8 +7,10 @@ import pytest
 
 from bundle.errors import BundleError
 from bundle.folder import open_bundle
+from runtime import trial as trial_module
 from runtime.backends import BackendOptions
 from runtime.errors import ProviderError
+from runtime.forkserver import ForkServer
 from runtime.trial import ChildTrial, Opened, try_here
 from tests.examples import write_bundle
 
@@ -20,11 +22,13 @@ def trial():
     with contextlib.ExitStack() as opened:
 
         def make(seconds=120, max_bytes=8 << 30, **options):
+            # Not this process's own: what a test puts in its way is to be imported.
+            server = ForkServer(trial_module.__name__, trial_module.environment())
+            opened.enter_context(contextlib.closing(server))
             options = BackendOptions(**{"provider": "cpu", **options})
-            made = ChildTrial(
-                options, trusted=False, seconds=seconds, max_bytes=max_bytes
+            return ChildTrial(
+                server, options, trusted=False, seconds=seconds, max_bytes=max_bytes
             )
-            return opened.enter_context(contextlib.closing(made))
 
         yield make
 

@@ -1,0 +1,72 @@
+"""Scratch folders: of this process, of killed ones, and of other users."""
+
+import os
+
+import pytest
+
+from bundle.scratch import scratch_folder
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Where temporary files go."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def left_of(place, kind, owner=None):
+    """What a process leaves that is killed."""
+    with scratch_folder(kind) as folder:
+        name = folder.parent.name
+    left = place / f"{name}x"
+    (left / "new").mkdir(parents=True)
+    (left / "new" / "file").touch()
+    if owner is not None:
+        os.chown(left, owner, owner)
+    return left
+
+
+def test_it_is_empty_and_goes_with_all_that_is_in_it(place):
+    with scratch_folder("test") as folder:
+        assert folder.is_relative_to(place)
+        assert list(folder.iterdir()) == []
+        (folder / "deep").mkdir()
+        (folder / "deep" / "file").touch()
+    assert list(place.iterdir()) == []
+
+
+def test_others_can_neither_list_it_nor_reach_into_it(place):
+    with scratch_folder("test") as folder:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert folder.parent.stat().st_mode & 0o066 == 0
+
+
+def test_what_killed_processes_left_goes_and_what_the_living_hold_stays(place):
+    left, of_another_kind = left_of(place, "test"), left_of(place, "other")
+    with scratch_folder("test") as held, scratch_folder("test"):
+        assert not left.exists()
+        assert of_another_kind.exists()
+        assert held.exists()
+
+
+def test_a_name_that_somebody_made_before_is_in_nobodys_way(place):
+    """Once it was known before, and whoever made it first stopped all uploads."""
+    known = place / f"test-{os.getuid()}"
+    known.symlink_to(place)
+    with scratch_folder("test") as folder:
+        assert known not in folder.parents
+
+
+def test_a_link_is_not_followed(place, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "file").touch()
+    (place / f"test-{os.getuid()}-link").symlink_to(elsewhere)
+    with scratch_folder("test"):
+        assert (elsewhere / "file").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make another's folder")
+def test_another_users_folder_stays(place):
+    left = left_of(place, "test", owner=65534)
+    with scratch_folder("test"):
+        assert (left / "new" / "file").exists()
