@@ -20,9 +20,10 @@ from typing import Any
 
 from bundle.archive import COMPONENT, Limits, Readable, is_archive, unpack
 from bundle.errors import TooLarge
-from bundle.folder import ONNX, SAMPLE, SAVED_MODEL
+from bundle.folder import ONNX, SAVED_MODEL
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import params_from_json, read_stored, write_stored
+from bundle.sample import FILE_NAME as SAMPLE
 from runtime.base64_text import Base64Reader
 from runtime.errors import InvalidInput
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from bundle.archive import Packed, pack
 from bundle.folder import open_bundle
+from bundle.packing import Packed, pack
 from bundle.staging import locked
 from bundle.version import Version
 from runtime.admin import Transfer

@@ -29,10 +29,12 @@ WRONG = {
     "labels-unprintable-name": "params.json holds a value that JSON cannot carry",
     "no-model": "neither saved_model.pb nor model.onnx is there",
     "no-variables": "variables/variables.index is missing",
+    "no-shard": "variables/variables.data-00001-of-00002 is missing",
 }
 RIGHT = {
     "whole": ("zero", "one"),
     "onnx-alone": ("zero", "one"),
+    "constant-weights": ("zero", "one"),
     "no-labels": (),
     "labels-blank": (),
     "labels-from-windows": ("zero", "one"),
@@ -140,8 +142,9 @@ def test_a_saved_model_with_variables_is_one_whatever_it_begins_with(
 def test_a_saved_model_that_lost_its_variables_is_no_frozen_graph(
     tmp_path: Path,
 ) -> None:
-    with_graph(tmp_path, "saved_model.pb", SAVED_MODEL, **NODES)
-    with pytest.raises(BundleError, match="saved_model.pb has no weights"):
+    variable = b"\x0a\x10\x0a\x01v\x12\x0bVarHandleOp"  # a node and its operator
+    with_graph(tmp_path, "saved_model.pb", SAVED_MODEL + variable, **NODES)
+    with pytest.raises(BundleError, match="saved_model.pb has variables"):
         open_bundle(tmp_path)
 
 
@@ -288,9 +291,9 @@ def test_sample_that_unpacks_beyond_the_limit_is_refused_unread(
     data = npz(True, images=images, labels=np.zeros(1000, np.uint8))
     # Two .npy: a header of 128 bytes and 1000 of content each.
     bundle = with_sample(tmp_path, data)
-    monkeypatch.setattr("bundle.folder.MAX_SAMPLE_BYTES", 2256)
+    monkeypatch.setattr("bundle.sample.MAX_BYTES", 2256)
     assert bundle.read_sample() is not None
-    monkeypatch.setattr("bundle.folder.MAX_SAMPLE_BYTES", 2255)
+    monkeypatch.setattr("bundle.sample.MAX_BYTES", 2255)
     with pytest.raises(BundleError, match=r"sample\.npz is not a sample"):
         bundle.read_sample()
 
