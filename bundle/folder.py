@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.errors import BundleError
+from bundle.manifest import verify_manifest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import Params, read_params
 from bundle.sample import Sample, read_sample
@@ -122,6 +123,16 @@ def open_bundle(path: Path) -> Bundle:
     return Bundle(path, params, _read_labels(path, params), frozen_graph)
 
 
+def open_whole(path: Path) -> Bundle:
+    """Open a bundle's folder, and compare all its files with its manifest.json.
+
+    Raises:
+        BundleError: see ``open_bundle`` and ``verify_manifest``.
+    """
+    verify_manifest(path)
+    return open_bundle(path)
+
+
 def _find_frozen_graph(path: Path, params: Params) -> Path | None:
     graph = path / params.model
     if graph.suffix != ".pb" or not graph.is_file():
@@ -131,8 +142,17 @@ def _find_frozen_graph(path: Path, params: Params) -> Path | None:
     # TFaaS never looked at the name, so a frozen graph may have this one too.
     if (path / VARIABLES).is_file():
         return None
+    return graph if is_graph_def(graph) else None
+
+
+def is_graph_def(graph: Path) -> bool:
+    """Whether a ``.pb`` holds a frozen graph rather than a SavedModel.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     with graph.open("rb") as stream:
-        return graph if stream.read(1) == _GRAPH_DEF else None
+        return stream.read(1) == _GRAPH_DEF
 
 
 def _find_missing_weights(path: Path) -> str:

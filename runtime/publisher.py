@@ -73,7 +73,7 @@ class Publisher:
         """Publish the bundle that an archive holds, and load it.
 
         Args:
-            stream: a tar, or a gzipped one, which its bytes tell.
+            stream: a tar, a gzipped one or a zip, which its bytes tell.
             gzipped: the sender said so, and it is an error if it is not.
             is_base64: the archive comes as base64 text.
 
@@ -184,7 +184,12 @@ class Publisher:
 
     def _publish(self, write: Callable[[Path], None]) -> Published:
         tried: list[Opened] = []
-        version = self._store.install(write, lambda b: tried.append(self._trial(b)))
+
+        def check(folder: Path) -> str:
+            tried.append(self._trial(folder))
+            return tried[-1].name
+
+        version = self._store.install(write, check)
         serves = version.number
         # Published it is, whatever comes of this: it may be deleted by now.
         with contextlib.suppress(DomainError):

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.errors import BundleError, DomainError
-from bundle.folder import Bundle, open_bundle
+from bundle.folder import open_whole
 from runtime import counters, guard
 from runtime.backends import BackendOptions, engine_of
 from runtime.errors import BackendError, ProviderError
@@ -49,33 +49,40 @@ class Opened:
     """How a bundle was opened.
 
     Attributes:
+        name: in its params.json.
         engine: ``engine/device``.
         fallback_reason: why that is not ONNX Runtime; else empty.
     """
 
+    name: str
     engine: str
     fallback_reason: str
 
 
-Trial = Callable[[Bundle], Opened]
+# Given a folder with a bundle that nobody has looked at.
+Trial = Callable[[Path], Opened]
 
 
-def try_here(bundle: Bundle, options: BackendOptions, *, trusted: bool) -> Opened:
-    """Try a bundle in this process.
+def try_here(folder: Path, options: BackendOptions, *, trusted: bool) -> Opened:
+    """Try the bundle in a folder, in this process.
 
     Raises:
-        BundleError: it would run what is not taken, or cannot be served.
+        BundleError: it is no whole bundle, would run what is not taken, or cannot be
+            served.
         ProviderError: CUDA was demanded and does not work.
     """
+    bundle = open_whole(folder)
     check_programs(bundle, trusted=trusted)
     # Not at the top: a bundle that is refused above needs no engine.
     from runtime.model import model_of
 
+    # What is measured of a model to batch it, the service measures itself.
+    options = replace(options.of(bundle.params.name), batching="off", models={})
     try:
         model = model_of(bundle, None, options)
     except BackendError as ex:
         raise BundleError(f"the bundle cannot be served: {ex}") from ex
-    return Opened(engine_of(model.backend), model.fallback_reason)
+    return Opened(bundle.params.name, engine_of(model.backend), model.fallback_reason)
 
 
 class ChildTrial:
@@ -97,14 +104,14 @@ class ChildTrial:
         self._server = ForkServer(__name__, _environment())
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
-    def __call__(self, bundle: Bundle) -> Opened:
+    def __call__(self, folder: Path) -> Opened:
         """Try one; raises what ``try_here`` raises."""
-        options = self._options.of(bundle.params.name)
-        # What is measured of a model to batch it, the service measures itself.
-        options = replace(options, batching="off", models={})
-        path = str(bundle.path.absolute())
         order = json.dumps(
-            {"path": path, "options": asdict(options), "trusted": self._trusted}
+            {
+                "path": str(folder.absolute()),
+                "options": asdict(self._options),
+                "trusted": self._trusted,
+            }
         )
         for _ in range(2):
             with self._turns, self._server.start(order, self._limits) as child:
@@ -172,8 +179,8 @@ def main(order: str) -> None:
     given = json.loads(order)
     options = BackendOptions(**given["options"])
     try:
-        bundle = open_bundle(Path(given["path"]))
-        answer = asdict(try_here(bundle, options, trusted=given["trusted"]))
+        folder = Path(given["path"])
+        answer = asdict(try_here(folder, options, trusted=given["trusted"]))
     except ProviderError as ex:
         answer = {"kind": "provider", "error": str(ex)}
     except DomainError as ex:

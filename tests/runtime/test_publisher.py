@@ -47,7 +47,7 @@ def test_who_waits_for_uploads_is_told_of_what_was_published(tmp_path):
     publisher = Publisher(
         store,
         services.registry,
-        lambda bundle: try_here(bundle, BackendOptions(provider="cpu"), trusted=False),
+        lambda folder: try_here(folder, BackendOptions(provider="cpu"), trusted=False),
         1_000_000,
         lambda: told.append(store.names()),
     )
