@@ -151,6 +151,7 @@ class Publisher:
                 f" to it: {ex}"
             ) from ex
         self._store.set_label(name, label, number)
+        self._registry.tidy(name)
 
     def delete_label(self, name: str, label: str) -> int:
         """Take a label away; the number of the version that it pointed to.
@@ -159,7 +160,9 @@ class Publisher:
             ModelNotFound: there is no such model, or it has no such label.
             StoreError: the disk is not writable.
         """
-        return self._store.delete_label(name, label)
+        number = self._store.delete_label(name, label)
+        self._registry.tidy(name)
+        return number
 
     def delete(self, name: str) -> None:
         """Delete a model with all its versions, on disk and in memory.
