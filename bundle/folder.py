@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bundle.decode import MAX_PIXELS
 from bundle.errors import BundleError
+from bundle.manifest import verify_manifest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import Params, read_params
+from bundle.sample import Sample, read_sample
 from bundle.variants import Variant, onnx_file
 
 SAVED_MODEL = "saved_model.pb"
 ONNX = onnx_file()
-SAMPLE = "sample.npz"
 VARIABLES = "variables/variables.index"
 
 # The signature that Keras exports and TensorFlow Serving serves.
@@ -26,22 +24,17 @@ SIGNATURE = "serving_default"
 # is a number, 0x08 (protobuf's encoding of tag and wire type).
 _GRAPH_DEF = b"\x0a"
 
-# "A few images": 1700 of 224 x 224 in colour. An npz of a megabyte can claim a
-# thousand times more.
-MAX_SAMPLE_BYTES = 1 << 28
+# A line a class; the largest data sets that people train on have some 20,000 classes,
+# and the largest vocabularies 260,000 words.
+MAX_LABELS_BYTES = 1 << 22
+MAX_LABELS = 1 << 18
 
-
-@dataclass(frozen=True)
-class Sample:
-    """A few labelled test images that a bundle carries to try it and to warm it.
-
-    Attributes:
-        images: ``(N, H, W, C)`` uint8, raw 0..255 pixels.
-        labels: ``(N,)`` int64, indices into the bundle's labels.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
+# How operators that hold a variable are called, in TensorFlow 2 and 1, each as a graph
+# has it: field 2 of a NodeDef, a length and the name.
+_VARIABLES = re.compile(rb"\x12(?:\x0bVarHandleOp|\x0aVariableV2|\x08Variable)")
+_CHUNK = 1 << 20
+# The pieces of the weights: variables.data-00000-of-00001.
+_SHARD = re.compile(r"variables\.data-([0-9]{5})-of-([0-9]{5})")
 
 
 @dataclass(frozen=True)
@@ -96,34 +89,7 @@ class Bundle:
         Raises:
             BundleError: it is there and is not a sample.
         """
-        try:
-            with (
-                # Opened here: numpy leaves a file open that it finds damaged.
-                (self.path / SAMPLE).open("rb") as stream,
-                np.load(stream, allow_pickle=False) as arrays,
-            ):
-                if sum(f.file_size for f in arrays.zip.infolist()) > MAX_SAMPLE_BYTES:
-                    raise ValueError
-                images, labels = arrays["images"], arrays["labels"]
-        except FileNotFoundError:
-            return None
-        # zipfile, its four kinds of compression and numpy raise whatever a damaged
-        # file makes them trip over; none of it is a bug of this project.
-        except Exception as ex:
-            raise BundleError(f"{SAMPLE} is not a sample of images") from ex
-        if (
-            not isinstance(images, np.ndarray)  # numpy hands other files over as bytes
-            or not isinstance(labels, np.ndarray)
-            or images.dtype != np.uint8
-            or images.ndim != 4
-            or not 0 < images[:1].size <= 3 * MAX_PIXELS
-            or labels.shape != images.shape[:1]
-            or labels.dtype.kind not in "iu"
-        ):
-            raise BundleError(
-                f"{SAMPLE} must hold 'images' (N, H, W, C) uint8 and 'labels' (N,)"
-            )
-        return Sample(images, labels.astype(np.int64))
+        return read_sample(self.path)
 
 
 def open_bundle(path: Path) -> Bundle:
@@ -136,8 +102,10 @@ def open_bundle(path: Path) -> Bundle:
     try:
         has_saved_model = (path / SAVED_MODEL).is_file()
         has_onnx = (path / ONNX).is_file()
-        has_weights = (path / VARIABLES).is_file()
         frozen_graph = _find_frozen_graph(path, params)
+        missing = ""
+        if has_saved_model and not frozen_graph:
+            missing = _find_missing_weights(path)
     except OSError as ex:
         raise BundleError(f"the bundle cannot be read: {ex.strerror}") from ex
     if not has_saved_model and not has_onnx and not frozen_graph:
@@ -145,14 +113,24 @@ def open_bundle(path: Path) -> Bundle:
         raise BundleError(
             f"neither {wanted} nor {ONNX} is there: the bundle holds no model"
         )
-    if has_saved_model and not has_weights and not frozen_graph:
+    if missing:
         raise BundleError(
-            f"{VARIABLES} is missing: {SAVED_MODEL} has no weights;"
-            " pack the whole folder that the trainer wrote"
+            f"{missing} is missing: {SAVED_MODEL} has variables, and their values lie"
+            " there; pack the whole folder that the trainer wrote"
         )
     if frozen_graph:
         _check_names_nodes(params)
     return Bundle(path, params, _read_labels(path, params), frozen_graph)
+
+
+def open_whole(path: Path) -> Bundle:
+    """Open a bundle's folder, and compare all its files with its manifest.json.
+
+    Raises:
+        BundleError: see ``open_bundle`` and ``verify_manifest``.
+    """
+    verify_manifest(path)
+    return open_bundle(path)
 
 
 def _find_frozen_graph(path: Path, params: Params) -> Path | None:
@@ -164,8 +142,47 @@ def _find_frozen_graph(path: Path, params: Params) -> Path | None:
     # TFaaS never looked at the name, so a frozen graph may have this one too.
     if (path / VARIABLES).is_file():
         return None
+    return graph if is_graph_def(graph) else None
+
+
+def is_graph_def(graph: Path) -> bool:
+    """Whether a ``.pb`` holds a frozen graph rather than a SavedModel.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     with graph.open("rb") as stream:
-        return graph if stream.read(1) == _GRAPH_DEF else None
+        return stream.read(1) == _GRAPH_DEF
+
+
+def _find_missing_weights(path: Path) -> str:
+    """A file of weights that a SavedModel needs and lacks; empty if it has all."""
+    if not (path / VARIABLES).is_file():
+        # One whose weights are constants needs none.
+        return VARIABLES if _has_variables(path / SAVED_MODEL) else ""
+    folder = (path / VARIABLES).parent
+    shards = [found for p in folder.iterdir() if (found := _SHARD.fullmatch(p.name))]
+    there = {(found[1], found[2]) for found in shards}
+    for count in {found[2] for found in shards}:
+        for number in range(min(int(count), len(there) + 1)):
+            if (f"{number:05}", count) not in there:
+                return f"{folder.name}/variables.data-{number:05}-of-{count}"
+    return ""
+
+
+def _has_variables(graph: Path) -> bool:
+    """Whether a SavedModel has any, told from its bytes.
+
+    Its graph may be a gigabyte of constants: it is searched, and not read as what it
+    is. Which weights a checkpoint really holds TensorFlow finds out.
+    """
+    tail = b""
+    with graph.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            if _VARIABLES.search(tail + chunk):
+                return True
+            tail = chunk[-16:]
+    return False
 
 
 def _check_names_nodes(params: Params) -> None:
@@ -182,13 +199,21 @@ def _read_labels(path: Path, params: Params) -> tuple[str, ...]:
     if not params.labels:
         return ()
     try:
+        with (path / params.labels).open("rb") as stream:
+            data = stream.read(MAX_LABELS_BYTES + 1)
+        if len(data) > MAX_LABELS_BYTES or data.count(b"\n") > MAX_LABELS:
+            raise BundleError(
+                f"{params.labels} holds more than {MAX_LABELS} labels or"
+                f" {MAX_LABELS_BYTES} bytes"
+            )
         # utf-8-sig: some editors begin a file with a mark that is no part of a label.
-        text = (path / params.labels).read_text(encoding="utf-8-sig")
+        text = data.decode("utf-8-sig")
     except FileNotFoundError:
         raise BundleError(
             f"{params.labels} is missing, and params.json names it as 'labels'"
         ) from None
     except (OSError, UnicodeDecodeError) as ex:
         raise BundleError(f"{params.labels} is not a text file in UTF-8") from ex
-    lines = text.rstrip("\n")
+    # As a text file has its lines ended, on each system.
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
     return tuple(lines.split("\n")) if lines else ()

@@ -15,6 +15,9 @@ from bundle.variants import DATA, EXPORTED
 
 FILE_NAME = "manifest.json"
 
+# A line of 100 bytes a file; what is larger was not written by any trainer.
+MAX_BYTES = 1 << 20
+
 
 def sha256_of(path: Path) -> str:
     """The sha256 of a file's bytes, in hexadecimal."""
@@ -95,7 +98,11 @@ def verify_manifest(folder: Path) -> None:
         BundleError: a listed file is missing or is not the one that was written.
     """
     try:
-        digests = json.loads((folder / FILE_NAME).read_bytes())["sha256"]
+        with (folder / FILE_NAME).open("rb") as stream:
+            text = stream.read(MAX_BYTES + 1)
+        if len(text) > MAX_BYTES:
+            raise BundleError(f"{FILE_NAME} is larger than {MAX_BYTES} bytes")
+        digests = json.loads(text)["sha256"]
         listed = {str(name): str(digest) for name, digest in digests.items()}
     except FileNotFoundError:
         return

@@ -16,9 +16,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bundle.errors import ConflictError, ModelNotFound, StoreError
-from bundle.folder import Bundle, open_bundle
-from bundle.manifest import verify_manifest
+from bundle.errors import BundleError, ConflictError, ModelNotFound, StoreError
+from bundle.folder import open_whole
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import MODEL_NAME
 from bundle.staging import Staging, locked, sync, sync_tree
@@ -255,13 +254,15 @@ class ModelStore:
     def install(
         self,
         write: Callable[[Path], None],
-        check: Callable[[Bundle], None] = lambda bundle: None,
+        check: Callable[[Path], str] = lambda staged: open_whole(staged).params.name,
     ) -> Version:
         """Publish a bundle as the next version of the model its params.json names.
 
         Args:
             write: fills an empty folder with the bundle's files.
-            check: looks at the bundle before anybody else sees it; may raise.
+            check: looks at the bundle before anybody else sees it, and tells the name
+                that its params.json has; or raises. The store itself opens nothing of
+                what was written: a stranger may have made it.
 
         Returns:
             The version; it is the served one from now on if no version is labelled
@@ -275,19 +276,19 @@ class ModelStore:
         try:
             with self._staging.folder() as staged:
                 write(staged)
-                verify_manifest(staged)
-                bundle = open_bundle(staged)
-                check(bundle)
+                name = check(staged)
+                # A path is made of it, and it may come from another process.
+                if not MODEL_NAME.fullmatch(name):
+                    raise BundleError(f"{name[:128]!r} is no name for a model")
                 sync_tree(staged)
                 # A rename keeps it; afterwards, somebody may have deleted the model.
                 state = state_of(staged)
-                number = self._publish(staged, bundle.params.name)
+                number = self._publish(staged, name)
         except OSError as ex:
             raise _store_error("written", ex) from ex
-        logger.info("published %s version %d", bundle.params.name, number)
-        self._trim(bundle.params.name)
-        published = self.root / bundle.params.name / str(number)
-        return Version(bundle.params.name, number, published, state)
+        logger.info("published %s version %d", name, number)
+        self._trim(name)
+        return Version(name, number, self.root / name / str(number), state)
 
     def delete(self, name: str) -> None:
         """Delete a model with all its versions.

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.folder import Sample
 from bundle.params import Preprocess
 from bundle.preprocess import preprocess
+from bundle.sample import Sample
 from runtime.backends import WARMED_SIDE, TensorSpec
 
 # Of an axis that the model leaves free, where it is no side of a picture.

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle import __version__
-from bundle.folder import Sample
 from bundle.manifest import sha256_of
 from bundle.params import Preprocess
 from bundle.parity import Case, Parity, Worst
+from bundle.sample import Sample
 from exporter.draws import Batch, Draw, Ranges, draws
 from exporter.errors import ExportError
 from exporter.tolerance import SINGLE, Tolerance

@@ -5,6 +5,11 @@ It runs in the child process; TensorFlow is imported when it is called.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from exporter.errors import ExportError, SourceError
 from exporter.source import Source
 from runtime.backends import open_tensorflow
@@ -36,11 +41,25 @@ def open_reference(source: Source) -> TensorFlowBackend:
         raise SourceError(f"{ex}{hint}") from ex
 
 
+@contextmanager
+def _in_small_letters(path: Path) -> Iterator[Path]:
+    """Keras tells its files by their extension, and knows no ``MODEL.H5``."""
+    ending = path.suffix.lower()
+    if path.suffix == ending:
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        link = Path(folder, path.stem + ending)
+        link.symlink_to(path.absolute())
+        yield link
+
+
 def _open(source: Source) -> TensorFlowBackend:
     if source.kind == "keras":
         from exporter.keras_file import load_keras
 
-        return TensorFlowBackend(load_keras(source.graph))
+        with _in_small_letters(source.graph) as path:
+            return TensorFlowBackend(load_keras(path))
     if source.kind == "saved_model":
         return SavedModelBackend(source.folder, source.signature)
     if source.bundle is not None:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 from bundle.errors import ModelNotFound
-from bundle.folder import SAVED_MODEL, SIGNATURE, Bundle, open_bundle
+from bundle.folder import SAVED_MODEL, SIGNATURE, Bundle, is_graph_def, open_bundle
 from bundle.manifest import sha256_of, source_digest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.store import ModelStore
+from bundle.versioned import newest_version
 from exporter.errors import SourceError
 from runtime.spec import read_spec
 
@@ -82,7 +83,9 @@ class Source:
         if self.bundle is not None:
             name = self.bundle.params.name
         elif self.kind == "saved_model":
-            name = self.folder.resolve().name
+            folder = self.folder.resolve()
+            # A folder of versions is called as its model is: NAME/1.
+            name = folder.parent.name if folder.name.isdecimal() else folder.name
         else:
             return " ".join([self.graph.name, *self.inputs, *self.outputs])
         return name if self.signature == SIGNATURE else f"{name} {self.signature}"
@@ -153,6 +156,8 @@ def _readable(path: Path) -> Iterator[None]:
 def find_path(given: str, models_dir: Path) -> Path:
     """The folder of a stored model; if there is none of this name, the path itself.
 
+    Where that is a folder of versions, as TensorFlow Serving has it, its newest.
+
     Raises:
         ModelNotFound: there is neither; the sentence lists the models there are.
         SourceError: the path cannot be looked at.
@@ -164,6 +169,8 @@ def find_path(given: str, models_dir: Path) -> Path:
             return store.find(spec.name, spec.version, spec.label).path
         return store.newest(spec.name).path
     with _readable(Path(given)):
+        if Path(given).is_dir():
+            return newest_version(Path(given)) or Path(given)
         if Path(given).exists():
             return Path(given)
     raise ModelNotFound(
@@ -186,9 +193,9 @@ def open_source(
     """
     if path.is_dir():
         return _open_folder(path, signature or SIGNATURE)
-    if path.suffix in KERAS:
+    if path.suffix.lower() in KERAS:
         return Source("keras", path)
-    if path.suffix != ".pb":
+    if path.suffix.lower() != ".pb":
         raise SourceError(
             f"{path} is no model that can be converted: give a bundle, a SavedModel's"
             f" folder, a Keras file ({', '.join(KERAS)}) or a frozen graph (.pb)"
@@ -197,7 +204,8 @@ def open_source(
         bundle = open_bundle(path.parent)
         if bundle.tensorflow_model == path:
             return _of_bundle(bundle, signature or SIGNATURE)
-    if path.name == SAVED_MODEL and (path.parent / "variables").is_dir():
+    has_variables = (path.parent / "variables").is_dir()
+    if path.name == SAVED_MODEL and (has_variables or not is_graph_def(path)):
         return Source("saved_model", path, signature=signature or SIGNATURE)
     return Source("frozen_graph", path, inputs=tuple(inputs), outputs=tuple(outputs))
 
@@ -207,7 +215,8 @@ def _open_folder(folder: Path, signature: str) -> Source:
         return _of_bundle(open_bundle(folder), signature)
     if (folder / SAVED_MODEL).is_file():
         return Source("saved_model", folder / SAVED_MODEL, signature=signature)
-    files = sorted(f.name for f in folder.iterdir() if f.suffix in (*KERAS, ".pb"))
+    endings = (*KERAS, ".pb")
+    files = sorted(f.name for f in folder.iterdir() if f.suffix.lower() in endings)
     raise SourceError(
         f"{folder} is neither a bundle nor a SavedModel: it has no {SAVED_MODEL}"
         + (f"; it has {', '.join(files)}: give that file" if len(files) == 1 else "")

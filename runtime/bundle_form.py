@@ -2,9 +2,10 @@
 
 TFaaS's fields are ``name``, ``params``, ``model``, ``labels`` and ``op``, which cannot
 carry a SavedModel's weights: here ``variables`` and ``assets`` stand there as often as
-those folders have files, and ``onnx`` and ``sample`` once. A ``model`` may be the
-archive of a bundle's folder, which its content tells; the other fields then add to it.
-``file`` is always one.
+those folders have files, and ``onnx`` and ``sample`` once. What programs leave in them
+(``bundle.leftovers``) is passed over. A ``model`` may be the archive of a bundle's
+folder, which its content tells; the other fields then add to it. ``file`` is always
+one.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bundle.archive import COMPONENT, Limits, Readable, is_archive, unpack
+from bundle.archive import COMPONENT, HEAD, Limits, Readable, is_archive, unpack
 from bundle.errors import TooLarge
-from bundle.folder import ONNX, SAMPLE, SAVED_MODEL
+from bundle.folder import ONNX, SAVED_MODEL
+from bundle.leftovers import lies_in_leftover
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import params_from_json, read_stored, write_stored
+from bundle.sample import FILE_NAME as SAMPLE
 from runtime.base64_text import Base64Reader
 from runtime.errors import InvalidInput
 
@@ -47,7 +50,6 @@ _NAMES = {"model": SAVED_MODEL, "labels": "labels.txt", "op": "model.graph"}
 # A name's 128 characters, and who sent a file in its place should read so.
 _MAX_NAME = 1 << 10
 _CHUNK = 1 << 18
-_HEAD = 512  # tells an archive
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class _Form:
         if self._is_base64 and field.name in ("model", _ARCHIVE):
             stream = Base64Reader(stream)
         if field.name == "model":
-            head = _read_full(stream, _HEAD)
+            head = _read_full(stream, HEAD)
             stream = _Joined(head, stream)
         if field.name == _ARCHIVE or (field.name == "model" and is_archive(head)):
             self._unpack(stream)
@@ -190,8 +192,17 @@ class _Form:
             write_stored(folder, content)
 
     def _take_into_folder(self, field: Field, stream: Readable) -> None:
-        own = re.split(r"[/\\]", field.filename or "")[-1]
-        name = f"{field.name}/{_checked(own, field.name)}"
+        # A browser that was given a folder sends paths from there: variables/.DS_Store.
+        parts = re.split(r"[/\\]", field.filename or "")
+        if field.name in parts:
+            parts = parts[parts.index(field.name) + 1 :]
+        else:
+            parts = parts[-1:]
+        if lies_in_leftover(parts):
+            while chunk := stream.read(_CHUNK):
+                self._count(len(chunk))
+            return
+        name = f"{field.name}/{_checked(parts[-1] if parts else '', field.name)}"
         if name in self._in_folders:
             raise InvalidInput(f"the form holds {name!r} twice; send one")
         self._in_folders[name] = self._write(stream)

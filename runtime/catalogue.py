@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import orjson
 
-from bundle.archive import Packed, pack
 from bundle.errors import BundleError, ModelNotFound, StoreError
 from bundle.folder import open_bundle
+from bundle.packing import Packed, pack
 from bundle.params import read_params
 from bundle.parity import Parity, read_parity
 from bundle.staging import locked

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from prometheus_client import Histogram
 
 from bundle.errors import BundleError, ShapeError
-from bundle.folder import Bundle, Sample, open_bundle
+from bundle.folder import Bundle, open_bundle
 from bundle.preprocess import preprocess
+from bundle.sample import Sample
 from bundle.staging import locked
 from bundle.variants import Variant, onnx_file
 from bundle.version import Version

@@ -73,7 +73,7 @@ class Publisher:
         """Publish the bundle that an archive holds, and load it.
 
         Args:
-            stream: a tar, or a gzipped one, which its bytes tell.
+            stream: a tar, a gzipped one or a zip, which its bytes tell.
             gzipped: the sender said so, and it is an error if it is not.
             is_base64: the archive comes as base64 text.
 
@@ -151,6 +151,7 @@ class Publisher:
                 f" to it: {ex}"
             ) from ex
         self._store.set_label(name, label, number)
+        self._registry.tidy(name)
 
     def delete_label(self, name: str, label: str) -> int:
         """Take a label away; the number of the version that it pointed to.
@@ -159,7 +160,9 @@ class Publisher:
             ModelNotFound: there is no such model, or it has no such label.
             StoreError: the disk is not writable.
         """
-        return self._store.delete_label(name, label)
+        number = self._store.delete_label(name, label)
+        self._registry.tidy(name)
+        return number
 
     def delete(self, name: str) -> None:
         """Delete a model with all its versions, on disk and in memory.
@@ -184,7 +187,12 @@ class Publisher:
 
     def _publish(self, write: Callable[[Path], None]) -> Published:
         tried: list[Opened] = []
-        version = self._store.install(write, lambda b: tried.append(self._trial(b)))
+
+        def check(folder: Path) -> str:
+            tried.append(self._trial(folder))
+            return tried[-1].name
+
+        version = self._store.install(write, check)
         serves = version.number
         # Published it is, whatever comes of this: it may be deleted by now.
         with contextlib.suppress(DomainError):

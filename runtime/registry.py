@@ -28,6 +28,10 @@ logger = logging.getLogger(__name__)
 # megabytes takes a tenth of it, so that who asks after an upload gets the new one.
 WAIT_SECONDS = 0.5
 
+# Who names a version by its number asks again within so long, or it is loaded anew: a
+# version of 300 MB that was looked at once must not stay behind all that follow it.
+PINNED_SECONDS = 60.0
+
 _LOAD_ERRORS = (BundleError, BackendError, ProviderError)
 
 # What a client is told of a failure that nobody foresaw; its reason is the log's alone.
@@ -40,13 +44,13 @@ class _Held:
 
     Attributes:
         origin: of its bundle, see ``origin_of``.
-        is_pinned: somebody asked for it by its number.
+        pinned: when somebody last asked for it by its number; None if nobody did.
     """
 
     version: Version
     model: Model
     origin: tuple[int, ...]
-    is_pinned: bool = False
+    pinned: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,9 @@ class ModelRegistry:
     process the newest before it too, but never a newer one. Who names a number gets
     that version or its error. A version that gained or lost ONNX goes on as it was
     until it is loaded anew. Requests that hold an old model end on it.
+
+    What nothing needs any more goes as soon as something replaces it: it is neither the
+    default nor labelled, answers for neither, and nobody asked for its number lately.
 
     Args:
         store: asked on each request which version is meant, so that what another
@@ -202,7 +209,7 @@ class ModelRegistry:
                 with self._lock:
                     before = self._answered.pop((spec.name, spec.label), None)
                 if before is not None:
-                    self._free(before)
+                    self.tidy(spec.name)
             raise
 
     def _held(self, version: Version) -> Model | None:
@@ -222,7 +229,7 @@ class ModelRegistry:
         if spec.version is not None:
             with self._lock:
                 if held := self._loaded.get((spec.name, spec.version)):
-                    held.is_pinned = True
+                    held.pinned = self._clock()
             return model
         target = (spec.name, spec.label)
         if self._answered.get(target) is version:
@@ -234,39 +241,73 @@ class ModelRegistry:
             # it goes when the label does, unless somebody asks so again.
             held = self._loaded.get((version.name, version.number))
             if held and before != version:
-                held.is_pinned = False
+                held.pinned = None
         if before is not None and before.number != version.number:
-            self._free(before)
+            self.tidy(spec.name)
         return model
 
-    def _free(self, replaced: Version) -> None:
-        """Let go what nobody asks for any more: by a label, as default, by number.
+    def tidy(self, name: str, loaded: int | None = None) -> None:
+        """Let go the versions of a model that nothing needs any more.
 
-        And of the same model all that was trimmed or deleted, whoever asked for it.
+        And those that were trimmed or deleted, whoever asked for them.
+
+        Args:
+            name: the model.
+            loaded: the version that has just come, for somebody who is about to use it.
         """
-        key = (replaced.name, replaced.number)
         with self._lock:
             held_of_name = [
-                held for (name, _), held in self._loaded.items() if name == key[0]
+                held for (name_, _), held in self._loaded.items() if name_ == name
             ]
+            answered = {
+                label: version
+                for (name_, label), version in self._answered.items()
+                if name_ == name
+            }
+        if len(held_of_name) < 2 and loaded is not None:
+            return
         try:
-            is_labelled = replaced.number in self._store.labels(replaced.name).values()
-            gone = [held for held in held_of_name if not _is_still(held)]
+            needed = {loaded, *self._store.labels(name).values()}
+            with contextlib.suppress(ModelNotFound):
+                needed.add(self._store.current(name).number)
+            outdated = [
+                label
+                for label, version in answered.items()
+                if self._is_outdated(name, label, version)
+            ]
+            gone = {held.version for held in held_of_name if not _is_still(held)}
         except StoreError:
             return  # it goes when it is the one unused longest
+        long_ago = self._clock() - PINNED_SECONDS
         with self._lock:
-            for held in gone:
-                gone_key = (held.version.name, held.version.number)
-                if self._loaded.get(gone_key) is held:
-                    del self._loaded[gone_key]
-            is_default = any(
-                (version.name, version.number) == key
-                for version in self._answered.values()
-            )
-            left = self._loaded.get(key)
-            if left and not (is_labelled or is_default or left.is_pinned):
-                del self._loaded[key]
+            for label in outdated:
+                if self._answered.get((name, label)) is answered[label]:
+                    del self._answered[name, label]
+            needed |= {v.number for (n, _), v in self._answered.items() if n == name}
+            for held in held_of_name:
+                key = (name, held.version.number)
+                is_needed = held.version not in gone and (
+                    held.version.number in needed
+                    or (held.pinned is not None and held.pinned > long_ago)
+                )
+                if not is_needed and self._loaded.get(key) is held:
+                    del self._loaded[key]
             self._count()
+
+    def _is_outdated(self, name: str, label: str | None, answered: Version) -> bool:
+        """Whether another version than the last one answers from now on, for sure.
+
+        One that is in memory does; one that is not may turn out to be broken, and the
+        last one goes on then.
+        """
+        with contextlib.suppress(ModelNotFound):
+            version = self._store.find(name, label=label)
+            with self._lock:
+                held = self._loaded.get((name, version.number))
+            return version.number != answered.number and (
+                held is not None and held.version == version
+            )
+        return False
 
     def _failed_lately(self, version: Version) -> _Failure | None:
         with self._lock:
@@ -425,6 +466,7 @@ class ModelRegistry:
                 (name, number), _ = self._loaded.popitem(last=False)
                 logger.info("%s version %d is let go for others", name, number)
             self._count()
+        self.tidy(held.version.name, held.version.number)
 
     def _bytes(self) -> int:
         return sum(held.model.size_bytes for held in self._loaded.values())

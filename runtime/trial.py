@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.errors import BundleError, DomainError, StoreError
-from bundle.folder import Bundle, open_bundle
+from bundle.folder import open_whole
 from runtime import guard, walls
 from runtime.backends import BackendOptions, engine_of
 from runtime.config import Walls
@@ -51,33 +51,40 @@ class Opened:
     """How a bundle was opened.
 
     Attributes:
+        name: in its params.json.
         engine: ``engine/device``.
         fallback_reason: why that is not ONNX Runtime; else empty.
     """
 
+    name: str
     engine: str
     fallback_reason: str
 
 
-Trial = Callable[[Bundle], Opened]
+# Given a folder with a bundle that nobody has looked at.
+Trial = Callable[[Path], Opened]
 
 
-def try_here(bundle: Bundle, options: BackendOptions, *, trusted: bool) -> Opened:
-    """Try a bundle in this process.
+def try_here(folder: Path, options: BackendOptions, *, trusted: bool) -> Opened:
+    """Try the bundle in a folder, in this process.
 
     Raises:
-        BundleError: it would run what is not taken, or cannot be served.
+        BundleError: it is no whole bundle, would run what is not taken, or cannot be
+            served.
         ProviderError: CUDA was demanded and does not work.
     """
+    bundle = open_whole(folder)
     check_programs(bundle, trusted=trusted)
     # Not at the top: a bundle that is refused above needs no engine.
     from runtime.model import model_of
 
+    # What is measured of a model to batch it, the service measures itself.
+    options = replace(options.of(bundle.params.name), batching="off", models={})
     try:
         model = model_of(bundle, None, options)
     except BackendError as ex:
         raise BundleError(f"the bundle cannot be served: {ex}") from ex
-    return Opened(engine_of(model.backend), model.fallback_reason)
+    return Opened(bundle.params.name, engine_of(model.backend), model.fallback_reason)
 
 
 class ChildTrial:
@@ -112,7 +119,7 @@ class ChildTrial:
         self._server = server
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
-    def __call__(self, bundle: Bundle) -> Opened:
+    def __call__(self, folder: Path) -> Opened:
         """Try one.
 
         Raises:
@@ -121,14 +128,10 @@ class ChildTrial:
             StoreError: no temporary file can be written.
         """
         walls.demand(self._policy)
-        options = self._options.of(bundle.params.name)
-        # What is measured of a model to batch it, the service measures itself.
-        options = replace(options, batching="off", models={})
-        path = str(bundle.path.absolute())
         order = json.dumps(
             {
-                "path": path,
-                "options": asdict(options),
+                "path": str(folder.absolute()),
+                "options": asdict(self._options),
                 "trusted": self._trusted,
                 "max_bytes": self._limits.max_bytes,
                 "policy": self._policy,
@@ -215,8 +218,7 @@ def main(order: str) -> None:
     folder = Path(given["path"])
     try:
         _enclose(folder, given)
-        bundle = open_bundle(folder)
-        answer = asdict(try_here(bundle, options, trusted=given["trusted"]))
+        answer = asdict(try_here(folder, options, trusted=given["trusted"]))
     except ProviderError as ex:
         answer = {"kind": "provider", "error": str(ex)}
     except WallsError as ex:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bundle.folder import SAMPLE, SAVED_MODEL, SIGNATURE
+from bundle.folder import SAVED_MODEL, SIGNATURE
 from bundle.manifest import write_manifest
 from bundle.params import Params, write_params
+from bundle.sample import FILE_NAME as SAMPLE
 from trainer.data import DataSet
 from trainer.errors import DestinationError
 from trainer.report import write_report

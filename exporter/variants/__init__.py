@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bundle.errors import DomainError
-from bundle.folder import Sample
 from bundle.params import Params, Preprocess
 from bundle.parity import Parity
+from bundle.sample import Sample
 from bundle.variants import Variant, onnx_file
 from exporter.draws import Ranges
 from exporter.errors import ExportError

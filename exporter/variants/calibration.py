@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from bundle.decode import decode_image
 from bundle.errors import ImageError, ShapeError
-from bundle.folder import Sample
 from bundle.params import Preprocess
 from bundle.preprocess import preprocess
+from bundle.sample import Sample
 from exporter.draws import ITEMS, Batch, Ranges, draws
 from exporter.errors import ExportError
 from runtime.backends import TensorSpec, check_inputs

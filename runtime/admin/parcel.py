@@ -1,16 +1,17 @@
-"""What is pushed: a bundle's folder, or a tar of one."""
+"""What is pushed: a bundle's folder, a folder of versions, or an archive of one."""
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from bundle.archive import Packed, pack
+from bundle.archive import HEAD, is_archive
 from bundle.folder import open_bundle
+from bundle.packing import Packed, pack
 from bundle.staging import locked
 from bundle.version import Version
+from bundle.versioned import newest_version
 from runtime.admin import Transfer
 from runtime.admin.errors import AdminError, WorkFailed
 
@@ -21,29 +22,40 @@ _CHUNK = 1 << 18
 def open_parcel(path: Path) -> Iterator[Transfer]:
     """A bundle's archive, packed while it is sent if ``path`` is its folder.
 
+    Of a folder of versions, as TensorFlow Serving has it, the newest is sent.
+
     A folder is not compressed: so its length is known before, and weights, of which
     bundles consist, hardly get smaller.
 
     Raises:
         BundleError: the folder is no bundle.
-        AdminError: the file is no tar.
+        AdminError: the file is no tar or zip.
         WorkFailed: what is there changed while it was sent.
     """
     if path.is_dir():
-        with closing(_packed(path)) as packed:
-            yield Transfer(_watched(packed, path), packed.length)
+        folder = _newest(path)
+        with closing(_packed(folder)) as packed:
+            yield Transfer(_watched(packed, folder), packed.length)
         return
     try:
-        is_tar = tarfile.is_tarfile(path)
+        with path.open("rb") as stream:
+            is_known = is_archive(stream.read(HEAD))
         length = path.stat().st_size
     except OSError as ex:
         raise AdminError(f"{path} cannot be read: {ex.strerror}") from ex
-    if not is_tar:
+    if not is_known:
         raise AdminError(
-            f"{path} is neither a bundle's folder nor a tar of one; make one with:"
-            " tar cfz NAME.tar.gz NAME"
+            f"{path} is neither a bundle's folder nor a tar or zip of one; make one"
+            " with: tar cfz NAME.tar.gz NAME"
         )
     yield Transfer(_watched(_content(path, length), path), length)
+
+
+def _newest(folder: Path) -> Path:
+    try:
+        return newest_version(folder) or folder
+    except OSError as ex:
+        raise AdminError(f"{folder} cannot be read: {ex.strerror}") from ex
 
 
 def _packed(folder: Path) -> Packed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import falcon
 
-from bundle.archive import Packed
+from bundle.packing import Packed
 from runtime.catalogue import Catalogue
 from runtime.errors import InvalidInput
 from runtime.publisher import Publisher

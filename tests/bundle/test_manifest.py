@@ -29,6 +29,13 @@ def test_digest_is_the_published_one(tmp_path: Path) -> None:
     assert sha256_of(tmp_path / "nothing") == NOTHING
 
 
+def test_manifest_is_bounded_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "manifest.json").open("wb") as stream:
+        stream.truncate(1 << 40)  # a terabyte of zeros takes no room on the disk
+    with pytest.raises(BundleError, match="larger than 1048576 bytes"):
+        verify_manifest(tmp_path)
+
+
 def test_manifest_lists_every_file_below(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "empty").mkdir()

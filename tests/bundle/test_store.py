@@ -324,15 +324,39 @@ def test_refused_install_changes_nothing(
 
 
 def test_check_sees_the_bundle_before_anybody_else(store: ModelStore) -> None:
-    seen: list[tuple[str, list[str]]] = []
+    seen: list[tuple[dict[str, bytes], list[str]]] = []
 
-    def check(bundle: Any) -> None:
-        seen.append((bundle.params.name, store.names()))
+    def check(staged: Path) -> str:
+        seen.append((read_files(staged), store.names()))
         raise BundleError("no engine opens it")
 
     with pytest.raises(BundleError, match="no engine opens it"):
         store.install(writer(), check)
-    assert seen == [("mnist", [])]
+    assert seen == [(bundle_files(), [])]
+    assert tree(store.root) == []
+
+
+def test_store_itself_opens_nothing_of_what_is_published(store: ModelStore) -> None:
+    """A stranger may have made it: who checks it does so in a process of its own."""
+
+    def write(folder: Path) -> None:
+        for name in ("params.json", "manifest.json", "labels.txt", "sample.npz"):
+            os.mkfifo(folder / name)  # to open one waits for ever
+
+    def check(staged: Path) -> str:
+        # What is brought to the disk is opened for that; so the pipes go before.
+        for path in staged.iterdir():
+            path.unlink()
+        return "mnist"
+
+    published = store.install(write, check)
+    assert (published.name, published.number) == ("mnist", 1)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", ".staging", "a/b", "x" * 129])
+def test_name_that_a_check_tells_is_looked_at(store: ModelStore, name: str) -> None:
+    with pytest.raises(BundleError, match="no name for a model"):
+        store.install(writer(), lambda staged: name)
     assert tree(store.root) == []
 
 
@@ -656,8 +680,9 @@ def test_staging_that_somebody_removes_is_an_error_and_no_endless_loop(
     def write(folder: Path) -> None:
         write_bundle(folder)
 
-    def check(bundle: Any) -> None:
-        bundle.path.rename(store.root / "elsewhere")
+    def check(staged: Path) -> str:
+        staged.rename(store.root / "elsewhere")
+        return "mnist"
 
     with pytest.raises(StoreError):
         store.install(write, check)

@@ -79,6 +79,7 @@ CASES = {
     ),
     "device": ([member("linear/x", type=tarfile.CHRTYPE)], 400, "a special file"),
     "pipe": ([member("linear/x", type=tarfile.FIFOTYPE)], 400, "a special file"),
+    "sparse": ([member("linear/x", b"", type=b"S")], 400, "a sparse file"),
     "bomb by ratio": (
         [member("linear/zeros", bytes(200 << 20))],
         413,

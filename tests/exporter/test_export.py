@@ -330,6 +330,31 @@ def test_a_saved_model_of_tensorflow_1(tmp_path):
     assert answered["score"].tolist() == [[32.0]]
 
 
+@pytest.mark.parametrize("has_folder", [True, False])
+@pytest.mark.parametrize("has_params", [True, False])
+def test_a_saved_model_of_constants_needs_no_variables(
+    tmp_path, has_folder, has_params
+):
+    """A frozen graph that was put into a SavedModel for TensorFlow Serving."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    folder = tmp_path / "1"
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(v1.float32, [None, 2], name="x")
+        y = v1.matmul(x, v1.constant([[1.0], [10.0]]))
+        v1.saved_model.simple_save(session, str(folder), {"row": x}, {"score": y})
+    assert not list((folder / "variables").iterdir())
+    if not has_folder:
+        (folder / "variables").rmdir()
+    if has_params:
+        params = {"name": "net", "model": "saved_model.pb"}
+        (folder / "params.json").write_text(json.dumps(params))
+    export(open_source(folder))
+    answered = run_onnx(folder / "model.onnx", row=np.array([[2, 3]], np.float32))
+    assert answered["score"].tolist() == [[32.0]]
+
+
 # --- frozen graphs
 
 
@@ -435,10 +460,11 @@ def test_a_frozen_graph_without_flags_is_answered_with_its_nodes(tmp_path):
 # --- Keras files
 
 
-@pytest.mark.parametrize("name", ["net.keras", "net.h5"])
+@pytest.mark.parametrize("name", ["net.keras", "net.h5", "NET.KERAS"])
 @pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5:UserWarning")
 def test_a_keras_file_answers_as_keras(tmp_path, small_cnn, name):
-    small_cnn.save(tmp_path / name)
+    small_cnn.save(tmp_path / name.lower())
+    (tmp_path / name.lower()).rename(tmp_path / name)
     parity = export(open_source(tmp_path / name))
     assert parity.source == name
     images = np.random.default_rng(1).uniform(0, 255, (2, 8, 8, 1)).astype("f4")

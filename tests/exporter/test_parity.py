@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from bundle.folder import Sample
 from bundle.params import Preprocess
+from bundle.sample import Sample
 from exporter.errors import ExportError
 from exporter.parity import BATCH_SIZES, prove, worst_input
 from runtime.backends import TensorSpec

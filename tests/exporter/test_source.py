@@ -101,7 +101,28 @@ def test_nodes_of_ones_own_choice_go_before_params_json(tmp_path):
     assert source.name == f"{FILE} a b c"
 
 
-@pytest.mark.parametrize("name", ["m.keras", "m.h5", "m.hdf5"])
+def test_of_a_folder_of_versions_the_newest_is_meant(tmp_path):
+    """As TensorFlow Serving has it."""
+    for number in ("1", "9", "10"):
+        saved_model(tmp_path / "m" / number)
+    given, no_store = str(tmp_path / "m"), tmp_path / "models"
+    assert find_path(given, no_store) == tmp_path / "m" / "10"
+    assert find_source(given, no_store).folder == tmp_path / "m" / "10"
+    (tmp_path / "m" / "10" / "params.json").unlink()
+    assert find_source(given, no_store).name == "m"
+
+
+def test_a_saved_model_of_constants_has_no_variables(tmp_path):
+    folder = saved_model(tmp_path / "m")
+    for path in (folder / "variables").iterdir():
+        path.unlink()
+    assert open_source(folder).kind == "saved_model"
+    (folder / "variables").rmdir()
+    (folder / "params.json").unlink()
+    assert open_source(folder / "saved_model.pb").kind == "saved_model"
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.h5", "m.hdf5", "M.KERAS", "m.H5"])
 def test_a_keras_file_is_told_by_its_name(tmp_path, name):
     (tmp_path / name).write_bytes(b"abc")
     (tmp_path / "variables").mkdir()

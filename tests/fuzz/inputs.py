@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import random
+import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -107,6 +108,7 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
         (plain, {}),
         (gzipped, gzip),
         (base64.b64encode(gzipped), {"Content-Encoding": "base64"}),
+        (_zip_of(bundle), {"Content-Type": "application/zip"}),
         form(
             name="linear",
             params=files["params.json"],
@@ -147,6 +149,14 @@ HEADERS = (
     *("If-None-Match", "X-Forwarded-For", "Expect", "Cookie", "Traceparent"),
     *("Content-Length", "Transfer-Encoding", "Authorization", "Host"),
 )
+
+
+def _zip_of(bundle: Path) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in bundle.iterdir():
+            archive.write(path, f"{bundle.name}/{path.name}")
+    return target.getvalue()
 
 
 def upload_of(folder: Path, dice: random.Random) -> Request:

@@ -1,9 +1,11 @@
 """Which file of a bundle each field becomes."""
 
+import bz2
 import io
 import itertools
 import json
 import tarfile
+import zipfile
 
 import pytest
 
@@ -256,12 +258,42 @@ def test_a_name_that_is_no_text_is_refused(tmp_path):
     assert "UTF-8" in refused(tmp_path, ("name", None, b"\xff"), *TFAAS[1:])
 
 
-@pytest.mark.parametrize(
-    "own", ["..", ".labels", "", "a\nb", "x" * 201, "é.txt", "/", "a\\"]
-)
+@pytest.mark.parametrize("own", ["..", "", "a\nb", "x" * 201, "é.txt", "/", "a\\"])
 def test_a_file_name_that_is_no_plain_one_is_refused(tmp_path, own):
     parts = [*TFAAS, ("variables", own, b"x")]
     assert "not taken" in refused(tmp_path, *parts)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [".DS_Store", "Thumbs.db", "m/variables/.ipynb_checkpoints/x", "variables\\._x"],
+)
+def test_what_programs_leave_in_a_folder_is_passed_over(tmp_path, own):
+    parts = [*TFAAS, ("variables", own, b"left"), ("variables", "m/v/x", b"x")]
+    files = written(tmp_path, *parts)
+    assert [name for name in files if name.startswith("variables/")] == ["variables/x"]
+
+
+def test_what_is_passed_over_counts(tmp_path):
+    parts = [("variables", ".DS_Store", bytes(200)), *TFAAS]
+    with pytest.raises(TooLarge):
+        written(tmp_path, *parts, max_bytes=200)
+
+
+@pytest.mark.parametrize("field", ["model", "file"])
+def test_a_zip_is_a_bundle(tmp_path, field):
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, data in bundle_files().items():
+            archive.writestr(f"mnist/1/{name}", data)
+    files = written(tmp_path, (field, "mnist.zip", target.getvalue()))
+    assert files == bundle_files()
+
+
+@pytest.mark.parametrize("field", ["model", "file"])
+def test_another_archive_is_told_by_its_kind(tmp_path, field):
+    part = (field, "mnist.tar.bz2", bz2.compress(bundle_tar()))
+    assert "packed with bzip2" in refused(tmp_path, part, error=ArchiveError)
 
 
 @pytest.mark.parametrize("own", ["/etc/passwd", "../../passwd", "..\\passwd"])

@@ -5,6 +5,7 @@ from runtime.app import create_services
 from runtime.backends import BackendOptions
 from runtime.config import Config
 from runtime.publisher import Publisher
+from runtime.spec import ModelSpec
 from runtime.trial import try_here
 from tests.examples import tar_of, write_bundle
 
@@ -15,7 +16,7 @@ def test_who_waits_for_uploads_is_told_of_what_was_published(tmp_path):
     publisher = Publisher(
         store,
         services.registry,
-        lambda bundle: try_here(bundle, BackendOptions(provider="cpu"), trusted=False),
+        lambda folder: try_here(folder, BackendOptions(provider="cpu"), trusted=False),
         1_000_000,
         lambda: told.append(store.names()),
     )
@@ -30,3 +31,16 @@ def test_who_waits_for_uploads_is_told_of_what_was_published(tmp_path):
                 with pytest.raises(BundleError):
                     publisher.publish(stream)
         assert told == expected
+
+
+def test_a_version_that_a_label_left_goes_from_memory_at_once(tmp_path):
+    services = create_services(Config(model_dir=tmp_path / "models", provider="cpu"))
+    for _ in range(2):
+        services.store.install(lambda folder: write_bundle(folder) and None)
+    for number in (1, 2):
+        services.publisher.set_label("linear", "stable", number)
+        assert services.registry.get(ModelSpec("linear")).version == number
+    assert services.registry.loaded() == [("linear", 2)]
+    services.publisher.set_label("linear", "canary", 1)
+    services.publisher.delete_label("linear", "canary")
+    assert ("linear", 2) in services.registry.loaded()

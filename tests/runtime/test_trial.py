@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from bundle.errors import BundleError
-from bundle.folder import open_bundle
 from runtime import trial as trial_module
 from runtime.backends import BackendOptions
 from runtime.errors import ProviderError
@@ -35,7 +34,7 @@ def trial():
 
 @pytest.fixture
 def bundle(tmp_path):
-    return open_bundle(write_bundle(tmp_path / "linear"))
+    return write_bundle(tmp_path / "linear")
 
 
 HOSTILE = """
@@ -66,13 +65,13 @@ def hostile(tmp_path, monkeypatch):
 
 def test_a_bundle_is_tried_alike_here_and_there(trial, bundle):
     here = try_here(bundle, BackendOptions(provider="cpu"), trusted=False)
-    assert trial()(bundle) == here == Opened(CPU, "")
+    assert trial()(bundle) == here == Opened("linear", CPU, "")
 
 
 def test_what_is_refused_there_is_refused_with_its_sentence(trial, tmp_path):
     folder = write_bundle(tmp_path / "linear", labels=("one",))
     with pytest.raises(BundleError, match=r"labels\.txt names 1 classes and the model"):
-        trial()(open_bundle(folder))
+        trial()(folder)
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,3 @@
-not a graph
+
+
+vVarHandleOp

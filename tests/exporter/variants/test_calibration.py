@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from bundle.folder import Sample
 from bundle.params import Preprocess
+from bundle.sample import Sample
 from exporter.errors import ExportError
 from exporter.variants.calibration import MAX_ITEMS, Items, read_items, sample_items
 from runtime.backends import TensorSpec

@@ -5,8 +5,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from bundle.folder import Sample
 from bundle.params import Params
+from bundle.sample import Sample
 from exporter.options import Options
 from exporter.variants import make_variants
 from runtime.backends import BackendOptions

@@ -1,6 +1,7 @@
 import io
 import os
 import tarfile
+import zipfile
 
 import pytest
 
@@ -31,6 +32,23 @@ def test_an_archive_is_sent_as_it_is(tmp_path):
     content = tar_of(write_bundle(tmp_path / "linear"))
     (tmp_path / "linear.tar.gz").write_bytes(content)
     assert content_of(tmp_path / "linear.tar.gz") == content
+
+
+def test_a_zip_is_sent_as_it_is(tmp_path):
+    with zipfile.ZipFile(tmp_path / "linear.zip", "w") as archive:
+        archive.writestr("linear/params.json", "{}")
+    content = (tmp_path / "linear.zip").read_bytes()
+    assert content_of(tmp_path / "linear.zip") == content
+
+
+def test_of_a_folder_of_versions_the_newest_is_sent(tmp_path):
+    """As TensorFlow Serving has it, with what programs left there."""
+    for number in (9, 10):
+        folder = write_bundle(tmp_path / "linear" / str(number))
+        (folder / "labels.txt").write_text(f"a\nb\n{number}\n")
+    (tmp_path / "linear" / ".ipynb_checkpoints").mkdir()
+    with tarfile.open(fileobj=io.BytesIO(content_of(tmp_path / "linear"))) as tar:
+        assert tar.extractfile("linear/labels.txt").read() == b"a\nb\n10\n"
 
 
 def test_what_is_neither_is_refused_before_it_is_sent(tmp_path):

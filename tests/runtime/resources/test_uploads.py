@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import shutil
+from pathlib import Path
 
 import falcon
 import numpy as np
@@ -121,6 +123,34 @@ def test_an_archive_in_base64_is_taken(client, bundle, mode):
         headers={"Content-Encoding": "base64", "Content-Type": OCTETS},
     )
     assert reply.json["version"] == 1
+
+
+@pytest.mark.parametrize("spelling", ["gzip", "x-gzip", "X-GZIP", " gzip "])
+def test_gzip_has_an_old_name(client, bundle, spelling):
+    """RFC 9110, 8.4.1.3: x-gzip is to be taken for gzip."""
+    headers = {"Content-Encoding": spelling}
+    reply = client.simulate_post(
+        "/upload", body=tar_of(bundle, mode="w:gz"), headers=headers
+    )
+    assert reply.json["version"] == 1
+    reply = client.simulate_post(
+        "/upload", body=tar_of(bundle, mode="w"), headers=headers
+    )
+    assert "is not gzipped" in error_of(reply, 400)
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/zip", "application/x-zip-compressed", OCTETS, None]
+)
+def test_a_zip_is_taken(client, bundle, tmp_path, kind):
+    archive = shutil.make_archive(
+        str(tmp_path / "z"), "zip", bundle.parent, bundle.name
+    )
+    headers = {"Content-Type": kind} if kind else {}
+    reply = client.simulate_post(
+        "/upload", body=Path(archive).read_bytes(), headers=headers
+    )
+    assert (reply.json["name"], reply.json["version"]) == ("linear", 1)
 
 
 def test_what_curl_calls_a_body_of_its_own_accord_is_taken(client, bundle):

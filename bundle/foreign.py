@@ -1,0 +1,81 @@
+"""Files that people send in place of a bundle's archive, told by their first bytes."""
+
+from __future__ import annotations
+
+GZIP = b"\x1f\x8b"
+
+_MAKE = "make it with: tar cfz NAME.tar.gz NAME"
+
+# Their own descriptions name these bytes.
+_PACKED = {
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"]\x00\x00": "lzma",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\x1f\x9d": "compress",
+    b"LZIP": "lzip",
+}
+_ARCHIVES = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar"}
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_TFLITE = b"TFL3"  # after the offset of the root table
+
+
+def told_by(head: bytes, *, only_archives: bool = False) -> str:
+    """The sentence about a file that is no archive that is taken; empty if none fits.
+
+    Args:
+        head: its first bytes, 512 or all.
+        only_archives: have no sentence about models.
+    """
+    for magic, kind in _PACKED.items():
+        if head.startswith(magic):
+            return (
+                f"the upload is packed with {kind}, which is not taken; send a tar,"
+                f" gzipped or not, or a zip: {_MAKE}"
+            )
+    for magic, kind in _ARCHIVES.items():
+        if head.startswith(magic):
+            return (
+                f"the upload is a {kind} archive, which is not taken; send a tar,"
+                f" gzipped or not, or a zip: {_MAKE}"
+            )
+    return "" if only_archives else _model_told_by(head)
+
+
+def keras_file() -> str:
+    """The sentence about a Keras file."""
+    return _in_place_of_a_bundle(
+        "a Keras file", "model.onnx, made of it with: exporter convert FILE,"
+    )
+
+
+def _model_told_by(head: bytes) -> str:
+    if head.startswith(_HDF5):
+        return keras_file()
+    if head[4:8] == _TFLITE:
+        return (
+            "the upload is a TensorFlow Lite model, which is not served; send a bundle"
+            f" with a SavedModel or model.onnx: {_MAKE}"
+        )
+    # Both messages begin with a number and go on with field 2, a length: ONNX's is the
+    # version of its format, 3 and above; a SavedModel's is 1.
+    if head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a"):
+        if head[1] == 1:
+            return _in_place_of_a_bundle(
+                "a SavedModel's graph without its weights", "the SavedModel's files"
+            )
+        if head[1] < 0x80:
+            return _in_place_of_a_bundle("an ONNX model", "it, as model.onnx,")
+    if head[:1] in (b"{", b"[") or head.lstrip()[:1] == b"{":
+        return _in_place_of_a_bundle("a text, JSON it seems", "the model's files")
+    return ""
+
+
+def _in_place_of_a_bundle(is_: str, put: str) -> str:
+    return (
+        f"the upload is {is_}, and no archive of a bundle: put {put} and a params.json,"
+        ' {"name": "NAME"}, into a folder NAME, and send it as an archive: tar cfz'
+        " NAME.tar.gz NAME"
+    )

@@ -1,0 +1,220 @@
+"""The members of a tar, read in one pass.
+
+``tarfile`` reads by itself whatever a header announces: maps of sparse files without
+end, headers behind headers by recursion, attributes of all files to come. Here only its
+reading of one block of 512 bytes is used; what an archive holds besides plain members
+is bounded before it is read.
+"""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from bundle.entry import Entry
+from bundle.errors import ArchiveError
+
+_BLOCK = tarfile.BLOCKSIZE
+_CHUNK = 1 << 18
+
+# Of a member's own headers: a long name, macOS's attributes. GNU's and POSIX's tar need
+# some hundred bytes.
+_MAX_HEADER = 1 << 12
+_MAX_ALL_HEADERS = 1 << 20
+
+# POSIX.1-2001, pax: "%d %s=%s\n", the number being the length of all of it.
+_RECORD = re.compile(rb"([1-9][0-9]{0,5}) ([^=\n]+)=")
+_SIZE = re.compile(rb"[0-9]{1,20}")
+_SPARSE = b"GNU.sparse."
+# They are one member's: for all members at once they make no sense.
+_OF_ONE_MEMBER = (b"path", b"size", b"linkpath")
+
+# No file's content follows their headers, whatever size they tell.
+_WITHOUT_CONTENT = (
+    tarfile.LNKTYPE,
+    tarfile.SYMTYPE,
+    tarfile.CHRTYPE,
+    tarfile.BLKTYPE,
+    tarfile.DIRTYPE,
+    tarfile.FIFOTYPE,
+)
+
+
+class Source(Protocol):
+    """Where a tar's bytes come from."""
+
+    def read(self, size: int, /) -> bytes:
+        """``size`` bytes; fewer only at the end."""
+
+
+@dataclass
+class _Given:
+    """What a member's own headers say, before it."""
+
+    name: str | None = None
+    size: int | None = None
+    is_sparse: bool = False
+
+
+def read_tar(source: Source) -> Iterator[Entry]:
+    """Give each member; what of its content is not read is passed over.
+
+    Raises:
+        ArchiveError: it is cut short or damaged, holds a sparse file, or its headers
+            are too large.
+    """
+    spent = 0
+    given = _Given()
+    seen: set[bytes] = set()
+    while info := _read_header(source):
+        if info.type in _HEADERS:
+            spent += _BLOCK + abs(info.size)
+            if not 0 <= info.size <= _MAX_HEADER or spent > _MAX_ALL_HEADERS:
+                raise ArchiveError(
+                    "the archive holds too large headers; make it with:"
+                    " tar cfz NAME.tar.gz NAME"
+                )
+            # Before one member each kind stands once; of those for all, git has one.
+            if info.type in seen:
+                raise damaged()
+            seen.add(info.type)
+            _HEADERS[info.type](_read_content(source, info.size), given)
+            continue
+        if given.name is not None:
+            info.name = given.name
+        if given.size is not None:
+            info.size = given.size
+        if given.is_sparse or info.type == tarfile.GNUTYPE_SPARSE:
+            raise ArchiveError(
+                f"the archive holds a sparse file, {info.name[:200]!r}; make it"
+                " without tar's option --sparse (-S)"
+            )
+        size = 0 if info.type in _WITHOUT_CONTENT else info.size
+        content = _Content(source, size)
+        yield Entry(info.name, info.size, info.isdir(), _oddity(info), content)
+        content.pass_over()
+        given = _Given()
+        seen.clear()
+
+
+def damaged() -> ArchiveError:
+    """What is said of a tar that cannot be read."""
+    return ArchiveError(
+        "the upload is not a whole tar archive: it is cut short or damaged;"
+        " make it with: tar cfz NAME.tar.gz NAME"
+    )
+
+
+def is_header(block: bytes) -> bool:
+    """Whether a tar can begin with a block; it carries its own checksum."""
+    try:
+        tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except (tarfile.TarError, ValueError):
+        return False
+    return True
+
+
+def _read_header(source: Source) -> tarfile.TarInfo | None:
+    """The next header; None at the block of zeros that ends every tar."""
+    block = source.read(_BLOCK)
+    if len(block) == _BLOCK and not block.strip(b"\0"):
+        return None
+    try:
+        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except (tarfile.TarError, ValueError) as ex:
+        raise damaged() from ex
+
+
+def _oddity(info: tarfile.TarInfo) -> str:
+    if info.issym() or info.islnk():
+        return "a link"
+    return "" if info.isfile() or info.isdir() else "a special file"
+
+
+def _read_content(source: Source, size: int) -> bytes:
+    content = _Content(source, size)
+    data = b"".join(content)
+    content.pass_over()
+    return data
+
+
+class _Content(Iterator[bytes]):
+    """A member's bytes, in pieces."""
+
+    def __init__(self, source: Source, size: int) -> None:
+        self._source = source
+        self._left = size
+        self._padding = -size % _BLOCK
+
+    def __next__(self) -> bytes:
+        if self._left <= 0:
+            raise StopIteration
+        chunk = self._source.read(min(self._left, _CHUNK))
+        if not chunk:
+            raise damaged()
+        self._left -= len(chunk)
+        return chunk
+
+    def pass_over(self) -> None:
+        """Read on to the next header."""
+        for _ in self:
+            pass
+        if len(self._source.read(self._padding)) < self._padding:
+            raise damaged()
+
+
+def _records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The keys and values of a pax header."""
+    at = 0
+    while at < len(data):
+        record = _RECORD.match(data, at)
+        end = at + int(record[1]) if record else 0
+        if record is None or end < record.end() + 1 or data[end - 1 : end] != b"\n":
+            raise damaged()
+        yield record[2], data[record.end() : end - 1]
+        at = end
+
+
+def _take_records(data: bytes, given: _Given) -> None:
+    for key, value in _records(data):
+        if key == b"path":
+            given.name = _text(value).rstrip("/")
+        elif key == b"size":
+            if not _SIZE.fullmatch(value):
+                raise damaged()
+            given.size = int(value)
+        elif key.startswith(_SPARSE):
+            given.is_sparse = True
+
+
+def _check_records(data: bytes, given: _Given) -> None:
+    for key, _ in _records(data):
+        if key in _OF_ONE_MEMBER or key.startswith(_SPARSE):
+            raise ArchiveError(
+                f"the archive gives all its files one {_text(key)[:40]!r}; make it"
+                " with: tar cfz NAME.tar.gz NAME"
+            )
+
+
+def _take_name(data: bytes, given: _Given) -> None:
+    given.name = _text(data.partition(b"\0")[0]).rstrip("/")
+
+
+def _pass_over(data: bytes, given: _Given) -> None:
+    """Where a link leads is of no interest: none is taken."""
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+_HEADERS = {
+    tarfile.XHDTYPE: _take_records,
+    tarfile.SOLARIS_XHDTYPE: _take_records,
+    tarfile.XGLTYPE: _check_records,
+    tarfile.GNUTYPE_LONGNAME: _take_name,
+    tarfile.GNUTYPE_LONGLINK: _pass_over,
+}
