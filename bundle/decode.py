@@ -146,9 +146,12 @@ def _without(seen: Look, image: Image.Image) -> Image.Image:
     lower = _READERS[seen.format](io.BytesIO(seen.data))
     lower.tile = [tile._replace(args="RGB;16L") for tile in lower.tile]
     lower.load()
-    deep = np.asarray(image).astype(np.uint16) << 8 | np.asarray(lower)  # (H, W, 3)
-    pixels = np.array(image)
-    pixels[(deep == np.array(seen.transparent, np.uint16)).all(axis=2)] = 0
+    pixels, low = np.array(image), np.asarray(lower)  # (H, W, 3)
+    is_transparent = np.ones(pixels.shape[:2], bool)
+    for channel, value in enumerate(seen.transparent or ()):
+        is_transparent &= pixels[:, :, channel] == value >> 8
+        is_transparent &= low[:, :, channel] == value & 255
+    pixels[is_transparent] = 0
     return Image.fromarray(pixels)
 
 

@@ -38,9 +38,11 @@ def look(data: bytes) -> Look:
             place += 1 + size
             pieces += 1
             if pieces > MAX_PIECES:
-                raise too_many("blocks before its picture", MAX_PIECES)
+                break
         place += 1
         pieces += 1
+        if pieces > MAX_PIECES:
+            raise too_many("blocks before its picture", MAX_PIECES)
         # Transparency. A shorter one says nothing.
         if kind == _CONTROL and data[first] >= 4:
             control = data[first - 2 : first + 5] + b"\0"

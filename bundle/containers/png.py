@@ -48,7 +48,7 @@ def _without_metadata(data: bytes, width: int, height: int) -> Look:
     bits, colour = data[24], data[25]
     palette = transparency = None
     pixels: list[bytes] = []
-    orientation = UPRIGHT
+    orientation = 0
     ended = False
     place = _HEADER_END
     for _ in range(MAX_PIECES):
@@ -69,7 +69,7 @@ def _without_metadata(data: bytes, width: int, height: int) -> Look:
                 palette = _whole(data, place, length)
             elif kind == b"tRNS" and transparency is None and not ended:
                 transparency = _whole(data, place, length)
-            elif kind == b"eXIf":
+            elif kind == b"eXIf" and not orientation:
                 orientation = orientation_of(data[place : place + length])
         place += length + 4
     else:
@@ -86,7 +86,9 @@ def _without_metadata(data: bytes, width: int, height: int) -> Look:
         elif chosen := _transparency(transparency, bits, colour):
             parts.append(_chunk(b"tRNS", chosen))
     parts += [_chunk(b"IDAT", packed), _END]
-    return Look("PNG", width, height, b"".join(parts), orientation, transparent)
+    return Look(
+        "PNG", width, height, b"".join(parts), orientation or UPRIGHT, transparent
+    )
 
 
 def _check_size(data: bytes, width: int, height: int, packed: int) -> None:
