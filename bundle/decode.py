@@ -12,18 +12,44 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 
+from bundle.containers import Look, look
+from bundle.containers.look import MAX_PIXELS
 from bundle.errors import ImageError
+
+__all__ = ["FORMATS", "MAX_PIXELS", "decode_image", "is_gray", "pixels_of"]
 
 # What TFaaS's clients send. Pillow would open some forty more kinds, PostScript among
 # them; each decoder that is not needed is one that nobody can attack.
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+_READERS: dict[str, type[ImageFile]] = {
+    "PNG": PngImageFile,
+    "JPEG": JpegImageFile,
+    "BMP": BmpImageFile,
+    "GIF": GifImageFile,
+    "WEBP": WebPImageFile,
+}
+FORMATS = tuple(_READERS)
 
-# 16 Mpx is a large camera's picture. A PNG of 11 kB can hold 89 Mpx of one colour.
-MAX_PIXELS = 16 * 1024 * 1024
 # Pillow's own limit is higher, and only warns; ours is asked of every image here.
 Image.MAX_IMAGE_PIXELS = None
+
+# TIFF's tag 274: how to turn what is stored, to see what is meant.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def decode_image(
@@ -32,8 +58,8 @@ def decode_image(
     """Decode one image file.
 
     The format is told from the bytes, never from a file name. Transparency lies over
-    black, EXIF orientation is applied, 16-bit gray is brought to 8 bits, of several
-    frames the first is taken.
+    black, EXIF orientation is applied, 16 bits are brought to 8, of several frames the
+    first is taken. No other metadata is read, so none can spoil a picture.
 
     Args:
         data: the file's bytes.
@@ -44,7 +70,8 @@ def decode_image(
         ``(H, W, channels)`` uint8, 0..255.
 
     Raises:
-        ImageError: no image, a truncated one, one of another format or too large.
+        ImageError: no image, a truncated one, one of another format, too large, or one
+            whose decoding would take long for its size.
     """
     image = _open(data, on_size)
     gray = channels == 1
@@ -61,6 +88,19 @@ def decode_image(
     return pixels[:, :, np.newaxis] if gray else pixels
 
 
+def pixels_of(data: bytes) -> int:
+    """How many pixels an image file holds, by its header; nothing is decoded.
+
+    Raises:
+        ImageError: as ``decode_image``, of what can be seen without decoding.
+    """
+    try:
+        seen = look(data)
+    except (ValueError, LookupError, struct.error) as ex:
+        raise _unreadable() from ex
+    return seen.width * seen.height
+
+
 def is_gray(data: bytes) -> bool:
     """Whether an image file holds no colour, by its mode.
 
@@ -73,25 +113,46 @@ def is_gray(data: bytes) -> bool:
 
 def _open(data: bytes, on_size: Callable[[int], None] | None = None) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise ImageError(
-                f"Invalid image: {width} x {height} pixels are more than"
-                f" {MAX_PIXELS} in all; send a smaller one"
-            )
+        seen = look(data)
         if on_size:
-            on_size(width * height)
-        image.load()
-        # A picture that says nothing of itself need not be searched for a rotation.
-        if image.info and image.getexif():
-            ImageOps.exif_transpose(image, in_place=True)
+            on_size(seen.width * seen.height)
+        image: Image.Image = _load(seen)
+        if seen.transparent:
+            image = _without(seen, image)
+        if seen.orientation in _TURNS:
+            image = image.transpose(_TURNS[seen.orientation])
     # Pillow's decoders raise whatever a broken file makes them trip over.
     except (OSError, ValueError, SyntaxError, ArithmeticError, LookupError) as ex:
         raise _unreadable() from ex
-    except (MemoryError, TypeError, struct.error) as ex:
+    except (MemoryError, TypeError, AttributeError, struct.error) as ex:
         raise _unreadable() from ex
     return image
+
+
+def _load(seen: Look) -> ImageFile:
+    # The reader itself: Image.open tries several, and warns.
+    image = _READERS[seen.format](io.BytesIO(seen.data))
+    if image.size != (seen.width, seen.height):
+        raise ValueError("its header names two sizes")
+    image.load()
+    return image
+
+
+def _without(seen: Look, image: Image.Image) -> Image.Image:
+    """A picture of 16-bit RGB, black where it has the one colour that is transparent.
+
+    Pillow keeps the upper bytes alone, so the lower ones are decoded as well.
+    """
+    lower = _READERS[seen.format](io.BytesIO(seen.data))
+    lower.tile = [tile._replace(args="RGB;16L") for tile in lower.tile]
+    lower.load()
+    pixels, low = np.array(image), np.asarray(lower)  # (H, W, 3)
+    is_transparent = np.ones(pixels.shape[:2], bool)
+    for channel, value in enumerate(seen.transparent or ()):
+        is_transparent &= pixels[:, :, channel] == value >> 8
+        is_transparent &= low[:, :, channel] == value & 255
+    pixels[is_transparent] = 0
+    return Image.fromarray(pixels)
 
 
 def _unreadable() -> ImageError:

@@ -9,18 +9,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.decode import decode_image
-from bundle.errors import ImageError, ShapeError
+from bundle.decode import MAX_PIXELS, decode_image, pixels_of
+from bundle.errors import ImageError, ShapeError, TooLarge
 from bundle.preprocess import MAX_FREE_PIXELS
 from runtime.backends import WARMED_SIDE
 from runtime.errors import BackendError, InvalidInput
-from runtime.journey import Journey
+from runtime.journey import Journey, check_deadline
 from runtime.lane import leave_the_quick_lane
 from runtime.model import Model
 from runtime.runs import one_run, run_items
 
 # Decoded and resized within a millisecond or so.
 QUICK_PIXELS = 1 << 16
+# A file is looked through before its size is known: 1 ms or so for as many bytes.
+QUICK_BYTES = 1 << 17
+
+# Of all pictures of one request: as many as four of the largest, which take a second or
+# two. A form may hold sixty, and its reply may be waited for by nobody.
+_MOST_FILES = 4
+MAX_REQUEST_PIXELS = _MOST_FILES * MAX_PIXELS
 
 
 def batches(
@@ -29,21 +36,30 @@ def batches(
     """Decode files one by one, and join neighbours of one shape: ``(n, H, W, C)``.
 
     One by one, and run before the next are decoded: pictures take hundreds of times
-    the room of their files.
+    the room of their files. Before each the deadline is looked at.
 
     Raises:
         ImageError, ShapeError: a file is no image of this model's; of several, the
             sentence says which.
+        TooLarge: together they have more than ``MAX_REQUEST_PIXELS``; none was decoded.
+        Expired: the request's time is over.
     """
+    if sum(map(len, files)) > QUICK_BYTES:
+        leave_the_quick_lane()
+    # Fewer cannot have too many.
+    if len(files) > _MOST_FILES:
+        with journey.stage("decode"):
+            _check_request(files)
     waiting: list[NDArray[Any]] = []
     for number, file in enumerate(files, start=1):
+        check_deadline(journey.deadline)
         with journey.stage("decode"):
             try:
                 image = _of_file(model, file)  # (1, H, W, C)
             except (ImageError, ShapeError) as ex:
                 if len(files) == 1:
                     raise
-                raise type(ex)(f"{ex} (image {number} of {len(files)})") from ex
+                raise _numbered(ex, number, files) from ex
         pixels = math.prod(image.shape[1:3])
         if waiting and (
             image.shape != waiting[0].shape
@@ -53,6 +69,27 @@ def batches(
             waiting = []
         waiting.append(image)
     yield _joined(waiting)
+
+
+def _check_request(files: Sequence[bytes]) -> None:
+    total = 0
+    for number, file in enumerate(files, start=1):
+        try:
+            total += pixels_of(file)
+        except ImageError as ex:
+            raise _numbered(ex, number, files) from ex
+    if total > MAX_REQUEST_PIXELS:
+        raise TooLarge(
+            f"the images have {total} pixels, more than {MAX_REQUEST_PIXELS} in all;"
+            " send several requests"
+        )
+
+
+def _numbered(
+    ex: ImageError | ShapeError, number: int, files: Sequence[bytes]
+) -> ImageError | ShapeError:
+    """The same error, which says which of several images it is."""
+    return type(ex)(f"{ex} (image {number} of {len(files)})")
 
 
 def _joined(images: list[NDArray[Any]]) -> NDArray[Any]:

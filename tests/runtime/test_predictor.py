@@ -1,18 +1,22 @@
 import numpy as np
 import pytest
+from PIL import Image
 
-from bundle.errors import ImageError, ModelNotFound, ShapeError
+from bundle.errors import ImageError, ModelNotFound, ShapeError, TooLarge
 from bundle.folder import open_bundle
 from bundle.preprocess import MAX_FREE_PIXELS
 from runtime.backends import Opened, TensorSpec
-from runtime.errors import BackendError, InvalidInput
+from runtime.errors import BackendError, Expired, InvalidInput
+from runtime.images import QUICK_BYTES
 from runtime.journey import Journey
+from runtime.lane import Handover, run_quickly
 from runtime.model import Model
 from runtime.predictor import Predictor
 from runtime.rows import read_rows
 from runtime.spec import ModelSpec
 from tests.examples import write_bundle
 from tests.forms import png
+from tests.pictures import saved
 from tests.runtime.fakes import PIXELS, FakeBackend
 
 FREE = TensorSpec("pixels", np.dtype(np.float32), (None, None, None, 1))
@@ -121,6 +125,60 @@ def test_the_engine_that_stood_in_is_told(model_of):
     assert scores.backend == journey.backend == "other/cpu"
     scores = Predictor(OneModel(model)).predict_images(SPEC, [A], journey)
     assert scores.backend == journey.backend == "fake/cpu"
+
+
+LARGE = saved(Image.new("1", (4096, 4096)))
+
+
+def test_the_pixels_of_one_request_have_an_end(model_of):
+    model = model_of()
+    journey = Journey()
+    with pytest.raises(TooLarge, match="83886080 pixels, more than 67108864 in all"):
+        Predictor(OneModel(model)).predict_images(SPEC, [LARGE] * 5, journey)
+    assert not model.backend.batches  # none was begun
+
+
+def test_of_many_images_a_bad_one_is_named_before_any_is_decoded(model_of):
+    model = model_of()
+    with pytest.raises(ImageError, match=r"Invalid image.*\(image 5 of 6\)"):
+        Predictor(OneModel(model)).predict_images(
+            SPEC, [A, A, A, A, b"hello", A], Journey()
+        )
+    assert not model.backend.batches
+
+
+class LateBackend(FakeBackend):
+    """Is so slow that the deadline of what it answers is over."""
+
+    journey = None
+
+    def run(self, inputs):
+        if self.journey:
+            self.journey.deadline = self.journey.started
+        return super().run(inputs)
+
+
+def test_no_image_is_decoded_after_the_deadline(model_of):
+    model = model_of(backend=LateBackend(inputs=(FREE,)))
+    model.backend.journey = journey = Journey()
+    # Of three sizes, so that each is a run; the third is none, and is not looked at.
+    files = [A, png([[1, 2, 3]]), b"hello"]
+    with pytest.raises(Expired):
+        Predictor(OneModel(model)).predict_images(SPEC, files, journey)
+    assert len(model.backend.batches) == 1
+
+
+def test_a_large_file_is_not_looked_through_in_the_quick_lane(model_of):
+    model = model_of()
+    model.seconds = 0.0
+    predictor = Predictor(OneModel(model))
+
+    def ask(file):
+        return run_quickly(lambda: predictor.predict_images(SPEC, [file], Journey()))
+
+    assert ask(A).scores.tolist() == [[0, 0, 1]]
+    with pytest.raises(Handover):
+        ask(A + bytes(QUICK_BYTES))
 
 
 # -- the journey ----------------------------------------------------------------------

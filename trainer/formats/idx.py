@@ -103,4 +103,9 @@ def _read_file(path: Path, axes: int) -> NDArray[np.uint8]:
             f"{path} holds {len(content) - start} bytes of data and its header says"
             f" {math.prod(shape)}; fetch it again"
         )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    try:
+        return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    except ValueError as ex:  # of a size of nothing, the other axes may be any
+        raise DataError(
+            f"{path} holds nothing, and its header says {shape}; fetch it again"
+        ) from ex

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,6 +15,9 @@ from trainer.formats.content import MAX_BYTES
 
 ZIP = b"PK\x03\x04"
 
+# What numpy.savez and savez_compressed write. Others have errors of their own.
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
 _NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -25,24 +29,38 @@ def read_npz(path: Path) -> Arrays:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_BYTES:
+            members = archive.infolist()
+        if sum(member.file_size for member in members) > MAX_BYTES:
             raise DataError(f"{path} unpacks to more than {MAX_BYTES} bytes")
+        if any(member.compress_type not in _COMPRESSIONS for member in members):
+            raise ValueError("no compression of numpy's")
         # Without pickle: an .npz of objects would run what its author wrote.
         with np.load(path, allow_pickle=False) as archive:
-            return Arrays(*(archive[name] for name in _NAMES))
+            arrays = [archive[name] for name in _NAMES]
+        # A member that is no array comes as its bytes.
+        if not all(isinstance(array, np.ndarray) for array in arrays):
+            raise ValueError("no array")
+        return Arrays(*arrays)
     except KeyError as ex:
         raise DataError(
             f"{path} lacks one of the arrays {', '.join(_NAMES)}; it must hold all four"
         ) from ex
-    except ValueError as ex:
+    # Where a header is no tuple of small whole numbers, numpy and Python's parser trip
+    # over it in their ways.
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+        SyntaxError,
+        RecursionError,
+        tokenize.TokenError,
+    ) as ex:
         raise DataError(
             f"{path} holds something else than whole arrays of numbers; make it with"
             " numpy.savez from numbers alone"
         ) from ex
-    # zipfile raises RuntimeError for a locked archive, NotImplementedError for an
-    # unknown compression, and zlib its own; numpy asks for as much memory as a
-    # header claims.
+    # zipfile raises RuntimeError for a locked archive, and zlib its own; numpy asks for
+    # as much memory as a header claims.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, MemoryError) as ex:
         raise DataError(
             f"{path} is a damaged .npz file, or is cut short; fetch it again"

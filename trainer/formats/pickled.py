@@ -90,9 +90,15 @@ def read_pickle(path: Path) -> Arrays:
             " something else; fetch it again"
         ) from ex
     (x_train, y_train), *valid, (x_test, y_test) = parts
-    for x_valid, y_valid in valid:
-        x_train = np.concatenate([x_train, x_valid])
-        y_train = np.concatenate([y_train, y_valid])
+    try:
+        for x_valid, y_valid in valid:
+            x_train = np.concatenate([x_train, x_valid])
+            y_train = np.concatenate([y_train, y_valid])
+    except ValueError as ex:
+        raise DataError(
+            f"{path} holds three pairs of arrays, and the shapes of the first two do"
+            " not fit together; give one whose images are all of one size"
+        ) from ex
     return Arrays(x_train, y_train, x_test, y_test)
 
 

@@ -210,9 +210,10 @@ def _read_image(root: Path, path: Path) -> NDArray[np.uint8]:
         data = path.read_bytes()
         return decode_image(data, 1 if is_gray(data) else 3)
     except ImageError as ex:
+        reason = str(ex).removeprefix("Invalid image: ")
         raise DataError(
-            f"{root}: {path.relative_to(root)} is not an image that can be read, or is"
-            " cut short; replace or remove it"
+            f"{root}: {path.relative_to(root)} is not an image that can be read:"
+            f" {reason}. Replace or remove it"
         ) from ex
     except OSError as ex:
         raise DataError(

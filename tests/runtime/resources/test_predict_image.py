@@ -1,10 +1,12 @@
 """POST /predict/image: several images, and the best labels."""
 
 import pytest
+from PIL import Image
 
 from runtime.model import Model
 from tests.examples import WEIGHTS, linear_onnx, write_bundle
 from tests.forms import form, multipart, png
+from tests.pictures import saved
 from tests.replies import error_of
 from tests.runtime.graphs import brightness, identity, onnx_of, total
 
@@ -80,6 +82,12 @@ def test_one_bad_image_of_several_is_named(ask, linear):
 def test_more_images_than_a_request_may_have_are_told_so(ask, linear):
     assert len(ask(*[B] * 63).json) == 63  # and the model makes 64 parts
     assert "more than 64 parts; send several requests" in error_of(ask(*[B] * 64), 413)
+
+
+def test_more_pixels_than_a_request_may_have_are_told_so(ask, linear):
+    large = saved(Image.new("1", (4096, 4096)))
+    sentence = error_of(ask(*[large] * 5), 413)
+    assert "more than 67108864 in all; send several requests" in sentence
 
 
 # -- labels ---------------------------------------------------------------------------

@@ -135,6 +135,18 @@ def test_lying_header_is_refused(folder: Path) -> None:
         load_dataset(folder)
 
 
+@pytest.mark.parametrize(
+    "shape", [(0, 2**32 - 1, 2**32 - 1), (2**32 - 1, 0, 2**32 - 1)]
+)
+def test_a_header_of_nothing_and_of_terabytes_is_refused(
+    folder: Path, shape: tuple[int, int, int]
+) -> None:
+    header = struct.pack(">HBB3I", 0, 8, 3, *shape)
+    (folder / "train-images-idx3-ubyte").write_bytes(header)
+    with pytest.raises(DataError, match="holds nothing, and its header says"):
+        load_dataset(folder)
+
+
 def test_gzip_bomb_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "MAX_BYTES", 10_000)
     with pytest.raises(DataError, match="unpacks to more than 10000 bytes"):

@@ -210,6 +210,17 @@ def test_gzip_bomb_is_refused(
         load_dataset(_write(tmp_path / "mnist.pkl.gz", pickle.dumps(_pairs(few))))
 
 
+@pytest.mark.parametrize("shape", [(4, 100), (4,), (4, 12, 12)])
+def test_three_pairs_that_do_not_fit_are_refused(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    labels = np.arange(4, dtype=np.uint8)
+    pair, other = (np.zeros((4, 144), "u1"), labels), (np.zeros(shape, "u1"), labels)
+    data = pickle.dumps((pair, other, pair), 2)
+    with pytest.raises(DataError, match="of the first two do not fit together"):
+        load_dataset(_write(tmp_path / "mnist.pkl.gz", data))
+
+
 _TINY = pickle.dumps(
     ((np.zeros((2, 4), "u1"), np.arange(2)), (np.zeros((2, 4), "u1"), np.arange(2))), 2
 )

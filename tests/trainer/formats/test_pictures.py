@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.pictures import exif, orientation, png, saved, with_segments
 from tests.trainer.examples import write_picture
 from trainer.data import load_dataset
 from trainer.errors import DataError
@@ -109,6 +110,27 @@ def folder(tmp_path: Path) -> Path:
         for number in range(5):
             write_picture(tmp_path / label / f"{number}.png", 9)
     return tmp_path
+
+
+def test_one_odd_tag_beside_the_orientation_spoils_nothing(tmp_path: Path) -> None:
+    stored = np.zeros((16, 16), np.uint8)
+    stored[:, 8:] = 255
+    odd = exif(orientation(6), (0x010E, 5, 1, bytes(8)))
+    data = with_segments(saved(Image.fromarray(stored), "JPEG", quality=100), odd)
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for number in range(2):
+            (tmp_path / label / f"{number}.jpg").write_bytes(data)
+    for image in load_dataset(tmp_path).x_train:
+        # What was at the left is above.
+        assert image[:8].max() <= 3
+        assert image[8:].min() >= 252
+
+
+def test_a_picture_that_is_too_large_is_told_so(folder: Path) -> None:
+    (folder / "b" / "large.png").write_bytes(png(5000, 5000, 1, 0, b""))
+    with pytest.raises(DataError, match=r"b/large\.png .* 5000 x 5000 pixels are more"):
+        load_dataset(folder)
 
 
 def test_file_that_is_no_image_is_named(folder: Path) -> None:

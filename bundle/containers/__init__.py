@@ -1,0 +1,34 @@
+"""The five containers of pictures, read as far as to know what decoding one will cost.
+
+A file is looked through before a decoder sees it. What comes out is the picture's size,
+which way up it is, and the file again without its metadata: colour profiles, texts,
+thumbnails, further frames. So metadata decides nothing over pixels, and nobody can make
+a decoder work through a million pieces of it.
+"""
+
+from __future__ import annotations
+
+from bundle.containers import bmp, gif, jpeg, png, webp
+from bundle.containers.look import Look
+
+__all__ = ["Look", "look"]
+
+
+def look(data: bytes) -> Look:
+    """Look through one file, told by its first bytes.
+
+    Raises:
+        ImageError: it is one of the five and would cost too much.
+        ValueError, LookupError, struct.error: it is none of them, or is damaged.
+    """
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return png.look(data)
+    if data.startswith(b"\xff\xd8\xff"):
+        return jpeg.look(data)
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return webp.look(data)
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return gif.look(data)
+    if data.startswith(b"BM"):
+        return bmp.look(data)
+    raise ValueError("no picture of these five kinds")

@@ -1,0 +1,130 @@
+"""Picture files by hand, for what no program writes."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+GRAY, COLOUR, PALETTE, GRAY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6
+
+
+def saved(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    written = io.BytesIO()
+    image.save(written, form, **options)
+    return written.getvalue()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    crc = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc)
+
+
+def png(
+    width: int, height: int, bits: int, colour: int, rows: bytes, *more: bytes
+) -> bytes:
+    """A PNG by hand (RFC 2083): every row of ``rows`` begins with its filter's 0."""
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            *more,
+            chunk(b"IDAT", zlib.compress(rows)),
+            chunk(b"IEND", b""),
+        )
+    )
+
+
+# Adam7: where the pixels of each pass begin, and how far apart they are.
+_PASSES = (
+    *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),
+    *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
+)
+
+
+def png_of(
+    samples: NDArray[Any],
+    bits: int,
+    colour: int,
+    *more: bytes,
+    interlaced: bool = False,
+) -> bytes:
+    """A PNG of whole numbers: ``(H, W)`` or ``(H, W, C)``, 0 to ``2 ** bits - 1``."""
+    samples = samples.reshape(*samples.shape[:2], -1)
+    height, width, _ = samples.shape
+    parts = (
+        [samples[top::down, left::right] for top, left, down, right in _PASSES]
+        if interlaced
+        else [samples]
+    )
+    rows = b"".join(
+        b"\0" + _packed(row, bits) for part in parts if part.size for row in part
+    )
+    data = png(width, height, bits, colour, rows, *more)
+    if not interlaced:
+        return data
+    header = data[16:28] + b"\1"
+    return data[:8] + chunk(b"IHDR", header) + data[33:]
+
+
+def _packed(row: NDArray[Any], bits: int) -> bytes:
+    if bits == 16:
+        return row.astype(">u2").tobytes()
+    each = np.unpackbits(row.astype(np.uint8).reshape(-1, 1), axis=1)[:, 8 - bits :]
+    return np.packbits(each).tobytes()
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    """One segment of a JPEG."""
+    return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+
+def with_segments(jpeg: bytes, *segments: bytes) -> bytes:
+    """A JPEG with more segments before all others."""
+    return jpeg[:2] + b"".join(segments) + jpeg[2:]
+
+
+# One entry of a TIFF directory: tag, type, count, and its value's bytes.
+Entry = tuple[int, int, int, bytes]
+
+
+def tiff(*entries: Entry, order: str = "<", start: int = 8) -> bytes:
+    """A TIFF file of one directory, as a block of EXIF is one."""
+    data = bytearray()
+    after = start + 2 + 12 * len(entries) + 4
+    rows = b""
+    for tag, kind, count, value in entries:
+        if len(value) > 4:
+            place = struct.pack(f"{order}I", after + len(data))
+            data += value
+        else:
+            place = value.ljust(4, b"\0")
+        rows += struct.pack(f"{order}HHI", tag, kind, count) + place
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, start)
+    directory = struct.pack(f"{order}H", len(entries)) + rows + bytes(4)
+    return head.ljust(start, b"\0") + directory + bytes(data)
+
+
+def orientation(value: int, order: str = "<") -> Entry:
+    """The entry of tag 274, of type SHORT."""
+    return 0x0112, 3, 1, struct.pack(f"{order}H", value)
+
+
+def exif(*entries: Entry) -> bytes:
+    """A JPEG's segment of EXIF."""
+    return segment(0xE1, b"Exif\0\0" + tiff(*entries))
+
+
+def riff(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A WEBP file of these chunks."""
+    body = b"".join(
+        struct.pack("<4sI", name, len(data)) + data + bytes(len(data) & 1)
+        for name, data in chunks
+    )
+    return struct.pack("<4sI4s", b"RIFF", 4 + len(body), b"WEBP") + body
