@@ -35,6 +35,7 @@ class Journey:
         started: when it came in, in seconds of ``time.perf_counter``.
         deadline: when it is no longer worth running, on the same clock; None is never.
         laps: its stages as they were gone through; a stage may be entered twice.
+        draw: what the router drew for it, 0 to below 1; None before it was asked.
     """
 
     request_id: str = ""
@@ -46,6 +47,14 @@ class Journey:
     started: float = field(default_factory=time.perf_counter)
     deadline: float | None = None
     laps: list[Lap] = field(default_factory=list)
+    draw: float | None = None
+
+    def begin_anew(self) -> None:
+        """Forget the stages of an attempt that is made again from its beginning.
+
+        What was drawn stays: a second draw would shift the labels' shares.
+        """
+        self.laps.clear()
 
     def stage(self, name: Stage) -> AbstractContextManager[None]:
         """Measure a block as one stage."""

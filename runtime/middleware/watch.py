@@ -103,6 +103,7 @@ class Watch:
         else:
             # It left the quick lane.
             journey, context.span = begun
+            journey.begin_anew()
             context.journey = journey
         CURRENT.set(journey)
         resp.set_header("X-Request-Id", journey.request_id)
