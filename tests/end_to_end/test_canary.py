@@ -67,7 +67,9 @@ def versions(url, model, count):
 def share_of_the_canary(url, model):
     each = REQUESTS // CLIENTS
     with ThreadPoolExecutor(CLIENTS) as pool:
-        counts = pool.map(versions, [url] * CLIENTS, [model] * CLIENTS, [each] * CLIENTS)
+        counts = pool.map(
+            versions, [url] * CLIENTS, [model] * CLIENTS, [each] * CLIENTS
+        )
         return 100 * sum(counts, Counter())["2"] / (each * CLIENTS)
 
 
