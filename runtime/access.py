@@ -242,6 +242,17 @@ def _check_token(digests: Sequence[str], environ: Mapping[str, Any]) -> None:
         raise Unauthorized("this token does not admit this")
 
 
+def client_of(address: str) -> str:
+    """Who is at an address: an IPv4 address, or the network of an IPv6 one.
+
+    Whoever has one IPv6 address has 2^64 of them, and would count as many times.
+    """
+    ip = _ip(address) if ":" in address else None
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((ip, 64), strict=False))
+    return address if ip is None else str(ip)
+
+
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         ip = ipaddress.ip_address(text)

@@ -95,7 +95,7 @@ def stream_parts(stream: Readable, content_type: str | None) -> Iterator[Field]:
             content.skip()
 
 
-class _Parser(PushMultipartParser):
+class _Parser(PushMultipartParser):  # type: ignore[misc]  # it has no types
     """The package's parser, which takes the bytes of heads for what they are.
 
     Names are in whatever code page the client has: latin-1 gives each byte a character,
@@ -175,8 +175,8 @@ def _checked(parser: _Parser, chunk: bytes) -> Iterator[_Event]:
         yield from parser.parse(chunk)
     except ParserLimitReached as ex:
         raise TooLarge(
-            f"a part of the form has more than {_MAX_HEAD_LINES} header lines, or one of"
-            f" more than {_MAX_HEAD_LINE} bytes; send it as curl -F does"
+            f"a part of the form has more than {_MAX_HEAD_LINES} header lines, or one"
+            f" of more than {_MAX_HEAD_LINE} bytes; send it as curl -F does"
         ) from ex
     except MultipartError as ex:
         raise InvalidInput(

@@ -17,7 +17,7 @@ from runtime.backends import engine_of
 from runtime.errors import BackendError, InvalidInput
 from runtime.images import batches, inputs_of_files, run_images
 from runtime.inputs import to_inputs
-from runtime.journey import Journey, check_deadline
+from runtime.journey import Journey
 from runtime.lane import leave_the_quick_lane
 from runtime.model import Model
 from runtime.postprocess import postprocess
@@ -97,8 +97,8 @@ class Predictor:
         if self._shadow:
             # Only now: a later picture may send the request to the slow lane, where
             # all of its runs are made again.
-            for inputs_for, outputs in offers:
-                self._shadow.offer(spec.name, model, inputs_for, outputs)
+            for inputs_of, outputs in offers:
+                self._shadow.offer(spec.name, model, inputs_of, outputs)
         scores = runs[0] if len(runs) == 1 else [row for run in runs for row in run]
         return _scores(model, scores, journey)
 
@@ -160,7 +160,7 @@ class Predictor:
         return Outputs(journey.backend, model.version, answer)
 
     def _find(self, spec: ModelSpec, journey: Journey, items: int = 1) -> Model:
-        check_deadline(journey.deadline)
+        journey.deadline.check()
         with journey.stage("queue"):
             model = self._models.get(spec, journey)
         journey.model = spec.name

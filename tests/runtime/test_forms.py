@@ -1,5 +1,6 @@
 """Forms as clients of all ages send them, and as attackers do."""
 
+import contextlib
 import io
 import itertools
 import time
@@ -28,10 +29,13 @@ def streamed(body, size=7):
         def read(self, most=-1, /):
             return super().read(min(size, most))
 
-    return [
-        (field.name, field.filename, b"".join(iter(lambda: field.stream.read(99), b"")))
-        for field in stream_parts(InPieces(body), KIND)
-    ]
+    fields = []
+    for field in stream_parts(InPieces(body), KIND):
+        content = b""
+        while piece := field.stream.read(99):
+            content += piece
+        fields.append((field.name, field.filename, content))
+    return fields
 
 
 @pytest.mark.parametrize(
@@ -157,8 +161,6 @@ def test_no_form_takes_longer_than_its_bytes_are_worth(body):
     """Each has a megabyte or so; what is quadratic takes seconds."""
     start = time.process_time()
     for read in (lambda: parts_of(body, KIND), lambda: streamed(body, 1 << 18)):
-        try:
+        with contextlib.suppress(InvalidInput, TooLarge):
             read()
-        except (InvalidInput, TooLarge):
-            pass
     assert time.process_time() - start < 0.5
