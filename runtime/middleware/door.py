@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,6 +49,7 @@ class Door:
         """
         if environ["REQUEST_METHOD"] not in _WITH_BODY:
             return False
+        environ.setdefault("wsgi.input", io.BytesIO())  # a request has one
         req = falcon.Request(environ, self._options)
         if self._rate is not None:
             allowance = self._rate.allowance_of(req)
