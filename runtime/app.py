@@ -45,7 +45,7 @@ from runtime.errors import (
     TooSlow,
     Unauthorized,
 )
-from runtime.logs import set_up_logs
+from runtime.logs import Seldom, set_up_logs
 from runtime.metrics import BUILD_INFO, REJECTS
 from runtime.middleware.authorize import Authorize
 from runtime.middleware.chunked import ChunkedBodies
@@ -161,8 +161,9 @@ def create_app(services: Services, config: Config) -> App:
     application.req_options.strip_url_path_trailing_slash = True
     application.resp_options.media_handlers = handlers
     application.set_error_serializer(_serialize_error)
+    refused = Seldom()
     for error, status in STATUS.items():
-        application.add_error_handler(error, _answer_with(status))
+        application.add_error_handler(error, _answer_with(status, refused))
     application.add_error_handler(Exception, _answer_bug)
     _tell_build()
 
@@ -289,7 +290,7 @@ def _without_tls(config: Config) -> Config:
 
 
 def _answer_with(
-    status: str,
+    status: str, refused: Seldom
 ) -> Callable[[falcon.Request, falcon.Response, DomainError, dict[str, Any]], None]:
     def answer(
         req: falcon.Request,
@@ -297,7 +298,19 @@ def _answer_with(
         ex: DomainError,
         params: dict[str, Any],
     ) -> None:
-        if falcon.http_status_to_code(status) >= 500:
+        if isinstance(ex, (Overloaded, Expired)):
+            # No fault, and there are many where there is one; each has its access line.
+            if count := refused.count():
+                logger.warning(
+                    "%d request%s refused in the last minute or so, this one last:"
+                    " %s %s: %s",
+                    count,
+                    "" if count == 1 else "s",
+                    req.method,
+                    req.path,
+                    ex,
+                )
+        elif falcon.http_status_to_code(status) >= 500:
             logger.error("%s %s: %s", req.method, req.path, ex, exc_info=ex)
         _answer(req, resp, status, ex, str(ex))
 
