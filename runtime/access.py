@@ -71,11 +71,21 @@ RULES: Mapping[str, Mapping[str, Access]] = {
     "/images/{file:path}": _OPEN,
 }
 
-# What proxies say of the client that they speak for.
+# What proxies say of themselves, and of the client that they speak for: standards, the
+# names of those that are used most, and whatever is called an address of somebody.
 _FORWARDED = re.compile(
-    r"HTTP_(FORWARDED|VIA|X_FORWARDED(_.*)?|X_REAL_IP|X_CLIENT_IP|X_CLUSTER_CLIENT_IP"
-    r"|X_ORIGINAL_FORWARDED_FOR|TRUE_CLIENT_IP|CF_CONNECTING_IP|FASTLY_CLIENT_IP)"
+    r"HTTP_("
+    r"FORWARDED.*|VIA|CDN_.*|SURROGATE_.*|MAX_FORWARDS|PROXY_.*|(WL|X)_PROXY.*"
+    r"|X_(FORWARDED|ORIGINAL|ORIGINATING|REWRITE|ENVOY|AMZN|AMZ|AZURE|ARR|APPENGINE|CLOUD"
+    r"|GOOGLE|VERCEL|NF|VARNISH|HAPROXY|NGINX|TRAEFIK|SUCURI|AKAMAI|SSL|TLS|SCHEME|HOST|SERVER"
+    r"|PORT|URL|HTTP|VIA|EDGE)(_.*)?"
+    r"|(CF|CLOUDFRONT|FASTLY|AKAMAI|FLY|DO|INCAP|TAILSCALE|NGROK|SSL|ALI)_.*|X?_?FRONT_END_HTTPS"
+    r"|.*(CLIENT|REAL|REMOTE|CONNECTING|SOURCE|SRC|PEER|ORIGIN)_?(IP|ADDR|ADDRESS|HOST)"
+    r"|.*_IP"
+    r")"
 )
+# Of a page that this service may have made itself; not chrome-extension, not "null".
+_OWN_SCHEMES = ("http", "https")
 
 
 def digest_of(token: str) -> str:
@@ -219,7 +229,7 @@ class Gate:
             or self._is_trusted(address)
             or any(map(_FORWARDED.fullmatch, environ))
             or not _is_loopback_name(host)
-            or (origin and str(origin).partition("://")[2] != host)
+            or not (origin is None or _is_of_host(str(origin), host))
             or environ.get("HTTP_SEC_FETCH_SITE", "none") not in ("none", "same-origin")
         ):
             raise Forbidden(
@@ -242,6 +252,17 @@ def _check_token(digests: Sequence[str], environ: Mapping[str, Any]) -> None:
         raise Unauthorized("this token does not admit this")
 
 
+def client_of(address: str) -> str:
+    """Who is at an address: an IPv4 address, or the network of an IPv6 one.
+
+    Whoever has one IPv6 address has 2^64 of them, and would count as many times.
+    """
+    ip = _ip(address) if ":" in address else None
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((ip, 64), strict=False))
+    return address if ip is None else str(ip)
+
+
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         ip = ipaddress.ip_address(text)
@@ -258,6 +279,12 @@ def _without_port(text: str) -> str:
     """A name or an address, after which a port may stand; anything else as it is."""
     found = _WITH_PORT.fullmatch(text)
     return found[1].strip("[]") if found else text
+
+
+def _is_of_host(origin: str, host: str) -> bool:
+    """Whether a page's Origin is the host that it asks."""
+    scheme, _, rest = origin.partition("://")
+    return scheme in _OWN_SCHEMES and rest == host
 
 
 def _is_loopback_name(host: str) -> bool:

@@ -17,6 +17,7 @@ import falcon
 import onnxruntime
 import orjson
 from falcon.media import Handlers, JSONHandler
+from falcon.routing import CompiledRouter
 
 from bundle import __version__
 from bundle.errors import (
@@ -30,7 +31,7 @@ from bundle.errors import (
     StoreError,
     TooLarge,
 )
-from runtime.access import gate_of
+from runtime.access import Gate, gate_of
 from runtime.config import Config, ConfigError, load_config
 from runtime.drain import drain_under_waitress
 from runtime.errors import (
@@ -45,10 +46,11 @@ from runtime.errors import (
     Unauthorized,
     WallsError,
 )
-from runtime.logs import set_up_logs
+from runtime.logs import Seldom, set_up_logs
 from runtime.metrics import BUILD_INFO, REJECTS
 from runtime.middleware.authorize import Authorize
 from runtime.middleware.chunked import ChunkedBodies
+from runtime.middleware.door import Door
 from runtime.middleware.rate import Rate
 from runtime.middleware.refuse import Refuse
 from runtime.middleware.watch import Render, Watch, route_of
@@ -74,11 +76,25 @@ from runtime.tracing import Tracing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    App = falcon.App[falcon.Request, falcon.Response]
+    _Base = falcon.App[falcon.Request, falcon.Response]
 
     app: App
+else:
+    _Base = falcon.App
 
 logger = logging.getLogger(__name__)
+
+
+class App(_Base):
+    """The WSGI application.
+
+    Attributes:
+        door: looks at a request's head, for a server that asks before it waits for the
+            body.
+    """
+
+    door: Door
+
 
 # Machines ask these all the time: they are not refused, traced or logged by default.
 QUIET = ("/livez", "/readyz", "/healthz", "/metrics")
@@ -129,7 +145,15 @@ def create_app(services: Services, config: Config) -> App:
     """
     base = config.base
     quiet = frozenset(base + path for path in QUIET)
-    application: App = falcon.App(middleware=_middleware(config, quiet))
+    gate = gate_of(config)
+    authorize, rate = Authorize(gate, config.base), _rate(config, gate, quiet)
+    router = CompiledRouter()
+    application = App(
+        middleware=_middleware(config, gate, authorize, rate, quiet), router=router
+    )
+    application.door = Door(
+        router, application.req_options, authorize, rate, gate.address_of
+    )
     handlers = Handlers(
         {
             falcon.MEDIA_JSON: JSONHandler(dumps=to_json, loads=orjson.loads),
@@ -139,8 +163,9 @@ def create_app(services: Services, config: Config) -> App:
     application.req_options.strip_url_path_trailing_slash = True
     application.resp_options.media_handlers = handlers
     application.set_error_serializer(_serialize_error)
+    refused = Seldom()
     for error, status in STATUS.items():
-        application.add_error_handler(error, _answer_with(status))
+        application.add_error_handler(error, _answer_with(status, refused))
     application.add_error_handler(Exception, _answer_bug)
     _tell_build()
 
@@ -188,22 +213,29 @@ def create_app(services: Services, config: Config) -> App:
     return application
 
 
-def _middleware(config: Config, quiet: frozenset[str]) -> list[Any]:
-    """In the order in which they see a request; a reply goes the other way."""
-    gate = gate_of(config)
-    tracing = Tracing() if config.tracing else None
-    watch = Watch(quiet, tracing, config.timeout_ms, gate.address_of)
-    rate = []
-    if config.rate:
-        # Only then: its library takes 3 MB of each worker.
-        from runtime.limiter import RateLimiter
+def _rate(config: Config, gate: Gate, quiet: frozenset[str]) -> Rate | None:
+    if not config.rate:
+        return None
+    # Only then: its library takes 3 MB of each worker.
+    from runtime.limiter import RateLimiter
 
-        rate = [Rate(RateLimiter(config.rate), quiet, gate.address_of)]
+    return Rate(RateLimiter(config.rate), quiet, gate.address_of)
+
+
+def _middleware(
+    config: Config,
+    gate: Gate,
+    authorize: Authorize,
+    rate: Rate | None,
+    quiet: frozenset[str],
+) -> list[Any]:
+    """In the order in which they see a request; a reply goes the other way."""
+    tracing = Tracing() if config.tracing else None
     return [
-        watch,
-        *rate,
+        Watch(quiet, tracing, config.timeout_ms, gate.address_of),
+        *([rate] if rate else []),
         Refuse(),
-        Authorize(gate, config.base),
+        authorize,
         ChunkedBodies(config.max_body_bytes),
         Render(),
     ]
@@ -260,7 +292,7 @@ def _without_tls(config: Config) -> Config:
 
 
 def _answer_with(
-    status: str,
+    status: str, refused: Seldom
 ) -> Callable[[falcon.Request, falcon.Response, DomainError, dict[str, Any]], None]:
     def answer(
         req: falcon.Request,
@@ -268,7 +300,19 @@ def _answer_with(
         ex: DomainError,
         params: dict[str, Any],
     ) -> None:
-        if falcon.http_status_to_code(status) >= 500:
+        if isinstance(ex, (Overloaded, Expired)):
+            # No fault, and there are many where there is one; each has its access line.
+            if count := refused.count():
+                logger.warning(
+                    "%d request%s refused in the last minute or so, this one last:"
+                    " %s %s: %s",
+                    count,
+                    "" if count == 1 else "s",
+                    req.method,
+                    req.path,
+                    ex,
+                )
+        elif falcon.http_status_to_code(status) >= 500:
             logger.error("%s %s: %s", req.method, req.path, ex, exc_info=ex)
         _answer(req, resp, status, ex, str(ex))
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import Expired, Overloaded
-from runtime.journey import check_deadline
+from runtime.journey import Deadline
 
 Inputs = Mapping[str, NDArray[Any]]
 Outputs = dict[str, NDArray[Any]]
@@ -38,7 +38,7 @@ class _Waiting:
     inputs: Inputs
     items: int
     kind: tuple[object, ...]
-    deadline: float | None
+    deadline: Deadline | None
     turn: threading.Event = field(default_factory=threading.Event)
     outputs: Outputs | None = None
     error: Exception | None = None
@@ -80,13 +80,12 @@ class Batcher:
         self._is_running = False
         self._arrived = threading.Event()
 
-    def submit(self, inputs: Inputs, deadline: float | None = None) -> Outputs:
+    def submit(self, inputs: Inputs, deadline: Deadline | None = None) -> Outputs:
         """Run one request's items, alone or with others'.
 
         Args:
             inputs: ``(N, …)`` by name, all of one N; as the model takes them.
-            deadline: after which it is not run any more, in seconds of
-                ``time.perf_counter``.
+            deadline: looked at when its turn has come.
 
         Returns:
             ``(N, …)`` by name: of these items and no others.
@@ -208,7 +207,8 @@ class Batcher:
 def _is_expired(waiting: _Waiting) -> bool:
     """Whether its deadline is over; it is told so."""
     try:
-        check_deadline(waiting.deadline)
+        if waiting.deadline is not None:
+            waiting.deadline.check()
     except Expired as ex:
         waiting.error = ex
         return True

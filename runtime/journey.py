@@ -20,6 +20,32 @@ Stage = Literal["queue", "decode", "infer", "encode"]
 Lap = tuple[Stage, float, float]
 
 
+class Deadline:
+    """When a request is no longer worth running.
+
+    Attributes:
+        at: in seconds of ``time.perf_counter``; None is never.
+        is_gone: its client has left; the server says so, from another thread.
+    """
+
+    __slots__ = ("at", "is_gone")
+
+    def __init__(self, at: float | None = None) -> None:
+        self.at = at
+        self.is_gone = False
+
+    def check(self) -> None:
+        """Look whether there is anybody to answer; cheap, for between two steps.
+
+        Raises:
+            Expired: there is not.
+        """
+        if self.is_gone:
+            raise Expired("the client has left before its request was run")
+        if self.at is not None and time.perf_counter() > self.at:
+            raise Expired("the request's time was over before it could be run")
+
+
 @dataclass
 class Journey:
     """One request's way; each room writes down what it knows.
@@ -33,8 +59,9 @@ class Journey:
         backend: ``engine/device`` that answered.
         items: rows or images in the request.
         started: when it came in, in seconds of ``time.perf_counter``.
-        deadline: when it is no longer worth running, on the same clock; None is never.
+        deadline: when it is no longer worth running.
         laps: its stages as they were gone through; a stage may be entered twice.
+        draw: what the router drew for it, 0 to below 1; None before it was asked.
     """
 
     request_id: str = ""
@@ -44,8 +71,16 @@ class Journey:
     backend: str = ""
     items: int = 0
     started: float = field(default_factory=time.perf_counter)
-    deadline: float | None = None
+    deadline: Deadline = field(default_factory=Deadline)
     laps: list[Lap] = field(default_factory=list)
+    draw: float | None = None
+
+    def begin_anew(self) -> None:
+        """Forget the stages of an attempt that is made again from its beginning.
+
+        What was drawn stays: a second draw would shift the labels' shares.
+        """
+        self.laps.clear()
 
     def stage(self, name: Stage) -> AbstractContextManager[None]:
         """Measure a block as one stage."""
@@ -58,16 +93,6 @@ class Journey:
         for stage, start, end in self.laps:
             spent[stage] = spent.get(stage, 0.0) + end - start
         return spent
-
-
-def check_deadline(deadline: float | None) -> None:
-    """Look whether a deadline is over; None never is.
-
-    Raises:
-        Expired: it is.
-    """
-    if deadline is not None and time.perf_counter() > deadline:
-        raise Expired("the request's time was over before it could be run")
 
 
 class _Measured:

@@ -22,7 +22,9 @@ QUICK_SECONDS = 0.001
 # whole, in seconds of ``time.perf_counter``; and why it is to be refused, an error.
 ARRIVED = "tfaas.arrived"
 REFUSED = "tfaas.refused"
-# Of a request that left the quick lane: its journey and its span, which go on.
+# The request's ``Deadline``, which hears from the server when the client leaves.
+DEADLINE = "tfaas.deadline"
+# The journey and the span of a request that left the quick lane; both go on.
 BEGUN = "tfaas.begun"
 
 

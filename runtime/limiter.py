@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import threading
 import time
@@ -18,6 +17,7 @@ from limits import (
 from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
 
+from runtime.access import client_of
 from runtime.config import RATE
 
 _UNITS: dict[str, tuple[type[RateLimitItem], str]] = {
@@ -78,7 +78,7 @@ class RateLimiter:
 
     def take(self, address: str) -> Allowance:
         """Count one request of the client at this address."""
-        client = _client(address)
+        client = client_of(address)
         with self._lock:
             if abs(_offset() - self._offset) > _JUMP_SECONDS:
                 self._storage.reset()
@@ -97,19 +97,3 @@ class RateLimiter:
 def _offset() -> float:
     """How far the clock is ahead of one that only goes on, in seconds."""
     return time.time() - time.monotonic()
-
-
-def _client(address: str) -> str:
-    """Who asks: an IPv4 address, or the network of an IPv6 one.
-
-    Whoever has one IPv6 address has 2^64 of them, and would have as many counts.
-    """
-    if ":" not in address:
-        return address
-    try:
-        ip = ipaddress.IPv6Address(address)
-    except ValueError:
-        return address
-    if ip.ipv4_mapped:
-        return str(ip.ipv4_mapped)
-    return str(ipaddress.IPv6Network((ip, 64), strict=False))

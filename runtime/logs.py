@@ -11,9 +11,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import re
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -31,6 +33,9 @@ LOGGERS = ("bundle", "opentelemetry", "runtime", "waitress")
 access = logging.getLogger("runtime.access")
 monit = logging.getLogger("runtime.monit")
 
+# How seldom what happens all the time is told.
+SELDOM_SECONDS = 60.0
+
 # What rotatelogs keeps, of which TFaaS makes its files.
 KEPT_DAYS = 7
 
@@ -43,9 +48,7 @@ def set_up_logs(config: Config) -> None:
     """
     try:
         handler: logging.Handler = (
-            DailyFileHandler(config.log_file)
-            if config.log_file
-            else logging.StreamHandler()
+            DailyFileHandler(config.log_file) if config.log_file else ErrorHandler()
         )
     except OSError as ex:
         raise ConfigError(
@@ -65,7 +68,7 @@ def set_up_logs(config: Config) -> None:
     # Requests are told of whatever ``verbose`` is; those for health, at DEBUG.
     requests = logging.DEBUG if config.verbose == 2 else logging.INFO
     access.setLevel(requests if config.access_log else logging.CRITICAL)
-    records = logging.StreamHandler(sys.stdout)
+    records = RecordHandler(sys.stdout)
     records.setFormatter(_Record())
     _direct(monit, logging.INFO if config.monit_record else logging.CRITICAL, records)
 
@@ -96,15 +99,21 @@ def _add_request(record: logging.LogRecord) -> bool:
     return True
 
 
-# What a client sends may stand in a line; it must not end it, nor move a cursor.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _BARE = re.compile(r"[^\s\"=\\]+")
 
 
 def _escape(text: str) -> str:
+    """A line as it may stand in a log and on a terminal.
+
+    What a client sends must not end it, move a cursor, turn the order of letters round
+    or hide some: Unicode's controls, formats, separators and lone surrogates are
+    written as Python would.
+    """
     if text.isprintable():  # nearly always, and much quicker
         return text
-    return _CONTROL.sub(lambda found: repr(found.group())[1:-1], text)
+    return "".join(
+        letter if letter.isprintable() else repr(letter)[1:-1] for letter in text
+    )
 
 
 def _logfmt(fields: Mapping[str, Any]) -> str:
@@ -192,7 +201,84 @@ class _Record(logging.Formatter):
         return json.dumps(record.msg)
 
 
-class DailyFileHandler(WatchedFileHandler):
+class Seldom:
+    """Says something of what happens often once a minute, and how often it happened.
+
+    Args:
+        clock: seconds that only go on.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()  # of both below
+        self._count = 0
+        self._next = -math.inf
+
+    def count(self) -> int:
+        """Count one; how many there were since it was said last, or 0: not yet."""
+        with self._lock:
+            self._count += 1
+            if self._clock() < self._next:
+                return 0
+            self._next = self._clock() + SELDOM_SECONDS
+            count, self._count = self._count, 0
+            return count
+
+
+class _Losing(logging.StreamHandler[Any]):
+    """A handler whose lines may be lost, on a full disk for one.
+
+    logging prints a traceback for each of them, which is no way to save a disk.
+    """
+
+    _where = "the log"
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._lost = 0  # since the last one that was written
+        self._seldom = Seldom()
+        super().__init__(*args, **options)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line; and after lines that were lost say how many they were."""
+        lost = self._lost
+        super().emit(record)
+        if lost and self._lost == lost:
+            self._lost = 0
+            self._tell(f"can be written again; {_lines(lost)} lost")
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Count the line as lost, and say so on standard error once a minute."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)  # a bug of ours
+            return
+        self._lost += 1
+        if self._seldom.count():
+            self._tell(
+                f"cannot be written: {error.strerror}; {_lines(self._lost)} lost"
+            )
+
+    def _tell(self, what: str) -> None:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(f"runtime: {self._where} {what}\n")
+            sys.stderr.flush()
+
+
+def _lines(count: int) -> str:
+    return "1 line is" if count == 1 else f"{count} lines are"
+
+
+class ErrorHandler(_Losing):
+    """Writes to standard error."""
+
+
+class RecordHandler(_Losing):
+    """Writes MONIT's records to standard output."""
+
+    _where = "standard output"
+
+
+class DailyFileHandler(_Losing, WatchedFileHandler):
     """Appends to ``<prefix>-<hostname>-YYYYMMDD``, local time: TFaaS's names.
 
     Several processes may: each line is one write to a file opened to append, and none
@@ -224,6 +310,17 @@ class DailyFileHandler(WatchedFileHandler):
             super().emit(record)
         except OSError:  # a full disk, say: no reason to fail the request
             self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """See the base; the next line opens the file anew.
+
+        One that was not flushed could not be closed, nor another be opened then.
+        """
+        super().handleError(record)
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
 
     def _path(self, day: date) -> Path:
         return self._prefix.with_name(f"{self._prefix.name}{day:%Y%m%d}")

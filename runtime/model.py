@@ -45,7 +45,7 @@ from runtime.fitness import (
     img_channels,
     main_output,
 )
-from runtime.journey import check_deadline
+from runtime.journey import Deadline
 from runtime.lane import QUICK_SECONDS
 from runtime.memory import give_memory_back
 from runtime.rows import check_features
@@ -189,7 +189,7 @@ class Model:
         return {spec.name: np.repeat(batch, size, axis=0) if size else batch}
 
     def run(
-        self, inputs: Mapping[str, NDArray[Any]], deadline: float | None = None
+        self, inputs: Mapping[str, NDArray[Any]], deadline: Deadline | None = None
     ) -> tuple[dict[str, NDArray[Any]], Backend]:
         """Run a request's items; the answer, and the engine that gave all of it.
 
@@ -197,8 +197,7 @@ class Model:
 
         Args:
             inputs: ``(N, …)`` by name.
-            deadline: after which no piece is begun, in seconds of
-                ``time.perf_counter``.
+            deadline: looked at before each piece.
 
         Returns:
             ``(N, …)`` by name, in the order of the items.
@@ -230,7 +229,7 @@ class Model:
         self,
         backend: Backend,
         pieces: list[Mapping[str, NDArray[Any]]],
-        deadline: float | None,
+        deadline: Deadline | None,
     ) -> dict[str, NDArray[Any]]:
         if len(pieces) == 1:
             return self._run_piece(backend, pieces[0], deadline)
@@ -244,11 +243,12 @@ class Model:
         self,
         backend: Backend,
         piece: Mapping[str, NDArray[Any]],
-        deadline: float | None,
+        deadline: Deadline | None,
     ) -> dict[str, NDArray[Any]]:
         if self._batcher and backend is self.backend and _items_of(piece):
             return self._batcher.submit(piece, deadline)
-        check_deadline(deadline)
+        if deadline is not None:
+            deadline.check()
         return self._run_once(backend, piece)
 
     def _run_once(

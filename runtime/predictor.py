@@ -17,7 +17,7 @@ from runtime.backends import engine_of
 from runtime.errors import BackendError, InvalidInput
 from runtime.images import batches, inputs_of_files, run_images
 from runtime.inputs import to_inputs
-from runtime.journey import Journey, check_deadline
+from runtime.journey import Journey
 from runtime.lane import leave_the_quick_lane
 from runtime.model import Model
 from runtime.postprocess import postprocess
@@ -30,9 +30,9 @@ InputsFor = Callable[[Model], Mapping[str, NDArray[Any]]]
 
 
 class Models(Protocol):
-    """Where models come from: the registry, or the router before it."""
+    """Where models come from: the router, before the registry."""
 
-    def get(self, spec: ModelSpec) -> Model:
+    def get(self, spec: ModelSpec, journey: Journey) -> Model:
         """The model that answers; ModelNotFound, BackendError."""
 
 
@@ -82,6 +82,7 @@ class Predictor:
             )
         journey.items = len(files)
         runs: list[NDArray[Any]] = []
+        offers: list[tuple[InputsFor, NDArray[Any]]] = []
         done = 0
         for images in batches(model, files, journey):
             outputs = run_images(model, images, journey)
@@ -91,8 +92,13 @@ class Predictor:
                 # colour where this one takes gray.
                 theirs = files[done : done + len(images)]
                 inputs_for = functools.partial(inputs_of_files, files=theirs)
-                self._shadow.offer(spec.name, model, inputs_for, outputs)
+                offers.append((inputs_for, outputs))
                 done += len(images)
+        if self._shadow:
+            # Only now: a later picture may send the request to the slow lane, where
+            # all of its runs are made again.
+            for inputs_of, outputs in offers:
+                self._shadow.offer(spec.name, model, inputs_of, outputs)
         scores = runs[0] if len(runs) == 1 else [row for run in runs for row in run]
         return _scores(model, scores, journey)
 
@@ -154,9 +160,9 @@ class Predictor:
         return Outputs(journey.backend, model.version, answer)
 
     def _find(self, spec: ModelSpec, journey: Journey, items: int = 1) -> Model:
-        check_deadline(journey.deadline)
+        journey.deadline.check()
         with journey.stage("queue"):
-            model = self._models.get(spec)
+            model = self._models.get(spec, journey)
         journey.model = spec.name
         journey.version = model.version
         journey.backend = engine_of(model.backend)

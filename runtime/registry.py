@@ -131,8 +131,8 @@ class ModelRegistry:
 
         Args:
             spec: what is asked for.
-            instead: what answers while another request loads ``spec``, so that nobody
-                waits for it but the one that loads.
+            instead: what answers while another request loads ``spec`` for longer than
+                it is waited for.
 
         Raises:
             ModelNotFound: the store has none of this name, version or label.
@@ -148,7 +148,7 @@ class ModelRegistry:
             if failed := self._failed_lately(version):
                 return self._stand_in(spec, failed)
             loading = self._loading_of(version)
-            wait = 0.0 if instead else loading.wait_seconds(self._clock())
+            wait = loading.wait_seconds(self._clock())
             if not loading.lock.acquire(timeout=max(0.0, wait)):
                 # Another request loads it, and a slow load must not hold every thread:
                 # who has an old one answers with it.

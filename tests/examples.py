@@ -38,9 +38,9 @@ def linear_onnx(weights: np.ndarray = WEIGHTS) -> bytes:
     return serialize(graph)
 
 
-def slow_onnx() -> bytes:
-    """As ``linear_onnx``, after a hundred products of large matrices: some 0.1 s."""
-    side, times = 512, 100
+def slow_onnx(times: int = 100) -> bytes:
+    """As ``linear_onnx``, after so many products of large matrices, some 1 ms each."""
+    side = 512
     eye = numpy_helper.from_array(np.eye(side, dtype=np.float32), "eye")
     # Of what comes in, so that nothing can be folded: all zero, and changes nothing.
     nodes = [

@@ -25,6 +25,17 @@ class Authorize:
         }
         self._open = () if gate.asks_for_reads else (Access.READ,)
 
+    def admits(self, template: str, req: falcon.Request) -> bool:
+        """Whether a route may be asked so; ``process_resource`` says why not."""
+        access = self._table.get((template, req.method))
+        if access is None:
+            return False
+        try:
+            self._gate.check(access, req.env)
+        except (Unauthorized, Forbidden):
+            return False
+        return True
+
     def process_resource(
         self,
         req: falcon.Request,

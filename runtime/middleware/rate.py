@@ -10,7 +10,7 @@ import falcon
 from runtime.errors import RateLimited
 
 if TYPE_CHECKING:
-    from runtime.limiter import RateLimiter
+    from runtime.limiter import Allowance, RateLimiter
 
 _ALLOWANCE = "tfaas.allowance"
 
@@ -34,20 +34,29 @@ class Rate:
         self._exempt = exempt
         self._address_of = address_of
 
+    def allowance_of(self, req: falcon.Request) -> Allowance | None:
+        """What its client may still do; None if nobody counts.
+
+        One whose head was looked at before, or that left the quick lane, was counted
+        already.
+        """
+        if req.path in self._exempt:
+            return None
+        if _ALLOWANCE not in req.env:
+            address = self._address_of(req.env)
+            req.env[_ALLOWANCE] = self._limiter.take(address)
+        allowance: Allowance = req.env[_ALLOWANCE]
+        return allowance
+
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Count it.
 
         Raises:
             RateLimited: it is one too many.
         """
-        if req.path in self._exempt:
-            return
-        # One that left the quick lane was counted already.
-        allowance = req.env.get(_ALLOWANCE)
+        allowance = self.allowance_of(req)
         if allowance is None:
-            allowance = req.env[_ALLOWANCE] = self._limiter.take(
-                self._address_of(req.env)
-            )
+            return
         resp.set_header("X-Ratelimit-Limit", str(allowance.limit))
         resp.set_header("X-Ratelimit-Remaining", str(allowance.remaining))
         resp.set_header("X-Ratelimit-Reset", str(allowance.reset))

@@ -15,7 +15,7 @@ import falcon
 from runtime import metrics
 from runtime.errors import InvalidInput
 from runtime.journey import CURRENT, Journey, Stage
-from runtime.lane import ARRIVED, BEGUN
+from runtime.lane import ARRIVED, BEGUN, DEADLINE
 from runtime.middleware.access import Answered, log_access, log_monit
 from runtime.tally import Noted
 from runtime.tracing import RequestSpan, Tracing
@@ -95,6 +95,8 @@ class Watch:
             context.journey, context.span = journey, None
             if ARRIVED in env:
                 journey.started = env[ARRIVED]
+            if DEADLINE in env:
+                journey.deadline = env[DEADLINE]
             metrics.TALLY.note(*_BEGUN)
             if self._tracing and req.path not in self._quiet:
                 client = self._address_of(env)
@@ -103,6 +105,7 @@ class Watch:
         else:
             # It left the quick lane.
             journey, context.span = begun
+            journey.begin_anew()
             context.journey = journey
         CURRENT.set(journey)
         resp.set_header("X-Request-Id", journey.request_id)
@@ -110,7 +113,7 @@ class Watch:
         resp.set_header("X-Content-Type-Options", "nosniff")
         milliseconds = env.get("HTTP_X_TIMEOUT_MS")
         if milliseconds or self._timeout_ms:
-            journey.deadline = journey.started + _seconds(
+            journey.deadline.at = journey.started + _seconds(
                 milliseconds, self._timeout_ms
             )
 

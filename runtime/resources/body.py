@@ -109,7 +109,10 @@ def read_json(req: falcon.Request, max_bytes: int) -> dict[str, Any]:
     try:
         content = orjson.loads(read_body(req, max_bytes))
     except orjson.JSONDecodeError as ex:
-        raise InvalidInput(f"the body is not JSON: {ex}") from ex
+        raise InvalidInput(
+            f"the body is not JSON: it cannot be read at line {ex.lineno}, column"
+            f" {ex.colno}"
+        ) from ex
     if not isinstance(content, dict):
         raise InvalidInput("the body must be one JSON object")
     return content

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
 import falcon
 
 from bundle.errors import StoreError
@@ -23,22 +26,28 @@ class Live:
 class Ready:
     """``GET /readyz``: 503 while the service had better get no requests.
 
-    The store cannot be read, models are not warm, or the service is ending.
+    The store cannot be read or has gone, models are not warm, or the service is ending.
 
     Args:
-        store: need not be there yet: the first upload makes it.
+        store: need not be there yet: the first upload makes it. But once it had models,
+            a folder that is missing, or another one that is empty, is no store: its
+            mount was lost.
         preloader: knows what of config.json's ``preload`` is not warm yet.
     """
 
     def __init__(self, store: ModelStore, preloader: Preloader) -> None:
         self._store = store
         self._preloader = preloader
+        self._seen: tuple[int, int] | None = None  # the folder that had models
+        with contextlib.suppress(StoreError):
+            self._is_gone()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer, with the reasons if it is not; nothing is loaded for it."""
         reasons = []
         try:
-            self._store.names()
+            if self._is_gone():
+                reasons.append("the store has gone: it had models, and is not there")
         except StoreError as ex:
             reasons.append(str(ex))
         reasons += self._preloader.missing()
@@ -51,3 +60,18 @@ class Ready:
             resp.media = {"status": "ready"}
 
     on_head = on_get
+
+    def _is_gone(self) -> bool:
+        folder = _identity(self._store.root)
+        if self._store.names():
+            self._seen = folder
+        return self._seen is not None and self._seen != folder
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells one folder from another of its name; None if there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

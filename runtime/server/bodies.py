@@ -7,10 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from runtime.errors import InvalidInput
-
-# A client that sends nothing for so long is not waited for, in seconds.
-SILENCE_SECONDS = 60.0
+from runtime.errors import InvalidInput, TooSlow
+from runtime.server.patience import TICK_SECONDS, Patience, Stalled
 
 
 class Awaited(Protocol):
@@ -40,31 +38,31 @@ class Gathering:
     Args:
         pieces: of granian's.
         enough: bytes, after which no more is read.
-        began: when, in seconds.
+        take: told the size of each piece; False, and no more is read.
         on_end: called once with what came, which may have been cut short; or with None,
-            if the client is gone.
+            if the client is gone, or no more is read.
 
     Attributes:
-        began: see below.
         is_given_up: it came too slowly.
-        size: bytes so far.
+        is_refused: there was no room for it.
     """
 
     def __init__(
         self,
         pieces: Pieces,
         enough: int,
-        began: float,
+        take: Callable[[int], bool],
         on_end: Callable[[bytes | None], object],
     ) -> None:
         self._pieces = pieces
         self._enough = enough
+        self._room_for = take
         self._on_end = on_end
-        self.began = began
         self.is_given_up = False
+        self.is_refused = False
         self._parts: list[bytes] = []
         self._awaited: Awaited | None = None
-        self.size = 0
+        self._size = 0
 
     def start(self) -> None:
         """Read on."""
@@ -86,8 +84,12 @@ class Gathering:
         except BaseException:
             self._on_end(None)
             return
-        self.size += len(piece)
-        if piece and self.size < self._enough:
+        self._size += len(piece)
+        if not self._room_for(len(piece)):
+            self.is_refused = True
+            self._parts.clear()
+            self._on_end(None)
+        elif piece and self._size < self._enough:
             self._parts.append(piece)
             self.start()
         else:
@@ -99,12 +101,12 @@ class BodyStream(io.RawIOBase):
 
     Args:
         pieces: of granian's.
-        seconds: that one piece is waited for.
+        patience: how long they are waited for.
     """
 
-    def __init__(self, pieces: Pieces, seconds: float = SILENCE_SECONDS) -> None:
+    def __init__(self, pieces: Pieces, patience: Patience) -> None:
         self._pieces = pieces
-        self._seconds = seconds
+        self._patience = patience
         self._ready = memoryview(b"")
         self._is_over = False
 
@@ -116,7 +118,8 @@ class BodyStream(io.RawIOBase):
         """Fill ``target`` with what has come, or with the next piece.
 
         Raises:
-            InvalidInput: the client went away, or fell silent.
+            InvalidInput: the client went away.
+            TooSlow: it sends next to nothing.
         """
         if not self._ready and not self._is_over:
             self._ready = memoryview(self._next())
@@ -130,10 +133,15 @@ class BodyStream(io.RawIOBase):
         awaited = self._pieces.__anext__()
         is_there = threading.Event()
         awaited.add_done_callback(lambda _: is_there.set(), context=None)
-        if not is_there.wait(self._seconds):
-            awaited.cancel()
-            raise InvalidInput("the body stopped coming before its end")
+        while not is_there.wait(TICK_SECONDS):
+            try:
+                self._patience.waited(TICK_SECONDS)
+            except Stalled as ex:
+                awaited.cancel()
+                raise TooSlow("the body comes too slowly") from ex
         try:
-            return awaited.result()
+            piece = awaited.result()
         except Exception as ex:
             raise InvalidInput("the body is cut short") from ex
+        self._patience.moved(len(piece))
+        return piece

@@ -19,9 +19,12 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol
 
 from runtime.errors import Overloaded, TooSlow
-from runtime.lane import ARRIVED, REFUSED, Handover, run_quickly
-from runtime.server.bodies import BodyStream, Gathering, Pieces
+from runtime.journey import Deadline
+from runtime.lane import ARRIVED, DEADLINE, REFUSED, Handover, run_quickly
+from runtime.server.bodies import Awaited, BodyStream, Gathering, Pieces
 from runtime.server.environ import Environ, Scope, environ_of
+from runtime.server.patience import Patience, Stalled
+from runtime.server.room import Held, Room
 from runtime.server.streams import send_stream
 from runtime.server.threads import Threads
 
@@ -32,14 +35,11 @@ Reply = list[tuple[str, str]]
 
 # A larger body is none that is quick to answer: a camera's picture, say.
 _QUICK_BYTES = 1 << 16
-# Of all larger bodies that are in memory together; or two of the largest.
-_ALL_BYTES = 1 << 28
-# Uploads and downloads at a time, and those that wait: their threads wait for clients.
-_TRANSFERS = 32
-# A body may take so many seconds, and one more for each so many bytes of it that came.
-# A client that sends a byte now and then holds a connection, and no thread.
-BODY_SECONDS = 60.0
-_BYTES_A_SECOND = 1024
+# Uploads at a time, and downloads; their threads wait for clients.
+_UPLOADS = 32
+_DOWNLOADS = 64
+# Of either that wait for such a thread: one whose client stands still makes room soon.
+_WAITING = 256
 # How often clients that are too slow are looked for.
 _SWEEP_SECONDS = 1.0
 
@@ -53,11 +53,24 @@ class Proto(Protocol):
 
     def __aiter__(self) -> Pieces: ...
 
+    def client_disconnect(self) -> Awaited:
+        """Done when the client leaves before its reply."""
+
     def response_bytes(self, status: int, headers: Reply, body: bytes) -> None:
         """Send it whole."""
 
     def response_file(self, status: int, headers: Reply, file: str) -> None:
         """Send a file as the client takes it."""
+
+
+class Door(Protocol):
+    """What is known of a request by its head."""
+
+    def takes_body(self, environ: Environ) -> bool:
+        """Whether its body is worth waiting for; if not, the app refuses it unread."""
+
+    def client_of(self, environ: Environ) -> str:
+        """Who sends it."""
 
 
 class Watcher(Protocol):
@@ -84,23 +97,55 @@ class _Request:
     """A request on its way.
 
     Attributes:
-        held: bytes that its body is counted for.
+        is_streamed: its body is read by the app, as it comes.
+        gathering: its body, while that comes.
+        held: what is counted for it.
+        leaving: of granian's: done when the client leaves.
     """
 
-    __slots__ = ("body", "environ", "gathering", "held", "proto", "watcher")
+    __slots__ = (
+        "body",
+        "environ",
+        "gathering",
+        "held",
+        "is_streamed",
+        "leaving",
+        "proto",
+        "watcher",
+    )
 
     def __init__(self, watcher: Watcher) -> None:
         self.watcher = watcher
         self.proto = watcher.proto
         self.environ = environ_of(watcher.scope)
         self.body = b""
-        self.held = 0
+        self.is_streamed = False
         self.gathering: Gathering | None = None
+        self.held: Held | None = None
+        self.leaving: Awaited | None = None
+
+    def watch_client(self) -> None:
+        """Hear of it when the client leaves: its request need not be run then."""
+        if self.leaving is None:
+            deadline = self.environ[DEADLINE] = self.environ.get(DEADLINE, Deadline())
+
+            def leave(_: Awaited) -> None:
+                deadline.is_gone = True
+
+            self.leaving = self.proto.client_disconnect()
+            self.leaving.add_done_callback(leave, context=None)
 
     def reply(self, status: int, headers: Reply, body: bytes) -> None:
         """Answer it whole."""
         self.proto.response_bytes(status, headers, body)
+        self.done()
+
+    def done(self) -> None:
+        """It is answered, or there is nobody to answer."""
         self.watcher.done()
+        if self.leaving is not None:
+            self.leaving.cancel()
+            self.leaving = None
 
 
 class Front:
@@ -108,6 +153,7 @@ class Front:
 
     Args:
         app: the WSGI app.
+        door: looks at requests' heads.
         quick: paths that may be quick to answer; what turns out not to be goes to
             threads, and all other paths to others, which wait for no prediction.
         streamed: paths whose bodies are read as they come.
@@ -120,6 +166,7 @@ class Front:
     def __init__(
         self,
         app: App,
+        door: Door,
         *,
         quick: Collection[str],
         streamed: Collection[str],
@@ -129,17 +176,17 @@ class Front:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app = app
+        self._door = door
         self._quick = quick
         self._streamed = streamed
         self._max_body_bytes = max_body_bytes
         self._clock = clock
         self._work = Threads("work", threads, max_waiting)
         self._others = Threads("other", threads, max_waiting)
-        self._transfers = Threads("transfer", _TRANSFERS, _TRANSFERS)
-        self._all_bytes = max(_ALL_BYTES, 2 * max_body_bytes)
-        self._lock = threading.Lock()  # of ``_held``
-        self._held = 0
-        self._gathering: set[Gathering] = set()
+        self._uploads = Threads("upload", _UPLOADS, _WAITING)
+        self._downloads = Threads("download", _DOWNLOADS, _WAITING)
+        self._room = Room(max_body_bytes, clock)
+        self._gathering: set[_Request] = set()
         threading.Thread(target=self._sweep_for_ever, daemon=True).start()
 
     def __call__(self, watcher: Watcher) -> None:
@@ -156,46 +203,54 @@ class Front:
     def _begin(self, request: _Request) -> None:
         environ = request.environ
         length = environ.get("CONTENT_LENGTH", "0")
-        if environ["PATH_INFO"] in self._streamed:
-            environ["wsgi.input"] = BodyStream(request.proto.__aiter__())
-            self._hand_over(self._transfers, "", request)
+        has_body = length != "0" or "HTTP_TRANSFER_ENCODING" in environ
+        if not has_body or not self._door.takes_body(environ):
+            self._answer(request)
+        elif environ["PATH_INFO"] in self._streamed:
+            request.is_streamed = True
+            patience = Patience(lambda: self._uploads.is_wanted)
+            environ["wsgi.input"] = BodyStream(request.proto.__aiter__(), patience)
+            self._hand_over(self._uploads, "", request)
         elif "HTTP_TRANSFER_ENCODING" in environ:
             self._gather(request, self._max_body_bytes + 1)
         # What is too large is refused unread.
-        elif length == "0" or int(length) > self._max_body_bytes:
+        elif int(length) > self._max_body_bytes:
             self._answer(request)
         else:
             self._gather(request, int(length))
 
     def _gather(self, request: _Request, enough: int) -> None:
-        if enough > _QUICK_BYTES and not self._hold(request, enough):
-            request.environ[REFUSED] = Overloaded(
-                "too many large bodies come at once; try again in a moment"
-            )
-            self._answer(request)
-            return
         come = functools.partial(self._come, request)
-        gathering = Gathering(request.proto.__aiter__(), enough, self._clock(), come)
-        request.gathering = gathering
-        self._gathering.add(gathering)
+        client = self._door.client_of(request.environ)
+        held = Held(client, self._clock(), functools.partial(_give_up, request))
+        take = functools.partial(self._room.take, held)
+        gathering = Gathering(request.proto.__aiter__(), enough, take, come)
+        request.gathering, request.held = gathering, held
+        self._gathering.add(request)
         gathering.start()
 
     def _come(self, request: _Request, body: bytes | None) -> None:
-        """A body has come; or None, if its client has gone."""
-        gathering = request.gathering
-        assert gathering is not None, "it was gathered"
+        """A body has come; or None, if its client has gone or it is not awaited."""
+        gathering, held = request.gathering, request.held
+        assert gathering is not None and held is not None, "it was gathered"
         # Each knows the other, and only Python's slow search for such pairs would free
         # them: a pause of 0.1 s each time.
         request.gathering = None
-        self._gathering.discard(gathering)
+        self._gathering.discard(request)
         if body is None:
             self._free(request)
             if gathering.is_given_up:
                 request.environ[REFUSED] = TooSlow("the body comes too slowly")
                 self._guarded(request, self._call)
+            elif gathering.is_refused:
+                request.environ[REFUSED] = Overloaded(
+                    "too many large bodies come at once; try again in a moment"
+                )
+                self._guarded(request, self._call)
             else:
-                request.watcher.done()
+                request.done()
             return
+        self._room.come(held)
         request.body = body
         # Of one whose length was not said, this is it.
         if "CONTENT_LENGTH" not in request.environ:
@@ -220,6 +275,8 @@ class Front:
                 self._hand_over(self._work, ex.model or path, request)
 
     def _hand_over(self, threads: Threads, key: str, request: _Request) -> None:
+        if not request.is_streamed:  # that one's body tells
+            request.watch_client()
         call = functools.partial(self._guarded, request, self._call)
         if not threads.offer(key, call):
             what = " for the model" if key else ""
@@ -232,7 +289,7 @@ class Front:
     def _call(self, request: _Request) -> None:
         """Have the app answer, and send that."""
         environ = request.environ
-        if environ["PATH_INFO"] not in self._streamed:
+        if not request.is_streamed:
             environ["wsgi.input"] = io.BytesIO(request.body)
         start = _Start()
         chunks = self._app(environ, start)
@@ -241,7 +298,7 @@ class Front:
             request.reply(start.status, start.headers, b"".join(chunks))
             return
         send = functools.partial(self._send, request, start, chunks)
-        if not self._transfers.offer("", send):
+        if not self._downloads.offer("", send):
             getattr(chunks, "close", lambda: None)()
             request.reply(503, [("retry-after", "1")], _BUSY)
 
@@ -249,12 +306,16 @@ class Front:
         send_file = functools.partial(
             request.proto.response_file, start.status, start.headers
         )
+        patience = Patience(lambda: self._downloads.is_wanted)
         try:
-            send_stream(chunks, send_file)
+            send_stream(chunks, send_file, patience)
+        except Stalled:
+            path = request.environ["PATH_INFO"]
+            logger.info("%s is cut short: its client takes nothing", path)
         except Exception:
             logger.exception("a reply broke off")
         finally:
-            request.watcher.done()
+            request.done()
 
     def _guarded(self, request: _Request, step: Callable[[_Request], None]) -> None:
         """No error must get into granian, which would end the thread of all."""
@@ -267,30 +328,26 @@ class Front:
             with contextlib.suppress(Exception):
                 request.reply(500, [], _FAILED)
 
-    def _hold(self, request: _Request, size: int) -> bool:
-        """Count a large body in; False if there is no room for it."""
-        with self._lock:
-            if self._held + size > self._all_bytes:
-                return False
-            self._held += size
-        request.held = size
-        return True
-
     def _free(self, request: _Request) -> None:
-        if request.held:
-            with self._lock:
-                self._held -= request.held
-            request.held = 0
+        if request.held is not None:
+            self._room.free(request.held)
+            request.held = None
 
     def sweep(self) -> None:
         """Refuse the requests whose bodies come too slowly."""
         now = self._clock()
-        for gathering in list(self._gathering):
-            allowed = BODY_SECONDS + gathering.size / _BYTES_A_SECOND
-            if now - gathering.began > allowed:
-                gathering.give_up()
+        for request in list(self._gathering):
+            held = request.held
+            if held is not None and held.is_slow(now):
+                _give_up(request)
 
     def _sweep_for_ever(self) -> None:
         while True:
             time.sleep(_SWEEP_SECONDS)
             self.sweep()
+
+
+def _give_up(request: _Request) -> None:
+    gathering = request.gathering
+    if gathering is not None:
+        gathering.give_up()

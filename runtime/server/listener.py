@@ -13,6 +13,7 @@ from runtime.config import Config
 
 # Connections that wait for each worker.
 BACKLOG = 1024
+_WRITE_MILLISECONDS = 60_000
 
 
 @contextlib.contextmanager
@@ -67,6 +68,12 @@ def _listen(
         reuse_port=is_shared,
         dualstack_ipv6=address[0] == "::" and socket.has_dualstack_ipv6(),
     )
+    # Connections have it of the socket that took them. A client that takes nothing of
+    # its reply for so long is let go by the kernel, for granian waits for ever.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _WRITE_MILLISECONDS
+        )
     listener.setblocking(False)
     return listener
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+from runtime.server.patience import TICK_SECONDS, Patience
+
 # Granian opens what it sends within milliseconds, or, where the client is gone, never.
 _OPEN_SECONDS = 10.0
 _PAUSE_SECONDS = 0.002
 
 
-def send_stream(chunks: Iterable[bytes], send_file: Callable[[str], object]) -> None:
+def send_stream(
+    chunks: Iterable[bytes], send_file: Callable[[str], object], patience: Patience
+) -> None:
     """Send a reply's chunks; this thread waits where the client is slow.
 
     What granian is given as bytes it takes at once, and holds however much that is. A
@@ -25,6 +30,10 @@ def send_stream(chunks: Iterable[bytes], send_file: Callable[[str], object]) -> 
     Args:
         chunks: closed at the end, if they can be.
         send_file: has granian send the file of a path.
+        patience: how long the client is waited for.
+
+    Raises:
+        Stalled: the client takes next to nothing; the reply is cut short.
     """
     try:
         with _pipe() as path:
@@ -35,11 +44,25 @@ def send_stream(chunks: Iterable[bytes], send_file: Callable[[str], object]) -> 
         # Broken: the client went away.
         with contextlib.suppress(BrokenPipeError), writer:
             for chunk in chunks:
-                writer.write(chunk)
+                _write(writer, chunk, patience)
     finally:
         close = getattr(chunks, "close", None)
         if close:
             close()
+
+
+def _write(writer: IO[bytes], chunk: bytes, patience: Patience) -> None:
+    poll = select.poll()
+    poll.register(writer, select.POLLOUT)
+    left = memoryview(chunk)
+    while left:
+        if not poll.poll(TICK_SECONDS * 1000):
+            patience.waited(TICK_SECONDS)
+            continue
+        # A pipe that takes a page is ready, and takes what fits.
+        written = os.write(writer.fileno(), left)
+        patience.moved(written)
+        left = left[written:]
 
 
 @contextlib.contextmanager
@@ -61,6 +84,5 @@ def _opened(path: Path) -> IO[bytes] | None:
                 raise
             time.sleep(_PAUSE_SECONDS)
             continue
-        os.set_blocking(descriptor, True)
-        return os.fdopen(descriptor, "wb")
+        return os.fdopen(descriptor, "wb", buffering=0)
     return None

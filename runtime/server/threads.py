@@ -28,6 +28,11 @@ class Threads:
         self._waiting: Counter[str] = Counter()
         self._running = 0
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether calls wait."""
+        return bool(self._waiting)
+
     def offer(self, key: str, call: Callable[[], object]) -> bool:
         """Have a thread make a call, which raises nothing; False if too many wait."""
         with self._lock:

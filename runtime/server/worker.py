@@ -27,10 +27,16 @@ from runtime.server.front import Front, Watcher
 from runtime.server.listener import BACKLOG
 from runtime.server.signals import take_signals
 
-# Connections that a worker holds at a time; more wait in the kernel's queue.
-CONNECTIONS = 1024
+# Connections that a worker holds at a time, where it may have so many files open; more
+# wait in the kernel's queue. Each that only waits takes some 20 KB.
+CONNECTIONS = 8192
 # And what it has open besides.
 _FILES = 512
+# A head must come whole within this time, and a connection that is kept must bring the
+# next one: what granian holds open for nobody keeps others waiting.
+_HEAD_MILLISECONDS = 10_000
+# Of a head; a path, a token and a trace take 2 KiB of it.
+_HEAD_BYTES = 1 << 16
 
 
 class Worker:
@@ -60,7 +66,7 @@ class Worker:
         """
         asked = take_signals(DRAINING.set)
         threading.Thread(target=self._end_with_the_parent, daemon=True).start()
-        _allow_files(CONNECTIONS + _FILES)
+        connections = min(CONNECTIONS, _allow_files(CONNECTIONS + _FILES) - _FILES)
         front = self._build()
         ended = threading.Event()
         asked.add_cb(ended.set)
@@ -74,9 +80,11 @@ class Worker:
             _FILES,  # at most, that read files
             1,  # that calls the front
             30,
-            CONNECTIONS,
+            max(connections, _FILES),
             "1",
-            HTTP1Settings(),  # a request's head may take 30 s
+            HTTP1Settings(
+                header_read_timeout=_HEAD_MILLISECONDS, max_buffer_size=_HEAD_BYTES
+            ),
             None,
             False,
             None,
@@ -107,6 +115,7 @@ class Worker:
         its_log.setLevel(logging.ERROR)
         front = Front(
             app,
+            app.door,
             quick={config.base + path for path in QUICK},
             streamed={config.base + path for path in STREAMED},
             threads=config.threads,
@@ -155,10 +164,11 @@ class _Loop:
     call_soon = call_soon_threadsafe
 
 
-def _allow_files(count: int) -> None:
-    """Let the process have as many open, if its limits allow it."""
+def _allow_files(count: int) -> int:
+    """Let the process have as many open, if its limits allow it; how many it may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:
         count = min(count, hard)
     if soft != resource.RLIM_INFINITY and soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    return count

@@ -63,6 +63,11 @@ def test_without_tokens_this_machine_writes(environ):
         # By a page that is open in a browser here.
         {**HERE, "HTTP_ORIGIN": "https://evil.example"},
         {**HERE, "HTTP_ORIGIN": "null"},
+        {**HERE, "HTTP_ORIGIN": ""},
+        {**HERE, "HTTP_ORIGIN": "localhost:8083"},
+        {**HERE, "HTTP_ORIGIN": "chrome-extension://localhost:8083"},
+        {**HERE, "HTTP_ORIGIN": "file://localhost:8083"},
+        {**HERE, "HTTP_ORIGIN": "http://localhost:8083, http://localhost:8083"},
         {**HERE, "HTTP_ORIGIN": "http://localhost:9999"},
         {**HERE, "HTTP_SEC_FETCH_SITE": "cross-site"},
         # A token is none where none is set.
@@ -73,6 +78,50 @@ def test_without_tokens_nobody_else_writes(environ):
     with pytest.raises(Forbidden, match="'writeTokens'"):
         Gate().check(Access.WRITE, environ)
     Gate().check(Access.READ, environ)
+
+
+# As they stand in the manuals of nginx, Apache, HAProxy, Envoy, Traefik, Varnish, IIS,
+# WebLogic, Cloudflare, CloudFront, ALB, Azure, Google, Akamai, Fastly, Fly, Netlify,
+# Vercel, DigitalOcean, Imperva, Sucuri, Tailscale and ngrok.
+PROXIES_HEADERS = """
+Forwarded Via X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port
+X-Forwarded-Server X-Forwarded-Prefix X-Forwarded-Client-Cert X-Forwarded X-Real-IP
+X-Client-IP X-Original-URI X-Original-URL X-Original-Forwarded-For X-Original-Host
+X-Rewrite-URL X-Scheme X-SSL-Client-Cert X-Envoy-External-Address
+X-Envoy-Original-Path X-Varnish Surrogate-Capability Front-End-Https X-ARR-SSL
+WL-Proxy-Client-IP Proxy-Client-IP CF-Connecting-IP CF-Connecting-IPv6 CF-Ray
+CF-Visitor CDN-Loop True-Client-IP X-Amz-Cf-Id X-Amzn-Trace-Id CloudFront-Viewer-Address
+X-Azure-ClientIP X-Azure-SocketIP X-Azure-FDID X-Cloud-Trace-Context
+X-AppEngine-Remote-Addr X-AppEngine-User-IP Akamai-Origin-Hop X-Akamai-Edgescape
+Fastly-Client-IP Fastly-FF Fly-Client-IP Fly-Forwarded-Port X-Nf-Client-Connection-Ip
+X-Vercel-Forwarded-For DO-Connecting-IP Incap-Client-IP X-Sucuri-ClientIP
+Tailscale-User-Login X-Cluster-Client-IP X-ProxyUser-Ip X-Remote-IP X-Remote-Addr
+X-Originating-IP X-Host X-HTTP-Host-Override Client-IP Remote-Addr X-Source-IP
+X-Peer-IP Ali-CDN-Real-IP Cdn-Src-Ip X-Edge-Location Max-Forwards
+"""
+
+
+@pytest.mark.parametrize("header", PROXIES_HEADERS.split())
+def test_a_proxy_that_says_anything_of_itself_is_not_this_machines_user(header):
+    key = "HTTP_" + header.upper().replace("-", "_")
+    with pytest.raises(Forbidden):
+        Gate().check(Access.WRITE, {**HERE, key: "x"})
+
+
+def test_what_clients_themselves_send_is_no_proxys_word():
+    """curl, browsers, requests, and tracing."""
+    headers = """
+    Accept Accept-Charset Accept-Encoding Accept-Language Authorization Cache-Control
+    Connection Cookie DNT Expect If-Match If-Modified-Since If-None-Match If-Range
+    Keep-Alive Pragma Priority Range Referer Save-Data Sec-CH-UA Sec-CH-UA-Mobile
+    Sec-CH-UA-Platform Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-User Sec-GPC TE Trailer
+    Transfer-Encoding Upgrade Upgrade-Insecure-Requests User-Agent Content-Encoding
+    X-Request-Id X-Timeout-Ms X-Requested-With Traceparent Tracestate Baggage B3
+    X-B3-TraceId Idempotency-Key
+    """
+    keys = headers.upper().replace("-", "_").split()
+    sent = {f"HTTP_{key}": "x" for key in keys}
+    Gate().check(Access.WRITE, {**sent, **HERE})
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::ffff:127.0.0.1"])

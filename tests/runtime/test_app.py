@@ -422,9 +422,8 @@ def test_an_unwritable_store_is_the_servers_fault(tmp_path, archive):
 
 
 def test_a_bug_is_a_500_without_its_traceback(config, monkeypatch):
-    services = create_services(config)
+    client = LocalClient(create_app(create_services(config), config))
     monkeypatch.setattr(ModelStore, "names", lambda self: 1 / 0)
-    client = LocalClient(create_app(services, config))
     reply = client.simulate_get("/models")
     assert "its log says why" in error_of(reply, 500)
 
@@ -561,13 +560,13 @@ def test_a_model_that_cannot_be_loaded_is_shown_as_broken(client, config, archiv
     assert "broken: model" in client.simulate_get("/").text
 
 
-def test_a_field_whose_name_is_no_text_is_a_bad_request(client):
+def test_a_field_whose_name_is_no_text_is_none_that_is_asked_for(client):
     body = (
         b'--x\r\nContent-Disposition: form-data; name="\xff\xfe"\r\n\r\n1\r\n--x--\r\n'
     )
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     reply = client.simulate_post("/predict/image", body=body, headers=headers)
-    assert "cannot be read" in error_of(reply, 400)
+    assert "'image' is missing" in error_of(reply, 400)
 
 
 def test_a_media_type_is_the_same_in_any_spelling(client, archive):

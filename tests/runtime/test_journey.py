@@ -19,6 +19,15 @@ def test_a_stage_that_is_entered_twice_counts_twice():
     assert list(journey.seconds) == ["infer", "encode"]
 
 
+def test_the_stages_of_an_attempt_that_is_made_again_do_not_count():
+    journey = Journey(draw=0.25)
+    with journey.stage("decode"):
+        pass
+    journey.begin_anew()
+    assert journey.seconds == {}
+    assert journey.draw == 0.25
+
+
 def test_a_stage_that_fails_is_measured_too():
     journey = Journey()
     with pytest.raises(ZeroDivisionError), journey.stage("decode"):

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import logging
 import os
@@ -12,7 +13,14 @@ import pytest
 
 from runtime.config import Config
 from runtime.journey import CURRENT, Journey
-from runtime.logs import DailyFileHandler, JsonLines, PlainLines, set_up_logs
+from runtime.logs import (
+    DailyFileHandler,
+    ErrorHandler,
+    JsonLines,
+    PlainLines,
+    Seldom,
+    set_up_logs,
+)
 
 logger = logging.getLogger("runtime.registry")
 access = logging.getLogger("runtime.access")
@@ -134,7 +142,13 @@ def test_what_a_json_line_says_is_always_ascii_and_json(value):
 
 @pytest.mark.parametrize("formatter", [PlainLines(), JsonLines()])
 @pytest.mark.parametrize(
-    "evil", ["a\nb", "a\rb", "a\x1b[2Jb", "a\x85b", "a\u2028b", "a\x00b", "a\x7fb"]
+    "evil",
+    [
+        *("a\nb", "a\rb", "a\x1b[2Jb", "a\x85b", "a\u2028b", "a\x00b", "a\x7fb"),
+        # Order and shape: Unicode's bidi controls, joiners, tags, lone surrogates.
+        *("a\u202eb", "a\u2066b", "a\u061cb", "a\u200bb", "a\u00adb", "a\ufeffb"),
+        *("a\U000e0041b", "a\ud800b", "a\u2029b"),
+    ],
 )
 def test_what_a_client_sends_does_not_end_a_line(formatter, evil):
     for message in (f"GET /{evil}: no", {"path": evil}):
@@ -233,6 +247,40 @@ def test_a_day_that_cannot_be_written_fails_no_request(tmp_path, monkeypatch):
     handler.emit(logging.makeLogRecord({"msg": "there"}))
     handler.close()
     assert (folder / f"log-{HOST}-20251123").read_text() == "there\n"
+
+
+def test_a_full_disk_costs_a_line_a_minute(tmp_path, capsys):
+    """/dev/full takes nothing: "No space left on device"."""
+    day = date(2025, 11, 22)
+    path = tmp_path / f"log-{HOST}-{day:%Y%m%d}"
+    path.symlink_to("/dev/full")
+    handler = DailyFileHandler(str(tmp_path / "log"), lambda: day)
+    for _ in range(1000):
+        handler.handle(logging.makeLogRecord({"msg": "lost"}))
+    told = "runtime: the log cannot be written: No space left on device; 1 line is lost"
+    assert capsys.readouterr().err.splitlines() == [told]
+    path.unlink()
+    for word in ("one", "two"):
+        handler.handle(logging.makeLogRecord({"msg": word}))
+    told = "runtime: the log can be written again; 1000 lines are lost"
+    assert capsys.readouterr().err.splitlines() == [told]
+    handler.close()
+    assert path.read_text().splitlines() == ["one", "two"]
+
+
+def test_what_happens_often_is_said_once_a_minute_with_its_number():
+    now = [100.0]
+    seldom = Seldom(lambda: now[0])
+    assert [seldom.count() for _ in range(5)] == [1, 0, 0, 0, 0]
+    now[0] += 60
+    assert [seldom.count() for _ in range(2)] == [5, 0]
+
+
+def test_on_a_full_standard_error_requests_go_on():
+    full = Path("/dev/full").open("w")  # noqa: SIM115
+    ErrorHandler(full).handle(logging.makeLogRecord({"msg": "lost"}))
+    with contextlib.suppress(OSError):
+        full.close()
 
 
 WRITE = """

@@ -9,6 +9,7 @@ from bundle.errors import ModelNotFound, StoreError
 from runtime.access import Gate
 from runtime.app import create_app, create_services
 from runtime.config import Config
+from runtime.errors import Expired, Overloaded
 from runtime.journey import CURRENT
 from runtime.middleware.watch import Render, Watch
 from tests.clients import LocalClient
@@ -268,6 +269,23 @@ def test_a_5xx_of_ours_is_in_the_log_with_its_traceback(client, caplog, answer):
     (record,) = caplog.records
     assert record.exc_info[0] is StoreError
     assert record.getMessage() == f"GET {BASE}/fails/x: the store cannot be read"
+
+
+@pytest.mark.parametrize("error", [Overloaded, Expired])
+def test_refusals_are_a_line_a_minute_without_a_traceback(
+    client, caplog, answer, error
+):
+    def refuse(req, resp, name):
+        raise error("not now")
+
+    answer.on_get = refuse
+    client.app.add_route(BASE + "/fails/{name}", answer)
+    for _ in range(20):
+        assert client.simulate_get(BASE + "/fails/x").status_code in (503, 504)
+    (record,) = caplog.records
+    assert record.exc_info is None
+    assert record.levelno == logging.WARNING
+    assert "not now" in record.getMessage()
 
 
 # -- alone ----------------------------------------------------------------------------

@@ -62,6 +62,10 @@ class FakeProto:
         self.asked.append(Coming())
         return self.asked[-1]
 
+    def client_disconnect(self):
+        self.leaving = Coming()
+        return self.leaving
+
     def response_bytes(self, status, headers, body):
         self.replies.append((status, dict(headers), body))
 

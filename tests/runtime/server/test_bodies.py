@@ -2,8 +2,10 @@ import io
 
 import pytest
 
-from runtime.errors import InvalidInput
+from runtime.errors import InvalidInput, TooSlow
+from runtime.server import patience
 from runtime.server.bodies import BodyStream
+from runtime.server.patience import Patience
 
 
 class Ready:
@@ -30,7 +32,7 @@ class Ready:
 
 
 def test_a_stream_is_read_in_any_size():
-    body = io.BufferedReader(BodyStream(Ready(b"abc", b"defgh", b"")), 4)
+    body = io.BufferedReader(BodyStream(Ready(b"abc", b"defgh", b""), Patience()), 4)
     assert [body.read(2), body.read(4), body.read(9), body.read(1)] == [
         b"ab",
         b"cdef",
@@ -40,18 +42,20 @@ def test_a_stream_is_read_in_any_size():
 
 
 def test_a_client_that_goes_is_an_error():
-    body = BodyStream(Ready(b"abc", ConnectionError()))
+    body = BodyStream(Ready(b"abc", ConnectionError()), Patience())
     assert body.read(9) == b"abc"
     with pytest.raises(InvalidInput, match="cut short"):
         body.read(9)
 
 
-def test_a_client_that_falls_silent_is_an_error():
+def test_a_client_that_falls_silent_is_an_error(monkeypatch):
+    monkeypatch.setattr(patience, "SECONDS", 0.0)
+
     class Silent(Ready):
         def add_done_callback(self, call, *, context):
             pass
 
     pieces = Silent()
-    with pytest.raises(InvalidInput, match="stopped coming"):
-        BodyStream(pieces, seconds=0.0).read(9)
+    with pytest.raises(TooSlow, match="too slowly"):
+        BodyStream(pieces, Patience()).read(9)
     assert pieces.cancelled == 1

@@ -5,9 +5,10 @@ import threading
 import pytest
 
 from runtime.errors import Overloaded, TooSlow
-from runtime.lane import REFUSED, leave_the_quick_lane
+from runtime.lane import DEADLINE, REFUSED, leave_the_quick_lane
 from runtime.server import front as front_module
-from runtime.server.front import BODY_SECONDS, Front
+from runtime.server.front import Front
+from runtime.server.room import BODY_SECONDS
 from tests.runtime.server.fakes import FakeWatcher
 
 PATIENCE = 30
@@ -21,6 +22,7 @@ class App:
         self.go_on = threading.Event()
         self.threads = []
         self.refusals = []
+        self.gone = {}
 
     def __call__(self, environ, start):
         self.threads.append(threading.current_thread())
@@ -31,10 +33,24 @@ class App:
         if "slow" in environ["PATH_INFO"]:
             leave_the_quick_lane(environ["QUERY_STRING"])
             assert self.go_on.wait(PATIENCE)
+            deadline = environ.get(DEADLINE)
+            if deadline and "wsgi.input" in environ:
+                body = environ["wsgi.input"].getvalue()
+                self.gone[body] = deadline.is_gone
         if environ["PATH_INFO"] == "/bug":
             raise KeyError("a bug")
         start("200 OK", [("X-A", "b")])
         return [environ["wsgi.input"].read()]
+
+
+class OpenDoor:
+    """Takes all bodies but those of /closed; a client is its connection's address."""
+
+    def takes_body(self, environ):
+        return environ["PATH_INFO"] != "/closed"
+
+    def client_of(self, environ):
+        return environ["REMOTE_ADDR"]
 
 
 class Clock:
@@ -61,6 +77,7 @@ def clock():
 def front(app, clock):
     return Front(
         app,
+        OpenDoor(),
         quick={"/quick", "/quick/slow", "/bug"},
         streamed={"/stream"},
         threads=1,
@@ -171,21 +188,93 @@ def test_no_more_of_a_body_without_length_is_read_than_needs_be(front):
     assert (status, len(body)) == (200, MAX_BODY // 4 * 5)
 
 
-def test_large_bodies_have_an_end_all_together(front, app, monkeypatch):
-    monkeypatch.setattr(front, "_all_bytes", 2 * MAX_BODY)
-    first = FakeWatcher(content_length=str(MAX_BODY))
-    for watcher in (first, FakeWatcher(content_length=str(MAX_BODY))):
+def test_a_body_that_nobody_may_send_is_answered_unread(front, app):
+    for headers in ({"content_length": "9"}, {"transfer_encoding": "chunked"}):
+        watcher = FakeWatcher("/closed", **headers)
         front(watcher)
-        assert watcher.proto.replies == []
-    third = FakeWatcher(content_length=str(MAX_BODY))
-    front(third)
+        assert watcher.proto.asked == []
+    front._others._pool.shutdown()
+    assert watcher.reply == (200, b"")  # the app refuses it
+
+
+def test_bodies_that_are_announced_and_do_not_come_lock_nobody_out(front):
+    for _ in range(2000):
+        front(FakeWatcher(content_length=str(MAX_BODY)))
+    assert ask(front, body=b"x" * 10).reply[0] == 200
+    watcher = ask(front, body=bytes(MAX_BODY))
+    front._work._pool.shutdown()
+    assert watcher.reply[0] == 200
+
+
+def test_one_client_does_not_lock_all_large_bodies_out(front, app, monkeypatch):
+    monkeypatch.setattr(front._room, "_share", 2 * MAX_BODY)
+    half = bytes(MAX_BODY - 1)
+    first, second, third = (FakeWatcher(content_length=str(MAX_BODY)) for _ in "abc")
+    for watcher in (first, second, third):
+        front(watcher)
+        watcher.come(half)
+    assert (first.proto.replies, second.proto.replies) == ([], [])
     assert third.reply == (503, b"refused")
-    assert ask(front, body=b"small").reply == (200, b"small")
+    assert isinstance(app.refusals[0], Overloaded)
+    other = FakeWatcher(content_length=str(MAX_BODY))
+    other.scope.client = "198.51.100.7:1"
+    front(other)
+    other.come(half)
+    assert other.proto.replies == []
     # One whose client goes makes room.
     first.proto.asked[-1].come(error=ConnectionError())
     last = FakeWatcher(content_length=str(MAX_BODY))
     front(last)
+    last.come(half)
     assert last.proto.replies == []
+
+
+def test_a_body_that_stands_still_is_given_up_for_one_that_comes(
+    front, app, clock, monkeypatch
+):
+    monkeypatch.setattr(front._room, "_share", MAX_BODY)
+    first, second = (FakeWatcher(content_length=str(MAX_BODY)) for _ in "ab")
+    front(first)
+    first.come(bytes(MAX_BODY - 1))
+    clock.now += 6
+    front(second)
+    second.come(bytes(MAX_BODY - 1))
+    assert first.reply == (503, b"refused")
+    assert isinstance(app.refusals[0], TooSlow)
+    second.come(b"x")
+    front._work._pool.shutdown()
+    assert second.reply[0] == 200
+
+
+def test_who_leaves_while_the_request_waits_is_told_to_the_app(front, app):
+    first = ask(front, "/quick/slow", b"a", query="one")
+    second = ask(front, "/quick/slow", b"b", query="one")
+    second.proto.leaving.come()
+    app.go_on.set()
+    front._work._pool.shutdown()
+    assert app.gone == {b"a": False, b"b": True}
+    assert first.reply == (200, b"a")
+
+
+def test_uploads_and_downloads_do_not_wait_for_each_other(app, clock, monkeypatch):
+    monkeypatch.setattr(front_module, "_UPLOADS", 1)
+    monkeypatch.setattr(front_module, "_DOWNLOADS", 1)
+    monkeypatch.setattr(front_module, "_WAITING", 0)
+    front = Front(
+        app,
+        OpenDoor(),
+        quick=(),
+        streamed={"/slow/stream"},
+        threads=1,
+        max_waiting=1,
+        max_body_bytes=MAX_BODY,
+        clock=clock,
+    )
+    uploads = [FakeWatcher("/slow/stream", content_length="6") for _ in "ab"]
+    for watcher in uploads:
+        front(watcher)
+    assert uploads[1].reply == (503, b"refused")
+    assert front._downloads.offer("", lambda: None)
 
 
 def test_a_client_that_goes_gets_no_reply(front, app):
@@ -221,7 +310,7 @@ def test_a_streamed_body_is_read_by_a_thread_as_it_comes(front):
         watcher.come(piece)
         while piece and len(watcher.proto.asked) == asked:
             pass
-    front._transfers._pool.shutdown()
+    front._uploads._pool.shutdown()
     assert watcher.reply == (200, b"abcdef")
 
 
@@ -233,7 +322,8 @@ def test_a_bug_is_a_500_without_a_word_of_it(front):
 
 
 def test_downloads_beyond_those_that_run_and_wait_are_refused(app, clock, monkeypatch):
-    monkeypatch.setattr(front_module, "_TRANSFERS", 1)
+    monkeypatch.setattr(front_module, "_DOWNLOADS", 1)
+    monkeypatch.setattr(front_module, "_WAITING", 1)
 
     def streaming(environ, start):
         start("200 OK", [])
@@ -241,6 +331,7 @@ def test_downloads_beyond_those_that_run_and_wait_are_refused(app, clock, monkey
 
     front = Front(
         streaming,
+        OpenDoor(),
         quick={"/quick"},
         streamed=(),
         threads=1,

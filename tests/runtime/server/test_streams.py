@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.server import streams
+from runtime.server import patience, streams
+from runtime.server.patience import Patience, Stalled
 from runtime.server.streams import send_stream
 
 
@@ -48,7 +49,7 @@ class Reader:
 
 def test_chunks_come_in_their_order_and_leave_nothing():
     chunks, reader = Chunks(b"ab", b"c" * 1_000_000, b"d"), Reader()
-    send_stream(chunks, reader.send)
+    send_stream(chunks, reader.send, Patience())
     reader.thread.join()
     assert reader.content == b"ab" + b"c" * 1_000_000 + b"d"
     assert chunks.closed == 1
@@ -58,7 +59,7 @@ def test_chunks_come_in_their_order_and_leave_nothing():
 def test_nothing_is_made_for_a_client_that_went_away():
     """A pipe holds 64 KiB: the second megabyte waits, and then has no reader."""
     chunks, reader = Chunks(*[bytes(1_000_000)] * 9), Reader(size=10)
-    send_stream(chunks, reader.send)
+    send_stream(chunks, reader.send, Patience())
     assert chunks.taken == 1
     assert chunks.closed == 1
 
@@ -66,7 +67,7 @@ def test_nothing_is_made_for_a_client_that_went_away():
 def test_a_client_that_is_gone_before_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(streams, "_OPEN_SECONDS", 0.0)
     chunks = Chunks(b"ab")
-    send_stream(chunks, lambda path: None)
+    send_stream(chunks, lambda path: None, Patience())
     assert (chunks.taken, chunks.closed) == (0, 1)
 
 
@@ -77,6 +78,24 @@ def test_what_fails_on_the_way_closes_the_chunks():
 
     reader = Reader()
     with pytest.raises(OSError, match="the disk"):
-        send_stream(failing(), reader.send)
+        send_stream(failing(), reader.send, Patience())
     reader.thread.join()
     assert reader.content == b"ab"
+
+
+def test_a_client_that_takes_nothing_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(patience, "SECONDS", 0.0)
+    go_on = threading.Event()
+
+    def open_and_wait(path):
+        def hold():
+            with Path(path).open("rb"):
+                go_on.wait(30)
+
+        threading.Thread(target=hold).start()
+
+    chunks = Chunks(*[bytes(1_000_000)] * 9)
+    with pytest.raises(Stalled):
+        send_stream(chunks, open_and_wait, Patience())
+    go_on.set()
+    assert (chunks.taken, chunks.closed) == (1, 1)

@@ -1,0 +1,141 @@
+"""Shares of traffic, whatever a version costs and wherever it is; the same answers."""
+
+import http.client
+import itertools
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from runtime.proto.tfaas_pb2 import Row
+from tests.end_to_end.conftest import PATIENCE, RUNTIME, WAITRESS, serving
+from tests.examples import slow_onnx, write_bundle
+from tests.forms import form, png
+
+KINDS = ("quick", "slow", "unloaded")
+PAIRS = tuple(itertools.product(KINDS, repeat=2))
+REQUESTS = 200
+CLIENTS = 4
+SLOW = 3  # ms, where 1 is no longer quick
+IMAGE, VALUES = png([[1, 2], [3, 4]]), [1, 2, 3, 4]
+
+
+def write_model(folder, name, stable, canary):
+    """Version 1 is stable, version 2 the canary, and both answer alike."""
+    model = folder / "models" / name
+    for number, kind in ((1, stable), (2, canary)):
+        content = slow_onnx(SLOW) if kind == "slow" else None
+        write_bundle(model / str(number), name=name, onnx_bytes=content)
+    (model / ".labels").mkdir()
+    (model / ".labels" / "stable").write_text("1")
+    (model / ".labels" / "canary").write_text("2")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    settings = {"verbose": 1, "traffic": {"canary": 20}, "cacheLimit": 20}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    for stable, canary in PAIRS:
+        write_model(tmp_path, f"{stable}_{canary}", stable, canary)
+    return tmp_path
+
+
+def load(url, model, version):
+    body = {"model": model, "version": version, "values": VALUES}
+    assert httpx.post(f"{url}/predict/json", json=body, timeout=PATIENCE).is_success
+
+
+def versions(url, model, count):
+    """Which version answers so many requests, on one connection that is kept."""
+    address = urlsplit(url)
+    body = json.dumps({"model": model, "values": VALUES})
+    client = http.client.HTTPConnection(address.hostname, address.port, PATIENCE)
+    answered = Counter()
+    for _ in range(count):
+        client.request("POST", "/predict/json", body)
+        reply = client.getresponse()
+        assert reply.status == 200, reply.read()
+        reply.read()
+        answered[reply.headers["X-Model-Version"]] += 1
+    client.close()
+    return answered
+
+
+def share_of_the_canary(url, model):
+    each = REQUESTS // CLIENTS
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        counts = pool.map(
+            versions, [url] * CLIENTS, [model] * CLIENTS, [each] * CLIENTS
+        )
+        return 100 * sum(counts, Counter())["2"] / (each * CLIENTS)
+
+
+@pytest.mark.parametrize("command", [f"{RUNTIME} --workers 1", WAITRESS])
+def test_a_canary_gets_its_share_however_slow_it_or_the_other_is(folder, command):
+    with serving(command, folder) as server:
+        shares = {}
+        for pair in PAIRS:
+            model = "_".join(pair)
+            for version, kind in enumerate(pair, start=1):
+                if kind != "unloaded":
+                    load(server.url, model, version)
+            shares[pair] = share_of_the_canary(server.url, model)
+    assert all(18 <= share <= 22 for share in shares.values()), shares
+
+
+def test_versions_that_push_each_other_out_keep_their_shares(folder):
+    """There is room for one of them: each request for the other loads it."""
+    settings = {"traffic": {"canary": 20}, "cacheLimit": 1, "verbose": 1}
+    (folder / "config.json").write_text(json.dumps(settings))
+    with serving(f"{RUNTIME} --workers 1", folder) as server:
+        answered = versions(server.url, "unloaded_unloaded", 100)
+    assert 18 <= answered["2"] <= 22
+
+
+def test_every_predicting_route_answers_alike_quick_and_slow(folder):
+    row = Row(key=list("abcd"), value=VALUES, model="quick_slow")
+    fields = {"image": IMAGE, "model": "quick_slow"}
+    image, image_headers = form(**fields)
+    labels, labels_headers = form(**fields, top="2")
+    several, several_headers = form(**{**fields, "image": [IMAGE] * 3})
+    json_headers = {"Content-Type": "application/json"}
+    proto_headers = {"Content-Type": "application/x-protobuf"}
+    values = json.dumps({"model": "quick_slow", "values": VALUES}).encode()
+    pixels = [[[[1], [2]], [[3], [4]]]]
+    inputs = json.dumps({"model": "quick_slow", "inputs": {"pixels": pixels}}).encode()
+    asked = [
+        (path, *request)
+        for paths, requests in (
+            (
+                ("/predict", "/predict/image", "/image"),
+                ((image, image_headers), (labels, labels_headers)),
+            ),
+            (("/predict/image",), ((several, several_headers),)),
+            (
+                ("/predict", "/predict/json", "/json"),
+                ((values, json_headers), (inputs, json_headers)),
+            ),
+            (
+                ("/predict", "/predict/proto", "/proto"),
+                ((row.SerializeToString(), proto_headers),),
+            ),
+        )
+        for path in paths
+        for request in requests
+    ]
+    with (
+        serving(f"{RUNTIME} --workers 1", folder) as server,
+        httpx.Client(base_url=server.url, timeout=PATIENCE) as client,
+    ):
+        for path, body, headers in asked:
+            quick, slow = (
+                client.post(f"{path}?version={n}", content=body, headers=headers)
+                for n in (1, 2)
+            )
+            assert quick.status_code == 200, quick.text
+            assert slow.headers["X-Model-Version"] == "2"
+            assert quick.content == slow.content
+            assert quick.headers["Content-Type"] == slow.headers["Content-Type"]
