@@ -341,6 +341,7 @@ def verify(
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     import numpy as np
 
+    from bundle.disk import refusal
     from bundle.staging import replace_file
 
     content = io.BytesIO()
@@ -348,7 +349,8 @@ def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     try:
         replace_file(path, content.getvalue())
     except OSError as ex:
-        raise Failed(f"{path} cannot be written: {ex.strerror}") from ex
+        why = refusal(ex, "name another file with --worst")
+        raise Failed(f"{path} cannot be written: {why}") from ex
     click.echo(f"wrote {path}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bundle.disk import refusal
 from bundle.parity import Parity
 from exporter.child import Limits, Tell, run_in_child
 from exporter.conversion import Order, convert_and_prove
@@ -65,7 +66,8 @@ def export(
             tell("publishing")
             destination.publish(source, candidate, made.parity, made.variants)
     except OSError as ex:
-        raise ExportError(f"the ONNX cannot be written: {ex.strerror}") from ex
+        why = refusal(ex, "name another place with --output")
+        raise ExportError(f"{destination.model.name} cannot be written: {why}") from ex
     if refusals := [variant.refusal for variant in made.variants if variant.refusal]:
         raise VariantRefused(made.parity, refusals)
     return made.parity
