@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import resource
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +138,14 @@ def tar_of(folder: Path, top: str = "linear", mode: str = "w:gz") -> bytes:
     with tarfile.open(fileobj=target, mode=mode) as tar:
         tar.add(folder, arcname=top)
     return target.getvalue()
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond ``size`` bytes, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -18,13 +18,8 @@ from PIL import Image
 from bundle.errors import DomainError
 from exporter.options import Options
 from exporter.source import Source
-from tests.trainer.examples import (
-    assert_refused,
-    file_size_limit,
-    names_in,
-    run_trainer,
-    write_picture,
-)
+from tests.examples import file_size_limit
+from tests.trainer.examples import assert_refused, names_in, run_trainer, write_picture
 from trainer.formats import Arrays
 
 
