@@ -46,7 +46,8 @@ def as_disk_error(ex: Exception) -> OSError | None:
         An error with ``errno`` and ``strerror``; None if the disk is not its cause.
     """
     if isinstance(ex, OSError) and ex.errno:
-        return ex
+        # HDF5 puts its own text, with a path, in place of the kernel's.
+        return OSError(ex.errno, os.strerror(ex.errno))
     text = str(ex)
     if found := _SPELT.search(text):
         number = int(found[1] or found[2])

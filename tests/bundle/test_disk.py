@@ -31,6 +31,12 @@ def test_refusal_is_found_in_a_librarys_text(kind: type[Exception], text: str) -
     assert is_refusal(found)
 
 
+def test_hdf5s_text_gives_way_to_the_kernels() -> None:
+    found = as_disk_error(OSError(errno.ENOSPC, HDF5))
+    assert found is not None
+    assert (found.errno, found.strerror) == (errno.ENOSPC, "No space left on device")
+
+
 def test_other_errors_of_libraries_are_no_disks() -> None:
     assert as_disk_error(RuntimeError("shapes (3,) and (4,) do not match")) is None
 

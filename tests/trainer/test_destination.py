@@ -17,6 +17,7 @@ import pytest
 
 from bundle.errors import BundleError
 from bundle.manifest import write_manifest
+from tests.examples import small_disk
 from tests.trainer.examples import names_in
 from trainer.destination import Destination, FolderDestination, StoreDestination
 from trainer.errors import DestinationError, WriteFailed
@@ -306,36 +307,31 @@ def test_disk_without_room_is_refused_before_the_training(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1.5 MB, where this user may mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(place)]
-    if os.geteuid() or subprocess.run(command, check=False).returncode:
-        pytest.skip("no file system may be mounted here")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1.5 MB."""
+    with small_disk(tmp_path / "disk", "1500k"):
+        yield tmp_path / "disk"
 
 
 @pytest.mark.parametrize("kind", ["store", "folder"])
-def test_full_disk_leaves_the_old_bundle_alone(small_disk: Path, kind: str) -> None:
+def test_full_disk_leaves_the_old_bundle_alone(disk: Path, kind: str) -> None:
     destination: Destination
     if kind == "store":
-        destination = StoreDestination(small_disk)
+        destination = StoreDestination(disk)
     else:
-        destination = FolderDestination(small_disk / "m")
+        destination = FolderDestination(disk / "m")
     destination.check()
     folder = destination.publish(_bundle("old"))
-    before = _all(small_disk)
+    before = _all(disk)
 
     def write(staged: Path) -> None:
         (staged / "variables.data").write_bytes(bytes(2_000_000))
 
     with pytest.raises(WriteFailed, match="No space left on device; make room there"):
         destination.publish(write)
-    assert _all(small_disk) == before
+    assert _all(disk) == before
     assert _marker(folder) == "old"
-    (small_disk / "other").write_bytes(bytes(800_000))
+    (disk / "other").write_bytes(bytes(800_000))
     with pytest.raises(WriteFailed, match="bytes are left on that disk"):
         destination.check()
 
