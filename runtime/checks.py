@@ -18,6 +18,7 @@ from bundle.store import ModelStore
 from runtime.access import gate_of
 from runtime.backends.session_config import read_session_config
 from runtime.config import Config, ConfigError
+from runtime.cores import usable_cores
 
 # Resident: Python with ONNX Runtime takes 45 MiB, with TensorFlow 520.
 _ENGINE_BYTES = 64 << 20
@@ -25,6 +26,9 @@ _TENSORFLOW_BYTES = 512 << 20
 _ROOMY_BYTES = 1 << 30
 # TensorFlow's import alone takes two to four.
 _TENSORFLOW_SECONDS = 5
+
+# Workers that wait for a disk or a client let others run; more than so many do not.
+_CROWD = 4
 
 _STATIC = ("js", "css", "images")
 
@@ -216,6 +220,17 @@ def _of_numbers(config: Config) -> Iterator[str]:
             f" ({config.max_upload_bytes}): a model of that size pushes all others out"
             " of memory"
         )
+    cores = usable_cores()
+    if config.workers > _CROWD * cores:
+        yield (
+            f"'workers' is {config.workers} on {cores} cores: each holds its own copy"
+            " of every model, and they wait for each other"
+        )
+    if config.intra_op_threads > cores:
+        yield (
+            f"'intraOpThreads' is {config.intra_op_threads} on {cores} cores: threads"
+            " of one run wait for each other"
+        )
     if 0 < config.timeout_ms * 1000 <= config.max_queue_delay_us:
         yield (
             f"'maxQueueDelayUs' ({config.max_queue_delay_us}) is no less than"
@@ -231,6 +246,12 @@ def _of_names(config: Config) -> Iterator[str]:
         labels = {label for name in names for label in store.labels(name)}
     except DomainError:  # the service tells by itself what the store lacks
         return
+    loaded = set(config.preload) - {"*"} | (names if "*" in config.preload else set())
+    if len(loaded) > config.cache_limit:
+        yield (
+            f"'preload' is {len(loaded)} models, of which 'cacheLimit' keeps"
+            f" {config.cache_limit} in memory"
+        )
     for key, wanted in (("preload", config.preload), ("models", config.models)):
         for name in wanted:
             if name not in names and name != "*":

@@ -6,7 +6,6 @@ Which format a file has is told from its first bytes. Each is read in
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from trainer.formats.idx import MAGIC, is_idx_name, read_idx
 from trainer.formats.npz import ZIP, read_npz
 from trainer.formats.pickled import read_pickle
 from trainer.formats.pictures import read_pictures
+from trainer.pixels import pixels, size_of
 
 # Of a data set without a test part, one image in so many is held out of each class.
 HOLD_OUT = 5
@@ -144,8 +144,8 @@ def _checked(arrays: Arrays, source: Path) -> DataSet:
         x_test, y_test, _ = _part(arrays.x_test, arrays.y_test, source, "test", names)
     if x_train.shape[1:] != x_test.shape[1:]:
         raise DataError(
-            f"{source}: training images are {_size(x_train)} and test images"
-            f" {_size(x_test)}; they must be alike"
+            f"{source}: training images are {size_of(x_train)} and test images"
+            f" {size_of(x_test)}; they must be alike"
         )
     if len(np.unique(y_train)) < 2:
         raise DataError(
@@ -169,16 +169,16 @@ def _part(
     known: tuple[str, ...] | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...] | None]:
     """One part's pixels, its class numbers, and the classes' names if it has some."""
-    pixels = _pixels(images, f"{source}: the {part} images")
+    shaped = pixels(images, f"{source}: the {part} images")
     numbers, names = class_numbers(labels, f"{source}: the {part} labels", known)
-    if len(pixels) != len(numbers):
+    if len(shaped) != len(numbers):
         raise DataError(
-            f"{source} holds {len(pixels)} {part} images and {len(numbers)} labels"
+            f"{source} holds {len(shaped)} {part} images and {len(numbers)} labels"
             " for them; there must be as many"
         )
-    if not len(pixels):
+    if not len(shaped):
         raise DataError(f"{source} holds no {part} images; give a data set with some")
-    return pixels, numbers, names
+    return shaped, numbers, names
 
 
 def _held_out(
@@ -223,60 +223,3 @@ def _numbered(y_train: NDArray[np.int64], source: Path) -> tuple[str, ...]:
             " number the classes 0, 1, 2 and on"
         )
     return tuple(str(number) for number in range(count))
-
-
-def _pixels(images: NDArray[Any], what: str) -> NDArray[np.uint8]:
-    """Bring images of any usual shape and range to ``(N, H, W, C)`` uint8."""
-    shaped = _with_channels(images, what)
-    if shaped.dtype == np.uint8 or not shaped.size:
-        return shaped.astype(np.uint8, copy=False)
-    if shaped.dtype == np.bool:  # black and white
-        return shaped * np.uint8(255)
-    if shaped.dtype.kind not in "uif":
-        raise DataError(f"{what} are {shaped.dtype}; they must be numbers")
-    low, high = shaped.min(), shaped.max()
-    # `not (...)`, for NaN answers no to every question.
-    if not (low >= 0 and high <= 255):
-        raise DataError(
-            f"{what} reach from {low} to {high}; they must lie in 0..255 or 0..1"
-        )
-    if shaped.dtype.kind == "f":
-        # The classic pickle holds k / 256, others k / 255.
-        scale = 1 if high > 1 else 256 if _whole(shaped * 256) and high < 1 else 255
-        shaped = shaped * scale
-        if scale == 1 and not _whole(shaped):
-            raise DataError(
-                f"{what} are fractions beyond 1; they must be whole numbers in 0..255"
-                " or lie in 0..1"
-            )
-        shaped = np.rint(shaped)
-    return shaped.astype(np.uint8)
-
-
-def _with_channels(images: NDArray[Any], what: str) -> NDArray[Any]:
-    if (
-        images.ndim == 2
-        and (side := math.isqrt(images.shape[1])) ** 2 == (images.shape[1])
-    ):
-        return images.reshape(-1, side, side, 1)
-    if images.ndim == 3:
-        return images[..., np.newaxis]
-    if images.ndim == 4 and images.shape[3] in (1, 3):
-        return images
-    if images.ndim == 4 and images.shape[1] in (1, 3):
-        raise DataError(
-            f"{what} have the shape {images.shape}, with the channels before height and"
-            " width; bring them to the end by images.transpose(0, 2, 3, 1)"
-        )
-    raise DataError(
-        f"{what} have the shape {images.shape}; it must be (N, H, W), (N, H, W, 1),"
-        " (N, H, W, 3), or (N, H*W) of square ones"
-    )
-
-
-def _whole(values: NDArray[Any]) -> bool:
-    return bool(np.array_equal(values, np.rint(values)))
-
-
-def _size(images: NDArray[np.uint8]) -> str:
-    return " x ".join(str(n) for n in images.shape[1:])

@@ -101,6 +101,14 @@ def test_a_key_of_another_certificate_is_refused(config):
             ["'maxQueueDelayUs' (5000) is no less than 'timeoutMs' (5)"],
         ),
         ({"timeout_ms": 0, "max_queue_delay_us": 5000}, []),
+        ({"workers": 1024}, ["'workers' is 1024 on 2 cores: each holds its own copy"]),
+        ({"workers": 8}, []),
+        ({"intra_op_threads": 3}, ["'intraOpThreads' is 3 on 2 cores: threads of one"]),
+        (
+            {"preload": ("mnist", "m2"), "cache_limit": 1},
+            ["'preload' is 2 models, of which 'cacheLimit' keeps 1", "names 'm2'"],
+        ),
+        ({"preload": ("*",), "cache_limit": 1}, []),
         (
             {"traffic": {"canary": 10.0, "canry": 5.0}},
             ["'traffic' names the label 'canry', which no model has"],
@@ -115,7 +123,8 @@ def test_a_key_of_another_certificate_is_refused(config):
         ({"trusted_proxies": ("10.0.0.0/8",)}, []),
     ],
 )
-def test_what_may_be_meant_is_told(config, changes, sentences):
+def test_what_may_be_meant_is_told(config, monkeypatch, changes, sentences):
+    monkeypatch.setattr("runtime.checks.usable_cores", lambda: 2)
     store = ModelStore(config.model_dir)
     store.install(write_bundle)
     store.set_label("mnist", "canary", 1)
