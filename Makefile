@@ -1,7 +1,8 @@
-# The commands that people and .ci/run both use. A fresh Debian or Ubuntu with Python 3.11,
-# git and make is enough: what else is needed is installed here.
+# The commands that people and .ci/run both use. A fresh Debian or Ubuntu with git and make
+# is enough: what else is needed is installed here.
 
-PYTHON ?= python3.11
+# Empty: the first of python3.11, 3.12, 3.13 and python3 that there is.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev

@@ -364,6 +364,7 @@ def verify(
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     import numpy as np
 
+    from bundle.disk import refusal
     from bundle.staging import replace_file
 
     content = io.BytesIO()
@@ -371,7 +372,8 @@ def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     try:
         replace_file(path, content.getvalue())
     except OSError as ex:
-        raise Failed(f"{path} cannot be written: {ex.strerror}") from ex
+        why = refusal(ex, "name another file with --worst")
+        raise Failed(f"{path} cannot be written: {why}") from ex
     click.echo(f"wrote {path}")
 
 

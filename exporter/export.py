@@ -6,6 +6,7 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
+from bundle.disk import refusal
 from bundle.parity import Parity
 from bundle.variants import onnx_file
 from exporter.child import Limits, Tell, run_in_child
@@ -79,7 +80,8 @@ def export(
             tell("publishing")
             destination.publish(source, candidate, made.parity, variants)
     except OSError as ex:
-        raise ExportError(f"the ONNX cannot be written: {ex.strerror}") from ex
+        why = refusal(ex, "name another place with --output")
+        raise ExportError(f"{destination.model.name} cannot be written: {why}") from ex
     if refusals := [variant.refusal for variant in made.variants if variant.refusal]:
         raise VariantRefused(made.parity, refusals)
     return made.parity

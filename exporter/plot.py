@@ -6,9 +6,10 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from bundle.disk import refusal
 from bundle.staging import replace_file
 from exporter.bench import ENGINES, Timing
-from exporter.errors import OutputError
+from exporter.errors import ExportError
 
 # matplotlib's first two colours, told apart by the colour-blind too.
 _COLOURS = dict(zip(ENGINES, ("tab:orange", "tab:blue"), strict=True))
@@ -23,7 +24,7 @@ def plot(timings: Sequence[Timing], title: str, path: Path) -> None:
         path: of the PNG.
 
     Raises:
-        OutputError: it cannot be written.
+        ExportError: it cannot be written.
     """
     # By its objects: pyplot keeps every figure, and looks for a screen.
     from matplotlib.figure import Figure
@@ -54,4 +55,5 @@ def plot(timings: Sequence[Timing], title: str, path: Path) -> None:
     try:
         replace_file(path, picture.getvalue())
     except OSError as ex:
-        raise OutputError(f"{path} cannot be written: {ex.strerror}") from ex
+        why = refusal(ex, "name another file with --plot")
+        raise ExportError(f"{path} cannot be written: {why}") from ex

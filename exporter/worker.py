@@ -9,6 +9,7 @@ import threading
 import traceback
 from multiprocessing.connection import Connection
 
+from bundle.disk import refusal
 from bundle.errors import DomainError
 from exporter.errors import ExportError
 from runtime.walls import enclose
@@ -36,7 +37,8 @@ def main() -> None:
     except MemoryError:
         reply = ("failed", (ExportError, "the work ran out of memory"))
     except OSError as ex:
-        sentence = f"the ONNX cannot be written: {ex.strerror or ex}"
+        why = refusal(ex, "set TMPDIR to a folder with room")
+        sentence = f"a temporary file cannot be written: {why}"
         reply = ("failed", (ExportError, sentence))
     # tf2onnx and TensorFlow trip over models in their own ways: a sentence, and the
     # traceback for who asks with -v.

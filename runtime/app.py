@@ -32,6 +32,7 @@ from bundle.errors import (
     TooLarge,
 )
 from runtime.access import Gate, gate_of
+from runtime.checks import check_config
 from runtime.config import Config, ConfigError, load_config
 from runtime.drain import drain_under_waitress
 from runtime.errors import (
@@ -270,11 +271,13 @@ def __getattr__(name: str) -> App:
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         config = _without_tls(load_config())
+        doubts = check_config(config)
         application = get_app(config)
     except DomainError as ex:
         # A server would print a traceback, and its own usage over it.
         sys.exit(f"runtime: {ex}")
-    logger.warning("%s", gate_of(config).sentence)
+    for doubt in (*doubts, gate_of(config).sentence):
+        logger.warning("%s", doubt)
     drain_under_waitress(config.drain_seconds)
     globals()["app"] = application
     return application

@@ -81,7 +81,11 @@ def serve(print_config: bool, as_program: bool, **flags: Any) -> None:
         raise WrongInput("--json is how --print-config shows the settings")
     settings = load_settings(os.environ, _given(flags))
     if print_config:
+        from runtime.checks import check_config
+
         _print(settings, as_program)
+        for doubt in check_config(settings.config):
+            click.echo(f"warning: {doubt}", err=True)
         return
     # Here, so that --help and --print-config do not wait for it.
     from runtime.server import serve as serve_until_told

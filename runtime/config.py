@@ -487,7 +487,7 @@ def _read_file(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     named = environ.get(VARIABLE)
     path = config_path(environ)
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), object_pairs_hook=_object)
     except FileNotFoundError:
         if named:
             raise ConfigError(
@@ -496,11 +496,26 @@ def _read_file(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
         return str(path), {}
     except OSError as ex:
         raise ConfigError(f"{path} cannot be read: {ex.strerror}") from ex
+    except _Twice as ex:
+        raise ConfigError(f"{path}: {ex}") from ex
     except (ValueError, RecursionError) as ex:
         raise ConfigError(f"{path} is not JSON: {ex}") from ex
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold one JSON object")
     return str(path), content
+
+
+class _Twice(Exception):
+    """A JSON object has a key twice, of which all but the last would be lost."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _Twice(f"{twice[:64]!r} stands there twice; take one of them out")
+    return content
 
 
 def _from_json(
@@ -544,7 +559,9 @@ def parse(name: str, text: str) -> Any:
     if isinstance(default, bool) and text in ("0", "1"):
         return text == "1"
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
+    except _Twice as ex:
+        raise ConfigError(f"{key(name)!r}: {ex}") from ex
     except (ValueError, RecursionError):
         return text
 

@@ -14,7 +14,7 @@ from bundle.errors import ImageError, ShapeError, TooLarge
 from bundle.preprocess import MAX_FREE_PIXELS
 from runtime.backends import WARMED_SIDE
 from runtime.errors import BackendError, InvalidInput
-from runtime.journey import Journey, check_deadline
+from runtime.journey import Journey
 from runtime.lane import leave_the_quick_lane
 from runtime.model import Model
 from runtime.runs import one_run, run_items
@@ -52,7 +52,7 @@ def batches(
             _check_request(files)
     waiting: list[NDArray[Any]] = []
     for number, file in enumerate(files, start=1):
-        check_deadline(journey.deadline)
+        journey.deadline.check()
         with journey.stage("decode"):
             try:
                 image = _of_file(model, file)  # (1, H, W, C)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bundle.disk import refusal
 from bundle.staging import replace_file
 from bundle.store import ModelStore
 from bundle.terminal import Failed, WrongInput
-from runtime.config import config_from_json, config_path, load_config
+from runtime.config import VARIABLE, config_from_json, config_path, load_config
 from runtime.spec import read_spec
 
 if TYPE_CHECKING:
@@ -103,5 +104,6 @@ def _write(name: str, workers: int, found: dict[str, Any]) -> Path:
         config_from_json(content, str(path))
         replace_file(path, (json.dumps(content, indent=2) + "\n").encode())
     except OSError as ex:
-        raise Failed(f"{path} cannot be written: {ex.strerror}") from ex
+        why = refusal(ex, f"name another file in ${VARIABLE}")
+        raise Failed(f"{path} cannot be written: {why}") from ex
     return path

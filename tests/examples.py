@@ -5,11 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import resource
+import subprocess
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 # (4, 3): pixel 0 feeds class 0, pixel 1 class 1, pixels 2 and 3 class 2.
@@ -135,3 +141,27 @@ def tar_of(folder: Path, top: str = "linear", mode: str = "w:gz") -> bytes:
     with tarfile.open(fileobj=target, mode=mode) as tar:
         tar.add(folder, arcname=top)
     return target.getvalue()
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond ``size`` bytes, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[None]:
+    """A file system of so many bytes (``1500k``) there; a skip where none may be."""
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    if os.geteuid() or subprocess.run(command, check=False).returncode:
+        pytest.skip("no file system may be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 DEMO = Path("demo")
 BIN = Path(sys.executable).parent
@@ -59,12 +60,35 @@ MADE = """\
 """
 
 
+def start(command: list[str | Path], **options: Any) -> subprocess.Popen[str]:
+    """Start a process; who interrupts meanwhile is heard when it can be ended.
+
+    An exception inside of Popen would leave it running, with nobody who knows of it.
+    """
+    heard: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: heard.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+        # A shell starts background jobs with SIGINT ignored, and means it.
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        process = subprocess.Popen(command, text=True, **options)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if heard:
+        process.terminate()
+        signal.raise_signal(heard[0])
+    return process
+
+
 @contextmanager
 def serving() -> Iterator[str]:
     """The service in a process of its own, for as long as the block lasts; its URL."""
     print("$ runtime serve --port 0", flush=True)
-    with subprocess.Popen(
-        [BIN / "runtime", "serve", "--port", "0"], stdout=subprocess.PIPE, text=True
+    with start(
+        [BIN / "runtime", "serve", "--port", "0"], stdout=subprocess.PIPE
     ) as process:
         try:
             assert process.stdout is not None
@@ -80,12 +104,11 @@ def serving() -> Iterator[str]:
 def run(command: str) -> str:
     """Run one command as a person would type it; what it wrote, if it is curl's."""
     print(f"$ {command}", flush=True)
-    with subprocess.Popen(
+    with start(
         ["bash", "-c", command],
         env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
         # Only replies are read; a training's progress bar needs the terminal itself.
         stdout=subprocess.PIPE if command.startswith("curl") else None,
-        text=True,
     ) as process:
         try:
             output, _ = process.communicate()

@@ -1,28 +1,49 @@
 #!/bin/sh
 # Make the virtual environment $VENV with the extras $EXTRAS, in exactly the versions of
-# constraints.txt. Debian splits venv off Python, and a bare machine has no curl, which
-# the tests type as README does; both are asked of apt if they are missing.
+# constraints.txt. A bare machine has no Python, Debian splits venv off it, and the tests
+# type curl as README does; what is missing is asked of apt.
 set -eu
 
 . "${0%/*}/apt.sh"
 
-# Only the Makefile's own choice may be another; who named a Python means that one.
-if ! command -v "$PYTHON" >/dev/null; then
-    [ "$PYTHON" = python3.11 ] || {
-        echo "install.sh: there is no $PYTHON; name another: make PYTHON=/path/to/python3.11" >&2
+usable() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+# The tests passed with 3.11 to 3.13; the system's own may be newer.
+choose() {
+    for name in python3.11 python3.12 python3.13 python3; do
+        if command -v "$name" >/dev/null && usable "$name"; then
+            echo "$name"
+            return
+        fi
+    done
+}
+
+# Who named a Python means that one.
+if [ -n "${PYTHON:-}" ]; then
+    command -v "$PYTHON" >/dev/null || {
+        echo "install.sh: there is no $PYTHON; name another: make PYTHON=/path/to/python3.13" >&2
         exit 1
     }
-    PYTHON=python3
+else
+    PYTHON=$(choose)
+    if [ -z "$PYTHON" ] && ! command -v python3 >/dev/null; then
+        apt_install python3 python3-venv
+        PYTHON=$(choose)
+    fi
+    PYTHON=${PYTHON:-python3}
 fi
-"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-    echo "install.sh: Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3.11" >&2
+usable "$PYTHON" || {
+    echo "install.sh: $PYTHON is older than Python 3.11, or does not run; name another:" \
+        "make PYTHON=/path/to/python3.13" >&2
     exit 1
 }
 if ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
     version=$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     apt_install "python$version-venv"
 fi
-command -v curl >/dev/null || apt_install curl
+command -v curl >/dev/null || apt_install curl ca-certificates
 
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
 echo "installing into $VENV (a minute or two) ..."

@@ -136,8 +136,8 @@ def run(
 ) -> None:
     """Train a model and write its bundle, with ONNX where the exporter is installed.
 
-    Exits 2 if something given is wrong, 1 if the bundle was written and its ONNX could
-    not be.
+    Exits 2 if something given is wrong, 1 if the disk refused the bundle, or if the
+    bundle was written and its ONNX could not be.
     """
     with Interrupt() as interrupt:
         _import_held(interrupt, "trainer.pipeline")

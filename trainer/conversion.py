@@ -46,7 +46,7 @@ class Conversion:
         except DomainError as ex:
             self.failure = str(ex)
         except OSError as ex:  # a full disk
-            self.failure = ex.strerror or str(ex)
+            self.failure = ex.strerror or "the disk refused it"
 
 
 def _exporter_is_installed() -> bool:

@@ -6,7 +6,6 @@ Which format a file has is told from its first bytes. Each is read in
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.classes import class_numbers
 from trainer.errors import DataError
 from trainer.formats import Arrays
 from trainer.formats.content import read_head
+from trainer.formats.foreign import HEAD_SIZE, advice
 from trainer.formats.idx import MAGIC, is_idx_name, read_idx
 from trainer.formats.npz import ZIP, read_npz
 from trainer.formats.pickled import read_pickle
 from trainer.formats.pictures import read_pictures
+from trainer.pixels import pixels, size_of
+
+# Of a data set without a test part, one image in so many is held out of each class.
+HOLD_OUT = 5
 
 EMBEDDED = Path(__file__).parent / "data" / "mnist.npz"
+
+# Folders below the one that is given in which IDX files are looked for, to name them.
+_DEPTH = 3
+# Empty classes that a note names.
+_NAMED = 10
 
 # How a pickle may begin: by its protocol's number, or before there was one, by a tuple,
 # a list or a global name.
@@ -79,19 +89,21 @@ def _read(path: Path) -> Arrays:
         raise DataError(f"there is no file or folder {path}; check --fin")
     if not path.is_file():
         raise DataError(f"{path} is neither a file nor a folder; check --fin")
-    head = read_head(path, 4)
+    head = read_head(path, HEAD_SIZE)
     if not head:
         raise DataError(f"{path} is empty; fetch it again")
     if head.startswith(ZIP):
         return read_npz(path)
     if head.startswith(MAGIC):
         return read_idx(path)
+    known = "an .npz, a .pkl.gz, IDX files or a folder of images"
+    # Before the pickles: a tar begins with a name, and so may one of them.
+    if told := advice(head):
+        kind, what_to_do = told
+        raise DataError(f"{path} is {kind}; {what_to_do} (give {known})")
     if head.startswith(_PICKLE):
         return read_pickle(path)
-    raise DataError(
-        f"{path} is no data set that is known here; give an .npz, a .pkl.gz, IDX files"
-        " or a folder of images"
-    )
+    raise DataError(f"{path} is no data set that is known here; give {known}")
 
 
 def _read_folder(path: Path) -> Arrays:
@@ -101,33 +113,40 @@ def _read_folder(path: Path) -> Arrays:
         raise DataError(f"{path} cannot be read: {ex.strerror}") from ex
     if any(is_idx_name(name) for name in names):
         return read_idx(path)
+    if below := _idx_below(path):
+        raise DataError(
+            f"{path} holds IDX files in {below.relative_to(path)}/; give {below}"
+        )
     return read_pictures(path)
 
 
+def _idx_below(folder: Path) -> Path | None:
+    """A subfolder of IDX files, such as the ``MNIST/raw`` that PyTorch makes."""
+    for depth in range(1, _DEPTH + 1):
+        for path in sorted(folder.glob("/".join("*" * depth) + "/*-ubyte*")):
+            if is_idx_name(path.name):
+                return path.parent
+    return None
+
+
 def _checked(arrays: Arrays, source: Path) -> DataSet:
-    x_train = _pixels(arrays.x_train, f"{source}: the training images")
-    x_test = _pixels(arrays.x_test, f"{source}: the test images")
-    y_train = _class_numbers(arrays.y_train, f"{source}: the training labels")
-    y_test = _class_numbers(arrays.y_test, f"{source}: the test labels")
-    for part, images, numbers in (
-        ("training", x_train, y_train),
-        ("test", x_test, y_test),
-    ):
-        if len(images) != len(numbers):
+    x_train, y_train, names = _part(arrays.x_train, arrays.y_train, source, "training")
+    labels = arrays.labels or names or _numbered(y_train, source)
+    notes = list(arrays.notes)
+    if arrays.x_test is None or arrays.y_test is None:
+        x_train, y_train, x_test, y_test = _held_out(x_train, y_train, source)
+    else:
+        if (arrays.y_train.dtype.kind in "US") != (arrays.y_test.dtype.kind in "US"):
             raise DataError(
-                f"{source} holds {len(images)} {part} images and {len(numbers)} labels"
-                " for them; there must be as many"
+                f"{source}: the training labels are {arrays.y_train.dtype} and the test"
+                f" labels {arrays.y_test.dtype}; let both be numbers, or both names"
             )
-        if not len(images):
-            raise DataError(
-                f"{source} holds no {part} images; give a data set with some"
-            )
+        x_test, y_test, _ = _part(arrays.x_test, arrays.y_test, source, "test", names)
     if x_train.shape[1:] != x_test.shape[1:]:
         raise DataError(
-            f"{source}: training images are {_size(x_train)} and test images"
-            f" {_size(x_test)}; they must be alike"
+            f"{source}: training images are {size_of(x_train)} and test images"
+            f" {size_of(x_test)}; they must be alike"
         )
-    labels = arrays.labels or _numbered(y_train, source)
     if len(np.unique(y_train)) < 2:
         raise DataError(
             f"{source}: all training images are of one class; give at least two"
@@ -137,7 +156,61 @@ def _checked(arrays: Arrays, source: Path) -> DataSet:
             f"{source}: a test label is {y_test.max()} and training knows 0 to"
             f" {len(labels) - 1}; remove it or add the class"
         )
-    return DataSet(x_train, y_train, x_test, y_test, labels, arrays.notes)
+    if note := _empty_classes(y_train, labels):
+        notes.append(note)
+    return DataSet(x_train, y_train, x_test, y_test, labels, tuple(notes))
+
+
+def _part(
+    images: NDArray[Any],
+    labels: NDArray[Any],
+    source: Path,
+    part: str,
+    known: tuple[str, ...] | None = None,
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...] | None]:
+    """One part's pixels, its class numbers, and the classes' names if it has some."""
+    shaped = pixels(images, f"{source}: the {part} images")
+    numbers, names = class_numbers(labels, f"{source}: the {part} labels", known)
+    if len(shaped) != len(numbers):
+        raise DataError(
+            f"{source} holds {len(shaped)} {part} images and {len(numbers)} labels"
+            " for them; there must be as many"
+        )
+    if not len(shaped):
+        raise DataError(f"{source} holds no {part} images; give a data set with some")
+    return shaped, numbers, names
+
+
+def _held_out(
+    images: NDArray[np.uint8], numbers: NDArray[np.int64], source: Path
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]:
+    """Hold every fifth image of each class out, so that the same data parts alike."""
+    held = np.zeros(len(numbers), bool)
+    for number in np.unique(numbers):
+        places = np.flatnonzero(numbers == number)
+        # From a class too small for that, the last one; from a single image, none.
+        each = min(HOLD_OUT, max(len(places), 2))
+        held[places[each - 1 :: each]] = True
+    if not held.any():
+        raise DataError(
+            f"{source} has no test images and one image a class; give at least 2"
+            " images a class, one of which is held out to test on"
+        )
+    return images[~held], numbers[~held], images[held], numbers[held]
+
+
+def _empty_classes(y_train: NDArray[np.int64], labels: tuple[str, ...]) -> str | None:
+    """Say which classes no image shows: EMNIST's letters are numbered from 1."""
+    counts = np.bincount(y_train, minlength=len(labels))
+    empty = [labels[number] for number in np.flatnonzero(counts == 0)]
+    if not empty:
+        return None
+    named = ", ".join(empty[:_NAMED]) + (" and others" if len(empty) > _NAMED else "")
+    several = len(empty) > 1
+    return (
+        f"class{'es' if several else ''} {named} {'have' if several else 'has'} no"
+        f" training image; the model gets {len(labels)} outputs all the same"
+    )
 
 
 def _numbered(y_train: NDArray[np.int64], source: Path) -> tuple[str, ...]:
@@ -150,66 +223,3 @@ def _numbered(y_train: NDArray[np.int64], source: Path) -> tuple[str, ...]:
             " number the classes 0, 1, 2 and on"
         )
     return tuple(str(number) for number in range(count))
-
-
-def _pixels(images: NDArray[Any], what: str) -> NDArray[np.uint8]:
-    """Bring images of any usual shape and range to ``(N, H, W, C)`` uint8."""
-    shaped = _with_channels(images, what)
-    if shaped.dtype == np.uint8 or not shaped.size:
-        return shaped.astype(np.uint8, copy=False)
-    if shaped.dtype.kind not in "uif":
-        raise DataError(f"{what} are {shaped.dtype}; they must be numbers")
-    low, high = shaped.min(), shaped.max()
-    # `not (...)`, for NaN answers no to every question.
-    if not (low >= 0 and high <= 255):
-        raise DataError(
-            f"{what} reach from {low} to {high}; they must lie in 0..255 or 0..1"
-        )
-    if shaped.dtype.kind == "f":
-        # The classic pickle holds k / 256, others k / 255.
-        scale = 1 if high > 1 else 256 if _whole(shaped * 256) and high < 1 else 255
-        shaped = shaped * scale
-        if scale == 1 and not _whole(shaped):
-            raise DataError(
-                f"{what} are fractions beyond 1; they must be whole numbers in 0..255"
-                " or lie in 0..1"
-            )
-        shaped = np.rint(shaped)
-    return shaped.astype(np.uint8)
-
-
-def _with_channels(images: NDArray[Any], what: str) -> NDArray[Any]:
-    if (
-        images.ndim == 2
-        and (side := math.isqrt(images.shape[1])) ** 2 == (images.shape[1])
-    ):
-        return images.reshape(-1, side, side, 1)
-    if images.ndim == 3:
-        return images[..., np.newaxis]
-    if images.ndim == 4 and images.shape[3] in (1, 3):
-        return images
-    raise DataError(
-        f"{what} have the shape {images.shape}; it must be (N, H, W), (N, H, W, 1),"
-        " (N, H, W, 3), or (N, H*W) of square ones"
-    )
-
-
-def _class_numbers(labels: NDArray[Any], what: str) -> NDArray[np.int64]:
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim != 1:
-        raise DataError(
-            f"{what} have the shape {labels.shape}; it must be (N,), a class number"
-            " for each image"
-        )
-    if labels.dtype.kind not in "ui" or (labels.size and labels.min() < 0):
-        raise DataError(f"{what} must be whole numbers from 0 on")
-    return labels.astype(np.int64)
-
-
-def _whole(values: NDArray[Any]) -> bool:
-    return bool(np.array_equal(values, np.rint(values)))
-
-
-def _size(images: NDArray[np.uint8]) -> str:
-    return " x ".join(str(n) for n in images.shape[1:])

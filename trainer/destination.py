@@ -14,17 +14,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from bundle.disk import refusal
+from bundle.errors import StoreError
 from bundle.folder import open_bundle
 from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import verify_manifest
 from bundle.staging import Staging, sync, sync_tree
 from bundle.store import ModelStore
 from bundle.variants import EXPORTED
-from trainer.errors import DestinationError
+from trainer.errors import DestinationError, WriteFailed
 from trainer.exchange import exchange
 
 # What the exporter leaves beside its files if it is killed.
 _TEMPORARY = tuple(f".{name}." for name in EXPORTED)
+
+
+# The smallest network with its graph, its report and its sample takes more.
+_LEAST_BYTES = 1 << 20
 
 
 class Destination(Protocol):
@@ -37,7 +43,8 @@ class Destination(Protocol):
             Whether a bundle is there that will be replaced.
 
         Raises:
-            DestinationError: a bundle cannot be written there.
+            DestinationError: a bundle may not be written there.
+            WriteFailed: the disk is full, or fails.
         """
 
     def publish(self, write: Callable[[Path], None]) -> Path:
@@ -47,8 +54,9 @@ class Destination(Protocol):
             The bundle's folder.
 
         Raises:
-            DomainError: it cannot be written or is no whole bundle. Whatever is
-                raised, what was there is still there.
+            WriteFailed: the disk refuses it.
+            DomainError: it is no whole bundle. Whatever is raised, what was there is
+                still there.
         """
 
 
@@ -72,7 +80,12 @@ class StoreDestination:
 
     def publish(self, write: Callable[[Path], None]) -> Path:
         """As ``Destination``; returns ``<root>/<name>/<version>``."""
-        return ModelStore(self._root, self._keep).install(write).path
+        try:
+            return ModelStore(self._root, self._keep).install(write).path
+        except StoreError as ex:
+            if not isinstance(ex.__cause__, OSError):
+                raise
+            raise _failed(self._root, ex.__cause__, "--models-dir") from ex
 
 
 class FolderDestination:
@@ -100,7 +113,7 @@ class FolderDestination:
             self._staging.sweep()
             return self._holds_something()
         except OSError as ex:
-            raise self._failed(ex) from ex
+            raise _failed(self._given, ex, "--fout") from ex
 
     def publish(self, write: Callable[[Path], None]) -> Path:
         """As ``Destination``; returns the path as it was given."""
@@ -113,11 +126,8 @@ class FolderDestination:
                 self._check_replaceable()  # once more: training took its time
                 self._replace(staged)
         except OSError as ex:
-            raise self._failed(ex) from ex
+            raise _failed(self._given, ex, "--fout") from ex
         return self._given
-
-    def _failed(self, ex: OSError) -> DestinationError:
-        return DestinationError(f"{self._given} cannot be written: {ex.strerror}")
 
     def _holds_something(self) -> bool:
         return self._path.exists() and any(self._path.iterdir())
@@ -203,6 +213,12 @@ def _files(folder: Path) -> Iterator[str]:
         folders.sort()
 
 
+def _failed(given: Path, ex: OSError, option: str) -> WriteFailed:
+    # Where it was: below a folder that is staged out of sight, nobody knows of.
+    other = f"give another folder with {option}"
+    return WriteFailed(f"{given} cannot be written: {refusal(ex, other)}")
+
+
 def _check_writable(folder: Path) -> None:
     there = folder
     while not there.exists() and there != there.parent:
@@ -212,4 +228,13 @@ def _check_writable(folder: Path) -> None:
     if not os.access(there, os.W_OK | os.X_OK):
         raise DestinationError(
             f"{there} is not writable; give another folder or change its permissions"
+        )
+    # The training is lost if nothing can be written after it. Some file systems that
+    # are no disk say that they have no bytes at all.
+    total, _, free = shutil.disk_usage(there)
+    if total and free < _LEAST_BYTES:
+        raise WriteFailed(
+            f"{there} cannot be written: {free} bytes are left on that disk, and a"
+            f" bundle takes more than {_LEAST_BYTES}; make room there, or give another"
+            " folder"
         )

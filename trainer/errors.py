@@ -2,11 +2,13 @@
 
 * DomainError            (bundle.errors)
   x DataError            what ``--fin`` names is no data set that can be trained on
-  x DestinationError     the bundle, or an image, cannot be written where it should go
+  x DestinationError     a bundle, or an image, may not be written where it should go
+  * StoreError           (bundle.errors) the work failed
+    x WriteFailed        the disk refused what a training wrote
   x TensorFlowMissing    the installation cannot train
 """
 
-from bundle.errors import DomainError
+from bundle.errors import DomainError, StoreError
 
 
 class DataError(DomainError):
@@ -14,7 +16,11 @@ class DataError(DomainError):
 
 
 class DestinationError(DomainError):
-    """The bundle, or an image, cannot be written where it should go."""
+    """A bundle, or an image, may not be written where it should go."""
+
+
+class WriteFailed(StoreError):
+    """The disk refused what a training wrote; nothing of it is left."""
 
 
 class TensorFlowMissing(DomainError):

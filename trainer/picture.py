@@ -7,9 +7,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from bundle.disk import is_refusal, refusal
 from bundle.staging import replace_file
 from trainer.data import DataSet
-from trainer.errors import DataError, DestinationError
+from trainer.errors import DataError, DestinationError, WriteFailed
 
 
 def write_png(data: DataSet, number: int, path: Path) -> str:
@@ -23,7 +24,8 @@ def write_png(data: DataSet, number: int, path: Path) -> str:
 
     Raises:
         DataError: there is no image of that number.
-        DestinationError: the file cannot be written.
+        DestinationError: there is no such folder, or it is one.
+        WriteFailed: the disk refuses the file.
     """
     count = len(data.x_train)
     if not 0 <= number < count:
@@ -38,7 +40,8 @@ def write_png(data: DataSet, number: int, path: Path) -> str:
     try:
         replace_file(path, buffer.getvalue())
     except OSError as ex:
-        raise DestinationError(
-            f"{path} cannot be written: {ex.strerror}; give another file with --fout"
+        failed = WriteFailed if is_refusal(ex) else DestinationError
+        raise failed(
+            f"{path} cannot be written: {refusal(ex, 'give another file with --fout')}"
         ) from ex
     return data.labels[int(data.y_train[number])]

@@ -60,6 +60,7 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
 
     Raises:
         DomainError: something given is wrong; nothing was written.
+        WriteFailed: the disk refused the bundle; nothing was written.
         Failed: the bundle was written, and its ONNX could not be.
     """
     destination = _destination(order)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bundle.disk import as_disk_error
 from bundle.folder import SAVED_MODEL, SIGNATURE
 from bundle.manifest import write_manifest
 from bundle.params import Params, write_params
 from bundle.sample import FILE_NAME as SAMPLE
 from trainer.data import DataSet
-from trainer.errors import DestinationError
 from trainer.report import write_report
 from trainer.train import Training
 
@@ -62,17 +64,13 @@ def write_bundle(
         h5: also write the model as this HDF5 file.
 
     Raises:
-        DestinationError: the disk is full or not writable.
+        OSError: the disk refuses it, also where TensorFlow or HDF5 wrote.
     """
-    import tensorflow as tf
-
-    try:
+    with _disk_errors():
         training.model.export(folder, verbose=False)
-    except tf.errors.OpError as ex:
-        raise DestinationError(f"the bundle cannot be written: {ex.message}") from ex
-    training.model.save(folder / KERAS_MODEL)
-    if h5:
-        training.model.save(folder / h5)
+        training.model.save(folder / KERAS_MODEL)
+        if h5:
+            training.model.save(folder / h5)
     graph = _write_graph(folder)
     signature = _signature(graph)
     write_params(
@@ -95,6 +93,19 @@ def write_bundle(
     _write_sample(folder, data)
     write_report(folder, training, data, data_name)
     write_manifest(folder)
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Let what a library makes of a full disk be the disk's own error."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.OpError, OSError, RuntimeError) as ex:
+        if (error := as_disk_error(ex)) is not None:
+            raise error from ex
+        raise
 
 
 def read_signature(folder: Path) -> Signature:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bundle.archive import DEFAULT_LIMITS, Limits, unpack
+from bundle.disk import refusal
 from bundle.errors import ArchiveError, TooLarge
 from bundle.staging import Staging, sync, sync_tree
 from runtime.admin import Reader
@@ -109,4 +110,5 @@ class Destination:
         )
 
     def _failed(self, ex: OSError) -> WorkFailed:
-        return WorkFailed(f"{self._given} cannot be written: {ex.strerror}")
+        other = "name another place with --output"
+        return WorkFailed(f"{self._given} cannot be written: {refusal(ex, other)}")

@@ -57,14 +57,56 @@ def read_session_config(path: str, threads: int = 0) -> SessionConfig:
     """Read a file with a serialized tensorflow.ConfigProto; an empty path is no file.
 
     Raises:
-        ConfigError: it cannot be read.
+        ConfigError: it cannot be read, or is something else.
     """
     try:
-        return SessionConfig(Path(path).read_bytes() if path else b"", threads)
+        content = Path(path).read_bytes() if path else b""
     except OSError as ex:
         raise ConfigError(
             f"'configProto' is {path}, which cannot be read: {ex.strerror}"
         ) from ex
+    if not _may_be_config_proto(content):
+        raise ConfigError(
+            f"'configProto' is {path}, which is no serialized tensorflow.ConfigProto"
+        )
+    return SessionConfig(content, threads)
+
+
+# The numbers of ConfigProto's fields in TensorFlow 2.21, by their form on the wire.
+_VARINTS = frozenset({2, 3, 5, 7, 8, 9, 11, 15, 17})
+_MESSAGES = frozenset({1, 6, 10, 12, 13, 14, 16, 18})
+_TEXTS = frozenset({4})
+
+
+def _may_be_config_proto(content: bytes) -> bool:
+    """Whether TensorFlow will be able to read it; told without TensorFlow."""
+    from google.protobuf.message import DecodeError
+
+    try:
+        for number, form, value in _wire(content):
+            if number in _VARINTS and form == _VARINT:
+                continue
+            if number not in _MESSAGES | _TEXTS or form != _LENGTH:
+                return False
+            if number in _MESSAGES:
+                list(_wire(value))
+    except DecodeError:
+        return False
+    return True
+
+
+# Protobuf's forms on the wire.
+_VARINT, _LENGTH = 0, 2
+
+
+def _wire(content: bytes) -> Iterator[tuple[int, int, Any]]:
+    """A message's fields as they stand there: number, form, value."""
+    from google.protobuf.empty_pb2 import Empty
+    from google.protobuf.unknown_fields import UnknownFieldSet
+
+    # To a message without fields, each one is unknown.
+    for field in UnknownFieldSet(Empty.FromString(content)):
+        yield field.field_number, field.wire_type, field.data
 
 
 def keep_session_config(config: SessionConfig) -> None:

@@ -7,8 +7,10 @@ service's workers never import TensorFlow, which is half a gigabyte and many thr
 
 from __future__ import annotations
 
+import atexit
 import base64
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -80,9 +82,6 @@ class TensorFlowProcesses:
         policy: Walls = "auto",
         user: str = "",
     ) -> None:
-        environment = walls.clean_environment(os.environ)
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-        self._server = ForkServer(tensorflow_child.__name__, environment, _IDLE_SECONDS)
         self._seconds = (seconds, run_seconds)
         self._policy = policy
         self._limits = Limits(float("inf"), max_bytes, 0, _LOOK_SECONDS)
@@ -105,13 +104,19 @@ class TensorFlowProcesses:
         walls.demand(self._policy)
         order = {**self._order, "path": str(bundle.path.absolute())}
         start = partial(
-            _start, self._server, json.dumps(order), self._limits, *self._seconds
+            _start, _fork_server(), json.dumps(order), self._limits, *self._seconds
         )
         return TensorFlowProcess(bundle.params.name, start)
 
-    def close(self) -> None:
-        """End the process that starts them; those that serve go on."""
-        self._server.close()
+
+@functools.cache
+def _fork_server() -> ForkServer:
+    """The one of this process; it starts with the first model."""
+    environment = walls.clean_environment(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    server = ForkServer(tensorflow_child.__name__, environment, _IDLE_SECONDS)
+    atexit.register(server.close)
+    return server
 
 
 class TensorFlowProcess:

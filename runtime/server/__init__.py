@@ -9,18 +9,21 @@ or why not.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from runtime.checks import check_config
 from runtime.config import Config
 from runtime.cores import usable_cores
 from runtime.counters import counters_folder
 from runtime.logs import set_up_logs
 from runtime.server.listener import listening
 from runtime.server.parent import Parent
-from runtime.server.tls import check_tls
+
+logger = logging.getLogger(__name__)
 
 
 def serve(config: Config) -> None:
@@ -31,9 +34,11 @@ def serve(config: Config) -> None:
         WrongInput: there is no such host.
         DomainError: a setting is wrong, or the store cannot be read.
     """
-    check_tls(config)
+    doubts = check_config(config)
     # The parent has little to tell, but that in the service's own form and file.
     set_up_logs(config)
+    for doubt in doubts:
+        logger.warning("%s", doubt)
     workers = count_workers(config)
     config = replace(config, workers=workers)
     with (

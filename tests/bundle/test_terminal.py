@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -8,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bundle.errors import BundleError
+from bundle.errors import BundleError, StoreError
 from bundle.terminal import Failed, Group, WrongInput, printable, quiet_stderr
 
 
@@ -31,6 +32,27 @@ def test_domain_error_is_wrong_input() -> None:
         2,
         "Error: labels.txt is missing\n",
     )
+
+
+def test_what_the_disk_refuses_is_work_that_failed() -> None:
+    assert ended_by(StoreError("the store cannot be written")) == (
+        1,
+        "Error: the store cannot be written\n",
+    )
+
+
+def test_other_failures_of_the_system_are_bugs() -> None:
+    """They are not caught: who wrote the command has to know of them."""
+
+    @click.group(cls=Group)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def command() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert isinstance(CliRunner().invoke(group, ["command"]).exception, OSError)
 
 
 def test_ctrl_c_ends_a_command_as_a_shell_expects() -> None:

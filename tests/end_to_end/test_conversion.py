@@ -144,7 +144,8 @@ def test_a_full_disk(bundle):
     with start(bundle, setup=small) as process:
         said = process.stderr.read()
     assert process.returncode == 1
-    assert "cannot be written: File too large; TensorFlow will serve" in said
+    assert "cannot be written: File too large; raise the limit on the size of" in said
+    assert said.endswith("; TensorFlow will serve this model\n")
     assert contents(bundle) == before
     assert scratch(bundle) == []
 

@@ -36,7 +36,38 @@ def script(path, *lines):
     path.chmod(0o755)
 
 
-def test_interrupted_demo_stops_its_server(tmp_path):
+# What Python runs at its start: the demo is interrupted while it starts curl, of which
+# it knows nothing yet.
+INTERRUPT = """
+import os, signal, subprocess
+signal.signal(signal.SIGINT, signal.default_int_handler)
+execute = subprocess.Popen._execute_child
+def execute_and_interrupt(self, args, *more):
+    execute(self, args, *more)
+    if "curl" in str(args):
+        os.kill(os.getpid(), signal.SIGINT)
+subprocess.Popen._execute_child = execute_and_interrupt
+"""
+
+
+def test_demo_that_is_interrupted_while_it_starts_a_command_ends_it(tmp_path):
+    commands = commands_of_the_demo(tmp_path)
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPT)
+    done = subprocess.run(
+        [commands / "python", ROOT / "tools" / "demo.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        stdout=subprocess.PIPE,  # until the last process that has it ends
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.stdout.endswith("interrupted\n")
+    assert done.returncode == 130
+
+
+def commands_of_the_demo(tmp_path):
     # Beside the demo's python lie a trainer that has little to do, the real server, and
     # a curl that never ends.
     commands = tmp_path / "bin"
@@ -46,6 +77,11 @@ def test_interrupted_demo_stops_its_server(tmp_path):
     script(commands / "exporter")
     script(commands / "runtime", f'exec {BIN}/runtime "$@"')
     script(commands / "curl", "echo uploading >&2", "exec sleep 600")
+    return commands
+
+
+def test_interrupted_demo_stops_its_server(tmp_path):
+    commands = commands_of_the_demo(tmp_path)
     with subprocess.Popen(
         [commands / "python", ROOT / "tools" / "demo.py"],
         cwd=tmp_path,
@@ -75,21 +111,78 @@ def test_python_that_is_named_and_missing_is_an_error(tmp_path):
     assert not (tmp_path / "venv").exists()
 
 
-def test_default_python_that_is_missing_gives_way_to_python3(tmp_path):
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    script(commands / "python3", "echo python3 was taken", "exit 1")
-    done = subprocess.run(
+# A Python that is right, and says what it is asked to do.
+PYTHON = ('[ "$1" = -c ] && exit', 'echo "${0##*/} was taken: $1 $2"', "exit 1")
+
+
+def install(tmp_path, commands, **variables):
+    """Run tools/install.sh where there is nothing but these commands."""
+    return subprocess.run(
         ["/bin/sh", ROOT / "tools" / "install.sh"],
         env={
-            **os.environ,
             "PATH": str(commands),
-            "PYTHON": "python3.11",
             "VENV": str(tmp_path / "venv"),
             "EXTRAS": "dev",
+            **variables,
         },
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.stdout == "python3 was taken\n"
+
+
+@pytest.fixture
+def commands(tmp_path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    script(folder / "curl")
+    return folder
+
+
+@pytest.mark.parametrize("there", ["python3.11", "python3.12", "python3.13", "python3"])
+def test_the_first_python_that_works_is_taken(tmp_path, commands, there):
+    # pyenv's are there by name alone, and the system's may be too old.
+    for name in ("python3.11", "python3.12", "python3.13", "python3"):
+        script(commands / name, "exit 127")
+    script(commands / there, *PYTHON)
+    assert install(tmp_path, commands).stdout == f"{there} was taken: -m venv\n"
+
+
+def test_a_python_that_is_named_is_the_one_that_is_taken(tmp_path, commands):
+    for name in ("python3.11", "python3.13"):
+        script(commands / name, *PYTHON)
+    done = install(tmp_path, commands, PYTHON="python3.13")
+    assert done.stdout == "python3.13 was taken: -m venv\n"
+
+
+@pytest.mark.parametrize("named", [{}, {"PYTHON": "python3"}])
+def test_a_python_that_is_too_old_is_a_sentence(tmp_path, commands, named):
+    script(commands / "python3", "exit 1")
+    done = install(tmp_path, commands, **named)
+    assert done.returncode == 1
+    assert "install.sh: python3 is older than Python 3.11" in done.stderr
+
+
+def test_a_machine_without_python_gets_one_from_apt(tmp_path, commands):
+    script(commands / "id", "echo 0")
+    script(
+        commands / "apt-get",
+        'echo "apt-get $*"',
+        f'case "$*" in *python3*) /bin/cp {commands}/new {commands}/python3;; esac',
+    )
+    script(commands / "new", *PYTHON)
+    done = install(tmp_path, commands)
+    assert done.stdout.splitlines() == [
+        "apt-get update -qq",
+        "apt-get install -y -qq --no-install-recommends python3 python3-venv",
+        "python3 was taken: -m venv",
+    ]
+
+
+def test_a_machine_without_python_and_apt_is_told_what_to_install(tmp_path, commands):
+    script(commands / "id", "echo 0")
+    done = install(tmp_path, commands)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "please install: python3 python3-venv\n",
+    )

@@ -8,7 +8,7 @@ import exporter.bench
 from exporter.bench import BATCH_SIZES, Timing, bench
 from exporter.child import Limits
 from exporter.destination import Destination
-from exporter.errors import NoOnnx, OutputError
+from exporter.errors import ExportError, NoOnnx
 from exporter.plot import plot
 from exporter.source import open_source
 from runtime.backends import TensorSpec
@@ -92,5 +92,5 @@ def test_the_plot_is_a_picture_with_lines_of_both_colours(tmp_path):
 
 
 def test_a_plot_that_cannot_be_written_is_a_sentence(tmp_path):
-    with pytest.raises(OutputError, match="cannot be written: No such file"):
+    with pytest.raises(ExportError, match="cannot be written: No such file"):
         plot(TIMINGS, "mnist", tmp_path / "none" / "bench.png")

@@ -39,9 +39,20 @@ def test_what_nobody_foresaw_is_a_sentence():
         run(works.trip, "Erfc")
 
 
-def test_a_full_disk_is_a_sentence_without_the_folder():
-    with pytest.raises(ExportError, match="cannot be written: No space left on") as no:
-        run(works.fill_the_disk, errno.ENOSPC)
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (
+            errno.ENOSPC,
+            "cannot be written: No space left on device; make room there, or",
+        ),
+        (errno.EROFS, "cannot be written: Read-only file system; mount that"),
+        (errno.EIO, "cannot be written: Input/output error; look after that disk, or"),
+    ],
+)
+def test_a_full_disk_is_a_sentence_without_the_folder(number, sentence):
+    with pytest.raises(ExportError, match=sentence) as no:
+        run(works.fill_the_disk, number)
     assert "secret" not in str(no.value)
 
 

@@ -65,6 +65,23 @@ def test_what_is_shown_as_json_is_a_config(serve, tmp_path):
     assert {name: setting["value"] for name, setting in again.items()} == values
 
 
+def test_settings_that_cannot_work_are_shown_and_refused(serve):
+    result = serve("--print-config", "--json", "--log-file", "/tmp")
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["logFile"]["source"] == "--log-file"
+    assert "'logFile' is /tmp, which is a folder" in result.stderr
+
+
+def test_settings_that_may_be_meant_are_shown_with_a_warning(serve):
+    result = serve("--print-config", "--json", "--static-dir", "nowhere")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["staticDir"]["value"] == "nowhere"
+    assert result.stderr == (
+        "warning: 'staticDir' is nowhere, which is not there; /js, /css and /images"
+        " will be 404\n"
+    )
+
+
 def test_people_get_a_table(serve):
     output = serve("--print-config", "--host=[::1]", "--traffic", '{"a": 1}').output
     rows = {line.split()[0]: line.split()[1:] for line in output.splitlines()}

@@ -8,7 +8,7 @@ from bundle.preprocess import MAX_FREE_PIXELS
 from runtime.backends import Opened, TensorSpec
 from runtime.errors import BackendError, Expired, InvalidInput
 from runtime.images import QUICK_BYTES
-from runtime.journey import Journey
+from runtime.journey import Deadline, Journey
 from runtime.lane import Handover, run_quickly
 from runtime.model import Model
 from runtime.predictor import Predictor
@@ -154,7 +154,7 @@ class LateBackend(FakeBackend):
 
     def run(self, inputs):
         if self.journey:
-            self.journey.deadline = self.journey.started
+            self.journey.deadline = Deadline(self.journey.started)
         return super().run(inputs)
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 from bundle.errors import DomainError
 from exporter.options import Options
 from exporter.source import Source
+from tests.examples import file_size_limit
 from tests.trainer.examples import assert_refused, names_in, run_trainer, write_picture
 from trainer.formats import Arrays
 
@@ -73,6 +74,43 @@ def test_image_into_no_folder_is_refused(tmp_path: Path, few_npz: Path) -> None:
     path = tmp_path / "none" / "a.png"
     result = run_trainer("image", "--fin", few_npz, "--fout", path, "--imgid", 0)
     assert_refused(result, "a.png cannot be written", "--fout")
+
+
+def test_image_on_a_full_disk_is_work_that_failed(
+    tmp_path: Path, few_npz: Path
+) -> None:
+    """``RLIMIT_FSIZE`` is the disk that is full: the kernel refuses the bytes."""
+    path = tmp_path / "a.png"
+    path.write_bytes(b"earlier")
+    with file_size_limit(100):
+        result = run_trainer("image", "--fin", few_npz, "--fout", path, "--imgid", 0)
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: {path} cannot be written: File too large; raise the limit on the size"
+        " of a file (ulimit -f), or give another file with --fout\n"
+    )
+    assert names_in(tmp_path) == ["a.png"]
+    assert path.read_bytes() == b"earlier"
+
+
+@pytest.mark.slow
+def test_standard_output_on_a_full_disk_is_one_sentence(
+    tmp_path: Path, few_npz: Path
+) -> None:
+    out = str(tmp_path / "a.png")
+    command = ["image", "--fin", str(few_npz), "--fout", out, "--imgid", "1"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "trainer", *command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (
+        1,
+        "Error: standard output cannot be written: No space left on device\n",
+    )
 
 
 @pytest.mark.slow
@@ -229,6 +267,22 @@ class TestWithoutExporter:
         # The seed is printed and kept, also one that was not given.
         assert f"seed: {report['seed']}" in lines
         assert f"Test accuracy: {report['test_accuracy']}" in lines
+
+    # Bytes of a file: the weights have 280,000, and Keras's file 450,000.
+    @pytest.mark.parametrize("limit", [100_000, 300_000])
+    def test_full_disk_is_work_that_failed_and_leaves_nothing(
+        self, tmp_path: Path, few_npz: Path, limit: int
+    ) -> None:
+        out = tmp_path / "mnist"
+        arguments = ("run", "--fin", few_npz, "--fout", out, "--h5", "digits")
+        with file_size_limit(limit):
+            result = run_trainer(*arguments)
+        assert result.exit_code == 1, result.output
+        assert result.stderr == (
+            f"Error: {out} cannot be written: File too large; raise the limit on the"
+            " size of a file (ulimit -f), or give another folder with --fout\n"
+        )
+        assert names_in(tmp_path) == []
 
     def test_second_training_says_that_it_replaces_the_first(
         self, tmp_path: Path, few_npz: Path

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ import pytest
 
 from bundle.errors import BundleError
 from bundle.manifest import write_manifest
+from tests.examples import small_disk
 from tests.trainer.examples import names_in
 from trainer.destination import Destination, FolderDestination, StoreDestination
-from trainer.errors import DestinationError
+from trainer.errors import DestinationError, WriteFailed
 
 
 def _bundle(marker: str) -> Callable[[Path], None]:
@@ -178,7 +180,7 @@ def test_unreadable_folder_is_refused(
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(DestinationError, match="m cannot be written: Permission"):
+    with pytest.raises(WriteFailed, match="m cannot be written: Permission"):
         destination.check()
 
 
@@ -255,6 +257,85 @@ def test_bundle_that_is_not_whole_changes_nothing(
     assert _marker(folder) == "old"
 
 
+# What a disk answers, and what its user can do.
+REFUSALS = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "free some of your quota",
+    errno.EROFS: "mount that file system writable",
+    errno.EACCES: "change its permissions",
+    errno.EIO: "look after that disk",
+    errno.EFBIG: "raise the limit on the size of a file",
+}
+
+
+@pytest.mark.parametrize("number", REFUSALS, ids=errno.errorcode.get)
+def test_refused_write_says_where_why_and_what_to_do(
+    filled: tuple[Destination, Path], tmp_path: Path, number: int
+) -> None:
+    destination, folder = filled
+    before = _all(tmp_path)
+
+    def write(staged: Path) -> None:
+        _bundle("new")(staged)
+        raise OSError(number, os.strerror(number), str(staged / "variables"))
+
+    with pytest.raises(WriteFailed) as caught:
+        destination.publish(write)
+    sentence = str(caught.value)
+    # As it was given, and nothing of where it is staged.
+    given = folder if isinstance(destination, FolderDestination) else tmp_path
+    assert sentence.startswith(f"{given} cannot be written: {os.strerror(number)}; ")
+    assert REFUSALS[number] in sentence
+    assert sentence.endswith(
+        "or give another folder with --fout"
+        if isinstance(destination, FolderDestination)
+        else "or give another folder with --models-dir"
+    )
+    assert ".staging" not in sentence
+    assert _all(tmp_path) == before
+    assert _marker(folder) == "old"
+
+
+def test_disk_without_room_is_refused_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A disk of that state cannot be had everywhere; the next test has a real one.
+    monkeypatch.setattr("shutil.disk_usage", lambda path: (1 << 30, 1 << 30, 5000))
+    for destination in (FolderDestination(tmp_path / "m"), StoreDestination(tmp_path)):
+        with pytest.raises(WriteFailed, match="5000 bytes are left on that disk"):
+            destination.check()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1.5 MB."""
+    with small_disk(tmp_path / "disk", "1500k"):
+        yield tmp_path / "disk"
+
+
+@pytest.mark.parametrize("kind", ["store", "folder"])
+def test_full_disk_leaves_the_old_bundle_alone(disk: Path, kind: str) -> None:
+    destination: Destination
+    if kind == "store":
+        destination = StoreDestination(disk)
+    else:
+        destination = FolderDestination(disk / "m")
+    destination.check()
+    folder = destination.publish(_bundle("old"))
+    before = _all(disk)
+
+    def write(staged: Path) -> None:
+        (staged / "variables.data").write_bytes(bytes(2_000_000))
+
+    with pytest.raises(WriteFailed, match="No space left on device; make room there"):
+        destination.publish(write)
+    assert _all(disk) == before
+    assert _marker(folder) == "old"
+    (disk / "other").write_bytes(bytes(800_000))
+    with pytest.raises(WriteFailed, match="bytes are left on that disk"):
+        destination.check()
+
+
 @pytest.fixture
 def no_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a file system that cannot."""
@@ -285,7 +366,7 @@ def test_failed_rename_restores_the_old_bundle(
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", fail_on_new)
-    with pytest.raises(DestinationError, match="cannot be written: Input/output"):
+    with pytest.raises(WriteFailed, match="cannot be written: Input/output"):
         destination.publish(_bundle("new"))
     assert _marker(path) == "old"
     assert names_in(tmp_path) == ["m"]

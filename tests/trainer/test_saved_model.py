@@ -11,8 +11,11 @@ import pytest
 
 from bundle.folder import open_bundle
 from bundle.manifest import FILE_NAME, verify_manifest
+from tests.examples import small_disk
 from trainer.data import DataSet
-from trainer.saved_model import read_signature
+from trainer.destination import FolderDestination
+from trainer.errors import WriteFailed
+from trainer.saved_model import read_signature, write_bundle
 from trainer.train import Training
 
 pytestmark = pytest.mark.tensorflow
@@ -108,3 +111,24 @@ def test_manifest_lists_every_file(bundle_folder: Path, tmp_path: Path) -> None:
         if path.is_file()
     }
     assert listed.keys() == there - {FILE_NAME}
+
+
+# Where each is full: at TensorFlow's weights, Keras's own file, HDF5's, the graph as
+# text, and the sample or a plot. All of it takes 1.7 MB.
+@pytest.mark.parametrize("size", ["200k", "600k", "1000k", "1350k", "1540k"])
+def test_disk_that_is_full_at_any_file_is_one_sentence(
+    training: Training, few_data: DataSet, tmp_path: Path, size: str
+) -> None:
+    out = tmp_path / "disk" / "out"
+
+    def write(folder: Path) -> None:
+        write_bundle(folder, "digits", training, few_data, "few.npz", h5="digits.h5")
+
+    with small_disk(tmp_path / "disk", size):
+        with pytest.raises(WriteFailed) as caught:
+            FolderDestination(out).publish(write)
+        assert list(out.parent.iterdir()) == []
+    assert str(caught.value) == (
+        f"{out} cannot be written: No space left on device; make room there, or give"
+        " another folder with --fout"
+    )

@@ -1,7 +1,8 @@
 """IDX: the format that MNIST is published in, four files that belong together.
 
 A file is its magic number (two zeros, the type 8 for uint8, the number of axes), the
-length of each axis as a big-endian uint32, and the bytes.
+length of each axis as a big-endian uint32, and the bytes. Fashion-MNIST and KMNIST have
+MNIST's file names; EMNIST puts its own and the set's before them.
 
 Source: the description on http://yann.lecun.com/exdb/mnist/.
 """
@@ -11,6 +12,8 @@ from __future__ import annotations
 import math
 import re
 import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +22,53 @@ from numpy.typing import NDArray
 from trainer.errors import DataError
 from trainer.formats import Arrays
 from trainer.formats.content import read_content
+from trainer.formats.litter import is_litter
+from trainer.formats.parts import SPELLINGS
 
 MAGIC = b"\x00\x00\x08"
 
 # Both spellings go round: train-images-idx3-ubyte and train-images.idx3-ubyte.
-_NAME = re.compile(r"(train|t10k)-(images|labels)[-.](idx[13])-ubyte(\.gz)?")
-_SPELLINGS = (
-    "{part}-{content}-{axes}-ubyte",
-    "{part}-{content}.{axes}-ubyte",
+_NAME = re.compile(
+    r"(?:(.+)[-_])?(train|t10k|test)[-_](images|labels)[-.]idx[13]-ubyte(?:\.gz)?",
+    re.IGNORECASE,
 )
-_AXES = {"images": "idx3", "labels": "idx1"}
+_AXES = {"images": 3, "labels": 1}
+
+# EMNIST's pixels stand column by column: its pictures come out mirrored and turned by
+# a quarter, and a model that learnt them so reads nobody's upright writing.
+# Source: the note on https://www.tensorflow.org/datasets/catalog/emnist.
+_TRANSPOSED = "emnist"
+_TURNED = (
+    "EMNIST's images are stored by column and were transposed, so that they stand"
+    " upright"
+)
+
+
+@dataclass(frozen=True)
+class _File:
+    """One of the four, by its name.
+
+    Attributes:
+        stem: what stands before the part's name, such as ``emnist-letters``; or empty.
+        part: ``train`` or ``test``.
+        content: ``images`` or ``labels``.
+    """
+
+    path: Path
+    stem: str
+    part: str
+    content: str
+
+    @property
+    def rank(self) -> tuple[bool, bool, str]:
+        """Which goes first of several spellings of one file."""
+        name = self.path.name.lower()
+        return ".idx" in name, name.endswith(".gz"), name
 
 
 def is_idx_name(name: str) -> bool:
     """Whether a file is one of the four, by its name."""
-    return _NAME.fullmatch(name) is not None
+    return not is_litter(name) and _NAME.fullmatch(name) is not None
 
 
 def read_idx(path: Path) -> Arrays:
@@ -43,45 +78,82 @@ def read_idx(path: Path) -> Arrays:
         path: their folder, or any one of them.
 
     Raises:
-        DataError: one is missing, damaged or cut short, or is not what its name says.
+        DataError: one is missing, damaged or cut short, or is not what its name says;
+            or the folder holds several data sets.
     """
     if path.is_dir():
-        return _read_four(path, {})
-    match = _NAME.fullmatch(path.name)
-    if not match:
+        files = _files(path)
+        stems = sorted({file.stem for file in files})
+        if len(stems) > 1:
+            sets = ", ".join(f"{stem}-…" if stem else "train-…" for stem in stems)
+            raise DataError(
+                f"{path} holds {len(stems)} data sets, {sets}; give any file of the one"
+                f" that is meant, such as {files[0].path}"
+            )
+        return _read_four(path, stems[0], files)
+    given = _file(path)
+    if given is None:
         raise DataError(
             f"{path} is an IDX file whose name does not tell the other three; name it"
             " as MNIST does: train-images-idx3-ubyte"
         )
-    part, content = match.group(1, 2)
-    return _read_four(path.parent, {(part, content): path})
+    beside = [file for file in _files(path.parent) if file.stem == given.stem]
+    return _read_four(path.parent, given.stem, [given, *beside])
 
 
-def _read_four(folder: Path, given: dict[tuple[str, str], Path]) -> Arrays:
-    paths = [
-        given.get((part, content)) or _find(folder, part, content)
-        for part in ("train", "t10k")
+def _files(folder: Path) -> list[_File]:
+    """All of a folder, sorted: the spelling that is read of several goes first."""
+    try:
+        paths = [path for path in folder.iterdir() if path.is_file()]
+    except OSError as ex:
+        raise DataError(f"{folder} cannot be read: {ex.strerror}") from ex
+    files = [file for path in paths if (file := _file(path))]
+    return sorted(files, key=lambda file: (file.stem, *file.rank))
+
+
+def _file(path: Path) -> _File | None:
+    match = _NAME.fullmatch(path.name)
+    if match is None or is_litter(path.name):
+        return None
+    stem, part, content = match.group(1, 2, 3)
+    return _File(path, (stem or "").lower(), SPELLINGS[part.lower()], content.lower())
+
+
+def _read_four(folder: Path, stem: str, files: Iterable[_File]) -> Arrays:
+    found: dict[tuple[str, str], Path] = {}
+    for file in files:
+        found.setdefault((file.part, file.content), file.path)
+    images, labels, test_images, test_labels = (
+        _read_file(_named(folder, stem, found, part, content), _AXES[content])
+        for part in ("train", "test")
         for content in ("images", "labels")
-    ]
-    images, labels, test_images, test_labels = paths
+    )
+    if not stem.startswith(_TRANSPOSED):
+        return Arrays(images, labels, test_images, test_labels)
     return Arrays(
-        _read_file(images, axes=3),
-        _read_file(labels, axes=1),
-        _read_file(test_images, axes=3),
-        _read_file(test_labels, axes=1),
+        images.transpose(0, 2, 1),
+        labels,
+        test_images.transpose(0, 2, 1),
+        test_labels,
+        notes=(_TURNED,),
     )
 
 
-def _find(folder: Path, part: str, content: str) -> Path:
-    axes = _AXES[content]
-    for spelling in _SPELLINGS:
-        name = spelling.format(part=part, content=content, axes=axes)
-        for path in (folder / name, folder / f"{name}.gz"):
-            if path.is_file():
-                return path
+def _named(
+    folder: Path,
+    stem: str,
+    found: dict[tuple[str, str], Path],
+    part: str,
+    content: str,
+) -> Path:
+    if path := found.get((part, content)):
+        return path
+    # MNIST's own name of the test part.
+    spelt = "t10k" if part == "test" and not stem else part
+    name = f"{f'{stem}-' if stem else ''}{spelt}-{content}-idx{_AXES[content]}-ubyte"
     raise DataError(
-        f"{folder} lacks {part}-{content}-{axes}-ubyte (or the same with .gz); the four"
-        " IDX files must lie in one folder"
+        f"{folder} lacks {name} (or the same with .gz); the four IDX files must lie in"
+        " one folder"
     )
 
 

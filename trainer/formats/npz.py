@@ -1,50 +1,78 @@
-"""``mnist.npz``: numpy's archive, with the names that Keras gives its data sets."""
+"""``mnist.npz``: numpy's archive, by the names that people give its arrays.
+
+Keras's are ``x_train y_train x_test y_test``; MedMNIST's ``train_images val_images``
+and so on; of data that is not parted, ``images labels``, ``X y`` or ``data target``.
+"""
 
 from __future__ import annotations
 
+import re
 import tokenize
 import zipfile
 import zlib
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.errors import DataError
 from trainer.formats import Arrays
 from trainer.formats.content import MAX_BYTES
+from trainer.formats.idx import is_idx_name
+from trainer.formats.litter import is_litter
+from trainer.formats.parts import SPELLINGS, VALID_TESTS, VALID_TRAINS, Part
 
-ZIP = b"PK\x03\x04"
+# The second is one that is empty.
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 
 # What numpy.savez and savez_compressed write. Others have errors of their own.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
-_NAMES = ("x_train", "y_train", "x_test", "y_test")
+_IMAGES = ("x", "image", "images", "img", "imgs", "data", "features", "pixels")
+_LABELS = ("y", "label", "labels", "target", "targets", "class", "classes")
+_ROLES = {
+    **dict.fromkeys(_IMAGES, "images"),
+    **dict.fromkeys(_LABELS, "labels"),
+}
+_WANTED = (
+    "x_train, y_train, x_test and y_test, or images and labels alone, of which some"
+    " are then held out to test on"
+)
+# What an archive of numpy's is made of.
+_MEMBER = ".npy"
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
+
+# An array's place: its part, or None of data that is not parted, and its role.
+_Place = tuple[Part | None, str]
 
 
 def read_npz(path: Path) -> Arrays:
-    """Read ``x_train``, ``y_train``, ``x_test`` and ``y_test``.
+    """Read the images and labels of each part.
 
     Raises:
-        DataError: it is damaged, too large, lacks one of them, or holds objects.
+        DataError: it is damaged, too large, holds objects, or its arrays' names do not
+            tell which is which; it is a zip of something else.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-        if sum(member.file_size for member in members) > MAX_BYTES:
+        if not any(member.filename.endswith(_MEMBER) for member in members):
+            raise DataError(_of_a_zip(path, [member.filename for member in members]))
+        size = sum(member.file_size for member in members)
+        if size > MAX_BYTES:
             raise DataError(f"{path} unpacks to more than {MAX_BYTES} bytes")
         if any(member.compress_type not in _COMPRESSIONS for member in members):
             raise ValueError("no compression of numpy's")
         # Without pickle: an .npz of objects would run what its author wrote.
         with np.load(path, allow_pickle=False) as archive:
-            arrays = [archive[name] for name in _NAMES]
-        # A member that is no array comes as its bytes.
-        if not all(isinstance(array, np.ndarray) for array in arrays):
-            raise ValueError("no array")
-        return Arrays(*arrays)
-    except KeyError as ex:
-        raise DataError(
-            f"{path} lacks one of the arrays {', '.join(_NAMES)}; it must hold all four"
-        ) from ex
+            places = _places(path, archive.files)
+            arrays = {place: archive[name] for place, name in places.items()}
+            # A member that is no array comes as its bytes.
+            if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+                raise ValueError("no array")
+            return _arranged(arrays, set(archive.files) - set(places.values()))
     # Where a header is no tuple of small whole numbers, numpy and Python's parser trip
     # over it in their ways.
     except (
@@ -59,11 +87,115 @@ def read_npz(path: Path) -> Arrays:
             f"{path} holds something else than whole arrays of numbers; make it with"
             " numpy.savez from numbers alone"
         ) from ex
-    # zipfile raises RuntimeError for a locked archive, and zlib its own; numpy asks for
-    # as much memory as a header claims.
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, MemoryError) as ex:
+    # zipfile raises RuntimeError for a locked archive, KeyError for a member that is
+    # not there, and zlib its own; numpy asks for as much memory as a header claims.
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        KeyError,
+        RuntimeError,
+        MemoryError,
+    ) as ex:
         raise DataError(
             f"{path} is a damaged .npz file, or is cut short; fetch it again"
         ) from ex
     except OSError as ex:
         raise DataError(f"{path} cannot be read: {ex.strerror}") from ex
+
+
+def _of_a_zip(path: Path, names: list[str]) -> str:
+    files = [
+        PurePosixPath(name)
+        for name in names
+        if not name.endswith("/")
+        and not any(is_litter(part) for part in PurePosixPath(name).parts)
+    ]
+    if any(file.suffix.lower() in _PICTURES for file in files):
+        return (
+            f"{path} is a zip of pictures; unpack it, and give the folder that has one"
+            " subfolder a class"
+        )
+    if any(is_idx_name(file.name) for file in files):
+        return f"{path} is a zip of IDX files; unpack it, and give their folder"
+    held = f"holds {files[0].name!r}" if files else "is empty"
+    return (
+        f"{path} is a zip, but no .npz: it {held} and no arrays of numpy; if a data set"
+        " is in it, unpack it and give its folder"
+    )
+
+
+def _places(path: Path, names: list[str]) -> dict[_Place, str]:
+    """Which array is which, by name.
+
+    Raises:
+        DataError: one that is needed is not there, or two names mean the same.
+    """
+    places: dict[_Place, str] = {}
+    for name in names:
+        place = _place(name)
+        if place is None:
+            continue
+        if place in places:
+            raise DataError(
+                f"{path} holds the arrays {places[place]} and {name}, which mean the"
+                " same here; leave one of them out"
+            )
+        places[place] = name
+    parted = {(part, role) for part, role in places if part}
+    # A whole data set beside its parts is the same once more, or something else.
+    wanted = {place: places[place] for place in (parted or places)}
+    parts = {part for part, _ in wanted}
+    whole = all((part, role) in wanted for part in parts for role in _ROLES.values())
+    if not whole or not parts & {"train", None}:
+        raise DataError(
+            f"{path} holds the arrays {', '.join(names)}; wanted are {_WANTED}"
+        )
+    return wanted
+
+
+def _place(name: str) -> _Place | None:
+    """What an array is, by its name: ``x_train``, ``trainX``, ``Train images``."""
+    joined = re.sub(r"[^a-z0-9]", "", name.lower())
+    if joined in _ROLES:
+        return None, _ROLES[joined]
+    for spelt, part in SPELLINGS.items():
+        for rest in (joined.removeprefix(spelt), joined.removesuffix(spelt)):
+            if rest != joined and rest in _ROLES:
+                return part, _ROLES[rest]
+    return None
+
+
+def _arranged(arrays: Mapping[_Place, NDArray[Any]], others: set[str]) -> Arrays:
+    notes = []
+    if others:
+        several = len(others) > 1
+        notes.append(
+            f"the array{'s' if several else ''} {', '.join(sorted(others))}"
+            f" {'were' if several else 'was'} passed over"
+        )
+    first: Part | None = "train" if ("train", "images") in arrays else None
+    x_train, y_train = arrays[first, "images"], arrays[first, "labels"]
+    x_test, y_test = arrays.get(("test", "images")), arrays.get(("test", "labels"))
+    x_valid, y_valid = arrays.get(("valid", "images")), arrays.get(("valid", "labels"))
+    if x_test is None:
+        x_test, y_test = x_valid, y_valid
+        if x_valid is not None:
+            notes.append(VALID_TESTS)
+    elif x_valid is not None and y_valid is not None:
+        x_train, y_train = _joined(x_train, x_valid), _joined(y_train, y_valid)
+        notes.append(VALID_TRAINS)
+    if x_test is None:
+        notes.append(
+            "there are no test images: every fifth image of each class is held out"
+        )
+    return Arrays(x_train, y_train, x_test, y_test, None, tuple(notes))
+
+
+def _joined(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    if one.shape[1:] != other.shape[1:] or one.dtype.kind != other.dtype.kind:
+        raise DataError(
+            f"the arrays to train on are {one.dtype} of the shape {one.shape}, those to"
+            f" validate on {other.dtype} of {other.shape}; they must be alike"
+        )
+    return np.concatenate([one, other])

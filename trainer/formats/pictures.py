@@ -1,5 +1,7 @@
 """A folder of images, one subfolder a class, with ``train/`` and ``test/`` or without.
 
+The parts' names may be spelt in several ways; see ``trainer.formats.parts``.
+
 Size, channels and class names are read off the images and the folders.
 """
 
@@ -16,15 +18,12 @@ from bundle.decode import decode_image, is_gray
 from bundle.errors import ImageError
 from bundle.params import Preprocess
 from bundle.preprocess import preprocess
+from trainer.classes import ordered
 from trainer.errors import DataError
 from trainer.formats import Arrays
 from trainer.formats.content import MAX_BYTES
-
-# Of a folder without test/, one image in so many is held out of each class.
-HOLD_OUT = 5
-
-
-_PARTS = ("train", "test")
+from trainer.formats.litter import is_litter
+from trainer.formats.parts import VALID_TESTS, VALID_TRAINS, Part, part_of
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,7 @@ def read_pictures(root: Path) -> Arrays:
     """Read a folder of images.
 
     The size is the most common one, and images of another are resized. They are gray
-    if all of them are. Without ``test/``, every fifth image of each class, by name, is
-    held out, so that the same folder is always parted in the same way.
+    if all of them are.
 
     Returns:
         Images ``(N, H, W, C)`` uint8; labels, the subfolders' names in order, numbers
@@ -48,29 +46,19 @@ def read_pictures(root: Path) -> Arrays:
         DataError: there are no classes or a class is empty, or a file is no image;
             names it by its path below ``root``.
     """
-    if _subfolders(root / "train"):
-        if other := [f.name for f in _subfolders(root) if f.name not in _PARTS]:
-            raise DataError(
-                f"{root} holds train/ and also {other[0]}/; leave train/ and test/"
-                " alone, or put each class straight into the folder"
-            )
-        labels = _labels(root / "train")
-        train = _list(root, root / "train", labels)
-        test = _list(root, root / "test", labels)
-        beside = _files_beside(root, *(root / part for part in _PARTS))
-    else:
-        labels = _labels(root)
-        train, test = _list(root, root, labels), []
-        beside = _files_beside(root)
-    if not test:
-        train, test = _hold_out(train)
-    if not test:
-        raise DataError(
-            f"{root} has no test/ and one image a class; give at least 2 images a"
-            " class, of which one is held out to test on"
-        )
+    parts = _parts(root)
+    classes = parts.get("train", root)
+    labels = _labels(root, classes)
+    train = _list(root, classes, labels, classes)
+    test = _list(root, parts["test"], labels, classes) if "test" in parts else []
+    valid = _list(root, parts["valid"], labels, classes) if "valid" in parts else []
+    said: list[str] = []
+    if valid and test:
+        train, said = [*train, *valid], [VALID_TRAINS]
+    elif valid:
+        test, said = valid, [VALID_TESTS]
     images, notes = _read_images(root, [*train, *test])  # (N, H, W, C)
-    if beside:
+    if beside := _files_beside(root, *parts.values()):
         notes.append(
             f"{beside} {'file' if beside == 1 else 'files'} beside the class folders"
             f" {'was' if beside == 1 else 'were'} passed over"
@@ -80,11 +68,43 @@ def read_pictures(root: Path) -> Arrays:
     return Arrays(
         images[:count],
         numbers[:count],
-        images[count:],
-        numbers[count:],
+        images[count:] if test else None,
+        numbers[count:] if test else None,
         labels,
-        tuple(notes),
+        (*said, *notes),
     )
+
+
+def _parts(root: Path) -> dict[Part, Path]:
+    """The folders of the parts, in any spelling; none where the root holds the classes.
+
+    A folder named ``train`` with images straight in it is a class of that name.
+
+    Raises:
+        DataError: two of them mean one part, or others lie beside them.
+    """
+    parts: dict[Part, Path] = {}
+    others: list[str] = []
+    for folder in _subfolders(root):
+        part = part_of(folder.name)
+        if part is None:
+            others.append(folder.name)
+        elif part in parts:
+            raise DataError(
+                f"{root} holds {parts[part].name}/ and {folder.name}/, which mean the"
+                " same here; leave one of them"
+            )
+        else:
+            parts[part] = folder
+    if "train" not in parts or not _subfolders(parts["train"]):
+        return {}
+    if others:
+        names = " and ".join(f"{folder.name}/" for folder in parts.values())
+        raise DataError(
+            f"{root} holds {parts['train'].name}/ and also {others[0]}/; leave {names}"
+            " alone, or put each class straight into the folder"
+        )
+    return parts
 
 
 def _files_beside(*folders: Path) -> int:
@@ -97,29 +117,35 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _visible(folder: Path) -> list[Path]:
     try:
-        return [path for path in folder.iterdir() if not path.name.startswith(".")]
+        return [path for path in folder.iterdir() if not is_litter(path.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as ex:
         raise DataError(f"{folder} cannot be read: {ex.strerror}") from ex
 
 
-def _labels(folder: Path) -> tuple[str, ...]:
-    names = [path.name for path in _subfolders(folder)]
+def _labels(root: Path, folder: Path) -> tuple[str, ...]:
+    classes = _subfolders(folder)
+    names = [path.name for path in classes]
     if not names:
         raise DataError(
             f"{folder} holds neither IDX files nor images in one subfolder a class;"
             " check --fin"
         )
+    for path in classes:
+        if _subfolders(path) and not _files_beside(path):
+            raise DataError(
+                f"{root}: {path.relative_to(root)}/ holds folders and no images of its"
+                f" own; if those are the classes, give {path} with --fin, else move"
+                " the images up"
+            )
     for name in names:
         # labels.txt holds one a line, in UTF-8.
         if "\n" in name or "\r" in name or not _is_utf8(name):
             raise DataError(
                 f"{folder} has a subfolder {name!r}, which cannot be a label; rename it"
             )
-    if all(name.isascii() and name.isdigit() for name in names):
-        return tuple(sorted(names, key=int))  # 10 after 9
-    return tuple(sorted(names))
+    return ordered(names)
 
 
 def _is_utf8(name: str) -> bool:
@@ -130,13 +156,19 @@ def _is_utf8(name: str) -> bool:
     return True
 
 
-def _list(root: Path, folder: Path, labels: tuple[str, ...]) -> list[_Picture]:
-    """The pictures of ``folder``, class by class, each by name."""
+def _list(
+    root: Path, folder: Path, labels: tuple[str, ...], train: Path
+) -> list[_Picture]:
+    """The pictures of ``folder``, class by class, each by name.
+
+    Args:
+        train: the folder that the labels are of.
+    """
     names = {subfolder.name for subfolder in _subfolders(folder)}
     if unknown := sorted(names.difference(labels)):
         raise DataError(
-            f"{root}: {(folder / unknown[0]).relative_to(root)}/ is a class that train/"
-            " does not have; add it there or remove it"
+            f"{root}: {(folder / unknown[0]).relative_to(root)}/ is a class that"
+            f" {train.name}/ does not have; add it there or remove it"
         )
     pictures = []
     for number, label in enumerate(labels):
@@ -148,19 +180,6 @@ def _list(root: Path, folder: Path, labels: tuple[str, ...]) -> list[_Picture]:
             )
         pictures += [_Picture(path, number) for path in paths]
     return pictures
-
-
-def _hold_out(pictures: list[_Picture]) -> tuple[list[_Picture], list[_Picture]]:
-    train: list[_Picture] = []
-    test: list[_Picture] = []
-    seen: Counter[int] = Counter()
-    totals = Counter(picture.label for picture in pictures)
-    for picture in pictures:
-        seen[picture.label] += 1
-        # Of a class too small for that, the last one; of a single image, none.
-        each = min(HOLD_OUT, max(totals[picture.label], 2))
-        (train if seen[picture.label] % each else test).append(picture)
-    return train, test
 
 
 def _read_images(
@@ -206,6 +225,11 @@ def _notes(images: list[NDArray[np.uint8]], batch: NDArray[np.uint8]) -> list[st
 
 
 def _read_image(root: Path, path: Path) -> NDArray[np.uint8]:
+    if path.is_dir():
+        raise DataError(
+            f"{root}: {path.relative_to(root)}/ is a folder inside a class; move its"
+            " images up into the class's folder, or remove it"
+        )
     try:
         data = path.read_bytes()
         return decode_image(data, 1 if is_gray(data) else 3)

@@ -7,7 +7,7 @@ import pytest
 
 from runtime.admin.destination import Destination
 from runtime.admin.errors import AdminError, ServerFailed, WorkFailed
-from tests.examples import tar_of, write_bundle
+from tests.examples import file_size_limit, tar_of, write_bundle
 
 
 @pytest.fixture
@@ -104,12 +104,34 @@ def test_an_archive_that_cannot_be_taken_leaves_nothing(place, content):
     assert files(place) == []
 
 
+REFUSALS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
+    *(errno.EACCES, errno.EIO, errno.EFBIG),
+)
+
+
+@pytest.mark.parametrize("number", REFUSALS, ids=errno.errorcode.get)
 @pytest.mark.parametrize("name", ["linear", "linear.tar.gz"])
-def test_a_disk_that_is_full_is_a_sentence(place, name):
+def test_what_the_disk_refuses_is_work_that_failed(place, name, number):
     def chunks():
         yield b""
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(number, os.strerror(number), str(place / ".staging" / "x"))
 
-    with pytest.raises(WorkFailed, match="cannot be written: No space left"):
-        Destination(place / name).save(chunks(), 0)
+    given = place / name
+    with pytest.raises(WorkFailed) as caught:
+        Destination(given).save(chunks(), 0)
+    said = str(caught.value)
+    assert said.startswith(f"{given} cannot be written: {os.strerror(number)}; ")
+    assert said.endswith(", or name another place with --output")
+    assert files(place) == []
+
+
+@pytest.mark.parametrize("name", ["linear", "linear.tar.gz"])
+def test_a_disk_that_is_full_leaves_nothing(place, archive, name):
+    """``RLIMIT_FSIZE`` is the disk that is full: the kernel refuses the bytes."""
+    with (
+        file_size_limit(10),
+        pytest.raises(WorkFailed, match="cannot be written: File too large; raise the"),
+    ):
+        Destination(place / name).save(archive, 0)
     assert files(place) == []

@@ -89,11 +89,64 @@ def test_a_gpu_that_is_not_there_is_a_sentence(tmp_path):
 
 
 @pytest.mark.tensorflow
-def test_a_file_that_is_no_config_proto_is_a_sentence(tmp_path):
-    assert applied(tmp_path, "path.write_bytes(b'{\"port\": 1}')")[0] == (
+def test_a_file_that_tensorflow_cannot_read_is_a_sentence(tmp_path):
+    # gpu_options, in it experimental, in it half a field: two messages deep.
+    write = "path.write_bytes(bytes([0x32, 4, 0x4A, 2, 0xFF, 0xFF]))"
+    assert applied(tmp_path, write)[0] == (
         "refused: the file of config.json's 'configProto' holds no serialized"
         " tensorflow.ConfigProto"
     )
+
+
+@pytest.mark.tensorflow
+def test_any_config_proto_is_known_without_tensorflow(tmp_path):
+    """All that this TensorFlow can write; a new one may have new fields."""
+    from tensorflow.core.protobuf.config_pb2 import ConfigProto
+
+    proto = ConfigProto(
+        device_count={"CPU": 2},
+        device_filters=["/job:ps"],
+        session_inter_op_thread_pool=[{"num_threads": 2}],
+        gpu_options={"allow_growth": True},
+        pluggable_device_options={"allow_growth": True},
+        graph_options={"place_pruned_graph": True},
+        rpc_options={"use_rpc_for_inprocess_master": True},
+        cluster_def={"job": [{"name": "ps"}]},
+        experimental={"collective_group_leader": "a"},
+    )
+    for field in proto.DESCRIPTOR.fields:
+        if field.message_type is None and field.name != "device_filters":
+            setattr(proto, field.name, 1)
+    assert {field.number for field, _ in proto.ListFields()} == {
+        field.number for field in proto.DESCRIPTOR.fields
+    }
+    path = tmp_path / "proto"
+    path.write_bytes(proto.SerializeToString())
+    read_session_config(str(path))
+    path.write_bytes(b"")  # nothing is set
+    read_session_config(str(path))
+    read_session_config("")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"port": 1}',
+        b"intra_op_parallelism_threads: 3\n",  # protobuf's text
+        Path("/etc/passwd").read_bytes(),
+        b"\x08\x01",  # a number where a message belongs
+        b"\x10",  # cut short
+        b"\x98\x06\x01",  # field 99
+        b"\x32\x02\xff\xff",  # gpu_options with half a field
+        b"\x7fELF\x02\x01",
+    ],
+)
+def test_a_file_that_is_no_config_proto_is_told_at_the_start(tmp_path, content):
+    path = tmp_path / "proto"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="proto, which is no serialized tensorflow"):
+        read_session_config(str(path))
+    read_session_config("")
 
 
 def test_a_missing_file_is_told_at_the_start(tmp_path):

@@ -24,11 +24,9 @@ pytestmark = pytest.mark.tensorflow
 
 @pytest.fixture(scope="module")
 def processes():
-    made = TensorFlowProcesses(
+    return TensorFlowProcesses(
         SessionConfig(threads=1), seconds=120, run_seconds=120, max_bytes=8 << 30
     )
-    with contextlib.closing(made):
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -160,18 +158,17 @@ def endless(numbers):
 
 
 def test_a_run_without_end_and_one_without_bounds_are_ended(save, numbers):
-    made = TensorFlowProcesses(
+    processes = TensorFlowProcesses(
         SessionConfig(threads=1), seconds=120, run_seconds=5, max_bytes=3 << 28
     )
-    with contextlib.closing(made) as processes:
-        backend = processes.open(save(endless, numbers))
-        with pytest.raises(BackendError, match="took more than 805306368 bytes"):
-            backend.run({"numbers": np.array([[2e8, 1, 1]], np.float32)})
-        with pytest.raises(BackendError, match="took longer than 5 s"):
-            backend.run({"numbers": np.array([[4, 1, 1]], np.float32)})
-        # No positive sum: no loop.
-        fine = {"numbers": np.array([[1, -1, 0]], np.float32)}
-        assert backend.run(fine)["never"].tolist() == [-1]
+    backend = processes.open(save(endless, numbers))
+    with pytest.raises(BackendError, match="took more than 805306368 bytes"):
+        backend.run({"numbers": np.array([[2e8, 1, 1]], np.float32)})
+    with pytest.raises(BackendError, match="took longer than 5 s"):
+        backend.run({"numbers": np.array([[4, 1, 1]], np.float32)})
+    # No positive sum: no loop.
+    fine = {"numbers": np.array([[1, -1, 0]], np.float32)}
+    assert backend.run(fine)["never"].tolist() == [-1]
 
 
 def test_what_it_runs_writes_nowhere(processes, save, numbers, tmp_path):

@@ -89,6 +89,84 @@ def test_the_file_that_is_given_is_the_one_that_is_read(
     np.testing.assert_array_equal(load_dataset(gzipped).y_train, other)
 
 
+EMNIST = ("letters", "balanced", "byclass", "bymerge", "digits", "mnist")
+
+
+def _emnist(folder: Path, of: str, arrays: Arrays, suffix: str = ".gz") -> None:
+    """Write four files as NIST does: pixels by column, the test part named so."""
+    names = (
+        f"emnist-{of}-{part}-{content}-{axes}-ubyte{suffix}"
+        for part in ("train", "test")
+        for content, axes in (("images", "idx3"), ("labels", "idx1"))
+    )
+    for name, array in zip(names, list(arrays)[:4], strict=True):
+        stored = np.swapaxes(array, 1, 2) if array.ndim == 3 else array
+        data = _idx(np.ascontiguousarray(stored))
+        (folder / name).write_bytes(gzip.compress(data, 1) if suffix else data)
+
+
+@pytest.mark.parametrize("of", EMNIST)
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_emnist_is_read_upright_with_a_note(
+    few: Arrays, tmp_path: Path, of: str, suffix: str
+) -> None:
+    _emnist(tmp_path, of, few, suffix)
+    (tmp_path / f"emnist-{of}-mapping.txt").write_text("0 48\n")
+    _assert_is(few, tmp_path)
+    (note,) = load_dataset(tmp_path).notes
+    assert "EMNIST's images are stored by column" in note
+
+
+def test_labels_of_emnists_letters_begin_at_one(few: Arrays, tmp_path: Path) -> None:
+    letters = few._replace(y_train=few.y_train + 1, y_test=few.y_test + 1)
+    _emnist(tmp_path, "letters", letters)
+    data = load_dataset(tmp_path)
+    assert data.labels == tuple(map(str, range(11)))
+    assert data.notes[-1] == (
+        "class 0 has no training image; the model gets 11 outputs all the same"
+    )
+
+
+def test_of_several_sets_in_a_folder_one_file_names_its_own(
+    few: Arrays, folder: Path
+) -> None:
+    other = np.where(few.y_train == 3, 5, few.y_train).astype(np.uint8)
+    _emnist(folder, "letters", few)
+    _emnist(folder, "digits", few._replace(y_train=other))
+    with pytest.raises(
+        DataError, match="3 data sets, train-…, emnist-digits-…, emnist"
+    ):
+        load_dataset(folder)
+    given = folder / "emnist-digits-test-labels-idx1-ubyte.gz"
+    np.testing.assert_array_equal(load_dataset(given).y_train, other)
+    _assert_is(few, folder / "train-images-idx3-ubyte")
+
+
+def test_missing_sibling_of_emnist_is_named_as_nist_does(
+    few: Arrays, tmp_path: Path
+) -> None:
+    _emnist(tmp_path, "digits", few)
+    (tmp_path / "emnist-digits-test-images-idx3-ubyte.gz").unlink()
+    with pytest.raises(DataError, match="lacks emnist-digits-test-images-idx3-ubyte"):
+        load_dataset(tmp_path)
+
+
+def test_what_macos_leaves_beside_is_no_data_set(few: Arrays, tmp_path: Path) -> None:
+    _emnist(tmp_path, "digits", few)
+    for path in list(tmp_path.iterdir()):
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+    _assert_is(few, tmp_path)
+
+
+def test_folder_of_the_files_is_named_if_one_above_is_given(folder: Path) -> None:
+    raw = folder / "MNIST" / "raw"  # PyTorch's
+    raw.mkdir(parents=True)
+    for name in MD5:
+        (folder / name).rename(raw / name)
+    with pytest.raises(DataError, match=r"holds IDX files in MNIST/raw/; give \S+/raw"):
+        load_dataset(folder)
+
+
 @pytest.mark.parametrize("name", MD5)
 def test_missing_sibling_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()

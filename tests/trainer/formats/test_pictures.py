@@ -29,6 +29,94 @@ def test_train_and_test_are_kept_apart(tmp_path: Path) -> None:
     assert data.x_test[:, 0, 0, 0].tolist() == [200, 201]
 
 
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Train", "Test"),
+        ("TRAIN", "test"),
+        ("training", "testing"),
+        ("Training", "T10k"),
+    ],
+)
+def test_parts_are_known_in_any_usual_spelling(
+    tmp_path: Path, train: str, test: str
+) -> None:
+    for label in ("cat", "dog"):
+        for number in range(3):
+            write_picture(tmp_path / train / label / f"{number}.png", 100)
+        write_picture(tmp_path / test / label / "0.png", 200)
+    data = load_dataset(tmp_path)
+    assert data.labels == ("cat", "dog")
+    assert data.x_train[:, 0, 0, 0].tolist() == [100] * 6
+    assert data.x_test[:, 0, 0, 0].tolist() == [200] * 2
+
+
+@pytest.mark.parametrize("valid", ["val", "valid", "Validation"])
+def test_validation_images_are_trained_on_beside_a_test(
+    tmp_path: Path, valid: str
+) -> None:
+    for value, part in ((1, "train"), (2, valid), (3, "test")):
+        for label in ("a", "b"):
+            write_picture(tmp_path / part / label / "0.png", value)
+    data = load_dataset(tmp_path)
+    assert data.x_train[:, 0, 0, 0].tolist() == [1, 1, 2, 2]
+    assert data.y_train.tolist() == [0, 1, 0, 1]
+    assert data.x_test[:, 0, 0, 0].tolist() == [3, 3]
+    (note,) = data.notes
+    assert note.startswith("the validation images are trained on")
+
+
+def test_validation_images_stand_for_a_test_that_is_missing(tmp_path: Path) -> None:
+    for value, part in ((1, "train"), (2, "val")):
+        for label in ("a", "b"):
+            write_picture(tmp_path / part / label / "0.png", value)
+    data = load_dataset(tmp_path)
+    assert data.x_train[:, 0, 0, 0].tolist() == [1, 1]
+    assert data.x_test[:, 0, 0, 0].tolist() == [2, 2]
+    (note,) = data.notes
+    assert note.endswith("the validation images are tested on")
+
+
+def test_two_spellings_of_one_part_are_refused(tmp_path: Path) -> None:
+    for part in ("Train", "train"):
+        write_picture(tmp_path / part / "a" / "0.png", 9)
+    with pytest.raises(DataError, match="holds Train/ and train/, which mean the same"):
+        load_dataset(tmp_path)
+
+
+def test_train_may_be_a_class(tmp_path: Path) -> None:
+    for label in ("bus", "train"):
+        for number in range(2):
+            write_picture(tmp_path / label / f"{number}.png", 9)
+    assert load_dataset(tmp_path).labels == ("bus", "train")
+
+
+@pytest.mark.parametrize("layout", [".", "Train"])
+def test_what_systems_leave_is_passed_over_at_any_level(
+    tmp_path: Path, layout: str
+) -> None:
+    for label in ("a", "b"):
+        for number in range(2):
+            write_picture(tmp_path / layout / label / f"{number}.png", 9)
+    for level in {tmp_path, tmp_path / layout, tmp_path / layout / "a"}:
+        for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._0.png", "THUMBS.DB"):
+            (level / name).write_bytes(b"\xd0\xcf\x11\xe0")
+        for name in ("__MACOSX", ".ipynb_checkpoints", "@eaDir"):
+            (level / name / "a").mkdir(parents=True)
+            (tmp_path / level / name / "a" / "0-checkpoint.png").write_bytes(b"x")
+    data = load_dataset(tmp_path)
+    assert data.labels == ("a", "b")
+    assert len(data.x_train) + len(data.x_test) == 4
+    assert data.notes == ()
+
+
+def test_a_folder_around_the_classes_is_named(tmp_path: Path) -> None:
+    for label in ("cat", "dog"):
+        write_picture(tmp_path / "pets" / label / "0.png", 9)
+    with pytest.raises(DataError, match=r"pets/ holds folders .* give \S+/pets with"):
+        load_dataset(tmp_path)
+
+
 @pytest.mark.parametrize("layout", [".", "train"])
 def test_without_test_a_fifth_of_each_class_is_held_out(
     tmp_path: Path, layout: str
@@ -148,7 +236,7 @@ def test_truncated_image_is_named(folder: Path) -> None:
 
 def test_folder_in_a_class_is_named(folder: Path) -> None:
     (folder / "a" / "more").mkdir()
-    with pytest.raises(DataError, match=r": a/more cannot be read: Is a directory"):
+    with pytest.raises(DataError, match=r": a/more/ is a folder inside a class"):
         load_dataset(folder)
 
 
@@ -167,7 +255,7 @@ def test_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_one_image_a_class_is_too_few(tmp_path: Path, layout: str) -> None:
     for label in ("a", "b"):
         write_picture(tmp_path / layout / label / "0.png", 9)
-    with pytest.raises(DataError, match="no test/ .* at least 2 images a class"):
+    with pytest.raises(DataError, match="no test images .* at least 2 images a class"):
         load_dataset(tmp_path)
 
 
@@ -186,9 +274,9 @@ def test_class_of_test_alone_is_refused(tmp_path: Path) -> None:
 
 
 def test_folder_beside_train_is_refused(tmp_path: Path) -> None:
-    for part in ("train", "validation"):
+    for part in ("train", "more"):
         write_picture(tmp_path / part / "a" / "0.png", 9)
-    with pytest.raises(DataError, match="holds train/ and also validation/"):
+    with pytest.raises(DataError, match="holds train/ and also more/"):
         load_dataset(tmp_path)
 
 

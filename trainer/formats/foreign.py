@@ -1,0 +1,46 @@
+"""Files that are no data set here, by their first bytes, and what to do with them."""
+
+from __future__ import annotations
+
+# How many bytes ``advice`` looks at: a tar's mark stands behind its first name.
+HEAD_SIZE = 262
+
+_UNPACK = "unpack it, and give the folder or the file that was in it"
+_PICTURE = "a data set is a folder of pictures with one subfolder a class"
+_ARRAYS = (
+    "store images and labels in one .npz by numpy.savez, named x_train, y_train,"
+    " x_test and y_test"
+)
+
+# Marks at the beginning, from each format's description.
+_KINDS = (
+    (b"BZh", "packed by bzip2", _UNPACK),
+    (b"\xfd7zXZ\x00", "packed by xz", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "packed by zstd", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (b"Rar!\x1a\x07", "a rar archive", _UNPACK),
+    (b"\x89PNG", "one picture", _PICTURE),
+    (b"\xff\xd8\xff", "one picture", _PICTURE),
+    (b"GIF8", "one picture", _PICTURE),
+    (b"BM", "one picture", _PICTURE),
+    (b"\x93NUMPY", "a single array of numpy", _ARRAYS),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", _ARRAYS),
+    (b"MATLAB 5.0", "a MATLAB file", _ARRAYS),
+    (b"PAR1", "a Parquet file", _ARRAYS),
+    (b"<", "a web page, or other XML", "fetch the data set's own file"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "fetch it by git lfs pull"),
+)
+
+
+def advice(head: bytes) -> tuple[str, str] | None:
+    """What a file is, and what to do with it; None if that is not known.
+
+    Args:
+        head: its first ``HEAD_SIZE`` bytes, ungzipped.
+    """
+    if head[257:262] == b"ustar":
+        return "a tar archive", _UNPACK
+    for mark, kind, what_to_do in _KINDS:
+        if head.startswith(mark):
+            return kind, what_to_do
+    return None
