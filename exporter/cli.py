@@ -113,6 +113,13 @@ _SOURCE = (
         help="Between which numbers an input is drawn, ends included.  [default:"
         " params.json's ranges; an embedding's rows; else a unit normal, 0 and 1]",
     ),
+    click.option(
+        "--trust",
+        "trusted",
+        is_flag=True,
+        help="Run whatever operators MODEL has: those that reach files and the network,"
+        " too. Without it they are refused, as in uploads.",
+    ),
 )
 _LIMITS = (
     click.option(
@@ -146,6 +153,7 @@ def _on_source(command: Callable[..., None]) -> Callable[..., None]:
         inputs: tuple[str, ...],
         outputs: tuple[str, ...],
         declared: tuple[tuple[str, float, float], ...],
+        trusted: bool,
         time_limit: int,
         memory_limit: float | None,
         **given: object,
@@ -166,6 +174,7 @@ def _on_source(command: Callable[..., None]) -> Callable[..., None]:
             inputs=inputs,
             outputs=outputs,
             declared=declared,
+            trusted=trusted,
         )
         memory = None if memory_limit is None else int(memory_limit * _GIB)
         command(source, Limits(time_limit, memory), **given)

@@ -68,9 +68,16 @@ Outcome = Literal[
 ]
 
 
-def exporter_for(seconds: int) -> Sequence[str]:
-    """The exporter's command, where it has so long."""
-    return (*EXPORTER, "--time-limit", str(seconds + _LATER_SECONDS))
+def exporter_for(seconds: int, *, trusted: bool) -> Sequence[str]:
+    """The exporter's command, where it has so long.
+
+    Args:
+        seconds: that one conversion may take.
+        trusted: uploads may have any operator. Without it the exporter looks at them
+            once more.
+    """
+    trust = ("--trust",) if trusted else ()
+    return (*EXPORTER, "--time-limit", str(seconds + _LATER_SECONDS), *trust)
 
 
 class Converter:

@@ -94,7 +94,7 @@ def create_services(config: Config, *, guarded: bool = False) -> Services:
         conversions,
         config.export_seconds,
         config.export_bytes,
-        exporter_for(config.export_seconds),
+        exporter_for(config.export_seconds, trusted=trusted),
     )
     return Services(
         store=store,

@@ -214,8 +214,13 @@ def test_modules_of_the_working_folder_are_none_of_the_child(place, monkeypatch,
 
 
 def test_the_exporter_has_as_long_as_the_guard_gives_it():
-    *_, option, seconds = exporter_for(7200)
+    *_, option, seconds = exporter_for(7200, trusted=False)
     assert (option, int(seconds) > 7200) == ("--time-limit", True)
+
+
+def test_the_exporter_runs_any_operator_only_where_uploads_are_trusted():
+    assert "--trust" in exporter_for(1, trusted=True)
+    assert "--trust" not in exporter_for(1, trusted=False)
 
 
 def aside(call):

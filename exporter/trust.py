@@ -1,0 +1,46 @@
+"""Models of strangers are looked at before they run, as an upload is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bundle.errors import BundleError
+from exporter.errors import SourceError
+from exporter.source import Source
+from runtime.programs import check_frozen_graph, check_onnx, check_saved_model
+
+
+def check_source(source: Source) -> None:
+    """See that a source computes and does no more, unless it is trusted.
+
+    A Keras file has no operators of TensorFlow; ``keras_file.py`` looks at it.
+
+    Raises:
+        SourceError: it may do more.
+    """
+    if source.trusted or source.kind == "keras":
+        return
+    is_graph = source.kind == "frozen_graph"
+    look_at = check_frozen_graph if is_graph else check_saved_model
+    try:
+        look_at(source.graph)
+    except BundleError as ex:
+        raise _refusal(ex) from ex
+
+
+def check_candidate(source: Source, path: Path) -> None:
+    """See that the ONNX of a source computes and does no more, unless it is trusted.
+
+    Raises:
+        SourceError: it may do more.
+    """
+    if source.trusted:
+        return
+    try:
+        check_onnx(path)
+    except BundleError as ex:
+        raise _refusal(ex) from ex
+
+
+def _refusal(ex: BundleError) -> SourceError:
+    return SourceError(f"{ex}; where you trust who made the model, add --trust")

@@ -1,0 +1,47 @@
+"""What an uploaded model would run, looked at before anything of it does.
+
+A SavedModel and a frozen graph are programs: TensorFlow has operators that read and
+write files, call Python and open connections. ONNX has none, but for operators of
+domains that somebody registered, and weights that lie in other files. Both are read
+here without TensorFlow and onnx, by whole copies of their messages' definitions.
+"""
+
+from __future__ import annotations
+
+from bundle.errors import BundleError
+from bundle.folder import SAVED_MODEL, Bundle
+from bundle.variants import VARIANTS, onnx_file
+from runtime.programs.graph import check_frozen_graph, operators
+from runtime.programs.onnx_model import check_onnx
+from runtime.programs.saved_model import check_saved_model
+
+__all__ = [
+    "BundleError",
+    "check_frozen_graph",
+    "check_onnx",
+    "check_programs",
+    "check_saved_model",
+    "operators",
+]
+
+
+def check_programs(bundle: Bundle, *, trusted: bool) -> None:
+    """Look at all that a bundle could have run.
+
+    Args:
+        bundle: opened.
+        trusted: take any operator; files must be the bundle's own all the same.
+
+    Raises:
+        BundleError: an operator is not taken, a file cannot be read, or an ONNX has
+            weights elsewhere.
+    """
+    if bundle.tensorflow_model and not trusted:
+        if bundle.has_saved_model:
+            check_saved_model(bundle.path / SAVED_MODEL)
+        else:
+            check_frozen_graph(bundle.tensorflow_model)
+    for variant in VARIANTS:
+        path = bundle.path / onnx_file(variant)
+        if path.exists():
+            check_onnx(path, trusted=trusted)
