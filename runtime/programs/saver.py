@@ -2,8 +2,8 @@
 
 Every SavedModel can save itself, for those who train on, and TensorFlow's loader calls
 what brings the variables of TensorFlow 1 back. Both may do so with the file name that
-they are given and no other; and nothing but ``saver_def`` may speak of them, so that a
-loader, which goes by names, runs no saving.
+they are given and no other; and nothing but savers may speak of them, so that a loader,
+which goes by names, runs no saving.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from runtime.proto.programs_tensorflow_pb2 import (
 _FILES = {"SaveV2": (0,), "RestoreV2": (0,), "MergeV2Checkpoints": (0, 1)}
 # They pass their arguments to a function as they are.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-# They are what stands for the file's name.
-_PLACEHOLDERS = ("Placeholder", "PlaceholderWithDefault")
+# What stands for a file's name in the graph, and is told it; early TensorFlow 1 had a
+# constant there.
+_ROOTS = frozenset({"Placeholder", "PlaceholderWithDefault", "Const"})
 # Python writes what is known of shapes and of tracing into them. Of others, some let
 # TensorFlow call one function in the place of another.
 _ATTRIBUTES = frozenset({"_input_shapes", "_construction_context"})
 # TensorFlow 1 keeps more savers there; none is used by its loader.
 _SAVERS = "savers"
 
-# The place of an argument; None is the saver's own file name, outside of functions.
-_Argument = int | None
+# What a file's name begins with: an argument's place in a function, or a node's name.
+_Root = int | str
 
 
 def check_saver(meta: MetaGraphDef, file: str) -> None:
@@ -73,7 +74,7 @@ class _Saver:
         self._writers = self._using(WRITING)
         self._users = self._writers | self._using(READING)
         self._names = [name.encode() for name in self._users]
-        self._arguments: dict[str, frozenset[_Argument]] = {}
+        self._arguments: dict[str, set[_Root]] = {}
 
     def check(self) -> None:
         saver = self._meta.saver_def
@@ -146,55 +147,65 @@ class _Saver:
                     " it in the place of another"
                 )
             self._arguments_of(name, frozenset())
-        graph = self._meta.graph_def
-        place = _node_of(self._meta.saver_def.filename_tensor_name)
-        nodes = _by_name(graph.node) if users else {}
-        scope = _Scope(nodes, {}, place)
+        nodes = self._meta.graph_def.node
+        saver = self._meta.saver_def
+        # A loader runs these, and gives them the name of the SavedModel's variables.
+        loading = _before(nodes, _node_of(saver.restore_op_name)) if users else ()
+        scope = _Scope(_by_name(nodes), None) if users else _Scope({}, None)
         for node in users:
-            if self._files_of(node, scope, frozenset()):
-                self._check_placeholder(scope)
+            for root in self._files_of(node, scope, frozenset()):
+                self._check_root(str(root), scope)
+                own = _node_of(saver.filename_tensor_name)
+                if node.name in loading and root != own:
+                    raise self._refusal(
+                        f"the node {node.name[:128]!r} loads variables from a file that"
+                        " is not told by 'saver_def'"
+                    )
 
-    def _check_placeholder(self, scope: _Scope) -> None:
-        """See that the saver's file name is told by who saves or loads."""
-        node = scope.nodes[scope.file_name]
-        if node.op not in _PLACEHOLDERS:
-            raise self._refusal("the file name of 'saver_def' is no placeholder")
-        seen: set[str] = set()
+    def _check_root(self, root: str, scope: _Scope) -> None:
+        """See that the name of a file is told by who saves or loads.
+
+        A graph may have several savers, of which one counts; nobody tells the others,
+        or runs them.
+        """
+        node, seen = scope.nodes[root], {root}
         while node.op in ("PlaceholderWithDefault", "Identity") and node.input:
+            node = self._node(node.input[0], scope)
             if node.name in seen:
                 break
             seen.add(node.name)
-            node = self._node(node.input[0], scope)
         texts = _texts(node)
         is_plain = texts and all(COMPONENT.fullmatch(text) for text in texts)
         if node.op != "Placeholder" and not is_plain:
-            raise self._refusal("the file name of 'saver_def' has a default elsewhere")
+            raise self._refusal(
+                f"the node {root[:128]!r} makes the name of a file that may be elsewhere"
+            )
 
-    def _arguments_of(self, name: str, callers: frozenset[str]) -> frozenset[_Argument]:
+    def _arguments_of(self, name: str, callers: frozenset[str]) -> set[_Root]:
         """The arguments of a function that it takes for names of files."""
         if name in callers:
             raise self._refusal(f"the function {name[:96]!r} calls itself and saves")
         if name not in self._arguments:
             function = self._functions[name]
             arguments = {a.name: i for i, a in enumerate(function.signature.input_arg)}
-            scope = _Scope(_by_name(function.node_def), arguments, "")
-            found: set[_Argument] = set()
+            scope = _Scope(_by_name(function.node_def), arguments)
+            found: set[_Root] = set()
             for node in function.node_def:
                 if self._is_user(node):
                     found |= self._files_of(node, scope, callers | {name})
-            self._arguments[name] = frozenset(found)
+            self._arguments[name] = found
         return self._arguments[name]
 
     def _files_of(
         self, node: NodeDef, scope: _Scope, callers: frozenset[str]
-    ) -> set[_Argument]:
+    ) -> set[_Root]:
         """What the file names of one node come from."""
-        places: Iterable[_Argument] = _FILES.get(node.op, ())
+        places: Iterable[_Root] = _FILES.get(node.op, ())
         if node.op not in _FILES:
             places = self._arguments_of(self._called(node), callers)
-        found: set[_Argument] = set()
+        found: set[_Root] = set()
         for place in places:
-            if place is None or place >= len(node.input):
+            if not isinstance(place, int) or place >= len(node.input):
                 raise self._refusal(
                     f"the node {node.name[:128]!r} lacks the name of a file"
                 )
@@ -219,18 +230,19 @@ class _Saver:
             )
         return name
 
-    def _from(self, source: str, scope: _Scope, seen: frozenset[str]) -> set[_Argument]:
-        """The arguments that the beginning of a file's name comes from.
+    def _from(self, source: str, scope: _Scope, seen: frozenset[str]) -> set[_Root]:
+        """What the beginning of a file's name comes from.
 
         Raises:
             BundleError: it comes from something else, too.
         """
         name = _node_of(source)
-        if name in scope.arguments and name not in scope.nodes:
-            return {scope.arguments[name]}
+        arguments = scope.arguments or {}
+        if name in arguments and name not in scope.nodes:
+            return {arguments[name]}
         node = self._node(source, scope)
-        if name == scope.file_name:
-            return {None}
+        if scope.arguments is None and node.op in _ROOTS:
+            return {name}
         inputs = [given for given in node.input if not given.startswith("^")]
         if name not in seen and inputs:
             seen = seen | {name}
@@ -244,7 +256,7 @@ class _Saver:
                 return set().union(*(self._from(i, scope, seen) for i in inputs))
         raise self._refusal(
             f"the node {name[:128]!r} ({node.op[:64]}) makes the name of a file that is"
-            " written or read, which must come from 'saver_def'"
+            " written or read, and does not take it from a saver"
         )
 
     def _check_ending(self, source: str, scope: _Scope) -> None:
@@ -279,13 +291,11 @@ class _Scope:
 
     Attributes:
         nodes: by their names.
-        arguments: of a function, their places by their names.
-        file_name: the node that stands for the saver's file name.
+        arguments: of a function, their places by their names; None is the graph.
     """
 
     nodes: dict[str, NodeDef]
-    arguments: dict[str, int]
-    file_name: str
+    arguments: dict[str, int] | None
 
 
 def _by_name(nodes: Iterable[NodeDef]) -> dict[str, NodeDef]:
@@ -310,6 +320,19 @@ def _after(nodes: Iterable[NodeDef], first: Iterable[NodeDef]) -> set[str]:
         if name not in found:
             found.add(name)
             waiting += needing.get(name, ())
+    return found
+
+
+def _before(nodes: Iterable[NodeDef], last: str) -> set[str]:
+    """The name of a node, and of all that it needs."""
+    needed = {node.name: node.input for node in nodes}
+    found: set[str] = set()
+    waiting = [last]
+    while waiting:
+        name = waiting.pop()
+        if name in needed and name not in found:
+            found.add(name)
+            waiting += map(_node_of, needed[name])
     return found
 
 

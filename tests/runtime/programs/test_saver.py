@@ -36,6 +36,27 @@ def test_more_savers_of_tensorflow_1_are_let_be(check):
         check(model)
 
 
+def test_a_saver_that_nothing_uses_is_let_be(check):
+    """Beside that of the SavedModel: the one that the training had."""
+    model = of_tensorflow_1()
+    nodes = model.meta_graphs[0].graph_def.node
+    for made in of_tensorflow_1().meta_graphs[0].graph_def.node:
+        if made.name.startswith("save/"):
+            made.name = made.name.replace("save/", "save_1/")
+            for n, source in enumerate(made.input):
+                made.input[n] = source.replace("save/", "save_1/")
+            nodes.append(made)
+    check(model)
+    # It is not what loading runs, nor in what loading runs.
+    model.meta_graphs[0].saver_def.restore_op_name = "save_1/restore_all"
+    with pytest.raises(BundleError, match="loads variables from a file"):
+        check(model)
+
+
+def test_early_tensorflow_has_a_constant_for_the_file_name(check):
+    check(of_tensorflow_1(**{"save.Const": node("save/Const", "Const", text="model")}))
+
+
 # -- named where a loader looks -------------------------------------------------------
 
 
@@ -205,10 +226,6 @@ def test_what_calls_a_function_that_saves_saves(check):
         functions = model.meta_graphs[0].graph_def.library.function
         (harmless,) = (f for f in functions if f.signature.name == "__inference_f_5")
         harmless.node_def.append(call)
-        with pytest.raises(BundleError, match="makes the name of a file"):
-            check(model)
-        # Even with the saver's own file name: a signature may run it.
-        model.meta_graphs[0].graph_def.node[2].input[0] = "saver_filename"
         with pytest.raises(BundleError, match="'__inference_f_5' saves or loads"):
             check(model)
 
