@@ -178,7 +178,7 @@ class _Saver:
         is_plain = texts and all(COMPONENT.fullmatch(text) for text in texts)
         if node.op != "Placeholder" and not is_plain:
             raise self._refusal(
-                f"the node {root[:128]!r} makes the name of a file that may be elsewhere"
+                f"the node {root[:128]!r} makes a file name that may be elsewhere"
             )
 
     def _arguments_of(self, name: str, callers: frozenset[str]) -> set[_Root]:

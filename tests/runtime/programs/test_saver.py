@@ -294,9 +294,9 @@ def test_a_text_in_bytes_is_no_ending(check):
         {"save": [node("more", "SaveV2", "names:output:0")]},
         {"restore": [node("more", "RestoreV2", "names:output:0")]},
         {"save": [node("more", "PartitionedCall", "file_prefix", f=SAVE)]},
-        {"call": [node("more", "PartitionedCall", "x", f=SAVE)]},
+        {"call": [node("more", "PartitionedCall", "call", f=SAVE)]},
         {"call": [node("more", "PartitionedCall", f=RESTORE)]},
-        {"call": [node("more", SAVE, "x")]},
+        {"call": [node("more", SAVE, "call")]},
     ],
 )
 def test_functions_write_and_read_what_the_saver_names(check, more):
