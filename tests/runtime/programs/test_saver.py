@@ -319,5 +319,31 @@ def test_a_saver_that_calls_functions_in_functions_is_let_be(check):
         check(inner)
 
 
+def test_functions_in_functions_without_end_are_a_sentence(check):
+    model = of_tensorflow_2()
+    (meta,) = model.meta_graphs
+    for n in range(100):
+        outer = meta.graph_def.library.function.add()
+        outer.signature.name = f"outer_{n}"
+        outer.node_def.append(
+            node("inner", "PartitionedCall", f=f"outer_{n - 1}" if n else SAVE)
+        )
+    with pytest.raises(BundleError, match="functions without end"):
+        check(model)
+    circle = of_tensorflow_2(save=[node("more", "PartitionedCall", "x", f=SAVE)])
+    with pytest.raises(BundleError, match="in circles"):
+        check(circle)
+
+
+def test_a_name_that_is_packed_again_and_again_costs_little(check):
+    """Each way through it would be one of 2 to the 60."""
+    packs = [
+        node(f"pack_{n}", "Pack", *[f"pack_{n - 1}" if n else "save/Const"] * 2)
+        for n in range(60)
+    ]
+    merge = node("save/Merge", "MergeV2Checkpoints", "pack_59", "save/Const")
+    check(of_tensorflow_1(**{"save.Merge": merge, **{p.name: p for p in packs}}))
+
+
 def test_a_model_without_a_saver_is_let_be(check):
     check(saved_model([node("x", "Placeholder"), node("y", "Identity", "x")]))
