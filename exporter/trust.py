@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from bundle.errors import BundleError
 from exporter.errors import SourceError
 from exporter.source import Source
-from runtime.programs import check_frozen_graph, check_onnx, check_saved_model
+from runtime.programs import (
+    Damaged,
+    check_frozen_graph,
+    check_onnx,
+    check_saved_model,
+)
 
 
 def check_source(source: Source) -> None:
@@ -16,31 +22,31 @@ def check_source(source: Source) -> None:
     A Keras file has no operators of TensorFlow; ``keras_file.py`` looks at it.
 
     Raises:
-        SourceError: it may do more.
+        SourceError: it may do more, or cannot be read.
     """
     if source.trusted or source.kind == "keras":
         return
     is_graph = source.kind == "frozen_graph"
-    look_at = check_frozen_graph if is_graph else check_saved_model
-    try:
-        look_at(source.graph)
-    except BundleError as ex:
-        raise _refusal(ex) from ex
+    _look(check_frozen_graph if is_graph else check_saved_model, source.graph)
 
 
 def check_candidate(source: Source, path: Path) -> None:
     """See that the ONNX of a source computes and does no more, unless it is trusted.
 
     Raises:
-        SourceError: it may do more.
+        SourceError: it may do more, or cannot be read.
     """
     if source.trusted:
         return
+    _look(check_onnx, path)
+
+
+def _look(check: Callable[[Path], None], path: Path) -> None:
     try:
-        check_onnx(path)
+        check(path)
+    except Damaged as ex:
+        raise SourceError(str(ex)) from ex
     except BundleError as ex:
-        raise _refusal(ex) from ex
-
-
-def _refusal(ex: BundleError) -> SourceError:
-    return SourceError(f"{ex}; where you trust who made the model, add --trust")
+        raise SourceError(
+            f"{ex}; where you trust who made the model, add --trust"
+        ) from ex

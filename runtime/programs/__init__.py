@@ -8,15 +8,15 @@ here without TensorFlow and onnx, by whole copies of their messages' definitions
 
 from __future__ import annotations
 
-from bundle.errors import BundleError
 from bundle.folder import SAVED_MODEL, Bundle
 from bundle.variants import VARIANTS, onnx_file
 from runtime.programs.graph import check_frozen_graph, operators
 from runtime.programs.onnx_model import check_onnx
+from runtime.programs.reading import Damaged
 from runtime.programs.saved_model import check_saved_model
 
 __all__ = [
-    "BundleError",
+    "Damaged",
     "check_frozen_graph",
     "check_onnx",
     "check_programs",

@@ -10,18 +10,22 @@ from google.protobuf.message import DecodeError
 from bundle.errors import BundleError
 
 
+class Damaged(BundleError):
+    """A file is none of the kind that it is named as, or cannot be read."""
+
+
 def read(path: Path, message: Any) -> Any:
     """Read a file into a message, which is returned.
 
     Raises:
-        BundleError: it cannot be read.
+        Damaged: it cannot be read.
     """
     try:
         message.ParseFromString(path.read_bytes())
     except DecodeError as ex:
-        raise BundleError(f"{path.name} is damaged: it cannot be read") from ex
+        raise Damaged(f"{path.name} is damaged: it cannot be read") from ex
     except OSError as ex:
-        raise BundleError(f"{path.name} cannot be read: {ex.strerror}") from ex
+        raise Damaged(f"{path.name} cannot be read: {ex.strerror}") from ex
     return message
 
 

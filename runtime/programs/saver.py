@@ -129,6 +129,8 @@ class _Saver:
         rest = self._meta
         rest.graph_def.ClearField("node")
         rest.graph_def.library.ClearField("function")
+        # Operators, which a node that calls a function is often named as.
+        rest.meta_info_def.ClearField("stripped_op_list")
         _forget(rest.saver_def)
         if _SAVERS in rest.collection_def:
             savers = rest.collection_def[_SAVERS].bytes_list

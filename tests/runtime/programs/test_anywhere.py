@@ -32,7 +32,7 @@ DEEPEST = 14
 # Refused by themselves, whatever they hold; and a saver, which is not made at random.
 CLOSED = frozenset({"variant_val", "resource_handle_val", "external_data", "saver_def"})
 # What is in nodes and functions is no name that a loader goes by.
-APART = frozenset({"node", "function"})
+APART = frozenset({"node", "function", "stripped_op_list"})
 OUTSIDE = st.sampled_from(
     ["../x", "/etc/passwd", "a/../../x", "..", "", ".hidden", "a\\..\\x", "a//b"]
 )

@@ -53,6 +53,15 @@ def trained(tf, folder):
     tf.saved_model.save(net, folder, signatures=signatures, options=options)
 
 
+def without_variables(tf, folder):
+    """Its saver's nodes bear the names of operators."""
+    module = tf.Module()
+    module.double = tf.function(
+        lambda x: {"y": 2 * x}, input_signature=[tf.TensorSpec([None], name="x")]
+    )
+    tf.saved_model.save(module, folder, signatures={"double": module.double})
+
+
 def of_tensorflow_1(tf, folder):
     """Variables of both kinds, local ones, an optimizer, loops, a table, two savers."""
     v1 = tf.compat.v1
@@ -89,7 +98,9 @@ def of_tensorflow_1(tf, folder):
         builder.save()
 
 
-@pytest.mark.parametrize("write", [recurrent, trained, of_tensorflow_1])
+@pytest.mark.parametrize(
+    "write", [recurrent, trained, without_variables, of_tensorflow_1]
+)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_it_is_taken(tmp_path, write):
     tf = pytest.importorskip("tensorflow")

@@ -53,6 +53,14 @@ def test_a_saver_that_nothing_uses_is_let_be(check):
         check(model)
 
 
+def test_nodes_may_be_named_as_operators(check):
+    """As the first call of a function is, where nothing else is called."""
+    model = of_tensorflow_1()
+    for operator in ("save/SaveV2", "save/done"):
+        model.meta_graphs[0].meta_info_def.stripped_op_list.op.add(name=operator)
+    check(model)
+
+
 def test_early_tensorflow_has_a_constant_for_the_file_name(check):
     check(of_tensorflow_1(**{"save.Const": node("save/Const", "Const", text="model")}))
 
