@@ -18,15 +18,18 @@ from runtime.programs.graph import READING, WRITING
 from runtime.programs.reading import refusal
 from runtime.programs.walk import TooDeep, named
 from runtime.proto.programs_tensorflow_pb2 import (
+    AttrValue,
     FunctionDef,
     MetaGraphDef,
     NodeDef,
     SaverDef,
 )
 
-# Python writes what is known of shapes and of tracing into them. Of others, some let
-# TensorFlow call one function in the place of another.
-_ATTRIBUTES = frozenset({"_input_shapes", "_construction_context"})
+# Python writes into it how a function was traced.
+_TRACING = "_construction_context"
+# Attributes of these kinds name nothing; by some texts, TensorFlow calls one function
+# in the place of another.
+_NAMELESS = ("b", "f", "i", "shape", "type")
 # TensorFlow 1 keeps more savers there; none is used by its loader.
 _SAVERS = "savers"
 
@@ -98,13 +101,13 @@ class _Saver:
 
     def _check_functions(self) -> None:
         for name in sorted(self._users):
-            attributes = self._functions[name].attr.keys() - _ATTRIBUTES
-            if attributes:
-                raise self._refusal(
-                    f"the function {name[:96]!r} saves or loads variables and has the"
-                    f" attribute {min(attributes)[:64]!r}, by which TensorFlow may call"
-                    " it in the place of another"
-                )
+            for attribute, value in self._functions[name].attr.items():
+                if attribute != _TRACING and not _is_nameless(value):
+                    raise self._refusal(
+                        f"the function {name[:96]!r} saves or loads variables and has"
+                        f" the attribute {attribute[:64]!r}, by which TensorFlow may"
+                        " call it in the place of another"
+                    )
             self._file_names.arguments_of(name)
 
     def _check_files(self, users: list[NodeDef]) -> None:
@@ -151,6 +154,13 @@ class _Saver:
 
     def _refusal(self, why: str) -> BundleError:
         return refusal(self._file, why)
+
+
+def _is_nameless(value: AttrValue) -> bool:
+    kind = value.WhichOneof("value")
+    if kind != "list":
+        return kind in _NAMELESS
+    return all(field.name in _NAMELESS for field, _ in value.list.ListFields())
 
 
 def _forget(saver: SaverDef) -> None:

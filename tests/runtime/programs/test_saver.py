@@ -198,6 +198,11 @@ def test_fields_in_fields_without_end_are_a_sentence(check):
 def test_a_function_that_saves_stands_for_no_other(check, attribute):
     model = of_tensorflow_2()
     for function in model.meta_graphs[0].graph_def.library.function:
+        function.attr["_construction_context"].s = b"kEagerRuntime"
+        function.attr["_input_shapes"].list.shape.add()
+        function.attr["_noinline"].b = True
+    check(model)
+    for function in model.meta_graphs[0].graph_def.library.function:
         function.attr[attribute].s = b"thing"
     with pytest.raises(BundleError, match=f"'{attribute}'.*in the place of another"):
         check(model)
