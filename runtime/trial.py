@@ -24,12 +24,12 @@ from typing import Any
 
 from bundle.errors import BundleError, DomainError
 from bundle.folder import Bundle, open_bundle
-from runtime import counters, guard
+from runtime import counters, guard, programs
 from runtime.backends import BackendOptions, engine_of
 from runtime.errors import BackendError, ProviderError
 from runtime.forkserver import ForkServer
 from runtime.guard import Limits
-from runtime.programs import check_programs, operators
+from runtime.programs import check_programs
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ def prepare() -> None:
     """Import what most bundles need; TensorFlow, which few do, takes seconds."""
     for name in ("runtime.model", "runtime.backends.onnx"):
         importlib.import_module(name)
-    operators()
+    programs.prepare()
 
 
 def main(order: str) -> None:

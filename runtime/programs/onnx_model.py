@@ -48,7 +48,20 @@ def check_onnx(path: Path, *, trusted: bool = False) -> None:
         BundleError: an operator is not taken, weights lie elsewhere, or it cannot be
             read.
     """
-    model = read(path, ModelProto())
+    check_model(read(path, ModelProto()), path, trusted=trusted)
+
+
+def check_model(model: ModelProto, path: Path, *, trusted: bool) -> None:
+    """Look at a model that was read. The message is used up.
+
+    Args:
+        model: as read.
+        path: of its file.
+        trusted: see ``check_onnx``.
+
+    Raises:
+        BundleError: see ``check_onnx``.
+    """
     # A function of the model's own is made of other nodes, which are looked at. So is
     # one that bears the name of an operator of ONNX, whichever of the two is run.
     functions = list(walk(model, FunctionProto))

@@ -37,9 +37,22 @@ def check_saved_model(path: Path) -> None:
             read.
     """
     for meta in read(path, SavedModel()).meta_graphs:
-        check_assets(meta, path.name)
-        if check_graph(meta, path.name, WRITING | READING):
-            check_saver(meta, path.name)
+        check_meta_graph(meta, path.name)
+
+
+def check_meta_graph(meta: MetaGraphDef, file: str) -> None:
+    """Look at one graph of a SavedModel. The message is used up.
+
+    Args:
+        meta: with all that belongs to it.
+        file: that it is of.
+
+    Raises:
+        BundleError: see ``check_saved_model``.
+    """
+    check_assets(meta, file)
+    if check_graph(meta, file, WRITING | READING):
+        check_saver(meta, file)
 
 
 def check_assets(meta: MetaGraphDef, file: str) -> None:

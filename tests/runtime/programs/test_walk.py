@@ -1,9 +1,16 @@
 """Messages looked through, whatever type they are of."""
 
+from pathlib import Path
+
 import pytest
 
-from runtime.programs.walk import TooDeep, named, unknown_field, walk
+from runtime.programs import prepare
+from runtime.programs.graph import check_graph
+from runtime.programs.onnx_model import check_model
+from runtime.programs.saved_model import check_meta_graph
+from runtime.programs.walk import TooDeep, _ways, named, unknown_field, walk
 from runtime.proto.programs_onnx_pb2 import ModelProto, NodeProto, TensorProto
+from runtime.proto.programs_tensorflow_pb2 import GraphDef, MetaGraphDef
 from tests.runtime.programs.saved_models import inside
 
 
@@ -48,6 +55,15 @@ def test_a_field_that_nobody_knows_is_told_with_its_type():
 @pytest.mark.parametrize("others", [[], [b"other%d" % n for n in range(99)]])
 def test_names_are_found_in_messages_of_any_type(content, found, others):
     assert named(content, [b"save", *others]) == found
+
+
+def test_what_is_the_same_for_all_models_is_made_before_trials_are_forked():
+    prepare()
+    made = _ways.cache_info().misses
+    check_graph(GraphDef(), "")
+    check_meta_graph(MetaGraphDef(), "")
+    check_model(ModelProto(), Path(), trusted=False)
+    assert _ways.cache_info().misses == made
 
 
 def test_the_depth_has_an_end():
