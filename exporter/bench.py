@@ -20,6 +20,7 @@ from exporter.destination import Destination
 from exporter.errors import ExportError
 from exporter.reference import open_reference
 from exporter.source import Source
+from exporter.trust import check_candidate
 from exporter.verify import check_there
 from runtime.backends import WARMED_SIDE, Backend, TensorSpec
 from runtime.backends.onnx import CPU, OnnxBackend
@@ -116,6 +117,7 @@ def _timings(order: _Order) -> Iterator[Timing]:
 
 def _open(order: _Order) -> Backend:
     if order.engine == "onnxruntime":
+        check_candidate(order.source, order.model)
         return OnnxBackend(order.model, CPU, order.threads)
     import tensorflow
 

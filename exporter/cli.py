@@ -114,6 +114,13 @@ _SOURCE = (
         help="Between which numbers an input is drawn, ends included.  [default:"
         " params.json's ranges; an embedding's rows; else a unit normal, 0 and 1]",
     ),
+    click.option(
+        "--trust",
+        "trusted",
+        is_flag=True,
+        help="Run whatever operators MODEL has: those that reach files and the network,"
+        " too. Without it they are refused, as in uploads.",
+    ),
 )
 # Not of config.json: the one in the working folder may be somebody else's, as the model
 # may that lies beside it.
@@ -167,6 +174,7 @@ def _on_source(command: Callable[..., None]) -> Callable[..., None]:
         inputs: tuple[str, ...],
         outputs: tuple[str, ...],
         declared: tuple[tuple[str, float, float], ...],
+        trusted: bool,
         time_limit: int,
         memory_limit: float | None,
         walls: Walls,
@@ -189,6 +197,7 @@ def _on_source(command: Callable[..., None]) -> Callable[..., None]:
             inputs=inputs,
             outputs=outputs,
             declared=declared,
+            trusted=trusted,
         )
         memory = None if memory_limit is None else int(memory_limit * _GIB)
         command(source, Limits(time_limit, memory, walls, run_as_user), **given)

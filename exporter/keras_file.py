@@ -91,7 +91,8 @@ def _scope(name: str) -> str:
 def _config(path: Path) -> Any:
     """The description of the model, as JSON has it."""
     try:
-        if zipfile.is_zipfile(path):
+        # Keras goes by the name, and never by what a file of two kinds begins with.
+        if path.suffix == ".keras":
             with zipfile.ZipFile(path) as file:
                 return json.loads(file.read("config.json"))
         import h5py
@@ -103,7 +104,7 @@ def _config(path: Path) -> Any:
             f"{path.name} holds weights and no model: save the model whole with"
             " model.save('NAME.keras')"
         ) from ex
-    except (OSError, ValueError, RecursionError) as ex:
+    except (OSError, ValueError, RecursionError, zipfile.BadZipFile) as ex:
         raise SourceError(f"{path.name} is not a Keras file") from ex
 
 

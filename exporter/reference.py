@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from exporter.errors import ExportError, SourceError
 from exporter.source import Source
+from exporter.trust import check_source
 from runtime.backends import open_tensorflow
 from runtime.backends.saved_model import (
     NoSignature,
@@ -25,9 +26,11 @@ def open_reference(source: Source) -> TensorFlowBackend:
     """Load a source.
 
     Raises:
-        SourceError: the signature or the nodes are not there, or it holds code.
+        SourceError: the signature or the nodes are not there, or it holds code, or
+            operators that are not taken.
         ExportError: TensorFlow cannot load or run it.
     """
+    check_source(source)
     try:
         return _open(source)
     except NoSignature as ex:

@@ -38,6 +38,7 @@ class Source:
         outputs: of a frozen graph, the nodes that answer.
         declared: inputs by name, each with the least and the greatest number that it
             takes, as far as somebody said.
+        trusted: whatever operators it has, they may run.
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class Source:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     declared: tuple[tuple[str, float, float], ...] = ()
+    trusted: bool = False
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
@@ -112,6 +114,7 @@ def find_source(
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
     declared: Sequence[tuple[str, float, float]] = (),
+    trusted: bool = False,
 ) -> Source:
     """Find what somebody named: a model of the store; if there is none, a path.
 
@@ -122,6 +125,7 @@ def find_source(
         inputs: nodes of a frozen graph.
         outputs: nodes of a frozen graph.
         declared: see ``Source``.
+        trusted: see ``Source``.
 
     Raises:
         ModelNotFound: there is neither.
@@ -141,7 +145,7 @@ def find_source(
             f"{path} tells its inputs and outputs itself: --inputs and --outputs are of"
             " use with a frozen graph alone, where no params.json tells them"
         )
-    return replace(source, declared=tuple(declared))
+    return replace(source, declared=tuple(declared), trusted=trusted)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from exporter.errors import ExportError, NoOnnx, describe
 from exporter.parity import worst_input
 from exporter.reference import open_reference
 from exporter.source import Source
+from exporter.trust import check_candidate
 from runtime.backends import BackendOptions
 from runtime.backends.onnx import open_onnx
 
@@ -100,6 +101,7 @@ def check_there(destination: Destination) -> None:
 
 def _compare(order: _Order, tell: Tell) -> tuple[Parity, dict[str, NDArray[Any]]]:
     tell("loading")
+    check_candidate(order.source, order.destination.model)
     reference = open_reference(order.source)
     digest = order.source.digest()
     path = order.destination.model

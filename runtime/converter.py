@@ -78,6 +78,8 @@ def exporter_for(config: Config) -> Sequence[str]:
         *("--models-dir", str(config.model_dir)),
         *("--walls", config.walls),
         *("--run-as-user", config.run_as_user),
+        # Without it the exporter looks at an upload's operators once more.
+        *(("--trust",) if config.trust_uploads else ()),
     )
 
 

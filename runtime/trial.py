@@ -25,13 +25,13 @@ from typing import Any
 
 from bundle.errors import BundleError, DomainError, StoreError
 from bundle.folder import open_whole
-from runtime import guard, walls
+from runtime import guard, programs, walls
 from runtime.backends import BackendOptions, engine_of
 from runtime.config import Walls
 from runtime.errors import BackendError, ProviderError, WallsError
 from runtime.forkserver import ForkServer
 from runtime.guard import Limits
-from runtime.programs import check_programs, operators
+from runtime.programs import check_programs
 
 logger = logging.getLogger(__name__)
 
@@ -207,7 +207,7 @@ def prepare() -> None:
     """Import what most bundles need; TensorFlow, which few do, takes seconds."""
     for name in ("runtime.model", "runtime.backends.onnx"):
         importlib.import_module(name)
-    operators()
+    programs.prepare()
     walls.prepare()
 
 

@@ -8,7 +8,7 @@ import tarfile
 import httpx
 import pytest
 
-from runtime.proto.programs_pb2 import SavedModel
+from runtime.proto.programs_tensorflow_pb2 import SavedModel
 from tests.end_to_end.conftest import PATIENCE, RUNTIME, serving
 from tests.examples import linear_onnx, tar_of, write_bundle
 from tests.forms import form, png

@@ -204,6 +204,12 @@ def test_without_tf2onnx_it_says_what_to_install(store, monkeypatch, command):
     assert "install the extra 'export'" in result.stderr
 
 
+def test_a_model_is_trusted_where_it_is_told_so(store, exported):
+    convert("linear")
+    convert("linear", "--trust")
+    assert [source.trusted for source, *_ in exported] == [False, True]
+
+
 def test_what_is_asked_for_reaches_the_conversion(store, monkeypatch, tmp_path):
     asked = []
 

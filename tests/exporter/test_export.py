@@ -228,7 +228,7 @@ def test_a_model_that_cannot_be_converted_changes_nothing(tmp_path):
 
 def test_a_file_that_is_no_saved_model_cannot_be_loaded(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"junk")
-    with pytest.raises(ExportError, match="^TensorFlow cannot load saved_model.pb$"):
+    with pytest.raises(SourceError, match="^saved_model.pb is damaged: it cannot be"):
         export_folder(tmp_path)
 
 

@@ -103,6 +103,20 @@ def test_code_in_a_file_is_not_run(tmp_path, keras, monkeypatch):
         load_keras(tmp_path / "net.keras")
 
 
+def test_a_file_of_two_kinds_is_read_as_keras_reads_it(tmp_path, keras):
+    """Keras takes an .h5 for HDF5, though an archive be hung to its end."""
+    layers = [keras.Input((3,)), keras.layers.Lambda(lambda x: x, name="mine")]
+    keras.Sequential(layers).save(tmp_path / "net.h5")
+    harmless = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    harmless.save(tmp_path / "net.keras")
+    with zipfile.ZipFile(tmp_path / "net.keras") as archive:
+        config = archive.read("config.json")
+    with zipfile.ZipFile(tmp_path / "net.h5", "a") as archive:
+        archive.writestr("config.json", config)
+    with pytest.raises(SourceError, match="Lambda layer 'mine'"):
+        load_keras(tmp_path / "net.h5")
+
+
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\x05\x06" + bytes(18)])
 def test_a_file_of_something_else(tmp_path, content):
     path = tmp_path / "net.keras"

@@ -226,6 +226,11 @@ def test_the_exporter_has_the_services_walls_and_reads_no_settings_of_its_own():
         assert flags in command
 
 
+def test_the_exporter_runs_any_operator_only_where_uploads_are_trusted():
+    assert "--trust" in exporter_for(Config(trust_uploads=True))
+    assert "--trust" not in exporter_for(Config())
+
+
 def aside(call):
     thread = threading.Thread(target=call, daemon=True)
     thread.start()

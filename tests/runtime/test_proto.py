@@ -10,13 +10,19 @@ from runtime.proto.tfaas_pb2 import DataFrame, Hits
 FOLDER = Path(runtime.proto.__file__).parent
 
 
-@pytest.mark.parametrize("name", ["tfaas_pb2.py", "tfaas_pb2.pyi"])
+PROTOS = sorted(path.stem for path in FOLDER.glob("*.proto"))
+
+
+@pytest.mark.parametrize(
+    "name", [f"{p}_pb2.{e}" for p in PROTOS for e in ("py", "pyi")]
+)
 def test_what_is_generated_is_what_make_proto_generates(tmp_path, name):
     root = FOLDER.parents[1]
     # In a process of its own: beside TensorFlow's protobuf, protoc's has crashed.
     protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{root}"]
     into = [f"--python_out={tmp_path}", f"--pyi_out={tmp_path}"]
-    subprocess.run([*protoc, *into, "runtime/proto/tfaas.proto"], check=True, cwd=root)
+    file = f"runtime/proto/{name.partition('_pb2.')[0]}.proto"
+    subprocess.run([*protoc, *into, file], check=True, cwd=root)
     made = (tmp_path / "runtime/proto" / name).read_text()
     assert made == (FOLDER / name).read_text(), "run make proto"
 

@@ -1,0 +1,59 @@
+"""What an uploaded model would run, looked at before anything of it does.
+
+A SavedModel and a frozen graph are programs: TensorFlow has operators that read and
+write files, call Python and open connections. ONNX has none, but for operators of
+domains that somebody registered, and weights that lie in other files. Both are read
+here without TensorFlow and onnx, by whole copies of their messages' definitions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bundle.folder import SAVED_MODEL, Bundle
+from bundle.variants import VARIANTS, onnx_file
+from runtime.programs.graph import check_frozen_graph, check_graph, operators
+from runtime.programs.onnx_model import check_model, check_onnx
+from runtime.programs.reading import Damaged
+from runtime.programs.saved_model import check_meta_graph, check_saved_model
+from runtime.proto.programs_onnx_pb2 import ModelProto
+from runtime.proto.programs_tensorflow_pb2 import GraphDef, MetaGraphDef
+
+__all__ = [
+    "Damaged",
+    "check_frozen_graph",
+    "check_onnx",
+    "check_programs",
+    "check_saved_model",
+    "prepare",
+]
+
+
+def prepare() -> None:
+    """Make ready what is the same for all models: some 20 ms, once in a process."""
+    operators()
+    check_graph(GraphDef(), "")
+    check_meta_graph(MetaGraphDef(), "")
+    check_model(ModelProto(), Path(), trusted=False)
+
+
+def check_programs(bundle: Bundle, *, trusted: bool) -> None:
+    """Look at all that a bundle could have run.
+
+    Args:
+        bundle: opened.
+        trusted: take any operator; files must be the bundle's own all the same.
+
+    Raises:
+        BundleError: an operator is not taken, a file cannot be read, or an ONNX has
+            weights elsewhere.
+    """
+    if bundle.tensorflow_model and not trusted:
+        if bundle.has_saved_model:
+            check_saved_model(bundle.path / SAVED_MODEL)
+        else:
+            check_frozen_graph(bundle.tensorflow_model)
+    for variant in VARIANTS:
+        path = bundle.path / onnx_file(variant)
+        if path.exists():
+            check_onnx(path, trusted=trusted)

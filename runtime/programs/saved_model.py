@@ -1,0 +1,81 @@
+"""SavedModels: graphs, what saves and loads their variables, and their assets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from bundle.archive import COMPONENT
+from runtime.programs.graph import READING, WRITING, check_graph
+from runtime.programs.reading import read, refusal
+from runtime.programs.saver import check_saver
+from runtime.programs.walk import walk
+from runtime.proto.programs_tensorflow_pb2 import (
+    AssetFileDef,
+    MetaGraphDef,
+    SavedModel,
+)
+
+# TensorFlow's loader reads assets here where ``asset_file_def`` has none.
+_ASSETS = "saved_model_assets"
+
+
+def check_saved_model(path: Path) -> None:
+    """Look at a SavedModel.
+
+    Fields that TensorFlow's definitions do not have are passed over, as it does
+    itself: the copies are of the newest release that pyproject.toml allows, which a
+    test holds.
+
+    Args:
+        path: its ``saved_model.pb``.
+
+    Raises:
+        BundleError: it would run what is not taken, has assets elsewhere, or cannot be
+            read.
+    """
+    for meta in read(path, SavedModel()).meta_graphs:
+        check_meta_graph(meta, path.name)
+
+
+def check_meta_graph(meta: MetaGraphDef, file: str) -> None:
+    """Look at one graph of a SavedModel. The message is used up.
+
+    Args:
+        meta: with all that belongs to it.
+        file: that it is of.
+
+    Raises:
+        BundleError: see ``check_saved_model``.
+    """
+    check_assets(meta, file)
+    if check_graph(meta, file, WRITING | READING):
+        check_saver(meta, file)
+
+
+def check_assets(meta: MetaGraphDef, file: str) -> None:
+    """See that the files that a loader gives to a graph are the SavedModel's own.
+
+    Raises:
+        BundleError: one is not.
+    """
+    for asset in _assets(meta, file):
+        parts = asset.filename.split("/")
+        if not all(COMPONENT.fullmatch(part) for part in parts):
+            raise refusal(
+                file,
+                f"the asset {asset.filename[:128]!r} is not a file of the SavedModel's"
+                " folder 'assets'",
+            )
+
+
+def _assets(meta: MetaGraphDef, file: str) -> Iterator[AssetFileDef]:
+    yield from walk(meta, AssetFileDef)
+    collection = meta.collection_def.get(_ASSETS)
+    for packed in collection.any_list.value if collection else ():
+        try:
+            yield AssetFileDef.FromString(packed.value)
+        except DecodeError as ex:
+            raise refusal(file, f"the collection {_ASSETS!r} cannot be read") from ex

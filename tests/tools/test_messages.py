@@ -1,0 +1,21 @@
+"""The service's copies of TensorFlow's and onnx's messages are whole."""
+
+from pathlib import Path
+
+import pytest
+
+import runtime.proto
+from tools import messages
+
+FOLDER = Path(runtime.proto.__file__).parent
+
+
+@pytest.mark.tensorflow
+def test_the_messages_are_tensorflows(monkeypatch, tmp_path):
+    """A field that is not known here is not known there."""
+    pytest.importorskip("tensorflow")
+    monkeypatch.setattr(messages, "FOLDER", tmp_path)
+    messages.main()
+    for name in ("programs_tensorflow.proto", "programs_onnx.proto"):
+        made = (tmp_path / name).read_text()
+        assert made == (FOLDER / name).read_text(), "run python -m tools.messages"
