@@ -97,6 +97,24 @@ def value_of(operation: tf.Operation) -> NDArray[Any]:
         return value
 
 
+def held_in(operation: tf.Operation) -> NDArray[Any]:
+    """What a variable of TensorFlow 2 holds that stands among the operators.
+
+    Such are those of a SavedModel whose objects TensorFlow could not make again.
+    """
+    with context.eager_mode():
+        handle = tf.raw_ops.VarHandleOp(
+            shape=operation.get_attr("shape"),
+            dtype=operation.get_attr("dtype"),
+            container=operation.get_attr("container"),
+            shared_name=operation.get_attr("shared_name") or operation.name,
+        )
+        value: NDArray[Any] = tf.raw_ops.ReadVariableOp(
+            resource=handle, dtype=operation.get_attr("dtype")
+        ).numpy()
+        return value
+
+
 def table_of(operation: tf.Operation) -> tf.Tensor:
     """The handle of a table of TensorFlow 1, which its name tells."""
     make = getattr(tf.raw_ops, operation.type.removesuffix("V2") + "V2")

@@ -26,15 +26,17 @@ _UNKNOWN = re.compile(
     r"Could not locate (?:class|function) '([^']+)'|Unknown [^:]+: '([^']+)'"
 )
 
+_VERSION = re.compile(r"\d+(\.\d+){0,2}")
+
 # What the name of a scope may not have; it begins with a letter or a digit.
 _NO_SCOPE = re.compile(r"[^A-Za-z0-9_.:/>-]")
 
 
 def load_keras(path: Path) -> Signature:
-    """Load a Keras file.
+    """Load a Keras file, of Keras 3 or of Keras 2.
 
     Returns:
-        What ``model.export`` makes of it: inputs named as the model's input layers,
+        What ``model.predict`` answers: inputs named as the model's input layers,
         outputs ``output_0``, … or by the names of its dictionary.
 
     Raises:
@@ -43,23 +45,22 @@ def load_keras(path: Path) -> Signature:
         BackendError: TensorFlow cannot run it.
         ExportError: there is no room for temporary files.
     """
-    if code := sorted(set(_code(_config(path)))):
+    config, version = _description(path)
+    if code := sorted(set(_code(config))):
         raise SourceError(
             f"{path.name} holds Python code, which is not run: {', '.join(code)}; put"
             f" a layer of Keras in its place, {_EXPORT_IT}"
         )
-    import keras
+    if version.startswith("3"):
+        model = _read(path)
+    else:
+        model = _translate(path, config, version)
+    _name_as_scopes(model)
     import tensorflow as tf
 
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    # Keras raises ValueError, TypeError and whatever the classes of the file do.
-    except Exception as ex:
-        raise SourceError(_why(path, ex)) from ex
-    _name_as_scopes(model)
-    try:
         with tempfile.TemporaryDirectory() as folder:
-            model.export(folder, verbose=False)
+            _export(model, folder)
             return load_signature(Path(folder))
     except (ValueError, TypeError) as ex:
         raise SourceError(f"Keras cannot export {path.name}: {first_line(ex)}") from ex
@@ -67,6 +68,62 @@ def load_keras(path: Path) -> Signature:
     except tf.errors.OpError as ex:
         reason = str(ex).rpartition("; ")[2].partition(" [Op:")[0]
         raise ExportError(f"temporary files cannot be written: {reason}") from ex
+
+
+def _read(path: Path) -> Any:
+    """The model of a file of Keras 3."""
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    # Keras raises ValueError, TypeError and whatever the classes of the file do.
+    except Exception as ex:
+        raise SourceError(_why(path, ex)) from ex
+
+
+def _translate(path: Path, config: Any, version: str) -> Any:
+    """The model of a file of Keras 2, built once more with Keras 3."""
+    from exporter.keras2.errors import NotOfKeras, Untranslatable
+    from exporter.keras2.file import read
+
+    try:
+        return read(path, config)
+    except NotOfKeras as ex:
+        raise SourceError(_not_of_keras(path, ex.name)) from ex
+    except Untranslatable as ex:
+        reason = str(ex)
+    # Keras raises ValueError, TypeError and others of its own at settings that are not
+    # what they should be.
+    except Exception as ex:
+        reason = first_line(ex)
+    raise SourceError(
+        f"{path.name} was written by Keras {version or '2'}, and Keras 3 cannot load"
+        f" it: {reason}; in the Python that wrote it (or in one with the package"
+        f" tf_keras) run model = keras.models.load_model('{path.name}') and"
+        " model.save('FOLDER', save_format='tf'), and convert FOLDER"
+    )
+
+
+def _export(model: Any, folder: str) -> None:
+    """Write what ``predict`` answers as a SavedModel.
+
+    ``model.export`` calls the model without saying that nothing is trained, and some
+    of Keras's layers then change pictures at random, as in training.
+    """
+    import keras
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    signature = keras.tree.map_structure(
+        lambda taken: keras.InputSpec(taken.dtype, taken.shape, name=taken.name),
+        [model.inputs[0] if isinstance(model, keras.Sequential) else model.input],
+    )
+
+    def serve(*inputs: Any) -> Any:
+        return model(*inputs, training=False)
+
+    archive.add_endpoint("serve", serve, signature)
+    archive.write_out(folder, verbose=False)
 
 
 def _name_as_scopes(model: Any) -> None:
@@ -88,17 +145,17 @@ def _scope(name: str) -> str:
     return valid if valid[0].isalnum() else f"layer{valid}"
 
 
-def _config(path: Path) -> Any:
-    """The description of the model, as JSON has it."""
+def _description(path: Path) -> tuple[Any, str]:
+    """The description of the model, as JSON has it, and the version of its Keras."""
     try:
-        # Keras goes by the name, and never by what a file of two kinds begins with.
-        if path.suffix == ".keras":
+        if _is_zip(path):
             with zipfile.ZipFile(path) as file:
-                return json.loads(file.read("config.json"))
+                config = json.loads(file.read("config.json"))
+                return config, _version(json.loads(file.read("metadata.json")))
         import h5py
 
         with h5py.File(path, "r") as file:
-            return json.loads(file.attrs["model_config"])
+            return json.loads(file.attrs["model_config"]), _version(file.attrs)
     except KeyError as ex:
         raise SourceError(
             f"{path.name} holds weights and no model: save the model whole with"
@@ -106,6 +163,18 @@ def _config(path: Path) -> Any:
         ) from ex
     except (OSError, ValueError, RecursionError, zipfile.BadZipFile) as ex:
         raise SourceError(f"{path.name} is not a Keras file") from ex
+
+
+def _is_zip(path: Path) -> bool:
+    """Keras's own question: what it would read as HDF5 is looked at as HDF5."""
+    return path.suffix == ".keras" and zipfile.is_zipfile(path)
+
+
+def _version(told: Any) -> str:
+    version = told.get("keras_version", "")
+    text = version.decode(errors="replace") if isinstance(version, bytes) else version
+    found = _VERSION.match(str(text))
+    return found[0] if found else ""
 
 
 def _code(config: Any) -> Iterator[str]:
@@ -128,8 +197,12 @@ def _code(config: Any) -> Iterator[str]:
 
 def _why(path: Path, ex: Exception) -> str:
     if found := _UNKNOWN.search(str(ex)):
-        return (
-            f"{path.name} needs {found[1] or found[2]!r}, a class or function that is"
-            f" not Keras's; put one of Keras in its place, {_EXPORT_IT}"
-        )
+        return _not_of_keras(path, found[1] or found[2])
     return f"Keras cannot load {path.name}: {first_line(ex)}"
+
+
+def _not_of_keras(path: Path, name: str) -> str:
+    return (
+        f"{path.name} needs {name!r}, a class or function that is not Keras's; put one"
+        f" of Keras in its place, {_EXPORT_IT}"
+    )

@@ -34,6 +34,7 @@ from exporter.frozen import (
     Variable,
     bytes_of,
     held_by,
+    held_in,
     is_other,
     read_table,
     table_of,
@@ -245,6 +246,8 @@ class _Copier:
             return [inputs[0], inputs[0]]
         if kind in _REFERENCES:
             return [self._constant(value_of(operation), operation.name)]
+        if kind == "VarHandleOp":
+            return [Variable(self._constant(held_in(operation), operation.name))]
         if kind in _TABLES:
             return [Resource(table_of(operation))]
         if kind in _CASES:

@@ -25,6 +25,12 @@ from runtime.errors import BackendError
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+# What TensorFlow Serving asks for.
+_SERVING = "serve"
+# What Keras 2 called its optimizers in SavedModels.
+_OPTIMIZER = "optimizer"
+
+
 @dataclass(frozen=True)
 class Signature:
     """A TensorFlow function of named tensors, which the exporter converts.
@@ -96,11 +102,7 @@ def load_signature(path: Path, name: str = SIGNATURE) -> Signature:
         NoSignature: it has no signature of this name; the sentence lists those it has.
         BackendError: TensorFlow is not installed, or cannot load it.
     """
-    tensorflow = import_tensorflow()
-    try:
-        loaded = tensorflow.saved_model.load(str(path))
-    except Exception as ex:
-        raise BackendError(f"TensorFlow cannot load {SAVED_MODEL}") from ex
+    loaded = _load(import_tensorflow(), path)
     if name not in loaded.signatures:
         raise NoSignature(
             f"{SAVED_MODEL} has no signature {name!r}; it has"
@@ -112,6 +114,86 @@ def load_signature(path: Path, name: str = SIGNATURE) -> Signature:
     return Signature(
         function, function.structured_input_signature[1], function.structured_outputs
     )
+
+
+def _load(tensorflow: Any, path: Path) -> Any:
+    """Load whatever TensorFlow Serving loads.
+
+    TensorFlow 2 makes the Python objects again that were saved, of which it does not
+    know all: other optimizers, other types, several graphs in one file. Its loader for
+    TensorFlow 1, like TensorFlow Serving, reads the graph and the variables alone. It
+    comes second, because it also loads what only training needs, and keeps variables
+    until the process ends.
+    """
+    _know_optimizers(tensorflow)
+    try:
+        return tensorflow.saved_model.load(str(path))
+    except Exception as ex:
+        first = ex
+    from tensorflow.python.saved_model import load_v1_in_v2
+
+    try:
+        return load_v1_in_v2.load(str(path), _served_tags(path))
+    except BackendError:
+        raise
+    except Exception:
+        raise BackendError(f"TensorFlow cannot load {SAVED_MODEL}") from first
+
+
+def _know_optimizers(tensorflow: Any) -> None:
+    """Let the optimizers of TensorFlow 2.0 to 2.10 be loaded, as objects without slots.
+
+    A SavedModel that was written after ``fit`` has them in it. TensorFlow 2.11 and
+    later make slots only where Keras 2 is installed, and fail without it. Slots are of
+    use for training alone: they are not loaded, which halves the memory and more.
+    """
+    types = tensorflow.__internal__.saved_model.load
+    if _OPTIMIZER in types.registered_identifiers():
+        return
+    trackable = tensorflow.__internal__.tracking.AutoTrackable
+
+    class Optimizer(trackable):  # type: ignore[misc]
+        def add_slot(self, var: Any, slot_name: str) -> Any:
+            return trackable()
+
+        def _create_or_restore_slot_variable(self, **slot: Any) -> None:
+            """TensorFlow calls it when it restores a checkpoint."""
+
+    types.register_revived_type(
+        _OPTIMIZER,
+        lambda _: False,
+        versions=[
+            types.VersionedTypeRegistration(
+                object_factory=lambda _: Optimizer(),
+                version=2,
+                min_producer_version=1,
+                min_consumer_version=1,
+            )
+        ],
+    )
+
+
+def _served_tags(path: Path) -> list[str] | None:
+    """The tags of the one graph that is for serving; None if there is but one graph.
+
+    Raises:
+        BackendError: none of several is for serving.
+    """
+    from tensorflow.python.saved_model.loader_impl import parse_saved_model
+
+    graphs = parse_saved_model(str(path)).meta_graphs
+    if len(graphs) == 1:
+        return None
+    tags = [sorted(graph.meta_info_def.tags) for graph in graphs]
+    serving = [some for some in tags if _SERVING in some]
+    if not serving:
+        raise BackendError(
+            f"{SAVED_MODEL} has {len(tags)} graphs, and none is for serving: their tags"
+            f" are {'; '.join(' '.join(some) or 'none' for some in tags)}; write it"
+            f" with a graph that is tagged {_SERVING!r}"
+        )
+    # Further tags say which device it was written for; the plain one runs on any.
+    return min(serving, key=lambda some: ("tpu" in some, len(some), some))
 
 
 def import_tensorflow() -> Any:

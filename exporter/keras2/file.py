@@ -1,0 +1,45 @@
+"""A file of Keras 2 -> a model of Keras 3."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from exporter.keras2.errors import Untranslatable
+from exporter.keras2.model import build
+from exporter.keras2.weights import Filler
+
+
+def read(path: Path, config: Any) -> Any:
+    """Build the model of a file, with its weights.
+
+    Args:
+        path: an HDF5 file, or a ``.keras`` file, which is a zip file.
+        config: the description of the model that is in it.
+
+    Raises:
+        Untranslatable: Keras 3 cannot say what Keras 2 said.
+        OSError, zipfile.BadZipFile: it cannot be read.
+    """
+    built = build(config)
+    filler = Filler(built)
+    if not zipfile.is_zipfile(path):
+        with h5py.File(path, "r") as file:
+            if "model_weights" not in file:
+                raise Untranslatable("it has no weights")
+            filler.from_h5(file["model_weights"])
+        return built.model
+    with zipfile.ZipFile(path) as archive:
+        if any(name.startswith("assets/") for name in archive.namelist()):
+            raise Untranslatable("some of its words are in files of their own")
+        try:
+            weights = io.BytesIO(archive.read("model.weights.h5"))
+        except KeyError as ex:
+            raise Untranslatable("it has no weights") from ex
+    with h5py.File(weights, "r") as file:
+        filler.from_keras(file)
+    return built.model

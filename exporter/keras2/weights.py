@@ -1,0 +1,223 @@
+"""The weights of a Keras 2 file -> the variables of the model that was built from it.
+
+Keras 2 wrote lists without a name for each number that Keras 3 knows. So all is checked:
+each variable gets its numbers once, and no number of the file is left over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from exporter.keras2.errors import Untranslatable
+from exporter.keras2.model import Built
+
+# Keras 2 kept them beside the weights, for training.
+_FOR_TRAINING = re.compile(
+    r"renorm_(mean|stddev)|count|iterations?|seed_generator_state"
+)
+_NAMES = frozenset(
+    """
+    kernel bias gamma beta moving_mean moving_variance depthwise_kernel
+    pointwise_kernel recurrent_kernel embeddings alpha mean variance scale
+    """.split()
+)
+
+
+class Filler:
+    """Fills the variables of a model.
+
+    Args:
+        built: the model.
+    """
+
+    def __init__(self, built: Built) -> None:
+        self._built = built
+        self._filled: set[int] = set()
+
+    def from_h5(self, group: Any) -> None:
+        """Read ``model_weights``: of each layer of the model, a list.
+
+        Raises:
+            Untranslatable: the numbers do not fit the model.
+        """
+        for name, _, layer in self._built.layers[id(self._built.model)]:
+            if layer is None or not layer.weights:
+                continue
+            if name not in group:
+                raise Untranslatable(f"it has no weights for its layer {name[:64]!r}")
+            found = group[name]
+            arrays = [
+                (text, found[text][()])
+                for text in map(_text, found.attrs.get("weight_names", []))
+                if not _FOR_TRAINING.fullmatch(_last(text))
+            ]
+            self._fill(name, self._in_order(layer), arrays)
+        self._check()
+
+    def from_keras(self, root: Any) -> None:
+        """Read ``model.weights.h5`` of a ``.keras`` file: a group for each object.
+
+        Raises:
+            Untranslatable: the numbers do not fit the model.
+        """
+        self._fill_group(self._built.model, root, "the model")
+        self._check()
+
+    def _check(self) -> None:
+        for variable in self._built.model.weights:
+            if id(variable) not in self._filled and not _is_training(variable):
+                raise Untranslatable(f"it has no weights for {variable.path[:96]!r}")
+
+    def _fill(
+        self,
+        name: str,
+        variables: Sequence[Any],
+        arrays: Sequence[tuple[str, NDArray[Any]]],
+    ) -> None:
+        if len(variables) != len(arrays):
+            raise Untranslatable(
+                f"its layer {name[:64]!r} has {len(arrays)} weights, where Keras 3 has"
+                f" {len(variables)}"
+            )
+        for variable, (text, array) in zip(variables, arrays, strict=True):
+            named = {_last(text), variable.name}
+            if len(named) == 2 and named <= _NAMES:
+                raise Untranslatable(
+                    f"the weights of its layer {name[:64]!r} come in another order"
+                )
+            if tuple(variable.shape) != array.shape:
+                # LayerNormalization over several axes, of which a list has one shape.
+                if np.prod(variable.shape) != array.size:
+                    raise Untranslatable(
+                        f"a weight of its layer {name[:64]!r} has the shape"
+                        f" {array.shape}, where Keras 3 has {tuple(variable.shape)}"
+                    )
+                array = array.reshape(variable.shape)
+            variable.assign(array)
+            self._filled.add(id(variable))
+
+    def _in_order(self, layer: Any) -> list[Any]:
+        """The variables in Keras 2's order: those that are trained, then the others."""
+        ordered = [*self._trained(layer, True), *self._trained(layer, False)]
+        return list({id(v): v for v in ordered if not _is_training(v)}.values())
+
+    def _trained(self, layer: Any, wanted: bool) -> Iterator[Any]:
+        own = layer._trainable_variables, layer._non_trainable_variables
+        children = self._children(layer)
+        if id(layer) in self._built.layers:
+            for child in children:
+                yield from self._trained(child, wanted)
+        elif layer.trainable:
+            yield from own[0] if wanted else own[1]
+            for child in children:
+                yield from self._trained(child, wanted)
+        elif not wanted:
+            yield from (*own[0], *own[1])
+            for child in children:
+                yield from self._trained(child, True)
+                yield from self._trained(child, False)
+
+    def _children(self, layer: Any) -> list[Any]:
+        if (entries := self._built.layers.get(id(layer))) is not None:
+            return [child for _, _, child in entries if child is not None]
+        if isinstance(layer, keras.layers.Bidirectional):
+            return [layer.forward_layer, layer.backward_layer]
+        return list(layer._layers)
+
+    def _fill_group(self, layer: Any, group: Any, name: str) -> None:
+        own = group.get("vars")
+        arrays = [own[key][()] for key in sorted(own, key=int)] if own else []
+        variables = [
+            variable
+            for variable in (
+                *layer._trainable_variables,
+                *layer._non_trainable_variables,
+            )
+            if not _is_training(variable)
+        ]
+        if isinstance(
+            layer, keras.layers.BatchNormalization | keras.layers.Normalization
+        ):
+            # Behind them stand those that _FOR_TRAINING names.
+            arrays = arrays[: len(variables)]
+        elif isinstance(layer, keras.layers.SpectralNormalization):
+            arrays = arrays[1:]  # the first is the wrapped layer's kernel once more
+        if arrays or (variables and id(layer) not in self._built.layers):
+            self._fill(name, variables, [("", array) for array in arrays])
+        for key, child in group.items():
+            if key == "vars" or not _datasets(child):
+                continue
+            if key in ("layers", "_layer_checkpoint_dependencies") and (
+                id(layer) in self._built.layers
+            ):
+                entries = self._built.layers[id(layer)]
+                named = [
+                    (kind, inner) for _, kind, inner in entries if inner is not None
+                ]
+                self._fill_each(named, child)
+            elif key == "cells":
+                cells = layer.cells
+                self._fill_each([(type(cell).__name__, cell) for cell in cells], child)
+            else:
+                self._fill_group(_attribute(layer, key, name), child, f"{name} {key}")
+
+    def _fill_each(self, layers: Sequence[tuple[str, Any]], group: Any) -> None:
+        """Fill a list's layers: they are named by their class and a number.
+
+        Versions of Keras 2 count otherwise, so the order of the numbers tells.
+        """
+        for kind in dict.fromkeys(kind for kind, _ in layers):
+            base = _snake(kind)
+            pattern = re.compile(rf"{re.escape(base)}(?:_(\d+))?")
+            keys = [key for key in group if pattern.fullmatch(key)]
+            keys = [key for key in keys if _datasets(group[key])]
+            keys.sort(key=lambda key: int(pattern.fullmatch(key)[1] or 0))  # type: ignore[index]
+            of_kind = [layer for other, layer in layers if other == kind]
+            with_weights = [layer for layer in of_kind if self._has_weights(layer)]
+            if len(keys) != len(with_weights):
+                raise Untranslatable(
+                    f"it has weights for {len(keys)} layers {kind}, and"
+                    f" {len(with_weights)} of them have any in Keras 3"
+                )
+            for key, layer in zip(keys, with_weights, strict=True):
+                self._fill_group(layer, group[key], layer.name)
+
+    def _has_weights(self, layer: Any) -> bool:
+        return any(not _is_training(variable) for variable in layer.weights)
+
+
+def _attribute(layer: Any, key: str, name: str) -> Any:
+    """Keras 3 has named some with an underscore, some without."""
+    for other in (key, key.lstrip("_"), f"_{key}"):
+        found = getattr(layer, other, None)
+        if isinstance(found, keras.layers.Layer):
+            return found
+    raise Untranslatable(f"Keras 3 has no {key[:64]!r} in {name[:64]!r}")
+
+
+def _datasets(group: Any) -> bool:
+    return not isinstance(group, Mapping) or any(_datasets(group[key]) for key in group)
+
+
+def _is_training(variable: Any) -> bool:
+    return _FOR_TRAINING.fullmatch(variable.name) is not None
+
+
+def _snake(kind: str) -> str:
+    name = re.sub(r"\W+", "", kind)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2].partition(":")[0]
