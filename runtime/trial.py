@@ -51,10 +51,12 @@ class Opened:
     Attributes:
         engine: ``engine/device``.
         fallback_reason: why that is not ONNX Runtime; else empty.
+        warm_up: why the model was not warmed; empty if it was.
     """
 
     engine: str
     fallback_reason: str
+    warm_up: str
 
 
 Trial = Callable[[Bundle], Opened]
@@ -75,7 +77,7 @@ def try_here(bundle: Bundle, options: BackendOptions, *, trusted: bool) -> Opene
         model = model_of(bundle, None, options)
     except BackendError as ex:
         raise BundleError(f"the bundle cannot be served: {ex}") from ex
-    return Opened(engine_of(model.backend), model.fallback_reason)
+    return Opened(engine_of(model.backend), model.fallback_reason, model.warm_up)
 
 
 class ChildTrial:
