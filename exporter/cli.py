@@ -17,7 +17,7 @@ import click
 
 from bundle import __version__
 from bundle.terminal import Failed, Group, printable
-from exporter.errors import ExportError, ParityFailed, VariantRefused
+from exporter.errors import ExportError, NotDrawn, ParityFailed, VariantRefused
 from exporter.options import OPSET, OPSETS, Options
 from runtime.config import Walls, variable
 
@@ -66,6 +66,26 @@ def _ranges(
                 f"{text!r} is not INPUT=LOW:HIGH, such as ids=0:999"
             ) from None
     return tuple(ranges)
+
+
+def _shapes(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
+    """``--shape x=N,3`` as x, (None, 3)."""
+    shapes = []
+    for text in value:
+        name, _, sides = text.rpartition("=")
+        parts = [part.strip() for part in sides.split(",")]
+        if not name or not all(
+            part == "N" or (part.isascii() and part.isdigit() and int(part))
+            for part in parts
+        ):
+            raise click.BadParameter(
+                f"{text!r} is not INPUT=LENGTH,…, such as x=N,3, N for an axis that"
+                " stays free"
+            )
+        shapes.append((name, tuple(None if p == "N" else int(p) for p in parts)))
+    return tuple(shapes)
 
 
 def _place(
@@ -121,6 +141,15 @@ _SOURCE = (
         help="Run whatever operators MODEL has: those that reach files and the network,"
         " too. Without it they are refused, as in uploads.",
     ),
+    click.option(
+        "--shape",
+        "shapes",
+        multiple=True,
+        callback=_shapes,
+        metavar="INPUT=N,LENGTH,…",
+        help="The shape of an input whose signature leaves axes free that the model"
+        " does not; N stays free.  [default: found by trying]",
+    ),
 )
 # Not of config.json: the one in the working folder may be somebody else's, as the model
 # may that lies beside it.
@@ -175,6 +204,7 @@ def _on_source(command: Callable[..., None]) -> Callable[..., None]:
         outputs: tuple[str, ...],
         declared: tuple[tuple[str, float, float], ...],
         trusted: bool,
+        shapes: tuple[tuple[str, tuple[int | None, ...]], ...],
         time_limit: int,
         memory_limit: float | None,
         walls: Walls,
@@ -198,6 +228,7 @@ def _on_source(command: Callable[..., None]) -> Callable[..., None]:
             outputs=outputs,
             declared=declared,
             trusted=trusted,
+            shapes=shapes,
         )
         memory = None if memory_limit is None else int(memory_limit * _GIB)
         command(source, Limits(time_limit, memory, walls, run_as_user), **given)
@@ -304,8 +335,10 @@ def convert(
     except VariantRefused as ex:
         parity, refused = ex.parity, ex
     except ExportError as ex:
-        # A Keras file is served by nobody; the others are TensorFlow's own.
-        serves = "" if source.kind == "keras" else "; TensorFlow will serve this model"
+        # A Keras file is served by nobody; the others are TensorFlow's own. Of one that
+        # takes nothing that was tried, nobody saw TensorFlow answer.
+        is_unseen = source.kind == "keras" or isinstance(ex, NotDrawn)
+        serves = "" if is_unseen else "; TensorFlow will serve this model"
         raise Failed(printable(f"{ex}{serves}")) from ex
     print_table(parity)
     click.echo(f"wrote {destination.model}")

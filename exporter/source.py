@@ -39,6 +39,7 @@ class Source:
         declared: inputs by name, each with the least and the greatest number that it
             takes, as far as somebody said.
         trusted: whatever operators it has, they may run.
+        given_shapes: inputs by name, each with the shape that somebody gave.
     """
 
     kind: Kind
@@ -49,6 +50,12 @@ class Source:
     outputs: tuple[str, ...] = ()
     declared: tuple[tuple[str, float, float], ...] = ()
     trusted: bool = False
+    given_shapes: tuple[tuple[str, tuple[int | None, ...]], ...] = ()
+
+    @property
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Of inputs, by name, the shapes that were given; None is a free axis."""
+        return dict(self.given_shapes)
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
@@ -115,6 +122,7 @@ def find_source(
     outputs: Sequence[str] = (),
     declared: Sequence[tuple[str, float, float]] = (),
     trusted: bool = False,
+    shapes: Sequence[tuple[str, tuple[int | None, ...]]] = (),
 ) -> Source:
     """Find what somebody named: a model of the store; if there is none, a path.
 
@@ -126,6 +134,7 @@ def find_source(
         outputs: nodes of a frozen graph.
         declared: see ``Source``.
         trusted: see ``Source``.
+        shapes: of inputs; see ``Source.given_shapes``.
 
     Raises:
         ModelNotFound: there is neither.
@@ -145,7 +154,12 @@ def find_source(
             f"{path} tells its inputs and outputs itself: --inputs and --outputs are of"
             " use with a frozen graph alone, where no params.json tells them"
         )
-    return replace(source, declared=tuple(declared), trusted=trusted)
+    return replace(
+        source,
+        declared=tuple(declared),
+        trusted=trusted,
+        given_shapes=tuple(shapes),
+    )
 
 
 @contextmanager

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from runtime.backends import Backend, zeros_of
+from numpy.typing import NDArray
+
+from runtime.backends import Backend
+from runtime.backends.warming import Make
 from runtime.config import Batching
-from runtime.errors import BackendError
 
 # What must be saved on an item: the hand-over, twice.
 WORTH_SECONDS = 0.0002
@@ -47,6 +50,7 @@ def decide(
     max_batch_size: int | None,
     threads: int,
     one: float,
+    make: Make | None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Verdict:
     """Decide for a model that is warm.
@@ -57,6 +61,7 @@ def decide(
         max_batch_size: items that one run may have; None if it cannot be cut in items.
         threads: of this process, that may ask for it at once.
         one: what one item takes, in seconds.
+        make: gives batches that the model takes; None if none is known.
         clock: in seconds.
     """
     if max_batch_size is None or max_batch_size == 1:
@@ -69,8 +74,10 @@ def decide(
         return Verdict(False, "off: one thread asks, and nothing queues")
     if backend.device.startswith("CUDA"):
         return Verdict(True, "on: the model is on a GPU")
+    if make is None:
+        return Verdict(False, "off: the model was not warmed, and so not timed")
     items = min(_ITEMS, max_batch_size)
-    several = _seconds(backend, items, clock)
+    several = _seconds(backend, make(items), clock)
     figures = f"{one * 1e3:.3g} ms alone, {several / items * 1e3:.3g} ms of {items}"
     saved = one - several / items
     if saved >= WORTH_SECONDS and several / items <= WORTH_SHARE * one:
@@ -79,21 +86,23 @@ def decide(
 
 
 def seconds_of_one(
-    backend: Backend, clock: Callable[[], float] = time.perf_counter
+    backend: Backend,
+    make: Make | None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> float:
-    """What one item takes of a backend that is warm; infinite if it cannot be run."""
-    try:
-        return _seconds(backend, 1, clock)
-    except BackendError:
-        return math.inf  # a model of free axes may take other sizes than the one tried
+    """What one item takes of a backend that is warm; infinite if none is known."""
+    return math.inf if make is None else _seconds(backend, make(1), clock)
 
 
-def _seconds(backend: Backend, items: int, clock: Callable[[], float]) -> float:
-    """The quickest of some runs of ``items`` items; of few, if they take long.
+def _seconds(
+    backend: Backend,
+    inputs: Mapping[str, NDArray[Any]],
+    clock: Callable[[], float],
+) -> float:
+    """The quickest of some runs; of few, if they take long.
 
     The others wait for what else runs meanwhile: requests, where a version takes over.
     """
-    inputs = zeros_of(backend.inputs, items)
     spent: list[float] = []
     while len(spent) < _RUNS and sum(spent) < _BUDGET / 2:
         start = clock()

@@ -236,6 +236,7 @@ def _engine(model: Model | None) -> dict[str, Any]:
         "fallback_reason": model.fallback_reason if model else None,
         "variant": model.variant if model else None,
         "batching": model.batching if model else None,
+        "warm_up": model.warm_up if model else None,
         "variant_reason": model.variant_reason if model else None,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import math
@@ -34,8 +35,8 @@ from runtime.backends import (
     has_free_axes,
     open_backend,
     open_tensorflow,
-    zeros_of,
 )
+from runtime.backends.warming import Make, Warm, warm_up
 from runtime.batcher import Batcher
 from runtime.batching import decide, seconds_of_one, sizes_of
 from runtime.errors import BackendError
@@ -98,6 +99,7 @@ class Model:
         output: the output that image predictions answer with.
         img_channels: of the images that it takes, 1 gray or 3 colour; 0 takes none.
         batching: whether requests are run together, and why.
+        warm_up: why the model was not warmed; empty if it was.
         seconds: that one item takes, measured when it was loaded; infinite if that
             could not be measured.
         answers_labels: it is a frozen graph, of which TFaaS answers an image with the
@@ -136,6 +138,7 @@ class Model:
         self._clock = clock
         self._lock = threading.Lock()
         self._batch_sizes: tuple[Histogram] | None = None
+        self.warm_up = ""
         self.output = main_output(bundle, self.backend.outputs)
         self.answers_labels = bundle.frozen_graph is not None
         check_labels(bundle, self.output, may_lack=self.answers_labels)
@@ -143,13 +146,18 @@ class Model:
         self.img_channels = img_channels(bundle, self.backend.inputs, self.output)
         if self.img_channels:
             self._check_answers_images()
-        self._max_batch_size = self._warm(max_batch_size) if max_batch_size else None
+        sample = bundle.read_sample()
+        warm = self._warm_up(sample) if max_batch_size or options else None
+        self._max_batch_size = (
+            self._warm(warm, max_batch_size) if max_batch_size else None
+        )
         self.batching, self._batcher = "", None
         self.seconds = math.inf
         if options:
-            self.seconds = seconds_of_one(self.backend)
-            self.batching, self._batcher = self._batch(options)
-        self.tried = self._try(bundle.read_sample())
+            make = warm.make if warm else None
+            self.seconds = seconds_of_one(self.backend, make)
+            self.batching, self._batcher = self._batch(options, make)
+        self.tried = self._try(sample)
         # What was run until here were no requests.
         if version is not None:
             self._batch_sizes = (metrics.BATCH_SIZE.labels(self.name),)
@@ -260,7 +268,9 @@ class Model:
             metrics.TALLY.note(self._batch_sizes, (items,))
         return outputs
 
-    def _batch(self, options: BackendOptions) -> tuple[str, Batcher | None]:
+    def _batch(
+        self, options: BackendOptions, make: Make | None
+    ) -> tuple[str, Batcher | None]:
         """Decide whether requests are run together; see ``runtime.batching``."""
         verdict = decide(
             options.batching,
@@ -268,12 +278,14 @@ class Model:
             self._max_batch_size,
             options.threads,
             self.seconds,
+            make,
         )
         if not verdict.is_on or self._max_batch_size is None:
             return verdict.why, None
         sizes = sizes_of(self.backend, self._max_batch_size)
-        for size in sizes or ():
-            self.backend.run(zeros_of(self.backend.inputs, size))
+        if make is not None:
+            for size in sizes or ():
+                self.backend.run(make(size))
         return verdict.why, Batcher(
             functools.partial(self._run_once, self.backend),
             self._max_batch_size,
@@ -302,8 +314,28 @@ class Model:
             for start in range(0, items, size)
         ]
 
-    def _warm(self, max_batch_size: int) -> int | None:
-        """Run a full batch of zeros; engines settle on memory and kernels by size.
+    def _warm_up(self, sample: Sample | None) -> Warm | None:
+        """Run one item: of the sample, of the declared ranges, or what is tried."""
+        first: list[Make] = []
+        if self.img_channels and sample is not None and len(sample.images):
+            image = sample.images[0]
+            # One that is not of this model is refused in a sentence of its own.
+            with contextlib.suppress(ShapeError):
+                one = self.to_input(image)
+                first.append(functools.partial(_repeated, one, self.backend))
+        try:
+            warm = warm_up(self.backend, self.bundle.params.ranges, first)
+        except BackendError:
+            warm = None  # the backend's own warm-up has said what there is to say
+        if warm is None:
+            self.warm_up = (
+                "not warmed up: the model takes none of the inputs that were tried;"
+                " 'ranges' in params.json can declare which numbers it takes"
+            )
+        return warm
+
+    def _warm(self, warm: Warm | None, max_batch_size: int) -> int | None:
+        """Run a full batch; engines settle on memory and kernels by size.
 
         Returns:
             How many items one run may have. None if the model's batch is fixed, or what
@@ -311,22 +343,17 @@ class Model:
         """
         if not _has_free_batch(self.backend):
             return None
-        one = zeros_of(self.backend.inputs, 1)
-        numbers = max(array.size for array in one.values())
-        size = 1
+        if warm is None:
+            # Nobody saw whether it answers by item; of free sizes it does, as a rule.
+            return max_batch_size if has_free_axes(self.backend.inputs) else None
+        numbers = max(array.size for array in warm.make(1).values())
+        in_time = int(WARM_SECONDS / max(warm.seconds, 1e-6))
+        size = max(1, min(max_batch_size, MAX_NUMBERS // numbers, in_time))
+        outputs = warm.outputs
         try:
-            start = time.perf_counter()
-            outputs = self.backend.run(one)
-            seconds = time.perf_counter() - start
-            in_time = int(WARM_SECONDS / max(seconds, 1e-6))
-            size = min(max_batch_size, MAX_NUMBERS // numbers, max(1, in_time))
             if size > 1:
-                outputs = self.backend.run(zeros_of(self.backend.inputs, size))
+                outputs = self.backend.run(warm.make(size))
         except BackendError as ex:
-            if has_free_axes(self.backend.inputs):
-                return max_batch_size  # it may take another size than the one tried
-            if size == 1:
-                raise
             logger.warning(
                 "%s does not take %d items at once and is run with one at a time: %s",
                 self.name,
@@ -399,6 +426,17 @@ class Model:
         except ShapeError as ex:
             raise BundleError(f"sample.npz is not of this model: {ex}") from ex
         return Tried(len(chosen), right)
+
+
+def _repeated(
+    one: Mapping[str, NDArray[Any]], backend: Backend, items: int
+) -> dict[str, NDArray[Any]]:
+    """A picture, so many times; of a fixed batch it fills that one already."""
+    is_fixed = bool(backend.inputs[0].shape[0])
+    return {
+        name: array if is_fixed else np.repeat(array, items, axis=0)
+        for name, array in one.items()
+    }
 
 
 def _items_of(inputs: Mapping[str, NDArray[Any]]) -> int | None:

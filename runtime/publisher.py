@@ -28,6 +28,7 @@ class Published:
     Attributes:
         backend: ``engine/device`` that opened it.
         fallback_reason: why that is not ONNX Runtime; else empty.
+        warm_up: why the model was not warmed; empty if it was.
         serves: the version that requests get which ask for none: this one, unless
             another is labelled stable.
     """
@@ -36,6 +37,7 @@ class Published:
     version: int
     backend: str
     fallback_reason: str
+    warm_up: str
     serves: int
 
 
@@ -201,5 +203,10 @@ class Publisher:
         self._on_published()
         (opened,) = tried
         return Published(
-            version.name, version.number, opened.engine, opened.fallback_reason, serves
+            version.name,
+            version.number,
+            opened.engine,
+            opened.fallback_reason,
+            opened.warm_up,
+            serves,
         )

@@ -445,6 +445,8 @@ class ModelRegistry:
             logger.warning(
                 "%s falls back to TensorFlow: %s", name, model.fallback_reason
             )
+        if model.warm_up:
+            logger.warning("%s version %d is %s", name, number, model.warm_up)
         if model.variant_reason:
             logger.warning(
                 "%s is not served as the variant that is named: %s",

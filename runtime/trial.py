@@ -54,11 +54,13 @@ class Opened:
         name: in its params.json.
         engine: ``engine/device``.
         fallback_reason: why that is not ONNX Runtime; else empty.
+        warm_up: why the model was not warmed; empty if it was.
     """
 
     name: str
     engine: str
     fallback_reason: str
+    warm_up: str
 
 
 # Given a folder with a bundle that nobody has looked at.
@@ -84,7 +86,12 @@ def try_here(folder: Path, options: BackendOptions, *, trusted: bool) -> Opened:
         model = model_of(bundle, None, options)
     except BackendError as ex:
         raise BundleError(f"the bundle cannot be served: {ex}") from ex
-    return Opened(bundle.params.name, engine_of(model.backend), model.fallback_reason)
+    return Opened(
+        bundle.params.name,
+        engine_of(model.backend),
+        model.fallback_reason,
+        model.warm_up,
+    )
 
 
 class ChildTrial:

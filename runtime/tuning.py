@@ -19,7 +19,9 @@ from threading import Barrier
 import numpy as np
 
 from bundle.folder import open_bundle
-from runtime.backends import Backend, BackendOptions, open_backend, zeros_of
+from runtime.backends import Backend, BackendOptions, open_backend
+from runtime.backends.warming import Make, warm_up
+from runtime.errors import BackendError
 
 # A larger batch is worth its latency from so much more throughput on.
 WORTH = 1.1
@@ -183,17 +185,30 @@ def _run(
 ) -> list[list[float]]:
     """One process: each batch size's runs, beginning when all are ready for it."""
     try:
-        backend = open_backend(open_bundle(folder), options).backend
-        return [_timed(backend, size, seconds, together) for size in batch_sizes]
+        bundle = open_bundle(folder)
+        backend = open_backend(bundle, options).backend
+        warm = warm_up(backend, bundle.params.ranges)
+        if warm is None:
+            raise BackendError(
+                "the model takes none of the inputs that were tried; declare 'ranges'"
+                " in params.json"
+            )
+        return [
+            _timed(backend, warm.make, size, seconds, together) for size in batch_sizes
+        ]
     except BaseException:
         together.abort()  # or the others would wait
         raise
 
 
 def _timed(
-    backend: Backend, batch_size: int, seconds: float, together: Barrier
+    backend: Backend,
+    make: Make,
+    batch_size: int,
+    seconds: float,
+    together: Barrier,
 ) -> list[float]:
-    inputs = zeros_of(backend.inputs, batch_size)
+    inputs = make(batch_size)
     backend.run(inputs)
     together.wait(_PATIENCE)
     spent: list[float] = []

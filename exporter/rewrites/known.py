@@ -26,3 +26,21 @@ def value_of(tensor: tf.Tensor) -> NDArray[Any] | None:
     with tf.compat.v1.Session(graph=tensor.graph) as session:
         value: NDArray[Any] = session.run(tensor)
         return value
+
+
+_OF_SHAPES = frozenset({"Rank", "Shape", "ShapeN", "Size", "VariableShape"})
+
+
+def is_of_shapes(tensor: tf.Tensor) -> bool:
+    """Whether a tensor follows from the shapes of others, and from constants alone."""
+    waiting, seen = [tensor.op], {tensor.op}
+    while waiting:
+        operation = waiting.pop()
+        if operation.type in _OF_SHAPES:
+            continue
+        if operation.type == "Placeholder":
+            return False
+        fresh = {given.op for given in operation.inputs} - seen
+        seen |= fresh
+        waiting += fresh
+    return True

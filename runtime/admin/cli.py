@@ -270,6 +270,8 @@ def push(admin: Admin, path: Path, label: str | None, as_json: bool) -> None:
     _echo(f"{name}:{number} {published['backend']}")
     if reason := published.get("fallback_reason"):
         _say(f"TensorFlow serves it: {reason}")
+    if note := published.get("warm_up"):
+        _say(f"it is {note}")
     if published.get("serves") not in (None, number):
         _say(f"who asks for no version still gets {published['serves']}")
 

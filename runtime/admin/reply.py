@@ -50,6 +50,7 @@ _STATE: dict[str, Shape] = {
     "device": str,
     "error": str,
     "fallback_reason": str,
+    "warm_up": str,
     "variant": str,
     "variant_reason": str,
 }
@@ -85,7 +86,7 @@ VERSION = Fields(
 MODEL = Fields({"serves": int, "labels": Values(int), "versions": Items(VERSION)})
 PUBLISHED = Fields(
     {"name": MODEL_NAME, "version": int, "backend": str},
-    {"serves": int, "fallback_reason": str},
+    {"serves": int, "fallback_reason": str, "warm_up": str},
 )
 DELETED = Fields({"deleted": str})
 DELETED_VERSION = Fields({"deleted": str, "version": int})

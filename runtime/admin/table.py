@@ -102,6 +102,8 @@ def _state(description: Description) -> str:
         return f"ready, fallback: {reason}"
     if reason := description.get("variant_reason"):
         return f"ready, not the variant: {reason}"
+    if note := description.get("warm_up"):
+        return f"ready, {note}"
     return "ready"
 
 

@@ -7,7 +7,6 @@ model needs them: a process that serves from ONNX Runtime never imports TensorFl
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -137,6 +136,19 @@ class UnfitOnnx(BundleError):
         self.code = code
 
 
+class InputRefused(BackendError):
+    """The model runs, and does not take this input: an index without a row, say.
+
+    Args:
+        sentence: which engine says so.
+        is_of_shapes: the engine says that two shapes do not meet.
+    """
+
+    def __init__(self, sentence: str, *, is_of_shapes: bool = False) -> None:
+        super().__init__(sentence)
+        self.is_of_shapes = is_of_shapes
+
+
 def engine_of(backend: Backend) -> str:
     """``engine/device``, as replies and logs name it."""
     return f"{backend.name}/{backend.device}"
@@ -172,7 +184,7 @@ def open_tensorflow(bundle: Bundle) -> TensorFlowBackend:
     if bundle.frozen_graph is None:
         from runtime.backends.saved_model import SavedModelBackend
 
-        return SavedModelBackend(bundle.path)
+        return SavedModelBackend(bundle.path, ranges=bundle.params.ranges)
     from runtime.backends.frozen_graph import FrozenGraphBackend
 
     return FrozenGraphBackend(
@@ -180,6 +192,7 @@ def open_tensorflow(bundle: Bundle) -> TensorFlowBackend:
         (bundle.params.input_node,),
         (bundle.params.output_node,),
         _told_shape(bundle.params),
+        bundle.params.ranges,
     )
 
 
@@ -313,7 +326,7 @@ def _open_onnx(
 ) -> Backend:
     from runtime.backends.onnx import open_onnx
 
-    return open_onnx(bundle.path / onnx_file(variant), options)
+    return open_onnx(bundle.path / onnx_file(variant), options, bundle.params.ranges)
 
 
 def check_names(specs: tuple[TensorSpec, ...], inputs: Mapping[str, object]) -> None:
@@ -347,8 +360,8 @@ def check_inputs(
         array = inputs[spec.name]
         if not _fits(array.shape, spec.shape):
             raise ShapeError(
-                f"input {spec.name!r} has shape {_shown(array.shape)} and the model"
-                f" takes {_shown(spec.shape)}"
+                f"input {spec.name!r} has shape {shown(array.shape)} and the model"
+                f" takes {shown(spec.shape)}"
             )
         if array.dtype != spec.dtype:
             raise ShapeError(
@@ -366,54 +379,11 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
     return len(shape) == len(wanted)
 
 
-def zeros_of(specs: tuple[TensorSpec, ...], items: int) -> dict[str, NDArray[Any]]:
-    """A batch to warm a model with: zeros, empty strings.
-
-    A free axis besides the batch has no size of its own: ``WARMED_SIDE`` is tried.
-
-    Args:
-        specs: a model's inputs; a batch that they fix stays as it is.
-        items: in a batch that is free.
-
-    Raises:
-        BackendError: an input would hold none, or more than ``MAX_NUMBERS`` numbers.
-    """
-    zeros = {}
-    for spec in specs:
-        shape = [
-            (WARMED_SIDE if axis else items) if n is None else n
-            for axis, n in enumerate(spec.shape)
-        ]
-        if not 0 < math.prod(shape) <= MAX_NUMBERS:
-            raise BackendError(
-                f"input {spec.name!r} is {_shown(spec.shape)}: it must hold 1 to"
-                f" {MAX_NUMBERS} numbers"
-            )
-        empty = "" if spec.dtype == object else 0
-        zeros[spec.name] = np.full(shape, empty, spec.dtype)
-    return zeros
-
-
-def warm_up(backend: Backend) -> None:
-    """Run one item of zeros: only a run proves that an engine can run the model.
-
-    A model that does not take the size that is tried for a free axis is taken as it is.
-
-    Raises:
-        BackendError: the engine cannot run it.
-    """
-    zeros = zeros_of(backend.inputs, 1)
-    try:
-        backend.run(zeros)
-    except BackendError:
-        if not has_free_axes(backend.inputs):
-            raise
-
-
 def has_free_axes(specs: tuple[TensorSpec, ...]) -> bool:
     """Whether an axis besides the batch has no size of its own."""
     return any(None in spec.shape[1:] for spec in specs)
 
 
-def _shown(shape: tuple[int | None, ...]) -> str:
+def shown(shape: tuple[int | None, ...]) -> str:
+    """A shape for people; ``any`` is a free axis."""
     return f"({', '.join('any' if n is None else str(n) for n in shape)})"

@@ -12,6 +12,7 @@ from runtime.backends.saved_model import (
     TensorFlowBackend,
     import_tensorflow,
 )
+from runtime.backends.warming import Ranges
 from runtime.errors import BackendError
 
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2")
@@ -38,6 +39,7 @@ class FrozenGraphBackend(TensorFlowBackend):
             what comes before it is not run.
         outputs: the nodes that give the answers; ``split:1`` is a node's second.
         shape: of the one input, N included, for a graph that leaves it open.
+        ranges: that inputs are warmed with; see ``warm_up``.
 
     Raises:
         BackendError: TensorFlow is not installed, or cannot load or run it, a node is
@@ -50,8 +52,9 @@ class FrozenGraphBackend(TensorFlowBackend):
         inputs: Sequence[str],
         outputs: Sequence[str],
         shape: Shape | None = None,
+        ranges: Ranges | None = None,
     ) -> None:
-        super().__init__(load_graph(path, inputs, outputs, shape))
+        super().__init__(load_graph(path, inputs, outputs, shape), ranges)
 
 
 def load_graph(

@@ -7,6 +7,7 @@ Requests, preprocessing and TensorFlow have ``(N, H, W, C)``, and so has the bac
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from runtime.backends import BackendOptions, TensorSpec, check_inputs, warm_up
+from runtime.backends import BackendOptions, InputRefused, TensorSpec, check_inputs
+from runtime.backends.warming import Ranges, warm_up
 from runtime.cores import usable_cores
 from runtime.errors import BackendError, ProviderError
 
@@ -30,6 +32,17 @@ CUDA = "CUDAExecutionProvider"
 # Of a run's inputs, from which on its memory is worth giving back: a network's layers
 # take ten to fifty times as much. One photo of 224 x 224 pixels has 0.6 MB.
 LARGE_BYTES = 2 << 20
+
+# The classes of ONNX Runtime's errors that an input may be to blame for.
+_REFUSALS = frozenset({"InvalidArgument", "Fail", "RuntimeException"})
+_AT_NODE = re.compile(r"while running (\w+) node")
+# Whatever the input: the memory, the GPU or its libraries failed.
+_OF_MACHINE = re.compile(r"allocat|CUDA|CUDNN|CUBLAS", re.IGNORECASE)
+# What fails of these is that shapes do not meet, which numbers have no part in.
+_OF_SHAPES = frozenset(
+    {"Add", "Concat", "Conv", "ConvTranspose", "Div", "Einsum", "Gemm", "MatMul", "Mul"}
+    | {"Reshape", "Sub"}
+)
 
 # ONNX Runtime's own lines go to standard error past our logging, and repeat what its
 # exceptions say; 4 is "fatal".
@@ -54,8 +67,15 @@ _DTYPES = {
 }
 
 
-def open_onnx(path: Path, options: BackendOptions) -> OnnxBackend:
+def open_onnx(
+    path: Path, options: BackendOptions, ranges: Ranges | None = None
+) -> OnnxBackend:
     """Open a model on the provider asked for: CUDA if it truly works, else the CPU.
+
+    Args:
+        path: the model.
+        options: how it is opened.
+        ranges: see ``OnnxBackend``.
 
     Raises:
         BackendError: it cannot be loaded, or cannot run.
@@ -65,16 +85,16 @@ def open_onnx(path: Path, options: BackendOptions) -> OnnxBackend:
     if options.provider == "cuda":
         require_cuda()
     if options.provider == "cpu" or CUDA not in onnxruntime.get_available_providers():
-        return OnnxBackend(path, CPU, threads)
+        return OnnxBackend(path, CPU, threads, ranges)
     # Listed means that the wheel was built with it, no more.
     onnxruntime.preload_dlls()
     try:
-        return OnnxBackend(path, CUDA, threads)
+        return OnnxBackend(path, CUDA, threads, ranges)
     except BackendError as ex:
         if options.provider == "cuda":
             raise ProviderError(f"CUDA does not work: {ex}; {_HINT}") from ex
         logger.warning("CUDA does not work (%s); the CPU serves", ex, exc_info=ex)
-    return OnnxBackend(path, CPU, threads)
+    return OnnxBackend(path, CPU, threads, ranges)
 
 
 def require_cuda() -> None:
@@ -102,6 +122,7 @@ class OnnxBackend:
         threads: that one run takes. One: a small model is slower with two, and the
             server's other threads keep the other cores busy. Left open, it would take
             the host's cores, whatever a container may use.
+        ranges: that inputs are warmed with; see ``warm_up``.
 
     Raises:
         BackendError: the model cannot be loaded or run there.
@@ -109,7 +130,13 @@ class OnnxBackend:
 
     name = "onnxruntime"
 
-    def __init__(self, path: Path, provider: str, threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        provider: str,
+        threads: int = 1,
+        ranges: Ranges | None = None,
+    ) -> None:
         self._session = _session(path, provider, threads)
         # Without its libraries CUDA is left out with no more than a line on standard
         # error, and without cuDNN the first run fails: so ask, and run.
@@ -138,7 +165,7 @@ class OnnxBackend:
         )
         self._has_free_sizes = any(None in spec.shape[1:] for spec in self.inputs)
         self._was_large = False
-        warm_up(self)
+        warm_up(self, ranges)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """See ``Backend.run``."""
@@ -150,8 +177,19 @@ class OnnxBackend:
             arrays = self._session.run(self._output_names, feeds, self._options(feeds))
         # onnxruntime's exceptions have no common base but Exception.
         except Exception as ex:
-            raise BackendError("ONNX Runtime failed on this input") from ex
+            raise self._failure(ex) from ex
         return dict(zip(self._output_names, arrays, strict=True))
+
+    def _failure(self, ex: Exception) -> BackendError:
+        """Tell an input that is not taken from a model that cannot be run here."""
+        sentence = "ONNX Runtime failed on this input"
+        failed = _AT_NODE.search(str(ex))
+        is_refused = type(ex).__name__ in _REFUSALS and failed is not None
+        if not is_refused or _OF_MACHINE.search(str(ex)):
+            return BackendError(sentence)
+        return InputRefused(
+            sentence, is_of_shapes=failed is not None and failed[1] in _OF_SHAPES
+        )
 
     def _options(self, feeds: Mapping[str, NDArray[Any]]) -> onnxruntime.RunOptions:
         if self._has_free_sizes:

@@ -6,6 +6,7 @@ Of the service, this file and frozen_graph.py alone import TensorFlow.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.folder import SAVED_MODEL, SIGNATURE
-from runtime.backends import TensorSpec, check_inputs, warm_up
+from runtime.backends import InputRefused, TensorSpec, check_inputs
 from runtime.backends.session_config import apply_session_config
+from runtime.backends.warming import Ranges, warm_up
 from runtime.errors import BackendError
 
 # Before the import, or TensorFlow writes a page to standard error; who wants the page
@@ -29,6 +31,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 _SERVING = "serve"
 # What Keras 2 called its optimizers in SavedModels.
 _OPTIMIZER = "optimizer"
+# Whatever the input: there is no kernel for an operator, or not on this machine.
+_OF_MACHINE = re.compile(r"OpKernel|Cannot assign a device|not registered")
+# That shapes do not meet, which numbers have no part in.
+_OF_SHAPES = re.compile(
+    r"Input to reshape|size-incompatible|Incompatible shapes|ConcatOp : Dim"
+    r"|required broadcastable shapes"
+)
 
 
 @dataclass(frozen=True)
@@ -49,20 +58,31 @@ class Signature:
 class TensorFlowBackend:
     """One signature, run by TensorFlow.
 
+    Args:
+        signature: what is run.
+        ranges: that inputs are warmed with; see ``warm_up``.
+
     Raises:
         BackendError: TensorFlow cannot run it, or a tensor of it has no rank.
     """
 
     name = "tensorflow"
 
-    def __init__(self, signature: Signature) -> None:
+    def __init__(self, signature: Signature, ranges: Ranges | None = None) -> None:
         tensorflow = import_tensorflow()
         self.signature = signature
         self._constant = tensorflow.constant
         self.device = "gpu" if tensorflow.config.list_physical_devices("GPU") else "cpu"
         self.inputs = _specs(signature.inputs)
         self.outputs = _specs(signature.outputs)
-        warm_up(self)
+        # Of what it raises, what an input may be to blame for.
+        errors = tensorflow.errors
+        self._refusals = (
+            errors.InvalidArgumentError,
+            errors.OutOfRangeError,
+            errors.DataLossError,
+        )
+        warm_up(self, ranges)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """See ``Backend.run``."""
@@ -71,8 +91,15 @@ class TensorFlowBackend:
             tensors = {name: self._constant(array) for name, array in inputs.items()}
             outputs = self.signature.call(**tensors)
         except Exception as ex:
-            raise BackendError("TensorFlow failed on this input") from ex
+            raise self._failure(ex) from ex
         return {spec.name: outputs[spec.name].numpy() for spec in self.outputs}
+
+    def _failure(self, ex: Exception) -> BackendError:
+        """Tell an input that is not taken from a model that cannot be run here."""
+        sentence = "TensorFlow failed on this input"
+        if not isinstance(ex, self._refusals) or _OF_MACHINE.search(str(ex)):
+            return BackendError(sentence)
+        return InputRefused(sentence, is_of_shapes=bool(_OF_SHAPES.search(str(ex))))
 
 
 class SavedModelBackend(TensorFlowBackend):
@@ -81,14 +108,17 @@ class SavedModelBackend(TensorFlowBackend):
     Args:
         path: the SavedModel's folder.
         name: the signature's.
+        ranges: that inputs are warmed with; see ``warm_up``.
 
     Raises:
         NoSignature: it has no signature of this name.
         BackendError: TensorFlow is not installed, or cannot load or run it.
     """
 
-    def __init__(self, path: Path, name: str = SIGNATURE) -> None:
-        super().__init__(load_signature(path, name))
+    def __init__(
+        self, path: Path, name: str = SIGNATURE, ranges: Ranges | None = None
+    ) -> None:
+        super().__init__(load_signature(path, name), ranges)
 
 
 class NoSignature(BackendError):

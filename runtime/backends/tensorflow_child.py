@@ -20,7 +20,7 @@ from typing import Any
 from bundle.errors import DomainError
 from bundle.folder import open_bundle
 from runtime import walls
-from runtime.backends import Backend, TensorSpec, open_tensorflow
+from runtime.backends import Backend, InputRefused, TensorSpec, open_tensorflow
 from runtime.backends.frames import FrameError, Lane
 from runtime.backends.saved_model import import_tensorflow
 from runtime.backends.session_config import SessionConfig, keep_session_config
@@ -48,7 +48,7 @@ def main(order: str, control_descriptor: int) -> None:
     try:
         backend = _open(given)
     except DomainError as ex:
-        first.send({"error": str(ex), "kind": type(ex).__name__, "detail": _why(ex)})
+        first.send(_failure(ex))
         return
     first.send(
         {
@@ -91,17 +91,20 @@ def _answer(backend: Backend, lane: Lane) -> None:
         try:
             outputs = backend.run(inputs)
         except DomainError as ex:
-            kind = type(ex).__name__
-            lane.send({"error": str(ex), "kind": kind, "detail": _why(ex)})
-        except MemoryError as ex:
+            lane.send(_failure(ex))
+        except MemoryError:
             sentence = "TensorFlow ran out of memory on this input"
-            kind = BackendError.__name__
-            lane.send({"error": sentence, "kind": kind, "detail": str(ex)})
+            lane.send(_failure(BackendError(sentence)))
         else:
             lane.send({}, outputs)
 
 
-def _why(error: DomainError) -> str:
-    """An engine's own words, for the log."""
+def _failure(error: DomainError) -> dict[str, Any]:
+    """An error as the other side raises it once more, with the engine's own words."""
     cause = error.__cause__
-    return f"{type(cause).__name__}: {cause}"[:_DETAIL] if cause else ""
+    return {
+        "error": str(error),
+        "kind": type(error).__name__,
+        "is_of_shapes": isinstance(error, InputRefused) and error.is_of_shapes,
+        "detail": f"{type(cause).__name__}: {cause}"[:_DETAIL] if cause else "",
+    }

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from bundle.errors import BundleError, DomainError, ShapeError
 from bundle.folder import Bundle
 from runtime import metrics, walls
-from runtime.backends import TensorSpec, check_inputs, tensorflow_child
+from runtime.backends import InputRefused, TensorSpec, check_inputs, tensorflow_child
 from runtime.backends.frames import Arrays, FrameError, Lane, dtype_of
 from runtime.backends.saved_model import require_tensorflow
 from runtime.backends.session_config import SessionConfig
@@ -382,10 +382,14 @@ def _limit_waiting(end: socket.socket, seconds: float) -> None:
 
 def _raise(said: Mapping[str, Any]) -> None:
     """Raise the error that a process answered with, if it did."""
-    if "error" in said:
-        error = _ERRORS.get(str(said.get("kind")), BackendError)
-        detail = RuntimeError(str(said.get("detail") or "no reason given"))
-        raise error(str(said["error"])) from detail
+    if "error" not in said:
+        return
+    sentence, kind = str(said["error"]), str(said.get("kind"))
+    detail = RuntimeError(str(said.get("detail") or "no reason given"))
+    if kind == InputRefused.__name__:
+        is_of_shapes = bool(said.get("is_of_shapes"))
+        raise InputRefused(sentence, is_of_shapes=is_of_shapes) from detail
+    raise _ERRORS.get(kind, BackendError)(sentence) from detail
 
 
 def _specs(told: list[Any]) -> tuple[TensorSpec, ...]:

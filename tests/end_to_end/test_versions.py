@@ -169,6 +169,7 @@ def test_what_one_server_is_told_of_labels_the_other_obeys(start):
         "version": 2,
         "backend": "onnxruntime/CPUExecutionProvider",
         "fallback_reason": "",
+        "warm_up": "",
         "serves": 2,
     }
     assert both.version() == 2, "the newest"

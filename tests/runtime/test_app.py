@@ -59,6 +59,7 @@ def test_an_upload_answers_what_it_became(client, archive):
         "version": 1,
         "backend": CPU,
         "fallback_reason": "",
+        "warm_up": "",
         "serves": 1,
     }
 
@@ -133,6 +134,7 @@ def test_models_are_listed_as_params_with_how_they_are_served(client, archive):
         "proved": True,
         "sample": None,
         "fallback_reason": "",
+        "warm_up": "",
         "variant": "fp32",
         "variant_reason": "",
         "error": None,

@@ -10,7 +10,7 @@ from runtime.backends import BackendOptions, Opened
 from runtime.batching import decide, seconds_of_one, sizes_of
 from runtime.model import Model
 from tests.examples import write_bundle
-from tests.runtime.fakes import FailingBackend, FakeBackend
+from tests.runtime.fakes import FakeBackend
 
 
 class Timed(FakeBackend):
@@ -33,9 +33,16 @@ class Timed(FakeBackend):
         return self.now
 
 
+def pictures(items):
+    return {"pixels": np.zeros((items, 2, 2, 1), np.float32)}
+
+
 def verdict(backend, wanted="auto", max_batch_size=32, threads=8, one=None):
-    one = seconds_of_one(backend, backend.clock) if one is None else one
-    return decide(wanted, backend, max_batch_size, threads, one, backend.clock)
+    if one is None:
+        one = seconds_of_one(backend, pictures, backend.clock)
+    return decide(
+        wanted, backend, max_batch_size, threads, one, pictures, backend.clock
+    )
 
 
 def test_a_small_network_on_a_cpu_is_run_as_it_is_asked():
@@ -63,7 +70,7 @@ class Busy(Timed):
 def test_runs_that_wait_for_others_do_not_count():
     """A version that takes over is measured while the one before it answers."""
     backend = Busy(call=20e-6, item=35e-6)
-    assert seconds_of_one(backend, backend.clock) == pytest.approx(55e-6)
+    assert seconds_of_one(backend, pictures, backend.clock) == pytest.approx(55e-6)
 
 
 def test_what_takes_as_long_together_is_not():
@@ -123,8 +130,13 @@ def test_a_model_answers_the_same_with_and_without_batches(tmp_path):
     np.testing.assert_array_equal(*answers)
 
 
-def test_a_model_that_takes_no_item_of_the_size_tried_is_of_unknown_speed():
-    assert seconds_of_one(FailingBackend()) == math.inf
+def test_a_model_that_takes_nothing_of_what_is_tried_is_of_unknown_speed():
+    backend = Timed(1.0, 0.0)
+    assert seconds_of_one(backend, None) == math.inf
+    found = decide("auto", backend, 32, 8, math.inf, None)
+    assert not found.is_on
+    assert found.why == "off: the model was not warmed, and so not timed"
+    assert backend.runs == 0
 
 
 def test_a_model_knows_how_many_items_are_quick(tmp_path):

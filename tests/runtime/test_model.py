@@ -465,7 +465,7 @@ def test_a_fixed_batch_is_run_at_its_own_size(tmp_path):
     pixels = TensorSpec("pixels", np.dtype(np.float32), (4, 2, 2, 1))
     backend = Counting(inputs=(pixels,))
     model = Model(open_bundle(path), 1, Opened(backend), None, max_batch_size=2)
-    assert backend.sizes == [4]
+    assert set(backend.sizes) == {4}
     assert asked(model, 4) == ([4], [0, 1, 2, 3])
 
 

@@ -65,7 +65,7 @@ def hostile(tmp_path, monkeypatch):
 
 def test_a_bundle_is_tried_alike_here_and_there(trial, bundle):
     here = try_here(bundle, BackendOptions(provider="cpu"), trusted=False)
-    assert trial()(bundle) == here == Opened("linear", CPU, "")
+    assert trial()(bundle) == here == Opened("linear", CPU, "", "")
 
 
 def test_what_is_refused_there_is_refused_with_its_sentence(trial, tmp_path):

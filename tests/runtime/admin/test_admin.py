@@ -30,6 +30,7 @@ def test_what_is_published_is_told(admin, folder):
         "version": 1,
         "backend": CPU,
         "fallback_reason": "",
+        "warm_up": "",
         "serves": 1,
     }
 

@@ -175,6 +175,7 @@ def test_a_push_as_json_says_what_serves(place, store, versions):
         "version": 3,
         "backend": CPU,
         "fallback_reason": "",
+        "warm_up": "",
         "serves": 3,
         "label": "stable",
     }

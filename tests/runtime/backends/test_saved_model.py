@@ -1,10 +1,15 @@
+import base64
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from bundle.errors import ShapeError
 from bundle.folder import open_bundle
-from runtime.backends import open_tensorflow
+from runtime.backends import BackendOptions, InputRefused, open_tensorflow
 from runtime.errors import BackendError
+from runtime.model import model_of
 from tests.examples import write_bundle
 
 pytestmark = pytest.mark.tensorflow
@@ -120,12 +125,57 @@ def test_without_tensorflow_it_says_what_to_install(open_backend, monkeypatch):
 def test_a_model_that_cannot_run_is_found_when_it_is_opened(tf, tmp_path):
     """TensorFlow loads it; only a run shows that it fails."""
     folder = write_bundle(tmp_path / "linear")
+    spec = tf.TensorSpec([None, 5], tf.float32, name="numbers")
+
+    def fail(numbers):
+        return {"same": tf.reshape(tf.zeros([10]), tf.shape(numbers))}
+
+    save(tf, folder, fail, spec)
+    with pytest.raises(BackendError, match="TensorFlow failed on this input"):
+        open_tensorflow(open_bundle(folder))
+
+
+def test_a_model_that_takes_no_zeros_is_opened(tf, tmp_path):
+    """The warm-up's zeros are nobody's request."""
     spec = tf.TensorSpec([None], tf.float32, name="numbers")
 
     def refuse(numbers):
         tf.debugging.assert_positive(numbers)
         return {"same": numbers}
 
-    save(tf, folder, refuse, spec)
-    with pytest.raises(BackendError, match="TensorFlow failed on this input"):
-        open_tensorflow(open_bundle(folder))
+    backend = open_tensorflow(
+        open_bundle(save_bundle(tf, tmp_path / "linear", refuse, spec))
+    )
+    assert backend.run({"numbers": np.array([2], np.float32)})["same"].tolist() == [2]
+
+
+def test_pictures_in_base64_are_opened_and_answered(tf, tmp_path):
+    """No text that is tried is one: the model is not warmed, and it is served."""
+    spec = tf.TensorSpec([None], tf.string, name="image")
+
+    def sums(image):
+        def one(text):
+            pixels = tf.io.decode_png(tf.io.decode_base64(text), 1)
+            return tf.reduce_sum(tf.cast(pixels, tf.float32))
+
+        return {"sum": tf.map_fn(one, image, fn_output_signature=tf.float32)}
+
+    folder = save_bundle(tf, tmp_path / "linear", sums, spec)
+    model = model_of(open_bundle(folder), None, BackendOptions(onnx="off"))
+    assert model.warm_up.startswith("not warmed up: the model takes none")
+    png = io.BytesIO()
+    Image.fromarray(np.array([[1, 2], [3, 250]], np.uint8)).save(png, "png")
+    text = base64.urlsafe_b64encode(png.getvalue()).rstrip(b"=")
+    answer, _ = model.run({"image": np.array([text, text], object)})
+    assert answer["sum"].tolist() == [256.0, 256.0]
+    with pytest.raises(InputRefused):
+        model.run({"image": np.array([b"no picture"], object)})
+
+
+def save_bundle(tf, folder, function, spec):
+    """A bundle of a function without labels and without pictures."""
+    write_bundle(folder, labels=(), params={"img_channels": 0, "labels": ""})
+    (folder / "model.onnx").unlink()
+    (folder / "parity.json").unlink()
+    save(tf, folder, function, spec)
+    return folder

@@ -84,6 +84,7 @@ def test_a_version_is_described(client, published, bundle):
         "inputs": [{"name": "pixels", "dtype": "float32", "shape": [None, 2, 2, 1]}],
         "outputs": [{"name": "scores", "dtype": "float32", "shape": [None, 3]}],
         "fallback_reason": "",
+        "warm_up": "",
         "variant": "fp32",
         "variant_reason": "",
         "variants": {},

@@ -83,6 +83,7 @@ def test_changed_params_are_a_new_version(client, published):
         "version": 2,
         "backend": CPU,
         "fallback_reason": "",
+        "warm_up": "",
         "serves": 2,
     }
     first, second = read_files(published / "1"), read_files(published / "2")

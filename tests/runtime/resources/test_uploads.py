@@ -57,6 +57,7 @@ def test_a_form_becomes_a_version(client, bundle):
         "version": 1,
         "backend": CPU,
         "fallback_reason": "",
+        "warm_up": "",
         "serves": 1,
     }
     assert predict(client) == [10, 20, 70]
