@@ -12,7 +12,6 @@ another process, as if it had been started by itself.
 from __future__ import annotations
 
 import contextlib
-import functools
 import gc
 import importlib
 import json
@@ -47,24 +46,33 @@ class ForkServer:
     """Starts children that have a module imported already.
 
     Args:
-        module: has ``prepare()``, which imports what each child will need and starts no
-            thread, and ``main(order, *descriptors)``, which a child runs.
+        modules: each has ``prepare()``, which imports what its children will need and
+            starts no thread, and ``main(order, *descriptors)``, which a child runs.
         environment: of the process.
         idle_seconds: after which it ends if it has no child, for it takes memory;
             while it has one, that has nearly all of it in common.
     """
 
     def __init__(
-        self, module: str, environment: Mapping[str, str], idle_seconds: float = 60
+        self,
+        modules: Sequence[str],
+        environment: Mapping[str, str],
+        idle_seconds: float = 60,
     ) -> None:
-        self._arguments = (module, str(idle_seconds))
+        self._modules = tuple(modules)
+        self._arguments = (str(idle_seconds), *self._modules)
         self._environment = environment
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(
-        self, order: str, limits: Limits, descriptors: Sequence[int] = ()
+        self,
+        order: str,
+        limits: Limits,
+        descriptors: Sequence[int] = (),
+        *,
+        module: str = "",
     ) -> Child:
         """Start a child; ``with`` ends it.
 
@@ -72,9 +80,10 @@ class ForkServer:
             order: for ``main``.
             limits: what it may take.
             descriptors: open files that the child gets copies of, for ``main``.
+            module: whose ``main`` it runs; empty is the first one's.
         """
         wanted, output, ended = os.pipe(), os.pipe(), os.pipe()
-        message = json.dumps([asdict(limits), order])
+        message = json.dumps([asdict(limits), module or self._modules[0], order])
         pipes = [wanted[0], output[1], ended[1]]
         try:
             self._give(message.encode(), [*pipes, *descriptors])
@@ -165,10 +174,10 @@ class Child:
         return int(code) if code else None
 
 
-def main(module_name: str, idle_seconds: float) -> None:
+def main(idle_seconds: float, module_names: Sequence[str]) -> None:
     """Serve orders until the one who gives them is gone, or gives none for a while."""
-    module = importlib.import_module(module_name)
-    module.prepare()
+    for name in module_names:
+        importlib.import_module(name).prepare()
     # A child's collector would touch, and so copy, what all have in common.
     gc.collect()
     gc.freeze()
@@ -189,7 +198,7 @@ def main(module_name: str, idle_seconds: float) -> None:
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             orders.close()
-            _guard(module.main, message.decode(), *pipes)
+            _guard(message.decode(), *pipes)
         for pipe in pipes:
             os.close(pipe)
 
@@ -220,7 +229,6 @@ def _receive(orders: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def _guard(
-    run: Callable[..., None],
     message: str,
     wanted: int,
     output: int,
@@ -228,13 +236,15 @@ def _guard(
     *descriptors: int,
 ) -> None:
     """In a child: guard another, and tell how it ended."""
-    given, order = json.loads(message)
+    given, module_name, order = json.loads(message)
     limits = Limits(**given)
+
+    def call() -> None:
+        importlib.import_module(module_name).main(order, *descriptors)
 
     def start(scratch: Path, step_back: Callable[[], None]) -> _Forked:
         pid = os.fork()
         if pid == 0:
-            call = functools.partial(run, order, *descriptors)
             _run(call, scratch, step_back, descriptors)
         # Or nobody at their other ends would see the child's end.
         for descriptor in descriptors:
@@ -313,4 +323,4 @@ class _Forked:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    main(float(sys.argv[1]), sys.argv[2:])

@@ -22,7 +22,7 @@ from runtime.publisher import Publisher
 from runtime.registry import ModelRegistry
 from runtime.router import Router
 from runtime.shadow import Shadow
-from runtime.trial import ChildTrial, fork_server
+from runtime.trial import ChildTrial, fork_servers
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,9 @@ def create_services(config: Config) -> Services:
         from runtime.backends.onnx import require_cuda
 
         require_cuda()
+    servers = fork_servers()
     tensorflow = TensorFlowProcesses(
+        servers[1],
         read_session_config(config.config_proto, config.intra_op_threads),
         seconds=config.trial_seconds,
         run_seconds=config.trial_seconds,
@@ -83,7 +85,7 @@ def create_services(config: Config) -> Services:
         Lookup(store),
     )
     trial = ChildTrial(
-        fork_server(),
+        servers,
         options,
         trusted=config.trust_uploads,
         seconds=config.trial_seconds,

@@ -25,11 +25,12 @@ from typing import Any
 
 from bundle.errors import BundleError, DomainError, StoreError
 from bundle.folder import open_whole
+from bundle.variants import onnx_file
 from runtime import guard, programs, walls
-from runtime.backends import BackendOptions, engine_of
+from runtime.backends import BackendOptions, engine_of, tensorflow_child
 from runtime.config import Walls
 from runtime.errors import BackendError, ProviderError, WallsError
-from runtime.forkserver import ForkServer
+from runtime.forkserver import Child, ForkServer
 from runtime.guard import Limits
 from runtime.programs import check_programs
 
@@ -98,7 +99,7 @@ class ChildTrial:
     """Tries bundles in processes of their own, two at a time.
 
     Args:
-        server: starts them; it is of this module.
+        servers: start them; see ``fork_servers``.
         options: how they are opened.
         trusted: see ``check_programs``.
         seconds: that one may take.
@@ -109,7 +110,7 @@ class ChildTrial:
 
     def __init__(
         self,
-        server: ForkServer,
+        servers: tuple[ForkServer, ForkServer],
         options: BackendOptions,
         *,
         trusted: bool,
@@ -123,7 +124,7 @@ class ChildTrial:
         self._limits = Limits(seconds, max_bytes, _NICENESS)
         self._policy = policy
         self._user = user
-        self._server = server
+        self._servers = servers
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
     def __call__(self, folder: Path) -> Opened:
@@ -146,7 +147,7 @@ class ChildTrial:
             }
         )
         for _ in range(2):
-            with self._turns, self._server.start(order, self._limits) as child:
+            with self._turns, self._start(folder, order) as child:
                 lines = iter(functools.partial(child.output.readline, _LINE), "")
                 said = deque(lines, maxlen=_LINES)
                 code = child.wait()
@@ -163,6 +164,12 @@ class ChildTrial:
                 " and its log says why"
             )
         raise BundleError(f"the bundle cannot be served: {self._why(code, said)}")
+
+    def _start(self, folder: Path, order: str) -> Child:
+        """From the process that has imported what the bundle seems to need."""
+        has_onnx = (folder / onnx_file("fp32")).is_file()
+        server = self._servers[0 if has_onnx else 1]
+        return server.start(order, self._limits, module=__name__)
 
     def _why(self, code: int | None, said: deque[str]) -> str:
         if code == guard.TOO_SLOW:
@@ -196,11 +203,21 @@ def _answer_of(answer: dict[str, Any]) -> Opened:
 
 
 @functools.cache
-def fork_server() -> ForkServer:
-    """The one of this process; it starts with the first trial."""
-    server = ForkServer(__name__, environment())
-    atexit.register(server.close)
-    return server
+def fork_servers() -> tuple[ForkServer, ForkServer]:
+    """Those of this process, which start when they are first needed.
+
+    Returns:
+        One that has imported ONNX Runtime alone; and one that has imported TensorFlow,
+        too, from which the processes are forked as well in which TensorFlow serves.
+    """
+    modules = (__name__, tensorflow_child.__name__)
+    servers = (
+        ForkServer(modules[:1], environment()),
+        ForkServer(modules, environment()),
+    )
+    for server in servers:
+        atexit.register(server.close)
+    return servers
 
 
 def environment() -> dict[str, str]:
@@ -211,7 +228,7 @@ def environment() -> dict[str, str]:
 
 
 def prepare() -> None:
-    """Import what most bundles need; TensorFlow, which few do, takes seconds."""
+    """Import what a bundle with ONNX needs; others are tried where TensorFlow is."""
     for name in ("runtime.model", "runtime.backends.onnx"):
         importlib.import_module(name)
     programs.prepare()

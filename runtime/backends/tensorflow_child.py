@@ -8,6 +8,7 @@ frames: one thread for each connection that comes through its control socket.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import logging
 import os
@@ -22,7 +23,7 @@ from bundle.folder import open_bundle
 from runtime import walls
 from runtime.backends import Backend, InputRefused, TensorSpec, open_tensorflow
 from runtime.backends.frames import FrameError, Lane
-from runtime.backends.saved_model import import_tensorflow
+from runtime.backends.saved_model import import_tensorflow, require_tensorflow
 from runtime.backends.session_config import SessionConfig, keep_session_config
 from runtime.errors import BackendError
 
@@ -33,9 +34,13 @@ _DETAIL = 2000
 
 
 def prepare() -> None:
-    """Import TensorFlow, which starts no thread before it is first used."""
-    import tensorflow  # noqa: F401
+    """Import TensorFlow, which starts no thread before it is first used.
 
+    Where it is not installed, what is forked says so.
+    """
+    with contextlib.suppress(BackendError):
+        require_tensorflow()
+        import tensorflow  # noqa: F401
     walls.prepare()
 
 

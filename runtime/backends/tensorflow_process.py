@@ -7,16 +7,13 @@ service's workers never import TensorFlow, which is half a gigabyte and many thr
 
 from __future__ import annotations
 
-import atexit
 import base64
 import contextlib
-import functools
 import json
 import logging
 import os
 import socket
 import struct
-import sys
 import threading
 import weakref
 from collections import deque
@@ -43,8 +40,6 @@ logger = logging.getLogger(__name__)
 
 # Of memory, while nobody waits for the process's end.
 _LOOK_SECONDS = 1.0
-# The process that has imported TensorFlow waits so long for the next model.
-_IDLE_SECONDS = 60.0
 # How long a process that has closed its connections may take to be gone.
 _END_SECONDS = 10.0
 # Lines of output that are kept for the log, and their characters.
@@ -64,6 +59,7 @@ class TensorFlowProcesses:
     """Opens models in TensorFlow, each in a process of its own.
 
     Args:
+        server: starts them; ``tensorflow_child`` is one of its modules.
         session: how TensorFlow is set up.
         seconds: that a model may take to open.
         run_seconds: that one run of it may take.
@@ -74,6 +70,7 @@ class TensorFlowProcesses:
 
     def __init__(
         self,
+        server: ForkServer,
         session: SessionConfig,
         *,
         seconds: float,
@@ -82,6 +79,7 @@ class TensorFlowProcesses:
         policy: Walls = "auto",
         user: str = "",
     ) -> None:
+        self._server = server
         self._seconds = (seconds, run_seconds)
         self._policy = policy
         self._limits = Limits(float("inf"), max_bytes, 0, _LOOK_SECONDS)
@@ -104,19 +102,9 @@ class TensorFlowProcesses:
         walls.demand(self._policy)
         order = {**self._order, "path": str(bundle.path.absolute())}
         start = partial(
-            _start, _fork_server(), json.dumps(order), self._limits, *self._seconds
+            _start, self._server, json.dumps(order), self._limits, *self._seconds
         )
         return TensorFlowProcess(bundle.params.name, start)
-
-
-@functools.cache
-def _fork_server() -> ForkServer:
-    """The one of this process; it starts with the first model."""
-    environment = walls.clean_environment(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    server = ForkServer(tensorflow_child.__name__, environment, _IDLE_SECONDS)
-    atexit.register(server.close)
-    return server
 
 
 class TensorFlowProcess:
@@ -213,7 +201,9 @@ class _Process:
         self._code: list[int | None] = []
         self._control, theirs = socket.socketpair()
         with theirs:
-            self._child = server.start(order, limits, [theirs.fileno()])
+            self._child = server.start(
+                order, limits, [theirs.fileno()], module=tensorflow_child.__name__
+            )
         # It ends with this object.
         self._finalizer = weakref.finalize(
             self, _close, self._child, self._control, self._lanes

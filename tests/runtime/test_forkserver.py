@@ -21,7 +21,7 @@ def serve():
 
         def make(**options):
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-            server = ForkServer("tests.runtime.forked", environment, **options)
+            server = ForkServer(["tests.runtime.forked"], environment, **options)
             return opened.enter_context(contextlib.closing(server))
 
         yield make

@@ -22,11 +22,15 @@ def trial():
 
         def make(seconds=120, max_bytes=8 << 30, **options):
             # Not this process's own: what a test puts in its way is to be imported.
-            server = ForkServer(trial_module.__name__, trial_module.environment())
+            server = ForkServer([trial_module.__name__], trial_module.environment())
             opened.enter_context(contextlib.closing(server))
             options = BackendOptions(**{"provider": "cpu", **options})
             return ChildTrial(
-                server, options, trusted=False, seconds=seconds, max_bytes=max_bytes
+                (server, server),
+                options,
+                trusted=False,
+                seconds=seconds,
+                max_bytes=max_bytes,
             )
 
         yield make

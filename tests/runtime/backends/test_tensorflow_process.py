@@ -17,6 +17,7 @@ from bundle.folder import open_bundle
 from runtime.backends.session_config import SessionConfig
 from runtime.backends.tensorflow_process import TensorFlowProcesses
 from runtime.errors import BackendError
+from runtime.trial import fork_servers
 from runtime.walls import standing
 
 pytestmark = pytest.mark.tensorflow
@@ -25,7 +26,11 @@ pytestmark = pytest.mark.tensorflow
 @pytest.fixture(scope="module")
 def processes():
     return TensorFlowProcesses(
-        SessionConfig(threads=1), seconds=120, run_seconds=120, max_bytes=8 << 30
+        fork_servers()[1],
+        SessionConfig(threads=1),
+        seconds=120,
+        run_seconds=120,
+        max_bytes=8 << 30,
     )
 
 
@@ -159,7 +164,11 @@ def endless(numbers):
 
 def test_a_run_without_end_and_one_without_bounds_are_ended(save, numbers):
     processes = TensorFlowProcesses(
-        SessionConfig(threads=1), seconds=120, run_seconds=5, max_bytes=3 << 28
+        fork_servers()[1],
+        SessionConfig(threads=1),
+        seconds=120,
+        run_seconds=5,
+        max_bytes=3 << 28,
     )
     backend = processes.open(save(endless, numbers))
     with pytest.raises(BackendError, match="took more than 805306368 bytes"):
@@ -207,8 +216,9 @@ import numpy as np
 from bundle.folder import open_bundle
 from runtime.backends.session_config import SessionConfig
 from runtime.backends.tensorflow_process import TensorFlowProcesses
+from runtime.trial import fork_servers
 processes = TensorFlowProcesses(
-    SessionConfig(), seconds=120, run_seconds=120, max_bytes=8 << 30
+    fork_servers()[1], SessionConfig(), seconds=120, run_seconds=120, max_bytes=8 << 30
 )
 backend = processes.open(open_bundle(pathlib.Path(sys.argv[1])))
 print(backend.run({"numbers": np.ones((1, 3), "f4")})["doubled"].tolist())
