@@ -124,7 +124,7 @@ def _open(data: bytes, on_size: Callable[[int], None] | None = None) -> Image.Im
     # Pillow's decoders raise whatever a broken file makes them trip over.
     except (OSError, ValueError, SyntaxError, ArithmeticError, LookupError) as ex:
         raise _unreadable() from ex
-    except (MemoryError, TypeError, AttributeError, struct.error) as ex:
+    except (MemoryError, TypeError, struct.error) as ex:
         raise _unreadable() from ex
     return image
 
