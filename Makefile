@@ -46,7 +46,7 @@ zoo: $(VENV)/.installed ## convert and prove the whole zoo, for docs/zoo.md; ZOO
 	$(BIN)/python -m tools.zoo $(if $(ZOO),"$(ZOO)")
 
 FUZZ ?= 20000
-fuzz: $(VENV)/.installed ## damaged requests to every route; FUZZ=100000: so many; FUZZ_SEED=7: others
+fuzz: $(VENV)/.installed ## damaged requests to every route, and slow ones; FUZZ=100000: so many; FUZZ_SEED=7: others
 	FUZZ=$(FUZZ) $(BIN)/python -m pytest -s tests/fuzz
 
 SOAK ?= 100

@@ -20,7 +20,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from bundle.containers import Look, look
+from bundle.containers import Look, look_at
 from bundle.containers.look import MAX_PIXELS
 from bundle.errors import ImageError
 
@@ -95,7 +95,7 @@ def pixels_of(data: bytes) -> int:
         ImageError: as ``decode_image``, of what can be seen without decoding.
     """
     try:
-        seen = look(data)
+        seen = look_at(data)
     except (ValueError, LookupError, struct.error) as ex:
         raise _unreadable() from ex
     return seen.width * seen.height
@@ -113,7 +113,7 @@ def is_gray(data: bytes) -> bool:
 
 def _open(data: bytes, on_size: Callable[[int], None] | None = None) -> Image.Image:
     try:
-        seen = look(data)
+        seen = look_at(data)
         if on_size:
             on_size(seen.width * seen.height)
         image: Image.Image = _load(seen)
@@ -124,7 +124,7 @@ def _open(data: bytes, on_size: Callable[[int], None] | None = None) -> Image.Im
     # Pillow's decoders raise whatever a broken file makes them trip over.
     except (OSError, ValueError, SyntaxError, ArithmeticError, LookupError) as ex:
         raise _unreadable() from ex
-    except (MemoryError, TypeError, AttributeError, struct.error) as ex:
+    except (MemoryError, TypeError, struct.error) as ex:
         raise _unreadable() from ex
     return image
 

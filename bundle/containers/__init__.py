@@ -11,10 +11,10 @@ from __future__ import annotations
 from bundle.containers import bmp, gif, jpeg, png, webp
 from bundle.containers.look import Look
 
-__all__ = ["Look", "look"]
+__all__ = ["Look", "look_at"]
 
 
-def look(data: bytes) -> Look:
+def look_at(data: bytes) -> Look:
     """Look through one file, told by its first bytes.
 
     Raises:

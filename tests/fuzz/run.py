@@ -46,9 +46,20 @@ class Wrong(Exception):
 
 
 class Fuzzer:
-    """Asks one application, whose store it keeps filled."""
+    """Asks one application, whose store it keeps filled.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: for the store.
+        max_body_bytes: of the application.
+        max_upload_bytes: of the application.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        max_body_bytes: int = 100_000,
+        max_upload_bytes: int = 1_000_000,
+    ) -> None:
         self._folder = folder
         self._models = folder / "models"
         config = Config(
@@ -58,8 +69,8 @@ class Fuzzer:
             export_on_upload="off",
             keep_versions=2,
             cache_limit=4,
-            max_body_bytes=100_000,
-            max_upload_bytes=1_000_000,
+            max_body_bytes=max_body_bytes,
+            max_upload_bytes=max_upload_bytes,
         )
         self._log = io.StringIO()
         logging.basicConfig(stream=self._log, level=logging.ERROR, force=True)

@@ -11,7 +11,16 @@ from PIL import Image
 from bundle.containers.jpeg import MAX_SEGMENTS
 from bundle.decode import decode_image
 from bundle.errors import ImageError
-from tests.pictures import Entry, exif, orientation, saved, segment, tiff, with_segments
+from tests.pictures import (
+    Entry,
+    exif,
+    orientation,
+    progressive,
+    saved,
+    segment,
+    tiff,
+    with_segments,
+)
 
 # Left black, right white.
 HALVES = np.zeros((16, 16), np.uint8)
@@ -113,27 +122,6 @@ def test_more_tables_than_a_picture_needs_are_not_read() -> None:
 
 
 # --- scans
-
-
-def progressive(side: int, scans: int, sof: int = 0xC2) -> bytes:
-    """A scan of mean values, then ``scans`` that refine nothing, 43 bytes each."""
-    ends = b"\xff\x00"  # of all blocks of a band, 32,767 at a time
-    bits = ("0" + "1" * 14) * 12
-    coded = int(bits + "0" * (-len(bits) % 8), 2).to_bytes(23, "big")
-    frame = struct.pack(">BHHB", 8, side, side, 1) + bytes([1, 0x11, 0])
-    huffman = bytes([1, 1, *[0] * 14])
-    parts = [
-        b"\xff\xd8",
-        segment(0xDB, b"\0" + b"\1" * 64),
-        segment(sof, frame),
-        segment(0xC4, b"\0" + huffman + b"\0\1"),
-        segment(0xC4, b"\x10" + huffman + b"\xe0\0"),
-        segment(0xDA, bytes([1, 1, 0, 0, 0, 1])),
-    ]
-    refining = segment(0xDA, bytes([1, 1, 0, 1, 63, 0x10]))
-    return b"".join(
-        (*parts, (refining + coded.replace(b"\xff", ends)) * scans, b"\xff\xd9")
-    )
 
 
 def test_a_picture_of_some_scans_is_read() -> None:
