@@ -264,8 +264,6 @@ class ModelRegistry:
                 for (name_, label), version in self._answered.items()
                 if name_ == name
             }
-        if len(held_of_name) < 2 and loaded is not None:
-            return
         try:
             needed = {loaded, *self._store.labels(name).values()}
             with contextlib.suppress(ModelNotFound):

@@ -916,6 +916,22 @@ def test_a_version_deleted_while_it_loads_is_not_kept(store):
     assert registry.failure("linear", 2) is None
 
 
+def test_a_version_deleted_as_it_was_loaded_is_not_kept(store, monkeypatch):
+    """Just after the registry saw that it is still there, by another process."""
+    publish(store)
+    is_there = ModelRegistry._is_there
+
+    def deleting(registry, version):
+        found = is_there(registry, version)
+        ModelStore(store.root).delete("linear")
+        return found
+
+    monkeypatch.setattr(ModelRegistry, "_is_there", deleting)
+    registry = ModelRegistry(store, Opener(), limit=2)
+    assert registry.get(ModelSpec("linear")).version == 1, "it was there when asked"
+    assert registry.loaded() == []
+
+
 def test_many_requests_for_all_there_is_each_get_what_they_asked_for(store):
     """Versions are published, labelled and deleted meanwhile."""
     for _ in range(4):
