@@ -162,12 +162,15 @@ def _find_missing_weights(path: Path) -> str:
         return VARIABLES if _has_variables(path / SAVED_MODEL) else ""
     folder = (path / VARIABLES).parent
     shards = [found for p in folder.iterdir() if (found := _SHARD.fullmatch(p.name))]
-    there = {(found[1], found[2]) for found in shards}
-    for count in {found[2] for found in shards}:
-        for number in range(min(int(count), len(there) + 1)):
-            if (f"{number:05}", count) not in there:
-                return f"{folder.name}/variables.data-{number:05}-of-{count}"
-    return ""
+    missing = ""
+    for count in sorted({found[2] for found in shards}):
+        there = {int(found[1]) for found in shards if found[2] == count}
+        # The first that is not there; of another number of shards all may be.
+        first = next(n for n in range(len(there) + 1) if n not in there)
+        if first >= int(count):
+            return ""
+        missing = f"{folder.name}/variables.data-{first:05}-of-{count}"
+    return missing
 
 
 def _has_variables(graph: Path) -> bool:
