@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,22 +160,37 @@ def _find_missing_weights(path: Path) -> str:
     """A file of weights that a SavedModel needs and lacks; empty if it has all."""
     if not (path / VARIABLES).is_file():
         # One whose weights are constants needs none.
-        return VARIABLES if _has_variables(path / SAVED_MODEL) else ""
+        graph = path / SAVED_MODEL
+        status = graph.stat()
+        state = (status.st_ino, status.st_size, status.st_ctime_ns)
+        return VARIABLES if _has_variables(graph, state) else ""
     folder = (path / VARIABLES).parent
     shards = [found for p in folder.iterdir() if (found := _SHARD.fullmatch(p.name))]
-    there = {(found[1], found[2]) for found in shards}
-    for count in {found[2] for found in shards}:
-        for number in range(min(int(count), len(there) + 1)):
-            if (f"{number:05}", count) not in there:
-                return f"{folder.name}/variables.data-{number:05}-of-{count}"
-    return ""
+    missing = ""
+    for count in sorted({found[2] for found in shards}):
+        there = {int(found[1]) for found in shards if found[2] == count}
+        # The first that is not there; of another number of shards all may be.
+        first = next(n for n in range(len(there) + 1) if n not in there)
+        if first >= int(count):
+            return ""
+        missing = f"{folder.name}/variables.data-{first:05}-of-{count}"
+    return missing
 
 
-def _has_variables(graph: Path) -> bool:
+# A bundle is opened whenever somebody asks about it.
+@functools.lru_cache(maxsize=256)
+def _has_variables(graph: Path, state: tuple[int, ...]) -> bool:
     """Whether a SavedModel has any, told from its bytes.
 
     Its graph may be a gigabyte of constants: it is searched, and not read as what it
     is. Which weights a checkpoint really holds TensorFlow finds out.
+
+    Args:
+        graph: ``saved_model.pb``.
+        state: another one if the file is.
+
+    Raises:
+        OSError: it cannot be read.
     """
     tail = b""
     with graph.open("rb") as stream:

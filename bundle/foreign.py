@@ -32,13 +32,13 @@ def told_by(head: bytes, *, only_archives: bool = False) -> str:
     for magic, kind in _PACKED.items():
         if head.startswith(magic):
             return (
-                f"the upload is packed with {kind}, which is not taken; send a tar,"
+                f"this is packed with {kind}, which is not taken; send a tar,"
                 f" gzipped or not, or a zip: {_MAKE}"
             )
     for magic, kind in _ARCHIVES.items():
         if head.startswith(magic):
             return (
-                f"the upload is a {kind} archive, which is not taken; send a tar,"
+                f"this is a {kind} archive, which is not taken; send a tar,"
                 f" gzipped or not, or a zip: {_MAKE}"
             )
     return "" if only_archives else _model_told_by(head)
@@ -56,7 +56,7 @@ def _model_told_by(head: bytes) -> str:
         return keras_file()
     if head[4:8] == _TFLITE:
         return (
-            "the upload is a TensorFlow Lite model, which is not served; send a bundle"
+            "this is a TensorFlow Lite model, which is not served; send a bundle"
             f" with a SavedModel or model.onnx: {_MAKE}"
         )
     # Both messages begin with a number and go on with field 2, a length: ONNX's is the
@@ -75,7 +75,7 @@ def _model_told_by(head: bytes) -> str:
 
 def _in_place_of_a_bundle(is_: str, put: str) -> str:
     return (
-        f"the upload is {is_}, and no archive of a bundle: put {put} and a params.json,"
+        f"this is {is_}, and no archive of a bundle: put {put} and a params.json,"
         ' {"name": "NAME"}, into a folder NAME, and send it as an archive: tar cfz'
         " NAME.tar.gz NAME"
     )

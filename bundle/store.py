@@ -22,7 +22,7 @@ from bundle.params import FILE_NAME as PARAMS
 from bundle.params import MODEL_NAME
 from bundle.staging import Staging, locked, sync, sync_tree
 from bundle.trash import Trash
-from bundle.version import VERSION_NAME, Version, state_of
+from bundle.version import VERSION_NAME, Version, origin_of, state_of
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE, VersionLabels
 
 logger = logging.getLogger(__name__)
@@ -160,18 +160,33 @@ class ModelStore:
         except OSError as ex:
             raise _store_error("read", ex) from ex
 
-    def set_label(self, name: str, label: str, number: int) -> None:
+    def set_label(
+        self, name: str, label: str, number: int, origin: tuple[int, ...] | None = None
+    ) -> None:
         """Point a label to a version, or move it there.
+
+        Args:
+            name: the model.
+            label: see ``LABEL_RULE``.
+            number: the version's.
+            origin: of the bundle that is meant, see ``origin_of``; a number may be used
+                again after a delete. None takes whatever has the number.
 
         Raises:
             ModelNotFound: there is no such version.
-            ConflictError: ``label`` is no name for a label.
+            ConflictError: ``label`` is no name for a label, or another bundle has the
+                number by now.
             StoreError: the disk would not.
         """
         if not LABEL_NAME.fullmatch(label):
             raise ConflictError(f"{label[:64]!r} is no name for a label: {LABEL_RULE}")
         with self._alone(name):
             self.version(name, number)
+            if origin not in (None, self.origin(name, number)):
+                raise ConflictError(
+                    f"version {number} of {name!r} was deleted and published anew"
+                    " meanwhile; look at it, and set the label again"
+                )
             self._labels(name).write(label, number)
         logger.info("%s label %s is version %d", name, label, number)
 
@@ -248,6 +263,21 @@ class ModelStore:
             if not self.versions(name):
                 raise _no_model(name) from None
             raise ModelNotFound(f"model {name!r} has no version {shown}") from None
+        except OSError as ex:
+            raise _store_error("read", ex) from ex
+
+    def origin(self, name: str, number: int) -> tuple[int, ...]:
+        """What tells a version's bundle from another that gets its number later.
+
+        Raises:
+            ModelNotFound: it is not there.
+            StoreError: it cannot be read.
+        """
+        version = self.version(name, number)
+        try:
+            return origin_of(version.path)
+        except FileNotFoundError:
+            raise ModelNotFound(f"model {name!r} has no version {number}") from None
         except OSError as ex:
             raise _store_error("read", ex) from ex
 

@@ -33,6 +33,7 @@ _LEAST_HEADER = 30
 # Of the others, LZMA may ask for gigabytes of memory, and nobody packs models so.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
+_UNIX = 3  # APPNOTE 4.4.2.2
 # Files of a .keras file, which is a zip, too.
 _KERAS = {"config.json", "metadata.json"}
 
@@ -73,10 +74,11 @@ def read_zip(stream: IO[bytes], *, members: int, total_bytes: int) -> Iterator[E
         if archive.NameToInfo.keys() >= _KERAS:
             raise ArchiveError(keras_file())
         for info in infos:
+            name = _name(info)
             yield Entry(
-                info.filename,
+                name,
                 info.file_size,
-                info.is_dir(),
+                name.endswith("/"),
                 _oddity(info),
                 _content(archive, info),
             )
@@ -114,6 +116,13 @@ def check_apart(archive: zipfile.ZipFile) -> None:
     for info, start, following in zip(infos, starts, starts[1:], strict=False):
         if start < 0 or start + _LEAST_HEADER + info.compress_size > following:
             raise zipfile.BadZipFile("entries overlap")
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    # The Compress-Archive of Windows PowerShell parts names by backslashes, against
+    # APPNOTE 4.4.17. On Unix one may be a part of a name, which is then not taken.
+    is_of_unix = info.create_system == _UNIX
+    return info.filename if is_of_unix else info.filename.replace("\\", "/")
 
 
 def _oddity(info: zipfile.ZipInfo) -> str:

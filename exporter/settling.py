@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 
-from bundle.sample import Sample
 from bundle.params import Preprocess
+from bundle.sample import Sample
 from exporter.draws import Draw, Kind, Lengths, Ranges, Traits, draws
 from exporter.errors import NotDrawn
 from runtime.backends import Backend, TensorSpec

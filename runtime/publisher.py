@@ -141,10 +141,12 @@ class Publisher:
             InvalidInput: ``label`` is no name for a label.
             ModelNotFound: there is no such version.
             BundleError: it does not load.
+            ConflictError: it was deleted meanwhile, and its number used again.
             StoreError: the disk is not writable.
         """
         if not LABEL_NAME.fullmatch(label):
             raise InvalidInput(f"{label[:64]!r} is no name for a label: {LABEL_RULE}")
+        origin = self._store.origin(name, number)
         try:
             self._registry.get(ModelSpec(name, version=number))
         except (BackendError, BundleError) as ex:
@@ -152,7 +154,8 @@ class Publisher:
                 f"version {number} of {name!r} cannot be loaded, so no label may point"
                 f" to it: {ex}"
             ) from ex
-        self._store.set_label(name, label, number)
+        # Of what was loaded, and of nothing that took its number meanwhile.
+        self._store.set_label(name, label, number, origin)
         self._registry.tidy(name)
 
     def delete_label(self, name: str, label: str) -> int:

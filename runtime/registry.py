@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -30,7 +31,7 @@ WAIT_SECONDS = 0.5
 
 # Who names a version by its number asks again within so long, or it is loaded anew: a
 # version of 300 MB that was looked at once must not stay behind all that follow it.
-PINNED_SECONDS = 60.0
+PINNED_SECONDS = 300.0
 
 _LOAD_ERRORS = (BundleError, BackendError, ProviderError)
 
@@ -124,6 +125,9 @@ class ModelRegistry:
         self._failed: dict[_Key, _Failure] = {}
         # What answered last for a name and a label; None is the default.
         self._answered: dict[tuple[str, str | None], Version] = {}
+        # Models of which a number was named, and when they are to be looked at again.
+        self._due: dict[str, float] = {}
+        self._first_due = math.inf
         self._loading: WeakValueDictionary[_Key, _Loading] = WeakValueDictionary()
 
     def get(self, spec: ModelSpec, instead: ModelSpec | None = None) -> Model:
@@ -138,6 +142,7 @@ class ModelRegistry:
             ModelNotFound: the store has none of this name, version or label.
             BackendError: it cannot be opened, nor one that may stand in for it.
         """
+        self._tidy_due()
         while True:
             # Asked on each turn: while this request waited, another may have loaded
             # it, or published a newer one.
@@ -178,6 +183,7 @@ class ModelRegistry:
 
     def loaded(self) -> list[tuple[str, int]]:
         """Name and version of all that is in memory, sorted."""
+        self._tidy_due()
         with self._lock:
             return sorted(self._loaded)
 
@@ -230,6 +236,8 @@ class ModelRegistry:
             with self._lock:
                 if held := self._loaded.get((spec.name, spec.version)):
                     held.pinned = self._clock()
+                    self._due.setdefault(spec.name, held.pinned + PINNED_SECONDS)
+                    self._first_due = min(self._due.values())
             return model
         target = (spec.name, spec.label)
         if self._answered.get(target) is version:
@@ -264,8 +272,6 @@ class ModelRegistry:
                 for (name_, label), version in self._answered.items()
                 if name_ == name
             }
-        if len(held_of_name) < 2 and loaded is not None:
-            return
         try:
             needed = {loaded, *self._store.labels(name).values()}
             with contextlib.suppress(ModelNotFound):
@@ -278,7 +284,8 @@ class ModelRegistry:
             gone = {held.version for held in held_of_name if not _is_still(held)}
         except StoreError:
             return  # it goes when it is the one unused longest
-        long_ago = self._clock() - PINNED_SECONDS
+        now = self._clock()
+        pinned: list[float] = []
         with self._lock:
             for label in outdated:
                 if self._answered.get((name, label)) is answered[label]:
@@ -286,13 +293,35 @@ class ModelRegistry:
             needed |= {v.number for (n, _), v in self._answered.items() if n == name}
             for held in held_of_name:
                 key = (name, held.version.number)
-                is_needed = held.version not in gone and (
-                    held.version.number in needed
-                    or (held.pinned is not None and held.pinned > long_ago)
-                )
-                if not is_needed and self._loaded.get(key) is held:
+                if held.version not in gone:
+                    if held.version.number in needed:
+                        continue
+                    if held.pinned is not None and now - held.pinned < PINNED_SECONDS:
+                        pinned.append(held.pinned)
+                        continue
+                if self._loaded.get(key) is held:
                     del self._loaded[key]
             self._count()
+            self._due.pop(name, None)
+            if pinned:
+                self._due[name] = min(pinned) + PINNED_SECONDS
+            self._first_due = min(self._due.values(), default=math.inf)
+
+    def _tidy_due(self) -> None:
+        """Look again at models of which a number was named a while ago.
+
+        Whatever request comes next does so: that needs no thread, and who asks for one
+        model frees the memory of another.
+        """
+        if self._first_due == math.inf or (now := self._clock()) < self._first_due:
+            return
+        with self._lock:
+            due = [name for name, when in self._due.items() if now >= when]
+            for name in due:
+                del self._due[name]
+            self._first_due = min(self._due.values(), default=math.inf)
+        for name in due:
+            self.tidy(name)
 
     def _is_outdated(self, name: str, label: str | None, answered: Version) -> bool:
         """Whether another version than the last one answers from now on, for sure.

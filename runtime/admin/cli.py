@@ -244,7 +244,8 @@ def push(admin: Admin, path: Path, label: str | None, as_json: bool) -> None:
     """Publish a bundle.
 
     It becomes the next version of the model that its params.json names. PATH is a
-    bundle's folder, or a .tar or .tar.gz of one.
+    bundle's folder, or a .tar, .tar.gz or .zip of one; of a folder of versions, as
+    TensorFlow Serving has it (PATH/1, PATH/2), the highest is taken.
     """
     from runtime.admin.bar import shown
     from runtime.admin.parcel import open_parcel

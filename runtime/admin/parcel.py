@@ -8,8 +8,10 @@ from pathlib import Path
 
 from bundle.archive import HEAD, is_archive
 from bundle.folder import open_bundle
+from bundle.foreign import told_by
 from bundle.packing import Packed, pack
 from bundle.staging import locked
+from bundle.tarball import is_header
 from bundle.version import Version
 from bundle.versioned import newest_version
 from runtime.admin import Transfer
@@ -39,11 +41,13 @@ def open_parcel(path: Path) -> Iterator[Transfer]:
         return
     try:
         with path.open("rb") as stream:
-            is_known = is_archive(stream.read(HEAD))
+            head = stream.read(HEAD)
         length = path.stat().st_size
     except OSError as ex:
         raise AdminError(f"{path} cannot be read: {ex.strerror}") from ex
-    if not is_known:
+    if not is_header(head) and (sentence := told_by(head)):
+        raise AdminError(f"{path}: {sentence}")
+    if not is_archive(head):
         raise AdminError(
             f"{path} is neither a bundle's folder nor a tar or zip of one; make one"
             " with: tar cfz NAME.tar.gz NAME"

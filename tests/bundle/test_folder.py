@@ -108,6 +108,18 @@ def test_number_of_labels_is_bounded(tmp_path: Path) -> None:
         open_bundle(tmp_path)
 
 
+def test_shards_of_an_earlier_number_may_lie_beside(tmp_path: Path) -> None:
+    """Whoever writes a SavedModel over another leaves them."""
+    folder = with_saved_model(tmp_path)
+    (folder / "params.json").write_text('{"name": "m"}')
+    shards = folder / "variables"
+    (shards / "variables.data-00000-of-00002").touch()
+    with pytest.raises(BundleError, match="data-00001-of-00002 is missing"):
+        open_bundle(folder)
+    (shards / "variables.data-00000-of-00001").touch()
+    assert open_bundle(folder).has_saved_model
+
+
 # --- frozen graphs
 
 NODES = {"input_node": "x", "output_node": "y"}

@@ -756,6 +756,23 @@ def test_label_that_is_no_name_is_refused(store: ModelStore, label: str) -> None
     assert not (store.root / "mnist/.labels").exists()
 
 
+def test_label_meant_for_a_bundle_is_not_put_on_another_of_its_number(
+    store: ModelStore,
+) -> None:
+    store.install(writer())
+    store.install(writer(mark="tried"))
+    origin = store.origin("mnist", 2)
+    store.set_label("mnist", "canary", 2, origin)
+    store.delete_label("mnist", "canary")
+    store.delete_version("mnist", 2)
+    with pytest.raises(ModelNotFound):
+        store.origin("mnist", 2)
+    assert store.install(writer(mark="never tried")).number == 2
+    with pytest.raises(ConflictError, match="version 2 of 'mnist' was deleted and"):
+        store.set_label("mnist", "stable", 2, origin)
+    assert store.labels("mnist") == {}
+
+
 def test_label_of_a_version_that_is_not_there_is_refused(store: ModelStore) -> None:
     installed(store, 1)
     (store.root / "mnist" / "3").write_text("a note")

@@ -119,6 +119,19 @@ def test_what_desktops_add_is_passed_over(tmp_path: Path) -> None:
     assert unpacked(tmp_path, zip_of({**added, **files}, top="")) == FILES
 
 
+def test_zip_of_windows_powershell_unpacks(tmp_path: Path) -> None:
+    """It parts names by backslashes, and says that they are MS-DOS's."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, data in {**FILES, "assets/": b""}.items():
+            info = zipfile.ZipInfo("mnist/" + name)
+            info.filename = info.filename.replace("/", "\\")
+            info.create_system = 0
+            archive.writestr(info, data)
+    assert unpacked(tmp_path, target.getvalue()) == FILES
+    assert (tmp_path / "target" / "assets").is_dir()
+
+
 def test_highest_of_several_versions_is_taken(tmp_path: Path) -> None:
     versions = {
         f"{number}/{name}": data
@@ -147,6 +160,16 @@ def zip_with_mode(mode: int) -> bytes:
     return target.getvalue()
 
 
+def dotdot_of_windows() -> bytes:
+    info = zipfile.ZipInfo("x")
+    info.filename = "mnist\\..\\..\\x"
+    info.create_system = 0
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr(info, "")
+    return target.getvalue()
+
+
 def patched(data: bytes, place: int, value: bytes) -> bytes:
     """One field of the first entry, in its header and in the directory's."""
     entry = data.index(b"PK\x01\x02")
@@ -162,6 +185,7 @@ REFUSED = {
     "pipe": (zip_with_mode(stat.S_IFIFO | 0o666), "a special file, 'mnist/x'"),
     "absolute": (zip_of({"/mnist/x": b""}, top=""), "an absolute name, '/mnist/x'"),
     "dotdot": (zip_of({"mnist/../../x": b""}, top=""), "'mnist/../../x'"),
+    "dotdot-of-windows": (dotdot_of_windows(), "'mnist/../../x'"),
     "backslash": (zip_of({"a\\b": b""}), "a name that is not taken"),
     "drive": (zip_of({"C:x": b""}), "a name that is not taken"),
     "two-tops": (zip_of({"a/x": b"", "b/x": b""}, top=""), "several top folders"),

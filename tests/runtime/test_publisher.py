@@ -1,6 +1,7 @@
 import pytest
 
-from bundle.errors import BundleError
+from bundle.errors import BundleError, ConflictError
+from bundle.store import ModelStore
 from runtime.app import create_services
 from runtime.backends import BackendOptions
 from runtime.config import Config
@@ -44,3 +45,24 @@ def test_a_version_that_a_label_left_goes_from_memory_at_once(tmp_path):
     services.publisher.set_label("linear", "canary", 1)
     services.publisher.delete_label("linear", "canary")
     assert ("linear", 2) in services.registry.loaded()
+
+
+def test_a_label_goes_to_no_other_bundle_than_the_one_that_loaded(
+    tmp_path, monkeypatch
+):
+    """Deleted while it was tried, and its number used again."""
+    services = create_services(Config(model_dir=tmp_path / "models", provider="cpu"))
+    store, get = services.store, services.registry.get
+    for _ in range(2):
+        store.install(lambda folder: write_bundle(folder) and None)
+
+    def loading(spec):
+        found = get(spec)
+        ModelStore(store.root).delete_version("linear", 2)
+        ModelStore(store.root).install(lambda folder: write_bundle(folder) and None)
+        return found
+
+    monkeypatch.setattr(services.registry, "get", loading)
+    with pytest.raises(ConflictError, match="deleted and published anew"):
+        services.publisher.set_label("linear", "stable", 2)
+    assert store.labels("linear") == {}

@@ -708,19 +708,25 @@ def test_a_replaced_default_that_is_asked_for_by_number_stays(store, roomy):
     assert loaded(roomy, 1, 2) == [1, 2]
 
 
-def test_a_number_that_nobody_asked_for_lately_is_let_go(store, opener):
+def test_a_number_that_nobody_asks_for_any_more_goes_with_the_next_request(
+    store, opener
+):
+    """Though nothing is published, and whichever model that is for."""
     now = [0.0]
     registry = ModelRegistry(store, opener, limit=100, clock=lambda: now[0])
-    for number in (1, 2, 3):
+    for _ in range(2):
         publish(store)
-        get(registry)
-        get(registry, version=number)
-        now[0] += PINNED_SECONDS / 2
-    assert loaded(registry, 1, 2, 3) == [2, 3], "1 was asked for a minute ago"
-    now[0] += PINNED_SECONDS
-    publish(store)
+    publish(store, "other")
     get(registry)
-    assert loaded(registry, 1, 2, 3, 4) == [4]
+    get(registry, version=1)
+    now[0] = PINNED_SECONDS - 1
+    get(registry, version=1)
+    now[0] = 2 * PINNED_SECONDS - 2
+    registry.get(ModelSpec("other"))
+    assert loaded(registry, 1, 2) == [1, 2]
+    now[0] = 2 * PINNED_SECONDS - 1
+    registry.get(ModelSpec("other"))
+    assert loaded(registry, 1, 2) == [2]
 
 
 def test_of_engines_that_were_replaced_nothing_is_left(store):
@@ -914,6 +920,22 @@ def test_a_version_deleted_while_it_loads_is_not_kept(store):
         assert loading.result(timeout=10).version == 1
     assert loaded(registry, 1, 2) == [1]
     assert registry.failure("linear", 2) is None
+
+
+def test_a_version_deleted_as_it_was_loaded_is_not_kept(store, monkeypatch):
+    """Just after the registry saw that it is still there, by another process."""
+    publish(store)
+    is_there = ModelRegistry._is_there
+
+    def deleting(registry, version):
+        found = is_there(registry, version)
+        ModelStore(store.root).delete("linear")
+        return found
+
+    monkeypatch.setattr(ModelRegistry, "_is_there", deleting)
+    registry = ModelRegistry(store, Opener(), limit=2)
+    assert registry.get(ModelSpec("linear")).version == 1, "it was there when asked"
+    assert registry.loaded() == []
 
 
 def test_many_requests_for_all_there_is_each_get_what_they_asked_for(store):

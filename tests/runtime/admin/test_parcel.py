@@ -55,6 +55,9 @@ def test_what_is_neither_is_refused_before_it_is_sent(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BundleError, match=r"params\.json is missing"):
         content_of(tmp_path / "empty")
+    (tmp_path / "m.onnx").write_bytes(linear_onnx())
+    with pytest.raises(AdminError, match="m.onnx: this is an ONNX model, and no arch"):
+        content_of(tmp_path / "m.onnx")
     (tmp_path / "picture.png").write_bytes(os.urandom(1024))
     with pytest.raises(AdminError, match="neither a bundle's folder nor a tar"):
         content_of(tmp_path / "picture.png")
