@@ -26,7 +26,6 @@ from trainer.formats.foreign import PICTURES
 from trainer.formats.litter import is_litter
 from trainer.formats.parts import VALID_TESTS, VALID_TRAINS, Part, part_of
 
-
 # Files that may be a data set, or have one in them, and say more when they are given.
 _DATA_SETS = (".npz", ".pkl.gz", ".zip", ".tar", ".tar.gz", ".tgz")
 
