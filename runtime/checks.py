@@ -5,11 +5,11 @@ What cannot work is refused. What may be meant, and seldom is, is told in a sent
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import ssl
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def _check_memory(config: Config) -> None:
 def _of_the_store(config: Config) -> Iterator[str]:
     folder = config.model_dir
     told = f"'modelDir' is {folder}, which"
-    if os.path.isdir(folder):  # noqa: PTH112 - no error where it may not be asked
+    if _is_folder(folder):
         if not os.access(folder, os.R_OK | os.X_OK):
             raise ConfigError(f"{told} cannot be read; change its permissions")
         if not os.access(folder, os.W_OK):
@@ -117,10 +117,16 @@ def _of_the_store(config: Config) -> Iterator[str]:
         return
     if os.path.lexists(folder):
         raise ConfigError(f"{told} is not a folder")
-    there = next(parent for parent in folder.absolute().parents if parent.exists())
+    path = folder.absolute()
+    while not os.path.lexists(path.parent):
+        path = path.parent
     try:
         # Some folders, such as /proc, only say no when they are asked.
-        Path(tempfile.mkdtemp(prefix=".tfaas-", dir=there)).rmdir()
+        path.mkdir()
+        with contextlib.suppress(OSError):  # somebody else has put something there
+            path.rmdir()
+    except FileExistsError:  # somebody else made it meanwhile
+        pass
     except OSError as ex:
         raise ConfigError(
             f"{told} is not there and cannot be made: {ex.strerror}"
@@ -129,16 +135,24 @@ def _of_the_store(config: Config) -> Iterator[str]:
         yield f"{told} is not there; the first upload will make it"
 
 
+def _is_folder(path: Path) -> bool:
+    """Path.is_dir, but for its error where the folder above may not be read."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _check_log(config: Config) -> None:
     if not config.log_file:
         return
     path = Path(config.log_file)
-    if path.is_dir() or config.log_file.endswith("/"):
+    if _is_folder(path) or config.log_file.endswith("/"):
         raise ConfigError(
             f"'logFile' is {config.log_file}, which is a folder; name files in it, such"
             f" as {path / 'tfaas'}"
         )
-    if not path.parent.is_dir():
+    if not _is_folder(path.parent):
         reason = "there is no such folder"
     elif not os.access(path.parent, os.W_OK | os.X_OK):
         reason = "its folder is not writable"
@@ -152,10 +166,10 @@ def _check_log(config: Config) -> None:
 def _of_static_files(config: Config) -> Iterator[str]:
     told = f"'staticDir' is {config.static_dir}, which"
     folder = Path(config.static_dir)
-    if folder.is_dir():
-        if not any((folder / name).is_dir() for name in _STATIC):
+    if _is_folder(folder):
+        if not any(_is_folder(folder / name) for name in _STATIC):
             yield f"{told} has none of the folders {', '.join(_STATIC)} to serve"
-    elif folder.exists():
+    elif os.path.lexists(folder):
         raise ConfigError(f"{told} is not a folder")
     elif config.static_dir not in ("", Config.static_dir):
         yield f"{told} is not there; /js, /css and /images will be 404"

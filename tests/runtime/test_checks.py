@@ -49,6 +49,12 @@ DIGEST = "0123456789abcdef" * 4
         ({"model_dir": Path("/proc/x")}, "/proc/x, which is not there and cannot be"),
         ({"model_dir": Path("/dev/null")}, "'modelDir' is /dev/null, which is not a"),
         ({"model_dir": Path("/dev/null/x")}, "'modelDir' is /dev/null/x, which is not"),
+        ({"model_dir": Path("a" * 300)}, "is not there and cannot be made: File name"),
+        ({"model_dir": Path("file/x/y")}, "not there and cannot be made: Not a dir"),
+        (
+            {"log_file": f"{'a' * 300}/log"},
+            "cannot be written: there is no such folder",
+        ),
         ({"model_dir": Path("dangling")}, "'modelDir' is dangling, which is not a"),
         ({"static_dir": "file"}, "'staticDir' is file, which is not a folder"),
         ({"write_tokens_file": "no"}, "'writeTokensFile': no cannot be read"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 # How many bytes ``advice`` looks at: a tar's mark stands behind its first name.
 HEAD_SIZE = 262
 
+# How a picture's name ends, in lower case; not all of them can be read here.
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
+
 _UNPACK = "unpack it, and give the folder or the file that was in it"
 _PICTURE = "a data set is a folder of pictures with one subfolder a class"
 _ARRAYS = (

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from trainer.errors import DataError
 from trainer.formats import Arrays
 from trainer.formats.content import MAX_BYTES
+from trainer.formats.foreign import PICTURES
 from trainer.formats.idx import is_idx_name
 from trainer.formats.litter import is_litter
 from trainer.formats.parts import SPELLINGS, VALID_TESTS, VALID_TRAINS, Part
@@ -42,7 +43,6 @@ _WANTED = (
 )
 # What an archive of numpy's is made of.
 _MEMBER = ".npy"
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
 
 # An array's place: its part, or None of data that is not parted, and its role.
 _Place = tuple[Part | None, str]
@@ -111,7 +111,7 @@ def _of_a_zip(path: Path, names: list[str]) -> str:
         if not name.endswith("/")
         and not any(is_litter(part) for part in PurePosixPath(name).parts)
     ]
-    if any(file.suffix.lower() in _PICTURES for file in files):
+    if any(file.suffix.lower() in PICTURES for file in files):
         return (
             f"{path} is a zip of pictures; unpack it, and give the folder that has one"
             " subfolder a class"

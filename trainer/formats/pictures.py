@@ -22,8 +22,12 @@ from trainer.classes import ordered
 from trainer.errors import DataError
 from trainer.formats import Arrays
 from trainer.formats.content import MAX_BYTES
+from trainer.formats.foreign import PICTURES
 from trainer.formats.litter import is_litter
 from trainer.formats.parts import VALID_TESTS, VALID_TRAINS, Part, part_of
+
+# Files that may be a data set, or have one in them, and say more when they are given.
+_DATA_SETS = (".npz", ".pkl.gz", ".zip", ".tar", ".tar.gz", ".tgz")
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def _labels(root: Path, folder: Path) -> tuple[str, ...]:
     if not names:
         raise DataError(
             f"{folder} holds neither IDX files nor images in one subfolder a class;"
-            " check --fin"
+            f" {_instead(folder)}"
         )
     for path in classes:
         if _subfolders(path) and not _files_beside(path):
@@ -146,6 +150,17 @@ def _labels(root: Path, folder: Path) -> tuple[str, ...]:
                 f"{folder} has a subfolder {name!r}, which cannot be a label; rename it"
             )
     return ordered(names)
+
+
+def _instead(folder: Path) -> str:
+    """What to do about a folder without classes, by what lies there."""
+    files = sorted(path for path in _visible(folder) if path.is_file())
+    for path in files:
+        if path.name.lower().endswith(_DATA_SETS):
+            return f"give {path} with --fin if that is the data set"
+    if any(path.suffix.lower() in PICTURES for path in files):
+        return "put its pictures into subfolders that are named by their classes"
+    return "check --fin"
 
 
 def _is_utf8(name: str) -> bool:

@@ -251,6 +251,23 @@ def test_empty_folder_is_refused(tmp_path: Path) -> None:
         load_dataset(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("mnist.npz", r"give \S+/mnist\.npz with --fin"),
+        ("pets.zip", r"give \S+/pets\.zip with --fin"),
+        ("0.JPG", "put its pictures into subfolders"),
+        ("notes.txt", "check --fin"),
+    ],
+)
+def test_folder_without_classes_is_told_what_to_do(
+    tmp_path: Path, name: str, sentence: str
+) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DataError, match=f"in one subfolder a class; {sentence}"):
+        load_dataset(tmp_path)
+
+
 @pytest.mark.parametrize("layout", [".", "train"])
 def test_one_image_a_class_is_too_few(tmp_path: Path, layout: str) -> None:
     for label in ("a", "b"):
