@@ -30,6 +30,7 @@ from bundle.errors import (
     StoreError,
     TooLarge,
 )
+from runtime import walls
 from runtime.access import gate_of
 from runtime.config import Config, ConfigError, load_config
 from runtime.drain import drain_under_waitress
@@ -243,6 +244,8 @@ def __getattr__(name: str) -> App:
         # A server would print a traceback, and its own usage over it.
         sys.exit(f"runtime: {ex}")
     logger.warning("%s", gate_of(config).sentence)
+    logger.warning("%s", walls.sentence(config.walls, config.run_as_user))
+    walls.warn(config.walls)
     drain_under_waitress(config.drain_seconds)
     globals()["app"] = application
     return application
