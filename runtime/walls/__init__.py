@@ -65,6 +65,7 @@ def prepare() -> None:
     """Read what all walls need, before processes that build some are forked."""
     standing()
     program.reads()
+    program.devices()
     seccomp.prepare()
 
 

@@ -65,22 +65,27 @@ def reads() -> list[Path]:
 
     They are those of this process: of another, its folder in /proc is another.
     """
-    return [*map(Path, _SYSTEM), Path("/proc", str(os.getpid())), *_python()]
+    return [*_common(), Path("/proc", str(os.getpid()))]
 
 
-def devices() -> list[Path]:
+# Asked before processes are forked that build walls, it costs them nothing.
+@functools.cache
+def devices() -> tuple[Path, ...]:
     """Devices to be read, written and controlled."""
     found = [*map(Path, _DEVICES)]
     # As CUDA itself takes the variable: none.
     if os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
         for pattern in _GPUS:
             found += Path("/dev").glob(pattern)
-    if found[len(_DEVICES) :]:
-        found += [Path("/dev/shm/cuda.shm")]
-    return found
+    return tuple(found)
 
 
 @functools.cache
+def _common() -> tuple[Path, ...]:
+    """Those of all processes that are forked from this one."""
+    return (*map(Path, _SYSTEM), *_python())
+
+
 def _python() -> tuple[Path, ...]:
     """Python's files, and those of what it may import."""
     prefixes = {Path(p) for p in (sys.prefix, sys.exec_prefix, sys.base_prefix)}
