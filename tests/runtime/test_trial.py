@@ -60,7 +60,7 @@ def hostile(tmp_path, monkeypatch):
     def put(code):
         folder = tmp_path / "hostile"
         folder.mkdir()
-        (folder / "sitecustomize.py").write_text(HOSTILE.format(code=code))
+        (folder / "sitecustomize.py").write_text(HOSTILE.replace("{code}", code))
         monkeypatch.syspath_prepend(str(folder))
 
     return put
@@ -133,8 +133,21 @@ def test_two_are_tried_at_a_time(trial, bundle, hostile, tmp_path):
     assert third - first >= 1
 
 
-def test_what_engines_write_is_no_answer(trial, bundle, hostile):
-    hostile("print('tfaas-trial {}', flush=True); os._exit(1)")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "print('tfaas-trial {}', flush=True); os._exit(1)",
+        "print('tfaas-trial {}', flush=True); os._exit(0)",
+        "print('tfaas-trial [', flush=True); os._exit(0)",
+        "print('tfaas-trial [1]', flush=True); os._exit(0)",
+        "print('tfaas-trial 1', flush=True); os._exit(0)",
+        """print('tfaas-trial {"error": "x"}', flush=True); os._exit(0)""",
+        """print('tfaas-trial {"engine": [], "fallback_reason": 1}', flush=True)
+        os._exit(0)""",
+    ],
+)
+def test_what_engines_write_is_no_answer(trial, bundle, hostile, said):
+    hostile(said)
     with pytest.raises(BundleError, match="the service's log says why"):
         trial()(bundle)
 
