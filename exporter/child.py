@@ -24,6 +24,8 @@ from typing import Any, TypeVar, cast
 
 import psutil
 
+from bundle.errors import DomainError
+from bundle.terminal import printable
 from exporter.answer import read_answer
 from exporter.errors import ExportError
 from exporter.scratch import scratch
@@ -98,7 +100,7 @@ def run_in_child(
     with (
         scratch() as folder,
         _started(folder, verbose) as (process, connection),
-        _ended_late(process, limits.seconds + _GRACE),
+        _ended_late(process, limits.seconds + _GRACE) as is_late,
     ):
         try:
             own = tuple(path.absolute() for path in (folder, *writes))
@@ -111,11 +113,12 @@ def run_in_child(
             while True:
                 while not connection.poll(_LOOK if limits.memory_bytes else None):
                     _check_memory(process.pid, limits.memory_bytes)
-                kind, value = read_answer(connection.recv_bytes(MAX_ANSWER_BYTES))
+                kind, value = _parts(connection.recv_bytes(MAX_ANSWER_BYTES))
                 if kind == "step":
-                    tell(value)
+                    # What a terminal takes for a command is none.
+                    tell(printable(str(value)))
                 elif kind == "failed":
-                    error, sentence = value
+                    error, sentence = _parts_of_a_refusal(value)
                     raise error(sentence)
                 else:
                     return cast(Result, value)
@@ -123,7 +126,26 @@ def run_in_child(
             raise ExportError(f"the work answered what it may not: {ex}") from ex
         # Its end of the pipe is closed: it is dead, or about to be.
         except (EOFError, ConnectionError):
-            raise ExportError(_death(process.wait(), limits)) from None
+            code = -signal.SIGALRM if is_late() else process.wait()
+            raise ExportError(_death(code, limits)) from None
+        # Of the pipe: a message that is too long.
+        except OSError as ex:
+            raise ExportError(f"the work answered what it may not: {ex}") from ex
+
+
+def _parts(answer: bytes) -> tuple[str, Any]:
+    """An answer's kind, and what it says."""
+    match read_answer(answer):
+        case ("step" | "failed" | "done" as kind, value):
+            return kind, value
+    raise UnpicklingError("it is of no kind that there is")
+
+
+def _parts_of_a_refusal(value: Any) -> tuple[type[DomainError], str]:
+    match value:
+        case (type() as error, str(sentence)) if issubclass(error, DomainError):
+            return error, sentence
+    raise UnpicklingError("it is no refusal")
 
 
 def _refuse_links(reads: Sequence[Path]) -> None:
@@ -149,13 +171,25 @@ def _refuse_links(reads: Sequence[Path]) -> None:
 
 
 @contextmanager
-def _ended_late(process: subprocess.Popen[Any], seconds: float) -> Iterator[None]:
-    """End the child where it has put the kernel's own clock out of action."""
-    timer = threading.Timer(seconds, process.kill)
+def _ended_late(
+    process: subprocess.Popen[Any], seconds: float
+) -> Iterator[Callable[[], bool]]:
+    """End the child where it has put the kernel's own clock out of action.
+
+    Yields:
+        Tells whether that was done.
+    """
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield late.is_set
     finally:
         timer.cancel()
 

@@ -31,6 +31,7 @@ from bundle.errors import (
     StoreError,
     TooLarge,
 )
+from runtime import walls
 from runtime.access import Gate, gate_of
 from runtime.checks import check_config
 from runtime.config import Config, ConfigError, load_config
@@ -278,6 +279,8 @@ def __getattr__(name: str) -> App:
         sys.exit(f"runtime: {ex}")
     for doubt in (*doubts, gate_of(config).sentence):
         logger.warning("%s", doubt)
+    logger.warning("%s", walls.sentence(config.walls, config.run_as_user))
+    walls.warn(config.walls)
     drain_under_waitress(config.drain_seconds)
     globals()["app"] = application
     return application

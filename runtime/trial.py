@@ -156,7 +156,11 @@ class ChildTrial:
                 break
         for line in reversed(said):
             if code == 0 and line.startswith(_MARK):
-                return _answer_of(json.loads(line.removeprefix(_MARK)))
+                try:
+                    return _answer_of(json.loads(line.removeprefix(_MARK)))
+                # A model that took its process over says what it likes.
+                except (AttributeError, KeyError, TypeError, ValueError):
+                    break
         if code == guard.NO_SCRATCH:
             logger.error("an upload cannot be tried: %s", "".join(said).strip())
             raise StoreError(
@@ -198,8 +202,13 @@ _ERRORS: dict[str, type[DomainError]] = {
 
 def _answer_of(answer: dict[str, Any]) -> Opened:
     if "error" in answer:
-        raise _ERRORS[answer["kind"]](answer["error"])
-    return Opened(**answer)
+        raise _ERRORS[answer["kind"]](str(answer["error"]))
+    opened = Opened(**answer)
+    if not isinstance(opened.engine, str) or not isinstance(
+        opened.fallback_reason, str
+    ):
+        raise TypeError("an engine and a reason are texts")
+    return opened
 
 
 @functools.cache

@@ -17,6 +17,7 @@ from runtime.config import Config
 from runtime.cores import usable_cores
 from runtime.metrics import requests_answered
 from runtime.registry import ModelRegistry
+from runtime.walls import standing
 
 # The kernel counts in hundredths of a second; over less, a percentage is noise.
 _LEAST_SECONDS = 0.5
@@ -98,9 +99,21 @@ class Status:
             "workers": self._config.workers or 1,
             "threads": self._config.threads,
             "cpus": usable_cores(),
+            "walls": self._walls(),
         }
 
     on_head = on_get
+
+    def _walls(self) -> dict[str, Any]:
+        """The policy on those around strangers' models, and what the kernel offers."""
+        stands = standing()
+        return {
+            "policy": self._config.walls,
+            "landlock": stands.landlock,
+            "seccomp": stands.seccomp,
+            "runAsUser": self._config.run_as_user,
+            "missing": list(stands.missing),
+        }
 
     def _loaded(self) -> list[str]:
         """``name:version`` of each in this process' memory."""

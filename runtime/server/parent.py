@@ -20,6 +20,7 @@ from granian.server.mp import MPServer, WorkerProcess
 from bundle.errors import DomainError
 from bundle.store import ModelStore
 from bundle.terminal import Failed
+from runtime import walls
 from runtime.access import gate_of
 from runtime.config import Config
 from runtime.counters import forget_process
@@ -116,6 +117,8 @@ class Parent(MPServer):
             f" {url_of(self._config, self._listeners[0])}  ({workers}; Ctrl-C stops)"
         )
         click.echo(gate_of(self._config).sentence)
+        click.echo(walls.sentence(self._config.walls, self._config.run_as_user))
+        walls.warn(self._config.walls)
 
     def _give_up(self, failure: DomainError | click.ClickException) -> None:
         self._failure = self._failure or failure

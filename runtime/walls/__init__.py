@@ -11,7 +11,6 @@ says on which kernels, and what remains where one is missing.
 
 from __future__ import annotations
 
-import functools
 import os
 import resource
 import sys
@@ -23,6 +22,7 @@ from runtime.errors import WallsError
 from runtime.walls import landlock, program, seccomp, user
 from runtime.walls.environment import clean_environment
 from runtime.walls.libc import prctl, succeed
+from runtime.walls.standing import Standing, demand, sentence, standing, warn
 
 __all__ = [
     "Room",
@@ -33,7 +33,9 @@ __all__ = [
     "demand",
     "enclose",
     "prepare",
+    "sentence",
     "standing",
+    "warn",
 ]
 
 _PR_SET_NO_NEW_PRIVS = 38
@@ -59,56 +61,11 @@ class Room:
     user: str = ""
 
 
-@dataclass(frozen=True)
-class Standing:
-    """What this machine's kernel offers.
-
-    Attributes:
-        landlock: the number of its ABI; 0 where there is none.
-        seccomp: whether system calls can be filtered.
-    """
-
-    landlock: int
-    seccomp: bool
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether files and sockets are walled off, as ``require`` demands."""
-        return bool(self.landlock) and self.seccomp
-
-    @property
-    def walls(self) -> tuple[str, ...]:
-        """Names of those that stand."""
-        names = [f"landlock {self.landlock}"] * bool(self.landlock)
-        return (*names, *["seccomp"] * self.seccomp, "limits")
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Sentences on those that do not stand, and what that means."""
-        sentences = []
-        if not self.landlock:
-            sentences.append(
-                "this kernel has no Landlock (Linux 5.13, switched on with lsm=): files"
-                " are not walled off"
-            )
-        if not self.seccomp:
-            sentences.append(
-                "this kernel filters no system calls (seccomp; Linux on x86_64 and"
-                " aarch64): sockets and programs are not walled off"
-            )
-        return tuple(sentences)
-
-
-@functools.cache
-def standing() -> Standing:
-    """Ask the kernel what would stand; nothing is changed."""
-    return Standing(landlock.abi(), seccomp.is_available())
-
-
 def prepare() -> None:
     """Read what all walls need, before processes that build some are forked."""
     standing()
     program.reads()
+    program.devices()
     seccomp.prepare()
 
 
@@ -120,19 +77,6 @@ def check(policy: Walls, run_as: str) -> None:
     """
     if policy != "off":
         user.check(run_as)
-
-
-def demand(policy: Walls) -> None:
-    """See that a stranger's model may be opened here.
-
-    Raises:
-        WallsError: the policy is ``require``, and files or sockets are not walled off.
-    """
-    if policy == "require" and not standing().is_whole:
-        raise WallsError(
-            "other people's models are not opened here: 'walls' is 'require', and"
-            f" {'; '.join(standing().missing)}"
-        )
 
 
 def enclose(room: Room, policy: Walls) -> tuple[str, ...]:

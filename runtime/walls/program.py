@@ -54,10 +54,10 @@ _SYSTEM = (
     "/dev/random",
     "/dev/urandom",
 )
+# Of Python's own folder, and of an environment's.
+_PARTS = ("lib", "lib32", "lib64", "share", "ssl", "etc/fonts", "pyvenv.cfg")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 _GPUS = ("nvidia*", "nvidia-caps/*", "nvhost*", "nvmap")
-# Too much to be meant by a variable.
-_TOO_MUCH = (Path("/"), Path.home(), Path.home().parent)
 
 
 def reads() -> list[Path]:
@@ -65,34 +65,38 @@ def reads() -> list[Path]:
 
     They are those of this process: of another, its folder in /proc is another.
     """
-    return [*map(Path, _SYSTEM), Path("/proc", str(os.getpid())), *_python()]
+    return [*_common(), Path("/proc", str(os.getpid()))]
 
 
-def devices() -> list[Path]:
+# Asked before processes are forked that build walls, it costs them nothing.
+@functools.cache
+def devices() -> tuple[Path, ...]:
     """Devices to be read, written and controlled."""
     found = [*map(Path, _DEVICES)]
     # As CUDA itself takes the variable: none.
     if os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
         for pattern in _GPUS:
             found += Path("/dev").glob(pattern)
-    if found[len(_DEVICES) :]:
-        found += [Path("/dev/shm/cuda.shm")]
-    return found
+    return tuple(found)
 
 
 @functools.cache
+def _common() -> tuple[Path, ...]:
+    """Those of all processes that are forked from this one."""
+    return (*map(Path, _SYSTEM), *_python())
+
+
 def _python() -> tuple[Path, ...]:
     """Python's files, and those of what it may import."""
-    prefixes = {Path(p) for p in (sys.prefix, sys.exec_prefix, sys.base_prefix)}
-    prefixes.add(Path(sys.base_exec_prefix))
-    # A Python of the system: its libraries, but not all of /usr, are above.
-    found = [prefix for prefix in prefixes if prefix not in (Path("/"), Path("/usr"))]
+    prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
+    # Not all of it: an environment may be made in a folder that holds other things.
+    found = [Path(prefix, part) for prefix in prefixes for part in _PARTS]
+    # Too much to be meant by a variable; of a user without a home "~" stays.
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111
+    too_much = {Path("/"), home, *home.parents}
     named = os.environ.get("LD_LIBRARY_PATH", "").split(":")
-    found += [
-        Path(folder)
-        for folder in named
-        if folder.startswith("/") and Path(folder) not in _TOO_MUCH
-    ]
+    folders = [Path(folder) for folder in named if folder.startswith("/")]
+    found += [folder for folder in folders if folder not in too_much]
     for entry in map(Path, filter(None, sys.path)):
         if any(entry.is_relative_to(folder) for folder in found):
             continue

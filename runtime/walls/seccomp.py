@@ -20,7 +20,7 @@ import os
 import platform
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -77,34 +77,65 @@ def is_available() -> bool:
 
 
 def prepare() -> None:
-    """Read the table, where there is one for this machine."""
+    """Make the filter, where there is one for this machine."""
     if is_available():
-        _sections(platform.machine())
+        _code(platform.machine())
 
 
 def restrict() -> None:
-    """Put the filter in front of this process.
+    """Put the filters in front of this process.
 
-    It holds for the calling thread, and for what it starts from now on; nothing takes
-    it back. ``PR_SET_NO_NEW_PRIVS`` must be set.
+    They hold for the calling thread, and for what it starts from now on; nothing takes
+    them back. ``PR_SET_NO_NEW_PRIVS`` must be set.
 
     Raises:
         OSError: the kernel refuses.
     """
-    code = b"".join(struct.pack("=HBBI", *line) for line in program(os.getpid()))
+    machine = platform.machine()
+    # First, for the other one allows no more. Of several the strictest decides.
+    _install(_pack(signals(machine, os.getpid())))
+    _install(_code(machine))
+
+
+def _install(code: bytes) -> None:
     buffer = ctypes.create_string_buffer(code, len(code))
     head = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
     pointer = ctypes.create_string_buffer(head, len(head))
-    succeed(
-        prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(pointer)),
-    )
+    succeed(prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(pointer)))
 
 
-def program(pid: int) -> list[_Instruction]:
-    """The filter's instructions, for a process of this number."""
-    own, unknown = _sections(platform.machine())
+@functools.cache
+def _code(machine: str) -> bytes:
+    return _pack(program(machine))
+
+
+def _pack(lines: Iterable[_Instruction]) -> bytes:
+    return b"".join(struct.pack("=HBBI", *line) for line in lines)
+
+
+def signals(machine: str, pid: int) -> list[_Instruction]:
+    """A filter that lets a process signal itself alone, and leaves all else.
+
+    It is apart, so that the other is the same for all processes and made once.
+
+    Args:
+        machine: as ``platform.machine`` has it.
+        pid: the process.
+    """
+    numbers, _ = _sections(machine)
+    own = _verdict(_low(0), _equal(pid))
+    return [
+        (_LOAD, 0, 0, _NUMBER),
+        *(line for name in _SIGNALS for line in _only(numbers[name], own)),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+
+
+def program(machine: str) -> list[_Instruction]:
+    """The filter's instructions, for a machine as ``platform.machine`` has it."""
+    own, unknown = _sections(machine)
     allowed = set(own) - _JUDGED.keys() - set(_UNKNOWN_NAMES)
-    _, architecture, _ = _MACHINES[platform.machine()]
+    _, architecture, _ = _MACHINES[machine]
     return [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_JEQ, 1, 0, architecture),
@@ -112,12 +143,7 @@ def program(pid: int) -> list[_Instruction]:
         (_LOAD, 0, 0, _NUMBER),
         *_in_ranges((own[name] for name in allowed), _ALLOW),
         *_in_ranges(unknown, _UNKNOWN),
-        *(
-            line
-            for name, judge in _JUDGED.items()
-            if name in own
-            for line in _only(own[name], judge(pid))
-        ),
+        *(line for name in _JUDGED for line in _only(own[name], _JUDGED[name])),
         # Those of x32 are of this architecture too, and bear a bit above all numbers.
         (_JGE, 0, 1, 0x40000000),
         (_RETURN, 0, 0, _REFUSE),
@@ -203,29 +229,25 @@ def _one_of(values: Iterable[int]) -> list[_Instruction]:
     ]
 
 
-# What is judged by its arguments, for a process of a number.
-_JUDGED: dict[str, Callable[[int], list[_Instruction]]] = {
-    "kill": lambda pid: _verdict(_low(0), _equal(pid)),
-    "tgkill": lambda pid: _verdict(_low(0), _equal(pid)),
-    "rt_sigqueueinfo": lambda pid: _verdict(_low(0), _equal(pid)),
-    "rt_tgsigqueueinfo": lambda pid: _verdict(_low(0), _equal(pid)),
-    "clone": lambda _: _verdict(
+# Calls that signal a process, which their first argument names.
+_SIGNALS = ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
+# What is judged by its arguments.
+_JUDGED: dict[str, list[_Instruction]] = {
+    "clone": _verdict(
         _low(0), (_JSET, 1, 0, _CLONE_THREAD), (_JSET, 0, 1, _CLONE_NAMESPACES)
     ),
-    "prctl": lambda _: [_low(0), *_one_of(_PRCTLS)],
+    "prctl": [_low(0), *_one_of(_PRCTLS)],
     # Its own, and to be asked alone: root may raise what was lowered.
-    "prlimit64": lambda _: _verdict(
-        _low(0), _equal(0), _low(2), _equal(0), _high(2), _equal(0)
-    ),
-    "ioctl": lambda _: _verdict(_low(1), *map(_unequal, _IOCTLS)),
-    "fcntl": lambda _: _verdict(_low(1), *map(_unequal, _FCNTLS)),
+    "prlimit64": _verdict(_low(0), _equal(0), _low(2), _equal(0), _high(2), _equal(0)),
+    "ioctl": _verdict(_low(1), *map(_unequal, _IOCTLS)),
+    "fcntl": _verdict(_low(1), *map(_unequal, _FCNTLS)),
     # Not of datagrams: they may be sent to any socket with a name.
-    "socketpair": lambda _: _verdict(
+    "socketpair": _verdict(
         _low(0),
         _equal(_AF_UNIX),
         _low(1),
         (_AND, 0, 0, _SOCK_TYPE),
         _equal(_SOCK_STREAM),
     ),
-    "sched_setaffinity": lambda _: _verdict(_low(0), _equal(0)),
+    "sched_setaffinity": _verdict(_low(0), _equal(0)),
 }

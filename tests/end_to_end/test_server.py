@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 
+from runtime.walls import standing
 from tests.end_to_end.conftest import PATIENCE, RUNTIME, WAITRESS, run, serving
 from tests.examples import WEIGHTS, linear_onnx, slow_onnx, tar_of, write_bundle
 from tests.forms import form, png
@@ -448,12 +449,19 @@ def test_a_quiet_server_says_where_it_is_and_who_may_write(folder):
         port = urlsplit(server.url).port
         server.process.terminate()
         assert server.process.wait(PATIENCE) == 0
-    assert (folder / "server.log").read_text() == (
+    where, who, walls, *warnings = (folder / "server.log").read_text().splitlines()
+    assert where == (
         f"serving models/ (1 model) on http://127.0.0.1:{port}/"
-        "  (2 workers of 4 threads; Ctrl-C stops)\n"
-        "uploads and other writes are taken from this machine alone, for no"
-        " 'writeTokens' are set\n"
+        "  (2 workers of 4 threads; Ctrl-C stops)"
     )
+    assert who == (
+        "uploads and other writes are taken from this machine alone, for no"
+        " 'writeTokens' are set"
+    )
+    assert walls.startswith("other people's models are opened behind ")
+    assert ("Landlock" in walls) == bool(standing().landlock)
+    assert ("seccomp" in walls) == standing().seccomp
+    assert len(warnings) == len(standing().missing)
 
 
 def test_the_workers_counters_meet_in_a_folder_that_goes_with_them(folder):

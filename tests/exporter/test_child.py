@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from exporter.child import GIB, Limits, run_in_child
 from exporter.errors import ExportError, SourceError
+from runtime.walls import standing
 from tests.exporter import works
 
 ROOT = Path(__file__).parents[2]
@@ -19,8 +21,18 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 60
 
 
-def run(work, job=None, tell=lambda step: None, verbose=False, **limits):
-    return run_in_child(work, job, limits=Limits(**limits), tell=tell, verbose=verbose)
+def run(
+    work, job=None, tell=lambda step: None, verbose=False, reads=(), writes=(), **limits
+):
+    return run_in_child(
+        work,
+        job,
+        limits=Limits(**limits),
+        tell=tell,
+        verbose=verbose,
+        reads=reads,
+        writes=writes,
+    )
 
 
 def test_the_result_comes_back_and_steps_are_told_in_order():
@@ -151,3 +163,88 @@ def test_nothing_is_imported_from_the_working_folder(tmp_path, monkeypatch):
     (tmp_path / "psutil.py").write_text("import os; os._exit(9)")
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     assert run(works.speak, "hello") == tmp_path
+
+
+walled = pytest.mark.skipif(not standing().landlock, reason="a kernel without Landlock")
+
+
+@walled
+def test_it_writes_where_it_may_and_nowhere_else(tmp_path):
+    mine, others = tmp_path / "mine", tmp_path / "others"
+    mine.mkdir()
+    others.mkdir()
+    run(works.write, mine / "file", writes=[mine])
+    assert (mine / "file").read_text() == "x"
+    with pytest.raises(ExportError, match="cannot be written: Permission denied"):
+        run(works.write, others / "file", writes=[mine])
+    assert list(others.iterdir()) == []
+    run(works.write, others / "file", walls="off")
+    assert (others / "file").read_text() == "x"
+
+
+@walled
+def test_it_reads_what_it_may_and_nothing_else(tmp_path):
+    for name in ("model", "secret"):
+        (tmp_path / name).write_text(name)
+    assert run(works.read, tmp_path / "model", reads=[tmp_path / "model"]) == "model"
+    with pytest.raises(ExportError, match="Permission denied"):
+        run(works.read, tmp_path / "secret", reads=[tmp_path / "model"])
+    assert run(works.read, tmp_path / "secret", walls="off") == "secret"
+
+
+@walled
+def test_a_link_out_of_the_model_is_told_and_not_followed(tmp_path):
+    folder = tmp_path / "model"
+    (folder / "assets").mkdir(parents=True)
+    (tmp_path / "words").write_text("one")
+    (folder / "assets" / "words").symlink_to(tmp_path / "words")
+    with pytest.raises(ExportError, match=r"assets/words is a link .* \(cp -rL\)"):
+        run(works.read, folder / "assets" / "words", reads=[folder])
+    (folder / "assets" / "words").unlink()
+    (folder / "words").write_text("one")
+    (folder / "assets" / "words").symlink_to("../words")
+    assert run(works.read, folder / "assets" / "words", reads=[folder]) == "one"
+
+
+def test_an_answer_that_is_a_call_is_not_made(tmp_path):
+    """What the child answers is pickled, and a model may have taken it over."""
+    with pytest.raises(ExportError, match="answered what it may not: posix.mkdir"):
+        run(works.answer_by_a_call, str(tmp_path / "made"))
+    assert not (tmp_path / "made").exists()
+
+
+def test_an_answer_has_its_greatest_length(monkeypatch):
+    monkeypatch.setattr("exporter.child.MAX_ANSWER_BYTES", 1 << 16)
+    with pytest.raises(ExportError, match="answered what it may not: bad message len"):
+        run(works.answer_at_length, 1 << 17)
+
+
+def test_steps_are_no_commands_to_a_terminal():
+    steps = []
+    run(works.tell_commands, tell=steps.append)
+    assert "\x1b" not in steps[0]
+
+
+def test_who_puts_the_clock_out_of_action_is_ended_all_the_same(monkeypatch):
+    monkeypatch.setattr("exporter.child._GRACE", 0.5)
+    with pytest.raises(ExportError, match="longer than 1 s .*--time-limit"):
+        run(works.outlive_the_clock, seconds=1)
+
+
+def test_it_has_no_variables_but_those_of_engines(monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    variables = run(works.variables)
+    assert variables["OMP_NUM_THREADS"] == "1"
+    assert variables["HOME"] == variables["TMPDIR"]
+    assert not {"AWS_SECRET_ACCESS_KEY", "PATH"} & variables.keys()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@walled
+def test_root_has_it_done_by_another_user(tmp_path):
+    tmp_path.chmod(0o700)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    run(works.write, mine / "file", writes=[mine], user="nobody")
+    assert (mine / "file").stat().st_uid == pwd.getpwnam("nobody").pw_uid

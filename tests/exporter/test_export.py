@@ -232,6 +232,25 @@ def test_a_file_that_is_no_saved_model_cannot_be_loaded(tmp_path):
         export_folder(tmp_path)
 
 
+def test_a_link_in_the_place_of_the_model_is_not_followed(
+    folder, tmp_path, monkeypatch
+):
+    """A model that has taken the child over might have any file published."""
+    (tmp_path / "secret").write_text("of the user who converts")
+    before = files(folder)
+
+    def run(work, order, *, tell, **_):
+        made = work(order, tell)
+        order.candidate.unlink()
+        order.candidate.symlink_to(tmp_path / "secret")
+        return made
+
+    monkeypatch.setattr("exporter.export.run_in_child", run)
+    with pytest.raises(ExportError, match="the work left model.onnx, .* no plain file"):
+        export_folder(folder)
+    assert files(folder) == before
+
+
 def test_verbose_lets_tf2onnx_speak(folder):
     import logging
 

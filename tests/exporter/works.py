@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import tempfile
 import threading
 from pathlib import Path
@@ -37,6 +38,45 @@ def litter(_, tell):
     descriptor, name = tempfile.mkstemp()
     os.close(descriptor)
     return name
+
+
+class Call:
+    """Pickled, it is a call."""
+
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def __reduce__(self):
+        return os.mkdir, self.arguments
+
+
+def tell_commands(_, tell):
+    tell("\x1b[2Jdone")
+
+
+def outlive_the_clock(_, tell):
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    threading.Event().wait()
+
+
+def answer_at_length(size, tell):
+    return bytes(size)
+
+
+def answer_by_a_call(path, tell):
+    return Call(path)
+
+
+def write(path, tell):
+    Path(path).write_text("x")
+
+
+def read(path, tell):
+    return Path(path).read_text()
+
+
+def variables(_, tell):
+    return dict(os.environ)
 
 
 def leave(code, tell):

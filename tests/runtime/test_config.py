@@ -207,6 +207,8 @@ OTHERS = {
     "timeout_ms": ("250", 250, 250),
     "trial_seconds": ("7", 7, 7),
     "trial_bytes": ("4096", 4096, 4096),
+    "walls": ("require", "require", "require"),
+    "run_as_user": ("tfaas-models", "tfaas-models", "tfaas-models"),
     "trust_uploads": ("true", True, True),
     "write_tokens": (DIGEST, [DIGEST], (DIGEST,)),
     "write_tokens_file": ("w", "w", "w"),

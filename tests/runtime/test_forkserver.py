@@ -63,6 +63,10 @@ def test_a_child_says_what_it_has_to_and_how_it_ended(serve):
     assert text.endswith("ValueError: so it is\n")
 
 
+def test_a_sentence_that_it_exits_with_is_told(serve):
+    assert said(serve(), "raise SystemExit('so it is')") == ("so it is\n", 1)
+
+
 def test_an_order_may_be_long(serve):
     text = "x" * (1 << 20)
     assert said(serve(), f"print(len({text!r}))") == (f"{1 << 20}\n", 0)

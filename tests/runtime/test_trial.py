@@ -1,16 +1,18 @@
 """Trials in processes of their own: what a model does there harms nobody."""
 
 import contextlib
+import os
 import threading
 
 import pytest
 
-from bundle.errors import BundleError
+from bundle.errors import BundleError, StoreError
 from runtime import trial as trial_module
 from runtime.backends import BackendOptions
 from runtime.errors import ProviderError
 from runtime.forkserver import ForkServer
 from runtime.trial import ChildTrial, Opened, try_here
+from runtime.walls import standing
 from tests.examples import write_bundle
 
 CPU = "onnxruntime/CPUExecutionProvider"
@@ -61,7 +63,7 @@ def hostile(tmp_path, monkeypatch):
     def put(code):
         folder = tmp_path / "hostile"
         folder.mkdir()
-        (folder / "sitecustomize.py").write_text(HOSTILE.format(code=code))
+        (folder / "sitecustomize.py").write_text(HOSTILE.replace("{code}", code))
         monkeypatch.syspath_prepend(str(folder))
 
     return put
@@ -134,8 +136,21 @@ def test_two_are_tried_at_a_time(trial, bundle, hostile, tmp_path):
     assert third - first >= 1
 
 
-def test_what_engines_write_is_no_answer(trial, bundle, hostile):
-    hostile("print('tfaas-trial {}', flush=True); os._exit(1)")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "print('tfaas-trial {}', flush=True); os._exit(1)",
+        "print('tfaas-trial {}', flush=True); os._exit(0)",
+        "print('tfaas-trial [', flush=True); os._exit(0)",
+        "print('tfaas-trial [1]', flush=True); os._exit(0)",
+        "print('tfaas-trial 1', flush=True); os._exit(0)",
+        """print('tfaas-trial {"error": "x"}', flush=True); os._exit(0)""",
+        """print('tfaas-trial {"engine": [], "fallback_reason": 1}', flush=True)
+        os._exit(0)""",
+    ],
+)
+def test_what_engines_write_is_no_answer(trial, bundle, hostile, said):
+    hostile(said)
     with pytest.raises(BundleError, match="the service's log says why"):
         trial()(bundle)
 
@@ -148,3 +163,85 @@ def test_a_trial_has_no_part_in_the_services_counters(
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
     assert trial()(bundle).engine == CPU
     assert not list(folder.iterdir())
+
+
+NO_PLACE = """
+import sys
+if sys.orig_argv[2:4] == ['-m', 'runtime.forkserver']:
+    import tempfile
+    tempfile.tempdir = '/nowhere'
+"""
+
+
+def test_no_room_for_temporary_files_is_the_services_fault(
+    trial, bundle, tmp_path, monkeypatch, caplog
+):
+    (tmp_path / "sitecustomize.py").write_text(NO_PLACE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(StoreError, match="can write no temporary file") as refused:
+        trial()(bundle)
+    assert "/nowhere" not in str(refused.value)
+    assert "no temporary file can be written in /nowhere: No such file" in caplog.text
+
+
+def test_a_folder_that_somebody_made_first_is_in_no_uploads_way(
+    trial, bundle, tmp_path, monkeypatch
+):
+    """Its name was known: another user's there, and no upload worked."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    (tmp_path / f"tfaas-guard-{os.getuid()}").symlink_to("/nowhere")
+    assert trial()(bundle).engine == CPU
+
+
+WALLED = """
+import errno, os
+def tried(attempt):
+    try:
+        attempt()
+        return "done"
+    except OSError as ex:
+        return errno.errorcode[ex.errno]
+def attempts():
+    import socket
+    from pathlib import Path
+    yield lambda: Path({outside!r}).write_text("x")
+    yield lambda: Path({secret!r}).read_text()
+    yield lambda: socket.socket().close()
+    yield lambda: os.posix_spawn("/bin/true", ["true"], {{}})
+"""
+
+
+def test_it_is_tried_behind_walls_without_the_services_variables(
+    trial, bundle, tmp_path, monkeypatch
+):
+    """A name of its own that an engine would import, as a model's code might be."""
+    monkeypatch.setenv("TFAAS_SECRET", "in the service's environment")
+    (tmp_path / "secret").write_text("of another model")
+    script = WALLED.format(
+        outside=str(tmp_path / "outside"), secret=str(tmp_path / "secret")
+    )
+    place = tmp_path / "code"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(
+        script
+        + """
+import sys
+if sys.orig_argv[2:4] == ['-m', 'runtime.forkserver']:
+    import bundle.errors
+    class Told(bundle.errors.BundleError): pass
+    import runtime.programs
+    def check(*_, **__):
+        told = [tried(attempt) for attempt in attempts()]
+        raise Told(f"{told} {os.environ.get('TFAAS_SECRET')}")
+    runtime.programs.check_programs = check
+"""
+    )
+    monkeypatch.syspath_prepend(str(place))
+    with pytest.raises(BundleError) as told:
+        trial()(bundle)
+    files = ["EACCES", "EACCES"] if standing().landlock else ["done", "done"]
+    calls = ["EPERM", "EPERM"] if standing().seccomp else ["done", "done"]
+    if standing().landlock and not standing().seccomp:
+        calls = ["done", "EACCES"]
+    assert str(told.value) == f"{[*files, *calls]} None"
+    assert (tmp_path / "outside").exists() != bool(standing().landlock)

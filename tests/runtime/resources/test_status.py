@@ -1,5 +1,8 @@
+import dataclasses
 import os
+import platform
 import threading
+from pathlib import Path
 
 import onnxruntime
 import psutil
@@ -49,6 +52,20 @@ def test_ours_say_what_serves(client, tmp_path):
     assert status["models"] == ["linear:1"]
     assert (status["threads"], status["workers"]) == (5, 2)
     assert 1 <= status["cpus"] <= os.cpu_count()
+
+
+def test_it_says_which_walls_stand(config):
+    config = dataclasses.replace(config, walls="off")
+    client = LocalClient(create_app(create_services(config), config))
+    walls = client.simulate_get("/status").json["walls"]
+    assert list(walls) == ["policy", "landlock", "seccomp", "runAsUser", "missing"]
+    assert walls["policy"] == "off"
+    # The kernel lists the filter's actions, where it has filters.
+    actions = Path("/proc/sys/kernel/seccomp/actions_avail")
+    if platform.machine() in ("x86_64", "aarch64"):
+        assert walls["seccomp"] == actions.exists()
+    stand = [walls["landlock"] > 0, walls["seccomp"]]
+    assert len(walls["missing"]) == stand.count(False)
 
 
 def test_requests_are_counted_by_their_method(client):
