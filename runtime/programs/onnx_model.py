@@ -112,13 +112,15 @@ def _is_reserved(domain: str) -> bool:
 
 def _check_external(path: Path, tensor: TensorProto) -> None:
     """Weights may lie in a file beside the model, and nowhere else."""
-    locations = [e.value for e in tensor.external_data if e.key == "location"]
+    # protobuf hands over bytes where a text is none; no file is named so.
+    entries = tensor.external_data
+    locations = [str(entry.value) for entry in entries if entry.key == "location"]
     if len(locations) != 1 or not COMPONENT.fullmatch(locations[0]):
         raise BundleError(
             f"{path.name} has weights in {', '.join(locations)[:128]!r}; they must be"
             " in a file of the bundle, beside it"
         )
-    for entry in tensor.external_data:
+    for entry in entries:
         if entry.key not in _KEYS:
             raise BundleError(
                 f"{path.name} says {entry.key[:64]!r} of weights in another file; only"

@@ -150,12 +150,12 @@ def named(raw: bytes, names: Collection[bytes]) -> bytes:
     Raises:
         TooDeep: fields stand in fields without end.
     """
-    # In C, where there is none: nearly always.
-    if not any(name in raw for name in names):
-        return b""
     sought = frozenset(names)
     # To look for each of many is dearer than to go into all.
     few = names if len(names) <= _FEW else ()
+    # In C, where there is none: nearly always.
+    if not names or (few and not any(name in raw for name in few)):
+        return b""
     shortest = min(map(len, names))
     waiting = [(raw, 0)]
     while waiting:

@@ -251,6 +251,20 @@ def test_weights_beside_the_model_are_a_plain_file(folder, check, tmp_path):
         check()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        # A location, and a node's domain, that are no texts.
+        inside(7, inside(5, inside(13, inside(1, b"location") + inside(2, b"\xff")))),
+        inside(7, inside(1, inside(4, b"Open") + inside(7, b"\xff"))),
+    ],
+)
+def test_texts_that_are_none_are_a_sentence(folder, check, content):
+    (folder / "model.onnx").write_bytes(content)
+    with pytest.raises(BundleError, match="xff"):
+        check()
+
+
 def test_damage_is_a_sentence(folder, check):
     (folder / "model.onnx").write_bytes(linear_onnx()[:-9])
     with pytest.raises(BundleError, match=r"model\.onnx is damaged"):
