@@ -127,7 +127,7 @@ class _Request:
     def watch_client(self) -> None:
         """Hear of it when the client leaves: its request need not be run then."""
         if self.leaving is None:
-            deadline = self.environ[DEADLINE] = self.environ.get(DEADLINE, Deadline())
+            deadline = self.environ.setdefault(DEADLINE, Deadline())
 
             def leave(_: Awaited) -> None:
                 deadline.is_gone = True
