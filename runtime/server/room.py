@@ -63,7 +63,7 @@ class Room:
         self._share = max(self._all_bytes // CLIENTS_SHARE, max_body_bytes)
         self._clock = clock
         self._lock = threading.Lock()  # of all below
-        self._held: set[Held] = set()
+        self._held: dict[Held, None] = {}  # in the order of their coming
         self._total = 0
         self._of_clients: Counter[str] = Counter()
 
@@ -94,7 +94,7 @@ class Room:
             has_room = short is None
             if has_room:
                 held.counted += size
-                self._held.add(held)
+                self._held[held] = None
                 self._total += size
                 self._of_clients[held.client] += size
         for idle in given_up:
@@ -104,7 +104,7 @@ class Room:
     def come(self, held: Held) -> None:
         """The body is whole, and nothing is waited for any more."""
         with self._lock:
-            self._held.discard(held)
+            self._held.pop(held, None)
 
     def free(self, held: Held) -> None:
         """It is not in memory any more."""
@@ -120,7 +120,7 @@ class Room:
         return None
 
     def _free(self, held: Held) -> None:
-        self._held.discard(held)
+        self._held.pop(held, None)
         self._total -= held.counted
         self._of_clients[held.client] -= held.counted
         if not self._of_clients[held.client]:

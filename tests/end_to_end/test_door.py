@@ -90,8 +90,8 @@ def ask_slow(client):
     client.sendall(head("/predict/json", length, BEARER) + SLOW)
 
 
-def expired(server):
-    wanted = 'route="/predict/json",status="504"'
+def answered(server):
+    wanted = 'route="/predict/json",status="200"'
     lines = get(server, "/metrics").text.splitlines()
     counts = [
         float(line.rpartition(" ")[2])
@@ -102,7 +102,7 @@ def expired(server):
 
 
 def test_a_client_that_leaves_is_not_worked_for(server):
-    """One runs; of those that wait, all but the last leave."""
+    """One runs, and of the eleven that wait all but the last leave."""
     with connect(server.url) as first:
         ask_slow(first)  # which loads it
         assert first.recv(1 << 16).startswith(b"HTTP/1.1 200")
@@ -113,7 +113,11 @@ def test_a_client_that_leaves_is_not_worked_for(server):
     for client in leaving[1:]:
         client.close()
     assert last.recv(1 << 16).startswith(b"HTTP/1.1 200")
-    assert expired(server) >= 5
+    # The one that loads it, the one that runs, and the last; each takes 0.1 s, in which
+    # nearly all have left.
+    assert 3 <= answered(server) <= 6
+    for client in (leaving[0], last):
+        client.close()
 
 
 def test_half_a_head_is_not_waited_for_and_keeps_nobody_out(server):
