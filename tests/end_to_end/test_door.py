@@ -140,3 +140,48 @@ def many_files():
         pytest.skip("this process may not open so many files")
     if soft != resource.RLIM_INFINITY and soft < 4000:
         resource.setrlimit(resource.RLIMIT_NOFILE, (4000, hard))
+
+
+POST = b"POST /predict/json HTTP/1.1\r\nHost: localhost\r\n"
+HIDDEN = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+SMUGGLED = {
+    "length and chunks": b"Content-Length: %d\r\n" % (len(HIDDEN) + 5)
+    + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks unknown": b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "chunks not last": b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "chunks behind a tab": b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+    "two lengths": b"Content-Length: 0\r\nContent-Length: 5\r\n\r\n",
+    "a list of lengths": b"Content-Length: 0, 0\r\n\r\n",
+    "a length below 0": b"Content-Length: -1\r\n\r\n",
+    "a chunk in hex of hex": b"Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n",
+    "an endless chunk": b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n\r\n",
+    "unread": b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(HIDDEN),
+}
+
+
+def all_of(server, sent):
+    with connect(server.url) as client:
+        client.sendall(sent)
+        received = b""
+        try:
+            while piece := client.recv(1 << 16):
+                received += piece
+        except ConnectionResetError:  # what it did not read was left
+            pass
+    return received
+
+
+def test_nothing_in_a_body_is_a_request(server):
+    for name, rest in SMUGGLED.items():
+        assert b"alive" not in all_of(server, POST + rest + HIDDEN), name
+    assert b"alive" in all_of(server, HIDDEN)
+
+
+def test_a_head_has_an_end(server):
+    many = b"".join(b"X-%d: a\r\n" % number for number in range(200))
+    start = HIDDEN[:-2]
+    assert b" 431 " in all_of(server, start + many + b"\r\n")[:20]
+    long = b"X: " + b"a" * 1_000_000 + b"\r\n\r\n"
+    assert b"alive" not in all_of(server, start + long)
+    # The first line of HTTP/2.
+    assert b"alive" not in all_of(server, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
