@@ -72,14 +72,14 @@ class Room:
 
         Bodies that have stopped coming are given up for one that comes.
         """
+        held.size += size
+        if held.size <= FREE_BYTES:
+            return True
         given_up = []
         with self._lock:
-            held.size += size
             now = self._clock()
             if held.size - held.mark >= _STEP_BYTES:
                 held.mark, held.marked = held.size, now
-            if held.size <= FREE_BYTES:
-                return True
             size = held.size - held.counted
             while (short := self._short_of(held, size)) is not None:
                 idle = min(
@@ -103,13 +103,15 @@ class Room:
 
     def come(self, held: Held) -> None:
         """The body is whole, and nothing is waited for any more."""
-        with self._lock:
-            self._held.pop(held, None)
+        if held.counted:
+            with self._lock:
+                self._held.pop(held, None)
 
     def free(self, held: Held) -> None:
         """It is not in memory any more."""
-        with self._lock:
-            self._free(held)
+        if held.counted:
+            with self._lock:
+                self._free(held)
 
     def _short_of(self, held: Held, size: int) -> list[Held] | None:
         """Bodies of which one must go for this piece; None: there is room for it."""
