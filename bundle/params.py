@@ -139,8 +139,16 @@ def read_stored(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{FILE_NAME} is larger than {MAX_BYTES} bytes")
     try:
         content = json.loads(text)
+    except json.JSONDecodeError as ex:
+        raise BundleError(
+            f"{FILE_NAME} is not JSON: it cannot be read at line {ex.lineno}, column"
+            f" {ex.colno}"
+        ) from ex
     except (ValueError, RecursionError) as ex:
-        raise BundleError(f"{FILE_NAME} is not JSON: {ex}") from ex
+        raise BundleError(
+            f"{FILE_NAME} is not JSON in UTF-8, or is nested too deeply, or has a number"
+            " of thousands of digits"
+        ) from ex
     if not isinstance(content, dict):
         raise BundleError(f"{FILE_NAME} must hold one JSON object")
     return content

@@ -153,9 +153,7 @@ def create_app(services: Services, config: Config) -> App:
     application = App(
         middleware=_middleware(config, gate, authorize, rate, quiet), router=router
     )
-    application.door = Door(
-        router, application.req_options, authorize, rate, gate.address_of
-    )
+    application.door = Door(router, authorize, rate, gate.address_of)
     handlers = Handlers(
         {
             falcon.MEDIA_JSON: JSONHandler(dumps=to_json, loads=orjson.loads),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import falcon
 
 from runtime.access import RULES, Access, Gate
@@ -25,13 +28,21 @@ class Authorize:
         }
         self._open = () if gate.asks_for_reads else (Access.READ,)
 
-    def admits(self, template: str, req: falcon.Request) -> bool:
+    def for_all(self) -> frozenset[tuple[str, str]]:
+        """Routes without names in them, and methods, that anybody may ask."""
+        return frozenset(
+            key
+            for key, access in self._table.items()
+            if "{" not in key[0] and (access is Access.OPEN or access in self._open)
+        )
+
+    def admits(self, template: str, method: str, env: Mapping[str, Any]) -> bool:
         """Whether a route may be asked so; ``process_resource`` says why not."""
-        access = self._table.get((template, req.method))
+        access = self._table.get((template, method))
         if access is None:
             return False
         try:
-            self._gate.check(access, req.env)
+            self._gate.check(access, env)
         except (Unauthorized, Forbidden):
             return False
         return True

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import falcon
 from falcon.routing import CompiledRouter
 
 from runtime.access import client_of
@@ -22,7 +20,6 @@ class Door:
 
     Args:
         router: of the application.
-        options: the application's, for its requests.
         authorize: decides who may ask.
         rate: decides who asks too often; None if everybody may.
         address_of: a request's client, of its environ.
@@ -31,32 +28,39 @@ class Door:
     def __init__(
         self,
         router: CompiledRouter,
-        options: falcon.RequestOptions,
         authorize: Authorize,
         rate: Rate | None,
         address_of: Callable[[Mapping[str, Any]], str],
     ) -> None:
         self._router = router
-        self._options = options
         self._authorize = authorize
         self._rate = rate
         self._address_of = address_of
+        # What most requests are; to look them up takes as long as a small model.
+        self._for_all = frozenset() if rate else authorize.for_all()
 
     def takes_body(self, environ: dict[str, Any]) -> bool:
         """Whether a route is there that reads it, and its client may ask that.
 
         If not, the application says so of the same environ, without the body.
         """
-        if environ["REQUEST_METHOD"] not in _WITH_BODY:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if method not in _WITH_BODY:
             return False
-        environ.setdefault("wsgi.input", io.BytesIO())  # a request has one
-        req = falcon.Request(environ, self._options)
+        if (path, method) in self._for_all:
+            return True
+        # As Falcon reads a path: WSGI's texts are bytes in disguise.
+        path = path.encode("latin-1").decode(errors="replace")
+        if len(path) > 1:
+            path = path.removesuffix("/")
         if self._rate is not None:
-            allowance = self._rate.allowance_of(req)
+            allowance = self._rate.allowance_of(path, environ)
             if allowance is not None and allowance.is_exceeded:
                 return False
-        found = self._router.find(req.path, req)
-        return found is not None and self._authorize.admits(str(found[3]), req)
+        found = self._router.find(path)
+        return found is not None and self._authorize.admits(
+            str(found[3]), method, environ
+        )
 
     def client_of(self, environ: Mapping[str, Any]) -> str:
         """Who sends it: an address, or a network of one client."""

@@ -34,18 +34,17 @@ class Rate:
         self._exempt = exempt
         self._address_of = address_of
 
-    def allowance_of(self, req: falcon.Request) -> Allowance | None:
+    def allowance_of(self, path: str, env: dict[str, Any]) -> Allowance | None:
         """What its client may still do; None if nobody counts.
 
         One whose head was looked at before, or that left the quick lane, was counted
         already.
         """
-        if req.path in self._exempt:
+        if path in self._exempt:
             return None
-        if _ALLOWANCE not in req.env:
-            address = self._address_of(req.env)
-            req.env[_ALLOWANCE] = self._limiter.take(address)
-        allowance: Allowance = req.env[_ALLOWANCE]
+        if _ALLOWANCE not in env:
+            env[_ALLOWANCE] = self._limiter.take(self._address_of(env))
+        allowance: Allowance = env[_ALLOWANCE]
         return allowance
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -54,7 +53,7 @@ class Rate:
         Raises:
             RateLimited: it is one too many.
         """
-        allowance = self.allowance_of(req)
+        allowance = self.allowance_of(req.path, req.env)
         if allowance is None:
             return
         resp.set_header("X-Ratelimit-Limit", str(allowance.limit))

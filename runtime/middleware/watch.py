@@ -95,8 +95,8 @@ class Watch:
             context.journey, context.span = journey, None
             if ARRIVED in env:
                 journey.started = env[ARRIVED]
-            if DEADLINE in env:
-                journey.deadline = env[DEADLINE]
+            # The server's, or the one that it will tell later that the client has left.
+            journey.deadline = env.setdefault(DEADLINE, journey.deadline)
             metrics.TALLY.note(*_BEGUN)
             if self._tracing and req.path not in self._quiet:
                 client = self._address_of(env)

@@ -24,7 +24,7 @@ from runtime.lane import ARRIVED, DEADLINE, REFUSED, Handover, run_quickly
 from runtime.server.bodies import Awaited, BodyStream, Gathering, Pieces
 from runtime.server.environ import Environ, Scope, environ_of
 from runtime.server.patience import Patience, Stalled
-from runtime.server.room import Held, Room
+from runtime.server.room import FREE_BYTES, Held, Room
 from runtime.server.streams import send_stream
 from runtime.server.threads import Threads
 
@@ -127,7 +127,7 @@ class _Request:
     def watch_client(self) -> None:
         """Hear of it when the client leaves: its request need not be run then."""
         if self.leaving is None:
-            deadline = self.environ[DEADLINE] = self.environ.get(DEADLINE, Deadline())
+            deadline = self.environ.setdefault(DEADLINE, Deadline())
 
             def leave(_: Awaited) -> None:
                 deadline.is_gone = True
@@ -221,7 +221,8 @@ class Front:
 
     def _gather(self, request: _Request, enough: int) -> None:
         come = functools.partial(self._come, request)
-        client = self._door.client_of(request.environ)
+        is_counted = enough > FREE_BYTES
+        client = self._door.client_of(request.environ) if is_counted else ""
         held = Held(client, self._clock(), functools.partial(_give_up, request))
         take = functools.partial(self._room.take, held)
         gathering = Gathering(request.proto.__aiter__(), enough, take, come)

@@ -63,7 +63,7 @@ class Room:
         self._share = max(self._all_bytes // CLIENTS_SHARE, max_body_bytes)
         self._clock = clock
         self._lock = threading.Lock()  # of all below
-        self._held: set[Held] = set()
+        self._held: dict[Held, None] = {}  # in the order of their coming
         self._total = 0
         self._of_clients: Counter[str] = Counter()
 
@@ -72,14 +72,14 @@ class Room:
 
         Bodies that have stopped coming are given up for one that comes.
         """
+        held.size += size
+        if held.size <= FREE_BYTES:
+            return True
         given_up = []
         with self._lock:
-            held.size += size
             now = self._clock()
             if held.size - held.mark >= _STEP_BYTES:
                 held.mark, held.marked = held.size, now
-            if held.size <= FREE_BYTES:
-                return True
             size = held.size - held.counted
             while (short := self._short_of(held, size)) is not None:
                 idle = min(
@@ -94,7 +94,7 @@ class Room:
             has_room = short is None
             if has_room:
                 held.counted += size
-                self._held.add(held)
+                self._held[held] = None
                 self._total += size
                 self._of_clients[held.client] += size
         for idle in given_up:
@@ -103,13 +103,15 @@ class Room:
 
     def come(self, held: Held) -> None:
         """The body is whole, and nothing is waited for any more."""
-        with self._lock:
-            self._held.discard(held)
+        if held.counted:
+            with self._lock:
+                self._held.pop(held, None)
 
     def free(self, held: Held) -> None:
         """It is not in memory any more."""
-        with self._lock:
-            self._free(held)
+        if held.counted:
+            with self._lock:
+                self._free(held)
 
     def _short_of(self, held: Held, size: int) -> list[Held] | None:
         """Bodies of which one must go for this piece; None: there is room for it."""
@@ -120,7 +122,7 @@ class Room:
         return None
 
     def _free(self, held: Held) -> None:
-        self._held.discard(held)
+        self._held.pop(held, None)
         self._total -= held.counted
         self._of_clients[held.client] -= held.counted
         if not self._of_clients[held.client]:

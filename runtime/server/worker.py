@@ -66,7 +66,8 @@ class Worker:
         """
         asked = take_signals(DRAINING.set)
         threading.Thread(target=self._end_with_the_parent, daemon=True).start()
-        connections = min(CONNECTIONS, _allow_files(CONNECTIONS + _FILES) - _FILES)
+        files = _allow_files(CONNECTIONS + _FILES)
+        connections = min(CONNECTIONS, max(files - _FILES, files // 2))
         front = self._build()
         ended = threading.Event()
         asked.add_cb(ended.set)
@@ -80,7 +81,7 @@ class Worker:
             _FILES,  # at most, that read files
             1,  # that calls the front
             30,
-            max(connections, _FILES),
+            connections,
             "1",
             HTTP1Settings(
                 header_read_timeout=_HEAD_MILLISECONDS, max_buffer_size=_HEAD_BYTES

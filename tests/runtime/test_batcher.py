@@ -8,7 +8,8 @@ import pytest
 
 from bundle.errors import ShapeError
 from runtime.batcher import Batcher
-from runtime.errors import Overloaded
+from runtime.errors import Expired, Overloaded
+from runtime.journey import Deadline
 
 PATIENCE = 30
 
@@ -163,3 +164,17 @@ def test_under_load_each_gets_its_own(pool):
 
     for future in [pool.submit(ask, number) for number in range(32)]:
         future.result(PATIENCE)
+
+
+def test_one_whose_client_leaves_while_it_waits_is_not_run(pool):
+    batcher, left = Batcher(engine := Engine(), 32), Deadline()
+    (first,) = submitted(pool, batcher, engine, [rows(1)])
+    second = pool.submit(batcher.submit, rows(2), left)
+    while not batcher._queue:
+        pass
+    left.is_gone = True
+    engine.go_on.set()
+    assert answers([first]) == [[2]]
+    with pytest.raises(Expired, match="client has left"):
+        second.result(PATIENCE)
+    assert engine.sizes == [1]

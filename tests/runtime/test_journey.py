@@ -1,8 +1,10 @@
 import threading
+import time
 
 import pytest
 
-from runtime.journey import CURRENT, Journey
+from runtime.errors import Expired
+from runtime.journey import CURRENT, Deadline, Journey
 
 
 def test_a_stage_that_is_entered_twice_counts_twice():
@@ -26,6 +28,17 @@ def test_the_stages_of_an_attempt_that_is_made_again_do_not_count():
     journey.begin_anew()
     assert journey.seconds == {}
     assert journey.draw == 0.25
+
+
+def test_nobody_waits_once_the_time_is_over_or_the_client_gone():
+    Deadline().check()
+    Deadline(time.perf_counter() + 60).check()
+    with pytest.raises(Expired, match="time was over"):
+        Deadline(time.perf_counter() - 1).check()
+    left = Deadline()
+    left.is_gone = True
+    with pytest.raises(Expired, match="client has left"):
+        left.check()
 
 
 def test_a_stage_that_fails_is_measured_too():

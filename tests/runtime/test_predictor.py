@@ -261,6 +261,19 @@ def test_each_run_of_images_is_offered_with_its_own(model_of):
     assert inputs[2].ravel().tolist() == [5, 6, 7, 8]
 
 
+def test_what_leaves_the_quick_lane_on_the_way_is_offered_once(model_of):
+    """The third picture is large, when the first was run already."""
+    files = [A, png([[1, 2, 3]]), png(np.zeros((300, 300)))]
+    shadow = KeepingShadow()
+    predictor = Predictor(OneModel(model_of(FREE)), shadow)
+    journey = Journey()
+    with pytest.raises(Handover):
+        run_quickly(lambda: predictor.predict_images(SPEC, files, journey))
+    assert shadow.offers == []
+    predictor.predict_images(SPEC, files, journey)
+    assert len(shadow.offers) == 3
+
+
 def test_what_no_batch_of_another_model_can_be_is_told_to_it(model_of):
     ((_, _, inputs_for, _),) = offered(
         model_of(),
