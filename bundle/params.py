@@ -146,8 +146,8 @@ def read_stored(folder: Path) -> dict[str, Any]:
         ) from ex
     except (ValueError, RecursionError) as ex:
         raise BundleError(
-            f"{FILE_NAME} is not JSON in UTF-8, is nested too deeply, or has a number of"
-            " thousands of digits"
+            f"{FILE_NAME} is not JSON in UTF-8, or is nested too deeply, or has a"
+            " number of thousands of digits"
         ) from ex
     if not isinstance(content, dict):
         raise BundleError(f"{FILE_NAME} must hold one JSON object")
