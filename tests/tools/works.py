@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-from pathlib import Path
 
 ANSWERS = {"verdict": "proved", "max_abs_diff": 1e-7}
 
@@ -20,13 +19,10 @@ def mostly_well(job, tell):
         tell(json.dumps({**ANSWERS, "reason": f"{family} {name} {whose}"}))
 
 
-def note(job, tell):
-    """Leave a line for each child, in the file that the family's name is."""
-    family, tasks, _ = job
-    with Path(family).open("a") as file:
-        file.write(f"{len(tasks)}\n")
-    for _ in tasks:
-        tell(json.dumps(ANSWERS))
+def tell_the_child(job, tell):
+    """Answer with the number of the process that was asked."""
+    for _ in job[1]:
+        tell(json.dumps({**ANSWERS, "reason": str(os.getpid())}))
 
 
 def die_at_the_end(job, tell):
