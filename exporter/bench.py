@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from exporter.source import Source
 from exporter.verify import check_there
 from runtime.backends import WARMED_SIDE, Backend, TensorSpec
 from runtime.backends.onnx import CPU, OnnxBackend
+from runtime.backends.warming import warm_up
 from runtime.cores import usable_cores
 from runtime.errors import BackendError
 
@@ -107,15 +109,20 @@ def _time(order: _Order, tell: Tell) -> tuple[Timing, ...]:
 def _timings(order: _Order) -> Iterator[Timing]:
     backend = _open(order)
     fixed = next((s.shape[0] for s in backend.inputs if s.shape and s.shape[0]), None)
+    warm = warm_up(backend, order.source.ranges, [partial(_batch, backend.inputs)])
+    if warm is None:
+        raise BackendError(
+            "the model takes none of the inputs that were tried; say between which"
+            " numbers they lie, with --range"
+        )
     for size in (fixed,) if fixed else BATCH_SIZES:
-        batch = {spec.name: _numbers(spec, size) for spec in backend.inputs}
-        milliseconds = _median(backend, batch)
+        milliseconds = _median(backend, warm.make(size))
         yield Timing(order.engine, order.threads, size, milliseconds)
 
 
 def _open(order: _Order) -> Backend:
     if order.engine == "onnxruntime":
-        return OnnxBackend(order.model, CPU, order.threads)
+        return OnnxBackend(order.model, CPU, order.threads, order.source.ranges)
     import tensorflow
 
     tensorflow.config.threading.set_intra_op_parallelism_threads(order.threads)
@@ -123,8 +130,12 @@ def _open(order: _Order) -> Backend:
     return open_reference(order.source)
 
 
+def _batch(specs: tuple[TensorSpec, ...], size: int) -> dict[str, NDArray[Any]]:
+    """What most models take: an engine is as quick on these as on others."""
+    return {spec.name: _numbers(spec, size) for spec in specs}
+
+
 def _numbers(spec: TensorSpec, size: int) -> NDArray[Any]:
-    """A batch of what any model takes: an engine is as quick on these as on others."""
     free = [n or WARMED_SIDE for n in spec.shape[1:]]
     shape = tuple([size, *free][: len(spec.shape)])
     if spec.dtype.kind == "f":

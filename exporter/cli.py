@@ -17,7 +17,7 @@ import click
 
 from bundle import __version__
 from bundle.terminal import Failed, Group, printable
-from exporter.errors import ExportError, ParityFailed, VariantRefused
+from exporter.errors import ExportError, NotDrawn, ParityFailed, VariantRefused
 from exporter.options import OPSET, OPSETS, Options
 
 if TYPE_CHECKING:  # Here, --help waits neither for numpy nor for an engine.
@@ -67,6 +67,26 @@ def _ranges(
     return tuple(ranges)
 
 
+def _shapes(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
+    """``--shape x=N,3`` as x, (None, 3)."""
+    shapes = []
+    for text in value:
+        name, _, sides = text.rpartition("=")
+        parts = [part.strip() for part in sides.split(",")]
+        if not name or not all(
+            part == "N" or (part.isascii() and part.isdigit() and int(part))
+            for part in parts
+        ):
+            raise click.BadParameter(
+                f"{text!r} is not INPUT=LENGTH,…, such as x=N,3, N for an axis that"
+                " stays free"
+            )
+        shapes.append((name, tuple(None if p == "N" else int(p) for p in parts)))
+    return tuple(shapes)
+
+
 def _place(
     ctx: click.Context, param: click.Parameter, value: Path | None
 ) -> Path | None:
@@ -113,6 +133,15 @@ _SOURCE = (
         help="Between which numbers an input is drawn, ends included.  [default:"
         " params.json's ranges; an embedding's rows; else a unit normal, 0 and 1]",
     ),
+    click.option(
+        "--shape",
+        "shapes",
+        multiple=True,
+        callback=_shapes,
+        metavar="INPUT=N,LENGTH,…",
+        help="The shape of an input whose signature leaves axes free that the model"
+        " does not; N stays free.  [default: found by trying]",
+    ),
 )
 _LIMITS = (
     click.option(
@@ -146,6 +175,7 @@ def _on_source(command: Callable[..., None]) -> Callable[..., None]:
         inputs: tuple[str, ...],
         outputs: tuple[str, ...],
         declared: tuple[tuple[str, float, float], ...],
+        shapes: tuple[tuple[str, tuple[int | None, ...]], ...],
         time_limit: int,
         memory_limit: float | None,
         **given: object,
@@ -166,6 +196,7 @@ def _on_source(command: Callable[..., None]) -> Callable[..., None]:
             inputs=inputs,
             outputs=outputs,
             declared=declared,
+            shapes=shapes,
         )
         memory = None if memory_limit is None else int(memory_limit * _GIB)
         command(source, Limits(time_limit, memory), **given)
@@ -272,8 +303,10 @@ def convert(
     except VariantRefused as ex:
         parity, refused = ex.parity, ex
     except ExportError as ex:
-        # A Keras file is served by nobody; the others are TensorFlow's own.
-        serves = "" if source.kind == "keras" else "; TensorFlow will serve this model"
+        # A Keras file is served by nobody; the others are TensorFlow's own. Of one that
+        # takes nothing that was tried, nobody saw TensorFlow answer.
+        is_unseen = source.kind == "keras" or isinstance(ex, NotDrawn)
+        serves = "" if is_unseen else "; TensorFlow will serve this model"
         raise Failed(printable(f"{ex}{serves}")) from ex
     print_table(parity)
     click.echo(f"wrote {destination.model}")

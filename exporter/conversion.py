@@ -12,12 +12,13 @@ from bundle.params import Preprocess
 from bundle.parity import Parity
 from bundle.variants import DATA
 from exporter.child import Tell
-from exporter.draws import Ranges
-from exporter.errors import ExportError, SourceError
+from exporter.draws import Lengths, Ranges, Traits
+from exporter.errors import ExportError, NotDrawn, SourceError
+from exporter.lengths import describe, find_lengths, with_shapes
 from exporter.metadata import write_metadata
 from exporter.options import Options
 from exporter.parity import prove
-from exporter.ranges import index_ranges
+from exporter.ranges import index_ranges, traits_of
 from exporter.reference import open_reference
 from exporter.source import Source
 from exporter.variants import Made, make_variants
@@ -72,31 +73,34 @@ def convert_and_prove(order: Order, tell: Tell) -> Converted:
     # Before it is read: whoever replaces it meanwhile is noticed at the end.
     digest = order.source.digest()
     tell("loading")
-    reference = open_reference(order.source)
+    settled = open_settled(order.source, tell)
     options = order.options
     try:
-        parity = _convert(order, options, reference, digest, tell)
+        parity = _convert(order, options, settled, digest, tell)
         is_proved = parity.passed
+    except NotDrawn:
+        raise
     except ExportError:
         if not options.clean:
             raise
         is_proved = False
     if not is_proved and options.clean:
         options = replace(options, clean=False)
-        parity = _convert(order, options, reference, digest, tell)
+        parity = _convert(order, options, settled, digest, tell)
     if not parity.passed or not options.variants:
         return Converted(parity)
     tell("making variants")
     bundle = order.source.bundle
     variants = make_variants(
         order.candidate,
-        reference,
+        settled.reference,
         options,
         bundle.read_sample() if bundle else None,
         bundle.params if bundle else None,
         order.candidate.parent,
         digest,
-        ranges_of(order.source, order.candidate),
+        *known_of(order.source, order.candidate),
+        settled.lengths,
     )
     return Converted(
         parity,
@@ -112,7 +116,7 @@ def convert_and_prove(order: Order, tell: Tell) -> Converted:
 def _convert(
     order: Order,
     options: Options,
-    reference: TensorFlowBackend,
+    settled: Settled,
     digest: str,
     tell: Tell,
 ) -> Parity:
@@ -121,7 +125,7 @@ def _convert(
     from exporter.lowering import LARGE_BYTES
 
     model = convert(
-        reference.signature,
+        settled.reference.signature,
         options,
         tell,
         LARGE_BYTES if order.max_inside is None else order.max_inside,
@@ -130,10 +134,44 @@ def _convert(
     write_metadata(model, options, order.source.bundle, order.source.version)
     tell("writing")
     onnx.save(model, order.candidate)
-    return compare(order.source, reference, order.candidate, digest, tell)
+    return compare(order.source, settled, order.candidate, digest, tell)
 
 
-def ranges_of(source: Source, path: Path) -> Ranges:
+@dataclass(frozen=True)
+class Settled:
+    """A source, loaded, with shapes that it takes.
+
+    Attributes:
+        reference: the source; its inputs have the shapes that were given, and those
+            that were found where an axis takes one length alone.
+        lengths: see ``exporter.draws.draws``.
+    """
+
+    reference: TensorFlowBackend
+    lengths: Lengths
+
+
+def open_settled(source: Source, tell: Tell) -> Settled:
+    """Load a source, and find lengths for the axes that its signature leaves free.
+
+    Raises:
+        SourceError: the source is no model that can be loaded, or has no input of which
+            a shape was given.
+        NotDrawn: no length of those that were tried is taken.
+        ExportError: TensorFlow cannot load or run it.
+    """
+    reference = open_reference(source)
+    try:
+        reference = with_shapes(reference, source.shapes)
+        found = find_lengths(reference, source.ranges)
+        if found.fixed:
+            tell(f"fixing: {describe(found)}")
+        return Settled(with_shapes(reference, found.fixed), found.lengths)
+    except BackendError as ex:
+        raise ExportError(str(ex)) from ex
+
+
+def known_of(source: Source, path: Path) -> tuple[Ranges, Traits]:
     """What was declared, and of other inputs what the graph tells.
 
     Raises:
@@ -146,12 +184,12 @@ def ranges_of(source: Source, path: Path) -> Ranges:
             f"there is no input {unknown[0]!r} for which a range could be declared; the"
             f" inputs are {', '.join(names)}"
         )
-    return {**index_ranges(model), **source.ranges}
+    return {**index_ranges(model), **source.ranges}, traits_of(model)
 
 
 def compare(
     source: Source,
-    reference: TensorFlowBackend,
+    settled: Settled,
     path: Path,
     digest: str,
     tell: Tell,
@@ -160,7 +198,7 @@ def compare(
 
     Args:
         source: whose sample and preprocessing are used.
-        reference: the source, loaded.
+        settled: the source, loaded.
         path: the ONNX.
         digest: of the source, when it was loaded.
         tell: called with each step.
@@ -175,16 +213,19 @@ def compare(
     how = bundle.params.preprocess if bundle else Preprocess()
     sample = bundle.read_sample() if bundle else None
     try:
-        candidate = open_onnx(path, BackendOptions(provider="cpu"))
+        candidate = open_onnx(path, BackendOptions(provider="cpu"), source.ranges)
+        ranges, traits = known_of(source, path)
         parity = prove(
-            reference,
+            settled.reference,
             candidate,
             path,
             how,
             sample,
             digest,
-            ranges=ranges_of(source, path),
-            tolerance=tolerance_of(reference.signature),
+            ranges=ranges,
+            traits=traits,
+            lengths=settled.lengths,
+            tolerance=tolerance_of(settled.reference.signature),
             report=tell,
         )
     except BackendError as ex:

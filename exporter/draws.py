@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +21,37 @@ FREE_LENGTH = 8
 OTHER = 5
 # Items drawn at random for each batch size; of 32 at once they are one batch.
 ITEMS = 32
+# How far from 0 small whole numbers are drawn.
+_SMALL = 9
 _TEXTS = ("", "a", "some words", "ÄÖ 12")
 
 Batch = dict[str, NDArray[Any]]
 # By an input's name, the least and the greatest number that it takes.
 Ranges = Mapping[str, tuple[float, float]]
+# By an input's name and axis, two lengths that a free axis takes, to be drawn in place
+# of the usual ones.
+Lengths = Mapping[tuple[str, int], tuple[int, int]]
+# How an input is drawn that does not take any number: without 0, which nothing is
+# divided by; above 0; or matrices that have an inverse.
+Kind = Literal["nonzero", "positive", "matrix"]
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is known of inputs besides their ranges.
+
+    Attributes:
+        whole: names of real-numbered inputs that hold whole numbers: they are cast, and
+            index a table.
+        signed: names of whole-numbered inputs that are no places and no lengths: they
+            may be negative.
+        unbounded: those of them to which exact arithmetic alone is done: they may be as
+            large as their dtype allows.
+    """
+
+    whole: frozenset[str] = frozenset()
+    signed: frozenset[str] = frozenset()
+    unbounded: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -49,6 +75,9 @@ def draws(
     how: Preprocess,
     sample: Sample | None,
     ranges: Ranges | None = None,
+    traits: Traits | None = None,
+    lengths: Lengths | None = None,
+    kinds: Mapping[str, Kind] | None = None,
 ) -> list[Draw]:
     """All kinds of input that a model is asked with.
 
@@ -58,13 +87,22 @@ def draws(
         sample: real images, if the bundle carries some.
         ranges: of inputs that are no pictures; where one is not told, real numbers are
             drawn from a unit normal, and whole ones are 0 or 1.
+        traits: what else is known of them.
+        lengths: of free axes, where the usual ones are not taken.
+        kinds: of inputs that do not take any number, by their names.
     """
-    pictures = _pictures(specs, how, sample) if not ranges else None
-    return pictures or _tensors(specs, ranges or {})
+    pictures = _pictures(specs, how, sample, lengths or {}) if not ranges else None
+    if pictures:
+        return pictures
+    filler = _Filler(ranges or {}, traits or Traits(), kinds or {})
+    return _tensors(specs, filler, lengths or {})
 
 
 def _pictures(
-    specs: tuple[TensorSpec, ...], how: Preprocess, sample: Sample | None
+    specs: tuple[TensorSpec, ...],
+    how: Preprocess,
+    sample: Sample | None,
+    lengths: Lengths,
 ) -> list[Draw] | None:
     """Pictures for a model that takes pictures, all through the shared preprocess."""
     if len(specs) != 1 or len(specs[0].shape) != 4 or specs[0].dtype.kind not in "fiu":
@@ -74,9 +112,16 @@ def _pictures(
     if channels not in (None, 1, 3):
         return None
 
-    def drawn(side: int) -> dict[str, NDArray[np.uint8]]:
-        size = how.size or (height or side, width or side)
-        pixels = (*size, channels or 1)
+    def drawn(other: int) -> dict[str, NDArray[np.uint8]]:
+        """Pictures of the first size, or (1) of the other."""
+        sides = [
+            n
+            or lengths.get((spec.name, axis), (WARMED_SIDE, WARMED_SIDE + OTHER))[other]
+            for axis, n in ((1, height), (2, width))
+        ]
+        size = how.size or sides
+        depth = channels or lengths.get((spec.name, 3), (1, 1))[0]
+        pixels = (*size, depth)
         generator = np.random.default_rng(0)
         return {
             "random": generator.integers(0, 256, (ITEMS, *pixels), np.uint8),
@@ -84,12 +129,12 @@ def _pictures(
             "white": np.full((1, *pixels), 255, np.uint8),
         }
 
-    kinds = drawn(WARMED_SIDE)
+    kinds = drawn(0)
     if sample is not None:
         kinds = {"sample": sample.images, **kinds}
     is_free = how.size is None and None in (height, width)
     if is_free:
-        kinds["another size"] = drawn(WARMED_SIDE + OTHER)["random"]
+        kinds["another size"] = drawn(1)["random"]
 
     def batches(images: NDArray[np.uint8], size: int) -> Iterator[Batch]:
         shape = (height, width, channels)
@@ -109,56 +154,109 @@ def _rows(count: int, size: int) -> NDArray[np.int64]:
     return rows.reshape(-1, size)
 
 
-def _tensors(specs: tuple[TensorSpec, ...], ranges: Ranges) -> list[Draw]:
+def _tensors(
+    specs: tuple[TensorSpec, ...], filler: _Filler, lengths: Lengths
+) -> list[Draw]:
     """Arrays for any other model."""
 
-    def batches(kind: str, length: int, size: int) -> Iterator[Batch]:
+    def batches(kind: str, size: int, *, other: int = 0) -> Iterator[Batch]:
         generator = np.random.default_rng(size)
-        for _ in range(max(1, ITEMS // size) if kind == "random" else 1):
+        for _ in range(1 if kind in ("low", "high") else max(1, ITEMS // size)):
             yield {
-                spec.name: _fill(
-                    spec, _shape(spec, size, length), kind, ranges, generator
+                spec.name: filler.fill(
+                    spec, _shape(spec, size, lengths, other), kind, generator
                 )
                 for spec in specs
             }
 
-    least, greatest = ("lowest", "highest") if ranges else ("zeros", "ones")
+    has_ranges = bool(filler.ranges)
+    least, greatest = ("lowest", "highest") if has_ranges else ("zeros", "ones")
     found = [
-        Draw("random", partial(batches, "random", FREE_LENGTH)),
-        Draw(least, partial(batches, "low", FREE_LENGTH)),
-        Draw(greatest, partial(batches, "high", FREE_LENGTH)),
+        Draw("random", partial(batches, "random")),
+        # Nobody said that a 0 or a 1 is taken, where nothing is declared.
+        Draw(least, partial(batches, "low"), may_be_refused=not has_ranges),
+        Draw(greatest, partial(batches, "high"), may_be_refused=not has_ranges),
     ]
     if any(None in spec.shape[1:] for spec in specs):
-        other = partial(batches, "random", FREE_LENGTH + OTHER)
-        found.append(Draw("another length", other, may_be_refused=True))
+        longer = partial(batches, "random", other=1)
+        found.append(Draw("another length", longer, may_be_refused=True))
+    for name, kind, whole in (
+        ("small whole numbers", "signed", filler.traits.signed),
+        ("large whole numbers", "unbounded", filler.traits.unbounded),
+    ):
+        if any(spec.name in whole - filler.ranges.keys() for spec in specs):
+            found.append(Draw(name, partial(batches, kind), may_be_refused=True))
     return found
 
 
-def _shape(spec: TensorSpec, size: int, length: int) -> tuple[int, ...]:
+def _shape(
+    spec: TensorSpec, size: int, lengths: Lengths, other: int
+) -> tuple[int, ...]:
+    usual = (FREE_LENGTH, FREE_LENGTH + OTHER)
     return tuple(
-        (length if axis else size) if n is None else n
+        (lengths.get((spec.name, axis), usual)[other] if axis else size)
+        if n is None
+        else n
         for axis, n in enumerate(spec.shape)
     )
 
 
-def _fill(
-    spec: TensorSpec,
-    shape: tuple[int, ...],
-    kind: str,
-    ranges: Ranges,
-    generator: np.random.Generator,
+@dataclass(frozen=True)
+class _Filler:
+    """Draws the numbers of one input."""
+
+    ranges: Ranges
+    traits: Traits
+    kinds: Mapping[str, Kind]
+
+    def fill(
+        self,
+        spec: TensorSpec,
+        shape: tuple[int, ...],
+        kind: str,
+        generator: np.random.Generator,
+    ) -> NDArray[Any]:
+        if spec.dtype == object:
+            texts = np.asarray(_TEXTS, object)
+            if kind not in ("low", "high"):
+                return texts[generator.integers(0, len(texts), shape)]
+            return np.full(shape, texts[0 if kind == "low" else 1], object)
+        low, high = self.ranges.get(spec.name, (0, 1))
+        if kind in ("low", "high"):
+            return np.full(shape, low if kind == "low" else high).astype(spec.dtype)
+        is_declared = spec.name in self.ranges
+        if spec.dtype.kind in "iu":
+            is_free = not is_declared
+            if kind == "unbounded" and is_free and spec.name in self.traits.unbounded:
+                return _large(spec.dtype, shape, generator)
+            if kind == "signed" and is_free and spec.name in self.traits.signed:
+                low, high = (-_SMALL if spec.dtype.kind == "i" else 0), _SMALL
+            if is_free and self.kinds.get(spec.name) == "nonzero":
+                drawn = generator.integers(1, _SMALL + 1, shape)
+                if spec.dtype.kind == "i" and kind == "signed":
+                    drawn *= generator.choice([-1, 1], shape)
+                return drawn.astype(spec.dtype)
+        if spec.dtype.kind not in "fc" or spec.name in self.traits.whole:
+            # Flags, and indices: small enough to be in range of any embedding.
+            drawn = generator.integers(int(low), int(high) + 1, shape)
+            return np.asarray(drawn).astype(spec.dtype)
+        if is_declared:
+            return np.asarray(generator.uniform(low, high, shape)).astype(spec.dtype)
+        numbers = np.asarray(generator.standard_normal(shape))
+        match self.kinds.get(spec.name):
+            case "positive":
+                numbers = 0.5 + np.abs(numbers)
+            case "matrix" if shape[-1] == shape[-2]:
+                # Its diagonal is larger than the rest of a row.
+                numbers = numbers / shape[-1] + 2 * np.eye(shape[-1])
+        return numbers.astype(spec.dtype)
+
+
+def _large(
+    dtype: np.dtype[Any], shape: tuple[int, ...], generator: np.random.Generator
 ) -> NDArray[Any]:
-    if spec.dtype == object:
-        texts = np.asarray(_TEXTS, object)
-        if kind == "random":
-            return texts[generator.integers(0, len(texts), shape)]
-        return np.full(shape, texts[0 if kind == "low" else 1], object)
-    low, high = ranges.get(spec.name, (0, 1))
-    if kind != "random":
-        return np.full(shape, low if kind == "low" else high).astype(spec.dtype)
-    if spec.dtype.kind not in "fc":
-        # Flags, and indices: small enough to be in range of any embedding.
-        return generator.integers(int(low), int(high) + 1, shape).astype(spec.dtype)
-    if spec.name in ranges:
-        return np.asarray(generator.uniform(low, high, shape)).astype(spec.dtype)
-    return np.asarray(generator.standard_normal(shape)).astype(spec.dtype)
+    """Whole numbers up to the ends of their dtype, some of them small."""
+    ends = np.iinfo(dtype)
+    numbers = generator.integers(ends.min, ends.max, shape, dtype, endpoint=True)
+    small = generator.integers(max(ends.min, -_SMALL), _SMALL + 1, shape)
+    return np.where(generator.random(shape) < 0.25, small.astype(dtype), numbers)

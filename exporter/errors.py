@@ -6,6 +6,7 @@
   x NoOnnx             there is no ONNX to look at
   * ExportError        the model cannot be converted; TensorFlow alone can serve it
     x ParityFailed     the ONNX answers otherwise than TensorFlow
+    x NotDrawn         TensorFlow takes none of the inputs that could be compared
     x VariantRefused   the ONNX was published, and a variant of it was not
 """
 
@@ -51,6 +52,10 @@ class ParityFailed(ExportError):
             " no model.onnx was left"
         )
         self.parity = parity
+
+
+class NotDrawn(ExportError):
+    """TensorFlow takes none of the inputs that both engines could be asked with."""
 
 
 class VariantRefused(ExportError):

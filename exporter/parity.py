@@ -23,8 +23,9 @@ from bundle.folder import Sample
 from bundle.manifest import sha256_of
 from bundle.params import Preprocess
 from bundle.parity import Case, Parity, Worst
-from exporter.draws import Batch, Draw, Ranges, draws
+from exporter.draws import Batch, Draw, Lengths, Ranges, Traits
 from exporter.errors import ExportError
+from exporter.settling import refused, settle
 from exporter.tolerance import SINGLE, Tolerance
 from runtime.backends import Backend
 from runtime.errors import BackendError
@@ -52,6 +53,8 @@ def prove(
     sample: Sample | None,
     saved_model: str = "",
     ranges: Ranges | None = None,
+    traits: Traits | None = None,
+    lengths: Lengths | None = None,
     tolerance: Tolerance = SINGLE,
     report: Callable[[str], None] = lambda step: None,
     batch_sizes: Sequence[int] = BATCH_SIZES,
@@ -66,6 +69,8 @@ def prove(
         sample: real images, if the bundle carries some.
         saved_model: the reference's digest, which the report bears.
         ranges: see ``exporter.draws.draws``.
+        traits: see there.
+        lengths: see there.
         tolerance: how far apart answers may be.
         report: is told each step as it begins.
         batch_sizes: of a model whose first axis is free.
@@ -74,19 +79,16 @@ def prove(
         The report; ``passed`` says whether the candidate may serve.
 
     Raises:
-        ExportError: TensorFlow itself does not take what is drawn, or answers the same
-            input in two ways.
+        NotDrawn: TensorFlow itself takes nothing of what is drawn.
+        ExportError: TensorFlow answers the same input in two ways.
         BackendError: an engine cannot answer what it must.
     """
-    kinds = draws(tensorflow.inputs, how, sample, ranges)
     fixed = {s.shape[0] for s in tensorflow.inputs if s.shape and s.shape[0]}
     is_free = any(s.shape[:1] == (None,) for s in tensorflow.inputs)
     sizes = tuple(batch_sizes) if is_free else (min(fixed, default=1),)
+    kinds = settle(tensorflow, how, sample, ranges, traits, lengths)
     first = next(kinds[0].batches(sizes[0]))
-    try:
-        _check_answers_alike(tensorflow, first, tolerance)
-    except BackendError as ex:
-        raise _of_range(kinds[0].name, sizes[0]) from ex
+    _check_answers_alike(tensorflow, first, tolerance)
     comparison = _Comparison(tensorflow, onnx, tolerance)
     cases = []
     for size in sizes:
@@ -127,26 +129,24 @@ def worst_input(
     how: Preprocess,
     sample: Sample | None,
     ranges: Ranges | None = None,
+    traits: Traits | None = None,
+    lengths: Lengths | None = None,
 ) -> Batch:
     """The batch that a report calls the worst, drawn once more.
 
     Args:
-        backend: either of those that were compared.
+        backend: TensorFlow's.
         worst: the report's.
         how: as for ``prove``.
         sample: as for ``prove``.
         ranges: as for ``prove``.
+        traits: as for ``prove``.
+        lengths: as for ``prove``.
     """
-    kinds = {kind.name: kind for kind in draws(backend.inputs, how, sample, ranges)}
+    settled = settle(backend, how, sample, ranges, traits, lengths)
+    kinds = {kind.name: kind for kind in settled}
     batches = kinds[worst.inputs].batches(worst.batch_size)
     return next(batch for index, batch in enumerate(batches) if index == worst.batch)
-
-
-def _of_range(kind: str, size: int) -> ExportError:
-    return ExportError(
-        f"TensorFlow itself fails on {kind!r} inputs at batch size {size}; say between"
-        " which numbers they lie, with --range, or with 'ranges' in params.json"
-    )
 
 
 def _check_answers_alike(backend: Backend, batch: Batch, tolerance: Tolerance) -> None:
@@ -212,7 +212,7 @@ class _Comparison:
             except BackendError:
                 if not index and (may_skip or kind.may_be_refused):
                     return None
-                raise _of_range(kind.name, size) from None
+                raise refused(self.tensorflow.inputs, kind.name, size) from None
             answered = self.onnx.run(batch)
             if not index and self.is_repeatable:
                 again = self.onnx.run(batch)

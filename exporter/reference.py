@@ -40,11 +40,13 @@ def _open(source: Source) -> TensorFlowBackend:
     if source.kind == "keras":
         from exporter.keras_file import load_keras
 
-        return TensorFlowBackend(load_keras(source.graph))
+        return TensorFlowBackend(load_keras(source.graph), source.ranges)
     if source.kind == "saved_model":
-        return SavedModelBackend(source.folder, source.signature)
+        return SavedModelBackend(source.folder, source.signature, source.ranges)
     if source.bundle is not None:
         return open_tensorflow(source.bundle)
     from runtime.backends.frozen_graph import FrozenGraphBackend
 
-    return FrozenGraphBackend(source.graph, source.inputs, source.outputs)
+    return FrozenGraphBackend(
+        source.graph, source.inputs, source.outputs, ranges=source.ranges
+    )

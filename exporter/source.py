@@ -37,6 +37,7 @@ class Source:
         outputs: of a frozen graph, the nodes that answer.
         declared: inputs by name, each with the least and the greatest number that it
             takes, as far as somebody said.
+        given_shapes: inputs by name, each with the shape that somebody gave.
     """
 
     kind: Kind
@@ -46,6 +47,12 @@ class Source:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     declared: tuple[tuple[str, float, float], ...] = ()
+    given_shapes: tuple[tuple[str, tuple[int | None, ...]], ...] = ()
+
+    @property
+    def shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """Of inputs, by name, the shapes that were given; None is a free axis."""
+        return dict(self.given_shapes)
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
@@ -109,6 +116,7 @@ def find_source(
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
     declared: Sequence[tuple[str, float, float]] = (),
+    shapes: Sequence[tuple[str, tuple[int | None, ...]]] = (),
 ) -> Source:
     """Find what somebody named: a model of the store; if there is none, a path.
 
@@ -119,6 +127,7 @@ def find_source(
         inputs: nodes of a frozen graph.
         outputs: nodes of a frozen graph.
         declared: see ``Source``.
+        shapes: of inputs; see ``Source.given_shapes``.
 
     Raises:
         ModelNotFound: there is neither.
@@ -138,7 +147,7 @@ def find_source(
             f"{path} tells its inputs and outputs itself: --inputs and --outputs are of"
             " use with a frozen graph alone, where no params.json tells them"
         )
-    return replace(source, declared=tuple(declared))
+    return replace(source, declared=tuple(declared), given_shapes=tuple(shapes))
 
 
 @contextmanager

@@ -14,11 +14,10 @@ from bundle.params import Preprocess
 from bundle.parity import Parity
 from bundle.variants import VARIANTS
 from exporter.child import Limits, Tell, run_in_child
-from exporter.conversion import compare, ranges_of
+from exporter.conversion import compare, known_of, open_settled
 from exporter.destination import Destination
 from exporter.errors import ExportError, NoOnnx, describe
 from exporter.parity import worst_input
-from exporter.reference import open_reference
 from exporter.source import Source
 from runtime.backends import BackendOptions
 from runtime.backends.onnx import open_onnx
@@ -95,10 +94,11 @@ def check_there(destination: Destination) -> None:
 
 def _compare(order: _Order, tell: Tell) -> tuple[Parity, dict[str, NDArray[Any]]]:
     tell("loading")
-    reference = open_reference(order.source)
+    settled = open_settled(order.source, tell)
+    reference = settled.reference
     digest = order.source.digest()
     path = order.destination.model
-    parity = compare(order.source, reference, path, digest, tell)
+    parity = compare(order.source, settled, path, digest, tell)
     if parity.worst is None:
         return parity, {}
     bundle = order.source.bundle
@@ -107,7 +107,8 @@ def _compare(order: _Order, tell: Tell) -> tuple[Parity, dict[str, NDArray[Any]]
         parity.worst,
         bundle.params.preprocess if bundle else Preprocess(),
         bundle.read_sample() if bundle else None,
-        ranges_of(order.source, path),
+        *known_of(order.source, path),
+        settled.lengths,
     )
     candidate = open_onnx(path, BackendOptions(provider="cpu"))
     arrays = {

@@ -324,9 +324,12 @@ class Model:
             warm = None  # the backend's own warm-up has said what there is to say
         if warm is None:
             self.warm_up = (
-                "not warmed up: the model takes none of the inputs that were tried;"
-                " 'ranges' in params.json can declare which numbers it takes"
+                "not warmed up: the model takes none of the inputs that were tried"
             )
+            if any(spec.dtype != object for spec in self.backend.inputs):
+                self.warm_up += (
+                    "; 'ranges' in params.json can declare which numbers it takes"
+                )
         return warm
 
     def _warm(self, warm: Warm | None, max_batch_size: int) -> int | None:

@@ -14,10 +14,11 @@ from bundle.folder import Sample
 from bundle.params import Params, Preprocess
 from bundle.parity import Parity
 from bundle.variants import Variant, onnx_file
-from exporter.draws import Ranges
+from exporter.draws import Lengths, Ranges, Traits
 from exporter.errors import ExportError
 from exporter.options import Options
 from exporter.parity import prove
+from exporter.settling import settle
 from exporter.tolerance import HALF
 from exporter.variants.calibration import (
     Items,
@@ -62,6 +63,8 @@ def make_variants(
     scratch: Path,
     saved_model: str = "",
     ranges: Ranges | None = None,
+    traits: Traits | None = None,
+    lengths: Lengths | None = None,
 ) -> list[Made]:
     """Make the variants that are asked for, and try them.
 
@@ -74,13 +77,25 @@ def make_variants(
         scratch: a folder to write into.
         saved_model: the reference's digest, which the proofs bear.
         ranges: see ``exporter.draws.draws``.
+        traits: see there.
+        lengths: see there.
 
     Returns:
         One each, published or refused; a refusal is no error here.
     """
     how = params.preprocess if params else Preprocess()
     output = params.output_node if params else ""
-    maker = _Maker(fp32, reference, options.calibration, sample, how, output, ranges)
+    maker = _Maker(
+        fp32,
+        reference,
+        options.calibration,
+        sample,
+        how,
+        output,
+        ranges,
+        traits,
+        lengths,
+    )
     return [maker.make(variant, scratch, saved_model) for variant in options.variants]
 
 
@@ -93,6 +108,8 @@ class _Maker:
     how: Preprocess
     output_node: str
     ranges: Ranges | None
+    traits: Traits | None
+    lengths: Lengths | None
 
     def make(self, variant: Variant, scratch: Path, saved_model: str) -> Made:
         path = scratch / onnx_file(variant)
@@ -110,7 +127,7 @@ class _Maker:
         labelled = sample_items(specs, self.how, self.sample)
         given = read_items(self.folder, specs, self.how) if self.folder else None
         if variant == "fp16":
-            return None, labelled or given or drawn_items(specs, self.how, self.ranges)
+            return None, labelled or given or self._drawn()
         if given:
             calibration, others = given.part()
             return (given, labelled) if labelled else (calibration, others)
@@ -121,6 +138,12 @@ class _Maker:
             " sample.npz; give --calibration FOLDER, of images, or of arrays by the"
             " names of the inputs"
         )
+
+    def _drawn(self) -> Items:
+        draws = settle(
+            self.reference, self.how, None, self.ranges, self.traits, self.lengths
+        )
+        return drawn_items(self.reference.inputs, draws)
 
     def _convert(self, variant: Variant, seen: Items) -> bytes:
         size = batch_size(self.reference.inputs, CALIBRATION_BATCH)
@@ -151,6 +174,8 @@ class _Maker:
             self.sample,
             saved_model,
             self.ranges,
+            self.traits,
+            self.lengths,
             HALF,
         )
         names = [spec.name for spec in candidate.outputs]

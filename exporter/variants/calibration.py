@@ -6,6 +6,7 @@ taken from would look better than they are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from bundle.errors import ImageError, ShapeError
 from bundle.folder import Sample
 from bundle.params import Preprocess
 from bundle.preprocess import preprocess
-from exporter.draws import ITEMS, Batch, Ranges, draws
+from exporter.draws import ITEMS, Batch, Draw
 from exporter.errors import ExportError
 from runtime.backends import TensorSpec, check_inputs
 
@@ -80,21 +81,19 @@ def batch_size(specs: tuple[TensorSpec, ...], wanted: int) -> int:
     return min(fixed, default=wanted)
 
 
-def drawn_items(
-    specs: tuple[TensorSpec, ...],
-    how: Preprocess,
-    ranges: Ranges | None,
-) -> Items:
+def drawn_items(specs: tuple[TensorSpec, ...], kinds: Sequence[Draw]) -> Items:
     """Random inputs, for a model of which there are no real ones.
+
+    Args:
+        specs: the model's inputs.
+        kinds: that it takes; see ``exporter.settling``.
 
     Raises:
         ExportError: an input has no batch axis.
     """
     if not all(spec.shape for spec in specs):
         raise ExportError("an input of it has no batch axis, and so it cannot be tried")
-    (random,) = [
-        kind for kind in draws(specs, how, None, ranges) if kind.name == _RANDOM
-    ]
+    (random,) = [kind for kind in kinds if kind.name == _RANDOM]
     batches = list(random.batches(batch_size(specs, ITEMS)))
     inputs = {
         spec.name: np.concatenate([batch[spec.name] for batch in batches])

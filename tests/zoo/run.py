@@ -14,6 +14,7 @@ from exporter.convert import convert
 from exporter.errors import ExportError
 from exporter.options import Options
 from exporter.parity import prove
+from exporter.ranges import index_ranges, traits_of
 from exporter.tolerance import tolerance_of
 from runtime.backends import BackendOptions
 from runtime.backends.onnx import open_onnx
@@ -79,7 +80,8 @@ def _run(specimen: Specimen, reference: TensorFlowBackend, options: Options) -> 
                 path,
                 Preprocess(),
                 None,
-                ranges=specimen.ranges,
+                ranges={**index_ranges(model), **specimen.ranges},
+                traits=traits_of(model),
                 tolerance=tolerance_of(reference.signature),
                 batch_sizes=specimen.batch_sizes,
             )

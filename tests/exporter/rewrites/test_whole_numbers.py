@@ -1,4 +1,4 @@
-"""Whole numbers over all of their range; NumPy's are exact, and wrap as TensorFlow's."""
+"""Whole numbers over all of their range: NumPy is exact, and wraps as TensorFlow."""
 
 import numpy as np
 import pytest
