@@ -20,6 +20,7 @@ from exporter.child import GIB, Limits
 from exporter.cli import main
 from exporter.errors import (
     ExportError,
+    NotDrawn,
     OutputError,
     ParityFailed,
     SourceError,
@@ -172,6 +173,7 @@ def test_an_unknown_name_lists_those_there_are(store, exported):
         (SourceError("there is a Lambda layer"), 2, ""),
         (OutputError("it is there"), 2, ""),
         (ExportError("it crashed"), 1, "; TensorFlow will serve this model"),
+        (NotDrawn("it takes nothing"), 1, ""),
         (ParityFailed(PARITY), 1, ""),
     ],
 )
@@ -393,6 +395,20 @@ def test_a_declared_range_reaches_the_conversion(store, exported):
     convert("linear", "--range", "a=b=-1:2.5", "--range", "ids=0:9")
     ((source, *_),) = exported
     assert source.ranges == {"a=b": (-1, 2.5), "ids": (0, 9)}
+
+
+def test_a_shape_reaches_the_conversion(store, exported):
+    convert("linear", "--shape", "a=b=N, 3,N", "--shape", "x=N")
+    ((source, *_),) = exported
+    assert source.shapes == {"a=b": (None, 3, None), "x": (None,)}
+
+
+@pytest.mark.parametrize("text", ["x", "=N,3", "x=", "x=N,0", "x=N,-1", "x=N,a"])
+def test_a_shape_that_is_none_is_told(store, exported, text):
+    result = convert("linear", "--shape", text)
+    assert result.exit_code == 2
+    assert "is not INPUT=LENGTH" in result.stderr
+    assert not exported
 
 
 @pytest.mark.parametrize("text", ["ids", "=0:1", "ids=0", "ids=9:0", "ids=0:inf"])
