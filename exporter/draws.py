@@ -222,13 +222,19 @@ class _Filler:
                 return texts[generator.integers(0, len(texts), shape)]
             return np.full(shape, texts[0 if kind == "low" else 1], object)
         low, high = self.ranges.get(spec.name, (0, 1))
+        if kind in ("low", "high") and self.kinds.get(spec.name) == "matrix":
+            identity = np.eye(shape[-1]) * (1 if kind == "low" else 2)
+            return np.broadcast_to(identity, shape).astype(spec.dtype)
         if kind in ("low", "high"):
             return np.full(shape, low if kind == "low" else high).astype(spec.dtype)
         is_declared = spec.name in self.ranges
         if spec.dtype.kind in "iu":
             is_free = not is_declared
             if kind == "unbounded" and is_free and spec.name in self.traits.unbounded:
-                return _large(spec.dtype, shape, generator)
+                numbers = _large(spec.dtype, shape, generator)
+                if self.kinds.get(spec.name) == "nonzero":
+                    numbers[numbers == 0] = 1
+                return numbers
             if kind == "signed" and is_free and spec.name in self.traits.signed:
                 low, high = (-_SMALL if spec.dtype.kind == "i" else 0), _SMALL
             if is_free and self.kinds.get(spec.name) == "nonzero":
@@ -242,14 +248,14 @@ class _Filler:
             return np.asarray(drawn).astype(spec.dtype)
         if is_declared:
             return np.asarray(generator.uniform(low, high, shape)).astype(spec.dtype)
-        numbers = np.asarray(generator.standard_normal(shape))
+        reals = np.asarray(generator.standard_normal(shape))
         match self.kinds.get(spec.name):
             case "positive":
-                numbers = 0.5 + np.abs(numbers)
-            case "matrix" if shape[-1] == shape[-2]:
+                reals = 0.5 + np.abs(reals)
+            case "matrix":
                 # Its diagonal is larger than the rest of a row.
-                numbers = numbers / shape[-1] + 2 * np.eye(shape[-1])
-        return numbers.astype(spec.dtype)
+                reals = reals / shape[-1] + 2 * np.eye(shape[-1])
+        return reals.astype(spec.dtype)
 
 
 def _large(

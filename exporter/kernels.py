@@ -46,6 +46,8 @@ _NAMES = {
     "float": TensorProto.FLOAT,
     "double": TensorProto.DOUBLE,
 }
+# Of which ONNX Runtime multiplies matrices, and has no ``Gemm``.
+_EXACT_PRODUCTS = frozenset({"int32", "int64", "uint32", "uint64"})
 _CODES: dict[int, str] = {int(code): name for name, code in _NAMES.items()}
 
 Kernel = dict[str, frozenset[str]]
@@ -104,6 +106,8 @@ def _fitted(
     wanted = _constrained(node, schema, dtypes)
     if _is_served(kernels, wanted):
         return [node]
+    if node.op_type == "Gemm" and wanted.get("T") in _EXACT_PRODUCTS:
+        return _product(node)
     for variable, name in wanted.items():
         for wider in _WIDER.get(name, ()):
             if _is_served(kernels, {**wanted, variable: wider}) and _allows(
@@ -163,6 +167,35 @@ def _kernels(opset: int) -> dict[str, list[Kernel]]:
                 }
             )
     return dict(found)
+
+
+def _product(node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """``Gemm`` by the operators that it stands for: as doubles it would lose digits."""
+    given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    beta = given.get("beta", 1.0)
+    if given.get("alpha", 1.0) != 1.0 or beta not in (0.0, 1.0):
+        return [node]
+    name = node.name or node.output[0]
+    nodes, factors = [], list(node.input[:2])
+    for index, which in enumerate(("transA", "transB")):
+        if given.get(which):
+            turned = f"{name}/{which}"
+            nodes.append(
+                onnx.helper.make_node(
+                    "Transpose", [factors[index]], [turned], turned, perm=[1, 0]
+                )
+            )
+            factors[index] = turned
+    has_sum = len(node.input) > 2 and bool(node.input[2]) and beta == 1.0
+    product = f"{name}/product" if has_sum else node.output[0]
+    nodes.append(onnx.helper.make_node("MatMul", factors, [product], name))
+    if has_sum:
+        nodes.append(
+            onnx.helper.make_node(
+                "Add", [product, node.input[2]], [node.output[0]], f"{name}/sum"
+            )
+        )
+    return nodes
 
 
 def _between_casts(

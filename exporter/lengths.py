@@ -38,6 +38,8 @@ _COMMON = (*range(1, 65), *range(96, 545, 32), 299, 331, 768, 784, 1000, 1024, 3
 # What is tried besides one that is taken, to tell whether the axis is free.
 _STEPS = (1, -1, 2, 3)
 _TRIES = 600
+# Where TensorFlow does not say that it is a matter of shapes.
+_BLIND = 150
 _SECONDS = 20.0
 # Of the numbers in TensorFlow's sentence, those that may be lengths.
 _MOST = 1 << 16
@@ -112,9 +114,11 @@ def find_lengths(backend: Backend, ranges: Ranges) -> Found:
         return Found()
     search = _Search(backend, ranges, axes)
     usual = tuple(_usual(backend.inputs, name, axis) for name, axis in axes)
-    if search.takes(usual) or not search.was_of_shapes:
+    if search.takes(usual):
         return Found()
     taken = next(filter(search.takes, search.candidates(usual)), None)
+    if taken is None and not search.was_of_shapes:
+        return Found()  # it may be the numbers that are not taken
     if taken is None:
         shown = ", ".join(f"axis {axis} of input {name!r}" for name, axis in axes)
         ((name, _), *_) = axes
@@ -130,8 +134,9 @@ def find_lengths(backend: Backend, ranges: Ranges) -> Found:
 def _usual(specs: tuple[TensorSpec, ...], name: str, axis: int) -> int:
     """What an axis is drawn with; see ``exporter.draws``."""
     (spec,) = [spec for spec in specs if spec.name == name]
-    is_picture = len(specs) == 1 and len(spec.shape) == 4 and axis < 3
-    return WARMED_SIDE if is_picture else FREE_LENGTH
+    if len(specs) == 1 and len(spec.shape) == 4:
+        return WARMED_SIDE if axis < 3 else 1
+    return FREE_LENGTH
 
 
 class _Search:
@@ -160,6 +165,7 @@ class _Search:
                 if ex.is_of_shapes:
                     return False
             except BackendError:
+                self._end = 0.0  # it cannot be run, whatever it is given
                 return False
             else:
                 return True
@@ -199,7 +205,8 @@ class _Search:
         """Lengths to try, the likeliest first; no more than there is time for."""
         seen = {usual}
         for lengths in self._all():
-            if self._tries > _TRIES or time.monotonic() > self._end:
+            is_out = self._tries > (_TRIES if self.was_of_shapes else _BLIND)
+            if is_out or time.monotonic() > self._end:
                 return
             if lengths not in seen:
                 seen.add(lengths)

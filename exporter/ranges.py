@@ -30,7 +30,8 @@ _REAL = frozenset(
 )
 # What may be done to whole numbers of any size, and is exact.
 _EXACT = frozenset(
-    {"Abs", "Add", "And", "ArgMax", "ArgMin", "BitShift", "BitwiseAnd", "BitwiseNot"}
+    {"Abs", "Add", "And", "Einsum", "Gather", "GatherElements", "GatherND", "Shape"}
+    | {"Size", "ArgMax", "ArgMin", "BitShift", "BitwiseAnd", "BitwiseNot"}
     | {"BitwiseOr", "BitwiseXor", "Cast", "Clip", "Concat", "CumSum", "Div", "Equal"}
     | {"Expand", "Flatten", "Greater", "GreaterOrEqual", "Identity", "Less"}
     | {"LessOrEqual", "MatMul", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pad"}
@@ -40,7 +41,18 @@ _EXACT = frozenset(
 )
 # Of these, the inputs besides the first are lengths and places.
 _OF_PLACES = frozenset(
-    {"CumSum", "Expand", "Pad", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum"}
+    {
+        "CumSum",
+        "Expand",
+        "Gather",
+        "GatherElements",
+        "GatherND",
+        "Pad",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+    }
     | {"Reshape", "Slice", "Split", "Squeeze", "Tile", "Unsqueeze"}
 )
 # Keys of a table, or segments, that a number is compared with: more are no list.
@@ -95,10 +107,11 @@ def _found(model: onnx.ModelProto) -> dict[str, tuple[float, float, bool]]:
         bounds = [each for each in found if each[0]] or found
         if not bounds:
             continue
-        low = max(low for _, low, _ in bounds)
-        high = min(high for _, _, high in bounds)
+        low = max(bound[1] for bound in bounds)
+        high = min(bound[2] for bound in bounds)
         if low <= high:
-            ranges[taken.name] = (low, high, dtype in _REAL)
+            is_whole = dtype in _REAL and all(bound[3] for bound in bounds)
+            ranges[taken.name] = (low, high, is_whole)
     return ranges
 
 
@@ -126,10 +139,17 @@ class _Line:
         return _Line(self.scale, self.offset, max(self.low, low), min(self.high, high))
 
     def between(self, low: float, high: float) -> tuple[float, float]:
-        """The whole x by which it lies there."""
+        """The x by which it lies there; whole ones, if it names each row by one."""
         low, high = max(low, self.low), min(high, self.high)
         ends = sorted((end - self.offset) / self.scale for end in (low, high))
+        if not self.is_whole:
+            return ends[0], ends[1]
         return float(math.ceil(ends[0])), float(math.floor(ends[1]))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether whole x name all rows."""
+        return abs(self.scale) == 1
 
 
 @dataclass
@@ -170,10 +190,11 @@ class _Graph:
                 graph.users[name].append(node)
         return graph
 
-    def places(self, name: str) -> Iterator[tuple[bool, float, float]]:
+    def places(self, name: str) -> Iterator[tuple[bool, float, float, bool]]:
         """Between which x an input names rows of a table, for each table.
 
-        The first says whether all others are an error there.
+        The first says whether all others are an error there, the last whether whole
+        ones name all rows.
         """
         # The first way to a tensor counts: Keras adds the number of rows to an index
         # below zero, and chooses between both.
@@ -182,9 +203,9 @@ class _Graph:
             values, line = waiting.popleft()
             for node in self.users[values]:
                 for low, high in self._rows(node, values):
-                    yield True, *line.between(low, high)
+                    yield True, *line.between(low, high), line.is_whole
                 for low, high in self._keys(node, values):
-                    yield False, *line.between(low, high)
+                    yield False, *line.between(low, high), line.is_whole
                 moved = self._after(node, values, line)
                 if moved is not None and moved.scale:
                     fresh = [name for name in node.output if name not in seen]
@@ -281,6 +302,8 @@ class _Graph:
                     return "places"
                 if node.op_type == "Cast" and _attribute(node, "to", 0) in _REAL:
                     is_cast = True
+                    continue
+                if node.op_type in ("Shape", "Size"):
                     continue
                 fresh = set(node.output) - seen
                 seen |= fresh

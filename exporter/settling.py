@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from bundle.folder import Sample
 from bundle.params import Preprocess
 from exporter.draws import Draw, Kind, Lengths, Ranges, Traits, draws
@@ -140,5 +142,8 @@ def _has_poor_matrices(
     """
     if not any(_is_matrix(s) for s in backend.inputs if s.name not in ranges):
         return False
+    answers = backend.run(next(found[0].batches(size))).values()
+    if any(not np.isfinite(a).all() for a in answers if a.dtype.kind == "f"):
+        return True  # a root of what has none
     zeros = next((draw for draw in found if draw.name in ("zeros", "lowest")), None)
     return zeros is not None and not _is_taken(backend, zeros, size)

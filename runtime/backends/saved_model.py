@@ -31,7 +31,7 @@ _OF_MACHINE = re.compile(r"OpKernel|Cannot assign a device|not registered")
 # That shapes do not meet, which numbers have no part in.
 _OF_SHAPES = re.compile(
     r"Input to reshape|size-incompatible|Incompatible shapes|ConcatOp : Dim"
-    r"|required broadcastable shapes"
+    r"|required broadcastable shapes|evenly divisible by filter depth"
 )
 
 

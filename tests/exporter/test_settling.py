@@ -53,6 +53,24 @@ def test_a_matrix_that_is_not_inverted_is_drawn_as_usual():
     assert np.linalg.cond(batch["m"]).max() > 10
 
 
+def test_what_has_a_root_is_drawn_where_others_have_no_answer():
+    """A triangular root of zeros is no error in TensorFlow: it is NaN."""
+
+    class Root(FakeBackend):
+        def run(self, inputs):
+            m = inputs["m"]
+            is_poor = np.abs(m).sum(-1) > 2 * np.abs(np.diagonal(m, 0, -2, -1))
+            return {"root": np.where(is_poor, np.nan, 1).astype(np.float32)}
+
+    backend = Root(inputs=(TensorSpec("m", FLOAT, (None, 3, 3)),))
+    found = settle(backend, Preprocess(), None)
+    (batch,) = drawn(found, "random")
+    assert np.linalg.cond(batch["m"]).max() < 10
+    for name in ("zeros", "ones"):
+        (batch,) = drawn(found, name, 1)
+        assert np.linalg.det(batch["m"]).all()
+
+
 def test_numbers_that_must_be_above_zero():
     spec = TensorSpec("x", FLOAT, (None, 4))
     backend = Picky(lambda x: (x > 0).all(), spec)

@@ -112,6 +112,13 @@ def test_products_of_matrices_and_sums_of_products(tf, dtype):
     )
 
 
+def test_a_product_with_a_vector_is_no_product_of_doubles(tf):
+    """onnxslim makes a Gemm of it, of which there are kernels for real numbers."""
+    x, by = anywhere(NARROW, 4, 3), anywhere(NARROW, 3, seed=1)
+    answers = converted(lambda x: tf.einsum("ij,j->i", x, by), x)
+    same(answers, (x @ by,))
+
+
 @pytest.mark.parametrize("dtype", [NARROW, WIDE])
 def test_quotients_and_remainders_of_all_numbers(tf, dtype):
     """The least number by -1 is itself, wrapped; a processor's division ends there."""
