@@ -109,9 +109,7 @@ def enclose(room: Room, policy: Walls) -> tuple[str, ...]:
     files = ([*program.reads(), *room.reads], room.writes, program.devices())
     try:
         if sys.platform == "linux":
-            # Root that stays root goes on reading a store of others.
-            reads_all = bool(offered.landlock) or not room.user
-            user.become(room.user, room.writes, reads_all=reads_all)
+            user.become(room.user, room.writes, is_bounded=bool(offered.landlock))
             succeed(prctl(_PR_SET_NO_NEW_PRIVS, 1))
         if room.user:
             names.append("user")

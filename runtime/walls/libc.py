@@ -23,6 +23,11 @@ def syscall(number: int, *arguments: object) -> int:
     return _call("syscall", number, *arguments)
 
 
+def capget(head: object, data: object) -> int:
+    """Read this thread's capabilities into ``data``; -1 if the kernel refuses."""
+    return _call("capget", head, data)
+
+
 def capset(head: object, data: object) -> int:
     """Set this thread's capabilities; -1 if the kernel refuses."""
     return _call("capset", head, data)

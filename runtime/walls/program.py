@@ -118,7 +118,8 @@ def _modules(folder: Path) -> Iterator[Path]:
     except OSError:
         return
     for entry in entries:
-        is_package = (entry / "__init__.py").is_file()
+        # With or without an __init__.py, which a package may lack.
+        is_package = any(entry.glob("*.py"))
         if is_package or entry.suffix in (".py", ".pyc", ".so", ".dist-info", ".pth"):
             yield entry
 

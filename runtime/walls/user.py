@@ -1,4 +1,4 @@
-"""Root's rights given up: another user, and none of root's privileges."""
+"""Rights given up: another user in root's place, and no privileges of root's."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ctypes import addressof, create_string_buffer
 from pathlib import Path
 
 from runtime.config import ConfigError
-from runtime.walls.libc import capset, prctl, succeed
+from runtime.walls.libc import capget, capset, prctl, succeed
 
 # linux/prctl.h and linux/capability.h.
 _PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2
 _PR_SET_KEEPCAPS = 8
-_CAP_DAC_READ_SEARCH = 2
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1 << 1, 1 << 2
 _CAPABILITIES_V3 = 0x20080522
 
 
@@ -48,24 +48,25 @@ def _entry(user: str) -> pwd.struct_passwd:
         ) from None
 
 
-def become(user: str, folders: Iterable[Path], *, reads_all: bool) -> None:
+def become(user: str, folders: Iterable[Path], *, is_bounded: bool) -> None:
     """Become a user, and give up what root may do besides.
+
+    Root's store, and a Python in a folder of root's, are to be read all the same. Where
+    Landlock bounds which files are, the privilege to read those of others is kept, or
+    if there is none, as in many containers, the one to open them. Where it does not,
+    only root that stays root goes on reading.
 
     Args:
         user: empty is as it is, without root's privileges.
         folders: to be given to the user before.
-        reads_all: may read files of others still, as far as other walls let it: root's
-            store, and a Python in a folder of root's.
+        is_bounded: Landlock will bound what can be opened.
 
     Raises:
         ConfigError: see ``check``.
         OSError: the kernel refuses.
     """
-    if os.geteuid() != 0:
-        check(user)
-        return
+    check(user)
     if user:
-        check(user)
         entry = _entry(user)
         for folder in folders:
             os.chown(folder, entry.pw_uid, entry.pw_gid)
@@ -81,12 +82,17 @@ def become(user: str, folders: Iterable[Path], *, reads_all: bool) -> None:
             succeed(prctl(_PR_SET_PDEATHSIG, ending))
             if os.getppid() != parent:  # it ended in between
                 os.kill(os.getpid(), signal.SIGKILL)
-    _keep(1 << _CAP_DAC_READ_SEARCH if reads_all else 0)
+    kept = [_CAP_DAC_READ_SEARCH] * (is_bounded or not user)
+    _keep([*kept, *[_CAP_DAC_OVERRIDE] * is_bounded])
 
 
-def _keep(capabilities: int) -> None:
+def _keep(wanted: Iterable[int]) -> None:
+    """Give up all capabilities but the first of these that there is."""
     head = create_string_buffer(struct.pack("@Ii", _CAPABILITIES_V3, 0), 8)
     # Effective, permitted and inheritable; those from 32 on in three more words.
-    data = struct.pack("@6I", capabilities, capabilities, 0, 0, 0, 0)
-    buffer = create_string_buffer(data, len(data))
-    succeed(capset(addressof(head), addressof(buffer)))
+    held = create_string_buffer(24)
+    succeed(capget(addressof(head), addressof(held)))
+    (permitted,) = struct.unpack_from("@I", held, 4)
+    kept = next((capability for capability in wanted if permitted & capability), 0)
+    data = create_string_buffer(struct.pack("@6I", kept, kept, 0, 0, 0, 0), 24)
+    succeed(capset(addressof(head), addressof(data)))

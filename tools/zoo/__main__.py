@@ -87,7 +87,8 @@ def _may_be_of(family: str, names: Collection[str]) -> bool:
 
 
 def _listed(family: str) -> Listed:
-    return run_in_child(listing, family, limits=Limits(SECONDS), tell=lambda step: None)
+    limits = Limits(SECONDS, walls="off")
+    return run_in_child(listing, family, limits=limits, tell=lambda step: None)
 
 
 def _measure(

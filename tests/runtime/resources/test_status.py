@@ -1,6 +1,5 @@
 import dataclasses
 import os
-import platform
 import threading
 from pathlib import Path
 
@@ -62,8 +61,7 @@ def test_it_says_which_walls_stand(config):
     assert walls["policy"] == "off"
     # The kernel lists the filter's actions, where it has filters.
     actions = Path("/proc/sys/kernel/seccomp/actions_avail")
-    if platform.machine() in ("x86_64", "aarch64"):
-        assert walls["seccomp"] == actions.exists()
+    assert actions.exists() or not walls["seccomp"]
     stand = [walls["landlock"] > 0, walls["seccomp"]]
     assert len(walls["missing"]) == stand.count(False)
 

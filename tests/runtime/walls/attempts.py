@@ -8,6 +8,7 @@ import ctypes
 import errno
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -326,7 +327,10 @@ def main(given):
         names = list(enclose(room, given["policy"]))
     attempts = [*LANDLOCK, *SECCOMP, *LIMITS, *ALLOWED]
     outcomes = {attempt.__name__: outcome(attempt, place) for attempt in attempts}
-    print(json.dumps({"names": names, "uid": os.getuid(), **outcomes}))
+    status = Path("/proc/self/status").read_text()
+    (capabilities,) = re.findall(r"CapPrm:\s*(\w+)", status)
+    told = {"names": names, "uid": os.getuid(), "capabilities": int(capabilities, 16)}
+    print(json.dumps({**told, **outcomes}))
 
 
 if __name__ == "__main__":

@@ -109,6 +109,8 @@ def test_no_socket_is_opened_no_program_started_no_process_reached(
 @pytest.mark.parametrize("attempt", names(SECCOMP))
 def test_where_calls_cannot_be_filtered_landlock_refuses_what_it_can(told, attempt):
     since = ALSO_LANDLOCK.get(attempt, 1 << 30)
+    if STANDS.landlock < since and attempt in NOT_FOR_ALL:
+        pytest.skip("not for every user, nor on every machine")
     outcome = told("no seccomp")[attempt]
     if STANDS.landlock >= since:
         assert outcome in REFUSED
@@ -167,3 +169,13 @@ def test_root_becomes_another_user_that_reads_roots_bundle(told):
     assert child["uid"] == pwd.getpwnam("nobody").pw_uid
     assert child["names"][:2] == ["limits", "user"]
     assert child["read_the_bundle"] == "done", "mode 0600, root's"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="they are Linux's")
+@pytest.mark.parametrize("child", ["walled", "nobody", "no landlock", "neither"])
+def test_no_privilege_is_left_but_to_read(told, child):
+    """CAP_DAC_READ_SEARCH, or in many containers CAP_DAC_OVERRIDE, within Landlock."""
+    held = told("open")["capabilities"]
+    is_bounded = "landlock" in told(child)["names"]
+    expected = held & 4 or held & 2 * is_bounded
+    assert told(child)["capabilities"] == expected
