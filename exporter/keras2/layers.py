@@ -44,6 +44,8 @@ _FORMER = {
 }
 # At inference they hand on what they are given.
 _NOTHING = frozenset({"RandomHeight", "RandomWidth", "AddLoss", "AddMetric"})
+# Another layer stands for them, which knows nothing of training.
+STOOD_FOR = _NOTHING | {"RandomCrop"}
 # What Keras 3 has under the same name and is no layer of Keras 2, or runs code.
 _NOT_TAKEN = frozenset({"Lambda", "Layer", "TFSMLayer", "TorchModuleWrapper", "JaxLayer"})
 _RECURRENT = frozenset(
@@ -114,6 +116,10 @@ def layer_of(item: Item, model_of: Callable[[Item], Any], name: str = "") -> Any
     if kind in _NOTHING:
         return keras.layers.Identity(name=settings["name"], dtype=settings.get("dtype"))
     make = _FORMER.get(kind) or _class(kind)
+    if kind == "RandomCrop":
+        # What it does where it draws no numbers.
+        kind, make = "Resizing", keras.layers.Resizing
+        settings["crop_to_aspect_ratio"] = True
     _adapt(kind, settings, given)
     if settings.get("dtype", "") is None:
         del settings["dtype"]
@@ -205,7 +211,9 @@ def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> Non
                 settings["negative_slope"] = settings.pop("alpha")
         case "BatchNormalization":
             axis = settings.get("axis", -1)
-            settings["axis"] = axis[0] if isinstance(axis, list) else axis
+            axis = axis[0] if isinstance(axis, list) else axis
+            # Virtual batches are an axis of their own, behind which it was counted.
+            settings["axis"] = axis - 1 if given.get("virtual_batch_size") else axis
         case "GRU" | "GRUCell":
             # Before Keras 2.2 had the setting, what it has now was not there.
             settings.setdefault("reset_after", False)
@@ -213,8 +221,13 @@ def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> Non
             settings.pop("causal", None)
         case "LocallyConnected1D" | "LocallyConnected2D":
             _adapt_local(kind, settings, given)
-        case "Discretization" | "CategoryEncoding":
+        case "Discretization":
             settings.pop("trainable", None)
+            # Of its answers; Keras 3 would make whole numbers of its inputs.
+            settings.pop("dtype", None)
+        case "SpatialDropout1D" | "SpatialDropout2D" | "SpatialDropout3D":
+            settings.pop("trainable", None)
+            settings.pop("noise_shape", None)
         case "ActivityRegularization":
             settings.update(l1=0.0, l2=0.0)
 

@@ -10,6 +10,7 @@ import keras
 
 from exporter.keras2.errors import Untranslatable
 from exporter.keras2.layers import (
+    STOOD_FOR,
     Item,
     class_name_of,
     dtype_of,
@@ -295,9 +296,8 @@ class _Graph:
         self, kind: str, layer: Any, name: str, taken: Any, kwargs: dict[str, Any]
     ) -> Any:
         given = {key: value for key, value in kwargs.items() if value is not None}
-        is_random = kind in ("RandomHeight", "RandomWidth")
-        if kind in ("AddLoss", "AddMetric") or is_random:
-            if is_random and given.get("training"):
+        if kind in STOOD_FOR:
+            if kind.startswith("Random") and given.get("training"):
                 raise Untranslatable(f"its layer {name[:64]!r} always draws numbers")
             given = {}
         if isinstance(taken, list) and len(taken) == 1:

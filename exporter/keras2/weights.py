@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporter.keras2.errors import Untranslatable
+from exporter.keras2.former import TimeMajor
 from exporter.keras2.model import Built
 
 # Keras 2 kept them beside the weights, for training.
-_FOR_TRAINING = re.compile(r"renorm_(mean|stddev)|count|iterations?|seed_generator_state")
+_FOR_TRAINING = re.compile(r"(renorm_mean|(renorm|moving)_stddev)|count|iterations?|seed_generator_state")
+# Where both have one of these names, it must be the same.
 _NAMES = frozenset(
     """
-    kernel bias gamma beta moving_mean moving_variance depthwise_kernel
-    pointwise_kernel recurrent_kernel embeddings alpha mean variance scale
+    kernel bias gamma beta moving_mean moving_variance pointwise_kernel
+    recurrent_kernel embeddings alpha mean variance scale
     """.split()
 )
 
@@ -71,6 +73,9 @@ class Filler:
         for variable in self._built.model.weights:
             if id(variable) not in self._filled and not _is_training(variable):
                 raise Untranslatable(f"it has no weights for {variable.path[:96]!r}")
+        for layer in self._built.model._flatten_layers():
+            if isinstance(layer, keras.layers.Normalization):
+                layer.finalize_state()  # what it computes with is made of its weights
 
     def _fill(
         self,
@@ -129,6 +134,8 @@ class Filler:
         return list(layer._layers)
 
     def _fill_group(self, layer: Any, group: Any, name: str) -> None:
+        if isinstance(layer, TimeMajor):
+            layer = layer.layer
         own = group.get("vars")
         arrays = [own[key][()] for key in sorted(own, key=int)] if own else []
         variables = [
@@ -142,8 +149,6 @@ class Filler:
         if isinstance(layer, keras.layers.BatchNormalization | keras.layers.Normalization):
             # Behind them stand those that _FOR_TRAINING names.
             arrays = arrays[: len(variables)]
-        elif isinstance(layer, keras.layers.SpectralNormalization):
-            arrays = arrays[1:]  # the first is the wrapped layer's kernel once more
         if arrays or (variables and id(layer) not in self._built.layers):
             self._fill(name, variables, [("", array) for array in arrays])
         for key, child in group.items():
