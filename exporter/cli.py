@@ -17,7 +17,7 @@ import click
 
 from bundle import __version__
 from bundle.terminal import Failed, Group, printable
-from exporter.errors import ExportError, ParityFailed, VariantRefused
+from exporter.errors import DrawsNumbers, ExportError, ParityFailed, VariantRefused
 from exporter.options import OPSET, OPSETS, Options
 
 if TYPE_CHECKING:  # Here, --help waits neither for numpy nor for an engine.
@@ -273,7 +273,9 @@ def convert(
         parity, refused = ex.parity, ex
     except ExportError as ex:
         # A Keras file is served by nobody; the others are TensorFlow's own.
-        serves = "" if source.kind == "keras" else "; TensorFlow will serve this model"
+        # And a model that draws numbers is served, but not well.
+        is_served = source.kind != "keras" and not isinstance(ex, DrawsNumbers)
+        serves = "; TensorFlow will serve this model" if is_served else ""
         raise Failed(printable(f"{ex}{serves}")) from ex
     print_table(parity)
     click.echo(f"wrote {destination.model}")

@@ -69,9 +69,7 @@ class _LocallyConnected(keras.layers.Layer):  # type: ignore[misc]
             shape=(count, values, self.filters), name="kernel"
         )
         if self.use_bias:
-            self.bias = self.add_weight(
-                shape=(*self.places, self.filters), name="bias"
-            )
+            self.bias = self.add_weight(shape=(*self.places, self.filters), name="bias")
 
     def call(self, x: Any) -> Any:
         """Keras calls it."""

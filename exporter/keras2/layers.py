@@ -16,7 +16,9 @@ from exporter.keras2 import former
 from exporter.keras2.errors import NotOfKeras, Untranslatable
 
 # A class's and a function's module, of Keras 2 under each of the names that it has had.
-_MODULE = re.compile(r"((tf_keras|keras|tensorflow\.(python\.)?keras)(\.\w+)*|builtins)")
+_MODULE = re.compile(
+    r"((tf_keras|keras|tensorflow\.(python\.)?keras)(\.\w+)*|builtins)"
+)
 # Settings for training, for speed or for files; none changes an answer.
 _TRAINING = re.compile(
     r".*_(initializer|regularizer|constraint)|init|rng_type|implementation"
@@ -47,7 +49,9 @@ _NOTHING = frozenset({"RandomHeight", "RandomWidth", "AddLoss", "AddMetric"})
 # Another layer stands for them, which knows nothing of training.
 STOOD_FOR = _NOTHING | {"RandomCrop"}
 # What Keras 3 has under the same name and is no layer of Keras 2, or runs code.
-_NOT_TAKEN = frozenset({"Lambda", "Layer", "TFSMLayer", "TorchModuleWrapper", "JaxLayer"})
+_NOT_TAKEN = frozenset(
+    {"Lambda", "Layer", "TFSMLayer", "TorchModuleWrapper", "JaxLayer"}
+)
 _RECURRENT = frozenset(
     {"RNN", "SimpleRNN", "GRU", "LSTM", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
 )
@@ -84,7 +88,11 @@ def class_name_of(item: Any) -> str:
     is_ours = module is None or (
         isinstance(module, str) and _MODULE.fullmatch(module) is not None
     )
-    if not is_ours or ">" in name or (isinstance(registered, str) and ">" in registered):
+    if (
+        not is_ours
+        or ">" in name
+        or (isinstance(registered, str) and ">" in registered)
+    ):
         raise NotOfKeras(name.rpartition(">")[2])
     return name
 
@@ -127,7 +135,9 @@ def layer_of(item: Item, model_of: Callable[[Item], Any], name: str = "") -> Any
         layer = make(**settings)
     except (TypeError, ValueError, AttributeError) as ex:
         reason = str(ex).splitlines()[0][:160] if str(ex) else type(ex).__name__
-        raise Untranslatable(f"Keras 3 does not take its layer {kind}: {reason}") from ex
+        raise Untranslatable(
+            f"Keras 3 does not take its layer {kind}: {reason}"
+        ) from ex
     if kind in _RECURRENT and given.get("time_major"):
         return former.TimeMajor(layer)
     return layer

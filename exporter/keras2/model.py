@@ -316,9 +316,7 @@ class _Graph:
                 f"Keras 3 cannot call its layer {name[:64]!r}: {reason}"
             ) from ex
 
-    def _operate(
-        self, name: str, kind: str, taken: Any, kwargs: dict[str, Any]
-    ) -> Any:
+    def _operate(self, name: str, kind: str, taken: Any, kwargs: dict[str, Any]) -> Any:
         function = (
             index
             if kind == "SlicingOpLambda"

@@ -19,7 +19,9 @@ from exporter.keras2.former import TimeMajor
 from exporter.keras2.model import Built
 
 # Keras 2 kept them beside the weights, for training.
-_FOR_TRAINING = re.compile(r"(renorm_mean|(renorm|moving)_stddev)|count|iterations?|seed_generator_state")
+_FOR_TRAINING = re.compile(
+    r"(renorm_mean|(renorm|moving)_stddev)|count|iterations?|seed_generator_state"
+)
 # Where both have one of these names, it must be the same.
 _NAMES = frozenset(
     """
@@ -146,7 +148,9 @@ class Filler:
             )
             if not _is_training(variable)
         ]
-        if isinstance(layer, keras.layers.BatchNormalization | keras.layers.Normalization):
+        if isinstance(
+            layer, keras.layers.BatchNormalization | keras.layers.Normalization
+        ):
             # Behind them stand those that _FOR_TRAINING names.
             arrays = arrays[: len(variables)]
         if arrays or (variables and id(layer) not in self._built.layers):
@@ -158,7 +162,9 @@ class Filler:
                 id(layer) in self._built.layers
             ):
                 entries = self._built.layers[id(layer)]
-                named = [(kind, inner) for _, kind, inner in entries if inner is not None]
+                named = [
+                    (kind, inner) for _, kind, inner in entries if inner is not None
+                ]
                 self._fill_each(named, child)
             elif key == "cells":
                 cells = layer.cells

@@ -205,11 +205,11 @@ def open_backend(bundle: Bundle, options: BackendOptions) -> Opened:
     if bundle.tensorflow_model is None:
         raise BundleError(f"{reason}; and there is no saved_model.pb to fall back to")
     try:
+        backend = open_tensorflow(bundle)
+        if backend.warning:
+            reason = f"{reason}; {backend.warning}"
         return Opened(
-            open_tensorflow(bundle),
-            reason,
-            fallback_code=code,
-            variant_reason=variant_reason,
+            backend, reason, fallback_code=code, variant_reason=variant_reason
         )
     except BackendError as ex:
         raise BackendError(f"{reason}; and {ex}") from ex

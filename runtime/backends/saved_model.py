@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bundle.folder import SAVED_MODEL, SIGNATURE
 from runtime.backends import TensorSpec, check_inputs, warm_up
+from runtime.backends.randomness import DRAWS, IN_INFERENCE_MODE, drawn_by
 from runtime.backends.session_config import apply_session_config
 from runtime.errors import BackendError
 
@@ -48,6 +49,9 @@ class Signature:
 class TensorFlowBackend:
     """One signature, run by TensorFlow.
 
+    Attributes:
+        warning: what people should know of its answers; empty if there is nothing.
+
     Raises:
         BackendError: TensorFlow cannot run it, or a tensor of it has no rank.
     """
@@ -62,6 +66,8 @@ class TensorFlowBackend:
         self.inputs = _specs(signature.inputs)
         self.outputs = _specs(signature.outputs)
         warm_up(self)
+        drawn = drawn_by(signature.call)
+        self.warning = f"{DRAWS} ({drawn}); {IN_INFERENCE_MODE}" if drawn else ""
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """See ``Backend.run``."""
