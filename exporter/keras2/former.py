@@ -11,7 +11,7 @@ from keras import ops
 _registered = keras.saving.register_keras_serializable(package="tfaas")
 
 
-@_registered
+@_registered  # type: ignore[untyped-decorator]
 def hard_sigmoid(x: Any) -> Any:
     """Keras 2's: Keras 3 has another function of this name, ``relu6(x + 3) / 6``."""
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
@@ -59,11 +59,13 @@ class _LocallyConnected(keras.layers.Layer):  # type: ignore[misc]
         """Keras calls it with the shape of the input, whose lengths must be known."""
         self.places = tuple(
             (length - size) // step + 1
-            for length, size, step in zip(shape[1:-1], self.size, self.steps)
+            for length, size, step in zip(
+                shape[1:-1], self.size, self.steps, strict=True
+            )
         )
         values = shape[-1]
         count = 1
-        for size, place in zip(self.size, self.places):
+        for size, place in zip(self.size, self.places, strict=True):
             values, count = values * size, count * place
         self.kernel = self.add_weight(
             shape=(count, values, self.filters), name="kernel"

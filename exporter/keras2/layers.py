@@ -50,7 +50,7 @@ _NOTHING = frozenset({"RandomHeight", "RandomWidth", "AddLoss", "AddMetric"})
 STOOD_FOR = _NOTHING | {"RandomCrop"}
 # What Keras 3 has under the same name and is no layer of Keras 2, or runs code.
 _NOT_TAKEN = frozenset(
-    {"Lambda", "Layer", "TFSMLayer", "TorchModuleWrapper", "JaxLayer"}
+    {"Lambda", "Layer", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer"}
 )
 _RECURRENT = frozenset(
     {"RNN", "SimpleRNN", "GRU", "LSTM", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
@@ -58,10 +58,24 @@ _RECURRENT = frozenset(
 _ACTIVATIONS = {
     **{
         name: getattr(keras.activations, name)
-        for name in (
-            "elu exponential gelu leaky_relu linear log_softmax mish relu relu6 selu"
-            " sigmoid silu softmax softplus softsign tanh"
-        ).split()
+        for name in [
+            "elu",
+            "exponential",
+            "gelu",
+            "leaky_relu",
+            "linear",
+            "log_softmax",
+            "mish",
+            "relu",
+            "relu6",
+            "selu",
+            "sigmoid",
+            "silu",
+            "softmax",
+            "softplus",
+            "softsign",
+            "tanh",
+        ]
     },
     "hard_sigmoid": former.hard_sigmoid,
     "swish": keras.activations.silu,

@@ -1,7 +1,7 @@
 """Whether a model draws numbers while it answers, told from its operators.
 
-Two runs need not tell it: a picture of zeros is the same when it is turned around. Keras
-3 writes such models where ``model.export`` meets layers for augmentation.
+Two runs need not tell it: a picture of zeros is the same when it is turned around.
+Keras 3 writes such models where ``model.export`` meets layers for augmentation.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def is_seeded(graph: Any) -> bool:
 
 
 def drawn_by(function: Any) -> str:
-    """What a concrete function draws numbers with, as part of a sentence; or nothing."""
+    """What a concrete function draws numbers with, as part of a sentence; or none."""
     graph = function.graph
     kinds = {kind for kind, _ in _reached(graph, function.outputs)}
     if "PlaceholderWithDefault" in kinds:

@@ -157,7 +157,7 @@ def _know_optimizers(tensorflow: Any) -> None:
         return
     trackable = tensorflow.__internal__.tracking.AutoTrackable
 
-    class Optimizer(trackable):  # type: ignore[misc]
+    class Optimizer(trackable):  # type: ignore[misc, valid-type]
         def add_slot(self, var: Any, slot_name: str) -> Any:
             return trackable()
 

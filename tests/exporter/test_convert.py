@@ -161,7 +161,9 @@ def test_numbers_drawn_at_random_are_refused_by_their_layer(convert, tmp_path):
             return {"y": x + tf.random.normal([3])}
 
     tf.saved_model.save(module, tmp_path, signatures={"serving_default": draw})
-    with pytest.raises(ExportError, match=r"at random.*RandomNormal \(in sampling/"):
+    with pytest.raises(
+        ExportError, match=r"at random.*RandomStandardNormal \(in sampling/"
+    ):
         convert(tmp_path)
 
 
