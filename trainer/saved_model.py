@@ -12,6 +12,7 @@ import numpy as np
 from bundle.folder import SAMPLE, SAVED_MODEL, SIGNATURE
 from bundle.manifest import write_manifest
 from bundle.params import Params, write_params
+from exporter.inference import export_inference
 from trainer.data import DataSet
 from trainer.errors import DestinationError
 from trainer.report import write_report
@@ -66,7 +67,7 @@ def write_bundle(
     import tensorflow as tf
 
     try:
-        training.model.export(folder, verbose=False)
+        export_inference(training.model, folder)
     except tf.errors.OpError as ex:
         raise DestinationError(f"the bundle cannot be written: {ex.message}") from ex
     training.model.save(folder / KERAS_MODEL)

@@ -69,6 +69,8 @@ def test_a_seed_that_is_changed_draws(tf):
     assert "StatelessRandomNormalV2" in drawn_by(concrete(tf, run))
 
 
+# Keras warns of the one input of a Sequential in a list, and takes it.
+@pytest.mark.filterwarnings("ignore:Exception encountered when calling")
 def test_what_keras_exports_with_augmentation_draws_unless_it_is_told(
     keras, tf, tmp_path
 ):
