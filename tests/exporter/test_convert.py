@@ -1,11 +1,15 @@
 """Expected values come from Keras itself."""
 
+import tarfile
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
 pytestmark = pytest.mark.tensorflow
+SLOTS = Path(__file__).parents[1] / "runtime/backends/optimizer_slots.tar.xz"
 
 
 def run(model, inputs):
@@ -146,6 +150,25 @@ def test_texts_that_are_looked_up_are_refused_by_their_layer(
         ExportError, match=r"looks up texts \(LookupTableFindV2 in .*words"
     ):
         convert(saved_model(model))
+
+
+def test_variables_without_objects_are_frozen(convert, tmp_path):
+    """As in a SavedModel whose objects TensorFlow cannot make again."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    with tarfile.open(SLOTS) as archive:
+        archive.extractall(tmp_path, filter="data")
+    path = tmp_path / "adam" / "saved_model.pb"
+    saved = SavedModel.FromString(path.read_bytes())
+    for node in saved.meta_graphs[0].object_graph_def.nodes:
+        if node.user_object.identifier == "optimizer":
+            node.user_object.identifier = "somebody's own"
+    path.write_bytes(saved.SerializeToString())
+    with np.load(tmp_path / "adam.npz") as recorded:
+        model = convert(path.parent)
+        answered = run(model, {model.graph.input[0].name: recorded["x"]})
+        (answer,) = answered.values()
+        np.testing.assert_allclose(answer, recorded["y"], rtol=1e-5)
 
 
 def test_numbers_drawn_at_random_are_refused_by_their_layer(convert, tmp_path):
