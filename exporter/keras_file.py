@@ -64,7 +64,7 @@ def load_keras(path: Path) -> Signature:
             export_inference(model, Path(folder))
             return load_signature(Path(folder))
     except (ValueError, TypeError) as ex:
-        raise SourceError(f"Keras cannot export {path.name}: {first_line(ex)}") from ex
+        raise SourceError(f"Keras cannot export {path.name}: {_said(ex)}") from ex
     # Of a disk that is full: with the folder before it and the operator behind.
     except tf.errors.OpError as ex:
         reason = str(ex).rpartition("; ")[2].partition(" [Op:")[0]
@@ -178,6 +178,12 @@ def _why(path: Path, ex: Exception) -> str:
     if found := _UNKNOWN.search(str(ex)):
         return _not_of_keras(path, found[1] or found[2])
     return f"Keras cannot load {path.name}: {first_line(ex)}"
+
+
+def _said(ex: Exception) -> str:
+    """The reason; TensorFlow puts a traceback before it, and Keras marks it as bold."""
+    bold = re.search("\x1b\\[1m(.+?)\x1b\\[0m", str(ex), re.DOTALL)
+    return " ".join(bold[1].split())[:300] if bold else first_line(ex)
 
 
 def _not_of_keras(path: Path, name: str) -> str:

@@ -30,6 +30,19 @@ class ThresholdedReLU(keras.layers.Layer):  # type: ignore[misc]
         return x * ops.cast(x > self.theta, x.dtype)
 
 
+@_registered
+class LayerScale(keras.layers.Layer):  # type: ignore[misc]
+    """A factor for each channel, of ConvNeXt; Keras 3 shows its own to nobody."""
+
+    def __init__(self, init_values: float, projection_dim: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gamma = self.add_weight(shape=(int(projection_dim),), name="gamma")
+
+    def call(self, x: Any) -> Any:
+        """Keras calls it."""
+        return x * self.gamma
+
+
 class _LocallyConnected(keras.layers.Layer):  # type: ignore[misc]
     """A convolution whose kernel is another at each place; channels last.
 

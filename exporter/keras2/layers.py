@@ -40,10 +40,18 @@ _ALIASES = {
     "BaseDepthwiseConv2D": "DepthwiseConv2D",
 }
 _FORMER = {
+    "LayerScale": former.LayerScale,
     "ThresholdedReLU": former.ThresholdedReLU,
     "LocallyConnected1D": former.LocallyConnected1D,
     "LocallyConnected2D": former.LocallyConnected2D,
 }
+# Keras 2's own, which have nothing in Keras 3 that answers the same.
+_FORMER_ALONE = frozenset(
+    """
+    Wrapper DenseFeatures CuDNNGRU CuDNNLSTM TensorFlowOpLayer ClassMethod
+    InstanceMethod InstanceProperty AbstractRNNCell PeepholeLSTMCell
+    """.split()  # noqa: SIM905
+)
 # At inference they hand on what they are given.
 _NOTHING = frozenset({"RandomHeight", "RandomWidth", "AddLoss", "AddMetric"})
 # Another layer stands for them, which knows nothing of training.
@@ -165,9 +173,9 @@ def plain_name(name: str) -> str:
 def _class(kind: str) -> Any:
     found = getattr(keras.layers, kind, None)
     is_layer = inspect.isclass(found) and issubclass(found, keras.layers.Layer)
-    if kind in _NOT_TAKEN or not is_layer:
-        if kind in ("Wrapper", "DenseFeatures", "CuDNNGRU", "CuDNNLSTM", *_NOT_TAKEN):
-            raise Untranslatable(f"Keras 3 has no layer {kind}")
+    if kind in _FORMER_ALONE | _NOT_TAKEN:
+        raise Untranslatable(f"Keras 3 has no layer {kind}")
+    if not is_layer:
         raise NotOfKeras(kind)
     return found
 

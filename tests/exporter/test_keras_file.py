@@ -136,6 +136,17 @@ def test_layers_for_augmentation_change_nothing_as_predict_has_it(
     assert drawn_by(signature.call) == ""
 
 
+def test_what_keras_cannot_export_has_its_reason(tmp_path, keras):
+    """RandAugment knows one or three channels, and is told of it in training alone."""
+    keras.Sequential([keras.Input((4, 4, 2)), keras.layers.RandAugment((0, 255))]).save(
+        tmp_path / "net.keras"
+    )
+    with pytest.raises(
+        SourceError, match="^Keras cannot export net.keras: Invalid channel size: "
+    ):
+        load_keras(tmp_path / "net.keras")
+
+
 def test_the_description_that_is_looked_at_is_the_one_that_keras_reads(tmp_path, keras):
     """HDF5 with a zip file behind it is both; by its name Keras reads HDF5."""
     path = tmp_path / "net.h5"

@@ -70,7 +70,7 @@ def test_a_seed_that_is_changed_draws(tf):
 
 
 # Keras warns of the one input of a Sequential in a list, and takes it.
-@pytest.mark.filterwarnings("ignore:Exception encountered when calling")
+@pytest.mark.filterwarnings("ignore:The structure of `inputs`")
 def test_what_keras_exports_with_augmentation_draws_unless_it_is_told(
     keras, tf, tmp_path
 ):
