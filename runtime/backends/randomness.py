@@ -55,7 +55,10 @@ def random_operators(
 
 def is_seeded(graph: Any) -> bool:
     """Whether no function changes a whole number that it keeps, as seeds are kept."""
-    pending, seen = [graph.as_graph_def().node], set()
+    # One by one: a graph with its weights in it may be too large for one message.
+    nodes = (op.node_def for op in graph.get_operations() if op.type != "Const")
+    pending: list[Iterable[Any]] = [nodes]
+    seen: set[str] = set()
     while pending:
         for node in pending.pop():
             if _ASSIGNS.fullmatch(node.op) and _is_whole(node.attr["dtype"].type):
