@@ -17,7 +17,13 @@ import click
 
 from bundle import __version__
 from bundle.terminal import Failed, Group, printable
-from exporter.errors import ExportError, NotDrawn, ParityFailed, VariantRefused
+from exporter.errors import (
+    DrawsNumbers,
+    ExportError,
+    NotDrawn,
+    ParityFailed,
+    VariantRefused,
+)
 from exporter.options import OPSET, OPSETS, Options
 from runtime.config import Walls, variable
 
@@ -335,10 +341,13 @@ def convert(
     except VariantRefused as ex:
         parity, refused = ex.parity, ex
     except ExportError as ex:
-        # A Keras file is served by nobody; the others are TensorFlow's own. Of one that
-        # takes nothing that was tried, nobody saw TensorFlow answer.
-        is_unseen = source.kind == "keras" or isinstance(ex, NotDrawn)
-        serves = "" if is_unseen else "; TensorFlow will serve this model"
+        # A Keras file is served by nobody; the others are TensorFlow's own. One that
+        # takes nothing that was tried was not seen to answer, and one that draws
+        # numbers is served, but not well.
+        is_served = source.kind != "keras" and not isinstance(
+            ex, DrawsNumbers | NotDrawn
+        )
+        serves = "; TensorFlow will serve this model" if is_served else ""
         raise Failed(printable(f"{ex}{serves}")) from ex
     print_table(parity)
     click.echo(f"wrote {destination.model}")

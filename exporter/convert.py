@@ -22,7 +22,7 @@ import tf2onnx
 from tf2onnx import tf_loader, tfonnx
 
 from exporter.clean import clean
-from exporter.errors import ExportError, SourceError, first_line
+from exporter.errors import DrawsNumbers, ExportError, SourceError, first_line
 from exporter.external_data import move_out
 from exporter.kernels import fit_kernels, graphs_of
 from exporter.lowering import LARGE_BYTES, LoweredGraph, lower
@@ -30,6 +30,12 @@ from exporter.optimizers import optimize
 from exporter.options import Options
 from exporter.rewrites import HANDLERS
 from exporter.rewrites.registry import Handler
+from runtime.backends.randomness import (
+    DRAWS,
+    IN_INFERENCE_MODE,
+    is_seeded,
+    random_operators,
+)
 from runtime.backends.saved_model import Signature
 
 BATCH = "batch"
@@ -93,6 +99,7 @@ def convert(
         raise
     except Exception as ex:
         raise ExportError(f"TensorFlow cannot freeze it: {first_line(ex)}") from ex
+    _check_draws(signature, lowered)
     report("converting")
     model = _convert_graph(lowered, options)
     _check_operators(model)
@@ -108,6 +115,18 @@ def convert(
             raise ExportError("its weights are too large for one file")
         move_out(model, lowered.weights, data)
     return model
+
+
+def _check_draws(signature: Signature, lowered: LoweredGraph) -> None:
+    """Refuse what draws numbers, as a model with layers for augmentation does."""
+    graph = getattr(signature.call, "graph", None)
+    found = random_operators(
+        lowered.graph,
+        [lowered.graph.get_tensor_by_name(name) for name in lowered.outputs.values()],
+        is_seeded=graph is not None and is_seeded(graph),
+    )
+    if found:
+        raise DrawsNumbers(f"{DRAWS}: {_shown(found)}; {IN_INFERENCE_MODE}")
 
 
 def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
@@ -180,10 +199,7 @@ def _check_operators(model: onnx.ModelProto) -> None:
             f"ONNX has no operator for what the model does: {_shown(unknown)}"
         )
     if random:
-        raise ExportError(
-            "the model draws numbers at random, and no two engines draw the same:"
-            f" {_shown(random)}"
-        )
+        raise DrawsNumbers(f"{DRAWS}: {_shown(random)}; {IN_INFERENCE_MODE}")
 
 
 def _shown(found: dict[str, str]) -> str:

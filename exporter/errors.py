@@ -5,6 +5,7 @@
   x OutputError        what lies where the ONNX would go is not to be replaced
   x NoOnnx             there is no ONNX to look at
   * ExportError        the model cannot be converted; TensorFlow alone can serve it
+    x DrawsNumbers     the model answers otherwise each time
     x ParityFailed     the ONNX answers otherwise than TensorFlow
     x NotDrawn         TensorFlow takes none of the inputs that could be compared
     x VariantRefused   the ONNX was published, and a variant of it was not
@@ -37,6 +38,10 @@ class NoOnnx(DomainError):
 
 class ExportError(DomainError):
     """The model cannot be converted; TensorFlow alone can serve it."""
+
+
+class DrawsNumbers(ExportError):
+    """The model answers otherwise each time it is asked the same."""
 
 
 class ParityFailed(ExportError):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from exporter.errors import ExportError, SourceError, first_line
+from exporter.inference import export_inference
 from runtime.backends.saved_model import Signature, load_signature
 
 _EXPORT_IT = (
@@ -60,10 +61,10 @@ def load_keras(path: Path) -> Signature:
 
     try:
         with tempfile.TemporaryDirectory() as folder:
-            _export(model, folder)
+            export_inference(model, Path(folder))
             return load_signature(Path(folder))
     except (ValueError, TypeError) as ex:
-        raise SourceError(f"Keras cannot export {path.name}: {first_line(ex)}") from ex
+        raise SourceError(f"Keras cannot export {path.name}: {_said(ex)}") from ex
     # Of a disk that is full: with the folder before it and the operator behind.
     except tf.errors.OpError as ex:
         reason = str(ex).rpartition("; ")[2].partition(" [Op:")[0]
@@ -102,28 +103,6 @@ def _translate(path: Path, config: Any, version: str) -> Any:
         f" tf_keras) run model = keras.models.load_model('{path.name}') and"
         " model.save('FOLDER', save_format='tf'), and convert FOLDER"
     )
-
-
-def _export(model: Any, folder: str) -> None:
-    """Write what ``predict`` answers as a SavedModel.
-
-    ``model.export`` calls the model without saying that nothing is trained, and some
-    of Keras's layers then change pictures at random, as in training.
-    """
-    import keras
-
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    signature = keras.tree.map_structure(
-        lambda taken: keras.InputSpec(taken.dtype, taken.shape, name=taken.name),
-        [model.inputs[0] if isinstance(model, keras.Sequential) else model.input],
-    )
-
-    def serve(*inputs: Any) -> Any:
-        return model(*inputs, training=False)
-
-    archive.add_endpoint("serve", serve, signature)
-    archive.write_out(folder, verbose=False)
 
 
 def _name_as_scopes(model: Any) -> None:
@@ -199,6 +178,12 @@ def _why(path: Path, ex: Exception) -> str:
     if found := _UNKNOWN.search(str(ex)):
         return _not_of_keras(path, found[1] or found[2])
     return f"Keras cannot load {path.name}: {first_line(ex)}"
+
+
+def _said(ex: Exception) -> str:
+    """The reason; TensorFlow puts a traceback before it, and Keras marks it as bold."""
+    bold = re.search("\x1b\\[1m(.+?)\x1b\\[0m", str(ex), re.DOTALL)
+    return " ".join(bold[1].split())[:300] if bold else first_line(ex)
 
 
 def _not_of_keras(path: Path, name: str) -> str:

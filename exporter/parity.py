@@ -24,7 +24,7 @@ from bundle.params import Preprocess
 from bundle.parity import Case, Parity, Worst
 from bundle.sample import Sample
 from exporter.draws import Batch, Draw, Lengths, Ranges, Traits
-from exporter.errors import ExportError
+from exporter.errors import DrawsNumbers
 from exporter.settling import refused, settle
 from exporter.tolerance import SINGLE, Tolerance
 from runtime.backends import Backend
@@ -152,7 +152,7 @@ def worst_input(
 def _check_answers_alike(backend: Backend, batch: Batch, tolerance: Tolerance) -> None:
     """A model that draws numbers at random has nothing that could be proved."""
     if not _are_alike(backend.run(batch), backend.run(batch), tolerance):
-        raise ExportError(
+        raise DrawsNumbers(
             "TensorFlow answers the same input in two ways: the model draws numbers at"
             " random, or keeps a state, and ONNX cannot do as it does"
         )

@@ -16,6 +16,7 @@ from bundle.folder import SAVED_MODEL, SIGNATURE
 from bundle.manifest import write_manifest
 from bundle.params import Params, write_params
 from bundle.sample import FILE_NAME as SAMPLE
+from exporter.inference import export_inference
 from trainer.data import DataSet
 from trainer.report import write_report
 from trainer.train import Training
@@ -67,7 +68,7 @@ def write_bundle(
         OSError: the disk refuses it, also where TensorFlow or HDF5 wrote.
     """
     with _disk_errors():
-        training.model.export(folder, verbose=False)
+        export_inference(training.model, folder)
         training.model.save(folder / KERAS_MODEL)
         if h5:
             training.model.save(folder / h5)

@@ -1,7 +1,7 @@
 """Why a file of Keras 2 cannot be read here."""
 
 
-class Untranslatable(Exception):  # noqa: N818
+class Untranslatable(Exception):
     """Keras 3 cannot do what the file says; the sentence's part says what."""
 
 

@@ -31,6 +31,7 @@ def read(path: Path, config: Any) -> Any:
         with h5py.File(path, "r") as file:
             if "model_weights" not in file:
                 raise Untranslatable("it has no weights")
+            _check_links(file)
             filler.from_h5(file["model_weights"])
         return built.model
     with zipfile.ZipFile(path) as archive:
@@ -41,5 +42,22 @@ def read(path: Path, config: Any) -> Any:
         except KeyError as ex:
             raise Untranslatable("it has no weights") from ex
     with h5py.File(weights, "r") as file:
+        _check_links(file)
         filler.from_keras(file)
     return built.model
+
+
+def _check_links(file: Any) -> None:
+    """Refuse names that lead into other files, and names that lead in circles."""
+    waiting, seen = [file], set()
+    while waiting:
+        group = waiting.pop()
+        place = h5py.h5o.get_info(group.id).addr
+        if place in seen:
+            raise Untranslatable("its groups of weights hold one another")
+        seen.add(place)
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise Untranslatable("some of its weights are not in this file")
+            if group.get(name, getclass=True) is h5py.Group:
+                waiting.append(group[name])

@@ -11,7 +11,7 @@ from keras import ops
 _registered = keras.saving.register_keras_serializable(package="tfaas")
 
 
-@_registered
+@_registered  # type: ignore[untyped-decorator]
 def hard_sigmoid(x: Any) -> Any:
     """Keras 2's: Keras 3 has another function of this name, ``relu6(x + 3) / 6``."""
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
@@ -28,6 +28,19 @@ class ThresholdedReLU(keras.layers.Layer):  # type: ignore[misc]
     def call(self, x: Any) -> Any:
         """Keras calls it."""
         return x * ops.cast(x > self.theta, x.dtype)
+
+
+@_registered
+class LayerScale(keras.layers.Layer):  # type: ignore[misc]
+    """A factor for each channel, of ConvNeXt; Keras 3 shows its own to nobody."""
+
+    def __init__(self, init_values: float, projection_dim: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gamma = self.add_weight(shape=(int(projection_dim),), name="gamma")
+
+    def call(self, x: Any) -> Any:
+        """Keras calls it."""
+        return x * self.gamma
 
 
 class _LocallyConnected(keras.layers.Layer):  # type: ignore[misc]
@@ -59,11 +72,13 @@ class _LocallyConnected(keras.layers.Layer):  # type: ignore[misc]
         """Keras calls it with the shape of the input, whose lengths must be known."""
         self.places = tuple(
             (length - size) // step + 1
-            for length, size, step in zip(shape[1:-1], self.size, self.steps)
+            for length, size, step in zip(
+                shape[1:-1], self.size, self.steps, strict=True
+            )
         )
         values = shape[-1]
         count = 1
-        for size, place in zip(self.size, self.places):
+        for size, place in zip(self.size, self.places, strict=True):
             values, count = values * size, count * place
         self.kernel = self.add_weight(
             shape=(count, values, self.filters), name="kernel"

@@ -40,15 +40,25 @@ _ALIASES = {
     "BaseDepthwiseConv2D": "DepthwiseConv2D",
 }
 _FORMER = {
+    "LayerScale": former.LayerScale,
     "ThresholdedReLU": former.ThresholdedReLU,
     "LocallyConnected1D": former.LocallyConnected1D,
     "LocallyConnected2D": former.LocallyConnected2D,
 }
+# Keras 2's own, which have nothing in Keras 3 that answers the same.
+_FORMER_ALONE = frozenset(
+    """
+    Wrapper DenseFeatures CuDNNGRU CuDNNLSTM TensorFlowOpLayer ClassMethod
+    InstanceMethod InstanceProperty AbstractRNNCell PeepholeLSTMCell
+    """.split()  # noqa: SIM905
+)
 # At inference they hand on what they are given.
 _NOTHING = frozenset({"RandomHeight", "RandomWidth", "AddLoss", "AddMetric"})
+# Another layer stands for them, which knows nothing of training.
+STOOD_FOR = _NOTHING | {"RandomCrop"}
 # What Keras 3 has under the same name and is no layer of Keras 2, or runs code.
 _NOT_TAKEN = frozenset(
-    {"Lambda", "Layer", "TFSMLayer", "TorchModuleWrapper", "JaxLayer"}
+    {"Lambda", "Layer", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer"}
 )
 _RECURRENT = frozenset(
     {"RNN", "SimpleRNN", "GRU", "LSTM", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
@@ -56,10 +66,24 @@ _RECURRENT = frozenset(
 _ACTIVATIONS = {
     **{
         name: getattr(keras.activations, name)
-        for name in (
-            "elu exponential gelu leaky_relu linear log_softmax mish relu relu6 selu"
-            " sigmoid silu softmax softplus softsign tanh"
-        ).split()
+        for name in [
+            "elu",
+            "exponential",
+            "gelu",
+            "leaky_relu",
+            "linear",
+            "log_softmax",
+            "mish",
+            "relu",
+            "relu6",
+            "selu",
+            "sigmoid",
+            "silu",
+            "softmax",
+            "softplus",
+            "softsign",
+            "tanh",
+        ]
     },
     "hard_sigmoid": former.hard_sigmoid,
     "swish": keras.activations.silu,
@@ -122,6 +146,10 @@ def layer_of(item: Item, model_of: Callable[[Item], Any], name: str = "") -> Any
     if kind in _NOTHING:
         return keras.layers.Identity(name=settings["name"], dtype=settings.get("dtype"))
     make = _FORMER.get(kind) or _class(kind)
+    if kind == "RandomCrop":
+        # What it does where it draws no numbers.
+        kind, make = "Resizing", keras.layers.Resizing
+        settings["crop_to_aspect_ratio"] = True
     _adapt(kind, settings, given)
     if settings.get("dtype", "") is None:
         del settings["dtype"]
@@ -145,9 +173,9 @@ def plain_name(name: str) -> str:
 def _class(kind: str) -> Any:
     found = getattr(keras.layers, kind, None)
     is_layer = inspect.isclass(found) and issubclass(found, keras.layers.Layer)
-    if kind in _NOT_TAKEN or not is_layer:
-        if kind in ("Wrapper", "DenseFeatures", "CuDNNGRU", "CuDNNLSTM", *_NOT_TAKEN):
-            raise Untranslatable(f"Keras 3 has no layer {kind}")
+    if kind in _FORMER_ALONE | _NOT_TAKEN:
+        raise Untranslatable(f"Keras 3 has no layer {kind}")
+    if not is_layer:
         raise NotOfKeras(kind)
     return found
 
@@ -215,7 +243,9 @@ def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> Non
                 settings["negative_slope"] = settings.pop("alpha")
         case "BatchNormalization":
             axis = settings.get("axis", -1)
-            settings["axis"] = axis[0] if isinstance(axis, list) else axis
+            axis = axis[0] if isinstance(axis, list) else axis
+            # Virtual batches are an axis of their own, behind which it was counted.
+            settings["axis"] = axis - 1 if given.get("virtual_batch_size") else axis
         case "GRU" | "GRUCell":
             # Before Keras 2.2 had the setting, what it has now was not there.
             settings.setdefault("reset_after", False)
@@ -223,8 +253,13 @@ def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> Non
             settings.pop("causal", None)
         case "LocallyConnected1D" | "LocallyConnected2D":
             _adapt_local(kind, settings, given)
-        case "Discretization" | "CategoryEncoding":
+        case "Discretization":
             settings.pop("trainable", None)
+            # Of its answers; Keras 3 would make whole numbers of its inputs.
+            settings.pop("dtype", None)
+        case "SpatialDropout1D" | "SpatialDropout2D" | "SpatialDropout3D":
+            settings.pop("trainable", None)
+            settings.pop("noise_shape", None)
         case "ActivityRegularization":
             settings.update(l1=0.0, l2=0.0)
 

@@ -10,6 +10,7 @@ import keras
 
 from exporter.keras2.errors import Untranslatable
 from exporter.keras2.layers import (
+    STOOD_FOR,
     Item,
     class_name_of,
     dtype_of,
@@ -79,9 +80,10 @@ def _sequential(config: Mapping[str, Any], built: Built) -> Any:
         name = str((item.get("config") or {}).get("name", ""))
         entries.append((name, kind, layer))
     layers = [layer for _, _, layer in entries]
-    if layers and not isinstance(layers[0], keras.layers.InputLayer):
-        if (taken := _first_input(config, layers[0])) is not None:
-            layers.insert(0, taken)
+    has_input = layers and isinstance(layers[0], keras.layers.InputLayer)
+    taken = None if has_input or not layers else _first_input(config, layers[0])
+    if taken is not None:
+        layers.insert(0, taken)
     names: set[str] = set()
     for layer in layers:
         if hasattr(layer, "name"):
@@ -135,6 +137,11 @@ def _unused(name: str, names: set[str]) -> str:
     return unused
 
 
+def _unwrapped(value: Any) -> Any:
+    """Keras 2 wrote a list wherever there was one tensor alone."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
 class _Graph:
     """Calls layers in the order in which their inputs come to be.
 
@@ -180,7 +187,7 @@ class _Graph:
             for node in item.get("inbound_nodes") or []
         ]
         while waiting:
-            left = []
+            left: list[tuple[str, Any]] = []
             for name, node in waiting:
                 # Calls of one layer keep their order: they are counted.
                 is_held = any(name == other for other, _ in left)
@@ -194,8 +201,8 @@ class _Graph:
                 )
             waiting = left
         model = keras.Model(
-            self._ends(self._config["input_layers"]),
-            self._ends(self._config["output_layers"]),
+            _unwrapped(self._ends(self._config["input_layers"])),
+            _unwrapped(self._ends(self._config["output_layers"])),
             name=_name(self._config),
         )
         self._built.layers[id(model)] = self._entries
@@ -295,13 +302,11 @@ class _Graph:
         self, kind: str, layer: Any, name: str, taken: Any, kwargs: dict[str, Any]
     ) -> Any:
         given = {key: value for key, value in kwargs.items() if value is not None}
-        is_random = kind in ("RandomHeight", "RandomWidth")
-        if kind in ("AddLoss", "AddMetric") or is_random:
-            if is_random and given.get("training"):
+        if kind in STOOD_FOR:
+            if kind.startswith("Random") and given.get("training"):
                 raise Untranslatable(f"its layer {name[:64]!r} always draws numbers")
             given = {}
-        if isinstance(taken, list) and len(taken) == 1:
-            (taken,) = taken
+        taken = _unwrapped(taken)
         is_recurrent = kind in ("RNN", "SimpleRNN", "GRU", "LSTM", "Bidirectional")
         if (is_recurrent or kind.startswith("ConvLSTM")) and isinstance(taken, list):
             taken, *states = taken

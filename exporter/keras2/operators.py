@@ -1,7 +1,7 @@
 """Functions of TensorFlow that a model of Keras 2 calls between its layers.
 
-``x / 127.5 - 1`` or ``tf.concat([x, y], -1)`` became layers of their own, which name the
-function. They name any function that TensorFlow has, so only those are taken that
+``x / 127.5 - 1`` or ``tf.concat([x, y], -1)`` became layers of their own, which name
+the function. They name any function that TensorFlow has, so only those are taken that
 compute from tensors alone: no files, no Python, no random numbers.
 """
 
@@ -22,26 +22,134 @@ from exporter.keras2.errors import Untranslatable
 _MODULE = re.compile(r"(compat\.v1\.)?(__operators__|math|nn|linalg|signal)\.[a-z]\w*")
 # Those of the others that do.
 _FUNCTIONS = frozenset(
-    """
-    abs acos add add_n argmax argmin argsort asin atan atan2 batch_to_space
-    boolean_mask broadcast_to cast ceil clip_by_norm clip_by_value complex concat
-    convert_to_tensor cos cosh cumsum divide dtypes.cast einsum equal exp expand_dims
-    eye fill floor gather gather_nd greater greater_equal identity less less_equal
-    linspace logical_and logical_not logical_or matmul maximum meshgrid minimum multiply
-    negative norm not_equal one_hot ones ones_like pad pow range rank realdiv reduce_all
-    reduce_any reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod reduce_sum
-    repeat reshape reverse reverse_sequence roll round searchsorted sequence_mask shape
-    sigmoid sign sin sinh size slice sort space_to_batch split sqrt square squeeze stack
-    stop_gradient strided_slice subtract tan tanh tensor_scatter_nd_update tensordot tile
-    transpose truediv unstack where zeros zeros_like
-    image.adjust_brightness image.adjust_contrast image.adjust_gamma image.adjust_hue
-    image.adjust_saturation image.central_crop image.convert_image_dtype
-    image.crop_and_resize image.crop_to_bounding_box image.extract_patches
-    image.flip_left_right image.flip_up_down image.grayscale_to_rgb image.hsv_to_rgb
-    image.pad_to_bounding_box image.per_image_standardization image.resize
-    image.resize_with_crop_or_pad image.resize_with_pad image.rgb_to_grayscale
-    image.rgb_to_hsv image.rot90 image.transpose
-    """.split()
+    [
+        "abs",
+        "acos",
+        "add",
+        "add_n",
+        "argmax",
+        "argmin",
+        "argsort",
+        "asin",
+        "atan",
+        "atan2",
+        "batch_to_space",
+        "boolean_mask",
+        "broadcast_to",
+        "cast",
+        "ceil",
+        "clip_by_norm",
+        "clip_by_value",
+        "complex",
+        "concat",
+        "convert_to_tensor",
+        "cos",
+        "cosh",
+        "cumsum",
+        "divide",
+        "dtypes.cast",
+        "einsum",
+        "equal",
+        "exp",
+        "expand_dims",
+        "eye",
+        "fill",
+        "floor",
+        "gather",
+        "gather_nd",
+        "greater",
+        "greater_equal",
+        "identity",
+        "less",
+        "less_equal",
+        "linspace",
+        "logical_and",
+        "logical_not",
+        "logical_or",
+        "matmul",
+        "maximum",
+        "meshgrid",
+        "minimum",
+        "multiply",
+        "negative",
+        "norm",
+        "not_equal",
+        "one_hot",
+        "ones",
+        "ones_like",
+        "pad",
+        "pow",
+        "range",
+        "rank",
+        "realdiv",
+        "reduce_all",
+        "reduce_any",
+        "reduce_logsumexp",
+        "reduce_max",
+        "reduce_mean",
+        "reduce_min",
+        "reduce_prod",
+        "reduce_sum",
+        "repeat",
+        "reshape",
+        "reverse",
+        "reverse_sequence",
+        "roll",
+        "round",
+        "searchsorted",
+        "sequence_mask",
+        "shape",
+        "sigmoid",
+        "sign",
+        "sin",
+        "sinh",
+        "size",
+        "slice",
+        "sort",
+        "space_to_batch",
+        "split",
+        "sqrt",
+        "square",
+        "squeeze",
+        "stack",
+        "stop_gradient",
+        "strided_slice",
+        "subtract",
+        "tan",
+        "tanh",
+        "tensor_scatter_nd_update",
+        "tensordot",
+        "tile",
+        "transpose",
+        "truediv",
+        "unstack",
+        "where",
+        "zeros",
+        "zeros_like",
+        "image.adjust_brightness",
+        "image.adjust_contrast",
+        "image.adjust_gamma",
+        "image.adjust_hue",
+        "image.adjust_saturation",
+        "image.central_crop",
+        "image.convert_image_dtype",
+        "image.crop_and_resize",
+        "image.crop_to_bounding_box",
+        "image.extract_patches",
+        "image.flip_left_right",
+        "image.flip_up_down",
+        "image.grayscale_to_rgb",
+        "image.hsv_to_rgb",
+        "image.pad_to_bounding_box",
+        "image.per_image_standardization",
+        "image.resize",
+        "image.resize_with_crop_or_pad",
+        "image.resize_with_pad",
+        "image.rgb_to_grayscale",
+        "image.rgb_to_hsv",
+        "image.rot90",
+        "image.transpose",
+    ]
 )
 # What draws numbers, and what takes operators or runs without end.
 _NOT_TAKEN = re.compile(r"dropout|random|fractional|sampled|candidate|sampler|_loop")
@@ -124,5 +232,5 @@ class Operator(keras.layers.Layer):  # type: ignore[misc]
                 return {key: filled(part) for key, part in value.items()}
             return value
 
-        args, kwargs = self._arguments()
+        args, kwargs = self._arguments()  # type: ignore[no-untyped-call]
         return self._function(*filled(list(args)), **filled(kwargs))

@@ -1,31 +1,45 @@
 """The weights of a Keras 2 file -> the variables of the model that was built from it.
 
-Keras 2 wrote lists without a name for each number that Keras 3 knows. So all is checked:
-each variable gets its numbers once, and no number of the file is left over.
+Keras 2 wrote lists without a name for each number that Keras 3 knows. So all is
+checked: each variable gets its numbers once, and no number of the file is left over.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import h5py
 import keras
-import numpy as np
 from numpy.typing import NDArray
 
 from exporter.keras2.errors import Untranslatable
+from exporter.keras2.former import TimeMajor
 from exporter.keras2.model import Built
 
 # Keras 2 kept them beside the weights, for training.
 _FOR_TRAINING = re.compile(
-    r"renorm_(mean|stddev)|count|iterations?|seed_generator_state"
+    r"(renorm_mean|(renorm|moving)_stddev)|count|iterations?|seed_generator_state"
 )
+# Where both have one of these names, it must be the same.
 _NAMES = frozenset(
-    """
-    kernel bias gamma beta moving_mean moving_variance depthwise_kernel
-    pointwise_kernel recurrent_kernel embeddings alpha mean variance scale
-    """.split()
+    [
+        "kernel",
+        "bias",
+        "gamma",
+        "beta",
+        "moving_mean",
+        "moving_variance",
+        "pointwise_kernel",
+        "recurrent_kernel",
+        "embeddings",
+        "alpha",
+        "mean",
+        "variance",
+        "scale",
+    ]
 )
 
 
@@ -53,7 +67,7 @@ class Filler:
                 raise Untranslatable(f"it has no weights for its layer {name[:64]!r}")
             found = group[name]
             arrays = [
-                (text, found[text][()])
+                (text, found.get(text))
                 for text in map(_text, found.attrs.get("weight_names", []))
                 if not _FOR_TRAINING.fullmatch(_last(text))
             ]
@@ -73,12 +87,15 @@ class Filler:
         for variable in self._built.model.weights:
             if id(variable) not in self._filled and not _is_training(variable):
                 raise Untranslatable(f"it has no weights for {variable.path[:96]!r}")
+        for layer in self._built.model._flatten_layers():
+            if isinstance(layer, keras.layers.Normalization):
+                layer.finalize_state()  # what it computes with is made of its weights
 
     def _fill(
         self,
         name: str,
         variables: Sequence[Any],
-        arrays: Sequence[tuple[str, NDArray[Any]]],
+        arrays: Sequence[tuple[str, Any]],
     ) -> None:
         if len(variables) != len(arrays):
             raise Untranslatable(
@@ -86,20 +103,20 @@ class Filler:
                 f" {len(variables)}"
             )
         for variable, (text, array) in zip(variables, arrays, strict=True):
+            if not isinstance(array, h5py.Dataset) or array.shape is None:
+                raise Untranslatable(f"weights of its layer {name[:64]!r} are missing")
             named = {_last(text), variable.name}
             if len(named) == 2 and named <= _NAMES:
                 raise Untranslatable(
                     f"the weights of its layer {name[:64]!r} come in another order"
                 )
-            if tuple(variable.shape) != array.shape:
-                # LayerNormalization over several axes, of which a list has one shape.
-                if np.prod(variable.shape) != array.size:
-                    raise Untranslatable(
-                        f"a weight of its layer {name[:64]!r} has the shape"
-                        f" {array.shape}, where Keras 3 has {tuple(variable.shape)}"
-                    )
-                array = array.reshape(variable.shape)
-            variable.assign(array)
+            # LayerNormalization over several axes has one shape as a list of two.
+            if math.prod(variable.shape) != math.prod(array.shape):
+                raise Untranslatable(
+                    f"a weight of its layer {name[:64]!r} has the shape"
+                    f" {array.shape}, where Keras 3 has {tuple(variable.shape)}"
+                )
+            variable.assign(_numbers(array).reshape(variable.shape))
             self._filled.add(id(variable))
 
     def _in_order(self, layer: Any) -> list[Any]:
@@ -131,8 +148,10 @@ class Filler:
         return list(layer._layers)
 
     def _fill_group(self, layer: Any, group: Any, name: str) -> None:
+        if isinstance(layer, TimeMajor):
+            layer = layer.layer
         own = group.get("vars")
-        arrays = [own[key][()] for key in sorted(own, key=int)] if own else []
+        arrays = [own.get(key) for key in sorted(own, key=int)] if own else []
         variables = [
             variable
             for variable in (
@@ -146,8 +165,6 @@ class Filler:
         ):
             # Behind them stand those that _FOR_TRAINING names.
             arrays = arrays[: len(variables)]
-        elif isinstance(layer, keras.layers.SpectralNormalization):
-            arrays = arrays[1:]  # the first is the wrapped layer's kernel once more
         if arrays or (variables and id(layer) not in self._built.layers):
             self._fill(name, variables, [("", array) for array in arrays])
         for key, child in group.items():
@@ -190,6 +207,18 @@ class Filler:
 
     def _has_weights(self, layer: Any) -> bool:
         return any(not _is_training(variable) for variable in layer.weights)
+
+
+def _numbers(dataset: Any) -> NDArray[Any]:
+    """What a dataset holds, which may lie in no other file than its own.
+
+    HDF5 lets one file name another, of whoever reads it, and take that one's bytes.
+    """
+    is_plain = not dataset.external and not dataset.is_virtual
+    if not is_plain or dataset.dtype.kind not in "biuf":
+        raise Untranslatable("some of its weights are no plain numbers of this file")
+    numbers: NDArray[Any] = dataset[()]
+    return numbers
 
 
 def _attribute(layer: Any, key: str, name: str) -> Any:

@@ -105,6 +105,10 @@ class Backend(Protocol):
     def outputs(self) -> tuple[TensorSpec, ...]:
         """The outputs, as the signature names them, or the frozen graph's node."""
 
+    @property
+    def warning(self) -> str:
+        """A sentence that people should know of its answers; empty if there is none."""
+
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """One batch, ``(N, …)`` each, by name.
 
@@ -251,11 +255,11 @@ def open_backend(
     if bundle.tensorflow_model is None:
         raise BundleError(f"{reason}; and there is no saved_model.pb to fall back to")
     try:
+        backend = open_tensorflow(bundle)
+        if backend.warning:
+            reason = f"{reason}; {backend.warning}"
         return Opened(
-            open_tensorflow(bundle),
-            reason,
-            fallback_code=code,
-            variant_reason=variant_reason,
+            backend, reason, fallback_code=code, variant_reason=variant_reason
         )
     except BackendError as ex:
         raise BackendError(f"{reason}; and {ex}") from ex

@@ -129,6 +129,7 @@ class OnnxBackend:
     """
 
     name = "onnxruntime"
+    warning = ""
 
     def __init__(
         self,

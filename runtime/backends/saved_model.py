@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bundle.folder import SAVED_MODEL, SIGNATURE
 from runtime.backends import InputRefused, TensorSpec, check_inputs
+from runtime.backends.randomness import DRAWS, IN_INFERENCE_MODE, drawn_by
 from runtime.backends.session_config import apply_session_config
 from runtime.backends.warming import Ranges, warm_up
 from runtime.errors import BackendError
@@ -62,6 +63,9 @@ class TensorFlowBackend:
         signature: what is run.
         ranges: that inputs are warmed with; see ``warm_up``.
 
+    Attributes:
+        warning: what people should know of its answers; empty if there is nothing.
+
     Raises:
         BackendError: TensorFlow cannot run it, or a tensor of it has no rank.
     """
@@ -83,6 +87,8 @@ class TensorFlowBackend:
             errors.DataLossError,
         )
         warm_up(self, ranges)
+        drawn = drawn_by(signature.call)
+        self.warning = f"{DRAWS} ({drawn}); {IN_INFERENCE_MODE}" if drawn else ""
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """See ``Backend.run``."""
@@ -182,7 +188,7 @@ def _know_optimizers(tensorflow: Any) -> None:
         return
     trackable = tensorflow.__internal__.tracking.AutoTrackable
 
-    class Optimizer(trackable):  # type: ignore[misc]
+    class Optimizer(trackable):  # type: ignore[misc, valid-type]
         def add_slot(self, var: Any, slot_name: str) -> Any:
             return trackable()
 

@@ -58,6 +58,7 @@ def main(order: str, control_descriptor: int) -> None:
     first.send(
         {
             "device": backend.device,
+            "warning": backend.warning,
             "inputs": [*map(_told, backend.inputs)],
             "outputs": [*map(_told, backend.outputs)],
         }

@@ -128,6 +128,7 @@ class TensorFlowProcess:
         self._lock = threading.Lock()  # of the process's replacement
         self._process = start()
         self.device = self._process.device
+        self.warning = self._process.warning
         self.inputs = self._process.inputs
         self.outputs = self._process.outputs
 
@@ -219,6 +220,7 @@ class _Process:
             said, _ = Lane(self._control).receive()
             _raise(said)
             self.device = str(said["device"])
+            self.warning = str(said["warning"])
             self.inputs = _specs(said["inputs"])
             self.outputs = _specs(said["outputs"])
             self._dtypes = {spec.name: spec.dtype for spec in self.outputs}

@@ -19,6 +19,7 @@ from exporter.bench import Timing
 from exporter.child import GIB, Limits
 from exporter.cli import main
 from exporter.errors import (
+    DrawsNumbers,
     ExportError,
     NotDrawn,
     OutputError,
@@ -174,6 +175,7 @@ def test_an_unknown_name_lists_those_there_are(store, exported):
         (OutputError("it is there"), 2, ""),
         (ExportError("it crashed"), 1, "; TensorFlow will serve this model"),
         (NotDrawn("it takes nothing"), 1, ""),
+        (DrawsNumbers("it draws numbers"), 1, ""),
         (ParityFailed(PARITY), 1, ""),
     ],
 )

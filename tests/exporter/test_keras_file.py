@@ -9,6 +9,7 @@ import pytest
 
 from exporter.errors import ExportError, SourceError
 from exporter.keras_file import load_keras
+from runtime.backends.randomness import drawn_by
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -103,18 +104,64 @@ def test_code_in_a_file_is_not_run(tmp_path, keras, monkeypatch):
         load_keras(tmp_path / "net.keras")
 
 
-def test_a_file_of_two_kinds_is_read_as_keras_reads_it(tmp_path, keras):
-    """Keras takes an .h5 for HDF5, though an archive be hung to its end."""
-    layers = [keras.Input((3,)), keras.layers.Lambda(lambda x: x, name="mine")]
-    keras.Sequential(layers).save(tmp_path / "net.h5")
-    harmless = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    harmless.save(tmp_path / "net.keras")
-    with zipfile.ZipFile(tmp_path / "net.keras") as archive:
-        config = archive.read("config.json")
-    with zipfile.ZipFile(tmp_path / "net.h5", "a") as archive:
-        archive.writestr("config.json", config)
-    with pytest.raises(SourceError, match="Lambda layer 'mine'"):
-        load_keras(tmp_path / "net.h5")
+def augmented(keras):
+    """Keras's own pattern: what changes pictures is a part of the model."""
+    layers = keras.layers
+    given = keras.Input((12, 12, 3))
+    inner = keras.Sequential(
+        [
+            keras.Input((12, 12, 3)),
+            layers.RandomZoom(0.1),
+            layers.RandAugment((0, 255)),
+            layers.GaussianNoise(0.2),
+        ]
+    )
+    changed = layers.RandomFlip()(layers.RandomRotation(0.2)(given), training=True)
+    rows = layers.GlobalAveragePooling2D()(layers.Conv2D(3, 3)(inner(changed)))
+    return keras.Model(given, layers.Dense(2)(layers.Dropout(0.5)(rows)))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_layers_for_augmentation_change_nothing_as_predict_has_it(
+    tmp_path, keras, name
+):
+    model = augmented(keras)
+    pictures = np.random.default_rng(0).random((3, 12, 12, 3), np.float32)
+    expected = model.predict(pictures, verbose=0)
+    model.save(tmp_path / name)
+    signature = load_keras(tmp_path / name)
+    (given,) = signature.inputs
+    answered = signature.call(**{given: pictures})["output_0"]
+    np.testing.assert_allclose(answered, expected, rtol=1e-5)
+    assert drawn_by(signature.call) == ""
+
+
+def test_what_keras_cannot_export_has_its_reason(tmp_path, keras):
+    """RandAugment knows one or three channels, and is told of it in training alone."""
+    keras.Sequential([keras.Input((4, 4, 2)), keras.layers.RandAugment((0, 255))]).save(
+        tmp_path / "net.keras"
+    )
+    with pytest.raises(
+        SourceError, match="^Keras cannot export net.keras: Invalid channel size: "
+    ):
+        load_keras(tmp_path / "net.keras")
+
+
+def test_the_description_that_is_looked_at_is_the_one_that_keras_reads(tmp_path, keras):
+    """HDF5 with a zip file behind it is both; by its name Keras reads HDF5."""
+    path = tmp_path / "net.h5"
+    hostile = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Lambda(lambda x: x, name="hidden")]
+    )
+    hostile.save(path)
+    keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(
+        tmp_path / "honest.keras"
+    )
+    with path.open("ab") as file:
+        file.write((tmp_path / "honest.keras").read_bytes())
+    assert zipfile.is_zipfile(path)
+    with pytest.raises(SourceError, match="the Lambda layer 'hidden'"):
+        load_keras(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\x05\x06" + bytes(18)])

@@ -19,6 +19,7 @@ class FakeBackend:
     ):
         self.name = name
         self.device = "cpu"
+        self.warning = ""
         self.inputs = inputs
         self.outputs = outputs
         self.row = row

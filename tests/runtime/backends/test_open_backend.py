@@ -104,6 +104,15 @@ def test_with_nothing_to_fall_back_to_the_bundle_is_to_blame(folder, damage, rea
         open_backend(open_bundle(folder), CPU)
 
 
+def test_what_people_should_know_of_tensorflows_answers_stands_in_the_reason(
+    folder, tensorflow
+):
+    tensorflow.warning = "each answer is another"
+    remove(folder)
+    reason = open_backend(open_bundle(folder), CPU).fallback_reason
+    assert reason.endswith("; each answer is another")
+
+
 def test_onnx_switched_off_is_tensorflow_without_a_reason(folder, tensorflow):
     options = BackendOptions(onnx="off")
     opened = open_backend(open_bundle(folder), options, lambda bundle: tensorflow)

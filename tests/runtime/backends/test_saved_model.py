@@ -1,5 +1,7 @@
 import base64
 import io
+import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,3 +181,91 @@ def save_bundle(tf, folder, function, spec):
     (folder / "parity.json").unlink()
     save(tf, folder, function, spec)
     return folder
+
+
+# Keras 2 wrote it after compile(Adam) and fit, as TensorFlow 2.0 to 2.10 do, and beside
+# it what it answered: tests/exporter/keras2/make_files.py.
+SLOTS = Path(__file__).with_name("optimizer_slots.tar.xz")
+
+
+@pytest.fixture
+def trained(tmp_path):
+    with tarfile.open(SLOTS) as archive:
+        archive.extractall(tmp_path, filter="data")
+    with np.load(tmp_path / "adam.npz") as recorded:
+        return tmp_path / "adam", recorded["x"], recorded["y"]
+
+
+def answer(backend, rows):
+    (name,), (output,) = (s.name for s in backend.inputs), backend.outputs
+    return backend.run({name: rows})[output.name]
+
+
+def test_an_optimizers_slots_are_passed_over(open_backend, trained):
+    folder, rows, expected = trained
+    backend = open_backend(folder)
+    np.testing.assert_allclose(answer(backend, rows), expected, rtol=1e-6)
+    # The model's alone: two for training would stand beside each.
+    assert len(backend.signature.call.variables) == 8
+
+
+def edit(folder, change):
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    path = folder / "saved_model.pb"
+    saved = SavedModel.FromString(path.read_bytes())
+    change(saved)
+    path.write_bytes(saved.SerializeToString())
+
+
+def test_objects_that_tensorflow_cannot_make_again_are_not_needed(
+    open_backend, trained
+):
+    """As TensorFlow Serving does, which makes none."""
+
+    def change(saved):
+        for node in saved.meta_graphs[0].object_graph_def.nodes:
+            if node.user_object.identifier == "optimizer":
+                node.user_object.identifier = "somebody's own"
+
+    folder, rows, expected = trained
+    edit(folder, change)
+    np.testing.assert_allclose(answer(open_backend(folder), rows), expected, rtol=1e-6)
+
+
+def tagged(*tags):
+    def change(saved):
+        (first,) = saved.meta_graphs
+        others = [type(first).FromString(first.SerializeToString()) for _ in tags[1:]]
+        for graph, some in zip([first, *others], tags, strict=True):
+            graph.meta_info_def.ClearField("tags")
+            graph.meta_info_def.tags.extend(some)
+            if "serve" not in some or "tpu" in some:
+                graph.ClearField("signature_def")
+        saved.meta_graphs.extend(others)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        [["train"], ["serve"]],
+        [["serve", "tpu"], ["gpu", "serve"], ["serve"]],
+        [["serve", "tpu"], ["gpu", "serve"]],
+        [["serve", "gpu"]],
+    ],
+)
+def test_of_several_graphs_the_one_for_serving_is_taken(open_backend, trained, tags):
+    folder, rows, expected = trained
+    edit(folder, tagged(*tags))
+    np.testing.assert_allclose(answer(open_backend(folder), rows), expected, rtol=1e-6)
+
+
+def test_graphs_none_of_which_is_for_serving_are_told(open_backend, trained):
+    folder, _, _ = trained
+    edit(folder, tagged(["train"], ["eval", "gpu"]))
+    with pytest.raises(
+        BackendError, match="has 2 graphs, and none is for serving: .* train; eval gpu;"
+    ):
+        open_backend(folder)
