@@ -109,8 +109,8 @@ def test_what_people_should_know_of_tensorflows_answers_stands_in_the_reason(
 ):
     tensorflow.warning = "each answer is another"
     remove(folder)
-    reason = open_backend(open_bundle(folder), CPU).fallback_reason
-    assert reason.endswith("; each answer is another")
+    opened = open_backend(open_bundle(folder), CPU, lambda bundle: tensorflow)
+    assert opened.fallback_reason.endswith("; each answer is another")
 
 
 def test_onnx_switched_off_is_tensorflow_without_a_reason(folder, tensorflow):
