@@ -20,7 +20,7 @@ from multipart import (
 )
 
 from bundle.archive import DEFAULT_LIMITS, Readable
-from bundle.errors import TooLarge
+from bundle.errors import DomainError, TooLarge
 from runtime.bundle_form import Field
 from runtime.errors import InvalidInput
 
@@ -63,14 +63,18 @@ def parts_of(body: bytes, content_type: str | None) -> dict[str, list[Part]]:
     """
     parts: dict[str, list[Part]] = {}
     parser = _parser(content_type, MAX_PARTS)
-    for event in _checked(parser, body):
-        if isinstance(event, MultipartSegment):
-            segment, data = event, b""
-        elif event is not None:
-            data = event  # whole, as the body is
-        else:
-            part = Part(_filename_of(segment) or "", data)
-            parts.setdefault(_name_of(segment), []).append(part)
+    try:
+        # An empty piece is the parser's sign that all has come, which ``_end`` gives.
+        for event in parser.parse(body) if body else ():
+            if isinstance(event, MultipartSegment):
+                segment, data = event, b""
+            elif event is not None:
+                data = event  # whole, as the body is
+            else:
+                part = Part(_filename_of(segment) or "", data)
+                parts.setdefault(_name_of(segment), []).append(part)
+    except MultipartError as ex:
+        raise _in_our_words(ex) from ex
     _end(parser)
     return parts
 
@@ -156,9 +160,12 @@ def _events(stream: Readable, parser: _Parser) -> Iterator[_Event]:
     outside = 0
     while chunk := stream.read(_CHUNK):
         outside += len(chunk)
-        for event in _checked(parser, chunk):
-            outside = 0
-            yield event
+        try:
+            for event in parser.parse(chunk):
+                outside = 0
+                yield event
+        except MultipartError as ex:
+            raise _in_our_words(ex) from ex
         # A part tells of each piece that comes.
         if outside > _MAX_OUTSIDE:
             raise TooLarge(
@@ -167,22 +174,16 @@ def _events(stream: Readable, parser: _Parser) -> Iterator[_Event]:
     _end(parser)
 
 
-def _checked(parser: _Parser, chunk: bytes) -> Iterator[_Event]:
-    """The events of one chunk; the package's errors in our words."""
-    if not chunk:
-        return
-    try:
-        yield from parser.parse(chunk)
-    except ParserLimitReached as ex:
-        raise TooLarge(
+def _in_our_words(error: MultipartError) -> DomainError:
+    if isinstance(error, ParserLimitReached):
+        return TooLarge(
             f"a part of the form has more than {_MAX_HEAD_LINES} header lines, or one"
             f" of more than {_MAX_HEAD_LINE} bytes; send it as curl -F does"
-        ) from ex
-    except MultipartError as ex:
-        raise InvalidInput(
-            "the multipart form cannot be read: a boundary or the head of a part is not"
-            " as RFC 7578 has it; send it as curl -F does"
-        ) from ex
+        )
+    return InvalidInput(
+        "the multipart form cannot be read: a boundary or the head of a part is not as"
+        " RFC 7578 has it; send it as curl -F does"
+    )
 
 
 def _end(parser: _Parser) -> None:
@@ -232,10 +233,10 @@ def _filename_of(segment: MultipartSegment) -> str | None:
     if segment.filename is not None:
         return _text(segment.filename)
     # RFC 7578 forbids this form, and older clients send it; RFC 5987 has two charsets.
-    found = _EXTENDED.search(segment.header("Content-Disposition", ""))
-    if not found:
-        return None
-    return urllib.parse.unquote(found[2], found[1].lower(), "replace")
+    for _, value in segment.headerlist:
+        if "*" in value and (found := _EXTENDED.search(value)):
+            return urllib.parse.unquote(found[2], found[1].lower(), "replace")
+    return None
 
 
 _EXTENDED = re.compile(
