@@ -25,12 +25,13 @@ from typing import Any, TypeVar, cast
 import psutil
 
 from bundle.errors import DomainError
+from bundle.signals import signal_name
 from bundle.terminal import printable
 from exporter.answer import read_answer
 from exporter.errors import ExportError
 from exporter.scratch import scratch
 from runtime.config import Walls
-from runtime.walls import Room, clean_environment, demand, standing
+from runtime.walls import Room, child_environment, demand, standing
 
 Tell = Callable[[str], None]
 Job = TypeVar("Job")
@@ -199,16 +200,14 @@ def _started(
     folder: Path, verbose: bool
 ) -> Iterator[tuple[subprocess.Popen[Any], Connection]]:
     ours, theirs = multiprocessing.Pipe()
-    environment = clean_environment(os.environ)
-    # What can be imported here can be there, and nothing else: -P keeps the working
-    # folder out, which may be anybody's.
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    environment = child_environment()
     # TensorFlow leaves the code that it generates, and a child that is killed all else.
     environment["TMPDIR"] = environment["HOME"] = str(folder)
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
     stderr = None if verbose else subprocess.DEVNULL
     with ours, theirs:
         process = subprocess.Popen(
+            # -P keeps the working folder out, which may be anybody's.
             [sys.executable, "-P", "-m", "exporter.worker", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=sys.__stderr__ if verbose else subprocess.DEVNULL,
@@ -249,5 +248,5 @@ def _death(code: int, limits: Limits) -> str:
             "the work was killed (SIGKILL): somebody ended it, or the machine ran"
             " out of memory"
         )
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    how = signal_name(-code) if code < 0 else f"exit code {code}"
     return f"the work crashed ({how}); -v shows what it said last"
