@@ -20,8 +20,8 @@ from bundle.errors import ArchiveError
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 1 << 18
 
-# Of a member's own headers: a long name, macOS's attributes. GNU's and POSIX's tar need
-# some hundred bytes.
+# Bytes of one of a member's own headers (a long name, macOS's attributes), and of all
+# headers. GNU's and POSIX's tar need some hundred bytes.
 _MAX_HEADER = 1 << 12
 _MAX_ALL_HEADERS = 1 << 20
 
@@ -52,7 +52,7 @@ class Source(Protocol):
 
 @dataclass
 class _Given:
-    """What a member's own headers say, before it."""
+    """A member as its own headers describe it, which come before it."""
 
     name: str | None = None
     size: int | None = None
@@ -101,7 +101,7 @@ def read_tar(source: Source) -> Iterator[Entry]:
 
 
 def damaged() -> ArchiveError:
-    """What is said of a tar that cannot be read."""
+    """The error for a tar that cannot be read."""
     return ArchiveError(
         "the upload is not a whole tar archive: it is cut short or damaged;"
         " make it with: tar cfz NAME.tar.gz NAME"

@@ -1,9 +1,9 @@
 """Work in a child process: within limits, and nothing of it goes on if one side dies.
 
 TensorFlow may crash, take all memory or never end on a model that somebody sent; here
-that costs a child, and the parent a sentence. What such a model does beyond that, it
-does behind ``runtime.walls``: the child reads the model and writes into scratch
-folders. The parent never imports TensorFlow, and takes nothing but data from the child.
+that costs a child, and the parent a sentence. Whatever else such a model does, it does
+behind ``runtime.walls``: the child reads the model and writes into scratch folders. The
+parent never imports TensorFlow, and takes nothing but data from the child.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 GIB = 1 << 30
-# Of any file that a child writes; a large model's weights are one file.
+# The size of any file that a child writes; a large model's weights are one file.
 MAX_FILE_BYTES = 64 * GIB
-# Of its answer, which may hold a batch of images.
+# The size of its answer, which may hold a batch of images.
 MAX_ANSWER_BYTES = GIB
 # After the kernel's own clock, in seconds.
 _GRACE = 10.0
@@ -116,7 +116,7 @@ def run_in_child(
                     _check_memory(process.pid, limits.memory_bytes)
                 kind, value = _parts(connection.recv_bytes(MAX_ANSWER_BYTES))
                 if kind == "step":
-                    # What a terminal takes for a command is none.
+                    # Without characters that a terminal takes for a command.
                     tell(printable(str(value)))
                 elif kind == "failed":
                     error, sentence = _parts_of_a_refusal(value)
@@ -129,7 +129,7 @@ def run_in_child(
         except (EOFError, ConnectionError):
             code = -signal.SIGALRM if is_late() else process.wait()
             raise ExportError(_death(code, limits)) from None
-        # Of the pipe: a message that is too long.
+        # The pipe's error: a message is too long.
         except OSError as ex:
             raise ExportError(f"the work answered what it may not: {ex}") from ex
 

@@ -298,7 +298,7 @@ def _close_files(its_own: Sequence[int]) -> None:
 
 
 def _code_of(call: Callable[[], int]) -> int:
-    """What a process would exit with; what went wrong is on its standard error."""
+    """The code that a process would exit with; its standard error says what failed."""
     try:
         return call()
     except SystemExit as ex:

@@ -126,7 +126,7 @@ def guard(start: Start, limits: Limits, wanted: int) -> int:
     own = os.getpid()
     with contextlib.ExitStack() as stack:
         try:
-            # What is killed leaves its temporary files.
+            # A process that is killed leaves its temporary files.
             scratch = stack.enter_context(scratch_folder("tfaas-guard"))
         except OSError as ex:
             sys.stderr.write(

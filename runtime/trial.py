@@ -80,7 +80,7 @@ def try_here(folder: Path, options: BackendOptions, *, trusted: bool) -> Opened:
     # Not at the top: a bundle that is refused above needs no engine.
     from runtime.model import model_of
 
-    # What is measured of a model to batch it, the service measures itself.
+    # The service itself measures whether batches pay.
     options = replace(options.of(bundle.params.name), batching="off", models={})
     try:
         model = model_of(bundle, None, options)

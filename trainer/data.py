@@ -26,7 +26,7 @@ from trainer.formats.pickled import read_pickle
 from trainer.formats.pictures import read_pictures
 from trainer.pixels import pixels, size_of
 
-# Of a data set without a test part, one image in so many is held out of each class.
+# Where a data set has no test part, one image in so many is held out of each class.
 HOLD_OUT = 5
 
 EMBEDDED = Path(__file__).parent / "data" / "mnist.npz"

@@ -19,9 +19,9 @@ MAX_SEGMENTS = 4096
 MAX_TABLES = 1 << 16
 # Programs write some ten, a few of them twenty and more.
 MAX_SCANS = 100
-# Of all scans together: each goes over all blocks of its components, if only to find
-# that there is nothing to refine, at up to 1.3 ns a sample. Ten scans of 16 Mpx in
-# three components are 200 million.
+# Samples of all scans together: each scan goes over all blocks of its components, if
+# only to find that there is nothing to refine, at up to 1.3 ns a sample. Ten scans of
+# 16 Mpx in three components are 200 million.
 MAX_SAMPLES = 1 << 29
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA

@@ -114,7 +114,7 @@ def _transparency(content: bytes, bits: int, colour: int) -> bytes:
         (value,) = struct.unpack_from(">H", content)
         if bits == 16:
             return content[:2]
-        # Of fewer bits the lowest ones count. Pillow leaves 1 bit as it stands.
+        # Where there are fewer bits, the lowest count. Pillow does not scale 1 bit.
         most = (1 << bits) - 1
         scale = 255 // most if bits > 1 else 1
         return struct.pack(">H", (value & most) * scale)

@@ -56,7 +56,7 @@ _FORMER_ALONE = frozenset(
 _NOTHING = frozenset({"RandomHeight", "RandomWidth", "AddLoss", "AddMetric"})
 # Another layer stands for them, which knows nothing of training.
 STOOD_FOR = _NOTHING | {"RandomCrop"}
-# What Keras 3 has under the same name and is no layer of Keras 2, or runs code.
+# Layers of Keras 3 that are none of Keras 2 in spite of their names, or that run code.
 _NOT_TAKEN = frozenset(
     {"Lambda", "Layer", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer"}
 )
@@ -147,7 +147,7 @@ def layer_of(item: Item, model_of: Callable[[Item], Any], name: str = "") -> Any
         return keras.layers.Identity(name=settings["name"], dtype=settings.get("dtype"))
     make = _FORMER.get(kind) or _class(kind)
     if kind == "RandomCrop":
-        # What it does where it draws no numbers.
+        # In inference, where it draws no numbers, it does the same as this layer.
         kind, make = "Resizing", keras.layers.Resizing
         settings["crop_to_aspect_ratio"] = True
     _adapt(kind, settings, given)
@@ -255,7 +255,7 @@ def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> Non
             _adapt_local(kind, settings, given)
         case "Discretization":
             settings.pop("trainable", None)
-            # Of its answers; Keras 3 would make whole numbers of its inputs.
+            # It is that of the answers; Keras 3 would cast the inputs to it.
             settings.pop("dtype", None)
         case "SpatialDropout1D" | "SpatialDropout2D" | "SpatialDropout3D":
             settings.pop("trainable", None)

@@ -210,9 +210,9 @@ class Filler:
 
 
 def _numbers(dataset: Any) -> NDArray[Any]:
-    """What a dataset holds, which may lie in no other file than its own.
+    """The numbers of a dataset, which may lie in no other file than its own.
 
-    HDF5 lets one file name another, of whoever reads it, and take that one's bytes.
+    HDF5 lets a file name another file of its reader's, and take the bytes from there.
     """
     is_plain = not dataset.external and not dataset.is_virtual
     if not is_plain or dataset.dtype.kind not in "biuf":

@@ -53,7 +53,7 @@ _WRITE = (
 )
 _USE = _READ_FILE | _WRITE_FILE | _IOCTL_DEV
 
-# What an ABI knows of files: the first, and what each later one added.
+# Rights to files that an ABI knows: those of the first, and those that others added.
 _ADDED = {1: (1 << 13) - 1, 2: _REFER, 3: _TRUNCATE, 5: _IOCTL_DEV}
 
 

@@ -54,7 +54,7 @@ _SYSTEM = (
     "/dev/random",
     "/dev/urandom",
 )
-# Of Python's own folder, and of an environment's.
+# Parts of Python's own folder, and of an environment's.
 _PARTS = ("lib", "lib32", "lib64", "share", "ssl", "etc/fonts", "pyvenv.cfg")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 _GPUS = ("nvidia*", "nvidia-caps/*", "nvhost*", "nvmap")
@@ -109,7 +109,7 @@ def _python() -> tuple[Path, ...]:
 
 
 def _modules(folder: Path) -> Iterator[Path]:
-    """What can be imported from a folder that may hold much else.
+    """The modules in a folder that may hold much else.
 
     A working copy of the project has its settings and its store beside its packages.
     """
@@ -127,6 +127,6 @@ def _modules(folder: Path) -> Iterator[Path]:
 def _list_folders() -> None:
     """Let Python see all folders of ``sys.path`` once.
 
-    Of those it may not list any more it has the names then.
+    It keeps the names in them, also of those that it may not list behind walls.
     """
     importlib.machinery.PathFinder.find_spec("runtime.walls.no_such_module")

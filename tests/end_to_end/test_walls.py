@@ -36,7 +36,7 @@ def archive(tmp_path, target):
 
 
 def upload(tmp_path, archive, walls):
-    """What a service answers to it, and its first lines."""
+    """A service's answer to it, and its first lines."""
     folder = tmp_path / "service"
     folder.mkdir()
     command = f"{TRUSTS} {RUNTIME} --workers 1 --walls {walls}"

@@ -33,7 +33,7 @@ _KINDS = (
 
 
 def advice(head: bytes) -> tuple[str, str] | None:
-    """What a file is, and what to do with it; None if that is not known.
+    """The kind of a file, and the user's remedy; None if neither is known.
 
     Args:
         head: its first bytes, ungzipped; ``bundle.archive.HEAD`` of them, or all.

@@ -36,7 +36,7 @@ _WANTED = (
     "x_train, y_train, x_test and y_test, or images and labels alone, of which some"
     " are then held out to test on"
 )
-# What an archive of numpy's is made of.
+# The ending of the names in an archive of numpy's.
 _MEMBER = ".npy"
 
 # An array's place: its part, or None of data that is not parted, and its role.
@@ -150,7 +150,7 @@ def _places(path: Path, names: list[str]) -> dict[_Place, str]:
 
 
 def _place(name: str) -> _Place | None:
-    """What an array is, by its name: ``x_train``, ``trainX``, ``Train images``."""
+    """The place of an array, by its name: ``x_train``, ``trainX``, ``Train images``."""
     joined = re.sub(r"[^a-z0-9]", "", name.lower())
     if joined in _ROLES:
         return None, _ROLES[joined]

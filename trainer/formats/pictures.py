@@ -153,7 +153,7 @@ def _labels(root: Path, folder: Path) -> tuple[str, ...]:
 
 
 def _instead(folder: Path) -> str:
-    """What to do about a folder without classes, by what lies there."""
+    """Advice about a folder without classes, by the files in it."""
     files = sorted(path for path in _visible(folder) if path.is_file())
     for path in files:
         if path.name.lower().endswith(_DATA_SETS):

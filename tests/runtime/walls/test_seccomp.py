@@ -56,7 +56,7 @@ def test_numbers_are_those_of_the_kernels_headers():
 
 
 def decide(number, arguments=(), architecture=None):
-    """What the kernel does of both filters: the strictest that one says."""
+    """The kernel's action after both filters: the strictest of theirs."""
     machine = platform.machine()
     filters = (seccomp.signals(machine, 77), seccomp.program(machine))
     said = {run(one, number, arguments, architecture) for one in filters}
@@ -64,7 +64,7 @@ def decide(number, arguments=(), architecture=None):
 
 
 def run(program, number, arguments, architecture):
-    """What a classic BPF program answers: an interpreter of what ours is made of."""
+    """The answer of a classic BPF program, by an interpreter for ours."""
     known = ARCHITECTURE[platform.machine()]
     words = [*arguments, *[0] * (6 - len(arguments))]
     data = struct.pack("=iIQ6Q", number, architecture or known, 0, *words)
