@@ -29,17 +29,15 @@ def told_by(head: bytes, *, only_archives: bool = False) -> str:
         head: its first bytes, 512 or all.
         only_archives: have no sentence about models.
     """
-    for magic, kind in PACKED.items():
+    kinds = {
+        **{magic: f"packed with {kind}" for magic, kind in PACKED.items()},
+        **{magic: f"a {kind} archive" for magic, kind in ARCHIVES.items()},
+    }
+    for magic, kind in kinds.items():
         if head.startswith(magic):
             return (
-                f"this is packed with {kind}, which is not taken; send a tar,"
-                f" gzipped or not, or a zip: {_MAKE}"
-            )
-    for magic, kind in ARCHIVES.items():
-        if head.startswith(magic):
-            return (
-                f"this is a {kind} archive, which is not taken; send a tar,"
-                f" gzipped or not, or a zip: {_MAKE}"
+                f"this is {kind}, which is not taken; send a tar, gzipped or not, or a"
+                f" zip: {_MAKE}"
             )
     return "" if only_archives else _model_told_by(head)
 
