@@ -26,7 +26,7 @@ def is_refusal(ex: OSError) -> bool:
 
 
 def refusal(ex: OSError, other: str) -> str:
-    """The end of a sentence that begins with who cannot be written.
+    """The end of a sentence: ``FILE cannot be written: …``.
 
     Args:
         ex: the failure.

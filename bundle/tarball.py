@@ -44,7 +44,7 @@ _WITHOUT_CONTENT = (
 
 
 class Source(Protocol):
-    """Where a tar's bytes come from."""
+    """The source of a tar's bytes."""
 
     def read(self, size: int, /) -> bytes:
         """``size`` bytes; fewer only at the end."""
@@ -60,7 +60,7 @@ class _Given:
 
 
 def read_tar(source: Source) -> Iterator[Entry]:
-    """Give each member; what of its content is not read is passed over.
+    """Give each member; content of it that is not read is passed over.
 
     Raises:
         ArchiveError: it is cut short or damaged, holds a sparse file, or its headers
@@ -77,7 +77,7 @@ def read_tar(source: Source) -> Iterator[Entry]:
                     "the archive holds too large headers; make it with:"
                     " tar cfz NAME.tar.gz NAME"
                 )
-            # Before one member each kind stands once; of those for all, git has one.
+            # Each kind stands once before a member; git writes one for all members.
             if info.type in seen:
                 raise damaged()
             seen.add(info.type)
@@ -204,7 +204,7 @@ def _take_name(data: bytes, given: _Given) -> None:
 
 
 def _pass_over(data: bytes, given: _Given) -> None:
-    """Where a link leads is of no interest: none is taken."""
+    """Ignore the place that a link leads to: no link is taken."""
 
 
 def _text(data: bytes) -> str:

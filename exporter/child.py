@@ -150,12 +150,12 @@ def _parts_of_a_refusal(value: Any) -> tuple[type[DomainError], str]:
 
 
 def _refuse_links(reads: Sequence[Path]) -> None:
-    """See that all can be read that a model is made of.
+    """See that all files of a model can be read.
 
-    Links are not followed: with an archive of somebody's, any file might be meant.
+    Links are not followed: in somebody else's archive they may lead to any file.
 
     Raises:
-        ExportError: a link leads to what may not be read.
+        ExportError: a link leads to a file that may not be read.
     """
     roots = [path.resolve() for path in reads]
     for folder in roots:

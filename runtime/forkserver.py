@@ -246,7 +246,7 @@ def _guard(
         pid = os.fork()
         if pid == 0:
             _run(call, scratch, step_back, descriptors)
-        # Or nobody at their other ends would see the child's end.
+        # While they are open here too, the child's end is not seen at their other ends.
         for descriptor in descriptors:
             os.close(descriptor)
         return _Forked(pid)

@@ -202,7 +202,7 @@ class _Record(logging.Formatter):
 
 
 class Seldom:
-    """Says something of what happens often once a minute, and how often it happened.
+    """Says once a minute how often something happened.
 
     Args:
         clock: seconds that only go on.

@@ -126,7 +126,7 @@ class ModelRegistry:
         self._failed: dict[_Key, _Failure] = {}
         # What answered last for a name and a label; None is the default.
         self._answered: dict[tuple[str, str | None], Version] = {}
-        # Models of which a number was named, and when they are to be looked at again.
+        # When models are to be looked at again of which a number was named.
         self._due: dict[str, float] = {}
         self._first_due = math.inf
         self._loading: WeakValueDictionary[_Key, _Loading] = WeakValueDictionary()

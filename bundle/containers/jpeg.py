@@ -86,7 +86,7 @@ def look(data: bytes) -> Look:
 
 
 def _names_components(marker: int, size: int, data: bytes, place: int) -> bool:
-    # Shorter ones are read by nobody.
+    # No decoder reads shorter ones.
     if marker == 0xE0:
         return size >= 16 and data[place + 4 : place + 9] == b"JFIF\0"
     return marker == 0xEE and size >= 14 and data[place + 4 : place + 9] == b"Adobe"
@@ -97,7 +97,7 @@ def _check_scans(
 ) -> None:
     # A picture of one column is coded in whole MCUs, too.
     samples = (-(-width // _SIDE) * -(-height // _SIDE)) * _SIDE * _SIDE
-    # No more can there be than there are such two bytes, be they within a segment.
+    # There are no more scans than such pairs of bytes, of which some lie in segments.
     scans = data.count(b"\xff\xda", place)
     if scans <= MAX_SCANS and scans * components * samples <= MAX_SAMPLES:
         return

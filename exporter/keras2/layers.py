@@ -195,9 +195,9 @@ def _value(key: str, value: Any, model_of: Callable[[Item], Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers, texts and lists of them; what describes an object is none."""
+    """Numbers, texts and lists of them; the description of an object is refused."""
     if isinstance(value, dict):
-        # A number that numpy once was, as Keras 2.0 to 2.2 wrote it.
+        # A number of numpy's, as Keras 2.0 to 2.2 wrote it.
         if set(value) == {"type", "value"}:
             return _plain(value["value"])
         raise Untranslatable("a setting of it is an object")
@@ -244,10 +244,10 @@ def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> Non
         case "BatchNormalization":
             axis = settings.get("axis", -1)
             axis = axis[0] if isinstance(axis, list) else axis
-            # Virtual batches are an axis of their own, behind which it was counted.
+            # Virtual batches were an axis of their own, and the axis was counted after.
             settings["axis"] = axis - 1 if given.get("virtual_batch_size") else axis
         case "GRU" | "GRUCell":
-            # Before Keras 2.2 had the setting, what it has now was not there.
+            # Keras before 2.2 had neither the setting nor what it switches on.
             settings.setdefault("reset_after", False)
         case "Attention" | "AdditiveAttention":
             settings.pop("causal", None)

@@ -89,7 +89,7 @@ class Filler:
                 raise Untranslatable(f"it has no weights for {variable.path[:96]!r}")
         for layer in self._built.model._flatten_layers():
             if isinstance(layer, keras.layers.Normalization):
-                layer.finalize_state()  # what it computes with is made of its weights
+                layer.finalize_state()  # it computes with numbers made of its weights
 
     def _fill(
         self,

@@ -1,4 +1,4 @@
-"""The door: what a request's head tells, before any of its body is waited for."""
+"""The door: decisions on a request's head, before its body is waited for."""
 
 from __future__ import annotations
 

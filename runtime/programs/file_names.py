@@ -1,4 +1,4 @@
-"""Where the names of the files come from that operators save to and load from."""
+"""The sources of the names of files that operators save to and load from."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Scope:
 
 
 class FileNames:
-    """Traces names of files to what they begin with.
+    """Traces names of files to their beginnings.
 
     Args:
         functions: of a model, by their names.
@@ -156,7 +156,7 @@ class FileNames:
         return found
 
     def _check_ending(self, source: str, scope: Scope) -> None:
-        """See that what is put behind a file's name does not lead elsewhere."""
+        """See that the text behind a file's name does not lead elsewhere."""
         node = self._node(source, scope)
         # The first input of a Select is what it chooses by.
         is_choice = node.op in ("Select", "SelectV2") and len(node.input) >= 3
@@ -170,7 +170,7 @@ class FileNames:
                 )
 
     def _check_root(self, root: str, scope: Scope) -> None:
-        """See that the name of a file is told by who saves or loads.
+        """See that the name of a file is told by the one that saves or loads.
 
         A graph may have several savers, of which one counts; nobody tells the others,
         or runs them.

@@ -38,7 +38,7 @@ _SYSTEM = (
     "/etc/alternatives",
     "/etc/fonts",
     "/sys",
-    # Not all of /proc: what other processes are, and are called with, is theirs.
+    # Not all of /proc: it tells about other processes, and with what they were called.
     "/proc/cpuinfo",
     "/proc/devices",
     "/proc/driver",
@@ -63,7 +63,7 @@ _GPUS = ("nvidia*", "nvidia-caps/*", "nvhost*", "nvmap")
 def reads() -> list[Path]:
     """Files and folders to be read; some may not be there.
 
-    They are those of this process: of another, its folder in /proc is another.
+    They are those of this process: another one has another folder in /proc.
     """
     return [*_common(), Path("/proc", str(os.getpid()))]
 
@@ -91,7 +91,7 @@ def _python() -> tuple[Path, ...]:
     prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
     # Not all of it: an environment may be made in a folder that holds other things.
     found = [Path(prefix, part) for prefix in prefixes for part in _PARTS]
-    # Too much to be meant by a variable; of a user without a home "~" stays.
+    # A variable cannot mean as much as these; "~" stays for a user without a home.
     home = Path(os.path.expanduser("~"))  # noqa: PTH111
     too_much = {Path("/"), home, *home.parents}
     named = os.environ.get("LD_LIBRARY_PATH", "").split(":")

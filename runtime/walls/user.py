@@ -71,7 +71,7 @@ def become(user: str, folders: Iterable[Path], *, is_bounded: bool) -> None:
         for folder in folders:
             os.chown(folder, entry.pw_uid, entry.pw_gid)
         succeed(prctl(_PR_SET_KEEPCAPS, 1))
-        # The kernel forgets, with the user, what is to end with its parent.
+        # With another user the kernel forgets that this process ends with its parent.
         parent, word = os.getppid(), create_string_buffer(4)
         succeed(prctl(_PR_GET_PDEATHSIG, addressof(word)))
         os.setgroups([])

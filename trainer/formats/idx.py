@@ -177,7 +177,7 @@ def _read_file(path: Path, axes: int) -> NDArray[np.uint8]:
         )
     try:
         return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-    except ValueError as ex:  # of a size of nothing, the other axes may be any
+    except ValueError as ex:  # one length is 0, and another one too large
         raise DataError(
             f"{path} holds nothing, and its header says {shape}; fetch it again"
         ) from ex
