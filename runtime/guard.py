@@ -169,13 +169,6 @@ def _watch(process: Process, limits: Limits, wanted: int) -> int:
                         os.waitpid(child.pid, os.WNOHANG)
 
 
-def signal_of(code: int | None) -> str:
-    """The signal that ended a process, by ``guard``'s exit code; empty if none did."""
-    if code is None or not 0 < code - 128 < signal.NSIG:
-        return ""
-    return signal_name(code - 128)
-
-
 def how_it_ended(code: int | None) -> str:
     """How a process ended, by ``guard``'s exit code: the end of a sentence."""
     if code is None:
@@ -183,6 +176,13 @@ def how_it_ended(code: int | None) -> str:
     if name := signal_of(code):
         return f"was ended by {name}"
     return f"ended with exit code {code}"
+
+
+def signal_of(code: int | None) -> str:
+    """The signal that ended a process, by ``guard``'s exit code; empty if none did."""
+    if code is None or not 0 < code - 128 < signal.NSIG:
+        return ""
+    return signal_name(code - 128)
 
 
 @contextlib.contextmanager
