@@ -72,7 +72,7 @@ def unpack(
     """Unpack one bundle's archive; the files of its one top folder go to ``folder``.
 
     If that holds versions, as TensorFlow Serving's do (``NAME/1/…``), the highest is
-    the bundle. What programs leave beside files (``bundle.leftovers``) is passed over.
+    the bundle. Files that programs leave there (``bundle.leftovers``) are passed over.
 
     Args:
         stream: a tar or a zip; that it is gzipped is told from its bytes.
@@ -102,8 +102,8 @@ def unpack(
 def is_archive(head: bytes) -> bool:
     """Whether a file of these first ``HEAD`` bytes is an archive of some kind.
 
-    Of one that ``unpack`` takes, or has a sentence about. No protobuf is: a tar's
-    header carries its own checksum, and none begins as the others do.
+    That is one that ``unpack`` takes, or has a sentence about. No protobuf is taken for
+    one: a tar's header has its own checksum, and none begins as the others do.
     """
     is_known = head.startswith((GZIP, *MAGIC)) or is_header(head)
     return is_known or bool(told_by(head, only_archives=True))
@@ -242,7 +242,7 @@ class _Source:
 
     @property
     def came_bytes(self) -> int:
-        """What was sent so far, with its layer of gzip."""
+        """Bytes that were sent so far, before a layer of gzip is taken off."""
         return self._packed.size
 
     def peek(self, size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What a disk says when it refuses a write, and what its user can do about it."""
+"""Sentences about a disk that refuses a write, and about what its user can do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import os
 import re
 
-# What to do, by the kernel's reason.
+# The user's remedy, by the kernel's reason.
 _ADVICE = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "free some of your quota there",
@@ -26,7 +26,7 @@ def is_refusal(ex: OSError) -> bool:
 
 
 def refusal(ex: OSError, other: str) -> str:
-    """The end of a sentence that begins with who cannot be written.
+    """The end of a sentence: ``FILE cannot be written: …``.
 
     Args:
         ex: the failure.

@@ -169,7 +169,7 @@ def _find_missing_weights(path: Path) -> str:
     missing = ""
     for count in sorted({found[2] for found in shards}):
         there = {int(found[1]) for found in shards if found[2] == count}
-        # The first that is not there; of another number of shards all may be.
+        # The first that is missing; the shards of another number may all be there.
         first = next(n for n in range(len(there) + 1) if n not in there)
         if first >= int(count):
             return ""
@@ -180,7 +180,7 @@ def _find_missing_weights(path: Path) -> str:
 # A bundle is opened whenever somebody asks about it.
 @functools.lru_cache(maxsize=256)
 def _has_variables(graph: Path, state: tuple[int, ...]) -> bool:
-    """Whether a SavedModel has any, told from its bytes.
+    """Whether a SavedModel has variables, told from its bytes.
 
     Its graph may be a gigabyte of constants: it is searched, and not read as what it
     is. Which weights a checkpoint really holds TensorFlow finds out.

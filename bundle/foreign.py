@@ -1,4 +1,4 @@
-"""Files that people send in place of a bundle's archive, told by their first bytes."""
+"""Files that are given in place of those that are taken, told by their first bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ GZIP = b"\x1f\x8b"
 _MAKE = "make it with: tar cfz NAME.tar.gz NAME"
 
 # Their own descriptions name these bytes.
-_PACKED = {
+PACKED = {
     b"BZh": "bzip2",
     b"\xfd7zXZ\x00": "xz",
     b"]\x00\x00": "lzma",
@@ -16,9 +16,9 @@ _PACKED = {
     b"\x1f\x9d": "compress",
     b"LZIP": "lzip",
 }
-_ARCHIVES = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar"}
+ARCHIVES = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar"}
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+HDF5 = b"\x89HDF\r\n\x1a\n"
 _TFLITE = b"TFL3"  # after the offset of the root table
 
 
@@ -29,17 +29,15 @@ def told_by(head: bytes, *, only_archives: bool = False) -> str:
         head: its first bytes, 512 or all.
         only_archives: have no sentence about models.
     """
-    for magic, kind in _PACKED.items():
+    kinds = {
+        **{magic: f"packed with {kind}" for magic, kind in PACKED.items()},
+        **{magic: f"a {kind} archive" for magic, kind in ARCHIVES.items()},
+    }
+    for magic, kind in kinds.items():
         if head.startswith(magic):
             return (
-                f"this is packed with {kind}, which is not taken; send a tar,"
-                f" gzipped or not, or a zip: {_MAKE}"
-            )
-    for magic, kind in _ARCHIVES.items():
-        if head.startswith(magic):
-            return (
-                f"this is a {kind} archive, which is not taken; send a tar,"
-                f" gzipped or not, or a zip: {_MAKE}"
+                f"this is {kind}, which is not taken; send a tar, gzipped or not, or a"
+                f" zip: {_MAKE}"
             )
     return "" if only_archives else _model_told_by(head)
 
@@ -52,7 +50,7 @@ def keras_file() -> str:
 
 
 def _model_told_by(head: bytes) -> str:
-    if head.startswith(_HDF5):
+    if head.startswith(HDF5):
         return keras_file()
     if head[4:8] == _TFLITE:
         return (

@@ -1,4 +1,4 @@
-"""Files that programs leave beside a bundle's own, and that are no part of it.
+"""Files that programs leave beside those of a bundle or a data set: nobody's data.
 
 They begin with a dot (``.DS_Store``, ``._x``, ``.git``, ``.ipynb_checkpoints``, what a
 killed exporter left), or have one of a few names.
@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-# macOS's in a zip; Windows Explorer's; Python's. Compared in small letters.
+# In small letters; the systems themselves spell them in several ways.
 _NAMES = frozenset(
     (
-        "__macosx",
-        "__pycache__",
+        "__macosx",  # what macOS puts into a zip beside the files
+        "icon\r",  # a folder's picture on macOS
         "$recycle.bin",
         "desktop.ini",
         "ehthumbs.db",
-        "icon\r",
+        "ehthumbs_vista.db",
+        "system volume information",
         "thumbs.db",
+        "@eadir",  # previews on a Synology disk station
+        "__pycache__",
     )
 )
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file or folder of this name is no part of a bundle."""
+    """Whether a file or folder of this name is to be passed over."""
     if name in (".", ".."):
         return False
     return name.startswith(".") or name.lower() in _NAMES

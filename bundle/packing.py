@@ -16,8 +16,8 @@ _END = bytes(2 * tarfile.BLOCKSIZE)
 # Weights hardly shrink: by 7 % at level 1 and by 8 % at 9, at nearly the same speed;
 # graphs and texts do, by more than half.
 _LEVEL = 6
-# What is packed today and tomorrow is the same file: 1980 is zip's first year, and tar
-# finds 1970 implausible.
+# The same time in all archives, so that the same files always make the same archive:
+# 1980 is zip's first year, and tar finds 1970 implausible.
 _TIME = 315532800
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 def scratch_folder(kind: str) -> Iterator[Path]:
     """Give an empty folder; it goes at the end.
 
-    What killed processes of the same user and kind left goes before.
+    Folders that killed processes of the same user and kind left are removed first.
 
     Args:
         kind: begins the folder's name.

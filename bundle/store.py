@@ -267,7 +267,7 @@ class ModelStore:
             raise _store_error("read", ex) from ex
 
     def origin(self, name: str, number: int) -> tuple[int, ...]:
-        """What tells a version's bundle from another that gets its number later.
+        """A mark that tells a version's bundle from another that gets its number later.
 
         Raises:
             ModelNotFound: it is not there.

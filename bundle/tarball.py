@@ -20,8 +20,8 @@ from bundle.errors import ArchiveError
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 1 << 18
 
-# Of a member's own headers: a long name, macOS's attributes. GNU's and POSIX's tar need
-# some hundred bytes.
+# Bytes of one of a member's own headers (a long name, macOS's attributes), and of all
+# headers. GNU's and POSIX's tar need some hundred bytes.
 _MAX_HEADER = 1 << 12
 _MAX_ALL_HEADERS = 1 << 20
 
@@ -44,7 +44,7 @@ _WITHOUT_CONTENT = (
 
 
 class Source(Protocol):
-    """Where a tar's bytes come from."""
+    """The source of a tar's bytes."""
 
     def read(self, size: int, /) -> bytes:
         """``size`` bytes; fewer only at the end."""
@@ -52,7 +52,7 @@ class Source(Protocol):
 
 @dataclass
 class _Given:
-    """What a member's own headers say, before it."""
+    """A member as its own headers describe it, which come before it."""
 
     name: str | None = None
     size: int | None = None
@@ -60,7 +60,7 @@ class _Given:
 
 
 def read_tar(source: Source) -> Iterator[Entry]:
-    """Give each member; what of its content is not read is passed over.
+    """Give each member; content of it that is not read is passed over.
 
     Raises:
         ArchiveError: it is cut short or damaged, holds a sparse file, or its headers
@@ -77,7 +77,7 @@ def read_tar(source: Source) -> Iterator[Entry]:
                     "the archive holds too large headers; make it with:"
                     " tar cfz NAME.tar.gz NAME"
                 )
-            # Before one member each kind stands once; of those for all, git has one.
+            # Each kind stands once before a member; git writes one for all members.
             if info.type in seen:
                 raise damaged()
             seen.add(info.type)
@@ -101,7 +101,7 @@ def read_tar(source: Source) -> Iterator[Entry]:
 
 
 def damaged() -> ArchiveError:
-    """What is said of a tar that cannot be read."""
+    """The error for a tar that cannot be read."""
     return ArchiveError(
         "the upload is not a whole tar archive: it is cut short or damaged;"
         " make it with: tar cfz NAME.tar.gz NAME"
@@ -204,7 +204,7 @@ def _take_name(data: bytes, given: _Given) -> None:
 
 
 def _pass_over(data: bytes, given: _Given) -> None:
-    """Where a link leads is of no interest: none is taken."""
+    """Ignore the place that a link leads to: no link is taken."""
 
 
 def _text(data: bytes) -> str:

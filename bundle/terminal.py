@@ -29,7 +29,7 @@ class WrongInput(click.ClickException):
 class Group(click.Group):
     """Commands whose domain errors are the fault of what was given, unless they say.
 
-    What the disk refuses is nobody's fault: a ``StoreError`` is work that failed.
+    A disk that refuses is nobody's fault: a ``StoreError`` is work that failed.
     """
 
     def invoke(self, ctx: click.Context) -> object:

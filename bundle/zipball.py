@@ -25,19 +25,19 @@ from bundle.foreign import keras_file
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 
 _CHUNK = 1 << 18
-# Of all entries: 46 bytes, the name, and some times and owners each. zipfile searches
-# the last 64 KiB for the directory's end.
+# Each entry takes 46 bytes, its name, and some times and owners. zipfile searches the
+# last 64 KiB for the directory's end.
 _MAX_DIRECTORY = 1 << 20
 # A header before each entry's data: the least that it takes (APPNOTE 4.3.7).
 _LEAST_HEADER = 30
-# Of the others, LZMA may ask for gigabytes of memory, and nobody packs models so.
+# Nobody packs models by the other methods; LZMA may ask for gigabytes of memory.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
 _UNIX = 3  # APPNOTE 4.4.2.2
 # Files of a .keras file, which is a zip, too.
 _KERAS = {"config.json", "metadata.json"}
 
-# What zipfile lets out of damaged files. OSError is the disk's.
+# Errors that zipfile lets out for damaged files. OSError is the disk's.
 _DAMAGES = (
     zipfile.BadZipFile,
     NotImplementedError,

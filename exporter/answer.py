@@ -1,4 +1,4 @@
-"""What a child process answered: data, whatever a model made of the child.
+"""The answer of a child process: it is read as data, even if a model rules the child.
 
 Pickle calls what the bytes name. Here they may name classes of data, and errors, that
 are our own, and arrays: a child that is no longer its own master cannot reach beyond
@@ -30,7 +30,7 @@ _FOREIGN = frozenset(
 
 
 def read_answer(answer: bytes) -> Any:
-    """What was answered.
+    """Read an answer.
 
     Raises:
         pickle.UnpicklingError: it is no data of ours.
@@ -48,7 +48,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _FOREIGN:
             return super().find_class(module, name)
-        # Of modules that are here already: to import one is to run it.
+        # Looked up in modules that are here already: to import one is to run it.
         found = getattr(sys.modules.get(module), "__dict__", {}).get(name)
         is_ours = module.partition(".")[0] in _OURS and isinstance(found, type)
         if is_ours and (dataclasses.is_dataclass(found) or _is_error(found)):

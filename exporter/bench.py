@@ -134,7 +134,7 @@ def _open(order: _Order) -> Backend:
 
 
 def _batch(specs: tuple[TensorSpec, ...], size: int) -> dict[str, NDArray[Any]]:
-    """What most models take: an engine is as quick on these as on others."""
+    """Inputs that most models take: an engine is as quick on these as on others."""
     return {spec.name: _numbers(spec, size) for spec in specs}
 
 

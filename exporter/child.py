@@ -1,9 +1,9 @@
 """Work in a child process: within limits, and nothing of it goes on if one side dies.
 
 TensorFlow may crash, take all memory or never end on a model that somebody sent; here
-that costs a child, and the parent a sentence. What such a model does beyond that, it
-does behind ``runtime.walls``: the child reads the model and writes into scratch
-folders. The parent never imports TensorFlow, and takes nothing but data from the child.
+that costs a child, and the parent a sentence. Whatever else such a model does, it does
+behind ``runtime.walls``: the child reads the model and writes into scratch folders. The
+parent never imports TensorFlow, and takes nothing but data from the child.
 """
 
 from __future__ import annotations
@@ -25,21 +25,22 @@ from typing import Any, TypeVar, cast
 import psutil
 
 from bundle.errors import DomainError
+from bundle.signals import signal_name
 from bundle.terminal import printable
 from exporter.answer import read_answer
 from exporter.errors import ExportError
 from exporter.scratch import scratch
 from runtime.config import Walls
-from runtime.walls import Room, clean_environment, demand, standing
+from runtime.walls import Room, child_environment, demand, standing
 
 Tell = Callable[[str], None]
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 GIB = 1 << 30
-# Of any file that a child writes; a large model's weights are one file.
+# The size of any file that a child writes; a large model's weights are one file.
 MAX_FILE_BYTES = 64 * GIB
-# Of its answer, which may hold a batch of images.
+# The size of its answer, which may hold a batch of images.
 MAX_ANSWER_BYTES = GIB
 # After the kernel's own clock, in seconds.
 _GRACE = 10.0
@@ -115,7 +116,7 @@ def run_in_child(
                     _check_memory(process.pid, limits.memory_bytes)
                 kind, value = _parts(connection.recv_bytes(MAX_ANSWER_BYTES))
                 if kind == "step":
-                    # What a terminal takes for a command is none.
+                    # Without characters that a terminal takes for a command.
                     tell(printable(str(value)))
                 elif kind == "failed":
                     error, sentence = _parts_of_a_refusal(value)
@@ -128,7 +129,7 @@ def run_in_child(
         except (EOFError, ConnectionError):
             code = -signal.SIGALRM if is_late() else process.wait()
             raise ExportError(_death(code, limits)) from None
-        # Of the pipe: a message that is too long.
+        # The pipe's error: a message is too long.
         except OSError as ex:
             raise ExportError(f"the work answered what it may not: {ex}") from ex
 
@@ -149,12 +150,12 @@ def _parts_of_a_refusal(value: Any) -> tuple[type[DomainError], str]:
 
 
 def _refuse_links(reads: Sequence[Path]) -> None:
-    """See that all can be read that a model is made of.
+    """See that all files of a model can be read.
 
-    Links are not followed: with an archive of somebody's, any file might be meant.
+    Links are not followed: in somebody else's archive they may lead to any file.
 
     Raises:
-        ExportError: a link leads to what may not be read.
+        ExportError: a link leads to a file that may not be read.
     """
     roots = [path.resolve() for path in reads]
     for folder in roots:
@@ -199,16 +200,14 @@ def _started(
     folder: Path, verbose: bool
 ) -> Iterator[tuple[subprocess.Popen[Any], Connection]]:
     ours, theirs = multiprocessing.Pipe()
-    environment = clean_environment(os.environ)
-    # What can be imported here can be there, and nothing else: -P keeps the working
-    # folder out, which may be anybody's.
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    environment = child_environment()
     # TensorFlow leaves the code that it generates, and a child that is killed all else.
     environment["TMPDIR"] = environment["HOME"] = str(folder)
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
     stderr = None if verbose else subprocess.DEVNULL
     with ours, theirs:
         process = subprocess.Popen(
+            # -P keeps the working folder out, which may be anybody's.
             [sys.executable, "-P", "-m", "exporter.worker", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=sys.__stderr__ if verbose else subprocess.DEVNULL,
@@ -249,5 +248,5 @@ def _death(code: int, limits: Limits) -> str:
             "the work was killed (SIGKILL): somebody ended it, or the machine ran"
             " out of memory"
         )
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    how = signal_name(-code) if code < 0 else f"exit code {code}"
     return f"the work crashed ({how}); -v shows what it said last"

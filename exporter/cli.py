@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import io
 import json
-import math
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bundle import __version__
 from bundle.terminal import Failed, Group, printable
+from exporter.arguments import MODELS_DIR, WALLS, names, on_source, store_of, writable
 from exporter.errors import (
     DrawsNumbers,
     ExportError,
@@ -25,15 +23,13 @@ from exporter.errors import (
     VariantRefused,
 )
 from exporter.options import OPSET, OPSETS, Options
-from runtime.config import Walls, variable
+from runtime.config import Walls
 
 if TYPE_CHECKING:  # Here, --help waits neither for numpy nor for an engine.
     from numpy.typing import NDArray
 
     from exporter.child import Limits
     from exporter.source import Source
-
-_GIB = 1 << 30
 
 
 @click.group(cls=Group)
@@ -47,209 +43,6 @@ def main() -> None:
     """
 
 
-def _names(
-    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
-) -> tuple[str, ...]:
-    """``--inputs a,b --inputs c`` as a, b, c."""
-    parts = (part.strip() for text in value for part in text.split(","))
-    return tuple(part for part in parts if part)
-
-
-def _ranges(
-    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
-) -> tuple[tuple[str, float, float], ...]:
-    """``--range ids=0:999`` as ids, 0, 999."""
-    ranges = []
-    for text in value:
-        name, _, numbers = text.rpartition("=")
-        low, _, high = numbers.partition(":")
-        try:
-            ranges.append((name, float(low), float(high)))
-            if not name or not -math.inf < float(low) <= float(high) < math.inf:
-                raise ValueError
-        except ValueError:
-            raise click.BadParameter(
-                f"{text!r} is not INPUT=LOW:HIGH, such as ids=0:999"
-            ) from None
-    return tuple(ranges)
-
-
-def _shapes(
-    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
-) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
-    """``--shape x=N,3`` as x, (None, 3)."""
-    shapes = []
-    for text in value:
-        name, _, sides = text.rpartition("=")
-        parts = [part.strip() for part in sides.split(",")]
-        if not name or not all(
-            part == "N" or (part.isascii() and part.isdigit() and int(part))
-            for part in parts
-        ):
-            raise click.BadParameter(
-                f"{text!r} is not INPUT=LENGTH,…, such as x=N,3, N for an axis that"
-                " stays free"
-            )
-        shapes.append((name, tuple(None if p == "N" else int(p) for p in parts)))
-    return tuple(shapes)
-
-
-def _place(
-    ctx: click.Context, param: click.Parameter, value: Path | None
-) -> Path | None:
-    """See before the work that a file can be written after it."""
-    if value is not None and not os.access(value.parent, os.W_OK | os.X_OK):
-        raise click.BadParameter(f"{value.parent} is no folder that can be written")
-    return value
-
-
-_MODELS_DIR = click.option(
-    "--models-dir",
-    type=click.Path(path_type=Path),
-    help="The store in which NAME is looked up.  [default: config.json's modelDir]",
-)
-_SOURCE = (
-    click.argument("model", metavar="MODEL"),
-    _MODELS_DIR,
-    click.option(
-        "--signature",
-        default="",
-        metavar="NAME",
-        help="Of a SavedModel with several.  [default: serving_default]",
-    ),
-    click.option(
-        "--inputs",
-        multiple=True,
-        callback=_names,
-        metavar="NODE,…",
-        help="Of a frozen graph without params.json.",
-    ),
-    click.option(
-        "--outputs",
-        multiple=True,
-        callback=_names,
-        metavar="NODE,…",
-        help="Of a frozen graph without params.json.",
-    ),
-    click.option(
-        "--range",
-        "declared",
-        multiple=True,
-        callback=_ranges,
-        metavar="INPUT=LOW:HIGH",
-        help="Between which numbers an input is drawn, ends included.  [default:"
-        " params.json's ranges; an embedding's rows; else a unit normal, 0 and 1]",
-    ),
-    click.option(
-        "--trust",
-        "trusted",
-        is_flag=True,
-        help="Run whatever operators MODEL has: those that reach files and the network,"
-        " too. Without it they are refused, as in uploads.",
-    ),
-    click.option(
-        "--shape",
-        "shapes",
-        multiple=True,
-        callback=_shapes,
-        metavar="INPUT=N,LENGTH,…",
-        help="The shape of an input whose signature leaves axes free that the model"
-        " does not; N stays free.  [default: found by trying]",
-    ),
-)
-# Not of config.json: the one in the working folder may be somebody else's, as the model
-# may that lies beside it.
-_WALLS = (
-    click.option(
-        "--walls",
-        type=click.Choice(get_args(Walls)),
-        default="auto",
-        show_default=True,
-        envvar=variable("walls"),
-        help="The kernel's around the work: as it has them, all or none, or off.",
-    ),
-    click.option(
-        "--run-as-user",
-        default="",
-        envvar=variable("run_as_user"),
-        metavar="USER",
-        help="Who does the work, where root asks for it.",
-    ),
-)
-_LIMITS = (
-    click.option(
-        "--time-limit",
-        type=click.IntRange(min=1),
-        default=3600,
-        show_default=True,
-        metavar="SECONDS",
-        help="End the work then.",
-    ),
-    click.option(
-        "--memory-limit",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="GIB",
-        help="End the work where it takes more.  [default: none]",
-    ),
-    *_WALLS,
-    click.option(
-        "-v", "--verbose", is_flag=True, help="Let TensorFlow and tf2onnx speak."
-    ),
-)
-
-
-def _on_source(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command MODEL as ``source``, and ``limits``, of the options they need."""
-
-    @functools.wraps(command)
-    def wrapped(
-        model: str,
-        models_dir: Path | None,
-        signature: str,
-        inputs: tuple[str, ...],
-        outputs: tuple[str, ...],
-        declared: tuple[tuple[str, float, float], ...],
-        trusted: bool,
-        shapes: tuple[tuple[str, tuple[int | None, ...]], ...],
-        time_limit: int,
-        memory_limit: float | None,
-        walls: Walls,
-        run_as_user: str,
-        **given: object,
-    ) -> None:
-        if importlib.util.find_spec("tf2onnx") is None:
-            raise Failed(
-                "this needs tf2onnx, which is not installed; install the extra"
-                " 'export' (README, Installing)"
-            )
-        # Here, where Ctrl-C is handled: numpy alone takes a moment.
-        from exporter.child import Limits
-        from exporter.source import find_source
-
-        source = find_source(
-            model,
-            _store(models_dir),
-            signature=signature,
-            inputs=inputs,
-            outputs=outputs,
-            declared=declared,
-            trusted=trusted,
-            shapes=shapes,
-        )
-        memory = None if memory_limit is None else int(memory_limit * _GIB)
-        command(source, Limits(time_limit, memory, walls, run_as_user), **given)
-
-    for option in reversed((*_SOURCE, *_LIMITS)):
-        wrapped = option(wrapped)
-    return wrapped
-
-
-def _store(models_dir: Path | None) -> Path:
-    from runtime.config import load_config
-
-    return models_dir or load_config().model_dir
-
-
 @contextmanager
 def _work() -> Iterator[None]:
     """What cannot be done becomes its sentence, and exit code 1."""
@@ -260,7 +53,7 @@ def _work() -> Iterator[None]:
 
 
 @main.command()
-@_on_source
+@on_source
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -277,7 +70,7 @@ def _work() -> Iterator[None]:
 @click.option(
     "--inputs-as-nchw",
     multiple=True,
-    callback=_names,
+    callback=names,
     metavar="NAME,…",
     help="Inputs that the ONNX is to take as (N, C, H, W).",
 )
@@ -369,12 +162,12 @@ _ONNX = click.option(
 
 
 @main.command()
-@_on_source
+@on_source
 @_ONNX
 @click.option(
     "--worst",
     type=click.Path(path_type=Path, dir_okay=False),
-    callback=_place,
+    callback=writable,
     metavar="FILE.npz",
     help="Write the batch that came out worst, and what both answered.",
 )
@@ -429,12 +222,12 @@ def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 @main.command()
-@_on_source
+@on_source
 @_ONNX
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
-    callback=_place,
+    callback=writable,
     metavar="FILE.png",
     help="Also draw items a second over the batch size.",
 )
@@ -469,9 +262,9 @@ def bench(
 
 @main.command()
 @click.argument("model", metavar="MODEL|FILE.onnx")
-@_MODELS_DIR
-@_WALLS[0]
-@_WALLS[1]
+@MODELS_DIR
+@WALLS[0]
+@WALLS[1]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(
     model: str,
@@ -492,7 +285,7 @@ def inspect(
     from exporter.source import find_path
     from exporter.table import print_inspection
 
-    path = find_path(model, _store(models_dir))
+    path = find_path(model, store_of(models_dir))
     file = path / ONNX if path.is_dir() else path
     with _work():
         found = inspect_in_child(file, Limits(walls=walls, user=run_as_user))

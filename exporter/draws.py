@@ -38,7 +38,7 @@ Kind = Literal["nonzero", "positive", "matrix"]
 
 @dataclass(frozen=True)
 class Traits:
-    """What is known of inputs besides their ranges.
+    """Facts about inputs besides their ranges.
 
     Attributes:
         whole: names of real-numbered inputs that hold whole numbers: they are cast, and

@@ -71,7 +71,7 @@ def export(
                 writes=[folder],
             )
             _see_that_they_are_plain(folder)
-            # Where they lie is not for the child to say.
+            # Their paths are made here, and not taken from the child.
             variants = [
                 replace(variant, path=folder / onnx_file(variant.variant))
                 for variant in made.variants

@@ -98,9 +98,9 @@ def value_of(operation: tf.Operation) -> NDArray[Any]:
 
 
 def held_in(operation: tf.Operation) -> NDArray[Any]:
-    """What a variable of TensorFlow 2 holds that stands among the operators.
+    """The value of a variable of TensorFlow 2 that stands among the operators.
 
-    Such are those of a SavedModel whose objects TensorFlow could not make again.
+    Variables stand there in a SavedModel whose objects TensorFlow could not make again.
     """
     with context.eager_mode():
         handle = tf.raw_ops.VarHandleOp(

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def export_inference(model: Any, folder: Path) -> None:
-    """Write what ``predict`` answers.
+    """Write a SavedModel that answers as ``predict``.
 
     ``model.export`` calls the model without saying that nothing is trained, and some
     of Keras's layers then change pictures at random, as in training.

@@ -37,8 +37,8 @@ def load_keras(path: Path) -> Signature:
     """Load a Keras file, of Keras 3 or of Keras 2.
 
     Returns:
-        What ``model.predict`` answers: inputs named as the model's input layers,
-        outputs ``output_0``, … or by the names of its dictionary.
+        A backend that answers as ``model.predict``: its inputs are named as the model's
+        input layers, its outputs ``output_0``, … or by the names of its dictionary.
 
     Raises:
         SourceError: it is no Keras file, or holds code: Lambda layers, classes of

@@ -46,7 +46,7 @@ _NAMES = {
     "float": TensorProto.FLOAT,
     "double": TensorProto.DOUBLE,
 }
-# Of which ONNX Runtime multiplies matrices, and has no ``Gemm``.
+# ONNX Runtime multiplies matrices of these dtypes, and has no ``Gemm`` for them.
 _EXACT_PRODUCTS = frozenset({"int32", "int64", "uint32", "uint64"})
 _CODES: dict[int, str] = {int(code): name for name, code in _NAMES.items()}
 

@@ -35,13 +35,13 @@ Shapes = Mapping[str, tuple[int | None, ...]]
 
 # Tried where nothing tells a length: all short ones, and sides of pictures and rows.
 _COMMON = (*range(1, 65), *range(96, 545, 32), 299, 331, 768, 784, 1000, 1024, 3072)
-# What is tried besides one that is taken, to tell whether the axis is free.
+# Steps from a length that is taken to others, which tell whether the axis is free.
 _STEPS = (1, -1, 2, 3)
 _TRIES = 600
 # Where TensorFlow does not say that it is a matter of shapes.
 _BLIND = 150
 _SECONDS = 20.0
-# Of the numbers in TensorFlow's sentence, those that may be lengths.
+# The greatest number in TensorFlow's sentence that may be a length.
 _MOST = 1 << 16
 
 
@@ -83,7 +83,7 @@ def _shown(shape: Sequence[int | None]) -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """What trying has told.
+    """The result of trying lengths.
 
     Attributes:
         fixed: shapes of inputs of which an axis takes one length alone.
@@ -132,7 +132,7 @@ def find_lengths(backend: Backend, ranges: Ranges) -> Found:
 
 
 def _usual(specs: tuple[TensorSpec, ...], name: str, axis: int) -> int:
-    """What an axis is drawn with; see ``exporter.draws``."""
+    """The length that an axis is drawn with; see ``exporter.draws``."""
     (spec,) = [spec for spec in specs if spec.name == name]
     if len(specs) == 1 and len(spec.shape) == 4:
         return WARMED_SIDE if axis < 3 else 1
@@ -146,7 +146,7 @@ class _Search:
         self._axes = axes
         self._tries = 0
         self._end = time.monotonic() + _SECONDS
-        # Of TensorFlow's sentences, in the order in which they came.
+        # Those in TensorFlow's sentences, in the order in which they came.
         self._numbers: dict[int, None] = {}
         self.was_of_shapes = False
 
@@ -289,7 +289,7 @@ def _factors(number: int, count: int) -> Iterator[tuple[int, ...]]:
 
 
 def describe(found: Found) -> str:
-    """What was fixed, for people."""
+    """A sentence on the shapes that were fixed."""
     return "; ".join(
         f"input {name!r} takes the shape {_shown(shape)} alone"
         for name, shape in found.fixed.items()

@@ -28,7 +28,7 @@ _WHOLE = frozenset(
 _REAL = frozenset(
     {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16}
 )
-# What may be done to whole numbers of any size, and is exact.
+# Operators that are exact on whole numbers of any size.
 _EXACT = frozenset(
     {"Abs", "Add", "And", "Einsum", "Gather", "GatherElements", "GatherND", "Shape"}
     | {"Size", "ArgMax", "ArgMin", "BitShift", "BitwiseAnd", "BitwiseNot"}
@@ -39,7 +39,7 @@ _EXACT = frozenset(
     | {"Slice", "Split", "Squeeze", "Sub", "Sum", "Tile", "Transpose", "Unsqueeze"}
     | {"Where", "Xor"}
 )
-# Of these, the inputs besides the first are lengths and places.
+# Operators whose inputs besides the first are lengths and places.
 _OF_PLACES = frozenset(
     {
         "CumSum",
@@ -76,7 +76,7 @@ def index_ranges(model: onnx.ModelProto) -> Ranges:
 
 
 def traits_of(model: onnx.ModelProto) -> Traits:
-    """What else the graph tells of its inputs.
+    """Further facts that the graph tells about its inputs.
 
     Args:
         model: a converted model.
@@ -103,7 +103,7 @@ def _found(model: onnx.ModelProto) -> dict[str, tuple[float, float, bool]]:
         if dtype not in (_WHOLE | _REAL):
             continue
         found = [each for each in graph.places(taken.name) if each[1] <= each[2]]
-        # What is a row in one place may be compared with a few keys in another.
+        # A number that is a row in one place may be compared with keys in another.
         bounds = [each for each in found if each[0]] or found
         if not bounds:
             continue
@@ -260,7 +260,7 @@ class _Graph:
             return None
         if numbers[0].size == 0 or numbers[0].dtype.kind not in "iuf":
             return None
-        # Of an offset for each column (one table for all of them) the widest counts.
+        # Where each column has an offset (in one table for all), the widest counts.
         least, most = float(numbers[0].min()), float(numbers[0].max())
         is_first = node.input[0] == values
         match kind:
@@ -285,7 +285,7 @@ class _Graph:
         return float(known.item()) if known is not None and known.size == 1 else None
 
     def use_of(self, name: str) -> Literal["numbers", "real", "places"]:
-        """What becomes of a whole-numbered input.
+        """The use that the graph makes of a whole-numbered input.
 
         Returns:
             ``numbers`` if nothing but exact arithmetic is done to it, ``real`` if it is

@@ -1,8 +1,8 @@
 """Inputs that TensorFlow itself takes, settled by asking it.
 
-Few models take any number: a divisor is not 0, and what is
-inverted has an inverse.
-What a model does not take cannot be compared, so other kinds of numbers are tried.
+Few models take any number: a divisor is not 0, and a matrix that is inverted has an
+inverse. Inputs that a model refuses cannot be compared, so other kinds of numbers are
+tried.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from exporter.errors import NotDrawn
 from runtime.backends import Backend, TensorSpec
 from runtime.errors import BackendError
 
-# Of asking one kind of input, after which it is taken for one that is taken.
+# An input that is not refused within this time is held to be taken.
 _SECONDS = 5.0
 
 
@@ -31,7 +31,7 @@ def settle(
     traits: Traits | None = None,
     lengths: Lengths | None = None,
 ) -> list[Draw]:
-    """What a model is asked with, of the first kinds that TensorFlow takes.
+    """The draws that a model is asked with, of the first kinds that TensorFlow takes.
 
     Args:
         backend: TensorFlow's.
@@ -57,7 +57,7 @@ def settle(
             continue
         if not kinds and _has_poor_matrices(backend, found, size, known):
             continue
-        # What need not be drawn so is drawn as usual.
+        # Inputs that need not be drawn so are drawn as usual.
         for name in kinds if len(kinds) > 1 else ():
             fewer = {other: kind for other, kind in kinds.items() if other != name}
             if _is_taken(backend, drawn(fewer)[0], size):
@@ -115,7 +115,7 @@ def _kinds(specs: tuple[TensorSpec, ...], ranges: Ranges) -> Iterator[dict[str, 
 def _is_matrix(spec: TensorSpec) -> bool:
     sides = spec.shape[-2:]
     is_square = len(sides) == 2 and sides[0] == sides[1]
-    # Of two free axes the first is the batch.
+    # The first of two free axes is the batch.
     return is_square and spec.dtype.kind == "f" and len(spec.shape) + bool(sides[0]) > 2
 
 

@@ -54,7 +54,7 @@ class Source:
 
     @property
     def shapes(self) -> dict[str, tuple[int | None, ...]]:
-        """Of inputs, by name, the shapes that were given; None is a free axis."""
+        """The shapes that were given, by the inputs' names; None is a free axis."""
         return dict(self.given_shapes)
 
     @property

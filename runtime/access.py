@@ -71,8 +71,8 @@ RULES: Mapping[str, Mapping[str, Access]] = {
     "/images/{file:path}": _OPEN,
 }
 
-# What proxies say of themselves, and of the client that they speak for: standards, the
-# names of those that are used most, and whatever is called an address of somebody.
+# Headers by which proxies name themselves, or the client that they speak for: those of
+# standards, those of the most used proxies, and all that are called an address.
 _FORWARDED = re.compile(
     r"HTTP_("
     r"FORWARDED.*|VIA|CDN_.*|SURROGATE_.*|MAX_FORWARDS|PROXY_.*|(WL|X)_PROXY.*"
@@ -84,7 +84,7 @@ _FORWARDED = re.compile(
     r"|.*_IP"
     r")"
 )
-# Of a page that this service may have made itself; not chrome-extension, not "null".
+# A page of this service has one of these; not chrome-extension, not "null".
 _OWN_SCHEMES = ("http", "https")
 
 
@@ -253,9 +253,9 @@ def _check_token(digests: Sequence[str], environ: Mapping[str, Any]) -> None:
 
 
 def client_of(address: str) -> str:
-    """Who is at an address: an IPv4 address, or the network of an IPv6 one.
+    """The client at an address: an IPv4 address, or the network of an IPv6 one.
 
-    Whoever has one IPv6 address has 2^64 of them, and would count as many times.
+    A client that has one IPv6 address has 2^64 of them, and would count as often.
     """
     ip = _ip(address) if ":" in address else None
     if isinstance(ip, ipaddress.IPv6Address):

@@ -305,7 +305,7 @@ def _answer_with(
         params: dict[str, Any],
     ) -> None:
         if isinstance(ex, (Overloaded, Expired)):
-            # No fault, and there are many where there is one; each has its access line.
+            # They are no faults, and come in crowds; the access log has each of them.
             if count := refused.count():
                 logger.warning(
                     "%d request%s refused in the last minute or so, this one last:"

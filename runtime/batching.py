@@ -90,7 +90,7 @@ def seconds_of_one(
     make: Make | None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> float:
-    """What one item takes of a backend that is warm; infinite if none is known."""
+    """The seconds that a warm backend takes for one item; infinite if none is known."""
     return math.inf if make is None else _seconds(backend, make(1), clock)
 
 

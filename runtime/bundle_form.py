@@ -2,10 +2,10 @@
 
 TFaaS's fields are ``name``, ``params``, ``model``, ``labels`` and ``op``, which cannot
 carry a SavedModel's weights: here ``variables`` and ``assets`` stand there as often as
-those folders have files, and ``onnx`` and ``sample`` once. What programs leave in them
-(``bundle.leftovers``) is passed over. A ``model`` may be the archive of a bundle's
-folder, which its content tells; the other fields then add to it. ``file`` is always
-one.
+those folders have files, and ``onnx`` and ``sample`` once. Files that programs leave
+there (``bundle.leftovers``) are passed over. A ``model`` may be the archive of a
+bundle's folder, which its content tells; the other fields then add to it. ``file`` is
+always one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Whether the settings can work, and together: asked once, before the service starts.
 
-What cannot work is refused. What may be meant, and seldom is, is told in a sentence.
+Settings that cannot work are refused; a sentence tells of those that are seldom meant.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def check_config(config: Config) -> tuple[str, ...]:
     """Look at files, folders and numbers before a worker needs them.
 
     Returns:
-        Sentences on what may be meant, and seldom is.
+        Sentences on settings that may be meant, and seldom are.
 
     Raises:
         ConfigError: a setting cannot work; the sentence names its key.

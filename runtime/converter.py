@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from typing import IO, Literal
 
 from bundle.errors import BundleError, DomainError, ModelNotFound
 from bundle.folder import ONNX
+from bundle.signals import signal_name
 from bundle.store import ModelStore
 from bundle.terminal import printable
 from bundle.version import Version
@@ -261,7 +261,7 @@ class Converter:
             self._interruptions[_key(version)] += 1
             if self._interruptions[_key(version)] < INTERRUPTIONS:
                 return "interrupted", ""
-            how = _signal_name(-code if code < 0 else code - 128)
+            how = signal_name(-code) if code < 0 else guard.signal_of(code)
             return "failed", f"its conversion was killed by {how}, time and again"
         if code == guard.NO_SCRATCH:
             # The machine's fault: to be tried again.
@@ -285,8 +285,8 @@ class Converter:
             return "refused", _without_folders(printable(sentence))[:REASON_LENGTH]
         # No sentence, but a crash, of which the log has the traceback.
         logger.warning("the exporter exited with %d: %s", code, "\n".join(lines))
-        if code > 128:
-            return "failed", f"its conversion was killed by {_signal_name(code - 128)}"
+        if name := guard.signal_of(code):
+            return "failed", f"its conversion was killed by {name}"
         return "failed", "its conversion failed, and the service's log says why"
 
     def _load(self, version: Version) -> None:
@@ -312,9 +312,7 @@ def _key(version: Version) -> tuple[str, int, int]:
 def _environment() -> dict[str, str]:
     return {
         # No tokens; and it has no part in the service's counters.
-        **walls.clean_environment(os.environ),
-        # What can be imported here can be there.
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        **walls.child_environment(),
         # The GPU's memory is the service's; what is proved is proved on the CPU.
         "CUDA_VISIBLE_DEVICES": "-1",
     }
@@ -341,10 +339,3 @@ def _without_folders(sentence: str) -> str:
         return path.name if Path(*path.parts[:2]).exists() else found[0]
 
     return _PATH.sub(shorten, sentence)
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

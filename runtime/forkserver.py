@@ -246,7 +246,7 @@ def _guard(
         pid = os.fork()
         if pid == 0:
             _run(call, scratch, step_back, descriptors)
-        # Or nobody at their other ends would see the child's end.
+        # While they are open here too, the child's end is not seen at their other ends.
         for descriptor in descriptors:
             os.close(descriptor)
         return _Forked(pid)
@@ -298,7 +298,7 @@ def _close_files(its_own: Sequence[int]) -> None:
 
 
 def _code_of(call: Callable[[], int]) -> int:
-    """What a process would exit with; what went wrong is on its standard error."""
+    """The code that a process would exit with; its standard error says what failed."""
     try:
         return call()
     except SystemExit as ex:

@@ -32,9 +32,9 @@ _MAX_HEAD_LINE = 4096
 # RFC 2046's. Each byte of the body is compared with it.
 _MAX_BOUNDARY = 70
 _CHUNK = 1 << 18
-# What stands before the first part or behind the last is nobody's, and might never end.
+# Bytes before the first part and after the last one: nobody reads them.
 _MAX_OUTSIDE = 1 << 20
-# What a field's reader left of it: a tar's padding is no more.
+# Bytes of a field that its reader left: a tar's padding has no more.
 _MAX_REST = 1 << 20
 
 

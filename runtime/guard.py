@@ -31,6 +31,7 @@ from typing import Protocol
 import psutil
 
 from bundle.scratch import scratch_folder
+from bundle.signals import signal_name
 
 # Beyond what the command itself exits with: 0 to 2, 130 and 143.
 TOO_SLOW = 120
@@ -125,7 +126,7 @@ def guard(start: Start, limits: Limits, wanted: int) -> int:
     own = os.getpid()
     with contextlib.ExitStack() as stack:
         try:
-            # What is killed leaves its temporary files.
+            # A process that is killed leaves its temporary files.
             scratch = stack.enter_context(scratch_folder("tfaas-guard"))
         except OSError as ex:
             sys.stderr.write(
@@ -172,10 +173,16 @@ def how_it_ended(code: int | None) -> str:
     """How a process ended, by ``guard``'s exit code: the end of a sentence."""
     if code is None:
         return "was killed with its guard"
-    try:
-        return f"was ended by {signal.Signals(code - 128).name}"
-    except ValueError:
-        return f"ended with exit code {code}"
+    if name := signal_of(code):
+        return f"was ended by {name}"
+    return f"ended with exit code {code}"
+
+
+def signal_of(code: int | None) -> str:
+    """The signal that ended a process, by ``guard``'s exit code; empty if none did."""
+    if code is None or not 0 < code - 128 < signal.NSIG:
+        return ""
+    return signal_name(code - 128)
 
 
 @contextlib.contextmanager

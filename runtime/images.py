@@ -24,8 +24,8 @@ QUICK_PIXELS = 1 << 16
 # A file is looked through before its size is known: 1 ms or so for as many bytes.
 QUICK_BYTES = 1 << 17
 
-# Of all pictures of one request: as many as four of the largest, which take a second or
-# two. A form may hold sixty, and its reply may be waited for by nobody.
+# All pictures of one request may have as many pixels as four of the largest, which take
+# a second or two. A form may hold sixty, and nobody may wait for its reply.
 _MOST_FILES = 4
 MAX_REQUEST_PIXELS = _MOST_FILES * MAX_PIXELS
 

@@ -78,7 +78,7 @@ class Journey:
     def begin_anew(self) -> None:
         """Forget the stages of an attempt that is made again from its beginning.
 
-        What was drawn stays: a second draw would shift the labels' shares.
+        The label that was drawn stays: a second draw would shift the labels' shares.
         """
         self.laps.clear()
 

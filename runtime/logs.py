@@ -105,9 +105,9 @@ _BARE = re.compile(r"[^\s\"=\\]+")
 def _escape(text: str) -> str:
     """A line as it may stand in a log and on a terminal.
 
-    What a client sends must not end it, move a cursor, turn the order of letters round
-    or hide some: Unicode's controls, formats, separators and lone surrogates are
-    written as Python would.
+    A client's text must not end it, move a cursor, turn the order of letters round or
+    hide some: Unicode's controls, formats, separators and lone surrogates are written
+    as Python would.
     """
     if text.isprintable():  # nearly always, and much quicker
         return text
@@ -202,7 +202,7 @@ class _Record(logging.Formatter):
 
 
 class Seldom:
-    """Says something of what happens often once a minute, and how often it happened.
+    """Says once a minute how often something happened.
 
     Args:
         clock: seconds that only go on.

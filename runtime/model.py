@@ -315,7 +315,7 @@ class Model:
         ]
 
     def _warm_up(self, sample: Sample | None) -> Warm | None:
-        """Run one item: of the sample, of the declared ranges, or what is tried."""
+        """Run one item: of the sample, of the declared ranges, or another one."""
         first: list[Make] = []
         if self.img_channels and sample is not None and len(sample.images):
             image = sample.images[0]
@@ -326,7 +326,7 @@ class Model:
         try:
             warm = warm_up(self.backend, self.bundle.params.ranges, first)
         except BackendError:
-            warm = None  # the backend's own warm-up has said what there is to say
+            warm = None  # the backend's own warm-up has said it
         if warm is None:
             self.warm_up = (
                 "not warmed up: the model takes none of the inputs that were tried"

@@ -30,7 +30,7 @@ InputsFor = Callable[[Model], Mapping[str, NDArray[Any]]]
 
 
 class Models(Protocol):
-    """Where models come from: the router, before the registry."""
+    """The source of models: the router, before the registry."""
 
     def get(self, spec: ModelSpec, journey: Journey) -> Model:
         """The model that answers; ModelNotFound, BackendError."""

@@ -154,7 +154,7 @@ class Publisher:
                 f"version {number} of {name!r} cannot be loaded, so no label may point"
                 f" to it: {ex}"
             ) from ex
-        # Of what was loaded, and of nothing that took its number meanwhile.
+        # It goes to the bundle that was loaded, and to none that took its number later.
         self._store.set_label(name, label, number, origin)
         self._registry.tidy(name)
 

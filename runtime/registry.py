@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 # megabytes takes a tenth of it, so that who asks after an upload gets the new one.
 WAIT_SECONDS = 0.5
 
-# Who names a version by its number asks again within so long, or it is loaded anew: a
-# version of 300 MB that was looked at once must not stay behind all that follow it.
+# A version that was asked for by its number is let go after so long, and loaded anew
+# for the next one who asks: one of 300 MB that was looked at once must not stay.
 PINNED_SECONDS = 300.0
 
 _LOAD_ERRORS = (BundleError, BackendError, ProviderError)
@@ -92,8 +92,9 @@ class ModelRegistry:
     that version or its error. A version that gained or lost ONNX goes on as it was
     until it is loaded anew. Requests that hold an old model end on it.
 
-    What nothing needs any more goes as soon as something replaces it: it is neither the
-    default nor labelled, answers for neither, and nobody asked for its number lately.
+    A version that nothing needs any more goes as soon as something replaces it: it is
+    neither the default nor labelled, answers for neither, and nobody asked for its
+    number lately.
 
     Args:
         store: asked on each request which version is meant, so that what another
@@ -125,7 +126,7 @@ class ModelRegistry:
         self._failed: dict[_Key, _Failure] = {}
         # What answered last for a name and a label; None is the default.
         self._answered: dict[tuple[str, str | None], Version] = {}
-        # Models of which a number was named, and when they are to be looked at again.
+        # When models are to be looked at again of which a number was named.
         self._due: dict[str, float] = {}
         self._first_due = math.inf
         self._loading: WeakValueDictionary[_Key, _Loading] = WeakValueDictionary()
@@ -310,8 +311,8 @@ class ModelRegistry:
     def _tidy_due(self) -> None:
         """Look again at models of which a number was named a while ago.
 
-        Whatever request comes next does so: that needs no thread, and who asks for one
-        model frees the memory of another.
+        The next request does so, for any model: that needs no thread, and a request for
+        one model frees the memory of another.
         """
         if self._first_due == math.inf or (now := self._clock()) < self._first_due:
             return

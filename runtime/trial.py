@@ -14,7 +14,6 @@ import importlib
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 from collections import deque
@@ -81,7 +80,7 @@ def try_here(folder: Path, options: BackendOptions, *, trusted: bool) -> Opened:
     # Not at the top: a bundle that is refused above needs no engine.
     from runtime.model import model_of
 
-    # What is measured of a model to batch it, the service measures itself.
+    # The service itself measures whether batches pay.
     options = replace(options.of(bundle.params.name), batching="off", models={})
     try:
         model = model_of(bundle, None, options)
@@ -184,13 +183,10 @@ class ChildTrial:
                 f"to open it takes more than {self._limits.max_bytes} bytes of memory"
                 " ('trialBytes')"
             )
-        try:
-            # A shell's number for a signal; None: the guard's own death.
-            signal_ = signal.Signals(code - 128 if code else 0)
-            return f"to open it crashes ({signal_.name})"
-        except ValueError:
-            logger.warning("a trial exited with %s: %s", code, "".join(said))
-            return "to open it fails, and the service's log says why"
+        if name := guard.signal_of(code):
+            return f"to open it crashes ({name})"
+        logger.warning("a trial exited with %s: %s", code, "".join(said))
+        return "to open it fails, and the service's log says why"
 
 
 _ERRORS: dict[str, type[DomainError]] = {
@@ -221,19 +217,13 @@ def fork_servers() -> tuple[ForkServer, ForkServer]:
     """
     modules = (__name__, tensorflow_child.__name__)
     servers = (
-        ForkServer(modules[:1], environment()),
-        ForkServer(modules, environment()),
+        # No tokens; and its counters are none of the service's.
+        ForkServer(modules[:1], walls.child_environment()),
+        ForkServer(modules, walls.child_environment()),
     )
     for server in servers:
         atexit.register(server.close)
     return servers
-
-
-def environment() -> dict[str, str]:
-    """The variables of a process that tries."""
-    # No tokens; and its counters are none of the service's.
-    kept = walls.clean_environment(os.environ)
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 def prepare() -> None:

@@ -61,7 +61,7 @@ MADE = """\
 
 
 def start(command: list[str | Path], **options: Any) -> subprocess.Popen[str]:
-    """Start a process; who interrupts meanwhile is heard when it can be ended.
+    """Start a process; an interrupt meanwhile counts once the process can be ended.
 
     An exception inside of Popen would leave it running, with nobody who knows of it.
     """

@@ -20,7 +20,7 @@ choose() {
     done
 }
 
-# Who named a Python means that one.
+# A Python that was named is the one that is meant.
 if [ -n "${PYTHON:-}" ]; then
     command -v "$PYTHON" >/dev/null || {
         echo "install.sh: there is no $PYTHON; name another: make PYTHON=/path/to/python3.13" >&2

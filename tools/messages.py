@@ -63,7 +63,7 @@ def text(name: str, release: str, syntax: str, root: Descriptor) -> str:
 def closure(
     root: Descriptor,
 ) -> tuple[dict[str, Descriptor], dict[str, EnumDescriptor], set[str]]:
-    """What a message may hold: messages and enums that stand in no other, and files."""
+    """The messages and enums that a message may hold, if they stand in no other."""
     messages: dict[str, Descriptor] = {}
     enums: dict[str, EnumDescriptor] = {}
     foreign: set[str] = set()

@@ -13,18 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.archive import HEAD
+from bundle.zipball import MAGIC as ZIP
 from trainer.classes import class_numbers
 from trainer.errors import DataError
 from trainer.formats import Arrays
 from trainer.formats.content import read_head
-from trainer.formats.foreign import HEAD_SIZE, advice
+from trainer.formats.foreign import advice
 from trainer.formats.idx import MAGIC, is_idx_name, read_idx
-from trainer.formats.npz import ZIP, read_npz
+from trainer.formats.npz import read_npz
 from trainer.formats.pickled import read_pickle
 from trainer.formats.pictures import read_pictures
 from trainer.pixels import pixels, size_of
 
-# Of a data set without a test part, one image in so many is held out of each class.
+# Where a data set has no test part, one image in so many is held out of each class.
 HOLD_OUT = 5
 
 EMBEDDED = Path(__file__).parent / "data" / "mnist.npz"
@@ -89,7 +91,7 @@ def _read(path: Path) -> Arrays:
         raise DataError(f"there is no file or folder {path}; check --fin")
     if not path.is_file():
         raise DataError(f"{path} is neither a file nor a folder; check --fin")
-    head = read_head(path, HEAD_SIZE)
+    head = read_head(path, HEAD)
     if not head:
         raise DataError(f"{path} is empty; fetch it again")
     if head.startswith(ZIP):

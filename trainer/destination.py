@@ -55,8 +55,8 @@ class Destination(Protocol):
 
         Raises:
             WriteFailed: the disk refuses it.
-            DomainError: it is no whole bundle. Whatever is raised, what was there is
-                still there.
+            DomainError: it is no whole bundle. After any error, the files that were
+                there are still there.
         """
 
 
@@ -214,7 +214,7 @@ def _files(folder: Path) -> Iterator[str]:
 
 
 def _failed(given: Path, ex: OSError, option: str) -> WriteFailed:
-    # Where it was: below a folder that is staged out of sight, nobody knows of.
+    # Not the file's own path: it lies in a staging folder, which nobody knows of.
     other = f"give another folder with {option}"
     return WriteFailed(f"{given} cannot be written: {refusal(ex, other)}")
 

@@ -1,6 +1,6 @@
 """The five containers of pictures, read as far as to know what decoding one will cost.
 
-A file is looked through before a decoder sees it. What comes out is the picture's size,
+A file is looked through before a decoder sees it. A look gives the picture's size,
 which way up it is, and the file again without its metadata: colour profiles, texts,
 thumbnails, further frames. So metadata decides nothing over pixels, and nobody can make
 a decoder work through a million pieces of it.

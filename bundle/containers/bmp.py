@@ -15,7 +15,7 @@ MAX_RUN_LENGTH_PIXELS = 1 << 20
 
 _RUN_LENGTHS = (1, 2)
 _HEADERS = (12, 40, 52, 56, 64, 108, 124)
-# What a header and a palette take at most.
+# Bytes that a header and a palette take at most.
 _BEFORE = 14 + 124 + 4 * 256
 
 

@@ -19,9 +19,9 @@ MAX_SEGMENTS = 4096
 MAX_TABLES = 1 << 16
 # Programs write some ten, a few of them twenty and more.
 MAX_SCANS = 100
-# Of all scans together: each goes over all blocks of its components, if only to find
-# that there is nothing to refine, at up to 1.3 ns a sample. Ten scans of 16 Mpx in
-# three components are 200 million.
+# Samples of all scans together: each scan goes over all blocks of its components, if
+# only to find that there is nothing to refine, at up to 1.3 ns a sample. Ten scans of
+# 16 Mpx in three components are 200 million.
 MAX_SAMPLES = 1 << 29
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
@@ -86,7 +86,7 @@ def look(data: bytes) -> Look:
 
 
 def _names_components(marker: int, size: int, data: bytes, place: int) -> bool:
-    # Shorter ones are read by nobody.
+    # No decoder reads shorter ones.
     if marker == 0xE0:
         return size >= 16 and data[place + 4 : place + 9] == b"JFIF\0"
     return marker == 0xEE and size >= 14 and data[place + 4 : place + 9] == b"Adobe"
@@ -97,7 +97,7 @@ def _check_scans(
 ) -> None:
     # A picture of one column is coded in whole MCUs, too.
     samples = (-(-width // _SIDE) * -(-height // _SIDE)) * _SIDE * _SIDE
-    # No more can there be than there are such two bytes, be they within a segment.
+    # There are no more scans than such pairs of bytes, of which some lie in segments.
     scans = data.count(b"\xff\xda", place)
     if scans <= MAX_SCANS and scans * components * samples <= MAX_SAMPLES:
         return

@@ -1,4 +1,4 @@
-"""What a look through a file finds out, and what no picture may cost."""
+"""The result of a look through a file, and the costs that no picture may exceed."""
 
 from __future__ import annotations
 

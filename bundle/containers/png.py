@@ -107,14 +107,14 @@ def _whole(data: bytes, place: int, length: int) -> bytes:
 
 
 def _transparency(content: bytes, bits: int, colour: int) -> bytes:
-    """Say transparency as Pillow wants it: of samples brought to 8 bits."""
+    """Write transparency as Pillow reads it: for samples that are brought to 8 bits."""
     if colour == PALETTE:
         return content[:256]
     if colour == GRAY:
         (value,) = struct.unpack_from(">H", content)
         if bits == 16:
             return content[:2]
-        # Of fewer bits the lowest ones count. Pillow leaves 1 bit as it stands.
+        # Of 16 bits only the lowest ``bits`` count. Pillow does not scale 1 bit.
         most = (1 << bits) - 1
         scale = 255 // most if bits > 1 else 1
         return struct.pack(">H", (value & most) * scale)

@@ -16,7 +16,7 @@ _ANIMATION, _EXIF, _ALPHA = 0x02, 0x08, 0x10
 def look(data: bytes) -> Look:
     """Look through a WEBP; see ``bundle.containers.look``.
 
-    Of an animation the first frame stays, on its canvas.
+    The first frame of an animation stays, on its canvas.
     """
     kind = data[12:16]
     if kind == b"VP8X":

@@ -19,7 +19,7 @@ def hard_sigmoid(x: Any) -> Any:
 
 @_registered
 class ThresholdedReLU(keras.layers.Layer):  # type: ignore[misc]
-    """Nothing of what is at or below ``theta``."""
+    """Numbers above ``theta``; 0 for others."""
 
     def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -44,7 +44,7 @@ class LayerScale(keras.layers.Layer):  # type: ignore[misc]
 
 
 class _LocallyConnected(keras.layers.Layer):  # type: ignore[misc]
-    """A convolution whose kernel is another at each place; channels last.
+    """A convolution with another kernel at each place; channels last.
 
     The kernel is ``(places, values of one patch, filters)``: what Keras 2 has where
     ``implementation`` is 1, and both of its other forms hold the same numbers.

@@ -56,7 +56,7 @@ _FORMER_ALONE = frozenset(
 _NOTHING = frozenset({"RandomHeight", "RandomWidth", "AddLoss", "AddMetric"})
 # Another layer stands for them, which knows nothing of training.
 STOOD_FOR = _NOTHING | {"RandomCrop"}
-# What Keras 3 has under the same name and is no layer of Keras 2, or runs code.
+# Layers of Keras 3 that are none of Keras 2 in spite of their names, or that run code.
 _NOT_TAKEN = frozenset(
     {"Lambda", "Layer", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer"}
 )
@@ -147,7 +147,7 @@ def layer_of(item: Item, model_of: Callable[[Item], Any], name: str = "") -> Any
         return keras.layers.Identity(name=settings["name"], dtype=settings.get("dtype"))
     make = _FORMER.get(kind) or _class(kind)
     if kind == "RandomCrop":
-        # What it does where it draws no numbers.
+        # In inference, where it draws no numbers, it does the same as this layer.
         kind, make = "Resizing", keras.layers.Resizing
         settings["crop_to_aspect_ratio"] = True
     _adapt(kind, settings, given)
@@ -195,9 +195,9 @@ def _value(key: str, value: Any, model_of: Callable[[Item], Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers, texts and lists of them; what describes an object is none."""
+    """Numbers, texts and lists of them; the description of an object is refused."""
     if isinstance(value, dict):
-        # A number that numpy once was, as Keras 2.0 to 2.2 wrote it.
+        # A number of numpy's, as Keras 2.0 to 2.2 wrote it.
         if set(value) == {"type", "value"}:
             return _plain(value["value"])
         raise Untranslatable("a setting of it is an object")
@@ -244,10 +244,10 @@ def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> Non
         case "BatchNormalization":
             axis = settings.get("axis", -1)
             axis = axis[0] if isinstance(axis, list) else axis
-            # Virtual batches are an axis of their own, behind which it was counted.
+            # Virtual batches were an axis of their own, and the axis was counted after.
             settings["axis"] = axis - 1 if given.get("virtual_batch_size") else axis
         case "GRU" | "GRUCell":
-            # Before Keras 2.2 had the setting, what it has now was not there.
+            # Keras before 2.2 had neither the setting nor what it switches on.
             settings.setdefault("reset_after", False)
         case "Attention" | "AdditiveAttention":
             settings.pop("causal", None)
@@ -255,7 +255,7 @@ def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> Non
             _adapt_local(kind, settings, given)
         case "Discretization":
             settings.pop("trainable", None)
-            # Of its answers; Keras 3 would make whole numbers of its inputs.
+            # It is that of the answers; Keras 3 would cast the inputs to it.
             settings.pop("dtype", None)
         case "SpatialDropout1D" | "SpatialDropout2D" | "SpatialDropout3D":
             settings.pop("trainable", None)

@@ -94,7 +94,7 @@ def _sequential(config: Mapping[str, Any], built: Built) -> Any:
 
 
 def _first_input(config: Mapping[str, Any], layer: Any) -> Any:
-    """What a Sequential takes that has no InputLayer; None if nothing tells."""
+    """The input of a Sequential without InputLayer; None if nothing tells."""
     first = config["layers"][0].get("config")
     if isinstance(first, dict) and "batch_input_shape" in first:
         dtype = first.get("input_dtype") or dtype_of(first.get("dtype"))
@@ -156,7 +156,7 @@ class _Graph:
         self._items: dict[str, Item] = {}
         self._layers: dict[str, Any] = {}
         self._entries: list[tuple[str, str, Any]] = []
-        # Of each layer the flat outputs of each of its calls.
+        # For each layer, the flat outputs of each of its calls.
         self._made: dict[str, list[list[Any]]] = {}
         names: set[str] = set()
         for item in config["layers"]:
@@ -277,7 +277,7 @@ class _Graph:
         self._made[name].append(keras.tree.flatten(outputs))
 
     def _argument(self, node: Any, kwargs: dict[str, Any]) -> Any:
-        """What a call takes first; the others go into ``kwargs``."""
+        """The first argument of a call; the others go into ``kwargs``."""
         is_constant = isinstance(node, list) and node[:1] == [_CONSTANT]
         if is_constant or self._is_tensor(node):
             if len(node) > 3 and isinstance(node[3], dict):

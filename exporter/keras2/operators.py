@@ -151,7 +151,7 @@ _FUNCTIONS = frozenset(
         "image.transpose",
     ]
 )
-# What draws numbers, and what takes operators or runs without end.
+# Functions that draw numbers, take operators, or may run without end.
 _NOT_TAKEN = re.compile(r"dropout|random|fractional|sampled|candidate|sampler|_loop")
 
 

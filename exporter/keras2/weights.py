@@ -89,7 +89,7 @@ class Filler:
                 raise Untranslatable(f"it has no weights for {variable.path[:96]!r}")
         for layer in self._built.model._flatten_layers():
             if isinstance(layer, keras.layers.Normalization):
-                layer.finalize_state()  # what it computes with is made of its weights
+                layer.finalize_state()  # it computes with numbers made of its weights
 
     def _fill(
         self,
@@ -210,9 +210,9 @@ class Filler:
 
 
 def _numbers(dataset: Any) -> NDArray[Any]:
-    """What a dataset holds, which may lie in no other file than its own.
+    """The numbers of a dataset, which may lie in no other file than its own.
 
-    HDF5 lets one file name another, of whoever reads it, and take that one's bytes.
+    HDF5 lets a file name another file of its reader's, and take the bytes from there.
     """
     is_plain = not dataset.external and not dataset.is_virtual
     if not is_plain or dataset.dtype.kind not in "biuf":

@@ -97,7 +97,7 @@ def lower_floor_mod(
 def lower_floor_div(
     operation: tf.Operation, x: tf.Tensor, y: tf.Tensor
 ) -> tf.Tensor | None:
-    """Of whole numbers: one less where the remainder has not the sign of y."""
+    """Whole numbers: one less where the remainder has not the sign of y."""
     if x.dtype.is_floating:
         return None
     quotient = tf.raw_ops.TruncateDiv(x=x, y=y)
@@ -112,7 +112,7 @@ def lower_floor_div(
 def lower_truncate_mod(
     operation: tf.Operation, x: tf.Tensor, y: tf.Tensor
 ) -> tf.Tensor | None:
-    """Of whole numbers: what the quotient leaves."""
+    """Whole numbers: the rest that the quotient leaves."""
     if x.dtype.is_floating:
         return None
     return x - tf.raw_ops.TruncateDiv(x=x, y=y) * y

@@ -17,7 +17,7 @@ import tensorflow as tf
 from exporter.rewrites.known import is_of_shapes
 from exporter.rewrites.registry import lowering
 
-# What a matrix product of int64 holds: all bits of these, cut off again by a cast.
+# A matrix product of int64 holds all bits of these; a cast cuts off the others again.
 _NARROWER = (tf.int8, tf.int16, tf.int32, tf.uint8, tf.uint16, tf.uint32)
 _WHOLE = (*_NARROWER, tf.int64, tf.uint64)
 
@@ -77,7 +77,7 @@ def lower_product(
 def lower_extreme(
     operation: tf.Operation, x: tf.Tensor, axes: tf.Tensor
 ) -> tf.Tensor | None:
-    """Of uint64, which ONNX Runtime has no kernel for: moved to int64, and back."""
+    """uint64, for which ONNX Runtime has no kernel: moved to int64, and back."""
     if x.dtype != tf.uint64:
         return None
     reduce = tf.reduce_max if operation.type == "Max" else tf.reduce_min
@@ -126,7 +126,7 @@ def lower_add_n(operation: tf.Operation, *terms: tf.Tensor) -> tf.Tensor | None:
 
 @lowering("Einsum")
 def lower_einsum(operation: tf.Operation, *inputs: tf.Tensor) -> tf.Tensor | None:
-    """What one input alone has is summed first: ONNX Runtime does that as doubles."""
+    """Axes of one input alone are summed first: ONNX Runtime sums them as doubles."""
     equation = operation.get_attr("equation").decode()
     given, _, wanted = equation.partition("->")
     terms = given.split(",")

@@ -1,4 +1,4 @@
-"""What is pushed: a bundle's folder, a folder of versions, or an archive of one."""
+"""A parcel to push: a bundle's folder, a folder of versions, or an archive of one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHUNK = 1 << 18
 def open_parcel(path: Path) -> Iterator[Transfer]:
     """A bundle's archive, packed while it is sent if ``path`` is its folder.
 
-    Of a folder of versions, as TensorFlow Serving has it, the newest is sent.
+    The newest of a folder of versions, as TensorFlow Serving has it, is sent.
 
     A folder is not compressed: so its length is known before, and weights, of which
     bundles consist, hardly get smaller.

@@ -87,7 +87,7 @@ class Lane:
         """Wait for a frame.
 
         Returns:
-            What was said, and the arrays; texts are bytes, in arrays of dtype object.
+            The words, and the arrays; texts are bytes, in arrays of dtype object.
 
         Raises:
             EOFError: the other side is gone.

@@ -36,9 +36,9 @@ LARGE_BYTES = 2 << 20
 # The classes of ONNX Runtime's errors that an input may be to blame for.
 _REFUSALS = frozenset({"InvalidArgument", "Fail", "RuntimeException"})
 _AT_NODE = re.compile(r"while running (\w+) node")
-# Whatever the input: the memory, the GPU or its libraries failed.
+# No input is to blame: the memory, the GPU or its libraries failed.
 _OF_MACHINE = re.compile(r"allocat|CUDA|CUDNN|CUBLAS", re.IGNORECASE)
-# What fails of these is that shapes do not meet, which numbers have no part in.
+# These fail where shapes do not meet, whatever the numbers are.
 _OF_SHAPES = frozenset(
     {"Add", "Concat", "Conv", "ConvTranspose", "Div", "Einsum", "Gemm", "MatMul", "Mul"}
     | {"Reshape", "Sub"}

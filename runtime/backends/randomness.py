@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-# What such a model is, and what helps; both are parts of sentences.
+# Parts of sentences: the fault of such a model, and the remedy.
 DRAWS = "the model draws numbers at random, so that each answer is another"
 IN_INFERENCE_MODE = (
     "write it again in inference mode: with outer = keras.Model(model.inputs,"
@@ -36,7 +36,7 @@ _ASSIGNS = re.compile(r"Assign(Add|Sub)?VariableOp")
 def random_operators(
     graph: Any, outputs: Iterable[Any], *, is_seeded: bool
 ) -> dict[str, str]:
-    """What draws numbers for the outputs; a branch that is never taken does not.
+    """The operators that draw numbers for the outputs; not of a branch never taken.
 
     Args:
         graph: TensorFlow's, flat or a function's.
@@ -71,11 +71,11 @@ def is_seeded(graph: Any) -> bool:
 
 
 def drawn_by(function: Any) -> str:
-    """What a concrete function draws numbers with, as part of a sentence; or none."""
+    """The operators by which a concrete function draws numbers, for a sentence."""
     graph = function.graph
     kinds = {kind for kind, _ in _reached(graph, function.outputs)}
     if "PlaceholderWithDefault" in kinds:
-        # Of TensorFlow 1: by the default, which nobody changes, it seldom draws.
+        # A graph of TensorFlow 1: by this default, which nobody changes, few draw.
         return ""
     found = random_operators(graph, function.outputs, is_seeded=is_seeded(graph))
     return ", ".join(sorted(found))

@@ -28,13 +28,13 @@ from runtime.errors import BackendError
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-# What TensorFlow Serving asks for.
+# The tag that TensorFlow Serving asks for.
 _SERVING = "serve"
-# What Keras 2 called its optimizers in SavedModels.
+# Keras 2 called its optimizers so in SavedModels.
 _OPTIMIZER = "optimizer"
-# Whatever the input: there is no kernel for an operator, or not on this machine.
+# No input is to blame: there is no kernel for an operator, or not on this machine.
 _OF_MACHINE = re.compile(r"OpKernel|Cannot assign a device|not registered")
-# That shapes do not meet, which numbers have no part in.
+# Shapes do not meet, whatever the numbers are.
 _OF_SHAPES = re.compile(
     r"Input to reshape|size-incompatible|Incompatible shapes|ConcatOp : Dim"
     r"|required broadcastable shapes|evenly divisible by filter depth"
@@ -79,7 +79,7 @@ class TensorFlowBackend:
         self.device = "gpu" if tensorflow.config.list_physical_devices("GPU") else "cpu"
         self.inputs = _specs(signature.inputs)
         self.outputs = _specs(signature.outputs)
-        # Of what it raises, what an input may be to blame for.
+        # Those of its errors that an input may be to blame for.
         errors = tensorflow.errors
         self._refusals = (
             errors.InvalidArgumentError,

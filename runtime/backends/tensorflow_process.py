@@ -38,7 +38,7 @@ from runtime.guard import TOO_LARGE, UNWANTED, Limits, how_it_ended
 
 logger = logging.getLogger(__name__)
 
-# Of memory, while nobody waits for the process's end.
+# How often its memory is looked at; nobody waits for this process's end.
 _LOOK_SECONDS = 1.0
 # How long a process that has closed its connections may take to be gone.
 _END_SECONDS = 10.0
@@ -192,7 +192,7 @@ class _Process:
     ) -> None:
         self._limits = limits
         self._seconds = seconds
-        # Who forks after this shares it with the one that it was forked from.
+        # A process that is forked from this one later must not use it too.
         self._owner = os.getpid()
         self._is_ended = False
         self._lanes: list[Lane] = []

@@ -1,4 +1,4 @@
-"""The door: what a request's head tells, before any of its body is waited for."""
+"""The door: decisions on a request's head, before its body is waited for."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Door:
         self._authorize = authorize
         self._rate = rate
         self._address_of = address_of
-        # What most requests are; to look them up takes as long as a small model.
+        # Most requests are for these; a decision on one costs as much as a small model.
         self._for_all = frozenset() if rate else authorize.for_all()
 
     def takes_body(self, environ: dict[str, Any]) -> bool:
@@ -63,5 +63,5 @@ class Door:
         )
 
     def client_of(self, environ: Mapping[str, Any]) -> str:
-        """Who sends it: an address, or a network of one client."""
+        """Its client: an address, or a network of one client."""
         return client_of(self._address_of(environ))

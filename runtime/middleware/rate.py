@@ -35,7 +35,7 @@ class Rate:
         self._address_of = address_of
 
     def allowance_of(self, path: str, env: dict[str, Any]) -> Allowance | None:
-        """What its client may still do; None if nobody counts.
+        """The requests that its client may still send; None if nobody counts.
 
         One whose head was looked at before, or that left the quick lane, was counted
         already.

@@ -1,4 +1,4 @@
-"""What an uploaded model would run, looked at before anything of it does.
+"""A look at all that an uploaded model would run, before anything of it runs.
 
 A SavedModel and a frozen graph are programs: TensorFlow has operators that read and
 write files, call Python and open connections. ONNX has none, but for operators of

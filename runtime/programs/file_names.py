@@ -1,4 +1,4 @@
-"""Where the names of the files come from that operators save to and load from."""
+"""The sources of the names of files that operators save to and load from."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from runtime.proto.programs_tensorflow_pb2 import FunctionDef, NodeDef
 _FILES = {"SaveV2": (0,), "RestoreV2": (0,), "MergeV2Checkpoints": (0, 1)}
 # They pass their arguments to a function as they are.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-# What stands for a file's name in the graph, and is told it; early TensorFlow 1 had a
-# constant there.
+# Operators that stand for a file's name in the graph, and are told it; early TensorFlow
+# 1 had a constant there.
 _ROOTS = frozenset({"Placeholder", "PlaceholderWithDefault", "Const"})
 # Functions in functions; TensorFlow writes one in the other at most.
 MAX_CALLS = 20
@@ -36,7 +36,7 @@ class Scope:
 
 
 class FileNames:
-    """Traces names of files to what they begin with.
+    """Traces names of files to their beginnings.
 
     Args:
         functions: of a model, by their names.
@@ -91,7 +91,7 @@ class FileNames:
     def _begin(
         self, node: NodeDef, scope: Scope, callers: tuple[str, ...]
     ) -> Iterator[str]:
-        """What the names of one node's files begin with: nodes, or arguments."""
+        """The nodes, or arguments, that the names of one node's files begin with."""
         places: Iterable[int] = _FILES.get(node.op, ())
         if node.op not in _FILES:
             places = self.arguments_of(self._called(node), callers)
@@ -156,7 +156,7 @@ class FileNames:
         return found
 
     def _check_ending(self, source: str, scope: Scope) -> None:
-        """See that what is put behind a file's name does not lead elsewhere."""
+        """See that the text behind a file's name does not lead elsewhere."""
         node = self._node(source, scope)
         # The first input of a Select is what it chooses by.
         is_choice = node.op in ("Select", "SelectV2") and len(node.input) >= 3
@@ -170,7 +170,7 @@ class FileNames:
                 )
 
     def _check_root(self, root: str, scope: Scope) -> None:
-        """See that the name of a file is told by who saves or loads.
+        """See that the name of a file is told by the one that saves or loads.
 
         A graph may have several savers, of which one counts; nobody tells the others,
         or runs them.
@@ -206,7 +206,7 @@ def node_of(tensor: str) -> str:
 
 
 def _texts(node: NodeDef) -> list[str]:
-    """What a constant of texts holds; of other nodes, nothing."""
+    """The texts of a constant; none of other nodes."""
     if node.op != "Const":
         return []
     tensor = node.attr["value"].tensor

@@ -30,5 +30,5 @@ def read(path: Path, message: Any) -> Any:
 
 
 def refusal(file: str, why: str) -> BundleError:
-    """The sentence for what is not taken from strangers."""
+    """The error for a file, or a part of it, that is not taken from strangers."""
     return BundleError(f"{file}: {why}; README, Upload, says what is taken")

@@ -1,4 +1,4 @@
-"""SavedModels: graphs, what saves and loads their variables, and their assets."""
+"""SavedModels: graphs, operators that save and load their variables, and assets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What saves and loads a SavedModel's variables, and is run by nothing else.
+"""Operators that save and load a SavedModel's variables, and that nothing else runs.
 
 Every SavedModel can save itself, for those who train on, and TensorFlow's loader calls
 what brings the variables of TensorFlow 1 back. Both may do so with the file name that

@@ -55,7 +55,7 @@ def walk(message: Any, *kinds: Any) -> Iterator[Any]:
 
 @lru_cache(maxsize=16)
 def _ways(root: Descriptor, wanted: frozenset[str]) -> _Ways:
-    """Of each type below one, the fields that lead to those that are wanted."""
+    """For each type below one, the fields that lead to those that are wanted."""
     types: dict[str, Descriptor] = {}
     waiting = [root]
     while waiting:
@@ -173,7 +173,7 @@ def named(raw: bytes, names: Collection[bytes]) -> bytes:
 
 
 def _inside(content: bytes) -> Iterator[bytes]:
-    """What has a length in bytes that may be a message; nothing if they are none."""
+    """The fields of bytes in what may be a message; nothing if it is none."""
     try:
         fields = UnknownFieldSet(Empty.FromString(content))
     except DecodeError:

@@ -69,7 +69,7 @@ class Ready:
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """What tells one folder from another of its name; None if there is none."""
+    """A mark that tells a folder from another of its name; None if there is none."""
     try:
         found = folder.stat()
     except OSError:

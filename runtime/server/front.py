@@ -35,10 +35,10 @@ Reply = list[tuple[str, str]]
 
 # A larger body is none that is quick to answer: a camera's picture, say.
 _QUICK_BYTES = 1 << 16
-# Uploads at a time, and downloads; their threads wait for clients.
+# Uploads and downloads at a time; their threads wait for clients.
 _UPLOADS = 32
 _DOWNLOADS = 64
-# Of either that wait for such a thread: one whose client stands still makes room soon.
+# So many of either may wait for such a thread: one that stands still makes room.
 _WAITING = 256
 # How often clients that are too slow are looked for.
 _SWEEP_SECONDS = 1.0
@@ -64,13 +64,13 @@ class Proto(Protocol):
 
 
 class Door(Protocol):
-    """What is known of a request by its head."""
+    """Decides by a request's head."""
 
     def takes_body(self, environ: Environ) -> bool:
         """Whether its body is worth waiting for; if not, the app refuses it unread."""
 
     def client_of(self, environ: Environ) -> str:
-        """Who sends it."""
+        """The address of its client."""
 
 
 class Watcher(Protocol):

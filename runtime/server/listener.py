@@ -68,7 +68,7 @@ def _listen(
         reuse_port=is_shared,
         dualstack_ipv6=address[0] == "::" and socket.has_dualstack_ipv6(),
     )
-    # Connections have it of the socket that took them. A client that takes nothing of
+    # Connections get it from the socket that took them. A client that takes nothing of
     # its reply for so long is let go by the kernel, for granian waits for ever.
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(

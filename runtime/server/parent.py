@@ -18,6 +18,7 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.server.mp import MPServer, WorkerProcess
 
 from bundle.errors import DomainError
+from bundle.signals import signal_name
 from bundle.store import ModelStore
 from bundle.terminal import Failed
 from runtime import walls
@@ -202,5 +203,5 @@ class Parent(MPServer):
 
 def _how_it_ended(code: int | None) -> str:
     if code is not None and code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
+        return f"was killed by {signal_name(-code)}"
     return f"ended with exit code {code}"

@@ -19,7 +19,7 @@ class Stalled(Exception):
 
 
 class Patience:
-    """Counts what one client moves, and what its thread waits for it meanwhile.
+    """Counts the bytes that one client moves, and the time that a thread waits for it.
 
     Args:
         is_wanted: whether others wait for the thread.

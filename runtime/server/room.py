@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 # A smaller body is not counted: connections have an end, too.
 FREE_BYTES = 1 << 16
-# Of all bodies together; or two of the largest.
+# All bodies together may have so many; or as many as two of the largest.
 ALL_BYTES = 1 << 28
-# What one client may hold of that; or one of the largest.
+# One client may hold this part of that, or one of the largest: a quarter.
 CLIENTS_SHARE = 4
 # A body may take so many seconds, and one more for each so many bytes of it that come;
 # both are counted anew after so many. A client that sends a byte now and then, or all
@@ -23,7 +23,7 @@ _IDLE_SECONDS = 5.0
 
 
 class Held:
-    """What is held for one body.
+    """The room that one body holds.
 
     Args:
         client: its address.

@@ -35,7 +35,7 @@ _FILES = 512
 # A head must come whole within this time, and a connection that is kept must bring the
 # next one: what granian holds open for nobody keeps others waiting.
 _HEAD_MILLISECONDS = 10_000
-# Of a head; a path, a token and a trace take 2 KiB of it.
+# The size of a head; a path, a token and a trace take 2 KiB of it.
 _HEAD_BYTES = 1 << 16
 
 

@@ -1,9 +1,10 @@
 """Walls of the kernel around a process that opens a stranger's model.
 
-A list of operators has holes, and engines have faults. What gets through finds a
-process that can write nowhere but in a scratch folder, can read one model and no other,
-opens no socket, starts no program, reaches no other process, and has no user's rights
-but its own. ``enclose`` shuts the calling process in, and nothing takes that back.
+A list of operators has holes, and engines have faults. Code that gets through finds
+itself in a process that can write nowhere but in a scratch folder, can read one model
+and no other, opens no socket, starts no program, reaches no other process, and has no
+user's rights but its own. ``enclose`` shuts the calling process in, and nothing takes
+that back.
 
 Landlock keeps files, seccomp system calls, limits and users the rest; docs/security.md
 says on which kernels, and what remains where one is missing.
@@ -20,7 +21,7 @@ from pathlib import Path
 from runtime.config import Walls
 from runtime.errors import WallsError
 from runtime.walls import landlock, program, seccomp, user
-from runtime.walls.environment import clean_environment
+from runtime.walls.environment import child_environment, clean_environment
 from runtime.walls.libc import prctl, succeed
 from runtime.walls.standing import Standing, demand, sentence, standing, warn
 
@@ -29,6 +30,7 @@ __all__ = [
     "Standing",
     "WallsError",
     "check",
+    "child_environment",
     "clean_environment",
     "demand",
     "enclose",
@@ -46,7 +48,7 @@ _MAX_OPEN_FILES = 1024
 
 @dataclass(frozen=True)
 class Room:
-    """What a process behind walls may do.
+    """The things that a process behind walls may do.
 
     Attributes:
         reads: files and folders besides those of Python and the engines.

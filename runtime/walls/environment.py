@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Mapping
 
 # Languages and clocks; what engines and their threads are set by; what Python imports.
@@ -33,3 +35,12 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     if "TMPDIR" in kept:
         kept["HOME"] = kept["TMPDIR"]
     return kept
+
+
+def child_environment() -> dict[str, str]:
+    """The variables of a Python process that this one starts to open models.
+
+    It can import the same modules as this one, and gets no other variables.
+    """
+    path = os.pathsep.join(filter(None, sys.path))
+    return {**clean_environment(os.environ), "PYTHONPATH": path}

@@ -20,19 +20,15 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION = 1 << 0
 _PATH_BENEATH = 1
 
+# Bits 6 and 9 to 12 make devices, sockets, pipes and links: nobody may here.
 _EXECUTE = 1 << 0
 _WRITE_FILE = 1 << 1
 _READ_FILE = 1 << 2
 _READ_DIR = 1 << 3
 _REMOVE_DIR = 1 << 4
 _REMOVE_FILE = 1 << 5
-_MAKE_CHAR = 1 << 6
 _MAKE_DIR = 1 << 7
 _MAKE_REG = 1 << 8
-_MAKE_SOCK = 1 << 9
-_MAKE_FIFO = 1 << 10
-_MAKE_BLOCK = 1 << 11
-_MAKE_SYM = 1 << 12
 _REFER = 1 << 13  # rename and link from folder to folder, since ABI 2
 _TRUNCATE = 1 << 14  # since ABI 3
 _IOCTL_DEV = 1 << 15  # since ABI 5
@@ -57,7 +53,7 @@ _WRITE = (
 )
 _USE = _READ_FILE | _WRITE_FILE | _IOCTL_DEV
 
-# What an ABI knows of files: the first, and what each later one added.
+# Rights to files that an ABI knows: those of the first, and those that others added.
 _ADDED = {1: (1 << 13) - 1, 2: _REFER, 3: _TRUNCATE, 5: _IOCTL_DEV}
 
 

@@ -19,7 +19,7 @@ def _function(name: str) -> Callable[..., int] | None:
 
 
 def syscall(number: int, *arguments: object) -> int:
-    """Make a system call; -1 if it fails, ``errno`` says why, and on other systems."""
+    """Make a system call; -1 if it fails (``errno`` says why), or this is no Linux."""
     return _call("syscall", number, *arguments)
 
 

@@ -38,7 +38,7 @@ _SYSTEM = (
     "/etc/alternatives",
     "/etc/fonts",
     "/sys",
-    # Not all of /proc: what other processes are, and are called with, is theirs.
+    # Not all of /proc: it tells about other processes, and with what they were called.
     "/proc/cpuinfo",
     "/proc/devices",
     "/proc/driver",
@@ -54,7 +54,7 @@ _SYSTEM = (
     "/dev/random",
     "/dev/urandom",
 )
-# Of Python's own folder, and of an environment's.
+# Parts of Python's own folder, and of an environment's.
 _PARTS = ("lib", "lib32", "lib64", "share", "ssl", "etc/fonts", "pyvenv.cfg")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 _GPUS = ("nvidia*", "nvidia-caps/*", "nvhost*", "nvmap")
@@ -63,7 +63,7 @@ _GPUS = ("nvidia*", "nvidia-caps/*", "nvhost*", "nvmap")
 def reads() -> list[Path]:
     """Files and folders to be read; some may not be there.
 
-    They are those of this process: of another, its folder in /proc is another.
+    They are those of this process: another one has another folder in /proc.
     """
     return [*_common(), Path("/proc", str(os.getpid()))]
 
@@ -91,7 +91,7 @@ def _python() -> tuple[Path, ...]:
     prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
     # Not all of it: an environment may be made in a folder that holds other things.
     found = [Path(prefix, part) for prefix in prefixes for part in _PARTS]
-    # Too much to be meant by a variable; of a user without a home "~" stays.
+    # A variable cannot mean as much as these; "~" stays for a user without a home.
     home = Path(os.path.expanduser("~"))  # noqa: PTH111
     too_much = {Path("/"), home, *home.parents}
     named = os.environ.get("LD_LIBRARY_PATH", "").split(":")
@@ -109,7 +109,7 @@ def _python() -> tuple[Path, ...]:
 
 
 def _modules(folder: Path) -> Iterator[Path]:
-    """What can be imported from a folder that may hold much else.
+    """The modules in a folder that may hold much else.
 
     A working copy of the project has its settings and its store beside its packages.
     """
@@ -127,6 +127,6 @@ def _modules(folder: Path) -> Iterator[Path]:
 def _list_folders() -> None:
     """Let Python see all folders of ``sys.path`` once.
 
-    Of those it may not list any more it has the names then.
+    It keeps the names in them, also of those that it may not list behind walls.
     """
     importlib.machinery.PathFinder.find_spec("runtime.walls.no_such_module")

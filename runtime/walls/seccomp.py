@@ -1,6 +1,6 @@
 """seccomp: a filter in the kernel looks at each system call before it is made.
 
-What a computation needs stands in ``syscalls.txt``, as it does in the profiles of
+The calls that a computation needs stand in ``syscalls.txt``, as in the profiles of
 Docker and of systemd (``SystemCallFilter=@system-service``); all else is refused with
 EPERM: sockets and connections, programs and processes, other processes' memory,
 owners, modes and times of files, mounts, namespaces, keys, io_uring, bpf, modules.
@@ -92,7 +92,7 @@ def restrict() -> None:
         OSError: the kernel refuses.
     """
     machine = platform.machine()
-    # First, for the other one allows no more. Of several the strictest decides.
+    # First, for the other one allows no more. The strictest of several decides.
     _install(_pack(signals(machine, os.getpid())))
     _install(_code(machine))
 
@@ -231,7 +231,7 @@ def _one_of(values: Iterable[int]) -> list[_Instruction]:
 
 # Calls that signal a process, which their first argument names.
 _SIGNALS = ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo")
-# What is judged by its arguments.
+# Calls that are judged by their arguments.
 _JUDGED: dict[str, list[_Instruction]] = {
     "clone": _verdict(
         _low(0), (_JSET, 1, 0, _CLONE_THREAD), (_JSET, 0, 1, _CLONE_NAMESPACES)

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Standing:
-    """What this machine's kernel offers.
+    """The walls that this machine's kernel offers.
 
     Attributes:
         landlock: the number of its ABI; 0 where there is none.
@@ -73,7 +73,7 @@ def demand(policy: Walls) -> None:
 
 
 def sentence(policy: Walls, user: str) -> str:
-    """What the start says."""
+    """The line of the start about walls."""
     if policy == "off":
         return "other people's models are opened without walls, for 'walls' is 'off'"
     try:

@@ -51,10 +51,10 @@ def _entry(user: str) -> pwd.struct_passwd:
 def become(user: str, folders: Iterable[Path], *, is_bounded: bool) -> None:
     """Become a user, and give up what root may do besides.
 
-    Root's store, and a Python in a folder of root's, are to be read all the same. Where
-    Landlock bounds which files are, the privilege to read those of others is kept, or
-    if there is none, as in many containers, the one to open them. Where it does not,
-    only root that stays root goes on reading.
+    Root's store, and a Python in a folder of root's, must be readable all the same. So,
+    where Landlock bounds what can be opened, the process keeps the privilege to read
+    others' files, or, if it lacks that one, as in many containers, the one to open
+    them. Without Landlock only a process that stays root's keeps it.
 
     Args:
         user: empty is as it is, without root's privileges.
@@ -71,7 +71,7 @@ def become(user: str, folders: Iterable[Path], *, is_bounded: bool) -> None:
         for folder in folders:
             os.chown(folder, entry.pw_uid, entry.pw_gid)
         succeed(prctl(_PR_SET_KEEPCAPS, 1))
-        # The kernel forgets, with the user, what is to end with its parent.
+        # With another user the kernel forgets that this process ends with its parent.
         parent, word = os.getppid(), create_string_buffer(4)
         succeed(prctl(_PR_GET_PDEATHSIG, addressof(word)))
         os.setgroups([])

@@ -9,6 +9,9 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from bundle.archive import Limits, unpack
+from bundle.errors import ArchiveError, TooLarge
+
 Content = Mapping[str, bytes]
 
 
@@ -69,3 +72,22 @@ def tar_of(members: Iterable[tuple[tarfile.TarInfo, bytes]], gz: bool = False) -
 def bundle_tar(top: str = "mnist", gz: bool = False) -> bytes:
     files = [member(f"{top}/{name}", data) for name, data in bundle_files().items()]
     return tar_of([folder_member(top), *files], gz)
+
+
+def check_refused_or_inside(archive: bytes, room: Path) -> None:
+    """See that a damaged archive is refused, or unpacks to plain files of its folder.
+
+    Args:
+        archive: the damaged one.
+        room: an empty folder.
+    """
+    target = room / "target"
+    target.mkdir()
+    try:
+        unpack(io.BytesIO(archive), target, limits=Limits(total_bytes=1 << 20))
+    except (ArchiveError, TooLarge) as ex:
+        str(ex).encode()  # it can be sent
+    assert [path.name for path in room.iterdir()] == ["target"]
+    for path in target.rglob("*"):
+        assert not path.is_symlink()
+        assert path.is_dir() or path.is_file()

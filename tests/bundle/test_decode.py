@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import random
-import struct
 import time
 from typing import Any
 
@@ -240,11 +239,6 @@ def test_pixels_at_the_limit_are_taken_and_one_row_more_is_not() -> None:
     with pytest.raises(ImageError, match="4096 x 4097 pixels"):
         decode_image(saved(Image.new("1", (4096, 4097))), 1)
 
-
-# TIFF 6.0, little-endian: one entry, tag 274, a short, one of them, 6.
-ORIENTED_EXIF = b"Exif\0\0" + struct.pack(
-    "<2sHIHHHIII", b"II", 42, 8, 1, 274, 3, 1, 6, 0
-)
 
 VICTIMS = {
     "png": saved(NOISE),

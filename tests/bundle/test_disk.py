@@ -1,4 +1,4 @@
-"""What a disk's refusal is, also behind a library's own error."""
+"""A disk's refusal is told, also behind a library's own error."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def test_number_of_labels_is_bounded(tmp_path: Path) -> None:
 
 
 def test_shards_of_an_earlier_number_may_lie_beside(tmp_path: Path) -> None:
-    """Whoever writes a SavedModel over another leaves them."""
+    """They stay where one SavedModel is written over another."""
     folder = with_saved_model(tmp_path)
     (folder / "params.json").write_text('{"name": "m"}')
     shards = folder / "variables"

@@ -44,7 +44,7 @@ def test_what_is_packed_the_tar_command_unpacks(tmp_path: Path) -> None:
 
 
 def test_what_is_packed_twice_is_the_same_file(tmp_path: Path) -> None:
-    """Who compares digests of downloads sees no difference where there is none."""
+    """So digests of downloads differ only where the bundles do."""
     for folder in ("a", "b"):
         write_bundle(tmp_path / folder)
     os.utime(tmp_path / "b" / "params.json", (1, 1))
@@ -104,7 +104,7 @@ def is_a_folders(content: dict[str, bytes]) -> bool:
     )
 
 
-# Of one case: names that differ by it alone are refused, above.
+# In small letters: names that differ by case alone are refused, above.
 names = st.from_regex(COMPONENT, fullmatch=True).map(str.lower)
 paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 contents = st.dictionaries(paths, st.binary(max_size=2000), min_size=1, max_size=6)

@@ -15,7 +15,7 @@ def place(tmp_path, monkeypatch):
 
 
 def left_of(place, kind, owner=None):
-    """What a process leaves that is killed."""
+    """A folder as a killed process leaves it."""
     with scratch_folder(kind) as folder:
         name = folder.parent.name
     left = place / f"{name}x"

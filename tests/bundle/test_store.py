@@ -344,7 +344,7 @@ def test_store_itself_opens_nothing_of_what_is_published(store: ModelStore) -> N
             os.mkfifo(folder / name)  # to open one waits for ever
 
     def check(staged: Path) -> str:
-        # What is brought to the disk is opened for that; so the pipes go before.
+        # A file is opened to be brought to the disk; so the pipes go before.
         for path in staged.iterdir():
             path.unlink()
         return "mnist"

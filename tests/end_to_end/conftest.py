@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -20,6 +21,13 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 # Long enough for a busy machine of two cores; what takes longer hangs.
 PATIENCE = 300
+
+# httpx.get and the like make a client each time, which reads all authorities of the
+# system. Each request has a connection of its own, as with these.
+CLIENT = httpx.Client(
+    timeout=PATIENCE,
+    limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+)
 
 ENVIRONMENT = {
     **os.environ,

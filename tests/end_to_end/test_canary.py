@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from runtime.proto.tfaas_pb2 import Row
-from tests.end_to_end.conftest import PATIENCE, RUNTIME, WAITRESS, serving
+from tests.end_to_end.conftest import CLIENT, PATIENCE, RUNTIME, WAITRESS, serving
 from tests.examples import slow_onnx, write_bundle
 from tests.forms import form, png
 
@@ -45,7 +45,7 @@ def folder(tmp_path):
 
 def load(url, model, version):
     body = {"model": model, "version": version, "values": VALUES}
-    assert httpx.post(f"{url}/predict/json", json=body, timeout=PATIENCE).is_success
+    assert CLIENT.post(f"{url}/predict/json", json=body).is_success
 
 
 def versions(url, model, count):

@@ -6,9 +6,7 @@ import socket
 import struct
 from urllib.parse import urlsplit
 
-import httpx
-
-from tests.end_to_end.conftest import PATIENCE, RUNTIME, serving
+from tests.end_to_end.conftest import CLIENT, PATIENCE, RUNTIME, serving
 from tests.examples import write_bundle
 from tests.fuzz.inputs import mutated
 
@@ -60,5 +58,5 @@ def test_damaged_bytes_and_clients_that_hang_up_kill_no_worker(tmp_path):
             send(address, data, reads=False)
         for _ in range(8):
             url = f"{server.url}/predict/json"
-            assert httpx.post(url, content=BODY, timeout=PATIENCE).json() == [1, 2, 7]
+            assert CLIENT.post(url, content=BODY).json() == [1, 2, 7]
         assert {worker.pid for worker in server.workers()} == workers

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.end_to_end.conftest import BIN, PATIENCE, ROOT, run
+from tests.end_to_end.conftest import BIN, CLIENT, PATIENCE, ROOT, run
 
 
 def test_the_demo_goes_the_whole_way_and_leaves_no_server(tmp_path):
@@ -28,7 +28,7 @@ def test_the_demo_goes_the_whole_way_and_leaves_no_server(tmp_path):
     url = re.search(r"on (http://\S+)", output).group(1)
     assert urlsplit(url).port != 8083, "a free port"
     with pytest.raises(httpx.ConnectError):
-        httpx.get(url)
+        CLIENT.get(url)
 
 
 def script(path, *lines):
@@ -102,7 +102,7 @@ def test_interrupted_demo_stops_its_server(tmp_path):
     assert rest == "interrupted\n"
     assert demo.returncode == 130
     with pytest.raises(httpx.ConnectError):
-        httpx.get(re.search(r"on (http://\S+)", output).group(1))
+        CLIENT.get(re.search(r"on (http://\S+)", output).group(1))
 
 
 def test_python_that_is_named_and_missing_is_an_error(tmp_path):

@@ -6,10 +6,9 @@ import resource
 import socket
 import time
 
-import httpx
 import pytest
 
-from tests.end_to_end.conftest import PATIENCE, RUNTIME, serving
+from tests.end_to_end.conftest import CLIENT, PATIENCE, RUNTIME, serving
 from tests.end_to_end.test_server import connect, head
 from tests.examples import slow_onnx, write_bundle
 
@@ -36,7 +35,7 @@ def server(tmp_path):
 
 
 def get(server, path):
-    reply = httpx.get(server.url + path, headers=TOKEN, timeout=PATIENCE)
+    reply = CLIENT.get(server.url + path, headers=TOKEN)
     reply.raise_for_status()
     return reply
 
@@ -60,7 +59,7 @@ def test_who_may_not_ask_is_answered_at_once_and_holds_nothing(server):
         client.sendall(head("/predict/json", length, BEARER))
         clients.append(client)
     body = json.dumps({"model": "linear", "values": [[1, 2, 3, 4]] * 100_000})
-    reply = httpx.post(
+    reply = CLIENT.post(
         f"{server.url}/predict/json", content=body, headers=TOKEN, timeout=PATIENCE
     )
     assert reply.status_code == 200
@@ -79,7 +78,7 @@ def test_downloads_that_nobody_reads_stop_no_other(server):
     for client in clients:
         client.recv(1)  # its turn has come, or it was refused
     assert len(get(server, "/download/linear/large.bin").content) == LARGE
-    reply = httpx.post(f"{server.url}/upload", content=b"x", timeout=PATIENCE)
+    reply = CLIENT.post(f"{server.url}/upload", content=b"x")
     assert reply.status_code == 400  # it is read, and is no archive
     for client in clients:
         client.close()

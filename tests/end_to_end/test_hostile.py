@@ -5,11 +5,10 @@ import io
 import random
 import tarfile
 
-import httpx
 import pytest
 
 from runtime.proto.programs_tensorflow_pb2 import SavedModel
-from tests.end_to_end.conftest import PATIENCE, RUNTIME, serving
+from tests.end_to_end.conftest import CLIENT, PATIENCE, RUNTIME, serving
 from tests.examples import linear_onnx, tar_of, write_bundle
 from tests.forms import form, png
 from tests.runtime.graphs import endless_onnx
@@ -116,7 +115,7 @@ CASES = {
 
 
 def upload(server, content, **headers):
-    return httpx.post(
+    return CLIENT.post(
         f"{server.url}/upload", content=content, headers=headers, timeout=PATIENCE
     )
 
@@ -126,7 +125,7 @@ def check_refused(server, content, status, sentence, before):
     assert (reply.status_code, sentence in reply.text) == (status, True), reply.text
     assert str(server.folder) not in reply.text
     assert digest_of(server.folder / "models") == before
-    answer = httpx.post(
+    answer = CLIENT.post(
         f"{server.url}/predict/image", content=BODY, headers=HEADERS, timeout=PATIENCE
     )
     assert answer.json() == [1, 2, 7]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.end_to_end.conftest import (
+    CLIENT,
     ENVIRONMENT,
     PATIENCE,
     ROOT,
@@ -27,7 +28,7 @@ ONE = np.load(ROOT / "trainer" / "data" / "mnist.npz")["x_train"][3]
 def shown(folder):
     """What there is in the store: every file, and what a restarted service says."""
     with serving(WAITRESS, folder) as server:
-        (model,) = httpx.get(f"{server.url}/models", timeout=PATIENCE).json()
+        (model,) = CLIENT.get(f"{server.url}/models").json()
         reply = predict(server.url, ONE)
     assert int(np.argmax(reply.json())) == 1
     names = {path.name for path in (folder / "models").rglob(".*")}

@@ -6,11 +6,10 @@ import json
 import re
 import time
 
-import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.end_to_end.conftest import PATIENCE, RUNTIME, WAITRESS, serving
+from tests.end_to_end.conftest import CLIENT, PATIENCE, RUNTIME, WAITRESS, serving
 from tests.examples import write_bundle
 
 ROW = {"keys": [], "values": [1, 2, 3, 4], "model": "linear"}
@@ -25,12 +24,12 @@ def folder(tmp_path):
 
 def ask(url, **query):
     # A connection of its own each: the kernel hands them to whichever worker is free.
-    return httpx.post(f"{url}/json", json=ROW, params=query, timeout=PATIENCE)
+    return CLIENT.post(f"{url}/json", json=ROW, params=query)
 
 
 def samples(url):
     """Every sample's value, by its name and labels."""
-    text = httpx.get(f"{url}/metrics", timeout=PATIENCE).text
+    text = CLIENT.get(f"{url}/metrics").text
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -77,10 +76,10 @@ def test_requests_are_counted_once_whichever_process_answers(folder, command):
 def test_a_name_that_a_client_makes_up_is_no_label(folder):
     with serving(RUNTIME, folder) as server:
         made_up = {**ROW, "model": "made-up-by-a-client"}
-        assert httpx.post(f"{server.url}/json", json=made_up).status_code == 404
-        assert httpx.get(f"{server.url}/made-up-by-a-client").status_code == 404
-        assert httpx.get(f"{server.url}/models/made-up-by-a-client").status_code == 404
-        text = httpx.get(f"{server.url}/metrics").text
+        assert CLIENT.post(f"{server.url}/json", json=made_up).status_code == 404
+        assert CLIENT.get(f"{server.url}/made-up-by-a-client").status_code == 404
+        assert CLIENT.get(f"{server.url}/models/made-up-by-a-client").status_code == 404
+        text = CLIENT.get(f"{server.url}/metrics").text
     assert "made-up" not in text
     # Finer than Prometheus' own buckets, which begin at 5 ms.
     bounds = re.findall(r'tfaas_request_seconds_bucket\{le="([0-9.e-]+)"', text)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from runtime.walls import standing
-from tests.end_to_end.conftest import PATIENCE, RUNTIME, WAITRESS, run, serving
+from tests.end_to_end.conftest import CLIENT, PATIENCE, RUNTIME, WAITRESS, run, serving
 from tests.examples import WEIGHTS, linear_onnx, slow_onnx, tar_of, write_bundle
 from tests.forms import form, png
 
@@ -37,13 +37,11 @@ def configure(folder, **settings):
     (folder / "config.json").write_text(json.dumps({"verbose": 1, **settings}))
 
 
-def predict(url, **options):
-    return httpx.post(
+def predict(url, client=CLIENT):
+    return client.post(
         f"{url}/predict/image",
         content=BODY,
         headers=HEADERS,
-        timeout=PATIENCE,
-        **options,
     )
 
 
@@ -139,7 +137,7 @@ def test_files_and_heads_are_sent_as_they_are(folder, command):
     path = "download/linear/model.onnx"
     with serving(command, folder) as server:
         for method in ("GET", "HEAD"):
-            reply = httpx.request(method, f"{server.url}/{path}", timeout=PATIENCE)
+            reply = CLIENT.request(method, f"{server.url}/{path}")
             assert reply.headers["Content-Length"] == str(len(content))
             assert reply.content == (content if method == "GET" else b"")
 
@@ -331,7 +329,7 @@ def test_health_and_quick_models_do_not_wait_for_slow_ones(slow):
     body, headers = form(image=IMAGE, model="slow")
 
     def ask(url):
-        return httpx.post(
+        return CLIENT.post(
             f"{url}/predict/image", content=body, headers=headers, timeout=PATIENCE
         )
 
@@ -347,7 +345,7 @@ def test_health_and_quick_models_do_not_wait_for_slow_ones(slow):
         waits = []
         for _ in range(5):
             began = time.monotonic()
-            assert httpx.get(f"{server.url}/readyz").status_code == 200
+            assert CLIENT.get(f"{server.url}/readyz").status_code == 200
             assert predict(server.url).json() == ANSWER
             if not all(future.done() for future in asked):
                 waits.append(time.monotonic() - began)
@@ -360,7 +358,7 @@ def test_more_than_may_wait_are_told_at_once_to_come_again(slow):
     body, headers = form(image=IMAGE, model="slow")
 
     def ask(url):
-        return httpx.post(
+        return CLIENT.post(
             f"{url}/predict/image", content=body, headers=headers, timeout=PATIENCE
         )
 
@@ -386,11 +384,10 @@ def test_what_waited_too_long_is_not_run(slow):
     with serving(f"{RUNTIME} --workers 1", slow) as server:
 
         def ask(milliseconds):
-            return httpx.post(
+            return CLIENT.post(
                 f"{server.url}/predict/image",
                 content=body,
                 headers={**headers, "X-Timeout-Ms": milliseconds},
-                timeout=PATIENCE,
             )
 
         assert ask("100000").status_code == 200  # loaded
@@ -517,7 +514,8 @@ def test_tls_is_spoken_with_a_key_and_its_certificate(certified):
     trusting = ssl.create_default_context(cafile=certified / "crt.pem")
     with serving(SECURE, certified) as server:
         assert server.url.startswith("https://")
-        assert predict(server.url, verify=trusting).json() == ANSWER
+        with httpx.Client(verify=trusting, timeout=PATIENCE) as client:
+            assert predict(server.url, client).json() == ANSWER
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             predict(server.url)
         with pytest.raises(httpx.RemoteProtocolError):

@@ -7,13 +7,13 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import numpy as np
 import psutil
 import pytest
 from PIL import Image
 
 from tests.end_to_end.conftest import (
+    CLIENT,
     PATIENCE,
     ROOT,
     RUNTIME,
@@ -31,20 +31,18 @@ def mnist():
 
 
 def predict(url, image, model="mnist"):
-    return httpx.post(
+    return CLIENT.post(
         f"{url}/predict/image",
         files={"image": ("x.png", png(image))},
         data={"model": model},
-        timeout=PATIENCE,
     )
 
 
 def upload(url, archive):
-    return httpx.post(
+    return CLIENT.post(
         f"{url}/upload",
         content=archive,
         headers={"Content-Encoding": "gzip"},
-        timeout=PATIENCE,
     )
 
 
@@ -196,12 +194,11 @@ def test_photos_of_any_size_and_mode_are_answered(store, mnist):
     }
     with serving(WAITRESS, store) as server:
         for name, data in pictures.items():
-            reply = httpx.post(
+            reply = CLIENT.post(
                 f"{server.url}/predict/image",
                 # The name lies: the format is told from the bytes.
                 files={"image": ("picture.txt", data)},
                 data={"model": "mnist"},
-                timeout=PATIENCE,
             )
             assert reply.json()[1] > 0.8, name
 

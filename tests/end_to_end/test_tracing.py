@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 
-from tests.end_to_end.conftest import PATIENCE, RUNTIME, run_python, serving
+from tests.end_to_end.conftest import CLIENT, PATIENCE, RUNTIME, run_python, serving
 from tests.examples import write_bundle
 from tests.forms import png
 
@@ -72,8 +71,8 @@ def collected(tmp_path):
         )
         with serving(command, tmp_path) as server:
             for path in ("/livez", "/metrics", "/readyz"):
-                assert httpx.get(server.url + path).status_code == 200
-            reply = httpx.post(
+                assert CLIENT.get(server.url + path).status_code == 200
+            reply = CLIENT.post(
                 f"{server.url}/predict/image",
                 params={"token": "secret"},
                 files={"image": ("x.png", png([[1, 2], [3, 4]]))},
@@ -82,10 +81,9 @@ def collected(tmp_path):
                     "traceparent": f"00-{TRACE}-{PARENT}-01",
                     "User-Agent": "test",
                 },
-                timeout=PATIENCE,
             )
             assert reply.json() == [1, 2, 7]
-            assert httpx.get(f"{server.url}/params/nosuch").status_code == 404
+            assert CLIENT.get(f"{server.url}/params/nosuch").status_code == 404
             # What is not yet sent is sent when it ends.
             server.process.terminate()
             assert server.process.wait(PATIENCE) == 0

@@ -1,10 +1,9 @@
 """An upload whose operators write a file, to a service that takes any operator."""
 
-import httpx
 import pytest
 
 from runtime.walls import standing
-from tests.end_to_end.conftest import PATIENCE, RUNTIME, serving
+from tests.end_to_end.conftest import CLIENT, RUNTIME, serving
 from tests.examples import tar_of, write_bundle
 
 pytestmark = pytest.mark.tensorflow
@@ -36,13 +35,13 @@ def archive(tmp_path, target):
 
 
 def upload(tmp_path, archive, walls):
-    """What a service answers to it, and its first lines."""
+    """A service's answer to it, and its first lines."""
     folder = tmp_path / "service"
     folder.mkdir()
     command = f"{TRUSTS} {RUNTIME} --workers 1 --walls {walls}"
     with serving(command, folder) as server:
-        reply = httpx.post(f"{server.url}/upload", content=archive, timeout=PATIENCE)
-        status = httpx.get(f"{server.url}/status", timeout=PATIENCE).json()
+        reply = CLIENT.post(f"{server.url}/upload", content=archive)
+        status = CLIENT.get(f"{server.url}/status").json()
         assert status["walls"]["policy"] == walls
     return reply, (folder / "server.log").read_text()
 

@@ -23,6 +23,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.end_to_end.conftest import (
+    CLIENT,
     PATIENCE,
     ROOT,
     RUNTIME,
@@ -74,7 +75,7 @@ class Service:
         self.folder = folder
 
     def ask(self, method: str, path: str, **how) -> httpx.Response:
-        return httpx.request(method, self.url + path, timeout=PATIENCE, **how)
+        return CLIENT.request(method, self.url + path, **how)
 
     def get(self, path: str) -> httpx.Response:
         return self.ask("GET", path)
@@ -377,7 +378,7 @@ def test_a_row_for_a_model_of_images_of_a_wrong_size(service):
 def test_over_the_rate(tmp_path, command):
     (tmp_path / "config.json").write_text(json.dumps({"rate": "2-H", "workers": 1}))
     with serving(command, tmp_path) as server:
-        replies = [httpx.get(f"{server.url}/models") for _ in range(3)]
+        replies = [CLIENT.get(f"{server.url}/models") for _ in range(3)]
     assert [reply.status_code for reply in replies] == [200, 200, 429]
     for reply, left in zip(replies, ("1", "0", "0"), strict=True):
         assert reply.headers["X-Ratelimit-Limit"] == "2"
@@ -480,8 +481,8 @@ def test_every_route_moves_under_base(tmp_path, command):
     with serving(command, tmp_path) as server:
         row = {"keys": [], "values": [1, 2, 3], "model": "rows"}
         for path in ("/predict/json", "/json"):
-            reply = httpx.post(f"{server.url}/ml/tfaas{path}", json=row)
+            reply = CLIENT.post(f"{server.url}/ml/tfaas{path}", json=row)
             assert reply.json() == [1.0, 4.0, 5.0]
-            assert httpx.post(server.url + path, json=row).status_code == 404
+            assert CLIENT.post(server.url + path, json=row).status_code == 404
         for path in ("/models", "/status", "/params/rows", "/metrics", "/readyz"):
-            assert httpx.get(f"{server.url}/ml/tfaas{path}").status_code == 200
+            assert CLIENT.get(f"{server.url}/ml/tfaas{path}").status_code == 200

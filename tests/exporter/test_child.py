@@ -207,7 +207,7 @@ def test_a_link_out_of_the_model_is_told_and_not_followed(tmp_path):
 
 
 def test_an_answer_that_is_a_call_is_not_made(tmp_path):
-    """What the child answers is pickled, and a model may have taken it over."""
+    """The child's answer is pickled, and a model may have taken the child over."""
     with pytest.raises(ExportError, match="answered what it may not: posix.mkdir"):
         run(works.answer_by_a_call, str(tmp_path / "made"))
     assert not (tmp_path / "made").exists()

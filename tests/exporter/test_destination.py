@@ -1,6 +1,4 @@
 import json
-import resource
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -10,6 +8,7 @@ from bundle.parity import Parity
 from exporter.destination import Destination, beside, destination_of
 from exporter.errors import ExportError, OutputError, ParityFailed
 from exporter.source import open_source
+from tests.examples import file_size_limit
 from tests.exporter.test_source import saved_model
 
 PASSED = Parity(True, "", 1e-5, 1e-4, 3e-7, 4e-6, 1.0, 64)
@@ -215,17 +214,6 @@ def test_what_a_killed_export_left_is_taken_away(bundle, publish, name):
     assert not left.exists()
 
 
-@contextmanager
-def a_small_disk(size):
-    """No file gets larger; what is beyond is refused as on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
 @pytest.mark.parametrize(
     "new",
     [
@@ -244,7 +232,7 @@ def test_a_full_disk_leaves_the_bundle_as_it_was(
     honest = Destination.publish
 
     def on_a_small_disk(*arguments):
-        with a_small_disk(4096):
+        with file_size_limit(4096):
             honest(*arguments)
 
     monkeypatch.setattr(Destination, "publish", on_a_small_disk)

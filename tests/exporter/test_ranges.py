@@ -66,7 +66,7 @@ def integers(name, *values, dtype=np.int64):
 
 
 def found(nodes, constants, table, dtype=TensorProto.FLOAT):
-    """What is found of an input ``x`` whose way to the table ends in ``at``."""
+    """The range found for an input ``x`` whose way to the table ends in ``at``."""
     made = model(
         [*nodes, helper.make_node("Gather", ["table", "at"], ["y"])],
         {"x": dtype},

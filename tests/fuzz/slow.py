@@ -34,14 +34,14 @@ from tests.pictures import progressive, saved
 
 # To these a piece is repeated: to some kB, and to nearly as much as may be sent.
 SIZES = (4_000, 1_000_000)
-# Bytes. What any request costs, a trial of 10 ms for one, is no matter of its size.
+# Bytes. Any request has a cost that does not depend on its size, as a trial of 10 ms.
 LEAST = 10_000
-# Of processor time. One large picture takes as long as what may be sent in all; on top
-# of that there is a part for each byte. In the kinds of attack that were found, a
+# Seconds of processor time. One large picture takes as long as all that may be sent; on
+# top of that there is a part for each byte. In the kinds of attack that were found, a
 # JPEG's scans took 27 ms a kB, its EXIF segments 10, a PNG's chunks 2.
 BASE_SECONDS, MS_PER_KB = 1.5, 0.3
-# Of memory above what was held before: 16 Mpx in several modes, and a part for each
-# byte, of which JSON's numbers take most.
+# Memory above that which was held before: 16 Mpx in several modes, and a part for each
+# byte; JSON's numbers take most of it.
 BASE_MB, MB_PER_KB = 600, 0.2
 
 _LIBC = ctypes.CDLL(None)  # glibc's
@@ -51,7 +51,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class Parser:
-    """What reads inputs, and whole ones.
+    """A reader of inputs, with whole ones.
 
     Attributes:
         name: for people.
@@ -65,7 +65,7 @@ class Parser:
 
 
 class Cost(NamedTuple):
-    """What one input cost."""
+    """The cost of one input."""
 
     name: str
     number: int
@@ -153,7 +153,7 @@ def measure(parser: Parser, number: int, data: bytes) -> Cost:
 
 
 def _measure_once(parser: Parser, number: int, data: bytes) -> Cost:
-    # What earlier inputs took is given back, and what they took at most is forgotten.
+    # Memory of earlier inputs is given back, and the most that they took is forgotten.
     _LIBC.malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     before, start = _memory("VmRSS"), time.process_time()
@@ -286,7 +286,7 @@ def main(arguments: list[str]) -> int:
         faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
         for cost in costs_of(parsers, count, seed):
             costs.append(cost)
-            # Of what hangs, the one before is the last word.
+            # If the next one hangs, this line is the last.
             print(cost, end="\r", file=sys.stderr, flush=True)
             faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
         faulthandler.cancel_dump_traceback_later()

@@ -161,7 +161,7 @@ class LateBackend(FakeBackend):
 def test_no_image_is_decoded_after_the_deadline(model_of):
     model = model_of(backend=LateBackend(inputs=(FREE,)))
     model.backend.journey = journey = Journey()
-    # Of three sizes, so that each is a run; the third is none, and is not looked at.
+    # Three sizes, so that each is a run; the third is no picture, and is not looked at.
     files = [A, png([[1, 2, 3]]), b"hello"]
     with pytest.raises(Expired):
         Predictor(OneModel(model)).predict_images(SPEC, files, journey)

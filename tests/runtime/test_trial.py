@@ -12,7 +12,7 @@ from runtime.backends import BackendOptions
 from runtime.errors import ProviderError
 from runtime.forkserver import ForkServer
 from runtime.trial import ChildTrial, Opened, try_here
-from runtime.walls import standing
+from runtime.walls import child_environment, standing
 from tests.examples import write_bundle
 
 CPU = "onnxruntime/CPUExecutionProvider"
@@ -24,7 +24,7 @@ def trial():
 
         def make(seconds=120, max_bytes=8 << 30, **options):
             # Not this process's own: what a test puts in its way is to be imported.
-            server = ForkServer([trial_module.__name__], trial_module.environment())
+            server = ForkServer([trial_module.__name__], child_environment())
             opened.enter_context(contextlib.closing(server))
             options = BackendOptions(**{"provider": "cpu", **options})
             return ChildTrial(

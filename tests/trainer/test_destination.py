@@ -257,7 +257,7 @@ def test_bundle_that_is_not_whole_changes_nothing(
     assert _marker(folder) == "old"
 
 
-# What a disk answers, and what its user can do.
+# A disk's answer, and its user's remedy.
 REFUSALS = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "free some of your quota",

@@ -76,8 +76,8 @@ def _try_all(
     def tell(line: str) -> None:
         put((left.popleft(), Attempt(**json.loads(line))))
 
-    # The models are our own, and each attempt winds the clock up anew, which nobody can
-    # behind walls.
+    # The models are our own; and each attempt sets the clock anew, which no process can
+    # do behind walls.
     memory = psutil.virtual_memory().total // CHILDREN
     limits = Limits(seconds, memory, walls="off")
     while left:

@@ -7,9 +7,8 @@ import zlib
 from io import BufferedReader
 from pathlib import Path
 
+from bundle.foreign import GZIP
 from trainer.errors import DataError
-
-GZIP = b"\x1f\x8b"
 
 # 2 GiB is ten times the largest common MNIST file, and training holds a data set twice.
 # A gzip file of 2 MB can unpack to as much.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# How many bytes ``advice`` looks at: a tar's mark stands behind its first name.
-HEAD_SIZE = 262
+from bundle.foreign import ARCHIVES, HDF5, PACKED
+from bundle.tarball import is_header
 
 # How a picture's name ends, in lower case; not all of them can be read here.
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
@@ -17,17 +17,14 @@ _ARRAYS = (
 
 # Marks at the beginning, from each format's description.
 _KINDS = (
-    (b"BZh", "packed by bzip2", _UNPACK),
-    (b"\xfd7zXZ\x00", "packed by xz", _UNPACK),
-    (b"\x28\xb5\x2f\xfd", "packed by zstd", _UNPACK),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
-    (b"Rar!\x1a\x07", "a rar archive", _UNPACK),
+    *((mark, f"packed by {kind}", _UNPACK) for mark, kind in PACKED.items()),
+    *((mark, f"a {kind} archive", _UNPACK) for mark, kind in ARCHIVES.items()),
     (b"\x89PNG", "one picture", _PICTURE),
     (b"\xff\xd8\xff", "one picture", _PICTURE),
     (b"GIF8", "one picture", _PICTURE),
     (b"BM", "one picture", _PICTURE),
     (b"\x93NUMPY", "a single array of numpy", _ARRAYS),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", _ARRAYS),
+    (HDF5, "an HDF5 file", _ARRAYS),
     (b"MATLAB 5.0", "a MATLAB file", _ARRAYS),
     (b"PAR1", "a Parquet file", _ARRAYS),
     (b"<", "a web page, or other XML", "fetch the data set's own file"),
@@ -36,12 +33,12 @@ _KINDS = (
 
 
 def advice(head: bytes) -> tuple[str, str] | None:
-    """What a file is, and what to do with it; None if that is not known.
+    """The kind of a file, and the user's remedy; None if neither is known.
 
     Args:
-        head: its first ``HEAD_SIZE`` bytes, ungzipped.
+        head: its first bytes, ungzipped; ``bundle.archive.HEAD`` of them, or all.
     """
-    if head[257:262] == b"ustar":
+    if is_header(head):
         return "a tar archive", _UNPACK
     for mark, kind, what_to_do in _KINDS:
         if head.startswith(mark):

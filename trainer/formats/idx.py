@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.leftovers import is_leftover
 from trainer.errors import DataError
 from trainer.formats import Arrays
 from trainer.formats.content import read_content
-from trainer.formats.litter import is_litter
 from trainer.formats.parts import SPELLINGS
 
 MAGIC = b"\x00\x00\x08"
@@ -68,7 +68,7 @@ class _File:
 
 def is_idx_name(name: str) -> bool:
     """Whether a file is one of the four, by its name."""
-    return not is_litter(name) and _NAME.fullmatch(name) is not None
+    return not is_leftover(name) and _NAME.fullmatch(name) is not None
 
 
 def read_idx(path: Path) -> Arrays:
@@ -113,7 +113,7 @@ def _files(folder: Path) -> list[_File]:
 
 def _file(path: Path) -> _File | None:
     match = _NAME.fullmatch(path.name)
-    if match is None or is_litter(path.name):
+    if match is None or is_leftover(path.name):
         return None
     stem, part, content = match.group(1, 2, 3)
     return _File(path, (stem or "").lower(), SPELLINGS[part.lower()], content.lower())
@@ -177,7 +177,7 @@ def _read_file(path: Path, axes: int) -> NDArray[np.uint8]:
         )
     try:
         return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-    except ValueError as ex:  # of a size of nothing, the other axes may be any
+    except ValueError as ex:  # one length is 0, and another one too large
         raise DataError(
             f"{path} holds nothing, and its header says {shape}; fetch it again"
         ) from ex

@@ -17,19 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.leftovers import lies_in_leftover
+from bundle.zipball import METHODS
 from trainer.errors import DataError
 from trainer.formats import Arrays
 from trainer.formats.content import MAX_BYTES
 from trainer.formats.foreign import PICTURES
 from trainer.formats.idx import is_idx_name
-from trainer.formats.litter import is_litter
 from trainer.formats.parts import SPELLINGS, VALID_TESTS, VALID_TRAINS, Part
-
-# The second is one that is empty.
-ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-
-# What numpy.savez and savez_compressed write. Others have errors of their own.
-_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _IMAGES = ("x", "image", "images", "img", "imgs", "data", "features", "pixels")
 _LABELS = ("y", "label", "labels", "target", "targets", "class", "classes")
@@ -41,7 +36,7 @@ _WANTED = (
     "x_train, y_train, x_test and y_test, or images and labels alone, of which some"
     " are then held out to test on"
 )
-# What an archive of numpy's is made of.
+# The ending of the names in an archive of numpy's.
 _MEMBER = ".npy"
 
 # An array's place: its part, or None of data that is not parted, and its role.
@@ -63,7 +58,8 @@ def read_npz(path: Path) -> Arrays:
         size = sum(member.file_size for member in members)
         if size > MAX_BYTES:
             raise DataError(f"{path} unpacks to more than {MAX_BYTES} bytes")
-        if any(member.compress_type not in _COMPRESSIONS for member in members):
+        # Other methods have errors of their own.
+        if any(member.compress_type not in METHODS for member in members):
             raise ValueError("no compression of numpy's")
         # Without pickle: an .npz of objects would run what its author wrote.
         with np.load(path, allow_pickle=False) as archive:
@@ -108,8 +104,7 @@ def _of_a_zip(path: Path, names: list[str]) -> str:
     files = [
         PurePosixPath(name)
         for name in names
-        if not name.endswith("/")
-        and not any(is_litter(part) for part in PurePosixPath(name).parts)
+        if not name.endswith("/") and not lies_in_leftover(PurePosixPath(name).parts)
     ]
     if any(file.suffix.lower() in PICTURES for file in files):
         return (
@@ -155,7 +150,7 @@ def _places(path: Path, names: list[str]) -> dict[_Place, str]:
 
 
 def _place(name: str) -> _Place | None:
-    """What an array is, by its name: ``x_train``, ``trainX``, ``Train images``."""
+    """The place of an array, by its name: ``x_train``, ``trainX``, ``Train images``."""
     joined = re.sub(r"[^a-z0-9]", "", name.lower())
     if joined in _ROLES:
         return None, _ROLES[joined]

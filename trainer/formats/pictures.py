@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bundle.decode import decode_image, is_gray
 from bundle.errors import ImageError
+from bundle.leftovers import is_leftover
 from bundle.params import Preprocess
 from bundle.preprocess import preprocess
 from trainer.classes import ordered
@@ -23,7 +24,6 @@ from trainer.errors import DataError
 from trainer.formats import Arrays
 from trainer.formats.content import MAX_BYTES
 from trainer.formats.foreign import PICTURES
-from trainer.formats.litter import is_litter
 from trainer.formats.parts import VALID_TESTS, VALID_TRAINS, Part, part_of
 
 # Files that may be a data set, or have one in them, and say more when they are given.
@@ -121,7 +121,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _visible(folder: Path) -> list[Path]:
     try:
-        return [path for path in folder.iterdir() if not is_litter(path.name)]
+        return [path for path in folder.iterdir() if not is_leftover(path.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as ex:
@@ -153,7 +153,7 @@ def _labels(root: Path, folder: Path) -> tuple[str, ...]:
 
 
 def _instead(folder: Path) -> str:
-    """What to do about a folder without classes, by what lies there."""
+    """Advice about a folder without classes, by the files in it."""
     files = sorted(path for path in _visible(folder) if path.is_file())
     for path in files:
         if path.name.lower().endswith(_DATA_SETS):

@@ -35,7 +35,7 @@ def transparent_case(
     """Samples ``(13, 11, C)``, chunks, and the pixels ``(13, 11, 3)`` by the standard.
 
     A sample s of b bits is s * 255 / (2^b - 1); of 16, what is left after rounding
-    that (gray) or its upper byte (colour). What tRNS names is black.
+    that (gray) or its upper byte (colour). Pixels that tRNS names are black.
     """
     most = (1 << bits) - 1
     samples = DICE.integers(0, most + 1, (13, 11, 3 if colour == COLOUR else 1))

@@ -1,4 +1,4 @@
-"""What Keras 2 answered is recorded beside each of its files."""
+"""The answers of Keras 2 are recorded beside each of its files."""
 
 import json
 import re
@@ -50,7 +50,7 @@ def test_it_answers_as_keras_2_did(files, name):
         answers = answered if isinstance(answered, list | tuple) else [answered]
         answered = dict(zip(wanted, answers, strict=True))
     assert answered.keys() == wanted.keys()
-    # Of half precision, three digits.
+    # Half precision has three digits.
     rtol = 1e-2 if path.stem == "half" else 1e-4
     for key, expected in wanted.items():
         assert answered[key].shape == expected.shape

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,29 +10,43 @@ from runtime.config import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# TensorFlow is configured once in a process, so each case has one of its own.
+# TensorFlow is configured once in a process, so each case has one of its own; they are
+# forked from one that has imported TensorFlow, which takes seconds.
 SCRIPT = """
-import logging, pathlib, sys
+import json, logging, os, pathlib, sys
 import tensorflow as tf
 from runtime.backends.session_config import (
     apply_session_config, keep_session_config, read_session_config
 )
 from runtime.errors import BackendError
 logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
-path = pathlib.Path(sys.argv[1])
-{write}
-name = str(path) if path.exists() else ""
-keep_session_config(read_session_config(name, threads={threads}))
-try:
-    for _ in range(2):  # the second model finds it applied
-        apply_session_config(tf)
-        tf.constant(1)
-except BackendError as ex:
-    print("refused:", ex)
-threads = tf.config.threading
-print(threads.get_intra_op_parallelism_threads(),
-      threads.get_inter_op_parallelism_threads(),
-      len(tf.config.list_logical_devices("CPU")))
+
+def apply(file, write, threads):
+    path = pathlib.Path(file)
+    exec(write)
+    name = str(path) if path.exists() else ""
+    keep_session_config(read_session_config(name, threads=threads))
+    try:
+        for _ in range(2):  # the second model finds it applied
+            apply_session_config(tf)
+            tf.constant(1)
+    except BackendError as ex:
+        print("refused:", ex)
+    threads = tf.config.threading
+    print(threads.get_intra_op_parallelism_threads(),
+          threads.get_inter_op_parallelism_threads(),
+          len(tf.config.list_logical_devices("CPU")), flush=True)
+
+for line in sys.stdin:
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            apply(*json.loads(line))
+            code = 0
+        finally:
+            os._exit(code)
+    print("exit", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
 WRITE = """
 proto = tf.compat.v1.ConfigProto({fields})
@@ -39,28 +54,44 @@ path.write_bytes(proto.SerializeToString())
 """
 
 
-def applied(tmp_path, write, threads=0):
-    script = SCRIPT.format(write=write, threads=threads)
-    done = subprocess.run(
-        [sys.executable, "-c", script, tmp_path / "proto"],
+@pytest.fixture(scope="module")
+def server():
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT],
         env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "HOME": "/"},
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    ) as process:
+        yield process
+
+
+@pytest.fixture
+def applied(server, tmp_path):
+    """Configures TensorFlow by a file that some code writes; gives the output."""
+
+    def apply(write, threads=0):
+        order = json.dumps([str(tmp_path / "proto"), write, threads])
+        print(order, file=server.stdin, flush=True)
+        lines = []
+        while not (line := server.stdout.readline()).startswith("exit"):
+            assert line, "the process has ended"
+            lines.append(line.rstrip())
+        assert line == "exit 0\n"
+        return lines
+
+    return apply
 
 
 @pytest.mark.tensorflow
-def test_threads_and_devices_are_set_and_the_rest_is_named_once(tmp_path):
+def test_threads_and_devices_are_set_and_the_rest_is_named_once(applied):
     fields = (
         "intra_op_parallelism_threads=3, inter_op_parallelism_threads=2,"
         "allow_soft_placement=True, device_count={'CPU': 2, 'GPU': 0},"
         "gpu_options=dict(allow_growth=True, per_process_gpu_memory_fraction=0.5),"
         "operation_timeout_in_ms=7"
     )
-    warning, threads = applied(tmp_path, WRITE.format(fields=fields))
+    warning, threads = applied(WRITE.format(fields=fields))
     assert warning == (
         "WARNING configProto: TensorFlow 2 has no such options, and these have no"
         " effect: gpu_options.per_process_gpu_memory_fraction, operation_timeout_in_ms"
@@ -69,30 +100,30 @@ def test_threads_and_devices_are_set_and_the_rest_is_named_once(tmp_path):
 
 
 @pytest.mark.tensorflow
-def test_a_run_takes_as_many_threads_as_the_service_says(tmp_path):
-    assert applied(tmp_path, "", threads=1) == ["1 1 1"]
+def test_a_run_takes_as_many_threads_as_the_service_says(applied):
+    assert applied("", threads=1) == ["1 1 1"]
 
 
 @pytest.mark.tensorflow
-def test_the_file_s_threads_are_stronger(tmp_path):
+def test_the_file_s_threads_are_stronger(applied):
     fields = "intra_op_parallelism_threads=3"
-    assert applied(tmp_path, WRITE.format(fields=fields), threads=1) == ["3 1 1"]
+    assert applied(WRITE.format(fields=fields), threads=1) == ["3 1 1"]
 
 
 @pytest.mark.tensorflow
-def test_a_gpu_that_is_not_there_is_a_sentence(tmp_path):
+def test_a_gpu_that_is_not_there_is_a_sentence(applied):
     fields = "gpu_options=dict(visible_device_list='7')"
-    assert applied(tmp_path, WRITE.format(fields=fields))[0] == (
+    assert applied(WRITE.format(fields=fields))[0] == (
         "refused: TensorFlow refuses config.json's 'configProto': visible_device_list"
         " names GPU 7, and there are 0"
     )
 
 
 @pytest.mark.tensorflow
-def test_a_file_that_tensorflow_cannot_read_is_a_sentence(tmp_path):
+def test_a_file_that_tensorflow_cannot_read_is_a_sentence(applied):
     # gpu_options, in it experimental, in it half a field: two messages deep.
     write = "path.write_bytes(bytes([0x32, 4, 0x4A, 2, 0xFF, 0xFF]))"
-    assert applied(tmp_path, write)[0] == (
+    assert applied(write)[0] == (
         "refused: the file of config.json's 'configProto' holds no serialized"
         " tensorflow.ConfigProto"
     )

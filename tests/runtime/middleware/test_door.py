@@ -1,4 +1,4 @@
-"""What a request's head tells, asked of the whole application's door."""
+"""Decisions on a request's head, by the whole application's door."""
 
 import pytest
 from falcon.testing import create_environ

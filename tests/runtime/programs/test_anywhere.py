@@ -1,4 +1,4 @@
-"""Whatever is not taken is found in any field, at any depth, of random models.
+"""Each thing that is not taken is found in any field, at any depth, of random models.
 
 Each message is looked at twice: as it is, when it must be taken, and with something
 else in one place, when it must not.
@@ -31,7 +31,7 @@ LOOK_AT = {
 DEEPEST = 14
 # Refused by themselves, whatever they hold; and a saver, which is not made at random.
 CLOSED = frozenset({"variant_val", "resource_handle_val", "external_data", "saver_def"})
-# What is in nodes and functions is no name that a loader goes by.
+# Texts in nodes and functions are no names that a loader goes by.
 APART = frozenset({"node", "function", "stripped_op_list"})
 OUTSIDE = st.sampled_from(
     ["../x", "/etc/passwd", "a/../../x", "..", "", ".hidden", "a\\..\\x", "a//b"]

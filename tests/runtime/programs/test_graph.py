@@ -1,4 +1,4 @@
-"""What graphs of TensorFlow may run."""
+"""The operators that graphs of TensorFlow may run."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_what_saves_and_loads_does_so_for_a_saver_alone(check, operator):
 @pytest.mark.parametrize(
     "model",
     [
-        # What a signature calls.
+        # A function that a signature calls.
         saved_model([node("call", "StatefulPartitionedCall", f="f")], {"f": WRITES}),
         # A branch of a branch.
         saved_model(
@@ -52,7 +52,7 @@ def test_what_saves_and_loads_does_so_for_a_saver_alone(check, operator):
         saved_model([], {"f": WRITES}),
         # In the name of an operator.
         saved_model([node("w", "WriteFile")], {"WriteFile": []}),
-        # What saves, and what loads.
+        # A function that saves, and one that loads.
         saved_model([node("w", "WriteFile")], save="w:0"),
         saved_model([node("s", "PartitionedCall", f="f")], {"f": WRITES}, save="s:0"),
         saved_model([node("r", "WriteFile")], restore="r"),

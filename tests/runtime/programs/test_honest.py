@@ -1,4 +1,4 @@
-"""What TensorFlow and Keras themselves write is taken."""
+"""Files that TensorFlow and Keras themselves write are taken."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What ONNX files may run, and where their weights may lie."""
+"""The operators that ONNX files may run, and the places where their weights may lie."""
 
 import numpy as np
 import onnx
@@ -179,7 +179,7 @@ def within(attribute):
     yield model_of([helper.make_node("If", ["x"], ["y"], then_branch=inner)])
     function = onnx.FunctionProto(name="Mine", domain="own", node=[made])
     yield model_of([], functions=[function])
-    # What the attribute is where a caller does not say.
+    # The attribute's value where a caller does not say.
     yield model_of([], functions=[onnx.FunctionProto(attribute_proto=[attribute])])
     trained = model_of([])
     trained.training_info.add().algorithm.node.append(made)

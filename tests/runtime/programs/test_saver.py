@@ -138,7 +138,7 @@ NAMING = {
 @pytest.mark.parametrize(
     ("make", "names"),
     [
-        # What saves, what comes after it, what loads, and what comes after that.
+        # The one that saves, its successor, the one that loads, and its successor.
         (
             of_tensorflow_1,
             ["save/SaveV2", "^save/Merge", "save/done:0", "save/RestoreV2:0"],

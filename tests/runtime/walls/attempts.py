@@ -1,4 +1,4 @@
-"""What code in a child process tries: ``python attempts.py JSON``.
+"""Attempts of code in a child process: ``python attempts.py JSON``.
 
 The JSON says whether behind walls, and where; a line of JSON says what came of each
 attempt: ``done``, or the name of an errno.

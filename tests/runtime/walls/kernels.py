@@ -7,7 +7,7 @@ import ctypes
 import platform
 import struct
 
-# Of each kind, the system calls by which it is asked for.
+# For each kind, the system calls by which it is asked for.
 CALLS = {
     "x86_64": {"landlock": (444, 445, 446), "seccomp": (317,)},
     "aarch64": {"landlock": (444, 445, 446), "seccomp": (277,)},

@@ -33,7 +33,7 @@ CHILDREN = {
 }
 # They need root's rights, or are not everywhere, without walls too.
 NOT_FOR_ALL = {"read_shadow", "tcp6", "signal_all", "read_the_parents_memory"}
-# What Landlock refuses besides files, and since which ABI.
+# Things besides files that Landlock refuses, and since which ABI.
 ALSO_LANDLOCK = {
     "execute": 1,
     "make_pipe": 1,
@@ -47,7 +47,7 @@ ALSO_LANDLOCK = {
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
-    """What came of each attempt in a child; each child is run once."""
+    """The outcome of each attempt in a child; each child is run once."""
 
     @functools.cache
     def run(name):
@@ -120,7 +120,7 @@ def test_where_calls_cannot_be_filtered_landlock_refuses_what_it_can(told, attem
 
 @pytest.mark.parametrize("child", ["walled", "nobody", "no seccomp"])
 def test_nothing_outside_is_another_than_it_was(told, child, tmp_path):
-    """Whatever the attempts were answered."""
+    """Also where an attempt got no error."""
     if not STANDS.landlock:
         pytest.skip("this kernel has no Landlock")
     Place(tmp_path).make()

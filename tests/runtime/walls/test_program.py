@@ -1,4 +1,4 @@
-"""What of a folder of Python's path can be read behind walls."""
+"""The files in a folder of Python's path that can be read behind walls."""
 
 import os
 import subprocess

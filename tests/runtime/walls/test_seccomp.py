@@ -2,19 +2,16 @@
 
 import ctypes
 import ctypes.util
-import os
 import platform
 import re
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from runtime.walls import seccomp
+from tests.runtime.walls.child import said_by
 
-ROOT = Path(__file__).parents[3]
 HEADERS = {
     "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
     "aarch64": Path("/usr/include/asm-generic/unistd.h"),
@@ -56,7 +53,7 @@ def test_numbers_are_those_of_the_kernels_headers():
 
 
 def decide(number, arguments=(), architecture=None):
-    """What the kernel does of both filters: the strictest that one says."""
+    """The kernel's action after both filters: the strictest of theirs."""
     machine = platform.machine()
     filters = (seccomp.signals(machine, 77), seccomp.program(machine))
     said = {run(one, number, arguments, architecture) for one in filters}
@@ -64,7 +61,7 @@ def decide(number, arguments=(), architecture=None):
 
 
 def run(program, number, arguments, architecture):
-    """What a classic BPF program answers: an interpreter of what ours is made of."""
+    """The answer of a classic BPF program, by an interpreter for ours."""
     known = ARCHITECTURE[platform.machine()]
     words = [*arguments, *[0] * (6 - len(arguments))]
     data = struct.pack("=iIQ6Q", number, architecture or known, 0, *words)
@@ -169,12 +166,4 @@ except RuntimeError as ex:
     print(ex)
 end.set()
 """
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", script],
-        env={**os.environ, "PYTHONPATH": os.fspath(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert done.stdout == "walls bind one thread, and this process has 2\n"
+    assert said_by(script) == "walls bind one thread, and this process has 2\n"

@@ -1,9 +1,6 @@
 """Settings that cannot be met, what is said of walls, and what variables are left."""
 
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +9,8 @@ from runtime.config import Config, ConfigError
 from runtime.errors import WallsError
 from runtime.services import create_services
 from runtime.walls.standing import Standing
+from tests.runtime.walls.child import said_by
 
-ROOT = Path(__file__).parents[3]
 IS_ROOT = os.geteuid() == 0
 
 
@@ -42,15 +39,7 @@ try:
 except ConfigError as ex:
     print(ex)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": os.fspath(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert "this process is not root's" in done.stdout
+    assert "this process is not root's" in said_by(script)
 
 
 def test_switched_off_nobody_is_asked_for(tmp_path):
@@ -90,15 +79,7 @@ except walls.WallsError as ex:
     ("lacks", "open_"), [("landlock", "files"), ("seccomp", "sockets and programs")]
 )
 def test_where_walls_are_demanded_and_missing_nothing_is_opened(lacks, open_):
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", LESS, lacks],
-        env={**os.environ, "PYTHONPATH": os.fspath(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    whole, required, auto, refused = done.stdout.splitlines()
+    whole, required, auto, refused = said_by(LESS, lacks).splitlines()
     assert whole == "False"
     assert required == refused
     assert "are not opened here, for 'walls' is 'require'" in refused

@@ -210,7 +210,7 @@ def test_one_odd_tag_beside_the_orientation_spoils_nothing(tmp_path: Path) -> No
         for number in range(2):
             (tmp_path / label / f"{number}.jpg").write_bytes(data)
     for image in load_dataset(tmp_path).x_train:
-        # What was at the left is above.
+        # The left side is above now.
         assert image[:8].max() <= 3
         assert image[8:].min() >= 252
 

@@ -1,0 +1,223 @@
+"""Arguments and options that several commands of ``exporter`` share."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from bundle.terminal import Failed
+from runtime.config import Walls, variable
+
+_GIB = 1 << 30
+
+
+def names(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    """``--inputs a,b --inputs c`` as a, b, c."""
+    parts = (part.strip() for text in value for part in text.split(","))
+    return tuple(part for part in parts if part)
+
+
+def _ranges(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[tuple[str, float, float], ...]:
+    """``--range ids=0:999`` as ids, 0, 999."""
+    ranges = []
+    for text in value:
+        name, _, numbers = text.rpartition("=")
+        low, _, high = numbers.partition(":")
+        try:
+            ranges.append((name, float(low), float(high)))
+            if not name or not -math.inf < float(low) <= float(high) < math.inf:
+                raise ValueError
+        except ValueError:
+            raise click.BadParameter(
+                f"{text!r} is not INPUT=LOW:HIGH, such as ids=0:999"
+            ) from None
+    return tuple(ranges)
+
+
+def _shapes(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
+    """``--shape x=N,3`` as x, (None, 3)."""
+    shapes = []
+    for text in value:
+        name, _, sides = text.rpartition("=")
+        parts = [part.strip() for part in sides.split(",")]
+        if not name or not all(
+            part == "N" or (part.isascii() and part.isdigit() and int(part))
+            for part in parts
+        ):
+            raise click.BadParameter(
+                f"{text!r} is not INPUT=LENGTH,…, such as x=N,3, N for an axis that"
+                " stays free"
+            )
+        shapes.append((name, tuple(None if p == "N" else int(p) for p in parts)))
+    return tuple(shapes)
+
+
+def writable(
+    ctx: click.Context, param: click.Parameter, value: Path | None
+) -> Path | None:
+    """See before the work that a file can be written after it."""
+    if value is not None and not os.access(value.parent, os.W_OK | os.X_OK):
+        raise click.BadParameter(f"{value.parent} is no folder that can be written")
+    return value
+
+
+MODELS_DIR = click.option(
+    "--models-dir",
+    type=click.Path(path_type=Path),
+    help="The store in which NAME is looked up.  [default: config.json's modelDir]",
+)
+_SOURCE = (
+    click.argument("model", metavar="MODEL"),
+    MODELS_DIR,
+    click.option(
+        "--signature",
+        default="",
+        metavar="NAME",
+        help="The one of a SavedModel that has several.  [default: serving_default]",
+    ),
+    click.option(
+        "--inputs",
+        multiple=True,
+        callback=names,
+        metavar="NODE,…",
+        help="The nodes of a frozen graph without params.json.",
+    ),
+    click.option(
+        "--outputs",
+        multiple=True,
+        callback=names,
+        metavar="NODE,…",
+        help="The nodes of a frozen graph without params.json.",
+    ),
+    click.option(
+        "--range",
+        "declared",
+        multiple=True,
+        callback=_ranges,
+        metavar="INPUT=LOW:HIGH",
+        help="Between which numbers an input is drawn, ends included.  [default:"
+        " params.json's ranges; an embedding's rows; else a unit normal, 0 and 1]",
+    ),
+    click.option(
+        "--trust",
+        "trusted",
+        is_flag=True,
+        help="Run whatever operators MODEL has: those that reach files and the network,"
+        " too. Without it they are refused, as in uploads.",
+    ),
+    click.option(
+        "--shape",
+        "shapes",
+        multiple=True,
+        callback=_shapes,
+        metavar="INPUT=N,LENGTH,…",
+        help="The shape of an input whose signature leaves axes free that the model"
+        " does not; N stays free.  [default: found by trying]",
+    ),
+)
+# They do not come from config.json: the one in the working folder may be somebody
+# else's, as the model beside it may.
+WALLS = (
+    click.option(
+        "--walls",
+        type=click.Choice(get_args(Walls)),
+        default="auto",
+        show_default=True,
+        envvar=variable("walls"),
+        help="The kernel's walls around the work: as many as it has; all of them, or"
+        " no work; or none.",
+    ),
+    click.option(
+        "--run-as-user",
+        default="",
+        envvar=variable("run_as_user"),
+        metavar="USER",
+        help="The user that does the work, where root starts it.",
+    ),
+)
+_LIMITS = (
+    click.option(
+        "--time-limit",
+        type=click.IntRange(min=1),
+        default=3600,
+        show_default=True,
+        metavar="SECONDS",
+        help="End the work then.",
+    ),
+    click.option(
+        "--memory-limit",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="GIB",
+        help="End the work where it takes more.  [default: none]",
+    ),
+    *WALLS,
+    click.option(
+        "-v", "--verbose", is_flag=True, help="Let TensorFlow and tf2onnx speak."
+    ),
+)
+
+
+def on_source(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command MODEL as ``source``, and ``limits``, of the options they need."""
+
+    @functools.wraps(command)
+    def wrapped(
+        model: str,
+        models_dir: Path | None,
+        signature: str,
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        declared: tuple[tuple[str, float, float], ...],
+        trusted: bool,
+        shapes: tuple[tuple[str, tuple[int | None, ...]], ...],
+        time_limit: int,
+        memory_limit: float | None,
+        walls: Walls,
+        run_as_user: str,
+        **given: object,
+    ) -> None:
+        if importlib.util.find_spec("tf2onnx") is None:
+            raise Failed(
+                "this needs tf2onnx, which is not installed; install the extra"
+                " 'export' (README, Installing)"
+            )
+        # Here, where Ctrl-C is handled: numpy alone takes a moment.
+        from exporter.child import Limits
+        from exporter.source import find_source
+
+        source = find_source(
+            model,
+            store_of(models_dir),
+            signature=signature,
+            inputs=inputs,
+            outputs=outputs,
+            declared=declared,
+            trusted=trusted,
+            shapes=shapes,
+        )
+        memory = None if memory_limit is None else int(memory_limit * _GIB)
+        command(source, Limits(time_limit, memory, walls, run_as_user), **given)
+
+    for option in reversed((*_SOURCE, *_LIMITS)):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def store_of(models_dir: Path | None) -> Path:
+    """The store's folder: the one that was given, or config.json's."""
+    from runtime.config import load_config
+
+    return models_dir or load_config().model_dir
