@@ -38,7 +38,7 @@ from runtime.backends import (
 )
 from runtime.backends.warming import Make, Warm, warm_up
 from runtime.batcher import Batcher
-from runtime.batching import decide, seconds_of_one, sizes_of
+from runtime.batching import decide, largest_batch, seconds_of_one, sizes_of
 from runtime.errors import BackendError
 from runtime.fitness import (
     check_labels,
@@ -284,8 +284,10 @@ class Model:
             return verdict.why, None
         sizes = sizes_of(self.backend, self._max_batch_size)
         if make is not None:
+            most = largest_batch(make)
             for size in sizes or ():
-                self.backend.run(make(size))
+                if size <= most:
+                    self.backend.run(make(size))
         return verdict.why, Batcher(
             functools.partial(self._run_once, self.backend),
             self._max_batch_size,
@@ -349,9 +351,8 @@ class Model:
         if warm is None:
             # Nobody saw whether it answers by item; of free sizes it does, as a rule.
             return max_batch_size if has_free_axes(self.backend.inputs) else None
-        numbers = max(array.size for array in warm.make(1).values())
         in_time = int(WARM_SECONDS / max(warm.seconds, 1e-6))
-        size = max(1, min(max_batch_size, MAX_NUMBERS // numbers, in_time))
+        size = max(1, min(max_batch_size, largest_batch(warm.make), in_time))
         outputs = warm.outputs
         try:
             if size > 1:

@@ -67,6 +67,16 @@ class Busy(Timed):
         return super().run(inputs)
 
 
+def test_huge_items_are_not_tried_together(monkeypatch):
+    """A picture of 2500 x 2500 in colour, of which eight are more than is made here."""
+    monkeypatch.setattr("runtime.batching.MAX_NUMBERS", 11)  # an item has 4
+    found = verdict(Timed(call=500e-6, item=60e-6))
+    assert found.why == "on: an item takes 0.56 ms alone, 0.31 ms of 2"
+    monkeypatch.setattr("runtime.batching.MAX_NUMBERS", 7)
+    found = verdict(Timed(call=500e-6, item=60e-6))
+    assert found.why == "off: one item is as large as a batch may be"
+
+
 def test_runs_that_wait_for_others_do_not_count():
     """A version that takes over is measured while the one before it answers."""
     backend = Busy(call=20e-6, item=35e-6)
