@@ -225,7 +225,7 @@ def test_not_even_its_temporary_folder_is_filled(processes, save):
 
     spec = tf.TensorSpec([None], tf.string, name="names")
     backend = processes.open(save(write, spec))
-    folders = list(Path(tempfile.gettempdir()).glob("tfaas-guard*/"))
+    folders = list(Path(tempfile.gettempdir()).glob("tfaas-guard*/new"))
     assert folders
     for folder in folders:
         with pytest.raises(BackendError):
