@@ -8,6 +8,7 @@ import logging
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -257,12 +258,13 @@ class Model:
             return self._batcher.submit(piece, deadline)
         if deadline is not None:
             deadline.check()
-        return self._run_once(backend, piece)
+        return self.run_once(piece, backend)
 
-    def _run_once(
-        self, backend: Backend, inputs: Mapping[str, NDArray[Any]]
+    def run_once(
+        self, inputs: Mapping[str, NDArray[Any]], backend: Backend | None = None
     ) -> dict[str, NDArray[Any]]:
-        outputs = backend.run(inputs)
+        """One run of the engine; of the preferred one, if no other is given."""
+        outputs = (backend or self.backend).run(inputs)
         if self._batch_sizes:
             items = max((len(a) for a in inputs.values() if a.ndim), default=1)
             metrics.TALLY.note(self._batch_sizes, (items,))
@@ -288,8 +290,10 @@ class Model:
             for size in sizes or ():
                 if size <= most:
                     self.backend.run(make(size))
+        # A model that holds itself in a circle would be freed by Python's slow search
+        # alone, and with it its memory or its process. Who waits for a run holds it.
         return verdict.why, Batcher(
-            functools.partial(self._run_once, self.backend),
+            functools.partial(_run_of, weakref.ref(self)),
             self._max_batch_size,
             options.max_queue,
             options.max_queue_delay_us,
@@ -521,6 +525,14 @@ def model_of(
     )
     give_memory_back()
     return model
+
+
+def _run_of(
+    held: weakref.ref[Model], inputs: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    model = held()
+    assert model is not None, "who asked it holds it"
+    return model.run_once(inputs)
 
 
 def _size_bytes(bundle: Bundle, backend: Backend, variant: Variant | None) -> int:

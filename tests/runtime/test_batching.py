@@ -1,6 +1,8 @@
 """Whether a model's requests are run together; its engine is a clock here."""
 
+import gc
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -167,3 +169,22 @@ def test_one_model_may_have_settings_of_its_own():
     options = BackendOptions(models={"mnist": {"batching": "on", "max_queue": 3}})
     assert (options.of("mnist").batching, options.of("mnist").max_queue) == ("on", 3)
     assert options.of("other") == options
+
+
+@pytest.mark.parametrize("batching", ["on", "off"])
+def test_a_model_that_nobody_holds_is_gone_at_once(tmp_path, batching):
+    """And TensorFlow's process with it: Python looks for circles when it likes."""
+    write_bundle(tmp_path / "b")
+    options = BackendOptions(batching=batching, threads=8)
+    bundle = open_bundle(tmp_path / "b")
+    model = Model(
+        bundle, 1, Opened(FakeBackend()), None, max_batch_size=4, options=options
+    )
+    assert model.batching.startswith(batching)
+    gone = weakref.ref(model)
+    gc.disable()
+    try:
+        del model
+        assert gone() is None
+    finally:
+        gc.enable()
