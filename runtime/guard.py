@@ -243,21 +243,26 @@ def _bytes_of(process: psutil.Process) -> int:
 
 
 def _bytes_below(folder: Path) -> float:
-    """What files in a folder take of the disk; infinite if they are too many."""
+    """What files in a folder take of the disk; infinite if they cannot be counted."""
     count = size = 0
     folders = [os.fspath(folder)]
     while folders:
-        # Files come and go meanwhile.
-        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                count += 1
-                if count > _MAX_FILES:
-                    return float("inf")
-                with contextlib.suppress(OSError):
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    count += 1
                     found = entry.stat(follow_symlinks=False)
                     size += found.st_blocks * _BLOCK_BYTES
                     if stat.S_ISDIR(found.st_mode):
                         folders.append(entry.path)
+                    if count > _MAX_FILES:
+                        return float("inf")
+        # Files come and go meanwhile; the next look counts the rest.
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        # It may not be listed, or is too deep: nobody else makes such folders.
+        except OSError:
+            return float("inf")
     return size
 
 

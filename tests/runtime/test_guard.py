@@ -112,6 +112,14 @@ for number in range(11_000):
     (folder / str(number)).touch()
 time.sleep(600)
 """
+DEEP = """
+import os, tempfile, time
+os.chdir(tempfile.mkdtemp())
+for _ in range(3000):
+    os.mkdir("deep")
+    os.chdir("deep")
+time.sleep(600)
+"""
 THREADS = """
 import threading, time
 threading.stack_size(1 << 15)
@@ -123,11 +131,12 @@ for _ in range(300):
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells of them")
 @pytest.mark.parametrize(
     "script",
-    [NAMED, MANY, f"import os{IN_MEMORY}", SMALL, THREADS],
-    ids=["files", "nameless", "memfd", "many", "threads"],
+    [NAMED, MANY, f"import os{IN_MEMORY}", SMALL, DEEP, THREADS],
+    ids=["files", "nameless", "memfd", "many", "deep", "threads"],
 )
-def test_what_is_not_in_its_memory_counts(script):
+def test_what_is_not_in_its_memory_counts(script, tmp_path):
     assert code_of(script, max_bytes=200 << 20) == guard.TOO_LARGE
+    assert not list(tmp_path.iterdir()), "and nothing is left of it"
 
 
 def test_who_writes_without_end_is_read_at_leisure():
