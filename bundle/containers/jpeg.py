@@ -27,8 +27,8 @@ MAX_SAMPLES = 1 << 29
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 # Huffman's: baseline, extended, progressive.
 _FRAMES = frozenset((0xC0, 0xC1, 0xC2))
-# Of the others libjpeg reads those with arithmetic coding, which no browser does: each
-# number that is decoded costs as much as ten of Huffman's, and next to no bytes.
+# Libjpeg reads arithmetic coding too, which browsers do not: it needs next to no bytes,
+# and seven kilobytes of it were 16 Mpx in seven scans, and took 0.8 s.
 _OTHER_FRAMES = frozenset(range(0xC0, 0xD0)) - _FRAMES - {0xC4, 0xC8, 0xCC}
 # DHT, DAC, DQT, DNL, DRI, DHP, EXP.
 _TABLES = frozenset((0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF)) | _FRAMES

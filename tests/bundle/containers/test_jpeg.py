@@ -186,7 +186,7 @@ def test_samples_of_12_bits_are_refused(bits: int) -> None:
 
 @pytest.mark.parametrize("frame", [0xC9, 0xCA, 0xC3])
 def test_codes_that_no_browser_reads_are_refused(frame: int) -> None:
-    """A kilobyte of arithmetic coding is 16 Mpx of seven scans, and took 0.8 s."""
+    """Seven kilobytes of arithmetic coding were 16 Mpx of seven scans, and 0.8 s."""
     place = JPEG.index(b"\xff\xc0")
     other = JPEG[: place + 1] + bytes([frame]) + JPEG[place + 2 :]
     with pytest.raises(ImageError, match="arithmetic coding, or without losses"):
