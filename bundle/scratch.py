@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -37,7 +36,7 @@ def scratch_folder(kind: str) -> Iterator[Path]:
         folder.mkdir(mode=0o700)
         yield folder
     finally:
-        shutil.rmtree(held, ignore_errors=True)
+        _remove_all(held)
         os.close(descriptor)
 
 
@@ -61,16 +60,44 @@ def _sweep(place: Path, prefix: str) -> None:
         names = [entry.name for entry in entries if entry.name.startswith(prefix)]
         for name in names:
             with suppress(OSError):
-                _remove(place / name)
+                _remove_left(place / name)
 
 
-def _remove(left: Path) -> None:
+def _remove_left(left: Path) -> None:
     descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         owner = os.fstat(descriptor).st_uid
         # Held by a living process: BlockingIOError, and it stays.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if owner == os.getuid() and stat.S_ISDIR(left.lstat().st_mode):
-            shutil.rmtree(left, ignore_errors=True)
+            _remove_all(left)
     finally:
         os.close(descriptor)
+
+
+def _remove_all(folder: Path) -> None:
+    """Remove a folder with all that is in it; what cannot be removed stays.
+
+    A stranger's code may have made a thousand folders in one another, of which no path
+    is short enough for the system, nor ``shutil.rmtree`` of Python 3.11 for its stack;
+    or some that nobody may list. So each is brought to the top and emptied there.
+    """
+    tops = [folder]
+    while tops:
+        top = tops.pop()
+        with suppress(OSError), os.scandir(top) as entries:
+            for entry in list(entries):
+                with suppress(OSError):
+                    path = Path(entry.path)
+                    if not entry.is_dir(follow_symlinks=False):
+                        path.unlink()
+                        continue
+                    path.chmod(0o700)
+                    # An empty folder gives way to it.
+                    tops.append(Path(tempfile.mkdtemp(dir=folder)))
+                    path.rename(tops[-1])
+        if top != folder:
+            with suppress(OSError):
+                top.rmdir()
+    with suppress(OSError):
+        folder.rmdir()

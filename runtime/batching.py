@@ -16,7 +16,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from runtime.backends import Backend
+from runtime.backends import MAX_NUMBERS, Backend
 from runtime.backends.warming import Make
 from runtime.config import Batching
 
@@ -76,13 +76,20 @@ def decide(
         return Verdict(True, "on: the model is on a GPU")
     if make is None:
         return Verdict(False, "off: the model was not warmed, and so not timed")
-    items = min(_ITEMS, max_batch_size)
+    items = min(_ITEMS, max_batch_size, largest_batch(make))
+    if items == 1:
+        return Verdict(False, "off: one item is as large as a batch may be")
     several = _seconds(backend, make(items), clock)
     figures = f"{one * 1e3:.3g} ms alone, {several / items * 1e3:.3g} ms of {items}"
     saved = one - several / items
     if saved >= WORTH_SECONDS and several / items <= WORTH_SHARE * one:
         return Verdict(True, f"on: an item takes {figures}")
     return Verdict(False, f"off: an item takes {figures}, and a batch's hand-over 0.1")
+
+
+def largest_batch(make: Make) -> int:
+    """How many items a model may be warmed with; at least one."""
+    return max(1, MAX_NUMBERS // sum(array.size for array in make(1).values()))
 
 
 def seconds_of_one(

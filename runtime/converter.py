@@ -12,7 +12,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
@@ -274,8 +273,8 @@ class Converter:
             )
         if code == guard.TOO_LARGE:
             return "too_large", (
-                f"its conversion took more than {self._max_bytes} bytes of memory"
-                " (config.json's 'exportBytes')"
+                f"its conversion took more than {self._max_bytes} bytes of memory or"
+                " of files (config.json's 'exportBytes')"
             )
         if code == 0 and (version.path / ONNX).is_file():
             return "converted", ""
@@ -320,7 +319,7 @@ def _environment() -> dict[str, str]:
 
 def _read(stream: IO[str], lines: deque[str]) -> None:
     """Read on, or a talkative child stops when the pipe is full."""
-    for line in iter(partial(stream.readline, LINE_LENGTH), ""):
+    for line in guard.lines_of(stream, LINE_LENGTH):
         lines.append(line.rstrip("\n"))
         logger.debug("exporter: %s", lines[-1])
 

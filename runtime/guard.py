@@ -19,6 +19,7 @@ import os
 import resource
 import select
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import psutil
 
@@ -39,6 +40,22 @@ TOO_LARGE = 121
 UNWANTED = 122
 # Nothing was started: no temporary file can be written; standard error says why.
 NO_SCRATCH = 123
+
+# A thread counts as so much, however little of its stack it touches: the kernel keeps
+# some of it where no figure shows it, and has numbers for some thousands at times.
+_THREAD_BYTES = 1 << 20
+
+# Temporary files of one command. More are not counted, and end it.
+_MAX_FILES = 10_000
+
+# Of a file's size, as stat(2) tells it.
+_BLOCK_BYTES = 512
+
+# Of what a command writes, so many lines and characters are read at once, and then
+# nothing for a while: who reads on as fast as somebody can write does nothing else. The
+# pipe is full meanwhile, and the command waits.
+_LINES_AT_ONCE = 2048
+_CHARACTERS_AT_ONCE = 1 << 20
 
 # How often what was killed is looked for.
 _PAUSE_SECONDS = 0.1
@@ -58,7 +75,7 @@ class Limits:
 
     Attributes:
         seconds: of time.
-        max_bytes: of memory.
+        max_bytes: of memory, and of temporary files.
         niceness: 0 to 19; above 0 it goes behind everything else.
         look_seconds: how often it is looked at. A process touches new memory at some
             2 GB/s; and each look costs a millisecond.
@@ -136,14 +153,14 @@ def guard(start: Start, limits: Limits, wanted: int) -> int:
             return NO_SCRATCH
         process = start(scratch, lambda: _step_back(prctl, own, limits))
         try:
-            return _watch(process, limits, wanted)
+            return _watch(process, limits, wanted, scratch)
         finally:
             # Asked twice to end, it ends all the same what it started.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _end_all()
 
 
-def _watch(process: Process, limits: Limits, wanted: int) -> int:
+def _watch(process: Process, limits: Limits, wanted: int, scratch: Path) -> int:
     end = time.monotonic() + limits.seconds
     with _ending_of(process) as ending:
         while True:
@@ -158,7 +175,8 @@ def _watch(process: Process, limits: Limits, wanted: int) -> int:
             if time.monotonic() > end:
                 return TOO_SLOW
             children = psutil.Process().children(recursive=True)
-            if sum(map(_bytes_of, children)) > limits.max_bytes:
+            files = _bytes_below(scratch) + sum(map(_nameless_bytes_of, children))
+            if max(sum(map(_bytes_of, children)), files) > limits.max_bytes:
                 return TOO_LARGE
             for child in children:
                 if limits.niceness:
@@ -167,6 +185,23 @@ def _watch(process: Process, limits: Limits, wanted: int) -> int:
                     # Left by its parent, it ended here, and would keep its number.
                     with contextlib.suppress(ChildProcessError):
                         os.waitpid(child.pid, os.WNOHANG)
+
+
+def lines_of(output: IO[str], length: int) -> Iterator[str]:
+    """The lines that a command writes, until its end: some thousands a second.
+
+    Args:
+        output: a pipe.
+        length: characters of a line; a longer one comes in several.
+    """
+    lines = characters = 0
+    while line := output.readline(length):
+        yield line
+        lines += 1
+        characters += len(line)
+        if lines >= _LINES_AT_ONCE or characters >= _CHARACTERS_AT_ONCE:
+            time.sleep(_PAUSE_SECONDS)
+            lines = characters = 0
 
 
 def how_it_ended(code: int | None) -> str:
@@ -208,7 +243,47 @@ def _bytes_of(process: psutil.Process) -> int:
     except (psutil.Error, OSError):
         return 0  # it has ended
     lines = (line.split() for line in status.splitlines())
-    return sum(int(w[1]) << 10 for w in lines if w[:1] in (["VmRSS:"], ["VmSwap:"]))
+    told = {words[0]: words[1] for words in lines if len(words) > 1}
+    # The memory's own tables too: a page of them for each place that is touched.
+    kept = sum(int(told.get(n, 0)) for n in ("VmRSS:", "VmSwap:", "VmPTE:"))
+    return (kept << 10) + (int(told.get("Threads:", 0)) - 1) * _THREAD_BYTES
+
+
+def _bytes_below(folder: Path) -> float:
+    """What files in a folder take of the disk; infinite if they cannot be counted."""
+    count = size = 0
+    folders = [os.fspath(folder)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    found = entry.stat(follow_symlinks=False)
+                    size += found.st_blocks * _BLOCK_BYTES
+                    if stat.S_ISDIR(found.st_mode):
+                        folders.append(entry.path)
+                    if count > _MAX_FILES:
+                        return float("inf")
+        # Files come and go meanwhile; the next look counts the rest.
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        # It may not be listed, or is too deep: nobody else makes such folders.
+        except OSError:
+            return float("inf")
+    return size
+
+
+def _nameless_bytes_of(process: psutil.Process) -> int:
+    """What a process has open of files without a name, on a disk or in memory."""
+    size = 0
+    # It has ended; or is another user's, in a container.
+    with contextlib.suppress(OSError), os.scandir(f"/proc/{process.pid}/fd") as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                found = entry.stat()
+                if stat.S_ISREG(found.st_mode) and not found.st_nlink:
+                    size += found.st_blocks * _BLOCK_BYTES
+    return size
 
 
 def _put_last(pid: int) -> None:

@@ -8,6 +8,7 @@ import logging
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,7 @@ from runtime.backends import (
 )
 from runtime.backends.warming import Make, Warm, warm_up
 from runtime.batcher import Batcher
-from runtime.batching import decide, seconds_of_one, sizes_of
+from runtime.batching import decide, largest_batch, seconds_of_one, sizes_of
 from runtime.errors import BackendError
 from runtime.fitness import (
     check_labels,
@@ -257,12 +258,13 @@ class Model:
             return self._batcher.submit(piece, deadline)
         if deadline is not None:
             deadline.check()
-        return self._run_once(backend, piece)
+        return self.run_once(piece, backend)
 
-    def _run_once(
-        self, backend: Backend, inputs: Mapping[str, NDArray[Any]]
+    def run_once(
+        self, inputs: Mapping[str, NDArray[Any]], backend: Backend | None = None
     ) -> dict[str, NDArray[Any]]:
-        outputs = backend.run(inputs)
+        """One run of the engine; of the preferred one, if no other is given."""
+        outputs = (backend or self.backend).run(inputs)
         if self._batch_sizes:
             items = max((len(a) for a in inputs.values() if a.ndim), default=1)
             metrics.TALLY.note(self._batch_sizes, (items,))
@@ -284,10 +286,14 @@ class Model:
             return verdict.why, None
         sizes = sizes_of(self.backend, self._max_batch_size)
         if make is not None:
+            most = largest_batch(make)
             for size in sizes or ():
-                self.backend.run(make(size))
+                if size <= most:
+                    self.backend.run(make(size))
+        # A model that holds itself in a circle would be freed by Python's slow search
+        # alone, and with it its memory or its process. Who waits for a run holds it.
         return verdict.why, Batcher(
-            functools.partial(self._run_once, self.backend),
+            functools.partial(_run_of, weakref.ref(self)),
             self._max_batch_size,
             options.max_queue,
             options.max_queue_delay_us,
@@ -349,9 +355,8 @@ class Model:
         if warm is None:
             # Nobody saw whether it answers by item; of free sizes it does, as a rule.
             return max_batch_size if has_free_axes(self.backend.inputs) else None
-        numbers = max(array.size for array in warm.make(1).values())
         in_time = int(WARM_SECONDS / max(warm.seconds, 1e-6))
-        size = max(1, min(max_batch_size, MAX_NUMBERS // numbers, in_time))
+        size = max(1, min(max_batch_size, largest_batch(warm.make), in_time))
         outputs = warm.outputs
         try:
             if size > 1:
@@ -520,6 +525,14 @@ def model_of(
     )
     give_memory_back()
     return model
+
+
+def _run_of(
+    held: weakref.ref[Model], inputs: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    model = held()
+    assert model is not None, "who asked it holds it"
+    return model.run_once(inputs)
 
 
 def _size_bytes(bundle: Bundle, backend: Backend, variant: Variant | None) -> int:

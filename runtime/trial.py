@@ -147,8 +147,7 @@ class ChildTrial:
         )
         for _ in range(2):
             with self._turns, self._start(folder, order) as child:
-                lines = iter(functools.partial(child.output.readline, _LINE), "")
-                said = deque(lines, maxlen=_LINES)
+                said = deque(guard.lines_of(child.output, _LINE), maxlen=_LINES)
                 code = child.wait()
             # None: its server had nothing to do, and ended at this moment.
             if code is not None:
@@ -181,7 +180,7 @@ class ChildTrial:
         if code == guard.TOO_LARGE:
             return (
                 f"to open it takes more than {self._limits.max_bytes} bytes of memory"
-                " ('trialBytes')"
+                " or of files ('trialBytes')"
             )
         if name := guard.signal_of(code):
             return f"to open it crashes ({name})"

@@ -90,7 +90,7 @@ def with_segments(jpeg: bytes, *segments: bytes) -> bytes:
     return jpeg[:2] + b"".join(segments) + jpeg[2:]
 
 
-def progressive(side: int, scans: int, sof: int = 0xC2) -> bytes:
+def progressive(side: int, scans: int) -> bytes:
     """A scan of mean values, then ``scans`` that refine nothing, 43 bytes each."""
     ends = b"\xff\x00"  # of all blocks of a band, 32,767 at a time
     bits = ("0" + "1" * 14) * 12
@@ -100,7 +100,7 @@ def progressive(side: int, scans: int, sof: int = 0xC2) -> bytes:
     parts = [
         b"\xff\xd8",
         segment(0xDB, b"\0" + b"\1" * 64),
-        segment(sof, frame),
+        segment(0xC2, frame),
         segment(0xC4, b"\0" + huffman + b"\0\1"),
         segment(0xC4, b"\x10" + huffman + b"\xe0\0"),
         segment(0xDA, bytes([1, 1, 0, 0, 0, 1])),

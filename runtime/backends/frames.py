@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import socket
 import struct
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -26,7 +27,10 @@ _SMALL = 1 << 16
 # Bytes of one frame: the largest batch that a model may be asked for has fewer, and
 # a process that claims more takes no memory here.
 MAX_BYTES: Final = 1 << 30
-_MAX_DESCRIPTION = 1 << 24
+_MAX_DESCRIPTION = 1 << 22
+# Axes of one array, as numpy has it, and texts: each takes some 50 bytes more here.
+_MAX_AXES = 64
+_MAX_TEXTS = 1 << 22
 # numpy's own, by the names that ``numpy.dtype.name`` gives them; object is texts.
 _DTYPES = frozenset(
     {
@@ -47,10 +51,13 @@ class Lane:
 
     Args:
         end: a connected stream socket; it is closed with the lane.
+        seconds: that a frame may take. A limit of the socket's own holds for each
+            piece of a frame alone, and a frame may come in many.
     """
 
-    def __init__(self, end: socket.socket) -> None:
+    def __init__(self, end: socket.socket, seconds: float = math.inf) -> None:
         self._socket = end
+        self._seconds = seconds
         self._buffer = bytearray(_SMALL)
 
     def close(self) -> None:
@@ -65,7 +72,7 @@ class Lane:
             arrays: of numbers, or of dtype object with texts or bytes.
 
         Raises:
-            OSError: the other side is gone.
+            OSError: the other side is gone, or takes too long (``BlockingIOError``).
         """
         described, pieces, size = [], [], 0
         for name, array in (arrays or {}).items():
@@ -78,10 +85,10 @@ class Lane:
         text += b" " * (-(len(text) + _HEAD.size) % _ALIGNED)
         pieces[:0] = [_HEAD.pack(len(text), size), text]
         if size < _SMALL:
-            self._socket.sendall(b"".join(pieces))
-            return
+            pieces = [b"".join(pieces)]
+        end = time.monotonic() + self._seconds
         for piece in pieces:
-            self._socket.sendall(piece)
+            self._write(memoryview(piece), end)
 
     def receive(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Wait for a frame.
@@ -94,8 +101,9 @@ class Lane:
             FrameError: it sent no frame.
             OSError: the connection broke, or its time is over (``BlockingIOError``).
         """
+        end = time.monotonic() + self._seconds
         view = memoryview(self._buffer)
-        come = self._read(view, 0, _HEAD.size)
+        come = self._read(view, 0, _HEAD.size, end)
         described, size = _HEAD.unpack_from(view)
         total = _HEAD.size + described + size
         if described > _MAX_DESCRIPTION or size > MAX_BYTES or come > total:
@@ -103,7 +111,7 @@ class Lane:
         frame = bytearray(total)
         whole = memoryview(frame)
         whole[:come] = view[:come]
-        self._read(whole, come, total)
+        self._read(whole, come, total, end)
         start = _HEAD.size + described
         try:
             said = orjson.loads(whole[_HEAD.size : start])
@@ -112,14 +120,28 @@ class Lane:
             raise FrameError("a frame does not describe what it holds") from ex
         return said, arrays
 
-    def _read(self, view: memoryview, come: int, wanted: int) -> int:
+    def _read(self, view: memoryview, come: int, wanted: int, end: float) -> int:
         """Fill a view at least so far; how far it is filled."""
         while come < wanted:
             count = self._socket.recv_into(view[come:])
             if not count:
                 raise EOFError
             come += count
+            if come < wanted:
+                _see_that_there_is_time(end)
         return come
+
+    def _write(self, view: memoryview, end: float) -> None:
+        while view:
+            # Of a larger piece the socket's own limit holds for each part, inside.
+            view = view[self._socket.send(view[:_SMALL]) :]
+            if view:
+                _see_that_there_is_time(end)
+
+
+def _see_that_there_is_time(end: float) -> None:
+    if time.monotonic() > end:
+        raise BlockingIOError("a frame takes too long")
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
@@ -159,15 +181,15 @@ def _arrays(described: list[Any], content: memoryview) -> dict[str, NDArray[Any]
     start = 0
     for name, dtype_name, shape, size in described:
         dtype = dtype_of(dtype_name)
-        count = math.prod(shape)
-        end = start + size
-        if not isinstance(name, str) or end > len(content) or min(shape, default=0) < 0:
+        count = _count(shape)
+        if type(name) is not str or not 0 <= _whole(size) <= len(content) - start:
             raise ValueError("an array is not there")
+        end = start + size
         piece = content[start:end]
         flat = (
             _texts_of(piece, count)
             if dtype.hasobject
-            else np.frombuffer(piece, np.uint8).view(dtype)
+            else _numbers_of(np.frombuffer(piece, np.uint8), dtype)
         )
         if len(flat) != count:
             raise ValueError("an array has another size")
@@ -176,10 +198,34 @@ def _arrays(described: list[Any], content: memoryview) -> dict[str, NDArray[Any]
     return arrays
 
 
+def _whole(number: object) -> int:
+    # A text times a number is a longer text, and True is an int to Python.
+    if type(number) is not int:
+        raise ValueError("no whole number")
+    return number
+
+
+def _count(shape: list[Any]) -> int:
+    """How many numbers an array of this shape holds."""
+    # More, or longer, would take minutes to be multiplied.
+    if len(shape) > _MAX_AXES:
+        raise ValueError("an array has too many axes")
+    if not all(0 <= _whole(side) <= MAX_BYTES for side in shape):
+        raise ValueError("an axis has no such length")
+    return math.prod(shape)
+
+
+def _numbers_of(content: NDArray[np.uint8], dtype: np.dtype[Any]) -> NDArray[Any]:
+    # numpy and orjson take each byte of bools for 0 or 1, and count by it.
+    if dtype == np.bool_ and content.max(initial=0) > 1:
+        raise ValueError("a bool is neither true nor false")
+    return content.view(dtype)
+
+
 def _texts_of(piece: memoryview, count: int) -> NDArray[Any]:
     start = 8 * count
-    if start > len(piece):
-        raise ValueError("texts have no lengths")
+    if start > len(piece) or count > _MAX_TEXTS:
+        raise ValueError("texts have no lengths, or are too many")
     lengths = np.frombuffer(piece[:start], "<u8")
     texts = np.empty(count, object)
     for number, length in enumerate(lengths.tolist()):

@@ -11,7 +11,6 @@ import base64
 import contextlib
 import json
 import logging
-import os
 import socket
 import sys
 import threading
@@ -30,7 +29,7 @@ from runtime.errors import BackendError
 # Begins a line of output that is meant for the service's log.
 MARK = "tfaas: "
 # Characters of an engine's own words that go to the service's log.
-_DETAIL = 2000
+_DETAIL = 1000
 
 
 def prepare() -> None:
@@ -73,8 +72,8 @@ def main(order: str, control_descriptor: int) -> None:
 
 def _open(given: dict[str, Any]) -> Backend:
     folder = Path(given["path"])
-    scratch = Path(os.environ["TMPDIR"])
-    room = walls.Room((folder,), (scratch,), given["max_bytes"], given["user"])
+    # It lives as long as the service, and needs no file of its own.
+    room = walls.Room((folder,), (), given["max_bytes"], given["user"])
     walls.enclose(room, given["policy"])
     content = base64.b64decode(given["session"])
     keep_session_config(SessionConfig(content, given["threads"]))

@@ -34,7 +34,7 @@ from runtime.backends.session_config import SessionConfig
 from runtime.config import ConfigError, Walls
 from runtime.errors import BackendError, WallsError
 from runtime.forkserver import Child, ForkServer
-from runtime.guard import TOO_LARGE, UNWANTED, Limits, how_it_ended
+from runtime.guard import TOO_LARGE, UNWANTED, Limits, how_it_ended, lines_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,10 @@ _END_SECONDS = 10.0
 # Lines of output that are kept for the log, and their characters.
 _LINES = 20
 _LINE = 4096
+# Lines of one process that the service's log gets as warnings.
+_WARNINGS = 100
+# Characters of an error that a process tells: it may be a stranger's.
+_SENTENCE = 1000
 # A request that a process died of is given to a new one once: it need not be the one
 # that killed it.
 _TRIES = 2
@@ -217,7 +221,7 @@ class _Process:
         ).start()
         try:
             _limit_waiting(self._control, seconds)
-            said, _ = Lane(self._control).receive()
+            said, _ = Lane(self._control, seconds).receive()
             _raise(said)
             self.device = str(said["device"])
             self.warning = str(said["warning"])
@@ -297,7 +301,7 @@ class _Process:
             how = "gave an answer that is none"
         elif code == TOO_LARGE:
             size = self._limits.max_bytes
-            how = f"took more than {size} bytes of memory ('trialBytes')"
+            how = f"took more than {size} bytes of memory or of files ('trialBytes')"
         elif code == UNWANTED:
             how = "was ended for another request"
         else:
@@ -321,7 +325,7 @@ class _Process:
             except OSError:
                 ours.close()
                 raise
-        return Lane(ours)
+        return Lane(ours, self._seconds)
 
 
 class _NeverBegan(Exception):
@@ -351,9 +355,11 @@ def _watch(
     child: Child, said: deque[str], code: list[int | None], gone: threading.Event
 ) -> None:
     """Read what a process writes, until it has ended."""
-    for line in iter(partial(child.output.readline, _LINE), ""):
+    warnings = 0
+    for line in lines_of(child.output, _LINE):
         line = line.rstrip("\n")
-        if line.startswith(tensorflow_child.MARK):
+        if line.startswith(tensorflow_child.MARK) and warnings < _WARNINGS:
+            warnings += 1
             logger.warning("%s", line.removeprefix(tensorflow_child.MARK))
         else:
             logger.debug("tensorflow: %s", line)
@@ -376,8 +382,8 @@ def _raise(said: Mapping[str, Any]) -> None:
     """Raise the error that a process answered with, if it did."""
     if "error" not in said:
         return
-    sentence, kind = str(said["error"]), str(said.get("kind"))
-    detail = RuntimeError(str(said.get("detail") or "no reason given"))
+    sentence, kind = str(said["error"])[:_SENTENCE], str(said.get("kind"))
+    detail = RuntimeError(str(said.get("detail") or "no reason given")[:_SENTENCE])
     if kind == InputRefused.__name__:
         is_of_shapes = bool(said.get("is_of_shapes"))
         raise InputRefused(sentence, is_of_shapes=is_of_shapes) from detail

@@ -68,8 +68,8 @@ def warm_up(
         None if the model takes none of what is tried.
 
     Raises:
-        BackendError: an input would hold no numbers, or more than ``MAX_NUMBERS``; or
-            the engine cannot run the model, whatever it is given.
+        BackendError: an input would hold no numbers, or all together more than
+            ``MAX_NUMBERS``; or the engine cannot run the model, whatever it is given.
     """
     end = time.monotonic() + _SECONDS
     is_of_shapes = not has_free_axes(backend.inputs) and all(
@@ -114,6 +114,7 @@ def _batch(
     items: int,
 ) -> dict[str, NDArray[Any]]:
     batch = {}
+    numbers = 0
     for spec in specs:
         shape = [
             (length if axis else items) if n is None else n
@@ -123,6 +124,12 @@ def _batch(
             raise BackendError(
                 f"input {spec.name!r} is {shown(spec.shape)}: it must hold 1 to"
                 f" {MAX_NUMBERS} numbers"
+            )
+        # A file of half a kilobyte can claim a hundred such inputs.
+        numbers += math.prod(shape)
+        if numbers > MAX_NUMBERS:
+            raise BackendError(
+                f"the inputs of one item together hold more than {MAX_NUMBERS} numbers"
             )
         batch[spec.name] = kind(spec, shape, ranges).astype(spec.dtype)
     return batch

@@ -57,8 +57,9 @@ _CLONE_NAMESPACES = 0x7E020000
 _PRCTLS = (2, 3, 15, 16, 21, 23, 27, 30, 39, 41, 42, 0x53564D41)
 # ioctl(2): typing into a terminal, and having others get signals.
 _IOCTLS = (0x5412, 0x541C, 0x8901, 0x8902)
-# fcntl(2): having others get signals.
-_FCNTLS = (8, 10, 15)
+# fcntl(2): having others get signals, and leases, which let others who open a file wait
+# for 45 s.
+_FCNTLS = (8, 10, 15, 1024)
 _AF_UNIX, _SOCK_STREAM, _SOCK_TYPE = 1, 1, 0xF
 
 _Instruction = tuple[int, int, int, int]

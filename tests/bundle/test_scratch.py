@@ -1,6 +1,7 @@
 """Scratch folders: of this process, of killed ones, and of other users."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,37 @@ def test_it_is_empty_and_goes_with_all_that_is_in_it(place):
         assert list(folder.iterdir()) == []
         (folder / "deep").mkdir()
         (folder / "deep" / "file").touch()
+    assert list(place.iterdir()) == []
+
+
+def make_deep(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    for _ in range(1100):
+        Path("deep").mkdir()
+        os.chdir("deep")
+    Path("file").touch()
+
+
+def test_folders_deeper_than_any_path_go_too(place, monkeypatch):
+    with scratch_folder("test") as folder:
+        make_deep(folder, monkeypatch)
+    assert list(place.iterdir()) == []
+
+
+def test_deep_folders_that_were_left_are_in_nobodys_way(place, monkeypatch):
+    left = left_of(place, "test")
+    make_deep(left / "new", monkeypatch)
+    (left / "link").symlink_to(place.parent)
+    with scratch_folder("test"):
+        assert not left.exists()
+    assert place.exists()
+
+
+def test_folders_that_may_not_be_listed_go_too(place):
+    with scratch_folder("test") as folder:
+        (folder / "hidden" / "inner").mkdir(parents=True)
+        (folder / "hidden" / "file").touch()
+        (folder / "hidden").chmod(0o300)
     assert list(place.iterdir()) == []
 
 

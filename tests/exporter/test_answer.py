@@ -37,6 +37,51 @@ def test_arrays_come_back_as_they_were(protocol, dtype):
     assert read_answer(pickle.dumps(number, protocol)) == number
 
 
+class Made:
+    """Whatever a pickle can say: call this so, and give it that state."""
+
+    def __init__(self, *told):
+        self._told = told
+
+    def __reduce__(self):
+        return self._told
+
+
+# As an address of an object, it would be read.
+ADDRESS = (0x4141414141414141).to_bytes(8, "little")
+EMPTY = (np.ndarray, (0,), b"b")
+reconstruct = np.empty(0).__reduce__()[0]
+scalar = np.float32(0).__reduce__()[0]
+OBJECT = np.dtype(object)
+FIELDS = (3, "|", None, ("a",), {"a": (OBJECT, 0)}, 8, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        (np.ndarray, ((1,), OBJECT, ADDRESS)),
+        (reconstruct, EMPTY, (1, (1,), OBJECT, False, ADDRESS)),
+        (reconstruct, EMPTY, (1, (-1,), np.dtype("f8"), False, ADDRESS)),
+        (
+            *(reconstruct, EMPTY),
+            (1, (1,), Made(np.dtype, ("V8", False, True), FIELDS), False, ADDRESS),
+        ),
+        (scalar, (OBJECT, ADDRESS)),
+        (np.dtype, ([("a", "O")],)),
+    ],
+)
+def test_bytes_are_no_addresses(told):
+    with pytest.raises(pickle.UnpicklingError):
+        read_answer(pickle.dumps(Made(*told)))
+
+
+def test_a_dtype_is_what_it_was_made_as():
+    dtype = Made(np.dtype, ("f8", False, True), FIELDS)
+    state = (1, (1,), dtype, False, ADDRESS)
+    (number,) = read_answer(pickle.dumps(Made(reconstruct, EMPTY, state)))
+    assert number == np.frombuffer(ADDRESS)[0]
+
+
 @pytest.mark.parametrize(
     "name",
     [

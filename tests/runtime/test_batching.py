@@ -1,6 +1,8 @@
 """Whether a model's requests are run together; its engine is a clock here."""
 
+import gc
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -65,6 +67,16 @@ class Busy(Timed):
     def run(self, inputs):
         self.now += 400e-6 * (self.runs % 4 > 0)
         return super().run(inputs)
+
+
+def test_huge_items_are_not_tried_together(monkeypatch):
+    """A picture of 2500 x 2500 in colour, of which eight are more than is made here."""
+    monkeypatch.setattr("runtime.batching.MAX_NUMBERS", 11)  # an item has 4
+    found = verdict(Timed(call=500e-6, item=60e-6))
+    assert found.why == "on: an item takes 0.56 ms alone, 0.31 ms of 2"
+    monkeypatch.setattr("runtime.batching.MAX_NUMBERS", 7)
+    found = verdict(Timed(call=500e-6, item=60e-6))
+    assert found.why == "off: one item is as large as a batch may be"
 
 
 def test_runs_that_wait_for_others_do_not_count():
@@ -157,3 +169,22 @@ def test_one_model_may_have_settings_of_its_own():
     options = BackendOptions(models={"mnist": {"batching": "on", "max_queue": 3}})
     assert (options.of("mnist").batching, options.of("mnist").max_queue) == ("on", 3)
     assert options.of("other") == options
+
+
+@pytest.mark.parametrize("batching", ["on", "off"])
+def test_a_model_that_nobody_holds_is_gone_at_once(tmp_path, batching):
+    """And TensorFlow's process with it: Python looks for circles when it likes."""
+    write_bundle(tmp_path / "b")
+    options = BackendOptions(batching=batching, threads=8)
+    bundle = open_bundle(tmp_path / "b")
+    model = Model(
+        bundle, 1, Opened(FakeBackend()), None, max_batch_size=4, options=options
+    )
+    assert model.batching.startswith(batching)
+    gone = weakref.ref(model)
+    gc.disable()
+    try:
+        del model
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -1,9 +1,12 @@
 """The guard, over real processes: each tells by a line that it is at work."""
 
+import io
+import itertools
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -90,6 +93,58 @@ def test_what_takes_too_long_is_killed_with_all_that_it_started():
 def test_what_takes_too_much_memory_is_killed():
     script = "a = []\nwhile True: a.append(b'x' * (1 << 20))"
     assert code_of(script, max_bytes=200 << 20) == guard.TOO_LARGE
+
+
+MANY = """
+import tempfile, threading, time
+held = [tempfile.TemporaryFile() for _ in range(4)]
+for file in held:
+    file.write(bytes(64 << 20))
+    file.flush()
+time.sleep(600)
+"""
+NAMED = MANY.replace("TemporaryFile", "NamedTemporaryFile")
+IN_MEMORY = MANY.replace("tempfile.TemporaryFile()", "open(os.memfd_create('x'), 'wb')")
+SMALL = """
+import pathlib, tempfile, time
+folder = pathlib.Path(tempfile.mkdtemp())
+for number in range(11_000):
+    (folder / str(number)).touch()
+time.sleep(600)
+"""
+DEEP = """
+import os, tempfile, time
+os.chdir(tempfile.mkdtemp())
+for _ in range(3000):
+    os.mkdir("deep")
+    os.chdir("deep")
+time.sleep(600)
+"""
+THREADS = """
+import threading, time
+threading.stack_size(1 << 15)
+for _ in range(300):
+    threading.Thread(target=time.sleep, args=[600]).start()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells of them")
+@pytest.mark.parametrize(
+    "script",
+    [NAMED, MANY, f"import os{IN_MEMORY}", SMALL, DEEP, THREADS],
+    ids=["files", "nameless", "memfd", "many", "deep", "threads"],
+)
+def test_what_is_not_in_its_memory_counts(script, tmp_path):
+    assert code_of(script, max_bytes=200 << 20) == guard.TOO_LARGE
+    assert not list(tmp_path.iterdir()), "and nothing is left of it"
+
+
+def test_who_writes_without_end_is_read_at_leisure():
+    end = time.monotonic() + 0.5
+    lines = guard.lines_of(io.StringIO("\n" * 1_000_000), 80)
+    read = sum(1 for _ in itertools.takewhile(lambda _: time.monotonic() < end, lines))
+    # At once and then each tenth of a second.
+    assert 2048 <= read <= 6 * 2048
 
 
 def test_the_memory_of_all_its_processes_counts():

@@ -444,7 +444,7 @@ def test_a_model_is_warmed_with_one_item_and_with_a_full_batch(bundle, limit):
 
 
 def test_the_full_batch_is_cut_to_what_memory_bears(bundle, monkeypatch):
-    monkeypatch.setattr("runtime.model.MAX_NUMBERS", 11)  # an item has 4
+    monkeypatch.setattr("runtime.batching.MAX_NUMBERS", 11)  # an item has 4
     backend = Counting()
     Model(bundle, 1, Opened(backend), None, max_batch_size=32)
     assert backend.sizes == [1, 1, 2]

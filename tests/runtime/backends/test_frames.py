@@ -4,6 +4,7 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 
 import numpy as np
 import orjson
@@ -83,6 +84,13 @@ def frame(described, content=b"", size=None):
         frame({"arrays": [["a", "float32", [2.0], 8]]}, bytes(8)),
         frame({"arrays": [["a", "float32", ["2"], 8]]}, bytes(8)),
         frame({"arrays": [["a", "float32", [2], -8]]}, bytes(8)),
+        frame(
+            {"arrays": [["a", "float32", [2], 8], ["b", "float32", [0], -8]]}, bytes(8)
+        ),
+        frame({"arrays": [["a", "object", [True], 8]]}, bytes(8)),
+        frame({"arrays": [["a", "uint8", [1], True]]}, bytes(1)),
+        frame({"arrays": [["a", "bool", [2], 2]]}, b"\1\2"),
+        frame({"arrays": [["a", "float32", [0] * 65, 0]]}),
         frame({"arrays": [["a", "V8", [1], 8]]}, bytes(8)),
         frame({"arrays": [["a", "datetime64[s]", [1], 8]]}, bytes(8)),
         frame({"arrays": [[1, "float32", [2], 8]]}, bytes(8)),
@@ -99,3 +107,68 @@ def test_nonsense_is_refused(ends, sent):
     other.sendall(sent)
     with pytest.raises(FrameError):
         lane.receive()
+
+
+@pytest.mark.parametrize(
+    "shape",
+    # A product of millions of digits; a text of terabytes.
+    [[(1 << 63) - 1] * 100_000, ["a" * (1 << 20), 1 << 30, 1 << 30]],
+    ids=["digits", "text"],
+)
+def test_a_shape_costs_no_more_than_its_bytes(ends, shape):
+    lane, other = ends
+    sent = frame({"arrays": [["a", "float32", shape, 0]]})
+    threading.Thread(target=other.sendall, args=[sent]).start()
+    start = time.process_time()
+    with pytest.raises(FrameError):
+        lane.receive()
+    assert time.process_time() - start < 2
+
+
+def test_more_texts_than_there_is_memory_for_are_refused(ends):
+    lane, other = ends
+    count = (1 << 22) + 1
+    sent = frame({"arrays": [["a", "object", [count], 8 * count]]}, bytes(8 * count))
+    threading.Thread(target=other.sendall, args=[sent]).start()
+    with pytest.raises(FrameError):
+        lane.receive()
+
+
+def test_a_frame_that_comes_byte_by_byte_has_an_end():
+    one, other = socket.socketpair()
+    over = threading.Event()
+
+    def drip():
+        with contextlib.suppress(OSError):
+            other.sendall(struct.pack("<QQ", 8, 1 << 20))
+            while not over.wait(0.01):
+                other.sendall(b" ")
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    with contextlib.closing(Lane(one, seconds=0.2)) as lane, other:
+        with pytest.raises(BlockingIOError):
+            lane.receive()
+        over.set()
+        dripping.join()
+
+
+def test_a_frame_that_is_taken_byte_by_byte_has_an_end():
+    one, other = socket.socketpair()
+    over = threading.Event()
+
+    def sip():
+        while not over.wait(0.001) and other.recv(4096):
+            pass
+
+    sipping = threading.Thread(target=sip)
+    sipping.start()
+    with contextlib.closing(Lane(one, seconds=0.2)) as lane, other:
+        # As the service has it.
+        one.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", 0, 50000)
+        )
+        with pytest.raises(BlockingIOError):
+            lane.send({}, {"a": np.zeros(1 << 24)})
+        over.set()
+    sipping.join()

@@ -4,9 +4,15 @@ import concurrent.futures
 import contextlib
 import gc
 import json
+import logging
+import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
+from collections import deque
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -15,8 +21,9 @@ import pytest
 from bundle.errors import ShapeError
 from bundle.folder import open_bundle
 from runtime.backends.session_config import SessionConfig
-from runtime.backends.tensorflow_process import TensorFlowProcesses
+from runtime.backends.tensorflow_process import TensorFlowProcesses, _raise, _watch
 from runtime.errors import BackendError
+from runtime.forkserver import Child
 from runtime.trial import fork_servers
 from runtime.walls import standing
 
@@ -200,6 +207,52 @@ def test_what_it_runs_writes_nowhere(processes, save, numbers, tmp_path):
     assert backend.run(ONE)["same"].tolist() == [[1, 2, 3]]
 
 
+def test_not_even_its_temporary_folder_is_filled(processes, save):
+    """It lives as long as the service: nothing that it wrote would ever go."""
+    import tensorflow as tf
+
+    if not standing().landlock:
+        pytest.skip("this kernel has no Landlock")
+
+    def write_file(names):
+        with tf.control_dependencies([tf.io.write_file(names[0], "x")]):
+            return tf.identity(names)
+
+    def write(names):
+        # The warm-up's names are shorter.
+        is_path = tf.strings.length(names[0]) > 1
+        return {"same": tf.cond(is_path, lambda: write_file(names), lambda: names)}
+
+    spec = tf.TensorSpec([None], tf.string, name="names")
+    backend = processes.open(save(write, spec))
+    folders = list(Path(tempfile.gettempdir()).glob("tfaas-guard*/new"))
+    assert folders
+    for folder in folders:
+        with pytest.raises(BackendError):
+            backend.run({"names": np.array([str(folder / "written")], object)})
+        assert not (folder / "written").exists()
+
+
+def test_what_it_writes_fills_no_log(caplog):
+    wanted, output, ended = os.pipe(), os.pipe(), os.pipe()
+    for end, text in ((output[1], b"tfaas: look at me\n" * 300), (ended[1], b"0")):
+        os.write(end, text)
+        os.close(end)
+    os.close(wanted[0])
+    child = Child(wanted[1], os.fdopen(output[0], encoding="utf-8"), ended[0])
+    said, code, gone = deque(maxlen=20), [], threading.Event()
+    with caplog.at_level(logging.INFO):
+        _watch(child, said, code, gone)
+    assert len(caplog.records) == 100
+    assert (len(said), code, gone.is_set()) == (20, [0], True)
+
+
+def test_an_error_that_it_tells_has_an_end():
+    with pytest.raises(BackendError) as raised:
+        _raise({"error": "x" * (1 << 20), "kind": "Exception", "detail": "y" * 9999})
+    assert len(str(raised.value)) == len(str(raised.value.__cause__)) == 1000
+
+
 def test_what_cannot_be_loaded_is_a_sentence(processes, doubler):
     (doubler.path / "saved_model.pb").rename(doubler.path / "kept")
     try:
@@ -215,7 +268,7 @@ import pathlib, sys
 import numpy as np
 from bundle.folder import open_bundle
 from runtime.backends.session_config import SessionConfig
-from runtime.backends.tensorflow_process import TensorFlowProcesses
+from runtime.backends.tensorflow_process import TensorFlowProcesses, _raise, _watch
 from runtime.trial import fork_servers
 processes = TensorFlowProcesses(
     fork_servers()[1], SessionConfig(), seconds=120, run_seconds=120, max_bytes=8 << 30

@@ -155,3 +155,11 @@ def test_a_model_that_is_not_warmed_says_so_and_answers(tmp_path):
     assert not model.is_quick(1)
     outputs, _ = model.run({"what": np.array([700])})
     assert outputs["scores"].shape == (1, 3)
+
+
+def test_inputs_together_have_an_end():
+    """A file of half a kilobyte; each alone is no more than a model may take."""
+    specs = [TensorSpec(f"x{n}", FLOAT, (None, 1 << 25)) for n in range(3)]
+    backend = Choosy(lambda **inputs: True, *specs)
+    with pytest.raises(BackendError, match="together hold more than 67108864 numbers"):
+        warm_up(backend)

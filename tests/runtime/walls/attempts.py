@@ -215,6 +215,14 @@ def have_the_parent_signalled(place):
     fcntl.fcntl(one, 8, os.getppid())  # F_SETOWN
 
 
+def let_others_wait_at_a_file(place):
+    import fcntl
+
+    with (place.bundle / "labels.txt").open("rb") as stream:
+        fcntl.fcntl(stream, 1024, fcntl.F_RDLCK)  # F_SETLEASE
+        fcntl.fcntl(stream, 1024, fcntl.F_UNLCK)
+
+
 def write_too_much(place):
     (place.scratch / "large").write_bytes(b"x" * (MAX_FILE_BYTES + 1))
 
@@ -293,7 +301,7 @@ SECCOMP = (
     *(tcp, tcp6, udp, unix, connect, send_by_a_pair_to_others),
     *(execute, spawn, fork, signal_the_parent, signal_all),
     *(stop_ending_with_the_parent, read_the_parents_memory),
-    *(raise_a_limit, have_the_parent_signalled),
+    *(raise_a_limit, have_the_parent_signalled, let_others_wait_at_a_file),
 )
 LIMITS = (write_too_much,)
 ALLOWED = (

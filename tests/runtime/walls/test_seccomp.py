@@ -127,6 +127,7 @@ CASES = [
     ("ioctl", (0, 0x5412), REFUSED),  # types into a terminal
     ("fcntl", (0, 3), ALLOWED),
     ("fcntl", (0, 8), REFUSED),
+    ("fcntl", (0, 1024), REFUSED),  # a lease: others' opens wait for it
     ("socketpair", (1, 1), ALLOWED),
     ("socketpair", (1, 1 | 0x80000), ALLOWED),  # closed on exec
     ("socketpair", (1, 2), REFUSED),
