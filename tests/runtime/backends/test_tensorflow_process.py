@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from prometheus_client import REGISTRY
 
 from bundle.errors import ShapeError
 from bundle.folder import open_bundle
+from runtime.backends.model_process import _raise, _watch
 from runtime.backends.session_config import SessionConfig
-from runtime.backends.tensorflow_process import TensorFlowProcesses, _raise, _watch
+from runtime.backends.tensorflow_process import TensorFlowProcesses
 from runtime.errors import BackendError
 from runtime.forkserver import Child
 from runtime.trial import fork_servers
@@ -143,6 +145,27 @@ def test_a_process_that_was_killed_is_replaced(processes, doubler, caplog):
     # Seen by the request, or by the thread that waits for the process, first.
     if caplog.records:
         assert "made: TensorFlow's process was ended by SIGSEGV" in caplog.text
+
+
+def restarts():
+    return REGISTRY.get_sample_value("tfaas_tensorflow_restarts_total")
+
+
+def test_where_no_other_can_be_started_requests_are_told_at_once(
+    processes, save, numbers
+):
+    before = workers()
+    bundle = save(lambda numbers: {"same": numbers}, numbers)
+    backend = processes.open(bundle)
+    (its,) = set(workers()) - set(before)
+    (bundle.path / "saved_model.pb").write_bytes(b"nonsense")
+    its.kill()
+    its.wait()
+    tried = restarts()
+    for _ in range(3):
+        with pytest.raises(BackendError, match="TensorFlow cannot load"):
+            backend.run(ONE)
+    assert restarts() == tried + 1
 
 
 def test_it_ends_with_the_last_who_holds_it(processes, doubler):
@@ -268,7 +291,8 @@ import pathlib, sys
 import numpy as np
 from bundle.folder import open_bundle
 from runtime.backends.session_config import SessionConfig
-from runtime.backends.tensorflow_process import TensorFlowProcesses, _raise, _watch
+from runtime.backends.model_process import _raise, _watch
+from runtime.backends.tensorflow_process import TensorFlowProcesses
 from runtime.trial import fork_servers
 processes = TensorFlowProcesses(
     fork_servers()[1], SessionConfig(), seconds=120, run_seconds=120, max_bytes=8 << 30
