@@ -145,6 +145,9 @@ def test_two_are_tried_at_a_time(trial, bundle, hostile, tmp_path):
         "print('tfaas-trial [1]', flush=True); os._exit(0)",
         "print('tfaas-trial 1', flush=True); os._exit(0)",
         """print('tfaas-trial {"error": "x"}', flush=True); os._exit(0)""",
+        """print('tfaas-trial {"name": "linear", "engine": "onnxruntime/cpu", '
+              '"fallback_reason": "", "warm_up": {"any": "JSON"}}', flush=True)
+        os._exit(0)""",
         """print('tfaas-trial {"engine": [], "fallback_reason": 1}', flush=True)
         os._exit(0)""",
     ],
