@@ -1,6 +1,6 @@
 """``python -m tools.operators``: TensorFlow's operators that uploads may hold.
 
-Writes runtime/operators.txt, of all that the installed TensorFlow has: what computes,
+Writes runtime/programs/operators.txt, of all that the installed TensorFlow has: what computes,
 and nothing that reaches files, the network, Python, other processes or a queue. Prints
 what it leaves out, to be read whenever TensorFlow is raised.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-TARGET = Path(__file__).resolve().parents[1] / "runtime" / "operators.txt"
+TARGET = Path(__file__).resolve().parents[1] / "runtime" / "programs" / "operators.txt"
 
 # Many of these say of themselves that they have no state, ReadFile among them.
 LEFT_OUT = re.compile(
