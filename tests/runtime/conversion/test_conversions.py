@@ -11,8 +11,8 @@ from bundle.parity import read_parity
 from bundle.store import ModelStore
 from runtime.backends.opening import Opened
 from runtime.config import Config
-from runtime.conversion.conversions import Conversions
 from runtime.conversion import conversions as conversion
+from runtime.conversion.conversions import Conversions
 from runtime.models.model import Model
 from tests.examples import write_bundle, write_parity
 from tests.frozen import write_frozen_bundle
