@@ -23,7 +23,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,12 +65,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "bundle/staging.py": ("tests/bundle/test_staging.py", *UNIT),
     "exporter/tolerance.py": ("tests/exporter/test_tolerance.py", *UNIT),
     "exporter/parity.py": ("tests/exporter/test_parity.py", *UNIT),
-    "runtime/access.py": ("tests/runtime/test_access.py", *UNIT),
-    "runtime/router.py": ("tests/runtime/test_router.py", *UNIT),
-    "runtime/batcher.py": ("tests/runtime/test_batcher.py", *UNIT),
-    "runtime/lookup.py": ("tests/runtime/test_lookup.py", *UNIT),
-    "runtime/forms.py": ("tests/runtime/test_forms.py", *UNIT),
-    "runtime/rows.py": ("tests/runtime/test_rows.py", *UNIT),
+    "runtime/access/gate.py": ("tests/runtime/access/test_gate.py", *UNIT),
+    "runtime/access/tokens.py": ("tests/runtime/access/test_gate.py", *UNIT),
+    "runtime/models/router.py": ("tests/runtime/models/test_router.py", *UNIT),
+    "runtime/models/batcher.py": ("tests/runtime/models/test_batcher.py", *UNIT),
+    "runtime/models/lookup.py": ("tests/runtime/models/test_lookup.py", *UNIT),
+    "runtime/http/forms.py": ("tests/runtime/http/test_forms.py", *UNIT),
+    "runtime/prediction/rows.py": ("tests/runtime/prediction/test_rows.py", *UNIT),
 }
 
 
@@ -251,11 +252,18 @@ class Bench:
     Args:
         room: the file that gets faults.
         mutants: of that file.
+        survived: is told each mutant that all tests pass with.
         scratch: an empty folder, for what tests write.
     """
 
-    def __init__(self, room: str, mutants: Sequence[Mutant], scratch: Path) -> None:
-        self.survivors: list[Mutant] = []
+    def __init__(
+        self,
+        room: str,
+        mutants: Sequence[Mutant],
+        survived: Callable[[Mutant], None],
+        scratch: Path,
+    ) -> None:
+        self._survived = survived
         self._room = room
         self._name = room.removesuffix(".py").replace("/", ".")
         self._mutants = mutants
@@ -266,7 +274,7 @@ class Bench:
         self._limit = 600.0
 
     def run(self) -> None:
-        """Fill ``survivors`` with the mutants that all tests pass with.
+        """Run the tests with each mutant.
 
         Raises:
             SystemExit: the tests do not pass without a fault.
@@ -294,7 +302,7 @@ class Bench:
         session.items.sort(key=lambda item: seconds.get(item.nodeid, 0.0))
         for mutant in self._mutants:
             if self._passes(session, mutant):
-                self.survivors.append(mutant)
+                self._survived(mutant)
         return True
 
     def _passes(self, session: pytest.Session, mutant: Mutant) -> bool:
@@ -402,21 +410,33 @@ def main(wanted: Sequence[str]) -> int:
         mutants = mutants_of((ROOT / room).read_text(encoding="utf-8"))
         if sample and sample < len(mutants):
             mutants = random.Random(room).sample(mutants, sample)
-        named = named_in(reasons, room)
+        report = _Report(room, named_in(reasons, room))
         with tempfile.TemporaryDirectory(prefix="mutate-") as scratch:
-            bench = Bench(room, mutants, Path(scratch))
-            bench.run()
-        for mutant in bench.survivors:
-            is_named = mutant.name in named
-            new += not is_named
-            word = "named" if is_named else "NEW"
-            print(f"{room}:{mutant.line} {word}: {mutant.name}", flush=True)
-        made, left = made + len(mutants), left + len(bench.survivors)
-        print(f"{room}: {_share(len(mutants), len(bench.survivors))}", flush=True)
+            Bench(room, mutants, report, Path(scratch)).run()
+        print(f"{room}: {_share(len(mutants), report.survived)}", flush=True)
+        made += len(mutants)
+        left += report.survived
+        new += report.new
     print(
         f"in all: {_share(made, left)}; {new} survivors have no reason in {NAMED.name}"
     )
     return 1 if new else 0
+
+
+class _Report:
+    """Says each survivor, and counts them."""
+
+    def __init__(self, room: str, named: str) -> None:
+        self.survived = self.new = 0
+        self._room = room
+        self._named = named
+
+    def __call__(self, mutant: Mutant) -> None:
+        self.survived += 1
+        is_named = mutant.name in self._named
+        self.new += not is_named
+        word = "named" if is_named else "NEW"
+        print(f"{self._room}:{mutant.line} {word}: {mutant.name}", flush=True)
 
 
 def _share(made: int, left: int) -> str:

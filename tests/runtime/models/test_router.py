@@ -1,5 +1,5 @@
 import pytest
-from tests.runtime.test_registry import HeldOpener, Opener
+from tests.runtime.models.test_registry import HeldOpener, Opener
 
 from bundle.errors import ModelNotFound
 from bundle.spec import ModelSpec
