@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit check format zoo fuzz soak bench bench-quick proto clean
+.PHONY: help demo serve test unit check format zoo fuzz soak mutate bench bench-quick proto clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -52,6 +52,9 @@ fuzz: $(VENV)/.installed ## damaged requests to every route, and slow ones; FUZZ
 SOAK ?= 100
 soak: $(VENV)/.installed ## predict while versions come and go and workers are killed; SOAK=1000: so many versions
 	SOAK=$(SOAK) $(BIN)/python -m pytest -s tests/end_to_end/test_soak.py
+
+mutate: $(VENV)/.installed ## put small faults into the rooms where they cost most; ROOM=bundle/decode.py: into one; SAMPLE=50: so many
+	SAMPLE=$(SAMPLE) $(BIN)/python tools/mutate.py $(ROOM)
 
 bench: $(VENV)/.installed ## measure ours and its peers, for docs/benchmarks.md; an hour; BENCH="--growth": see --help
 	sh bench/install.sh
