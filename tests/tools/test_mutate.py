@@ -117,7 +117,7 @@ def room(tmp_path, monkeypatch):
     tests.write_text(TESTS)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(mutate, "ROOT", tmp_path)
-    monkeypatch.setattr(mutate, "OURS", ("mutate_house", "test_room"))
+    monkeypatch.setattr(mutate, "RENEWED", ("mutate_house", "test_room"))
     where = ("--rootdir", str(tmp_path), "--import-mode=importlib", str(tests))
     monkeypatch.setattr(mutate, "ROOMS", {"mutate_house/room.py": where})
     monkeypatch.setattr(mutate, "NAMED", tmp_path / "mutants.md")
