@@ -163,6 +163,9 @@ def test_the_first_key_that_is_wrong_is_the_one_that_is_named():
     rows = read_rows(["y", "a", "z"], [1, 2, 3])
     with pytest.raises(InvalidInput, match="no feature 'y'"):
         to_row_input(rows, spec(None, 3), ("a", "b", "c"))
+    rows = read_rows(["c", "a", "b", "a", "b"], [1, 2, 3, 4, 5])
+    with pytest.raises(InvalidInput, match="the key 'a' is there twice"):
+        to_row_input(rows, spec(None, 5), ("a", "b", "c"))
     rows = read_rows(["c"], [1])
     with pytest.raises(InvalidInput, match="the key 'b' is missing"):
         to_row_input(rows, spec(None, 1), ("c", "b"))
