@@ -205,3 +205,13 @@ def test_a_version_or_a_label_that_is_not_there_is_not_kept(store, lookup):
         with pytest.raises(ModelNotFound, match="no label 'canary'"):
             lookup.find("linear", None, "canary")
     assert store.asked == 4
+
+
+def test_an_answer_that_was_not_good_any_more_does_not_come_back(store, lookup):
+    """The folder's time is put back, as tar and rsync do."""
+    lookup.find("linear")
+    os.utime(store.root / "linear")  # just now, so this answer is not kept
+    lookup.find("linear")
+    settle(store)
+    lookup.find("linear")
+    assert store.asked == 3
