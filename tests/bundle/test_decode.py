@@ -172,8 +172,10 @@ def test_cmyk_jpeg_is_brought_to_rgb() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "gray"),
-    [("1", True), ("L", True), ("LA", True), ("I;16", True)]
-    + [("P", False), ("RGB", False), ("RGBA", False)],
+    [
+        *[(mode, True) for mode in ("1", "L", "LA", "I;16")],
+        *[(mode, False) for mode in ("P", "RGB", "RGBA")],
+    ],
 )
 def test_a_picture_is_gray_by_its_mode(mode: str, gray: bool) -> None:
     assert is_gray(saved(Image.new(mode, (2, 2)))) is gray
