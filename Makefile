@@ -54,7 +54,7 @@ soak: $(VENV)/.installed ## predict while versions come and go and workers are k
 	SOAK=$(SOAK) $(BIN)/python -m pytest -s tests/end_to_end/test_soak.py
 
 mutate: $(VENV)/.installed ## put small faults into the rooms where they cost most; ROOM=bundle/decode.py: into one; SAMPLE=50: so many
-	SAMPLE=$(SAMPLE) $(BIN)/python tools/mutate.py $(ROOM)
+	SAMPLE=$(SAMPLE) $(BIN)/python -m tools.mutating $(ROOM)
 
 bench: $(VENV)/.installed ## measure ours and its peers, for docs/benchmarks.md; an hour; BENCH="--growth": see --help
 	sh bench/install.sh
