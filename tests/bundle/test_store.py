@@ -1295,3 +1295,36 @@ def test_no_version_follows_the_highest_number(store: ModelStore) -> None:
         store.install(writer())
     assert store.versions("mnist") == [10**18 - 1]
     assert tree(store.root)[:2] == ["mnist", "mnist/999999999999999999"]
+
+
+# --- found by what a request says
+
+
+def test_a_version_is_found_by_number_or_label_or_as_the_one_that_is_served(
+    store: ModelStore,
+) -> None:
+    installed(store, 3)
+    assert store.find("mnist").number == 3
+    store.set_label("mnist", "stable", 2)
+    store.set_label("mnist", "canary", 3)
+    assert store.find("mnist").number == 2
+    assert store.find("mnist", 1).number == 1
+    assert store.find("mnist", label="canary").number == 3
+    assert store.find("mnist", 1, "canary").number == 1, "a number is the plainer word"
+    with pytest.raises(ModelNotFound, match="no model 'other'"):
+        store.find("other")
+
+
+def test_a_number_of_nineteen_digits_is_no_version_whatever_lies_there(
+    store: ModelStore,
+) -> None:
+    installed(store, 1)
+    for number in (10**18, 10**18 + 1, -(10**18)):
+        write_bundle(store.root / "mnist" / str(number))
+        with pytest.raises(
+            ModelNotFound, match="'mnist' has no version of that number"
+        ):
+            store.version("mnist", number)
+    write_bundle(store.root / "mnist" / "-1")
+    with pytest.raises(ModelNotFound, match="'mnist' has no version -1"):
+        store.version("mnist", -1)
