@@ -1328,3 +1328,49 @@ def test_a_number_of_nineteen_digits_is_no_version_whatever_lies_there(
     write_bundle(store.root / "mnist" / "-1")
     with pytest.raises(ModelNotFound, match="'mnist' has no version -1"):
         store.version("mnist", -1)
+
+
+# --- what somebody else does right before the one rename
+
+
+def before_the_first_rename(
+    monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]
+) -> list[object]:
+    """Do it once; the list that is given back tells whether it was done."""
+    rename = os.rename
+    done: list[object] = []
+
+    def racing(source: Any, target: Any) -> None:
+        if not done:
+            done.append(source)
+            work()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", racing)
+    return done
+
+
+def test_a_number_that_was_published_meanwhile_is_passed_over(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = store.root / "mnist" / "1"
+    done = before_the_first_rename(
+        monkeypatch, lambda: write_bundle(taken, mark="theirs")
+    )
+    published = store.install(writer(mark="ours"))
+    assert done
+    assert published.number == 2
+    assert read_files(taken) == bundle_files(mark="theirs")
+    assert read_files(published.path) == bundle_files(mark="ours")
+
+
+def test_a_model_that_was_deleted_meanwhile_begins_with_one_again(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(store, 2)
+    done = before_the_first_rename(
+        monkeypatch, lambda: shutil.rmtree(store.root / "mnist")
+    )
+    assert store.install(writer()).number == 1
+    assert done
+    assert store.versions("mnist") == [1]
