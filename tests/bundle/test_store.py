@@ -1374,3 +1374,15 @@ def test_a_model_that_was_deleted_meanwhile_begins_with_one_again(
     assert store.install(writer()).number == 1
     assert done
     assert store.versions("mnist") == [1]
+
+
+@pytest.mark.parametrize("number", [181, 10**17, 10**18 - 1])
+def test_a_number_of_up_to_eighteen_digits_is_a_version(
+    store: ModelStore, number: int
+) -> None:
+    installed(store, 1)
+    with pytest.raises(ModelNotFound, match=f"'mnist' has no version {number}$"):
+        store.version("mnist", number)
+    write_bundle(store.root / "mnist" / str(number))
+    assert store.version("mnist", number).path.name == str(number)
+    assert store.current("mnist").number == number
