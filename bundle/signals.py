@@ -1,4 +1,4 @@
-"""Signals that end processes, by their names."""
+"""Names of the signals that end processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 
 
 def signal_name(number: int) -> str:
-    """The name of a signal, such as ``SIGKILL`` for 9; its number if it has no name."""
+    """Name a signal, such as ``SIGKILL`` for 9; give its number if it has no name."""
     try:
         return signal.Signals(number).name
     except ValueError:
