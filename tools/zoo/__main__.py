@@ -42,9 +42,9 @@ Listed = Sequence[tuple[str, str]]
 def main(what: Sequence[str], docs: Path, tables: bool) -> None:
     """Convert and prove the models of tests/zoo.
 
-    WHAT is a family (layers) or a model (keras.layers.Dense); all families by default.
-    Models that are not measured keep their rows. The exit code is 1 if a model is
-    neither proved nor refused as it should be, and 2 if an argument is wrong.
+    Give a family (layers) or a model (keras.layers.Dense) as WHAT; the default is all
+    families. Models that are not measured keep their rows. The exit code is 1 if a
+    model is neither proved nor refused as it should be, and 2 if an argument is wrong.
     """
     families = read(docs / "zoo.json")
     rows: list[Row] = []
