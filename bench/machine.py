@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.cores import usable_cores
+from runtime.process.cores import usable_cores
 
 # Processors with one of these flags multiply int8 in one instruction.
 _VNNI = {"avx512_vnni", "avx_vnni"}

@@ -19,7 +19,7 @@ from bench.wire import Request
 from bench.work import CONNECTIONS, Work
 from bench.wrk import load
 from bundle import __version__
-from runtime.cores import usable_cores
+from runtime.process.cores import usable_cores
 
 # This many seconds of load before the first figure let every worker load the model.
 _WARM_UP = 1

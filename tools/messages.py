@@ -1,8 +1,8 @@
 """``python -m tools.messages``: copy the definitions of the messages in model files.
 
-It writes runtime/proto/programs_tensorflow.proto and programs_onnx.proto from the
-installed TensorFlow and onnx, with all their messages: the service reads whole models,
-and imports neither package. Run ``make proto`` afterwards. A test compares the files
+It writes runtime/programs/tensorflow.proto and onnx.proto from the installed TensorFlow
+and onnx, with all their messages: the service reads whole models, and imports neither
+package. Run ``make proto`` afterwards. A test compares the files
 with the installed packages.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-FOLDER = Path(__file__).resolve().parents[1] / "runtime" / "proto"
+FOLDER = Path(__file__).resolve().parents[1] / "runtime" / "programs"
 PACKAGE = "tfaas.programs"
 # Protobuf's own messages are imported and not copied.
 FOREIGN = "google.protobuf"
@@ -44,7 +44,7 @@ def main() -> None:
 
 def write(name: str, content: str) -> None:
     """Write one .proto file."""
-    (FOLDER / f"programs_{name}.proto").write_text(content)
+    (FOLDER / f"{name}.proto").write_text(content)
 
 
 def text(name: str, release: str, syntax: str, root: Descriptor) -> str:

@@ -1,6 +1,6 @@
 """``python -m tools.operators``: list TensorFlow's operators that uploads may use.
 
-It writes runtime/operators.txt from the installed TensorFlow. The list has operators
+It writes runtime/programs/operators.txt from the installed TensorFlow. The list has operators
 that compute, and none that reaches files, the network, Python, other processes or a
 queue. It prints the operators that it leaves out; read them after each change of
 TensorFlow's version.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-TARGET = Path(__file__).resolve().parents[1] / "runtime" / "operators.txt"
+TARGET = Path(__file__).resolve().parents[1] / "runtime" / "programs" / "operators.txt"
 
 # TensorFlow calls many of these operators stateless, among them ReadFile, so they are
 # left out by their names.
