@@ -2,8 +2,8 @@
 
 It writes runtime/programs/tensorflow.proto and onnx.proto from the installed TensorFlow
 and onnx, with all their messages: the service reads whole models, and imports neither
-package. Run ``make proto`` afterwards. A test compares the files
-with the installed packages.
+package. Run ``make proto`` afterwards. A test compares the files with the installed
+packages.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """``python -m tools.operators``: list TensorFlow's operators that uploads may use.
 
-It writes runtime/programs/operators.txt from the installed TensorFlow. The list has operators
-that compute, and none that reaches files, the network, Python, other processes or a
-queue. It prints the operators that it leaves out; read them after each change of
-TensorFlow's version.
+It writes runtime/programs/operators.txt from the installed TensorFlow. The list has
+operators that compute, and none that reaches files, the network, Python, other
+processes or a queue. It prints the operators that it leaves out; read them after each
+change of TensorFlow's version.
 """
 
 from __future__ import annotations
