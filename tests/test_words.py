@@ -1,6 +1,5 @@
 """Sentences begin with their subject and verb; see CONTRIBUTING.md, Words."""
 
-import ast
 import io
 import re
 import tokenize
@@ -38,6 +37,8 @@ HONEST = re.compile(
 END = re.compile(r"(?<=[.!?:;]) (?=[\"'`*_(]*[A-Z])")
 # An entry of a docstring's list, ``name: of the model``, must not begin so either.
 ENTRY = re.compile(r"[*`\w][*`\w., ]{0,60}: (.*)", re.DOTALL)
+# The quotes around a text.
+QUOTED = re.compile(r"^[a-zA-Z]{0,2}(\"\"\"|\"|')|(\"\"\"|\"|')$")
 # These begin a paragraph of their own, without a blank line before them.
 BEGIN = re.compile(r"[-*|#>] |\d+\. |\|| {4,}[*`]*\w[\w., ]*[*`]*: ")
 
@@ -70,26 +71,30 @@ def paragraphs(text: str, first: int = 1) -> Iterator[Sentence]:
 
 def of_python(source: str) -> Iterator[Sentence]:
     """Give the paragraphs of docstrings, comments and help texts."""
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, documented):
-            if text := ast.get_docstring(node, clean=False):
-                yield from paragraphs(text, node.body[0].lineno)
-        elif isinstance(node, ast.keyword) and node.arg == "help":
-            parts = [part for part in ast.walk(node) if isinstance(part, ast.Constant)]
-            yield node.lineno, "".join(str(part.value) for part in parts)
+    before = ["", ""]
+    helping = False
     begin, goes_on, held = 0, 0, []
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            number, column = token.start
-            is_alone = not token.line[:column].strip()
-            if held and (number != goes_on or not is_alone):
+    for kind, text, (number, column), _, line in tokenize.generate_tokens(
+        io.StringIO(source).readline
+    ):
+        is_first = not line[:column].strip()
+        if kind == tokenize.COMMENT:
+            if held and (number != goes_on or not is_first):
                 yield begin, " ".join(held)
                 held = []
             begin = begin if held else number
-            held.append(token.string.lstrip("#:! "))
+            held.append(text.lstrip("#:! "))
             # A comment beside code has one line.
-            goes_on = number + 1 if is_alone else 0
+            goes_on = number + 1 if is_first else 0
+        elif is_first and QUOTED.match(text) and text.endswith('"""'):
+            yield from paragraphs(QUOTED.sub("", text), number)
+        elif before == ["help", "="]:
+            helping = True
+        if helping and tokenize.tok_name[kind] in ("STRING", "FSTRING_MIDDLE"):
+            # Each string of a text in several strings is read alone.
+            yield number, QUOTED.sub("", text)
+        helping = helping and text not in (",", ")")
+        before = [before[1], text]
     if held:
         yield begin, " ".join(held)
 
@@ -166,10 +171,10 @@ x = 1  # what a line is for
 # it does here.
 option(help="Of each load.")
 '''
-    assert [(n, s) for n, text in of_python(source) for s in hiding(text)] == [
+    assert sorted((n, s) for n, text in of_python(source) for s in hiding(text)) == [
         (3, "Of its lines this is the third."),
-        (8, "Of each load."),
         (6, "As it does here."),
+        (8, "Of each load."),
     ]
 
 
