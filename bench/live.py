@@ -227,7 +227,7 @@ def _last(folder: Path) -> str:
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:
-    """End a server by SIGTERM, and what is left of it after a while by SIGKILL."""
+    """End a server by SIGTERM, and its remaining processes later by SIGKILL."""
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
     try:

@@ -78,7 +78,7 @@ def unpack(
     Args:
         stream: a tar, gzipped or not, or a zip; its bytes tell which of them.
         folder: an empty folder.
-        gzipped: the sender said that it is gzipped; it is an error if it is not.
+        gzipped: the sender said that it is gzipped; if it is not, that is an error.
         limits: the limits on the archive's content.
 
     Raises:
@@ -166,8 +166,8 @@ def _take(entries: Iterator[Entry], folder: Path, limits: Limits) -> None:
         _write(entry, folder.joinpath(*parts[1:]))
     if top is None:
         raise ArchiveError(
-            "the archive is empty; it must hold one bundle's folder, and what begins"
-            " with a dot is passed over"
+            "the archive is empty; it must hold one bundle's folder, and names that"
+            " begin with a dot are passed over"
         )
 
 

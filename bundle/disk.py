@@ -13,7 +13,7 @@ _ADVICE = {
     errno.EROFS: "mount that file system writable",
     errno.EACCES: "change its permissions",
     errno.EPERM: "change its permissions",
-    errno.EIO: "look after that disk",
+    errno.EIO: "check that disk",
     errno.EFBIG: "raise the limit on the size of a file (ulimit -f)",
 }
 # HDF5 writes the error number in one of these forms inside a longer text.

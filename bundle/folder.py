@@ -63,7 +63,7 @@ class Bundle:
         return self.find_onnx("fp32")
 
     def find_onnx(self, variant: Variant) -> Path | None:
-        """``model.onnx`` or a variant of it, if there is one."""
+        """Find ``model.onnx`` or a variant of it; None if it is not there."""
         path = self.path / onnx_file(variant)
         return path if path.is_file() else None
 

@@ -67,7 +67,7 @@ def _model_told_by(head: bytes) -> str:
         if head[1] < 0x80:
             return _in_place_of_a_bundle("an ONNX model", "it, as model.onnx,")
     if head[:1] in (b"{", b"[") or head.lstrip()[:1] == b"{":
-        return _in_place_of_a_bundle("a text, JSON it seems", "the model's files")
+        return _in_place_of_a_bundle("a text, perhaps JSON", "the model's files")
     return ""
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 # The names are in lower case, because systems spell them in several ways.
 _NAMES = frozenset(
     (
-        "__macosx",  # what macOS puts into a zip beside the files
+        "__macosx",  # a folder that macOS adds to a zip
         "icon\r",  # a folder's picture on macOS
         "$recycle.bin",
         "desktop.ini",

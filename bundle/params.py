@@ -284,8 +284,8 @@ def _ranges(content: object) -> dict[str, tuple[float, float]]:
             or not -_FLOAT32_MAX <= ends[0] <= ends[1] <= _FLOAT32_MAX
         ):
             raise BundleError(
-                f"{FILE_NAME}: 'ranges' must give [least, greatest] of an input, and"
-                f" does not of {name[:128]!r}"
+                f"{FILE_NAME}: 'ranges' must give [least, greatest] for each input, and"
+                f" does not for {name[:128]!r}"
             )
     return {name: (low, high) for name, (low, high) in content.items()}
 

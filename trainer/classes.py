@@ -76,7 +76,7 @@ def _from_rows(
     if known is not None and len(known) != count:
         raise DataError(
             f"{what} are one-hot rows of {count} classes and training has {len(known)};"
-            " they must be as many"
+            " the numbers must be equal"
         )
     return rows.argmax(axis=1).astype(np.int64), tuple(map(str, range(count)))
 
@@ -96,7 +96,7 @@ def _from_texts(
     names = known or ordered(found)
     if unknown := sorted(set(found).difference(names)):
         raise DataError(
-            f"{what} have {unknown[0]!r}, which no training label is; remove it or add"
+            f"{what} have {unknown[0]!r}, which is no training label; remove it or add"
             " the class"
         )
     number = {name: place for place, name in enumerate(names)}

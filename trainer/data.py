@@ -109,7 +109,7 @@ def _read(path: Path) -> Arrays:
         raise DataError(f"{path} is {kind}; {what_to_do} (give {known})")
     if head.startswith(_PICKLE):
         return read_pickle(path)
-    raise DataError(f"{path} is no data set that is known here; give {known}")
+    raise DataError(f"{path} is no data set of a known format; give {known}")
 
 
 def _read_folder(path: Path) -> Arrays:
@@ -145,13 +145,14 @@ def _checked(arrays: Arrays, source: Path) -> DataSet:
         if (arrays.y_train.dtype.kind in "US") != (arrays.y_test.dtype.kind in "US"):
             raise DataError(
                 f"{source}: the training labels are {arrays.y_train.dtype} and the test"
-                f" labels {arrays.y_test.dtype}; let both be numbers, or both names"
+                f" labels {arrays.y_test.dtype}; give numbers for both, or names for"
+                " both"
             )
         x_test, y_test, _ = _part(arrays.x_test, arrays.y_test, source, "test", names)
     if x_train.shape[1:] != x_test.shape[1:]:
         raise DataError(
             f"{source}: training images are {size_of(x_train)} and test images"
-            f" {size_of(x_test)}; they must be alike"
+            f" {size_of(x_test)}; their sizes must be equal"
         )
     if len(np.unique(y_train)) < 2:
         raise DataError(
@@ -180,7 +181,7 @@ def _part(
     if len(shaped) != len(numbers):
         raise DataError(
             f"{source} holds {len(shaped)} {part} images and {len(numbers)} labels"
-            " for them; there must be as many"
+            " for them; the numbers must be equal"
         )
     if not len(shaped):
         raise DataError(f"{source} holds no {part} images; give a data set with some")

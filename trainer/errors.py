@@ -4,7 +4,7 @@
   x DataError            ``--fin`` names no data set that can be trained on
   x DestinationError     a bundle or an image may not be written to the given place
   * StoreError           (bundle.errors) the work failed
-    x WriteFailed        the disk refused what a training wrote
+    x WriteFailed        the disk refused a file of a training
   x TensorFlowMissing    the installation cannot train
 """
 
@@ -20,7 +20,7 @@ class DestinationError(DomainError):
 
 
 class WriteFailed(StoreError):
-    """The disk refused what a training wrote, and no part of it is left."""
+    """The disk refused a file of a training, and no part of the bundle is left."""
 
 
 class TensorFlowMissing(DomainError):

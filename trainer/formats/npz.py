@@ -34,8 +34,8 @@ _ROLES = {
     **dict.fromkeys(_LABELS, "labels"),
 }
 _WANTED = (
-    "x_train, y_train, x_test and y_test, or images and labels alone, of which some"
-    " are then held out to test on"
+    "x_train, y_train, x_test and y_test, or only images and labels, and then some of"
+    " them are held out to test on"
 )
 # The names in numpy's archives have this ending.
 _MEMBER = ".npy"
@@ -195,6 +195,6 @@ def _joined(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
     if one.shape[1:] != other.shape[1:] or one.dtype.kind != other.dtype.kind:
         raise DataError(
             f"the arrays to train on are {one.dtype} of the shape {one.shape}, those to"
-            f" validate on {other.dtype} of {other.shape}; they must be alike"
+            f" validate on {other.dtype} of {other.shape}; these must be equal"
         )
     return np.concatenate([one, other])

@@ -75,8 +75,8 @@ def read_pickle(path: Path) -> Arrays:
         ]
     except _NotAdmitted as ex:
         raise DataError(
-            f"{path} is a pickle of more than numpy arrays ({ex}); nothing of it was"
-            " run, give one that holds pairs of arrays"
+            f"{path} is a pickle of more than numpy arrays ({ex}); no part of it was"
+            " run; give one that holds pairs of arrays"
         ) from ex
     # pickle raises many kinds of errors on damaged data.
     except (
