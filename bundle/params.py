@@ -66,6 +66,7 @@ class Params:
         name: the model's name in the store and in requests.
         model: the file name of the SavedModel, or of a frozen graph.
         labels: the file name of the labels, one on each line; empty if there are none.
+        op: the file name of the graph alone, for TFaaS; it is kept and not used.
         input_name: the graph operation that takes the input, without ``:0``.
         output_name: the graph operation that gives the output, without ``:0``.
         input_node: the input's name in the serving signature. For a frozen graph, the
@@ -73,6 +74,10 @@ class Params:
         output_node: the output's name or node, like ``input_node``.
         img_channels: 1 for gray, 3 for colour, 0 for a model that takes no images.
         features: the names of a row's values, in the order of the model's input.
+        options: TFaaS's list of the model's options; it is kept and not used.
+        description: a text for people.
+        timestamp: the time at which the trainer wrote the bundle.
+        preprocess: the steps from an image to the model's input.
         ranges: ``(least, greatest)`` number of an input, by the input's name. The
             exporter draws from this range, ends included, when it compares model.onnx
             with the model.

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# exporter, runtime, README.md and ARCHITECTURE.md are added when they are rewritten.
+# exporter, runtime, README.md and ARCHITECTURE.md follow when they are rewritten.
 PLACES = (
     *("bench", "bundle", "tools", "trainer", "CONTRIBUTING.md", "SECURITY.md"),
     *("CHANGELOG.md", "docs"),
