@@ -27,6 +27,7 @@ from runtime.config import Config
 from runtime.conversion.conversions import Conversions
 from runtime.models.registry import ModelRegistry
 from runtime.process import guard
+from runtime.process.daemon_thread import DaemonThread
 from runtime.telemetry import metrics
 
 logger = logging.getLogger(__name__)
@@ -116,8 +117,7 @@ class Converter:
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._command = command
-        self._lock = threading.Lock()  # of the thread
-        self._thread: threading.Thread | None = None
+        self._thread = DaemonThread(self._work, "converter")
         self._is_started = False
         self._woken = threading.Event()
         self._said = ""  # of the store, so as not to say it with each look
@@ -135,14 +135,7 @@ class Converter:
         if not self._is_started:
             return
         self._woken.set()
-        with self._lock:
-            # Not there any more, in a process that a server forked.
-            if self._thread is None or not self._thread.is_alive():
-                # daemon: it never keeps the process from ending.
-                self._thread = threading.Thread(
-                    target=self._work, name="converter", daemon=True
-                )
-                self._thread.start()
+        self._thread.start()
 
     def _work(self) -> None:
         while True:

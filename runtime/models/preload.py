@@ -10,6 +10,7 @@ from bundle.errors import DomainError, ModelNotFound
 from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from runtime.models.registry import ModelRegistry
+from runtime.process.daemon_thread import DaemonThread
 
 logger = logging.getLogger(__name__)
 
@@ -43,18 +44,13 @@ class Preloader:
             for name in names
         }
         self._named = frozenset(self._missing) - {EVERY}
-        self._lock = threading.Lock()  # of those that are missing, and the thread
-        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()  # of those that are missing
+        # A slow load never keeps the process from ending.
+        self._thread = DaemonThread(self._load_all, "preload")
 
     def start(self) -> None:
         """Begin to load, or try again what could not be loaded; does not wait."""
-        with self._lock:
-            if not self._missing or (self._thread and self._thread.is_alive()):
-                return
-            # daemon: a slow load never keeps the process from ending.
-            self._thread = threading.Thread(
-                target=self._load_all, name="preload", daemon=True
-            )
+        if self._missing:
             self._thread.start()
 
     def missing(self) -> list[str]:

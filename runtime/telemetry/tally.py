@@ -17,6 +17,8 @@ from typing import TypeAlias
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 
+from runtime.process.daemon_thread import DaemonThread
+
 # What a counter or a gauge goes up by; what a histogram observes.
 Noted: TypeAlias = Counter | Gauge | Histogram
 
@@ -38,7 +40,7 @@ class Tally:
         self._noted: deque[tuple[tuple[Noted, ...], Sequence[float]]] = deque()
         self._is_noted = threading.Event()
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._thread = DaemonThread(self._add_up_for_ever, "tally")
         registry.register(self)
         atexit.register(self.add_up)
 
@@ -49,14 +51,7 @@ class Tally:
             self._wake()
 
     def _wake(self) -> None:
-        # Started by what is noted, and not before: threads do not live through a fork.
-        if self._thread is None or not self._thread.is_alive():
-            with self._lock:
-                if self._thread is None or not self._thread.is_alive():
-                    self._thread = threading.Thread(
-                        target=self._add_up_for_ever, name="tally", daemon=True
-                    )
-                    self._thread.start()
+        self._thread.start()
         self._is_noted.set()
         if len(self._noted) > _MOST:
             self.add_up()
