@@ -31,7 +31,8 @@ from exporter.answer import read_answer
 from exporter.errors import ExportError
 from exporter.scratch import scratch
 from runtime.config import Walls
-from runtime.walls import Room, child_environment, demand, standing
+from runtime.process.environment import child_environment, scratch_environment
+from runtime.walls import Room, demand, standing
 
 Tell = Callable[[str], None]
 Job = TypeVar("Job")
@@ -200,9 +201,8 @@ def _started(
     folder: Path, verbose: bool
 ) -> Iterator[tuple[subprocess.Popen[Any], Connection]]:
     ours, theirs = multiprocessing.Pipe()
-    environment = child_environment()
     # TensorFlow leaves the code that it generates, and a child that is killed all else.
-    environment["TMPDIR"] = environment["HOME"] = str(folder)
+    environment = {**child_environment(), **scratch_environment(folder)}
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
     stderr = None if verbose else subprocess.DEVNULL
     with ours, theirs:

@@ -22,12 +22,12 @@ from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from bundle.terminal import printable
 from bundle.version import Version
-from runtime import walls
 from runtime.config import Config
 from runtime.conversion.conversions import Conversions
 from runtime.models.registry import ModelRegistry
 from runtime.process import guard
 from runtime.process.daemon_thread import DaemonThread
+from runtime.process.environment import child_environment
 from runtime.telemetry import metrics
 
 logger = logging.getLogger(__name__)
@@ -306,7 +306,7 @@ def _key(version: Version) -> tuple[str, int, int]:
 def _environment() -> dict[str, str]:
     return {
         # No tokens; and it has no part in the service's counters.
-        **walls.child_environment(),
+        **child_environment(),
         # The GPU's memory is the service's; what is proved is proved on the CPU.
         "CUDA_VISIBLE_DEVICES": "-1",
     }

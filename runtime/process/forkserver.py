@@ -32,6 +32,7 @@ from types import TracebackType
 from typing import IO
 
 from runtime.process import guard
+from runtime.process.environment import scratch_environment
 from runtime.process.guard import Limits
 
 # Comes before an order: of how many bytes it is.
@@ -277,7 +278,7 @@ def _run(
         _close_files(its_own)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         step_back()
-        os.environ["TMPDIR"] = os.environ["HOME"] = str(scratch)
+        os.environ.update(scratch_environment(scratch))
         tempfile.tempdir = None
         call()
         return 0

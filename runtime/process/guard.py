@@ -33,6 +33,7 @@ import psutil
 
 from bundle.scratch import scratch_folder
 from bundle.signals import signal_name
+from runtime.process.environment import scratch_environment
 
 # Beyond what the command itself exits with: 0 to 2, 130 and 143.
 TOO_SLOW = 120
@@ -109,8 +110,7 @@ def main(arguments: list[str]) -> int:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            # Libraries keep settings at home.
-            env={**os.environ, "TMPDIR": str(scratch), "HOME": str(scratch)},
+            env={**os.environ, **scratch_environment(scratch)},
             start_new_session=True,
             # There are no threads here.
             preexec_fn=step_back,

@@ -31,6 +31,7 @@ from runtime.backends.options import BackendOptions
 from runtime.config import Walls
 from runtime.errors import BackendError, ProviderError, WallsError
 from runtime.process import guard
+from runtime.process.environment import child_environment
 from runtime.process.forkserver import Child, ForkServer
 from runtime.process.guard import Limits
 from runtime.programs import check_programs
@@ -217,8 +218,8 @@ def fork_servers() -> tuple[ForkServer, ForkServer]:
     modules = (__name__, tensorflow_child.__name__)
     servers = (
         # No tokens; and its counters are none of the service's.
-        ForkServer(modules[:1], walls.child_environment()),
-        ForkServer(modules, walls.child_environment()),
+        ForkServer(modules[:1], child_environment()),
+        ForkServer(modules, child_environment()),
     )
     for server in servers:
         atexit.register(server.close)

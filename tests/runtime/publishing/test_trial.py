@@ -9,10 +9,11 @@ import pytest
 from bundle.errors import BundleError, StoreError
 from runtime.backends.options import BackendOptions
 from runtime.errors import ProviderError
+from runtime.process.environment import child_environment
 from runtime.process.forkserver import ForkServer
 from runtime.publishing import trial as trial_module
 from runtime.publishing.trial import ChildTrial, Opened, try_here
-from runtime.walls import child_environment, standing
+from runtime.walls import standing
 from tests.examples import write_bundle
 
 CPU = "onnxruntime/CPUExecutionProvider"
