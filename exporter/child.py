@@ -25,13 +25,13 @@ from typing import Any, TypeVar, cast
 import psutil
 
 from bundle.errors import DomainError
-from bundle.signals import signal_name
 from bundle.terminal import printable
 from exporter.answer import read_answer
 from exporter.errors import ExportError
 from exporter.scratch import scratch
 from runtime.config import Walls
 from runtime.process.environment import child_environment, scratch_environment
+from runtime.process.exit_code import signal_of
 from runtime.walls import Room, demand, standing
 
 Tell = Callable[[str], None]
@@ -248,5 +248,5 @@ def _death(code: int, limits: Limits) -> str:
             "the work was killed (SIGKILL): somebody ended it, or the machine ran"
             " out of memory"
         )
-    how = signal_name(-code) if code < 0 else f"exit code {code}"
+    how = signal_of(code) or f"exit code {code}"
     return f"the work crashed ({how}); -v shows what it said last"

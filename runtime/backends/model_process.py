@@ -25,8 +25,9 @@ from runtime.backends import InputRefused, TensorSpec, tensorflow_child
 from runtime.backends.frames import Arrays, FrameError, Lane, dtype_of
 from runtime.config import ConfigError
 from runtime.errors import BackendError, WallsError
+from runtime.process.exit_code import how_it_ended
 from runtime.process.forkserver import Child, ForkServer
-from runtime.process.guard import TOO_LARGE, UNWANTED, Limits, how_it_ended, lines_of
+from runtime.process.guard import TOO_LARGE, UNWANTED, Limits, lines_of
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ from typing import IO, Literal
 
 from bundle.errors import BundleError, DomainError, ModelNotFound
 from bundle.folder import ONNX
-from bundle.signals import signal_name
 from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from bundle.terminal import printable
@@ -28,6 +27,7 @@ from runtime.models.registry import ModelRegistry
 from runtime.process import guard
 from runtime.process.daemon_thread import DaemonThread
 from runtime.process.environment import child_environment
+from runtime.process.exit_code import signal_of
 from runtime.telemetry import metrics
 
 logger = logging.getLogger(__name__)
@@ -255,7 +255,7 @@ class Converter:
             self._interruptions[_key(version)] += 1
             if self._interruptions[_key(version)] < INTERRUPTIONS:
                 return "interrupted", ""
-            how = signal_name(-code) if code < 0 else guard.signal_of(code)
+            how = signal_of(code)
             return "failed", f"its conversion was killed by {how}, time and again"
         if code == guard.NO_SCRATCH:
             # The machine's fault: to be tried again.
@@ -279,7 +279,7 @@ class Converter:
             return "refused", _without_folders(printable(sentence))[:REASON_LENGTH]
         # No sentence, but a crash, of which the log has the traceback.
         logger.warning("the exporter exited with %d: %s", code, "\n".join(lines))
-        if name := guard.signal_of(code):
+        if name := signal_of(code):
             return "failed", f"its conversion was killed by {name}"
         return "failed", "its conversion failed, and the service's log says why"
 

@@ -32,6 +32,7 @@ from runtime.config import Walls
 from runtime.errors import BackendError, ProviderError, WallsError
 from runtime.process import guard
 from runtime.process.environment import child_environment
+from runtime.process.exit_code import signal_of
 from runtime.process.forkserver import Child, ForkServer
 from runtime.process.guard import Limits
 from runtime.programs import check_programs
@@ -185,7 +186,7 @@ class ChildTrial:
                 f"to open it takes more than {self._limits.max_bytes} bytes of memory"
                 " or of files ('trialBytes')"
             )
-        if name := guard.signal_of(code):
+        if name := signal_of(code):
             return f"to open it crashes ({name})"
         logger.warning("a trial exited with %s: %s", code, "".join(said))
         return "to open it fails, and the service's log says why"
