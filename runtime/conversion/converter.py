@@ -29,6 +29,7 @@ from runtime.process.daemon_thread import DaemonThread
 from runtime.process.environment import child_environment
 from runtime.process.exit_code import signal_of
 from runtime.telemetry import metrics
+from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ class Converter:
         self._thread = DaemonThread(self._work, "converter")
         self._is_started = False
         self._woken = threading.Event()
-        self._said = ""  # of the store, so as not to say it with each look
+        self._once = Once()  # a store that cannot be read is told of by one look
         # What failed, and the store would not keep that it did.
         self._unwritten: set[tuple[str, int, int]] = set()
         self._interruptions: Counter[tuple[str, int, int]] = Counter()
@@ -143,11 +144,10 @@ class Converter:
             self._woken.clear()
             try:
                 self.convert_all()
-                self._said = ""
+                self._once.forget()
             # Whatever it trips over, the next upload is another.
             except Exception as ex:
-                if self._said != str(ex):
-                    self._said = str(ex)
+                if self._once.is_news(str(ex)):
                     logger.warning("uploads cannot be converted: %s", ex, exc_info=ex)
 
     def convert_all(self) -> None:

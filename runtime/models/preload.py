@@ -11,6 +11,7 @@ from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from runtime.models.registry import ModelRegistry
 from runtime.process.daemon_thread import DaemonThread
+from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class Preloader:
             else f"model {name!r} is still to be loaded"
             for name in names
         }
+        self._once = Once()
         self._named = frozenset(self._missing) - {EVERY}
         self._lock = threading.Lock()  # of those that are missing
         # A slow load never keeps the process from ending.
@@ -95,9 +97,8 @@ class Preloader:
                     del self._missing[name]
                 return
             with self._lock:
-                is_told = self._missing[name] == str(ex)
                 self._missing[name] = str(ex)
-            if not is_told:
+            if self._once.is_news(str(ex), name):
                 logger.warning("%s is not ready: %s", name, ex)
             return
         with self._lock:

@@ -22,6 +22,7 @@ from runtime.models.model import Model
 from runtime.models.registry import ModelRegistry
 from runtime.process.daemon_thread import DaemonThread
 from runtime.telemetry import metrics
+from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Shadow:
         self._label = label
         self._tasks: queue.Queue[_Task | None] = queue.Queue(room)
         self._thread = DaemonThread(self._work, "shadow")
-        self._said = ""  # of a failure, so as not to say it with each request
+        self._once = Once()
 
     def offer(
         self, name: str, model: Model, inputs_for: InputsFor, outputs: NDArray[Any]
@@ -145,11 +146,11 @@ class Shadow:
                 shown = ", ".join(f"{one} and not {two}" for one, two in differing[:4])
         # Whatever it trips over is the shadow's, and must not end this thread.
         except Exception as ex:
-            if self._said != (said := f"{name}: shadow version {number} failed: {ex}"):
-                self._said = said
+            said = f"{name}: shadow version {number} failed: {ex}"
+            if self._once.is_news(said):
                 logger.warning(said, exc_info=ex)
             return "failed"
-        self._said = ""
+        self._once.forget()
         if agreed:
             return "yes"
         logger.info(
