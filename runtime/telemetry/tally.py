@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 
 from runtime.process.daemon_thread import DaemonThread
+from runtime.telemetry.histogram import observe_all
 
 # What a counter or a gauge goes up by; what a histogram observes.
 Noted: TypeAlias = Counter | Gauge | Histogram
@@ -73,7 +73,7 @@ class Tally:
             for metrics, rows in together.items():
                 for metric, of_it in zip(metrics, zip(*rows, strict=True), strict=True):
                     if isinstance(metric, Histogram):
-                        _observe(metric, of_it)
+                        observe_all(metric, of_it)
                     else:
                         metric.inc(sum(of_it))
 
@@ -85,13 +85,3 @@ class Tally:
     def describe(self) -> Iterator[Metric]:
         """For the registry, which would collect to know the names."""
         return iter(())
-
-
-def _observe(histogram: Histogram, values: Sequence[float]) -> None:
-    """As ``Histogram.observe`` of each, which goes through the buckets each time."""
-    histogram._sum.inc(sum(values))
-    # The first bucket whose bound is not below the value; the last one's is infinity.
-    places = np.searchsorted(histogram._upper_bounds, values)
-    for place, count in enumerate(np.bincount(places).tolist()):
-        if count:
-            histogram._buckets[place].inc(count)
