@@ -195,8 +195,8 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
                 " 'export' (README, Installing)"
             )
         # Here, where Ctrl-C is handled: numpy alone takes a moment.
-        from exporter.child import Limits
-        from exporter.source import find_source
+        from exporter.child.run import Limits
+        from exporter.sources.source import find_source
 
         source = find_source(
             model,

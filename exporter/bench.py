@@ -16,12 +16,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.child import Limits, Tell, run_in_child
+from exporter.child.run import Limits, Tell, run_in_child
 from exporter.destination import Destination
 from exporter.errors import ExportError
-from exporter.reference import open_reference
-from exporter.source import Source
-from exporter.trust import check_candidate
+from exporter.sources.reference import open_reference
+from exporter.sources.source import Source
+from exporter.sources.trust import check_candidate
 from exporter.verify import check_there
 from runtime.backends import WARMED_SIDE, Backend, TensorSpec
 from runtime.backends.onnx import CPU, OnnxBackend

@@ -28,8 +28,8 @@ from runtime.config import Walls
 if TYPE_CHECKING:  # Here, --help waits neither for numpy nor for an engine.
     from numpy.typing import NDArray
 
-    from exporter.child import Limits
-    from exporter.source import Source
+    from exporter.child.run import Limits
+    from exporter.sources.source import Source
 
 
 @click.group(cls=Group)
@@ -107,8 +107,8 @@ def convert(
     """
     from exporter.destination import destination_of
     from exporter.export import export
-    from exporter.progress import progress
-    from exporter.table import print_table, print_trial
+    from exporter.reports.progress import progress
+    from exporter.reports.table import print_table, print_trial
 
     if calibration and not (quantize or fp16):
         raise click.UsageError("--calibration is of use with --quantize or --fp16")
@@ -184,8 +184,8 @@ def verify(
     one that was written and proved.
     """
     from exporter.destination import destination_of
-    from exporter.progress import progress
-    from exporter.table import print_table
+    from exporter.reports.progress import progress
+    from exporter.reports.table import print_table
     from exporter.verify import verify as compare_anew
 
     with _work():
@@ -240,8 +240,8 @@ def bench(
     """
     from exporter.bench import bench as time_both
     from exporter.destination import destination_of
-    from exporter.progress import progress
-    from exporter.table import print_timings
+    from exporter.reports.progress import progress
+    from exporter.reports.table import print_timings
 
     with _work():
         with progress() as tell:
@@ -254,7 +254,7 @@ def bench(
             )
         print_timings(timings)
         if plot is not None:
-            from exporter.plot import plot as draw
+            from exporter.reports.plot import plot as draw
 
             draw(timings, source.name, plot)
             click.echo(f"wrote {plot}")
@@ -280,10 +280,10 @@ def inspect(
             " (README, Installing)"
         )
     from bundle.folder import ONNX
-    from exporter.child import Limits
-    from exporter.inspect import inspect_in_child
-    from exporter.source import find_path
-    from exporter.table import print_inspection
+    from exporter.child.run import Limits
+    from exporter.reports.inspect import inspect_in_child
+    from exporter.reports.table import print_inspection
+    from exporter.sources.source import find_path
 
     path = find_path(model, store_of(models_dir))
     file = path / ONNX if path.is_dir() else path

@@ -11,16 +11,16 @@ from bundle.manifest import onnx_digest
 from bundle.params import Preprocess
 from bundle.parity import Parity
 from bundle.variants import DATA
-from exporter.child import Tell
-from exporter.draws import Lengths, Ranges, Traits
+from exporter.child.run import Tell
 from exporter.errors import ExportError, NotDrawn, SourceError
-from exporter.lengths import describe, find_lengths, with_shapes
-from exporter.metadata import write_metadata
+from exporter.onnx_model.metadata import write_metadata
 from exporter.options import Options
-from exporter.parity import prove
-from exporter.ranges import index_ranges, traits_of
-from exporter.reference import open_reference
-from exporter.source import Source
+from exporter.proof.draws import Lengths, Ranges, Traits
+from exporter.proof.lengths import describe, find_lengths, with_shapes
+from exporter.proof.parity import prove
+from exporter.proof.ranges import index_ranges, traits_of
+from exporter.sources.reference import open_reference
+from exporter.sources.source import Source
 from exporter.variants import Made, make_variants
 from runtime.backends import BackendOptions
 from runtime.backends.onnx import open_onnx
@@ -121,8 +121,8 @@ def _convert(
     tell: Tell,
 ) -> Parity:
     # Here: they import TensorFlow, and the parent reads this file too.
-    from exporter.convert import convert
-    from exporter.lowering import LARGE_BYTES
+    from exporter.lowering.lower import LARGE_BYTES
+    from exporter.onnx_model.convert import convert
 
     model = convert(
         settled.reference.signature,
@@ -144,7 +144,7 @@ class Settled:
     Attributes:
         reference: the source; its inputs have the shapes that were given, and those
             that were found where an axis takes one length alone.
-        lengths: see ``exporter.draws.draws``.
+        lengths: see ``exporter.proof.draws.draws``.
     """
 
     reference: TensorFlowBackend
@@ -207,7 +207,7 @@ def compare(
         ExportError: ONNX Runtime cannot load or run it.
         SourceError: a range was declared for an input that is not there.
     """
-    from exporter.tolerance import tolerance_of
+    from exporter.proof.tolerance import tolerance_of
 
     bundle = source.bundle
     how = bundle.params.preprocess if bundle else Preprocess()

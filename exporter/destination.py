@@ -17,7 +17,7 @@ from bundle.staging import locked, replace_files
 from bundle.variants import DATA, VARIANTS, Variant, onnx_file, parity_file
 from bundle.version import touch
 from exporter.errors import ExportError, OutputError, ParityFailed
-from exporter.source import Source
+from exporter.sources.source import Source
 from exporter.variants import Made
 
 # A service holds the folder while it loads TensorFlow and the model, and a conversion

@@ -9,13 +9,13 @@ from pathlib import Path
 from bundle.disk import refusal
 from bundle.parity import Parity
 from bundle.variants import onnx_file
-from exporter.child import Limits, Tell, run_in_child
+from exporter.child.run import Limits, Tell, run_in_child
+from exporter.child.scratch import scratch
 from exporter.conversion import Order, convert_and_prove
 from exporter.destination import Destination, beside
 from exporter.errors import ExportError, VariantRefused
 from exporter.options import DEFAULTS, Options
-from exporter.scratch import scratch
-from exporter.source import Source
+from exporter.sources.source import Source
 
 
 def silent(step: str) -> None:

@@ -13,13 +13,13 @@ from bundle.manifest import onnx_digest, verify_manifest
 from bundle.params import Preprocess
 from bundle.parity import Parity
 from bundle.variants import VARIANTS
-from exporter.child import Limits, Tell, run_in_child
+from exporter.child.run import Limits, Tell, run_in_child
 from exporter.conversion import compare, known_of, open_settled
 from exporter.destination import Destination
 from exporter.errors import ExportError, NoOnnx, describe
-from exporter.parity import worst_input
-from exporter.source import Source
-from exporter.trust import check_candidate
+from exporter.proof.parity import worst_input
+from exporter.sources.source import Source
+from exporter.sources.trust import check_candidate
 from runtime.backends import BackendOptions
 from runtime.backends.onnx import open_onnx
 

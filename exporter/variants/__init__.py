@@ -14,12 +14,12 @@ from bundle.params import Params, Preprocess
 from bundle.parity import Parity
 from bundle.sample import Sample
 from bundle.variants import Variant, onnx_file
-from exporter.draws import Lengths, Ranges, Traits
 from exporter.errors import ExportError
 from exporter.options import Options
-from exporter.parity import prove
-from exporter.settling import settle
-from exporter.tolerance import HALF
+from exporter.proof.draws import Lengths, Ranges, Traits
+from exporter.proof.parity import prove
+from exporter.proof.settling import settle
+from exporter.proof.tolerance import HALF
 from exporter.variants.calibration import (
     Items,
     batch_size,
@@ -76,7 +76,7 @@ def make_variants(
         params: the bundle's; None of a SavedModel alone.
         scratch: a folder to write into.
         saved_model: the reference's digest, which the proofs bear.
-        ranges: see ``exporter.draws.draws``.
+        ranges: see ``exporter.proof.draws.draws``.
         traits: see there.
         lengths: see there.
 

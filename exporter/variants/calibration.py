@@ -19,8 +19,8 @@ from bundle.errors import ImageError, ShapeError
 from bundle.params import Preprocess
 from bundle.preprocess import preprocess
 from bundle.sample import Sample
-from exporter.draws import ITEMS, Batch, Draw
 from exporter.errors import ExportError
+from exporter.proof.draws import ITEMS, Batch, Draw
 from runtime.backends import TensorSpec, check_inputs
 
 # Ranges settle within some hundreds; 256 pictures of 224 x 224 in colour are 150 MB.
@@ -86,7 +86,7 @@ def drawn_items(specs: tuple[TensorSpec, ...], kinds: Sequence[Draw]) -> Items:
 
     Args:
         specs: the model's inputs.
-        kinds: that it takes; see ``exporter.settling``.
+        kinds: that it takes; see ``exporter.proof.settling``.
 
     Raises:
         ExportError: an input has no batch axis.

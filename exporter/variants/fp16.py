@@ -17,8 +17,8 @@ from onnxruntime.quantization.calibrate import CalibrationMethod, create_calibra
 from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from exporter.draws import Batch
 from exporter.errors import ExportError, first_line
+from exporter.proof.draws import Batch
 from exporter.variants.reader import Reader
 
 # The largest number of IEEE 754 binary16.

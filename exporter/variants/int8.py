@@ -33,8 +33,8 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from exporter.draws import Batch
 from exporter.errors import ExportError, first_line
+from exporter.proof.draws import Batch
 from exporter.variants.reader import Reader
 
 # What computes with weights; and what only moves, adds or bounds numbers between

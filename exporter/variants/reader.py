@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import onnx
 from onnxruntime.quantization import CalibrationDataReader
 
-from exporter.draws import Batch
+from exporter.proof.draws import Batch
 from runtime.backends.onnx import NCHW_INPUTS
 
 

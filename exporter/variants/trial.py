@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.parity import Trial
-from exporter.draws import Batch
-from exporter.parity import TIMED_RUNS, TIMED_SECONDS
+from exporter.proof.draws import Batch
+from exporter.proof.parity import TIMED_RUNS, TIMED_SECONDS
 from exporter.variants.calibration import Items, batch_size
 from runtime.backends import Backend
 from runtime.backends.onnx import CUDA

@@ -16,7 +16,7 @@ from bundle.errors import BundleError
 from bundle.parity import Case, Parity, Trial
 from bundle.store import ModelStore
 from exporter.bench import Timing
-from exporter.child import GIB, Limits
+from exporter.child.run import GIB, Limits
 from exporter.cli import main
 from exporter.errors import (
     DrawsNumbers,
@@ -28,10 +28,10 @@ from exporter.errors import (
     VariantRefused,
 )
 from exporter.options import Options
-from exporter.table import print_trial
+from exporter.reports.table import print_trial
 from exporter.verify import Verdict
 from tests.examples import linear_onnx, write_bundle, write_variant
-from tests.exporter.test_source import saved_model
+from tests.exporter.sources.test_source import saved_model
 
 CASE = Case("sample", 7, 64, 3e-7, 4e-6, 1.0, True)
 PARITY = Parity(

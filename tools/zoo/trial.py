@@ -39,7 +39,7 @@ def try_all(job: tuple[str, Sequence[Task], int], tell: Tell) -> None:
 
     Args:
         job: the family, the attempts, and how many seconds each may take.
-        tell: see ``exporter.child.run_in_child``.
+        tell: see ``exporter.child.run.run_in_child``.
     """
     import keras
 

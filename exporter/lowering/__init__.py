@@ -1,0 +1,1 @@
+"""A TensorFlow function -> one flat graph of operators that can become ONNX."""

@@ -1,0 +1,1 @@
+"""The proof: inputs that TensorFlow takes, and how far the ONNX answers from it."""

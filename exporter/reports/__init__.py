@@ -1,0 +1,1 @@
+"""What people see: steps, tables, pictures, and what an ONNX file is."""

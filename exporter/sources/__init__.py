@@ -1,0 +1,1 @@
+"""What is converted: told apart, looked at, and loaded in TensorFlow."""
