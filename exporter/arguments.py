@@ -155,7 +155,13 @@ _LIMITS = (
         default=3600,
         show_default=True,
         metavar="SECONDS",
-        help="End the work then.",
+        help="End the work after so many seconds.",
+    ),
+    click.option(
+        "--no-time-limit",
+        is_flag=True,
+        help="Set no limit of time. This is for programs that end the command"
+        " themselves when it takes too long, as the service does.",
     ),
     click.option(
         "--memory-limit",
@@ -184,6 +190,7 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
         trusted: bool,
         shapes: tuple[tuple[str, tuple[int | None, ...]], ...],
         time_limit: int,
+        no_time_limit: bool,
         memory_limit: float | None,
         walls: Walls,
         run_as_user: str,
@@ -209,7 +216,8 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
             shapes=shapes,
         )
         memory = None if memory_limit is None else int(memory_limit * _GIB)
-        command(source, Limits(time_limit, memory, walls, run_as_user), **given)
+        seconds = None if no_time_limit else time_limit
+        command(source, Limits(seconds, memory, walls, run_as_user), **given)
 
     for option in reversed((*_SOURCE, *_LIMITS)):
         wrapped = option(wrapped)

@@ -23,6 +23,7 @@ from exporter.errors import (
     VariantRefused,
 )
 from exporter.options import OPSET, OPSETS, Options
+from exporter.reports.outcome import told_as_json
 from runtime.config import Walls
 
 if TYPE_CHECKING:  # Here, --help waits neither for numpy nor for an engine.
@@ -53,6 +54,7 @@ def _work() -> Iterator[None]:
 
 
 @main.command()
+@told_as_json
 @on_source
 @click.option(
     "--output",
@@ -99,12 +101,29 @@ def convert(
     quantize: str | None,
     calibration: Path | None,
     verbose: bool,
+    as_json: bool,
 ) -> None:
     """Add model.onnx, and parity.json that proves it.
 
     If the model cannot be converted or answers otherwise than in TensorFlow, or if a
     variant is refused, it exits 1 and nothing is served that was not proved.
-    """
+
+    \b
+    Exit codes:
+      0          model.onnx was written and proved.
+      1          The model was refused, the work failed, or a limit ended it.
+      2          Something that was given is wrong.
+      130, 143   Ctrl-C or SIGTERM ended the command.
+
+    \b
+    With --json, the last line of standard output is an object with two fields:
+      outcome    converted, refused, failed (the work crashed, or a disk refused
+                 it), too_slow (--time-limit) or too_large (--memory-limit)
+      reason     a sentence; empty for converted
+
+    A command prints no such line if a signal ended it, if it crashed, or if its
+    options are wrong.
+    """  # noqa: D301 click leaves the lines after a backspace as they are
     from exporter.destination import destination_of
     from exporter.export import export
     from exporter.reports.progress import progress
@@ -121,7 +140,8 @@ def convert(
         verbose=verbose,
     )
     destination = destination_of(source, output)
-    click.echo(f"converting {source.given}")
+    if not as_json:
+        click.echo(f"converting {source.given}")
     refused: VariantRefused | None = None
     try:
         with progress() as tell:
@@ -129,7 +149,8 @@ def convert(
                 source, options, destination=destination, limits=limits, tell=tell
             )
     except ParityFailed as ex:
-        print_table(ex.parity)
+        if not as_json:
+            print_table(ex.parity)
         raise Failed(str(ex)) from ex
     except VariantRefused as ex:
         parity, refused = ex.parity, ex
@@ -142,15 +163,16 @@ def convert(
         )
         serves = "; TensorFlow will serve this model" if is_served else ""
         raise Failed(printable(f"{ex}{serves}")) from ex
-    print_table(parity)
-    click.echo(f"wrote {destination.model}")
-    for variant in options.variants:
-        place = destination.of_variant(variant)
-        if place.model.is_file() and (proof := place.read_proof()):
-            print_trial(variant, proof)
-            click.echo(f"wrote {place.model}")
+    if not as_json:
+        print_table(parity)
+        click.echo(f"wrote {destination.model}")
+        for variant in options.variants:
+            place = destination.of_variant(variant)
+            if place.model.is_file() and (proof := place.read_proof()):
+                print_trial(variant, proof)
+                click.echo(f"wrote {place.model}")
     if refused:
-        raise Failed(printable(str(refused)))
+        raise Failed(printable(str(refused))) from refused
 
 
 _ONNX = click.option(

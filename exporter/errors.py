@@ -9,6 +9,9 @@
     x ParityFailed     the ONNX answers otherwise than TensorFlow
     x NotDrawn         TensorFlow takes none of the inputs that could be compared
     x VariantRefused   the ONNX was published, and a variant of it was not
+    * WorkFailed       the work crashed, or a disk refused it, before it could tell
+      x TimeLimitReached    the work took longer than it may
+      x MemoryLimitReached  the work took more memory than it may
 """
 
 from __future__ import annotations
@@ -74,6 +77,18 @@ class VariantRefused(ExportError):
     def __init__(self, parity: Parity, refusals: Sequence[str]) -> None:
         super().__init__(f"{'; '.join(refusals)}; model.onnx was written")
         self.parity = parity
+
+
+class WorkFailed(ExportError):
+    """The work ended before it could tell whether the model can be converted."""
+
+
+class TimeLimitReached(WorkFailed):
+    """The work took longer than it may, and was ended."""
+
+
+class MemoryLimitReached(WorkFailed):
+    """The work took more memory than it may, and was ended."""
 
 
 def describe(parity: Parity) -> str:

@@ -13,7 +13,7 @@ from exporter.child.run import Limits, Tell, run_in_child
 from exporter.child.scratch import scratch
 from exporter.conversion import Order, convert_and_prove
 from exporter.destination import Destination, beside
-from exporter.errors import ExportError, VariantRefused
+from exporter.errors import ExportError, VariantRefused, WorkFailed
 from exporter.options import DEFAULTS, Options
 from exporter.sources.source import Source
 
@@ -50,7 +50,8 @@ def export(
     Raises:
         SourceError, BundleError: there is no model that can be loaded.
         OutputError: what lies at the destination is not to be replaced.
-        ExportError: it cannot be converted, or written; nothing was changed.
+        ExportError: it cannot be converted; nothing was changed.
+        WorkFailed: the work crashed, or the result cannot be written; the same.
         ParityFailed: it answers otherwise; no model is left, the proof says why.
         VariantRefused: the model was written, and a variant that was asked for was
             not; one that was there before is gone.
@@ -81,7 +82,7 @@ def export(
             destination.publish(source, candidate, made.parity, variants)
     except OSError as ex:
         why = refusal(ex, "name another place with --output")
-        raise ExportError(f"{destination.model.name} cannot be written: {why}") from ex
+        raise WorkFailed(f"{destination.model.name} cannot be written: {why}") from ex
     if refusals := [variant.refusal for variant in made.variants if variant.refusal]:
         raise VariantRefused(made.parity, refusals)
     return made.parity

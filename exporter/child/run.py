@@ -29,7 +29,12 @@ from bundle.signals import signal_name
 from bundle.terminal import printable
 from exporter.child.answer import read_answer
 from exporter.child.scratch import scratch
-from exporter.errors import ExportError
+from exporter.errors import (
+    ExportError,
+    MemoryLimitReached,
+    TimeLimitReached,
+    WorkFailed,
+)
 from runtime.config import Walls
 from runtime.walls import Room, child_environment, demand, standing
 
@@ -54,13 +59,14 @@ class Limits:
     """What a child may take.
 
     Attributes:
-        seconds: of the clock. The kernel ends it then, whatever the parent does.
+        seconds: of the clock. The kernel ends it then, whatever the parent does. None
+            is no limit: another process, which started this one, keeps the time.
         memory_bytes: resident; None is no limit.
         walls: the policy on those around it, see ``runtime.walls.enclose``.
         user: whom it becomes, where this process is root's; empty is as it is.
     """
 
-    seconds: int = 3600
+    seconds: int | None = 3600
     memory_bytes: int | None = None
     walls: Walls = "auto"
     user: str = ""
@@ -92,7 +98,8 @@ def run_in_child(
 
     Raises:
         DomainError: what ``work`` raised.
-        ExportError: it died, went over a limit or broke off; the sentence says which.
+        ExportError: it broke off, or answered what it may not.
+        WorkFailed: it died, or went over a limit; the sentence says which.
         WallsError: walls are demanded, and do not stand here.
     """
     demand(limits.walls)
@@ -101,7 +108,7 @@ def run_in_child(
     with (
         scratch() as folder,
         _started(folder, verbose) as (process, connection),
-        _ended_late(process, limits.seconds + _GRACE) as is_late,
+        _ended_late(process, limits.seconds) as is_late,
     ):
         try:
             own = tuple(path.absolute() for path in (folder, *writes))
@@ -128,7 +135,7 @@ def run_in_child(
         # Its end of the pipe is closed: it is dead, or about to be.
         except (EOFError, ConnectionError):
             code = -signal.SIGALRM if is_late() else process.wait()
-            raise ExportError(_death(code, limits)) from None
+            raise _death(code, limits) from None
         # The pipe's error: a message is too long.
         except OSError as ex:
             raise ExportError(f"the work answered what it may not: {ex}") from ex
@@ -173,20 +180,27 @@ def _refuse_links(reads: Sequence[Path]) -> None:
 
 @contextmanager
 def _ended_late(
-    process: subprocess.Popen[Any], seconds: float
+    process: subprocess.Popen[Any], seconds: int | None
 ) -> Iterator[Callable[[], bool]]:
     """End the child where it has put the kernel's own clock out of action.
+
+    Args:
+        process: the child.
+        seconds: the limit of the kernel's clock, or None for no limit.
 
     Yields:
         Tells whether that was done.
     """
     late = threading.Event()
+    if seconds is None:
+        yield late.is_set
+        return
 
     def end() -> None:
         late.set()
         process.kill()
 
-    timer = threading.Timer(seconds, end)
+    timer = threading.Timer(seconds + _GRACE, end)
     timer.daemon = True
     timer.start()
     try:
@@ -232,21 +246,21 @@ def _check_memory(pid: int, limit: int | None) -> None:
     except psutil.NoSuchProcess:
         return
     if limit is not None and used > limit:
-        raise ExportError(
+        raise MemoryLimitReached(
             f"the work took more than {limit / GIB:g} GiB of memory and was"
             " ended (--memory-limit)"
         )
 
 
-def _death(code: int, limits: Limits) -> str:
-    if code == -signal.SIGALRM:
-        return (
+def _death(code: int, limits: Limits) -> WorkFailed:
+    if code == -signal.SIGALRM and limits.seconds is not None:
+        return TimeLimitReached(
             f"the work took longer than {limits.seconds} s and was ended (--time-limit)"
         )
     if code == -signal.SIGKILL:
-        return (
+        return WorkFailed(
             "the work was killed (SIGKILL): somebody ended it, or the machine ran"
             " out of memory"
         )
     how = signal_name(-code) if code < 0 else f"exit code {code}"
-    return f"the work crashed ({how}); -v shows what it said last"
+    return WorkFailed(f"the work crashed ({how}); -v shows what it said last")

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bundle.scratch import scratch_folder
-from exporter.errors import ExportError
+from exporter.errors import WorkFailed
 
 
 @contextmanager
@@ -19,13 +19,13 @@ def scratch() -> Iterator[Path]:
     """Give an empty folder; it goes at the end, and what killed processes left goes.
 
     Raises:
-        ExportError: the folder for temporary files cannot be used.
+        WorkFailed: the folder for temporary files cannot be used.
     """
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(scratch_folder("tfaas-exporter"))
         except OSError as ex:
-            raise ExportError(
+            raise WorkFailed(
                 f"no temporary file can be written: {ex.strerror}; set TMPDIR to a"
                 " folder that can be written"
             ) from ex

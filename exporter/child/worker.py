@@ -11,17 +11,25 @@ from multiprocessing.connection import Connection
 
 from bundle.disk import refusal
 from bundle.errors import DomainError
-from exporter.errors import ExportError
+from exporter.errors import ExportError, WorkFailed
 from runtime.walls import enclose
+from runtime.walls.libc import prctl
+
+# linux/prctl.h. Elsewhere the end of the pipe must do.
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Do one job behind walls, tell what became of it, and end."""
     connection = Connection(int(sys.argv[1]))
     room, policy, seconds = connection.recv()
-    # The kernel keeps the time: it also ends what hangs in C++, and an orphan.
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(seconds)
+    # The kernel ends this process with its parent, even where it hangs in C++. A parent
+    # that ended before this line has closed the pipe, and the next ``recv`` says so.
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if seconds is not None:
+        # The kernel keeps the time, too.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(seconds)
     try:
         # Before the job is read, whose modules start threads.
         enclose(room, policy)
@@ -35,11 +43,11 @@ def main() -> None:
     except DomainError as ex:
         reply = ("failed", (type(ex), str(ex)))
     except MemoryError:
-        reply = ("failed", (ExportError, "the work ran out of memory"))
+        reply = ("failed", (WorkFailed, "the work ran out of memory"))
     except OSError as ex:
         why = refusal(ex, "set TMPDIR to a folder with room")
         sentence = f"a temporary file cannot be written: {why}"
-        reply = ("failed", (ExportError, sentence))
+        reply = ("failed", (WorkFailed, sentence))
     # tf2onnx and TensorFlow trip over models in their own ways: a sentence, and the
     # traceback for who asks with -v.
     except Exception as ex:

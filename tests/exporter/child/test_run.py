@@ -12,7 +12,13 @@ import psutil
 import pytest
 
 from exporter.child.run import GIB, Limits, run_in_child
-from exporter.errors import ExportError, SourceError
+from exporter.errors import (
+    ExportError,
+    MemoryLimitReached,
+    SourceError,
+    TimeLimitReached,
+    WorkFailed,
+)
 from runtime.walls import standing
 from tests.exporter import works
 
@@ -63,7 +69,7 @@ def test_what_nobody_foresaw_is_a_sentence():
     ],
 )
 def test_a_full_disk_is_a_sentence_without_the_folder(number, sentence):
-    with pytest.raises(ExportError, match=sentence) as no:
+    with pytest.raises(WorkFailed, match=sentence) as no:
         run(works.fill_the_disk, number)
     assert "secret" not in str(no.value)
 
@@ -92,24 +98,25 @@ def test_no_room_for_temporary_files_is_a_sentence(tmp_path, monkeypatch):
     ],
 )
 def test_a_death_is_a_sentence(work, job, sentence):
-    with pytest.raises(ExportError, match=sentence):
+    with pytest.raises(WorkFailed, match=sentence):
         run(work, job)
 
 
 def test_what_takes_too_long_is_ended_whatever_it_does():
     pids = []
-    with pytest.raises(ExportError, match="longer than 1 s .*--time-limit"):
+    with pytest.raises(TimeLimitReached, match="longer than 1 s .*--time-limit"):
         run(works.hang, tell=pids.append, seconds=1)
     assert not psutil.pid_exists(int(pids[0]))
 
 
 def test_what_takes_too_much_memory_is_ended():
-    with pytest.raises(ExportError, match="more than 0.25 GiB .*--memory-limit"):
+    with pytest.raises(MemoryLimitReached, match="more than 0.25 GiB .*--memory-limit"):
         run(works.take, 1, memory_bytes=GIB // 4)
 
 
 def test_below_its_limits_it_goes_on():
     assert run(works.double, 1, memory_bytes=4 * GIB, seconds=PATIENCE) == 2
+    assert run(works.double, 1, seconds=None) == 2
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
@@ -129,12 +136,14 @@ def test_ctrl_c_in_a_terminal_does_not_reach_it():
     assert run(works.session) != os.getsid(0)
 
 
-def test_the_parents_death_ends_it():
+@pytest.mark.parametrize("work", ["wait", "hang"])
+def test_the_parents_death_ends_it(work):
+    """Also where nothing keeps the time, and none of its threads can run."""
     script = (
         "from exporter.child.run import Limits, run_in_child\n"
-        "from tests.exporter.works import wait\n"
+        f"from tests.exporter.works import {work}\n"
         "tell = lambda pid: print(pid, flush=True)\n"
-        "run_in_child(wait, None, limits=Limits(), tell=tell)\n"
+        f"run_in_child({work}, None, limits=Limits(seconds=None), tell=tell)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script],
