@@ -21,7 +21,7 @@ _GIB = 1 << 30
 def names(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """``--inputs a,b --inputs c`` as a, b, c."""
+    """Read ``--inputs a,b --inputs c`` as a, b, c."""
     parts = (part.strip() for text in value for part in text.split(","))
     return tuple(part for part in parts if part)
 
@@ -29,7 +29,7 @@ def names(
 def _ranges(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[tuple[str, float, float], ...]:
-    """``--range ids=0:999`` as ids, 0, 999."""
+    """Read ``--range ids=0:999`` as ids, 0, 999."""
     ranges = []
     for text in value:
         name, _, numbers = text.rpartition("=")
@@ -48,7 +48,7 @@ def _ranges(
 def _shapes(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
-    """``--shape x=N,3`` as x, (None, 3)."""
+    """Read ``--shape x=N,3`` as x, (None, 3)."""
     shapes = []
     for text in value:
         name, _, sides = text.rpartition("=")
@@ -68,7 +68,7 @@ def _shapes(
 def writable(
     ctx: click.Context, param: click.Parameter, value: Path | None
 ) -> Path | None:
-    """See before the work that a file can be written after it."""
+    """Check before the work that the file can be written after it."""
     if value is not None and not os.access(value.parent, os.W_OK | os.X_OK):
         raise click.BadParameter(f"{value.parent} is no folder that can be written")
     return value
@@ -128,8 +128,8 @@ _SOURCE = (
         " does not; N stays free.  [default: found by trying]",
     ),
 )
-# They do not come from config.json: the one in the working folder may be somebody
-# else's, as the model beside it may.
+# These two are not read from config.json. The working folder may be somebody else's,
+# and so may its config.json.
 WALLS = (
     click.option(
         "--walls",
@@ -177,7 +177,7 @@ _LIMITS = (
 
 
 def on_source(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command MODEL as ``source``, and ``limits``, of the options they need."""
+    """Add MODEL and the shared options; the command gets ``source`` and ``limits``."""
 
     @functools.wraps(command)
     def wrapped(
@@ -201,7 +201,8 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
                 "this needs tf2onnx, which is not installed; install the extra"
                 " 'export' (README, Installing)"
             )
-        # Here, where Ctrl-C is handled: numpy alone takes a moment.
+        # These imports stand here, where Ctrl-C is handled, because numpy alone takes a
+        # moment to import.
         from exporter.child.run import Limits
         from exporter.sources.source import find_source
 
@@ -225,7 +226,7 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def store_of(models_dir: Path | None) -> Path:
-    """The store's folder: the one that was given, or config.json's."""
+    """Return the folder that was given, or the store of config.json."""
     from runtime.config import load_config
 
     return models_dir or load_config().model_dir

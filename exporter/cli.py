@@ -26,7 +26,7 @@ from exporter.options import OPSET, OPSETS, Options
 from exporter.reports.outcome import told_as_json
 from runtime.config import Walls
 
-if TYPE_CHECKING:  # Here, --help waits neither for numpy nor for an engine.
+if TYPE_CHECKING:  # --help must not wait for numpy or an engine.
     from numpy.typing import NDArray
 
     from exporter.child.run import Limits
@@ -38,15 +38,15 @@ if TYPE_CHECKING:  # Here, --help waits neither for numpy nor for an engine.
 def main() -> None:
     """Convert TensorFlow and Keras models to ONNX, and prove that both answer alike.
 
-    MODEL is a model of the store (mnist, its newest version; mnist:3; mnist@stable), a
-    bundle, a SavedModel's folder, a .keras or .h5 file, or a frozen graph (.pb). Exits
-    1 if the work failed, 2 if what was given is wrong.
+    MODEL is a model of the store (mnist is its newest version; mnist:3; mnist@stable),
+    a bundle, a SavedModel's folder, a .keras or .h5 file, or a frozen graph (.pb). The
+    exit code is 1 if the work failed, and 2 if the command or the model is wrong.
     """
 
 
 @contextmanager
 def _work() -> Iterator[None]:
-    """What cannot be done becomes its sentence, and exit code 1."""
+    """Turn an ExportError into its sentence and exit code 1."""
     try:
         yield
     except ExportError as ex:
@@ -105,8 +105,9 @@ def convert(
 ) -> None:
     """Add model.onnx, and parity.json that proves it.
 
-    If the model cannot be converted or answers otherwise than in TensorFlow, or if a
-    variant is refused, it exits 1 and nothing is served that was not proved.
+    If the model cannot be converted, if the ONNX answers differently from TensorFlow,
+    or if a variant is refused, the exit code is 1, and the service serves nothing that
+    was not proved.
 
     \b
     Exit codes:
@@ -155,9 +156,9 @@ def convert(
     except VariantRefused as ex:
         parity, refused = ex.parity, ex
     except ExportError as ex:
-        # A Keras file is served by nobody; the others are TensorFlow's own. One that
-        # takes nothing that was tried was not seen to answer, and one that draws
-        # numbers is served, but not well.
+        # The service serves every kind of source but Keras files. A model that took
+        # none of the tried inputs was never seen to answer, and a model that draws
+        # numbers at random gives another answer each time, so neither gets the promise.
         is_served = source.kind != "keras" and not isinstance(
             ex, DrawsNumbers | NotDrawn
         )
@@ -200,10 +201,10 @@ def verify(
     worst: Path | None,
     verbose: bool,
 ) -> None:
-    """Compare a model with its ONNX anew: here, with what is installed here.
+    """Compare a model with its ONNX again, with the packages that are installed here.
 
-    The bundle is not changed. Exits 1 if they answer otherwise, or if a file is not the
-    one that was written and proved.
+    The bundle is not changed. The exit code is 1 if the two answer differently, or if a
+    file is not the one that was proved.
     """
     from exporter.destination import destination_of
     from exporter.reports.progress import progress
@@ -258,7 +259,7 @@ def bench(
 ) -> None:
     """Time TensorFlow and ONNX Runtime side by side.
 
-    On the CPU, at batch sizes 1 to 128, on one thread and on all.
+    Both run on the CPU, at batch sizes 1 to 128, on one thread and on all.
     """
     from exporter.bench import bench as time_both
     from exporter.destination import destination_of

@@ -1,1 +1,1 @@
-"""Work in a child process: behind walls, within limits, its answer read as data."""
+"""Run work in a child process behind walls and within limits, and read its answer."""

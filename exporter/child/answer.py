@@ -1,9 +1,9 @@
-"""The answer of a child process: it is read as data, even if a model rules the child.
+"""Read the answer of a child process as data, even if a hostile model rules the child.
 
-Pickle calls what the bytes name. Here they may name classes of data, and errors, that
-are our own, and arrays: a child that is no longer its own master cannot reach beyond
-its walls by its answer. Nor is numpy asked to make arrays of what bytes say: it takes
-some for the addresses of objects.
+Pickle calls everything that the bytes name. Here the bytes may name only our own
+classes of data, our own errors, and arrays, so a child under foreign control cannot
+reach beyond its walls by its answer. numpy does not build the arrays either, because it
+takes some bytes for the addresses of objects.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from bundle.errors import DomainError
 
 _OURS = ("bundle", "exporter", "runtime")
-# Of numbers, texts and objects: none has fields, whose kinds a state may set.
+# The codes of numbers, texts and objects. No dtype with fields is allowed, because a
+# pickled state could set the fields' kinds.
 _CODES = re.compile(r"[biufcSUO][0-9]{1,9}")
 
 
@@ -30,25 +31,26 @@ def read_answer(answer: bytes) -> Any:
     """Read an answer.
 
     Raises:
-        pickle.UnpicklingError: it is no data of ours.
+        pickle.UnpicklingError: the answer is not our own data.
     """
     try:
         return _Unpickler(io.BytesIO(answer)).load()
     except pickle.UnpicklingError:
         raise
-    # As pickle's own documentation has it: damaged bytes raise nearly anything.
+    # pickle's documentation says that damaged bytes can raise nearly any exception.
     except Exception as ex:
         raise pickle.UnpicklingError("it is damaged") from ex
 
 
-# The one in C builds what it was told to, and asks nobody.
+# pickle's unpickler in C builds objects without asking these methods.
 class _Unpickler(pickle._Unpickler):
     stack: list[Any]
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _FOREIGN:
             return _FOREIGN[module, name]
-        # Looked up in modules that are here already: to import one is to run it.
+        # The name is looked up only in modules that are imported already, because
+        # importing a module runs its code.
         found = getattr(sys.modules.get(module), "__dict__", {}).get(name)
         is_ours = module.partition(".")[0] in _OURS and isinstance(found, type)
         if is_ours and (dataclasses.is_dataclass(found) or _is_error(found)):
@@ -56,10 +58,10 @@ class _Unpickler(pickle._Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is no data")
 
     def load_build(self) -> None:
-        """Give what was made its state, once that was looked at."""
+        """Set the state of an object after the state was checked."""
         made, state = self.stack[-2:]
         if isinstance(made, np.dtype):
-            # Whole as it is: a state may only say that it is another.
+            # The dtype is complete without its state. A state could only change it.
             self.stack.pop()
             if state[1] == ">":
                 raise pickle.UnpicklingError("numbers of another machine")
@@ -84,7 +86,7 @@ def _dtype(code: str, *_: object) -> np.dtype[Any]:
 
 
 def _array(*_: object) -> NDArray[Any]:
-    """One that is given its shape and content next."""
+    """Return an empty array that gets its shape and content next."""
     return np.empty(0, np.int8)
 
 
@@ -107,7 +109,7 @@ def _check(shape: Any, dtype: Any) -> None:
         raise pickle.UnpicklingError("an axis has no such length")
 
 
-# In the place of numpy's own, of which some take bytes for anything.
+# These stand in for numpy's own functions, some of which take bytes for anything.
 _FOREIGN = {
     ("numpy", "dtype"): _dtype,
     ("numpy", "ndarray"): "an array's class",

@@ -1,9 +1,9 @@
-"""Work in a child process: within limits, and nothing of it goes on if one side dies.
+"""Run work in a child process, within limits; the child never outlives its parent.
 
-TensorFlow may crash, take all memory or never end on a model that somebody sent; here
-that costs a child, and the parent a sentence. Whatever else such a model does, it does
-behind ``runtime.walls``: the child reads the model and writes into scratch folders. The
-parent never imports TensorFlow, and takes nothing but data from the child.
+TensorFlow may crash, take all memory or never end on a stranger's model. Here that ends
+a child process, and the parent gets a sentence. The child is behind ``runtime.walls``,
+where it reads the model and writes into scratch folders. The parent never imports
+TensorFlow, and accepts nothing but data from the child.
 """
 
 from __future__ import annotations
@@ -43,27 +43,28 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 GIB = 1 << 30
-# The size of any file that a child writes; a large model's weights are one file.
+# The largest file that a child may write. The weights of a large model are one file.
 MAX_FILE_BYTES = 64 * GIB
-# The size of its answer, which may hold a batch of images.
+# The largest answer; it may hold a batch of images.
 MAX_ANSWER_BYTES = GIB
-# After the kernel's own clock, in seconds.
+# The parent ends the child this many seconds after the kernel's own clock should have.
 _GRACE = 10.0
-# How often the child's memory is looked at, in seconds; it may outrun the limit by
-# what it can fill meanwhile.
+# The child's memory is looked at this often, in seconds. Between two looks it may grow
+# beyond the limit.
 _LOOK = 0.1
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a child may take.
+    """The limits of a child process.
 
     Attributes:
-        seconds: of the clock. The kernel ends it then, whatever the parent does. None
-            is no limit: another process, which started this one, keeps the time.
-        memory_bytes: resident; None is no limit.
-        walls: the policy on those around it, see ``runtime.walls.enclose``.
-        user: whom it becomes, where this process is root's; empty is as it is.
+        seconds: of time. The kernel ends the child then, whatever the parent does. None
+            is no limit, because the process that started this one keeps the time.
+        memory_bytes: of resident memory; None is no limit.
+        walls: the policy for the walls around the child, see ``runtime.walls.enclose``.
+        user: the user that the child becomes if this process is root's; empty is no
+            other.
     """
 
     seconds: int | None = 3600
@@ -82,25 +83,25 @@ def run_in_child(
     reads: Sequence[Path] = (),
     writes: Sequence[Path] = (),
 ) -> Result:
-    """Run ``work(job, tell)`` in a process of its own.
+    """Run ``work(job, tell)`` in its own process.
 
     Args:
-        work: a function of a module; it, ``job`` and the result are pickled.
-        job: its argument.
-        limits: what it may take.
-        tell: called here with each step that the child calls its own ``tell`` with.
-        verbose: let its standard error be seen.
-        reads: files and folders that it may read, besides Python's.
-        writes: folders that it may write into, besides one for temporary files.
+        work: a function of a module. The function, ``job`` and the result are pickled.
+        job: the argument of ``work``.
+        limits: the limits of the child.
+        tell: is called here with each step that the child passes to its own ``tell``.
+        verbose: show the child's standard error.
+        reads: files and folders that the child may read, besides Python's.
+        writes: folders that the child may write into, besides one for temporary files.
 
     Returns:
-        What ``work`` returned.
+        The result of ``work``.
 
     Raises:
-        DomainError: what ``work`` raised.
-        ExportError: it broke off, or answered what it may not.
-        WorkFailed: it died, or went over a limit; the sentence says which.
-        WallsError: walls are demanded, and do not stand here.
+        DomainError: ``work`` raised it.
+        ExportError: the work broke off, or its answer is not allowed.
+        WorkFailed: the child died, or went over a limit; the sentence says which.
+        WallsError: walls are required, and this kernel does not have them.
     """
     demand(limits.walls)
     if limits.walls != "off" and standing().landlock:
@@ -114,8 +115,8 @@ def run_in_child(
             own = tuple(path.absolute() for path in (folder, *writes))
             read = tuple(path.absolute() for path in reads)
             room = Room(read, own, MAX_FILE_BYTES, limits.user)
-            # Plain classes of our own: what the job is made of imports engines, which
-            # start threads, and walls are built before.
+            # The walls must be built before engines are imported, because engines start
+            # threads. These are plain classes of our own; the job would import engines.
             connection.send((room, limits.walls, limits.seconds))
             connection.send((work, job))
             while True:
@@ -123,7 +124,8 @@ def run_in_child(
                     _check_memory(process.pid, limits.memory_bytes)
                 kind, value = _parts(connection.recv_bytes(MAX_ANSWER_BYTES))
                 if kind == "step":
-                    # Without characters that a terminal takes for a command.
+                    # A terminal could take some characters of the child's text for a
+                    # command.
                     tell(printable(str(value)))
                 elif kind == "failed":
                     error, sentence = _parts_of_a_refusal(value)
@@ -132,17 +134,17 @@ def run_in_child(
                     return cast(Result, value)
         except UnpicklingError as ex:
             raise ExportError(f"the work answered what it may not: {ex}") from ex
-        # Its end of the pipe is closed: it is dead, or about to be.
+        # The child's end of the pipe is closed, so it is dead or about to die.
         except (EOFError, ConnectionError):
             code = -signal.SIGALRM if is_late() else process.wait()
             raise _death(code, limits) from None
-        # The pipe's error: a message is too long.
+        # The pipe raises this when a message is too long.
         except OSError as ex:
             raise ExportError(f"the work answered what it may not: {ex}") from ex
 
 
 def _parts(answer: bytes) -> tuple[str, Any]:
-    """An answer's kind, and what it says."""
+    """The kind and the value of an answer."""
     match read_answer(answer):
         case ("step" | "failed" | "done" as kind, value):
             return kind, value
@@ -157,9 +159,10 @@ def _parts_of_a_refusal(value: Any) -> tuple[type[DomainError], str]:
 
 
 def _refuse_links(reads: Sequence[Path]) -> None:
-    """See that all files of a model can be read.
+    """Check that all files of a model can be read behind walls.
 
-    Links are not followed: in somebody else's archive they may lead to any file.
+    Links out of the model are refused: in a stranger's archive they may lead to any
+    file.
 
     Raises:
         ExportError: a link leads to a file that may not be read.
@@ -182,14 +185,14 @@ def _refuse_links(reads: Sequence[Path]) -> None:
 def _ended_late(
     process: subprocess.Popen[Any], seconds: int | None
 ) -> Iterator[Callable[[], bool]]:
-    """End the child where it has put the kernel's own clock out of action.
+    """End the child if it has switched off the kernel's own clock.
 
     Args:
         process: the child.
         seconds: the limit of the kernel's clock, or None for no limit.
 
     Yields:
-        Tells whether that was done.
+        A function that tells whether the child was ended here.
     """
     late = threading.Event()
     if seconds is None:
@@ -215,24 +218,26 @@ def _started(
 ) -> Iterator[tuple[subprocess.Popen[Any], Connection]]:
     ours, theirs = multiprocessing.Pipe()
     environment = child_environment()
-    # TensorFlow leaves the code that it generates, and a child that is killed all else.
+    # TensorFlow leaves the code that it generates, and a killed child leaves all of its
+    # temporary files.
     environment["TMPDIR"] = environment["HOME"] = str(folder)
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
     stderr = None if verbose else subprocess.DEVNULL
     with ours, theirs:
         process = subprocess.Popen(
-            # -P keeps the working folder out, which may be anybody's.
+            # -P keeps Python from importing modules of the working folder, which may be
+            # anybody's.
             [sys.executable, "-P", "-m", "exporter.child.worker", str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=sys.__stderr__ if verbose else subprocess.DEVNULL,
             stderr=stderr,
             pass_fds=[theirs.fileno()],
             env=environment,
-            # Ctrl-C in a terminal reaches the parent alone, which then ends the child.
+            # Ctrl-C in a terminal reaches only the parent, which then ends the child.
             start_new_session=True,
         )
         try:
-            # Or its death would not be seen as the end of the pipe.
+            # If this end stayed open, the child's death would not close the pipe.
             theirs.close()
             yield process, ours
         finally:

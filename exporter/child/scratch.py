@@ -1,7 +1,7 @@
-"""A folder for what is made before it is published, and for all that engines leave.
+"""A folder for results before they are published, and for the engines' own files.
 
-It is not in the source's folder: what is written there has a service load the model
-anew.
+It is not inside the source's folder, because a service loads a model again when its
+folder changes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from exporter.errors import WorkFailed
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """Give an empty folder; it goes at the end, and what killed processes left goes.
+    """Give an empty folder until the end; also remove folders of killed processes.
 
     Raises:
         WorkFailed: the folder for temporary files cannot be used.

@@ -15,23 +15,25 @@ from exporter.errors import ExportError, WorkFailed
 from runtime.walls import enclose
 from runtime.walls.libc import prctl
 
-# linux/prctl.h. Elsewhere the end of the pipe must do.
+# This is PR_SET_PDEATHSIG of linux/prctl.h. On other systems the end of the pipe alone
+# ends the child.
 _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Do one job behind walls, tell what became of it, and end."""
+    """Do one job behind walls, send its result, and end."""
     connection = Connection(int(sys.argv[1]))
     room, policy, seconds = connection.recv()
-    # The kernel ends this process with its parent, even where it hangs in C++. A parent
-    # that ended before this line has closed the pipe, and the next ``recv`` says so.
+    # The kernel ends this process with its parent, even if it hangs in C++. If the
+    # parent ended before this line, the pipe is closed, and the next ``recv`` raises.
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if seconds is not None:
-        # The kernel keeps the time, too.
+        # The kernel keeps the time even if this process hangs in C++.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(seconds)
     try:
-        # Before the job is read, whose modules start threads.
+        # The walls come before the job is read, because the job's modules start
+        # threads.
         enclose(room, policy)
     except DomainError as ex:
         connection.send(("failed", (type(ex), str(ex))))
@@ -48,22 +50,23 @@ def main() -> None:
         why = refusal(ex, "set TMPDIR to a folder with room")
         sentence = f"a temporary file cannot be written: {why}"
         reply = ("failed", (WorkFailed, sentence))
-    # tf2onnx and TensorFlow trip over models in their own ways: a sentence, and the
-    # traceback for who asks with -v.
+    # tf2onnx and TensorFlow fail on models in many ways. The user gets a sentence, and
+    # with -v the traceback.
     except Exception as ex:
         traceback.print_exc()
         first = (str(ex).strip() or "no reason given").splitlines()[0][:300]
         sentence = f"the work broke off: {type(ex).__name__}: {first}"
         reply = ("failed", (ExportError, sentence))
     connection.send(reply)
-    # At once: TensorFlow's threads and destructors have crashed where all was done.
+    # The process ends at once, because TensorFlow's threads and destructors have
+    # crashed after all work was done.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
 def _end_with_parent(connection: Connection) -> None:
-    """Nothing more comes from the parent but, at its death, the end of the pipe."""
+    """Wait for the end of the pipe, which comes with the parent's death."""
     try:
         connection.recv()
     except (EOFError, OSError):

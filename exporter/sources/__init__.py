@@ -1,1 +1,1 @@
-"""What is converted: told apart, looked at, and loaded in TensorFlow."""
+"""Find, check and load the model that is converted."""

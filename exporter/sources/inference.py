@@ -1,4 +1,4 @@
-"""A Keras model -> a SavedModel that answers as ``model.predict`` does."""
+"""Write a Keras model as a SavedModel that answers as ``model.predict`` does."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Any
 
 
 def export_inference(model: Any, folder: Path) -> None:
-    """Write a SavedModel that answers as ``predict``.
+    """Write a SavedModel that answers as ``model.predict`` does.
 
-    ``model.export`` calls the model without saying that nothing is trained, and some
-    of Keras's layers then change pictures at random, as in training.
+    ``model.export`` does not tell the layers that nothing is trained, and some layers
+    of Keras then change pictures at random, as in training.
 
     Args:
-        model: of Keras 3, built.
-        folder: of the SavedModel.
+        model: a built model of Keras 3.
+        folder: the folder of the SavedModel.
 
     Raises:
-        ValueError, TypeError: Keras cannot call it so.
+        ValueError, TypeError: Keras cannot call the model in this way.
         tensorflow.errors.OpError: the folder cannot be written.
     """
     import keras

@@ -1,7 +1,7 @@
-"""A ``.keras`` or ``.h5`` file -> the signature that Keras would serve.
+"""Load a ``.keras`` or ``.h5`` file as the signature that Keras would serve.
 
-Such a file may hold Python code. None of it is run: the file's description is looked
-through first, and Keras loads it in its safe mode.
+Such a file may hold Python code. None of the code is run: the description in the file
+is checked first, and Keras loads the file in its safe mode.
 """
 
 from __future__ import annotations
@@ -22,28 +22,30 @@ _EXPORT_IT = (
     "or load it where its code is at hand, write it with model.export('FOLDER') and"
     " convert FOLDER"
 )
-# How Keras 3 and its reader of old files say that a class is not theirs.
+# Messages by which Keras 3, or its reader of old files, says that it does not know a
+# class.
 _UNKNOWN = re.compile(
     r"Could not locate (?:class|function) '([^']+)'|Unknown [^:]+: '([^']+)'"
 )
 
 _VERSION = re.compile(r"\d+(\.\d+){0,2}")
 
-# What the name of a scope may not have; it begins with a letter or a digit.
+# Characters that a scope's name may not have. A scope's name starts with a letter or a
+# digit.
 _NO_SCOPE = re.compile(r"[^A-Za-z0-9_.:/>-]")
 
 
 def load_keras(path: Path) -> Signature:
-    """Load a Keras file, of Keras 3 or of Keras 2.
+    """Load a file of Keras 3 or Keras 2.
 
     Returns:
-        A backend that answers as ``model.predict``: its inputs are named as the model's
-        input layers, its outputs ``output_0``, … or by the names of its dictionary.
+        A backend that answers as ``model.predict``. Its inputs are named as the model's
+            input layers, its outputs ``output_0``, … or as in its dictionary.
 
     Raises:
-        SourceError: it is no Keras file, or holds code: Lambda layers, classes of
-            one's own.
-        BackendError: TensorFlow cannot run it.
+        SourceError: the file is no Keras file, or holds code: Lambda layers, or classes
+            that are not Keras's.
+        BackendError: TensorFlow cannot run the model.
         ExportError: there is no room for temporary files.
     """
     config, version = _description(path)
@@ -65,25 +67,27 @@ def load_keras(path: Path) -> Signature:
             return load_signature(Path(folder))
     except (ValueError, TypeError) as ex:
         raise SourceError(f"Keras cannot export {path.name}: {_said(ex)}") from ex
-    # Of a disk that is full: with the folder before it and the operator behind.
+    # TensorFlow's message about a full disk has the folder before it and the operator
+    # after it.
     except tf.errors.OpError as ex:
         reason = str(ex).rpartition("; ")[2].partition(" [Op:")[0]
         raise ExportError(f"temporary files cannot be written: {reason}") from ex
 
 
 def _read(path: Path) -> Any:
-    """The model of a file of Keras 3."""
+    """Load the model of a file of Keras 3."""
     import keras
 
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    # Keras raises ValueError, TypeError and whatever the classes of the file do.
+    # Keras raises ValueError and TypeError, and the classes of the file may raise
+    # anything.
     except Exception as ex:
         raise SourceError(_why(path, ex)) from ex
 
 
 def _translate(path: Path, config: Any, version: str) -> Any:
-    """The model of a file of Keras 2, built once more with Keras 3."""
+    """Build the model of a file of Keras 2 again, with Keras 3."""
     from exporter.keras2.errors import NotOfKeras, Untranslatable
     from exporter.keras2.file import read
 
@@ -93,8 +97,7 @@ def _translate(path: Path, config: Any, version: str) -> Any:
         raise SourceError(_not_of_keras(path, ex.name)) from ex
     except Untranslatable as ex:
         reason = str(ex)
-    # Keras raises ValueError, TypeError and others of its own at settings that are not
-    # what they should be.
+    # Keras raises ValueError, TypeError and errors of its own if a setting is wrong.
     except Exception as ex:
         reason = first_line(ex)
     raise SourceError(
@@ -106,16 +109,17 @@ def _translate(path: Path, config: Any, version: str) -> Any:
 
 
 def _name_as_scopes(model: Any) -> None:
-    """Let layers have names that TensorFlow can put before those of its operators.
+    """Give the layers names that TensorFlow can put before the names of its operators.
 
-    Keras takes any, ``my model`` too, and cannot export what has one. What a client
-    says, the names of inputs and of a dictionary's outputs, stays.
+    Keras accepts any name, also ``my model``, but cannot export a model that has one.
+    The names that clients use, of inputs and of a dictionary's outputs, stay.
     """
     for layer in model._flatten_layers():
         if type(layer).__name__ != "InputLayer":
             layer.name = _scope(layer.name)
     for variable in model.variables:
-        # It was named as it was made, and its name cannot be changed but here.
+        # A variable gets its name when it is made; only this private attribute can
+        # change it.
         variable.value._handle_name = _scope(variable.value._handle_name)
 
 
@@ -125,7 +129,7 @@ def _scope(name: str) -> str:
 
 
 def _description(path: Path) -> tuple[Any, str]:
-    """The description of the model, as JSON has it, and the version of its Keras."""
+    """The model's description as JSON has it, and the version of its Keras."""
     try:
         if _is_zip(path):
             with zipfile.ZipFile(path) as file:
@@ -145,7 +149,7 @@ def _description(path: Path) -> tuple[Any, str]:
 
 
 def _is_zip(path: Path) -> bool:
-    """Keras's own question: what it would read as HDF5 is looked at as HDF5."""
+    """Tell a ``.keras`` file from HDF5 exactly as Keras does."""
     return path.suffix == ".keras" and zipfile.is_zipfile(path)
 
 
@@ -157,7 +161,7 @@ def _version(told: Any) -> str:
 
 
 def _code(config: Any) -> Iterator[str]:
-    """Each Lambda layer, and each function that is written out as code elsewhere."""
+    """Find each Lambda layer, and each function that is stored as code elsewhere."""
     waiting = [config]
     while waiting:
         item = waiting.pop()
@@ -181,7 +185,7 @@ def _why(path: Path, ex: Exception) -> str:
 
 
 def _said(ex: Exception) -> str:
-    """The reason; TensorFlow puts a traceback before it, and Keras marks it as bold."""
+    """The reason without TensorFlow's traceback and Keras's bold letters."""
     bold = re.search("\x1b\\[1m(.+?)\x1b\\[0m", str(ex), re.DOTALL)
     return " ".join(bold[1].split())[:300] if bold else first_line(ex)
 

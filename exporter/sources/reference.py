@@ -1,6 +1,6 @@
-"""The source, loaded in TensorFlow: what is converted, and what the ONNX must equal.
+"""Load the source in TensorFlow: it is converted, and the ONNX must equal it.
 
-It runs in the child process; TensorFlow is imported when it is called.
+This runs in the child process. TensorFlow is imported only when it is called.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def open_reference(source: Source) -> TensorFlowBackend:
     """Load a source.
 
     Raises:
-        SourceError: the signature or the nodes are not there, or it holds code, or
-            operators that are not taken.
-        ExportError: TensorFlow cannot load or run it.
+        SourceError: the signature or the nodes are not there, or the model holds code
+            or operators that are not allowed.
+        ExportError: TensorFlow cannot load or run the source.
     """
     check_source(source)
     try:
@@ -39,7 +39,8 @@ def open_reference(source: Source) -> TensorFlowBackend:
     except BackendError as ex:
         if source.kind != "frozen_graph" or source.bundle is not None:
             raise ExportError(str(ex)) from ex
-        # Nobody but who named the nodes says that they are those of a model.
+        # The user who named the nodes says that they belong to a model; nothing else
+        # says so.
         has_nodes = source.inputs and source.outputs
         hint = "" if has_nodes else "; name them with --inputs and --outputs"
         raise SourceError(f"{ex}{hint}") from ex
@@ -47,13 +48,13 @@ def open_reference(source: Source) -> TensorFlowBackend:
 
 @contextmanager
 def _in_small_letters(path: Path) -> Iterator[Path]:
-    """Keras tells its files by their extension, and knows no ``MODEL.H5``."""
+    """Give the file with a small extension: Keras does not recognize ``MODEL.H5``."""
     ending = path.suffix.lower()
     if path.suffix == ending:
         yield path
         return
     with TemporaryDirectory() as folder:
-        # Not a link, which the walls around this process forbid.
+        # A link would not do, because the walls around this process forbid it.
         copy = Path(folder, path.stem + ending)
         shutil.copyfile(path, copy)
         yield copy

@@ -1,6 +1,6 @@
-"""What is converted: a stored model, a bundle, a SavedModel, a Keras file, a graph.
+"""Find a source: a stored model, a bundle, a SavedModel, a Keras file, or a graph.
 
-It is told apart here without TensorFlow, which ``reference.py`` then loads it with.
+Its kind is found here without TensorFlow; ``reference.py`` then loads it.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ class Source:
     """A TensorFlow or Keras model on disk.
 
     Attributes:
-        kind: how it is loaded.
+        kind: the way in which it is loaded.
         graph: ``saved_model.pb``, a frozen graph, or a Keras file.
-        bundle: that it is of; None if it is of none.
-        signature: of a SavedModel, the one that is converted.
-        inputs: of a frozen graph, the nodes that take the inputs.
-        outputs: of a frozen graph, the nodes that answer.
+        bundle: the bundle that it belongs to; None if it belongs to none.
+        signature: the signature of a SavedModel to convert.
+        inputs: the input nodes of a frozen graph.
+        outputs: the output nodes of a frozen graph.
         declared: inputs by name, each with the least and the greatest number that it
             takes, as far as somebody said.
-        trusted: whatever operators it has, they may run.
+        trusted: all of its operators may run, also those that reach files and the
+            network.
         given_shapes: inputs by name, each with the shape that somebody gave.
     """
 
@@ -59,51 +60,51 @@ class Source:
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
-        """What params.json declares, and over it what was declared by hand."""
+        """The ranges of params.json, replaced by those that were declared by hand."""
         by_hand = {name: (low, high) for name, low, high in self.declared}
         return {**(self.bundle.params.ranges if self.bundle else {}), **by_hand}
 
     @property
     def version(self) -> int | None:
-        """Its number, if it lies in a store as ``<name>/<number>``."""
+        """The number of the version, if it lies in a store as ``<name>/<number>``."""
         folder = self.folder.resolve()
         is_stored = self.bundle is not None and folder.name.isdecimal()
         return int(folder.name) if is_stored else None
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """The folder of the source."""
         return self.graph.parent
 
     @property
     def given(self) -> Path:
-        """What people call it: a folder, or the file that a folder may have more of."""
+        """The path that people give: the file, if its folder may hold other models."""
         is_folder = self.bundle is not None or self.kind == "saved_model"
         return self.folder if is_folder else self.graph
 
     @property
     def is_served(self) -> bool:
-        """Whether it is what the service runs, and model.onnx beside it is its own."""
+        """Whether the service serves this source, with the model.onnx beside it."""
         return self.bundle is not None and self.signature == SIGNATURE
 
     @property
     def name(self) -> str:
-        """What a proof calls it: no path, and another for another part of it."""
+        """The name in a proof: no path, and a different name for a different part."""
         if self.bundle is not None:
             name = self.bundle.params.name
         elif self.kind == "saved_model":
             folder = self.folder.resolve()
-            # A folder of versions is called as its model is: NAME/1.
+            # A folder of versions is named as its model: NAME/1 is NAME.
             name = folder.parent.name if folder.name.isdecimal() else folder.name
         else:
             return " ".join([self.graph.name, *self.inputs, *self.outputs])
         return name if self.signature == SIGNATURE else f"{name} {self.signature}"
 
     def digest(self) -> str:
-        """One sha256 over graph, weights and what of it is run.
+        """The sha256 of the graph, the weights, and the name of the part that is run.
 
         Raises:
-            OSError: it cannot be read.
+            OSError: a file cannot be read.
         """
         if self.kind == "keras":
             return sha256_of(self.graph)
@@ -124,22 +125,22 @@ def find_source(
     trusted: bool = False,
     shapes: Sequence[tuple[str, tuple[int | None, ...]]] = (),
 ) -> Source:
-    """Find what somebody named: a model of the store; if there is none, a path.
+    """Find the given model: a model of the store, or else a path.
 
     Args:
         given: NAME (its newest version), NAME:VERSION, NAME@LABEL or a path.
         models_dir: the store.
-        signature: of a SavedModel; empty is the one that is served.
-        inputs: nodes of a frozen graph.
-        outputs: nodes of a frozen graph.
+        signature: the signature of a SavedModel; empty is the one that is served.
+        inputs: the input nodes of a frozen graph.
+        outputs: the output nodes of a frozen graph.
         declared: see ``Source``.
         trusted: see ``Source``.
-        shapes: of inputs; see ``Source.given_shapes``.
+        shapes: the shapes of inputs; see ``Source.given_shapes``.
 
     Raises:
-        ModelNotFound: there is neither.
+        ModelNotFound: neither is there.
         SourceError: it is no model, or the other arguments do not fit it.
-        BundleError: it is a bundle, and not a whole one.
+        BundleError: it is a bundle that is not whole.
     """
     path = find_path(given, models_dir)
     with _readable(path):
@@ -164,7 +165,7 @@ def find_source(
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say of which path it is, where the file system refuses."""
+    """Name the path in the sentence, if the file system refuses it."""
     try:
         yield
     except OSError as ex:
@@ -172,13 +173,14 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def find_path(given: str, models_dir: Path) -> Path:
-    """The folder of a stored model; if there is none of this name, the path itself.
+    """The folder of a stored model, or else the path itself.
 
-    Where that is a folder of versions, as TensorFlow Serving has it, its newest.
+    If the path is a folder of versions, as TensorFlow Serving has it, the newest
+    version is taken.
 
     Raises:
-        ModelNotFound: there is neither; the sentence lists the models there are.
-        SourceError: the path cannot be looked at.
+        ModelNotFound: neither is there; the sentence lists the models of the store.
+        SourceError: the file system refuses the path.
     """
     store = ModelStore(models_dir)
     spec = read_spec(given)
@@ -203,11 +205,11 @@ def open_source(
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
 ) -> Source:
-    """Tell what a path is; see ``find_source``.
+    """Find the kind of a path; see ``find_source``.
 
     Raises:
         SourceError: it is no model.
-        BundleError: it is a bundle, and not a whole one.
+        BundleError: it is a bundle that is not whole.
     """
     if path.is_dir():
         return _open_folder(path, signature or SIGNATURE)

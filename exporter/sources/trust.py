@@ -1,4 +1,4 @@
-"""Models of strangers are looked at before they run, as an upload is."""
+"""Check the models of strangers before they run, as uploads are checked."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from runtime.programs import Damaged, check_frozen_graph, check_onnx, check_save
 
 
 def check_source(source: Source) -> None:
-    """See that a source computes and does no more, unless it is trusted.
+    """Check that a source only computes, unless it is trusted.
 
-    A Keras file has no operators of TensorFlow; ``keras_file.py`` looks at it.
+    A Keras file has no operators of TensorFlow; ``keras_file.py`` checks it.
 
     Raises:
-        SourceError: it may do more, or cannot be read.
+        SourceError: it may do more than compute, or cannot be read.
     """
     if source.trusted or source.kind == "keras":
         return
@@ -26,10 +26,10 @@ def check_source(source: Source) -> None:
 
 
 def check_candidate(source: Source, path: Path) -> None:
-    """See that the ONNX of a source computes and does no more, unless it is trusted.
+    """Check that the ONNX of a source only computes, unless the source is trusted.
 
     Raises:
-        SourceError: it may do more, or cannot be read.
+        SourceError: it may do more than compute, or cannot be read.
     """
     if source.trusted:
         return
