@@ -1,1 +1,1 @@
-"""A TensorFlow function -> one flat graph of operators that can become ONNX."""
+"""Lower a TensorFlow function to one flat graph of operators that can become ONNX."""

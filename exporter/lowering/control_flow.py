@@ -1,7 +1,7 @@
-"""Loops and branches as tf2onnx knows them: ``While`` of two functions, ``If`` of two.
+"""Rewrite loops and branches in tf2onnx's forms: ``While`` and ``If`` of functions.
 
-``frames.py`` finds those of TensorFlow 1, which are circles and gates among the
-operators; ``Case`` is TensorFlow's choice among many.
+``frames.py`` finds the loops and branches of TensorFlow 1, which are circles and gates
+among the operators. ``Case`` is TensorFlow's choice between many functions.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from exporter.lowering.bodies import body_of, scope
 from exporter.lowering.frames import Loop, meeting_of
 from exporter.lowering.frozen import Made, tensor_of
 
-# Copies what some tensors of a graph need into the current graph; what stands for the
-# graph's inputs is given by their names.
+# Copies into the current graph everything that some tensors of a graph need. The
+# replacements of the graph's inputs are given by the inputs' names.
 Copy: TypeAlias = Callable[
     [tf.Graph, Mapping[str, Made], Sequence[tf.Tensor]], list[tf.Tensor]
 ]
@@ -26,7 +26,7 @@ Copy: TypeAlias = Callable[
 def turn(
     copy: Copy, graph: tf.Graph, loop: Loop, made: Mapping[str, Made]
 ) -> dict[str, Made]:
-    """A loop of TensorFlow 1 as one of TensorFlow 2; what is left by its exits."""
+    """Write a loop of TensorFlow 1 as a ``While``, and return the tensors after it."""
     constants = {inside.name: made[outside.name] for outside, inside in loop.constants}
     first = [tensor_of(made[v.enters.name]) for v in loop.variables]
 
@@ -57,7 +57,7 @@ def turn(
 def join(
     copy: Copy, graph: tf.Graph, operation: tf.Operation, made: Mapping[str, Made]
 ) -> Sequence[tf.Tensor]:
-    """Branches of TensorFlow 1 as those of TensorFlow 2; and which one it was."""
+    """Write two branches of TensorFlow 1 as an ``If``; also return its condition."""
     meeting = meeting_of(operation)
     flag = tensor_of(made[meeting.decides.name])
     (answer,) = tf.nest.flatten(
@@ -73,7 +73,7 @@ def join(
 def choose(
     copy: Copy, graph: tf.Graph, operation: tf.Operation, inputs: list[Made]
 ) -> Sequence[tf.Tensor]:
-    """One of several functions by its number, of which tf2onnx knows but two."""
+    """Choose one of several functions by its number; tf2onnx knows only two."""
     number, *given = inputs
     bodies = [
         body_of(graph, function.name, operation.inputs[1:])
@@ -86,7 +86,7 @@ def choose(
         }
         return copy(body, feeds, body.outputs)
 
-    # What is no number of a branch is the last one's.
+    # A number that belongs to no branch chooses the last one, as in TensorFlow.
     def among(first: int) -> list[tf.Tensor]:
         if first == len(bodies) - 1:
             return run(bodies[first])
@@ -108,9 +108,10 @@ def _looped(
     hand_on: Callable[..., list[tf.Tensor]],
     first: Sequence[tf.Tensor],
 ) -> Sequence[tf.Tensor]:
-    """A loop, with as much of the first shapes as holds in every turn.
+    """Make a loop whose tensors have shapes that hold in every turn.
 
-    A frozen graph tells nothing of what comes round in a circle: it is tried.
+    A frozen graph does not tell which shapes a turn hands to the next, so they are
+    found by trying.
     """
     shapes = [tensor.shape for tensor in first]
     ranks = [shape.rank for shape in shapes]

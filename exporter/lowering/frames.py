@@ -1,8 +1,9 @@
-"""Loops and branches as TensorFlow 1 wrote them: among the operators, in circles.
+"""Find the loops and branches of TensorFlow 1, which are circles of operators.
 
-``tf.while_loop`` was a ring of ``Enter``, ``Merge``, ``Switch``, ``NextIteration`` and
-``Exit``; ``tf.cond`` was a ``Switch`` for each tensor that a branch took, and a
-``Merge`` where its branches met. Nothing says which belong together: here it is found.
+``tf.while_loop`` made a ring of ``Enter``, ``Merge``, ``Switch``, ``NextIteration`` and
+``Exit``. ``tf.cond`` made a ``Switch`` for each tensor that a branch took, and a
+``Merge`` where its branches met. The graph does not say which of these belong together;
+this file finds it out.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from exporter.errors import ExportError
 
 @dataclass(frozen=True)
 class Variable:
-    """What one turn of a loop hands to the next.
+    """A value that each turn of a loop hands to the next.
 
     Attributes:
-        enters: its first value, outside of the loop.
-        merged: its value, as the condition sees it.
-        kept: the same, as the body sees it.
-        handed: its next value.
-        exits: what is left of it after the loop; nothing, one or more tensors.
+        enters: the first value, outside of the loop.
+        merged: the value as the condition sees it.
+        kept: the value as the body sees it.
+        handed: the next value.
+        exits: the tensors that hold the value after the loop; there may be none.
     """
 
     enters: tf.Tensor
@@ -36,13 +37,13 @@ class Variable:
 
 @dataclass(frozen=True)
 class Loop:
-    """One loop.
+    """A loop.
 
     Attributes:
         variables: in any order.
-        condition: whether there is another turn.
-        constants: of what the loop takes from outside and leaves as it is, the tensor
-            outside and the one inside.
+        condition: the flag that tells whether there is another turn.
+        constants: pairs of tensors, outside and inside, for everything that the loop
+            takes from outside and does not change.
     """
 
     variables: tuple[Variable, ...]
@@ -52,13 +53,13 @@ class Loop:
 
 @dataclass(frozen=True)
 class Meeting:
-    """Where two branches meet.
+    """The place where two branches meet.
 
     Attributes:
-        decides: a flag.
-        if_false: one branch's answer.
-        if_true: the other's.
-        taken: what both take from outside.
+        decides: the flag that chooses the branch.
+        if_false: the answer of one branch.
+        if_true: the answer of the other branch.
+        taken: the tensors that the branches take from outside.
     """
 
     decides: tf.Tensor
@@ -68,14 +69,14 @@ class Meeting:
 
 
 def is_meeting(operation: tf.Operation) -> bool:
-    """Whether it ends a branch; a loop's begins with ``Merge`` as well."""
+    """Whether a ``Merge`` ends a branch; a loop begins with a ``Merge``, too."""
     return operation.type == "Merge" and not any(
         tensor.op.type == "NextIteration" for tensor in operation.inputs
     )
 
 
 def loop_of(end: tf.Operation) -> Loop:
-    """The loop that an ``Exit`` leaves."""
+    """Find the loop that an ``Exit`` leaves."""
     turn = end.inputs[0].op.inputs[1]
     variables = tuple(
         _variable(switch)
@@ -111,10 +112,10 @@ def _variable(switch: tf.Operation) -> Variable:
 
 
 def meeting_of(merge: tf.Operation) -> Meeting:
-    """The branches that meet in a ``Merge``.
+    """Find the branches that meet in a ``Merge``.
 
     Raises:
-        ExportError: no flag sets them apart.
+        ExportError: no flag sets the branches apart.
     """
     if_false, if_true = merge.inputs
     flag = _flag(merge)
@@ -131,10 +132,11 @@ def meeting_of(merge: tf.Operation) -> Meeting:
 
 
 def _flag(merge: tf.Operation) -> tf.Tensor:
-    """What decides between the branches.
+    """Find the flag that chooses between the branches.
 
-    Of a condition inside a branch that branch depends on both sides; of one that both
-    branches are inside of, both on the same; of theirs each on its own.
+    Each branch depends on one side of this flag. If a condition lies inside a branch,
+    the branch depends on both sides of it. If both branches lie inside another branch,
+    both depend on the same side of that one's flag.
     """
     left, right = (_sides(tensor) for tensor in merge.inputs)
     for name, (flag, _) in {**right, **left}.items():
@@ -149,7 +151,7 @@ def _flag(merge: tf.Operation) -> tf.Tensor:
 
 
 def _sides(tensor: tf.Tensor) -> dict[str, tuple[tf.Tensor, set[int]]]:
-    """The flags that a tensor depends on by their names, and which sides of each."""
+    """The flags that a tensor depends on, by their names, with the sides of each."""
     found: dict[str, tuple[tf.Tensor, set[int]]] = {}
     waiting, seen = [tensor], {tensor.name}
     while waiting:
@@ -157,7 +159,7 @@ def _sides(tensor: tf.Tensor) -> dict[str, tuple[tf.Tensor, set[int]]]:
         if given.op.type == "Switch":
             flag = given.op.inputs[1]
             found.setdefault(flag.name, (flag, set()))[1].add(given.value_index)
-        # A constant in a branch hangs on it by a control input alone.
+        # A constant in a branch depends on the branch only by a control input.
         pivots = [op.outputs[0] for op in given.op.control_inputs if op.outputs]
         fresh = {t.name: t for t in [*_before(given.op), *pivots]}
         waiting += [t for name, t in fresh.items() if name not in seen]
@@ -166,31 +168,31 @@ def _sides(tensor: tf.Tensor) -> dict[str, tuple[tf.Tensor, set[int]]]:
 
 
 def sources_of(operation: tf.Operation) -> Sequence[tf.Tensor]:
-    """What must be there before an operation can be copied."""
+    """The tensors that must exist before an operation can be copied."""
     if is_meeting(operation):
         return meeting_of(operation).taken
     return _before(operation)
 
 
 def _before(operation: tf.Operation) -> Sequence[tf.Tensor]:
-    """What an operation follows from, without going in circles."""
+    """The tensors that an operation follows from, but for those that close a circle."""
     if operation.type == "Exit":
         loop = loop_of(operation)
         outside = [variable.enters for variable in loop.variables]
         return [*outside, *(tensor for tensor, _ in loop.constants)]
     if operation.type == "Merge" and not is_meeting(operation):
-        return []  # where the loop begins that all of this is inside of
+        return []  # the beginning of a loop around all of this
     return list(operation.inputs)
 
 
 def ordered(
     wanted: Iterable[tf.Tensor], sources: Callable[[tf.Operation], Sequence[tf.Tensor]]
 ) -> list[tf.Operation]:
-    """All operations that tensors follow from, each behind those that it follows from.
+    """Sort all operations that tensors follow from, each after its sources.
 
     Args:
         wanted: tensors of one graph.
-        sources: the tensors that an operation follows from.
+        sources: returns the tensors that an operation follows from.
     """
     found: dict[tf.Operation, None] = {}
     waiting = [(tensor.op, False) for tensor in wanted]
@@ -209,11 +211,11 @@ def ordered(
 def _behind(
     tensors: Iterable[tf.Tensor], stops: set[tf.Operation]
 ) -> set[tf.Operation]:
-    """All operations that tensors follow from, circles among them.
+    """Find all operations that tensors follow from, also in circles.
 
     Args:
-        tensors: of one graph.
-        stops: what lies behind them is left out, and they are.
+        tensors: tensors of one graph.
+        stops: these operations, and everything before them, are left out.
     """
     found: set[tf.Operation] = set()
     waiting: list[tf.Operation] = [tensor.op for tensor in tensors]

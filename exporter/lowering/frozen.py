@@ -1,6 +1,6 @@
-"""What stands for a model's variables and lookup tables in a frozen graph.
+"""Freeze a model's variables and lookup tables.
 
-A variable is what it holds; a table stays a handle until what it holds is asked for.
+A variable is replaced by its value. A table stays a handle until its content is needed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from exporter.rewrites.pair import Pair
 
 @dataclass(frozen=True)
 class Variable:
-    """Stands for a variable's handle: what it holds."""
+    """Stands for a variable's handle, and holds the variable's value."""
 
     tensor: tf.Tensor
 
 
 @dataclass(frozen=True)
 class Resource:
-    """Stands for another handle, a lookup table's."""
+    """Stands for another handle, the one of a lookup table."""
 
     handle: tf.Tensor
 
@@ -35,15 +35,15 @@ Made: TypeAlias = tf.Tensor | Pair | Variable | Resource
 
 
 def is_other(made: Made, was: tf.Tensor) -> bool:
-    """Whether something stands for a tensor that is none, or of another dtype."""
+    """Whether a tensor was replaced by something else, or by another dtype."""
     return not isinstance(made, tf.Tensor) or made.dtype != was.dtype
 
 
 def tensor_of(made: Made) -> tf.Tensor:
-    """What stands for a tensor, where only one tensor can.
+    """The single tensor that replaces a tensor.
 
     Raises:
-        ExportError: two do, as for a complex number, or a table does.
+        ExportError: two tensors replace it, as for a complex number, or a table does.
     """
     if isinstance(made, Variable):
         return made.tensor
@@ -61,7 +61,7 @@ def tensor_of(made: Made) -> tf.Tensor:
 
 
 def bytes_of(captured: Sequence[tf.Tensor]) -> int:
-    """Of all that a function took from outside; its variables, in the main."""
+    """The bytes of everything that a function took from outside, mostly variables."""
     return sum(
         dtype.size * (shape.num_elements() or 0)
         for dtype, shape in (held_by(tensor) for tensor in captured)
@@ -69,7 +69,7 @@ def bytes_of(captured: Sequence[tf.Tensor]) -> int:
 
 
 def held_by(outer: Any) -> tuple[tf.DType, tf.TensorShape]:
-    """What a captured tensor holds; of a table's handle nothing is told."""
+    """The dtype and shape that a captured tensor holds; a table's are unknown."""
     if outer.dtype != tf.resource:
         return outer.dtype, outer.shape
     data = getattr(outer, "_handle_data", None)
@@ -80,7 +80,7 @@ def held_by(outer: Any) -> tuple[tf.DType, tf.TensorShape]:
 
 
 def value_of(operation: tf.Operation) -> NDArray[Any]:
-    """What a variable of TensorFlow 1 holds, which its name tells."""
+    """Read the value of a variable of TensorFlow 1, found by its name."""
 
     def read() -> tf.Tensor:
         return tf.identity(
@@ -98,9 +98,12 @@ def value_of(operation: tf.Operation) -> NDArray[Any]:
 
 
 def held_in(operation: tf.Operation) -> NDArray[Any]:
-    """The value of a variable of TensorFlow 2 that stands among the operators.
+    """Read a variable of TensorFlow 2 that is an operator of the graph.
 
-    Variables stand there in a SavedModel whose objects TensorFlow could not make again.
+    A SavedModel has such operators if TensorFlow could not make its objects again.
+
+    Returns:
+        The variable's value, in its own shape and dtype.
     """
     with context.eager_mode():
         handle = tf.raw_ops.VarHandleOp(
@@ -116,7 +119,7 @@ def held_in(operation: tf.Operation) -> NDArray[Any]:
 
 
 def table_of(operation: tf.Operation) -> tf.Tensor:
-    """The handle of a table of TensorFlow 1, which its name tells."""
+    """The handle of a table of TensorFlow 1, found by its name."""
     make = getattr(tf.raw_ops, operation.type.removesuffix("V2") + "V2")
     with context.eager_mode():
         return make(
@@ -129,10 +132,10 @@ def table_of(operation: tf.Operation) -> tf.Tensor:
 
 
 def read_table(operation: tf.Operation, table: Resource) -> tuple[tf.Tensor, tf.Tensor]:
-    """The keys and the values of the table that ``operation`` looks something up in.
+    """The keys and the values of the table in which ``operation`` looks something up.
 
     Raises:
-        ExportError: some of them are texts.
+        ExportError: the keys or the values are texts.
     """
     kinds = operation.get_attr("Tin"), operation.get_attr("Tout")
     if tf.string in kinds:

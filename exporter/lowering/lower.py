@@ -1,16 +1,17 @@
-"""A TensorFlow function -> one flat graph of operators that can become ONNX.
+"""Lower a TensorFlow function to one flat graph of operators that can become ONNX.
 
-The function is copied, operator by operator, into a graph of its own. On the way
+The function is copied, operator by operator, into a new graph. The copy changes it:
 
-- calls are replaced by what they call. TensorFlow's own inlining leaves those that
-  Keras 3 marks for XLA (``_XlaMustCompile``, ``_noinline``: grouped convolutions,
-  large depthwise ones), and tf2onnx passes them on as ``StatefulPartitionedCall``;
-- variables and tables are replaced by what they hold (the function is frozen);
-- operators that ONNX lacks are replaced by TensorFlow operators that it has: that is
-  what ``exporter.rewrites`` is for.
+- calls are replaced by the called functions. TensorFlow's own inlining leaves the calls
+    that Keras 3 marks for XLA (``_XlaMustCompile``, ``_noinline``: grouped
+    convolutions, large depthwise ones), and tf2onnx passes them on as
+    ``StatefulPartitionedCall``;
+- variables and tables are replaced by their content (the function is frozen);
+- operators that ONNX lacks are replaced by operators of TensorFlow that it has; see
+    ``exporter.rewrites``.
 
-Freezing here, and not by ``convert_variables_to_constants_v2``, also lifts its limit:
-it writes the whole graph into one message, which protobuf bounds at 2 GB.
+``convert_variables_to_constants_v2`` is not used, because it writes the whole graph
+into one message, which protobuf limits to 2 GB.
 """
 
 from __future__ import annotations
@@ -44,36 +45,38 @@ from exporter.lowering.frozen import (
 from exporter.rewrites import COMPLEX, LOWERINGS
 from runtime.backends.saved_model import Signature
 
-# Operators that run another function in their place, which their attribute ``f`` names.
+# These operators run another function, which their attribute ``f`` names.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _LOOPS = ("While", "StatelessWhile")
 _BRANCHES = ("If", "StatelessIf")
 _CASES = ("Case", "StatelessCase")
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape")
-# What TensorFlow 1 has among the operators: its variables, and its tables of numbers.
+# The variables, and the tables of numbers, that TensorFlow 1 has among the operators.
 _REFERENCES = ("Variable", "VariableV2")
 _TABLES = ("HashTable", "HashTableV2", "MutableHashTableV2")
 _FIND = ("LookupTableFind", "LookupTableFindV2")
-# Above so many bytes of weights they are kept beside the graph that TensorFlow and
-# tf2onnx handle: a graph is one message, which protobuf bounds at 2 GB, and tf2onnx
+# A model with more bytes of weights keeps them outside the graph that TensorFlow and
+# tf2onnx handle: a graph is one message, which protobuf limits to 2 GB, and tf2onnx
 # copies it once for each of its optimizers.
 LARGE_BYTES = 1_500_000_000
-# Of a large model: a smaller constant costs little, and helps its conversion.
+# A smaller weight of a large model stays in the graph, where it costs little and helps
+# the conversion.
 _WEIGHT_BYTES = 1 << 20
-# A rewrite may leave what another one lowers; more turns than this are a circle.
+# A rewrite may leave operators that another one lowers. If this takes more turns, the
+# rewrites go in a circle.
 _TURNS = 8
 
 
 @dataclass
 class LoweredGraph:
-    """What tf2onnx is given.
+    """The input of tf2onnx.
 
     Attributes:
-        graph: flat but for the bodies of loops and branches.
-        inputs: the graph's tensors (``x:0``) by the signature's names.
-        outputs: the same of the outputs.
-        weights: of a large model, the large weights by the names of the placeholders
-            that stand for them; else none.
+        graph: a flat graph, except for the bodies of loops and branches.
+        inputs: the graph's tensors (``x:0``) by the signature's names of the inputs.
+        outputs: the graph's tensors by the signature's names of the outputs.
+        weights: the large weights of a large model, by the names of the placeholders
+            that stand for them; else empty.
     """
 
     graph: tf.Graph
@@ -83,17 +86,17 @@ class LoweredGraph:
 
 
 def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
-    """Freeze a signature, flatten it, and replace what ONNX lacks.
+    """Freeze a signature, flatten it, and replace the operators that ONNX lacks.
 
     Args:
         signature: see ``TensorFlowBackend.signature``.
-        large_bytes: of weights, above which they are kept beside the graph.
+        large_bytes: a model with more bytes of weights keeps them outside the graph.
 
     Raises:
-        ExportError: it holds what cannot be frozen.
+        ExportError: a part of it cannot be frozen.
     """
     names = sorted(signature.inputs)
-    # Not the signature's names: those may have what no node's name may.
+    # The signature's names are not used, because a node's name allows fewer characters.
     specs = [
         tf.TensorSpec(
             signature.inputs[n].shape, signature.inputs[n].dtype, f"input_{i}"
@@ -137,7 +140,7 @@ def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
 
 
 def _copy_again(lowered: LoweredGraph, copier: _Copier) -> LoweredGraph:
-    """Lower what the rewrites of the turn before left."""
+    """Lower the operators that the rewrites of the turn before left."""
     old = lowered.graph
     again = LoweredGraph(tf.Graph(), {}, {})
     with again.graph.as_default():
@@ -160,10 +163,10 @@ class _Copier:
     """Copies functions' graphs into the current graph.
 
     Args:
-        weights: takes the large ones; None leaves them in the graph.
+        weights: takes the large weights; None leaves them in the graph.
 
     Attributes:
-        has_lowered: a rewrite was applied.
+        has_lowered: whether a rewrite was applied.
     """
 
     def __init__(self, weights: dict[str, NDArray[Any]] | None) -> None:
@@ -172,7 +175,7 @@ class _Copier:
         self.has_lowered = False
 
     def hold(self, outer: Any, name: str) -> Made:
-        """What stands for a tensor that a function took from outside."""
+        """The replacement of a tensor that a function took from outside."""
         dtype, _ = held_by(outer)
         if dtype == tf.resource:
             return Resource(outer)
@@ -190,7 +193,7 @@ class _Copier:
     def outside(
         self, value: NDArray[Any], name: str, weights: dict[str, NDArray[Any]]
     ) -> tf.Tensor:
-        """A placeholder for a weight, which is entered in ``weights``."""
+        """Make a placeholder for a weight, and enter the weight in ``weights``."""
         name = name.partition(":")[0]
         held = tf.compat.v1.placeholder(value.dtype, value.shape, name)
         weights[held.name] = value
@@ -199,19 +202,19 @@ class _Copier:
     def copy(
         self, graph: tf.Graph, feeds: Mapping[str, Made], wanted: Sequence[tf.Tensor]
     ) -> list[tf.Tensor]:
-        """Copy what ``wanted`` needs.
+        """Copy everything that ``wanted`` needs.
 
         Args:
-            graph: a function's.
-            feeds: what stands for its inputs, by their names.
-            wanted: tensors of it.
+            graph: the graph of a function.
+            feeds: the replacements of its inputs, by the inputs' names.
+            wanted: tensors of the graph.
 
         Returns:
-            What stands for them.
+            The copies of ``wanted``.
         """
         made = dict(feeds)
 
-        # Asserts and prints, which hang on others by control inputs, need not run.
+        # Asserts and prints depend on others only by control inputs; they are left out.
         def sources(operation: tf.Operation) -> Sequence[tf.Tensor]:
             if all(tensor.name in made for tensor in operation.outputs):
                 return ()
@@ -219,11 +222,11 @@ class _Copier:
 
         for operation in ordered(wanted, sources):
             if all(tensor.name in made for tensor in operation.outputs):
-                continue  # fed, or left by a loop together with another
+                continue  # it is fed, or was copied with the loop that it leaves
             if operation.type == "Exit":
                 made.update(turn(self.copy, graph, loop_of(operation), made))
-                # Copied once more, it loses the mark by which TensorFlow would make
-                # circles of it again.
+                # All is copied once more. The copy of the loop loses the mark by which
+                # TensorFlow would turn it into circles again.
                 self.has_lowered = True
                 continue
             if is_meeting(operation):
@@ -242,7 +245,7 @@ class _Copier:
         if kind in _CALLS or context.context().has_function(kind):
             return self._inline(graph, operation, inputs)
         if kind == "Switch":
-            # Of a branch, which is in a function of its own here.
+            # The copy of a branch is a function of its own, and needs no ``Switch``.
             return [inputs[0], inputs[0]]
         if kind in _REFERENCES:
             return [self._constant(value_of(operation), operation.name)]
@@ -274,7 +277,7 @@ class _Copier:
     def _emit_complex(
         self, operation: tf.Operation, inputs: list[Made]
     ) -> Sequence[Made]:
-        """ONNX has complex numbers in name only: they are two real ones each here."""
+        """Lower complex numbers to pairs of real ones; ONNX Runtime has no others."""
         if operation.type not in COMPLEX:
             raise ExportError(
                 f"complex numbers cannot be converted: {operation.type} (in"
@@ -288,20 +291,21 @@ class _Copier:
     def _inline(
         self, graph: tf.Graph, operation: tf.Operation, inputs: list[Made]
     ) -> Sequence[Made]:
-        # Functions of TensorFlow 1 are operators of their own name: tf.nn.ctc_loss.
+        # A function of TensorFlow 1 is an operator of its own name, as in
+        # tf.nn.ctc_loss.
         is_call = operation.type in _CALLS
         name = operation.get_attr("f").name if is_call else operation.type
         body = body_of(graph, name, operation.inputs)
         feeds = {
             inner.name: given for inner, given in zip(body.inputs, inputs, strict=True)
         }
-        # The call's own name says nothing; the layer before it does.
+        # The call's own name means nothing to the user; the layer before it does.
         layer, _, _ = operation.name.rpartition("/")
         with scope(layer):
             return self.copy(body, feeds, body.outputs)
 
     def _read(self, operation: tf.Operation, inputs: list[Made]) -> Sequence[Made]:
-        """What is read of a variable, which is a constant here."""
+        """Read a variable, which is a constant here."""
         (held, *others) = (tensor_of(given) for given in inputs)
         match operation.type:
             case "VariableShape":
@@ -316,19 +320,20 @@ class _Copier:
     def _repeat(
         self, graph: tf.Graph, operation: tf.Operation, inputs: list[Made]
     ) -> Sequence[tf.Tensor]:
-        """The operation once more; the functions that it names are copied too."""
+        """Copy the operation, and the functions that it names."""
         tensors = [tensor_of(given) for given in inputs]
         given = inputs[1:] if operation.type in _BRANCHES else inputs
         shapes = [tensor.shape for tensor in operation.inputs]
         if operation.type in _BRANCHES:
             shapes = shapes[1:]
         if operation.type in _LOOPS:
-            # What holds in every turn, which may be less than what holds in the first.
+            # A shape that holds in every turn may be less exact than the one in the
+            # first turn.
             shapes = [tensor.shape for tensor in operation.outputs]
         attributes = {}
         for key, value in operation.node_def.attr.items():
             if key.startswith("_"):
-                continue  # of XLA, of where it was placed: not of what it does
+                continue  # notes for XLA and on devices do not change the result
             if value.HasField("func"):
                 value = self._function(graph, value.func.name, given, shapes)
             attributes[key] = value
@@ -369,8 +374,8 @@ class _Copier:
         current = tf.compat.v1.get_default_graph()
 
         def copied(*taken: tf.Tensor) -> list[tf.Tensor]:
-            # No name twice: tf2onnx 1.17 puts a loop's condition into its body, and
-            # what is called the same there for the same.
+            # No name may occur twice: tf2onnx 1.17 puts a loop's condition into its
+            # body, and takes two nodes of one name for the same node.
             names = current._names_in_use
             tf.compat.v1.get_default_graph()._names_in_use = names
             feeds: dict[str, Made] = {}

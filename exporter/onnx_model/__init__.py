@@ -1,1 +1,1 @@
-"""A lowered graph -> model.onnx: converted by tf2onnx, mended, cleaned, described."""
+"""Turn a lowered graph into model.onnx: convert, mend, clean and describe it."""

@@ -1,8 +1,8 @@
-"""A graph as tf2onnx writes it -> the same with what need not be there taken out.
+"""Remove the parts of tf2onnx's graph that are not needed.
 
 onnxslim folds constants, the Shape-Gather-Concat chain that a Flatten leaves,
-transposes that cancel out, and nodes that are there twice. What it gives is proved like
-anything else; see ``exporter.export`` for what happens where the proof fails.
+transposes that cancel out, and nodes that occur twice. The result is proved like any
+other model; ``exporter.export`` uses the uncleaned graph if the proof fails.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _compute = InferenceContext.compute_on_sympy_data
 def _compute_whole(self: Any, node: onnx.NodeProto, function: Any) -> None:
     """Leave real numbers alone.
 
-    onnxslim 0.1.98 computes with the sides of shapes as whole numbers after they were
-    cast to real ones too: half of 5 is 2, in the graph from then on (its ``Mul``).
+    onnxslim 0.1.98 computes with the sides of shapes as whole numbers even after a cast
+    to real ones. Its ``Mul`` then writes half of 5 into the graph as 2.
     """
     known = (self.known_vi_.get(name) for name in node.input)
     if all(info is None or info.type.tensor_type.elem_type in _WHOLE for info in known):
@@ -35,30 +35,31 @@ def _compute_whole(self: Any, node: onnx.NodeProto, function: Any) -> None:
 
 
 InferenceContext.compute_on_sympy_data = _compute_whole
-# Else it takes two axes of which one is free for equally long wherever they meet, in
-# Concat along that very axis too: ONNX Runtime trusts in the lengths that come of it.
+# Otherwise onnxslim believes that two axes are equally long wherever they meet, if one
+# of them is free; also in a Concat along that axis. ONNX Runtime trusts the lengths
+# that follow.
 onnxslim.core.AUTO_MERGE = False
 
 
 def clean(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Take out what the answers do not need; a model that onnxslim trips over stays.
+    """Remove what the answers do not need; a model that onnxslim fails on stays.
 
     Args:
-        model: below 2 GB; is not changed.
+        model: a model below 2 GB; it is not changed.
 
     Returns:
-        Inputs and outputs as they were, in name, order, type and shape.
+        A model with the same inputs and outputs, in name, order, type and shape.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     try:
         cleaned: onnx.ModelProto = onnxslim.slim(copy)
-    # It has no errors of its own: whatever a graph makes it trip over.
+    # onnxslim has no exceptions of its own, and a graph may make it raise any.
     except Exception as ex:
         logger.info("onnxslim cannot clean the graph: %s", ex)
         return model
     finally:
-        # It lets ONNX Runtime speak to standard error past our logging.
+        # onnxslim lets ONNX Runtime write to standard error without our logging.
         onnxruntime.set_default_logger_severity(4)
     for kept, given in (
         (model.graph.input, cleaned.graph.input),

@@ -1,11 +1,12 @@
-"""A TensorFlow model -> an ONNX model.
+"""Convert a TensorFlow model to an ONNX model.
 
 Only this file, ``optimizers.py`` and ``exporter.rewrites`` know tf2onnx.
 
-``tf2onnx.convert.from_keras`` is not used: it breaks on every Keras 3 Sequential
-(tensorflow-onnx issues 2319, 2348, 2448). The signature, of a SavedModel or between two
-nodes of a frozen graph, is what the service runs, and so what is converted. Nor are
-tf2onnx's own loaders: ``exporter.lowering.lower`` gives it a graph that it can convert.
+``tf2onnx.convert.from_keras`` is not used, because it fails on every Keras 3 Sequential
+(tensorflow-onnx issues 2319, 2348, 2448). The signature is converted, because the
+service runs the signature: a SavedModel's, or the part between two nodes of a frozen
+graph. tf2onnx's own loaders are not used either: ``exporter.lowering.lower`` gives it a
+graph that it can convert.
 """
 
 from __future__ import annotations
@@ -39,9 +40,10 @@ from runtime.backends.randomness import (
 from runtime.backends.saved_model import Signature
 
 BATCH = "batch"
-# Names of nodes begin with the layers that they came from; so much of one is shown.
+# A node's name begins with the layers that it came from. A message shows so many
+# characters of it.
 _SHOWN = 120
-# ONNX's own, which draw numbers from another generator than TensorFlow's.
+# These operators of ONNX draw numbers from another generator than TensorFlow's.
 _RANDOM = frozenset(
     {
         "Bernoulli",
@@ -61,22 +63,23 @@ def convert(
     large_bytes: int = LARGE_BYTES,
     data: Path | None = None,
 ) -> onnx.ModelProto:
-    """Convert what TensorFlow runs.
+    """Convert a signature of TensorFlow.
 
     Args:
         signature: see ``TensorFlowBackend.signature``.
-        options: how.
-        report: is told each step as it begins.
-        large_bytes: of weights, above which the large ones are written to ``data``.
-        data: a file beside the one that the result is to be saved as.
+        options: the settings of the conversion.
+        report: is called with each step as it begins.
+        large_bytes: a model with more bytes of weights has the large ones in ``data``.
+        data: a file in the folder in which the result will be saved.
 
     Returns:
-        A checked model: inputs and outputs named as in the signature, a free first
-        axis named ``batch``, nodes named by the layers that they came from.
+        A checked model. Inputs and outputs are named as in the signature, a free first
+            axis is named ``batch``, and nodes are named by the layers that they came
+            from.
 
     Raises:
-        SourceError: it has no such input as ``options`` name.
-        ExportError: it holds what ONNX or tf2onnx has not.
+        SourceError: ``options`` name an input that the signature does not have.
+        ExportError: the model has something that ONNX or tf2onnx does not have.
     """
     options = options or Options()
     logging.getLogger("tf2onnx").setLevel(
@@ -107,7 +110,8 @@ def convert(
     _allow_empty(model)
     report("cleaning")
     model = fit_kernels(clean(model) if options.clean else model)
-    # Not before: by one name, two inputs' free axes would be cleaned as one.
+    # The axis is named after the cleaning, which would take the free axes of two inputs
+    # for one if they had the same name.
     _name_batch(model)
     _check(model)
     if lowered.weights:
@@ -118,7 +122,7 @@ def convert(
 
 
 def _check_draws(signature: Signature, lowered: LoweredGraph) -> None:
-    """Refuse what draws numbers, as a model with layers for augmentation does."""
+    """Refuse a model that draws random numbers, as layers for augmentation do."""
     graph = getattr(signature.call, "graph", None)
     found = random_operators(
         lowered.graph,
@@ -149,7 +153,8 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
                 process = functools.partial(
                     tfonnx.process_tf_graph,
                     graph,
-                    # What has no handler stays, and is refused by its name below.
+                    # An operator without a handler stays, and is refused by its name
+                    # below.
                     continue_on_error=True,
                     opset=options.opset,
                     custom_op_handlers={
@@ -170,7 +175,7 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
 
 
 def _custom(handle: Handler) -> Callable[..., None]:
-    """As tf2onnx calls it: with the node's name and arguments besides."""
+    """Wrap a handler in the form in which tf2onnx calls it, with more arguments."""
     return lambda graph, node, name, arguments: handle(graph, node)
 
 
@@ -184,9 +189,9 @@ def _check(model: onnx.ModelProto) -> None:
 
 
 def _check_operators(model: onnx.ModelProto) -> None:
-    """Refuse what tf2onnx left: it says it managed, with TensorFlow's operators inside.
+    """Refuse operators of TensorFlow that tf2onnx left without an error.
 
-    A node's name begins with the Keras layers it came from.
+    A node's name begins with the Keras layers that it came from.
     """
     unknown, random = {}, {}
     for node in _nodes(model.graph):
@@ -203,7 +208,7 @@ def _check_operators(model: onnx.ModelProto) -> None:
 
 
 def _shown(found: dict[str, str]) -> str:
-    """Operators, each with the layer of a node of its."""
+    """A list of the operators, each with the layer of one of its nodes."""
     names = (f"{op} (in {name[:_SHOWN]})" for op, name in sorted(found.items()))
     return ", ".join(names)[:500]
 
@@ -217,10 +222,10 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 def _count_turns(model: onnx.ModelProto) -> None:
-    """The number of a loop's turn is a scalar, and ONNX Runtime wants to be told so.
+    """Tell ONNX Runtime that the number of a loop's turn is a scalar.
 
-    TensorFlow's optimizer may lose the shapes of a function's inputs: where a branch
-    lies in a loop that lies in a loop.
+    TensorFlow's optimizer may lose the shapes of a function's inputs if a branch lies
+    in a loop that lies in another loop.
     """
     for node in _nodes(model.graph):
         if node.op_type == "Loop":
@@ -230,7 +235,7 @@ def _count_turns(model: onnx.ModelProto) -> None:
 
 
 def _allow_empty(model: onnx.ModelProto) -> None:
-    """A computed length of 0 is one; in ONNX it is the input's, if nothing is said."""
+    """Let a computed length of 0 mean 0; ONNX's default is the length of the input."""
     nodes = list(_nodes(model.graph))
     given = {node.output[0] for node in nodes if node.op_type == "Constant"}
     for graph in graphs_of(model.graph):
@@ -242,7 +247,7 @@ def _allow_empty(model: onnx.ModelProto) -> None:
 
 
 def _name_batch(model: onnx.ModelProto) -> None:
-    """Name the free first axis; tf2onnx calls it ``unk__36``, each time another."""
+    """Name the free first axis; tf2onnx gives it a new name each time, ``unk__36``."""
     old_names = set()
     for node in (*model.graph.input, *model.graph.output):
         dims = node.type.tensor_type.shape.dim

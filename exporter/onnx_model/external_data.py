@@ -1,6 +1,6 @@
-"""Weights in a file of their own, beside the graph: ONNX's external data.
+"""Keep large weights in a file beside the graph, as ONNX's external data.
 
-A model.onnx is one protobuf message, which ends at 2 GB; so does each tensor inside it.
+A model.onnx is one protobuf message, which ends at 2 GB, and so does each tensor in it.
 """
 
 from __future__ import annotations
@@ -13,31 +13,34 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-# Of a weight's place in the file, so that it can be mapped into memory as it lies.
+# Each weight begins at a multiple of this in the file, so that it can be mapped into
+# memory.
 _PAGE = 4096
 
 
 def move_out(
     model: onnx.ModelProto, weights: Mapping[str, NDArray[Any]], path: Path
 ) -> None:
-    """Make weights of inputs that stand for them, and write them to a file.
+    """Turn the inputs that stand for weights into weights, and write those to a file.
 
     Args:
         model: is changed.
-        weights: by the names of the inputs.
-        path: the file, which must lie beside the model's, and only there.
+        weights: arrays of any shape and dtype, by the names of the inputs.
+        path: the file, which must lie beside the model's file and must not be moved
+            away.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     taken = {node.name: node for node in model.graph.input}
     with path.open("wb") as stream:
         for name, value in weights.items():
             if name not in taken:
-                continue  # nothing needed it
+                continue  # no node needed it
             stream.seek(-(-stream.tell() // _PAGE) * _PAGE)
             offset = stream.tell()
-            # By its buffer: a copy of what takes gigabytes could be one too many.
+            # The buffer is written without a copy: a copy of gigabytes could exceed the
+            # memory.
             stream.write(np.ascontiguousarray(value).data)
             tensor = model.graph.initializer.add()
             tensor.name = name

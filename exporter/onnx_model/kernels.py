@@ -1,8 +1,9 @@
-"""ONNX that ONNX Runtime has no kernel for -> the same in a wider dtype.
+"""Widen the dtypes for which ONNX Runtime has no kernel.
 
-Its CPU kernels are made for some of the dtypes that ONNX allows: there is a ReduceSum
-of int32 and none of uint32, a Where of int64 and none of bool. Such a node is put
-between two casts, into a dtype that holds the same numbers and has a kernel, and back.
+ONNX Runtime's CPU kernels exist for some of the dtypes that ONNX allows: it has a
+ReduceSum of int32 and none of uint32, a Where of int64 and none of bool. Such a node is
+put between two casts, to a dtype that holds the same numbers and has a kernel, and
+back.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import onnx
 from onnx import TensorProto
 from onnxruntime.capi import onnxruntime_pybind11_state as onnxruntime_state
 
-# The first that has a kernel is taken; each holds all numbers of the dtype.
+# Each of these dtypes holds all numbers of the dtype; the first that has a kernel is
+# taken.
 _WIDER = {
     "bool": ("uint8", "int32", "int64", "float"),
     "uint8": ("int32", "int64", "float"),
@@ -46,7 +48,7 @@ _NAMES = {
     "float": TensorProto.FLOAT,
     "double": TensorProto.DOUBLE,
 }
-# ONNX Runtime multiplies matrices of these dtypes, and has no ``Gemm`` for them.
+# ONNX Runtime multiplies matrices of these dtypes, but has no ``Gemm`` for them.
 _EXACT_PRODUCTS = frozenset({"int32", "int64", "uint32", "uint64"})
 _CODES: dict[int, str] = {int(code): name for name, code in _NAMES.items()}
 
@@ -54,13 +56,14 @@ Kernel = dict[str, frozenset[str]]
 
 
 def fit_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Cast around the nodes whose dtypes have no kernel.
+    """Put casts around the nodes whose dtypes have no kernel.
 
     Args:
-        model: its opset is one that ONNX Runtime knows; is changed.
+        model: a model with an opset that ONNX Runtime knows; it is changed.
 
     Returns:
-        The model itself. A node that no cast helps stays, for ONNX Runtime to refuse.
+        The same model. A node that no cast helps stays, and ONNX Runtime will refuse
+            it.
     """
     opset = next(entry.version for entry in model.opset_import if not entry.domain)
     dtypes = _dtypes(model)
@@ -74,7 +77,7 @@ def fit_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def graphs_of(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """A graph, and those of its loops and branches."""
+    """A graph, and the graphs of its loops and branches."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
@@ -98,7 +101,7 @@ def _dtypes(model: onnx.ModelProto) -> dict[str, int]:
 def _fitted(
     node: onnx.NodeProto, dtypes: dict[str, int], opset: int
 ) -> list[onnx.NodeProto]:
-    """The node, between casts if it needs some."""
+    """The node, between casts if it needs them."""
     kernels = _kernels(opset).get(node.op_type) if not node.domain else None
     if not kernels or not onnx.defs.has(node.op_type, opset):
         return [node]
@@ -170,7 +173,7 @@ def _kernels(opset: int) -> dict[str, list[Kernel]]:
 
 
 def _product(node: onnx.NodeProto) -> list[onnx.NodeProto]:
-    """``Gemm`` by the operators that it stands for: as doubles it would lose digits."""
+    """Write ``Gemm`` as the operators that it stands for; doubles would lose digits."""
     given = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     beta = given.get("beta", 1.0)
     if given.get("alpha", 1.0) != 1.0 or beta not in (0.0, 1.0):

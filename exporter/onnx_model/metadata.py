@@ -1,4 +1,4 @@
-"""What a model.onnx says of itself, to whoever opens it with other tools."""
+"""Write a description into model.onnx, for people who open it with other tools."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def write_metadata(
 
     Args:
         model: is changed.
-        options: how it was converted.
-        bundle: what it was made from, if that was a bundle.
-        version: of the bundle, if it lies in a store.
+        options: the settings of the conversion.
+        bundle: the bundle that it was made from, if there is one.
+        version: the version of the bundle, if it lies in a store.
     """
     converter = f"{model.producer_name} {model.producer_version}"
     values = {"exporter": f"tfaas-onnx {__version__}", "converter": converter}

@@ -1,9 +1,9 @@
-"""tf2onnx's optimizers, with less memory, and without what two of them get wrong.
+"""Run tf2onnx's optimizers with less memory, and without two of their errors.
 
-tf2onnx 1.17 goes through a dozen until none finds more to do. Before each it copies the
-graph with all its weights, and after each it writes every node anew, the weights too,
-of which protobuf gives nothing back before the whole message goes. ResNet50, which has
-100 MB of them, took 7.5 GB and three times as long.
+tf2onnx 1.17 runs a dozen optimizers until none of them changes anything. Before each
+one it copies the graph with all weights, and after each one it writes every node again,
+also the weights, whose memory protobuf keeps until the whole message is freed. ResNet50
+has 100 MB of weights; it took 7.5 GB and three times as long.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 
 
 def optimize(process: Callable[[], Any]) -> Any:
-    """Optimize what ``process`` makes, a ``tf2onnx.graph.Graph``.
+    """Optimize the ``tf2onnx.graph.Graph`` that ``process`` makes.
 
-    Only where an optimizer breaks something is the graph copied before each, so that it
-    can be put back.
+    The first attempt copies nothing. Only if an optimizer breaks something, the graph
+    is copied before each one, so that it can be put back.
     """
     made = process()
     with _amended():
@@ -38,7 +38,7 @@ def optimize(process: Callable[[], Any]) -> Any:
 
 @contextmanager
 def _amended() -> Iterator[None]:
-    """Not for good: who uses tf2onnx beside the exporter gets it as it is."""
+    """Change tf2onnx until the end of the block; other users of it get it unchanged."""
     transposes = TransposeOptimizer.post_optimize_action
     Node.update_proto = _update_once
     TransposeOptimizer.post_optimize_action = _keep_transposes
@@ -57,9 +57,9 @@ _update = Node.update_proto
 
 
 def _update_once(self: Any, external_tensor_storage: Any = None) -> None:
-    """Leave a constant alone that holds what was written; ``set_attr`` makes another.
+    """Leave a constant that is unchanged; ``set_attr`` would write it again.
 
-    The mark is copied with the node, and what it marks too.
+    A copy of the node has the mark, too, and the content that it marks.
     """
     value = self.attr.get("value") if self.type == "Const" else None
     if value is None or external_tensor_storage is not None:
@@ -72,21 +72,22 @@ def _update_once(self: Any, external_tensor_storage: Any = None) -> None:
 
 
 def _keep_transposes(self: Any) -> None:
-    """Leave a Transpose of sides of 1 as it is.
+    """Keep a Transpose of an axis of length 1 as it is.
 
-    tf2onnx makes it a Reshape, to the shape that it has noted; of what it has moved
-    Transposes over, the noted one is that from before (tensorflow-onnx issues 226,
-    1464). A LayerNormalization of one pixel, as a small picture leaves it in ConvNeXt,
-    was scaled along the wrong axis.
+    tf2onnx turns it into a Reshape to the shape that it has noted. If it has moved a
+    Transpose over the node, the noted shape is the one from before (tensorflow-onnx
+    issues 226, 1464). In ConvNeXt, a LayerNormalization of one pixel was scaled along
+    the wrong axis, which happens with small pictures.
     """
 
 
 def _join_unless_copied(graph: Any, node: Any, consumers: Any) -> Any:
-    """Leave two ``Reshape`` in a row where the second one's shape has a 0.
+    """Keep two ``Reshape`` in a row if the shape of the second one has a 0.
 
-    A 0 is the side that what is reshaped has there. tf2onnx writes it where a shape was
-    computed of that side, then leaves out the ``Reshape`` before, and so the 0 is
-    another tensor's side: attention that splits its heads after a dense layer breaks.
+    A 0 stands for the side that the input of the ``Reshape`` has in that place. tf2onnx
+    writes the 0 where the shape was computed from that side. If it then removes the
+    ``Reshape`` before, the 0 stands for a side of another tensor, which breaks
+    attention that splits its heads after a dense layer.
     """
     for consumer in consumers:
         if consumer.type == "Reshape":

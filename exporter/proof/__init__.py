@@ -1,1 +1,1 @@
-"""The proof: inputs that TensorFlow takes, and how far the ONNX answers from it."""
+"""Prove an ONNX: draw inputs that TensorFlow accepts, and compare the answers."""

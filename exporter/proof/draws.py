@@ -1,4 +1,4 @@
-"""What both engines are asked: the bundle's sample, and inputs drawn at random."""
+"""The inputs for both engines: the bundle's sample, and inputs drawn at random."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ from bundle.sample import Sample
 from runtime.backends import TensorSpec
 from runtime.backends.tensors import WARMED_SIDE
 
-# Of an axis that the model leaves free, where it is no side of a picture.
+# The length of an axis that the model leaves free, unless the axis is a side of a
+# picture.
 FREE_LENGTH = 8
-# Another length is tried too: what was converted for the first one alone fails at it.
+# A second length is tried, because an ONNX that only fits the first one fails there.
 OTHER = 5
-# Items drawn at random for each batch size; of 32 at once they are one batch.
+# So many items are drawn at random for each batch size. At batch size 32 they are one
+# batch.
 ITEMS = 32
-# How far from 0 small whole numbers are drawn.
+# Small whole numbers are drawn between minus this and this.
 _SMALL = 9
 _TEXTS = ("", "a", "some words", "ÄÖ 12")
 
 Batch = dict[str, NDArray[Any]]
-# By an input's name, the least and the greatest number that it takes.
+# The least and the greatest number that an input takes, by the input's name.
 Ranges = Mapping[str, tuple[float, float]]
-# By an input's name and axis, two lengths that a free axis takes, to be drawn in place
-# of the usual ones.
+# Two lengths that a free axis accepts, by the input's name and the axis. They replace
+# the usual lengths.
 Lengths = Mapping[tuple[str, int], tuple[int, int]]
-# How an input is drawn that does not take any number: without 0, which nothing is
-# divided by; above 0; or matrices that have an inverse.
+# The kind of numbers for an input that does not take all numbers: none is 0, as for a
+# divisor; all are above 0; or matrices that have an inverse.
 Kind = Literal["nonzero", "positive", "matrix"]
 
 
@@ -42,12 +44,12 @@ class Traits:
     """Facts about inputs besides their ranges.
 
     Attributes:
-        whole: names of real-numbered inputs that hold whole numbers: they are cast, and
-            index a table.
-        signed: names of whole-numbered inputs that are no places and no lengths: they
-            may be negative.
-        unbounded: those of them to which exact arithmetic alone is done: they may be as
-            large as their dtype allows.
+        whole: the names of real-numbered inputs that hold whole numbers, because they
+            are cast and index a table.
+        signed: the names of whole-numbered inputs that are neither places nor lengths,
+            so they may be negative.
+        unbounded: the names of signed inputs that only exact arithmetic uses, so they
+            may be as large as their dtype allows.
     """
 
     whole: frozenset[str] = frozenset()
@@ -61,9 +63,10 @@ class Draw:
 
     Attributes:
         name: ``sample``, ``random``, ``zeros``, …
-        batches: gives whole batches of a size, the same ones each time.
-        may_be_refused: the model need not take it: a free axis that no length fits but
-            some.
+        batches: returns whole batches of a size, always the same ones. Each is a
+            dictionary of arrays ``(N, …)`` in the inputs' dtypes.
+        may_be_refused: whether the model may refuse it, as when a free axis takes only
+            some lengths.
     """
 
     name: str
@@ -84,13 +87,13 @@ def draws(
 
     Args:
         specs: the model's inputs.
-        how: params.json's ``preprocess``, through which pictures go.
-        sample: real images, if the bundle carries some.
-        ranges: of inputs that are no pictures; where one is not told, real numbers are
-            drawn from a unit normal, and whole ones are 0 or 1.
-        traits: what else is known of them.
-        lengths: of free axes, where the usual ones are not taken.
-        kinds: of inputs that do not take any number, by their names.
+        how: params.json's ``preprocess``, which is applied to pictures.
+        sample: real images, if the bundle has some.
+        ranges: the ranges of inputs that are no pictures. Without a range, real numbers
+            are drawn from a unit normal distribution, and whole numbers are 0 or 1.
+        traits: other facts about the inputs.
+        lengths: the lengths of free axes that do not take the usual ones.
+        kinds: the kinds of numbers of inputs that do not take all, by their names.
     """
     pictures = _pictures(specs, how, sample, lengths or {}) if not ranges else None
     if pictures:
@@ -114,7 +117,7 @@ def _pictures(
         return None
 
     def drawn(other: int) -> dict[str, NDArray[np.uint8]]:
-        """Pictures of the first size, or (1) of the other."""
+        """Pictures of the first size, or of the other size if ``other`` is 1."""
         sides = [
             n
             or lengths.get((spec.name, axis), (WARMED_SIDE, WARMED_SIDE + OTHER))[other]
@@ -150,7 +153,7 @@ def _pictures(
 
 
 def _rows(count: int, size: int) -> NDArray[np.int64]:
-    """Every item at least once, in whole batches only."""
+    """The rows of whole batches, with every item in them at least once."""
     rows = np.arange(-(-count // size) * size) % count
     return rows.reshape(-1, size)
 
@@ -174,7 +177,7 @@ def _tensors(
     least, greatest = ("lowest", "highest") if has_ranges else ("zeros", "ones")
     found = [
         Draw("random", partial(batches, "random")),
-        # Nobody said that a 0 or a 1 is taken, where nothing is declared.
+        # Without a declared range, nobody promised that the model takes a 0 or a 1.
         Draw(least, partial(batches, "low"), may_be_refused=not has_ranges),
         Draw(greatest, partial(batches, "high"), may_be_refused=not has_ranges),
     ]
@@ -244,7 +247,8 @@ class _Filler:
                     drawn *= generator.choice([-1, 1], shape)
                 return drawn.astype(spec.dtype)
         if spec.dtype.kind not in "fc" or spec.name in self.traits.whole:
-            # Flags, and indices: small enough to be in range of any embedding.
+            # Flags are drawn here, and indices, small enough for the range of any
+            # embedding.
             drawn = generator.integers(int(low), int(high) + 1, shape)
             return np.asarray(drawn).astype(spec.dtype)
         if is_declared:
@@ -254,7 +258,8 @@ class _Filler:
             case "positive":
                 reals = 0.5 + np.abs(reals)
             case "matrix":
-                # Its diagonal is larger than the rest of a row.
+                # The diagonal is larger than the rest of its row, so the matrix has an
+                # inverse.
                 reals = reals / shape[-1] + 2 * np.eye(shape[-1])
         return reals.astype(spec.dtype)
 
@@ -262,7 +267,7 @@ class _Filler:
 def _large(
     dtype: np.dtype[Any], shape: tuple[int, ...], generator: np.random.Generator
 ) -> NDArray[Any]:
-    """Whole numbers up to the ends of their dtype, some of them small."""
+    """Whole numbers of this shape and dtype, some small, others up to its ends."""
     ends = np.iinfo(dtype)
     numbers = generator.integers(ends.min, ends.max, shape, dtype, endpoint=True)
     small = generator.integers(max(ends.min, -_SMALL), _SMALL + 1, shape)

@@ -1,7 +1,8 @@
-"""Which lengths a model takes of the axes that its signature leaves free.
+"""Find the lengths that a model accepts for the axes that its signature leaves free.
 
-A signature written by hand often leaves more free than the model does: a product with a
-matrix of 3 rows takes rows of 3 numbers, whatever ``TensorSpec([None, None])`` says.
+A signature that was written by hand often leaves more axes free than the model does: a
+product with a matrix of 3 rows takes only rows of 3 numbers, also if the signature says
+``TensorSpec([None, None])``.
 """
 
 from __future__ import annotations
@@ -23,29 +24,31 @@ from runtime.backends.saved_model import Signature, TensorFlowBackend
 from runtime.backends.tensors import MAX_NUMBERS, WARMED_SIDE
 from runtime.errors import BackendError
 
-# An axis: the input's name, and which of its axes.
+# An axis: the input's name, and the axis's number.
 Axis = tuple[str, int]
-# A shape that somebody gave: None for an axis that stays free.
+# A shape that somebody gave; None is an axis that stays free.
 Shapes = Mapping[str, tuple[int | None, ...]]
 
-# Tried where nothing tells a length: all short ones, and sides of pictures and rows.
+# These lengths are tried if nothing tells one: all short ones, and the usual sides of
+# pictures and rows.
 _COMMON = (*range(1, 65), *range(96, 545, 32), 299, 331, 768, 784, 1000, 1024, 3072)
-# Steps from a length that is taken to others, which tell whether the axis is free.
+# These steps lead from an accepted length to others, which tell whether the axis is
+# free.
 _STEPS = (1, -1, 2, 3)
 _TRIES = 600
-# Where TensorFlow does not say that it is a matter of shapes.
+# So many lengths are tried although TensorFlow does not say that a shape is wrong.
 _BLIND = 150
 _SECONDS = 20.0
-# The greatest number in TensorFlow's sentence that may be a length.
+# The greatest number in TensorFlow's message that may be a length.
 _MOST = 1 << 16
 
 
 def with_shapes(backend: TensorFlowBackend, shapes: Shapes) -> TensorFlowBackend:
-    """A backend whose inputs have the shapes that somebody gave.
+    """Give a backend's inputs the shapes that somebody gave.
 
     Raises:
         SourceError: there is no such input, or it has another shape.
-        BackendError: TensorFlow cannot run it so.
+        BackendError: TensorFlow cannot run the model with these shapes.
     """
     if not shapes:
         return backend
@@ -81,8 +84,9 @@ class Found:
     """The result of trying lengths.
 
     Attributes:
-        fixed: shapes of inputs of which an axis takes one length alone.
-        lengths: of axes that take several, and not the usual ones, two that are taken.
+        fixed: the shapes of inputs that have an axis with only one accepted length.
+        lengths: two accepted lengths of each axis that takes several, but not the usual
+            ones.
     """
 
     fixed: Shapes = field(default_factory=dict)
@@ -90,14 +94,15 @@ class Found:
 
 
 def find_lengths(backend: Backend, ranges: Ranges) -> Found:
-    """Try lengths of the free axes until the model takes some.
+    """Try lengths of the free axes until the model accepts some.
 
     Args:
-        backend: TensorFlow's.
-        ranges: between which numbers inputs lie, as far as somebody said.
+        backend: the backend of TensorFlow.
+        ranges: the ranges of inputs, as far as somebody said.
 
     Raises:
-        NotDrawn: none is taken of those that were tried; the sentence names the axes.
+        NotDrawn: the model accepts none of the lengths that were tried; the sentence
+            names the axes.
     """
     axes = [
         (spec.name, axis)
@@ -113,7 +118,7 @@ def find_lengths(backend: Backend, ranges: Ranges) -> Found:
         return Found()
     taken = next(filter(search.takes, search.candidates(usual)), None)
     if taken is None and not search.was_of_shapes:
-        return Found()  # it may be the numbers that are not taken
+        return Found()  # the numbers may be refused, and not the lengths
     if taken is None:
         shown = ", ".join(f"axis {axis} of input {name!r}" for name, axis in axes)
         ((name, _), *_) = axes
@@ -127,7 +132,7 @@ def find_lengths(backend: Backend, ranges: Ranges) -> Found:
 
 
 def _usual(specs: tuple[TensorSpec, ...], name: str, axis: int) -> int:
-    """The length that an axis is drawn with; see ``exporter.proof.draws``."""
+    """The usual length of an axis; see ``exporter.proof.draws``."""
     (spec,) = [spec for spec in specs if spec.name == name]
     if len(specs) == 1 and len(spec.shape) == 4:
         return WARMED_SIDE if axis < 3 else 1
@@ -141,12 +146,12 @@ class _Search:
         self._axes = axes
         self._tries = 0
         self._end = time.monotonic() + _SECONDS
-        # Those in TensorFlow's sentences, in the order in which they came.
+        # The numbers in TensorFlow's messages, in the order in which they came.
         self._numbers: dict[int, None] = {}
         self.was_of_shapes = False
 
     def takes(self, lengths: tuple[int, ...]) -> bool:
-        """Whether the model takes one item of these lengths."""
+        """Whether the model accepts one item of these lengths."""
         self._tries += 1
         for value in (0, 1, None):
             batch = self._batch(lengths, value)
@@ -160,7 +165,7 @@ class _Search:
                 if ex.is_of_shapes:
                     return False
             except BackendError:
-                self._end = 0.0  # it cannot be run, whatever it is given
+                self._end = 0.0  # no input can make it run
                 return False
             else:
                 return True
@@ -197,7 +202,7 @@ class _Search:
         return batch
 
     def candidates(self, usual: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        """Lengths to try, the likeliest first; no more than there is time for."""
+        """Lengths to try, the likeliest first, until the time is over."""
         seen = {usual}
         for lengths in self._all():
             is_out = self._tries > (_TRIES if self.was_of_shapes else _BLIND)
@@ -218,7 +223,7 @@ class _Search:
             yield from itertools.product(range(1, 17), repeat=2)
 
     def _named(self, count: int) -> Iterator[tuple[int, ...]]:
-        """Lengths that TensorFlow's sentences name, until it names no other ones."""
+        """Try lengths that TensorFlow's messages name, until they name no new ones."""
         known = -1
         while known < len(self._numbers):
             known = len(self._numbers)
@@ -232,11 +237,11 @@ class _Search:
             yield from itertools.product(numbers[:12], repeat=count)
 
     def told(self, taken: tuple[int, ...]) -> Found:
-        """Tell the axes that take one length alone from those that take others."""
+        """Separate the axes with only one accepted length from the others."""
         others: dict[int, int] = {}
         for index, length in enumerate(taken):
-            # Alone; or together with all that have the same length, as they may share
-            # it.
+            # The axis is changed alone, and then together with all axes of the same
+            # length, because they may have to be equal.
             alone = [index]
             shared = [i for i, n in enumerate(taken) if n == length]
             for group in (alone, shared):
@@ -271,7 +276,7 @@ class _Search:
 
 
 def _factors(number: int, count: int) -> Iterator[tuple[int, ...]]:
-    """Two lengths whose product is a number, a square's first; the others are 1."""
+    """Pairs of lengths with this product, a square's first; other axes get 1."""
     pairs = [
         (number // n, n) for n in range(1, int(number**0.5) + 1) if number % n == 0
     ]
@@ -284,7 +289,7 @@ def _factors(number: int, count: int) -> Iterator[tuple[int, ...]]:
 
 
 def describe(found: Found) -> str:
-    """A sentence on the shapes that were fixed."""
+    """A sentence about the shapes that were fixed."""
     return "; ".join(
         f"input {name!r} takes the shape {_shown(shape)} alone"
         for name, shape in found.fixed.items()

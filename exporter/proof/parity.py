@@ -1,7 +1,7 @@
-"""The proof: the TensorFlow model and its ONNX, asked the same questions.
+"""The proof: give the TensorFlow model and its ONNX the same inputs, and compare.
 
-Both answer through the very backends that serve, so that what is proved is what a
-client gets.
+Both answer through the backends of the service, so the proof holds for the answers that
+a client gets.
 """
 
 from __future__ import annotations
@@ -30,18 +30,21 @@ from exporter.proof.tolerance import SINGLE, Tolerance
 from runtime.backends import Backend
 from runtime.errors import BackendError
 
-# One item, a pair, an odd number, and a large batch: kernels differ between them.
+# One item, a pair, an odd number and a large batch: engines use different kernels for
+# them.
 BATCH_SIZES = (1, 2, 7, 32)
-# Enough for a steady median on a busy machine, and no more seconds of a large model.
+# So many runs give a steady median on a busy machine; the time limit ends them earlier
+# for a large model.
 TIMED_RUNS = 50
 TIMED_SECONDS = 2.0
-# After so long no further batch of a case begins; each case has one at least.
+# After so many seconds a case starts no further batch. Each case has at least one.
 CASE_SECONDS = 10.0
-# A number against NaN: JSON has no infinity, and this leaves room to divide by.
+# The difference between a number and NaN. JSON has no infinity, and this number can
+# still be divided.
 APART = 1e300
-# A probability below it is none: float32 ends at 1e-38.
+# A smaller probability counts as this one, because float32 ends near 1e-38.
 _LEAST = 1e-30
-# What float32 itself costs a value after some additions, as a share of it.
+# The share of a value that float32 itself loses in some additions.
 _NOISE = 2e-6
 
 
@@ -64,24 +67,24 @@ def prove(
     Args:
         tensorflow: the reference.
         onnx: the candidate, opened from ``onnx_path``.
-        onnx_path: whose sha256 the report bears.
+        onnx_path: the ONNX file; the report has its sha256.
         how: params.json's ``preprocess``.
-        sample: real images, if the bundle carries some.
-        saved_model: the reference's digest, which the report bears.
+        sample: real images, if the bundle has some.
+        saved_model: the digest of the reference, for the report.
         ranges: see ``exporter.proof.draws.draws``.
         traits: see there.
         lengths: see there.
-        tolerance: how far apart answers may be.
-        report: is told each step as it begins.
-        batch_sizes: of a model whose first axis is free.
+        tolerance: the largest allowed differences.
+        report: is called with each step as it begins.
+        batch_sizes: the batch sizes, if the first axis of the model is free.
 
     Returns:
         The report; ``passed`` says whether the candidate may serve.
 
     Raises:
-        NotDrawn: TensorFlow itself takes nothing of what is drawn.
-        ExportError: TensorFlow answers the same input in two ways.
-        BackendError: an engine cannot answer what it must.
+        NotDrawn: TensorFlow itself accepts none of the inputs that are drawn.
+        ExportError: TensorFlow gives two answers to the same input.
+        BackendError: an engine refuses an input that it must accept.
     """
     fixed = {s.shape[0] for s in tensorflow.inputs if s.shape and s.shape[0]}
     is_free = any(s.shape[:1] == (None,) for s in tensorflow.inputs)
@@ -132,11 +135,11 @@ def worst_input(
     traits: Traits | None = None,
     lengths: Lengths | None = None,
 ) -> Batch:
-    """The batch that a report calls the worst, drawn once more.
+    """Draw the batch again that a report names as the worst.
 
     Args:
-        backend: TensorFlow's.
-        worst: the report's.
+        backend: the backend of TensorFlow.
+        worst: the worst element of the report.
         how: as for ``prove``.
         sample: as for ``prove``.
         ranges: as for ``prove``.
@@ -150,7 +153,7 @@ def worst_input(
 
 
 def _check_answers_alike(backend: Backend, batch: Batch, tolerance: Tolerance) -> None:
-    """A model that draws numbers at random has nothing that could be proved."""
+    """Refuse a model that draws numbers at random: nothing could be proved."""
     if not _are_alike(backend.run(batch), backend.run(batch), tolerance):
         raise DrawsNumbers(
             "TensorFlow answers the same input in two ways: the model draws numbers at"
@@ -160,7 +163,7 @@ def _check_answers_alike(backend: Backend, batch: Batch, tolerance: Tolerance) -
 
 @dataclass
 class _Spread:
-    """Of one output over all inputs drawn at random."""
+    """The range of one output over all inputs that were drawn at random."""
 
     low: float = np.inf
     high: float = -np.inf
@@ -174,9 +177,9 @@ class _Spread:
             self.difference = max(self.difference, float(difference.max(initial=0.0)))
 
     def share(self) -> float:
-        """The difference, as a share of what sets the answers apart.
+        """The largest difference, as a share of the range of the answers.
 
-        It is 0 where the difference is no more than float32's own noise.
+        It is 0 if the difference is not larger than float32's own noise.
         """
         if self.difference <= _NOISE * max(abs(self.low), abs(self.high)):
             return 0.0
@@ -185,7 +188,7 @@ class _Spread:
 
 @dataclass
 class _Comparison:
-    """Asks both, and keeps the worst of what was answered."""
+    """Asks both engines, and keeps the worst answer."""
 
     tensorflow: Backend
     onnx: Backend
@@ -196,11 +199,11 @@ class _Comparison:
     _spreads: dict[str, _Spread] = field(default_factory=dict)
 
     def compare(self, kind: Draw, size: int, *, may_skip: bool) -> Case | None:
-        """One kind of input at one batch size; None if TensorFlow does not take it.
+        """Compare one kind of input at one batch size; None if TensorFlow refuses it.
 
         Raises:
-            BackendError: TensorFlow takes it and ONNX Runtime does not, or it is
-                something that TensorFlow must take.
+            BackendError: ONNX Runtime refuses an input that TensorFlow accepts, or
+                TensorFlow refuses one that it must accept.
         """
         tally = _Tally()
         end = time.monotonic() + CASE_SECONDS
@@ -241,7 +244,7 @@ class _Comparison:
         )
 
     def share_of_spread(self) -> float:
-        """The largest of all outputs; see ``Tolerance.spread``."""
+        """The largest share of all outputs; see ``Tolerance.spread``."""
         return max((spread.share() for spread in self._spreads.values()), default=0.0)
 
     def _compare_output(
@@ -256,19 +259,19 @@ class _Comparison:
         difference = _difference(want, got)
         tally.abs_diff = max(tally.abs_diff, float(difference.max(initial=0.0)))
         if want.dtype.kind != "f":
-            # Whole numbers are counts, indices and flags: near is wrong.
+            # Whole numbers are counts, indices and flags: a near number is wrong.
             tally.is_within &= not difference.any()
             self._keep_worst(where, want, got, difference)
             return
-        # Of NaN and infinity nothing but the same is near.
+        # NaN and infinity only equal themselves.
         scale = np.where(np.isfinite(want), np.abs(want.astype(np.float64)), 0.0)
-        # A sum of large numbers may be small, and is as far off as they are large.
+        # A small number may be a sum of large ones, and has their error.
         size = max(1.0, float(np.sqrt(np.mean(scale**2)))) if scale.size else 1.0
         allowed = self.tolerance.atol * size + self.tolerance.rtol * scale
         tally.is_within &= bool((difference <= allowed).all())
         self._keep_worst(where, want, got, difference / allowed)
-        # Below atol the absolute tolerance decides: 1e-30 against 2e-30 is a relative
-        # difference of one, and no difference.
+        # Below atol the absolute tolerance decides: between 1e-30 and 2e-30 the
+        # relative difference is one, but the numbers are equal enough.
         counts = scale > self.tolerance.atol
         relative = difference[counts] / scale[counts]
         tally.rel_diff = max(tally.rel_diff, float(relative.max(initial=0.0)))
@@ -308,7 +311,7 @@ class _Comparison:
 
 @dataclass
 class _Tally:
-    """Of one case."""
+    """The largest differences of one case."""
 
     samples: int = 0
     abs_diff: float = 0.0
@@ -319,7 +322,7 @@ class _Tally:
 
 
 def _texts(array: NDArray[Any]) -> list[Any]:
-    """TensorFlow answers bytes, and ONNX Runtime str."""
+    """The texts of an array as str: TensorFlow answers bytes, and ONNX Runtime str."""
     return [
         value.decode(errors="replace") if isinstance(value, bytes) else value
         for value in array.ravel().tolist()
@@ -327,12 +330,12 @@ def _texts(array: NDArray[Any]) -> list[Any]:
 
 
 def _number(value: Any) -> float:
-    """JSON has neither NaN nor infinity."""
+    """A finite number, because JSON has neither NaN nor infinity."""
     return float(np.nan_to_num(float(value), nan=APART, posinf=APART, neginf=-APART))
 
 
 def _are_alike(once: Batch, again: Batch, tolerance: Tolerance) -> bool:
-    """Not the same bits: sums of several threads may come in another order."""
+    """Whether answers are equal but for the order of sums in several threads."""
     return all(
         np.allclose(answer, again[name], tolerance.rtol, tolerance.atol, equal_nan=True)
         for name, answer in once.items()
@@ -341,14 +344,14 @@ def _are_alike(once: Batch, again: Batch, tolerance: Tolerance) -> bool:
 
 
 def _are_probabilities(rows: NDArray[Any]) -> bool:
-    """Whether every row is a share of one, as a softmax gives them."""
+    """Whether every row sums to one, as softmax answers do."""
     if not rows.size or not ((rows >= 0) & (rows <= 1)).all():
         return False
     return bool(np.allclose(rows.sum(axis=-1, dtype=np.float64), 1.0, atol=1e-3))
 
 
 def _difference(want: NDArray[Any], got: NDArray[Any]) -> NDArray[np.float64]:
-    """``|got - want|``; the same NaN or infinity is none, another is ``APART``."""
+    """``|got - want|`` as float64; 0 for equal NaN or infinity, else ``APART``."""
     with np.errstate(invalid="ignore", over="ignore"):
         difference = np.abs(got.astype(np.float64) - want.astype(np.float64))
     same = (want == got) | (np.isnan(want) & np.isnan(got))
@@ -370,7 +373,7 @@ def _same_top1(
 
 
 def _milliseconds(backend: Backend, batch: Batch, items: int) -> float:
-    """Median time of one run, by item."""
+    """The median time of one run, for one item."""
     backend.run(batch)
     times: list[float] = []
     end = time.perf_counter() + TIMED_SECONDS
@@ -394,7 +397,7 @@ def _versions() -> Mapping[str, str]:
     )
     by_module = importlib.metadata.packages_distributions()
     for name in names:
-        # tensorflow-cpu is the distribution that installs the module tensorflow.
+        # The module tensorflow may come from the distribution tensorflow-cpu.
         for distribution in by_module.get(name, [])[:1]:
             versions[name] = importlib.metadata.version(distribution)
     return versions

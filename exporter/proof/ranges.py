@@ -1,4 +1,4 @@
-"""Between which numbers a model's inputs lie, as far as its graph tells."""
+"""Read from a model's graph between which numbers its inputs lie."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from onnx import TensorProto, numpy_helper
 
 from exporter.proof.draws import Ranges, Traits
 
-# Operators whose first input's values are their output's, or stay near enough: an
-# index that was rounded names a row of the same table.
+# The output of these operators has the values of the first input, or values near
+# enough: a rounded index names a row of the same table.
 _SAME_VALUES = frozenset(
     {"Cast", "Ceil", "Expand", "Flatten", "Floor", "Gather", "GatherElements"}
     | {"GatherND", "Identity", "Pad", "Relu", "Reshape", "Round", "Slice", "Split"}
@@ -28,7 +28,7 @@ _WHOLE = frozenset(
 _REAL = frozenset(
     {TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16}
 )
-# Operators that are exact on whole numbers of any size.
+# These operators are exact for whole numbers of any size.
 _EXACT = frozenset(
     {"Abs", "Add", "And", "Einsum", "Gather", "GatherElements", "GatherND", "Shape"}
     | {"Size", "ArgMax", "ArgMin", "BitShift", "BitwiseAnd", "BitwiseNot"}
@@ -39,7 +39,7 @@ _EXACT = frozenset(
     | {"Slice", "Split", "Squeeze", "Sub", "Sum", "Tile", "Transpose", "Unsqueeze"}
     | {"Where", "Xor"}
 )
-# Operators whose inputs besides the first are lengths and places.
+# All inputs but the first of these operators are lengths and places.
 _OF_PLACES = frozenset(
     {
         "CumSum",
@@ -55,28 +55,29 @@ _OF_PLACES = frozenset(
     }
     | {"Reshape", "Slice", "Split", "Squeeze", "Tile", "Unsqueeze"}
 )
-# Keys of a table, or segments, that a number is compared with: more are no list.
+# A number is compared with at most so many keys of a table, or segments. A longer list
+# is something else.
 _MOST_KEYS = 1 << 20
 
 
 def index_ranges(model: onnx.ModelProto) -> Ranges:
-    """Of each input that indexes a table of weights (an embedding), which rows it has.
+    """Find the rows that each input may name that indexes a table (an embedding).
 
-    Without, such an input could be drawn from 0 and 1 alone: most of the table would
-    not be compared, and what lies outside it is an error.
+    Without this, such an input could only be 0 or 1, because a number outside the table
+    is an error. Most of the table would not be compared.
 
     Args:
         model: a converted model.
 
     Returns:
-        By the input's name, the numbers by which it names the first and the last row of
-        the smallest table that it indexes.
+        By the input's name, the numbers that name the first and the last row of the
+            smallest table that it indexes.
     """
     return {name: (low, high) for name, (low, high, _) in _found(model).items()}
 
 
 def traits_of(model: onnx.ModelProto) -> Traits:
-    """Further facts that the graph tells about its inputs.
+    """Find other facts about the inputs that the graph tells.
 
     Args:
         model: a converted model.
@@ -103,7 +104,7 @@ def _found(model: onnx.ModelProto) -> dict[str, tuple[float, float, bool]]:
         if dtype not in (_WHOLE | _REAL):
             continue
         found = [each for each in graph.places(taken.name) if each[1] <= each[2]]
-        # A number that is a row in one place may be compared with keys in another.
+        # A number that names a row in one place may be compared with keys in another.
         bounds = [each for each in found if each[0]] or found
         if not bounds:
             continue
@@ -117,11 +118,11 @@ def _found(model: onnx.ModelProto) -> dict[str, tuple[float, float, bool]]:
 
 @dataclass(frozen=True)
 class _Line:
-    """How a tensor follows from an input x: ``scale * x + offset``, cut to an interval.
+    """A tensor as ``scale * x + offset`` of an input x, cut to an interval.
 
     Attributes:
-        low: below which it never is.
-        high: above which it never is.
+        low: the tensor is never below it.
+        high: the tensor is never above it.
     """
 
     scale: float = 1.0
@@ -130,16 +131,16 @@ class _Line:
     high: float = math.inf
 
     def moved(self, scale: float, offset: float) -> _Line:
-        """``scale * self + offset``."""
+        """The line ``scale * self + offset``."""
         ends = sorted(scale * end + offset for end in (self.low, self.high))
         return _Line(self.scale * scale, self.offset * scale + offset, *ends)
 
     def cut(self, low: float, high: float) -> _Line:
-        """Not below ``low``, not above ``high``."""
+        """The line, cut to the numbers from ``low`` to ``high``."""
         return _Line(self.scale, self.offset, max(self.low, low), min(self.high, high))
 
     def between(self, low: float, high: float) -> tuple[float, float]:
-        """The x by which it lies there; whole ones, if it names each row by one."""
+        """The x for which the line lies there; whole x, if each of them names a row."""
         low, high = max(low, self.low), min(high, self.high)
         ends = sorted((end - self.offset) / self.scale for end in (low, high))
         if not self.is_whole:
@@ -166,7 +167,7 @@ class _Graph:
         graph = cls()
         try:
             inferred = onnx.shape_inference.infer_shapes(model)
-        except Exception:  # beyond protobuf's 2 GB; what is told without must do
+        except Exception:  # above protobuf's 2 GB: only the noted shapes are known
             inferred = model
         for value in (*inferred.graph.input, *inferred.graph.value_info):
             tensor = value.type.tensor_type
@@ -191,13 +192,13 @@ class _Graph:
         return graph
 
     def places(self, name: str) -> Iterator[tuple[bool, float, float, bool]]:
-        """Between which x an input names rows of a table, for each table.
+        """Find the x for which an input names rows of a table, for each table.
 
-        The first says whether all others are an error there, the last whether whole
-        ones name all rows.
+        The first item tells whether other x are an error. The last item tells whether
+        whole x name all rows.
         """
-        # The first way to a tensor counts: Keras adds the number of rows to an index
-        # below zero, and chooses between both.
+        # Only the first way to a tensor counts: Keras adds the number of rows to an
+        # index below zero, and then chooses one of both.
         waiting, seen = deque([(name, _Line())]), {name}
         while waiting:
             values, line = waiting.popleft()
@@ -213,7 +214,7 @@ class _Graph:
                     waiting.extend((name, moved) for name in fresh)
 
     def _rows(self, node: onnx.NodeProto, values: str) -> Iterator[tuple[float, float]]:
-        """The first and last place that a node looks up by some values."""
+        """The first and last place that a node looks up by these values."""
         kind = node.op_type
         shape = self.shapes.get(node.input[0], [])
         if kind in ("Gather", "GatherElements") and node.input[1] == values:
@@ -227,20 +228,20 @@ class _Graph:
                 yield 0, min(known) - 1
 
     def _keys(self, node: onnx.NodeProto, values: str) -> Iterator[tuple[float, float]]:
-        """The least and greatest number that means something there; others may come."""
+        """The least and greatest number with a meaning there; others are allowed."""
         if node.op_type == "OneHot" and node.input[0] == values:
             depth = self._number(node.input[1])
             if depth is not None and depth > 0:
                 yield 0, depth - 1
         elif node.op_type == "Equal":
-            # The keys of a table, or the numbers of all segments.
+            # These are the keys of a table, or the numbers of all segments.
             (keys,) = [n for n in node.input if n != values] or [values]
             known = self.constants.get(keys)
             if known is not None and known.size > 1 and known.dtype.kind in "iuf":
                 yield float(known.min()), float(known.max())
 
     def _after(self, node: onnx.NodeProto, values: str, line: _Line) -> _Line | None:
-        """How a node's output follows from the input; None if it does otherwise."""
+        """The line of a node's output; None if the output is no line of the input."""
         kind = node.op_type
         if kind in _SAME_VALUES and node.input[0] == values:
             return line.cut(0, math.inf) if kind == "Relu" else line
@@ -260,7 +261,8 @@ class _Graph:
             return None
         if numbers[0].size == 0 or numbers[0].dtype.kind not in "iuf":
             return None
-        # Where each column has an offset (in one table for all), the widest counts.
+        # If each column has its own offset (in one table for all), the widest range
+        # counts.
         least, most = float(numbers[0].min()), float(numbers[0].max())
         is_first = node.input[0] == values
         match kind:
@@ -285,11 +287,11 @@ class _Graph:
         return float(known.item()) if known is not None and known.size == 1 else None
 
     def use_of(self, name: str) -> Literal["numbers", "real", "places"]:
-        """The use that the graph makes of a whole-numbered input.
+        """Find the use that the graph makes of a whole-numbered input.
 
         Returns:
-            ``numbers`` if nothing but exact arithmetic is done to it, ``real`` if it is
-            cast to real numbers besides; ``places`` if it may be an index or a length.
+            ``numbers`` if only exact arithmetic uses it, ``real`` if it is also cast to
+                real numbers, ``places`` if it may be an index or a length.
         """
         is_cast = False
         waiting, seen = [name], {name}

@@ -1,8 +1,8 @@
-"""Inputs that TensorFlow itself takes, settled by asking it.
+"""Find inputs that TensorFlow accepts, by asking it.
 
-Few models take any number: a divisor is not 0, and a matrix that is inverted has an
-inverse. Inputs that a model refuses cannot be compared, so other kinds of numbers are
-tried.
+Few models take all numbers: a divisor is not 0, and a matrix that is inverted has an
+inverse. An input that TensorFlow refuses cannot be compared, so other kinds of numbers
+are tried.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from exporter.proof.draws import Draw, Kind, Lengths, Ranges, Traits, draws
 from runtime.backends import Backend, TensorSpec
 from runtime.errors import BackendError
 
-# An input that is not refused within this time is held to be taken.
+# An input counts as accepted if it is not refused within so many seconds.
 _SECONDS = 5.0
 
 
@@ -31,10 +31,10 @@ def settle(
     traits: Traits | None = None,
     lengths: Lengths | None = None,
 ) -> list[Draw]:
-    """The draws that a model is asked with, of the first kinds that TensorFlow takes.
+    """Find the draws for a model: those of the first kinds that TensorFlow accepts.
 
     Args:
-        backend: TensorFlow's.
+        backend: the backend of TensorFlow.
         how: see ``exporter.proof.draws.draws``.
         sample: see there.
         ranges: see there.
@@ -42,7 +42,7 @@ def settle(
         lengths: see there.
 
     Raises:
-        NotDrawn: none is taken.
+        NotDrawn: TensorFlow accepts none.
     """
     specs = backend.inputs
     size = min((s.shape[0] for s in specs if s.shape and s.shape[0]), default=1)
@@ -57,7 +57,7 @@ def settle(
             continue
         if not kinds and _has_poor_matrices(backend, found, size, known):
             continue
-        # Inputs that need not be drawn so are drawn as usual.
+        # An input that does not need a special kind is drawn as usual.
         for name in kinds if len(kinds) > 1 else ():
             fewer = {other: kind for other, kind in kinds.items() if other != name}
             if _is_taken(backend, drawn(fewer)[0], size):
@@ -67,12 +67,12 @@ def settle(
 
 
 def refused(specs: tuple[TensorSpec, ...], kind: str, size: int) -> NotDrawn:
-    """Say what was not taken, and what helps.
+    """Say which inputs were refused, and how to help.
 
     Args:
         specs: the model's inputs.
-        kind: the draw's name.
-        size: of the batch.
+        kind: the name of the draw.
+        size: the batch size.
     """
     names = [spec.name for spec in specs if spec.dtype != object]
     said = f"TensorFlow itself fails on {kind!r} inputs at batch size {size}"
@@ -115,12 +115,12 @@ def _kinds(specs: tuple[TensorSpec, ...], ranges: Ranges) -> Iterator[dict[str, 
 def _is_matrix(spec: TensorSpec) -> bool:
     sides = spec.shape[-2:]
     is_square = len(sides) == 2 and sides[0] == sides[1]
-    # The first of two free axes is the batch.
+    # If two axes are free, the first one is the batch.
     return is_square and spec.dtype.kind == "f" and len(spec.shape) + bool(sides[0]) > 2
 
 
 def _is_taken(backend: Backend, draw: Draw, size: int) -> bool:
-    """Whether TensorFlow takes a draw; of whole numbers, all of it."""
+    """Whether TensorFlow accepts a draw; for whole numbers, all batches of it."""
     is_whole = any(spec.dtype.kind in "iu" for spec in backend.inputs)
     end = time.monotonic() + _SECONDS
     for batch in draw.batches(size):
@@ -136,14 +136,15 @@ def _is_taken(backend: Backend, draw: Draw, size: int) -> bool:
 def _has_poor_matrices(
     backend: Backend, found: list[Draw], size: int, ranges: Ranges
 ) -> bool:
-    """Whether zeros have no inverse there: random matrices are then near to such ones.
+    """Whether the model refuses a matrix of zeros, because it needs an inverse.
 
-    Their inverse has no digits left to be compared.
+    A random matrix may be close to one without an inverse. Its own inverse then has no
+    exact digits that could be compared.
     """
     if not any(_is_matrix(s) for s in backend.inputs if s.name not in ranges):
         return False
     answers = backend.run(next(found[0].batches(size))).values()
     if any(not np.isfinite(a).all() for a in answers if a.dtype.kind == "f"):
-        return True  # a root of what has none
+        return True  # a root of a matrix that has none
     zeros = next((draw for draw in found if draw.name in ("zeros", "lowest")), None)
     return zeros is not None and not _is_taken(backend, zeros, size)

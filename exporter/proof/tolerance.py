@@ -1,4 +1,4 @@
-"""How far an ONNX may answer from its model, by the precision that it computes in."""
+"""The allowed differences between an ONNX and its model, by the model's precision."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from runtime.backends.saved_model import Signature
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far apart two answers may be.
+    """The allowed differences between two answers.
 
     Attributes:
-        atol: absolute; where an output's numbers are greater than 1, in units of their
-            root mean square.
-        rtol: relative to TensorFlow's value.
-        spread: relative to how far apart TensorFlow's own answers are. A softmax of
-            random weights answers a thousand times 0.001, which any other answers too
-            within ``atol``: what sets its answers apart is what must be the same.
-        logit: of the logarithm of a probability, absolute and, in tenths, relative;
-            it is the logit but for a constant a row.
+        atol: the absolute difference. If the numbers of an output are greater than 1,
+            it is in units of their root mean square.
+        rtol: the difference relative to TensorFlow's value.
+        spread: the difference relative to the range of TensorFlow's own answers. A
+            softmax with random weights answers 0.001 a thousand times; any other model
+            could answer that within ``atol``. The small differences between its answers
+            must be the same.
+        logit: the difference of the logarithms of a probability, absolute, and in
+            tenths relative. The logarithm is the logit, except for a constant for each
+            row.
     """
 
     atol: float
@@ -28,22 +30,22 @@ class Tolerance:
     logit: float
 
 
-# float32 in another order of additions: 6e-8 is what the MNIST CNN shows.
+# float32 with another order of additions; the MNIST CNN shows a difference of 6e-8.
 SINGLE = Tolerance(1e-5, 1e-4, 0.02, 1e-3)
-# Ten bits of mantissa in each step, which the engines round at other places.
+# Ten bits of mantissa in each step, which the engines round in different places.
 HALF = Tolerance(1e-2, 1e-2, 0.1, 0.1)
-# Seven bits; TensorFlow rounds to them after each step, and ONNX Runtime, which has no
-# kernels for them on the CPU, computes in float32.
+# Seven bits of mantissa. TensorFlow rounds to them after each step; ONNX Runtime has no
+# kernels for them on the CPU, and computes in float32.
 BRAIN = Tolerance(5e-2, 5e-2, 0.3, 0.5)
 
 
 def tolerance_of(signature: Signature) -> Tolerance:
-    """What the least precise numbers allow that a model computes with.
+    """The tolerance for the least precise numbers that a model computes with.
 
     Args:
-        signature: its ``call`` is a concrete function, as loaded models have them.
+        signature: its ``call`` is a concrete function, as in loaded models.
     """
-    # Here: the proof itself needs no TensorFlow.
+    # This import stands here, because the proof itself needs no TensorFlow.
     import tensorflow as tf
 
     definition = signature.call.graph.as_graph_def()  # type: ignore[attr-defined]

@@ -1,1 +1,1 @@
-"""What people see: steps, tables, pictures, and what an ONNX file is."""
+"""Show people steps, tables and pictures, and tell programs an outcome."""

@@ -1,9 +1,9 @@
-"""How much a model computes: twice its multiplications, for one item.
+"""Count how much a model computes for one item: two operations a multiplication.
 
-Counted are the operators that hold nearly all of it: convolutions, matrix products and
-recurrent cells. Each multiplication with its addition is two operations. Elementwise
-operators, poolings, normalizations and biases are not counted; nor is what runs inside
-a loop or a branch, whose turns no one knows beforehand.
+The operators with nearly all of the work are counted: convolutions, matrix products and
+recurrent cells. A multiplication with its addition is two operations. Elementwise
+operators, poolings, normalizations and biases are not counted, and neither is the
+inside of loops and branches, because nobody knows beforehand how often it runs.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ import onnx
 
 Shape = tuple[int, ...]
 
-# Matrices that one step of a recurrent cell multiplies its input and its state with.
+# The number of matrices by which one step of a recurrent cell multiplies its input, and
+# its state.
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _PRODUCTS = ("MatMul", "MatMulInteger", "QLinearMatMul")
 _CONVOLUTIONS = ("Conv", "ConvInteger", "QLinearConv")
 
 
 def count_flops(model: onnx.ModelProto) -> int | None:
-    """Operations for one item.
+    """Count the operations for one item.
 
     Args:
-        model: its external data need not be loaded.
+        model: the model; its external data need not be loaded.
 
     Returns:
-        The sum; None if a counted operator's shape is free besides the batch, and so
-        the sum is of no fixed size.
+        The sum. None if a counted operator has a free axis besides the batch, because
+            the sum then has no fixed size.
     """
     shapes = _shapes(model)
     total = 0
@@ -42,14 +43,17 @@ def count_flops(model: onnx.ModelProto) -> int | None:
 
 
 def _operations(node: onnx.NodeProto, shapes: Mapping[str, Shape]) -> int:
-    """Raises KeyError if a shape is not known."""
+    """The operations of a node; raises KeyError if a shape is not known."""
     if node.op_type in _CONVOLUTIONS:
-        # QLinearConv: x, its scale and zero point, then w.
+        # The inputs of QLinearConv are x, its scale, its zero point, and then the
+        # weights.
         weights = shapes[node.input[3 if node.op_type == "QLinearConv" else 1]]
-        # (out, in / group, kernel …): so many products a number of the output.
+        # The weights are (out, in / group, kernel …), so one number of the output takes
+        # the product of all axes but the first.
         return 2 * math.prod(shapes[node.output[0]]) * math.prod(weights[1:])
     if node.op_type == "ConvTranspose":
-        # (in, out / group, kernel …): so many products a number of the input.
+        # The weights are (in, out / group, kernel …), so one number of the input takes
+        # the product of all axes but the first.
         weights = shapes[node.input[1]]
         return 2 * math.prod(shapes[node.input[0]]) * math.prod(weights[1:])
     if node.op_type in _PRODUCTS:
@@ -63,7 +67,7 @@ def _operations(node: onnx.NodeProto, shapes: Mapping[str, Shape]) -> int:
         steps, batch, width = shapes[node.input[0]]
         if layout:
             steps, batch = batch, steps
-        # (directions, gates x hidden, hidden)
+        # The weights are (directions, gates x hidden, hidden).
         directions, _, hidden = shapes[node.input[2]]
         step = _GATES[node.op_type] * hidden * (width + hidden)
         return 2 * directions * steps * batch * step
@@ -78,7 +82,7 @@ def _shapes(model: onnx.ModelProto) -> dict[str, Shape]:
         dims = node.type.tensor_type.shape.dim
         if dims and not dims[0].dim_value:
             dims[0].dim_value = 1
-    # What was noted of a free batch would hold against what is found of one item.
+    # Shapes noted for a free batch would contradict the shapes found for one item.
     del one.graph.value_info[:]
     for node in one.graph.output:
         node.type.tensor_type.ClearField("shape")

@@ -1,4 +1,4 @@
-"""``exporter inspect``: what an ONNX file is; neither TensorFlow nor an engine."""
+"""``exporter inspect``: describe an ONNX file without TensorFlow or an engine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from exporter.child.run import Limits, Tell, run_in_child
 from exporter.errors import NoOnnx
 from exporter.reports.flops import count_flops
 
-# Shapes, axes and indices are of it; weights, quantized ones too, are not.
+# Tensors of these dtypes are shapes, axes, indices and texts, and no parameters.
+# Weights, also quantized ones, have other dtypes.
 _NO_PARAMETERS = (onnx.TensorProto.INT64, onnx.TensorProto.STRING)
 
 
@@ -26,7 +27,7 @@ class Tensor:
     """An input or output.
 
     Attributes:
-        dtype: numpy's name, ``object`` for texts.
+        dtype: the name that numpy gives it; ``object`` for texts.
         shape: a free axis is its name, or ``?``.
     """
 
@@ -37,16 +38,17 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Inspection:
-    """An ONNX file.
+    """The description of an ONNX file.
 
     Attributes:
-        file: its name.
-        size_bytes: with its external data.
-        opsets: version by domain; the empty one is ONNX's own.
-        operators: how many nodes of each, those inside loops and branches too.
-        parameters: numbers in its weights.
-        flops: of one item, see ``count_flops``; None if that is of no fixed size.
-        metadata: what its writer noted.
+        file: the name of the file.
+        size_bytes: its size, with its external data.
+        opsets: the version by domain; the empty domain is ONNX's own.
+        operators: the number of nodes of each operator, also inside loops and branches.
+        parameters: the number of numbers in its weights.
+        flops: the operations for one item, see ``count_flops``; None if that is not
+            fixed.
+        metadata: the notes of the program that wrote it.
     """
 
     file: str
@@ -62,7 +64,7 @@ class Inspection:
     metadata: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
-        """As ``--json`` prints it."""
+        """The object that ``--json`` prints."""
         return asdict(self)
 
 
@@ -85,7 +87,7 @@ def inspect(path: Path) -> Inspection:
     """Read an ONNX file, without its external data.
 
     Raises:
-        NoOnnx: it is not there, or is none.
+        NoOnnx: the file is not there, or is no ONNX.
     """
     try:
         model = onnx.load(path, load_external_data=False)
@@ -95,7 +97,7 @@ def inspect(path: Path) -> Inspection:
         raise NoOnnx(f"{path} cannot be read: {ex.strerror}") from ex
     except DecodeError as ex:
         raise NoOnnx(f"{path} is not an ONNX file") from ex
-    # Nearly any bytes are some message: what protobuf does not know, it passes over.
+    # Nearly any bytes are some message, because protobuf passes over unknown fields.
     if not model.graph.node:
         raise NoOnnx(f"{path} is not an ONNX file: it has no nodes")
     graphs = list(_graphs(model.graph))

@@ -1,4 +1,4 @@
-"""``exporter convert --json``: the outcome of a conversion, as data for programs."""
+"""``exporter convert --json``: tell programs the outcome of a conversion."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def outcome_of(error: Exception) -> Outcome:
 
 
 def told_as_json(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command ``--json``, which prints its outcome as its only output.
+    """Add ``--json`` to a command, which prints the outcome and nothing else.
 
     The command gets ``as_json``. If that is true, it must print nothing itself.
     """
@@ -70,7 +70,8 @@ def told_as_json(command: Callable[..., None]) -> Callable[..., None]:
             command(as_json=as_json, **given)
         except (DomainError, Failed) as ex:
             if as_json:
-                # A sentence for people may say more than the error that it is made of.
+                # The sentence for people may say more than the error that it was made
+                # from.
                 cause = ex.__cause__ if isinstance(ex, Failed) else ex
                 known = cause if isinstance(cause, DomainError) else ex
                 click.echo(outcome_of(known))

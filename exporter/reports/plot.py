@@ -1,4 +1,4 @@
-"""A bench as a picture."""
+"""Draw the timings of a bench."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from bundle.staging import replace_file
 from exporter.bench import ENGINES, Timing
 from exporter.errors import ExportError
 
-# matplotlib's first two colours, told apart by the colour-blind too.
+# These are matplotlib's first two colours; colour-blind people can tell them apart.
 _COLOURS = dict(zip(ENGINES, ("tab:orange", "tab:blue"), strict=True))
 
 
 def plot(timings: Sequence[Timing], title: str, path: Path) -> None:
-    """Draw items a second over the batch size: a colour an engine, a dash few threads.
+    """Draw items a second by batch size: colours are engines, dashes few threads.
 
     Args:
         timings: see ``bench``.
-        title: above the picture.
-        path: of the PNG.
+        title: the text above the picture.
+        path: the PNG file.
 
     Raises:
-        ExportError: it cannot be written.
+        ExportError: the file cannot be written.
     """
-    # By its objects: pyplot keeps every figure, and looks for a screen.
+    # The figure is made without pyplot, which keeps every figure and looks for a
+    # screen.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")

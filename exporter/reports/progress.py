@@ -1,4 +1,4 @@
-"""What a conversion is at: a line that turns on a terminal, plain lines elsewhere."""
+"""Show the steps of the work: one changing line on a terminal, else plain lines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def progress() -> Iterator[Tell]:
     """Show steps on standard error, until the end of the block.
 
     Yields:
-        To call with each step.
+        A function to call with each step.
     """
     console = Console(stderr=True)
     if not console.is_terminal:

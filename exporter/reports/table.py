@@ -1,4 +1,4 @@
-"""Proofs, timings and inspections, as tables for people."""
+"""Print proofs, timings and inspections as tables for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bundle.parity import Parity
 from bundle.variants import Variant
 from exporter.errors import describe
 
-if TYPE_CHECKING:  # a proof is printed without the engines that the others need
+if TYPE_CHECKING:  # Printing a proof must not import the engines.
     from exporter.bench import Timing
     from exporter.reports.inspect import Inspection, Tensor
 
@@ -45,7 +45,7 @@ def print_table(parity: Parity) -> None:
 
 
 def print_trial(variant: Variant, parity: Parity) -> None:
-    """Print how a variant did against model.onnx, in a few lines."""
+    """Print in a few lines how a variant compares with model.onnx."""
     trial = parity.trial
     if trial is None:
         return
@@ -64,7 +64,7 @@ def print_trial(variant: Variant, parity: Parity) -> None:
 
 
 def print_timings(timings: Sequence[Timing]) -> None:
-    """Print both engines side by side: milliseconds a batch, and the speed-up."""
+    """Print both engines side by side: milliseconds for a batch, and the speed-up."""
     table = Table(title="milliseconds a batch, median", title_justify="left")
     for heading in ("threads", "batch", "tensorflow", "onnxruntime", "speed-up"):
         table.add_column(heading, justify="right")
@@ -85,7 +85,7 @@ def print_timings(timings: Sequence[Timing]) -> None:
 
 
 def print_inspection(found: Inspection) -> None:
-    """Print what an ONNX file is, one line a fact."""
+    """Print the description of an ONNX file, one line for each fact."""
     flops = "no fixed number" if found.flops is None else f"{found.flops:,} an item"
     opsets = (f"{domain or 'ai.onnx'} {n}" for domain, n in found.opsets.items())
     facts = {
@@ -103,7 +103,7 @@ def print_inspection(found: Inspection) -> None:
     }
     table = Table(box=None, show_header=False)
     for name, fact in facts.items():
-        # Text: what stands in brackets is no markup.
+        # A Text is printed as it is: brackets in it are not markup.
         table.add_row(Text(name), Text(fact))
     Console().print(table)
 
