@@ -35,6 +35,7 @@ def to_fp16(fp32: Path, batches: Iterable[Batch]) -> onnx.ModelProto:
         fp32: the file model.onnx.
         batches: inputs, arrays ``(N, …)`` by name, for which no number may become too
             large.
+
     Raises:
         ExportError: the converter fails, or a number would become infinite.
     """
