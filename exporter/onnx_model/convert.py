@@ -74,8 +74,7 @@ def convert(
 
     Returns:
         A checked model. Inputs and outputs are named as in the signature, a free first
-            axis is named ``batch``, and nodes are named by the layers that they came
-            from.
+        axis is named ``batch``, and nodes are named by the layers that they came from.
 
     Raises:
         SourceError: ``options`` name an input that the signature does not have.

@@ -63,7 +63,7 @@ def fit_kernels(model: onnx.ModelProto) -> onnx.ModelProto:
 
     Returns:
         The same model. A node that no cast helps stays, and ONNX Runtime will refuse
-            it.
+        it.
     """
     opset = next(entry.version for entry in model.opset_import if not entry.domain)
     dtypes = _dtypes(model)

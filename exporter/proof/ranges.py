@@ -71,7 +71,7 @@ def index_ranges(model: onnx.ModelProto) -> Ranges:
 
     Returns:
         By the input's name, the numbers that name the first and the last row of the
-            smallest table that it indexes.
+        smallest table that it indexes.
     """
     return {name: (low, high) for name, (low, high, _) in _found(model).items()}
 
@@ -291,7 +291,7 @@ class _Graph:
 
         Returns:
             ``numbers`` if only exact arithmetic uses it, ``real`` if it is also cast to
-                real numbers, ``places`` if it may be an index or a length.
+            real numbers, ``places`` if it may be an index or a length.
         """
         is_cast = False
         waiting, seen = [name], {name}

@@ -30,7 +30,7 @@ def count_flops(model: onnx.ModelProto) -> int | None:
 
     Returns:
         The sum. None if a counted operator has a free axis besides the batch, because
-            the sum then has no fixed size.
+        the sum then has no fixed size.
     """
     shapes = _shapes(model)
     total = 0

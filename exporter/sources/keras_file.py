@@ -40,7 +40,7 @@ def load_keras(path: Path) -> Signature:
 
     Returns:
         A backend that answers as ``model.predict``. Its inputs are named as the model's
-            input layers, its outputs ``output_0``, … or as in its dictionary.
+        input layers, its outputs ``output_0``, … or as in its dictionary.
 
     Raises:
         SourceError: the file is no Keras file, or holds code: Lambda layers, or classes
