@@ -38,8 +38,8 @@ class Conversion:
         # These are imported here because tf2onnx and rich come with the extra.
         from exporter.export import export
         from exporter.options import Options
-        from exporter.source import open_source
-        from exporter.table import print_table
+        from exporter.reports.table import print_table
+        from exporter.sources.source import open_source
 
         try:
             options = Options(verbose=self._verbose)

@@ -16,7 +16,7 @@ from bundle.folder import SAVED_MODEL, SIGNATURE
 from bundle.manifest import write_manifest
 from bundle.params import Params, write_params
 from bundle.sample import FILE_NAME as SAMPLE
-from exporter.inference import export_inference
+from exporter.sources.inference import export_inference
 from trainer.data import DataSet
 from trainer.report import write_report
 from trainer.train import Training

@@ -12,7 +12,7 @@ import click
 from bundle.errors import DomainError
 from bundle.staging import replace_file
 from bundle.terminal import Failed, WrongInput
-from exporter.child import Limits, run_in_child
+from exporter.child.run import Limits, run_in_child
 from tools.zoo.cells import HEADINGS, aligned, cells
 from tools.zoo.chart import chart
 from tools.zoo.children import SECONDS, attempts

@@ -13,8 +13,8 @@ import tf2onnx
 from bundle.params import Preprocess
 from exporter.errors import describe, first_line
 from exporter.options import OPSET
-from exporter.parity import prove
-from exporter.tolerance import tolerance_of
+from exporter.proof.parity import prove
+from exporter.proof.tolerance import tolerance_of
 from runtime.backends.onnx import open_onnx
 from runtime.backends.options import BackendOptions
 from runtime.backends.saved_model import Signature, TensorFlowBackend

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import psutil
 
 from bundle.errors import DomainError
-from exporter.child import Limits, run_in_child
+from exporter.child.run import Limits, run_in_child
 from tools.zoo.row import CRASHED, Attempt
 from tools.zoo.trial import Task, Tell
 

@@ -40,7 +40,7 @@ def try_all(job: tuple[str, Sequence[Task], int], tell: Tell) -> None:
 
     Args:
         job: the family, the tasks, and the longest time of an attempt in seconds.
-        tell: see ``exporter.child.run_in_child``.
+        tell: see ``exporter.child.run.run_in_child``.
     """
     import keras
 
