@@ -65,6 +65,7 @@ class Params:
         name: the model's name in the store and in requests.
         model: file name of the SavedModel, or of a frozen graph.
         labels: file name of the labels, one a line; empty if the model has none.
+        op: file name of the list of the graph's operations; TFaaS shows it.
         input_name: the graph operation that takes the input, without ``:0``.
         output_name: the graph operation that gives the output, without ``:0``.
         input_node: the input's name in the serving signature; of a frozen graph, its
@@ -72,6 +73,10 @@ class Params:
         output_node: the same of the output.
         img_channels: 1 gray, 3 colour, 0 takes no images.
         features: names of a row's values, in the order of the model's input.
+        options: TFaaS's list of options of the model; kept, and not used.
+        description: a text for people.
+        timestamp: when the trainer wrote the bundle.
+        preprocess: how an image becomes the model's input.
         ranges: between which numbers, ends included, the exporter draws an input, by
             its name, when it compares model.onnx with the model.
         variant: of model.onnx, the one that serves; empty leaves it to config.json.
