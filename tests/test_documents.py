@@ -96,5 +96,12 @@ def test_a_test_that_a_block_names_is_there(name):
             assert Path(ROOT, named).exists(), named
 
 
+@pytest.mark.parametrize("package", ["bundle", "exporter", "runtime", "trainer"])
+def test_a_document_that_the_code_names_is_there(package):
+    for file in sorted((ROOT / package).rglob("*.py")):
+        for named in re.findall(r"docs/[\w/]+\.md", file.read_text()):
+            assert (ROOT / named).is_file(), f"{file.name} names {named}"
+
+
 def test_the_readme_stays_a_screen_or_two():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120

@@ -39,7 +39,7 @@ $routes
 """)
 
 # Every route, in the order of the page; a test compares them with the application's,
-# README's and ARCHITECTURE.md's.
+# docs/reference/http.md's and ARCHITECTURE.md's.
 ROUTES = (
     ("POST", "/predict", "one of the three below, by its content type"),
     ("POST", "/predict/image", "multipart image and model: array of probabilities"),
