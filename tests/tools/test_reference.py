@@ -13,10 +13,11 @@ from bundle.errors import DomainError
 from bundle.params import Params, params_from_json
 from bundle.terminal import Group
 from exporter.errors import ExportError
-from runtime.app import STATUS
-from runtime.backends import FallbackCode
+from runtime.backends.proof import FallbackCode
+from runtime.cli.models import models
 from runtime.config import Config, config_from_json, load_settings
-from runtime.converter import Outcome
+from runtime.conversion.converter import Outcome
+from runtime.http.errors import STATUS
 from tools.reference import commands, errors, metrics
 from tools.reference.pages import FOLDER, ROOT, arguments, pages, renewed
 
@@ -151,8 +152,6 @@ def raised(group, error):
 
 @pytest.mark.parametrize("error", [*errors.errors()], ids=lambda error: error.__name__)
 def test_exit_codes_are_those_of_the_commands(error):
-    from runtime.admin.cli import models
-
     if issubclass(error, ExportError):
         # Each of the exporter's commands gives it as its sentence, and as code 1.
         assert errors.exit_code(error) == 1

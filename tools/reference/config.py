@@ -8,7 +8,7 @@ from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from runtime.cli import as_json, serve
+from runtime.cli.serve import as_json, serve
 from runtime.config import Config, key, variable
 from tools.reference.markdown import code, sentence, table
 

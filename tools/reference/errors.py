@@ -14,8 +14,9 @@ MODULES: Mapping[str, Sequence[str]] = {
     "service": (
         "bundle.errors",
         "runtime.errors",
-        "runtime.config",
+        "runtime.config.fields",
         "runtime.backends",
+        "runtime.backends.proof",
         "runtime.backends.saved_model",
         "runtime.programs.reading",
     ),
@@ -123,16 +124,16 @@ def _row(
 
 def _status(error: type[DomainError]) -> str:
     """The status of the reply; nothing where no request can meet the error."""
-    from runtime.app import STATUS
+    from runtime.http.errors import STATUS
 
     return next((STATUS[e][:3] for e in error.__mro__ if e in STATUS), "")
 
 
 def _reason(error: type[DomainError]) -> str:
     """Its word in the label ``reason`` of the metric ``tfaas_rejects``."""
-    from runtime.app import _snake
+    from runtime.http.errors import reason_of
 
-    return _snake(error.__name__)
+    return reason_of(error)
 
 
 def exit_code(error: type[DomainError]) -> int:
@@ -142,6 +143,6 @@ def exit_code(error: type[DomainError]) -> int:
     for all else; the exporter's and ``runtime models`` know more work that fails.
     """
     from exporter.errors import ExportError
-    from runtime.admin.cli import WORK_FAILED
+    from runtime.cli.models import WORK_FAILED
 
     return 1 if issubclass(error, (StoreError, ExportError, *WORK_FAILED)) else 2

@@ -24,7 +24,7 @@ class Described(NamedTuple):
 
 def metrics() -> list[Described]:
     """All metrics of the service, in the order of their file."""
-    from runtime import metrics as module
+    from runtime.telemetry import metrics as module
 
     found = [m for m in vars(module).values() if isinstance(m, MetricWrapperBase)]
     return [
