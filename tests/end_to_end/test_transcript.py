@@ -74,6 +74,9 @@ def test_readme_lists_the_bundles_files(trained):
     )
     there = {path.name for path in (trained / "mnist").iterdir()}
     assert set(listing.group(1).split()) == there
+    reference = (ROOT / "docs" / "reference" / "bundle.md").read_text()
+    rows = set(re.findall(r"`([^`/]+)/?`", reference))
+    assert there <= rows
 
 
 def test_the_transcript_answers_alike_from_both_engines(work, tmp_path_factory):
@@ -136,4 +139,4 @@ def test_the_commands_of_every_page_work(work):
     assert (work / "pulled" / "model.onnx").is_file()
     assert outputs["look"].startswith('{"status":"ready"}')
     assert "tfaas_requests_total" in outputs["look"]
-    assert "34,826" in outputs["inspect"]
+    assert "(batch, 28, 28, 1)" in outputs["inspect"]

@@ -9,13 +9,16 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from bundle import staging, trash
 from bundle.errors import DomainError
 from bundle.params import Params, params_from_json
 from bundle.terminal import Group
+from bundle.variants import EXPORTED
 from exporter.errors import ExportError
 from runtime.backends.proof import FallbackCode
 from runtime.cli.models import models
 from runtime.config import Config, config_from_json, load_settings
+from runtime.conversion import conversions
 from runtime.conversion.converter import Outcome
 from runtime.http.errors import STATUS
 from tools.reference import commands, errors, metrics
@@ -106,6 +109,15 @@ def test_each_word_that_a_label_may_be_is_explained():
     text = (FOLDER / "metrics.md").read_text().partition("## Labels")[2]
     words = {*get_args(Outcome), *get_args(FallbackCode), "request"} - {""}
     assert {word for word in words if f"`{word}`" not in text} == set()
+
+
+def test_each_file_of_the_exporter_and_each_folder_of_the_store_stands_there():
+    text = (FOLDER / "bundle.md").read_text()
+    cells = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
+    named = {name for cell in cells for name in cell.split("`")}
+    assert {name for name in EXPORTED if name not in named} == set()
+    for folder in (staging.FOLDER_NAME, trash.FOLDER_NAME, conversions.FOLDER_NAME):
+        assert any(name.startswith(f"{folder}/") for name in named), folder
 
 
 def test_each_error_stands_there_with_its_status_and_what_to_do():
