@@ -65,7 +65,7 @@ class Params:
         name: the model's name in the store and in requests.
         model: file name of the SavedModel, or of a frozen graph.
         labels: file name of the labels, one a line; empty if the model has none.
-        op: file name of the list of the graph's operations; TFaaS shows it.
+        op: file name of the graph by itself, for TFaaS; kept, and not used.
         input_name: the graph operation that takes the input, without ``:0``.
         output_name: the graph operation that gives the output, without ``:0``.
         input_node: the input's name in the serving signature; of a frozen graph, its
