@@ -101,10 +101,8 @@ def block(arguments: Sequence[str]) -> str:
     """The table that the argument names."""
     (name,) = arguments
     found = [error for error in errors() if error.__module__ in MODULES[name]]
-    if name == "service":
-        heads = ("error", "meaning", "status", "`reason`", "exit code", "what to do")
-    else:
-        heads = ("error", "meaning", "exit code", "what to do")
+    asked = ("status", "`reason`") if name == "service" else ()
+    heads = ("error", "meaning", *asked, "exit code", "what to do")
     return table(heads, [_row(error, found, name == "service") for error in found])
 
 
