@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit check format zoo fuzz soak bench bench-quick proto clean
+.PHONY: help demo serve test unit check format docs zoo fuzz soak bench bench-quick proto clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -41,6 +41,9 @@ check: $(VENV)/.installed ## check formatting, lints, types, and the imports bet
 format: $(VENV)/.installed ## format the code as make check demands
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.installed ## write the reference pages anew
+	$(BIN)/python -m tools.reference
 
 zoo: $(VENV)/.installed ## convert and prove the zoo, and write docs/zoo.md; ZOO=layers takes one family, or one model
 	$(BIN)/python -m tools.zoo $(if $(ZOO),"$(ZOO)")

@@ -17,7 +17,8 @@ import httpx
 import psutil
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.documents import ROOT, transcripts
+
 BIN = Path(sys.executable).parent
 # Long enough for a busy machine of two cores; what takes longer hangs.
 PATIENCE = 300
@@ -179,7 +180,6 @@ def store(work: Path) -> Path:
 
 def readme_block(name: str) -> str:
     """One of README's shell blocks, as it stands there."""
-    text = (ROOT / "README.md").read_text()
-    found = re.search(rf"<!-- transcript: {name} -->\n```sh\n(.*?)```", text, re.S)
+    found = [block.text for block in transcripts("README.md") if block.word == name]
     assert found, f"README has no transcript block {name!r}"
-    return found.group(1)
+    return found[0]
