@@ -10,6 +10,7 @@ import importlib.metadata
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +44,18 @@ APART = 1e300
 _LEAST = 1e-30
 # What float32 itself costs a value after some additions, as a share of it.
 _NOISE = 2e-6
+# The modules whose versions the report bears, and the distributions that install each.
+# They are named, because to ask which distribution installed a module reads the lists
+# of files of all that are installed, a third of a second.
+_DISTRIBUTIONS = {
+    "tensorflow": ("tensorflow-cpu", "tensorflow"),
+    "keras": ("keras",),
+    "tf2onnx": ("tf2onnx",),
+    "onnx": ("onnx",),
+    "onnxslim": ("onnxslim",),
+    "onnxruntime": ("onnxruntime-gpu", "onnxruntime"),
+    "numpy": ("numpy",),
+}
 
 
 def prove(
@@ -383,18 +396,9 @@ def _milliseconds(backend: Backend, batch: Batch, items: int) -> float:
 
 def _versions() -> Mapping[str, str]:
     versions = {"tfaas-onnx": __version__, "python": sys.version.split()[0]}
-    names = (
-        "tensorflow",
-        "keras",
-        "tf2onnx",
-        "onnx",
-        "onnxslim",
-        "onnxruntime",
-        "numpy",
-    )
-    by_module = importlib.metadata.packages_distributions()
-    for name in names:
-        # tensorflow-cpu is the distribution that installs the module tensorflow.
-        for distribution in by_module.get(name, [])[:1]:
-            versions[name] = importlib.metadata.version(distribution)
+    for name, distributions in _DISTRIBUTIONS.items():
+        for distribution in distributions:
+            with suppress(importlib.metadata.PackageNotFoundError):
+                versions[name] = importlib.metadata.version(distribution)
+                break
     return versions
