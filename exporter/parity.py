@@ -71,6 +71,7 @@ def prove(
     tolerance: Tolerance = SINGLE,
     report: Callable[[str], None] = lambda step: None,
     batch_sizes: Sequence[int] = BATCH_SIZES,
+    timed_runs: int = TIMED_RUNS,
 ) -> Parity:
     """Compare two backends of one model.
 
@@ -87,6 +88,7 @@ def prove(
         tolerance: how far apart answers may be.
         report: is told each step as it begins.
         batch_sizes: of a model whose first axis is free.
+        timed_runs: of each engine, at most, of which the report bears the median time.
 
     Returns:
         The report; ``passed`` says whether the candidate may serve.
@@ -125,7 +127,7 @@ def prove(
         is_repeatable=comparison.is_repeatable,
         samples=sum(case.samples for case in cases),
         milliseconds_per_image={
-            backend.name: _milliseconds(backend, first, sizes[0])
+            backend.name: _milliseconds(backend, first, sizes[0], timed_runs)
             for backend in (tensorflow, onnx)
         },
         versions=_versions(),
@@ -382,12 +384,12 @@ def _same_top1(
     return same.reshape(-1)
 
 
-def _milliseconds(backend: Backend, batch: Batch, items: int) -> float:
+def _milliseconds(backend: Backend, batch: Batch, items: int, runs: int) -> float:
     """Median time of one run, by item."""
     backend.run(batch)
     times: list[float] = []
     end = time.perf_counter() + TIMED_SECONDS
-    while len(times) < TIMED_RUNS and time.perf_counter() < end:
+    while len(times) < runs and time.perf_counter() < end:
         start = time.perf_counter()
         backend.run(batch)
         times.append(time.perf_counter() - start)
