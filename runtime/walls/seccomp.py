@@ -93,7 +93,7 @@ def restrict() -> None:
         OSError: the kernel refuses.
     """
     machine = platform.machine()
-    # This comes first, because the second filter forbids a third. The strictest decides.
+    # This comes first: the second filter forbids a further one. The strictest decides.
     _install(_pack(signals(machine, os.getpid())))
     _install(_code(machine))
 
