@@ -17,8 +17,8 @@ from tests.end_to_end.conftest import BIN, CLIENT, PATIENCE, ROOT, run
 def test_the_demo_goes_the_whole_way_and_leaves_no_server(tmp_path):
     """The trainer is the real one; a tenth of MNIST is enough to tell a 1 from a 4.
 
-    ``test_transcript.py`` trains on the whole of it, by a command that differs in its
-    folder alone.
+    ``test_transcript.py`` trains on the whole of it, by README's command, which does
+    the conversion too.
     """
     with np.load(ROOT / "trainer" / "data" / "mnist.npz") as whole:
         tenth = {name: array[: len(array) // 10] for name, array in whole.items()}

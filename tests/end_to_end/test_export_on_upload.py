@@ -309,15 +309,3 @@ def test_one_that_is_deleted_meanwhile_leaves_nothing(service, graphs):
     assert client.upload(archive)["version"] == 1
     assert client.settled()[0].startswith("onnx (parity ")
     assert "deleted" in ModelStore(service.folder / "models").names()
-
-
-def test_where_it_is_off_nothing_is_converted(folder, graphs):
-    command = f"env TFAAS_EXPORT_ON_UPLOAD=off {WAITRESS}"
-    with serving(command, folder) as server:
-        client = Client(server.url)
-        client.upload(archive_of(folder, graphs["rows"], client.name))
-        state = client.state()
-        assert state == "tensorflow: there is no model.onnx; make it with: exporter" + (
-            " convert"
-        )
-        assert children_at_work(folder) == []
