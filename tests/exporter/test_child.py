@@ -16,6 +16,8 @@ from exporter.errors import ExportError, SourceError
 from runtime.walls import standing
 from tests.exporter import works
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 # Long enough for a busy machine; what takes longer hangs.
 PATIENCE = 60

@@ -37,6 +37,7 @@ def predict(client):
     return client.simulate_post("/predict/json", json=ROW)
 
 
+@pytest.mark.slow
 def test_an_upload_to_a_full_disk_is_the_servers_fault_and_leaves_nothing(
     client, config, upload
 ):

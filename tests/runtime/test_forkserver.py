@@ -10,6 +10,8 @@ import pytest
 from runtime.forkserver import ForkServer
 from runtime.guard import TOO_SLOW, Limits
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(60, 1 << 30, 0)
 SHOW = "from tests.runtime import forked; print(forked.PREPARED_IN[0])"
 PAUSE = "import signal; print(os.getpid(), flush=True); signal.pause()"

@@ -13,6 +13,7 @@ FOLDER = Path(runtime.proto.__file__).parent
 PROTOS = sorted(path.stem for path in FOLDER.glob("*.proto"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [f"{p}_pb2.{e}" for p in PROTOS for e in ("py", "pyi")]
 )

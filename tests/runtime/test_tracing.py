@@ -24,6 +24,7 @@ print([name for name in sys.modules if name.startswith("opentelemetry")])
 """
 
 
+@pytest.mark.slow
 def test_opentelemetry_is_not_imported_when_it_is_off(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", LOOK, f"00-{'1' * 32}-{'2' * 16}-01"],

@@ -15,6 +15,8 @@ from runtime.trial import ChildTrial, Opened, try_here
 from runtime.walls import child_environment, standing
 from tests.examples import write_bundle
 
+pytestmark = pytest.mark.slow
+
 CPU = "onnxruntime/CPUExecutionProvider"
 
 
