@@ -25,12 +25,16 @@ demo: $(VENV)/.installed ## train, export, serve and predict, the whole way, on 
 serve: $(VENV)/.installed ## serve models/ in the foreground
 	$(BIN)/runtime serve
 
+# tests/conftest.py says which of them come first. loadgroup: a module's tests share what
+# takes long, and go to one process; xdist's own order would be by their number.
+PARALLEL := -n auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
+
 # Of the zoo's thousand models, one a layer and a function.
 test: $(VENV)/.installed ## all tests; real processes among them
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 -m "not further"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not further"
 
 unit: $(VENV)/.installed ## the tests that need neither TensorFlow nor real processes
-	$(BIN)/python -m pytest -m "not slow and not tensorflow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not tensorflow"
 
 check: $(VENV)/.installed ## formatting, lints, types, and who may import whom
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,29 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # children inherit it: what tests do with Ctrl-C would do nothing.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# The modules of which one process has most to do; of those that start servers, the one
+# that trains for the others first. None would begin when the others are done.
+LONGEST = (
+    "end_to_end/test_transcript.py",
+    "end_to_end/test_export_on_upload.py",
+    "end_to_end/test_conversion.py",
+    "exporter/rewrites/test_matrices.py",
+    "end_to_end/test_server.py",
+    "end_to_end/test_wire.py",
+    "end_to_end/test_kill.py",
+    "end_to_end/test_versions.py",
+    "exporter/test_export.py",
+    "end_to_end/test_demo.py",
+    "trainer/test_cli.py",
+    "exporter/test_cli.py",
+    "runtime/test_converter.py",
+    "exporter/test_child.py",
+    "runtime/test_guard.py",
+    "exporter/rewrites/test_hashing.py",
+    "exporter/rewrites/test_convolutions.py",
+    "bundle/test_store.py",
+)
 
 # These of Python's audit events are a process that starts, or a socket on a port.
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
@@ -25,6 +49,30 @@ def hear(event, arguments):
 
 
 sys.addaudithook(hear)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Deal out to several processes what takes long first; to one what is quick.
+
+    A process gets whole modules (``--dist loadgroup``), whose fixtures are made once.
+    The zoo's models share none, and are dealt out one by one, at the end: so no process
+    is idle for long.
+    """
+    if not hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+        return
+    folder = Path(__file__).parent
+    modules = [item.path.relative_to(folder).as_posix() for item in items]
+    turns = dict.fromkeys(modules, len(LONGEST))
+    turns.update((module, turn) for turn, module in enumerate(LONGEST))
+    for item, module in zip(items, modules, strict=True):
+        if module.startswith("zoo/"):
+            turns[module] = len(LONGEST) + 1
+        else:
+            item.add_marker(pytest.mark.xdist_group(module))
+    turn_of = dict(zip(items, modules, strict=True))
+    items.sort(key=lambda item: turns[turn_of[item]])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -40,11 +40,10 @@ ENVIRONMENT.pop("TFAAS_CONFIG", None)
 
 
 def pytest_collection_modifyitems(items):
-    """Whatever is here starts processes, and comes after what is quick."""
+    """Whatever is here starts processes."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
 
 
 def run(command: str, folder: Path, code: int = 0) -> str:
