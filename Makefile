@@ -25,12 +25,17 @@ demo: $(VENV)/.installed ## train, export, serve and predict with MNIST
 serve: $(VENV)/.installed ## serve models/ in the foreground
 	$(BIN)/runtime serve
 
+# tests/conftest.py says which tests come first. With loadgroup, the tests of a module go to
+# one process, because they share things that take long to make. xdist's own order would
+# be by the number of tests in a module.
+PARALLEL := -n auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
+
 # The zoo has more than a thousand models; the tests take one for each layer and function.
 test: $(VENV)/.installed ## run all tests, with real processes
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 -m "not further"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not further"
 
 unit: $(VENV)/.installed ## run the tests that need neither TensorFlow nor real processes
-	$(BIN)/python -m pytest -m "not slow and not tensorflow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not tensorflow"
 
 check: $(VENV)/.installed ## check formatting, lints, types, and the imports between packages
 	$(BIN)/ruff format --check .

@@ -58,6 +58,7 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_sweep_leaves_the_living_and_takes_the_killed(tmp_path: Path) -> None:
     ours, theirs = FORK.Pipe()
     writer = FORK.Process(target=stage_and_wait, args=(tmp_path, theirs))
@@ -221,6 +222,7 @@ def replace_and_die(path: Path, step: str) -> None:
         replace_file(path, b"new")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_killed_replacement_leaves_the_old_file_whole(
     tmp_path: Path, step: str
