@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit check format docs zoo fuzz soak bench bench-quick proto clean
+.PHONY: help demo serve test unit check format docs zoo fuzz soak mutate bench bench-quick proto clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -60,6 +60,9 @@ fuzz: $(VENV)/.installed ## send damaged and slow requests to every route; FUZZ=
 SOAK ?= 100
 soak: $(VENV)/.installed ## predict while versions change and workers are killed; SOAK=1000 makes so many versions
 	SOAK=$(SOAK) $(BIN)/python -m pytest -s tests/end_to_end/test_soak.py
+
+mutate: $(VENV)/.installed ## put small faults into the code and count those that tests find; ROOM=bundle/decode.py takes one file, SAMPLE=50 so many faults
+	SAMPLE=$(SAMPLE) $(BIN)/python tools/mutate.py $(ROOM)
 
 bench: $(VENV)/.installed ## measure this project and its peers in an hour, and write docs/benchmarks.md; BENCH="--help" lists options
 	sh bench/install.sh
