@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit check format zoo fuzz soak bench bench-quick proto clean
+.PHONY: help demo serve test unit coverage check format zoo fuzz soak bench bench-quick proto clean
 
 help: ## say what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,6 +31,14 @@ test: $(VENV)/.installed ## all tests; real processes among them
 
 unit: $(VENV)/.installed ## the tests that need neither TensorFlow nor real processes
 	$(BIN)/python -m pytest -m "not slow and not tensorflow"
+
+# tools/coverage/ is on the path of every process that the tests start. What failed is told
+# after the figures: a test that counts time may fail where every line is counted.
+coverage: $(VENV)/.installed ## all tests, and which lines and branches they ran; half an hour
+	rm -rf .coverage
+	PYTHONPATH="$(CURDIR):$(CURDIR)/tools/coverage" $(BIN)/python -m pytest -n auto \
+		--maxprocesses=4 -m "not further"; code=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$code
 
 check: $(VENV)/.installed ## formatting, lints, types, and who may import whom
 	$(BIN)/ruff format --check .
@@ -65,4 +73,4 @@ proto: $(VENV)/.installed ## generate the modules of runtime/proto/*.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/proto/*.proto
 
 clean: ## remove what the other targets made, but for the store
-	rm -rf $(VENV) .bench demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench .coverage demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
