@@ -69,8 +69,8 @@ bench-quick: $(VENV)/.installed ## measure ours and naive Falcon, in two minutes
 	sh bench/install.sh
 	$(BIN)/python -m bench --quick $(BENCH)
 
-proto: $(VENV)/.installed ## generate the modules of runtime/proto/*.proto
-	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/proto/*.proto
+proto: $(VENV)/.installed ## generate the Python modules of all .proto files
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/wire/*.proto runtime/programs/*.proto
 
 clean: ## remove what the other targets made, but for the store
 	rm -rf $(VENV) .bench .coverage demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -20,7 +20,7 @@ from bench.record import Results, now
 from bench.server import BY_NAME
 from bench.wire import Request
 from bench.wrk import Round, load
-from runtime.cores import usable_cores
+from runtime.process.cores import usable_cores
 
 _CONNECTIONS = 8
 # Of a load that goes on and on, in seconds.

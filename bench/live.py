@@ -26,7 +26,7 @@ from bench.models import STORE, Model, own_environment
 from bench.places import BIN, PEERS, RUN
 from bench.server import Server
 from bench.wire import Asked, Request, scores
-from runtime.cores import usable_cores
+from runtime.process.cores import usable_cores
 
 # |answered - onnxruntime's|, of probabilities.
 TOLERANCE = 1e-4

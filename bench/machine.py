@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.cores import usable_cores
+from runtime.process.cores import usable_cores
 
 # int8 products in one instruction, under both of their names.
 _VNNI = {"avx512_vnni", "avx_vnni"}

@@ -19,7 +19,7 @@ from bench.wire import Request
 from bench.work import CONNECTIONS, Work
 from bench.wrk import load
 from bundle import __version__
-from runtime.cores import usable_cores
+from runtime.process.cores import usable_cores
 
 # Before the first figure, so that every worker has loaded the model, in seconds.
 _WARM_UP = 1

@@ -23,11 +23,12 @@ from exporter.reference import open_reference
 from exporter.source import Source
 from exporter.trust import check_candidate
 from exporter.verify import check_there
-from runtime.backends import WARMED_SIDE, Backend, TensorSpec
+from runtime.backends import Backend, TensorSpec
 from runtime.backends.onnx import CPU, OnnxBackend
+from runtime.backends.tensors import WARMED_SIDE
 from runtime.backends.warming import warm_up
-from runtime.cores import usable_cores
 from runtime.errors import BackendError
+from runtime.process.cores import usable_cores
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 # Of one engine at one batch size: the median is steady, or the time is over. Three

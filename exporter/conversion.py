@@ -22,8 +22,8 @@ from exporter.ranges import index_ranges, traits_of
 from exporter.reference import open_reference
 from exporter.source import Source
 from exporter.variants import Made, make_variants
-from runtime.backends import BackendOptions
 from runtime.backends.onnx import open_onnx
+from runtime.backends.options import BackendOptions
 from runtime.backends.saved_model import TensorFlowBackend
 from runtime.errors import BackendError
 

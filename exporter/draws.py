@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from bundle.params import Preprocess
 from bundle.preprocess import preprocess
 from bundle.sample import Sample
-from runtime.backends import WARMED_SIDE, TensorSpec
+from runtime.backends import TensorSpec
+from runtime.backends.tensors import WARMED_SIDE
 
 # Of an axis that the model leaves free, where it is no side of a picture.
 FREE_LENGTH = 8

@@ -18,14 +18,9 @@ from numpy.typing import NDArray
 
 from exporter.draws import FREE_LENGTH, OTHER, Lengths, Ranges
 from exporter.errors import NotDrawn, SourceError
-from runtime.backends import (
-    MAX_NUMBERS,
-    WARMED_SIDE,
-    Backend,
-    InputRefused,
-    TensorSpec,
-)
+from runtime.backends import Backend, InputRefused, TensorSpec
 from runtime.backends.saved_model import Signature, TensorFlowBackend
+from runtime.backends.tensors import MAX_NUMBERS, WARMED_SIDE
 from runtime.errors import BackendError
 
 # An axis: the input's name, and which of its axes.

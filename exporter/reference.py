@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from exporter.errors import ExportError, SourceError
 from exporter.source import Source
 from exporter.trust import check_source
-from runtime.backends import open_tensorflow
+from runtime.backends.opening import open_tensorflow
 from runtime.backends.saved_model import (
     NoSignature,
     SavedModelBackend,

@@ -15,10 +15,10 @@ from bundle.errors import ModelNotFound
 from bundle.folder import SAVED_MODEL, SIGNATURE, Bundle, is_graph_def, open_bundle
 from bundle.manifest import sha256_of, source_digest
 from bundle.params import FILE_NAME as PARAMS
+from bundle.spec import read_spec
 from bundle.store import ModelStore
 from bundle.versioned import newest_version
 from exporter.errors import SourceError
-from runtime.spec import read_spec
 
 KERAS = (".keras", ".h5", ".hdf5")
 

@@ -8,12 +8,7 @@ from pathlib import Path
 from bundle.errors import BundleError
 from exporter.errors import SourceError
 from exporter.source import Source
-from runtime.programs import (
-    Damaged,
-    check_frozen_graph,
-    check_onnx,
-    check_saved_model,
-)
+from runtime.programs import Damaged, check_frozen_graph, check_onnx, check_saved_model
 
 
 def check_source(source: Source) -> None:

@@ -20,8 +20,8 @@ from exporter.errors import ExportError, NoOnnx, describe
 from exporter.parity import worst_input
 from exporter.source import Source
 from exporter.trust import check_candidate
-from runtime.backends import BackendOptions
 from runtime.backends.onnx import open_onnx
+from runtime.backends.options import BackendOptions
 
 
 @dataclass(frozen=True)

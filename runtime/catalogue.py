@@ -16,15 +16,15 @@ from bundle.folder import open_bundle
 from bundle.packing import Packed, pack
 from bundle.params import read_params
 from bundle.parity import Parity, read_parity
+from bundle.spec import ModelSpec
 from bundle.staging import locked
 from bundle.store import ModelStore
 from bundle.variants import VARIANTS, Variant, parity_file
 from bundle.version import Version
 from runtime.backends import TensorSpec
-from runtime.conversion import Conversions
-from runtime.model import Model
-from runtime.registry import ModelRegistry
-from runtime.spec import ModelSpec
+from runtime.conversion.conversions import Conversions
+from runtime.models.model import Model
+from runtime.models.registry import ModelRegistry
 
 T = TypeVar("T")
 

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 from bundle.store import ModelStore
 from runtime import walls
-from runtime.backends import BackendOptions
+from runtime.backends.options import BackendOptions
 from runtime.backends.session_config import read_session_config
 from runtime.backends.tensorflow_process import TensorFlowProcesses
 from runtime.catalogue import Catalogue
 from runtime.config import Config, ConfigError
-from runtime.conversion import Conversions
-from runtime.converter import Converter, exporter_for
-from runtime.lookup import Lookup
-from runtime.model import open_model
-from runtime.predictor import Predictor
-from runtime.preload import Preloader
-from runtime.publisher import Publisher
-from runtime.registry import ModelRegistry
-from runtime.router import Router
-from runtime.shadow import Shadow
-from runtime.trial import ChildTrial, fork_servers
+from runtime.conversion.conversions import Conversions
+from runtime.conversion.converter import Converter, exporter_for
+from runtime.models.lookup import Lookup
+from runtime.models.opening import open_model
+from runtime.models.preload import Preloader
+from runtime.models.registry import ModelRegistry
+from runtime.models.router import Router
+from runtime.prediction.predictor import Predictor
+from runtime.prediction.shadow import Shadow
+from runtime.publishing.publisher import Publisher
+from runtime.publishing.trial import ChildTrial, fork_servers
 
 
 @dataclass(frozen=True)

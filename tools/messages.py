@@ -1,6 +1,6 @@
 """``python -m tools.messages``: the messages in which models are written.
 
-Writes runtime/proto/programs_tensorflow.proto and programs_onnx.proto, of all that the
+Writes runtime/programs/tensorflow.proto and onnx.proto, of all that the
 installed TensorFlow and onnx have: the service reads models whole, and has neither.
 ``make proto`` comes next. A test compares them with what is installed.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-FOLDER = Path(__file__).resolve().parents[1] / "runtime" / "proto"
+FOLDER = Path(__file__).resolve().parents[1] / "runtime" / "programs"
 PACKAGE = "tfaas.programs"
 # Protobuf's own, imported as they are.
 FOREIGN = "google.protobuf"
@@ -43,7 +43,7 @@ def main() -> None:
 
 def write(name: str, content: str) -> None:
     """One file."""
-    (FOLDER / f"programs_{name}.proto").write_text(content)
+    (FOLDER / f"{name}.proto").write_text(content)
 
 
 def text(name: str, release: str, syntax: str, root: Descriptor) -> str:

@@ -1,8 +1,9 @@
 """``python -m tools.operators``: TensorFlow's operators that uploads may hold.
 
-Writes runtime/operators.txt, of all that the installed TensorFlow has: what computes,
-and nothing that reaches files, the network, Python, other processes or a queue. Prints
-what it leaves out, to be read whenever TensorFlow is raised.
+Writes runtime/programs/operators.txt: the operators of the installed TensorFlow that
+compute, and none that reach files, the network, Python, other processes or a queue.
+It prints the operators that it leaves out, which are to be read whenever TensorFlow is
+raised.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-TARGET = Path(__file__).resolve().parents[1] / "runtime" / "operators.txt"
+TARGET = Path(__file__).resolve().parents[1] / "runtime" / "programs" / "operators.txt"
 
 # Many of these say of themselves that they have no state, ReadFile among them.
 LEFT_OUT = re.compile(

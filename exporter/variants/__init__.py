@@ -30,8 +30,9 @@ from exporter.variants.calibration import (
 from exporter.variants.fp16 import to_fp16
 from exporter.variants.int8 import to_int8
 from exporter.variants.trial import refusal_of, try_variant
-from runtime.backends import Backend, BackendOptions
+from runtime.backends import Backend
 from runtime.backends.onnx import open_onnx
+from runtime.backends.options import BackendOptions
 
 # Items in one run of the calibration; it holds all that a run computes.
 CALIBRATION_BATCH = 8

@@ -21,7 +21,8 @@ from bundle.preprocess import preprocess
 from bundle.sample import Sample
 from exporter.draws import ITEMS, Batch, Draw
 from exporter.errors import ExportError
-from runtime.backends import TensorSpec, check_inputs
+from runtime.backends import TensorSpec
+from runtime.backends.tensors import check_inputs
 
 # Ranges settle within some hundreds; 256 pictures of 224 x 224 in colour are 150 MB.
 MAX_ITEMS = 256

@@ -7,11 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from runtime.backends.saved_model import (
-    Signature,
-    TensorFlowBackend,
-    import_tensorflow,
-)
+from runtime.backends.saved_model import Signature, TensorFlowBackend, import_tensorflow
 from runtime.backends.warming import Ranges
 from runtime.errors import BackendError
 

@@ -25,8 +25,8 @@ from runtime.backends import InputRefused, TensorSpec, tensorflow_child
 from runtime.backends.frames import Arrays, FrameError, Lane, dtype_of
 from runtime.config import ConfigError
 from runtime.errors import BackendError, WallsError
-from runtime.forkserver import Child, ForkServer
-from runtime.guard import TOO_LARGE, UNWANTED, Limits, how_it_ended, lines_of
+from runtime.process.forkserver import Child, ForkServer
+from runtime.process.guard import TOO_LARGE, UNWANTED, Limits, how_it_ended, lines_of
 
 logger = logging.getLogger(__name__)
 

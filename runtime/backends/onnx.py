@@ -16,10 +16,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from runtime.backends import BackendOptions, InputRefused, TensorSpec, check_inputs
+from runtime.backends import InputRefused, TensorSpec
+from runtime.backends.options import BackendOptions
+from runtime.backends.tensors import check_inputs
 from runtime.backends.warming import Ranges, warm_up
-from runtime.cores import usable_cores
 from runtime.errors import BackendError, ProviderError
+from runtime.process.cores import usable_cores
 
 logger = logging.getLogger(__name__)
 

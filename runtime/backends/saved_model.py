@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.folder import SAVED_MODEL, SIGNATURE
-from runtime.backends import InputRefused, TensorSpec, check_inputs
+from runtime.backends import InputRefused, TensorSpec
 from runtime.backends.randomness import DRAWS, IN_INFERENCE_MODE, drawn_by
 from runtime.backends.session_config import apply_session_config
+from runtime.backends.tensors import check_inputs
 from runtime.backends.warming import Ranges, warm_up
 from runtime.errors import BackendError
 

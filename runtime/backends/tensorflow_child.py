@@ -1,8 +1,8 @@
 """The process in which TensorFlow serves one model, behind walls.
 
-``runtime.forkserver`` forks it from a process that has imported TensorFlow. It opens
-the bundle that its order names, tells what the model takes and gives, and then answers
-frames: one thread for each connection that comes through its control socket.
+``runtime.process.forkserver`` forks it from a process that has imported TensorFlow. It
+opens the bundle that its order names, tells what the model takes and gives, and then
+answers frames: one thread for each connection that comes through its control socket.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from typing import Any
 from bundle.errors import DomainError
 from bundle.folder import open_bundle
 from runtime import walls
-from runtime.backends import Backend, InputRefused, TensorSpec, open_tensorflow
+from runtime.backends import Backend, InputRefused, TensorSpec
 from runtime.backends.frames import FrameError, Lane
+from runtime.backends.opening import open_tensorflow
 from runtime.backends.saved_model import import_tensorflow, require_tensorflow
 from runtime.backends.session_config import SessionConfig, keep_session_config
 from runtime.errors import BackendError

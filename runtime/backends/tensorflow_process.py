@@ -19,15 +19,16 @@ from typing import Any
 from numpy.typing import NDArray
 
 from bundle.folder import Bundle
-from runtime import metrics, walls
-from runtime.backends import check_inputs
+from runtime import walls
 from runtime.backends.model_process import ModelProcess, ProcessDied, start_process
 from runtime.backends.saved_model import require_tensorflow
 from runtime.backends.session_config import SessionConfig
+from runtime.backends.tensors import check_inputs
 from runtime.config import Walls
 from runtime.errors import BackendError
-from runtime.forkserver import ForkServer
-from runtime.guard import Limits
+from runtime.process.forkserver import ForkServer
+from runtime.process.guard import Limits
+from runtime.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 

@@ -17,15 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.backends import (
-    MAX_NUMBERS,
-    WARMED_SIDE,
-    Backend,
-    InputRefused,
-    TensorSpec,
-    has_free_axes,
-    shown,
-)
+from runtime.backends import Backend, InputRefused, TensorSpec
+from runtime.backends.tensors import MAX_NUMBERS, WARMED_SIDE, has_free_axes, shown
 from runtime.errors import BackendError
 
 # By an input's name, the least and the greatest number that it takes.

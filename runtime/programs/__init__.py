@@ -14,10 +14,10 @@ from bundle.folder import SAVED_MODEL, Bundle
 from bundle.variants import VARIANTS, onnx_file
 from runtime.programs.graph import check_frozen_graph, check_graph, operators
 from runtime.programs.onnx_model import check_model, check_onnx
+from runtime.programs.onnx_pb2 import ModelProto
 from runtime.programs.reading import Damaged
 from runtime.programs.saved_model import check_meta_graph, check_saved_model
-from runtime.proto.programs_onnx_pb2 import ModelProto
-from runtime.proto.programs_tensorflow_pb2 import GraphDef, MetaGraphDef
+from runtime.programs.tensorflow_pb2 import GraphDef, MetaGraphDef
 
 __all__ = [
     "Damaged",

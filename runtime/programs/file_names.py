@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from bundle.archive import COMPONENT
 from bundle.errors import BundleError
 from runtime.programs.reading import refusal
+from runtime.programs.tensorflow_pb2 import FunctionDef, NodeDef
 from runtime.programs.walk import named
-from runtime.proto.programs_tensorflow_pb2 import FunctionDef, NodeDef
 
 # Which inputs of an operator are names of files.
 _FILES = {"SaveV2": (0,), "RestoreV2": (0,), "MergeV2Checkpoints": (0, 1)}

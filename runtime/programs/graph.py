@@ -10,8 +10,7 @@ from typing import Any
 
 from bundle.errors import BundleError
 from runtime.programs.reading import read, refusal
-from runtime.programs.walk import walk
-from runtime.proto.programs_tensorflow_pb2 import (
+from runtime.programs.tensorflow_pb2 import (
     DT_RESOURCE,
     DT_VARIANT,
     FunctionDef,
@@ -20,9 +19,10 @@ from runtime.proto.programs_tensorflow_pb2 import (
     NodeDef,
     TensorProto,
 )
+from runtime.programs.walk import walk
 
 # Made by tools/operators.py.
-_OPERATORS = Path(__file__).parents[1] / "operators.txt"
+_OPERATORS = Path(__file__).with_name("operators.txt")
 # They save and load variables: runtime.programs.saver says where they may.
 WRITING = frozenset({"SaveV2", "MergeV2Checkpoints"})
 READING = frozenset({"RestoreV2"})

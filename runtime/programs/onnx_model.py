@@ -8,14 +8,9 @@ from pathlib import Path
 
 from bundle.archive import COMPONENT
 from bundle.errors import BundleError
+from runtime.programs.onnx_pb2 import FunctionProto, ModelProto, NodeProto, TensorProto
 from runtime.programs.reading import read, refusal
 from runtime.programs.walk import unknown_field, walk
-from runtime.proto.programs_onnx_pb2 import (
-    FunctionProto,
-    ModelProto,
-    NodeProto,
-    TensorProto,
-)
 
 # ONNX's own, and what every ONNX Runtime has beside them.
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")

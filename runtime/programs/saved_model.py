@@ -11,12 +11,8 @@ from bundle.archive import COMPONENT
 from runtime.programs.graph import READING, WRITING, check_graph
 from runtime.programs.reading import read, refusal
 from runtime.programs.saver import check_saver
+from runtime.programs.tensorflow_pb2 import AssetFileDef, MetaGraphDef, SavedModel
 from runtime.programs.walk import walk
-from runtime.proto.programs_tensorflow_pb2 import (
-    AssetFileDef,
-    MetaGraphDef,
-    SavedModel,
-)
 
 # TensorFlow's loader reads assets here where ``asset_file_def`` has none.
 _ASSETS = "saved_model_assets"

@@ -16,14 +16,14 @@ from bundle.errors import BundleError
 from runtime.programs.file_names import MAX_CALLS, FileNames, Scope, node_of
 from runtime.programs.graph import READING, WRITING
 from runtime.programs.reading import refusal
-from runtime.programs.walk import TooDeep, named
-from runtime.proto.programs_tensorflow_pb2 import (
+from runtime.programs.tensorflow_pb2 import (
     AttrValue,
     FunctionDef,
     MetaGraphDef,
     NodeDef,
     SaverDef,
 )
+from runtime.programs.walk import TooDeep, named
 
 # Python writes into it how a function was traced.
 _TRACING = "_construction_context"

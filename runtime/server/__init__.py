@@ -15,13 +15,13 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from runtime.checks import check_config
 from runtime.config import Config
-from runtime.cores import usable_cores
-from runtime.counters import counters_folder
-from runtime.logs import set_up_logs
+from runtime.preflight import check_config
+from runtime.process.cores import usable_cores
 from runtime.server.listener import listening
 from runtime.server.parent import Parent
+from runtime.telemetry.counters import counters_folder
+from runtime.telemetry.logs import set_up_logs
 
 logger = logging.getLogger(__name__)
 

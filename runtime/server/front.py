@@ -15,18 +15,20 @@ import io
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from runtime.errors import Overloaded, TooSlow
-from runtime.journey import Deadline
-from runtime.lane import ARRIVED, DEADLINE, REFUSED, Handover, run_quickly
+from runtime.http.environ_keys import ARRIVED, DEADLINE, REFUSED
+from runtime.http.routes import Lane
+from runtime.process.lane import Handover, run_quickly
 from runtime.server.bodies import Awaited, BodyStream, Gathering, Pieces
 from runtime.server.environ import Environ, Scope, environ_of
 from runtime.server.patience import Patience, Stalled
 from runtime.server.room import FREE_BYTES, Held, Room
 from runtime.server.streams import send_stream
 from runtime.server.threads import Threads
+from runtime.telemetry.journey import Deadline
 
 logger = logging.getLogger(__name__)
 
@@ -154,9 +156,8 @@ class Front:
     Args:
         app: the WSGI app.
         door: looks at requests' heads.
-        quick: paths that may be quick to answer; what turns out not to be goes to
-            threads, and all other paths to others, which wait for no prediction.
-        streamed: paths whose bodies are read as they come.
+        lane_of: the lane of a path. A request of the quick lane that turns out not to
+            be quick goes to threads of its own kind.
         threads: of either kind.
         max_waiting: requests for one model that may wait for them.
         max_body_bytes: of a body that is not streamed.
@@ -168,8 +169,7 @@ class Front:
         app: App,
         door: Door,
         *,
-        quick: Collection[str],
-        streamed: Collection[str],
+        lane_of: Callable[[str], Lane],
         threads: int,
         max_waiting: int,
         max_body_bytes: int,
@@ -177,8 +177,7 @@ class Front:
     ) -> None:
         self._app = app
         self._door = door
-        self._quick = quick
-        self._streamed = streamed
+        self._lane_of = lane_of
         self._max_body_bytes = max_body_bytes
         self._clock = clock
         self._work = Threads("work", threads, max_waiting)
@@ -206,7 +205,7 @@ class Front:
         has_body = length != "0" or "HTTP_TRANSFER_ENCODING" in environ
         if not has_body or not self._door.takes_body(environ):
             self._answer(request)
-        elif environ["PATH_INFO"] in self._streamed:
+        elif self._lane_of(environ["PATH_INFO"]) is Lane.STREAMED:
             request.is_streamed = True
             patience = Patience(lambda: self._uploads.is_wanted)
             environ["wsgi.input"] = BodyStream(request.proto.__aiter__(), patience)
@@ -264,10 +263,11 @@ class Front:
         environ[ARRIVED] = self._clock()
         if REFUSED in environ:
             self._call(request)
-        elif (path := environ["PATH_INFO"]) not in self._quick:
+        elif self._lane_of(path := environ["PATH_INFO"]) is not Lane.QUICK:
             self._hand_over(self._others, "", request)
         elif len(request.body) > _QUICK_BYTES:
-            # For which model, nobody has looked yet; no model's name begins so.
+            # The model is not known yet. A path is a safe key, because no model's name
+            # starts with "/".
             self._hand_over(self._work, path, request)
         else:
             try:

@@ -22,12 +22,12 @@ from bundle.signals import signal_name
 from bundle.store import ModelStore
 from bundle.terminal import Failed
 from runtime import walls
-from runtime.access import gate_of
+from runtime.access.gate import gate_of
 from runtime.config import Config
-from runtime.counters import forget_process
 from runtime.server.listener import BACKLOG, url_of
 from runtime.server.signals import PARENTS_SIGNALS, hear, held_back
 from runtime.server.worker import Worker
+from runtime.telemetry.counters import forget_process
 
 logger = logging.getLogger(__name__)
 

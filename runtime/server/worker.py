@@ -21,11 +21,11 @@ from granian.http import HTTP1Settings
 
 from bundle.errors import DomainError
 from runtime.config import Config
-from runtime.counters import forget_process
-from runtime.drain import DRAINING
+from runtime.process.drain import DRAINING
 from runtime.server.front import Front, Watcher
 from runtime.server.listener import BACKLOG
 from runtime.server.signals import take_signals
+from runtime.telemetry.counters import forget_process
 
 # Connections that a worker holds at a time, where it may have so many files open; more
 # wait in the kernel's queue. Each that only waits takes some 20 KB.
@@ -100,7 +100,8 @@ class Worker:
         forget_process(os.getpid())
         config = self._config
         try:
-            from runtime.app import QUICK, STREAMED, get_app
+            from runtime.app import get_app
+            from runtime.http.routes import Lanes
 
             app = get_app(config)
         except DomainError as ex:
@@ -117,8 +118,7 @@ class Worker:
         front = Front(
             app,
             app.door,
-            quick={config.base + path for path in QUICK},
-            streamed={config.base + path for path in STREAMED},
+            lane_of=Lanes(base=config.base).lane_of,
             threads=config.threads,
             max_waiting=config.max_queue,
             max_body_bytes=config.max_body_bytes,

@@ -25,7 +25,7 @@ import pytest
 from bundle.errors import StoreError
 from bundle.store import ModelStore
 from bundle.version import Version
-from runtime.revision import write_revision
+from runtime.publishing.revision import write_revision
 from tests.bundle.making import bundle_files, read_files, write_bundle
 
 FORK = multiprocessing.get_context("fork")

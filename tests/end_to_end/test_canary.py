@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from runtime.proto.tfaas_pb2 import Row
+from runtime.wire.tfaas_pb2 import Row
 from tests.end_to_end.conftest import CLIENT, PATIENCE, RUNTIME, WAITRESS, serving
 from tests.examples import slow_onnx, write_bundle
 from tests.forms import form, png

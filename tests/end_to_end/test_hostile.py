@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from runtime.proto.programs_tensorflow_pb2 import SavedModel
+from runtime.programs.tensorflow_pb2 import SavedModel
 from tests.end_to_end.conftest import CLIENT, PATIENCE, RUNTIME, serving
 from tests.examples import linear_onnx, tar_of, write_bundle
 from tests.forms import form, png

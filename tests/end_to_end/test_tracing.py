@@ -129,9 +129,9 @@ os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = sys.argv[1]
 os.environ["OTEL_SERVICE_NAME"] = "mine"
 import falcon
 from tests.clients import LocalClient
-from runtime.access import Gate
-from runtime.middleware.watch import Render, Watch
-from runtime.tracing import Tracing
+from runtime.access.gate import Gate
+from runtime.http.middleware.watch import (Render, Watch)
+from runtime.telemetry.tracing import Tracing
 
 class Answer:
     def on_get(self, req, resp):

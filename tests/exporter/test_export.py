@@ -13,12 +13,9 @@ from exporter.errors import ExportError, ParityFailed, SourceError, VariantRefus
 from exporter.export import export
 from exporter.options import Options
 from exporter.source import find_source, open_source
-from runtime.backends import (
-    BackendOptions,
-    check_proof,
-    open_backend,
-    open_tensorflow,
-)
+from runtime.backends.opening import open_backend, open_tensorflow
+from runtime.backends.options import BackendOptions
+from runtime.backends.proof import check_proof
 from tests.examples import write_bundle
 from tests.frozen import (
     ANSWER,

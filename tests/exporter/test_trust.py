@@ -13,7 +13,7 @@ from exporter.reference import open_reference
 from exporter.source import Source, open_source
 from exporter.trust import check_candidate, check_source
 from exporter.verify import verify
-from runtime.proto.programs_tensorflow_pb2 import GraphDef
+from runtime.programs.tensorflow_pb2 import GraphDef
 from tests.exporter.test_source import saved_model
 from tests.runtime.programs.saved_models import node
 from tests.runtime.programs.saved_models import saved_model as written

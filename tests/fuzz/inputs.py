@@ -15,7 +15,7 @@ import falcon.inspect
 import numpy as np
 from PIL import Image
 
-from runtime.proto.tfaas_pb2 import Row
+from runtime.wire.tfaas_pb2 import Row
 from tests.examples import linear_onnx, tar_of, write_bundle, write_parity
 from tests.forms import form
 from tests.runtime.graphs import texts_and_flags, two_inputs

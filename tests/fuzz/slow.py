@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from runtime.proto.tfaas_pb2 import Row
+from runtime.wire.tfaas_pb2 import Row
 from tests.examples import tar_of, write_bundle
 from tests.forms import form
 from tests.fuzz import pieces

@@ -4,9 +4,10 @@ import logging
 
 import pytest
 
-from runtime.app import create_app, create_services
+from runtime.app import create_services
 from runtime.config import Config
-from runtime.logs import LOGGERS
+from runtime.http.application import create_app
+from runtime.telemetry.logs import LOGGERS
 from tests.clients import LocalClient
 
 
@@ -32,7 +33,7 @@ def client(services, config):
 
 @pytest.fixture(autouse=True)
 def loggers():
-    names = (*LOGGERS, "runtime.access", "runtime.monit", "waitress.queue")
+    names = (*LOGGERS, "runtime.requests", "runtime.monit", "waitress.queue")
     ours = [logging.getLogger(name) for name in names]
     before = [(log.level, list(log.handlers), log.propagate) for log in ours]
     yield

@@ -1,4 +1,4 @@
-"""A module for tests of ``runtime.forkserver``: an order is Python, and is run."""
+"""A module for tests of the fork server: an order is Python, and is run."""
 
 import os
 

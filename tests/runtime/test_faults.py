@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from falcon.testing import TestClient
 
-from runtime.app import create_app, create_services
-from runtime.spec import ModelSpec
+from bundle.spec import ModelSpec
+from runtime.app import create_services
+from runtime.http.application import create_app
 from tests.bundle.making import read_files
 from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 from tests.replies import error_of

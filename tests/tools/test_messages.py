@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-import runtime.proto
+import runtime.programs
 from tools import messages
 
-FOLDER = Path(runtime.proto.__file__).parent
+FOLDER = Path(runtime.programs.__file__).parent
 
 
 @pytest.mark.tensorflow
@@ -16,6 +16,6 @@ def test_the_messages_are_tensorflows(monkeypatch, tmp_path):
     pytest.importorskip("tensorflow")
     monkeypatch.setattr(messages, "FOLDER", tmp_path)
     messages.main()
-    for name in ("programs_tensorflow.proto", "programs_onnx.proto"):
+    for name in ("tensorflow.proto", "onnx.proto"):
         made = (tmp_path / name).read_text()
         assert made == (FOLDER / name).read_text(), "run python -m tools.messages"

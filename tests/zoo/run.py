@@ -16,8 +16,8 @@ from exporter.options import Options
 from exporter.parity import prove
 from exporter.ranges import index_ranges, traits_of
 from exporter.tolerance import tolerance_of
-from runtime.backends import BackendOptions
 from runtime.backends.onnx import open_onnx
+from runtime.backends.options import BackendOptions
 from runtime.backends.saved_model import TensorFlowBackend
 from runtime.errors import BackendError
 from tests.zoo.specimen import Specimen

@@ -15,8 +15,8 @@ from exporter.errors import describe, first_line
 from exporter.options import OPSET
 from exporter.parity import prove
 from exporter.tolerance import tolerance_of
-from runtime.backends import BackendOptions
 from runtime.backends.onnx import open_onnx
+from runtime.backends.options import BackendOptions
 from runtime.backends.saved_model import Signature, TensorFlowBackend
 from tests.zoo.specimen import Specimen
 from tools.zoo.row import BROKEN, PROVED, REFUSED, WRONG, Attempt

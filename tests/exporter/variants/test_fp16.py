@@ -5,8 +5,8 @@ from onnx import TensorProto, helper
 
 from exporter.errors import ExportError
 from exporter.variants.fp16 import to_fp16
-from runtime.backends import BackendOptions
 from runtime.backends.onnx import open_onnx
+from runtime.backends.options import BackendOptions
 from tests.examples import WEIGHTS, linear_onnx
 from tests.runtime.graphs import onnx_of
 

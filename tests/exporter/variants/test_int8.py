@@ -7,8 +7,8 @@ from onnx import TensorProto, helper
 
 from exporter.errors import ExportError
 from exporter.variants.int8 import to_int8
-from runtime.backends import BackendOptions
 from runtime.backends.onnx import open_onnx
+from runtime.backends.options import BackendOptions
 from tests.examples import WEIGHTS, linear_onnx
 from tests.runtime.graphs import identity, onnx_of
 

@@ -13,7 +13,8 @@ from exporter.errors import VariantRefused
 from exporter.export import export
 from exporter.options import Options
 from exporter.source import open_source
-from runtime.backends import BackendOptions, open_backend
+from runtime.backends.opening import open_backend
+from runtime.backends.options import BackendOptions
 from tests.examples import write_bundle
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]

@@ -9,8 +9,8 @@ from bundle.params import Params
 from bundle.sample import Sample
 from exporter.options import Options
 from exporter.variants import make_variants
-from runtime.backends import BackendOptions
 from runtime.backends.onnx import CUDA, open_onnx
+from runtime.backends.options import BackendOptions
 from tests.examples import linear_onnx
 from tests.forms import png
 from tests.runtime.graphs import onnx_of

@@ -5,11 +5,11 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from runtime.access import digest_of
+from runtime.access.tokens import digest_of
 from runtime.admin.local import LocalAdmin
 from runtime.admin.remote import RemoteAdmin
-from runtime.app import create_app
 from runtime.config import Config
+from runtime.http.application import create_app
 from runtime.services import create_services
 from tests.examples import write_bundle
 

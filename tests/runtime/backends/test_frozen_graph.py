@@ -5,7 +5,8 @@ import pytest
 
 from bundle.errors import ShapeError
 from bundle.folder import open_bundle
-from runtime.backends import BackendOptions, open_backend, open_tensorflow
+from runtime.backends.opening import open_backend, open_tensorflow
+from runtime.backends.options import BackendOptions
 from runtime.errors import BackendError
 from tests.examples import WEIGHTS
 from tests.frozen import (

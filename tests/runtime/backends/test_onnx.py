@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from bundle.errors import ShapeError
-from runtime.backends import BackendOptions
 from runtime.backends.onnx import CPU, CUDA, open_onnx
+from runtime.backends.options import BackendOptions
 from runtime.errors import BackendError, ProviderError
 from tests.examples import linear_onnx, serialize
 from tests.runtime.graphs import onnx_of
@@ -195,7 +195,7 @@ def test_nothing_is_kept_in_the_home_folder_to_be_sent_to_microsoft(path, tmp_pa
 
 MEASURE = """
 import pathlib, sys, numpy, psutil
-from runtime.backends import BackendOptions
+from runtime.backends.options import BackendOptions
 from runtime.backends.onnx import open_onnx
 backend = open_onnx(pathlib.Path(sys.argv[1]), BackendOptions(provider="cpu"))
 before = psutil.Process().memory_info().rss

@@ -3,8 +3,9 @@ import pytest
 
 from bundle.errors import BundleError
 from bundle.folder import open_bundle
-from runtime.backends import BackendOptions, open_backend
 from runtime.backends.onnx import CUDA
+from runtime.backends.opening import open_backend
+from runtime.backends.options import BackendOptions
 from runtime.errors import BackendError, ProviderError
 from tests.examples import linear_onnx, write_bundle, write_parity
 from tests.runtime.fakes import FakeBackend

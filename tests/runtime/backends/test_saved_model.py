@@ -9,9 +9,11 @@ from PIL import Image
 
 from bundle.errors import ShapeError
 from bundle.folder import open_bundle
-from runtime.backends import BackendOptions, InputRefused, open_tensorflow
+from runtime.backends import InputRefused
+from runtime.backends.opening import open_tensorflow
+from runtime.backends.options import BackendOptions
 from runtime.errors import BackendError
-from runtime.model import model_of
+from runtime.models.opening import model_of
 from tests.examples import write_bundle
 
 pytestmark = pytest.mark.tensorflow

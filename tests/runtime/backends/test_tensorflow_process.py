@@ -25,8 +25,8 @@ from runtime.backends.model_process import _raise, _watch
 from runtime.backends.session_config import SessionConfig
 from runtime.backends.tensorflow_process import TensorFlowProcesses
 from runtime.errors import BackendError
-from runtime.forkserver import Child
-from runtime.trial import fork_servers
+from runtime.process.forkserver import Child
+from runtime.publishing.trial import fork_servers
 from runtime.walls import standing
 
 pytestmark = pytest.mark.tensorflow
@@ -291,9 +291,9 @@ import pathlib, sys
 import numpy as np
 from bundle.folder import open_bundle
 from runtime.backends.session_config import SessionConfig
-from runtime.backends.model_process import _raise, _watch
+from runtime.backends.model_process import (_raise, _watch)
 from runtime.backends.tensorflow_process import TensorFlowProcesses
-from runtime.trial import fork_servers
+from runtime.publishing.trial import fork_servers
 processes = TensorFlowProcesses(
     fork_servers()[1], SessionConfig(), seconds=120, run_seconds=120, max_bytes=8 << 30
 )

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from bundle.folder import open_bundle
-from runtime.backends import BackendOptions, open_backend
+from runtime.backends.opening import open_backend
+from runtime.backends.options import BackendOptions
 from tests.examples import (
     WEIGHTS,
     linear_onnx,

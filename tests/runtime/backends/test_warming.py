@@ -5,11 +5,13 @@ import pytest
 from onnx import TensorProto, helper
 
 from bundle.folder import open_bundle
-from runtime.backends import BackendOptions, InputRefused, Opened, TensorSpec
+from runtime.backends import InputRefused, TensorSpec
 from runtime.backends.onnx import open_onnx
+from runtime.backends.opening import Opened
+from runtime.backends.options import BackendOptions
 from runtime.backends.warming import warm_up
 from runtime.errors import BackendError
-from runtime.model import Model
+from runtime.models.model import Model
 from tests.examples import write_bundle
 from tests.runtime.fakes import FakeBackend
 from tests.runtime.graphs import serialize

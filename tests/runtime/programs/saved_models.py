@@ -1,6 +1,6 @@
 """SavedModels as TensorFlow 1 and 2 write them, made by hand, without TensorFlow."""
 
-from runtime.proto.programs_tensorflow_pb2 import NodeDef, SavedModel
+from runtime.programs.tensorflow_pb2 import NodeDef, SavedModel
 
 # Functions of one argument, of TensorFlow 2.21: the names of tensors in functions tell
 # the output, too.

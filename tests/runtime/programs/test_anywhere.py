@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bundle.errors import BundleError
 from runtime.programs import check_frozen_graph, check_onnx, check_saved_model
-from runtime.proto import programs_onnx_pb2 as onnx
-from runtime.proto import programs_tensorflow_pb2 as tensorflow
+from runtime.programs import onnx_pb2 as onnx
+from runtime.programs import tensorflow_pb2 as tensorflow
 from tests.runtime.programs.saved_models import (
     RESTORE,
     SAVE,

@@ -5,7 +5,7 @@ import pytest
 from bundle.errors import BundleError
 from bundle.folder import open_bundle
 from runtime.programs import check_programs
-from runtime.proto.programs_tensorflow_pb2 import GraphDef, NodeDef, TensorProto
+from runtime.programs.tensorflow_pb2 import GraphDef, NodeDef, TensorProto
 from tests.examples import write_bundle
 from tests.runtime.programs.saved_models import node, saved_model
 

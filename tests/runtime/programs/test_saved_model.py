@@ -3,7 +3,7 @@
 import pytest
 
 from bundle.errors import BundleError
-from runtime.proto.programs_tensorflow_pb2 import AssetFileDef
+from runtime.programs.tensorflow_pb2 import AssetFileDef
 from tests.runtime.programs.saved_models import of_tensorflow_1
 
 HERE = ["vocabulary.txt", "words/vocabulary.txt"]

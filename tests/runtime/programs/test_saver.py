@@ -5,7 +5,7 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.struct_pb2 import Value
 
 from bundle.errors import BundleError
-from runtime.proto.programs_tensorflow_pb2 import SaverDef
+from runtime.programs.tensorflow_pb2 import SaverDef
 from tests.runtime.programs.saved_models import (
     RESTORE,
     SAVE,

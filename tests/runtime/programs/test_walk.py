@@ -7,10 +7,10 @@ import pytest
 from runtime.programs import prepare
 from runtime.programs.graph import check_graph
 from runtime.programs.onnx_model import check_model
+from runtime.programs.onnx_pb2 import ModelProto, NodeProto, TensorProto
 from runtime.programs.saved_model import check_meta_graph
+from runtime.programs.tensorflow_pb2 import GraphDef, MetaGraphDef
 from runtime.programs.walk import TooDeep, _ways, named, unknown_field, walk
-from runtime.proto.programs_onnx_pb2 import ModelProto, NodeProto, TensorProto
-from runtime.proto.programs_tensorflow_pb2 import GraphDef, MetaGraphDef
 from tests.runtime.programs.saved_models import inside
 
 

@@ -5,7 +5,9 @@ import threading
 import pytest
 
 from runtime.errors import Overloaded, TooSlow
-from runtime.lane import DEADLINE, REFUSED, leave_the_quick_lane
+from runtime.http.environ_keys import DEADLINE, REFUSED
+from runtime.http.routes import Lane
+from runtime.process.lane import leave_the_quick_lane
 from runtime.server import front as front_module
 from runtime.server.front import Front
 from runtime.server.room import BODY_SECONDS
@@ -43,6 +45,11 @@ class App:
         return [environ["wsgi.input"].read()]
 
 
+def lanes(quick=(), streamed=()):
+    of = dict.fromkeys(quick, Lane.QUICK) | dict.fromkeys(streamed, Lane.STREAMED)
+    return lambda path: of.get(path, Lane.OTHER)
+
+
 class OpenDoor:
     """Takes all bodies but those of /closed; a client is its connection's address."""
 
@@ -78,8 +85,7 @@ def front(app, clock):
     return Front(
         app,
         OpenDoor(),
-        quick={"/quick", "/quick/slow", "/bug"},
-        streamed={"/stream"},
+        lane_of=lanes(quick={"/quick", "/quick/slow", "/bug"}, streamed={"/stream"}),
         threads=1,
         max_waiting=2,
         max_body_bytes=MAX_BODY,
@@ -263,8 +269,7 @@ def test_uploads_and_downloads_do_not_wait_for_each_other(app, clock, monkeypatc
     front = Front(
         app,
         OpenDoor(),
-        quick=(),
-        streamed={"/slow/stream"},
+        lane_of=lanes(streamed={"/slow/stream"}),
         threads=1,
         max_waiting=1,
         max_body_bytes=MAX_BODY,
@@ -332,8 +337,7 @@ def test_downloads_beyond_those_that_run_and_wait_are_refused(app, clock, monkey
     front = Front(
         streaming,
         OpenDoor(),
-        quick={"/quick"},
-        streamed=(),
+        lane_of=lanes(quick={"/quick"}),
         threads=1,
         max_waiting=1,
         max_body_bytes=MAX_BODY,

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import sys
 from pathlib import Path
-from runtime.walls import Room, enclose
+from runtime.walls import (Room, enclose)
 enclose(Room((), (), 1 << 20), "auto")
 import package.inner, spaced.inner, single
 print(package.inner.WORD, spaced.inner.WORD, single.WORD)

@@ -158,7 +158,7 @@ def test_the_kernel_takes_no_jump_that_leads_astray():
 def test_a_process_of_several_threads_is_not_walled_off_in_part():
     script = """
 import threading
-from runtime.walls import Room, enclose
+from runtime.walls import (Room, enclose)
 end = threading.Event()
 threading.Thread(target=end.wait).start()
 try:

@@ -1,0 +1,1 @@
+"""Who may ask: tokens, this machine alone, and how often."""

@@ -1,0 +1,217 @@
+"""Who may ask what: one table, and whoever is not in it may not."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any
+
+from runtime.access.tokens import read_digests
+from runtime.config import Config
+from runtime.errors import Forbidden, Unauthorized
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Access(Enum):
+    """What a route asks of its client.
+
+    Attributes:
+        OPEN: nothing.
+        READ: a token, if there are any to predict with.
+        WRITE: a token to write with; if there are none, to be on this machine.
+    """
+
+    OPEN = "open"
+    READ = "read"
+    WRITE = "write"
+
+
+# Headers by which proxies name themselves, or the client that they speak for: those of
+# standards, those of the most used proxies, and all that are called an address.
+_FORWARDED = re.compile(
+    r"HTTP_("
+    r"FORWARDED.*|VIA|CDN_.*|SURROGATE_.*|MAX_FORWARDS|PROXY_.*|(WL|X)_PROXY.*"
+    r"|X_(FORWARDED|ORIGINAL|ORIGINATING|REWRITE|ENVOY|AMZN|AMZ|AZURE|ARR|APPENGINE|CLOUD"
+    r"|GOOGLE|VERCEL|NF|VARNISH|HAPROXY|NGINX|TRAEFIK|SUCURI|AKAMAI|SSL|TLS|SCHEME|HOST|SERVER"
+    r"|PORT|URL|HTTP|VIA|EDGE)(_.*)?"
+    r"|(CF|CLOUDFRONT|FASTLY|AKAMAI|FLY|DO|INCAP|TAILSCALE|NGROK|SSL|ALI)_.*|X?_?FRONT_END_HTTPS"
+    r"|.*(CLIENT|REAL|REMOTE|CONNECTING|SOURCE|SRC|PEER|ORIGIN)_?(IP|ADDR|ADDRESS|HOST)"
+    r"|.*_IP"
+    r")"
+)
+
+
+# A page of this service has one of these; not chrome-extension, not "null".
+_OWN_SCHEMES = ("http", "https")
+
+
+def gate_of(config: Config) -> Gate:
+    """What config.json asks of clients.
+
+    Raises:
+        ConfigError: a file of tokens cannot be read, or holds something else.
+    """
+    return Gate(
+        read_digests(config.write_tokens, "writeTokensFile", config.write_tokens_file),
+        read_digests(
+            config.predict_tokens, "predictTokensFile", config.predict_tokens_file
+        ),
+        [ipaddress.ip_network(network) for network in config.trusted_proxies],
+    )
+
+
+class Gate:
+    """Decides whether a request is admitted.
+
+    Args:
+        write: digests of the tokens that write; they predict, too.
+        predict: digests of the tokens that predict; none, and everybody may.
+        trusted: proxies whose word on the client is taken.
+    """
+
+    def __init__(
+        self,
+        write: Sequence[str] = (),
+        predict: Sequence[str] = (),
+        trusted: Sequence[Network] = (),
+    ) -> None:
+        self._write = tuple(write)
+        self._read = (*predict, *write) if predict else ()
+        self._trusted = trusted
+
+    @property
+    def asks_for_reads(self) -> bool:
+        """Whether reading needs a token."""
+        return bool(self._read)
+
+    @property
+    def sentence(self) -> str:
+        """Who may write, for whoever starts the service."""
+        if self._write:
+            return "uploads and other writes need a token"
+        return (
+            "uploads and other writes are taken from this machine alone, for no"
+            " 'writeTokens' are set"
+        )
+
+    def check(self, access: Access, environ: Mapping[str, Any]) -> None:
+        """Admit a request.
+
+        Raises:
+            Unauthorized: it needs a token, and bears none, or another.
+            Forbidden: no token is set that could admit it.
+        """
+        if access is Access.READ and self._read:
+            _check_token(self._read, environ)
+        elif access is Access.WRITE:
+            if self._write:
+                _check_token(self._write, environ)
+            else:
+                self._check_is_local(environ)
+
+    def address_of(self, environ: Mapping[str, Any]) -> str:
+        """The client's address: the connection's, or what a trusted proxy says."""
+        address = str(environ.get("REMOTE_ADDR") or "")
+        if not self._trusted or not self._is_trusted(address):
+            return address
+        # Each proxy adds the one that it was asked by; the client may have sent any.
+        for hop in reversed(str(environ.get("HTTP_X_FORWARDED_FOR") or "").split(",")):
+            ip = _ip(_without_port(hop.strip()))
+            if ip is None:
+                break
+            address = str(ip)
+            if not self._is_trusted(address):
+                break
+        return address
+
+    def _is_trusted(self, address: str) -> bool:
+        ip = _ip(address)
+        return ip is not None and any(ip in network for network in self._trusted)
+
+    def _check_is_local(self, environ: Mapping[str, Any]) -> None:
+        """No token is set: whoever sits at this machine may write, and nobody else.
+
+        Nor a web page that is open there in a browser, which may send forms anywhere;
+        nor who comes by a proxy on this machine, whether it says so itself or
+        ``trustedProxies`` do.
+        """
+        address = str(environ.get("REMOTE_ADDR") or "")
+        ip = _ip(address)
+        host = str(environ.get("HTTP_HOST") or "")
+        origin = environ.get("HTTP_ORIGIN")
+        if (
+            ip is None
+            or not ip.is_loopback
+            or self._is_trusted(address)
+            or any(map(_FORWARDED.fullmatch, environ))
+            or not _is_loopback_name(host)
+            or not (origin is None or _is_of_host(str(origin), host))
+            or environ.get("HTTP_SEC_FETCH_SITE", "none") not in ("none", "same-origin")
+        ):
+            raise Forbidden(
+                "without 'writeTokens' in config.json this is taken from the service's"
+                " own machine alone, at http://localhost and without a proxy; set one"
+                " (README, Who may reach it)"
+            )
+
+
+def _check_token(digests: Sequence[str], environ: Mapping[str, Any]) -> None:
+    scheme, _, token = str(environ.get("HTTP_AUTHORIZATION") or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("this needs a token: send Authorization: Bearer TOKEN")
+    # WSGI's texts are bytes in disguise.
+    digest = hashlib.sha256(token.strip().encode("latin-1", "replace")).hexdigest()
+    found = False
+    for known in digests:  # all of them, so that the time tells nothing
+        found |= hmac.compare_digest(known, digest)
+    if not found:
+        raise Unauthorized("this token does not admit this")
+
+
+def client_of(address: str) -> str:
+    """The client at an address: an IPv4 address, or the network of an IPv6 one.
+
+    A client that has one IPv6 address has 2^64 of them, and would count as often.
+    """
+    ip = _ip(address) if ":" in address else None
+    if isinstance(ip, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((ip, 64), strict=False))
+    return address if ip is None else str(ip)
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
+
+
+# An IPv6 address has colons of its own, and so brackets where a port may follow.
+_WITH_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\],]*)(:[0-9]*)?")
+
+
+def _without_port(text: str) -> str:
+    """A name or an address, after which a port may stand; anything else as it is."""
+    found = _WITH_PORT.fullmatch(text)
+    return found[1].strip("[]") if found else text
+
+
+def _is_of_host(origin: str, host: str) -> bool:
+    """Whether a page's Origin is the host that it asks."""
+    scheme, _, rest = origin.partition("://")
+    return scheme in _OWN_SCHEMES and rest == host
+
+
+def _is_loopback_name(host: str) -> bool:
+    """Whether a Host header names this machine, as only its own clients call it."""
+    name = _without_port(host.lower())
+    ip = _ip(name)
+    if ip is not None:
+        return ip.is_loopback
+    return name == "localhost" or name.endswith(".localhost")

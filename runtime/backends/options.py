@@ -1,0 +1,47 @@
+"""The options with which models are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from bundle.variants import Variant
+from runtime.config import Batching, OnnxPolicy, Provider
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class BackendOptions:
+    """How models are opened.
+
+    Attributes:
+        onnx: ``prefer``, ``require`` or ``off``; see config.json's ``onnx``.
+        provider: ``auto``, ``cpu`` or ``cuda``.
+        variant: of model.onnx, where params.json names none.
+        max_batch_size: items in one run; a model is warmed with so many.
+        batching: whether requests are run together; see
+            ``runtime.models.batch_policy``.
+        max_queue: requests that may wait for a batch.
+        max_queue_delay_us: how long a batch waits to be full.
+        intra_op_threads: of one run in ONNX Runtime; 0 is one a core.
+        threads: of this process, that may ask a model at once.
+        models: of single models, by their names, some of these fields.
+    """
+
+    onnx: OnnxPolicy = "prefer"
+    provider: Provider = "auto"
+    variant: Variant = "fp32"
+    max_batch_size: int = 32
+    batching: Batching = "off"
+    max_queue: int = 256
+    max_queue_delay_us: int = 0
+    intra_op_threads: int = 1
+    threads: int = 1
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def of(self, name: str) -> BackendOptions:
+        """These, with what is set for one model."""
+        return replace(self, **self.models.get(name, {}))

@@ -1,0 +1,89 @@
+"""The proof of a bundle's model.onnx: whether it may be served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from bundle.errors import BundleError
+from bundle.folder import Bundle
+from bundle.manifest import onnx_digest, source_digest
+from bundle.parity import read_parity
+from bundle.variants import Variant, onnx_file, parity_file
+
+if TYPE_CHECKING:
+    pass
+
+
+# Why TensorFlow serves a model, in one word for the metrics; empty where it does not.
+# ``variant``: ONNX Runtime serves it, but model.onnx and not the variant that is named.
+FallbackCode = Literal[
+    "",
+    "missing",
+    "unreadable",
+    "parity_failed",
+    "unproved_file",
+    "unloadable",
+    "off",
+    "variant",
+]
+
+
+class UnfitOnnx(BundleError):
+    """A bundle's model.onnx, or a variant of it, may not be served."""
+
+    def __init__(self, code: FallbackCode, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+# What is missing is made by this.
+_MADE_BY: Mapping[Variant, str] = {
+    "fp32": "exporter convert",
+    "fp16": "exporter convert --fp16",
+    "int8": "exporter convert --quantize int8",
+}
+
+
+def check_proof(bundle: Bundle, variant: Variant = "fp32") -> bool:
+    """Whether a bundle's model.onnx was proved; one that may not be served raises.
+
+    A model.onnx without any parity.json may be served: somebody made it elsewhere, and
+    it is shown as unproved. A variant may not: it answers otherwise by its nature, and
+    its proof alone tells by how much.
+
+    Raises:
+        UnfitOnnx: it is missing, failed its parity check, or is another file than the
+            one that was proved.
+    """
+    file, proof = onnx_file(variant), parity_file(variant)
+    try:
+        parity = read_parity(bundle.path, proof)
+    except BundleError as ex:
+        raise UnfitOnnx("unreadable", str(ex)) from ex
+    if parity is not None and not parity.passed:
+        raise UnfitOnnx("parity_failed", f"{file} failed its parity check")
+    try:
+        if bundle.find_onnx(variant) is None:
+            raise UnfitOnnx(
+                "missing", f"there is no {file}; make it with: {_MADE_BY[variant]}"
+            )
+        if parity is None and variant != "fp32":
+            raise UnfitOnnx("unproved_file", f"there is no {proof} that proves {file}")
+        if parity is None:
+            return False
+        digest = onnx_digest(bundle.path / file)
+        graph = bundle.tensorflow_model
+        source = source_digest(graph, bundle.nodes) if graph else ""
+    except OSError as ex:
+        raise UnfitOnnx("unreadable", f"{file} cannot be read: {ex.strerror}") from ex
+    if digest != parity.sha256:
+        raise UnfitOnnx("unproved_file", f"{file} is not the one that {proof} proved")
+    # A bundle of ONNX alone has left its SavedModel behind.
+    if graph and parity.saved_model and source != parity.saved_model:
+        raise UnfitOnnx(
+            "unproved_file",
+            f"{file} was proved against another {graph.name}"
+            + (", or other nodes of it" if bundle.nodes else ""),
+        )
+    return True

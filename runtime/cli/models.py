@@ -1,0 +1,447 @@
+"""``runtime models …``: what the model routes do, from the command line."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from bundle.errors import DomainError, ModelNotFound, StoreError
+from bundle.spec import ModelSpec, read_spec
+from bundle.terminal import Failed, WrongInput, printable
+from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE
+from runtime.admin import TOKEN_VARIABLE, Admin, Description
+from runtime.admin.errors import Unreachable, WorkFailed
+from runtime.errors import BackendError, Expired, Overloaded, ProviderError, WallsError
+
+# What the service answers with 5xx.
+WORK_FAILED = (
+    WorkFailed,
+    StoreError,
+    BackendError,
+    Overloaded,
+    Expired,
+    ProviderError,
+    WallsError,
+)
+
+
+# click folds lines but for those after a \b.
+_LABEL_EXAMPLES = """\b
+runtime models label mnist:3 canary         canary is version 3
+runtime models label mnist@canary stable    stable is what canary is
+runtime models label --delete mnist canary
+"""
+
+
+class _Group(click.Group):
+    """Commands that exit 1 where the work failed, and not what was typed."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except WORK_FAILED as ex:
+            raise Failed(printable(str(ex))) from ex
+        except DomainError as ex:
+            raise WrongInput(printable(str(ex))) from ex
+
+
+class _Spec(click.ParamType[ModelSpec]):
+    """NAME, NAME:VERSION or NAME@LABEL."""
+
+    name = "model"
+
+    def __init__(self, *forms: str) -> None:
+        self._forms = forms
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> ModelSpec:
+        form = (
+            "NAME:VERSION" if ":" in value else "NAME@LABEL" if "@" in value else "NAME"
+        )
+        spec = read_spec(value)
+        if spec is None or form not in self._forms:
+            self.fail(f"{value!r} is not {' or '.join(self._forms)}", param, ctx)
+        return spec
+
+
+_NAME = _Spec("NAME")
+_VERSION = _Spec("NAME", "NAME:VERSION")
+_ANY = _Spec("NAME", "NAME:VERSION", "NAME@LABEL")
+
+
+def _checked_label(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None and not LABEL_NAME.fullmatch(value):
+        raise click.BadParameter(f"{value!r} must be {LABEL_RULE}")
+    return value
+
+
+@click.group(cls=_Group)
+def models() -> None:
+    """Look at and change the models of a server, or of a store folder.
+
+    With --server, or the variable MODELS_SERVER, over HTTP; else in the store that
+    --models-dir or config.json names, which works beside a service that serves it.
+    Exits 1 if the work failed, 2 if what was given is wrong.
+    """
+
+
+_PLACE = (
+    click.option(
+        "--server",
+        metavar="URL",
+        envvar="MODELS_SERVER",
+        show_envvar=True,
+        help="The service, such as http://localhost:8083.",
+    ),
+    click.option(
+        "--models-dir",
+        type=click.Path(path_type=Path),
+        help="The store, without a server.  [default: config.json's modelDir]",
+    ),
+    click.option(
+        "--cacert",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="PEM file with the authority of an https:// server.",
+    ),
+    click.option(
+        "--token-file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="A file with the token that the service asks for.  [default:"
+        f" ${TOKEN_VARIABLE}]",
+    ),
+    click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON on standard output."
+    ),
+)
+
+
+def _on_models(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that name a place, and as ``admin`` the models there.
+
+    The command also gets ``as_json``.
+    """
+
+    @functools.wraps(command)
+    def wrapped(
+        server: str | None,
+        models_dir: Path | None,
+        cacert: Path | None,
+        token_file: Path | None,
+        **given: object,
+    ) -> None:
+        source = click.get_current_context().get_parameter_source("server")
+        if models_dir and source is ParameterSource.ENVIRONMENT:
+            server = None  # what is typed goes before
+        if server and models_dir:
+            raise WrongInput("give --server or --models-dir, not both")
+        with _opened(server, models_dir, cacert, token_file) as admin:
+            command(admin, **given)
+
+    for option in reversed(_PLACE):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def _token(file: Path | None) -> str:
+    """What a file holds, or the environment; never the command line, which all see."""
+    if file is None:
+        return os.environ.get(TOKEN_VARIABLE, "").strip()
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as ex:
+        raise WrongInput(f"--token-file {file} cannot be read: {ex.strerror}") from ex
+    except ValueError as ex:
+        raise WrongInput(f"--token-file {file} is not a text") from ex
+
+
+@contextmanager
+def _opened(
+    server: str | None,
+    models_dir: Path | None,
+    cacert: Path | None,
+    token_file: Path | None,
+) -> Iterator[Admin]:
+    # Here, so that --help waits neither for httpx nor for the service's rooms.
+    if server:
+        from runtime.admin.remote import connect
+
+        with connect(server, cacert, _token(token_file)) as remote:
+            yield remote
+        return
+    if cacert:
+        raise WrongInput("--cacert is of use with an https:// --server alone")
+    if token_file:
+        raise WrongInput("--token-file is of use with a --server alone")
+    from runtime.admin.local import LocalAdmin
+    from runtime.config import load_settings
+
+    flags = {"model_dir": str(models_dir)} if models_dir else {}
+    yield LocalAdmin(load_settings(flags=flags).config)
+
+
+@models.command("list")
+@_on_models
+def list_models(admin: Admin, as_json: bool) -> None:
+    """List the models, and how they are served."""
+    from runtime.cli.table import print_models
+
+    found = admin.models()
+    if as_json:
+        _print_json(found)
+    elif found:
+        print_models(found)
+    else:
+        _say(f"there are no models in {admin.place}")
+
+
+@models.command()
+@click.argument("spec", type=_ANY, metavar="NAME[:VERSION|@LABEL]")
+@_on_models
+def show(admin: Admin, spec: ModelSpec, as_json: bool) -> None:
+    """Show a model, or one version in full."""
+    from runtime.cli.table import print_model, print_version
+
+    if spec.is_pinned:
+        version = admin.version(spec.name, _number(admin, spec))
+        _print_json(version) if as_json else print_version(version)
+        return
+    model = admin.model(spec.name)
+    if as_json:
+        _print_json(model)
+        return
+    _echo(f"{spec.name} serves version {model['serves']}")
+    print_model(model)
+
+
+@models.command()
+@click.argument("path", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--label",
+    callback=_checked_label,
+    help="Point this label to what was pushed.",
+)
+@_on_models
+def push(admin: Admin, path: Path, label: str | None, as_json: bool) -> None:
+    """Publish a bundle.
+
+    It becomes the next version of the model that its params.json names. PATH is a
+    bundle's folder, or a .tar, .tar.gz or .zip of one; of a folder of versions, as
+    TensorFlow Serving has it (PATH/1, PATH/2), the highest is taken.
+    """
+    from runtime.admin.parcel import open_parcel
+    from runtime.cli.bar import shown
+
+    with (
+        open_parcel(path) as parcel,
+        shown(parcel, f"pushing {path.name}") as archive,
+    ):
+        published = admin.publish(archive)
+    name, number = published["name"], published["version"]
+    if label:
+        try:
+            published = {**published, **admin.set_label(name, label, number)}
+        except DomainError as ex:
+            raise type(ex)(
+                f"{name}:{number} is published, but not labelled {label!r}: {ex}"
+            ) from ex
+        if label == STABLE:
+            published["serves"] = number
+    if as_json:
+        _print_json(published)
+        return
+    _echo(f"{name}:{number} {published['backend']}")
+    if reason := published.get("fallback_reason"):
+        _say(f"TensorFlow serves it: {reason}")
+    if note := published.get("warm_up"):
+        _say(f"it is {note}")
+    if published.get("serves") not in (None, number):
+        _say(f"who asks for no version still gets {published['serves']}")
+
+
+@models.command()
+@click.argument("spec", type=_ANY, metavar="NAME[:VERSION|@LABEL]")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="DIR|FILE.tar.gz",
+    help="A new or empty folder, or a new file.  [default: ./NAME]",
+)
+@_on_models
+def pull(admin: Admin, spec: ModelSpec, output: Path | None, as_json: bool) -> None:
+    """Fetch the bundle of a version.
+
+    Without VERSION or LABEL, of the version that serves.
+    """
+    from runtime.admin.destination import Destination
+    from runtime.cli.bar import shown
+
+    path = output or Path(spec.name)
+    destination = Destination(path)
+    destination.check()
+    number = _number(admin, spec)
+    size = admin.version(spec.name, number)["bytes"]
+    with (
+        admin.bundle(spec.name, number) as transfer,
+        shown(transfer, f"pulling {spec.name}:{number}") as archive,
+    ):
+        destination.save(archive.chunks, size)
+    if as_json:
+        _print_json({"name": spec.name, "version": number, "path": str(path)})
+    else:
+        _echo(f"{spec.name}:{number} {path}")
+
+
+@models.command()
+@click.argument("spec", type=_VERSION, metavar="NAME[:VERSION]")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_on_models
+def delete(admin: Admin, spec: ModelSpec, yes: bool, as_json: bool) -> None:
+    """Delete a version, or a model.
+
+    Without VERSION, the model with all its versions.
+    """
+    if not yes:
+        if not sys.stdin.isatty():
+            raise WrongInput("deleting asks first, and there is no terminal; say --yes")
+        if not _confirmed(f"Delete {_what_goes(admin, spec)}?"):
+            raise Failed("nothing is deleted")
+    if spec.version is None:
+        deleted = admin.delete(spec.name)
+        _answer(deleted, f"{spec.name} is deleted", as_json)
+    else:
+        deleted = admin.delete_version(spec.name, spec.version)
+        _answer(deleted, f"{spec.name}:{spec.version} is deleted", as_json)
+
+
+@models.command(epilog=_LABEL_EXAMPLES)
+@click.argument("spec", type=_ANY, metavar="NAME:VERSION|NAME@LABEL")
+@click.argument("label", callback=_checked_label)
+@click.option("--delete", is_flag=True, help="Take LABEL away from the model NAME.")
+@_on_models
+def label(
+    admin: Admin, spec: ModelSpec, label: str, delete: bool, as_json: bool
+) -> None:
+    """Point LABEL to a version that loads.
+
+    The label 'stable' says which version serves who asks for none.
+    """
+    if delete == spec.is_pinned:
+        raise click.UsageError(
+            "--delete takes NAME LABEL, without a version"
+            if delete
+            else f"say which version: {spec.name}:VERSION or {spec.name}@LABEL"
+        )
+    if delete:
+        deleted = admin.delete_label(spec.name, label)
+        sentence = f"{spec.name}@{label} is deleted; it was {deleted['version']}"
+        _answer(deleted, sentence, as_json)
+    else:
+        labelled = admin.set_label(spec.name, label, _number(admin, spec))
+        _answer(labelled, f"{spec.name}@{label} is {labelled['version']}", as_json)
+
+
+@models.command()
+@click.argument("spec", type=_NAME, metavar="NAME")
+@click.option(
+    "--to",
+    "target",
+    metavar="VERSION",
+    type=click.IntRange(0),
+    help="This version.  [default: the one before that serves now and loads]",
+)
+@_on_models
+def rollback(admin: Admin, spec: ModelSpec, target: int | None, as_json: bool) -> None:
+    """Let an earlier version serve.
+
+    Points the label 'stable' there; 'label --delete NAME stable' lets the newest serve
+    again.
+    """
+    if target is None:
+        _step_back(admin, spec.name)
+    else:
+        admin.set_label(spec.name, STABLE, target)
+    serves = admin.model(spec.name)["serves"]
+    answer = {"name": spec.name, "label": STABLE, "version": serves}
+    _answer(answer, f"{spec.name} serves version {serves}", as_json)
+
+
+def _step_back(admin: Admin, name: str) -> None:
+    model = admin.model(name)
+    serves = model["serves"]
+    numbers = [version["version"] for version in model["versions"]]
+    for number in sorted(numbers, reverse=True):
+        if number >= serves:
+            continue
+        try:
+            admin.set_label(name, STABLE, number)
+            return
+        except Unreachable:
+            raise
+        except DomainError as ex:  # it does not load; or somebody deleted it
+            _say(f"not {name}:{number}: {ex}")
+    raise WorkFailed(
+        f"{name!r} serves version {serves}, and there is none before it that loads"
+    )
+
+
+def _number(admin: Admin, spec: ModelSpec) -> int:
+    """The version that a spec means."""
+    if spec.version is not None:
+        return spec.version
+    model = admin.model(spec.name)
+    if spec.label is None:
+        return int(model["serves"])
+    if spec.label not in model["labels"]:
+        raise ModelNotFound(f"model {spec.name!r} has no label {spec.label!r}")
+    return int(model["labels"][spec.label])
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:  # Ctrl-C, or the input's end
+        raise KeyboardInterrupt from None
+
+
+def _what_goes(admin: Admin, spec: ModelSpec) -> str:
+    if spec.version is not None:
+        return f"{spec.name}:{spec.version} in {admin.place}"
+    numbers = [version["version"] for version in admin.model(spec.name)["versions"]]
+    shown = ", ".join(map(str, numbers))
+    return f"{spec.name} in {admin.place}, version{'s'[: len(numbers) > 1]} {shown}"
+
+
+def _answer(answer: Description, sentence: str, as_json: bool) -> None:
+    _print_json(answer) if as_json else _echo(sentence)
+
+
+def _print_json(answer: object) -> None:
+    import orjson
+
+    option = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+    text = orjson.dumps(answer, default=dict, option=option).decode()
+    # orjson lets pass what moves a cursor beyond ASCII, such as U+009B.
+    kept = (c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    click.echo("".join(kept))
+
+
+def _echo(line: str, err: bool = False) -> None:
+    click.echo(printable(line), err=err)
+
+
+def _say(line: str) -> None:
+    """Beside the answer, on standard error."""
+    _echo(line, err=True)

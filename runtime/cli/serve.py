@@ -1,0 +1,110 @@
+"""``runtime serve``: the service in the foreground."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bundle.terminal import WrongInput
+from runtime.config import Config, Settings, key, load_settings, option, parse
+
+
+def as_json(value: object) -> object:
+    """A setting as config.json would have it."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+# A key that is named otherwise in the command-line tools of this project.
+_ALIASES = {"model_dir": ["--models-dir"]}
+
+
+def _with_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """A flag for each key of the config, in its order."""
+    for key_field in reversed(fields(Config)):
+        command = _flag(key_field)(command)
+    return command
+
+
+def _flag(of: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    default = as_json(getattr(Config(), of.name))
+    shown = default if isinstance(default, str) else json.dumps(default)
+    is_switch = isinstance(default, bool)
+    name = option(of.name)
+    switch = f"{name}/{name.replace('--', '--no-', 1)}"
+    return click.option(
+        switch if is_switch else name,
+        *_ALIASES.get(of.name, []),
+        of.name,
+        help=of.metadata["what"]
+        + (f"  [{shown}]" if default not in ("", [], {}) else ""),
+        metavar=None if is_switch else of.name.rpartition("_")[2].upper(),
+        default=None,
+    )
+
+
+@click.command()
+@_with_flags
+@click.option("--print-config", is_flag=True, help="show the settings, and end")
+@click.option("--json", "as_program", is_flag=True, help="show them as JSON")
+def serve(print_config: bool, as_program: bool, **flags: Any) -> None:
+    """Serve in the foreground.
+
+    A flag goes before a variable TFAAS_<KEY>, that before config.json, and that before
+    the default in brackets.
+    """
+    if as_program and not print_config:
+        raise WrongInput("--json is how --print-config shows the settings")
+    settings = load_settings(os.environ, _given(flags))
+    if print_config:
+        from runtime.preflight import check_config
+
+        _print(settings, as_program)
+        for doubt in check_config(settings.config):
+            click.echo(f"warning: {doubt}", err=True)
+        return
+    # Here, so that --help and --print-config do not wait for it.
+    from runtime.server import serve as serve_until_told
+
+    serve_until_told(settings.config)
+
+
+def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: parse(name, value) if isinstance(value, str) else value
+        for name, value in flags.items()
+        if value is not None
+    }
+
+
+def _print(settings: Settings, as_program: bool) -> None:
+    shown = {
+        key(name): {"value": as_json(getattr(settings.config, name)), "source": source}
+        for name, source in settings.sources.items()
+    }
+    if as_program:
+        click.echo(json.dumps(shown, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("key", "value", "source", box=None)
+    for name, setting in shown.items():
+        value = setting["value"]
+        text = value if isinstance(value, str) else json.dumps(value)
+        # Text: what stands in brackets is no markup.
+        table.add_row(name, Text(text), Text(str(setting["source"])))
+    console = Console()
+    if not console.is_terminal:  # whole, and one line a key
+        console = Console(width=1000)
+    console.print(table)

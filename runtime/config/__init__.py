@@ -1,0 +1,53 @@
+"""config.json: every tunable of the service, each with its reason.
+
+TFaaS's own keys keep their names; a key is the field's name in camelCase. A value of
+the file is overridden by ``TFAAS_<KEY>`` of the environment, and that one by a flag.
+The trainer and the exporter read ``modelDir`` here too, so all three find one store.
+"""
+
+from runtime.config.checks import DIGEST, RATE
+from runtime.config.fields import (
+    Batching,
+    Config,
+    ConfigError,
+    ExportPolicy,
+    LogFormat,
+    OnnxPolicy,
+    Provider,
+    Walls,
+    key,
+)
+from runtime.config.reading import (
+    VARIABLE,
+    Settings,
+    config_from_json,
+    config_path,
+    load_config,
+    load_settings,
+    option,
+    parse,
+    variable,
+)
+
+__all__ = [
+    "DIGEST",
+    "RATE",
+    "VARIABLE",
+    "Batching",
+    "Config",
+    "ConfigError",
+    "ExportPolicy",
+    "LogFormat",
+    "OnnxPolicy",
+    "Provider",
+    "Settings",
+    "Walls",
+    "config_from_json",
+    "config_path",
+    "key",
+    "load_config",
+    "load_settings",
+    "option",
+    "parse",
+    "variable",
+]

@@ -1,0 +1,161 @@
+"""The checks of config.json's values."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+from bundle.params import MODEL_NAME
+from bundle.version_labels import LABEL_NAME
+
+# A check takes a JSON value and gives the field's; it raises ValueError with the end of
+# a sentence that begins with the key.
+Check = Callable[[Any], Any]
+
+
+def whole(low: int, high: int) -> Check:
+    """A whole number from ``low`` to ``high``."""
+
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError("must be a whole number")
+        if not low <= value <= high:
+            raise ValueError(f"is {value}; it must be {low} to {high}")
+        return value
+
+    return check
+
+
+def text(value: Any) -> str:
+    """A text without NUL characters."""
+    if not isinstance(value, str):
+        raise ValueError("must be a text")
+    if "\0" in value:
+        raise ValueError("holds a NUL character")
+    return value
+
+
+def flag(value: Any) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+def one_of(kind: Any) -> Check:
+    """One of the texts of a ``Literal``."""
+    choices = get_args(kind)
+
+    def check(value: Any) -> str:
+        if text(value) not in choices:
+            raise ValueError(f"is {value!r}; it must be one of {', '.join(choices)}")
+        return str(value)
+
+    return check
+
+
+def folder(value: Any) -> Path:
+    """The name of a folder."""
+    if not text(value):
+        raise ValueError("is empty; it must name a folder")
+    return Path(value)
+
+
+def host(value: Any) -> str:
+    """An address to listen on."""
+    # To a socket it is every address, of which nobody means to be told by a blank.
+    if not text(value).strip():
+        raise ValueError("is empty; 0.0.0.0 listens on every address")
+    return str(value)
+
+
+_BASE = re.compile(r"[A-Za-z0-9._~/-]*")
+
+
+def base(value: Any) -> str:
+    """A prefix of all routes: with one slash before it and none after it, or empty."""
+    if not _BASE.fullmatch(text(value)):
+        raise ValueError(
+            f"is {value!r}; it must be a path of letters, digits and '.', '_', '~', '-'"
+        )
+    return "/" + value.strip("/") if value.strip("/") else ""
+
+
+# The notation of TFaaS's limiter: requests, and S, M, H or D.
+RATE = re.compile(r"([1-9][0-9]{0,8})-([SMHD])", re.IGNORECASE)
+
+
+def rate(value: Any) -> str:
+    """A rate in the notation of TFaaS's limiter, or an empty text for none."""
+    if text(value) and not RATE.fullmatch(value):
+        raise ValueError(
+            f"is {value!r}; it must be a number and S, M, H or D: '100-S' is 100"
+            " requests a second"
+        )
+    return str(value)
+
+
+# SHA-256 in hexadecimal.
+DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def digests(value: Any) -> tuple[str, ...]:
+    """A list of SHA-256 digests, brought to lower case."""
+    if not isinstance(value, list) or not all(isinstance(d, str) for d in value):
+        raise ValueError("must be a list of texts, each the SHA-256 of a token")
+    # Not shown: it may be the token itself.
+    if not all(DIGEST.fullmatch(digest.lower()) for digest in value):
+        raise ValueError(
+            "holds what is no SHA-256 in 64 hexadecimal digits; `runtime token` makes"
+            " one"
+        )
+    return tuple(digest.lower() for digest in value)
+
+
+def networks(value: Any) -> tuple[str, ...]:
+    """A list of IP addresses and networks."""
+    if not isinstance(value, list) or not all(isinstance(n, str) for n in value):
+        raise ValueError('must be a list of addresses, such as ["10.0.0.0/8"]')
+    for network in value:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as ex:
+            raise ValueError(f"has {network[:64]!r}, which is no network: {ex}") from ex
+    return tuple(value)
+
+
+def label(value: Any) -> str:
+    """A label's name, or an empty text for none."""
+    if text(value) and not LABEL_NAME.fullmatch(value):
+        raise ValueError(f"is {value!r}, which is no label's name")
+    return str(value)
+
+
+def traffic(value: Any) -> dict[str, float]:
+    """The share of the requests that each label gets, in percent."""
+    if not isinstance(value, dict):
+        raise ValueError('must be a JSON object, such as {"canary": 10}')
+    for label, share in value.items():
+        if not LABEL_NAME.fullmatch(label):
+            raise ValueError(f"has {label!r}, which is no label's name")
+        if isinstance(share, bool) or not isinstance(share, int | float):
+            raise ValueError(f"must give {label!r} a number, the percentage")
+        if not 0 <= share <= 100:
+            raise ValueError(f"gives {label!r} {share} %; it must be 0 to 100")
+    # Tenths that make up 100 may, as floats, make a little more.
+    if round(sum(value.values()), 9) > 100:
+        raise ValueError("gives more than 100 % in all")
+    return {str(label): float(share) for label, share in value.items()}
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """A list of model names; ``*`` stands for all models."""
+    if not isinstance(value, list) or not all(isinstance(n, str) for n in value):
+        raise ValueError('must be a list of model names, or ["*"]')
+    for name in value:
+        if name != "*" and not MODEL_NAME.fullmatch(name):
+            raise ValueError(f"has {name[:128]!r}, which is no model's name")
+    return tuple(value)

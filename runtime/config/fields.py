@@ -1,0 +1,279 @@
+"""The settings of the service: each one's key, default, check and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from bundle.errors import DomainError
+from bundle.params import MODEL_NAME
+from bundle.variants import Variant
+from runtime.config import checks
+from runtime.config.checks import Check
+
+OnnxPolicy = Literal["prefer", "require", "off"]
+
+
+Provider = Literal["auto", "cpu", "cuda"]
+
+
+LogFormat = Literal["plain", "json"]
+
+
+ExportPolicy = Literal["auto", "off"]
+
+
+Batching = Literal["auto", "on", "off"]
+
+
+Walls = Literal["auto", "require", "off"]
+
+
+class ConfigError(DomainError):
+    """A setting is wrong; the sentence names the key and where it was set."""
+
+
+# What may differ from model to model; ``runtime tune`` finds the values.
+OF_A_MODEL = (
+    "batching",
+    "intra_op_threads",
+    "max_batch_size",
+    "max_queue",
+    "max_queue_delay_us",
+)
+
+
+def _models(value: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(value, dict):
+        raise ValueError('must be a JSON object, such as {"mnist": {"batching": "on"}}')
+    known = {key(f.name): f for f in fields(Config) if f.name in OF_A_MODEL}
+    models: dict[str, dict[str, Any]] = {}
+    for name, given in value.items():
+        if not MODEL_NAME.fullmatch(name):
+            raise ValueError(f"has {name[:128]!r}, which is no model's name")
+        if not isinstance(given, dict):
+            raise ValueError(f"must give {name!r} an object of settings")
+        models[name] = {}
+        for setting, wanted in given.items():
+            if setting not in known:
+                raise ValueError(
+                    f"gives {name!r} an unknown key {setting[:64]!r}; there are"
+                    f" {', '.join(known)}"
+                )
+            of = known[setting]
+            try:
+                models[name][of.name] = of.metadata["check"](wanted)
+            except ValueError as ex:
+                raise ValueError(f"gives {name!r} a {setting!r} that {ex}") from None
+    return models
+
+
+def _setting(default: Any, check: Check, what: str) -> Any:
+    metadata = {"check": check, "what": what}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+_BYTES = checks.whole(1, 1 << 40)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The service's settings; ``what`` of each is its line in ``--help``."""
+
+    # TFaaS's port.
+    port: int = _setting(
+        8083, checks.whole(0, 65535), "port to listen on; 0 takes a free one"
+    )
+    # Only this machine by default: uploads are not authenticated.
+    host: str = _setting(
+        "127.0.0.1", checks.host, "address to listen on; 0.0.0.0 is every one"
+    )
+    # Relative to the working folder, as in TFaaS.
+    model_dir: Path = _setting(Path("models"), checks.folder, "the store")
+    # For a proxy that hands one path of a site over.
+    base: str = _setting("", checks.base, "a prefix of every route")
+    # TFaaS's: /js, /css and /images are folders of it.
+    static_dir: str = _setting("static", checks.text, "folder of /js, /css and /images")
+    config_proto: str = _setting(
+        "",
+        checks.text,
+        "file with a serialized tensorflow.ConfigProto, for the fallback",
+    )
+    server_key: str = _setting("", checks.text, "TLS key, a PEM file")
+    server_crt: str = _setting("", checks.text, "TLS certificate, a PEM file")
+    write_tokens: tuple[str, ...] = _setting(
+        (), checks.digests, "SHA-256 of tokens that may upload, delete and so on"
+    )
+    write_tokens_file: str = _setting(
+        "", checks.text, "a file with more of them, one a line"
+    )
+    predict_tokens: tuple[str, ...] = _setting(
+        (),
+        checks.digests,
+        "SHA-256 of tokens that may predict; none, and everybody may",
+    )
+    predict_tokens_file: str = _setting(
+        "", checks.text, "a file with more of them, one a line"
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), checks.networks, 'whose X-Forwarded-For is believed: ["10.0.0.0/8"]'
+    )
+    rate: str = _setting(
+        "", checks.rate, "requests a client may make, such as 100-S; off if empty"
+    )
+    # 0 warnings and requests, 1 also what is loaded and published, 2 also debugging.
+    verbose: int = _setting(
+        0, checks.whole(0, 2), "0 warnings, 1 loads and uploads, 2 debugging"
+    )
+    # TFaaS adds the host and the day to the name, and so do we: a new file each day.
+    log_file: str = _setting(
+        "", checks.text, "log to files of this name, one a day; else stderr"
+    )
+    log_format: LogFormat = _setting(
+        "plain", checks.one_of(LogFormat), "plain or json lines"
+    )
+    access_log: bool = _setting(True, checks.flag, "one line a request")
+    monit_record: bool = _setting(
+        False, checks.flag, "print CERN MONIT's record of each request on stdout"
+    )
+    # Needs the extra 'tracing'; where spans go, OTEL_EXPORTER_OTLP_ENDPOINT says.
+    tracing: bool = _setting(False, checks.flag, "OpenTelemetry spans of each request")
+    cache_limit: int = _setting(
+        10,
+        checks.whole(1, 1_000_000),
+        "model versions kept in memory, least recently used out",
+    )
+    # A model's bytes are its files', which its weights make up; what an engine adds to
+    # them is not known before it runs.
+    cache_bytes: int = _setting(4 << 30, _BYTES, "and bytes of their files, in all")
+    keep_versions: int = _setting(
+        5,
+        checks.whole(0, 1_000_000),
+        "versions kept of a model, labelled ones apart; 0 is all",
+    )
+    traffic: Mapping[str, float] = _setting(
+        {},
+        checks.traffic,
+        'share of the requests that a label gets: {"canary": 10} is 10 %',
+    )
+    shadow: str = _setting(
+        "",
+        checks.label,
+        "label whose version runs beside, without answering, and is compared",
+    )
+    preload: tuple[str, ...] = _setting(
+        (), checks.names, 'models loaded before the service is ready; ["*"] is all'
+    )
+    # prefer: ONNX Runtime, and TensorFlow where ONNX cannot. require: ONNX Runtime or
+    # an error. off: TensorFlow.
+    onnx: OnnxPolicy = _setting(
+        "prefer", checks.one_of(OnnxPolicy), "prefer, require or off"
+    )
+    # Of the models whose params.json names none. A variant answers a little otherwise:
+    # only who wants it gets it.
+    variant: Variant = _setting(
+        "fp32", checks.one_of(Variant), "fp32, fp16 (for CUDA) or int8 of each model"
+    )
+    # auto: CUDA if it truly works, else the CPU. cuda: CUDA or an error.
+    provider: Provider = _setting("auto", checks.one_of(Provider), "auto, cpu or cuda")
+    # auto: where the extra 'export' is installed. TensorFlow serves what was uploaded
+    # without ONNX until it has one that is proved.
+    export_on_upload: ExportPolicy = _setting(
+        "auto",
+        checks.one_of(ExportPolicy),
+        "add a proved model.onnx to uploads: auto or off",
+    )
+    # The largest of keras.applications take minutes on one busy core.
+    export_seconds: int = _setting(
+        900, checks.whole(1, 86400), "that one conversion may take, in seconds"
+    )
+    # TensorFlow and ONNX Runtime themselves are half a gigabyte, and a model's weights
+    # are in memory some five times: an upload of 'maxUploadBytes' fits.
+    export_bytes: int = _setting(8 << 30, _BYTES, "of memory for one conversion")
+    # TensorFlow's import, a load and a warm-up take seconds; of large models, minutes.
+    trial_seconds: int = _setting(
+        120, checks.whole(1, 86400), "that the trial of an upload may take, in seconds"
+    )
+    trial_bytes: int = _setting(8 << 30, _BYTES, "of memory for such a trial")
+    trust_uploads: bool = _setting(
+        False,
+        checks.flag,
+        "take uploads with any operator: they may read and write files",
+    )
+    # auto: those that the kernel offers, and a warning of what is missing. require: a
+    # stranger's model is not opened where files or sockets are not walled off. off: for
+    # an engine or a driver that does not work behind them.
+    walls: Walls = _setting(
+        "auto",
+        checks.one_of(Walls),
+        "around other people's models, built by the kernel: auto, require or off",
+    )
+    # Root can give its rights up; another user has none to give.
+    run_as_user: str = _setting(
+        "",
+        checks.text,
+        "user that opens other people's models, where the service is root's",
+    )
+    # Of what one run takes; a larger request is run in pieces. New versions are warmed
+    # at 1 and at this size.
+    max_batch_size: int = _setting(
+        32, checks.whole(1, 4096), "items in one run of a model"
+    )
+    # auto: where it pays, by a measurement of each model as it is loaded.
+    batching: Batching = _setting(
+        "auto",
+        checks.one_of(Batching),
+        "run what queues for a model as one batch: auto, on or off",
+    )
+    max_queue: int = _setting(
+        256,
+        checks.whole(1, 1_000_000),
+        "requests that may wait for a model; more get 503",
+    )
+    # 0: what queued while the last batch ran. A GPU may gain by some hundreds.
+    max_queue_delay_us: int = _setting(
+        0, checks.whole(0, 1_000_000), "that a batch waits to be full, in microseconds"
+    )
+    timeout_ms: int = _setting(
+        0,
+        checks.whole(0, 86_400_000),
+        "after which a request that still waits is answered 504, in milliseconds; 0 is"
+        " never",
+    )
+    intra_op_threads: int = _setting(
+        1, checks.whole(0, 1024), "that one run takes in ONNX Runtime; 0 is one a core"
+    )
+    models: Mapping[str, Mapping[str, Any]] = _setting(
+        {}, _models, 'some of these of one model: {"mnist": {"maxBatchSize": 8}}'
+    )
+    # One a core on the CPU; CUDA's memory holds one copy of a model better than many.
+    workers: int = _setting(
+        0, checks.whole(0, 1024), "processes of `runtime serve`; 0 is one a core"
+    )
+    # Beside the one that answers what is quick, and those of uploads and downloads.
+    threads: int = _setting(
+        4,
+        checks.whole(1, 1024),
+        "threads of each process of `runtime serve` for what is not quick",
+    )
+    # Less than the 30 s after which Kubernetes kills.
+    drain_seconds: int = _setting(
+        20,
+        checks.whole(1, 3600),
+        "that requests in hand may take when the service ends",
+    )
+    # A 16 Mpx camera JPEG has 10 MB.
+    max_body_bytes: int = _setting(32 << 20, _BYTES, "of one prediction's request")
+    max_upload_bytes: int = _setting(
+        1 << 30, _BYTES, "of one uploaded bundle, unpacked"
+    )
+
+
+def key(name: str) -> str:
+    """A field's name as config.json has it: ``model_dir`` is ``modelDir``."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

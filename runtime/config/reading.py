@@ -1,0 +1,199 @@
+"""Reading the settings: from config.json, the environment and flags."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from runtime.config.fields import Config, ConfigError, key
+
+FILE_NAME = "config.json"
+
+
+# Names another file than ./config.json, so that a service can start from any folder.
+VARIABLE = "TFAAS_CONFIG"
+PREFIX = "TFAAS_"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A config, and where each of its values comes from.
+
+    Attributes:
+        config: the values.
+        sources: of each field: ``default``, a file, a variable or a flag.
+    """
+
+    config: Config
+    sources: Mapping[str, str]
+
+
+def load_config(environ: Mapping[str, str] = os.environ) -> Config:
+    """The config alone; see ``load_settings``."""
+    return load_settings(environ).config
+
+
+def load_settings(
+    environ: Mapping[str, str] = os.environ, flags: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read config.json of the working folder, or the file that $TFAAS_CONFIG names.
+
+    Args:
+        environ: ``TFAAS_<KEY>`` goes before the file: TFAAS_MODEL_DIR is modelDir.
+        flags: values by field name, as JSON has them; they go before both.
+
+    Raises:
+        ConfigError: the file is not JSON, or a setting is unknown or of the wrong kind.
+    """
+    path, content = _read_file(environ)
+    return _settings(
+        [
+            *((path, *setting) for setting in _from_json(content, path)),
+            *_from_environment(environ),
+            *(("flag", option(name), name, v) for name, v in (flags or {}).items()),
+        ]
+    )
+
+
+def config_from_json(content: Mapping[str, Any], source: str = FILE_NAME) -> Config:
+    """Check a config's content; ``source`` begins each sentence.
+
+    Raises:
+        ConfigError: a key is unknown, of the wrong kind, or out of its range.
+    """
+    given = [(source, *setting) for setting in _from_json(content, source)]
+    return _settings(given).config
+
+
+def variable(name: str) -> str:
+    """A field's name in the environment: ``model_dir`` is ``TFAAS_MODEL_DIR``."""
+    return PREFIX + name.upper()
+
+
+def option(name: str) -> str:
+    """A field's name as a flag: ``model_dir`` is ``--model-dir``."""
+    return "--" + name.replace("_", "-")
+
+
+# Where a value comes from, how its sentence calls it, its field, and itself.
+_Given = tuple[str, str, str, Any]
+
+
+def _settings(given: Iterable[_Given]) -> Settings:
+    checks = {f.name: f.metadata["check"] for f in fields(Config)}
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(checks, "default")
+    for source, shown, name, value in given:
+        try:
+            values[name] = checks[name](value)
+        except ValueError as ex:
+            raise ConfigError(f"{shown} {ex}") from None
+        sources[name] = shown if source == "flag" else source
+    config = Config(**values)
+    for one, other in (("server_key", "server_crt"), ("server_crt", "server_key")):
+        if getattr(config, one) and not getattr(config, other):
+            raise ConfigError(
+                f"{key(one)!r} is set and {key(other)!r} is not; TLS needs both"
+            )
+    return Settings(config, sources)
+
+
+def config_path(environ: Mapping[str, str] = os.environ) -> Path:
+    """The file that settings are read from, be it there or not."""
+    return Path(environ.get(VARIABLE) or FILE_NAME)
+
+
+def _read_file(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    named = environ.get(VARIABLE)
+    path = config_path(environ)
+    try:
+        content = json.loads(path.read_bytes(), object_pairs_hook=_object)
+    except FileNotFoundError:
+        if named:
+            raise ConfigError(
+                f"${VARIABLE} names {named}, which is not there"
+            ) from None
+        return str(path), {}
+    except OSError as ex:
+        raise ConfigError(f"{path} cannot be read: {ex.strerror}") from ex
+    except _Twice as ex:
+        raise ConfigError(f"{path}: {ex}") from ex
+    except (ValueError, RecursionError) as ex:
+        raise ConfigError(f"{path} is not JSON: {ex}") from ex
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold one JSON object")
+    return str(path), content
+
+
+class _Twice(Exception):
+    """A JSON object has a key twice, of which all but the last would be lost."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _Twice(f"{twice[:64]!r} stands there twice; take one of them out")
+    return content
+
+
+def _from_json(
+    content: Mapping[str, Any], source: str
+) -> Iterator[tuple[str, str, Any]]:
+    known = {key(f.name): f.name for f in fields(Config)}
+    for name, value in content.items():
+        if name not in known:
+            raise ConfigError(f"{source}: unknown key {name!r}{_hint(name, known)}")
+        yield f"{source}: {name!r}", known[name], value
+
+
+# What Kubernetes sets in every container beside a Service that is named tfaas.
+_KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_(HOST|PORT)|PORT_\d+_).*")
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[_Given]:
+    known = {variable(f.name): f for f in fields(Config)}
+    for name, text in sorted(environ.items()):
+        if not name.startswith(PREFIX) or name == VARIABLE:
+            continue
+        if _KUBERNETES.fullmatch(name) or (
+            name == f"{PREFIX}PORT" and text.startswith("tcp://")
+        ):
+            continue
+        if name not in known:
+            raise ConfigError(f"unknown variable ${name}{_hint(name, known)}")
+        yield f"${name}", f"${name}", known[name].name, parse(known[name].name, text)
+
+
+def parse(name: str, text: str) -> Any:
+    """A variable's or a flag's text as JSON has it, by the kind of its field.
+
+    What cannot be read stays a text, and the field's check refuses it.
+    """
+    default = getattr(Config(), name)
+    if isinstance(default, str | Path):
+        return text
+    if isinstance(default, tuple) and not text.lstrip().startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if isinstance(default, bool) and text in ("0", "1"):
+        return text == "1"
+    try:
+        return json.loads(text, object_pairs_hook=_object)
+    except _Twice as ex:
+        raise ConfigError(f"{key(name)!r}: {ex}") from ex
+    except (ValueError, RecursionError):
+        return text
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return (
+        f", did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"
+    )

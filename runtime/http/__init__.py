@@ -1,0 +1,1 @@
+"""The HTTP door, in Falcon: application, routes, errors, middleware, resources."""

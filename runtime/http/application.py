@@ -1,0 +1,187 @@
+"""The WSGI application: the resources behind the table of routes.
+
+``create_app`` wires given services and is what tests call; ``runtime.app`` has the
+application that servers are given.
+"""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import falcon
+import onnxruntime
+import orjson
+from falcon.media import Handlers, JSONHandler
+from falcon.routing import CompiledRouter
+
+from bundle import __version__
+from runtime.access.gate import Gate, gate_of
+from runtime.config import Config
+from runtime.http.errors import add_errors
+from runtime.http.middleware.authorize import Authorize
+from runtime.http.middleware.chunked import ChunkedBodies
+from runtime.http.middleware.door import Door
+from runtime.http.middleware.rate import Rate
+from runtime.http.middleware.refuse import Refuse
+from runtime.http.middleware.render import Render
+from runtime.http.middleware.watch import Watch
+from runtime.http.page.files import Favicon, static_files
+from runtime.http.page.netron import Netron
+from runtime.http.page.page import Page
+from runtime.http.reply import to_json
+from runtime.http.resources.downloads import Download
+from runtime.http.resources.health import Live, Ready
+from runtime.http.resources.labels import Label, Labels
+from runtime.http.resources.metrics import Metrics
+from runtime.http.resources.models import Archive, Delete, Model, Models, ModelVersion
+from runtime.http.resources.params import ModelParams, Params
+from runtime.http.resources.predict import (
+    Predict,
+    PredictImage,
+    PredictJson,
+    PredictProto,
+)
+from runtime.http.resources.status import Status
+from runtime.http.resources.uploads import Upload
+from runtime.http.routes import ROUTES, quiet_paths, rules_of, under
+from runtime.services import Services
+from runtime.telemetry.metrics import BUILD_INFO
+from runtime.telemetry.tracing import Tracing
+
+if TYPE_CHECKING:
+    _Base = falcon.App[falcon.Request, falcon.Response]
+else:
+    _Base = falcon.App
+
+
+class App(_Base):
+    """The WSGI application.
+
+    Attributes:
+        door: looks at a request's head, for a server that asks before it waits for the
+            body.
+    """
+
+    door: Door
+
+
+def create_app(services: Services, config: Config) -> App:
+    """The WSGI application over given services.
+
+    Raises:
+        ConfigError: ``tracing`` is on, and OpenTelemetry is not installed.
+    """
+    base = config.base
+    quiet = quiet_paths(ROUTES, base)
+    gate = gate_of(config)
+    authorize = Authorize(gate, rules_of(ROUTES, base))
+    rate = _rate(config, gate, quiet)
+    router = CompiledRouter()
+    application = App(
+        middleware=_middleware(config, gate, authorize, rate, quiet), router=router
+    )
+    application.door = Door(router, authorize, rate, gate.address_of)
+    handlers = Handlers(
+        {
+            falcon.MEDIA_JSON: JSONHandler(dumps=to_json, loads=orjson.loads),
+        }
+    )
+    application.req_options.media_handlers = handlers
+    application.req_options.strip_url_path_trailing_slash = True
+    application.resp_options.media_handlers = handlers
+    add_errors(application)
+    _tell_build()
+
+    resources = _resources(services, config)
+    for path in dict.fromkeys(route.path for route in ROUTES):
+        # The folders of staticDir that are not there have none.
+        if path in resources:
+            resource, suffix = resources[path]
+            application.add_route(under(base, path), resource, suffix=suffix)
+    return application
+
+
+def _resources(
+    services: Services, config: Config
+) -> dict[str, tuple[object, str | None]]:
+    """The resource of each path of the table, and the suffix of its responders."""
+    catalogue, publisher = services.catalogue, services.publisher
+    max_bytes = config.max_body_bytes
+    image = PredictImage(services.predictor, max_bytes)
+    rows = PredictJson(services.predictor, max_bytes)
+    proto = PredictProto(services.predictor, max_bytes)
+    delete = Delete(publisher, max_bytes)
+    netron = Netron(config.base)
+    plain: dict[str, object] = {
+        "/": Page(catalogue, config.base),
+        "/models": Models(catalogue),
+        "/models/{name}": Model(catalogue),
+        "/models/{name}/labels": Labels(catalogue),
+        "/models/{name}/labels/{label}": Label(publisher, max_bytes),
+        "/models/{name}/{version}": ModelVersion(catalogue, publisher),
+        "/models/{name}/{version}/bundle": Archive(catalogue),
+        "/params": Params(publisher, max_bytes),
+        "/params/{name}": ModelParams(catalogue),
+        "/upload": Upload(publisher),
+        "/delete": delete,
+        "/predict": Predict(image, rows, proto),
+        "/predict/image": image,
+        "/image": image,
+        "/predict/json": rows,
+        "/json": rows,
+        "/predict/proto": proto,
+        "/proto": proto,
+        "/livez": Live(),
+        "/healthz": Live(),
+        "/readyz": Ready(services.store, services.preloader),
+        "/metrics": Metrics(),
+        "/status": Status(config, services.registry),
+        "/netron": netron,
+        "/download/{name}/{file:path}": Download(services.store),
+        "/favicon.ico": Favicon(),
+        **static_files(config.base, Path(config.static_dir)),
+    }
+    return {
+        **{path: (resource, None) for path, resource in plain.items()},
+        "/delete/{name}": (delete, "named"),
+        "/netron/{file}": (netron, "file"),
+    }
+
+
+def _rate(config: Config, gate: Gate, quiet: frozenset[str]) -> Rate | None:
+    if not config.rate:
+        return None
+    # Only then: its library takes 3 MB of each worker.
+    from runtime.access.limiter import RateLimiter
+
+    return Rate(RateLimiter(config.rate), quiet, gate.address_of)
+
+
+def _middleware(
+    config: Config,
+    gate: Gate,
+    authorize: Authorize,
+    rate: Rate | None,
+    quiet: frozenset[str],
+) -> list[Any]:
+    """In the order in which they see a request; a reply goes the other way."""
+    tracing = Tracing() if config.tracing else None
+    return [
+        Watch(quiet, tracing, config.timeout_ms, gate.address_of),
+        *([rate] if rate else []),
+        Refuse(),
+        authorize,
+        ChunkedBodies(config.max_body_bytes),
+        Render(),
+    ]
+
+
+def _tell_build() -> None:
+    BUILD_INFO.labels(
+        __version__,
+        platform.python_version(),
+        onnxruntime.__version__,
+        ",".join(onnxruntime.get_available_providers()),
+    ).set(1)

@@ -1,0 +1,191 @@
+"""Reading a request's body, under limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import falcon
+import orjson
+
+from bundle.archive import Readable
+from bundle.errors import TooLarge
+from runtime.errors import InvalidInput
+from runtime.http.forms import Part, parts_of, stream_parts
+from runtime.publishing.bundle_form import Field
+from runtime.telemetry.journey import Journey
+
+_CHUNK = 1 << 18
+# HTTP's word for a body that is not encoded.
+_PLAIN = "identity"
+
+
+def journey_of(req: falcon.Request) -> Journey:
+    """The request's journey; a new one where no middleware began it."""
+    if not hasattr(req.context, "journey"):
+        req.context.journey = Journey()
+    return cast("Journey", req.context.journey)
+
+
+def is_multipart(req: falcon.Request) -> bool:
+    """Whether the body is a multipart form, in whatever spelling it says so."""
+    return (req.content_type or "").lower().startswith(falcon.MEDIA_MULTIPART)
+
+
+def read_form(req: falcon.Request, max_bytes: int, *required: str) -> dict[str, bytes]:
+    """Read a multipart form whole; see ``read_parts`` and ``only_one_each``."""
+    return only_one_each(read_parts(req, max_bytes, *required))
+
+
+def read_parts(
+    req: falcon.Request, max_bytes: int, *required: str
+) -> dict[str, list[Part]]:
+    """Read a multipart form whole, in which a field may stand several times.
+
+    Args:
+        req: the request.
+        max_bytes: of its body.
+        required: fields that must be there; the sentence of the error names them.
+
+    Returns:
+        Each field's parts, in their order.
+
+    Raises:
+        InvalidInput: it is no form, or a field is missing.
+        TooLarge: the body is above its limit, or has too many parts.
+    """
+    if not is_multipart(req):
+        raise falcon.HTTPUnsupportedMediaType(
+            description=f"send {falcon.MEDIA_MULTIPART} with the fields"
+            f" {', '.join(required)}"
+        )
+    if not req.env.get("CONTENT_LENGTH"):
+        raise InvalidInput("the request has no body, or does not say its length")
+    parts = parts_of(read_body(req, max_bytes), req.content_type)
+    for name in required:
+        for part in parts.get(name, ()):
+            if part.data:
+                break
+        else:
+            problem = "is empty" if name in parts else "is missing"
+            raise InvalidInput(
+                f"the field {name!r} {problem}; send {' and '.join(required)}"
+            )
+    return parts
+
+
+def only_one_each(parts: Mapping[str, list[Part]]) -> dict[str, bytes]:
+    """The content of fields that stand there once.
+
+    Raises:
+        InvalidInput: one stands there twice.
+    """
+    for name, several in parts.items():
+        if len(several) > 1:
+            raise InvalidInput(f"the field {name[:128]!r} is there twice; send one")
+    return {name: part.data for name, (part,) in parts.items()}
+
+
+def text_field(form: Mapping[str, bytes], name: str) -> str:
+    """A field that is text.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    try:
+        return form[name].decode()
+    except UnicodeDecodeError:
+        raise InvalidInput(f"the field {name!r} is not a text in UTF-8") from None
+
+
+def read_json(req: falcon.Request, max_bytes: int) -> dict[str, Any]:
+    """Read a body that is one JSON object, whatever its content type says.
+
+    Raises:
+        InvalidInput: it is none, is cut short, nested deeper than orjson's 1024, or
+            holds a number that float64 does not.
+        TooLarge: the body is above its limit.
+    """
+    try:
+        content = orjson.loads(read_body(req, max_bytes))
+    except orjson.JSONDecodeError as ex:
+        raise InvalidInput(
+            f"the body is not JSON: it cannot be read at line {ex.lineno}, column"
+            f" {ex.colno}"
+        ) from ex
+    if not isinstance(content, dict):
+        raise InvalidInput("the body must be one JSON object")
+    return content
+
+
+def read_body(req: falcon.Request, max_bytes: int) -> bytes:
+    """Read a body whole.
+
+    Raises:
+        InvalidInput: there is none, or less than the request says.
+        TooLarge: it is above its limit.
+        HTTPUnsupportedMediaType: it is encoded.
+    """
+    encoding = req.env.get("HTTP_CONTENT_ENCODING")
+    if encoding and encoding.lower() != _PLAIN:
+        raise falcon.HTTPUnsupportedMediaType(
+            description=f"Content-Encoding {encoding[:64]!r} is not taken here; send"
+            " the body as it is"
+        )
+    length = req.content_length
+    if length is not None and length > max_bytes:
+        raise TooLarge(f"the body is larger than {max_bytes} bytes")
+    # Falcon's bounded stream takes a short read for a whole one.
+    left = max_bytes + 1 if length is None else length
+    body = req.stream.read(left) if left else b""
+    if body and len(body) < left:
+        chunks = [body]
+        left -= len(body)
+        while left and (chunk := req.stream.read(left)):
+            chunks.append(chunk)
+            left -= len(chunk)
+        body = b"".join(chunks)
+    if len(body) > max_bytes:
+        raise TooLarge(f"the body is larger than {max_bytes} bytes")
+    if not body:
+        raise InvalidInput("the request has no body")
+    # What is cut short may still be whole protobuf.
+    if length not in (None, len(body)):
+        raise InvalidInput(f"the body ends after {len(body)} bytes of {length}")
+    return body
+
+
+def stream_form(req: falcon.Request) -> Iterator[Field]:
+    """A multipart form's fields, each to be read before the next; none is kept.
+
+    Raises:
+        InvalidInput: it is no form.
+    """
+    return stream_parts(read_stream(req), req.content_type)
+
+
+def read_stream(req: falcon.Request) -> Readable:
+    """The body as it comes, for what is not held in memory.
+
+    Without a Content-Length a server ends ``stream`` where the body ends.
+    """
+    stream = cast("Readable", req.stream)
+    return (
+        stream if req.content_length is None else _Bounded(stream, req.content_length)
+    )
+
+
+class _Bounded:
+    """A stream that ends after so many bytes, which not every server's does.
+
+    Falcon's own takes a short read for a whole one, and ends too early.
+    """
+
+    def __init__(self, stream: Readable, length: int) -> None:
+        self._stream = stream
+        self._left = length
+
+    def read(self, size: int = _CHUNK, /) -> bytes:
+        data = self._stream.read(min(size, self._left)) if self._left else b""
+        self._left -= len(data)
+        return data

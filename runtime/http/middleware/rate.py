@@ -1,0 +1,67 @@
+"""Refuses clients that ask more often than ``rate`` allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import falcon
+
+from runtime.errors import RateLimited
+
+if TYPE_CHECKING:
+    from runtime.access.limiter import Allowance, RateLimiter
+
+_ALLOWANCE = "tfaas.allowance"
+
+
+class Rate:
+    """Counts requests by the address they come from; X-Ratelimit-* say what is left.
+
+    Args:
+        limiter: of this process.
+        exempt: paths that are never refused.
+        address_of: a request's client, of its environ.
+    """
+
+    def __init__(
+        self,
+        limiter: RateLimiter,
+        exempt: frozenset[str],
+        address_of: Callable[[Mapping[str, Any]], str],
+    ) -> None:
+        self._limiter = limiter
+        self._exempt = exempt
+        self._address_of = address_of
+
+    def allowance_of(self, path: str, env: dict[str, Any]) -> Allowance | None:
+        """The requests that its client may still send; None if nobody counts.
+
+        One whose head was looked at before, or that left the quick lane, was counted
+        already.
+        """
+        if path in self._exempt:
+            return None
+        if _ALLOWANCE not in env:
+            env[_ALLOWANCE] = self._limiter.take(self._address_of(env))
+        allowance: Allowance = env[_ALLOWANCE]
+        return allowance
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Count it.
+
+        Raises:
+            RateLimited: it is one too many.
+        """
+        allowance = self.allowance_of(req.path, req.env)
+        if allowance is None:
+            return
+        resp.set_header("X-Ratelimit-Limit", str(allowance.limit))
+        resp.set_header("X-Ratelimit-Remaining", str(allowance.remaining))
+        resp.set_header("X-Ratelimit-Reset", str(allowance.reset))
+        if allowance.is_exceeded:
+            resp.set_header("Retry-After", str(allowance.wait))
+            raise RateLimited(
+                f"Limit exceeded: {allowance.limit} requests {self._limiter.unit}"
+                f" are allowed; try again in {allowance.wait} s"
+            )

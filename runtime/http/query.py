@@ -1,0 +1,88 @@
+"""What a request asks for beside its data, in its query or in its body."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import falcon
+
+from bundle.spec import ModelSpec
+from runtime.errors import InvalidInput
+
+LABELS = "application/vnd.tfaas.labels+json"
+
+# As many labels as TFaaS answers.
+TOP = 5
+
+_WHOLE = re.compile(r"[0-9]{1,18}")
+
+
+def read_spec(req: falcon.Request, given: Mapping[str, str]) -> ModelSpec:
+    """Which model, and which version of it, a request asks for.
+
+    Args:
+        req: its query may hold ``version`` or ``label``.
+        given: its body's texts: ``model``, and ``version`` or ``label``.
+
+    Raises:
+        InvalidInput: the model is missing, both version and label are there, the query
+            and the body contradict each other, or the version is no number.
+    """
+    name = given.get("model")
+    if not name:
+        problem = "is missing" if name is None else "is empty"
+        raise InvalidInput(f"the field 'model' {problem}; GET /models lists the models")
+    version, label = _one_text(req, given, "version"), _one_text(req, given, "label")
+    if version is not None and label is not None:
+        raise InvalidInput("'version' and 'label' are both there; send one of them")
+    if label == "":
+        raise InvalidInput("'label' is empty")
+    return ModelSpec(
+        name, None if version is None else _whole("version", version), label
+    )
+
+
+def read_top(req: falcon.Request, given: Mapping[str, str]) -> int | None:
+    """How many labels a request asks for; None if it does not ask for labels.
+
+    Raises:
+        InvalidInput: ``top`` is no number from 1 on, or query and body contradict.
+    """
+    top = _one_text(req, given, "top")
+    if top is not None:
+        if not (number := _whole("top", top)):
+            raise InvalidInput("'top' is 0; it must be 1 or more")
+        return number
+    return TOP if prefers_labels(req) else None
+
+
+def prefers_labels(req: falcon.Request) -> bool:
+    """Whether the Accept header asks for labels, rather than for any JSON."""
+    # What nearly every client sends; Falcon takes 5 us to come to the same.
+    if req.env.get("HTTP_ACCEPT", "*/*") in ("*/*", falcon.MEDIA_JSON):
+        return False
+    return req.client_prefers((falcon.MEDIA_JSON, LABELS)) == LABELS
+
+
+def _one_text(req: falcon.Request, given: Mapping[str, str], name: str) -> str | None:
+    told = given.get(name)
+    if not req.query_string:
+        return told
+    asked = req.params.get(name)
+    if isinstance(asked, list):
+        raise InvalidInput(f"the query has {name!r} twice; send one")
+    if asked is not None and told is not None and asked != told:
+        raise InvalidInput(
+            f"{name!r} is {asked[:64]!r} in the query and {told[:64]!r} in the body;"
+            " send one"
+        )
+    return told if asked is None else asked
+
+
+def _whole(name: str, text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise InvalidInput(
+            f"{name!r} is {text[:64]!r}; it must be a whole number of 1 to 18 digits"
+        )
+    return int(text)

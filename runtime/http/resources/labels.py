@@ -1,0 +1,61 @@
+"""Labels: names for versions, which can be moved."""
+
+from __future__ import annotations
+
+import falcon
+
+from runtime.catalogue import Catalogue
+from runtime.errors import InvalidInput
+from runtime.http.body import read_json
+from runtime.http.versions import check_version, version_query
+from runtime.publishing.publisher import Publisher
+
+
+class Labels:
+    """``GET /models/{name}/labels``."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Answer each label's version."""
+        resp.media = self._catalogue.labels(name)
+
+    on_head = on_get
+
+
+class Label:
+    """``PUT`` and ``DELETE /models/{name}/labels/{label}``."""
+
+    def __init__(self, publisher: Publisher, max_bytes: int) -> None:
+        self._publisher = publisher
+        self._max_bytes = max_bytes
+
+    def on_put(
+        self, req: falcon.Request, resp: falcon.Response, name: str, label: str
+    ) -> None:
+        """Point the label to ``{"version": N}``, or to ``?version=N``."""
+        number = self._read_version(req)
+        self._publisher.set_label(name, label, number)
+        resp.media = {"name": name, "label": label, "version": number}
+
+    def on_delete(
+        self, req: falcon.Request, resp: falcon.Response, name: str, label: str
+    ) -> None:
+        """Take the label away."""
+        number = self._publisher.delete_label(name, label)
+        resp.media = {"name": name, "label": label, "version": number}
+
+    def _read_version(self, req: falcon.Request) -> int:
+        asked = version_query(req)
+        if asked is not None and not req.content_length:
+            return asked
+        body = read_json(req, self._max_bytes)
+        if set(body) != {"version"}:
+            raise InvalidInput('send {"version": N}, the number, and no other key')
+        number = check_version(body["version"])
+        if asked not in (None, number):
+            raise InvalidInput(
+                f"?version= is {asked} and the body's 'version' is {number}; send one"
+            )
+        return number

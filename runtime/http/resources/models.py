@@ -1,0 +1,117 @@
+"""The store's models and their versions: listed, described, deleted."""
+
+from __future__ import annotations
+
+import falcon
+
+from bundle.packing import Packed
+from runtime.catalogue import Catalogue
+from runtime.errors import InvalidInput
+from runtime.http.body import is_multipart, read_form, text_field
+from runtime.http.versions import version_of_path
+from runtime.publishing.publisher import Publisher
+
+
+class Models:
+    """``GET /models``."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer an array of params.json objects, and how each is served."""
+        resp.media = self._catalogue.models()
+
+    on_head = on_get
+
+
+class Model:
+    """``GET /models/{name}``."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Answer the model's labels and versions."""
+        resp.media = self._catalogue.model(name)
+
+    on_head = on_get
+
+
+class ModelVersion:
+    """``GET`` and ``DELETE /models/{name}/{version}``."""
+
+    def __init__(self, catalogue: Catalogue, publisher: Publisher) -> None:
+        self._catalogue = catalogue
+        self._publisher = publisher
+
+    def on_get(
+        self, req: falcon.Request, resp: falcon.Response, name: str, version: str
+    ) -> None:
+        """Answer what there is to say of the version."""
+        resp.media = self._catalogue.version(name, version_of_path(version))
+
+    on_head = on_get
+
+    def on_delete(
+        self, req: falcon.Request, resp: falcon.Response, name: str, version: str
+    ) -> None:
+        """Delete the version."""
+        number = version_of_path(version)
+        self._publisher.delete_version(name, number)
+        resp.media = {"deleted": name, "version": number}
+
+
+class Archive:
+    """``GET /models/{name}/{version}/bundle``."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(
+        self, req: falcon.Request, resp: falcon.Response, name: str, version: str
+    ) -> None:
+        """Answer the version's bundle as a tar.gz, which /upload takes."""
+        self._open(resp, name, version)
+
+    def on_head(
+        self, req: falcon.Request, resp: falcon.Response, name: str, version: str
+    ) -> None:
+        """Answer the same without its content, whose length nobody knows before."""
+        self._open(resp, name, version).close()
+
+    def _open(self, resp: falcon.Response, name: str, version: str) -> Packed:
+        number = version_of_path(version)
+        packed = self._catalogue.bundle(name, number)
+        resp.content_type = "application/gzip"
+        resp.downloadable_as = f"{name}-{number}.tar.gz"
+        resp.stream = packed
+        return packed
+
+
+class Delete:
+    """``DELETE /delete/{name}``, and ``DELETE /delete`` with the field ``model``."""
+
+    def __init__(self, publisher: Publisher, max_bytes: int) -> None:
+        self._publisher = publisher
+        self._max_bytes = max_bytes
+
+    def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Delete the model that the form names."""
+        if not is_multipart(req):
+            raise InvalidInput(
+                "no model name is provided: send it as a multipart field, curl -X"
+                " DELETE -F model=NAME, or DELETE /delete/NAME"
+            )
+        form = read_form(req, self._max_bytes, "model")
+        self._delete(text_field(form, "model"), resp)
+
+    def on_delete_named(
+        self, req: falcon.Request, resp: falcon.Response, name: str
+    ) -> None:
+        """Delete the model that the path names."""
+        self._delete(name, resp)
+
+    def _delete(self, name: str, resp: falcon.Response) -> None:
+        self._publisher.delete(name)
+        resp.media = {"deleted": name}

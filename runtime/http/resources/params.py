@@ -1,0 +1,58 @@
+"""What models say of themselves: read, and changed by a new version."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import falcon
+
+from runtime.catalogue import Catalogue
+from runtime.errors import InvalidInput
+from runtime.http.body import read_json
+from runtime.http.query import read_spec
+from runtime.http.versions import check_version
+from runtime.publishing.publisher import Publisher
+
+
+class Params:
+    """``POST /params``."""
+
+    def __init__(self, publisher: Publisher, max_bytes: int) -> None:
+        self._publisher = publisher
+        self._max_bytes = max_bytes
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer what to ask instead.
+
+        TFaaS answers the params of the model that anybody uploaded last.
+        """
+        raise InvalidInput("no model name is provided: GET /params/NAME")
+
+    on_head = on_get
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Publish the next version, with other params; answer as an upload."""
+        changes = read_json(req, self._max_bytes)
+        name = changes.pop("name", None)
+        if not isinstance(name, str):
+            raise InvalidInput(
+                "'name' must be a text, the model's; the other keys are params.json's,"
+                " with their new values"
+            )
+        number = changes.pop("version", None)
+        if number is not None:
+            check_version(number)
+        resp.media = asdict(self._publisher.revise(name, number, changes))
+
+
+class ModelParams:
+    """``GET /params/{name}``, with ``?version=`` or ``?label=`` or neither."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
+        """Answer the version's params.json."""
+        resp.media = self._catalogue.params(read_spec(req, {"model": name}))
+
+    on_head = on_get

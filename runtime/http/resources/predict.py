@@ -1,0 +1,256 @@
+"""Predictions: of images, of rows of numbers, of any inputs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import falcon
+
+from bundle.spec import ModelSpec
+from runtime.errors import InvalidInput
+from runtime.http.body import (
+    journey_of,
+    only_one_each,
+    read_body,
+    read_json,
+    read_parts,
+    text_field,
+)
+from runtime.http.forms import Part
+from runtime.http.query import LABELS, TOP, prefers_labels, read_spec, read_top
+from runtime.http.reply import name_engine, to_json
+from runtime.prediction.answers import Scores
+from runtime.prediction.class_labels import Label, best_labels, name_scores
+from runtime.prediction.predictor import Predictor
+from runtime.prediction.rows import read_rows
+from runtime.telemetry.journey import Journey
+
+if TYPE_CHECKING:
+    from runtime.wire.tfaas_pb2 import Row
+
+PROTOBUF = "application/x-protobuf"
+
+
+@dataclass(frozen=True)
+class ImageLabels:
+    """An image's best labels, under TFaaS's key names."""
+
+    filename: str
+    labels: list[Label]
+
+
+class _Resource:
+    def __init__(self, predictor: Predictor, max_bytes: int) -> None:
+        self._predictor = predictor
+        self._max_bytes = max_bytes
+
+
+class PredictImage(_Resource):
+    """``POST /predict/image``: multipart fields ``image``, once or more, and ``model``.
+
+    ``version``, ``label`` and ``top`` are fields too, or stand in the query.
+    """
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer an array of probabilities, one a label, or the best labels.
+
+        Of several images, an array of these.
+        """
+        journey = journey_of(req)
+        with journey.stage("decode"):
+            parts = read_parts(req, self._max_bytes, "image", "model")
+        images = parts.pop("image")
+        form = only_one_each(parts)
+        names = form.keys() & {"model", "version", "label", "top"}
+        given = {name: text_field(form, name) for name in names}
+        spec, top = read_spec(req, given), read_top(req, given)
+        prediction = self._predictor.predict_images(
+            spec, [image.data for image in images], journey
+        )
+        with journey.stage("encode"):
+            answers: Any = prediction.scores
+            if top or prediction.answers_labels:
+                answers = _image_labels(images, prediction, top or TOP)
+            resp.data = to_json(answers if len(images) > 1 else answers[0])
+        if prefers_labels(req):
+            resp.content_type = LABELS
+        name_engine(resp, prediction)
+
+
+class PredictJson(_Resource):
+    """``POST /predict/json``: keys and values, or inputs by name, and the model.
+
+    Whatever content type it has: TFaaS does not look either.
+    """
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer an array of floats, of several rows an array of these.
+
+        To inputs by name, all outputs by name.
+        """
+        journey = journey_of(req)
+        with journey.stage("decode"):
+            content = read_json(req, self._max_bytes)
+        _check_json(content)
+        spec = read_spec(req, _json_texts(content))
+        if content.get("inputs") is not None:
+            self._answer_inputs(resp, spec, content["inputs"], journey)
+        else:
+            self._answer_rows(resp, spec, content, journey)
+
+    def _answer_inputs(
+        self,
+        resp: falcon.Response,
+        spec: ModelSpec,
+        inputs: dict[str, Any],
+        journey: Journey,
+    ) -> None:
+        answer = self._predictor.predict_inputs(spec, inputs, journey)
+        with journey.stage("encode"):
+            resp.data = to_json({"outputs": answer.outputs})
+        name_engine(resp, answer)
+
+    def _answer_rows(
+        self,
+        resp: falcon.Response,
+        spec: ModelSpec,
+        content: dict[str, Any],
+        journey: Journey,
+    ) -> None:
+        with journey.stage("decode"):
+            rows = read_rows(content.get("keys"), content["values"])
+        answer = self._predictor.predict_rows(spec, rows, journey)
+        with journey.stage("encode"):
+            resp.data = to_json(answer.scores[0] if rows.is_one else answer.scores)
+        name_engine(resp, answer)
+
+
+class PredictProto(_Resource):
+    """``POST /predict/proto``: the message Row of tfaas.proto, of any content type."""
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer the message Predictions, one Class a score, in their order."""
+        journey = journey_of(req)
+        with journey.stage("decode"):
+            row = _read_row(req, self._max_bytes)
+            rows = read_rows(list(row.key), list(row.value))
+        spec = read_spec(req, {"model": row.model})
+        answer = self._predictor.predict_rows(spec, rows, journey)
+        with journey.stage("encode"):
+            resp.data = _predictions(answer)
+        resp.content_type = PROTOBUF
+        name_engine(resp, answer)
+
+
+class Predict:
+    """``POST /predict``: any of the others, by the request's content type."""
+
+    def __init__(
+        self, image: PredictImage, json: PredictJson, proto: PredictProto
+    ) -> None:
+        self._by_type: dict[str, PredictImage | PredictJson | PredictProto] = {
+            falcon.MEDIA_MULTIPART: image,
+            falcon.MEDIA_JSON: json,
+            PROTOBUF: proto,
+            "application/protobuf": proto,
+            "application/octet-stream": proto,
+        }
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer as the other would."""
+        media_type = (req.content_type or "").partition(";")[0].strip().lower()
+        if media_type not in self._by_type:
+            raise falcon.HTTPUnsupportedMediaType(
+                description=f"the content type is {media_type[:64]!r}; send"
+                f" {', '.join(self._by_type)}"
+            )
+        self._by_type[media_type].on_post(req, resp)
+
+
+_JSON_KEYS = {"inputs", "keys", "label", "model", "values", "version"}
+
+
+def _check_json(content: dict[str, Any]) -> None:
+    if unknown := sorted(content.keys() - _JSON_KEYS):
+        raise InvalidInput(
+            f"the body has an unknown key {unknown[0][:128]!r}; it may have"
+            f" {', '.join(sorted(_JSON_KEYS))}"
+        )
+    inputs = content.get("inputs")
+    if (content.get("values") is None) == (inputs is None):
+        raise InvalidInput(
+            "send 'values', a row of numbers or a list of rows, or 'inputs', an object"
+            " of nested lists by name, and not both"
+        )
+    if inputs is None:
+        return
+    if not isinstance(inputs, dict):
+        raise InvalidInput("'inputs' must be an object of nested lists by name")
+    if content.get("keys"):
+        raise InvalidInput("'keys' name the values of rows, and not of 'inputs'")
+
+
+def _json_texts(content: dict[str, Any]) -> dict[str, str]:
+    """The model, version and label of a JSON body, as a query would have them."""
+    texts = {}
+    for name, kind, what in (
+        ("model", str, "a text"),
+        ("label", str, "a text"),
+        ("version", int, "a whole number"),
+    ):
+        value = content.get(name)
+        if value is None:
+            continue
+        if type(value) is not kind:
+            raise InvalidInput(f"{name!r} must be {what}")
+        texts[name] = str(value)
+    return texts
+
+
+def _image_labels(
+    images: list[Part], prediction: Scores, top: int
+) -> list[ImageLabels]:
+    return [
+        ImageLabels(
+            image.filename,
+            best_labels(
+                scores, prediction.labels, top, may_lack=prediction.answers_labels
+            ),
+        )
+        for image, scores in zip(images, prediction.scores, strict=True)
+    ]
+
+
+def _read_row(req: falcon.Request, max_bytes: int) -> Row:
+    # It takes 2 MB of each worker, and 8 ms: of those alone whose clients speak it.
+    from google.protobuf.message import DecodeError
+
+    from runtime.wire.tfaas_pb2 import Row
+
+    try:
+        row: Row = Row.FromString(read_body(req, max_bytes))
+    except DecodeError as ex:
+        raise InvalidInput(
+            "the body is no protobuf message Row of TFaaS's tfaas.proto"
+        ) from ex
+    return row
+
+
+def _predictions(answer: Scores) -> bytes:
+    from runtime.wire.tfaas_pb2 import Class, Predictions
+
+    named = name_scores(answer.scores[0], answer.labels, may_lack=answer.answers_labels)
+    message = Predictions(
+        prediction=[
+            Class(label=c.label, probability=float(c.probability)) for c in named
+        ]
+    )
+    if not all(math.isfinite(c.probability) for c in message.prediction):
+        raise InvalidInput(
+            "the model answered a number beyond float32, which is what Predictions"
+            " holds; ask /predict/json"
+        )
+    body: bytes = message.SerializeToString()
+    return body

@@ -1,0 +1,129 @@
+"""``GET /status``: the machine and this process, with TFaaS's keys and more."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import time
+from typing import Any
+
+import falcon
+import onnxruntime
+import psutil
+
+from bundle import __version__
+from runtime.config import Config
+from runtime.models.registry import ModelRegistry
+from runtime.process.cores import usable_cores
+from runtime.telemetry.metrics import requests_answered
+from runtime.walls import standing
+
+# The kernel counts in hundredths of a second; over less, a percentage is noise.
+_LEAST_SECONDS = 0.5
+
+
+class CoreUse:
+    """How busy each core was since it was last asked for.
+
+    psutil's own cpu_percent remembers per thread, so that among a server's threads its
+    answers would be of any moment, and 0.0 in each thread's first. Here the first is
+    since the service started, and one that comes too soon gets the one before.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._time = time.monotonic()
+        self._before = psutil.cpu_times(percpu=True)
+        self._percents: list[float] = [0.0] * len(self._before)
+
+    def percents(self) -> list[float]:
+        """Of each core, 0 to 100."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._time >= _LEAST_SECONDS:
+                times = psutil.cpu_times(percpu=True)
+                # A core may have been taken away or added.
+                if len(times) == len(self._before):
+                    self._percents = [
+                        _busy_percent(before, after)
+                        for before, after in zip(self._before, times, strict=True)
+                    ]
+                self._time, self._before = now, times
+            return self._percents
+
+
+def _busy_percent(before: Any, after: Any) -> float:
+    spent: dict[str, float] = {
+        name: getattr(after, name) - getattr(before, name) for name in after._fields
+    }
+    # user holds guest, and nice guest_nice.
+    total = sum(spent.values()) - spent.get("guest", 0) - spent.get("guest_nice", 0)
+    idle = spent["idle"] + spent.get("iowait", 0)
+    if total <= 0:
+        return 0.0
+    return round(min(100.0, max(0.0, 100 * (total - idle) / total)), 1)
+
+
+class Status:
+    """``GET /status``: it waits for nothing."""
+
+    def __init__(self, config: Config, registry: ModelRegistry) -> None:
+        self._config = config
+        self._registry = registry
+        self._started = time.monotonic()
+        self._cores = CoreUse()
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer: the first seven keys are TFaaS's; the requests, of all processes."""
+        load1, load5, load15 = psutil.getloadavg()
+        resp.media = {
+            "CPU": self._cores.percents(),
+            "Load": {"load1": load1, "load5": load5, "load15": load15},
+            "Memory": {
+                "Virtual": _memory(psutil.virtual_memory()),
+                "Swap": _memory(psutil.swap_memory()),
+            },
+            # TFaaS's goroutines; here threads, those of the engines among them.
+            "NGo": psutil.Process().num_threads(),
+            "Uptime": time.monotonic() - self._started,
+            "getRequests": requests_answered("GET"),
+            "postRequests": requests_answered("POST"),
+            "version": __version__,
+            "pid": os.getpid(),
+            "python": platform.python_version(),
+            "onnxruntime": onnxruntime.__version__,
+            "providers": onnxruntime.get_available_providers(),
+            "models": self._loaded(),
+            # Another server than `runtime serve` has one, as far as this can tell.
+            "workers": self._config.workers or 1,
+            "threads": self._config.threads,
+            "cpus": usable_cores(),
+            "walls": self._walls(),
+        }
+
+    on_head = on_get
+
+    def _walls(self) -> dict[str, Any]:
+        """The policy on those around strangers' models, and what the kernel offers."""
+        stands = standing()
+        return {
+            "policy": self._config.walls,
+            "landlock": stands.landlock,
+            "seccomp": stands.seccomp,
+            "runAsUser": self._config.run_as_user,
+            "missing": list(stands.missing),
+        }
+
+    def _loaded(self) -> list[str]:
+        """``name:version`` of each in this process' memory."""
+        return [f"{name}:{version}" for name, version in self._registry.loaded()]
+
+
+def _memory(memory: Any) -> dict[str, float]:
+    return {
+        "total": memory.total,
+        "free": memory.free,
+        "used": memory.used,
+        "usedPercent": memory.percent,
+    }

@@ -1,0 +1,222 @@
+"""The routes: one table of what may be asked, by whom, and how it is answered.
+
+The application adds its resources by this table, ``Authorize`` admits by it, the
+front of ``runtime serve`` chooses a thread by it, and the page lists it. A request that
+stands in no row is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from runtime.access.gate import Access
+
+_OPEN, _READ, _WRITE = Access.OPEN, Access.READ, Access.WRITE
+
+
+class Lane(Enum):
+    """The kind of thread that ``runtime serve`` answers a route in.
+
+    Attributes:
+        QUICK: the one quick thread of the process, for an answer within a millisecond;
+            see ``runtime.process.lane``.
+        OTHER: one of several threads, which wait for no prediction.
+        STREAMED: one of the threads that read a body while it comes.
+    """
+
+    QUICK = "quick"
+    OTHER = "other"
+    STREAMED = "streamed"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One row of the table.
+
+    Attributes:
+        method: of HTTP. GET stands for HEAD too; Falcon answers OPTIONS by itself.
+        path: Falcon's template, without config.json's ``base``.
+        access: who may ask.
+        sentence: what it does, for people.
+        lane: the kind of thread that answers.
+        is_quiet: machines ask it all the time, so it is exempt from the rate limit, has
+            no span, and is logged at DEBUG.
+    """
+
+    method: str
+    path: str
+    access: Access
+    sentence: str
+    lane: Lane = Lane.OTHER
+    is_quiet: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The path for people: they need not know which name may hold slashes."""
+        return self.path.replace(":path}", "}")
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that the row stands for."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+
+def _predict(path: str, sentence: str) -> Route:
+    return Route("POST", path, _READ, sentence, lane=Lane.QUICK)
+
+
+# In the order of the page.
+ROUTES = (
+    _predict("/predict", "one of the three below, by its content type"),
+    _predict("/predict/image", "multipart image and model: array of probabilities"),
+    _predict("/image", "the same"),
+    _predict("/predict/json", "JSON keys, values and model: array of numbers"),
+    _predict("/json", "the same"),
+    _predict("/predict/proto", "protobuf Row: Predictions"),
+    _predict("/proto", "the same"),
+    Route("GET", "/models", _READ, "the models, and how each is served"),
+    Route("GET", "/models/{name}", _READ, "a model's labels and versions"),
+    Route(
+        "GET",
+        "/models/{name}/{version}",
+        _READ,
+        "a version: its files, params and proof",
+    ),
+    Route("DELETE", "/models/{name}/{version}", _WRITE, "delete one version"),
+    Route("GET", "/models/{name}/{version}/bundle", _READ, "its bundle as a tar.gz"),
+    Route("GET", "/models/{name}/labels", _READ, "which version each label points to"),
+    Route(
+        "PUT",
+        "/models/{name}/labels/{label}",
+        _WRITE,
+        'JSON {"version": N}: point a label to it',
+    ),
+    Route("DELETE", "/models/{name}/labels/{label}", _WRITE, "take a label away"),
+    Route(
+        "POST",
+        "/upload",
+        _WRITE,
+        "a tar of a bundle's folder, or its files as a form",
+        lane=Lane.STREAMED,
+    ),
+    Route("GET", "/params", _READ, "says what to ask instead"),
+    Route(
+        "POST",
+        "/params",
+        _WRITE,
+        "JSON name and new params: publishes the next version",
+    ),
+    Route(
+        "GET",
+        "/params/{name}",
+        _READ,
+        "a model's params.json; ?version= or ?label= choose",
+    ),
+    Route(
+        "DELETE",
+        "/delete",
+        _WRITE,
+        "delete the model that the multipart field model names",
+    ),
+    Route("DELETE", "/delete/{name}", _WRITE, "delete a model with all its versions"),
+    Route(
+        "GET",
+        "/download/{name}/{file:path}",
+        _READ,
+        "a file of its bundle, such as model.onnx",
+    ),
+    # The viewer's own files are open, and so are those that the operator puts into
+    # staticDir; a bundle's files are not.
+    Route(
+        "GET",
+        "/netron",
+        _OPEN,
+        "the graph viewer: ?url=/download/{name}/model.onnx",
+    ),
+    Route("GET", "/netron/{file}", _OPEN, "the viewer's own files"),
+    Route("GET", "/status", _READ, "the machine, this process and its requests"),
+    Route("GET", "/metrics", _READ, "for Prometheus", is_quiet=True),
+    Route(
+        "GET",
+        "/livez",
+        _OPEN,
+        "200 while the process answers",
+        lane=Lane.QUICK,
+        is_quiet=True,
+    ),
+    Route("GET", "/healthz", _OPEN, "the same", lane=Lane.QUICK, is_quiet=True),
+    Route(
+        "GET",
+        "/readyz",
+        _OPEN,
+        "200 when it should get requests, else 503 and why",
+        lane=Lane.QUICK,
+        is_quiet=True,
+    ),
+    Route("GET", "/", _READ, "this page"),
+    Route("GET", "/favicon.ico", _OPEN, "its icon"),
+    Route("GET", "/js/{file:path}", _OPEN, "files of config.json's staticDir"),
+    Route("GET", "/css/{file:path}", _OPEN, "the same"),
+    Route("GET", "/images/{file:path}", _OPEN, "the same"),
+)
+
+
+def under(base: str, path: str) -> str:
+    """A path of the table under config.json's ``base``; the page is the base itself."""
+    return (base or "/") if path == "/" else base + path
+
+
+def rules_of(
+    routes: Iterable[Route] = ROUTES, base: str = ""
+) -> Mapping[tuple[str, str], Access]:
+    """Who may ask: by template, under the base, and method."""
+    return {
+        (under(base, route.path), method): route.access
+        for route in routes
+        for method in route.methods
+    }
+
+
+def quiet_paths(routes: Iterable[Route] = ROUTES, base: str = "") -> frozenset[str]:
+    """The paths that machines ask all the time, under the base."""
+    return frozenset(under(base, route.path) for route in routes if route.is_quiet)
+
+
+class Lanes:
+    """Tells by a request's path which kind of thread answers it.
+
+    Args:
+        routes: the table. All methods of a path share its lane.
+        base: config.json's.
+    """
+
+    def __init__(self, routes: Iterable[Route] = ROUTES, base: str = "") -> None:
+        self._exact: dict[str, Lane] = {}
+        self._templates: list[tuple[re.Pattern[str], Lane]] = []
+        for route in routes:
+            if route.lane is Lane.OTHER:
+                continue
+            path = under(base, route.path)
+            if "{" in path:
+                self._templates.append((_pattern_of(path), route.lane))
+            else:
+                self._exact[path] = route.lane
+
+    def lane_of(self, path: str) -> Lane:
+        """The lane of a path, with its base, as a request has it."""
+        lane = self._exact.get(path)
+        if lane is not None:
+            return lane
+        for pattern, lane in self._templates:
+            if pattern.fullmatch(path):
+                return lane
+        return Lane.OTHER
+
+
+def _pattern_of(template: str) -> re.Pattern[str]:
+    """A pattern of the paths that a template matches: a name has no slash."""
+    parts = re.split(r"\{[^{}]*\}", template)
+    return re.compile("[^/]+".join(map(re.escape, parts)))

@@ -1,0 +1,1 @@
+"""Models in memory: found, opened, warmed, batched, and dropped again."""

@@ -1,0 +1,219 @@
+"""Batching without a timer: what has queued while one batch ran is the next batch.
+
+At low load nobody waits; at high load batches are full. There is no thread of its own:
+of the requests that wait, the first runs the batch for all that wait with it, answers
+them, and hands the engine to the first of those that came meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.errors import Expired, Overloaded
+from runtime.telemetry.journey import Deadline
+
+Inputs = Mapping[str, NDArray[Any]]
+Outputs = dict[str, NDArray[Any]]
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """One request's items.
+
+    Attributes:
+        deadline: after which it is not run.
+        kind: what it can share a batch with: names, dtypes and shapes but for N.
+        turn: set when there is an answer, or when it is this one's turn to run.
+        outputs: None as long as there are none.
+    """
+
+    inputs: Inputs
+    items: int
+    kind: tuple[object, ...]
+    deadline: Deadline | None
+    turn: threading.Event = field(default_factory=threading.Event)
+    outputs: Outputs | None = None
+    error: Exception | None = None
+
+    @property
+    def is_done(self) -> bool:
+        return self.outputs is not None or self.error is not None
+
+
+class Batcher:
+    """Runs requests of several threads together.
+
+    Args:
+        run: takes ``(N, …)`` arrays by name, and gives ``(N, …)`` of the same N; it is
+            called by one thread at a time.
+        max_batch_size: items in one run, at most.
+        max_queue: requests that may wait; one more is refused.
+        max_queue_delay_us: how long a batch that is not full waits for more, in
+            microseconds. 0 is right but where the engine is another device.
+        sizes: of batches that ``run`` is called with, rising; one between two of them
+            is filled up with its last item. None: as they come.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Inputs], Outputs],
+        max_batch_size: int,
+        max_queue: int = 1024,
+        max_queue_delay_us: int = 0,
+        sizes: Sequence[int] | None = None,
+    ) -> None:
+        self._run = run
+        self._max_batch_size = max_batch_size
+        self._max_queue = max_queue
+        self._delay = max_queue_delay_us / 1e6
+        self._sizes = sizes
+        self._lock = threading.Lock()  # of both below; never held while running
+        self._queue: deque[_Waiting] = deque()
+        self._is_running = False
+        self._arrived = threading.Event()
+
+    def submit(self, inputs: Inputs, deadline: Deadline | None = None) -> Outputs:
+        """Run one request's items, alone or with others'.
+
+        Args:
+            inputs: ``(N, …)`` by name, all of one N; as the model takes them.
+            deadline: looked at when its turn has come.
+
+        Returns:
+            ``(N, …)`` by name: of these items and no others.
+
+        Raises:
+            Overloaded: ``max_queue`` requests wait already.
+            Expired: its deadline came first.
+            Exception: whatever ``run`` raises on these items.
+        """
+        items = len(next(iter(inputs.values())))
+        mine = _Waiting(inputs, items, _kind_of(inputs), deadline)
+        with self._lock:
+            is_leader = not self._is_running
+            if is_leader:
+                self._is_running = True
+            elif len(self._queue) >= self._max_queue:
+                raise Overloaded(
+                    f"{self._max_queue} requests wait for the model already; try again"
+                    " in a moment"
+                )
+            self._queue.append(mine)
+        if not is_leader:
+            self._arrived.set()
+            mine.turn.wait()
+        if not mine.is_done:
+            if self._delay:
+                self._wait_for_more()
+            self._lead()
+        if mine.error is not None:
+            raise mine.error
+        assert mine.outputs is not None, "it is done, and did not fail"
+        return mine.outputs
+
+    def _lead(self) -> None:
+        """Run the batch that begins with the first in the queue: this thread's own."""
+        with self._lock:
+            batch = self._take()
+        try:
+            self._answer(batch)
+        finally:
+            with self._lock:
+                following = self._queue[0] if self._queue else None
+                self._is_running = following is not None
+            for other in batch[1:]:
+                other.turn.set()
+            if following is not None:
+                following.turn.set()
+
+    def _queued(self) -> int:
+        return sum(waiting.items for waiting in self._queue)
+
+    def _wait_for_more(self) -> None:
+        end = time.monotonic() + self._delay
+        while (left := end - time.monotonic()) > 0:
+            self._arrived.clear()
+            with self._lock:
+                if self._queued() >= self._max_batch_size:
+                    return
+            self._arrived.wait(left)
+
+    def _take(self) -> list[_Waiting]:
+        """The first, and those behind it that fit: in kind, and into the batch."""
+        first = self._queue.popleft()
+        batch, items, left = [first], first.items, deque[_Waiting]()
+        while self._queue:
+            other = self._queue.popleft()
+            if other.kind == first.kind and items + other.items <= self._max_batch_size:
+                batch.append(other)
+                items += other.items
+            else:
+                left.append(other)
+        self._queue = left
+        return batch
+
+    def _answer(self, batch: list[_Waiting]) -> None:
+        batch = [waiting for waiting in batch if not _is_expired(waiting)]
+        if not batch:
+            return
+        try:
+            self._run_together(batch)
+        except Exception as ex:
+            if len(batch) == 1:
+                batch[0].error = ex
+                return
+            # One's items must not fail the others'.
+            for waiting in batch:
+                waiting.outputs = None
+                self._answer([waiting])
+
+    def _run_together(self, batch: list[_Waiting]) -> None:
+        items = sum(waiting.items for waiting in batch)
+        room = self._size_for(items) - items
+        inputs: Inputs = batch[0].inputs
+        if len(batch) > 1 or room:
+            inputs = {
+                name: np.concatenate(
+                    [waiting.inputs[name] for waiting in batch]
+                    + [batch[-1].inputs[name][-1:]] * room
+                )
+                for name in inputs
+            }
+        outputs = self._run(inputs)
+        if len(batch) == 1 and not room:
+            batch[0].outputs = outputs
+            return
+        start = 0
+        for waiting in batch:
+            end = start + waiting.items
+            waiting.outputs = {
+                name: array[start:end] for name, array in outputs.items()
+            }
+            start = end
+
+    def _size_for(self, items: int) -> int:
+        sizes = self._sizes or ()
+        return next((size for size in sizes if size >= items), items)
+
+
+def _is_expired(waiting: _Waiting) -> bool:
+    """Whether its deadline is over; it is told so."""
+    try:
+        if waiting.deadline is not None:
+            waiting.deadline.check()
+    except Expired as ex:
+        waiting.error = ex
+        return True
+    return False
+
+
+def _kind_of(inputs: Inputs) -> tuple[object, ...]:
+    return tuple((name, array.dtype, array.shape[1:]) for name, array in inputs.items())

@@ -1,0 +1,145 @@
+"""Whether a bundle's words fit its model: params.json, labels, the two engines."""
+
+from __future__ import annotations
+
+import math
+
+from bundle.errors import BundleError, ShapeError
+from bundle.folder import Bundle
+from runtime.backends import Backend, TensorSpec
+from runtime.errors import BackendError
+
+
+def main_output(bundle: Bundle, outputs: tuple[TensorSpec, ...]) -> TensorSpec:
+    """The output that image predictions answer with: the one params.json names.
+
+    Raises:
+        BundleError: it names none of several.
+    """
+    named = {spec.name: spec for spec in outputs}
+    wanted = bundle.params.output_node
+    if wanted in named:
+        return named[wanted]
+    # TFaaS's own bundles name a node of the graph there, and have one output.
+    if wanted and len(outputs) > 1:
+        raise BundleError(
+            f"params.json: 'output_node' is {wanted!r} and the model's outputs are"
+            f" {', '.join(named)}"
+        )
+    return outputs[0]
+
+
+def check_labels(bundle: Bundle, output: TensorSpec, *, may_lack: bool) -> None:
+    """A wrong labels.txt would put the right answer under a wrong name.
+
+    Frozen graphs often have a few more classes than labels, and TFaaS serves them.
+    """
+    labels = len(bundle.labels)
+    classes = output.shape[-1] if output.shape else None
+    if may_lack and classes is not None and labels < classes:
+        return
+    # One score tells between two classes.
+    if labels and classes not in (None, labels) and (classes, labels) != (1, 2):
+        raise BundleError(
+            f"{bundle.params.labels} names {labels} classes and the model has {classes}"
+        )
+
+
+def img_channels(
+    bundle: Bundle, inputs: tuple[TensorSpec, ...], output: TensorSpec
+) -> int:
+    """What params.json says; TFaaS's early ones are silent, and then the input tells.
+
+    A model that no image could ever be answered by is refused before it serves.
+
+    Raises:
+        BundleError: params.json promises what the model cannot do.
+    """
+    channels = bundle.params.img_channels
+    if channels:
+        if problem := _problem_with_images(channels, inputs, output):
+            raise BundleError(
+                f"params.json: 'img_channels' is {channels}, and {problem}; 0 is for"
+                " models that take no images"
+            )
+        return channels
+    if bundle.frozen_graph is None or "img_channels" in bundle.params.stored:
+        return 0
+    for channels in (1, 3):
+        if not _problem_with_images(channels, inputs, output):
+            return channels
+    return 0
+
+
+def _problem_with_images(
+    channels: int, inputs: tuple[TensorSpec, ...], output: TensorSpec
+) -> str:
+    """Why no image of so many channels can be answered; empty if it can."""
+    if len(inputs) != 1:
+        return f"the model has {len(inputs)} inputs"
+    if len(inputs[0].shape) != 4:
+        return f"the input has {len(inputs[0].shape)} axes, not (N, H, W, C)"
+    if inputs[0].dtype.kind not in "fiu":
+        return f"the input is {inputs[0].dtype}"
+    if inputs[0].shape[3] != channels:
+        return f"the model takes {inputs[0].shape[3] or 'any number of'} channels"
+    if output.dtype.kind not in "fiub":
+        return f"the output is {output.dtype}"
+    if not output.shape:
+        return "the output is one number for a whole batch"
+    return ""
+
+
+def check_same_tensors(preferred: Backend, fallback: Backend) -> None:
+    """A model.onnx made elsewhere may name its tensors as it likes.
+
+    Raises:
+        BackendError: the fallback's are others.
+    """
+    for ours, theirs in (
+        (preferred.inputs, fallback.inputs),
+        (preferred.outputs, fallback.outputs),
+    ):
+        if {(s.name, s.dtype) for s in ours} != {(s.name, s.dtype) for s in theirs}:
+            raise BackendError("the TensorFlow model has other tensors than model.onnx")
+
+
+def check_features(features: tuple[str, ...], specs: tuple[TensorSpec, ...]) -> None:
+    """See that a model takes rows of as many values as params.json names.
+
+    Raises:
+        BundleError: it does not.
+    """
+    if not features:
+        return
+    if not takes_rows(specs):
+        raise BundleError(
+            "params.json: 'features' are for a model with one input of numbers"
+        )
+    try:
+        _check_width(specs[0], len(features))
+    except ShapeError as ex:
+        raise BundleError(f"params.json: 'features' is not the model's: {ex}") from ex
+
+
+def takes_rows(specs: tuple[TensorSpec, ...]) -> bool:
+    """Whether a row of numbers can be only one thing: one input, one size of an item.
+
+    One free axis has the size that the row leaves it.
+    """
+    if len(specs) != 1:
+        return False
+    (spec,) = specs
+    item = spec.shape[1:]
+    return bool(spec.shape) and spec.dtype.kind in "fiu" and item.count(None) <= 1
+
+
+def _check_width(spec: TensorSpec, width: int) -> None:
+    item = spec.shape[1:]
+    known = math.prod(n for n in item if n is not None)
+    if None in item:
+        fits, wanted = width % known == 0, f"a multiple of {known}"
+    else:
+        fits, wanted = width == known, str(known)
+    if not fits:
+        raise ShapeError(f"a row has {width} values and the model takes {wanted}")

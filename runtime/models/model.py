@@ -1,0 +1,490 @@
+"""A model in memory: one version of a bundle, and the engine that answers for it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import math
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import Histogram
+
+from bundle.errors import BundleError, ShapeError
+from bundle.folder import Bundle
+from bundle.preprocess import preprocess
+from bundle.sample import Sample
+from bundle.variants import Variant, onnx_file
+from runtime.backends import Backend
+from runtime.backends.opening import (
+    Opened,
+)
+from runtime.backends.options import BackendOptions
+from runtime.backends.tensors import (
+    MAX_NUMBERS,
+    WARMED_SIDE,
+    check_inputs,
+    has_free_axes,
+)
+from runtime.backends.warming import Make, Warm, warm_up
+from runtime.errors import BackendError
+from runtime.models.batch_policy import decide, largest_batch, seconds_of_one, sizes_of
+from runtime.models.batcher import Batcher
+from runtime.models.fitness import (
+    check_features,
+    check_labels,
+    check_same_tensors,
+    img_channels,
+    main_output,
+)
+from runtime.process.lane import QUICK_SECONDS
+from runtime.telemetry import metrics
+from runtime.telemetry.journey import Deadline
+
+logger = logging.getLogger(__name__)
+
+
+# Of a bundle's sample, how many images a model is tried on when it is loaded: enough to
+# tell one that is right from one that guesses, and few beside the load.
+TRIED = 16
+
+
+# What failed to open is tried again after so long: memory was short, say, or the disk.
+# Until then each request is answered at once, or one broken model would hold them all.
+RETRY_SECONDS = 30.0
+
+
+# A large model's warm-up at max_batch_size is cut down to about so long: the version
+# before it serves meanwhile, but who uploads waits for it, and so do first requests.
+WARM_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How a model did on its bundle's own sample.
+
+    Attributes:
+        images: asked.
+        right: answered with the sample's label.
+    """
+
+    images: int
+    right: int
+
+
+class Model:
+    """One version, opened and warmed; safe to use from several threads.
+
+    Args:
+        bundle: what it was opened from.
+        version: its number in the store; None while it is on trial.
+        opened: the engine, and why it is not the preferred one.
+        open_fallback: opens the engine that answers a request on which ``opened``
+            fails; None if there is none.
+        name: in the store, if not that of params.json.
+        max_batch_size: items in one run; a larger request is run in pieces. None: in
+            one, whatever its size.
+        options: whether and how requests are run together; None: they are not.
+        clock: seconds that only go on.
+
+    Attributes:
+        size_bytes: of the files that the engine reads: its weights, mostly.
+        output: the output that image predictions answer with.
+        img_channels: of the images that it takes, 1 gray or 3 colour; 0 takes none.
+        batching: whether requests are run together, and why.
+        warm_up: why the model was not warmed; empty if it was.
+        seconds: that one item takes, measured when it was loaded; infinite if that
+            could not be measured.
+        answers_labels: it is a frozen graph, of which TFaaS answers an image with the
+            best labels rather than with all scores; classes beyond its labels.txt have
+            no label there.
+
+    Raises:
+        BundleError: params.json, labels or sample are not of this model.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        version: int | None,
+        opened: Opened,
+        open_fallback: Callable[[], Backend] | None,
+        *,
+        name: str | None = None,
+        max_batch_size: int | None = None,
+        options: BackendOptions | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.bundle = bundle
+        self.name = name or bundle.params.name
+        self.version = version
+        self.backend = opened.backend
+        self.fallback_reason = opened.fallback_reason
+        self.fallback_code = opened.fallback_code
+        self.is_proved = opened.is_proved
+        self.variant = opened.variant
+        self.variant_reason = opened.variant_reason
+        self.size_bytes = _size_bytes(bundle, self.backend, opened.variant)
+        self._open_fallback = open_fallback
+        self._fallback: Backend | None = None
+        self._fallback_failed = float("-inf")
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._batch_sizes: tuple[Histogram] | None = None
+        self.warm_up = ""
+        self.output = main_output(bundle, self.backend.outputs)
+        self.answers_labels = bundle.frozen_graph is not None
+        check_labels(bundle, self.output, may_lack=self.answers_labels)
+        check_features(bundle.params.features, self.backend.inputs)
+        self.img_channels = img_channels(bundle, self.backend.inputs, self.output)
+        if self.img_channels:
+            self._check_answers_images()
+        sample = bundle.read_sample()
+        warm = self._warm_up(sample) if max_batch_size or options else None
+        self._max_batch_size = (
+            self._warm(warm, max_batch_size) if max_batch_size else None
+        )
+        self.batching, self._batcher = "", None
+        self.seconds = math.inf
+        if options:
+            make = warm.make if warm else None
+            self.seconds = seconds_of_one(self.backend, make)
+            self.batching, self._batcher = self._batch(options, make)
+        self.tried = self._try(sample)
+        # What was run until here were no requests.
+        if version is not None:
+            self._batch_sizes = (metrics.BATCH_SIZE.labels(self.name),)
+
+    @property
+    def has_free_size(self) -> bool:
+        """Whether an image keeps its own size."""
+        return None in self.backend.inputs[0].shape[1:3]
+
+    def is_quick(self, items: int) -> bool:
+        """Whether so many items are answered at once; see ``runtime.process.lane``.
+
+        A request that waits to be run with others is not, nor one that waits for
+        TensorFlow's process, which may hang.
+        """
+        if self._batcher or self.backend.name == "tensorflow":
+            return False
+        return items * self.seconds < QUICK_SECONDS
+
+    def to_input(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        """Bring one decoded image, ``(H, W, C)`` uint8, to a batch.
+
+        Only of a model that takes images, which ``img_channels`` says and the
+        constructor checked.
+
+        Returns:
+            ``(1, H', W', C)``; of a model with a fixed batch N, N times the same.
+
+        Raises:
+            ShapeError: the image is none of this model's kind.
+        """
+        (spec,) = self.backend.inputs
+        size, height, width, channels = spec.shape
+        how = self.bundle.params.preprocess
+        item = preprocess(image, how, (height, width, channels), spec.dtype)
+        batch = item[np.newaxis]
+        return {spec.name: np.repeat(batch, size, axis=0) if size else batch}
+
+    def run(
+        self, inputs: Mapping[str, NDArray[Any]], deadline: Deadline | None = None
+    ) -> tuple[dict[str, NDArray[Any]], Backend]:
+        """Run a request's items; the answer, and the engine that gave all of it.
+
+        More than ``max_batch_size`` are run in pieces, one after the other.
+
+        Args:
+            inputs: ``(N, …)`` by name.
+            deadline: looked at before each piece.
+
+        Returns:
+            ``(N, …)`` by name, in the order of the items.
+
+        Raises:
+            ShapeError: the inputs are not the model's.
+            Expired: the deadline came first.
+            BackendError: the engine failed, and so did the one to fall back to.
+        """
+        pieces = self._pieces(inputs)
+        try:
+            return self._run_on(self.backend, pieces, deadline), self.backend
+        except BackendError as ex:
+            fallback = self._get_fallback()
+            if fallback is None:
+                raise
+            logger.warning(
+                "%s: %s; TensorFlow answers this request", self.name, ex, exc_info=ex
+            )
+            try:
+                outputs = self._run_on(fallback, pieces, deadline)
+            except BackendError as second:
+                raise BackendError(f"{ex}; {second}") from second
+        if self._batch_sizes:
+            metrics.FALLBACKS.labels(self.name, self.version, "request").inc()
+        return outputs, fallback
+
+    def _run_on(
+        self,
+        backend: Backend,
+        pieces: list[Mapping[str, NDArray[Any]]],
+        deadline: Deadline | None,
+    ) -> dict[str, NDArray[Any]]:
+        if len(pieces) == 1:
+            return self._run_piece(backend, pieces[0], deadline)
+        answers = [self._run_piece(backend, piece, deadline) for piece in pieces]
+        return {
+            name: np.concatenate([answer[name] for answer in answers])
+            for name in answers[0]
+        }
+
+    def _run_piece(
+        self,
+        backend: Backend,
+        piece: Mapping[str, NDArray[Any]],
+        deadline: Deadline | None,
+    ) -> dict[str, NDArray[Any]]:
+        if self._batcher and backend is self.backend and _items_of(piece):
+            return self._batcher.submit(piece, deadline)
+        if deadline is not None:
+            deadline.check()
+        return self.run_once(piece, backend)
+
+    def run_once(
+        self, inputs: Mapping[str, NDArray[Any]], backend: Backend | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """One run of the engine; of the preferred one, if no other is given."""
+        outputs = (backend or self.backend).run(inputs)
+        if self._batch_sizes:
+            items = max((len(a) for a in inputs.values() if a.ndim), default=1)
+            metrics.TALLY.note(self._batch_sizes, (items,))
+        return outputs
+
+    def _batch(
+        self, options: BackendOptions, make: Make | None
+    ) -> tuple[str, Batcher | None]:
+        """Decide whether requests are run together; see ``batch_policy``."""
+        verdict = decide(
+            options.batching,
+            self.backend,
+            self._max_batch_size,
+            options.threads,
+            self.seconds,
+            make,
+        )
+        if not verdict.is_on or self._max_batch_size is None:
+            return verdict.why, None
+        sizes = sizes_of(self.backend, self._max_batch_size)
+        if make is not None:
+            most = largest_batch(make)
+            for size in sizes or ():
+                if size <= most:
+                    self.backend.run(make(size))
+        # A model that holds itself in a circle would be freed by Python's slow search
+        # alone, and with it its memory or its process. Who waits for a run holds it.
+        return verdict.why, Batcher(
+            functools.partial(_run_of, weakref.ref(self)),
+            self._max_batch_size,
+            options.max_queue,
+            options.max_queue_delay_us,
+            sizes,
+        )
+
+    def _pieces(
+        self, inputs: Mapping[str, NDArray[Any]]
+    ) -> list[Mapping[str, NDArray[Any]]]:
+        """A request in runs of ``max_batch_size``, of fewer if its items are huge."""
+        if self._max_batch_size is None:
+            return [inputs]
+        items = _items_of(inputs)
+        if items is None or items == 1:
+            return [inputs]
+        numbers = max(array.size for array in inputs.values()) // items
+        size = min(self._max_batch_size, max(1, MAX_NUMBERS // max(1, numbers)))
+        if items <= size:
+            return [inputs]
+        # Of the whole: a sentence about a piece would tell a shape that nobody sent.
+        check_inputs(self.backend.inputs, inputs)
+        return [
+            {name: array[start : start + size] for name, array in inputs.items()}
+            for start in range(0, items, size)
+        ]
+
+    def _warm_up(self, sample: Sample | None) -> Warm | None:
+        """Run one item: of the sample, of the declared ranges, or another one."""
+        first: list[Make] = []
+        if self.img_channels and sample is not None and len(sample.images):
+            image = sample.images[0]
+            # One that is not of this model is refused in a sentence of its own.
+            with contextlib.suppress(ShapeError):
+                one = self.to_input(image)
+                first.append(functools.partial(_repeated, one, self.backend))
+        try:
+            warm = warm_up(self.backend, self.bundle.params.ranges, first)
+        except BackendError:
+            warm = None  # the backend's own warm-up has said it
+        if warm is None:
+            self.warm_up = (
+                "not warmed up: the model takes none of the inputs that were tried"
+            )
+            if any(spec.dtype != object for spec in self.backend.inputs):
+                self.warm_up += (
+                    "; 'ranges' in params.json can declare which numbers it takes"
+                )
+        return warm
+
+    def _warm(self, warm: Warm | None, max_batch_size: int) -> int | None:
+        """Run a full batch; engines settle on memory and kernels by size.
+
+        Returns:
+            How many items one run may have. None if the model's batch is fixed, or what
+            it answers is not one row an item: then no request can be cut in pieces.
+        """
+        if not _has_free_batch(self.backend):
+            return None
+        if warm is None:
+            # Nobody saw whether it answers by item; of free sizes it does, as a rule.
+            return max_batch_size if has_free_axes(self.backend.inputs) else None
+        in_time = int(WARM_SECONDS / max(warm.seconds, 1e-6))
+        size = max(1, min(max_batch_size, largest_batch(warm.make), in_time))
+        outputs = warm.outputs
+        try:
+            if size > 1:
+                outputs = self.backend.run(warm.make(size))
+        except BackendError as ex:
+            logger.warning(
+                "%s does not take %d items at once and is run with one at a time: %s",
+                self.name,
+                size,
+                ex,
+                exc_info=ex,
+            )
+            return 1
+        is_by_item = all(output.shape[:1] == (size,) for output in outputs.values())
+        return max_batch_size if is_by_item else None
+
+    def _get_fallback(self) -> Backend | None:
+        """Open it when it is first needed; one that fails is tried again in a while."""
+        with self._lock:
+            if self._fallback is not None or self._open_fallback is None:
+                return self._fallback
+            if self._clock() - self._fallback_failed < RETRY_SECONDS:
+                return None
+            try:
+                fallback = self._open_fallback()
+                check_same_tensors(self.backend, fallback)
+                self._fallback = fallback
+            except BackendError as ex:
+                logger.warning("%s: no fallback: %s", self.name, ex)
+                self._fallback_failed = self._clock()
+            return self._fallback
+
+    def _check_answers_images(self) -> None:
+        """Send one black picture all the way, as a request's would go."""
+        (spec,) = self.backend.inputs
+        size, height, width, channels = spec.shape
+        sides = self.bundle.params.preprocess.size or (
+            height or WARMED_SIDE,
+            width or WARMED_SIDE,
+        )
+        picture = np.zeros((*sides, channels or 1), np.uint8)
+        try:
+            outputs = self.backend.run(self.to_input(picture))
+        except ShapeError as ex:
+            raise BundleError(f"no image can be answered: {ex}") from ex
+        except BackendError:
+            return  # the backend's own warm-up has said what there is to say
+        shape = outputs[self.output.name].shape
+        if 0 in shape[1:]:
+            raise BundleError(
+                f"output {self.output.name!r} is empty: one image was answered with the"
+                f" shape {shape}"
+            )
+        if not shape or shape[0] != (size or 1):
+            raise BundleError(
+                f"output {self.output.name!r} has no batch axis: one image was answered"
+                f" with the shape {shape}"
+            )
+
+    def _try(self, sample: Sample | None) -> Tried | None:
+        """Answer some of the bundle's own images: it warms the model, and shows it."""
+        if sample is None or not self.img_channels:
+            return None
+        chosen = np.unique(np.linspace(0, len(sample.images) - 1, TRIED).astype(int))
+        right = 0
+        try:
+            for image, label in zip(
+                sample.images[chosen], sample.labels[chosen], strict=True
+            ):
+                outputs, _ = self.run(self.to_input(image))
+                answer = outputs[self.output.name]
+                if not answer.size:
+                    raise BundleError("an image of sample.npz is answered with nothing")
+                right += _best(answer[0]) == label
+        except ShapeError as ex:
+            raise BundleError(f"sample.npz is not of this model: {ex}") from ex
+        return Tried(len(chosen), right)
+
+
+def _repeated(
+    one: Mapping[str, NDArray[Any]], backend: Backend, items: int
+) -> dict[str, NDArray[Any]]:
+    """A picture, so many times; of a fixed batch it fills that one already."""
+    is_fixed = bool(backend.inputs[0].shape[0])
+    return {
+        name: array if is_fixed else np.repeat(array, items, axis=0)
+        for name, array in one.items()
+    }
+
+
+def _items_of(inputs: Mapping[str, NDArray[Any]]) -> int | None:
+    """How many items a request has; None if its arrays do not agree, or there are 0."""
+    items = None
+    for array in inputs.values():
+        if not array.ndim or items not in (None, len(array)):
+            return None
+        items = len(array)
+    return items or None
+
+
+def _best(row: NDArray[Any]) -> int:
+    """The class of one item's scores; one score alone tells between 0 and 1."""
+    return int(row.reshape(-1)[0] >= 0.5) if row.size == 1 else int(row.argmax())
+
+
+def _run_of(
+    held: weakref.ref[Model], inputs: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    model = held()
+    assert model is not None, "who asked it holds it"
+    return model.run_once(inputs)
+
+
+def _size_bytes(bundle: Bundle, backend: Backend, variant: Variant | None) -> int:
+    if backend.name == "tensorflow" and bundle.tensorflow_model:
+        patterns = [bundle.tensorflow_model.name, "variables/**/*"]
+    elif variant not in (None, "fp32"):
+        patterns = [f"{onnx_file(variant)}*"]
+    else:
+        # ONNX's external data may have any name; these are what the exporters of the
+        # field give it.
+        patterns = [f"{onnx_file('fp32')}*", "*.data", "*.bin"]
+    try:
+        found = {path for pattern in patterns for path in bundle.path.glob(pattern)}
+        return sum(path.stat().st_size for path in found if path.is_file())
+    except OSError as ex:
+        raise BundleError(f"the bundle cannot be read: {ex.strerror}") from ex
+
+
+def _has_free_batch(backend: Backend) -> bool:
+    specs = (*backend.inputs, *backend.outputs)
+    return all(spec.shape[:1] == (None,) for spec in specs)

@@ -1,0 +1,81 @@
+"""Opening a version of the store as a model in memory."""
+
+from __future__ import annotations
+
+from bundle.errors import BundleError
+from bundle.folder import Bundle, open_bundle
+from bundle.staging import locked
+from bundle.version import Version
+from runtime.backends.opening import (
+    OpenTensorFlow,
+    open_backend,
+    open_tensorflow,
+)
+from runtime.backends.options import BackendOptions
+from runtime.models.model import Model
+from runtime.process.memory import give_memory_back
+
+
+def open_model(
+    version: Version,
+    options: BackendOptions,
+    open_tensorflow: OpenTensorFlow = open_tensorflow,
+) -> Model:
+    """Open one version of the store.
+
+    Args:
+        version: which.
+        options: how.
+        open_tensorflow: opens it in TensorFlow, where that is to answer.
+
+    Raises:
+        BundleError: its folder is no bundle.
+        BackendError: no engine can open it.
+        ProviderError: CUDA was demanded and does not work.
+    """
+    try:
+        # The exporter replaces parity.json and model.onnx in two renames, and holds the
+        # folder meanwhile: the one without the other would be taken for unproved.
+        with locked(version.path, shared=True):
+            return model_of(
+                open_bundle(version.path),
+                version.number,
+                options,
+                version.name,
+                open_tensorflow,
+            )
+    except FileNotFoundError:
+        raise BundleError("the version is not there any more") from None
+    except OSError as ex:
+        raise BundleError(f"the version cannot be read: {ex.strerror}") from ex
+
+
+def model_of(
+    bundle: Bundle,
+    version: int | None,
+    options: BackendOptions,
+    name: str | None = None,
+    open_tensorflow: OpenTensorFlow = open_tensorflow,
+) -> Model:
+    """Open a bundle that is in the store, or, without a version, on its way there.
+
+    See ``open_model``.
+    """
+    options = options.of(name or bundle.params.name)
+    opened = open_backend(bundle, options, open_tensorflow)
+    can_fall_back = (
+        options.onnx == "prefer"
+        and opened.backend.name == "onnxruntime"
+        and bundle.tensorflow_model is not None
+    )
+    model = Model(
+        bundle,
+        version,
+        opened,
+        (lambda: open_tensorflow(bundle)) if can_fall_back else None,
+        name=name,
+        max_batch_size=options.max_batch_size,
+        options=options,
+    )
+    give_memory_back()
+    return model

@@ -1,0 +1,93 @@
+"""The router: which version answers a request that does not say which."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+
+from bundle.errors import DomainError, ModelNotFound
+from bundle.spec import ModelSpec
+from runtime.models.model import Model
+from runtime.models.registry import ModelRegistry
+from runtime.telemetry.journey import Journey
+
+logger = logging.getLogger(__name__)
+
+
+class Deck:
+    """Draws numbers, 0 to below 1, that are evenly spread over every 100 draws.
+
+    There is a card for each percent; all are dealt before they are shuffled again. So a
+    label of 20 % gets 20 of 100 requests, where dice would give it 12 or 28 now and
+    then, and no client can tell which are next.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # of the cards
+        self._cards: list[int] = []
+
+    def __call__(self) -> float:
+        """Draw; a card's own hundredth is even, too, for shares such as 0.5 %."""
+        with self._lock:
+            if not self._cards:
+                self._cards = random.sample(range(100), 100)
+            card = self._cards.pop()
+        return (card + random.random()) / 100
+
+
+class Router:
+    """Gives labels their share of the requests, by config.json's ``traffic``.
+
+    A label that a model lacks takes nothing, and one whose version cannot be loaded
+    leaves the request to the default; so does one that another request has been loading
+    for longer than the registry waits.
+
+    Args:
+        registry: gives the models.
+        traffic: percent by label, 100 at most in all.
+        dice: 0 to below 1, evenly; thrown once a request, however often it is begun.
+            None is a deck of its own.
+    """
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        traffic: Mapping[str, float],
+        dice: Callable[[], float] | None = None,
+    ) -> None:
+        self._registry = registry
+        self._traffic = traffic
+        self._dice = dice or Deck()
+        # What was said of a label that cannot answer, so as not to say it each time.
+        self._said: dict[tuple[str, str], str] = {}
+
+    def get(self, spec: ModelSpec, journey: Journey) -> Model:
+        """The model that answers; see ``ModelRegistry.get``."""
+        label = None if spec.is_pinned else self._drawn(journey)
+        if label is None:
+            return self._registry.get(spec)
+        try:
+            model = self._registry.get(ModelSpec(spec.name, label=label), instead=spec)
+        except ModelNotFound:
+            return self._registry.get(spec)
+        except DomainError as ex:
+            if self._said.get((spec.name, label)) != str(ex):
+                self._said[spec.name, label] = str(ex)
+                logger.warning("%s label %s gets no requests: %s", spec.name, label, ex)
+            return self._registry.get(spec)
+        self._said.pop((spec.name, label), None)
+        return model
+
+    def _drawn(self, journey: Journey) -> str | None:
+        if not self._traffic:
+            return None
+        if journey.draw is None:
+            journey.draw = self._dice()
+        left = journey.draw * 100
+        for label, share in self._traffic.items():
+            if left < share:
+                return label
+            left -= share
+        return None

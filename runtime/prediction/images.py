@@ -1,0 +1,136 @@
+"""Image files -> batches of a model's input, and runs of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.decode import MAX_PIXELS, decode_image, pixels_of
+from bundle.errors import ImageError, ShapeError, TooLarge
+from bundle.preprocess import MAX_FREE_PIXELS
+from runtime.backends.tensors import WARMED_SIDE
+from runtime.errors import BackendError, InvalidInput
+from runtime.models.model import Model
+from runtime.prediction.runs import one_run, run_items
+from runtime.process.lane import leave_the_quick_lane
+from runtime.telemetry.journey import Journey
+
+# Decoded and resized within a millisecond or so.
+QUICK_PIXELS = 1 << 16
+# A file is looked through before its size is known: 1 ms or so for as many bytes.
+QUICK_BYTES = 1 << 17
+
+# All pictures of one request may have as many pixels as four of the largest, which take
+# a second or two. A form may hold sixty, and nobody may wait for its reply.
+_MOST_FILES = 4
+MAX_REQUEST_PIXELS = _MOST_FILES * MAX_PIXELS
+
+
+def batches(
+    model: Model, files: Sequence[bytes], journey: Journey
+) -> Iterator[NDArray[Any]]:
+    """Decode files one by one, and join neighbours of one shape: ``(n, H, W, C)``.
+
+    One by one, and run before the next are decoded: pictures take hundreds of times
+    the room of their files. Before each the deadline is looked at.
+
+    Raises:
+        ImageError, ShapeError: a file is no image of this model's; of several, the
+            sentence says which.
+        TooLarge: together they have more than ``MAX_REQUEST_PIXELS``; none was decoded.
+        Expired: the request's time is over.
+    """
+    if sum(map(len, files)) > QUICK_BYTES:
+        leave_the_quick_lane()
+    # Fewer cannot have too many.
+    if len(files) > _MOST_FILES:
+        with journey.stage("decode"):
+            _check_request(files)
+    waiting: list[NDArray[Any]] = []
+    for number, file in enumerate(files, start=1):
+        journey.deadline.check()
+        with journey.stage("decode"):
+            try:
+                image = _of_file(model, file)  # (1, H, W, C)
+            except (ImageError, ShapeError) as ex:
+                if len(files) == 1:
+                    raise
+                raise _numbered(ex, number, files) from ex
+        pixels = math.prod(image.shape[1:3])
+        if waiting and (
+            image.shape != waiting[0].shape
+            or pixels * (len(waiting) + 1) > MAX_FREE_PIXELS
+        ):
+            yield _joined(waiting)
+            waiting = []
+        waiting.append(image)
+    yield _joined(waiting)
+
+
+def _check_request(files: Sequence[bytes]) -> None:
+    total = 0
+    for number, file in enumerate(files, start=1):
+        try:
+            total += pixels_of(file)
+        except ImageError as ex:
+            raise _numbered(ex, number, files) from ex
+    if total > MAX_REQUEST_PIXELS:
+        raise TooLarge(
+            f"the images have {total} pixels, more than {MAX_REQUEST_PIXELS} in all;"
+            " send several requests"
+        )
+
+
+def _numbered(
+    ex: ImageError | ShapeError, number: int, files: Sequence[bytes]
+) -> ImageError | ShapeError:
+    """The same error, which says which of several images it is."""
+    return type(ex)(f"{ex} (image {number} of {len(files)})")
+
+
+def _joined(images: list[NDArray[Any]]) -> NDArray[Any]:
+    return images[0] if len(images) == 1 else np.concatenate(images)
+
+
+def inputs_of_files(model: Model, files: Sequence[bytes]) -> dict[str, NDArray[Any]]:
+    """Image files as one run's input of a model, which needs not be the one asked.
+
+    Raises:
+        ImageError, ShapeError: they cannot be.
+    """
+    images = [_of_file(model, file) for file in files]
+    if len({image.shape for image in images}) > 1:
+        raise ShapeError(
+            "the images are of different sizes, and so is the model's input"
+        )
+    return one_run(model, _joined(images))
+
+
+def run_images(model: Model, images: NDArray[Any], journey: Journey) -> NDArray[Any]:
+    """Run a batch of images, ``(n, H, W, C)``; see ``run_items``."""
+    try:
+        return run_items(model, images, journey)
+    except BackendError as ex:
+        height, width = images.shape[1:3]
+        if model.has_free_size and min(height, width) < WARMED_SIDE:
+            raise InvalidInput(
+                f"the model does not take an image of {height} x {width} pixels;"
+                " send a larger one"
+            ) from ex
+        raise
+
+
+def _of_file(model: Model, file: bytes) -> NDArray[Any]:
+    """One image file as ``(1, H, W, C)`` of a model's input."""
+    image = decode_image(file, model.img_channels, _check_size)
+    (batch,) = model.to_input(image).values()
+    return batch[:1]
+
+
+def _check_size(pixels: int) -> None:
+    if pixels > QUICK_PIXELS:
+        leave_the_quick_lane()

@@ -1,0 +1,155 @@
+"""Nested lists, as JSON has them -> the arrays of a model's inputs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import ShapeError
+from runtime.backends import TensorSpec
+from runtime.backends.tensors import check_inputs, check_names
+from runtime.errors import InvalidInput
+
+# numpy's own bound is 64; no model has more than a handful.
+_MAX_AXES = 32
+
+# Up to here each whole number is a float64 of its own; a greater one that JSON wrote
+# with a point or an exponent may stand for its neighbour.
+_MAX_WHOLE_FLOAT = 2**53
+
+_KINDS: dict[type, str] = {
+    bool: "true or false",
+    dict: "an object",
+    float: "a number",
+    int: "a number",
+    str: "a text",
+    type(None): "null",
+}
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Lists in lists that are of one length at each depth.
+
+    Attributes:
+        shape: the lengths, outermost first; empty if it was no list.
+        flat: what is in the innermost lists, in order.
+    """
+
+    shape: tuple[int, ...]
+    flat: list[Any]
+
+
+def flatten(what: str, value: object) -> Nested:
+    """Take nested lists apart.
+
+    Args:
+        what: how a sentence calls it.
+        value: as ``orjson.loads`` gives it.
+
+    Raises:
+        ShapeError: lists of one depth have different lengths.
+    """
+    shape: list[int] = []
+    level: list[Any] = [value]
+    while level and isinstance(level[0], list):
+        lengths = {len(v) if isinstance(v, list) else None for v in level}
+        if len(lengths) > 1 or len(shape) == _MAX_AXES:
+            break
+        shape.append(len(level[0]))
+        level = (
+            level[0] if len(level) == 1 else list(itertools.chain.from_iterable(level))
+        )
+    if list in set(map(type, level)):
+        problem = (
+            f"is nested more than {_MAX_AXES} deep"
+            if len(shape) == _MAX_AXES
+            else f"is ragged: its lists at depth {len(shape) + 1} have different"
+            " lengths"
+        )
+        raise ShapeError(f"{what} {problem}")
+    return Nested(tuple(shape), level)
+
+
+def to_array(what: str, nested: Nested, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Make an array of a model's dtype; nothing is rounded, wrapped or taken for 0.
+
+    Args:
+        what: how a sentence calls it.
+        nested: of numbers, or what else the dtype holds.
+        dtype: numpy's; ``object`` for texts.
+
+    Returns:
+        An array of the nested lists' shape.
+
+    Raises:
+        InvalidInput: something is of another kind, or beyond the dtype.
+    """
+    kinds = set(map(type, nested.flat))
+    if dtype.kind in "fiu":
+        _check_kinds(what, kinds, {int, float}, "numbers")
+        convert = _floats if dtype.kind == "f" else _whole_numbers
+        array = convert(what, nested.flat, dtype)
+    else:
+        wanted, name = (bool, "booleans") if dtype.kind == "b" else (str, "texts")
+        _check_kinds(what, kinds, {wanted}, name)
+        array = np.array(nested.flat, dtype)
+    return array.reshape(nested.shape)
+
+
+def to_inputs(
+    specs: tuple[TensorSpec, ...], inputs: Mapping[str, object]
+) -> dict[str, NDArray[Any]]:
+    """Make the arrays of all of a model's inputs.
+
+    Args:
+        specs: the model's inputs.
+        inputs: nested lists by the inputs' names, each with its batch axis.
+
+    Raises:
+        ShapeError: an input is missing, unknown, ragged, or of another shape.
+        InvalidInput: an input holds what its dtype does not.
+    """
+    check_names(specs, inputs)
+    arrays = {}
+    for spec in specs:
+        what = f"input {spec.name!r}"
+        nested = flatten(what, inputs[spec.name])
+        arrays[spec.name] = to_array(what, nested, spec.dtype)
+    check_inputs(specs, arrays)
+    return arrays
+
+
+def _check_kinds(what: str, found: set[type], wanted: set[type], name: str) -> None:
+    if others := sorted(_KINDS[kind] for kind in found - wanted):
+        raise InvalidInput(f"{what} must hold {name}, and holds {others[0]}")
+
+
+def _floats(what: str, flat: list[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    with np.errstate(over="ignore"):
+        array = np.array(flat, np.float64).astype(dtype)
+    if not np.isfinite(array).all():
+        raise InvalidInput(
+            f"{what} holds NaN, infinity or a number too large for the model's {dtype}"
+        )
+    return array
+
+
+def _whole_numbers(what: str, flat: list[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if not all(
+        type(v) is int or (v.is_integer() and abs(v) <= _MAX_WHOLE_FLOAT) for v in flat
+    ):
+        raise InvalidInput(f"{what} must hold whole numbers: the model takes {dtype}")
+    try:
+        return np.array([int(v) for v in flat], dtype)
+    except OverflowError:
+        limits = np.iinfo(dtype)
+        raise InvalidInput(
+            f"{what} holds a number beyond the model's {dtype}, {limits.min} to"
+            f" {limits.max}"
+        ) from None

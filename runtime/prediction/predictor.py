@@ -1,0 +1,212 @@
+"""The corridor: the rooms that a request's data goes through, in order."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import ShapeError
+from bundle.preprocess import MAX_FREE_PIXELS
+from bundle.spec import ModelSpec
+from runtime.backends import engine_of
+from runtime.errors import BackendError, InvalidInput
+from runtime.models.model import Model
+from runtime.prediction.answers import Outputs, Scores
+from runtime.prediction.images import batches, inputs_of_files, run_images
+from runtime.prediction.inputs import to_inputs
+from runtime.prediction.postprocess import postprocess
+from runtime.prediction.rows import Rows, to_row_input
+from runtime.prediction.runs import one_run, run_items, run_model
+from runtime.process.lane import leave_the_quick_lane
+from runtime.telemetry.journey import Journey
+
+# What remakes a request's inputs for another model than the one that answered it.
+InputsFor = Callable[[Model], Mapping[str, NDArray[Any]]]
+
+
+class Models(Protocol):
+    """The source of models: the router, before the registry."""
+
+    def get(self, spec: ModelSpec, journey: Journey) -> Model:
+        """The model that answers; ModelNotFound, BackendError."""
+
+
+class Shadow(Protocol):
+    """Another version that runs beside, later, and is compared."""
+
+    def offer(
+        self, name: str, model: Model, inputs_for: InputsFor, outputs: NDArray[Any]
+    ) -> None:
+        """Take what ``model`` answered; it never raises, and never waits."""
+
+
+class Predictor:
+    """Answers predictions.
+
+    Args:
+        models: loads what a request asks for.
+        shadow: is offered each answer, if there is one.
+    """
+
+    def __init__(self, models: Models, shadow: Shadow | None = None) -> None:
+        self._models = models
+        self._shadow = shadow
+
+    def predict_images(
+        self, spec: ModelSpec, files: Sequence[bytes], journey: Journey
+    ) -> Scores:
+        """Answer for image files, in their order.
+
+        Pictures that become one shape are one run, up to as many pixels as one picture
+        of a model of free size may have.
+
+        Args:
+            spec: the model.
+            files: their bytes; the format is told from them.
+            journey: of the request.
+
+        Raises:
+            ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
+            ``bundle.errors`` and ``runtime.errors``.
+        """
+        model = self._find(spec, journey, len(files))
+        if not model.img_channels:
+            raise InvalidInput(
+                f"model {spec.name!r} takes no images: its params.json has no"
+                " img_channels"
+            )
+        journey.items = len(files)
+        runs: list[NDArray[Any]] = []
+        offers: list[tuple[InputsFor, NDArray[Any]]] = []
+        done = 0
+        for images in batches(model, files, journey):
+            outputs = run_images(model, images, journey)
+            runs.append(_checked(outputs))
+            if self._shadow:
+                # The files are kept, and not their pixels: another version may take
+                # colour where this one takes gray.
+                theirs = files[done : done + len(images)]
+                inputs_for = functools.partial(inputs_of_files, files=theirs)
+                offers.append((inputs_for, outputs))
+                done += len(images)
+        if self._shadow:
+            # Only now: a later picture may send the request to the slow lane, where
+            # all of its runs are made again.
+            for inputs_of, outputs in offers:
+                self._shadow.offer(spec.name, model, inputs_of, outputs)
+        scores = runs[0] if len(runs) == 1 else [row for run in runs for row in run]
+        return _scores(model, scores, journey)
+
+    def predict_rows(self, spec: ModelSpec, rows: Rows, journey: Journey) -> Scores:
+        """Answer for rows of numbers.
+
+        Raises:
+            ModelNotFound, InvalidInput, ShapeError, BackendError: see
+            ``bundle.errors`` and ``runtime.errors``.
+        """
+        model = self._find(spec, journey)
+        with journey.stage("decode"):
+            items = _of_rows(model, rows)
+        journey.items = len(items)
+        outputs = run_items(model, items, journey)
+        checked = _checked(outputs)
+        if self._shadow:
+            inputs_for = functools.partial(_row_inputs, rows=rows)
+            self._shadow.offer(spec.name, model, inputs_for, outputs)
+        return _scores(model, checked, journey)
+
+    def predict_inputs(
+        self, spec: ModelSpec, inputs: Mapping[str, object], journey: Journey
+    ) -> Outputs:
+        """Answer one run of a model, of whatever inputs and outputs.
+
+        Args:
+            spec: the model.
+            inputs: nested lists by the inputs' names, as ``orjson.loads`` gives them.
+            journey: of the request.
+
+        Raises:
+            ModelNotFound, InvalidInput, ShapeError, BackendError: see
+            ``bundle.errors`` and ``runtime.errors``.
+        """
+        model = self._find(spec, journey)
+        with journey.stage("decode"):
+            arrays = _of_inputs(model, inputs)
+        lengths = {array.shape[0] if array.ndim else 1 for array in arrays.values()}
+        journey.items = max(lengths, default=1)
+        try:
+            outputs = run_model(model, arrays, journey)
+        except BackendError as ex:
+            # Which of them must agree, no model says.
+            if len(lengths) > 1:
+                raise InvalidInput(
+                    "the model does not take these inputs together: their first axes"
+                    f" are {', '.join(map(str, sorted(lengths)))} long"
+                ) from ex
+            raise
+        answer = {name: postprocess(array) for name, array in outputs.items()}
+        if self._shadow:
+            self._shadow.offer(
+                spec.name,
+                model,
+                functools.partial(_of_inputs, inputs=inputs),
+                outputs[model.output.name],
+            )
+        return Outputs(journey.backend, model.version, answer)
+
+    def _find(self, spec: ModelSpec, journey: Journey, items: int = 1) -> Model:
+        journey.deadline.check()
+        with journey.stage("queue"):
+            model = self._models.get(spec, journey)
+        journey.model = spec.name
+        journey.version = model.version
+        journey.backend = engine_of(model.backend)
+        if not model.is_quick(items):
+            leave_the_quick_lane(spec.name)
+        return model
+
+
+def _checked(outputs: NDArray[Any]) -> NDArray[Any]:
+    # One number an item is one score.
+    return postprocess(outputs[:, np.newaxis] if outputs.ndim == 1 else outputs)
+
+
+def _scores(
+    model: Model, scores: NDArray[Any] | list[NDArray[Any]], journey: Journey
+) -> Scores:
+    return Scores(
+        journey.backend,
+        model.version,
+        scores,
+        model.bundle.labels,
+        model.answers_labels,
+    )
+
+
+def _of_rows(model: Model, rows: Rows) -> NDArray[Any]:
+    """Rows as ``(N, …)`` of a model's one input."""
+    features = model.bundle.params.features
+    (items,) = to_row_input(rows, model.backend.inputs, features).values()
+    return items
+
+
+def _row_inputs(model: Model, rows: Rows) -> dict[str, NDArray[Any]]:
+    return one_run(model, _of_rows(model, rows))
+
+
+def _of_inputs(model: Model, inputs: Mapping[str, object]) -> dict[str, NDArray[Any]]:
+    arrays = to_inputs(model.backend.inputs, inputs)
+    if model.img_channels and model.has_free_size:
+        # As a picture's: what a run takes grows with them.
+        ((_, array),) = arrays.items()
+        if math.prod(array.shape[:3]) > MAX_FREE_PIXELS:
+            raise ShapeError(
+                f"the model takes any size, and these pixels are more than"
+                f" {MAX_FREE_PIXELS} in all; send fewer"
+            )
+    return arrays

@@ -1,0 +1,77 @@
+"""A request's items -> runs of a model, and what they answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import ShapeError
+from runtime.backends import engine_of
+from runtime.errors import InvalidInput
+from runtime.models.model import Model
+from runtime.process.lane import leave_the_quick_lane
+from runtime.telemetry.journey import Journey
+
+
+def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[Any]:
+    """Run a model of one input; its main output, ``(N, …)`` of N items.
+
+    Raises:
+        InvalidInput: it answers not one row an item.
+        BackendError: see ``Model.run``.
+    """
+    size = model.backend.inputs[0].shape[0]
+    if size is None or len(items) <= size:
+        return _run(model, items, journey)
+    return np.concatenate(
+        [
+            _run(model, items[start : start + size], journey)
+            for start in range(0, len(items), size)
+        ]
+    )
+
+
+def _run(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[Any]:
+    """One run, of no more items than a fixed batch has."""
+    inputs = one_run(model, items)
+    (array,) = inputs.values()
+    output = run_model(model, inputs, journey)[model.output.name]
+    # Not fewer and not more: the first of many would be no answer to the item.
+    if output.ndim == 0 or len(output) != len(array):
+        raise InvalidInput(
+            f"output {model.output.name!r} has no batch axis: {len(array)} items"
+            f" were answered with the shape {output.shape}; send them as 'inputs'"
+        )
+    return output if len(array) == len(items) else output[: len(items)]
+
+
+def one_run(model: Model, items: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """One run's input; a fixed batch is filled up with its last item again.
+
+    Raises:
+        ShapeError: there are more items than the fixed batch holds.
+    """
+    (spec,) = model.backend.inputs
+    room = (spec.shape[0] or len(items)) - len(items)
+    if room < 0:
+        raise ShapeError(f"the model takes {spec.shape[0]} items, not {len(items)}")
+    if not room:
+        return {spec.name: items}
+    return {spec.name: np.concatenate([items, np.repeat(items[-1:], room, axis=0)])}
+
+
+def run_model(
+    model: Model, inputs: Mapping[str, NDArray[Any]], journey: Journey
+) -> dict[str, NDArray[Any]]:
+    """One run of a model, of whatever inputs; the journey hears which engine it was."""
+    if not model.is_quick(journey.items):
+        leave_the_quick_lane(journey.model)
+    with journey.stage("infer"):
+        outputs, backend = model.run(inputs, journey.deadline)
+    # Of several runs, the engine that stood in for one is worth telling.
+    if backend is not model.backend:
+        journey.backend = engine_of(backend)
+    return outputs

@@ -1,0 +1,295 @@
+"""Whether the settings can work, and together: asked once, before the service starts.
+
+Settings that cannot work are refused; a sentence tells of those that are seldom meant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import ssl
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from bundle.errors import DomainError
+from bundle.store import ModelStore
+from runtime.access.gate import gate_of
+from runtime.backends.session_config import read_session_config
+from runtime.config import Config, ConfigError
+from runtime.process.cores import usable_cores
+
+# Resident: Python with ONNX Runtime takes 45 MiB, with TensorFlow 520.
+_ENGINE_BYTES = 64 << 20
+_TENSORFLOW_BYTES = 512 << 20
+_ROOMY_BYTES = 1 << 30
+# TensorFlow's import alone takes two to four.
+_TENSORFLOW_SECONDS = 5
+
+# Workers that wait for a disk or a client let others run; more than so many do not.
+_CROWD = 4
+
+_STATIC = ("js", "css", "images")
+
+
+def check_config(config: Config) -> tuple[str, ...]:
+    """Look at files, folders and numbers before a worker needs them.
+
+    Returns:
+        Sentences on settings that may be meant, and seldom are.
+
+    Raises:
+        ConfigError: a setting cannot work; the sentence names its key.
+    """
+    check_tls(config)
+    gate_of(config)
+    read_session_config(config.config_proto, config.intra_op_threads)
+    _check_log(config)
+    _check_memory(config)
+    return (
+        *_of_the_store(config),
+        *_of_static_files(config),
+        *_of_secrets(config),
+        *_of_numbers(config),
+        *_of_names(config),
+        *_of_what_has_no_effect(config),
+    )
+
+
+def check_tls(config: Config) -> None:
+    """See that key and certificate can be read, and belong together.
+
+    Raises:
+        ConfigError: they do not; the sentence names the settings.
+    """
+    for key, name in (
+        ("serverKey", config.server_key),
+        ("serverCrt", config.server_crt),
+    ):
+        try:
+            if name:
+                Path(name).read_bytes()
+        except OSError as ex:
+            raise ConfigError(
+                f"{key!r} is {name}, which cannot be read: {ex.strerror}"
+            ) from ex
+    if not config.server_key:
+        return
+    try:
+        # A key under a password would be asked for at the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            config.server_crt, config.server_key, password=lambda: b""
+        )
+    except ssl.SSLError as ex:
+        raise ConfigError(
+            f"'serverKey' {config.server_key} and 'serverCrt' {config.server_crt} are"
+            " no pair of a key without a password and its certificate, in PEM, that"
+            f" OpenSSL takes: {(ex.reason or 'unreadable').replace('_', ' ').lower()}"
+        ) from ex
+
+
+def _check_memory(config: Config) -> None:
+    if config.trial_bytes < _ENGINE_BYTES:
+        raise ConfigError(
+            f"'trialBytes' is {config.trial_bytes}, in which no upload can be tried:"
+            f" ONNX Runtime alone takes some {_ENGINE_BYTES}; raise it"
+        )
+    if config.export_on_upload != "off" and config.export_bytes < _TENSORFLOW_BYTES:
+        raise ConfigError(
+            f"'exportBytes' is {config.export_bytes}, in which nothing can be"
+            f" converted: TensorFlow alone takes some {_TENSORFLOW_BYTES}; raise it, or"
+            " set 'exportOnUpload' to 'off'"
+        )
+
+
+def _of_the_store(config: Config) -> Iterator[str]:
+    folder = config.model_dir
+    told = f"'modelDir' is {folder}, which"
+    if _is_folder(folder):
+        if not os.access(folder, os.R_OK | os.X_OK):
+            raise ConfigError(f"{told} cannot be read; change its permissions")
+        if not os.access(folder, os.W_OK):
+            yield (
+                f"{told} cannot be written: its models are served, and uploads, labels"
+                " and deletes will fail"
+            )
+        return
+    if os.path.lexists(folder):
+        raise ConfigError(f"{told} is not a folder")
+    path = folder.absolute()
+    while not os.path.lexists(path.parent):
+        path = path.parent
+    try:
+        # Some folders, such as /proc, only say no when they are asked.
+        path.mkdir()
+        with contextlib.suppress(OSError):  # somebody else has put something there
+            path.rmdir()
+    except FileExistsError:  # somebody else made it meanwhile
+        pass
+    except OSError as ex:
+        raise ConfigError(
+            f"{told} is not there and cannot be made: {ex.strerror}"
+        ) from ex
+    if folder != Config.model_dir:
+        yield f"{told} is not there; the first upload will make it"
+
+
+def _is_folder(path: Path) -> bool:
+    """Path.is_dir, but for its error where the folder above may not be read."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _check_log(config: Config) -> None:
+    if not config.log_file:
+        return
+    path = Path(config.log_file)
+    if _is_folder(path) or config.log_file.endswith("/"):
+        raise ConfigError(
+            f"'logFile' is {config.log_file}, which is a folder; name files in it, such"
+            f" as {path / 'tfaas'}"
+        )
+    if not _is_folder(path.parent):
+        reason = "there is no such folder"
+    elif not os.access(path.parent, os.W_OK | os.X_OK):
+        reason = "its folder is not writable"
+    else:
+        return
+    raise ConfigError(
+        f"'logFile' is {config.log_file}, which cannot be written: {reason}"
+    )
+
+
+def _of_static_files(config: Config) -> Iterator[str]:
+    told = f"'staticDir' is {config.static_dir}, which"
+    folder = Path(config.static_dir)
+    if _is_folder(folder):
+        if not any(_is_folder(folder / name) for name in _STATIC):
+            yield f"{told} has none of the folders {', '.join(_STATIC)} to serve"
+    elif os.path.lexists(folder):
+        raise ConfigError(f"{told} is not a folder")
+    elif config.static_dir not in ("", Config.static_dir):
+        yield f"{told} is not there; /js, /css and /images will be 404"
+
+
+def _of_secrets(config: Config) -> Iterator[str]:
+    for key, name, harm in (
+        ("serverKey", config.server_key, "the key may be read by anybody"),
+        ("writeTokensFile", config.write_tokens_file, "short tokens may be guessed"),
+        (
+            "predictTokensFile",
+            config.predict_tokens_file,
+            "short tokens may be guessed",
+        ),
+    ):
+        if not name:
+            continue
+        mode = Path(name).stat().st_mode
+        if mode & stat.S_IWOTH:
+            yield (
+                f"{key!r} is {name}, which anybody on this machine may change:"
+                f" chmod o-rwx {name}"
+            )
+        elif mode & stat.S_IROTH:
+            yield (
+                f"{key!r} is {name}, which anybody on this machine may read: {harm};"
+                f" chmod o-rwx {name}"
+            )
+
+
+def _of_numbers(config: Config) -> Iterator[str]:
+    if config.trial_bytes < _ROOMY_BYTES:
+        yield (
+            f"'trialBytes' is {config.trial_bytes}: TensorFlow alone takes some"
+            f" {_TENSORFLOW_BYTES}, so uploads that only it can answer may be refused"
+        )
+    if config.trial_seconds < _TENSORFLOW_SECONDS:
+        yield (
+            f"'trialSeconds' is {config.trial_seconds}: TensorFlow's import alone takes"
+            " seconds, so uploads that only it can answer may be refused"
+        )
+    if config.export_on_upload != "off":
+        if config.export_bytes < _TENSORFLOW_BYTES + 5 * config.max_upload_bytes:
+            yield (
+                f"'exportBytes' is {config.export_bytes}: a conversion takes some"
+                f" {_TENSORFLOW_BYTES} and five times the model, so an upload of"
+                f" 'maxUploadBytes' ({config.max_upload_bytes}) may not be converted"
+            )
+        if config.export_seconds < _TENSORFLOW_SECONDS:
+            yield (
+                f"'exportSeconds' is {config.export_seconds}: TensorFlow's import alone"
+                " takes seconds, so nothing may be converted"
+            )
+    if config.max_upload_bytes < config.max_body_bytes:
+        yield (
+            f"'maxUploadBytes' ({config.max_upload_bytes}) is less than 'maxBodyBytes'"
+            f" ({config.max_body_bytes}): a prediction may be larger than a bundle"
+        )
+    if config.cache_bytes < config.max_upload_bytes:
+        yield (
+            f"'cacheBytes' ({config.cache_bytes}) is less than 'maxUploadBytes'"
+            f" ({config.max_upload_bytes}): a model of that size pushes all others out"
+            " of memory"
+        )
+    cores = usable_cores()
+    if config.workers > _CROWD * cores:
+        yield (
+            f"'workers' is {config.workers} on {cores} cores: each holds its own copy"
+            " of every model, and they wait for each other"
+        )
+    if config.intra_op_threads > cores:
+        yield (
+            f"'intraOpThreads' is {config.intra_op_threads} on {cores} cores: threads"
+            " of one run wait for each other"
+        )
+    if 0 < config.timeout_ms * 1000 <= config.max_queue_delay_us:
+        yield (
+            f"'maxQueueDelayUs' ({config.max_queue_delay_us}) is no less than"
+            f" 'timeoutMs' ({config.timeout_ms}): a request's time may be over before"
+            " its batch is full"
+        )
+
+
+def _of_names(config: Config) -> Iterator[str]:
+    store = ModelStore(config.model_dir)
+    try:
+        names = set(store.names())
+        labels = {label for name in names for label in store.labels(name)}
+    except DomainError:  # the service tells by itself what the store lacks
+        return
+    loaded = set(config.preload) - {"*"} | (names if "*" in config.preload else set())
+    if len(loaded) > config.cache_limit:
+        yield (
+            f"'preload' is {len(loaded)} models, of which 'cacheLimit' keeps"
+            f" {config.cache_limit} in memory"
+        )
+    for key, wanted in (("preload", config.preload), ("models", config.models)):
+        for name in wanted:
+            if name not in names and name != "*":
+                yield f"{key!r} names {name!r}, which the store does not have (yet)"
+    for label in config.traffic:
+        if label not in labels:
+            yield (
+                f"'traffic' names the label {label!r}, which no model has (yet); its"
+                " share goes where the rest goes"
+            )
+    if config.shadow and config.shadow not in labels:
+        yield f"'shadow' is the label {config.shadow!r}, which no model has (yet)"
+
+
+def _of_what_has_no_effect(config: Config) -> Iterator[str]:
+    if config.onnx == "off" and config.variant != "fp32":
+        yield "'variant' has no effect, for 'onnx' is off: variants are ONNX"
+    if config.onnx == "off" and config.provider == "cuda":
+        yield "'provider' has no effect, for 'onnx' is off: it is ONNX Runtime's"
+    if config.onnx == "require" and config.config_proto:
+        yield "'configProto' has no effect, for 'onnx' is require: it is TensorFlow's"
+    for network in config.trusted_proxies:
+        if not ipaddress.ip_network(network).prefixlen:
+            yield (
+                f"'trustedProxies' has {network}, which is everybody: each client may"
+                " say in X-Forwarded-For who it is"
+            )

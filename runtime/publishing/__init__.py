@@ -1,0 +1,1 @@
+"""The way of a bundle into the store: checked, tried, and installed."""

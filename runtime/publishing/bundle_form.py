@@ -1,0 +1,298 @@
+"""A bundle sent as a form: each field is a file of it, in any order.
+
+TFaaS's fields are ``name``, ``params``, ``model``, ``labels`` and ``op``, which cannot
+carry a SavedModel's weights: here ``variables`` and ``assets`` stand there as often as
+those folders have files, and ``onnx`` and ``sample`` once. Files that programs leave
+there (``bundle.leftovers``) are passed over. A ``model`` may be the archive of a
+bundle's folder, which its content tells; the other fields then add to it. ``file`` is
+always one.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from bundle.archive import COMPONENT, HEAD, Limits, Readable, is_archive, unpack
+from bundle.errors import TooLarge
+from bundle.folder import ONNX, SAVED_MODEL
+from bundle.leftovers import lies_in_leftover
+from bundle.params import FILE_NAME as PARAMS
+from bundle.params import params_from_json, read_stored, write_stored
+from bundle.sample import FILE_NAME as SAMPLE
+from runtime.errors import InvalidInput
+from runtime.publishing.base64_text import Base64Reader
+
+_NAME = "name"
+_ARCHIVE = "file"
+_FOLDERS = ("variables", "assets")
+FIELDS = (
+    _NAME,
+    "params",
+    "model",
+    "labels",
+    "op",
+    *_FOLDERS,
+    "onnx",
+    "sample",
+    _ARCHIVE,
+)
+
+# Of what came as a text, and params.json has no name for it either.
+_NAMES = {"model": SAVED_MODEL, "labels": "labels.txt", "op": "model.graph"}
+
+# A name's 128 characters, and who sent a file in its place should read so.
+_MAX_NAME = 1 << 10
+_CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class Field:
+    """One part of a multipart form, before it is read.
+
+    Attributes:
+        name: the field's.
+        filename: as the client sent it; None if it sent none.
+        stream: its content.
+    """
+
+    name: str
+    filename: str | None
+    stream: Readable
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    filename: str
+
+
+def write_form(
+    fields: Iterable[Field], folder: Path, *, is_base64: bool, max_bytes: int
+) -> None:
+    """Write the bundle that a form holds; nothing of it is held in memory whole.
+
+    Args:
+        fields: the form's, read one after the other.
+        folder: an empty folder.
+        is_base64: ``model``, or ``file``, is base64 text.
+        max_bytes: of all files together.
+
+    Raises:
+        InvalidInput: a field is unknown, missing, or there twice; or two contradict.
+        ArchiveError: the archive in it is none that can be taken.
+        TooLarge: the files have more bytes together.
+        BundleError: params.json is wrong.
+    """
+    # Where a file belongs may stand in params, which may come last.
+    aside = folder / ".fields"
+    aside.mkdir()
+    form = _Form(aside, is_base64, max_bytes)
+    for field in fields:
+        form.take(field)
+    form.arrange(folder)
+    shutil.rmtree(aside)
+
+
+class _Form:
+    def __init__(self, aside: Path, is_base64: bool, max_bytes: int) -> None:
+        self._aside = aside
+        self._numbers = count()
+        self._is_base64 = is_base64
+        self._left = self._max_bytes = max_bytes
+        self._name = ""
+        self._archive: Path | None = None
+        self._files: dict[str, _File] = {}
+        self._in_folders: dict[str, Path] = {}  # by name inside the bundle
+        self._taken: set[str] = set()
+
+    def take(self, field: Field) -> None:
+        """Read one field to its end."""
+        if field.name not in FIELDS:
+            raise InvalidInput(
+                f"the form has an unknown field {field.name[:64]!r}; a bundle's are"
+                f" {', '.join(FIELDS)}"
+            )
+        head = _read_full(field.stream, 1)
+        if not head and field.filename == "":
+            return  # what a browser sends for a file that nobody chose
+        stream: Readable = _Joined(head, field.stream)
+        if field.name in _FOLDERS:
+            self._take_into_folder(field, stream)
+            return
+        if field.name in self._taken:
+            raise InvalidInput(f"the field {field.name!r} is there twice; send one")
+        self._taken.add(field.name)
+        if field.name == _NAME:
+            self._name = _read_name(stream)
+            return
+        if self._is_base64 and field.name in ("model", _ARCHIVE):
+            stream = Base64Reader(stream)
+        if field.name == "model":
+            head = _read_full(stream, HEAD)
+            stream = _Joined(head, stream)
+        if field.name == _ARCHIVE or (field.name == "model" and is_archive(head)):
+            self._unpack(stream)
+            return
+        self._files[field.name] = _File(self._write(stream), field.filename or "")
+
+    def arrange(self, folder: Path) -> None:
+        """Put every file where it belongs, and complete params.json."""
+        if self._archive:
+            for path in self._archive.iterdir():
+                path.rename(folder / path.name)
+        elif missing := [
+            name
+            for name, wanted in (
+                ("params", {"params"}),
+                ("model", {"model", "onnx"}),
+            )
+            if not wanted & self._files.keys()
+        ]:
+            raise InvalidInput(
+                f"the field {missing[0]!r} is missing; send params, model and labels,"
+                " and the files of variables/ as fields of that name; or the archive"
+                " of the bundle's folder as 'file'"
+            )
+        for name, path in self._in_folders.items():
+            _place(path, folder, name)
+        if params := self._files.pop("params", None):
+            _place(params.path, folder, PARAMS)
+        self._place_by_params(folder)
+
+    def _place_by_params(self, folder: Path) -> None:
+        stored = read_stored(folder)
+        content = dict(stored)
+        if self._name and not content.get("name"):
+            content["name"] = self._name
+        params = params_from_json(content)
+        if self._name not in ("", params.name):
+            raise InvalidInput(
+                f"the field 'name' is {self._name[:128]!r} and 'name' in params.json"
+                f" is {params.name!r}; send the same in both"
+            )
+        has_weights = (folder / "variables").is_dir()
+        for field, file in self._files.items():
+            own = re.split(r"[/\\]", file.filename)[-1]
+            if field == "sample":
+                name = SAMPLE
+            elif field == "onnx" or (field == "model" and own.endswith(".onnx")):
+                name = ONNX
+            else:
+                name = _own_name(field, own, content, has_weights)
+            _place(file.path, folder, name)
+        if content != stored:
+            params_from_json(content)
+            write_stored(folder, content)
+
+    def _take_into_folder(self, field: Field, stream: Readable) -> None:
+        # A browser that was given a folder sends paths from there: variables/.DS_Store.
+        parts = re.split(r"[/\\]", field.filename or "")
+        if field.name in parts:
+            parts = parts[parts.index(field.name) + 1 :]
+        else:
+            parts = parts[-1:]
+        if lies_in_leftover(parts):
+            while chunk := stream.read(_CHUNK):
+                self._count(len(chunk))
+            return
+        name = f"{field.name}/{_checked(parts[-1] if parts else '', field.name)}"
+        if name in self._in_folders:
+            raise InvalidInput(f"the form holds {name!r} twice; send one")
+        self._in_folders[name] = self._write(stream)
+
+    def _write(self, stream: Readable) -> Path:
+        path = self._aside / str(next(self._numbers))
+        with path.open("xb") as target:
+            while chunk := stream.read(_CHUNK):
+                self._count(len(chunk))
+                target.write(chunk)
+        return path
+
+    def _unpack(self, stream: Readable) -> None:
+        if self._archive:
+            raise InvalidInput(
+                "the fields 'model' and 'file' both hold an archive; send one"
+            )
+        self._archive = self._aside / "archive"
+        self._archive.mkdir()
+        unpack(stream, self._archive, limits=Limits(total_bytes=self._left))
+        self._count(
+            sum(p.stat().st_size for p in self._archive.rglob("*") if p.is_file())
+        )
+
+    def _count(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise TooLarge(f"the upload holds more than {self._max_bytes} bytes")
+
+
+def _own_name(field: str, own: str, content: dict[str, Any], has_weights: bool) -> str:
+    """The name that params.json gives to a file; where it gives none, it learns it."""
+    if field == "model" and has_weights:
+        # Graph and weights are a SavedModel, which TensorFlow reads by this name.
+        content.setdefault("model", SAVED_MODEL)
+        return SAVED_MODEL
+    content[field] = _checked(content.get(field) or own or _NAMES[field], field)
+    return str(content[field])
+
+
+def _checked(name: str, field: str) -> str:
+    if not COMPONENT.fullmatch(name):
+        raise InvalidInput(
+            f"the file of the field {field!r} is called {name[:128]!r}, which is not"
+            " taken; use letters, digits and '_', '-', '.'"
+        )
+    return name
+
+
+def _place(path: Path, folder: Path, name: str) -> None:
+    target = folder / name
+    if target.exists():
+        # An archive, and the same file beside it once more.
+        if target.is_file() and filecmp.cmp(path, target, shallow=False):
+            return
+        raise InvalidInput(f"the form holds two different files {name!r}; send one")
+    try:
+        target.parent.mkdir(exist_ok=True)
+    except FileExistsError:
+        raise InvalidInput(
+            f"the form holds a file {target.parent.name!r} and files in a folder of"
+            " this name"
+        ) from None
+    path.rename(target)
+
+
+def _read_name(stream: Readable) -> str:
+    data = _read_full(stream, _MAX_NAME)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput(f"the field {_NAME!r} is not a text in UTF-8") from None
+
+
+def _read_full(stream: Readable, size: int) -> bytes:
+    data = b""
+    while len(data) < size and (chunk := stream.read(size - len(data))):
+        data += chunk
+    return data
+
+
+class _Joined:
+    """What was read ahead, and the rest."""
+
+    def __init__(self, head: bytes, rest: Readable) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int = _CHUNK, /) -> bytes:
+        if not self._head:
+            return self._rest.read(size)
+        part, self._head = self._head[:size], self._head[size:]
+        return part

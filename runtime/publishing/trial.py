@@ -1,0 +1,258 @@
+"""The trial of what is to be published: looked at, opened, warmed, run on its sample.
+
+The trial runs in a process of its own, under ``runtime.process.guard`` and behind
+``runtime.walls``: a model may crash an engine, loop for ever, take all memory or run
+what nobody foresaw, and the service goes on. ``runtime.process.forkserver`` hands the
+order over, a JSON object; the last line of standard output is the answer.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib
+import json
+import logging
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bundle.errors import BundleError, DomainError, StoreError
+from bundle.folder import open_whole
+from bundle.variants import onnx_file
+from runtime import programs, walls
+from runtime.backends import engine_of, tensorflow_child
+from runtime.backends.options import BackendOptions
+from runtime.config import Walls
+from runtime.errors import BackendError, ProviderError, WallsError
+from runtime.process import guard
+from runtime.process.forkserver import Child, ForkServer
+from runtime.process.guard import Limits
+from runtime.programs import check_programs
+
+logger = logging.getLogger(__name__)
+
+# Begins the answer's line; engines write what they like.
+_MARK = "tfaas-trial "
+# Characters of a line, and lines, that are kept of what a child says.
+_LINE = 1 << 16
+_LINES = 20
+# Of one process: each may take all the memory that one is given.
+_AT_ONCE = 2
+# Requests go before it. Who uploads waits a little longer, where all cores are busy.
+_NICENESS = 5
+
+
+@dataclass(frozen=True)
+class Opened:
+    """How a bundle was opened.
+
+    Attributes:
+        name: in its params.json.
+        engine: ``engine/device``.
+        fallback_reason: why that is not ONNX Runtime; else empty.
+        warm_up: why the model was not warmed; empty if it was.
+    """
+
+    name: str
+    engine: str
+    fallback_reason: str
+    warm_up: str
+
+
+# Given a folder with a bundle that nobody has looked at.
+Trial = Callable[[Path], Opened]
+
+
+def try_here(folder: Path, options: BackendOptions, *, trusted: bool) -> Opened:
+    """Try the bundle in a folder, in this process.
+
+    Raises:
+        BundleError: it is no whole bundle, would run what is not taken, or cannot be
+            served.
+        ProviderError: CUDA was demanded and does not work.
+    """
+    bundle = open_whole(folder)
+    check_programs(bundle, trusted=trusted)
+    # Not at the top: a bundle that is refused above needs no engine.
+    from runtime.models.opening import model_of
+
+    # The service itself measures whether batches pay.
+    options = replace(options.of(bundle.params.name), batching="off", models={})
+    try:
+        model = model_of(bundle, None, options)
+    except BackendError as ex:
+        raise BundleError(f"the bundle cannot be served: {ex}") from ex
+    return Opened(
+        bundle.params.name,
+        engine_of(model.backend),
+        model.fallback_reason,
+        model.warm_up,
+    )
+
+
+class ChildTrial:
+    """Tries bundles in processes of their own, two at a time.
+
+    Args:
+        servers: start them; see ``fork_servers``.
+        options: how they are opened.
+        trusted: see ``check_programs``.
+        seconds: that one may take.
+        max_bytes: of its memory.
+        policy: on the walls around one.
+        user: whom one becomes, where the service is root's.
+    """
+
+    def __init__(
+        self,
+        servers: tuple[ForkServer, ForkServer],
+        options: BackendOptions,
+        *,
+        trusted: bool,
+        seconds: int,
+        max_bytes: int,
+        policy: Walls = "auto",
+        user: str = "",
+    ) -> None:
+        self._options = options
+        self._trusted = trusted
+        self._limits = Limits(seconds, max_bytes, _NICENESS)
+        self._policy = policy
+        self._user = user
+        self._servers = servers
+        self._turns = threading.BoundedSemaphore(_AT_ONCE)
+
+    def __call__(self, folder: Path) -> Opened:
+        """Try one.
+
+        Raises:
+            BundleError, ProviderError: see ``try_here``.
+            WallsError: walls are demanded, and do not stand here.
+            StoreError: no temporary file can be written.
+        """
+        walls.demand(self._policy)
+        order = json.dumps(
+            {
+                "path": str(folder.absolute()),
+                "options": asdict(self._options),
+                "trusted": self._trusted,
+                "max_bytes": self._limits.max_bytes,
+                "policy": self._policy,
+                "user": self._user,
+            }
+        )
+        for _ in range(2):
+            with self._turns, self._start(folder, order) as child:
+                said = deque(guard.lines_of(child.output, _LINE), maxlen=_LINES)
+                code = child.wait()
+            # None: its server had nothing to do, and ended at this moment.
+            if code is not None:
+                break
+        for line in reversed(said):
+            if code == 0 and line.startswith(_MARK):
+                try:
+                    return _answer_of(json.loads(line.removeprefix(_MARK)))
+                # A model that took its process over says what it likes.
+                except (AttributeError, KeyError, TypeError, ValueError):
+                    break
+        if code == guard.NO_SCRATCH:
+            logger.error("an upload cannot be tried: %s", "".join(said).strip())
+            raise StoreError(
+                "the upload cannot be tried: the service can write no temporary file,"
+                " and its log says why"
+            )
+        raise BundleError(f"the bundle cannot be served: {self._why(code, said)}")
+
+    def _start(self, folder: Path, order: str) -> Child:
+        """From the process that has imported what the bundle seems to need."""
+        has_onnx = (folder / onnx_file("fp32")).is_file()
+        server = self._servers[0 if has_onnx else 1]
+        return server.start(order, self._limits, module=__name__)
+
+    def _why(self, code: int | None, said: deque[str]) -> str:
+        if code == guard.TOO_SLOW:
+            seconds = self._limits.seconds
+            return f"to open it takes longer than {seconds} s ('trialSeconds')"
+        if code == guard.TOO_LARGE:
+            return (
+                f"to open it takes more than {self._limits.max_bytes} bytes of memory"
+                " or of files ('trialBytes')"
+            )
+        if name := guard.signal_of(code):
+            return f"to open it crashes ({name})"
+        logger.warning("a trial exited with %s: %s", code, "".join(said))
+        return "to open it fails, and the service's log says why"
+
+
+_ERRORS: dict[str, type[DomainError]] = {
+    "bundle": BundleError,
+    "provider": ProviderError,
+    "walls": WallsError,
+}
+
+
+def _answer_of(answer: dict[str, Any]) -> Opened:
+    if "error" in answer:
+        raise _ERRORS[answer["kind"]](str(answer["error"]))
+    opened = Opened(**answer)
+    if not all(isinstance(told, str) for told in vars(opened).values()):
+        raise TypeError("a trial tells texts")
+    return opened
+
+
+@functools.cache
+def fork_servers() -> tuple[ForkServer, ForkServer]:
+    """Those of this process, which start when they are first needed.
+
+    Returns:
+        One that has imported ONNX Runtime alone; and one that has imported TensorFlow,
+        too, from which the processes are forked as well in which TensorFlow serves.
+    """
+    modules = (__name__, tensorflow_child.__name__)
+    servers = (
+        # No tokens; and its counters are none of the service's.
+        ForkServer(modules[:1], walls.child_environment()),
+        ForkServer(modules, walls.child_environment()),
+    )
+    for server in servers:
+        atexit.register(server.close)
+    return servers
+
+
+def prepare() -> None:
+    """Import what a bundle with ONNX needs; others are tried where TensorFlow is."""
+    for name in ("runtime.models.model", "runtime.backends.onnx"):
+        importlib.import_module(name)
+    programs.prepare()
+    walls.prepare()
+
+
+def main(order: str) -> None:
+    """Try the bundle that an order names; print what came of it."""
+    given = json.loads(order)
+    options = BackendOptions(**given["options"])
+    folder = Path(given["path"])
+    try:
+        _enclose(folder, given)
+        answer = asdict(try_here(folder, options, trusted=given["trusted"]))
+    except ProviderError as ex:
+        answer = {"kind": "provider", "error": str(ex)}
+    except WallsError as ex:
+        answer = {"kind": "walls", "error": str(ex)}
+    except DomainError as ex:
+        answer = {"kind": "bundle", "error": str(ex)}
+    # What an engine wrote last may have no end.
+    sys.stdout.write(f"\n{_MARK}{json.dumps(answer)}\n")
+
+
+def _enclose(folder: Path, given: dict[str, Any]) -> None:
+    """Shut this process in with a bundle and a scratch folder."""
+    scratch = (Path(os.environ["TMPDIR"]),)
+    room = walls.Room((folder,), scratch, given["max_bytes"], given["user"])
+    walls.enclose(room, given["policy"])

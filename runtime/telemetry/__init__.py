@@ -1,0 +1,1 @@
+"""What is told of requests: their journey, metrics, logs and spans."""

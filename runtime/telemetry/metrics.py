@@ -1,0 +1,160 @@
+"""Prometheus metrics: what GET /metrics answers.
+
+Where $PROMETHEUS_MULTIPROC_DIR names a folder (``runtime.telemetry.counters``), each
+of many processes writes there, and any of them answers for all.
+
+A label's values must be few: a model's name becomes one only if the store has it, and a
+reason is a word of a fixed list. Versions come and come, and what was counted of one
+stays in memory, in each bucket 1 kB: so they are told apart where they are compared, in
+requests and their seconds, and not in the stages, batches and loads (112 kB a version).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from runtime.telemetry import counters
+from runtime.telemetry.tally import Tally
+
+# Prometheus' own begin at 5 ms, and a small model answers in a tenth of it.
+SECONDS = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+# The stages of a small model are tens of microseconds.
+STAGE_SECONDS = (0.00005, 0.0001, 0.00025, *SECONDS)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
+
+if folder := os.environ.get(counters.VARIABLE):
+    # prometheus_client opens files there as soon as a metric is made.
+    Path(folder).mkdir(parents=True, exist_ok=True)
+
+# Before all others, so that who collects them finds them added up.
+TALLY = Tally(REGISTRY)
+
+REQUESTS = Counter(
+    "tfaas_requests",
+    "Requests answered.",
+    ("method", "route", "status", "model", "version"),
+)
+REQUEST_SECONDS = Histogram(
+    "tfaas_request_seconds",
+    "From the request's head to its reply.",
+    ("route", "model", "version"),
+    buckets=SECONDS,
+)
+IN_PROGRESS = Gauge(
+    "tfaas_requests_in_progress",
+    "Requests that are being answered.",
+    multiprocess_mode="livesum",
+)
+STAGE = Histogram(
+    "tfaas_stage_seconds",
+    "Of a prediction: queue (waiting for the model), decode, infer, encode.",
+    ("stage", "model"),
+    buckets=STAGE_SECONDS,
+)
+BATCH_SIZE = Histogram(
+    "tfaas_batch_size",
+    "Items in one run of a model.",
+    ("model",),
+    buckets=BATCH_SIZES,
+)
+PREDICTIONS = Counter(
+    "tfaas_predictions",
+    "Requests that a model answered, by the engine that did.",
+    ("model", "version", "backend", "device"),
+)
+# reason: Opened.fallback_code at load, and "request" for a request that ONNX Runtime
+# failed on.
+FALLBACKS = Counter(
+    "tfaas_fallbacks",
+    "Models opened, and single requests answered, by TensorFlow and not ONNX Runtime;"
+    " for the reason 'variant', models opened as model.onnx and not the variant named.",
+    ("model", "version", "reason"),
+)
+LOADS = Counter(
+    "tfaas_model_loads",
+    "Model versions loaded into memory; result is ok or failed.",
+    ("model", "version", "result"),
+)
+LOAD_SECONDS = Histogram(
+    "tfaas_model_load_seconds",
+    "Opening, warming and trying one version.",
+    ("model",),
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+LOADED = Gauge(
+    "tfaas_models_loaded",
+    "Model versions in memory, in all processes.",
+    multiprocess_mode="livesum",
+)
+LOADED_BYTES = Gauge(
+    "tfaas_models_loaded_bytes",
+    "Bytes of their files.",
+    multiprocess_mode="livesum",
+)
+# reason: the error's class in snake case: invalid_input, model_not_found, too_large …
+REJECTS = Counter(
+    "tfaas_rejects",
+    "Requests that were not answered with what was asked for, by the reason.",
+    ("route", "reason"),
+)
+SHADOW = Counter(
+    "tfaas_shadow",
+    "Requests that the shadow version ran too; agreed: yes, no, failed or dropped.",
+    ("model", "version", "shadow_version", "agreed"),
+)
+# outcome: a word of runtime.conversion.converter.Outcome.
+CONVERSIONS = Counter(
+    "tfaas_conversions",
+    "Uploads converted to ONNX in the background, by what came of it.",
+    ("model", "outcome"),
+)
+TENSORFLOW_RESTARTS = Counter(
+    "tfaas_tensorflow_restarts",
+    "Processes of TensorFlow that died and were replaced.",
+)
+BUILD_INFO = Gauge(
+    "tfaas_build_info",
+    "What serves; its value is 1.",
+    ("version", "python", "onnxruntime", "providers"),
+    multiprocess_mode="livemax",
+)
+
+
+def current_registry() -> CollectorRegistry:
+    """All that there is to be read: of this process, or of all that share the folder.
+
+    python_* and process_* are of one process, and so only there if it serves alone.
+    """
+    if not os.environ.get(counters.VARIABLE):
+        return REGISTRY
+    TALLY.add_up()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
+
+
+def requests_answered(method: str) -> int:
+    """How many requests of this method were answered, by all processes."""
+    return int(
+        sum(
+            sample.value
+            for metric in current_registry().collect()
+            if metric.name == "tfaas_requests"
+            for sample in metric.samples
+            if sample.name == "tfaas_requests_total"
+            and sample.labels["method"] == method
+        )
+    )

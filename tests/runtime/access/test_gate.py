@@ -1,0 +1,225 @@
+"""Who is admitted; each environ is one that a server gives."""
+
+import ipaddress
+
+import pytest
+
+from runtime.access.gate import Access, Gate, gate_of
+from runtime.access.tokens import digest_of, read_digests
+from runtime.config import Config, ConfigError
+from runtime.errors import Forbidden, Unauthorized
+
+# Of "secret" and of "abc", by sha256sum.
+SECRET = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+HERE = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8083"}
+
+
+def bearing(token):
+    return {"REMOTE_ADDR": "192.0.2.1", "HTTP_AUTHORIZATION": f"Bearer {token}"}
+
+
+def test_a_token_is_kept_as_its_sha256():
+    assert digest_of("abc") == ABC
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        HERE,
+        {**HERE, "HTTP_HOST": "127.0.0.1:8083"},
+        {**HERE, "HTTP_HOST": "[::1]:8083", "REMOTE_ADDR": "::1"},
+        {**HERE, "REMOTE_ADDR": "::ffff:127.0.0.1"},
+        {**HERE, "HTTP_HOST": "LOCALHOST"},
+        {**HERE, "HTTP_ORIGIN": "http://localhost:8083"},
+        {**HERE, "HTTP_SEC_FETCH_SITE": "same-origin"},
+    ],
+)
+def test_without_tokens_this_machine_writes(environ):
+    Gate().check(Access.WRITE, environ)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {**HERE, "REMOTE_ADDR": "192.0.2.1"},
+        {**HERE, "REMOTE_ADDR": "::ffff:192.0.2.1"},
+        {**HERE, "REMOTE_ADDR": "localhost"},
+        # By a name that anybody may point to 127.0.0.1.
+        {**HERE, "HTTP_HOST": "models.example"},
+        {**HERE, "HTTP_HOST": "localhost.example"},
+        {**HERE, "HTTP_HOST": ""},
+        {**HERE, "HTTP_HOST": "localhost:8083,models.example"},
+        {**HERE, "HTTP_HOST": "localhost:8083@models.example"},
+        {**HERE, "HTTP_HOST": "[::1].models.example"},
+        {**HERE, "HTTP_HOST": "[::1"},
+        # By a proxy on this machine.
+        {**HERE, "HTTP_X_FORWARDED_FOR": "127.0.0.1"},
+        {**HERE, "HTTP_X_FORWARDED_SERVER": "localhost"},
+        {**HERE, "HTTP_FORWARDED": "for=127.0.0.1"},
+        {**HERE, "HTTP_X_REAL_IP": "127.0.0.1"},
+        {**HERE, "HTTP_VIA": "1.1 proxy"},
+        {**HERE, "HTTP_CF_CONNECTING_IP": ""},
+        # By a page that is open in a browser here.
+        {**HERE, "HTTP_ORIGIN": "https://evil.example"},
+        {**HERE, "HTTP_ORIGIN": "null"},
+        {**HERE, "HTTP_ORIGIN": ""},
+        {**HERE, "HTTP_ORIGIN": "localhost:8083"},
+        {**HERE, "HTTP_ORIGIN": "chrome-extension://localhost:8083"},
+        {**HERE, "HTTP_ORIGIN": "file://localhost:8083"},
+        {**HERE, "HTTP_ORIGIN": "http://localhost:8083, http://localhost:8083"},
+        {**HERE, "HTTP_ORIGIN": "http://localhost:9999"},
+        {**HERE, "HTTP_SEC_FETCH_SITE": "cross-site"},
+        # A token is none where none is set.
+        bearing("secret"),
+    ],
+)
+def test_without_tokens_nobody_else_writes(environ):
+    with pytest.raises(Forbidden, match="'writeTokens'"):
+        Gate().check(Access.WRITE, environ)
+    Gate().check(Access.READ, environ)
+
+
+# As they stand in the manuals of nginx, Apache, HAProxy, Envoy, Traefik, Varnish, IIS,
+# WebLogic, Cloudflare, CloudFront, ALB, Azure, Google, Akamai, Fastly, Fly, Netlify,
+# Vercel, DigitalOcean, Imperva, Sucuri, Tailscale and ngrok.
+PROXIES_HEADERS = """
+Forwarded Via X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port
+X-Forwarded-Server X-Forwarded-Prefix X-Forwarded-Client-Cert X-Forwarded X-Real-IP
+X-Client-IP X-Original-URI X-Original-URL X-Original-Forwarded-For X-Original-Host
+X-Rewrite-URL X-Scheme X-SSL-Client-Cert X-Envoy-External-Address
+X-Envoy-Original-Path X-Varnish Surrogate-Capability Front-End-Https X-ARR-SSL
+WL-Proxy-Client-IP Proxy-Client-IP CF-Connecting-IP CF-Connecting-IPv6 CF-Ray
+CF-Visitor CDN-Loop True-Client-IP X-Amz-Cf-Id X-Amzn-Trace-Id CloudFront-Viewer-Address
+X-Azure-ClientIP X-Azure-SocketIP X-Azure-FDID X-Cloud-Trace-Context
+X-AppEngine-Remote-Addr X-AppEngine-User-IP Akamai-Origin-Hop X-Akamai-Edgescape
+Fastly-Client-IP Fastly-FF Fly-Client-IP Fly-Forwarded-Port X-Nf-Client-Connection-Ip
+X-Vercel-Forwarded-For DO-Connecting-IP Incap-Client-IP X-Sucuri-ClientIP
+Tailscale-User-Login X-Cluster-Client-IP X-ProxyUser-Ip X-Remote-IP X-Remote-Addr
+X-Originating-IP X-Host X-HTTP-Host-Override Client-IP Remote-Addr X-Source-IP
+X-Peer-IP Ali-CDN-Real-IP Cdn-Src-Ip X-Edge-Location Max-Forwards
+"""
+
+
+@pytest.mark.parametrize("header", PROXIES_HEADERS.split())
+def test_a_proxy_that_says_anything_of_itself_is_not_this_machines_user(header):
+    key = "HTTP_" + header.upper().replace("-", "_")
+    with pytest.raises(Forbidden):
+        Gate().check(Access.WRITE, {**HERE, key: "x"})
+
+
+def test_what_clients_themselves_send_is_no_proxys_word():
+    """curl, browsers, requests, and tracing."""
+    headers = """
+    Accept Accept-Charset Accept-Encoding Accept-Language Authorization Cache-Control
+    Connection Cookie DNT Expect If-Match If-Modified-Since If-None-Match If-Range
+    Keep-Alive Pragma Priority Range Referer Save-Data Sec-CH-UA Sec-CH-UA-Mobile
+    Sec-CH-UA-Platform Sec-Fetch-Dest Sec-Fetch-Mode Sec-Fetch-User Sec-GPC TE Trailer
+    Transfer-Encoding Upgrade Upgrade-Insecure-Requests User-Agent Content-Encoding
+    X-Request-Id X-Timeout-Ms X-Requested-With Traceparent Tracestate Baggage B3
+    X-B3-TraceId Idempotency-Key
+    """
+    keys = headers.upper().replace("-", "_").split()
+    sent = {f"HTTP_{key}": "x" for key in keys}
+    Gate().check(Access.WRITE, {**sent, **HERE})
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::ffff:127.0.0.1"])
+def test_a_trusted_proxy_on_this_machine_is_not_its_user(peer):
+    """nginx's bare proxy_pass: no word of a client, and Host is where it goes."""
+    gate = Gate(trusted=[ipaddress.ip_network("127.0.0.1")])
+    with pytest.raises(Forbidden):
+        gate.check(Access.WRITE, {**HERE, "REMOTE_ADDR": peer})
+    gate.check(Access.WRITE, {**HERE, "REMOTE_ADDR": "127.0.0.2"})
+
+
+def test_with_tokens_it_is_the_token_that_counts():
+    gate = Gate(write=[ABC, SECRET])
+    gate.check(Access.WRITE, bearing("secret"))
+    gate.check(Access.WRITE, {"HTTP_AUTHORIZATION": "bearer  abc "})
+    for environ in (
+        HERE,
+        {},
+        bearing("Secret"),
+        bearing(""),
+        bearing(SECRET),
+        bearing("sécret"),
+        {"HTTP_AUTHORIZATION": "Basic secret"},
+        {"HTTP_AUTHORIZATION": "secret"},
+        {"QUERY_STRING": "token=secret"},
+    ):
+        with pytest.raises(Unauthorized):
+            gate.check(Access.WRITE, environ)
+    gate.check(Access.READ, {})
+
+
+def test_tokens_that_predict_do_not_write():
+    gate = Gate(write=[ABC], predict=[SECRET])
+    gate.check(Access.READ, bearing("secret"))
+    gate.check(Access.READ, bearing("abc"))
+    gate.check(Access.WRITE, bearing("abc"))
+    with pytest.raises(Unauthorized, match="does not admit"):
+        gate.check(Access.WRITE, bearing("secret"))
+    with pytest.raises(Unauthorized, match="Authorization: Bearer"):
+        gate.check(Access.READ, HERE)
+    gate.check(Access.OPEN, {})
+
+
+def test_tokens_that_predict_alone_leave_writes_to_this_machine():
+    gate = Gate(predict=[SECRET])
+    gate.check(Access.WRITE, HERE)
+    with pytest.raises(Forbidden):
+        gate.check(Access.WRITE, bearing("secret"))
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # no proxy of ours
+        ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
+        ("10.0.0.1", "1.1.1.1, 198.51.100.7", "198.51.100.7"),  # the first is made up
+        ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
+        ("10.0.0.1", "10.0.0.3,10.0.0.2", "10.0.0.3"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        # Some proxies add the port, which changes with each connection.
+        ("10.0.0.1", "198.51.100.7:4711", "198.51.100.7"),
+        ("10.0.0.1", "[2001:db8::7]:4711, 10.0.0.2:80", "2001:db8::7"),
+        ("10.0.0.1", "198.51.100.7, unknown", "10.0.0.1"),
+        ("10.0.0.1", "198.51.100.7, ", "10.0.0.1"),
+        ("::1", "2001:db8::7", "2001:db8::7"),
+    ],
+)
+def test_a_clients_address_is_what_trusted_proxies_say(peer, forwarded, address):
+    gate = Gate(trusted=[*map(ipaddress.ip_network, ("10.0.0.0/8", "::1"))])
+    environ = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}
+    assert gate.address_of(environ) == address
+    assert Gate().address_of(environ) == peer
+
+
+def test_a_file_has_one_digest_a_line(tmp_path):
+    file = tmp_path / "tokens"
+    file.write_text(f"# two of them\n\n{SECRET.upper()}  # Ada's\n{ABC}\n")
+    assert read_digests(["x"], "key", str(file)) == ("x", SECRET, ABC)
+    assert read_digests(["x"], "key", "") == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (f"{ABC}\nmy-secret-token\n".encode(), "line 2 is no SHA-256"),
+        (b"\xff\xfe", "is not a text"),
+        (None, "cannot be read: No such file"),
+        # It would open what somebody meant to close.
+        (b"# to come\n\n", "has no digest"),
+    ],
+)
+def test_a_wrong_file_is_a_sentence_that_tells_no_token(tmp_path, content, problem):
+    file = tmp_path / "tokens"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(
+        ConfigError, match=f"'predictTokensFile': .*{problem}"
+    ) as caught:
+        gate_of(Config(predict_tokens=(ABC,), predict_tokens_file=str(file)))
+    assert "my-secret-token" not in str(caught.value)

@@ -1,0 +1,337 @@
+"""The commands, on a store folder."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from bundle.store import ModelStore
+from runtime.admin.errors import AdminError
+from runtime.cli import main
+from runtime.cli.models import WORK_FAILED
+from runtime.http.errors import STATUS
+from tests.examples import tar_of, write_bundle
+
+CPU = "onnxruntime/CPUExecutionProvider"
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MODELS_SERVER", raising=False)
+    (tmp_path / "config.json").write_text('{"provider": "cpu"}')
+    return tmp_path
+
+
+@pytest.fixture
+def store(place):
+    return ModelStore(place / "models")
+
+
+@pytest.fixture
+def versions(store):
+    """Add versions to model ``linear``; those named in ``broken`` do not load."""
+
+    def add(count, broken=()):
+        for number in range(1, count + 1):
+            onnx = b"nonsense" if number in broken else None
+            store.install(
+                lambda staged, onnx=onnx: write_bundle(staged, onnx_bytes=onnx)
+            )
+
+    return add
+
+
+def models(command, code=0):
+    done = CliRunner().invoke(main, ["models", *command.split()])
+    assert done.exit_code == code, done.output
+    assert "Traceback" not in done.output
+    if code:
+        assert done.stdout == ""
+    return done
+
+
+def answer(command):
+    return json.loads(models(f"{command} --json").stdout)
+
+
+def cells(line):
+    """A row of a table, its columns one space apart."""
+    return " ".join(line.split())
+
+
+def test_help_imports_nothing_that_is_slow():
+    script = """
+import sys
+from click.testing import CliRunner
+from runtime.cli import main
+for arguments in ([], ["models"], ["models", "push"]):
+    assert CliRunner().invoke(main, [*arguments, "--help"]).exit_code == 0
+slow = {"falcon", "httpx", "onnxruntime", "rich", "tensorflow", "runtime.services"}
+print(sorted(slow & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_models_is_an_empty_list():
+    assert answer("list") == []
+    done = models("list")
+    assert done.stdout == ""
+    assert done.stderr == "there are no models in models/\n"
+
+
+def test_a_list_has_a_line_a_model(store, versions):
+    versions(3)
+    store.delete_version("linear", 2)
+    store.set_label("linear", "stable", 1)
+    heading, line = models("list").stdout.splitlines()
+    assert cells(heading) == "name serves versions labels backend state"
+    assert cells(line) == "linear 1 1, 3 stable=1 loaded on first use"
+
+
+def test_the_list_as_json_is_that_of_the_route(versions):
+    versions(2)
+    (model,) = answer("list")
+    assert (model["name"], model["version"], model["versions"]) == ("linear", 2, [1, 2])
+
+
+def test_what_a_bundle_says_moves_no_cursor(store):
+    """params.json, and so what is wrong with it, comes from anywhere."""
+    params = {"labels": "\x1b[2J.txt"}
+    folder = store.root / "linear" / "1"
+    write_bundle(folder, params=params)
+    done = models("list")
+    assert "\x1b" not in done.output
+    assert "broken" in done.stdout
+
+
+def test_what_a_bundle_says_moves_no_cursor_in_json_either(store):
+    said = "\x1b[2J \x9b2J \x7f \u202e é \U000e0001"
+    write_bundle(store.root / "linear" / "1", params={"description": said})
+    done = models("list --json")
+    assert not set(done.stdout) & set("\x1b\x9b\x7f\u202e\U000e0001")
+    assert "é" in done.stdout
+    (model,) = json.loads(done.stdout)
+    assert model["description"] == said
+
+
+def test_models_dir_names_another_store(versions, store, place):
+    versions(1)
+    store.root.rename(place / "elsewhere")
+    assert answer("list --models-dir elsewhere")[0]["name"] == "linear"
+
+
+def test_show_tells_of_each_version(store, versions):
+    versions(2)
+    store.set_label("linear", "canary", 2)
+    store.set_label("linear", "stable", 1)
+    first, heading, one, two = models("show linear").stdout.splitlines()
+    assert first == "linear serves version 1"
+    assert cells(heading).startswith("version labels ")
+    assert cells(one).startswith("1 stable ")
+    assert cells(two).startswith("2 canary ")
+    assert answer("show linear")["labels"] == {"canary": 2, "stable": 1}
+
+
+@pytest.mark.parametrize("spec", ["linear:2", "linear@canary"])
+def test_show_tells_one_version_in_full(store, versions, spec):
+    versions(2)
+    store.set_label("linear", "canary", 2)
+    text = models(f"show {spec}").stdout
+    assert cells(text.splitlines()[0]) == "version linear:2"
+    assert "zero, one, two" in text
+    assert "model.onnx" in text
+    assert answer(f"show {spec}")["version"] == 2
+
+
+def test_a_folder_is_pushed(place, store):
+    write_bundle(place / "trained")
+    assert models("push trained").stdout == f"linear:1 {CPU}\n"
+    assert store.versions("linear") == [1]
+
+
+def test_an_archive_is_pushed_and_labelled(place, store, versions):
+    versions(1)
+    store.set_label("linear", "stable", 1)
+    (place / "x.tar.gz").write_bytes(tar_of(write_bundle(place / "trained")))
+    done = models("push x.tar.gz --label canary")
+    assert done.stdout == f"linear:2 {CPU}\n"
+    assert done.stderr == "who asks for no version still gets 1\n"
+    assert store.labels("linear") == {"canary": 2, "stable": 1}
+
+
+def test_a_push_as_json_says_what_serves(place, store, versions):
+    versions(1)
+    store.set_label("linear", "stable", 1)
+    write_bundle(place / "trained")
+    assert answer("push trained")["serves"] == 1
+    assert answer("push trained --label stable") == {
+        "name": "linear",
+        "version": 3,
+        "backend": CPU,
+        "fallback_reason": "",
+        "warm_up": "",
+        "serves": 3,
+        "label": "stable",
+    }
+
+
+def test_a_push_that_is_refused_changes_nothing(place, store):
+    write_bundle(place / "trained", onnx_bytes=b"nonsense")
+    assert "model.onnx is damaged" in models("push trained", 2).stderr
+    assert "must be a letter" in models("push trained --label 1st", 2).stderr
+    assert "does not exist" in models("push nosuch", 2).stderr
+    assert store.names() == []
+
+
+def test_what_is_pulled_is_what_was_pushed(place):
+    write_bundle(place / "trained")
+    models("push trained")
+    assert models("pull linear").stdout == "linear:1 linear\n"
+    for path in (place / "trained").iterdir():
+        assert (place / "linear" / path.name).read_bytes() == path.read_bytes()
+    assert answer("pull linear:1 --output x.tar.gz") == {
+        "name": "linear",
+        "version": 1,
+        "path": "x.tar.gz",
+    }
+    models("push x.tar.gz")
+
+
+@pytest.mark.parametrize(
+    ("spec", "number"), [("linear", 2), ("linear:1", 1), ("linear@canary", 3)]
+)
+def test_a_pull_fetches_the_version_that_is_meant(store, versions, spec, number):
+    versions(3)
+    store.set_label("linear", "stable", 2)
+    store.set_label("linear", "canary", 3)
+    assert answer(f"pull {spec}")["version"] == number
+
+
+def test_a_pull_replaces_no_folder(place, versions):
+    versions(1)
+    models("pull linear")
+    assert "is not replaced" in models("pull linear", 2).stderr
+
+
+def test_deleting_without_a_terminal_needs_a_yes(store, versions):
+    versions(2)
+    assert "say --yes" in models("delete linear", 2).stderr
+    assert store.versions("linear") == [1, 2]
+    assert models("delete linear:1 --yes").stdout == "linear:1 is deleted\n"
+    assert store.versions("linear") == [2]
+    assert answer("delete linear --yes") == {"deleted": "linear"}
+    assert store.names() == []
+
+
+def test_a_labelled_version_is_not_deleted(store, versions):
+    versions(1)
+    store.set_label("linear", "stable", 1)
+    assert "labelled 'stable'" in models("delete linear:1 --yes", 2).stderr
+
+
+def test_a_label_is_set_moved_and_deleted(store, versions):
+    versions(2)
+    assert models("label linear:1 canary").stdout == "linear@canary is 1\n"
+    assert answer("label linear:2 canary") == {
+        "name": "linear",
+        "label": "canary",
+        "version": 2,
+    }
+    models("label linear@canary stable")
+    assert store.labels("linear") == {"canary": 2, "stable": 2}
+    models("label --delete linear canary")
+    assert store.labels("linear") == {"stable": 2}
+
+
+def test_a_label_goes_to_what_loads_alone(store, versions):
+    versions(2, broken={2})
+    assert "cannot be loaded" in models("label linear:2 stable", 2).stderr
+    assert store.labels("linear") == {}
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("label linear canary", "linear:VERSION or linear@LABEL"),
+        ("label --delete linear:1 canary", "takes NAME LABEL"),
+        ("label linear:1 1st", "must be a letter"),
+        ("label linear@nosuch canary", "no label 'nosuch'"),
+        ("label linear:9 canary", "no version 9"),
+        ("delete linear@canary", "'linear@canary' is not NAME or NAME:VERSION"),
+        ("rollback linear:1", "'linear:1' is not NAME"),
+        ("show linear:one", "'linear:one' is not NAME or"),
+        ("show linear:", "'linear:' is not"),
+        ("show linear@", "'linear@' is not"),
+        ("show linear:1@canary", "is not NAME"),
+        ("show ../../etc", "is not NAME"),
+        ("show nosuch", "no model 'nosuch'"),
+        ("list --server http://x --models-dir y", "not both"),
+        ("list --cacert ca.pem", "--cacert is of use with"),
+        ("list --server x", "--server 'x' is no URL"),
+        ("list --models-dir config.json", "not a folder"),
+    ],
+)
+def test_what_is_typed_wrong_is_a_sentence(versions, command, words):
+    versions(1)
+    assert words in " ".join(models(command, 2).stderr.split())
+
+
+def test_the_server_may_stand_in_the_environment(versions, monkeypatch):
+    versions(1)
+    monkeypatch.setenv("MODELS_SERVER", "nonsense")
+    assert "'nonsense' is no URL" in models("list", 2).stderr
+    # What is typed goes before.
+    assert answer("list --models-dir models")[0]["name"] == "linear"
+
+
+def test_a_rollback_goes_to_the_version_before(store, versions):
+    versions(3)
+    assert models("rollback linear").stdout == "linear serves version 2\n"
+    assert store.labels("linear") == {"stable": 2}
+    assert answer("rollback linear") == {
+        "name": "linear",
+        "label": "stable",
+        "version": 1,
+    }
+
+
+def test_a_rollback_passes_over_what_does_not_load(store, versions):
+    versions(4, broken={2, 3})
+    done = models("rollback linear")
+    assert done.stdout == "linear serves version 1\n"
+    assert "not linear:3" in done.stderr
+    assert "not linear:2" in done.stderr
+
+
+@pytest.mark.parametrize(("count", "broken"), [(1, ()), (2, {1})])
+def test_a_rollback_without_one_before_changes_nothing(store, versions, count, broken):
+    versions(count, broken)
+    assert "none before it that loads" in models("rollback linear", 1).stderr
+    assert store.labels("linear") == {}
+
+
+def test_a_rollback_to_a_version_goes_there(store, versions):
+    versions(3)
+    assert models("rollback linear --to 1").stdout == "linear serves version 1\n"
+    assert models("rollback linear --to 3").stdout == "linear serves version 3\n"
+    models("rollback linear --to 9", 2)
+    assert store.labels("linear") == {"stable": 3}
+
+
+def test_a_disk_that_will_not_is_no_fault_of_what_was_typed(versions, store):
+    versions(1)
+    (store.root / "linear" / ".labels").write_text("no folder")
+    assert "cannot be" in models("label linear:1 stable", 1).stderr
+
+
+def test_exit_codes_are_those_of_the_statuses():
+    """1 for what the service answers with 5xx, 2 for 4xx."""
+    for error, status in STATUS.items():
+        assert issubclass(error, WORK_FAILED) == status.startswith("5"), error
+    assert not issubclass(AdminError, WORK_FAILED)

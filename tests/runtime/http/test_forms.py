@@ -1,0 +1,166 @@
+"""Forms as clients of all ages send them, and as attackers do."""
+
+import contextlib
+import io
+import itertools
+import time
+
+import pytest
+
+from bundle.errors import TooLarge
+from runtime.errors import InvalidInput
+from runtime.http.forms import MAX_PARTS, parts_of, stream_parts
+
+KIND = "multipart/form-data; boundary=B"
+END = b"\r\n--B--\r\n"
+
+
+def part(disposition, content=b"x", *lines):
+    head = b"\r\n".join((b"Content-Disposition: form-data; " + disposition, *lines))
+    return b"--B\r\n" + head + b"\r\n\r\n" + content
+
+
+def joined(*parts):
+    return b"\r\n".join(parts) + END
+
+
+def streamed(body, size=7):
+    class InPieces(io.BytesIO):
+        def read(self, most=-1, /):
+            return super().read(min(size, most))
+
+    fields = []
+    for field in stream_parts(InPieces(body), KIND):
+        content = b""
+        while piece := field.stream.read(99):
+            content += piece
+        fields.append((field.name, field.filename, content))
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("disposition", "filename"),
+    [
+        (b'name="a"; filename="\xdcbung.png"', "�bung.png"),  # latin-1
+        (b'name="a"; filename="\x93\xfa\x96{.png"', "���{.png"),  # Shift-JIS
+        (b'name="a"; filename="\xff\xfe\x00"', "��\x00"),
+        (b'name="a"; filename="\xc3\x9cbung.png"', "Übung.png"),  # UTF-8
+        (b"name=a; filename=\xdcbung.png", ""),  # neither quoted nor a token
+        (b"name=\"a\"; filename*=UTF-8''%C3%9Cbung.png", "Übung.png"),
+        (b"name=a; filename*=iso-8859-1'de'%DCbung.png", "Übung.png"),
+        (b"name=a; filename*=UTF-8''%DC%ED%A0%80.png", "����.png"),
+        (b"name=a; filename*=x-unknown''%DC.png", ""),
+        (b"name=a; filename*=broken", ""),
+        (b'name="a"; filename="say \\"hi\\".png"', 'say "hi".png'),
+        (b'name="a"; filename="C:\\\\x\\\\y.png"', "y.png"),
+        (b'name="a"; filename="=?utf-8?B?w5w=?="', "=?utf-8?B?w5w=?="),
+        (b'name="a"; filename=""', ""),
+        (b'filename="b"; name="a"; odd="\xff"', "b"),
+    ],
+)
+def test_a_files_name_in_any_bytes_is_taken(disposition, filename):
+    body = joined(part(disposition, b"content", b"Content-Type: \xdc/\xff"))
+    assert parts_of(body, KIND) == {"a": [(filename, b"content")]}
+    ((name, given, content),) = streamed(body)
+    assert (name, given or "", content) == ("a", filename, b"content")
+
+
+def test_a_fields_name_in_any_bytes_is_a_text():
+    body = joined(part(b'name="\xc3\xa4"'), part(b'name="\xe4"'))
+    assert list(parts_of(body, KIND)) == ["ä", "�"]
+
+
+@pytest.mark.parametrize("boundary", [b"B\xe4", b'"B C"', b"B'()+_,-./:=?"])
+def test_a_boundary_in_any_bytes_is_found(boundary):
+    quoted = b'"' + boundary.strip(b'"') + b'"'
+    kind = (b"multipart/form-data; charset=\xff; boundary=" + quoted).decode("latin-1")
+    body = joined(part(b'name="a"')).replace(b"--B", b"--" + boundary.strip(b'"'))
+    assert parts_of(body, kind)["a"][0].data == b"x"
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "sentence"),
+    [
+        (b"", InvalidInput, "ends before its last boundary"),
+        (b"--B\r\n", InvalidInput, "ends before its last boundary"),
+        (part(b'name="a"'), InvalidInput, "ends before its last boundary"),
+        (b"x" + joined(part(b'name="a"')), InvalidInput, "not as RFC 7578 has it"),
+        (joined(b"--B\r\nno colon\r\n\r\nx"), InvalidInput, "not as RFC 7578 has it"),
+        (joined(b"--B\r\n\r\nx"), InvalidInput, "not as RFC 7578 has it"),
+        (
+            joined(b"--B\r\nContent-Disposition: attachment; name=a\r\n\r\nx"),
+            InvalidInput,
+            "not as RFC 7578 has it",
+        ),
+        (
+            joined(part(b"name=a", b"x", b"Content-Length: 9")),
+            InvalidInput,
+            "not as RFC 7578 has it",
+        ),
+        (joined(part(b"name*=UTF-8''a")), InvalidInput, "has no name"),
+        (joined(part(b"name=a", b"x", b" folded")), InvalidInput, "not as RFC 7578"),
+        (joined(part(b"name=a", b"x", b"X: " + b"y" * 5000)), TooLarge, "4096 bytes"),
+        (joined(part(b"name=a", b"x", *[b"X: y"] * 9)), TooLarge, "8 header lines"),
+    ],
+)
+def test_what_is_no_form_is_told_in_our_own_words(body, error, sentence):
+    for read in (lambda: parts_of(body, KIND), lambda: streamed(body)):
+        with pytest.raises(error, match=sentence) as raised:
+            read()
+        assert "Error" not in str(raised.value)
+        assert "segment" not in str(raised.value)
+
+
+def test_parts_have_an_end():
+    body = joined(*[part(b"name=a")] * MAX_PARTS)
+    assert len(parts_of(body, KIND)["a"]) == MAX_PARTS
+    with pytest.raises(TooLarge, match=f"more than {MAX_PARTS} parts"):
+        parts_of(joined(*[part(b"name=a")] * (MAX_PARTS + 1)), KIND)
+
+
+class Endless:
+    """A start, and then the same for ever."""
+
+    def __init__(self, start, rest):
+        self._pieces = itertools.chain([start], itertools.repeat(rest))
+
+    def read(self, size, /):
+        return next(self._pieces)
+
+
+@pytest.mark.parametrize(
+    ("start", "sentence"),
+    [
+        (b"--C\r\n", "belong to no part"),  # before the first
+        (joined(part(b"name=a")), "belong to no part"),  # behind the last
+        (part(b"name=a"), "behind what it may hold"),  # of a field that nobody reads
+    ],
+)
+def test_what_nobody_reads_has_an_end(start, sentence):
+    with pytest.raises(TooLarge, match=sentence):
+        list(stream_parts(Endless(start, b"z" * 60_000), KIND))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        joined(part(b"name=a", b"\r\n--A" * 200_000)),  # nearly boundaries
+        joined(part(b"name=a", b"\r" * 1_000_000)),
+        b"\r\n" * 500_000,
+        b"--B\r\n" + b"X: y" * 250_000,
+        joined(*[part(b"name=a", b"x", *[b" a"] * 1000)] * 60),
+        joined(*[part(b"name=a" + b'; a="' * 800)] * 60),
+        joined(*[part(b"name=a" + b'; a="\\' * 800)] * 60),
+        joined(*[part(b"name=a" + b"; " * 1800)] * 60),
+        joined(*[part(b"filename*=" + b";filename*=" * 350)] * 60),
+        joined(*[part(b"name=a;filename*=" + b"'" * 4000)] * 60),
+        joined(*[part(b"name=a;" + b" " * 4000)] * 60),
+    ],
+)
+def test_no_form_takes_longer_than_its_bytes_are_worth(body):
+    """Each has a megabyte or so; what is quadratic takes seconds."""
+    start = time.process_time()
+    for read in (lambda: parts_of(body, KIND), lambda: streamed(body, 1 << 18)):
+        with contextlib.suppress(InvalidInput, TooLarge):
+            read()
+    assert time.process_time() - start < 0.5

@@ -1,0 +1,114 @@
+"""One table of routes: the application's, the page's, README's and ARCHITECTURE's."""
+
+import re
+from pathlib import Path
+
+import falcon.inspect
+import pytest
+
+from runtime.access.gate import Access
+from runtime.app import create_services
+from runtime.config import Config
+from runtime.http.application import create_app
+from runtime.http.page.files import FOLDERS
+from runtime.http.routes import ROUTES, Lane, Lanes, Route
+from tests.clients import LocalClient
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def application(tmp_path):
+    for name in FOLDERS:
+        (tmp_path / "static" / name).mkdir(parents=True)
+    config = Config(
+        model_dir=tmp_path / "models", static_dir=str(tmp_path / "static"), base="/ml"
+    )
+    return create_app(create_services(config), config)
+
+
+def routes_of(application):
+    """Method and path of all that the application answers, without its base.
+
+    HEAD goes with GET, and Falcon's own OPTIONS with everything.
+    """
+    found = falcon.inspect.inspect_app(application)
+    routes = {
+        (method.method, route.path.removeprefix("/ml") or "/")
+        for route in found.routes
+        for method in route.methods
+        if not method.internal and method.method not in ("HEAD", "OPTIONS")
+    }
+    assert not found.static_routes, "they take every method"
+    # How Falcon is told that a name may hold slashes.
+    return {(method, path.replace(":path}", "}")) for method, path in routes}
+
+
+def table_of(name):
+    """Method and path of each row that begins with one or several routes."""
+    rows = re.findall(r"^\| (`[A-Z]+ /.*?) \|", (ROOT / name).read_text(), re.M)
+    return [
+        tuple(cell) for row in rows for cell in re.findall(r"`([A-Z]+) (/\S*)`", row)
+    ]
+
+
+def test_the_page_lists_every_route_of_the_application(application):
+    assert {(route.method, route.shown) for route in ROUTES} == routes_of(application)
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md"])
+def test_the_tables_list_every_route_of_the_application_once(application, name):
+    table = table_of(name)
+    assert set(table) == routes_of(application)
+    assert len(table) == len(set(table))
+
+
+def test_the_page_shows_its_table_under_base(application):
+    page = LocalClient(application).simulate_get("/ml").text
+    for route in ROUTES:
+        assert f"<code>{route.method} /ml{route.shown}</code>" in page
+
+
+def test_a_route_stands_in_the_table_once():
+    assert len({(route.method, route.path) for route in ROUTES}) == len(ROUTES)
+
+
+def test_all_methods_of_a_path_share_its_lane_and_its_quiet():
+    by_path = {}
+    for route in ROUTES:
+        by_path.setdefault(route.path, set()).add((route.lane, route.is_quiet))
+    assert {path for path, said in by_path.items() if len(said) > 1} == set()
+
+
+@pytest.mark.parametrize("base", ["", "/ml"])
+@pytest.mark.parametrize(
+    ("path", "lane"),
+    [
+        ("/predict/image", Lane.QUICK),
+        ("/livez", Lane.QUICK),
+        ("/upload", Lane.STREAMED),
+        ("/metrics", Lane.OTHER),
+        ("/models/mnist", Lane.OTHER),
+        ("/no/such/route", Lane.OTHER),
+    ],
+)
+def test_the_lane_of_a_path(base, path, lane):
+    assert Lanes(base=base).lane_of(base + path) is lane
+    if base:
+        assert Lanes(base=base).lane_of(path) is Lane.OTHER
+
+
+@pytest.mark.parametrize(
+    ("path", "lane"),
+    [
+        ("/v2/models/mnist/infer", Lane.QUICK),
+        ("/v2/models/a.b-c/infer", Lane.QUICK),
+        ("/v2/models//infer", Lane.OTHER),
+        ("/v2/models/a/b/infer", Lane.OTHER),
+        ("/v2/models/mnist", Lane.OTHER),
+        ("/v2/models/mnist/infer/", Lane.OTHER),
+    ],
+)
+def test_a_route_with_a_name_in_its_path_has_its_lane(path, lane):
+    infer = Route("POST", "/v2/models/{name}/infer", Access.READ, "", lane=Lane.QUICK)
+    assert Lanes([infer]).lane_of(path) is lane

@@ -1,0 +1,38 @@
+"""The kernel says what a process has."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+# A process of its own, whose heap nobody else has filled. Each piece is too small to be
+# mapped by itself, and the last keeps the heap's end where it is.
+SCRIPT = """
+from runtime.process.memory import give_memory_back
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+pieces = [bytearray(100_000) for _ in range(1000)]
+held = resident()
+del pieces[:-1]
+kept = resident()
+give_memory_back()
+print(held - kept, kept - resident())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone gives it back")
+def test_what_is_free_is_given_back():
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    by_itself, when_asked = map(int, done.stdout.split())
+    assert by_itself < 10_000_000
+    assert when_asked > 80_000_000

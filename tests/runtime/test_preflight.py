@@ -1,0 +1,170 @@
+"""Settings that cannot work are refused; those that may be meant are told."""
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bundle.store import ModelStore
+from runtime.config import Config, ConfigError
+from runtime.preflight import check_config
+from tests.bundle.making import write_bundle
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """The defaults, in a folder with an empty store."""
+    monkeypatch.chdir(tmp_path)
+    Path("models").mkdir()
+    return Config()
+
+
+def test_the_defaults_give_no_cause_for_doubt(config):
+    assert check_config(config) == ()
+
+
+def test_a_store_that_the_first_upload_makes_is_no_doubt(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert check_config(Config()) == ()
+    assert list(tmp_path.iterdir()) == []
+
+
+GIB = 1 << 30
+DIGEST = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"log_file": "/tmp"}, "'logFile' is /tmp, which is a folder; name files in"),
+        ({"log_file": "models"}, "'logFile' is models, which is a folder"),
+        ({"log_file": "logs/"}, "'logFile' is logs/, which is a folder"),
+        ({"log_file": "no/log"}, "'logFile' is no/log, which cannot be written"),
+        ({"trial_bytes": 1}, "'trialBytes' is 1, in which no upload can be tried"),
+        ({"export_bytes": 1 << 20}, "'exportBytes' is 1048576, in which nothing can"),
+        ({"config_proto": "/etc/passwd"}, "/etc/passwd, which is no serialized"),
+        ({"config_proto": "models"}, "'configProto' is models, which cannot be read"),
+        ({"model_dir": Path("/proc/x")}, "/proc/x, which is not there and cannot be"),
+        ({"model_dir": Path("/dev/null")}, "'modelDir' is /dev/null, which is not a"),
+        ({"model_dir": Path("/dev/null/x")}, "'modelDir' is /dev/null/x, which is not"),
+        ({"model_dir": Path("a" * 300)}, "is not there and cannot be made: File name"),
+        ({"model_dir": Path("file/x/y")}, "not there and cannot be made: Not a dir"),
+        (
+            {"log_file": f"{'a' * 300}/log"},
+            "cannot be written: there is no such folder",
+        ),
+        ({"model_dir": Path("dangling")}, "'modelDir' is dangling, which is not a"),
+        ({"static_dir": "file"}, "'staticDir' is file, which is not a folder"),
+        ({"write_tokens_file": "no"}, "'writeTokensFile': no cannot be read"),
+        ({"predict_tokens_file": "file"}, "'predictTokensFile': file: line 1 is no"),
+        ({"server_key": "no", "server_crt": "no"}, "'serverKey' is no, which cannot"),
+        ({"server_key": "file", "server_crt": "file"}, "are no pair of a key"),
+    ],
+)
+def test_what_cannot_work_is_refused_by_its_key(config, changes, sentence):
+    Path("file").write_text("some text\n")
+    Path("dangling").symlink_to("nowhere")
+    with pytest.raises(ConfigError) as caught:
+        check_config(replace(config, **changes))
+    assert sentence in str(caught.value)
+
+
+def test_a_key_of_another_certificate_is_refused(config):
+    for name in ("one", "other"):
+        subprocess.run(
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+            f" -subj /CN=localhost -keyout {name}.key -out {name}.crt".split(),
+            check=True,
+            capture_output=True,
+        )
+        Path(f"{name}.key").chmod(0o600)
+    pair = replace(config, server_key="one.key", server_crt="one.crt")
+    assert check_config(pair) == ()
+    with pytest.raises(ConfigError, match="are no pair .*: key values mismatch"):
+        check_config(replace(pair, server_crt="other.crt"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentences"),
+    [
+        ({"static_dir": "no"}, ["'staticDir' is no, which is not there"]),
+        ({"static_dir": "models"}, ["has none of the folders js, css, images"]),
+        ({"model_dir": Path("typo")}, ["'modelDir' is typo, which is not there; the"]),
+        ({"trial_bytes": 1 << 28}, ["'trialBytes' is 268435456: TensorFlow alone"]),
+        ({"trial_seconds": 1}, ["'trialSeconds' is 1: TensorFlow's import alone"]),
+        ({"export_seconds": 1}, ["'exportSeconds' is 1: TensorFlow's import alone"]),
+        ({"export_bytes": 2 * GIB}, ["'exportBytes' is 2147483648: a conversion"]),
+        (
+            {"export_bytes": 1, "export_seconds": 1, "export_on_upload": "off"},
+            [],
+        ),
+        ({"max_upload_bytes": 1000}, ["(1000) is less than 'maxBodyBytes' (33554432)"]),
+        ({"cache_bytes": 1}, ["'cacheBytes' (1) is less than 'maxUploadBytes'"]),
+        (
+            {"timeout_ms": 5, "max_queue_delay_us": 5000},
+            ["'maxQueueDelayUs' (5000) is no less than 'timeoutMs' (5)"],
+        ),
+        ({"timeout_ms": 0, "max_queue_delay_us": 5000}, []),
+        ({"workers": 1024}, ["'workers' is 1024 on 2 cores: each holds its own copy"]),
+        ({"workers": 8}, []),
+        ({"intra_op_threads": 3}, ["'intraOpThreads' is 3 on 2 cores: threads of one"]),
+        (
+            {"preload": ("mnist", "m2"), "cache_limit": 1},
+            ["'preload' is 2 models, of which 'cacheLimit' keeps 1", "names 'm2'"],
+        ),
+        ({"preload": ("*",), "cache_limit": 1}, []),
+        (
+            {"traffic": {"canary": 10.0, "canry": 5.0}},
+            ["'traffic' names the label 'canry', which no model has"],
+        ),
+        ({"shadow": "canry"}, ["'shadow' is the label 'canry', which no model has"]),
+        ({"preload": ("mnist", "mnst", "*")}, ["'preload' names 'mnst', which the"]),
+        ({"models": {"mnst": {}}}, ["'models' names 'mnst', which the store does not"]),
+        ({"onnx": "off", "variant": "int8"}, ["'variant' has no effect"]),
+        ({"onnx": "off", "provider": "cuda"}, ["'provider' has no effect"]),
+        ({"trusted_proxies": ("0.0.0.0/0",)}, ["has 0.0.0.0/0, which is everybody"]),
+        ({"trusted_proxies": ("::/0",)}, ["'trustedProxies' has ::/0, which is every"]),
+        ({"trusted_proxies": ("10.0.0.0/8",)}, []),
+    ],
+)
+def test_what_may_be_meant_is_told(config, monkeypatch, changes, sentences):
+    monkeypatch.setattr("runtime.preflight.usable_cores", lambda: 2)
+    store = ModelStore(config.model_dir)
+    store.install(write_bundle)
+    store.set_label("mnist", "canary", 1)
+    told = check_config(replace(config, **changes))
+    assert len(told) == len(sentences)
+    assert all(wanted in said for wanted, said in zip(sentences, told, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        (0o600, None),
+        (0o640, None),
+        (0o644, "anybody on this machine may read"),
+        (0o666, "anybody on this machine may change"),
+    ],
+)
+@pytest.mark.parametrize("key", ["write_tokens_file", "predict_tokens_file"])
+def test_a_file_of_tokens_that_others_may_open_is_told(config, key, mode, told):
+    path = Path("tokens")
+    path.write_text(f"{DIGEST}\n")
+    path.chmod(mode)
+    found = check_config(replace(config, **{key: "tokens"}))
+    assert [told in sentence for sentence in found] == [True] * (told is not None)
+
+
+def test_a_store_that_cannot_be_written_is_told(config, monkeypatch):
+    # root may do anything, so the question itself is answered here.
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
+    (told,) = check_config(config)
+    assert "'modelDir' is models, which cannot be written: its models are" in told
+
+
+def test_a_store_that_cannot_be_read_is_refused(config, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.R_OK)
+    with pytest.raises(ConfigError, match="'modelDir' is models, which cannot be read"):
+        check_config(config)
