@@ -10,16 +10,16 @@ import pytest
 
 from bundle.errors import BundleError, ModelNotFound, StoreError
 from bundle.folder import open_bundle
+from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from runtime import catalogue as catalogue_module
-from runtime.backends import Opened
+from runtime.backends.opening import Opened
 from runtime.catalogue import Catalogue
 from runtime.config import Config
-from runtime.conversion import Conversions
+from runtime.conversion.conversions import Conversions
 from runtime.errors import BackendError
-from runtime.model import Model
-from runtime.registry import ModelRegistry
-from runtime.spec import ModelSpec
+from runtime.models.model import Model
+from runtime.models.registry import ModelRegistry
 from tests.bundle.making import read_files
 from tests.examples import write_bundle, write_variant
 from tests.frozen import write_frozen_bundle

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from bundle.errors import TooLarge
+from bundle.spec import ModelSpec
 from runtime.config import Config, ConfigError
-from runtime.journey import Journey
 from runtime.services import create_services
-from runtime.spec import ModelSpec
+from runtime.telemetry.journey import Journey
 from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle, write_variant
 from tests.forms import png
 

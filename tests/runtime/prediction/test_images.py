@@ -6,13 +6,14 @@ import pytest
 from bundle.errors import ImageError, ShapeError, TooLarge
 from bundle.folder import open_bundle
 from bundle.preprocess import MAX_FREE_PIXELS
-from runtime import images
-from runtime.backends import Opened, TensorSpec
+from runtime.backends import TensorSpec
+from runtime.backends.opening import Opened
 from runtime.errors import BackendError, Expired, InvalidInput
-from runtime.images import QUICK_BYTES, batches, inputs_of_files, run_images
-from runtime.journey import Deadline, Journey
-from runtime.lane import Handover, run_quickly
-from runtime.model import Model
+from runtime.models.model import Model
+from runtime.prediction import images
+from runtime.prediction.images import QUICK_BYTES, batches, inputs_of_files, run_images
+from runtime.process.lane import Handover, run_quickly
+from runtime.telemetry.journey import Deadline, Journey
 from tests.examples import write_bundle
 from tests.forms import png
 from tests.runtime.fakes import PIXELS, FailingBackend, FakeBackend

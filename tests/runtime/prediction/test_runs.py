@@ -5,12 +5,13 @@ import pytest
 
 from bundle.errors import ShapeError
 from bundle.folder import open_bundle
-from runtime.backends import Opened, TensorSpec
+from runtime.backends import TensorSpec
+from runtime.backends.opening import Opened
 from runtime.errors import BackendError, Expired, InvalidInput
-from runtime.journey import Deadline, Journey
-from runtime.lane import Handover, run_quickly
-from runtime.model import Model
-from runtime.runs import one_run, run_items, run_model
+from runtime.models.model import Model
+from runtime.prediction.runs import one_run, run_items, run_model
+from runtime.process.lane import Handover, run_quickly
+from runtime.telemetry.journey import Deadline, Journey
 from tests.examples import write_bundle
 from tests.runtime.fakes import FailingBackend, FakeBackend
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 import waitress.server
 
-from runtime.drain import drain_under_waitress
+from runtime.process.drain import drain_under_waitress
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ import pytest
 from bundle.errors import BundleError, ModelNotFound
 from bundle.manifest import verify_manifest, write_manifest
 from bundle.store import ModelStore
-from runtime import revision
 from runtime.errors import InvalidInput
-from runtime.revision import KEYS, check_changes, write_revision
+from runtime.publishing import revision
+from runtime.publishing.revision import KEYS, check_changes, write_revision
 from tests.bundle.making import read_files
 from tests.examples import write_bundle
 
