@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bundle.containers.jpeg import MAX_SEGMENTS
-from bundle.decode import decode_image
+from bundle.decode import decode_image, pixels_of
 from bundle.errors import ImageError
 from tests.pictures import (
     Entry,
@@ -193,9 +193,11 @@ def test_codes_that_no_browser_reads_are_refused(frame: int) -> None:
         decode_image(other, 1)
 
 
-def test_bytes_that_only_fill_are_passed_over() -> None:
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_bytes_that_only_fill_are_passed_over(count: int) -> None:
     """T.81, B.1.1.2: any number of bytes FF may stand before a marker."""
-    assert_is(JPEG[:2] + b"\xff" * 9 + JPEG[2:], HALVES)
+    turned = exif(orientation(6))
+    assert_is(with_segments(JPEG, b"\xff" * count + turned), TURNED)
 
 
 @pytest.mark.parametrize(
@@ -207,12 +209,13 @@ def test_bytes_that_only_fill_are_passed_over() -> None:
     ],
 )
 def test_markers_that_stand_in_no_header_are_refused(data: bytes) -> None:
+    # No decoder is asked, which would refuse some of them too.
     with pytest.raises(ImageError, match="damaged, cut short"):
-        decode_image(data, 1)
+        pixels_of(data)
 
 
 # A comment that looks like more scans than a picture may have, so that all are counted.
-SEEMING_SCANS = segment(0xFE, b"\xff\xda" * 101)
+SEEMING_SCANS = segment(0xFE, b"\xff\xda\0\2" * 101)
 # TEM, which has no length.
 ALONE = b"\xff\x01"
 
