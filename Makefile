@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit check format docs zoo fuzz soak mutate bench bench-quick proto clean
+.PHONY: help demo serve test unit coverage check format docs zoo fuzz soak mutate bench bench-quick proto clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +36,14 @@ test: $(VENV)/.installed ## run all tests, with real processes
 
 unit: $(VENV)/.installed ## run the tests that need neither TensorFlow nor real processes
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not tensorflow"
+
+# tools/coverage/ is on the path of every process that the tests start. The figures come
+# before the exit code, because a test that measures time may fail where lines are counted.
+coverage: $(VENV)/.installed ## run all tests in half an hour, and count the lines and branches that they run
+	rm -rf .coverage
+	PYTHONPATH="$(CURDIR):$(CURDIR)/tools/coverage" $(BIN)/python -m pytest $(PARALLEL) \
+		-m "not further"; code=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$code
 
 check: $(VENV)/.installed ## check formatting, lints, types, and the imports between packages
 	$(BIN)/ruff format --check .
@@ -76,4 +84,4 @@ proto: $(VENV)/.installed ## generate the Python modules of all .proto files
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/wire/*.proto runtime/programs/*.proto
 
 clean: ## remove everything that the other targets made, except the store
-	rm -rf $(VENV) .bench demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench .coverage demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
