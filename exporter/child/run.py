@@ -25,7 +25,6 @@ from typing import Any, TypeVar, cast
 import psutil
 
 from bundle.errors import DomainError
-from bundle.signals import signal_name
 from bundle.terminal import printable
 from exporter.child.answer import read_answer
 from exporter.child.scratch import scratch
@@ -36,7 +35,9 @@ from exporter.errors import (
     WorkFailed,
 )
 from runtime.config import Walls
-from runtime.walls import Room, child_environment, demand, standing
+from runtime.process.environment import child_environment, scratch_environment
+from runtime.process.exit_code import signal_of
+from runtime.walls import Room, demand, standing
 
 Tell = Callable[[str], None]
 Job = TypeVar("Job")
@@ -217,10 +218,9 @@ def _started(
     folder: Path, verbose: bool
 ) -> Iterator[tuple[subprocess.Popen[Any], Connection]]:
     ours, theirs = multiprocessing.Pipe()
-    environment = child_environment()
     # TensorFlow leaves the code that it generates, and a killed child leaves all of its
     # temporary files.
-    environment["TMPDIR"] = environment["HOME"] = str(folder)
+    environment = {**child_environment(), **scratch_environment(folder)}
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "3")
     stderr = None if verbose else subprocess.DEVNULL
     with ours, theirs:
@@ -267,5 +267,5 @@ def _death(code: int, limits: Limits) -> WorkFailed:
             "the work was killed (SIGKILL): somebody ended it, or the machine ran"
             " out of memory"
         )
-    how = signal_name(-code) if code < 0 else f"exit code {code}"
+    how = signal_of(code) or f"exit code {code}"
     return WorkFailed(f"the work crashed ({how}); -v shows what it said last")

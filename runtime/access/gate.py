@@ -6,10 +6,10 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum
-from typing import Any
 
+from runtime.access.caller import Caller
 from runtime.access.tokens import read_digests
 from runtime.config import Config
 from runtime.errors import Forbidden, Unauthorized
@@ -34,7 +34,7 @@ class Access(Enum):
 # Headers by which proxies name themselves, or the client that they speak for: those of
 # standards, those of the most used proxies, and all that are called an address.
 _FORWARDED = re.compile(
-    r"HTTP_("
+    r"("
     r"FORWARDED.*|VIA|CDN_.*|SURROGATE_.*|MAX_FORWARDS|PROXY_.*|(WL|X)_PROXY.*"
     r"|X_(FORWARDED|ORIGINAL|ORIGINATING|REWRITE|ENVOY|AMZN|AMZ|AZURE|ARR|APPENGINE|CLOUD"
     r"|GOOGLE|VERCEL|NF|VARNISH|HAPROXY|NGINX|TRAEFIK|SUCURI|AKAMAI|SSL|TLS|SCHEME|HOST|SERVER"
@@ -99,7 +99,7 @@ class Gate:
             " 'writeTokens' are set"
         )
 
-    def check(self, access: Access, environ: Mapping[str, Any]) -> None:
+    def check(self, access: Access, caller: Caller) -> None:
         """Admit a request.
 
         Raises:
@@ -107,20 +107,20 @@ class Gate:
             Forbidden: no token is set that could admit it.
         """
         if access is Access.READ and self._read:
-            _check_token(self._read, environ)
+            _check_token(self._read, caller)
         elif access is Access.WRITE:
             if self._write:
-                _check_token(self._write, environ)
+                _check_token(self._write, caller)
             else:
-                self._check_is_local(environ)
+                self._check_is_local(caller)
 
-    def address_of(self, environ: Mapping[str, Any]) -> str:
+    def address_of(self, caller: Caller) -> str:
         """The client's address: the connection's, or what a trusted proxy says."""
-        address = str(environ.get("REMOTE_ADDR") or "")
+        address = caller.address
         if not self._trusted or not self._is_trusted(address):
             return address
         # Each proxy adds the one that it was asked by; the client may have sent any.
-        for hop in reversed(str(environ.get("HTTP_X_FORWARDED_FOR") or "").split(",")):
+        for hop in reversed(caller.forwarded_for.split(",")):
             ip = _ip(_without_port(hop.strip()))
             if ip is None:
                 break
@@ -133,25 +133,22 @@ class Gate:
         ip = _ip(address)
         return ip is not None and any(ip in network for network in self._trusted)
 
-    def _check_is_local(self, environ: Mapping[str, Any]) -> None:
+    def _check_is_local(self, caller: Caller) -> None:
         """No token is set: whoever sits at this machine may write, and nobody else.
 
         Nor a web page that is open there in a browser, which may send forms anywhere;
         nor who comes by a proxy on this machine, whether it says so itself or
         ``trustedProxies`` do.
         """
-        address = str(environ.get("REMOTE_ADDR") or "")
-        ip = _ip(address)
-        host = str(environ.get("HTTP_HOST") or "")
-        origin = environ.get("HTTP_ORIGIN")
+        ip, host, origin = _ip(caller.address), caller.host, caller.origin
         if (
             ip is None
             or not ip.is_loopback
-            or self._is_trusted(address)
-            or any(map(_FORWARDED.fullmatch, environ))
+            or self._is_trusted(caller.address)
+            or any(map(_FORWARDED.fullmatch, caller.header_names))
             or not _is_loopback_name(host)
-            or not (origin is None or _is_of_host(str(origin), host))
-            or environ.get("HTTP_SEC_FETCH_SITE", "none") not in ("none", "same-origin")
+            or not (origin is None or _is_of_host(origin, host))
+            or caller.fetch_site not in ("none", "same-origin")
         ):
             raise Forbidden(
                 "without 'writeTokens' in config.json this is taken from the service's"
@@ -160,8 +157,8 @@ class Gate:
             )
 
 
-def _check_token(digests: Sequence[str], environ: Mapping[str, Any]) -> None:
-    scheme, _, token = str(environ.get("HTTP_AUTHORIZATION") or "").partition(" ")
+def _check_token(digests: Sequence[str], caller: Caller) -> None:
+    scheme, _, token = caller.authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthorized("this needs a token: send Authorization: Bearer TOKEN")
     # WSGI's texts are bytes in disguise.

@@ -19,17 +19,19 @@ from typing import IO, Literal
 
 from bundle.errors import BundleError, DomainError, ModelNotFound
 from bundle.folder import ONNX
-from bundle.signals import signal_name
 from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from bundle.terminal import printable
 from bundle.version import Version
-from runtime import walls
 from runtime.config import Config
 from runtime.conversion.conversions import Conversions
 from runtime.models.registry import ModelRegistry
 from runtime.process import guard
+from runtime.process.daemon_thread import DaemonThread
+from runtime.process.environment import child_environment
+from runtime.process.exit_code import signal_of
 from runtime.telemetry import metrics
+from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
 
@@ -115,11 +117,10 @@ class Converter:
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._command = command
-        self._lock = threading.Lock()  # of the thread
-        self._thread: threading.Thread | None = None
+        self._thread = DaemonThread(self._work, "converter")
         self._is_started = False
         self._woken = threading.Event()
-        self._said = ""  # of the store, so as not to say it with each look
+        self._once = Once()  # a store that cannot be read is told of by one look
         # What failed, and the store would not keep that it did.
         self._unwritten: set[tuple[str, int, int]] = set()
         self._interruptions: Counter[tuple[str, int, int]] = Counter()
@@ -134,14 +135,7 @@ class Converter:
         if not self._is_started:
             return
         self._woken.set()
-        with self._lock:
-            # Not there any more, in a process that a server forked.
-            if self._thread is None or not self._thread.is_alive():
-                # daemon: it never keeps the process from ending.
-                self._thread = threading.Thread(
-                    target=self._work, name="converter", daemon=True
-                )
-                self._thread.start()
+        self._thread.start()
 
     def _work(self) -> None:
         while True:
@@ -149,11 +143,10 @@ class Converter:
             self._woken.clear()
             try:
                 self.convert_all()
-                self._said = ""
+                self._once.forget()
             # Whatever it trips over, the next upload is another.
             except Exception as ex:
-                if self._said != str(ex):
-                    self._said = str(ex)
+                if self._once.is_news(str(ex)):
                     logger.warning("uploads cannot be converted: %s", ex, exc_info=ex)
 
     def convert_all(self) -> None:
@@ -269,7 +262,7 @@ class Converter:
             self._interruptions[_key(version)] += 1
             if self._interruptions[_key(version)] < INTERRUPTIONS:
                 return "interrupted", ""
-            how = signal_name(-code) if code < 0 else guard.signal_of(code)
+            how = signal_of(code)
             return "failed", f"its conversion was killed by {how}, time and again"
         if code == guard.NO_SCRATCH:
             # The machine's fault: to be tried again.
@@ -292,7 +285,7 @@ class Converter:
             return outcome, _without_folders(printable(reason))[:REASON_LENGTH]
         # The exporter crashed. The log gets its traceback.
         logger.warning("the exporter exited with %d: %s", code, "\n".join(lines))
-        if name := guard.signal_of(code):
+        if name := signal_of(code):
             return "failed", f"its conversion was killed by {name}"
         return "failed", "its conversion failed, and the service's log says why"
 
@@ -319,7 +312,7 @@ def _key(version: Version) -> tuple[str, int, int]:
 def _environment() -> dict[str, str]:
     return {
         # No tokens; and it has no part in the service's counters.
-        **walls.child_environment(),
+        **child_environment(),
         # The GPU's memory is the service's; what is proved is proved on the CPU.
         "CUDA_VISIBLE_DEVICES": "-1",
     }

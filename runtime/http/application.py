@@ -17,8 +17,9 @@ from falcon.media import Handlers, JSONHandler
 from falcon.routing import CompiledRouter
 
 from bundle import __version__
-from runtime.access.gate import Gate, gate_of
+from runtime.access.gate import gate_of
 from runtime.config import Config
+from runtime.http.caller import AddressOf, address_reader
 from runtime.http.errors import add_errors
 from runtime.http.middleware.authorize import Authorize
 from runtime.http.middleware.chunked import ChunkedBodies
@@ -77,12 +78,14 @@ def create_app(services: Services, config: Config) -> App:
     quiet = quiet_paths(ROUTES, base)
     gate = gate_of(config)
     authorize = Authorize(gate, rules_of(ROUTES, base))
-    rate = _rate(config, gate, quiet)
+    address_of = address_reader(gate)
+    rate = _rate(config, quiet, address_of)
     router = CompiledRouter()
     application = App(
-        middleware=_middleware(config, gate, authorize, rate, quiet), router=router
+        middleware=_middleware(config, authorize, rate, quiet, address_of),
+        router=router,
     )
-    application.door = Door(router, authorize, rate, gate.address_of)
+    application.door = Door(router, authorize, rate, address_of)
     handlers = Handlers(
         {
             falcon.MEDIA_JSON: JSONHandler(dumps=to_json, loads=orjson.loads),
@@ -150,26 +153,26 @@ def _resources(
     }
 
 
-def _rate(config: Config, gate: Gate, quiet: frozenset[str]) -> Rate | None:
+def _rate(config: Config, quiet: frozenset[str], address_of: AddressOf) -> Rate | None:
     if not config.rate:
         return None
     # Only then: its library takes 3 MB of each worker.
     from runtime.access.limiter import RateLimiter
 
-    return Rate(RateLimiter(config.rate), quiet, gate.address_of)
+    return Rate(RateLimiter(config.rate), quiet, address_of)
 
 
 def _middleware(
     config: Config,
-    gate: Gate,
     authorize: Authorize,
     rate: Rate | None,
     quiet: frozenset[str],
+    address_of: AddressOf,
 ) -> list[Any]:
     """In the order in which they see a request; a reply goes the other way."""
     tracing = Tracing() if config.tracing else None
     return [
-        Watch(quiet, tracing, config.timeout_ms, gate.address_of),
+        Watch(quiet, tracing, config.timeout_ms, address_of),
         *([rate] if rate else []),
         Refuse(),
         authorize,

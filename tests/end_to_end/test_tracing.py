@@ -130,7 +130,9 @@ os.environ["OTEL_SERVICE_NAME"] = "mine"
 import falcon
 from tests.clients import LocalClient
 from runtime.access.gate import Gate
-from runtime.http.middleware.watch import (Render, Watch)
+from runtime.http.caller import address_reader
+from runtime.http.middleware.render import Render
+from runtime.http.middleware.watch import Watch
 from runtime.telemetry.tracing import Tracing
 
 class Answer:
@@ -142,7 +144,7 @@ class Answer:
     def on_post(self, req, resp):
         raise falcon.HTTPServiceUnavailable()
 
-watch = Watch(frozenset(), Tracing(), 0, Gate().address_of)
+watch = Watch(frozenset(), Tracing(), 0, address_reader(Gate()))
 app = falcon.App(middleware=[watch, Render()])
 app.add_route("/answer", Answer())
 client = LocalClient(app)

@@ -22,6 +22,7 @@ class Answered:
 
     Attributes:
         client: its address.
+        method: the one that metrics and spans name, one of few.
         route: its template; empty if there is none.
         status: the code.
         seconds: that it took.
@@ -32,6 +33,7 @@ class Answered:
     resp: falcon.Response
     journey: Journey
     client: str
+    method: str
     route: str
     status: int
     seconds: float

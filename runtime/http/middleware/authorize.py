@@ -9,6 +9,7 @@ import falcon
 
 from runtime.access.gate import Access, Gate
 from runtime.errors import Forbidden, Unauthorized
+from runtime.http.caller import WsgiCaller
 
 
 class Authorize:
@@ -39,7 +40,7 @@ class Authorize:
         if access is None:
             return False
         try:
-            self._gate.check(access, env)
+            self._gate.check(access, WsgiCaller(env))
         except (Unauthorized, Forbidden):
             return False
         return True
@@ -69,7 +70,7 @@ class Authorize:
                 return
             raise Forbidden("nobody may ask this")
         try:
-            self._gate.check(access, req.env)
+            self._gate.check(access, WsgiCaller(req.env))
         except Unauthorized:
             resp.set_header("WWW-Authenticate", "Bearer")
             raise

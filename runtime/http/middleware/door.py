@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from falcon.routing import CompiledRouter
 
 from runtime.access.gate import client_of
+from runtime.http.caller import AddressOf
 from runtime.http.middleware.authorize import Authorize
 from runtime.http.middleware.rate import Rate
 
@@ -30,7 +31,7 @@ class Door:
         router: CompiledRouter,
         authorize: Authorize,
         rate: Rate | None,
-        address_of: Callable[[Mapping[str, Any]], str],
+        address_of: AddressOf,
     ) -> None:
         self._router = router
         self._authorize = authorize

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import falcon
 
 from runtime.errors import RateLimited
+from runtime.http.caller import AddressOf
 
 if TYPE_CHECKING:
     from runtime.access.limiter import Allowance, RateLimiter
@@ -28,7 +28,7 @@ class Rate:
         self,
         limiter: RateLimiter,
         exempt: frozenset[str],
-        address_of: Callable[[Mapping[str, Any]], str],
+        address_of: AddressOf,
     ) -> None:
         self._limiter = limiter
         self._exempt = exempt

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
 
 import falcon
 
 from runtime.errors import InvalidInput
+from runtime.http.caller import AddressOf
 from runtime.http.environ_keys import ARRIVED, BEGUN, DEADLINE
 from runtime.http.middleware.access_log import Answered, log_access, log_monit
-from runtime.telemetry import metrics
-from runtime.telemetry.journey import CURRENT, Journey, Stage
-from runtime.telemetry.tally import Noted
+from runtime.telemetry.journey import CURRENT, Journey
+from runtime.telemetry.requests import count_answered, count_begun
 from runtime.telemetry.tracing import RequestSpan, Tracing
 
 # An id is copied into the reply, the log and perhaps other systems.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
-
-
 _MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")
-
 
 # A client may make up methods without end; OpenTelemetry's word for those.
 _METHODS = frozenset(falcon.HTTP_METHODS)
-
-
 OTHER_METHOD = "_OTHER"
-
-
 NO_ROUTE = "unknown"
 
 
@@ -60,7 +50,7 @@ class Watch:
         quiet: frozenset[str],
         tracing: Tracing | None,
         timeout_ms: int,
-        address_of: Callable[[Mapping[str, Any]], str],
+        address_of: AddressOf,
     ) -> None:
         self._quiet = quiet
         self._tracing = tracing
@@ -87,7 +77,7 @@ class Watch:
                 journey.started = env[ARRIVED]
             # The server's, or the one that it will tell later that the client has left.
             journey.deadline = env.setdefault(DEADLINE, journey.deadline)
-            metrics.TALLY.note(*_BEGUN)
+            count_begun()
             if self._tracing and req.path not in self._quiet:
                 client = self._address_of(env)
                 context.span = _start_span(self._tracing, req, client, journey)
@@ -125,12 +115,13 @@ class Watch:
             resp,
             journey,
             self._address_of(req.env),
+            _method(req),
             route_of(req),
             resp.status_code,
             time.perf_counter() - journey.started,
             journey.seconds,
         )
-        _count(answered)
+        count_answered(answered)
         log_access(answered, logging.DEBUG if req.path in self._quiet else logging.INFO)
         log_monit(answered)
         if context.span:
@@ -157,51 +148,6 @@ def _method(req: falcon.Request) -> str:
     return req.method if req.method in _METHODS else OTHER_METHOD
 
 
-_BEGUN = (metrics.IN_PROGRESS,), (1.0,)
-
-
-# A child of a metric is found by its labels in 2 us; a request has eight of them.
-@functools.lru_cache(maxsize=4096)
-def _metrics_of(
-    method: str,
-    route: str,
-    status: int,
-    model: str,
-    number: int | None,
-    answered_by: str,
-    stages: tuple[Stage, ...],
-) -> tuple[Noted, ...]:
-    """What such a request counts in; a value of each is what ``_count`` notes."""
-    version = "" if number is None else str(number)
-    noted: list[Noted] = [
-        metrics.IN_PROGRESS,
-        metrics.REQUESTS.labels(method, route, str(status), model, version),
-        metrics.REQUEST_SECONDS.labels(route, model, version),
-        *(metrics.STAGE.labels(stage, model) for stage in stages),
-    ]
-    if answered_by and status < 400:
-        backend, _, device = answered_by.partition("/")
-        noted.append(metrics.PREDICTIONS.labels(model, version, backend, device))
-    return tuple(noted)
-
-
-def _count(answered: Answered) -> None:
-    journey, stages = answered.journey, answered.stages
-    noted = _metrics_of(
-        _method(answered.req),
-        answered.route,
-        answered.status,
-        journey.model,
-        journey.version,
-        journey.backend,
-        tuple(stages),
-    )
-    values = [-1.0, 1.0, answered.seconds, *stages.values()]
-    if len(noted) > len(values):
-        values.append(1.0)
-    metrics.TALLY.note(noted, values)
-
-
 def _start_span(
     tracing: Tracing, req: falcon.Request, client: str, journey: Journey
 ) -> RequestSpan:
@@ -225,7 +171,7 @@ def _start_span(
 
 
 def _end_span(span: RequestSpan, answered: Answered) -> None:
-    method = _method(answered.req)
+    method = answered.method
     journey = answered.journey
     attributes: dict[str, str | int] = {"http.response.status_code": answered.status}
     # The conventions' own words: a name must be one of few.

@@ -65,7 +65,7 @@ def test_what_nobody_foresaw_is_a_sentence():
             "cannot be written: No space left on device; make room there, or",
         ),
         (errno.EROFS, "cannot be written: Read-only file system; mount that"),
-        (errno.EIO, "cannot be written: Input/output error; look after that disk, or"),
+        (errno.EIO, "cannot be written: Input/output error; check that disk, or"),
     ],
 )
 def test_a_full_disk_is_a_sentence_without_the_folder(number, sentence):

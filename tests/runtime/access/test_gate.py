@@ -8,11 +8,16 @@ from runtime.access.gate import Access, Gate, gate_of
 from runtime.access.tokens import digest_of, read_digests
 from runtime.config import Config, ConfigError
 from runtime.errors import Forbidden, Unauthorized
+from runtime.http.caller import WsgiCaller
 
 # Of "secret" and of "abc", by sha256sum.
 SECRET = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 HERE = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8083"}
+
+
+def check(gate, access, environ):
+    gate.check(access, WsgiCaller(environ))
 
 
 def bearing(token):
@@ -36,7 +41,7 @@ def test_a_token_is_kept_as_its_sha256():
     ],
 )
 def test_without_tokens_this_machine_writes(environ):
-    Gate().check(Access.WRITE, environ)
+    check(Gate(), Access.WRITE, environ)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +82,8 @@ def test_without_tokens_this_machine_writes(environ):
 )
 def test_without_tokens_nobody_else_writes(environ):
     with pytest.raises(Forbidden, match="'writeTokens'"):
-        Gate().check(Access.WRITE, environ)
-    Gate().check(Access.READ, environ)
+        check(Gate(), Access.WRITE, environ)
+    check(Gate(), Access.READ, environ)
 
 
 # As they stand in the manuals of nginx, Apache, HAProxy, Envoy, Traefik, Varnish, IIS,
@@ -106,7 +111,7 @@ X-Peer-IP Ali-CDN-Real-IP Cdn-Src-Ip X-Edge-Location Max-Forwards
 def test_a_proxy_that_says_anything_of_itself_is_not_this_machines_user(header):
     key = "HTTP_" + header.upper().replace("-", "_")
     with pytest.raises(Forbidden):
-        Gate().check(Access.WRITE, {**HERE, key: "x"})
+        check(Gate(), Access.WRITE, {**HERE, key: "x"})
 
 
 def test_what_clients_themselves_send_is_no_proxys_word():
@@ -122,7 +127,7 @@ def test_what_clients_themselves_send_is_no_proxys_word():
     """
     keys = headers.upper().replace("-", "_").split()
     sent = {f"HTTP_{key}": "x" for key in keys}
-    Gate().check(Access.WRITE, {**sent, **HERE})
+    check(Gate(), Access.WRITE, {**sent, **HERE})
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::ffff:127.0.0.1"])
@@ -130,14 +135,14 @@ def test_a_trusted_proxy_on_this_machine_is_not_its_user(peer):
     """nginx's bare proxy_pass: no word of a client, and Host is where it goes."""
     gate = Gate(trusted=[ipaddress.ip_network("127.0.0.1")])
     with pytest.raises(Forbidden):
-        gate.check(Access.WRITE, {**HERE, "REMOTE_ADDR": peer})
-    gate.check(Access.WRITE, {**HERE, "REMOTE_ADDR": "127.0.0.2"})
+        check(gate, Access.WRITE, {**HERE, "REMOTE_ADDR": peer})
+    check(gate, Access.WRITE, {**HERE, "REMOTE_ADDR": "127.0.0.2"})
 
 
 def test_with_tokens_it_is_the_token_that_counts():
     gate = Gate(write=[ABC, SECRET])
-    gate.check(Access.WRITE, bearing("secret"))
-    gate.check(Access.WRITE, {"HTTP_AUTHORIZATION": "bearer  abc "})
+    check(gate, Access.WRITE, bearing("secret"))
+    check(gate, Access.WRITE, {"HTTP_AUTHORIZATION": "bearer  abc "})
     for environ in (
         HERE,
         {},
@@ -150,27 +155,27 @@ def test_with_tokens_it_is_the_token_that_counts():
         {"QUERY_STRING": "token=secret"},
     ):
         with pytest.raises(Unauthorized):
-            gate.check(Access.WRITE, environ)
-    gate.check(Access.READ, {})
+            check(gate, Access.WRITE, environ)
+    check(gate, Access.READ, {})
 
 
 def test_tokens_that_predict_do_not_write():
     gate = Gate(write=[ABC], predict=[SECRET])
-    gate.check(Access.READ, bearing("secret"))
-    gate.check(Access.READ, bearing("abc"))
-    gate.check(Access.WRITE, bearing("abc"))
+    check(gate, Access.READ, bearing("secret"))
+    check(gate, Access.READ, bearing("abc"))
+    check(gate, Access.WRITE, bearing("abc"))
     with pytest.raises(Unauthorized, match="does not admit"):
-        gate.check(Access.WRITE, bearing("secret"))
+        check(gate, Access.WRITE, bearing("secret"))
     with pytest.raises(Unauthorized, match="Authorization: Bearer"):
-        gate.check(Access.READ, HERE)
-    gate.check(Access.OPEN, {})
+        check(gate, Access.READ, HERE)
+    check(gate, Access.OPEN, {})
 
 
 def test_tokens_that_predict_alone_leave_writes_to_this_machine():
     gate = Gate(predict=[SECRET])
-    gate.check(Access.WRITE, HERE)
+    check(gate, Access.WRITE, HERE)
     with pytest.raises(Forbidden):
-        gate.check(Access.WRITE, bearing("secret"))
+        check(gate, Access.WRITE, bearing("secret"))
 
 
 @pytest.mark.parametrize(
@@ -193,8 +198,8 @@ def test_tokens_that_predict_alone_leave_writes_to_this_machine():
 def test_a_clients_address_is_what_trusted_proxies_say(peer, forwarded, address):
     gate = Gate(trusted=[*map(ipaddress.ip_network, ("10.0.0.0/8", "::1"))])
     environ = {"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}
-    assert gate.address_of(environ) == address
-    assert Gate().address_of(environ) == peer
+    assert gate.address_of(WsgiCaller(environ)) == address
+    assert Gate().address_of(WsgiCaller(environ)) == peer
 
 
 def test_a_file_has_one_digest_a_line(tmp_path):

@@ -341,7 +341,7 @@ def test_nothing_is_converted_before_the_start(place):
     place.publish()
     converter = place.converter(CONVERTS)
     converter.wake()
-    assert converter._thread is None
+    assert not converter._thread.was_started
 
 
 def test_what_was_there_and_what_comes_is_converted_in_the_background(place, caplog):

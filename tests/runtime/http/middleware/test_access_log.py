@@ -99,7 +99,7 @@ def test_a_plain_line_is_one_line_whatever_the_path_is(serve):
     client.simulate_get("/x%0Aforged%1b[2J%20y", headers={"X-Request-Id": "abc-1"})
     (line,) = lines()
     assert re.search(
-        r' INFO runtime\.access: method=GET path="/x\\nforged\\x1b\[2J y"'
+        r' INFO runtime\.requests: method=GET path="/x\\nforged\\x1b\[2J y"'
         r" route=unknown status=404 ms=[0-9.]+ client=127\.0\.0\.1 bytes_out=\d+"
         r" request_id=abc-1$",
         line,
@@ -145,7 +145,7 @@ def test_probes_are_logged_at_verbose_2_alone(serve, path):
 def test_probes_at_verbose_2(serve):
     client, lines = serve(verbose=2)
     client.simulate_get("/livez")
-    assert "DEBUG runtime.access.gate: method=GET path=/livez" in lines()[0]
+    assert "DEBUG runtime.requests: method=GET path=/livez" in lines()[0]
 
 
 def test_the_access_log_can_be_off(serve):

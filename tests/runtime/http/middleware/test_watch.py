@@ -11,6 +11,7 @@ from runtime.app import create_services
 from runtime.config import Config
 from runtime.errors import Expired, Overloaded
 from runtime.http.application import create_app
+from runtime.http.caller import address_reader
 from runtime.http.middleware.render import Render
 from runtime.http.middleware.watch import Watch
 from runtime.telemetry.journey import CURRENT
@@ -249,7 +250,7 @@ def test_a_bug_tells_the_log_why_and_the_client_where(client, caplog):
         " that the reply's X-Request-Id gives"
     }
     (record,) = caplog.records
-    assert (record.name, record.levelno) == ("runtime.app", logging.ERROR)
+    assert (record.name, record.levelno) == ("runtime.http.errors", logging.ERROR)
     assert record.exc_info[0] is KeyError
 
 
@@ -300,7 +301,7 @@ class Stream:
 
 def test_a_stream_is_not_read_to_be_measured():
     app = falcon.App(
-        middleware=[Watch(frozenset(), None, 0, Gate().address_of), Render()]
+        middleware=[Watch(frozenset(), None, 0, address_reader(Gate())), Render()]
     )
     app.add_route("/stream", Stream())
     assert LocalClient(app).simulate_get("/stream").content == b"abc"

@@ -1,4 +1,4 @@
-"""The variables that a process behind walls gets: no tokens, and nobody's home."""
+"""The variables that a child process gets: no tokens, and nobody's home."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 # Languages and clocks; what engines and their threads are set by; what Python imports.
 # No PATH: nothing is started. No TFAAS_*, no AWS_*, and whatever else bears secrets:
@@ -25,7 +26,7 @@ _SECRET = re.compile(r".*(TOKEN|SECRET|PASS|CREDENTIAL|KEY).*|TF_(VAR|CLI)_.*")
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables of ``environ`` that a process behind walls needs.
 
-    ``HOME`` is where temporary files go, if that is set: libraries make folders there.
+    ``HOME`` is where temporary files go, if that is set.
     """
     kept = {
         name: value
@@ -33,7 +34,7 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
         if _KEPT.fullmatch(name) and not _SECRET.fullmatch(name)
     }
     if "TMPDIR" in kept:
-        kept["HOME"] = kept["TMPDIR"]
+        kept.update(scratch_environment(kept["TMPDIR"]))
     return kept
 
 
@@ -44,3 +45,11 @@ def child_environment() -> dict[str, str]:
     """
     path = os.pathsep.join(filter(None, sys.path))
     return {**clean_environment(os.environ), "PYTHONPATH": path}
+
+
+def scratch_environment(folder: str | Path) -> dict[str, str]:
+    """The variables that keep a process's temporary files in a folder.
+
+    ``HOME`` is one of them: libraries keep settings and make folders there.
+    """
+    return dict.fromkeys(("TMPDIR", "HOME"), str(folder))

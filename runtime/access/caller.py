@@ -1,0 +1,44 @@
+"""A caller: what a door tells the gate of the client that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+
+class Caller(Protocol):
+    """The client of one request. Each door (WSGI, later gRPC) makes its own.
+
+    The members are asked one by one, because most requests need one of them at most.
+    """
+
+    @property
+    def address(self) -> str:
+        """The address that the connection comes from; empty if it has none."""
+
+    @property
+    def authorization(self) -> str:
+        """The header Authorization, such as ``Bearer TOKEN``; empty if there is none.
+
+        Each of its characters stands for one byte, as in WSGI.
+        """
+
+    @property
+    def forwarded_for(self) -> str:
+        """The header X-Forwarded-For; empty if there is none."""
+
+    @property
+    def host(self) -> str:
+        """The header Host; empty if there is none."""
+
+    @property
+    def origin(self) -> str | None:
+        """The header Origin, by which a browser names the page that asks."""
+
+    @property
+    def fetch_site(self) -> str:
+        """The header Sec-Fetch-Site; ``none`` if there is none."""
+
+    @property
+    def header_names(self) -> Iterable[str]:
+        """The names of all headers, in capitals and with underscores: X_REAL_IP."""
