@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 
-from bundle.errors import DomainError, StoreError
+from bundle.errors import DomainError
 from tools.reference import docstring
 from tools.reference.markdown import code, sentence, table
 
@@ -143,4 +143,4 @@ def exit_code(error: type[DomainError]) -> int:
     from exporter.errors import ExportError
     from runtime.cli.models import WORK_FAILED
 
-    return 1 if issubclass(error, (StoreError, ExportError, *WORK_FAILED)) else 2
+    return 1 if issubclass(error, (ExportError, *WORK_FAILED)) else 2
