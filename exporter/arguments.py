@@ -21,7 +21,7 @@ _GIB = 1 << 30
 def names(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """``--inputs a,b --inputs c`` as a, b, c."""
+    """Read ``--inputs a,b --inputs c`` as a, b, c."""
     parts = (part.strip() for text in value for part in text.split(","))
     return tuple(part for part in parts if part)
 
@@ -29,7 +29,7 @@ def names(
 def _ranges(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[tuple[str, float, float], ...]:
-    """``--range ids=0:999`` as ids, 0, 999."""
+    """Read ``--range ids=0:999`` as ids, 0, 999."""
     ranges = []
     for text in value:
         name, _, numbers = text.rpartition("=")
@@ -48,7 +48,7 @@ def _ranges(
 def _shapes(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
-    """``--shape x=N,3`` as x, (None, 3)."""
+    """Read ``--shape x=N,3`` as x, (None, 3)."""
     shapes = []
     for text in value:
         name, _, sides = text.rpartition("=")
@@ -68,7 +68,7 @@ def _shapes(
 def writable(
     ctx: click.Context, param: click.Parameter, value: Path | None
 ) -> Path | None:
-    """See before the work that a file can be written after it."""
+    """Check before the work that the file can be written after it."""
     if value is not None and not os.access(value.parent, os.W_OK | os.X_OK):
         raise click.BadParameter(f"{value.parent} is no folder that can be written")
     return value
@@ -128,8 +128,8 @@ _SOURCE = (
         " does not; N stays free.  [default: found by trying]",
     ),
 )
-# They do not come from config.json: the one in the working folder may be somebody
-# else's, as the model beside it may.
+# These two are not read from config.json. The working folder may be somebody else's,
+# and so may its config.json.
 WALLS = (
     click.option(
         "--walls",
@@ -155,7 +155,13 @@ _LIMITS = (
         default=3600,
         show_default=True,
         metavar="SECONDS",
-        help="End the work then.",
+        help="End the work after so many seconds.",
+    ),
+    click.option(
+        "--no-time-limit",
+        is_flag=True,
+        help="Set no limit of time. This is for programs that end the command"
+        " themselves when it takes too long, as the service does.",
     ),
     click.option(
         "--memory-limit",
@@ -171,7 +177,7 @@ _LIMITS = (
 
 
 def on_source(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command MODEL as ``source``, and ``limits``, of the options they need."""
+    """Add MODEL and the shared options; the command gets ``source`` and ``limits``."""
 
     @functools.wraps(command)
     def wrapped(
@@ -184,6 +190,7 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
         trusted: bool,
         shapes: tuple[tuple[str, tuple[int | None, ...]], ...],
         time_limit: int,
+        no_time_limit: bool,
         memory_limit: float | None,
         walls: Walls,
         run_as_user: str,
@@ -194,9 +201,10 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
                 "this needs tf2onnx, which is not installed; install the extra"
                 " 'export' (docs/installing.md)"
             )
-        # Here, where Ctrl-C is handled: numpy alone takes a moment.
-        from exporter.child import Limits
-        from exporter.source import find_source
+        # These imports stand here, where Ctrl-C is handled, because numpy alone takes a
+        # moment to import.
+        from exporter.child.run import Limits
+        from exporter.sources.source import find_source
 
         source = find_source(
             model,
@@ -209,7 +217,8 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
             shapes=shapes,
         )
         memory = None if memory_limit is None else int(memory_limit * _GIB)
-        command(source, Limits(time_limit, memory, walls, run_as_user), **given)
+        seconds = None if no_time_limit else time_limit
+        command(source, Limits(seconds, memory, walls, run_as_user), **given)
 
     for option in reversed((*_SOURCE, *_LIMITS)):
         wrapped = option(wrapped)
@@ -217,7 +226,7 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def store_of(models_dir: Path | None) -> Path:
-    """The store's folder: the one that was given, or config.json's."""
+    """Return the folder that was given, or the store of config.json."""
     from runtime.config import load_config
 
     return models_dir or load_config().model_dir

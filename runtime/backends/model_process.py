@@ -25,8 +25,9 @@ from runtime.backends import InputRefused, TensorSpec, tensorflow_child
 from runtime.backends.frames import Arrays, FrameError, Lane, dtype_of
 from runtime.config import ConfigError
 from runtime.errors import BackendError, WallsError
-from runtime.process.forkserver import Child, ForkServer
-from runtime.process.guard import TOO_LARGE, UNWANTED, Limits, how_it_ended, lines_of
+from runtime.process.exit_code import how_it_ended
+from runtime.process.forkserver import Child, ForkServer, NotStarted
+from runtime.process.guard import TOO_LARGE, UNWANTED, Limits, lines_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +40,6 @@ _LINE = 4096
 _WARNINGS = 100
 # Characters of an error that a process tells: it may be a stranger's.
 _SENTENCE = 1000
-# The process that starts others may end, for want of work, as it is asked.
-_TRIES = 2
 
 _ERRORS: dict[str, type[DomainError]] = {
     error.__name__: error
@@ -97,9 +96,15 @@ class ModelProcess:
         self._code: list[int | None] = []
         self._control, theirs = socket.socketpair()
         with theirs:
-            self._child = server.start(
-                order, limits, [theirs.fileno()], module=tensorflow_child.__name__
-            )
+            try:
+                self._child = server.start(
+                    order, limits, [theirs.fileno()], module=tensorflow_child.__name__
+                )
+            except NotStarted as ex:
+                self._control.close()
+                raise BackendError(
+                    "TensorFlow cannot be started here, and the service's log says why"
+                ) from ex
         # It ends with this object.
         self._finalizer = weakref.finalize(
             self, _close, self._child, self._control, self._lanes
@@ -122,8 +127,6 @@ class ModelProcess:
             self._seconds = run_seconds
         except (EOFError, FrameError, OSError, KeyError, ValueError, TypeError) as ex:
             how = self.end(ex)
-            if self._code == [None]:
-                raise _NeverBegan from ex
             raise BackendError(
                 f"TensorFlow cannot load the model: its process {how}"
             ) from ex
@@ -220,22 +223,6 @@ class ModelProcess:
                 ours.close()
                 raise
         return Lane(ours, self._seconds)
-
-
-class _NeverBegan(Exception):
-    """The process that starts others had nothing to do, and ended at that moment."""
-
-
-def start_process(
-    server: ForkServer, order: str, limits: Limits, seconds: float, run_seconds: float
-) -> ModelProcess:
-    """Start a process that has opened a model; see ``ModelProcess``."""
-    for _ in range(_TRIES):
-        with contextlib.suppress(_NeverBegan):
-            return ModelProcess(server, order, limits, seconds, run_seconds)
-    raise BackendError(
-        "TensorFlow cannot be started here, and the service's log says why"
-    )
 
 
 def _close(child: Child, control: socket.socket, lanes: list[Lane]) -> None:

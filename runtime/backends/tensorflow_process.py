@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bundle.folder import Bundle
 from runtime import walls
-from runtime.backends.model_process import ModelProcess, ProcessDied, start_process
+from runtime.backends.model_process import ModelProcess, ProcessDied
 from runtime.backends.saved_model import require_tensorflow
 from runtime.backends.session_config import SessionConfig
 from runtime.backends.tensors import check_inputs
@@ -89,7 +89,7 @@ class TensorFlowProcesses:
         walls.demand(self._policy)
         order = {**self._order, "path": str(bundle.path.absolute())}
         start = partial(
-            start_process, self._server, json.dumps(order), self._limits, *self._seconds
+            ModelProcess, self._server, json.dumps(order), self._limits, *self._seconds
         )
         return TensorFlowProcess(bundle.params.name, start)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import signal
@@ -12,32 +13,32 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
 from bundle.errors import BundleError, DomainError, ModelNotFound
 from bundle.folder import ONNX
-from bundle.signals import signal_name
 from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from bundle.terminal import printable
 from bundle.version import Version
-from runtime import walls
 from runtime.config import Config
 from runtime.conversion.conversions import Conversions
 from runtime.models.registry import ModelRegistry
 from runtime.process import guard
+from runtime.process.daemon_thread import DaemonThread
+from runtime.process.environment import child_environment
+from runtime.process.exit_code import signal_of
 from runtime.telemetry import metrics
+from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
 
 # A process of its own: TensorFlow, and whatever a stranger's model does to it, stay out
 # of the service.
 # -P: what lies in the working folder is none of its modules.
-EXPORTER = (sys.executable, "-P", "-m", "exporter", "convert")
-
-# The exporter has a limit of its own, which is not to come before the guard's.
-_LATER_SECONDS = 60
+EXPORTER = (sys.executable, "-P", "-m", "exporter", "convert", "--json")
 
 # What other processes publish into the store, or leave when they end, is found so late.
 LOOK_SECONDS = 60.0
@@ -45,10 +46,14 @@ LOOK_SECONDS = 60.0
 # How soon the conversion of a version that was deleted ends.
 GONE_SECONDS = 1.0
 
-# Lines of the exporter's output that are kept, and of how many characters; its reason
-# is a sentence, the last.
+# The last lines of the exporter's standard error are kept for the log: at most so many
+# lines, of so many characters each.
 KEPT_LINES = 20
 LINE_LENGTH = 4096
+
+# The exporter's outcome is the last line of its standard output. A longer line is none.
+OUTCOME_LENGTH = 1 << 16
+# A reason is a sentence.
 REASON_LENGTH = 500
 
 # Whatever else there is to do goes before.
@@ -57,11 +62,6 @@ NICENESS = "19"
 # What ends by a signal for the end of processes, not the guard's, may be told so with
 # the machine; one that always does is not tried for ever.
 INTERRUPTIONS = 3
-
-# Click's, before the sentence that says why a command ends.
-_PREFIX = "Error: "
-# What the exporter adds for who started it by hand.
-_SUFFIX = "; TensorFlow will serve this model"
 
 # refused: it cannot be converted, or answers otherwise. interrupted: the service ends,
 # or somebody killed it; it is tried again. gone: the version was deleted meanwhile.
@@ -74,7 +74,8 @@ def exporter_for(config: Config) -> Sequence[str]:
     """The exporter's command, as the service's settings have it."""
     return (
         *EXPORTER,
-        *("--time-limit", str(config.export_seconds + _LATER_SECONDS)),
+        # The guard keeps the limits, of time and of memory.
+        "--no-time-limit",
         # Named, so that it reads no config.json.
         *("--models-dir", str(config.model_dir)),
         *("--walls", config.walls),
@@ -97,8 +98,8 @@ class Converter:
         conversions: says which are to be converted, and keeps what came of it.
         seconds: that one may take.
         max_bytes: of memory that one may take.
-        command: what converts the folder that is its last argument; it exits as
-            ``exporter convert`` does.
+        command: what converts the folder that is its last argument; it exits and
+            prints as ``exporter convert --json`` does.
     """
 
     def __init__(
@@ -116,11 +117,10 @@ class Converter:
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._command = command
-        self._lock = threading.Lock()  # of the thread
-        self._thread: threading.Thread | None = None
+        self._thread = DaemonThread(self._work, "converter")
         self._is_started = False
         self._woken = threading.Event()
-        self._said = ""  # of the store, so as not to say it with each look
+        self._once = Once()  # a store that cannot be read is told of by one look
         # What failed, and the store would not keep that it did.
         self._unwritten: set[tuple[str, int, int]] = set()
         self._interruptions: Counter[tuple[str, int, int]] = Counter()
@@ -135,14 +135,7 @@ class Converter:
         if not self._is_started:
             return
         self._woken.set()
-        with self._lock:
-            # Not there any more, in a process that a server forked.
-            if self._thread is None or not self._thread.is_alive():
-                # daemon: it never keeps the process from ending.
-                self._thread = threading.Thread(
-                    target=self._work, name="converter", daemon=True
-                )
-                self._thread.start()
+        self._thread.start()
 
     def _work(self) -> None:
         while True:
@@ -150,11 +143,10 @@ class Converter:
             self._woken.clear()
             try:
                 self.convert_all()
-                self._said = ""
+                self._once.forget()
             # Whatever it trips over, the next upload is another.
             except Exception as ex:
-                if self._said != str(ex):
-                    self._said = str(ex)
+                if self._once.is_news(str(ex)):
                     logger.warning("uploads cannot be converted: %s", ex, exc_info=ex)
 
     def convert_all(self) -> None:
@@ -215,6 +207,7 @@ class Converter:
             What came of it; and why, if it is to be remembered.
         """
         limits = (str(self._seconds), str(self._max_bytes), NICENESS)
+        told: deque[str] = deque(maxlen=1)
         lines: deque[str] = deque(maxlen=KEPT_LINES)
         with subprocess.Popen(
             [
@@ -225,7 +218,7 @@ class Converter:
             # Closed, by the kernel if need be, it ends the conversion.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
             env=_environment(),
@@ -237,22 +230,29 @@ class Converter:
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
-            reader = threading.Thread(
-                target=_read, args=(process.stdout, lines), daemon=True
-            )
-            reader.start()
+            assert process.stderr is not None
+            readers = [
+                threading.Thread(target=read, daemon=True)
+                for read in (
+                    partial(_read_outcome, process.stdout, told),
+                    partial(_read_lines, process.stderr, lines),
+                )
+            ]
+            for reader in readers:
+                reader.start()
             while process.poll() is None:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(GONE_SECONDS)
                 if not self._is_there(version):
                     process.stdin.close()
-            reader.join()
+            for reader in readers:
+                reader.join()
         if not self._is_there(version):
             return "gone", ""
-        return self._judge(process.returncode, version, [*lines])
+        return self._judge(process.returncode, version, "".join(told), [*lines])
 
     def _judge(
-        self, code: int, version: Version, lines: list[str]
+        self, code: int, version: Version, told: str, lines: list[str]
     ) -> tuple[Outcome, str]:
         # SIGKILL comes from outside, of an operator or where memory runs out, and says
         # little of the model. Below 0: it was the guard itself.
@@ -262,7 +262,7 @@ class Converter:
             self._interruptions[_key(version)] += 1
             if self._interruptions[_key(version)] < INTERRUPTIONS:
                 return "interrupted", ""
-            how = signal_name(-code) if code < 0 else guard.signal_of(code)
+            how = signal_of(code)
             return "failed", f"its conversion was killed by {how}, time and again"
         if code == guard.NO_SCRATCH:
             # The machine's fault: to be tried again.
@@ -278,15 +278,14 @@ class Converter:
                 f"its conversion took more than {self._max_bytes} bytes of memory or"
                 " of files (config.json's 'exportBytes')"
             )
-        if code == 0 and (version.path / ONNX).is_file():
+        outcome, reason = _outcome_of(told)
+        if outcome == "converted" and (version.path / ONNX).is_file():
             return "converted", ""
-        said = [line for line in lines if line.startswith(_PREFIX)]
-        if code in (1, 2) and said:
-            sentence = said[-1].removeprefix(_PREFIX).removesuffix(_SUFFIX)
-            return "refused", _without_folders(printable(sentence))[:REASON_LENGTH]
-        # No sentence, but a crash, of which the log has the traceback.
+        if outcome in ("refused", "failed") and reason:
+            return outcome, _without_folders(printable(reason))[:REASON_LENGTH]
+        # The exporter crashed. The log gets its traceback.
         logger.warning("the exporter exited with %d: %s", code, "\n".join(lines))
-        if name := guard.signal_of(code):
+        if name := signal_of(code):
             return "failed", f"its conversion was killed by {name}"
         return "failed", "its conversion failed, and the service's log says why"
 
@@ -313,14 +312,36 @@ def _key(version: Version) -> tuple[str, int, int]:
 def _environment() -> dict[str, str]:
     return {
         # No tokens; and it has no part in the service's counters.
-        **walls.child_environment(),
+        **child_environment(),
         # The GPU's memory is the service's; what is proved is proved on the CPU.
         "CUDA_VISIBLE_DEVICES": "-1",
     }
 
 
-def _read(stream: IO[str], lines: deque[str]) -> None:
-    """Read on, or a talkative child stops when the pipe is full."""
+def _read_outcome(stream: IO[str], told: deque[str]) -> None:
+    """Keep the last line, and read to the end: a child waits when its pipe is full."""
+    told.extend(guard.lines_of(stream, OUTCOME_LENGTH))
+
+
+def _outcome_of(told: str) -> tuple[Outcome | None, str]:
+    """The outcome and the reason in a line of ``exporter convert --json``.
+
+    The outcome is None where the line is something else.
+    """
+    try:
+        match json.loads(told):
+            case {
+                "outcome": "converted" | "refused" | "failed" as outcome,
+                "reason": str(reason),
+            }:
+                return outcome, reason
+    except (ValueError, RecursionError):
+        pass
+    return None, ""
+
+
+def _read_lines(stream: IO[str], lines: deque[str]) -> None:
+    """Keep the last lines, and read to the end."""
     for line in guard.lines_of(stream, LINE_LENGTH):
         lines.append(line.rstrip("\n"))
         logger.debug("exporter: %s", lines[-1])

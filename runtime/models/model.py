@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import math
@@ -10,17 +9,15 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Histogram
 
-from bundle.errors import BundleError, ShapeError
+from bundle.errors import BundleError
 from bundle.folder import Bundle
 from bundle.preprocess import preprocess
-from bundle.sample import Sample
 from bundle.variants import Variant, onnx_file
 from runtime.backends import Backend
 from runtime.backends.opening import (
@@ -29,12 +26,11 @@ from runtime.backends.opening import (
 from runtime.backends.options import BackendOptions
 from runtime.backends.tensors import (
     MAX_NUMBERS,
-    WARMED_SIDE,
     check_inputs,
-    has_free_axes,
 )
-from runtime.backends.warming import Make, Warm, warm_up
+from runtime.backends.warming import Make
 from runtime.errors import BackendError
+from runtime.models import warming
 from runtime.models.batch_policy import decide, largest_batch, seconds_of_one, sizes_of
 from runtime.models.batcher import Batcher
 from runtime.models.fitness import (
@@ -51,32 +47,9 @@ from runtime.telemetry.journey import Deadline
 logger = logging.getLogger(__name__)
 
 
-# Of a bundle's sample, how many images a model is tried on when it is loaded: enough to
-# tell one that is right from one that guesses, and few beside the load.
-TRIED = 16
-
-
 # What failed to open is tried again after so long: memory was short, say, or the disk.
 # Until then each request is answered at once, or one broken model would hold them all.
 RETRY_SECONDS = 30.0
-
-
-# A large model's warm-up at max_batch_size is cut down to about so long: the version
-# before it serves meanwhile, but who uploads waits for it, and so do first requests.
-WARM_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Tried:
-    """How a model did on its bundle's own sample.
-
-    Attributes:
-        images: asked.
-        right: answered with the sample's label.
-    """
-
-    images: int
-    right: int
 
 
 class Model:
@@ -145,11 +118,15 @@ class Model:
         check_features(bundle.params.features, self.backend.inputs)
         self.img_channels = img_channels(bundle, self.backend.inputs, self.output)
         if self.img_channels:
-            self._check_answers_images()
+            warming.check_answers_images(self)
         sample = bundle.read_sample()
-        warm = self._warm_up(sample) if max_batch_size or options else None
+        warm = None
+        if max_batch_size or options:
+            warm, self.warm_up = warming.run_one_item(self, sample)
         self._max_batch_size = (
-            self._warm(warm, max_batch_size) if max_batch_size else None
+            warming.run_full_batch(self, warm, max_batch_size)
+            if max_batch_size
+            else None
         )
         self.batching, self._batcher = "", None
         self.seconds = math.inf
@@ -157,7 +134,7 @@ class Model:
             make = warm.make if warm else None
             self.seconds = seconds_of_one(self.backend, make)
             self.batching, self._batcher = self._batch(options, make)
-        self.tried = self._try(sample)
+        self.tried = warming.try_on_sample(self, sample)
         # What was run until here were no requests.
         if version is not None:
             self._batch_sizes = (metrics.BATCH_SIZE.labels(self.name),)
@@ -319,59 +296,6 @@ class Model:
             for start in range(0, items, size)
         ]
 
-    def _warm_up(self, sample: Sample | None) -> Warm | None:
-        """Run one item: of the sample, of the declared ranges, or another one."""
-        first: list[Make] = []
-        if self.img_channels and sample is not None and len(sample.images):
-            image = sample.images[0]
-            # One that is not of this model is refused in a sentence of its own.
-            with contextlib.suppress(ShapeError):
-                one = self.to_input(image)
-                first.append(functools.partial(_repeated, one, self.backend))
-        try:
-            warm = warm_up(self.backend, self.bundle.params.ranges, first)
-        except BackendError:
-            warm = None  # the backend's own warm-up has said it
-        if warm is None:
-            self.warm_up = (
-                "not warmed up: the model takes none of the inputs that were tried"
-            )
-            if any(spec.dtype != object for spec in self.backend.inputs):
-                self.warm_up += (
-                    "; 'ranges' in params.json can declare which numbers it takes"
-                )
-        return warm
-
-    def _warm(self, warm: Warm | None, max_batch_size: int) -> int | None:
-        """Run a full batch; engines settle on memory and kernels by size.
-
-        Returns:
-            How many items one run may have. None if the model's batch is fixed, or what
-            it answers is not one row an item: then no request can be cut in pieces.
-        """
-        if not _has_free_batch(self.backend):
-            return None
-        if warm is None:
-            # Nobody saw whether it answers by item; of free sizes it does, as a rule.
-            return max_batch_size if has_free_axes(self.backend.inputs) else None
-        in_time = int(WARM_SECONDS / max(warm.seconds, 1e-6))
-        size = max(1, min(max_batch_size, largest_batch(warm.make), in_time))
-        outputs = warm.outputs
-        try:
-            if size > 1:
-                outputs = self.backend.run(warm.make(size))
-        except BackendError as ex:
-            logger.warning(
-                "%s does not take %d items at once and is run with one at a time: %s",
-                self.name,
-                size,
-                ex,
-                exc_info=ex,
-            )
-            return 1
-        is_by_item = all(output.shape[:1] == (size,) for output in outputs.values())
-        return max_batch_size if is_by_item else None
-
     def _get_fallback(self) -> Backend | None:
         """Open it when it is first needed; one that fails is tried again in a while."""
         with self._lock:
@@ -388,63 +312,6 @@ class Model:
                 self._fallback_failed = self._clock()
             return self._fallback
 
-    def _check_answers_images(self) -> None:
-        """Send one black picture all the way, as a request's would go."""
-        (spec,) = self.backend.inputs
-        size, height, width, channels = spec.shape
-        sides = self.bundle.params.preprocess.size or (
-            height or WARMED_SIDE,
-            width or WARMED_SIDE,
-        )
-        picture = np.zeros((*sides, channels or 1), np.uint8)
-        try:
-            outputs = self.backend.run(self.to_input(picture))
-        except ShapeError as ex:
-            raise BundleError(f"no image can be answered: {ex}") from ex
-        except BackendError:
-            return  # the backend's own warm-up has said what there is to say
-        shape = outputs[self.output.name].shape
-        if 0 in shape[1:]:
-            raise BundleError(
-                f"output {self.output.name!r} is empty: one image was answered with the"
-                f" shape {shape}"
-            )
-        if not shape or shape[0] != (size or 1):
-            raise BundleError(
-                f"output {self.output.name!r} has no batch axis: one image was answered"
-                f" with the shape {shape}"
-            )
-
-    def _try(self, sample: Sample | None) -> Tried | None:
-        """Answer some of the bundle's own images: it warms the model, and shows it."""
-        if sample is None or not self.img_channels:
-            return None
-        chosen = np.unique(np.linspace(0, len(sample.images) - 1, TRIED).astype(int))
-        right = 0
-        try:
-            for image, label in zip(
-                sample.images[chosen], sample.labels[chosen], strict=True
-            ):
-                outputs, _ = self.run(self.to_input(image))
-                answer = outputs[self.output.name]
-                if not answer.size:
-                    raise BundleError("an image of sample.npz is answered with nothing")
-                right += _best(answer[0]) == label
-        except ShapeError as ex:
-            raise BundleError(f"sample.npz is not of this model: {ex}") from ex
-        return Tried(len(chosen), right)
-
-
-def _repeated(
-    one: Mapping[str, NDArray[Any]], backend: Backend, items: int
-) -> dict[str, NDArray[Any]]:
-    """A picture, so many times; of a fixed batch it fills that one already."""
-    is_fixed = bool(backend.inputs[0].shape[0])
-    return {
-        name: array if is_fixed else np.repeat(array, items, axis=0)
-        for name, array in one.items()
-    }
-
 
 def _items_of(inputs: Mapping[str, NDArray[Any]]) -> int | None:
     """How many items a request has; None if its arrays do not agree, or there are 0."""
@@ -454,11 +321,6 @@ def _items_of(inputs: Mapping[str, NDArray[Any]]) -> int | None:
             return None
         items = len(array)
     return items or None
-
-
-def _best(row: NDArray[Any]) -> int:
-    """The class of one item's scores; one score alone tells between 0 and 1."""
-    return int(row.reshape(-1)[0] >= 0.5) if row.size == 1 else int(row.argmax())
 
 
 def _run_of(
@@ -483,8 +345,3 @@ def _size_bytes(bundle: Bundle, backend: Backend, variant: Variant | None) -> in
         return sum(path.stat().st_size for path in found if path.is_file())
     except OSError as ex:
         raise BundleError(f"the bundle cannot be read: {ex.strerror}") from ex
-
-
-def _has_free_batch(backend: Backend) -> bool:
-    specs = (*backend.inputs, *backend.outputs)
-    return all(spec.shape[:1] == (None,) for spec in specs)

@@ -10,6 +10,8 @@ from bundle.errors import DomainError, ModelNotFound
 from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from runtime.models.registry import ModelRegistry
+from runtime.process.daemon_thread import DaemonThread
+from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
 
@@ -42,19 +44,15 @@ class Preloader:
             else f"model {name!r} is still to be loaded"
             for name in names
         }
+        self._once = Once()
         self._named = frozenset(self._missing) - {EVERY}
-        self._lock = threading.Lock()  # of those that are missing, and the thread
-        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()  # of those that are missing
+        # A slow load never keeps the process from ending.
+        self._thread = DaemonThread(self._load_all, "preload")
 
     def start(self) -> None:
         """Begin to load, or try again what could not be loaded; does not wait."""
-        with self._lock:
-            if not self._missing or (self._thread and self._thread.is_alive()):
-                return
-            # daemon: a slow load never keeps the process from ending.
-            self._thread = threading.Thread(
-                target=self._load_all, name="preload", daemon=True
-            )
+        if self._missing:
             self._thread.start()
 
     def missing(self) -> list[str]:
@@ -99,9 +97,8 @@ class Preloader:
                     del self._missing[name]
                 return
             with self._lock:
-                is_told = self._missing[name] == str(ex)
                 self._missing[name] = str(ex)
-            if not is_told:
+            if self._once.is_news(str(ex), name):
                 logger.warning("%s is not ready: %s", name, ex)
             return
         with self._lock:

@@ -12,6 +12,7 @@ from bundle.spec import ModelSpec
 from runtime.models.model import Model
 from runtime.models.registry import ModelRegistry
 from runtime.telemetry.journey import Journey
+from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +61,7 @@ class Router:
         self._registry = registry
         self._traffic = traffic
         self._dice = dice or Deck()
-        # What was said of a label that cannot answer, so as not to say it each time.
-        self._said: dict[tuple[str, str], str] = {}
+        self._once = Once()  # of a model's label that cannot answer
 
     def get(self, spec: ModelSpec, journey: Journey) -> Model:
         """The model that answers; see ``ModelRegistry.get``."""
@@ -73,11 +73,10 @@ class Router:
         except ModelNotFound:
             return self._registry.get(spec)
         except DomainError as ex:
-            if self._said.get((spec.name, label)) != str(ex):
-                self._said[spec.name, label] = str(ex)
+            if self._once.is_news(str(ex), (spec.name, label)):
                 logger.warning("%s label %s gets no requests: %s", spec.name, label, ex)
             return self._registry.get(spec)
-        self._said.pop((spec.name, label), None)
+        self._once.forget((spec.name, label))
         return model
 
     def _drawn(self, journey: Journey) -> str | None:

@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import logging
 import queue
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,9 @@ from bundle.version import Version
 from runtime.errors import BackendError
 from runtime.models.model import Model
 from runtime.models.registry import ModelRegistry
+from runtime.process.daemon_thread import DaemonThread
 from runtime.telemetry import metrics
+from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +70,8 @@ class Shadow:
         self._store = store
         self._label = label
         self._tasks: queue.Queue[_Task | None] = queue.Queue(room)
-        self._lock = threading.Lock()  # of the thread
-        self._thread: threading.Thread | None = None
-        self._said = ""  # of a failure, so as not to say it with each request
+        self._thread = DaemonThread(self._work, "shadow")
+        self._once = Once()
 
     def offer(
         self, name: str, model: Model, inputs_for: InputsFor, outputs: NDArray[Any]
@@ -99,20 +99,10 @@ class Shadow:
         except queue.Full:
             task.count("dropped")
             return
-        self._start()
-
-    def _start(self) -> None:
-        """Start the thread if it does not run: not before a server has forked."""
-        with self._lock:
-            if self._thread is not None and self._thread.is_alive():
-                return
-            if self._thread is None:
-                atexit.register(self._end)
-            # daemon: it never keeps the process from ending.
-            self._thread = threading.Thread(
-                target=self._work, name="shadow", daemon=True
-            )
-            self._thread.start()
+        if not self._thread.was_started:
+            # Two requests at once may register it twice, which does no harm.
+            atexit.register(self._end)
+        self._thread.start()
 
     def _end(self) -> None:
         while True:
@@ -122,8 +112,7 @@ class Shadow:
                 break
         with contextlib.suppress(queue.Full):  # a request slipped in
             self._tasks.put_nowait(None)
-        if self._thread is not None:
-            self._thread.join(END_SECONDS)
+        self._thread.join(END_SECONDS)
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
@@ -157,11 +146,11 @@ class Shadow:
                 shown = ", ".join(f"{one} and not {two}" for one, two in differing[:4])
         # Whatever it trips over is the shadow's, and must not end this thread.
         except Exception as ex:
-            if self._said != (said := f"{name}: shadow version {number} failed: {ex}"):
-                self._said = said
+            said = f"{name}: shadow version {number} failed: {ex}"
+            if self._once.is_news(said):
                 logger.warning(said, exc_info=ex)
             return "failed"
-        self._said = ""
+        self._once.forget()
         if agreed:
             return "yes"
         logger.info(

@@ -32,6 +32,7 @@ from types import TracebackType
 from typing import IO
 
 from runtime.process import guard
+from runtime.process.environment import scratch_environment
 from runtime.process.guard import Limits
 
 # Comes before an order: of how many bytes it is.
@@ -40,6 +41,15 @@ _LENGTH = struct.Struct("!I")
 _PIPES = 3
 # And what else the child gets.
 _MAX_DESCRIPTORS = 4
+# Says that an order was taken, and a process forked for it.
+_TAKEN = b"+"
+# The process may end for want of work, or be killed, as it is asked. A new one, which
+# has an order from its start, does not.
+_TRIES = 2
+
+
+class NotStarted(Exception):
+    """No process was forked: the one that forks them ended as often as it was asked."""
 
 
 class ForkServer:
@@ -81,6 +91,10 @@ class ForkServer:
             limits: what it may take.
             descriptors: open files that the child gets copies of, for ``main``.
             module: whose ``main`` it runs; empty is the first one's.
+
+        Raises:
+            NotStarted: the process that forks ends each time, and its standard error,
+                which is this process's own, says why.
         """
         wanted, output, ended = os.pipe(), os.pipe(), os.pipe()
         message = json.dumps([asdict(limits), module or self._modules[0], order])
@@ -110,15 +124,17 @@ class ForkServer:
 
     def _give(self, message: bytes, pipes: list[int]) -> None:
         with self._lock:
-            if self._socket is not None:
-                # It has ended, or was killed.
+            for _ in range(_TRIES):
+                orders = self._socket or self._open()
+                # That it was sent tells nothing: it may lie where nobody reads it.
                 with contextlib.suppress(OSError):
-                    _send(self._socket, message, pipes)
-                    return
-            _send(self._open(), message, pipes)
+                    _send(orders, message, pipes)
+                    if orders.recv(len(_TAKEN)):
+                        return
+                self._close()
+        raise NotStarted("the process that forks others ends as soon as it is started")
 
     def _open(self) -> socket.socket:
-        self._close()
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -168,7 +184,7 @@ class Child:
             os.close(wanted)
 
     def wait(self) -> int | None:
-        """Wait for its end: the guard's exit code; None if it never began."""
+        """Wait for its end: the guard's exit code; None if the guard was killed."""
         # Less than a pipe holds at once.
         code = os.read(self._ended, 16)
         return int(code) if code else None
@@ -201,6 +217,8 @@ def main(idle_seconds: float, module_names: Sequence[str]) -> None:
             _guard(message.decode(), *pipes)
         for pipe in pipes:
             os.close(pipe)
+        with contextlib.suppress(OSError):  # who asked is gone
+            orders.sendall(_TAKEN)
 
 
 def _has_children() -> bool:
@@ -277,7 +295,7 @@ def _run(
         _close_files(its_own)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         step_back()
-        os.environ["TMPDIR"] = os.environ["HOME"] = str(scratch)
+        os.environ.update(scratch_environment(scratch))
         tempfile.tempdir = None
         call()
         return 0

@@ -32,7 +32,7 @@ from typing import IO, Protocol
 import psutil
 
 from bundle.scratch import scratch_folder
-from bundle.signals import signal_name
+from runtime.process.environment import scratch_environment
 
 # Beyond what the command itself exits with: 0 to 2, 130 and 143.
 TOO_SLOW = 120
@@ -109,8 +109,7 @@ def main(arguments: list[str]) -> int:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            # Libraries keep settings at home.
-            env={**os.environ, "TMPDIR": str(scratch), "HOME": str(scratch)},
+            env={**os.environ, **scratch_environment(scratch)},
             start_new_session=True,
             # There are no threads here.
             preexec_fn=step_back,
@@ -202,22 +201,6 @@ def lines_of(output: IO[str], length: int) -> Iterator[str]:
         if lines >= _LINES_AT_ONCE or characters >= _CHARACTERS_AT_ONCE:
             time.sleep(_PAUSE_SECONDS)
             lines = characters = 0
-
-
-def how_it_ended(code: int | None) -> str:
-    """How a process ended, by ``guard``'s exit code: the end of a sentence."""
-    if code is None:
-        return "was killed with its guard"
-    if name := signal_of(code):
-        return f"was ended by {name}"
-    return f"ended with exit code {code}"
-
-
-def signal_of(code: int | None) -> str:
-    """The signal that ended a process, by ``guard``'s exit code; empty if none did."""
-    if code is None or not 0 < code - 128 < signal.NSIG:
-        return ""
-    return signal_name(code - 128)
 
 
 @contextlib.contextmanager

@@ -31,7 +31,9 @@ from runtime.backends.options import BackendOptions
 from runtime.config import Walls
 from runtime.errors import BackendError, ProviderError, WallsError
 from runtime.process import guard
-from runtime.process.forkserver import Child, ForkServer
+from runtime.process.environment import child_environment
+from runtime.process.exit_code import signal_of
+from runtime.process.forkserver import Child, ForkServer, NotStarted
 from runtime.process.guard import Limits
 from runtime.programs import check_programs
 
@@ -46,6 +48,8 @@ _LINES = 20
 _AT_ONCE = 2
 # Requests go before it. Who uploads waits a little longer, where all cores are busy.
 _NICENESS = 5
+# Of a fault that is none of the bundle's, as far as anybody can tell.
+_FAILS = "to open it fails, and the service's log says why"
 
 
 @dataclass(frozen=True)
@@ -147,13 +151,13 @@ class ChildTrial:
                 "user": self._user,
             }
         )
-        for _ in range(2):
+        said: deque[str] = deque(maxlen=_LINES)
+        try:
             with self._turns, self._start(folder, order) as child:
-                said = deque(guard.lines_of(child.output, _LINE), maxlen=_LINES)
+                said.extend(guard.lines_of(child.output, _LINE))
                 code = child.wait()
-            # None: its server had nothing to do, and ended at this moment.
-            if code is not None:
-                break
+        except NotStarted as ex:
+            raise BundleError(f"the bundle cannot be served: {_FAILS}") from ex
         for line in reversed(said):
             if code == 0 and line.startswith(_MARK):
                 try:
@@ -184,10 +188,10 @@ class ChildTrial:
                 f"to open it takes more than {self._limits.max_bytes} bytes of memory"
                 " or of files ('trialBytes')"
             )
-        if name := guard.signal_of(code):
+        if name := signal_of(code):
             return f"to open it crashes ({name})"
         logger.warning("a trial exited with %s: %s", code, "".join(said))
-        return "to open it fails, and the service's log says why"
+        return _FAILS
 
 
 _ERRORS: dict[str, type[DomainError]] = {
@@ -217,8 +221,8 @@ def fork_servers() -> tuple[ForkServer, ForkServer]:
     modules = (__name__, tensorflow_child.__name__)
     servers = (
         # No tokens; and its counters are none of the service's.
-        ForkServer(modules[:1], walls.child_environment()),
-        ForkServer(modules, walls.child_environment()),
+        ForkServer(modules[:1], child_environment()),
+        ForkServer(modules, child_environment()),
     )
     for server in servers:
         atexit.register(server.close)

@@ -18,12 +18,12 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.server.mp import MPServer, WorkerProcess
 
 from bundle.errors import DomainError
-from bundle.signals import signal_name
 from bundle.store import ModelStore
 from bundle.terminal import Failed
 from runtime import walls
 from runtime.access.gate import gate_of
 from runtime.config import Config
+from runtime.process.exit_code import how_it_ended
 from runtime.server.listener import BACKLOG, url_of
 from runtime.server.signals import PARENTS_SIGNALS, hear, held_back
 from runtime.server.worker import Worker
@@ -179,7 +179,7 @@ class Parent(MPServer):
     ) -> None:
         for index in workers:
             worker = self.wrks[index]
-            how = _how_it_ended(worker.inner.exitcode)
+            how = how_it_ended(worker.inner.exitcode, "killed")
             # SIGKILL comes from outside, and says nothing of the next one.
             by_itself = worker.inner.exitcode != -signal.SIGKILL
             soon = by_itself and time.monotonic() - worker.birth < SOON_SECONDS
@@ -199,9 +199,3 @@ class Parent(MPServer):
             super()._respawn_workers(workers, spawn_target, target_loader, delay)
         # Granian gives up when one worker is killed twice within seconds.
         self.respawned_wrks.clear()
-
-
-def _how_it_ended(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"was killed by {signal_name(-code)}"
-    return f"ended with exit code {code}"

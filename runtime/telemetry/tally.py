@@ -14,8 +14,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+
+from runtime.process.daemon_thread import DaemonThread
+from runtime.telemetry.histogram import observe_all
 
 # What a counter or a gauge goes up by; what a histogram observes.
 Noted: TypeAlias = Counter | Gauge | Histogram
@@ -38,7 +40,7 @@ class Tally:
         self._noted: deque[tuple[tuple[Noted, ...], Sequence[float]]] = deque()
         self._is_noted = threading.Event()
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._thread = DaemonThread(self._add_up_for_ever, "tally")
         registry.register(self)
         atexit.register(self.add_up)
 
@@ -49,14 +51,7 @@ class Tally:
             self._wake()
 
     def _wake(self) -> None:
-        # Started by what is noted, and not before: threads do not live through a fork.
-        if self._thread is None or not self._thread.is_alive():
-            with self._lock:
-                if self._thread is None or not self._thread.is_alive():
-                    self._thread = threading.Thread(
-                        target=self._add_up_for_ever, name="tally", daemon=True
-                    )
-                    self._thread.start()
+        self._thread.start()
         self._is_noted.set()
         if len(self._noted) > _MOST:
             self.add_up()
@@ -78,7 +73,7 @@ class Tally:
             for metrics, rows in together.items():
                 for metric, of_it in zip(metrics, zip(*rows, strict=True), strict=True):
                     if isinstance(metric, Histogram):
-                        _observe(metric, of_it)
+                        observe_all(metric, of_it)
                     else:
                         metric.inc(sum(of_it))
 
@@ -90,13 +85,3 @@ class Tally:
     def describe(self) -> Iterator[Metric]:
         """For the registry, which would collect to know the names."""
         return iter(())
-
-
-def _observe(histogram: Histogram, values: Sequence[float]) -> None:
-    """As ``Histogram.observe`` of each, which goes through the buckets each time."""
-    histogram._sum.inc(sum(values))
-    # The first bucket whose bound is not below the value; the last one's is infinity.
-    places = np.searchsorted(histogram._upper_bounds, values)
-    for place, count in enumerate(np.bincount(places).tolist()):
-        if count:
-            histogram._buckets[place].inc(count)

@@ -21,7 +21,6 @@ from pathlib import Path
 from runtime.config import Walls
 from runtime.errors import WallsError
 from runtime.walls import landlock, program, seccomp, user
-from runtime.walls.environment import child_environment, clean_environment
 from runtime.walls.libc import prctl, succeed
 from runtime.walls.standing import Standing, demand, sentence, standing, warn
 
@@ -30,8 +29,6 @@ __all__ = [
     "Standing",
     "WallsError",
     "check",
-    "child_environment",
-    "clean_environment",
     "demand",
     "enclose",
     "prepare",

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.end_to_end.conftest import ENVIRONMENT, PATIENCE, ROOT
-from tests.frozen import frozen, rows, write_frozen_bundle
+from tests.frozen import FILE, frozen, rows, write_frozen_bundle
 
 pytestmark = pytest.mark.tensorflow
 
@@ -38,7 +38,7 @@ def bundle(tmp_path, graph):
     return folder
 
 
-def start(folder, *flags, setup=""):
+def start(folder, *flags, setup="", stdout=subprocess.DEVNULL):
     return subprocess.Popen(
         [sys.executable, "-c", setup + MAIN, "convert", folder, *flags],
         env={
@@ -46,7 +46,7 @@ def start(folder, *flags, setup=""):
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(folder.parent / "tmp"),
         },
-        stdout=subprocess.DEVNULL,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -135,6 +135,37 @@ def test_limits(bundle, flags, sentence):
     assert sentence in said
     assert said.endswith("; TensorFlow will serve this model\n")
     assert contents(bundle) == before
+
+
+def told(folder, *flags):
+    """What ``--json`` prints, and the exit code."""
+    with start(folder, "--json", *flags, stdout=subprocess.PIPE) as process:
+        said, _ = process.communicate(timeout=PATIENCE)
+    return json.loads(said), process.returncode
+
+
+def test_programs_are_told_how_it_ended(bundle):
+    """With the real exporter, one line for each way to end."""
+    assert told(bundle) == ({"outcome": "converted", "reason": ""}, 0)
+    assert told(bundle, "--time-limit", "1") == (
+        {
+            "outcome": "too_slow",
+            "reason": "the work took longer than 1 s and was ended (--time-limit)",
+        },
+        1,
+    )
+    outcome, code = told(bundle, "--memory-limit", "0.01")
+    assert (outcome["outcome"], code) == ("too_large", 1)
+    assert "more than 0.01 GiB of memory" in outcome["reason"]
+    with start(bundle, "--json", stdout=subprocess.PIPE) as process:
+        reach(process, "loading").kill()
+        failed = json.loads(process.communicate(timeout=PATIENCE)[0])
+    assert (failed["outcome"], process.returncode) == ("failed", 1)
+    assert failed["reason"].startswith("the work was killed (SIGKILL)")
+    (bundle / FILE).write_bytes(b"no graph")
+    outcome, code = told(bundle)
+    assert (outcome["outcome"], code) == ("refused", 2)
+    assert "TensorFlow will serve" not in outcome["reason"]
 
 
 def test_a_full_disk(bundle):

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from exporter.child import Limits
+from exporter.child.run import Limits
 from exporter.destination import beside, destination_of
 from exporter.errors import NoOnnx
 from exporter.export import export
 from exporter.options import Options
-from exporter.source import open_source
+from exporter.sources.source import open_source
 from exporter.verify import verify
 from tests.examples import linear_onnx, write_bundle
 

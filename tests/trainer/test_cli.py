@@ -17,7 +17,7 @@ from PIL import Image
 
 from bundle.errors import DomainError
 from exporter.options import Options
-from exporter.source import Source
+from exporter.sources.source import Source
 from tests.examples import file_size_limit
 from tests.trainer.examples import assert_refused, names_in, run_trainer, write_picture
 from trainer.formats import Arrays
@@ -327,11 +327,14 @@ def _fake_exporter(
         (source.folder / "model.onnx").write_text("proved")
         return "the table"
 
-    exporting, table = ModuleType("exporter.export"), ModuleType("exporter.table")
+    exporting, table = (
+        ModuleType("exporter.export"),
+        ModuleType("exporter.reports.table"),
+    )
     exporting.__dict__["export"] = export
     table.__dict__["print_table"] = print
     monkeypatch.setitem(sys.modules, "exporter.export", exporting)
-    monkeypatch.setitem(sys.modules, "exporter.table", table)
+    monkeypatch.setitem(sys.modules, "exporter.reports.table", table)
     monkeypatch.setattr("trainer.conversion.find_spec", lambda name: "there")
     return folders
 

@@ -263,7 +263,7 @@ REFUSALS = {
     errno.EDQUOT: "free some of your quota",
     errno.EROFS: "mount that file system writable",
     errno.EACCES: "change its permissions",
-    errno.EIO: "look after that disk",
+    errno.EIO: "check that disk",
     errno.EFBIG: "raise the limit on the size of a file",
 }
 

@@ -10,12 +10,12 @@ import onnx
 
 from bundle.params import Preprocess
 from bundle.parity import Parity
-from exporter.convert import convert
 from exporter.errors import ExportError
+from exporter.onnx_model.convert import convert
 from exporter.options import Options
-from exporter.parity import prove
-from exporter.ranges import index_ranges, traits_of
-from exporter.tolerance import tolerance_of
+from exporter.proof.parity import prove
+from exporter.proof.ranges import index_ranges, traits_of
+from exporter.proof.tolerance import tolerance_of
 from runtime.backends.onnx import open_onnx
 from runtime.backends.options import BackendOptions
 from runtime.backends.saved_model import TensorFlowBackend

@@ -1,4 +1,4 @@
-"""The exporter, on a model of the zoo."""
+"""The exporter's attempt at a model of the zoo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def attempt(specimen: Specimen) -> Attempt:
     """Convert a specimen as ``exporter convert`` does, and prove it."""
     try:
         outcome = run(specimen)
-    except ExportError as ex:  # the proof found that TensorFlow answers in two ways
+    except ExportError as ex:  # the proof found that two runs of TensorFlow differ
         return Attempt(REFUSED, str(ex))
     parity = outcome.parity
     if parity is None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import falcon
 
@@ -26,9 +25,7 @@ from runtime.prediction.class_labels import Label, best_labels, name_scores
 from runtime.prediction.predictor import Predictor
 from runtime.prediction.rows import read_rows
 from runtime.telemetry.journey import Journey
-
-if TYPE_CHECKING:
-    from runtime.wire.tfaas_pb2 import Row
+from runtime.wire.tfaas import read_row, write_predictions
 
 PROTOBUF = "application/x-protobuf"
 
@@ -134,12 +131,17 @@ class PredictProto(_Resource):
         """Answer the message Predictions, one Class a score, in their order."""
         journey = journey_of(req)
         with journey.stage("decode"):
-            row = _read_row(req, self._max_bytes)
-            rows = read_rows(list(row.key), list(row.value))
+            row = read_row(read_body(req, self._max_bytes))
+            rows = read_rows(row.keys, row.values)
         spec = read_spec(req, {"model": row.model})
         answer = self._predictor.predict_rows(spec, rows, journey)
         with journey.stage("encode"):
-            resp.data = _predictions(answer)
+            named = name_scores(
+                answer.scores[0], answer.labels, may_lack=answer.answers_labels
+            )
+            resp.data = write_predictions(
+                (c.label, float(c.probability)) for c in named
+            )
         resp.content_type = PROTOBUF
         name_engine(resp, answer)
 
@@ -221,36 +223,3 @@ def _image_labels(
         )
         for image, scores in zip(images, prediction.scores, strict=True)
     ]
-
-
-def _read_row(req: falcon.Request, max_bytes: int) -> Row:
-    # It takes 2 MB of each worker, and 8 ms: of those alone whose clients speak it.
-    from google.protobuf.message import DecodeError
-
-    from runtime.wire.tfaas_pb2 import Row
-
-    try:
-        row: Row = Row.FromString(read_body(req, max_bytes))
-    except DecodeError as ex:
-        raise InvalidInput(
-            "the body is no protobuf message Row of TFaaS's tfaas.proto"
-        ) from ex
-    return row
-
-
-def _predictions(answer: Scores) -> bytes:
-    from runtime.wire.tfaas_pb2 import Class, Predictions
-
-    named = name_scores(answer.scores[0], answer.labels, may_lack=answer.answers_labels)
-    message = Predictions(
-        prediction=[
-            Class(label=c.label, probability=float(c.probability)) for c in named
-        ]
-    )
-    if not all(math.isfinite(c.probability) for c in message.prediction):
-        raise InvalidInput(
-            "the model answered a number beyond float32, which is what Predictions"
-            " holds; ask /predict/json"
-        )
-    body: bytes = message.SerializeToString()
-    return body

@@ -24,7 +24,7 @@ def converted(
     """
     import tensorflow as tf
 
-    from exporter.convert import convert
+    from exporter.onnx_model.convert import convert
     from runtime.backends.saved_model import Signature
 
     specs = {

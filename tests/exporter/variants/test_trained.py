@@ -12,7 +12,7 @@ from bundle.parity import read_parity
 from exporter.errors import VariantRefused
 from exporter.export import export
 from exporter.options import Options
-from exporter.source import open_source
+from exporter.sources.source import open_source
 from runtime.backends.opening import open_backend
 from runtime.backends.options import BackendOptions
 from tests.examples import write_bundle

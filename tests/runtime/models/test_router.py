@@ -1,5 +1,4 @@
 import pytest
-from tests.runtime.test_registry import HeldOpener, Opener
 
 from bundle.errors import ModelNotFound
 from bundle.spec import ModelSpec
@@ -9,6 +8,7 @@ from runtime.models.registry import ModelRegistry
 from runtime.models.router import Deck, Router
 from runtime.telemetry.journey import Journey
 from tests.examples import write_bundle
+from tests.runtime.models.test_registry import HeldOpener, Opener
 
 LINEAR = ModelSpec("linear")
 

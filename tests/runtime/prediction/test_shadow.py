@@ -79,9 +79,8 @@ class Bench:
     def wait(self):
         """Until the thread has done what it was given."""
         self.shadow._tasks.put(None)
-        if self.shadow._thread:
-            self.shadow._thread.join(10)
-            assert not self.shadow._thread.is_alive()
+        if self.shadow._thread.was_started:
+            assert self.shadow._thread.join(10)
         else:
             self.shadow._tasks.get()
 
@@ -212,7 +211,7 @@ def test_one_that_stands_in_for_the_shadow_is_not_taken_for_it(bench):
 
 
 def nothing_was_done(bench):
-    return bench.shadow._thread is None and not any(bench.counted().values())
+    return not bench.shadow._thread.was_started and not any(bench.counted().values())
 
 
 def test_a_model_without_the_label_has_no_shadow(bench):
@@ -306,7 +305,7 @@ HUNG = """
 import sys, threading
 from pathlib import Path
 import numpy as np
-from tests.runtime.test_shadow import Bench, Rows
+from tests.runtime.prediction.test_shadow import Bench, Rows
 from bundle.spec import ModelSpec
 bench = Bench(Path(sys.argv[1]), "hung")
 bench.backends = {1: Rows([[1, 0, 0]]), 2: Rows([[1, 0, 0]])}
