@@ -173,7 +173,7 @@ def _check_answers_alike(backend: Backend, batch: Batch, tolerance: Tolerance) -
     if not _are_alike(backend.run(batch), backend.run(batch), tolerance):
         raise DrawsNumbers(
             "TensorFlow answers the same input in two ways: the model draws numbers at"
-            " random, or keeps a state, and ONNX cannot do as it does"
+            " random, or keeps a state, and an ONNX cannot do the same"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 
-from bundle.errors import DomainError, StoreError
+from bundle.errors import DomainError
 from tools.reference import docstring
 from tools.reference.markdown import code, sentence, table
 
@@ -25,7 +25,8 @@ MODULES: Mapping[str, Sequence[str]] = {
     "trainer": ("trainer.errors",),
 }
 
-# What the reader of an error's sentence does next. The sentence itself has the details.
+# What the reader of an error's sentence does next; the sentence itself has the details.
+# A new error needs a line here: without one there is no page.
 WHAT_TO_DO: Mapping[str, str] = {
     "ArchiveError": "Send a tar of the bundle's folder, gzipped or not, or a zip.",
     "TooLarge": "Send less, or raise `maxBodyBytes` or `maxUploadBytes`.",
@@ -70,6 +71,8 @@ WHAT_TO_DO: Mapping[str, str] = {
     "ParityFailed": "Look at `worst` in parity.json; TensorFlow serves the model.",
     "NotDrawn": "Say what the model takes, with `--range` or `--shape`.",
     "VariantRefused": "Serve `model.onnx`, or calibrate with more of your own data.",
+    "TimeLimitReached": "Raise `--time-limit`.",
+    "MemoryLimitReached": "Raise `--memory-limit`, or use a larger machine.",
     "DataError": "Give one of the [data sets](../training.md#data-sets).",
     "DestinationError": "Name another place with `--fout`.",
     "WriteFailed": "Make room on the disk, and train again.",
@@ -143,4 +146,4 @@ def exit_code(error: type[DomainError]) -> int:
     from exporter.errors import ExportError
     from runtime.cli.models import WORK_FAILED
 
-    return 1 if issubclass(error, (StoreError, ExportError, *WORK_FAILED)) else 2
+    return 1 if issubclass(error, (ExportError, *WORK_FAILED)) else 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exporter.errors import ExportError, describe
-from exporter.parity import TIMED_RUNS
+from exporter.proof.parity import TIMED_RUNS
 from tests.zoo.run import run
 from tests.zoo.specimen import Specimen
 from tools.zoo.row import PROVED, REFUSED, WRONG, Attempt

@@ -7,7 +7,7 @@ import onnx
 import sympy
 from onnx import TensorProto, helper, numpy_helper
 
-from exporter.clean import clean
+from exporter.onnx_model.clean import clean
 
 
 def every_second_but_the_first() -> onnx.ModelProto:
