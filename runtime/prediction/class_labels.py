@@ -71,7 +71,7 @@ def name_scores(
     """
     if scores.ndim != 1 or scores.dtype.kind not in "fiub":
         raise InvalidInput(
-            "the model does not answer scores of classes, so there are no labels; ask"
+            "the model answers no scores of classes, so there are no labels; ask"
             " without labels"
         )
     names = labels
