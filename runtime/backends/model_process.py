@@ -92,7 +92,7 @@ class ModelProcess:
         self._owner = os.getpid()
         self._is_ended = False
         self._lanes: list[Lane] = []
-        self._lock = threading.Lock()  # of the control socket
+        self._lock = threading.Lock()  # guards the control socket
         self._said: deque[str] = deque(maxlen=_LINES)
         self._gone = threading.Event()
         self._code: list[int | None] = []

@@ -152,7 +152,7 @@ class OnnxBackend:
             inputs = tuple(_spec(node) for node in self._session.get_inputs())
             self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
             self._nchw_inputs = _nchw_inputs(self._session, inputs)
-        except UnicodeDecodeError as ex:  # ONNX Runtime asks no more than bytes
+        except UnicodeDecodeError as ex:  # ONNX Runtime takes any bytes
             raise BackendError(f"{path.name} has a name that is not UTF-8") from ex
         self.inputs = tuple(
             _to_nhwc(spec) if spec.name in self._nchw_inputs else spec

@@ -114,7 +114,7 @@ class TensorFlowProcess:
     def __init__(self, model: str, start: Callable[[], ModelProcess]) -> None:
         self._model = model
         self._start = start
-        self._lock = threading.Lock()  # of the process's replacement
+        self._lock = threading.Lock()  # guards the process's replacement
         self._not_before, self._why = 0.0, ""
         self._process = start()
         self.device = self._process.device

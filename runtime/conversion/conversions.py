@@ -170,7 +170,7 @@ class Conversions:
         for path in filter(self._is_litter, self._notes()):
             with contextlib.suppress(OSError):
                 path.unlink()
-        with contextlib.suppress(OSError):  # the rest stays
+        with contextlib.suppress(OSError):  # some notes remain in it
             self._folder.rmdir()
 
     def _is_litter(self, path: Path) -> bool:

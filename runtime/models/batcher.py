@@ -76,7 +76,7 @@ class Batcher:
         self._max_queue = max_queue
         self._delay = max_queue_delay_us / 1e6
         self._sizes = sizes
-        self._lock = threading.Lock()  # of both below; never held while running
+        self._lock = threading.Lock()  # guards both below; not held during a run
         self._queue: deque[_Waiting] = deque()
         self._is_running = False
         self._arrived = threading.Event()

@@ -46,7 +46,7 @@ class Preloader:
         }
         self._once = Once()
         self._named = frozenset(self._missing) - {EVERY}
-        self._lock = threading.Lock()  # of those that are missing
+        self._lock = threading.Lock()  # guards the missing models
         # A slow load never keeps the process from ending.
         self._thread = DaemonThread(self._load_all, "preload")
 

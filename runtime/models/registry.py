@@ -128,7 +128,7 @@ class ModelRegistry:
         self._max_bytes = max_bytes
         self._lookup = lookup or Lookup(store, seconds=0.0)
         self._clock = clock
-        self._lock = threading.Lock()  # of all below; never held while loading
+        self._lock = threading.Lock()  # guards all below; not held during a load
         self._loaded: OrderedDict[_Key, _Held] = OrderedDict()
         self._failed: dict[_Key, _Failure] = {}
         # The version that answered last for a name and a label; None is the default.

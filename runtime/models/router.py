@@ -26,7 +26,7 @@ class Deck:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # of the cards
+        self._lock = threading.Lock()  # guards the cards
         self._cards: list[int] = []
 
     def __call__(self) -> float:

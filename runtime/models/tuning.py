@@ -200,7 +200,7 @@ def _run(
             _timed(backend, warm.make, size, seconds, together) for size in batch_sizes
         ]
     except BaseException:
-        together.abort()  # or the others would wait
+        together.abort()  # the others would wait for ever
         raise
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # So many images of a bundle's sample are answered when a model is loaded: enough to
-# tell a model that is right from one that guesses, and few beside the load.
+# tell a model that is right from one that guesses, and quick compared with the load.
 TRIED = 16
 
 # The warm-up of a large model at max_batch_size is cut down to about so many seconds:
@@ -108,7 +108,7 @@ def check_answers_images(model: Model) -> None:
     """Send one black picture through all steps of a request.
 
     Raises:
-        BundleError: the model cannot answer an image, or answers it with nothing.
+        BundleError: the model cannot answer an image, or its answer is empty.
     """
     (spec,) = model.backend.inputs
     size, height, width, channels = spec.shape

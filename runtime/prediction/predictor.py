@@ -43,7 +43,7 @@ class Shadow(Protocol):
     def offer(
         self, name: str, model: Model, inputs_for: InputsFor, outputs: NDArray[Any]
     ) -> None:
-        """Take the answer of ``model``, ``(N, …)``; never raise, and never wait."""
+        """Take ``model``'s output, ``(N, …)`` of its dtype; never raise, never wait."""
 
 
 class Predictor:

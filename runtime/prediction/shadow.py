@@ -83,7 +83,7 @@ class Shadow:
             model: the version that answered.
             inputs_for: the function that makes the request's inputs anew, for the
                 shadow version: arrays ``(N, …)`` by name.
-            outputs: the main output that was answered, ``(N, …)``.
+            outputs: the main output that was answered, ``(N, …)`` of its dtype.
         """
         if not self._label:
             return
@@ -111,7 +111,7 @@ class Shadow:
                 self._tasks.get_nowait()
             except queue.Empty:
                 break
-        with contextlib.suppress(queue.Full):  # a request slipped in
+        with contextlib.suppress(queue.Full):  # a request came between
             self._tasks.put_nowait(None)
         self._thread.join(END_SECONDS)
 

@@ -109,7 +109,7 @@ def _escape(text: str) -> str:
     some. So Unicode's controls, formats, separators and lone surrogates are written as
     in Python's ``repr``.
     """
-    if text.isprintable():  # nearly always, and much quicker
+    if text.isprintable():  # nearly always so, and this is much quicker
         return text
     return "".join(
         letter if letter.isprintable() else repr(letter)[1:-1] for letter in text
@@ -210,7 +210,7 @@ class Seldom:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()  # of both below
+        self._lock = threading.Lock()  # guards both below
         self._count = 0
         self._next = -math.inf
 
@@ -254,7 +254,7 @@ class _Losing(logging.StreamHandler[Any]):
         """Count the line as lost, and tell standard error so once a minute."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
-            super().handleError(record)  # a bug of ours
+            super().handleError(record)  # this is a bug of ours
             return
         self._lost += 1
         if self._seldom.count():
