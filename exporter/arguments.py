@@ -58,8 +58,8 @@ def _shapes(
             for part in parts
         ):
             raise click.BadParameter(
-                f"{text!r} is not INPUT=LENGTH,…, such as x=N,3, N for an axis that"
-                " stays free"
+                f"{text!r} is not INPUT=LENGTH,…, such as x=N,3, where N is an axis"
+                " that stays free"
             )
         shapes.append((name, tuple(None if p == "N" else int(p) for p in parts)))
     return tuple(shapes)
@@ -77,7 +77,7 @@ def writable(
 MODELS_DIR = click.option(
     "--models-dir",
     type=click.Path(path_type=Path),
-    help="The store in which NAME is looked up.  [default: config.json's modelDir]",
+    help="Look NAME up in this store.  [default: config.json's modelDir]",
 )
 _SOURCE = (
     click.argument("model", metavar="MODEL"),
@@ -86,21 +86,22 @@ _SOURCE = (
         "--signature",
         default="",
         metavar="NAME",
-        help="The one of a SavedModel that has several.  [default: serving_default]",
+        help="Use this signature of a SavedModel that has several.  [default:"
+        " serving_default]",
     ),
     click.option(
         "--inputs",
         multiple=True,
         callback=names,
         metavar="NODE,…",
-        help="The nodes of a frozen graph without params.json.",
+        help="The input nodes of a frozen graph without params.json.",
     ),
     click.option(
         "--outputs",
         multiple=True,
         callback=names,
         metavar="NODE,…",
-        help="The nodes of a frozen graph without params.json.",
+        help="The output nodes of a frozen graph without params.json.",
     ),
     click.option(
         "--range",
@@ -108,15 +109,16 @@ _SOURCE = (
         multiple=True,
         callback=_ranges,
         metavar="INPUT=LOW:HIGH",
-        help="Between which numbers an input is drawn, ends included.  [default:"
-        " params.json's ranges; an embedding's rows; else a unit normal, 0 and 1]",
+        help="Draw the numbers of this input from LOW to HIGH, both included."
+        "  [default: params.json's ranges; an embedding's rows; else a unit normal"
+        " distribution, or 0 and 1]",
     ),
     click.option(
         "--trust",
         "trusted",
         is_flag=True,
-        help="Run whatever operators MODEL has: those that reach files and the network,"
-        " too. Without it they are refused, as in uploads.",
+        help="Run all operators of MODEL, also those that reach files and the network."
+        " Without this option they are refused, as in uploads.",
     ),
     click.option(
         "--shape",
@@ -124,8 +126,8 @@ _SOURCE = (
         multiple=True,
         callback=_shapes,
         metavar="INPUT=N,LENGTH,…",
-        help="The shape of an input whose signature leaves axes free that the model"
-        " does not; N stays free.  [default: found by trying]",
+        help="Give an input this shape, if its signature leaves axes free that the"
+        " model does not; N is an axis that stays free.  [default: found by trying]",
     ),
 )
 # These two are not read from config.json. The working folder may be somebody else's,
@@ -137,15 +139,15 @@ WALLS = (
         default="auto",
         show_default=True,
         envvar=variable("walls"),
-        help="The kernel's walls around the work: as many as it has; all of them, or"
-        " no work; or none.",
+        help="Put walls of the kernel around the work: auto builds those that the"
+        " kernel has, require refuses to work without all of them, off builds none.",
     ),
     click.option(
         "--run-as-user",
         default="",
         envvar=variable("run_as_user"),
         metavar="USER",
-        help="The user that does the work, where root starts it.",
+        help="Do the work as this user, if root starts the command.",
     ),
 )
 _LIMITS = (
@@ -167,11 +169,14 @@ _LIMITS = (
         "--memory-limit",
         type=click.FloatRange(min=0, min_open=True),
         metavar="GIB",
-        help="End the work where it takes more.  [default: none]",
+        help="End the work if it takes more memory.  [default: none]",
     ),
     *WALLS,
     click.option(
-        "-v", "--verbose", is_flag=True, help="Let TensorFlow and tf2onnx speak."
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Show the output of TensorFlow and tf2onnx.",
     ),
 )
 

@@ -60,21 +60,21 @@ def _work() -> Iterator[None]:
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE.onnx|DIR",
-    help="Where it goes.  [default: model.onnx beside the source]",
+    help="Write the ONNX here.  [default: model.onnx beside the source]",
 )
 @click.option(
     "--opset",
     type=click.Choice([str(opset) for opset in OPSETS]),
     default=str(OPSET),
     show_default=True,
-    help="The version of ONNX's operators.",
+    help="Use this version of ONNX's operators.",
 )
 @click.option(
     "--inputs-as-nchw",
     multiple=True,
     callback=names,
     metavar="NAME,…",
-    help="Inputs that the ONNX is to take as (N, C, H, W).",
+    help="Let the ONNX take these inputs as (N, C, H, W).",
 )
 @click.option(
     "--fp16", is_flag=True, help="Also write model.fp16.onnx, half precision for CUDA."
@@ -88,8 +88,8 @@ def _work() -> Iterator[None]:
     "--calibration",
     metavar="FOLDER",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Images, or arrays, that int8 takes its ranges from, and variants are tried"
-    " on.  [default: the bundle's sample]",
+    help="Take the ranges of int8 from these images or arrays, and try variants on"
+    " them.  [default: the bundle's sample]",
 )
 def convert(
     source: Source,
@@ -131,7 +131,7 @@ def convert(
     from exporter.reports.table import print_table, print_trial
 
     if calibration and not (quantize or fp16):
-        raise click.UsageError("--calibration is of use with --quantize or --fp16")
+        raise click.UsageError("--calibration needs --quantize or --fp16")
     options = Options(
         opset=int(opset),
         inputs_as_nchw=inputs_as_nchw,
@@ -180,7 +180,7 @@ _ONNX = click.option(
     "--onnx",
     type=click.Path(path_type=Path),
     metavar="FILE.onnx|DIR",
-    help="The ONNX.  [default: model.onnx beside the source]",
+    help="Use this ONNX.  [default: model.onnx beside the source]",
 )
 
 
@@ -192,7 +192,7 @@ _ONNX = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     callback=writable,
     metavar="FILE.npz",
-    help="Write the batch that came out worst, and what both answered.",
+    help="Write the batch with the largest difference, and both answers.",
 )
 def verify(
     source: Source,
@@ -225,7 +225,9 @@ def verify(
             _save(worst, verdict.worst)
         if verdict.faults:
             raise Failed(printable("; ".join(verdict.faults)))
-        click.echo("the ONNX is the one that was proved, and answers as TensorFlow")
+        click.echo(
+            "the ONNX is the one that was proved, and answers as TensorFlow does"
+        )
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -252,7 +254,7 @@ def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     callback=writable,
     metavar="FILE.png",
-    help="Also draw items a second over the batch size.",
+    help="Also draw a picture: items a second by batch size.",
 )
 def bench(
     source: Source, limits: Limits, onnx: Path | None, plot: Path | None, verbose: bool

@@ -101,7 +101,7 @@ def describe(parity: Parity) -> str:
     if parity.max_logit_diff:
         said += f", logarithms of probabilities {parity.max_logit_diff:.3g}"
     if not parity.is_repeatable:
-        said += ", and otherwise when it was asked once more"
+        said += ", and another answer when it was asked again"
     if worst := parity.worst:
         place = ", ".join(map(str, worst.element))
         said += (

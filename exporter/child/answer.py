@@ -64,13 +64,13 @@ class _Unpickler(pickle._Unpickler):
             # The dtype is complete without its state. A state could only change it.
             self.stack.pop()
             if state[1] == ">":
-                raise pickle.UnpicklingError("numbers of another machine")
+                raise pickle.UnpicklingError("an array has another byte order")
             return
         if isinstance(made, np.ndarray):
             _, shape, dtype, _, content = state
             _check(shape, dtype)
             if type(content) is not (list if dtype.hasobject else bytes):
-                raise pickle.UnpicklingError("an array of something else")
+                raise pickle.UnpicklingError("an array has content of another type")
         super().load_build()  # type: ignore[misc]
 
     dispatch: ClassVar[dict[int, Any]] = {
@@ -81,7 +81,7 @@ class _Unpickler(pickle._Unpickler):
 
 def _dtype(code: str, *_: object) -> np.dtype[Any]:
     if not _CODES.fullmatch(code):
-        raise pickle.UnpicklingError("a dtype of no numbers and no texts")
+        raise pickle.UnpicklingError("a dtype is neither of numbers nor of texts")
     return np.dtype(code)
 
 

@@ -134,14 +134,14 @@ def run_in_child(
                 else:
                     return cast(Result, value)
         except UnpicklingError as ex:
-            raise ExportError(f"the work answered what it may not: {ex}") from ex
+            raise ExportError(f"the answer of the work is not allowed: {ex}") from ex
         # The child's end of the pipe is closed, so it is dead or about to die.
         except (EOFError, ConnectionError):
             code = -signal.SIGALRM if is_late() else process.wait()
             raise _death(code, limits) from None
         # The pipe raises this when a message is too long.
         except OSError as ex:
-            raise ExportError(f"the work answered what it may not: {ex}") from ex
+            raise ExportError(f"the answer of the work is not allowed: {ex}") from ex
 
 
 def _parts(answer: bytes) -> tuple[str, Any]:
@@ -149,14 +149,14 @@ def _parts(answer: bytes) -> tuple[str, Any]:
     match read_answer(answer):
         case ("step" | "failed" | "done" as kind, value):
             return kind, value
-    raise UnpicklingError("it is of no kind that there is")
+    raise UnpicklingError("its kind is unknown")
 
 
 def _parts_of_a_refusal(value: Any) -> tuple[type[DomainError], str]:
     match value:
         case (type() as error, str(sentence)) if issubclass(error, DomainError):
             return error, sentence
-    raise UnpicklingError("it is no refusal")
+    raise UnpicklingError("it names no error")
 
 
 def _refuse_links(reads: Sequence[Path]) -> None:

@@ -273,6 +273,6 @@ def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> Non
 def _adapt_local(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> None:
     is_last = settings.pop("data_format", None) in (None, "channels_last")
     if not is_last or settings.pop("padding", "valid") != "valid":
-        raise Untranslatable(f"{kind} is taken with channels last and no padding alone")
+        raise Untranslatable(f"{kind} needs channels last and no padding here")
     if given.get("implementation", 1) != 1:
-        raise Untranslatable(f"{kind} is taken with implementation 1 alone")
+        raise Untranslatable(f"{kind} needs implementation 1 here")

@@ -198,7 +198,7 @@ class _Graph:
                     self._call(name, node)
             if len(left) == len(waiting):
                 raise Untranslatable(
-                    f"its layer {left[0][0][:64]!r} takes what no layer gives"
+                    f"its layer {left[0][0][:64]!r} takes a tensor that no layer gives"
                 )
             waiting = left
         model = keras.Model(
@@ -254,7 +254,7 @@ class _Graph:
             return self._made[name][number - self._first[name]][place]
         except (IndexError, KeyError) as ex:
             raise Untranslatable(
-                f"its layer {name[:64]!r} does not give what is taken of it"
+                f"its layer {name[:64]!r} does not give what another layer takes"
             ) from ex
 
     def _ends(self, value: Any) -> Any:
@@ -345,4 +345,4 @@ class _Graph:
         try:
             return layer(tensors)
         except (TypeError, ValueError) as ex:
-            raise Untranslatable(f"its call of {name[:64]!r} is not taken") from ex
+            raise Untranslatable(f"its call of {name[:64]!r} cannot be read") from ex

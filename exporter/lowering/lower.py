@@ -136,7 +136,7 @@ def lower(signature: Signature, large_bytes: int = LARGE_BYTES) -> LoweredGraph:
             return lowered
         copier.has_lowered = False
         lowered = _copy_again(lowered, copier)
-    raise ExportError("the rewrites of exporter.rewrites do not come to an end")
+    raise ExportError("the rewrites of exporter.rewrites go in a circle")
 
 
 def _copy_again(lowered: LoweredGraph, copier: _Copier) -> LoweredGraph:

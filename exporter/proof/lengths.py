@@ -125,8 +125,8 @@ def find_lengths(backend: Backend, ranges: Ranges) -> Found:
         (spec,) = [spec for spec in backend.inputs if spec.name == name]
         raise NotDrawn(
             f"TensorFlow takes none of the lengths that were tried for {shown}, which"
-            " the signature leaves free; give one that it takes, with --shape"
-            f" {name}={_shown([None, *(n or 3 for n in spec.shape[1:])])}, or so"
+            " the signature leaves free; give one that it takes, for example with"
+            f" --shape {name}={_shown([None, *(n or 3 for n in spec.shape[1:])])}"
         )
     return search.told(taken)
 
@@ -291,6 +291,6 @@ def _factors(number: int, count: int) -> Iterator[tuple[int, ...]]:
 def describe(found: Found) -> str:
     """A sentence about the shapes that were fixed."""
     return "; ".join(
-        f"input {name!r} takes the shape {_shown(shape)} alone"
+        f"input {name!r} takes only the shape {_shown(shape)}"
         for name, shape in found.fixed.items()
     )

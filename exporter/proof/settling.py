@@ -80,13 +80,13 @@ def refused(specs: tuple[TensorSpec, ...], kind: str, size: int) -> NotDrawn:
         texts = ", ".join(repr(spec.name) for spec in specs)
         return NotDrawn(
             f"{said}: input {texts} takes texts of a form of its own, such as pictures"
-            " or serialized examples, and so nothing can be compared"
+            " or serialized examples, so nothing can be compared"
         )
     shown = ", ".join(map(repr, names))
     return NotDrawn(
         f"{said}; say between which numbers {shown} lie, with --range"
-        f" {names[0]}=LOW:HIGH, or with 'ranges' in params.json; of pictures, put some"
-        " that it takes into sample.npz; or which lengths its axes have, with --shape"
+        f" {names[0]}=LOW:HIGH, or with 'ranges' in params.json; for pictures, put some"
+        " that it takes into sample.npz; or give the lengths of its axes with --shape"
     )
 
 

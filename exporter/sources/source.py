@@ -147,13 +147,11 @@ def find_source(
         source = open_source(path, signature, inputs, outputs)
         source.graph.open("rb").close()
     if signature and source.kind != "saved_model":
-        raise SourceError(
-            f"{path} has no signatures: --signature is of use with a SavedModel alone"
-        )
+        raise SourceError(f"{path} has no signatures: --signature needs a SavedModel")
     if (inputs or outputs) and (source.bundle or source.kind != "frozen_graph"):
         raise SourceError(
-            f"{path} tells its inputs and outputs itself: --inputs and --outputs are of"
-            " use with a frozen graph alone, where no params.json tells them"
+            f"{path} names its inputs and outputs itself: --inputs and --outputs need a"
+            " frozen graph without params.json"
         )
     return replace(
         source,

@@ -94,7 +94,7 @@ def drawn_items(specs: tuple[TensorSpec, ...], kinds: Sequence[Draw]) -> Items:
         ExportError: an input has no batch axis.
     """
     if not all(spec.shape for spec in specs):
-        raise ExportError("an input of it has no batch axis, and so it cannot be tried")
+        raise ExportError("one of its inputs has no batch axis, so it cannot be tried")
     (random,) = [kind for kind in kinds if kind.name == _RANDOM]
     batches = list(random.batches(batch_size(specs, ITEMS)))
     inputs = {

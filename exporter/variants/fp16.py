@@ -72,6 +72,6 @@ def _check_ranges(fp32: Path, reader: Reader) -> None:
         largest = max(float(np.abs(limit).max()) for limit in found.range_value)
         if largest > LARGEST:
             raise ExportError(
-                f"{name!r} in it comes to {largest:.3g}, and float16 ends at"
+                f"its tensor {name!r} reaches {largest:.3g}, and the largest float16 is"
                 f" {LARGEST:.0f}"
             )

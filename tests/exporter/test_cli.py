@@ -401,7 +401,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(
 def test_calibration_that_nothing_would_use_is_refused(exported, store, tmp_path):
     result = run("convert", "linear", "--calibration", tmp_path)
     assert result.exit_code == 2
-    assert "--calibration is of use with --quantize or --fp16" in result.stderr
+    assert "--calibration needs --quantize or --fp16" in result.stderr
     assert exported == []
 
 

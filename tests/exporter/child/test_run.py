@@ -22,6 +22,8 @@ from exporter.errors import (
 from runtime.walls import standing
 from tests.exporter import works
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 # Long enough for a busy machine; what takes longer hangs.
 PATIENCE = 60
@@ -217,14 +219,18 @@ def test_a_link_out_of_the_model_is_told_and_not_followed(tmp_path):
 
 def test_an_answer_that_is_a_call_is_not_made(tmp_path):
     """The child's answer is pickled, and a model may have taken the child over."""
-    with pytest.raises(ExportError, match="answered what it may not: posix.mkdir"):
+    with pytest.raises(
+        ExportError, match="answer of the work is not allowed: posix.mkdir"
+    ):
         run(works.answer_by_a_call, str(tmp_path / "made"))
     assert not (tmp_path / "made").exists()
 
 
 def test_an_answer_has_its_greatest_length(monkeypatch):
     monkeypatch.setattr("exporter.child.run.MAX_ANSWER_BYTES", 1 << 16)
-    with pytest.raises(ExportError, match="answered what it may not: bad message len"):
+    with pytest.raises(
+        ExportError, match="answer of the work is not allowed: bad message len"
+    ):
         run(works.answer_at_length, 1 << 17)
 
 

@@ -47,7 +47,7 @@ def test_the_one_length_is_read_in_tensorflows_sentence():
     found = find_lengths(backend, {})
     assert found.fixed == {"x": (None, 777)}
     assert not found.lengths
-    assert describe(found) == "input 'x' takes the shape N,777 alone"
+    assert describe(found) == "input 'x' takes only the shape N,777"
 
 
 def test_a_length_that_no_sentence_names_is_found_by_trying():

@@ -180,10 +180,10 @@ def test_a_bundle_of_onnx_alone_has_nothing_to_convert(tmp_path):
 @pytest.mark.parametrize(
     ("name", "arguments", "sentence"),
     [
-        ("m.keras", {"signature": "x"}, "--signature is of use with a SavedModel"),
-        ("m.keras", {"inputs": ["x"]}, "--inputs and --outputs .* frozen graph alone"),
-        ("net", {"outputs": ["x"]}, "--inputs and --outputs .* frozen graph alone"),
-        ("m.pb", {"signature": "x"}, "--signature is of use with a SavedModel"),
+        ("m.keras", {"signature": "x"}, "--signature needs a SavedModel"),
+        ("m.keras", {"inputs": ["x"]}, "--inputs and --outputs need a frozen graph"),
+        ("net", {"outputs": ["x"]}, "--inputs and --outputs need a frozen graph"),
+        ("m.pb", {"signature": "x"}, "--signature needs a SavedModel"),
     ],
 )
 def test_arguments_of_another_kind_are_refused(tmp_path, name, arguments, sentence):

@@ -7,11 +7,11 @@ import falcon.inspect
 import pytest
 
 from runtime.access.gate import Access
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
 from runtime.http.page.files import FOLDERS
 from runtime.http.routes import ROUTES, Lane, Lanes, Route
+from runtime.services import create_services
 from tests.clients import LocalClient
 
 ROOT = Path(__file__).resolve().parents[3]
