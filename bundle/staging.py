@@ -102,7 +102,7 @@ class Staging:
 
 @contextmanager
 def locked(
-    folder: Path, *, shared: bool = False, seconds: float | None = None
+    folder: Path, *, shared: bool = False, seconds: float = LOCK_SECONDS
 ) -> Iterator[None]:
     """Hold a folder: alone to change several of its files, shared to read them.
 
@@ -112,7 +112,7 @@ def locked(
     Args:
         folder: what is held.
         shared: others may read it meanwhile.
-        seconds: to wait for others at most; None is ``LOCK_SECONDS``.
+        seconds: to wait for others at most.
 
     Raises:
         FileNotFoundError: it is not there; or, where it is shared, it went while it was
@@ -120,7 +120,7 @@ def locked(
         TimeoutError: somebody else holds it, for longer than any such change takes.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    end = time.monotonic() + (LOCK_SECONDS if seconds is None else seconds)
+    end = time.monotonic() + seconds
     while True:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
