@@ -41,10 +41,6 @@ Result = TypeVar("Result")
 GIB = 1 << 30
 # The size of any file that a child writes; a large model's weights are one file.
 MAX_FILE_BYTES = 64 * GIB
-# The size of its answer, which may hold a batch of images.
-MAX_ANSWER_BYTES = GIB
-# After the kernel's own clock, in seconds.
-_GRACE = 10.0
 # How often the child's memory is looked at, in seconds; it may outrun the limit by
 # what it can fill meanwhile.
 _LOOK = 0.1
@@ -59,12 +55,16 @@ class Limits:
         memory_bytes: resident; None is no limit.
         walls: the policy on those around it, see ``runtime.walls.enclose``.
         user: whom it becomes, where this process is root's; empty is as it is.
+        answer_bytes: of its answer, which may hold a batch of images.
+        grace_seconds: after ``seconds``, until this process ends it, too.
     """
 
     seconds: int = 3600
     memory_bytes: int | None = None
     walls: Walls = "auto"
     user: str = ""
+    answer_bytes: int = GIB
+    grace_seconds: float = 10.0
 
 
 def run_in_child(
@@ -102,7 +102,7 @@ def run_in_child(
     with (
         scratch() as folder,
         _started(folder, verbose) as (process, connection),
-        _ended_late(process, limits.seconds + _GRACE) as is_late,
+        _ended_late(process, limits.seconds + limits.grace_seconds) as is_late,
     ):
         try:
             own = tuple(path.absolute() for path in (folder, *writes))
@@ -115,7 +115,7 @@ def run_in_child(
             while True:
                 while not connection.poll(_LOOK if limits.memory_bytes else None):
                     _check_memory(process.pid, limits.memory_bytes)
-                kind, value = _parts(connection.recv_bytes(MAX_ANSWER_BYTES))
+                kind, value = _parts(connection.recv_bytes(limits.answer_bytes))
                 if kind == "step":
                     # Without characters that a terminal takes for a command.
                     tell(printable(str(value)))

@@ -58,6 +58,7 @@ def prove(
     tolerance: Tolerance = SINGLE,
     report: Callable[[str], None] = lambda step: None,
     batch_sizes: Sequence[int] = BATCH_SIZES,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Parity:
     """Compare two backends of one model.
 
@@ -74,6 +75,7 @@ def prove(
         tolerance: how far apart answers may be.
         report: is told each step as it begins.
         batch_sizes: of a model whose first axis is free.
+        clock: seconds that only go on.
 
     Returns:
         The report; ``passed`` says whether the candidate may serve.
@@ -112,7 +114,7 @@ def prove(
         is_repeatable=comparison.is_repeatable,
         samples=sum(case.samples for case in cases),
         milliseconds_per_image={
-            backend.name: _milliseconds(backend, first, sizes[0])
+            backend.name: _milliseconds(backend, first, sizes[0], clock)
             for backend in (tensorflow, onnx)
         },
         versions=_versions(),
@@ -369,15 +371,17 @@ def _same_top1(
     return same.reshape(-1)
 
 
-def _milliseconds(backend: Backend, batch: Batch, items: int) -> float:
+def _milliseconds(
+    backend: Backend, batch: Batch, items: int, clock: Callable[[], float]
+) -> float:
     """Median time of one run, by item."""
     backend.run(batch)
     times: list[float] = []
-    end = time.perf_counter() + TIMED_SECONDS
-    while len(times) < TIMED_RUNS and time.perf_counter() < end:
-        start = time.perf_counter()
+    end = clock() + TIMED_SECONDS
+    while len(times) < TIMED_RUNS and clock() < end:
+        start = clock()
         backend.run(batch)
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return round(float(np.median(times)) * 1000 / items, 4)
 
 
