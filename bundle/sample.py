@@ -36,18 +36,22 @@ class Sample:
     labels: NDArray[np.int64]
 
 
-def read_sample(folder: Path) -> Sample | None:
+def read_sample(folder: Path, max_bytes: int = MAX_BYTES) -> Sample | None:
     """A bundle's ``sample.npz``; None if it carries none.
 
     ``numpy.load`` makes an array of the size that a file claims before it reads it.
     Here what is claimed is compared with what is there first.
+
+    Args:
+        folder: the bundle's.
+        max_bytes: of what it unpacks to.
 
     Raises:
         BundleError: it is there and is not a sample.
     """
     try:
         with (folder / FILE_NAME).open("rb") as stream, open_zip(stream) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+            if sum(info.file_size for info in archive.infolist()) > max_bytes:
                 raise zipfile.BadZipFile("too large")
             check_apart(archive)
             images = _array(archive, "images.npy")
