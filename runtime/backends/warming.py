@@ -48,7 +48,10 @@ class Warm:
 
 
 def warm_up(
-    backend: Backend, ranges: Ranges | None = None, first: Iterable[Make] = ()
+    backend: Backend,
+    ranges: Ranges | None = None,
+    first: Iterable[Make] = (),
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Warm | None:
     """Run one item, of the first kind of input that the model takes.
 
@@ -56,6 +59,7 @@ def warm_up(
         backend: to be warmed.
         ranges: that params.json declares.
         first: inputs that are known, to be tried before others.
+        clock: seconds that only go on.
 
     Returns:
         None if the model takes none of what is tried.
@@ -71,7 +75,7 @@ def warm_up(
     refusal: InputRefused | None = None
     for make in (*first, *_makes(backend.inputs, ranges or {})):
         one = make(1)
-        start = time.perf_counter()
+        start = clock()
         try:
             outputs = backend.run(one)
         except InputRefused as ex:
@@ -80,7 +84,7 @@ def warm_up(
             if time.monotonic() > end:
                 break
             continue
-        return Warm(make, outputs, time.perf_counter() - start)
+        return Warm(make, outputs, clock() - start)
     if refusal is not None and is_of_shapes:
         # All sizes are told, and no number is text, index or count: no other input
         # has other shapes.

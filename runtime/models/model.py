@@ -65,6 +65,7 @@ class Model:
         max_batch_size: items in one run; a larger request is run in pieces. None: in
             one, whatever its size.
         options: whether and how requests are run together; None: they are not.
+        max_numbers: that the inputs of one run may hold; of huge items it has fewer.
         clock: seconds that only go on.
 
     Attributes:
@@ -93,7 +94,8 @@ class Model:
         name: str | None = None,
         max_batch_size: int | None = None,
         options: BackendOptions | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        max_numbers: int = MAX_NUMBERS,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.bundle = bundle
         self.name = name or bundle.params.name
@@ -108,6 +110,7 @@ class Model:
         self._open_fallback = open_fallback
         self._fallback: Backend | None = None
         self._fallback_failed = float("-inf")
+        self._max_numbers = max_numbers
         self._clock = clock
         self._lock = threading.Lock()
         self._batch_sizes: tuple[Histogram] | None = None
@@ -122,9 +125,9 @@ class Model:
         sample = bundle.read_sample()
         warm = None
         if max_batch_size or options:
-            warm, self.warm_up = warming.run_one_item(self, sample)
+            warm, self.warm_up = warming.run_one_item(self, sample, clock)
         self._max_batch_size = (
-            warming.run_full_batch(self, warm, max_batch_size)
+            warming.run_full_batch(self, warm, max_batch_size, max_numbers)
             if max_batch_size
             else None
         )
@@ -132,7 +135,7 @@ class Model:
         self.seconds = math.inf
         if options:
             make = warm.make if warm else None
-            self.seconds = seconds_of_one(self.backend, make)
+            self.seconds = seconds_of_one(self.backend, make, clock)
             self.batching, self._batcher = self._batch(options, make)
         self.tried = warming.try_on_sample(self, sample)
         # What was run until here were no requests.
@@ -257,12 +260,14 @@ class Model:
             options.threads,
             self.seconds,
             make,
+            self._clock,
+            self._max_numbers,
         )
         if not verdict.is_on or self._max_batch_size is None:
             return verdict.why, None
         sizes = sizes_of(self.backend, self._max_batch_size)
         if make is not None:
-            most = largest_batch(make)
+            most = largest_batch(make, self._max_numbers)
             for size in sizes or ():
                 if size <= most:
                     self.backend.run(make(size))
@@ -286,7 +291,7 @@ class Model:
         if items is None or items == 1:
             return [inputs]
         numbers = max(array.size for array in inputs.values()) // items
-        size = min(self._max_batch_size, max(1, MAX_NUMBERS // max(1, numbers)))
+        size = min(self._max_batch_size, max(1, self._max_numbers // max(1, numbers)))
         if items <= size:
             return [inputs]
         # Of the whole: a sentence about a piece would tell a shape that nobody sent.
