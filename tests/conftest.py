@@ -103,7 +103,7 @@ def alone(item):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def disk():
+def unsynced():
     """Wait for no disk.
 
     A process that is killed leaves all that it wrote, synced or not. fsync helps where
