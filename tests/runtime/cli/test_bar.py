@@ -1,4 +1,4 @@
-"""A progress bar, where somebody looks."""
+"""A progress bar is shown on a terminal, and nowhere else."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""What people are shown of models: one line a model, a version or a fact."""
+"""Tables show models to people: one line for each model, version or fact."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Signals to this process itself, and what is called for them."""
+"""The tests send signals to their own process, and see which calls they cause."""
 
 import os
 import signal
