@@ -145,6 +145,9 @@ def worst_input(
         ranges: as for ``prove``.
         traits: as for ``prove``.
         lengths: as for ``prove``.
+
+    Returns:
+        Arrays ``(N, …)`` in the inputs' dtypes, by the inputs' names.
     """
     settled = settle(backend, how, sample, ranges, traits, lengths)
     kinds = {kind.name: kind for kind in settled}
