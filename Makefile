@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit check format zoo fuzz soak bench bench-quick proto clean
+.PHONY: help demo serve test unit coverage check format docs zoo fuzz soak mutate bench bench-quick proto clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -25,12 +25,25 @@ demo: $(VENV)/.installed ## train, export, serve and predict with MNIST
 serve: $(VENV)/.installed ## serve models/ in the foreground
 	$(BIN)/runtime serve
 
+# tests/conftest.py says which tests come first. With loadgroup, the tests of a module go to
+# one process, because they share things that take long to make. xdist's own order would
+# be by the number of tests in a module.
+PARALLEL := -n auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
+
 # The zoo has more than a thousand models; the tests take one for each layer and function.
 test: $(VENV)/.installed ## run all tests, with real processes
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 -m "not further"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not further"
 
 unit: $(VENV)/.installed ## run the tests that need neither TensorFlow nor real processes
-	$(BIN)/python -m pytest -m "not slow and not tensorflow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not tensorflow"
+
+# tools/coverage/ is on the path of every process that the tests start. The figures come
+# before the exit code, because a test that measures time may fail where lines are counted.
+coverage: $(VENV)/.installed ## run all tests in half an hour, and count the lines and branches that they run
+	rm -rf .coverage
+	PYTHONPATH="$(CURDIR):$(CURDIR)/tools/coverage" $(BIN)/python -m pytest $(PARALLEL) \
+		-m "not further"; code=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$code
 
 check: $(VENV)/.installed ## check formatting, lints, types, and the imports between packages
 	$(BIN)/ruff format --check .
@@ -42,6 +55,9 @@ format: $(VENV)/.installed ## format the code as make check demands
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(VENV)/.installed ## write the reference pages anew
+	$(BIN)/python -m tools.reference
+
 zoo: $(VENV)/.installed ## convert and prove the zoo, and write docs/zoo.md; ZOO=layers takes one family, or one model
 	$(BIN)/python -m tools.zoo $(if $(ZOO),"$(ZOO)")
 
@@ -52,6 +68,9 @@ fuzz: $(VENV)/.installed ## send damaged and slow requests to every route; FUZZ=
 SOAK ?= 100
 soak: $(VENV)/.installed ## predict while versions change and workers are killed; SOAK=1000 makes so many versions
 	SOAK=$(SOAK) $(BIN)/python -m pytest -s tests/end_to_end/test_soak.py
+
+mutate: $(VENV)/.installed ## put small faults into the code and count those that tests find; ROOM=bundle/decode.py takes one file, SAMPLE=50 so many faults
+	SAMPLE=$(SAMPLE) $(BIN)/python tools/mutate.py $(ROOM)
 
 bench: $(VENV)/.installed ## measure this project and its peers in an hour, and write docs/benchmarks.md; BENCH="--help" lists options
 	sh bench/install.sh
@@ -65,4 +84,4 @@ proto: $(VENV)/.installed ## generate the Python modules of all .proto files
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/wire/*.proto runtime/programs/*.proto
 
 clean: ## remove everything that the other targets made, except the store
-	rm -rf $(VENV) .bench demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench .coverage demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

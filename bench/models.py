@@ -105,10 +105,10 @@ def parcel(model: Model, name: str, *, onnx: bool = True) -> bytes:
 
 
 def own_environment() -> dict[str, str]:
-    """The variables for this project's own commands: this checkout, no settings.
+    """Make variables for this project's commands: this checkout, and no settings.
 
-    They are more than ``runtime.process.environment`` leaves: what is measured is
-    started as a person would start it, with this machine's PATH and home.
+    ``runtime.process.environment`` leaves fewer variables. Here a command starts as a
+    person would start it, with this machine's PATH and home.
     """
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TFAAS_")}
     return {**kept, "PYTHONPATH": str(ROOT)}

@@ -204,7 +204,7 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
         if importlib.util.find_spec("tf2onnx") is None:
             raise Failed(
                 "this needs tf2onnx, which is not installed; install the extra"
-                " 'export' (README, Installing)"
+                " 'export' (docs/installing.md)"
             )
         # These imports stand here, where Ctrl-C is handled, because numpy alone takes a
         # moment to import.

@@ -21,7 +21,7 @@ from exporter.destination import Destination
 from exporter.errors import ExportError
 from exporter.sources.reference import open_reference
 from exporter.sources.source import Source
-from exporter.sources.trust import check_candidate
+from exporter.sources.trust import check_candidate, check_source
 from exporter.verify import check_there
 from runtime.backends import Backend, TensorSpec
 from runtime.backends.onnx import CPU, OnnxBackend
@@ -127,6 +127,8 @@ def _open(order: _Order) -> Backend:
     if order.engine == "onnxruntime":
         check_candidate(order.source, order.model)
         return OnnxBackend(order.model, CPU, order.threads, order.source.ranges)
+    # Before the import, which takes seconds.
+    check_source(order.source)
     import tensorflow
 
     tensorflow.config.threading.set_intra_op_parallelism_threads(order.threads)

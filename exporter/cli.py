@@ -302,7 +302,7 @@ def inspect(
     if importlib.util.find_spec("onnx") is None:
         raise Failed(
             "inspecting needs onnx, which is not installed; install the extra 'export'"
-            " (README, Installing)"
+            " (docs/installing.md)"
         )
     from bundle.folder import ONNX
     from exporter.child.run import Limits

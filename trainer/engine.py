@@ -21,7 +21,7 @@ def check_engine() -> None:
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise TensorFlowMissing(
             f"training needs {missing[0]}, which is not installed;"
-            " install the extra 'train' (README, Installing)"
+            " install the extra 'train' (docs/installing.md)"
         )
 
 

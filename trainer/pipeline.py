@@ -74,7 +74,7 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
         raise Failed(f"the bundle was written without ONNX: {conversion.failure}")
     if conversion.exporter_missing:
         click.echo(
-            "ONNX was not added: install the extra 'export' (README, Installing)"
+            "ONNX was not added: install the extra 'export' (docs/installing.md)"
             f" and run: exporter convert {order.reference}"
         )
 

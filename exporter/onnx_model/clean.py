@@ -8,11 +8,15 @@ other model; ``exporter.export`` uses the uncleaned graph if the proof fails.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import onnx
 import onnxruntime
 import onnxslim
+import sympy
 from onnx import TensorProto
 from onnxslim.core.shape_inference.context import InferenceContext
 
@@ -53,7 +57,8 @@ def clean(model: onnx.ModelProto) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     try:
-        cleaned: onnx.ModelProto = onnxslim.slim(copy)
+        with _simplifying_once():
+            cleaned: onnx.ModelProto = onnxslim.slim(copy)
     # onnxslim has no exceptions of its own, and a graph may make it raise any.
     except Exception as ex:
         logger.info("onnxslim cannot clean the graph: %s", ex)
@@ -72,3 +77,20 @@ def clean(model: onnx.ModelProto) -> onnx.ModelProto:
     cleaned.producer_name = model.producer_name
     cleaned.producer_version = model.producer_version
     return cleaned
+
+
+@contextmanager
+def _simplifying_once() -> Iterator[None]:
+    """Let sympy simplify each expression once.
+
+    onnxslim goes through the graph until nothing changes, and has sympy simplify the
+    sides of each Slice each time: two expressions twenty times, four seconds in all,
+    for a transposed convolution of free sides.
+    """
+    simplify = sympy.simplify
+    # Typed, because 2 and 2.0 are the same key without.
+    sympy.simplify = lru_cache(maxsize=None, typed=True)(simplify)
+    try:
+        yield
+    finally:
+        sympy.simplify = simplify

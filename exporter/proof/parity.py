@@ -10,6 +10,7 @@ import importlib.metadata
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +47,18 @@ APART = 1e300
 _LEAST = 1e-30
 # The share of a value that float32 itself loses in some additions.
 _NOISE = 2e-6
+# The modules whose versions the report has, and the distributions that install each.
+# They are named here, because importlib.metadata needs a third of a second to find the
+# distribution of a module: it reads the lists of files of all distributions.
+_DISTRIBUTIONS = {
+    "tensorflow": ("tensorflow-cpu", "tensorflow"),
+    "keras": ("keras",),
+    "tf2onnx": ("tf2onnx",),
+    "onnx": ("onnx",),
+    "onnxslim": ("onnxslim",),
+    "onnxruntime": ("onnxruntime-gpu", "onnxruntime"),
+    "numpy": ("numpy",),
+}
 
 
 def prove(
@@ -61,6 +74,7 @@ def prove(
     tolerance: Tolerance = SINGLE,
     report: Callable[[str], None] = lambda step: None,
     batch_sizes: Sequence[int] = BATCH_SIZES,
+    timed_runs: int = TIMED_RUNS,
 ) -> Parity:
     """Compare two backends of one model.
 
@@ -77,6 +91,8 @@ def prove(
         tolerance: the largest allowed differences.
         report: is called with each step as it begins.
         batch_sizes: the batch sizes, if the first axis of the model is free.
+        timed_runs: the largest number of timed runs of each engine; the report has
+            their median time.
 
     Returns:
         The report; ``passed`` says whether the candidate may serve.
@@ -115,7 +131,7 @@ def prove(
         is_repeatable=comparison.is_repeatable,
         samples=sum(case.samples for case in cases),
         milliseconds_per_image={
-            backend.name: _milliseconds(backend, first, sizes[0])
+            backend.name: _milliseconds(backend, first, sizes[0], timed_runs)
             for backend in (tensorflow, onnx)
         },
         versions=_versions(),
@@ -375,12 +391,12 @@ def _same_top1(
     return same.reshape(-1)
 
 
-def _milliseconds(backend: Backend, batch: Batch, items: int) -> float:
+def _milliseconds(backend: Backend, batch: Batch, items: int, runs: int) -> float:
     """The median time of one run, for one item."""
     backend.run(batch)
     times: list[float] = []
     end = time.perf_counter() + TIMED_SECONDS
-    while len(times) < TIMED_RUNS and time.perf_counter() < end:
+    while len(times) < runs and time.perf_counter() < end:
         start = time.perf_counter()
         backend.run(batch)
         times.append(time.perf_counter() - start)
@@ -389,18 +405,9 @@ def _milliseconds(backend: Backend, batch: Batch, items: int) -> float:
 
 def _versions() -> Mapping[str, str]:
     versions = {"tfaas-onnx": __version__, "python": sys.version.split()[0]}
-    names = (
-        "tensorflow",
-        "keras",
-        "tf2onnx",
-        "onnx",
-        "onnxslim",
-        "onnxruntime",
-        "numpy",
-    )
-    by_module = importlib.metadata.packages_distributions()
-    for name in names:
-        # The module tensorflow may come from the distribution tensorflow-cpu.
-        for distribution in by_module.get(name, [])[:1]:
-            versions[name] = importlib.metadata.version(distribution)
+    for name, distributions in _DISTRIBUTIONS.items():
+        for distribution in distributions:
+            with suppress(importlib.metadata.PackageNotFoundError):
+                versions[name] = importlib.metadata.version(distribution)
+                break
     return versions

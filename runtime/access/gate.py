@@ -153,7 +153,7 @@ class Gate:
             raise Forbidden(
                 "without 'writeTokens' in config.json this is taken from the service's"
                 " own machine alone, at http://localhost and without a proxy; set one"
-                " (README, Who may reach it)"
+                " (docs/securing.md)"
             )
 
 

@@ -110,8 +110,8 @@ def require_cuda() -> None:
 
 
 _HINT = (
-    "config.json's 'provider' is 'cuda': install onnxruntime-gpu as README says under"
-    " 'On a GPU', or set it to 'auto'"
+    "config.json's 'provider' is 'cuda': install onnxruntime-gpu as docs/installing.md"
+    " says under 'On a GPU', or set it to 'auto'"
 )
 
 

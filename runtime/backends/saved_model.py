@@ -254,8 +254,8 @@ def require_tensorflow() -> None:
     """
     if find_spec("tensorflow") is None:
         raise BackendError(
-            "TensorFlow is not installed here; install the extra 'tensorflow' (README,"
-            " Installing)"
+            "TensorFlow is not installed here; install the extra 'tensorflow'"
+            " (docs/installing.md)"
         )
 
 

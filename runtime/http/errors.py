@@ -121,7 +121,7 @@ def _answer(
     ex: Exception | None,
     sentence: str,
 ) -> None:
-    reason = _snake(type(ex).__name__) if ex else "unexpected"
+    reason = reason_of(type(ex)) if ex else "unexpected"
     REJECTS.labels(route_of(req), reason).inc()
     resp.status = status
     # The responder may have set others before it failed. Falcon prefers them to media.
@@ -137,8 +137,9 @@ def _answer(
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-def _snake(name: str) -> str:
-    return _WORD.sub("_", name).lower()
+def reason_of(error: type[Exception]) -> str:
+    """The word for an error in the metrics."""
+    return _WORD.sub("_", error.__name__).lower()
 
 
 def _serialize_error(

@@ -31,4 +31,4 @@ def read(path: Path, message: Any) -> Any:
 
 def refusal(file: str, why: str) -> BundleError:
     """The error for a file, or a part of it, that is not taken from strangers."""
-    return BundleError(f"{file}: {why}; README, Upload, says what is taken")
+    return BundleError(f"{file}: {why}; docs/versions.md says what is taken")

@@ -49,7 +49,7 @@ REQUESTS = Counter(
 )
 REQUEST_SECONDS = Histogram(
     "tfaas_request_seconds",
-    "From the request's head to its reply.",
+    "Seconds from a request's head to its reply.",
     ("route", "model", "version"),
     buckets=SECONDS,
 )
@@ -60,7 +60,8 @@ IN_PROGRESS = Gauge(
 )
 STAGE = Histogram(
     "tfaas_stage_seconds",
-    "Of a prediction: queue (waiting for the model), decode, infer, encode.",
+    "Seconds of a prediction's stages: queue (waiting for the model), decode, infer,"
+    " encode.",
     ("stage", "model"),
     buckets=STAGE_SECONDS,
 )
@@ -90,7 +91,7 @@ LOADS = Counter(
 )
 LOAD_SECONDS = Histogram(
     "tfaas_model_load_seconds",
-    "Opening, warming and trying one version.",
+    "Seconds that opening, warming and trying one version took.",
     ("model",),
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
 )
@@ -101,7 +102,7 @@ LOADED = Gauge(
 )
 LOADED_BYTES = Gauge(
     "tfaas_models_loaded_bytes",
-    "Bytes of their files.",
+    "Bytes of the files of the model versions in memory, in all processes.",
     multiprocess_mode="livesum",
 )
 # reason: the error's class in snake case: invalid_input, model_not_found, too_large …
@@ -127,7 +128,7 @@ TENSORFLOW_RESTARTS = Counter(
 )
 BUILD_INFO = Gauge(
     "tfaas_build_info",
-    "What serves; its value is 1.",
+    "The versions of what serves, as labels; its value is 1.",
     ("version", "python", "onnxruntime", "providers"),
     multiprocess_mode="livemax",
 )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bundle.decode import MAX_PIXELS, decode_image, is_gray
+from bundle.decode import MAX_PIXELS, decode_image, is_gray, pixels_of
 from bundle.errors import ImageError
 from tests.pictures import (
     COLOUR,
@@ -156,16 +156,17 @@ def test_cmyk_jpeg_is_brought_to_rgb() -> None:
 
 # --- orientation and frames
 
-# TIFF 6.0 tag 274: which picture, stored as 2 x 1 red-green, is meant.
+# TIFF 6.0 tag 274: which side the stored rows and columns begin at. Stored is red and
+# green above blue and black.
 ORIENTED = {
-    1: [[RED, GREEN]],
-    2: [[GREEN, RED]],
-    3: [[GREEN, RED]],
-    4: [[RED, GREEN]],
-    5: [[RED], [GREEN]],
-    6: [[RED], [GREEN]],
-    7: [[GREEN], [RED]],
-    8: [[GREEN], [RED]],
+    1: [[RED, GREEN], [BLUE, BLACK]],
+    2: [[GREEN, RED], [BLACK, BLUE]],
+    3: [[BLACK, BLUE], [GREEN, RED]],
+    4: [[BLUE, BLACK], [RED, GREEN]],
+    5: [[RED, BLUE], [GREEN, BLACK]],
+    6: [[BLUE, RED], [BLACK, GREEN]],
+    7: [[BLACK, GREEN], [BLUE, RED]],
+    8: [[GREEN, BLACK], [RED, BLUE]],
 }
 
 
@@ -173,8 +174,8 @@ ORIENTED = {
 def test_exif_orientation_is_applied(orientation: int) -> None:
     exif = Image.Exif()
     exif[274] = orientation
-    image = Image.new("RGB", (2, 1))
-    image.putdata([(255, 0, 0), (0, 255, 0)])
+    image = Image.new("RGB", (2, 2))
+    image.putdata([(255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)])
     assert pixels(saved(image, "PNG", exif=exif), 3) == ORIENTED[orientation]
 
 
@@ -193,13 +194,40 @@ def test_of_several_frames_the_first_is_taken(form: str) -> None:
     assert pixels(data, 3) == [[RED] * 4] * 4
 
 
+# --- size
+
+
+@pytest.mark.parametrize("ask", [decode_image, pixels_of])
+@pytest.mark.parametrize("form", ["PNG", "BMP", "GIF", "WEBP", "JPEG"])
+def test_a_pictures_size_is_width_times_height(form: str, ask: Any) -> None:
+    data = saved(Image.new("RGB", (7, 5)), form)
+    told: list[int] = []
+    if ask is pixels_of:
+        told.append(pixels_of(data))
+    else:
+        decode_image(data, 1, told.append)
+    assert told == [35]
+
+
+def test_a_size_that_is_too_much_for_who_asks_stops_the_decoding() -> None:
+    class Full(Exception):
+        pass
+
+    def refuse(size: int) -> None:
+        raise Full(size)
+
+    # The data is cut: whoever decodes it trips.
+    with pytest.raises(Full, match="35"):
+        decode_image(png(7, 5, 8, GRAY, b""), 1, refuse)
+
+
 # --- refused
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"x", b"GIF89a", b"\x89PNG\r\n\x1a\n", b"BM", b"<svg/>", bytes(1000)]
 )
-@pytest.mark.parametrize("ask", [lambda d: decode_image(d, 1), is_gray])
+@pytest.mark.parametrize("ask", [lambda d: decode_image(d, 1), is_gray, pixels_of])
 def test_what_is_no_image_is_refused(data: bytes, ask: Any) -> None:
     with pytest.raises(ImageError, match=r"^Invalid image: .* PNG, JPEG, BMP, GIF or"):
         ask(data)

@@ -156,3 +156,69 @@ def test_size_that_contradicts_the_model_is_refused(
 def test_another_number_of_channels_is_refused(has: int, takes: int) -> None:
     with pytest.raises(ShapeError, match=f"has {has} channels .* takes {takes}"):
         preprocess(np.zeros((2, 2, has), np.uint8), Preprocess(), (2, 2, takes), F32)
+
+
+# --- numbers
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        (Preprocess(scale=2.0), [0.0, 400.0]),
+        (Preprocess(offset=1.0), [1.0, 201.0]),
+        (Preprocess(scale=2.0, offset=1.0), [1.0, 401.0]),
+    ],
+)
+def test_either_of_scale_and_offset_is_applied_alone(
+    how: Preprocess, expected: list[float]
+) -> None:
+    assert preprocess(image([[0, 200]]), how, FREE, F32).ravel().tolist() == expected
+
+
+def test_whole_numbers_are_rounded_to_the_even_one() -> None:
+    # 0.5, 1.5, 2.5 and 3.5; a cast alone would give 0, 1, 2 and 3.
+    got = preprocess(image([[1, 3, 5, 7]]), Preprocess(scale=0.5), FREE, U8)
+    assert got.ravel().tolist() == [0, 2, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "lowest", "highest"), [("uint8", 0, 255), ("int8", -128, 127)]
+)
+def test_whole_numbers_stay_within_their_range(
+    dtype: str, lowest: int, highest: int
+) -> None:
+    # 0 * 4 - 200 = -200 and 255 * 4 - 200 = 820: a cast alone would wrap them.
+    how = Preprocess(scale=4.0, offset=-200.0)
+    got = preprocess(image([[0, 255]]), how, FREE, np.dtype(dtype))
+    assert got.ravel().tolist() == [lowest, highest]
+
+
+def test_numbers_are_computed_in_float32_whatever_the_model_takes() -> None:
+    asked = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    how = Preprocess(scale=1 / 255, offset=0.1)
+    got = preprocess(asked, how, FREE, np.dtype(np.float64))
+    assert got.dtype == np.float64
+    assert (got == got.astype(np.float32)).all()
+
+
+# --- models of any size
+
+
+@pytest.mark.parametrize("model", [(None, None), (1024, None), (None, 1024)])
+def test_a_model_of_any_size_takes_a_megapixel_and_no_more(
+    model: tuple[int | None, int | None],
+) -> None:
+    # 1024 * 1024 = 1048576.
+    most = np.zeros((1024, 1024, 1), np.uint8)
+    assert preprocess(most, Preprocess(), (*model, 1), U8).shape == most.shape
+    rows, columns = (1024, 1025) if model[1] is None else (1025, 1024)
+    larger = np.zeros((rows, columns, 1), np.uint8)
+    with pytest.raises(ShapeError, match=f"{rows} x {columns} .* more than 1048576"):
+        preprocess(larger, Preprocess(), (*model, 1), U8)
+
+
+def test_a_size_that_somebody_named_may_be_larger() -> None:
+    asked = np.zeros((1025, 1024, 1), np.uint8)
+    sized = Preprocess(size=(1025, 1024))
+    assert preprocess(asked, sized, FREE, U8).shape == asked.shape
+    assert preprocess(asked, Preprocess(), (1025, 1024, 1), U8).shape == asked.shape

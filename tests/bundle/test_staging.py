@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
+import random
+import re
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -58,6 +61,7 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_sweep_leaves_the_living_and_takes_the_killed(tmp_path: Path) -> None:
     ours, theirs = FORK.Pipe()
     writer = FORK.Process(target=stage_and_wait, args=(tmp_path, theirs))
@@ -221,6 +225,7 @@ def replace_and_die(path: Path, step: str) -> None:
         replace_file(path, b"new")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_killed_replacement_leaves_the_old_file_whole(
     tmp_path: Path, step: str
@@ -306,3 +311,143 @@ def test_one_that_cannot_be_read_leaves_all_as_they_were(tmp_path: Path) -> None
     with pytest.raises(FileNotFoundError):
         replace_files(tmp_path, {"a": b"new", "b": tmp_path / "none"})
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"a": b"old"}
+
+
+def test_bytes_are_on_the_disk_before_their_rename_and_the_names_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[tuple[str, int]] = []
+    replace, fsync = os.replace, os.fsync
+
+    def noted_fsync(fd: int) -> None:
+        is_folder = os.path.samestat(os.fstat(fd), tmp_path.stat())
+        steps.append(("folder", 0) if is_folder else ("file", os.fstat(fd).st_size))
+        fsync(fd)
+
+    def noted_replace(source: Path, target: Path) -> None:
+        steps.append((Path(target).name, Path(source).stat().st_size))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    replace_files(tmp_path, {"a": b"12345", "b": b"1234567"})
+    assert steps == [("file", 5), ("file", 7), ("a", 5), ("b", 7), ("folder", 0)]
+
+
+def test_a_file_of_several_pieces_is_copied_whole(tmp_path: Path) -> None:
+    content = random.Random(1).randbytes((1 << 20) + 3)
+    (tmp_path / "source").write_bytes(content)
+    (tmp_path / "folder").mkdir()
+    replace_files(tmp_path / "folder", {"a": tmp_path / "source"})
+    assert (tmp_path / "folder" / "a").read_bytes() == content
+
+
+def test_temporary_files_are_hidden_and_of_one_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who lists the folder meanwhile passes them over."""
+    seen: list[str] = []
+    replace = os.replace
+
+    def noted(source: Path, target: Path) -> None:
+        seen.extend(path.name for path in tmp_path.iterdir())
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", noted)
+    for _ in range(2):
+        replace_file(tmp_path / "f", b"1")
+    temporary = [name for name in seen if name != "f"]
+    assert len(set(temporary)) == 2
+    assert all(re.fullmatch(r"\.f\.[0-9a-f]{32}", name) for name in temporary)
+
+
+@pytest.mark.parametrize(
+    "name", ["release", "0" * 31, "0" * 33, "G" * 32, "A" * 32, "0" * 31 + "\n"]
+)
+def test_sweep_leaves_names_that_staging_does_not_make(
+    tmp_path: Path, name: str
+) -> None:
+    kept = tmp_path / ".staging" / name
+    kept.mkdir(parents=True)
+    Staging(tmp_path).sweep()
+    assert kept.is_dir()
+
+
+def test_sweep_takes_all_that_were_left(tmp_path: Path) -> None:
+    for digit in "09af":
+        (tmp_path / ".staging" / (digit * 32) / "new").mkdir(parents=True)
+    Staging(tmp_path).sweep()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_among_what_was_left_stays_and_so_does_what_it_points_to(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "file").touch()
+    (tmp_path / "place" / ".staging").mkdir(parents=True)
+    (tmp_path / "place" / ".staging" / ("0" * 32)).symlink_to(tmp_path / "theirs")
+    Staging(tmp_path / "place").sweep()
+    assert (tmp_path / "theirs" / "file").exists()
+
+
+def test_a_lock_is_tried_again_every_hundredth_of_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that goes on by what is slept: ten seconds of patience."""
+    now = [100.0]
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += 1.0
+
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.sleep", sleep)
+    with (
+        locked(tmp_path),
+        pytest.raises(TimeoutError, match="another process is changing it") as raised,
+        locked(tmp_path),
+    ):
+        pass
+    assert raised.value.errno == errno.ETIMEDOUT
+    # At 110.0 the ten seconds are not over; at 111.0 they are.
+    assert slept == [0.01] * 11
+
+
+def test_readers_keep_a_writer_out_and_a_writer_readers(tmp_path: Path) -> None:
+    for first, second in ((True, False), (False, True), (False, False)):
+        with (
+            locked(tmp_path, shared=first),
+            pytest.raises(TimeoutError),
+            locked(tmp_path, shared=second, seconds=0),
+        ):
+            pass
+    with locked(tmp_path, seconds=0):  # all have let go
+        pass
+
+
+def test_a_lock_is_let_go_when_its_block_fails(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), locked(tmp_path):
+        raise KeyError
+    with locked(tmp_path, seconds=0):
+        pass
+
+
+def test_what_is_no_folder_is_not_held(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError), locked(tmp_path / "file"):
+        pass
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    before = len([*Path("/proc/self/fd").iterdir()])
+    with Staging(tmp_path).folder() as staged:
+        (staged / "file").write_bytes(b"1")
+        sync_tree(staged)
+    (tmp_path / ".staging" / ("0" * 32)).mkdir(parents=True)
+    Staging(tmp_path).sweep()
+    with locked(tmp_path):
+        pass
+    replace_file(tmp_path / "f", b"1")
+    assert len([*Path("/proc/self/fd").iterdir()]) == before

@@ -71,6 +71,7 @@ def test_what_cannot_work_is_refused_by_its_key(config, changes, sentence):
     assert sentence in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_key_of_another_certificate_is_refused(config):
     for name in ("one", "other"):
         subprocess.run(

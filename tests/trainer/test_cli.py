@@ -202,7 +202,7 @@ def test_missing_engine_says_how_to_install_it(
     assert_refused(
         result,
         f"training needs {missing}, which is not installed;"
-        " install the extra 'train' (README, Installing)",
+        " install the extra 'train' (docs/installing.md)",
     )
 
 
@@ -231,7 +231,7 @@ class TestWithoutExporter:
         assert "model.onnx" not in names_in(folder)
         assert names_in(tmp_path) == ["mnist"]
         assert (
-            "ONNX was not added: install the extra 'export' (README, Installing) and"
+            "ONNX was not added: install the extra 'export' (docs/installing.md) and"
             f" run: exporter convert mnist --models-dir {tmp_path}\n" in result.output
         )
 

@@ -22,6 +22,8 @@ from exporter.errors import (
 from runtime.walls import standing
 from tests.exporter import works
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 # Long enough for a busy machine; what takes longer hangs.
 PATIENCE = 60

@@ -206,3 +206,11 @@ def test_one_of_several_branches_is_chosen_and_the_last_one_by_any_other_number(
     for number, expected in ((0, 1), (1, 3), (2, -2), (7, -7), (-5, 5)):
         (answered,) = run(tf, lowered, np.full((1, 3), number, np.float32))
         assert answered.tolist() == [expected] * 3
+
+
+def test_an_ellipsis_between_known_places_is_one_slice(tf):
+    """Hundreds of them are in the inverse of a matrix, each once ten operators."""
+    lowered = lower(signature_of(tf, lambda x: x[..., 1:], None, 3))
+    slices = {"Const", "Identity", "Placeholder", "StridedSlice"}
+    assert operators(lowered.graph) == slices
+    np.testing.assert_array_equal(run(tf, lowered, ROWS), ROWS[:, 1:])

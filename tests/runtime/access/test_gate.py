@@ -1,12 +1,12 @@
 """Who is admitted; each environ is one that a server gives."""
 
+import hashlib
 import ipaddress
 
 import pytest
 
-from runtime.access.gate import Access, Gate, gate_of
-from runtime.access.tokens import digest_of, read_digests
-from runtime.config import Config, ConfigError
+from runtime.access.gate import Access, Gate, client_of, gate_of
+from runtime.config import Config
 from runtime.errors import Forbidden, Unauthorized
 from runtime.http.caller import WsgiCaller
 
@@ -22,10 +22,6 @@ def check(gate, access, environ):
 
 def bearing(token):
     return {"REMOTE_ADDR": "192.0.2.1", "HTTP_AUTHORIZATION": f"Bearer {token}"}
-
-
-def test_a_token_is_kept_as_its_sha256():
-    assert digest_of("abc") == ABC
 
 
 @pytest.mark.parametrize(
@@ -159,6 +155,23 @@ def test_with_tokens_it_is_the_token_that_counts():
     check(gate, Access.READ, {})
 
 
+@pytest.mark.parametrize("place", range(64))
+def test_a_digest_that_differs_in_one_digit_is_another(place):
+    """Two tokens whose digests begin alike are found in seconds."""
+    other = "0" if SECRET[place] != "0" else "1"
+    near = SECRET[:place] + other + SECRET[place + 1 :]
+    gate = Gate(write=[near], predict=[near])
+    for access in (Access.READ, Access.WRITE):
+        with pytest.raises(Unauthorized, match="does not admit"):
+            check(gate, access, bearing("secret"))
+
+
+def test_a_digest_is_no_longer_and_no_shorter():
+    for near in ("", SECRET[:-1], SECRET[1:], SECRET + "0", SECRET * 2):
+        with pytest.raises(Unauthorized):
+            check(Gate(write=[near]), Access.WRITE, bearing("secret"))
+
+
 def test_tokens_that_predict_do_not_write():
     gate = Gate(write=[ABC], predict=[SECRET])
     check(gate, Access.READ, bearing("secret"))
@@ -202,29 +215,84 @@ def test_a_clients_address_is_what_trusted_proxies_say(peer, forwarded, address)
     assert Gate().address_of(WsgiCaller(environ)) == peer
 
 
-def test_a_file_has_one_digest_a_line(tmp_path):
+def test_a_gate_is_what_config_says(tmp_path):
     file = tmp_path / "tokens"
-    file.write_text(f"# two of them\n\n{SECRET.upper()}  # Ada's\n{ABC}\n")
-    assert read_digests(["x"], "key", str(file)) == ("x", SECRET, ABC)
-    assert read_digests(["x"], "key", "") == ("x",)
+    file.write_text(SECRET)
+    gate = gate_of(
+        Config(
+            write_tokens=(ABC,),
+            predict_tokens_file=str(file),
+            trusted_proxies=("10.0.0.0/8",),
+        )
+    )
+    check(gate, Access.WRITE, bearing("abc"))
+    check(gate, Access.READ, bearing("secret"))
+    with pytest.raises(Unauthorized):
+        check(gate, Access.WRITE, bearing("secret"))
+    asked = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "198.51.100.7"}
+    assert gate.address_of(WsgiCaller(asked)) == "198.51.100.7"
+    file.write_text(ABC)
+    gate = gate_of(Config(write_tokens_file=str(file), predict_tokens=(SECRET,)))
+    check(gate, Access.WRITE, bearing("abc"))
+    check(gate, Access.READ, bearing("secret"))
+    with pytest.raises(Unauthorized):
+        check(gate, Access.WRITE, bearing("secret"))
+
+
+def test_a_gate_says_what_it_asks_for():
+    assert not Gate().asks_for_reads
+    assert not Gate(write=[ABC]).asks_for_reads
+    assert Gate(predict=[SECRET]).asks_for_reads is True
+    assert "need a token" in Gate(write=[ABC]).sentence
+    assert "from this machine alone" in Gate(predict=[SECRET]).sentence
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"),
+    ("address", "client"),
     [
-        (f"{ABC}\nmy-secret-token\n".encode(), "line 2 is no SHA-256"),
-        (b"\xff\xfe", "is not a text"),
-        (None, "cannot be read: No such file"),
-        # It would open what somebody meant to close.
-        (b"# to come\n\n", "has no digest"),
+        ("192.0.2.1", "192.0.2.1"),
+        # RFC 4291: the first 64 bits are the network's.
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("::1", "::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("unix:", "unix:"),
+        ("", ""),
     ],
 )
-def test_a_wrong_file_is_a_sentence_that_tells_no_token(tmp_path, content, problem):
-    file = tmp_path / "tokens"
-    if content is not None:
-        file.write_bytes(content)
-    with pytest.raises(
-        ConfigError, match=f"'predictTokensFile': .*{problem}"
-    ) as caught:
-        gate_of(Config(predict_tokens=(ABC,), predict_tokens_file=str(file)))
-    assert "my-secret-token" not in str(caught.value)
+def test_a_client_of_ipv6_is_its_network(address, client):
+    assert client_of(address) == client
+
+
+@pytest.mark.parametrize(
+    ("host", "is_here"),
+    [
+        ("models.localhost", True),
+        ("models.LocalHost:80", True),
+        ("localhost:", True),
+        ("127.1.2.3", True),
+        ("[::1]", True),
+        ("xlocalhost", False),
+        ("192.0.2.1", False),
+        ("[2001:db8::1]:80", False),
+        ("localhost:80:80", False),
+        ("localhost:http", False),
+    ],
+)
+def test_this_machine_has_the_names_of_rfc_6761(host, is_here):
+    if is_here:
+        check(Gate(), Access.WRITE, {**HERE, "HTTP_HOST": host})
+        return
+    with pytest.raises(Forbidden):
+        check(Gate(), Access.WRITE, {**HERE, "HTTP_HOST": host})
+
+
+def test_a_page_of_this_machine_may_come_by_tls():
+    check(Gate(), Access.WRITE, {**HERE, "HTTP_ORIGIN": "https://localhost:8083"})
+
+
+def test_a_token_is_whole_bytes_of_utf8():
+    """WSGI gives each byte as a character of latin-1."""
+    digest = hashlib.sha256("geheim-ä".encode()).hexdigest()
+    sent = "geheim-ä".encode().decode("latin-1")
+    check(Gate(write=[digest]), Access.WRITE, bearing(sent))

@@ -62,6 +62,7 @@ def cells(line):
     return " ".join(line.split())
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_that_is_slow():
     script = """
 import sys

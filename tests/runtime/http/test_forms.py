@@ -164,3 +164,140 @@ def test_no_form_takes_longer_than_its_bytes_are_worth(body):
         with contextlib.suppress(InvalidInput, TooLarge):
             read()
     assert time.process_time() - start < 0.5
+
+
+# --- limits, each at its last value
+
+
+def test_parts_of_one_name_are_kept_in_their_order():
+    body = joined(
+        part(b'name="a"; filename="1.png"', b"one"),
+        part(b'name="b"', b"other"),
+        part(b'name="a"', b""),
+        part(b'name="a"; filename="3.png"', b"three"),
+    )
+    assert parts_of(body, KIND) == {
+        "a": [("1.png", b"one"), ("", b""), ("3.png", b"three")],
+        "b": [("", b"other")],
+    }
+    assert streamed(body) == [
+        ("a", "1.png", b"one"),
+        ("b", None, b"other"),
+        ("a", None, b""),
+        ("a", "3.png", b"three"),
+    ]
+
+
+def test_a_form_that_is_read_whole_has_64_parts_at_most():
+    assert len(parts_of(joined(*[part(b"name=a")] * 64), KIND)["a"]) == 64
+    with pytest.raises(TooLarge, match="more than 64 parts"):
+        parts_of(joined(*[part(b"name=a")] * 65), KIND)
+
+
+def test_a_heads_lines_and_their_bytes_are_counted():
+    """One line is the disposition's; a line's bytes are those of its name, too."""
+    seven = [b"X-%d: y" % n for n in range(7)]
+    assert parts_of(joined(part(b"name=a", b"x", *seven)), KIND)
+    with pytest.raises(TooLarge, match="more than 8 header lines"):
+        parts_of(joined(part(b"name=a", b"x", *seven, b"X: y")), KIND)
+    assert parts_of(joined(part(b"name=a", b"x", b"X: " + b"y" * 4093)), KIND)
+    with pytest.raises(TooLarge, match="more than 4096 bytes"):
+        parts_of(joined(part(b"name=a", b"x", b"X: " + b"y" * 4094)), KIND)
+
+
+@pytest.mark.parametrize("fold", [b" ", b"\t"])
+def test_a_line_that_continues_another_is_refused(fold):
+    with pytest.raises(InvalidInput, match="not as RFC 7578"):
+        parts_of(joined(part(b"name=a", b"x", fold + b"folded")), KIND)
+
+
+def test_a_boundary_has_70_characters_at_most():
+    """RFC 2046, section 5.1.1."""
+    body = joined(part(b"name=a")).replace(b"--B", b"--" + b"B" * 70)
+    kind = "multipart/form-data; boundary="
+    assert parts_of(body, kind + "B" * 70)["a"] == [("", b"x")]
+    with pytest.raises(InvalidInput, match="longer than 70 characters"):
+        parts_of(body, kind + "B" * 71)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        (None, "names no boundary"),
+        ("", "names no boundary"),
+        ("multipart/form-data", "names no boundary"),
+        ('multipart/form-data; boundary=""', "names no boundary"),
+        ('multipart/form-data; boundary="B\r\nX: y"', "characters that none may have"),
+    ],
+)
+def test_a_boundary_that_is_none_is_refused(kind, sentence):
+    with pytest.raises(InvalidInput, match=sentence):
+        parts_of(joined(part(b"name=a")), kind)
+    with pytest.raises(InvalidInput, match=sentence):
+        list(stream_parts(io.BytesIO(joined(part(b"name=a"))), kind))
+
+
+class Pieces:
+    """Gives its pieces one by one, and notes how much it was asked for."""
+
+    def __init__(self, *pieces):
+        self._pieces = [*pieces, b""]
+        self.asked = set()
+
+    def read(self, size, /):
+        self.asked.add(size)
+        return self._pieces.pop(0)
+
+
+MEBIBYTE = 1 << 20
+
+
+def test_a_mebibyte_outside_of_all_parts_is_let_through_and_no_more():
+    form, half = joined(part(b"name=a")), b"z" * (MEBIBYTE // 2)
+    stream = Pieces(form, half, half)
+    assert [field.name for field in stream_parts(stream, KIND)] == ["a"]
+    assert stream.asked == {1 << 18}, "a quarter of a mebibyte at a time"
+    with pytest.raises(TooLarge, match=f"more than {MEBIBYTE} bytes .* no part"):
+        list(stream_parts(Pieces(form, half, half, b"z"), KIND))
+
+
+def test_bytes_outside_are_counted_anew_after_each_part():
+    many = [part(b"name=a", b"x" * MEBIBYTE) + b"\r\n"] * 3
+    fields = [
+        (field.name, sum(map(len, iter(field.stream.read, b""))))
+        for field in stream_parts(Pieces(*many, b"--B--\r\n"), KIND)
+    ]
+    assert fields == [("a", MEBIBYTE)] * 3
+
+
+def test_a_mebibyte_that_a_fields_reader_leaves_is_passed_over_and_no_more():
+    for left, is_taken in ((MEBIBYTE, True), (MEBIBYTE + 1, False)):
+        whole = joined(part(b"name=a", b"x" * left), part(b"name=b"))
+        cut = MEBIBYTE // 2
+        fields = stream_parts(Pieces(whole[:cut], whole[cut:]), KIND)
+        assert next(fields).name == "a"
+        if is_taken:
+            assert next(fields).name == "b"
+            continue
+        with pytest.raises(TooLarge, match=f"more than {MEBIBYTE} bytes behind"):
+            next(fields)
+
+
+def test_a_fields_content_is_read_in_any_pieces():
+    fields = stream_parts(Pieces(joined(part(b"name=a", b"0123456789"))), KIND)
+    stream = next(fields).stream
+    assert [stream.read(4) for _ in range(5)] == [b"0123", b"4567", b"89", b"", b""]
+    fields = stream_parts(Pieces(joined(part(b"name=a", b"0123456789"))), KIND)
+    stream = next(fields).stream
+    assert [stream.read() for _ in range(2)] == [b"0123456789", b""]
+    assert list(fields) == []
+
+
+def test_fields_that_are_streamed_are_as_many_as_an_archive_has_files():
+    from bundle.archive import DEFAULT_LIMITS
+
+    body = joined(*[part(b"name=a")] * 65)
+    assert len(list(stream_parts(Pieces(body), KIND))) == 65
+    body = joined(*[part(b"name=a")] * (DEFAULT_LIMITS.members + 1))
+    with pytest.raises(TooLarge, match=f"more than {DEFAULT_LIMITS.members} parts"):
+        list(stream_parts(Pieces(body), KIND))

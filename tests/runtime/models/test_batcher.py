@@ -178,3 +178,102 @@ def test_one_whose_client_leaves_while_it_waits_is_not_run(pool):
     with pytest.raises(Expired, match="client has left"):
         second.result(PATIENCE)
     assert engine.sizes == [1]
+
+
+def kept(seen):
+    """An engine at once, which keeps what it is asked."""
+
+    def run(inputs):
+        seen.append({name: array.copy() for name, array in inputs.items()})
+        return {"y": inputs["x"] * 2, "z": inputs["x"] + 1}
+
+    return run
+
+
+def test_a_batch_is_filled_up_with_its_last_item():
+    seen = []
+    batcher = Batcher(kept(seen), 8, sizes=(1, 2, 4, 8))
+    answer = batcher.submit(rows(1, 5, 7))
+    assert seen[0]["x"].ravel().tolist() == [1, 5, 7, 7]
+    assert answer["y"].ravel().tolist() == [2, 10, 14]
+    assert answer["z"].ravel().tolist() == [2, 6, 8]
+
+
+@pytest.mark.parametrize(
+    ("items", "size"), [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (8, 8), (9, 9)]
+)
+def test_the_next_size_that_was_warmed_is_taken(items, size):
+    seen = []
+    batcher = Batcher(kept(seen), 16, sizes=(1, 2, 4, 8))
+    answer = batcher.submit(rows(*range(items)))
+    assert len(seen[0]["x"]) == size
+    assert answer["y"].ravel().tolist() == [2 * n for n in range(items)]
+
+
+def test_every_output_is_cut_for_each_who_asked(pool):
+    engine = Engine()
+
+    def run(inputs):
+        return {**engine(inputs), "z": inputs["x"] + 1}
+
+    batcher = Batcher(run, 32)
+    futures = submitted(pool, batcher, engine, [rows(0), rows(1, 2), rows(3)])
+    engine.go_on.set()
+    answered = [future.result(PATIENCE)["z"].ravel().tolist() for future in futures]
+    assert answered == [[1], [2, 3], [4]]
+
+
+def test_an_answer_is_given_as_the_engine_gave_it_where_one_asks_alone():
+    """No copy of a large answer."""
+    given = {"y": np.zeros((1, 1), np.float32)}
+    assert Batcher(lambda inputs: given, 32).submit(rows(1)) is given
+
+
+def test_a_batch_is_filled_to_its_last_item(pool):
+    batcher = Batcher(engine := Engine(), 4)
+    requests = [rows(0), rows(1, 2), rows(3, 4), rows(5, 6, 7), rows(8)]
+    futures = submitted(pool, batcher, engine, requests)
+    engine.go_on.set()
+    assert answers(futures) == [(r["x"] * 2).ravel().tolist() for r in requests]
+    assert engine.sizes == [1, 4, 4]
+
+
+def test_one_that_expired_is_left_out_of_its_batch(pool):
+    batcher, left = Batcher(engine := Engine(), 32), Deadline()
+    futures = submitted(pool, batcher, engine, [rows(1), rows(2)])
+    second = pool.submit(batcher.submit, rows(3), left)
+    while len(batcher._queue) < 2:
+        pass
+    third = pool.submit(batcher.submit, rows(4))
+    while len(batcher._queue) < 3:
+        pass
+    left.is_gone = True
+    engine.go_on.set()
+    assert answers([*futures, third]) == [[2], [4], [8]]
+    with pytest.raises(Expired):
+        second.result(PATIENCE)
+    assert engine.sizes == [1, 2]
+
+
+def test_a_queue_holds_as_many_as_it_may(pool):
+    batcher = Batcher(engine := Engine(), 32, max_queue=1)
+    futures = submitted(pool, batcher, engine, [rows(0), rows(1)])
+    with pytest.raises(Overloaded, match="1 requests wait"):
+        batcher.submit(rows(2))
+    engine.go_on.set()
+    assert answers(futures) == [[0], [2]]
+
+
+def test_items_of_another_name_are_another_kind(pool):
+    seen, engine = [], Engine()
+
+    def run(inputs):
+        seen.append(sorted(inputs))
+        return engine({"x": next(iter(inputs.values()))})
+
+    batcher = Batcher(run, 32)
+    other = {"w": np.ones((1, 1), np.float32)}
+    futures = submitted(pool, batcher, engine, [rows(0), rows(1), other])
+    engine.go_on.set()
+    assert answers(futures) == [[0], [2], [2]]
+    assert seen == [["x"], ["x"], ["w"]]

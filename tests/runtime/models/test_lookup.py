@@ -118,3 +118,90 @@ def test_versions_and_labels_are_told_apart(store, lookup):
 def test_no_path_is_made_of_a_clients_name(lookup, name):
     with pytest.raises(ModelNotFound):
         lookup.find(name)
+
+
+@pytest.mark.parametrize(("later", "asked"), [(0.4999, 1), (0.5, 2)])
+def test_an_answer_is_good_for_half_a_second(store, lookup, now, later, asked):
+    lookup.find("linear")
+    now[0] = later
+    lookup.find("linear")
+    assert store.asked == asked
+
+
+def test_the_seconds_begin_when_the_store_was_asked(store, now):
+    lookup = Lookup(store, seconds=2.0, clock=lambda: now[0])
+    now[0] = 10.0
+    lookup.find("linear")
+    now[0] = 11.9
+    lookup.find("linear")
+    assert store.asked == 1
+    now[0] = 12.0
+    lookup.find("linear")
+    assert store.asked == 2
+
+
+@pytest.mark.parametrize(("nanoseconds", "asked"), [(20_000_000, 2), (20_000_001, 1)])
+def test_a_folders_time_steps_by_less_than_20_ms(
+    store, lookup, monkeypatch, nanoseconds, asked
+):
+    """What changes within a step of the clock has the time that was there before."""
+    monkeypatch.setattr("time.time_ns", lambda: LONG_AGO + nanoseconds)
+    lookup.find("linear")
+    lookup.find("linear")
+    assert store.asked == asked
+
+
+def test_a_folder_with_an_older_time_has_changed_too(store, lookup):
+    """A backup that was put back, say."""
+    lookup.find("linear")
+    os.utime(store.root / "linear", ns=(LONG_AGO - 10**9,) * 2)
+    lookup.find("linear")
+    assert store.asked == 2
+
+
+def test_answers_are_kept_up_to_a_limit(store, lookup, monkeypatch):
+    monkeypatch.setattr("runtime.models.lookup._LIMIT", 2)
+    store.install(write_bundle)
+    store.install(write_bundle)
+    settle(store)
+    for _ in range(2):
+        for number in (1, 2):
+            assert lookup.find("linear", number).number == number
+    assert store.asked == 2
+    lookup.find("linear", 3)  # all others go
+    lookup.find("linear", 3)
+    assert store.asked == 3
+    lookup.find("linear", 1)
+    assert store.asked == 4
+
+
+def test_only_what_is_forgotten_is_asked_anew(store, lookup):
+    store.install(lambda folder: write_bundle(folder, name="other") and None)
+    os.utime(store.root / "other", ns=(LONG_AGO, LONG_AGO))
+    for name in ("linear", "other"):
+        lookup.find(name)
+        lookup.find(name, 1)
+    lookup.forget("linear")
+    lookup.forget("nosuch")
+    lookup.find("other")
+    lookup.find("other", 1)
+    assert store.asked == 4
+    lookup.find("linear")
+    lookup.find("linear", 1)
+    assert store.asked == 6
+
+
+def test_a_name_that_is_no_name_is_not_looked_at(store, lookup, monkeypatch):
+    monkeypatch.setattr("os.stat", lambda path: pytest.fail(f"looked at {path}"))
+    for asked in (("../linear",), ("/etc", 1), ("a/b", None, "stable")):
+        with pytest.raises(ModelNotFound):
+            lookup.find(*asked)
+
+
+def test_a_version_or_a_label_that_is_not_there_is_not_kept(store, lookup):
+    for _ in range(2):
+        with pytest.raises(ModelNotFound, match="no version 7"):
+            lookup.find("linear", 7)
+        with pytest.raises(ModelNotFound, match="no label 'canary'"):
+            lookup.find("linear", None, "canary")
+    assert store.asked == 4

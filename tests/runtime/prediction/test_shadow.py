@@ -321,6 +321,7 @@ print("bye")
 """
 
 
+@pytest.mark.slow
 def test_a_shadow_that_hangs_keeps_no_process_from_ending(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", HUNG, str(tmp_path)],

@@ -11,6 +11,8 @@ from runtime.process.forkserver import ForkServer, NotStarted
 from runtime.process.guard import TOO_SLOW, Limits
 from tests.runtime import dying
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(60, 1 << 30, 0)
 SHOW = "from tests.runtime import forked; print(forked.PREPARED_IN[0])"
 PAUSE = "import signal; print(os.getpid(), flush=True); signal.pause()"

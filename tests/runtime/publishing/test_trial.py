@@ -17,6 +17,8 @@ from runtime.walls import standing
 from tests.examples import write_bundle
 from tests.runtime import dying
 
+pytestmark = pytest.mark.slow
+
 CPU = "onnxruntime/CPUExecutionProvider"
 
 

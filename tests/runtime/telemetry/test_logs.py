@@ -294,6 +294,7 @@ for n in range(300):
 """
 
 
+@pytest.mark.slow
 def test_processes_do_not_write_into_each_others_lines(tmp_path):
     """Lines above any buffer: each must be one write to a file opened to append."""
     writers = [

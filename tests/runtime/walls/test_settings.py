@@ -27,6 +27,7 @@ def test_a_user_that_it_cannot_be_is_told_at_the_start(tmp_path, user, sentence)
         create_services(Config(model_dir=tmp_path / "models", run_as_user=user))
 
 
+@pytest.mark.slow
 def test_who_is_not_root_becomes_nobody_else():
     script = """
 import os
@@ -72,6 +73,7 @@ except walls.WallsError as ex:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not walls.standing().seccomp, reason="made believe by a filter, see kernels.py"
 )

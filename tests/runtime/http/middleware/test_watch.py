@@ -7,13 +7,13 @@ from prometheus_client import REGISTRY
 
 from bundle.errors import ModelNotFound, StoreError
 from runtime.access.gate import Gate
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.errors import Expired, Overloaded
 from runtime.http.application import create_app
 from runtime.http.caller import address_reader
 from runtime.http.middleware.render import Render
 from runtime.http.middleware.watch import Watch
+from runtime.services import create_services
 from runtime.telemetry.journey import CURRENT
 from tests.clients import LocalClient
 

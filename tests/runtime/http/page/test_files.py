@@ -6,10 +6,10 @@ import socket
 import pytest
 from PIL import Image
 
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
 from runtime.http.page import netron_package
+from runtime.services import create_services
 from tests.clients import LocalClient
 from tests.examples import linear_onnx, write_bundle
 
