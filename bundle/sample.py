@@ -36,11 +36,15 @@ class Sample:
     labels: NDArray[np.int64]
 
 
-def read_sample(folder: Path) -> Sample | None:
+def read_sample(folder: Path, max_bytes: int = MAX_BYTES) -> Sample | None:
     """Read a bundle's ``sample.npz``; None if it has none.
 
     ``numpy.load`` makes an array of the size that a file claims, before it reads the
     file. Here the claimed size is first compared with the size of the data.
+
+    Args:
+        folder: the bundle's folder.
+        max_bytes: the largest size of the unpacked file.
 
     Returns:
         The images, ``(N, H, W, C)`` uint8, and their labels, ``(N,)`` int64.
@@ -50,7 +54,7 @@ def read_sample(folder: Path) -> Sample | None:
     """
     try:
         with (folder / FILE_NAME).open("rb") as stream, open_zip(stream) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+            if sum(info.file_size for info in archive.infolist()) > max_bytes:
                 raise zipfile.BadZipFile("too large")
             check_apart(archive)
             images = _array(archive, "images.npy")

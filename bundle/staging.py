@@ -103,7 +103,7 @@ class Staging:
 
 @contextmanager
 def locked(
-    folder: Path, *, shared: bool = False, seconds: float | None = None
+    folder: Path, *, shared: bool = False, seconds: float = LOCK_SECONDS
 ) -> Iterator[None]:
     """Lock a folder: alone to change several of its files, or shared to read them.
 
@@ -113,7 +113,7 @@ def locked(
     Args:
         folder: the folder to lock.
         shared: others may read it at the same time.
-        seconds: longest wait for others; None is ``LOCK_SECONDS``.
+        seconds: the longest wait for others.
 
     Raises:
         FileNotFoundError: the folder is not there. With ``shared``: it was deleted
@@ -121,7 +121,7 @@ def locked(
         TimeoutError: somebody else held it for longer than any such change takes.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    end = time.monotonic() + (LOCK_SECONDS if seconds is None else seconds)
+    end = time.monotonic() + seconds
     while True:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -19,7 +19,7 @@ from bundle.errors import BundleError, ConflictError, ModelNotFound, StoreError
 from bundle.folder import open_whole
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import MODEL_NAME
-from bundle.staging import Staging, locked, sync, sync_tree
+from bundle.staging import LOCK_SECONDS, Staging, locked, sync, sync_tree
 from bundle.trash import Trash
 from bundle.version import VERSION_NAME, Version, origin_of, state_of
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE, VersionLabels
@@ -41,11 +41,15 @@ class ModelStore:
         keep: the number of versions without a label that a model keeps when another is
             published; the oldest are deleted first. 0 keeps all. A version with a
             label, and a flat bundle that was put there by hand, always stay.
+        lock_seconds: the longest wait of a change for another change of the model.
     """
 
-    def __init__(self, root: Path, keep: int = 0) -> None:
+    def __init__(
+        self, root: Path, keep: int = 0, lock_seconds: float = LOCK_SECONDS
+    ) -> None:
         self.root = root
         self._keep = keep
+        self._lock_seconds = lock_seconds
         self._staging = Staging(root)
         self._trash = Trash(root)
 
@@ -223,7 +227,8 @@ class ModelStore:
                     self.newest(name)
                     # The model was deleted, and maybe published anew: look again.
                     with contextlib.suppress(FileNotFoundError):
-                        held.enter_context(locked(self.root / name))
+                        folder = self.root / name
+                        held.enter_context(locked(folder, seconds=self._lock_seconds))
                         break
                 yield
         except OSError as ex:

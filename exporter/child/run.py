@@ -46,10 +46,6 @@ Result = TypeVar("Result")
 GIB = 1 << 30
 # The largest file that a child may write. The weights of a large model are one file.
 MAX_FILE_BYTES = 64 * GIB
-# The largest answer; it may hold a batch of images.
-MAX_ANSWER_BYTES = GIB
-# The parent ends the child this many seconds after the kernel's own clock should have.
-_GRACE = 10.0
 # The child's memory is looked at this often, in seconds. Between two looks it may grow
 # beyond the limit.
 _LOOK = 0.1
@@ -60,18 +56,24 @@ class Limits:
     """The limits of a child process.
 
     Attributes:
-        seconds: of time. The kernel ends the child then, whatever the parent does. None
-            is no limit, because the process that started this one keeps the time.
-        memory_bytes: of resident memory; None is no limit.
+        seconds: the kernel ends the child after so many seconds, whatever the parent
+            does. None is no limit; then the process that started this one keeps the
+            time.
+        memory_bytes: the most resident memory, in bytes; None is no limit.
         walls: the policy for the walls around the child, see ``runtime.walls.enclose``.
         user: the user that the child becomes if this process is root's; empty is no
             other.
+        answer_bytes: the largest answer; it may hold a batch of images.
+        grace_seconds: the parent ends the child so many seconds after the kernel's own
+            clock should have.
     """
 
     seconds: int | None = 3600
     memory_bytes: int | None = None
     walls: Walls = "auto"
     user: str = ""
+    answer_bytes: int = GIB
+    grace_seconds: float = 10.0
 
 
 def run_in_child(
@@ -110,7 +112,7 @@ def run_in_child(
     with (
         scratch() as folder,
         _started(folder, verbose) as (process, connection),
-        _ended_late(process, limits.seconds) as is_late,
+        _ended_late(process, limits) as is_late,
     ):
         try:
             own = tuple(path.absolute() for path in (folder, *writes))
@@ -123,7 +125,7 @@ def run_in_child(
             while True:
                 while not connection.poll(_LOOK if limits.memory_bytes else None):
                     _check_memory(process.pid, limits.memory_bytes)
-                kind, value = _parts(connection.recv_bytes(MAX_ANSWER_BYTES))
+                kind, value = _parts(connection.recv_bytes(limits.answer_bytes))
                 if kind == "step":
                     # A terminal could take some characters of the child's text for a
                     # command.
@@ -184,19 +186,19 @@ def _refuse_links(reads: Sequence[Path]) -> None:
 
 @contextmanager
 def _ended_late(
-    process: subprocess.Popen[Any], seconds: int | None
+    process: subprocess.Popen[Any], limits: Limits
 ) -> Iterator[Callable[[], bool]]:
     """End the child if it has switched off the kernel's own clock.
 
     Args:
         process: the child.
-        seconds: the limit of the kernel's clock, or None for no limit.
+        limits: its limits, with the seconds of the kernel's clock.
 
     Yields:
         A function that tells whether the child was ended here.
     """
     late = threading.Event()
-    if seconds is None:
+    if limits.seconds is None:
         yield late.is_set
         return
 
@@ -204,7 +206,7 @@ def _ended_late(
         late.set()
         process.kill()
 
-    timer = threading.Timer(seconds + _GRACE, end)
+    timer = threading.Timer(limits.seconds + limits.grace_seconds, end)
     timer.daemon = True
     timer.start()
     try:

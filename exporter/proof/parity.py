@@ -75,6 +75,7 @@ def prove(
     report: Callable[[str], None] = lambda step: None,
     batch_sizes: Sequence[int] = BATCH_SIZES,
     timed_runs: int = TIMED_RUNS,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Parity:
     """Compare two backends of one model.
 
@@ -93,6 +94,7 @@ def prove(
         batch_sizes: the batch sizes, if the first axis of the model is free.
         timed_runs: the largest number of timed runs of each engine; the report has
             their median time.
+        clock: a clock in seconds that only goes forward.
 
     Returns:
         The report; ``passed`` says whether the candidate may serve.
@@ -131,7 +133,7 @@ def prove(
         is_repeatable=comparison.is_repeatable,
         samples=sum(case.samples for case in cases),
         milliseconds_per_image={
-            backend.name: _milliseconds(backend, first, sizes[0], timed_runs)
+            backend.name: _milliseconds(backend, first, sizes[0], timed_runs, clock)
             for backend in (tensorflow, onnx)
         },
         versions=_versions(),
@@ -156,11 +158,14 @@ def worst_input(
     Args:
         backend: the backend of TensorFlow.
         worst: the worst element of the report.
-        how: as for ``prove``.
-        sample: as for ``prove``.
-        ranges: as for ``prove``.
-        traits: as for ``prove``.
-        lengths: as for ``prove``.
+        how: see ``prove``.
+        sample: see ``prove``.
+        ranges: see ``prove``.
+        traits: see ``prove``.
+        lengths: see ``prove``.
+
+    Returns:
+        Arrays ``(N, …)`` in the inputs' dtypes, by the inputs' names.
     """
     settled = settle(backend, how, sample, ranges, traits, lengths)
     kinds = {kind.name: kind for kind in settled}
@@ -388,15 +393,17 @@ def _same_top1(
     return same.reshape(-1)
 
 
-def _milliseconds(backend: Backend, batch: Batch, items: int, runs: int) -> float:
+def _milliseconds(
+    backend: Backend, batch: Batch, items: int, runs: int, clock: Callable[[], float]
+) -> float:
     """The median time of one run, for one item."""
     backend.run(batch)
     times: list[float] = []
-    end = time.perf_counter() + TIMED_SECONDS
-    while len(times) < runs and time.perf_counter() < end:
-        start = time.perf_counter()
+    end = clock() + TIMED_SECONDS
+    while len(times) < runs and clock() < end:
+        start = clock()
         backend.run(batch)
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return round(float(np.median(times)) * 1000 / items, 4)
 
 

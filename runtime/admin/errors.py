@@ -12,7 +12,7 @@ from bundle.errors import DomainError
 
 
 class AdminError(DomainError):
-    """What was typed cannot be done."""
+    """The command, as it was typed, cannot be done."""
 
 
 class Refused(AdminError):
@@ -20,7 +20,7 @@ class Refused(AdminError):
 
 
 class WorkFailed(DomainError):
-    """What was typed is right, and could not be done."""
+    """The command is right, but the work failed."""
 
 
 class ServerFailed(WorkFailed):

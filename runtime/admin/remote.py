@@ -23,7 +23,7 @@ _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 300.0
 
 # Of a reply that is read whole; a model's params.json alone may have a megabyte.
-_MAX_REPLY_BYTES = 1 << 26
+MAX_REPLY_BYTES = 1 << 26
 
 # RFC 6750's, and a little more.
 _TOKEN = re.compile(r"[!-~]+")
@@ -65,10 +65,17 @@ class RemoteAdmin:
     """The models of the server that ``client.base_url`` names; see ``Admin``.
 
     Every method raises ``Refused``, ``ServerFailed`` or ``Unreachable``.
+
+    Args:
+        client: asks the server.
+        max_reply_bytes: of a reply that is read whole.
     """
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(
+        self, client: httpx.Client, max_reply_bytes: int = MAX_REPLY_BYTES
+    ) -> None:
         self._client = client
+        self._max_reply_bytes = max_reply_bytes
         # Without a password, which may stand in a URL.
         url = client.base_url.copy_with(username=None, password=None)
         self.place = str(url).rstrip("/")
@@ -160,10 +167,10 @@ class RemoteAdmin:
         body = bytearray()
         for chunk in answer.iter_bytes():
             body += chunk
-            if len(body) > _MAX_REPLY_BYTES:
+            if len(body) > self._max_reply_bytes:
                 path = answer.request.url.path
                 raise self._stranger(
-                    f"it answered {path} with more than {_MAX_REPLY_BYTES} bytes"
+                    f"it answered {path} with more than {self._max_reply_bytes} bytes"
                 )
         return bytes(body)
 

@@ -49,7 +49,10 @@ class Warm:
 
 
 def warm_up(
-    backend: Backend, ranges: Ranges | None = None, first: Iterable[Make] = ()
+    backend: Backend,
+    ranges: Ranges | None = None,
+    first: Iterable[Make] = (),
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Warm | None:
     """Run one item of the first kind of input that the model takes.
 
@@ -57,6 +60,7 @@ def warm_up(
         backend: the backend to warm.
         ranges: the ranges that params.json declares.
         first: makers of known inputs, which are tried before others.
+        clock: a clock in seconds that never goes back.
 
     Returns:
         The first run that succeeded; None if the model takes none of these inputs.
@@ -72,7 +76,7 @@ def warm_up(
     refusal: InputRefused | None = None
     for make in (*first, *_makes(backend.inputs, ranges or {})):
         one = make(1)
-        start = time.perf_counter()
+        start = clock()
         try:
             outputs = backend.run(one)
         except InputRefused as ex:
@@ -81,7 +85,7 @@ def warm_up(
             if time.monotonic() > end:
                 break
             continue
-        return Warm(make, outputs, time.perf_counter() - start)
+        return Warm(make, outputs, clock() - start)
     if refusal is not None and is_of_shapes:
         # All sizes are fixed, and no input is a text, an index or a count. So every
         # other input has the same shapes and would fail too.

@@ -58,9 +58,12 @@ class Conversions:
     Args:
         store: the store of the versions.
         config: the settings ``exportOnUpload``, its limits, and ``onnx``.
+        release: this project's release: another one may convert where this one failed.
     """
 
-    def __init__(self, store: ModelStore, config: Config) -> None:
+    def __init__(
+        self, store: ModelStore, config: Config, release: str = __version__
+    ) -> None:
         self._store = store
         self._folder = store.root / FOLDER_NAME
         self._is_onnx_off = config.onnx == "off"
@@ -71,7 +74,7 @@ class Conversions:
             # tf2onnx is not imported, because that would import TensorFlow.
             and find_spec("tf2onnx") is not None
         )
-        self._exporter = f"{_exporter()}, {config.export_seconds} s," + (
+        self._exporter = f"{_exporter(release)}, {config.export_seconds} s," + (
             f" {config.export_bytes} bytes"
         )
 
@@ -267,13 +270,11 @@ def _is_writable(version: Version) -> bool:
     return os.access(version.path, os.W_OK)
 
 
-def _exporter() -> str:
+def _exporter(release: str) -> str:
     try:
-        return (
-            f"tfaas-onnx {__version__}, tf2onnx {importlib.metadata.version('tf2onnx')}"
-        )
+        return f"tfaas-onnx {release}, tf2onnx {importlib.metadata.version('tf2onnx')}"
     except importlib.metadata.PackageNotFoundError:
-        return f"tfaas-onnx {__version__}"
+        return f"tfaas-onnx {release}"
 
 
 def _source_of(bundle: Bundle) -> str:

@@ -54,6 +54,7 @@ def decide(
     one: float,
     make: Make | None,
     clock: Callable[[], float] = time.perf_counter,
+    max_numbers: int = MAX_NUMBERS,
 ) -> Verdict:
     """Decide about a warm model.
 
@@ -66,6 +67,7 @@ def decide(
         make: the function that makes batches which the model takes; None if none is
             known.
         clock: a clock in seconds.
+        max_numbers: the most numbers that the inputs of one run may hold.
     """
     if max_batch_size is None or max_batch_size == 1:
         return Verdict(False, "off: the model takes no batches")
@@ -79,7 +81,7 @@ def decide(
         return Verdict(True, "on: the model is on a GPU")
     if make is None:
         return Verdict(False, "off: the model was not warmed, and so not timed")
-    items = min(_ITEMS, max_batch_size, largest_batch(make))
+    items = min(_ITEMS, max_batch_size, largest_batch(make, max_numbers))
     if items == 1:
         return Verdict(False, "off: one item is as large as a batch may be")
     several = _seconds(backend, make(items), clock)
@@ -90,9 +92,9 @@ def decide(
     return Verdict(False, f"off: an item takes {figures}, and a batch's hand-over 0.1")
 
 
-def largest_batch(make: Make) -> int:
+def largest_batch(make: Make, max_numbers: int = MAX_NUMBERS) -> int:
     """Return the most items that a model may be warmed with; at least one."""
-    return max(1, MAX_NUMBERS // sum(array.size for array in make(1).values()))
+    return max(1, max_numbers // sum(array.size for array in make(1).values()))
 
 
 def seconds_of_one(

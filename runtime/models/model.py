@@ -67,6 +67,8 @@ class Model:
             With None, a request of any size is one run.
         options: the options that tell whether requests are run together; with None they
             are not.
+        max_numbers: the most numbers that the inputs of one run may hold; a run has
+            fewer items if they are huge.
         clock: a clock in seconds that never goes back.
 
     Attributes:
@@ -97,7 +99,8 @@ class Model:
         name: str | None = None,
         max_batch_size: int | None = None,
         options: BackendOptions | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        max_numbers: int = MAX_NUMBERS,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.bundle = bundle
         self.name = name or bundle.params.name
@@ -112,6 +115,7 @@ class Model:
         self._open_fallback = open_fallback
         self._fallback: Backend | None = None
         self._fallback_failed = float("-inf")
+        self._max_numbers = max_numbers
         self._clock = clock
         self._lock = threading.Lock()
         self._batch_sizes: tuple[Histogram] | None = None
@@ -126,9 +130,9 @@ class Model:
         sample = bundle.read_sample()
         warm = None
         if max_batch_size or options:
-            warm, self.warm_up = warming.run_one_item(self, sample)
+            warm, self.warm_up = warming.run_one_item(self, sample, clock)
         self._max_batch_size = (
-            warming.run_full_batch(self, warm, max_batch_size)
+            warming.run_full_batch(self, warm, max_batch_size, max_numbers)
             if max_batch_size
             else None
         )
@@ -136,7 +140,7 @@ class Model:
         self.seconds = math.inf
         if options:
             make = warm.make if warm else None
-            self.seconds = seconds_of_one(self.backend, make)
+            self.seconds = seconds_of_one(self.backend, make, clock)
             self.batching, self._batcher = self._batch(options, make)
         self.tried = warming.try_on_sample(self, sample)
         # The runs before this line were no requests, and are not counted.
@@ -273,12 +277,14 @@ class Model:
             options.threads,
             self.seconds,
             make,
+            self._clock,
+            self._max_numbers,
         )
         if not verdict.is_on or self._max_batch_size is None:
             return verdict.why, None
         sizes = sizes_of(self.backend, self._max_batch_size)
         if make is not None:
-            most = largest_batch(make)
+            most = largest_batch(make, self._max_numbers)
             for size in sizes or ():
                 if size <= most:
                     self.backend.run(make(size))
@@ -303,7 +309,7 @@ class Model:
         if items is None or items == 1:
             return [inputs]
         numbers = max(array.size for array in inputs.values()) // items
-        size = min(self._max_batch_size, max(1, MAX_NUMBERS // max(1, numbers)))
+        size = min(self._max_batch_size, max(1, self._max_numbers // max(1, numbers)))
         if items <= size:
             return [inputs]
         # The whole is checked: an error about a piece would tell a shape nobody sent.

@@ -73,9 +73,9 @@ class _Loading:
         self.lock = threading.Lock()
         self.since: float | None = None
 
-    def wait_seconds(self, now: float) -> float:
-        """Tell how long a request should still wait, if something else can answer."""
-        return WAIT_SECONDS - (0.0 if self.since is None else now - self.since)
+    def seconds_so_far(self, now: float) -> float:
+        """Return how long it has been loading; 0 while no thread loads it."""
+        return 0.0 if self.since is None else now - self.since
 
 
 # A name and a version's number.
@@ -110,6 +110,8 @@ class ModelRegistry:
             alone.
         lookup: the lookup that finds the version of a request; None asks the store each
             time.
+        wait_seconds: the time that a request waits for a version that another one
+            loads, if something else can answer it.
         clock: a clock in seconds that never goes back.
     """
 
@@ -120,6 +122,7 @@ class ModelRegistry:
         limit: int,
         max_bytes: int = 1 << 62,
         lookup: Lookup | None = None,
+        wait_seconds: float = WAIT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -127,6 +130,7 @@ class ModelRegistry:
         self._limit = limit
         self._max_bytes = max_bytes
         self._lookup = lookup or Lookup(store, seconds=0.0)
+        self._wait_seconds = wait_seconds
         self._clock = clock
         self._lock = threading.Lock()  # guards all below; not held during a load
         self._loaded: OrderedDict[_Key, _Held] = OrderedDict()
@@ -161,8 +165,7 @@ class ModelRegistry:
             if failed := self._failed_lately(version):
                 return self._stand_in(spec, failed)
             loading = self._loading_of(version)
-            wait = loading.wait_seconds(self._clock())
-            if not loading.lock.acquire(timeout=max(0.0, wait)):
+            if not loading.lock.acquire(timeout=self._patience(loading)):
                 # Another request loads it, and a slow load must not hold all threads:
                 # a request that has an old model answers with that one.
                 if old := self._old(spec, version):
@@ -404,7 +407,7 @@ class ModelRegistry:
             if old and old.version == version.number:
                 return old
             loading = self._loading_of(version)
-            wait = max(0.0, loading.wait_seconds(self._clock())) if old else -1
+            wait = self._patience(loading) if old else -1
             if not loading.lock.acquire(timeout=wait) and old:
                 return old
             try:
@@ -513,6 +516,10 @@ class ModelRegistry:
     def _count(self) -> None:
         metrics.LOADED.set(len(self._loaded))
         metrics.LOADED_BYTES.set(self._bytes())
+
+    def _patience(self, loading: _Loading) -> float:
+        """Return how many seconds it is still worth to wait."""
+        return max(0.0, self._wait_seconds - loading.seconds_so_far(self._clock()))
 
     def _loading_of(self, version: Version) -> _Loading:
         with self._lock:

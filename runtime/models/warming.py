@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +47,15 @@ class Tried:
     right: int
 
 
-def run_one_item(model: Model, sample: Sample | None) -> tuple[Warm | None, str]:
+def run_one_item(
+    model: Model, sample: Sample | None, clock: Callable[[], float]
+) -> tuple[Warm | None, str]:
     """Run one item: from the sample, from the declared ranges, or another one.
+
+    Args:
+        model: the model, whose backend is open.
+        sample: its bundle's sample.
+        clock: a clock in seconds that only goes forward.
 
     Returns:
         The run, and an empty text; or None, and the reason why the model was not
@@ -62,7 +69,7 @@ def run_one_item(model: Model, sample: Sample | None) -> tuple[Warm | None, str]
             one = model.to_input(image)
             first.append(functools.partial(_repeated, one, model.backend))
     try:
-        warm = warm_up(model.backend, model.bundle.params.ranges, first)
+        warm = warm_up(model.backend, model.bundle.params.ranges, first, clock)
     except BackendError:
         warm = None  # the backend's own warm-up has reported it
     if warm is not None:
@@ -73,8 +80,16 @@ def run_one_item(model: Model, sample: Sample | None) -> tuple[Warm | None, str]
     return None, why
 
 
-def run_full_batch(model: Model, warm: Warm | None, max_batch_size: int) -> int | None:
+def run_full_batch(
+    model: Model, warm: Warm | None, max_batch_size: int, max_numbers: int
+) -> int | None:
     """Run a full batch; engines settle on memory and kernels by size.
+
+    Args:
+        model: the model, whose backend is open.
+        warm: its first run; None if it took none of the inputs that were tried.
+        max_batch_size: the items of a full batch.
+        max_numbers: the numbers that the inputs of one run may hold.
 
     Returns:
         The number of items that one run may have. None if the model's batch is fixed,
@@ -86,7 +101,7 @@ def run_full_batch(model: Model, warm: Warm | None, max_batch_size: int) -> int 
         # Whether it answers by item is not known. A model of free sizes usually does.
         return max_batch_size if has_free_axes(model.backend.inputs) else None
     in_time = int(WARM_SECONDS / max(warm.seconds, 1e-6))
-    size = max(1, min(max_batch_size, largest_batch(warm.make), in_time))
+    size = max(1, min(max_batch_size, largest_batch(warm.make, max_numbers), in_time))
     outputs = warm.outputs
     try:
         if size > 1:

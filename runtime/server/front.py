@@ -25,7 +25,7 @@ from runtime.process.lane import Handover, run_quickly
 from runtime.server.bodies import Awaited, BodyStream, Gathering, Pieces
 from runtime.server.environ import Environ, Scope, environ_of
 from runtime.server.patience import Patience, Stalled
-from runtime.server.room import FREE_BYTES, Held, Room
+from runtime.server.room import ALL_BYTES, FREE_BYTES, Held, Room
 from runtime.server.streams import send_stream
 from runtime.server.threads import Threads
 from runtime.telemetry.journey import Deadline
@@ -38,10 +38,10 @@ Reply = list[tuple[str, str]]
 # A larger body is none that is quick to answer: a camera's picture, say.
 _QUICK_BYTES = 1 << 16
 # Uploads and downloads at a time; their threads wait for clients.
-_UPLOADS = 32
-_DOWNLOADS = 64
+UPLOADS = 32
+DOWNLOADS = 64
 # So many of either may wait for such a thread: one that stands still makes room.
-_WAITING = 256
+STREAMS_WAITING = 256
 # How often clients that are too slow are looked for.
 _SWEEP_SECONDS = 1.0
 
@@ -161,6 +161,10 @@ class Front:
         threads: of either kind.
         max_waiting: requests for one model that may wait for them.
         max_body_bytes: of a body that is not streamed.
+        all_body_bytes: of all such bodies that come at the same time; see ``Room``.
+        uploads: at a time, each with a thread.
+        downloads: the same.
+        max_streams_waiting: of either that may wait for such a thread.
         clock: seconds that only go on.
     """
 
@@ -173,6 +177,10 @@ class Front:
         threads: int,
         max_waiting: int,
         max_body_bytes: int,
+        all_body_bytes: int = ALL_BYTES,
+        uploads: int = UPLOADS,
+        downloads: int = DOWNLOADS,
+        max_streams_waiting: int = STREAMS_WAITING,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app = app
@@ -182,9 +190,9 @@ class Front:
         self._clock = clock
         self._work = Threads("work", threads, max_waiting)
         self._others = Threads("other", threads, max_waiting)
-        self._uploads = Threads("upload", _UPLOADS, _WAITING)
-        self._downloads = Threads("download", _DOWNLOADS, _WAITING)
-        self._room = Room(max_body_bytes, clock)
+        self._uploads = Threads("upload", uploads, max_streams_waiting)
+        self._downloads = Threads("download", downloads, max_streams_waiting)
+        self._room = Room(max_body_bytes, clock, all_body_bytes)
         self._gathering: set[_Request] = set()
         threading.Thread(target=self._sweep_for_ever, daemon=True).start()
 

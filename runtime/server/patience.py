@@ -23,10 +23,17 @@ class Patience:
 
     Args:
         is_wanted: whether others wait for the thread.
+        most_seconds: of waiting in which the client must move ``BYTES``, while nobody
+            else does.
     """
 
-    def __init__(self, is_wanted: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self,
+        is_wanted: Callable[[], bool] = lambda: False,
+        most_seconds: float = SECONDS,
+    ) -> None:
         self._is_wanted = is_wanted
+        self._most_seconds = most_seconds
         self._bytes = 0
         self._seconds = 0.0
 
@@ -43,5 +50,6 @@ class Patience:
             Stalled: it was too much.
         """
         self._seconds += seconds
-        if self._seconds >= (CROWDED_SECONDS if self._is_wanted() else SECONDS):
+        most = CROWDED_SECONDS if self._is_wanted() else self._most_seconds
+        if self._seconds >= most:
             raise Stalled

@@ -56,10 +56,16 @@ class Room:
     Args:
         max_body_bytes: of one body.
         clock: seconds that only go on.
+        all_bytes: of all bodies together, or as many as two of the largest.
     """
 
-    def __init__(self, max_body_bytes: int, clock: Callable[[], float]) -> None:
-        self._all_bytes = max(ALL_BYTES, 2 * max_body_bytes)
+    def __init__(
+        self,
+        max_body_bytes: int,
+        clock: Callable[[], float],
+        all_bytes: int = ALL_BYTES,
+    ) -> None:
+        self._all_bytes = max(all_bytes, 2 * max_body_bytes)
         self._share = max(self._all_bytes // CLIENTS_SHARE, max_body_bytes)
         self._clock = clock
         self._lock = threading.Lock()  # of all below

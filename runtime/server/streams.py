@@ -15,12 +15,15 @@ from typing import IO
 from runtime.server.patience import TICK_SECONDS, Patience
 
 # Granian opens what it sends within milliseconds, or, where the client is gone, never.
-_OPEN_SECONDS = 10.0
+OPEN_SECONDS = 10.0
 _PAUSE_SECONDS = 0.002
 
 
 def send_stream(
-    chunks: Iterable[bytes], send_file: Callable[[str], object], patience: Patience
+    chunks: Iterable[bytes],
+    send_file: Callable[[str], object],
+    patience: Patience,
+    open_seconds: float = OPEN_SECONDS,
 ) -> None:
     """Send a reply's chunks; this thread waits where the client is slow.
 
@@ -31,6 +34,7 @@ def send_stream(
         chunks: closed at the end, if they can be.
         send_file: has granian send the file of a path.
         patience: how long the client is waited for.
+        open_seconds: how long it may take until somebody reads the file.
 
     Raises:
         Stalled: the client takes next to nothing; the reply is cut short.
@@ -38,7 +42,7 @@ def send_stream(
     try:
         with _pipe() as path:
             send_file(str(path))
-            writer = _opened(path)
+            writer = _opened(path, open_seconds)
         if writer is None:
             return
         # Broken: the client went away.
@@ -73,9 +77,9 @@ def _pipe() -> Iterator[Path]:
         yield path
 
 
-def _opened(path: Path) -> IO[bytes] | None:
+def _opened(path: Path, seconds: float) -> IO[bytes] | None:
     """The pipe's end to write into, once there is one who reads; None: nobody will."""
-    end = time.monotonic() + _OPEN_SECONDS
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)

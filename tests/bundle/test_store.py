@@ -919,9 +919,9 @@ def test_version_that_the_disk_refuses_to_delete_is_a_store_error(
 
 
 def test_change_of_a_model_that_is_held_for_too_long_is_a_store_error(
-    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+    store: ModelStore,
 ) -> None:
-    monkeypatch.setattr("bundle.staging.LOCK_SECONDS", 0.0)
+    store = ModelStore(store.root, lock_seconds=0.0)
     installed(store, 2)
     with locked(store.root / "mnist"):
         for change in (
@@ -981,14 +981,12 @@ def test_only_the_published_model_is_trimmed(store: ModelStore) -> None:
 
 
 def test_what_cannot_be_trimmed_is_published_all_the_same(
-    store: ModelStore,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    store: ModelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     installed(store, 1)
-    monkeypatch.setattr("bundle.staging.LOCK_SECONDS", 0.0)
+    impatient = ModelStore(store.root, keep=1, lock_seconds=0.0)
     with locked(store.root / "mnist"):
-        assert trimming(store, 1).install(writer()).number == 2
+        assert impatient.install(writer()).number == 2
     assert store.versions("mnist") == [1, 2]
     assert "mnist: old versions cannot be deleted: the store" in caplog.text
     installed(trimming(store, 1), 1)

@@ -13,7 +13,7 @@ COMMANDS = {
     "exporter": "exporter.cli",
     "runtime": "runtime.cli",
 }
-# As wide as a page of the documents.
+# The width of the help texts, in characters.
 _WIDTH = 100
 
 

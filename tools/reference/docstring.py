@@ -1,4 +1,4 @@
-"""What a class's docstring says of it and of its attributes."""
+"""Reads the docstring of a class: its summary, and the meaning of its attributes."""
 
 from __future__ import annotations
 

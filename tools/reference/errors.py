@@ -25,7 +25,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "trainer": ("trainer.errors",),
 }
 
-# What the reader of an error's sentence does next; the sentence itself has the details.
+# The next step of somebody who reads an error's sentence, which has the details itself.
 # A new error needs a line here: without one there is no page.
 WHAT_TO_DO: Mapping[str, str] = {
     "ArchiveError": "Send a tar of the bundle's folder, gzipped or not, or a zip.",
@@ -138,7 +138,7 @@ def _reason(error: type[DomainError]) -> str:
 
 
 def exit_code(error: type[DomainError]) -> int:
-    """With which code the command ends that an error ends.
+    """The exit code of a command that the error ends.
 
     A command of ``bundle.terminal.Group`` ends with 1 for the disk's refusal and with 2
     for all else; the exporter's and ``runtime models`` know more work that fails.

@@ -9,7 +9,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from tools.reference.markdown import code, sentence, table
 
-# What a scrape shows of each type, after the metric's name.
+# A scrape shows this after the name of a metric, by its type.
 _ENDINGS = {"counter": "_total", "gauge": "", "histogram": ""}
 
 

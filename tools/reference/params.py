@@ -54,7 +54,7 @@ def _kind(kind: Any) -> str:
         return " or ".join(code(json.dumps(choice)) for choice in inner if choice)
     if origin is tuple:
         return "list of texts" if inner[0] is str else "list of two whole numbers"
-    # A union: of None, or of the empty text, with what counts.
+    # A union has None or the empty text in it, for a key that is not there.
     return " or ".join(
         said for part in inner if part is not NoneType and (said := _kind(part))
     )

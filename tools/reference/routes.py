@@ -1,4 +1,4 @@
-"""The routes: who may ask each, and what it does."""
+"""The routes, each with its clients and its sentence."""
 
 from __future__ import annotations
 

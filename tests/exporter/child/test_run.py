@@ -226,12 +226,11 @@ def test_an_answer_that_is_a_call_is_not_made(tmp_path):
     assert not (tmp_path / "made").exists()
 
 
-def test_an_answer_has_its_greatest_length(monkeypatch):
-    monkeypatch.setattr("exporter.child.run.MAX_ANSWER_BYTES", 1 << 16)
+def test_an_answer_has_its_greatest_length():
     with pytest.raises(
         ExportError, match="answer of the work is not allowed: bad message len"
     ):
-        run(works.answer_at_length, 1 << 17)
+        run(works.answer_at_length, 1 << 17, answer_bytes=1 << 16)
 
 
 def test_steps_are_no_commands_to_a_terminal():
@@ -240,10 +239,9 @@ def test_steps_are_no_commands_to_a_terminal():
     assert "\x1b" not in steps[0]
 
 
-def test_who_puts_the_clock_out_of_action_is_ended_all_the_same(monkeypatch):
-    monkeypatch.setattr("exporter.child.run._GRACE", 0.5)
+def test_who_puts_the_clock_out_of_action_is_ended_all_the_same():
     with pytest.raises(ExportError, match="longer than 1 s .*--time-limit"):
-        run(works.outlive_the_clock, seconds=1)
+        run(works.outlive_the_clock, seconds=1, grace_seconds=0.5)
 
 
 def test_it_has_no_variables_but_those_of_engines(monkeypatch):

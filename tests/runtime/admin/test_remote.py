@@ -14,9 +14,9 @@ URL = "http://service:8083/base"
 HTML = {"html": "<h1>It works!</h1>"}
 
 
-def answering(handle):
+def answering(handle, **options):
     client = httpx.Client(base_url=URL, transport=httpx.MockTransport(handle))
-    return RemoteAdmin(client)
+    return RemoteAdmin(client, **options)
 
 
 def refusing(error, cause=None):
@@ -121,8 +121,7 @@ def test_an_answer_that_has_more_than_is_read_is_ours():
 
 
 @pytest.mark.parametrize("status", [200, 500])
-def test_an_answer_without_an_end_is_not_read_to_it(status, monkeypatch):
-    monkeypatch.setattr("runtime.admin.remote._MAX_REPLY_BYTES", 1000)
+def test_an_answer_without_an_end_is_not_read_to_it(status):
     read = []
 
     def endless():
@@ -130,7 +129,9 @@ def test_an_answer_without_an_end_is_not_read_to_it(status, monkeypatch):
             read.append(b" " * 100)
             yield read[-1]
 
-    admin = answering(lambda _: httpx.Response(status, content=endless()))
+    admin = answering(
+        lambda _: httpx.Response(status, content=endless()), max_reply_bytes=1000
+    )
     with pytest.raises(Refused, match="/models with more than 1000 bytes"):
         admin.models()
     bundle = admin.bundle("linear", 1)

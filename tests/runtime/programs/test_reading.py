@@ -1,4 +1,4 @@
-"""Files of models as messages, and why one is not taken."""
+"""Files of models are read as messages, or refused with a sentence."""
 
 import pytest
 
