@@ -184,6 +184,7 @@ def _configure(config: Any, proto: Any) -> None:
         if unknown := [number for number in wanted if number not in names]:
             raise ValueError(
                 f"visible_device_list names GPU {unknown[0]}, and there are {len(gpus)}"
+                " GPUs"
             )
         gpus = [gpus[int(number)] for number in wanted]
     if "GPU" in proto.device_count:

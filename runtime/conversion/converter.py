@@ -268,7 +268,7 @@ class Converter:
             if self._interruptions[_key(version)] < INTERRUPTIONS:
                 return "interrupted", ""
             how = signal_of(code)
-            return "failed", f"its conversion was killed by {how}, time and again"
+            return "failed", f"its conversion was killed by {how} at each try"
         if code == guard.NO_SCRATCH:
             # This is the machine's fault, so it is tried again.
             logger.warning("uploads cannot be converted: %s", "\n".join(lines))

@@ -89,7 +89,7 @@ def decide(
     saved = one - several / items
     if saved >= WORTH_SECONDS and several / items <= WORTH_SHARE * one:
         return Verdict(True, f"on: an item takes {figures}")
-    return Verdict(False, f"off: an item takes {figures}, and a batch's hand-over 0.1")
+    return Verdict(False, f"off: an item takes {figures}, and a hand-over 0.1 ms")
 
 
 def largest_batch(make: Make, max_numbers: int = MAX_NUMBERS) -> int:

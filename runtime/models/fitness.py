@@ -131,7 +131,9 @@ def check_features(features: tuple[str, ...], specs: tuple[TensorSpec, ...]) -> 
     try:
         _check_width(specs[0], len(features))
     except ShapeError as ex:
-        raise BundleError(f"params.json: 'features' is not the model's: {ex}") from ex
+        raise BundleError(
+            f"params.json: 'features' does not fit the model: {ex}"
+        ) from ex
 
 
 def takes_rows(specs: tuple[TensorSpec, ...]) -> bool:

@@ -506,7 +506,7 @@ class ModelRegistry:
                 len(self._loaded) > self._limit or self._bytes() > self._max_bytes
             ):
                 (name, number), _ = self._loaded.popitem(last=False)
-                logger.info("%s version %d is let go for others", name, number)
+                logger.info("%s version %d is dropped for others", name, number)
             self._count()
         self.tidy(held.version.name, held.version.number)
 

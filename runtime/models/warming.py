@@ -168,10 +168,10 @@ def try_on_sample(model: Model, sample: Sample | None) -> Tried | None:
             outputs, _ = model.run(model.to_input(image))
             answer = outputs[model.output.name]
             if not answer.size:
-                raise BundleError("an image of sample.npz is answered with nothing")
+                raise BundleError("the answer to an image of sample.npz is empty")
             right += _best(answer[0]) == label
     except ShapeError as ex:
-        raise BundleError(f"sample.npz is not of this model: {ex}") from ex
+        raise BundleError(f"sample.npz does not fit this model: {ex}") from ex
     return Tried(len(chosen), right)
 
 

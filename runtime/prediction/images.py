@@ -122,7 +122,7 @@ def inputs_of_files(model: Model, files: Sequence[bytes]) -> dict[str, NDArray[A
     images = [_of_file(model, file) for file in files]
     if len({image.shape for image in images}) > 1:
         raise ShapeError(
-            "the images are of different sizes, and so is the model's input"
+            "the images give inputs of different sizes, which one run cannot take"
         )
     return one_run(model, _joined(images))
 

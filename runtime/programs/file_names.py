@@ -77,7 +77,9 @@ class FileNames:
             BundleError: something else gives them their names, too.
         """
         if name in callers or len(callers) == MAX_CALLS:
-            raise self._refusal(f"the function {name[:96]!r} saves or loads in circles")
+            raise self._refusal(
+                f"the function {name[:96]!r} saves or loads, and calls itself"
+            )
         if name not in self._arguments:
             function = self._functions[name]
             places = {a.name: i for i, a in enumerate(function.signature.input_arg)}
@@ -167,8 +169,8 @@ class FileNames:
             texts = _texts(one)
             if not texts or any(".." in text for text in texts):
                 raise self._refusal(
-                    f"the node {one.name[:128]!r} stands in the name of a file that is"
-                    " written or read, and is no constant that stays below it"
+                    f"the node {one.name[:128]!r} is part of the name of a file that is"
+                    " written or read, and is no constant text without '..'"
                 )
 
     def _check_root(self, root: str, scope: Scope) -> None:

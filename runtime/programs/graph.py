@@ -101,8 +101,8 @@ def _check_parser(root: Any, node: NodeDef, file: str) -> None:
 def _not_taken(operator: str, place: str, file: str) -> BundleError:
     return refusal(
         file,
-        f"the operator {operator[:64]!r} ({place}) is not taken from strangers, for it"
-        " may do more than compute",
+        f"the operator {operator[:64]!r} ({place}) is not taken from strangers, because"
+        " it may do more than compute",
     )
 
 

@@ -118,8 +118,8 @@ def _check_external(path: Path, tensor: TensorProto) -> None:
     for entry in entries:
         if entry.key not in _KEYS:
             raise BundleError(
-                f"{path.name} says {entry.key[:64]!r} of weights in another file; only"
-                f" {', '.join(sorted(_KEYS))} are taken"
+                f"{path.name} has the key {entry.key[:64]!r} for weights in another"
+                f" file; only {', '.join(sorted(_KEYS))} are taken"
             )
     (name,) = locations
     try:

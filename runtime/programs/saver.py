@@ -48,7 +48,7 @@ def check_saver(meta: MetaGraphDef, file: str) -> None:
     try:
         _Saver(meta, file).check()
     except TooDeep as ex:
-        raise refusal(file, "fields stand in fields without end") from ex
+        raise refusal(file, "fields are nested without end") from ex
 
 
 class _Saver:
@@ -72,7 +72,7 @@ class _Saver:
         self._check_functions()
         self._check_files(users)
         if node_of(saver.restore_op_name) in _after(nodes, writers):
-            raise self._refusal("loading the variables would save some")
+            raise self._refusal("to load the variables would also save some")
         self._check_names(_after(nodes, users))
 
     def _using(self, operators: frozenset[str]) -> frozenset[str]:
@@ -93,7 +93,7 @@ class _Saver:
             if not new:
                 return frozenset(found)
             found |= new
-        raise self._refusal("functions save or load in functions without end")
+        raise self._refusal("functions that save or load are nested without end")
 
     def _is_writer(self, node: NodeDef) -> bool:
         names = [name.encode() for name in self._writers]

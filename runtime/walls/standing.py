@@ -67,7 +67,7 @@ def demand(policy: Walls) -> None:
     """
     if policy == "require" and not standing().is_whole:
         raise WallsError(
-            "other people's models are not opened here, for 'walls' is 'require':"
+            "other people's models are not opened here, because 'walls' is 'require':"
             f" {'; '.join(standing().missing)}"
         )
 
@@ -75,7 +75,9 @@ def demand(policy: Walls) -> None:
 def sentence(policy: Walls, user: str) -> str:
     """Return the line about walls that is shown at the start."""
     if policy == "off":
-        return "other people's models are opened without walls, for 'walls' is 'off'"
+        return (
+            "other people's models are opened without walls, because 'walls' is 'off'"
+        )
     try:
         demand(policy)
     except WallsError as ex:

@@ -31,8 +31,8 @@ def check(user: str) -> None:
         return
     if os.geteuid() != 0:
         raise ConfigError(
-            f"'runAsUser' is {user!r}, and this process is not root's, who alone can"
-            " become another user; start it as root, or leave the setting out"
+            f"'runAsUser' is {user!r}, and this process is not root's; root alone can"
+            " become another user: start it as root, or leave the setting out"
         )
     if _entry(user).pw_uid == 0:
         raise ConfigError("'runAsUser' is root; it must be a user without privileges")
