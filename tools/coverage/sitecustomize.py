@@ -44,7 +44,7 @@ class _OpenWalls(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """That of the one module; the others are found as usual."""
+        """Find the one module; the usual finders find the others."""
         spec = PathFinder.find_spec(name, path) if name == "runtime.walls" else None
         loader: Any = spec and spec.loader
         if loader:

@@ -1,5 +1,6 @@
 """Two fakes of known differences: what the report says of them is computed by hand."""
 
+import functools
 import itertools
 import json
 import platform
