@@ -72,7 +72,7 @@ class _Saver:
         self._check_functions()
         self._check_files(users)
         if node_of(saver.restore_op_name) in _after(nodes, writers):
-            raise self._refusal("to load the variables would also save some")
+            raise self._refusal("loading the variables would save some of them, too")
         self._check_names(_after(nodes, users))
 
     def _using(self, operators: frozenset[str]) -> frozenset[str]:
