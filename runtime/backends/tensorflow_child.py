@@ -22,7 +22,11 @@ from bundle.folder import open_bundle
 from runtime import walls
 from runtime.backends import Backend, InputRefused, TensorSpec, open_tensorflow
 from runtime.backends.frames import FrameError, Lane
-from runtime.backends.saved_model import import_tensorflow, require_tensorflow
+from runtime.backends.saved_model import (
+    import_tensorflow,
+    load_tensorflow,
+    require_tensorflow,
+)
 from runtime.backends.session_config import SessionConfig, keep_session_config
 from runtime.errors import BackendError
 
@@ -39,7 +43,7 @@ def prepare() -> None:
     """
     with contextlib.suppress(BackendError):
         require_tensorflow()
-        import tensorflow  # noqa: F401
+        load_tensorflow()
     walls.prepare()
 
 
