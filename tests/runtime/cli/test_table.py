@@ -9,7 +9,7 @@ READY = {"backend": "onnxruntime", "device": "CPUExecutionProvider"}
 
 @pytest.fixture
 def printed(capsys):
-    """What is printed, its columns one space apart."""
+    """Return a function that gives the printed lines, columns one space apart."""
 
     def printed(show, description):
         show(description)
