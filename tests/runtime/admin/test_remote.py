@@ -204,7 +204,7 @@ def test_a_connection_that_fails_is_a_sentence(error, words):
 
 def test_a_tls_port_that_speaks_no_tls_is_told():
     cause = ssl.SSLError("wrong version number")
-    with pytest.raises(Unreachable, match=r"is it http://\?"):
+    with pytest.raises(Unreachable, match=r"begin with http://\?"):
         refusing(httpx.ConnectError("x"), cause).models()
 
 
