@@ -227,7 +227,7 @@ def test_a_boundary_has_70_characters_at_most():
         ("", "names no boundary"),
         ("multipart/form-data", "names no boundary"),
         ('multipart/form-data; boundary=""', "names no boundary"),
-        ('multipart/form-data; boundary="B\r\nX: y"', "characters that no boundary may have"),
+        ('multipart/form-data; boundary="B\r\nX: y"', "that no boundary may have"),
     ],
 )
 def test_a_boundary_that_is_none_is_refused(kind, sentence):
