@@ -70,7 +70,7 @@ soak: $(VENV)/.installed ## predict while versions change and workers are killed
 	SOAK=$(SOAK) $(BIN)/python -m pytest -s tests/end_to_end/test_soak.py
 
 mutate: $(VENV)/.installed ## put small faults into the code and count those that tests find; ROOM=bundle/decode.py takes one file, SAMPLE=50 so many faults
-	SAMPLE=$(SAMPLE) $(BIN)/python tools/mutate.py $(ROOM)
+	SAMPLE=$(SAMPLE) $(BIN)/python -m tools.mutating $(ROOM)
 
 bench: $(VENV)/.installed ## measure this project and its peers in an hour, and write docs/benchmarks.md; BENCH="--help" lists options
 	sh bench/install.sh

@@ -32,8 +32,9 @@ class Verdict:
         faults: sentences about files that differ from the proved ones, or about a proof
             that failed; empty if everything is right.
         parity: the comparison that was made now.
-        worst: the batch with the largest difference and both answers, as arrays by
-            ``input/NAME``, ``expected/NAME`` and ``answered/NAME``.
+        worst: the batch with the largest difference and both answers, as arrays
+            ``(N, …)`` in the model's dtypes, by ``input/NAME``, ``expected/NAME`` and
+            ``answered/NAME``.
     """
 
     faults: tuple[str, ...]

@@ -6,6 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples every time: a failure is always the change's own.
+settings.register_profile(
+    "project",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("project")
 
 # Before any test imports TensorFlow: a page of its C++ lines would drown pytest's.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -30,9 +42,9 @@ LONGEST = (
     "end_to_end/test_demo.py",
     "trainer/test_cli.py",
     "exporter/test_cli.py",
-    "runtime/test_converter.py",
-    "exporter/test_child.py",
-    "runtime/test_guard.py",
+    "runtime/conversion/test_converter.py",
+    "exporter/child/test_run.py",
+    "runtime/process/test_guard.py",
     "exporter/rewrites/test_hashing.py",
     "exporter/rewrites/test_convolutions.py",
     "bundle/test_store.py",
@@ -103,7 +115,7 @@ def alone(item):
 
 
 @pytest.fixture(autouse=True, scope="session")
-def disk():
+def unsynced():
     """Wait for no disk.
 
     A process that is killed leaves all that it wrote, synced or not. fsync helps where

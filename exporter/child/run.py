@@ -56,9 +56,10 @@ class Limits:
     """The limits of a child process.
 
     Attributes:
-        seconds: of time. The kernel ends the child then, whatever the parent does. None
-            is no limit, because the process that started this one keeps the time.
-        memory_bytes: of resident memory; None is no limit.
+        seconds: the kernel ends the child after so many seconds, whatever the parent
+            does. None is no limit; then the process that started this one keeps the
+            time.
+        memory_bytes: the most resident memory, in bytes; None is no limit.
         walls: the policy for the walls around the child, see ``runtime.walls.enclose``.
         user: the user that the child becomes if this process is root's; empty is no
             other.

@@ -80,7 +80,11 @@ def held_by(outer: Any) -> tuple[tf.DType, tf.TensorShape]:
 
 
 def value_of(operation: tf.Operation) -> NDArray[Any]:
-    """Read the value of a variable of TensorFlow 1, found by its name."""
+    """Read the value of a variable of TensorFlow 1, found by its name.
+
+    Returns:
+        The variable's value, in its own shape and dtype.
+    """
 
     def read() -> tf.Tensor:
         return tf.identity(

@@ -75,8 +75,8 @@ class LoweredGraph:
         graph: a flat graph, except for the bodies of loops and branches.
         inputs: the graph's tensors (``x:0``) by the signature's names of the inputs.
         outputs: the graph's tensors by the signature's names of the outputs.
-        weights: the large weights of a large model, by the names of the placeholders
-            that stand for them; else empty.
+        weights: the large weights of a large model, of any shape and dtype, by the
+            names of the placeholders that stand for them; else empty.
     """
 
     graph: tf.Graph
@@ -193,7 +193,13 @@ class _Copier:
     def outside(
         self, value: NDArray[Any], name: str, weights: dict[str, NDArray[Any]]
     ) -> tf.Tensor:
-        """Make a placeholder for a weight, and enter the weight in ``weights``."""
+        """Make a placeholder for a weight, and enter the weight in ``weights``.
+
+        Args:
+            value: the weight, of any shape and dtype; the placeholder has the same.
+            name: the name for the placeholder.
+            weights: the weights by the placeholders' names; is changed.
+        """
         name = name.partition(":")[0]
         held = tf.compat.v1.placeholder(value.dtype, value.shape, name)
         weights[held.name] = value

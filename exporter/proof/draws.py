@@ -117,7 +117,11 @@ def _pictures(
         return None
 
     def drawn(other: int) -> dict[str, NDArray[np.uint8]]:
-        """Pictures of the first size, or of the other size if ``other`` is 1."""
+        """Pictures of the first size, or of the other size if ``other`` is 1.
+
+        Returns:
+            Pictures ``(N, H, W, C)`` from 0 to 255, by the names of their kinds.
+        """
         sides = [
             n
             or lengths.get((spec.name, axis), (WARMED_SIDE, WARMED_SIDE + OTHER))[other]

@@ -158,11 +158,14 @@ def worst_input(
     Args:
         backend: the backend of TensorFlow.
         worst: the worst element of the report.
-        how: as for ``prove``.
-        sample: as for ``prove``.
-        ranges: as for ``prove``.
-        traits: as for ``prove``.
-        lengths: as for ``prove``.
+        how: see ``prove``.
+        sample: see ``prove``.
+        ranges: see ``prove``.
+        traits: see ``prove``.
+        lengths: see ``prove``.
+
+    Returns:
+        Arrays ``(N, …)`` in the inputs' dtypes, by the inputs' names.
     """
     settled = settle(backend, how, sample, ranges, traits, lengths)
     kinds = {kind.name: kind for kind in settled}

@@ -24,7 +24,7 @@ def lower_bincount(
         numbers: ``(M,)`` of a whole dtype, or ``(N, M)``, whose rows are summed
             separately. Numbers of ``size`` or more are left out.
         size: a whole scalar, the length of the answer's last axis.
-        weights: of the shape of the numbers, or empty.
+        weights: an array of the numbers' shape, or an empty one.
     """
     if weights.shape.rank is None:
         return None

@@ -46,9 +46,9 @@ def lower_diagonal(
     """Put diagonals into matrices that hold one number elsewhere.
 
     Args:
-        operation: as for ``lower_set_diagonal``.
-        diagonal: as for ``lower_set_diagonal``.
-        which: as for ``lower_set_diagonal``.
+        operation: see ``lower_set_diagonal``.
+        diagonal: see ``lower_set_diagonal``.
+        which: see ``lower_set_diagonal``.
         rows: the number of rows of a matrix, a scalar; -1 is as few as possible.
         columns: the number of columns, in the same way.
         padding: the number elsewhere, a scalar.

@@ -26,7 +26,7 @@ _TURNS = 200
 
 
 def log_gamma(x: tf.Tensor) -> tf.Tensor:
-    """The logarithm ``log |Γ(x)|``; infinite at 0, -1, -2, …."""
+    """``log |Γ(x)|`` in the shape and dtype of x; infinite at 0, -1, -2, …."""
     is_low = x < 0.5
     z = tf.where(is_low, -x, x - 1)
     total = tf.constant(_BASE, x.dtype)

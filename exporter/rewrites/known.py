@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def value_of(tensor: tf.Tensor) -> NDArray[Any] | None:
-    """The constant value of a tensor; None if it depends on an input.
+    """The constant value of a tensor in its own shape and dtype; None if it has none.
 
     ``tf.get_static_value`` knows few operators, and not the sums and remainders by
     which a gradient counts its axes. Without these values, onnxslim reads the earlier

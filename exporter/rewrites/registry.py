@@ -7,7 +7,9 @@ from typing import Any
 
 # A lowering takes the operation (for its attributes, and the names, dtypes and shapes
 # of its outputs) and its inputs in the new graph. It returns as many tensors as the
-# operation has outputs, or None to leave the operation as it is.
+# operation has outputs, or None to leave the operation as it is. Unless its docstring
+# says more, it takes every shape and dtype that TensorFlow's operator takes, and its
+# tensors have the shapes and dtypes of the operation's outputs.
 Lowering = Callable[..., Any]
 # A tf2onnx handler ``handle(graph, node)`` gets tf2onnx's Graph and Node.
 Handler = Callable[[Any, Any], None]

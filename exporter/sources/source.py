@@ -138,7 +138,7 @@ def find_source(
         shapes: the shapes of inputs; see ``Source.given_shapes``.
 
     Raises:
-        ModelNotFound: neither is there.
+        ModelNotFound: there is no such model or path.
         SourceError: it is no model, or the other arguments do not fit it.
         BundleError: it is a bundle that is not whole.
     """
@@ -177,7 +177,8 @@ def find_path(given: str, models_dir: Path) -> Path:
     version is taken.
 
     Raises:
-        ModelNotFound: neither is there; the sentence lists the models of the store.
+        ModelNotFound: there is no such model or path; the sentence lists the store's
+            models.
         SourceError: the file system refuses the path.
     """
     store = ModelStore(models_dir)

@@ -65,7 +65,14 @@ class Items:
         return self._take(order[is_first]), self._take(order[~is_first])
 
     def batches(self, size: int) -> list[Batch]:
-        """Whole batches of this size, with every item in them at least once."""
+        """Whole batches, with every item in them at least once.
+
+        Args:
+            size: N, the number of items in each.
+
+        Returns:
+            Arrays ``(size, …)`` by name, in the dtypes of ``inputs``.
+        """
         rows = np.arange(-(-len(self) // size) * size) % len(self)
         return [self._take(chunk).inputs for chunk in rows.reshape(-1, size)]
 

@@ -25,7 +25,11 @@ class Reader(CalibrationDataReader):  # type: ignore[misc]
         self._nchw_inputs = metadata.get(NCHW_INPUTS, "").split(",")
 
     def get_next(self) -> Batch | None:
-        """The next batch; None after the last."""
+        """The next batch; None after the last.
+
+        Returns:
+            Arrays ``(N, …)`` by name in the ONNX's dtypes, pictures in its layout.
+        """
         batch = next(self._batches, None)
         if batch is None:
             return None

@@ -23,7 +23,11 @@ from runtime import walls
 from runtime.backends import Backend, InputRefused, TensorSpec
 from runtime.backends.frames import FrameError, Lane
 from runtime.backends.opening import open_tensorflow
-from runtime.backends.saved_model import import_tensorflow, require_tensorflow
+from runtime.backends.saved_model import (
+    import_tensorflow,
+    load_tensorflow,
+    require_tensorflow,
+)
 from runtime.backends.session_config import SessionConfig, keep_session_config
 from runtime.errors import BackendError
 
@@ -40,7 +44,7 @@ def prepare() -> None:
     """
     with contextlib.suppress(BackendError):
         require_tensorflow()
-        import tensorflow  # noqa: F401
+        load_tensorflow()
     walls.prepare()
 
 

@@ -134,6 +134,22 @@ def test_transparent_colour_is_black() -> None:
     assert pixels(data, 3) == [[BLACK, BLUE]]
 
 
+def test_transparent_colour_of_16_bits_is_black_where_all_six_bytes_are_its() -> None:
+    colour = bytes.fromhex("1234 5678 9abc")
+    rest = [
+        bytes(byte ^ (place == other) for place, byte in enumerate(colour))
+        for other in range(6)
+    ]
+    rows = b"\0" + b"".join([colour, *rest[:3]]) + b"\0" + b"".join([*rest[3:], colour])
+    data = png(4, 2, 16, COLOUR, rows, chunk(b"tRNS", colour))
+    # Of the others the upper bytes are kept, as Pillow does it without tRNS.
+    with Image.open(io.BytesIO(png(4, 2, 16, COLOUR, rows))) as image:
+        expected = np.array(image.convert("RGB"))
+    assert expected[0, 0].tolist() == [0x12, 0x56, 0x9A]
+    expected[0, 0] = expected[1, 3] = 0
+    assert pixels(data, 3) == expected.tolist()
+
+
 def test_palette_with_transparency() -> None:
     plte = chunk(b"PLTE", bytes([*RED, *GREEN, *BLUE]))
     data = png(3, 1, 8, PALETTE, b"\0\0\1\2", plte, chunk(b"tRNS", b"\xff\x00"))
@@ -152,6 +168,17 @@ def test_cmyk_jpeg_is_brought_to_rgb() -> None:
     data = saved(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=100)
     assert np.abs(decode_image(data, 3).astype(int) - RED).max() <= 3
     assert decode_image(data, 1).shape == (8, 8, 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "gray"),
+    [
+        *[(mode, True) for mode in ("1", "L", "LA", "I;16")],
+        *[(mode, False) for mode in ("P", "RGB", "RGBA")],
+    ],
+)
+def test_a_picture_is_gray_by_its_mode(mode: str, gray: bool) -> None:
+    assert is_gray(saved(Image.new(mode, (2, 2)))) is gray
 
 
 # --- orientation and frames

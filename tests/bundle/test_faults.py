@@ -16,7 +16,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-# As `os._exit`, which `make coverage` replaces by one that writes more files.
+# `make coverage` replaces `os._exit` by a function that writes files, and no limit of
+# a test is made for those.
 from posix import _exit
 from typing import Any
 

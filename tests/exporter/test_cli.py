@@ -426,6 +426,7 @@ def test_a_full_disk_leaves_the_earlier_worst_batch(store, tmp_path, monkeypatch
 # --- inspect
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["name", "folder", "file"])
 def test_inspect_takes_a_model_a_bundle_or_a_file(store, tmp_path, given):
     folder = store.install(write_bundle).path
@@ -438,6 +439,7 @@ def test_inspect_takes_a_model_a_bundle_or_a_file(store, tmp_path, given):
     assert shown["operators"] == {"Flatten": 1, "MatMul": 1}
 
 
+@pytest.mark.slow
 def test_inspect_prints_a_table(store):
     store.install(write_bundle)
     output = run("inspect", "linear").stdout
@@ -445,6 +447,7 @@ def test_inspect_prints_a_table(store):
         assert text in output
 
 
+@pytest.mark.slow
 def test_inspect_of_what_has_no_onnx_is_wrong_input(store):
     result = run("inspect", "linear")
     assert result.exit_code == 2

@@ -25,7 +25,7 @@ def config(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def trial(request, monkeypatch):
+def tried_here(request, monkeypatch):
     """Unit tests try uploads in their own process; ``test_trial.py`` compares the two.
 
     Tests that are slow, or have TensorFlow, try them as the service does.

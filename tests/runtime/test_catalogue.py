@@ -1,4 +1,4 @@
-"""What is said of the models of a store, and of those in memory."""
+"""The catalogue describes the models of a store, and those in memory."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""That each setting reaches the part of the service that it is meant for."""
+"""Each setting reaches the part of the service that it is meant for."""
 
 import io
 import pwd

@@ -313,6 +313,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "disk"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["store", "folder"])
 def test_full_disk_leaves_the_old_bundle_alone(disk: Path, kind: str) -> None:
     destination: Destination

@@ -3,7 +3,8 @@
 coverage's own start reads a variable, and the processes that open models get no
 variable that they do not need. They do get the path of modules, and so this folder.
 Behind walls they could not write down what was counted: in a counted run, and in no
-other, walls leave one more folder open.
+other, walls leave one more folder open. A process that becomes another user is not
+counted behind them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,16 @@ _ROOT = Path(__file__).parents[2]
 _DATA = _ROOT / ".coverage"
 
 
+def _enclose_but_for_data(enclose: Any) -> Any:
+    def enclosed(room: Any, policy: str) -> Any:
+        # Another user would be given the folder, and nobody else could write there.
+        if not room.user:
+            room = replace(room, writes=(*room.writes, _DATA))
+        return enclose(room, policy)
+
+    return enclosed
+
+
 class _OpenWalls(MetaPathFinder):
     """Imports ``runtime.walls`` with a way out for the data file."""
 
@@ -33,7 +44,7 @@ class _OpenWalls(MetaPathFinder):
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        """That of the one module; the others are found as usual."""
+        """Find the one module; the usual finders find the others."""
         spec = PathFinder.find_spec(name, path) if name == "runtime.walls" else None
         loader: Any = spec and spec.loader
         if loader:
@@ -41,10 +52,7 @@ class _OpenWalls(MetaPathFinder):
 
             def exec_module(module: Any) -> None:
                 execute(module)
-                enclose = module.enclose
-                module.enclose = lambda room, policy: enclose(
-                    replace(room, writes=(*room.writes, _DATA)), policy
-                )
+                module.enclose = _enclose_but_for_data(module.enclose)
 
             loader.exec_module = exec_module
         return spec

@@ -1,7 +1,10 @@
 """Two fakes of known differences: what the report says of them is computed by hand."""
 
+import functools
 import itertools
 import json
+import platform
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -9,7 +12,13 @@ import pytest
 from bundle.params import Preprocess
 from bundle.sample import Sample
 from exporter.errors import ExportError
-from exporter.proof.parity import BATCH_SIZES, prove, worst_input
+from exporter.proof.parity import (
+    BATCH_SIZES,
+    TIMED_RUNS,
+    _milliseconds,
+    prove,
+    worst_input,
+)
 from runtime.backends import TensorSpec
 from runtime.errors import BackendError
 from tests.runtime.fakes import FakeBackend
@@ -344,3 +353,182 @@ def test_where_tensorflow_fails_it_says_how_to_declare_a_range(onnx_path):
         prove(reference, other, onnx_path, Preprocess(), None)
     ranges = {"row": (0, 0.5)}
     assert prove(reference, other, onnx_path, Preprocess(), None, ranges=ranges).passed
+
+
+def proved(onnx_path, answer, other, **options):
+    """What a proof with batches of one says of two functions of a row."""
+    options = {"batch_sizes": (1,), **options}
+    reference = answering(answer, ROW, "tensorflow")
+    return prove(
+        reference, answering(other, ROW), onnx_path, Preprocess(), None, **options
+    )
+
+
+def constant(*row):
+    return lambda rows: np.tile(np.array(row, np.float32), (len(rows), 1))
+
+
+def test_the_report_says_by_how_much_and_where(onnx_path):
+    parity = proved(
+        onnx_path,
+        constant(0.25, 0.25, 0.5),
+        constant(0.25, 0.26, 0.5),
+        saved_model="digest",
+        batch_sizes=(1, 2),
+    )
+    assert (parity.saved_model, parity.atol, parity.rtol) == ("digest", 1e-5, 1e-4)
+    assert (parity.passed, parity.is_repeatable) == (False, True)
+    assert parity.top1_agreement == 1.0
+    assert parity.max_abs_diff == pytest.approx(0.01, rel=1e-5)
+    assert parity.max_rel_diff == pytest.approx(0.04, rel=1e-5)
+    assert parity.max_logit_diff == pytest.approx(np.log(0.26 / 0.25), rel=1e-5)
+    # The answers are from 0.25 to 0.5.
+    assert parity.share_of_spread == pytest.approx(0.04, rel=1e-5)
+    worst = parity.worst
+    assert (worst.inputs, worst.batch_size, worst.batch) == ("random", 1, 0)
+    assert (worst.output, worst.element) == ("scores", (0, 1))
+    assert (worst.expected, worst.answered) == (0.25, pytest.approx(0.26, rel=1e-6))
+    kinds = ("random", "zeros", "ones")
+    assert [(c.inputs, c.batch_size) for c in parity.cases] == [
+        (kind, size) for size in (1, 2) for kind in kinds
+    ]
+    for case in parity.cases:
+        assert not case.passed
+        assert case.max_abs_diff == parity.max_abs_diff
+        assert case.max_rel_diff == parity.max_rel_diff
+        assert case.max_logit_diff == parity.max_logit_diff
+    # One batch of zeros and one of ones, of one item and of two.
+    assert [c.samples for c in parity.cases if c.inputs != "random"] == [1, 1, 2, 2]
+    assert parity.samples == sum(case.samples for case in parity.cases)
+
+
+def test_the_report_says_when_and_with_what(onnx_path):
+    before = datetime.now(UTC).replace(microsecond=0)
+    parity = proved(onnx_path, constant(0, 0, 1), constant(0, 0, 1))
+    created = datetime.fromisoformat(parity.created)
+    assert created.utcoffset() == timedelta(0)
+    assert created.microsecond == 0
+    assert before <= created <= datetime.now(UTC)
+    assert parity.versions["python"] == platform.python_version()
+    assert parity.versions["numpy"] == np.__version__
+    names = {"tfaas-onnx", "keras", "onnx", "onnxslim", "onnxruntime", "tf2onnx"}
+    assert names <= set(parity.versions)
+
+
+def test_each_step_is_told_as_it_begins(onnx_path):
+    steps = []
+    proved(
+        onnx_path,
+        constant(0, 0, 1),
+        constant(0, 0, 1),
+        batch_sizes=(1, 7),
+        report=steps.append,
+    )
+    assert steps == [
+        f"proving: {kind}, batch {size}"
+        for size in (1, 7)
+        for kind in ("random", "zeros", "ones")
+    ]
+
+
+def test_what_differs_in_one_case_alone_fails_the_whole(onnx_path):
+    def off_at_zeros(rows):
+        is_zero = (rows == 0).all(axis=1, keepdims=True)
+        return np.where(is_zero, [0.6, 0.4, 0.0], [0.4, 0.6, 0.0]).astype(np.float32)
+
+    parity = proved(onnx_path, constant(0.4, 0.6, 0.0), off_at_zeros)
+    assert [c.passed for c in parity.cases] == [True, False, True]
+    assert [c.top1_agreement for c in parity.cases] == [1.0, 0.0, 1.0]
+    assert not parity.passed
+    assert parity.top1_agreement == 0.0
+    assert parity.max_abs_diff == pytest.approx(0.2, rel=1e-5)
+    assert parity.max_rel_diff == pytest.approx(0.5, rel=1e-5)
+    assert parity.worst.inputs == "zeros"
+    assert parity.share_of_spread == 0.0, "zeros are not drawn at random"
+
+
+def test_a_share_of_the_best_classes_is_told(onnx_path):
+    """Of a batch of two, one has another best class."""
+
+    def off_in_the_second(rows):
+        answer = constant(0.4, 0.6, 0.0)(rows)
+        answer[1::2] = (0.6, 0.4, 0.0)
+        return answer
+
+    parity = proved(
+        onnx_path, constant(0.4, 0.6, 0.0), off_in_the_second, batch_sizes=(2,)
+    )
+    assert parity.top1_agreement == 0.5
+
+
+@pytest.mark.parametrize(
+    "answer", [lambda rows: rows[:, 0], lambda rows: rows[:, :1], lambda rows: rows]
+)
+def test_answers_of_any_shape_are_compared(onnx_path, answer):
+    assert proved(onnx_path, answer, answer).passed
+    parity = proved(onnx_path, answer, lambda rows: answer(rows) + np.float32(1))
+    assert not parity.passed
+    assert parity.max_abs_diff == pytest.approx(1.0, rel=1e-5)
+    assert parity.max_logit_diff == 0.0, "they are no probabilities"
+
+
+def test_an_answer_of_another_shape_is_another_answer(onnx_path):
+    assert not proved(onnx_path, lambda rows: rows, lambda rows: rows[:, :2]).passed
+
+
+def test_a_relative_difference_counts_above_the_absolute_tolerance(onnx_path):
+    parity = proved(onnx_path, constant(1e-6, 0.5, 0.5), constant(2e-6, 0.5, 0.5))
+    assert parity.max_rel_diff == 0.0
+    assert parity.max_abs_diff == pytest.approx(1e-6, rel=1e-3)
+
+
+def test_the_worst_of_whole_numbers_is_kept_too(onnx_path):
+    def at(*numbers):
+        row = np.array([numbers], np.int64)
+        return lambda rows: np.repeat(row, len(rows), axis=0)
+
+    parity = proved(onnx_path, at(5, 7, 9), at(5, 4, 8))
+    assert parity.max_abs_diff == 3.0
+    worst = parity.worst
+    assert (worst.element, worst.expected, worst.answered) == ((0, 1), 7.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("row", "other", "expected", "answered"),
+    [
+        ((1.0, np.nan, 0.0), (1.0, 2.0, 0.0), 1e300, 2.0),
+        ((1.0, 2.0, 0.0), (1.0, np.inf, 0.0), 2.0, 1e300),
+        ((1.0, 2.0, 0.0), (1.0, -np.inf, 0.0), 2.0, -1e300),
+    ],
+)
+def test_what_json_does_not_have_is_a_great_number(
+    onnx_path, row, other, expected, answered
+):
+    parity = proved(onnx_path, constant(*row), constant(*other))
+    assert (parity.worst.expected, parity.worst.answered) == (expected, answered)
+    assert parity.worst.element == (0, 1)
+    assert parity.max_abs_diff == 1e300
+
+
+def test_a_case_ends_after_ten_seconds(onnx_path, monkeypatch):
+    """A clock that goes on by 5 s at each look: at 10 s it is not over, at 15 it is."""
+    ticks = itertools.count(step=5.0)
+    monkeypatch.setattr("time.monotonic", lambda: next(ticks))
+    parity = proved(onnx_path, constant(0, 0, 1), constant(0, 0, 1))
+    assert parity.cases[0].samples == 3
+
+
+@pytest.mark.parametrize(("step", "runs"), [(0.0, 51), (0.5, 2), (0.4, 3)])
+def test_time_is_taken_of_fifty_runs_or_two_seconds(step, runs):
+    """One run more warms. By half seconds it is looked at after 0.5 and at 2.0."""
+    times = itertools.count(step=step)
+    counted = []
+
+    def count(rows):
+        counted.append(len(rows))
+        return rows
+
+    batch = {"row": np.zeros((1, 3), np.float32)}
+    clock = functools.partial(next, times)
+    _milliseconds(answering(count, ROW), batch, 1, TIMED_RUNS, clock)
+    assert len(counted) == runs

@@ -62,6 +62,7 @@ def test_an_onnx_is_looked_at_before_it_is_run(tmp_path):
     check_candidate(replace(source, trusted=True), path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "found"), [(verify, "'Open' is of 'com.evil'"), (bench, "'WriteFile'")]
 )

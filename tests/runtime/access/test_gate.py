@@ -6,7 +6,7 @@ import ipaddress
 import pytest
 
 from runtime.access.gate import Access, Gate, client_of, gate_of
-from runtime.config import Config
+from runtime.config import Config, ConfigError
 from runtime.errors import Forbidden, Unauthorized
 from runtime.http.caller import WsgiCaller
 
@@ -229,6 +229,8 @@ def test_a_gate_is_what_config_says(tmp_path):
     check(gate, Access.READ, bearing("secret"))
     with pytest.raises(Unauthorized):
         check(gate, Access.WRITE, bearing("secret"))
+    with pytest.raises(Unauthorized):
+        check(gate, Access.READ, bearing("another"))
     asked = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "198.51.100.7"}
     assert gate.address_of(WsgiCaller(asked)) == "198.51.100.7"
     file.write_text(ABC)
@@ -237,6 +239,23 @@ def test_a_gate_is_what_config_says(tmp_path):
     check(gate, Access.READ, bearing("secret"))
     with pytest.raises(Unauthorized):
         check(gate, Access.WRITE, bearing("secret"))
+
+
+@pytest.mark.parametrize(
+    ("key", "config"),
+    [
+        ("writeTokensFile", {"write_tokens_file": "/nosuch/file"}),
+        ("predictTokensFile", {"predict_tokens_file": "/nosuch/file"}),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_by_its_key(key, config):
+    with pytest.raises(ConfigError, match=f"^'{key}': /nosuch/file cannot be read"):
+        gate_of(Config(**config))
+
+
+def test_a_token_in_characters_that_no_header_has_is_refused():
+    with pytest.raises(Unauthorized, match="does not admit"):
+        check(Gate(write=[SECRET]), Access.WRITE, bearing("\u20ac"))
 
 
 def test_a_gate_says_what_it_asks_for():

@@ -58,8 +58,8 @@ def test_after_a_while_it_is_asked_again(store, lookup, now):
     assert lookup.find("linear") == store.version("linear", 1)
 
 
-def test_a_folder_that_has_just_changed_is_asked_each_time(store, lookup):
-    os.utime(store.root / "linear")
+def test_a_folder_that_has_just_changed_is_asked_each_time(store, lookup, monkeypatch):
+    monkeypatch.setattr("time.time_ns", lambda: LONG_AGO)
     for _ in range(3):
         lookup.find("linear")
     assert store.asked == 3
@@ -205,3 +205,18 @@ def test_a_version_or_a_label_that_is_not_there_is_not_kept(store, lookup):
         with pytest.raises(ModelNotFound, match="no label 'canary'"):
             lookup.find("linear", None, "canary")
     assert store.asked == 4
+
+
+def test_an_answer_that_was_not_good_any_more_does_not_come_back(
+    store, lookup, monkeypatch
+):
+    """The folder's time is put back, as tar and rsync do."""
+    lookup.find("linear")
+    later = LONG_AGO + 10**8
+    os.utime(store.root / "linear", ns=(later, later))
+    with monkeypatch.context() as patch:
+        patch.setattr("time.time_ns", lambda: later)  # so this answer is not kept
+        lookup.find("linear")
+    settle(store)
+    lookup.find("linear")
+    assert store.asked == 3

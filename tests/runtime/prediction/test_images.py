@@ -1,4 +1,4 @@
-"""Image files on their way into a model's batches."""
+"""Image files become the batches of a model."""
 
 import numpy as np
 import pytest

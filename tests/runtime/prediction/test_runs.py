@@ -1,4 +1,4 @@
-"""How many runs a request's items take, what each is given, and what comes back."""
+"""A request's items become runs of a model, and the answers come back in order."""
 
 import numpy as np
 import pytest

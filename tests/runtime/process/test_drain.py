@@ -1,4 +1,4 @@
-"""When SIGTERM is taken for waitress; tests/end_to_end/test_server.py has its end."""
+"""SIGTERM is taken for waitress alone; tests/end_to_end/test_server.py ends it."""
 
 import signal
 import sys

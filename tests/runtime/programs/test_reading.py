@@ -1,4 +1,4 @@
-"""Files of models as messages, and why one is not taken."""
+"""Files of models are read as messages, or refused with a sentence."""
 
 import pytest
 
@@ -30,5 +30,5 @@ def test_a_file_that_cannot_be_opened_is_a_sentence_without_its_folder(tmp_path)
 
 
 def test_a_refusal_names_the_file_and_where_to_read_on():
-    sentence = "model.onnx: it reads files; README, Upload, says what is taken"
+    sentence = "model.onnx: it reads files; docs/versions.md says what is taken"
     assert str(refusal("model.onnx", "it reads files")) == sentence

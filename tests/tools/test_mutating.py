@@ -4,8 +4,12 @@ import textwrap
 
 import pytest
 
-from tools import mutate
-from tools.mutate import ROOT, main, mutants_of, named_in
+from tools.mutating import __main__ as command
+from tools.mutating import bench
+from tools.mutating.__main__ import main, named_in
+from tools.mutating.bench import ROOT
+from tools.mutating.mutants import mutants_of
+from tools.mutating.rooms import ROOMS
 
 
 def names(source):
@@ -116,11 +120,11 @@ def room(tmp_path, monkeypatch):
     tests = tmp_path / "test_room.py"
     tests.write_text(TESTS)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(mutate, "ROOT", tmp_path)
-    monkeypatch.setattr(mutate, "RENEWED", ("mutate_house", "test_room"))
+    monkeypatch.setattr(bench, "ROOT", tmp_path)
+    monkeypatch.setattr(bench, "RENEWED", ("mutate_house", "test_room"))
     where = ("--rootdir", str(tmp_path), "--import-mode=importlib", str(tests))
-    monkeypatch.setattr(mutate, "ROOMS", {"mutate_house/room.py": where})
-    monkeypatch.setattr(mutate, "NAMED", tmp_path / "mutants.md")
+    monkeypatch.setattr(bench, "ROOMS", {"mutate_house/room.py": where})
+    monkeypatch.setattr(command, "NAMED", tmp_path / "mutants.md")
     return "mutate_house/room.py"
 
 
@@ -166,6 +170,6 @@ def test_reasons_are_looked_for_under_their_own_room():
 
 
 def test_every_room_of_the_table_and_its_tests_are_there():
-    for room, (tests, *_) in mutate.ROOMS.items():
+    for room, (tests, *_) in ROOMS.items():
         assert (ROOT / room).is_file()
         assert (ROOT / tests).is_file()

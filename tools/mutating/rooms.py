@@ -1,0 +1,44 @@
+"""The rooms that get faults, and the tests that must find them."""
+
+from __future__ import annotations
+
+# Rooms where a silent fault costs most, and the arguments with which pytest finds the
+# tests of each.
+UNIT = ("-m", "not slow and not tensorflow")
+ROOMS: dict[str, tuple[str, ...]] = {
+    # Hundreds of damaged pictures take seconds, and each is only decoded or refused.
+    "bundle/decode.py": ("tests/bundle/test_decode.py", *UNIT, "-k", "not damaged"),
+    "bundle/preprocess.py": ("tests/bundle/test_preprocess.py", *UNIT),
+    # Tests that kill a process at each of its steps, and those of races, take a minute.
+    "bundle/store.py": (
+        "tests/bundle/test_store.py",
+        *UNIT,
+        "-k",
+        "not killed and not race and not of_threads"
+        " and not never_meets and not never_points and not never_outlives",
+    ),
+    "bundle/staging.py": ("tests/bundle/test_staging.py", *UNIT),
+    "exporter/proof/tolerance.py": (
+        "tests/exporter/proof/test_tolerance.py",
+        "-m",
+        "not slow",
+    ),
+    "exporter/proof/parity.py": ("tests/exporter/proof/test_parity.py", *UNIT),
+    "runtime/access/gate.py": ("tests/runtime/access/test_gate.py", *UNIT),
+    "runtime/access/tokens.py": ("tests/runtime/access/test_tokens.py", *UNIT),
+    "runtime/models/router.py": ("tests/runtime/models/test_router.py", *UNIT),
+    "runtime/models/batcher.py": ("tests/runtime/models/test_batcher.py", *UNIT),
+    "runtime/models/lookup.py": ("tests/runtime/models/test_lookup.py", *UNIT),
+    # It measures time, which another process may take.
+    "runtime/http/forms.py": (
+        "tests/runtime/http/test_forms.py",
+        *UNIT,
+        "-k",
+        "not worth",
+    ),
+    "runtime/prediction/rows.py": ("tests/runtime/prediction/test_rows.py", *UNIT),
+}
+
+
+# What a room's tests import while they run, and takes seconds.
+PRELOADED = {"exporter/proof/tolerance.py": "tensorflow"}
