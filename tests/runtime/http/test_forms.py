@@ -279,7 +279,7 @@ def test_a_mebibyte_that_a_fields_reader_leaves_is_passed_over_and_no_more():
         if is_taken:
             assert next(fields).name == "b"
             continue
-        with pytest.raises(TooLarge, match=f"more than {MEBIBYTE} bytes behind"):
+        with pytest.raises(TooLarge, match=f"more than {MEBIBYTE} bytes after"):
             next(fields)
 
 
