@@ -1,4 +1,4 @@
-"""The routes: one table of what may be asked, by whom, and how it is answered.
+"""The routes: one table with each route's method, path, access, sentence and lane.
 
 The application adds its resources by this table, ``Authorize`` admits by it, the
 front of ``runtime serve`` chooses a thread by it, and the page lists it. A request that
@@ -37,13 +37,14 @@ class Route:
     """One row of the table.
 
     Attributes:
-        method: of HTTP. GET stands for HEAD too; Falcon answers OPTIONS by itself.
+        method: the HTTP method. GET stands for HEAD too; Falcon answers OPTIONS by
+            itself.
         path: Falcon's template, without config.json's ``base``.
-        access: who may ask.
-        sentence: what it does, for people.
+        access: the proof that a client needs.
+        sentence: a sentence for people, which begins with a verb.
         lane: the kind of thread that answers.
-        is_quiet: machines ask it all the time, so it is exempt from the rate limit, has
-            no span, and is logged at DEBUG.
+        is_quiet: whether machines ask the route all the time. Such a route is exempt
+            from the rate limit, has no span, and is logged at DEBUG.
     """
 
     method: str
@@ -55,7 +56,7 @@ class Route:
 
     @property
     def shown(self) -> str:
-        """The path for people: they need not know which name may hold slashes."""
+        """The path for people, who need not know that a name may hold slashes."""
         return self.path.replace(":path}", "}")
 
     @property
@@ -68,7 +69,7 @@ def _predict(path: str, sentence: str) -> Route:
     return Route("POST", path, _READ, sentence, lane=Lane.QUICK)
 
 
-# In the order of the page.
+# The page lists the routes in this order.
 ROUTES = (
     _predict("/predict", "answers as one of the three below, by its content type"),
     _predict("/predict/image", "predicts images of a form: arrays of probabilities"),
@@ -135,8 +136,8 @@ ROUTES = (
         _READ,
         "sends a file of its bundle, such as model.onnx",
     ),
-    # The viewer's own files are open, and so are those that the operator puts into
-    # staticDir; a bundle's files are not.
+    # The viewer's own files are open, and so are the operator's files in staticDir. A
+    # bundle's files are not.
     Route(
         "GET",
         "/netron",
@@ -174,14 +175,14 @@ ROUTES = (
 
 
 def under(base: str, path: str) -> str:
-    """A path of the table under config.json's ``base``; the page is the base itself."""
+    """Put a path of the table under config.json's ``base``; the page is the base."""
     return (base or "/") if path == "/" else base + path
 
 
 def rules_of(
     routes: Iterable[Route] = ROUTES, base: str = ""
 ) -> Mapping[tuple[str, str], Access]:
-    """Who may ask: by template, under the base, and method."""
+    """Return the access of each pair of a template, under the base, and a method."""
     return {
         (under(base, route.path), method): route.access
         for route in routes
@@ -190,7 +191,7 @@ def rules_of(
 
 
 def quiet_paths(routes: Iterable[Route] = ROUTES, base: str = "") -> frozenset[str]:
-    """The paths that machines ask all the time, under the base."""
+    """Return the paths that machines ask all the time, under the base."""
     return frozenset(under(base, route.path) for route in routes if route.is_quiet)
 
 
@@ -199,7 +200,7 @@ class Lanes:
 
     Args:
         routes: the table. All methods of a path share its lane.
-        base: config.json's.
+        base: config.json's ``base``.
     """
 
     def __init__(self, routes: Iterable[Route] = ROUTES, base: str = "") -> None:
@@ -215,7 +216,7 @@ class Lanes:
                 self._exact[path] = route.lane
 
     def lane_of(self, path: str) -> Lane:
-        """The lane of a path, with its base, as a request has it."""
+        """Return the lane of a request's path, which begins with the base."""
         lane = self._exact.get(path)
         if lane is not None:
             return lane
@@ -226,6 +227,6 @@ class Lanes:
 
 
 def _pattern_of(template: str) -> re.Pattern[str]:
-    """A pattern of the paths that a template matches: a name has no slash."""
+    """Make a pattern of the paths that a template matches; a name has no slash."""
     parts = re.split(r"\{[^{}]*\}", template)
     return re.compile("[^/]+".join(map(re.escape, parts)))

@@ -1,7 +1,7 @@
 """TFaaS's protobuf messages as rows and scores, without a server.
 
-Protobuf is imported when a message is read or written: it takes 2 MB of each worker and
-8 ms, which only those pay whose clients speak it.
+Protobuf is imported when a message is read or written. The import takes 2 MB of each
+worker and 8 ms; a service whose clients speak JSON need not pay for that.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class Row:
     """TFaaS's message Row.
 
     Attributes:
-        keys: names of the values, in their order.
-        values: float32 numbers.
-        model: the model's name; empty if it names none.
+        keys: the names of the values, in their order.
+        values: the numbers, which were float32 in the message.
+        model: the model's name; empty if the message names none.
     """
 
     keys: list[str]
@@ -66,8 +66,8 @@ def write_predictions(classes: Iterable[tuple[str, float]]) -> bytes:
     )
     if not all(math.isfinite(c.probability) for c in message.prediction):
         raise InvalidInput(
-            "the model answered a number beyond float32, which is what Predictions"
-            " holds; ask /predict/json"
+            "the model answered a number beyond float32, but Predictions holds float32"
+            " numbers; ask /predict/json"
         )
     body: bytes = message.SerializeToString()
     return body

@@ -465,7 +465,7 @@ def test_a_quiet_server_says_where_it_is_and_who_may_write(ended):
         "  (2 workers of 4 threads; Ctrl-C stops)"
     )
     assert who == (
-        "uploads and other writes are taken from this machine alone, for no"
+        "uploads and other writes are taken from this machine alone, because no"
         " 'writeTokens' are set"
     )
     assert walls.startswith("other people's models are opened behind ")

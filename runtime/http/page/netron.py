@@ -18,10 +18,10 @@ from runtime.http.page.netron_package import (
 class Netron:
     """``GET /netron/``: the graph viewer of the netron package, if it is installed.
 
-    ``/netron/?url=/download/mnist/model.onnx`` opens a model. netron's own server would
-    do the same, but serves one model and is a server of its own. Its page asks
-    ipinfo.io where the reader is, counts him at Google, and after half a year wants to
-    be updated; nothing of that belongs in a service, nor works behind a firewall.
+    ``/netron/?url=/download/mnist/model.onnx`` opens a model. netron's own server does
+    the same, but it serves one model and needs a port of its own. Its page asks
+    ipinfo.io for the reader's place, counts the reader at Google, and after half a year
+    asks for an update. A service must not do that, and a firewall may forbid it.
     """
 
     def __init__(self, base: str) -> None:
@@ -30,7 +30,8 @@ class Netron:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer the viewer's page."""
-        # Its files are named beside it: without the slash they would be sought above.
+        # The page names its files relative to itself. Without the slash a browser would
+        # look for them one folder higher.
         if not str(req.env["PATH_INFO"]).endswith("/"):
             query = f"?{req.query_string}" if req.query_string else ""
             raise falcon.HTTPMovedPermanently(f"{self._base}/netron/{query}")

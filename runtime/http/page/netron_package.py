@@ -1,9 +1,9 @@
 """Private parts of the netron package: the page and the files of its graph viewer.
 
-netron has a server of its own, and no word on what its page may be given. What is used
-of it is named here alone, pyproject.toml admits the versions that this was tried with,
-and ``tests/runtime/http/page/test_netron_package.py`` fails where a version has it
-otherwise.
+netron has a server of its own, and documents no other use of its page. Only this file
+names the parts that are used. pyproject.toml admits the versions that this was tried
+with, and ``tests/runtime/http/page/test_netron_package.py`` fails if a version has
+changed these parts.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 
-# The page asks ipinfo.io where the reader is, and then for consent, where no such
-# cookie is set.
+# Without this cookie the page asks ipinfo.io for the reader's place, and then it asks
+# the reader for consent.
 CONSENT_COOKIE = "consent=0"
 
 
 def viewer_files() -> dict[str, Path]:
-    """The viewer's files by their names; none where netron is not installed."""
+    """List the viewer's files by their names; none if netron is not installed."""
     spec = find_spec("netron")
     folders = (spec.submodule_search_locations or []) if spec else []
     return {
@@ -43,13 +43,13 @@ def viewer_files() -> dict[str, Path]:
 
 
 def own_page(page: str) -> str:
-    """Netron's index.html as a page that is never out of date and reports nothing.
+    """Change netron's index.html: the result is never out of date, and reports nothing.
 
-    As it comes, it counts its reader at Google, and after half a year wants to be
-    updated.
+    The unchanged page counts its reader at Google, and after half a year asks for an
+    update.
     """
     page = re.sub(r'<meta name="date" content="[^"]*">\n?', "", page)
-    # 0.0.0 is its developers' own; such a page does not count its readers.
+    # 0.0.0 is the developers' own version, whose page does not count its readers.
     return re.sub(
         r'<meta name="version" content="[^"]*">',
         '<meta name="version" content="0.0.0">',

@@ -1,4 +1,4 @@
-"""Predictions: of images, of rows of numbers, of any inputs."""
+"""Predictions of images, of rows of numbers, and of any inputs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PROTOBUF = "application/x-protobuf"
 
 @dataclass(frozen=True)
 class ImageLabels:
-    """An image's best labels, under TFaaS's key names."""
+    """An image's best labels, with TFaaS's names of the keys."""
 
     filename: str
     labels: list[Label]
@@ -53,7 +53,7 @@ class PredictImage(_Resource):
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer an array of probabilities, one a label, or the best labels.
 
-        Of several images, an array of these.
+        The answer to several images is an array of such answers.
         """
         journey = journey_of(req)
         with journey.stage("decode"):
@@ -79,13 +79,13 @@ class PredictImage(_Resource):
 class PredictJson(_Resource):
     """``POST /predict/json``: keys and values, or inputs by name, and the model.
 
-    Whatever content type it has: TFaaS does not look either.
+    The content type does not matter, as in TFaaS.
     """
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer an array of floats, of several rows an array of these.
+        """Answer an array of floats, or an array of such arrays for several rows.
 
-        To inputs by name, all outputs by name.
+        The answer to inputs by name has all outputs by name.
         """
         journey = journey_of(req)
         with journey.stage("decode"):
@@ -128,7 +128,7 @@ class PredictProto(_Resource):
     """``POST /predict/proto``: the message Row of tfaas.proto, of any content type."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer the message Predictions, one Class a score, in their order."""
+        """Answer the message Predictions, with one Class for each score, in order."""
         journey = journey_of(req)
         with journey.stage("decode"):
             row = read_row(read_body(req, self._max_bytes))
@@ -147,7 +147,7 @@ class PredictProto(_Resource):
 
 
 class Predict:
-    """``POST /predict``: any of the others, by the request's content type."""
+    """``POST /predict``: one of the other three, by the request's content type."""
 
     def __init__(
         self, image: PredictImage, json: PredictJson, proto: PredictProto
@@ -161,7 +161,7 @@ class Predict:
         }
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer as the other would."""
+        """Answer as the other route answers."""
         media_type = (req.content_type or "").partition(";")[0].strip().lower()
         if media_type not in self._by_type:
             raise falcon.HTTPUnsupportedMediaType(
@@ -195,7 +195,7 @@ def _check_json(content: dict[str, Any]) -> None:
 
 
 def _json_texts(content: dict[str, Any]) -> dict[str, str]:
-    """The model, version and label of a JSON body, as a query would have them."""
+    """Read the model, version and label of a JSON body, each as a text."""
     texts = {}
     for name, kind, what in (
         ("model", str, "a text"),

@@ -162,7 +162,7 @@ def test_an_archive_is_pushed_and_labelled(place, store, versions):
     (place / "x.tar.gz").write_bytes(tar_of(write_bundle(place / "trained")))
     done = models("push x.tar.gz --label canary")
     assert done.stdout == f"linear:2 {CPU}\n"
-    assert done.stderr == "who asks for no version still gets 1\n"
+    assert done.stderr == "a request without a version still gets 1\n"
     assert store.labels("linear") == {"canary": 2, "stable": 1}
 
 
@@ -273,8 +273,8 @@ def test_a_label_goes_to_what_loads_alone(store, versions):
         ("show ../../etc", "is not NAME"),
         ("show nosuch", "no model 'nosuch'"),
         ("list --server http://x --models-dir y", "not both"),
-        ("list --cacert ca.pem", "--cacert is of use with"),
-        ("list --token-file config.json", "--token-file is of use with"),
+        ("list --cacert ca.pem", "--cacert needs an https:// URL"),
+        ("list --token-file config.json", "--token-file needs a URL"),
         (
             "list --server http://x --token-file nosuch",
             "nosuch cannot be read: No",

@@ -136,7 +136,7 @@ def test_a_token_is_asked_for_in_http_terms(store):
     assert reply.status_code == 401
     assert reply.headers["WWW-Authenticate"] == "Bearer"
     assert reply.json == {
-        "error": "this needs a token: send Authorization: Bearer TOKEN"
+        "error": "this request needs a token: send Authorization: Bearer TOKEN"
     }
     assert client.simulate_delete("/delete/linear", headers=BEARER).status_code == 200
 

@@ -246,8 +246,8 @@ def test_a_bug_tells_the_log_why_and_the_client_where(client, caplog):
     assert reply.headers["Content-Type"] == "application/json"
     assert reply.headers["X-Request-Id"] == "abc-1"
     assert reply.json == {
-        "error": "the server failed on this request; its log says why, beside the id"
-        " that the reply's X-Request-Id gives"
+        "error": "the server failed on this request; its log says why, under the id"
+        " in the reply's X-Request-Id"
     }
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("runtime.http.errors", logging.ERROR)
