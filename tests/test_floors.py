@@ -1,4 +1,4 @@
-"""A unit test that starts a process, or listens on a port, is failed."""
+"""What tests/conftest.py holds the tests to, and in which order it deals them out."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+from tests.conftest import LONGEST
 
 ROOT = Path(__file__).parents[1]
 TESTS = """
@@ -42,6 +42,7 @@ def test_alone(tmp_path):
 """
 
 
+@pytest.mark.slow
 def test_only_what_is_marked_slow_may_start_a_process_or_listen(tmp_path):
     (tmp_path / "test_it.py").write_text(TESTS)
     options = ["-p", "tests.conftest", "-c", "pyproject.toml", "-p", "no:cacheprovider"]
@@ -59,3 +60,8 @@ def test_only_what_is_marked_slow_may_start_a_process_or_listen(tmp_path):
     )
     assert "no unit test: socket.bind; mark it slow" in done.stdout
     assert " 2 passed" in done.stdout
+
+
+@pytest.mark.parametrize("module", LONGEST)
+def test_each_module_that_comes_first_is_there(module):
+    assert (ROOT / "tests" / module).is_file()

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import re
+import shutil
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -446,3 +447,18 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         pass
     replace_file(tmp_path / "f", b"1")
     assert len([*Path("/proc/self/fd").iterdir()]) == before
+
+
+def test_sweep_takes_what_was_left_among_what_is_not_its_own(tmp_path: Path) -> None:
+    for number in range(40):
+        (tmp_path / ".staging" / f"theirs-{number}").mkdir(parents=True)
+    (tmp_path / ".staging" / ("0" * 32) / "new").mkdir(parents=True)
+    Staging(tmp_path).sweep()
+    names = {path.name for path in (tmp_path / ".staging").iterdir()}
+    assert names == {f"theirs-{number}" for number in range(40)}
+
+
+def test_a_staging_folder_that_somebody_took_away_is_no_error(tmp_path: Path) -> None:
+    with Staging(tmp_path).folder() as staged:
+        shutil.rmtree(staged.parent)
+    assert list(tmp_path.iterdir()) == []

@@ -151,11 +151,15 @@ class Client:
 
 @contextmanager
 def hammering(client):
-    """Clients that ask all the time; what was not a right answer, and who answered."""
+    """Clients that ask all the time; what was not a right answer, and who answered.
+
+    Each rests for a moment between two requests: the conversion gets only the processor
+    time that nobody else wants.
+    """
     wrong, backends, end = [], [], threading.Event()
 
     def ask():
-        while not end.is_set():
+        while not end.wait(0.01):
             reply = client.predict()
             backends.append(reply.headers.get("X-Model-Backend"))
             if (reply.status_code, reply.json()) != (200, ANSWER[0]):

@@ -21,6 +21,7 @@ from exporter.sources.source import Source
 from tests.examples import file_size_limit
 from tests.trainer.examples import assert_refused, names_in, run_trainer, write_picture
 from trainer.formats import Arrays
+from trainer.train import Training
 
 
 @pytest.fixture
@@ -29,6 +30,15 @@ def no_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
         "trainer.conversion.find_spec",
         lambda name: None if name in ("tf2onnx", "onnx") else find_spec(name),
     )
+
+
+@pytest.fixture
+def trained(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stands in for a training of its own where the test is of what comes after.
+
+    It is the training that other tests share, on the same images.
+    """
+    monkeypatch.setattr("trainer.pipeline.train", lambda *given: training)
 
 
 # --- trainer image
@@ -269,6 +279,7 @@ class TestWithoutExporter:
         assert f"Test accuracy: {report['test_accuracy']}" in lines
 
     # Bytes of a file: the weights have 280,000, and Keras's file 450,000.
+    @pytest.mark.usefixtures("trained")
     @pytest.mark.parametrize("limit", [100_000, 300_000])
     def test_full_disk_is_work_that_failed_and_leaves_nothing(
         self, tmp_path: Path, few_npz: Path, limit: int
@@ -284,6 +295,7 @@ class TestWithoutExporter:
         )
         assert names_in(tmp_path) == []
 
+    @pytest.mark.usefixtures("trained")
     def test_second_training_says_that_it_replaces_the_first(
         self, tmp_path: Path, few_npz: Path
     ) -> None:
@@ -340,7 +352,7 @@ def _fake_exporter(
 
 
 @pytest.mark.tensorflow
-@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.usefixtures("trained")
 class TestWithExporter:
     def test_onnx_appears_with_its_version(
         self, tmp_path: Path, few_npz: Path, monkeypatch: pytest.MonkeyPatch

@@ -106,7 +106,8 @@ class Bench:
         self._seconds: dict[str, float] = {}
         self._arguments = [*ARGUMENTS, "--basetemp", str(scratch / "tests")]
         self._arguments += ROOMS[room]
-        self._limit = 600.0
+        # Seconds of a run: with a fault in a function, and with one elsewhere.
+        self._limits = {False: 600.0, True: 600.0}
         self._fails_always = False
         self.late = 0
 
@@ -132,15 +133,13 @@ class Bench:
         if name := PRELOADED.get(self._room):
             importlib.import_module(name)
         source = (ROOT / self._room).read_text(encoding="utf-8")
-        start = time.monotonic()
         # Without a fault, both ways: else all faults would seem to be found.
         for function in ("", None):
-            self._fails_always |= not self._passes(
-                session, Mutant(0, "", "", function, source)
-            )
+            whole, start = Mutant(0, "", "", function, source), time.monotonic()
+            self._fails_always |= not self._passes(session, whole)
+            self._limits[function is None] = 5 + 4 * (time.monotonic() - start)
         if self._fails_always:
             return True
-        self._limit = 5 + 4 * (time.monotonic() - start)
         # Quick tests first: most faults are found by the first.
         seconds = json.loads(self._told.read_text())
         session.items.sort(key=lambda item: seconds.get(item.nodeid, 0.0))
@@ -153,7 +152,7 @@ class Bench:
         child = os.fork()
         if not child:
             self._run(session, mutant)
-        end = time.monotonic() + self._limit
+        end = time.monotonic() + self._limits[mutant.function is None]
         try:
             while time.monotonic() < end:
                 ended, status = os.waitpid(child, os.WNOHANG)
@@ -176,7 +175,7 @@ class Bench:
             # A group of its own, to be ended with all that its tests start.
             os.setsid()
             # A fault may turn in a circle.
-            seconds = int(self._limit)
+            seconds = int(self._limits[mutant.function is None])
             resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
             silent = os.open(os.devnull, os.O_RDWR)
             for descriptor in (0, 1, 2):

@@ -45,8 +45,8 @@ class Mutant:
 def mutants_of(source: str) -> list[Mutant]:
     """Every fault that mutmut's operators can put into a text, each once.
 
-    Left out is what decides nothing: annotations, imports, texts for people (those of
-    errors and of logs, and docstrings), and names of types.
+    Left out is what decides nothing: annotations, imports, asserts, names of types, and
+    texts for people (those of errors and of logs, and docstrings).
     """
     wrapper = MetadataWrapper(cst.parse_module(source), unsafe_skip_copy=True)
     visitor = _Visitor(_error_names(source))
@@ -126,6 +126,8 @@ class _Visitor(cst.CSTVisitor):
     def _decides_nothing(self, node: cst.CSTNode) -> bool:
         match node:
             case cst.Annotation() | cst.Decorator() | cst.Import() | cst.ImportFrom():
+                return True
+            case cst.Assert():
                 return True
             case cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString()):
                 return True

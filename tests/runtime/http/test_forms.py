@@ -301,3 +301,18 @@ def test_fields_that_are_streamed_are_as_many_as_an_archive_has_files():
     body = joined(*[part(b"name=a")] * (DEFAULT_LIMITS.members + 1))
     with pytest.raises(TooLarge, match=f"more than {DEFAULT_LIMITS.members} parts"):
         list(stream_parts(Pieces(body), KIND))
+
+
+def test_a_mebibyte_before_the_first_part_is_looked_through_and_no_more():
+    start = b"--C\r\n"
+    most = [start + b"z" * (MEBIBYTE // 2 - len(start)), b"z" * (MEBIBYTE // 2)]
+    with pytest.raises(InvalidInput, match="ends before its last boundary"):
+        list(stream_parts(Pieces(*most), KIND))
+    with pytest.raises(TooLarge, match="belong to no part"):
+        list(stream_parts(Pieces(*most, b"z"), KIND))
+
+
+def test_a_boundary_in_characters_that_no_header_has_is_in_no_body():
+    kind = 'multipart/form-data; boundary="B\u20ac"'
+    with pytest.raises(InvalidInput, match="the multipart form cannot be read"):
+        parts_of(joined(part(b"name=a")), kind)

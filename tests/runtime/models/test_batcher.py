@@ -277,3 +277,27 @@ def test_items_of_another_name_are_another_kind(pool):
     engine.go_on.set()
     assert answers(futures) == [[0], [2], [2]]
     assert seen == [["x"], ["x"], ["w"]]
+
+
+def test_items_are_given_as_they_came_where_one_asks_alone():
+    """No copy of a large input."""
+    seen = []
+
+    def run(inputs):
+        seen.append(inputs)
+        return {"y": inputs["x"]}
+
+    asked = rows(1)
+    Batcher(run, 32).submit(asked)
+    assert seen[0]["x"] is asked["x"]
+
+
+def test_a_delay_of_less_than_a_second_is_waited_for_too(pool, monkeypatch):
+    """By a clock that stands still, so that only a full batch can end it."""
+    monkeypatch.setattr("time.monotonic", lambda: 0.0)
+    batcher = Batcher(engine := Engine(held=False), 2, max_queue_delay_us=500_000)
+    first = pool.submit(batcher.submit, rows(1))
+    while not (batcher._queue or engine.sizes):
+        pass
+    assert answers([first, pool.submit(batcher.submit, rows(2))]) == [[2], [4]]
+    assert engine.sizes == [2]
