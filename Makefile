@@ -1,71 +1,87 @@
 # The commands that people and .ci/run both use. A fresh Debian or Ubuntu with git and make
-# is enough: what else is needed is installed here.
+# is enough, because the commands install everything else.
 
-# Empty: the first of python3.11, 3.12, 3.13 and python3 that there is.
+# If PYTHON is empty, the first of python3.11, 3.12, 3.13 and python3 is taken.
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit check format zoo fuzz soak mutate bench bench-quick proto clean
+.PHONY: help demo serve test unit coverage check format docs zoo fuzz soak mutate bench bench-quick proto clean
 
-help: ## say what there is to make
+help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-# Made again when what is to be installed changes. The stamp is touched last, so an
-# interrupted installation is not taken for a whole one.
+# The environment is made again when one of these files changes. The stamp is touched last,
+# so an interrupted installation does not count as a whole one.
 $(VENV)/.installed: pyproject.toml constraints.txt tools/install.sh tools/apt.sh
 	PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS="$(EXTRAS)" sh tools/install.sh
 	@touch $@
 
-demo: $(VENV)/.installed ## train, export, serve and predict, the whole way, on MNIST
+demo: $(VENV)/.installed ## train, export, serve and predict with MNIST
 	$(BIN)/python tools/demo.py
 
 serve: $(VENV)/.installed ## serve models/ in the foreground
 	$(BIN)/runtime serve
 
-# Of the zoo's thousand models, one a layer and a function.
-test: $(VENV)/.installed ## all tests; real processes among them
-	$(BIN)/python -m pytest -n auto --maxprocesses=4 -m "not further"
+# tests/conftest.py says which tests come first. With loadgroup, the tests of a module go to
+# one process, because they share things that take long to make. xdist's own order would
+# be by the number of tests in a module.
+PARALLEL := -n auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
 
-unit: $(VENV)/.installed ## the tests that need neither TensorFlow nor real processes
-	$(BIN)/python -m pytest -m "not slow and not tensorflow"
+# The zoo has more than a thousand models; the tests take one for each layer and function.
+test: $(VENV)/.installed ## run all tests, with real processes
+	$(BIN)/python -m pytest $(PARALLEL) -m "not further"
 
-check: $(VENV)/.installed ## formatting, lints, types, and who may import whom
+unit: $(VENV)/.installed ## run the tests that need neither TensorFlow nor real processes
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not tensorflow"
+
+# tools/coverage/ is on the path of every process that the tests start. The figures come
+# before the exit code, because a test that measures time may fail where lines are counted.
+coverage: $(VENV)/.installed ## run all tests in half an hour, and count the lines and branches that they run
+	rm -rf .coverage
+	PYTHONPATH="$(CURDIR):$(CURDIR)/tools/coverage" $(BIN)/python -m pytest $(PARALLEL) \
+		-m "not further"; code=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$code
+
+check: $(VENV)/.installed ## check formatting, lints, types, and the imports between packages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-format: $(VENV)/.installed ## bring the code into the one form that check wants
+format: $(VENV)/.installed ## format the code as make check demands
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-zoo: $(VENV)/.installed ## convert and prove the whole zoo, for docs/zoo.md; ZOO=layers: one family, or one model
+docs: $(VENV)/.installed ## write the reference pages anew
+	$(BIN)/python -m tools.reference
+
+zoo: $(VENV)/.installed ## convert and prove the zoo, and write docs/zoo.md; ZOO=layers takes one family, or one model
 	$(BIN)/python -m tools.zoo $(if $(ZOO),"$(ZOO)")
 
 FUZZ ?= 20000
-fuzz: $(VENV)/.installed ## damaged requests to every route, and slow ones; FUZZ=100000: so many; FUZZ_SEED=7: others
+fuzz: $(VENV)/.installed ## send damaged and slow requests to every route; FUZZ=100000 sends so many, FUZZ_SEED=7 others
 	FUZZ=$(FUZZ) $(BIN)/python -m pytest -s tests/fuzz
 
 SOAK ?= 100
-soak: $(VENV)/.installed ## predict while versions come and go and workers are killed; SOAK=1000: so many versions
+soak: $(VENV)/.installed ## predict while versions change and workers are killed; SOAK=1000 makes so many versions
 	SOAK=$(SOAK) $(BIN)/python -m pytest -s tests/end_to_end/test_soak.py
 
-mutate: $(VENV)/.installed ## put small faults into the rooms where they cost most; ROOM=bundle/decode.py: into one; SAMPLE=50: so many
+mutate: $(VENV)/.installed ## put small faults into the code and count those that tests find; ROOM=bundle/decode.py takes one file, SAMPLE=50 so many faults
 	SAMPLE=$(SAMPLE) $(BIN)/python -m tools.mutating $(ROOM)
 
-bench: $(VENV)/.installed ## measure ours and its peers, for docs/benchmarks.md; an hour; BENCH="--growth": see --help
+bench: $(VENV)/.installed ## measure this project and its peers in an hour, and write docs/benchmarks.md; BENCH="--help" lists options
 	sh bench/install.sh
 	$(BIN)/python -m bench $(BENCH)
 
-bench-quick: $(VENV)/.installed ## measure ours and naive Falcon, in two minutes, and write nothing
+bench-quick: $(VENV)/.installed ## measure this project and naive Falcon in two minutes, and write nothing
 	sh bench/install.sh
 	$(BIN)/python -m bench --quick $(BENCH)
 
 proto: $(VENV)/.installed ## generate the Python modules of all .proto files
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/wire/*.proto runtime/programs/*.proto
 
-clean: ## remove what the other targets made, but for the store
-	rm -rf $(VENV) .bench demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## remove everything that the other targets made, except the store
+	rm -rf $(VENV) .bench .coverage demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,1 +1,1 @@
-"""``make bench``: this project's servers and their peers, measured side by side."""
+"""``make bench`` measures this project's servers and their peers side by side."""

@@ -1,4 +1,4 @@
-"""``make bench``: measure, print it as it goes, write it into docs/."""
+"""``make bench``: measure servers, print the figures, and write them into docs/."""
 
 from __future__ import annotations
 
@@ -27,41 +27,52 @@ _QUICK_SECONDS, _QUICK_ROUNDS = 3, 1
 
 @click.command()
 @click.option(
-    "--quick", is_flag=True, help="Ours and naive Falcon, two works; writes nothing."
+    "--quick",
+    is_flag=True,
+    help="Measure only this project and naive Falcon with two works; write nothing.",
 )
 @click.option(
     "--server",
     "names",
     multiple=True,
     type=click.Choice(list(BY_NAME)),
-    help="Only this one; more than one may be named.",
+    help="Measure only this server; repeat the option for more.",
 )
 @click.option(
     "--work",
     "keys",
     multiple=True,
     type=click.Choice(list(BY_KEY)),
-    help="Only this one; more than one may be named.",
+    help="Measure only this work; repeat the option for more.",
 )
 @click.option(
     "--seconds",
     type=click.IntRange(1),
-    help=f"Of each load.  [default: {_SECONDS}; quick: {_QUICK_SECONDS}]",
+    help="Load each server for this many seconds."
+    f"  [default: {_SECONDS}; quick: {_QUICK_SECONDS}]",
 )
 @click.option(
     "--rounds",
     type=click.IntRange(1),
-    help=f"Through all servers.  [default: {_ROUNDS}; quick: {_QUICK_ROUNDS}]",
+    help="Go through all servers this many times."
+    f"  [default: {_ROUNDS}; quick: {_QUICK_ROUNDS}]",
 )
 @click.option(
-    "--growth", is_flag=True, help="Only what more models and versions do to ours."
+    "--growth",
+    is_flag=True,
+    help="Measure only the effect of more models and versions on this project.",
 )
-@click.option("--tables", "only_tables", is_flag=True, help="Only write docs again.")
+@click.option(
+    "--tables",
+    "only_tables",
+    is_flag=True,
+    help="Measure nothing, and write the documents again.",
+)
 @click.option(
     "--docs",
     type=click.Path(path_type=Path, file_okay=False),
     default=ROOT / "docs",
-    help="Where benchmarks.md and its pictures go.  [default: docs]",
+    help="Write benchmarks.md and its pictures into this folder.  [default: docs]",
 )
 def main(
     quick: bool,
@@ -75,9 +86,9 @@ def main(
 ) -> None:
     """Measure this project's servers and their peers on this machine.
 
-    What is not measured keeps its rows, with the time of its run.
+    Servers and works that are not measured keep their rows, with the time of their run.
     """
-    # Quick figures are too few to be kept.
+    # A quick run has too few figures to keep.
     results = Results() if quick else read(RESULTS)
 
     def save() -> None:
@@ -98,7 +109,7 @@ def main(
     except DomainError as ex:
         raise Failed(str(ex)) from ex
     finally:
-        # Ended in the middle, it still shows what it has.
+        # A run that is ended in the middle still shows its figures.
         if quick:
             _print(results)
         elif results.servers or results.growth:
@@ -159,7 +170,7 @@ def _write(results: Results, docs: Path) -> None:
 
 
 if __name__ == "__main__":
-    # Ended in the middle, it still ends what it started.
+    # sys.exit lets a run that is ended in the middle end its servers.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         main.main(standalone_mode=False)

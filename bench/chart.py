@@ -14,14 +14,14 @@ from bench.ratios import is_peer
 from bench.record import Cell, Results, key
 from bench.work import WORKS, Work
 
-# matplotlib's first two colours, told apart by the colour-blind too.
+# Colour-blind people can tell these two colours apart.
 _OURS, _PEERS = "tab:blue", "tab:orange"
-# Connections of the pictures; the tables have all.
+# The pictures show this number of connections; the tables show all.
 _CONNECTIONS = 8
 
 
 def charts(results: Results) -> Mapping[str, bytes]:
-    """The pictures, as PNG, by their files' names."""
+    """Draw the pictures; gives PNG data by the files' names."""
     return {
         "benchmarks-throughput.png": _picture(results, _throughput),
         "benchmarks-latency.png": _picture(results, _latency),
@@ -49,7 +49,7 @@ def _picture(results: Results, draw: object) -> bytes:
 
 
 def _cells(results: Results, work: Work) -> list[tuple[str, str, Cell]]:
-    """Colour, title and figures of each server, the fastest last: bars rise."""
+    """List each server's colour, title and figures, the slowest first."""
     found = [
         (_OURS if not is_peer(name) else _PEERS, entry.title.replace("`", ""), cell)
         for name, entry in results.servers.items()
@@ -72,7 +72,7 @@ def _throughput(axes: Axes, found: Sequence[tuple[str, str, Cell]]) -> None:
 
 
 def _latency(axes: Axes, found: Sequence[tuple[str, str, Cell]]) -> None:
-    """A bar to the median, a line on to the 99th of a hundred."""
+    """Draw a bar to the median, and a line from there to the 99th percentile."""
     for place, (colour, _, cell) in enumerate(found):
         axes.barh(place, cell.p50_ms, color=colour)
         axes.hlines(place, cell.p50_ms, cell.p99_ms, color="black", linewidth=1)
@@ -107,6 +107,6 @@ def _memory(results: Results) -> bytes:
 
 def _png(figure: Figure) -> bytes:
     picture = io.BytesIO()
-    # No date or version in it: the same figures are the same picture.
+    # The file has no date and no version, so the same figures give the same picture.
     figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
     return picture.getvalue()

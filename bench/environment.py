@@ -1,4 +1,4 @@
-"""A virtual environment for each peer, for their requirements exclude one another."""
+"""A virtual environment for each peer, because their requirements conflict."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from bench.errors import BenchError
 from bench.places import MADE, PEERS
 
 _PINNED = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)(\[[a-z,]+\])?==(?P<version>[^\s;]+)")
-# Ray is the largest; a slow network takes minutes for it.
+# Ray is the largest package, and takes minutes on a slow network.
 _SECONDS = 1800
 
 
 def environment(peer: str) -> Path:
-    """The folder of a peer's commands; made again when its requirements change.
+    """Find the folder of a peer's commands; make it if its requirements are new.
 
     Raises:
         BenchError: pip could not install it.
     """
     requirements = PEERS / peer / "requirements.txt"
     folder = MADE / peer
-    # Written last: an interrupted installation is not taken for a whole one.
+    # The stamp is written last, so an interrupted installation does not count.
     stamp = folder / "requirements.txt"
     if not stamp.exists() or stamp.read_bytes() != requirements.read_bytes():
         shutil.rmtree(folder, ignore_errors=True)
@@ -38,10 +38,10 @@ def environment(peer: str) -> Path:
 
 
 def pinned(requirements: Path) -> dict[str, str]:
-    """The versions that a requirements.txt asks for, by the packages' names.
+    """Read the versions in a requirements.txt, by the packages' names.
 
     Raises:
-        BenchError: a line of it does not say one version.
+        BenchError: a line does not name one version.
     """
     versions = {}
     for line in requirements.read_text().splitlines():

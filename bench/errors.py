@@ -1,4 +1,4 @@
-"""What goes wrong in a measurement."""
+"""The error of a measurement."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from bundle.errors import DomainError
 
 
 class BenchError(DomainError):
-    """Something cannot be measured; the sentence says what, and why."""
+    """A measurement failed; the sentence tells which one, and the reason."""

@@ -1,4 +1,4 @@
-"""What a growing store, and changes to it, do to this project's server."""
+"""Measurements of this project's server while its store grows or changes."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from bench.wrk import Round, load
 from runtime.process.cores import usable_cores
 
 _CONNECTIONS = 8
-# Of a load that goes on and on, in seconds.
+# A long load is made in pieces of this many seconds.
 _TURN = 10
 _WARM_UP = 1
-# A conversion imports TensorFlow and proves what it made; in seconds.
+# A conversion imports TensorFlow and proves its result within this many seconds.
 _CONVERSION_SECONDS = 30
-# Whether memory grows shows after as many.
+# Growing memory shows after this many requests, or this many new versions.
 _REQUESTS = 1_000_000
 _RELOADS = 200
-# Between two uploads, or two switches of the version, in seconds.
+# The pause between two uploads or two switches of the version, in seconds.
 _PAUSE = 0.5
 
 
@@ -41,13 +41,13 @@ def grow(
     tell: Callable[[str], None],
     seconds: int,
 ) -> None:
-    """Measure each line, and put it into the results.
+    """Measure each line of the table, and put it into the results.
 
     Args:
-        results: that get the lines.
-        save: called when there is a new one.
-        tell: called with each.
-        seconds: of a load.
+        results: the results that get the lines.
+        save: is called after each new line.
+        tell: is called with the text of each new line.
+        seconds: the length of a load.
     """
     run = now()
     results.runs[run] = this_machine()
@@ -64,7 +64,7 @@ def grow(
 
 
 def _lines(model: Model, seconds: int) -> Iterator[tuple[str, str, Callable[[], str]]]:
-    """What with, what of it, and how to measure it."""
+    """List the lines: the condition, the measured quantity, and the measurement."""
     throughput = f"requests a second, c={_CONNECTIONS}; p50 / p99 ms"
     for models, versions in ((1, 1), (10, 1), (100, 1), (1, 50)):
         yield (
@@ -95,7 +95,7 @@ def _lines(model: Model, seconds: int) -> Iterator[tuple[str, str, Callable[[], 
 
 
 def _stored(models: int, versions: int) -> str:
-    """``100 models``; ``1 model, 50 versions``."""
+    """Describe a store, such as ``100 models`` or ``1 model, 50 versions``."""
     text = "1 model" if models == 1 else f"{models:,} models"
     return text if versions == 1 else f"{text}, {versions} versions"
 
@@ -117,7 +117,7 @@ def _kept(model: Model) -> str:
 
 
 def _send(live: Live, model: Model, requests: int) -> float:
-    """Send so many, and look at the memory."""
+    """Send at least this many requests, and measure the memory after them."""
     while requests > 0:
         found = _load(live, model, _TURN)
         if found.errors:
@@ -127,13 +127,13 @@ def _send(live: Live, model: Model, requests: int) -> float:
 
 
 def _reloaded(model: Model) -> str:
-    """Each version is asked after it came; the store keeps the last few."""
+    """Upload many versions, and ask each one; the store keeps only the last few."""
     request = BY_NAME["ours"].protocols["image"](model.asked.first(1))
     found = []
     with _serving(model, 1, 1) as live:
         for number in range(1, _RELOADS + 1):
             live.ask(upload(parcel(model, model.name)))
-            # Connections of their own, so that every process loads it.
+            # Each request has a connection of its own, so that every process loads it.
             for _ in range(2 * usable_cores()):
                 live.check(request, model.asked.first(1))
             if number in (_RELOADS // 10, _RELOADS):
@@ -144,7 +144,7 @@ def _reloaded(model: Model) -> str:
 def _beside(
     model: Model, act: Callable[[Live, Model, int], None] | None, s: int
 ) -> str:
-    """A load while something else is done over and over."""
+    """Load the server while something else is done again and again."""
     stop = threading.Event()
     failures: list[str] = []
     with _serving(model, 1, 2) as live:
@@ -210,7 +210,7 @@ def _serving(model: Model, models: int, versions: int) -> Iterator[Live]:
 
 
 def _other(model: Model, folder: Path) -> None:
-    """A model that nobody asks: its ONNX alone."""
+    """Write a model that nobody asks, with its ONNX alone."""
     folder.mkdir(parents=True)
     params = json.loads(model.onnx.with_name("params.json").read_bytes())
     params["name"] = folder.parent.name

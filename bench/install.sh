@@ -1,5 +1,5 @@
 #!/bin/sh
-# What bench needs beside the virtual environment: wrk, which loads the servers.
+# Install wrk, which loads the servers; bench needs it beside the virtual environment.
 set -eu
 
 . "${0%/*}/../tools/apt.sh"

@@ -1,6 +1,7 @@
-"""What the cores could do without any server: decode, and run the model, in a loop.
+"""The limit of the cores without a server: a loop that decodes and runs the model.
 
-``python -m bench.limit`` is one process of it; each is bound to a core of its own.
+``python -m bench.limit`` is one process of the measurement. Each process is bound to a
+core of its own.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ class Loop:
     """One kind of loop.
 
     Attributes:
-        key: in results.json; a work's, where it does what the work asks for.
-        title: in the tables.
-        model: that runs.
-        batch: images of one run.
-        decode: whether each image is decoded first.
+        key: its name in results.json; a work's key, if it does the same as that work.
+        title: its name in the tables.
+        model: the name of the model that runs.
+        batch: the number of images in one run.
+        decode: decode each image before the run.
     """
 
     key: str
@@ -56,7 +57,7 @@ LOOPS = (
 def images_per_second(
     loop: Loop, model: Model, processes: int, seconds: float
 ) -> float:
-    """How many images all processes together get through.
+    """Measure how many images a second all processes together decode and run.
 
     Raises:
         BenchError: a process failed.
@@ -73,7 +74,7 @@ def images_per_second(
         for number in range(processes)
     ]
     try:
-        # All are ready before the first begins.
+        # No process begins before all are ready.
         if not all(_line(process) == "ready\n" for process in started):
             raise BenchError(f"the loop {loop.title!r} did not begin")
         for process in started:

@@ -1,4 +1,4 @@
-"""A server for as long as it is measured."""
+"""A server that runs while it is measured."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from bench.server import Server
 from bench.wire import Asked, Request, scores
 from runtime.process.cores import usable_cores
 
-# |answered - onnxruntime's|, of probabilities.
+# Probabilities may differ from onnxruntime's by this much.
 TOLERANCE = 1e-4
-# What a server may take to end by itself, in seconds.
+# A server has this many seconds to end by itself.
 _GRACE = 10
 _PAUSE = 0.02
-# <linux/prctl.h>: orphans become this process's children, so that none gets away.
+# Orphans become children of this process, so that none is lost (<linux/prctl.h>).
 _SET_CHILD_SUBREAPER = 36
-# By it a server's processes are told from others: they inherit it.
+# A server's processes inherit this variable, which tells them from others.
 _MARK = "BENCH_RUN"
 
 
@@ -44,11 +44,11 @@ class Live:
     """A running server.
 
     Attributes:
-        port: that it listens on, of this machine.
-        folder: where its requests may be written.
-        store: what it serves, if it is ours.
-        start_seconds: from its start to its first right answer.
-        mark: of its processes.
+        port: the port of this machine on which it listens.
+        folder: a folder for the requests that wrk sends.
+        store: the store that it serves, if it is this project's.
+        start_seconds: the time from its start to its first right answer.
+        mark: the value that marks its processes.
     """
 
     port: int
@@ -58,7 +58,7 @@ class Live:
     mark: str
 
     def memory_mib(self) -> float:
-        """Memory of all its processes, what they share counted once."""
+        """Measure the memory of all its processes; shared memory counts once."""
         total = 0
         for process in _processes(self.mark):
             with suppress(psutil.Error):
@@ -66,7 +66,7 @@ class Live:
         return total / (1 << 20)
 
     def largest_mib(self) -> float:
-        """Resident memory of its largest process."""
+        """Measure the resident memory of its largest process."""
         found = [0]
         for process in _processes(self.mark):
             with suppress(psutil.Error):
@@ -74,11 +74,11 @@ class Live:
         return max(found) / (1 << 20)
 
     def ask(self, request: Request, method: str = "POST", seconds: float = 60) -> bytes:
-        """The answer to one request.
+        """Send one request, and give the body of the answer.
 
         Raises:
-            BenchError: it is not 2xx.
-            OSError: it does not listen.
+            BenchError: the status is not 2xx.
+            OSError: the server does not listen.
         """
         connection = http.client.HTTPConnection("127.0.0.1", self.port, seconds)
         try:
@@ -95,17 +95,22 @@ class Live:
         return content
 
     def check(self, request: Request, asked: Asked) -> None:
-        """Ask, and compare the answer.
+        """Send one request, and compare the answer with onnxruntime's.
 
         Raises:
-            BenchError: it is none, or not what onnxruntime says.
-            OSError: it does not listen.
+            BenchError: there is no answer, or it differs from onnxruntime's.
+            OSError: the server does not listen.
         """
         compare(scores(self.ask(request)), asked)
 
 
 def compare(given: object, asked: Asked) -> None:
-    """Raise BenchError unless an answer is what onnxruntime says."""
+    """Raise BenchError unless an answer equals onnxruntime's.
+
+    Args:
+        given: the numbers of the answer, ``(N * classes,)``, of any dtype.
+        asked: the request, with onnxruntime's scores, ``(N, classes)`` float32.
+    """
     found, wanted = np.asarray(given), asked.scores.ravel()
     if found.shape != wanted.shape:
         raise BenchError(f"it answers {found.size} numbers, and not {wanted.size}")
@@ -123,13 +128,13 @@ def running(
     """Start a server with a model, and end it with all its processes.
 
     Args:
-        server: which.
-        model: that it serves, and is first asked about.
-        fill: makes the folder of a store for ours, in place of a copy of the store of
-            both models; a copy, for a server may change it.
+        server: the server.
+        model: the model that it serves, and that the first request asks.
+        fill: makes a store for this project's server. By default the server gets a copy
+            of the store of both models, because it may change its store.
 
     Raises:
-        BenchError: it cannot be installed or started, or it answers wrongly.
+        BenchError: the server cannot be installed or started, or answers wrongly.
     """
     _adopt_orphans()
     folder = RUN / server.name
@@ -150,7 +155,7 @@ def running(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            # A Ctrl-C is for us alone: we end it.
+            # A Ctrl-C must reach only this process, which then ends the server.
             start_new_session=True,
         )
     try:
@@ -222,14 +227,14 @@ def _last(folder: Path) -> str:
 
 
 def _end(process: subprocess.Popen[bytes], mark: str) -> None:
-    """By SIGTERM; what is left after a while, by SIGKILL."""
+    """End a server by SIGTERM, and its remaining processes later by SIGKILL."""
     with suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
     try:
         with suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE)
     finally:
-        # A killed one's children may be starting others.
+        # Children of a killed process may still start others, so this is repeated.
         while left := _processes(mark):
             for one in left:
                 with suppress(psutil.Error):
@@ -240,7 +245,7 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> None:
 
 
 def _bury() -> None:
-    """Let go of adopted orphans that have ended: nobody else waits for them."""
+    """Wait for adopted orphans that have ended, because nobody else does."""
     for child in psutil.Process().children():
         with suppress(psutil.Error, OSError):
             if child.status() == psutil.STATUS_ZOMBIE:

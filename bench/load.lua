@@ -1,5 +1,5 @@
--- Sends what ARGS[1], a Lua file, returns: a list of requests, each with its share of
--- all in percent. Prints one line of JSON at the end, whose times are microseconds.
+-- Send the requests that the Lua file ARGS[1] returns: a list, in which each request has
+-- its share in percent. Print one line of JSON at the end; its times are microseconds.
 
 local function whole(path)
    local file = assert(io.open(path, "rb"))
@@ -30,7 +30,7 @@ function init(args)
          order[#order + 1] = text
       end
    end
-   -- Shuffled, and alike in each run.
+   -- The order is shuffled, and the same in each run.
    math.randomseed(4)
    for i = #order, 2, -1 do
       local j = math.random(i)

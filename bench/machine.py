@@ -1,4 +1,4 @@
-"""What the servers ran on."""
+"""The machine on which the servers ran."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runtime.process.cores import usable_cores
 
-# int8 products in one instruction, under both of their names.
+# Processors with one of these flags multiply int8 in one instruction.
 _VNNI = {"avx512_vnni", "avx_vnni"}
 
 
@@ -18,12 +18,12 @@ class Machine:
     """A machine and its system.
 
     Attributes:
-        processor: the name that the kernel gives it.
-        cores: that may be used.
-        vnni: whether it multiplies int8 in one instruction.
-        kernel: its release.
-        python: the version.
-        wrk: the version.
+        processor: the kernel's name for the processor.
+        cores: the number of cores that may be used.
+        vnni: the processor multiplies int8 in one instruction.
+        kernel: the kernel's release.
+        python: Python's version.
+        wrk: wrk's version.
     """
 
     processor: str
@@ -42,7 +42,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """The one that this process runs on."""
+    """Describe the machine on which this process runs."""
     info = Path("/proc/cpuinfo")
     facts = _facts(info.read_text() if info.exists() else "")
     return Machine(
@@ -56,13 +56,13 @@ def this_machine() -> Machine:
 
 
 def _facts(text: str) -> dict[str, str]:
-    """/proc/cpuinfo's of the first core."""
+    """Read the first core's entries in /proc/cpuinfo."""
     first = text.partition("\n\n")[0]
     pairs = (line.partition(":") for line in first.splitlines())
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _wrk() -> str:
-    # Its exit code is 1 whenever it does not load a server.
+    # wrk exits with code 1 whenever it does not load a server, so it is not checked.
     said = subprocess.run(["wrk", "-v"], capture_output=True, text=True).stdout
     return " ".join(said.split()[:2])

@@ -1,4 +1,4 @@
-"""A run: round after round, each through all servers, one at a time."""
+"""A run of measurements: in each round, all servers are measured one by one."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from bench.wrk import load
 from bundle import __version__
 from runtime.process.cores import usable_cores
 
-# Before the first figure, so that every worker has loaded the model, in seconds.
+# This many seconds of load before the first figure let every worker load the model.
 _WARM_UP = 1
-# Of a loop without a server, which varies less.
+# A loop without a server varies less, so it runs for fewer seconds.
 _LOOP_SECONDS = 2.0
-# Of the mixed work, in percent.
+# The shares of the mixed work's requests, in percent.
 _IMAGES, _TENSORS, _UPLOADS = 90, 9, 1
-# What the tables name of each environment.
+# The tables name these packages of each environment.
 _TOLD = {
     "naive": ("falcon", "granian", "waitress"),
     "fastapi": ("fastapi", "uvicorn"),
@@ -46,14 +46,14 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run measures.
+    """The plan of a run.
 
     Attributes:
-        servers: in this order.
-        works: of each.
-        rounds: how often, all others between.
-        seconds: of each load.
-        loops: whether the loops without a server run too.
+        servers: the servers, in the order of a round.
+        works: the works that each server gets.
+        rounds: the number of rounds through all servers.
+        seconds: the length of each load.
+        loops: measure the loops without a server, too.
     """
 
     servers: Sequence[Server]
@@ -65,13 +65,14 @@ class Plan:
 
 @dataclass
 class Run:
-    """A run on its way into the results.
+    """A run that adds its figures to the results.
 
     Attributes:
-        plan: of what is measured.
-        results: that it adds to.
-        save: called when there is something new.
-        tell: called with a line on each step.
+        plan: the plan of the run.
+        results: the results that get the figures.
+        save: is called after each new figure.
+        tell: is called with a line about each step.
+        began: the time at which the run began.
     """
 
     plan: Plan
@@ -81,7 +82,7 @@ class Run:
     began: str = field(default_factory=now)
 
     def go(self) -> None:
-        """Measure it all; a server that fails is told of, and the others go on."""
+        """Measure everything; a server that fails is noted, and the others go on."""
         self.results.runs[self.began] = this_machine()
         names = dict.fromkeys(work.model for work in self.plan.works)
         models = {name: make(name) for name in names}
@@ -186,17 +187,18 @@ class Run:
 def requests_of(
     server: Server, model: Model, work: Work, live: Live
 ) -> list[tuple[int, Request]]:
-    """A work's requests with their shares in percent, each tried once.
+    """Make a work's requests, with their shares in percent, and try each once.
 
-    None of them if the server has no such work.
+    Returns:
+        The requests; none if the server has no such work.
 
     Raises:
-        BenchError: it answers one of them wrongly.
+        BenchError: the server answers a request wrongly.
     """
     if work.kind == "mixed":
         if not server.is_ours:
             return []
-        # Of another model than is asked, so that its answers stay what they are.
+        # The uploads replace another model, so that the answers stay the same.
         onnx = server.variables.get("TFAAS_ONNX") != "off"
         bundle = upload(parcel(model, "candidate", onnx=onnx))
         live.ask(bundle)
@@ -213,7 +215,7 @@ def requests_of(
 
 
 def versions_of(server: Server) -> dict[str, str]:
-    """The versions of what serves."""
+    """List the versions of a server's packages."""
     if server.is_ours:
         told = {name: importlib.metadata.version(name) for name in _OURS}
         return {"tfaas-onnx": __version__, **told}
@@ -223,7 +225,11 @@ def versions_of(server: Server) -> dict[str, str]:
 
 
 def upload(content: bytes) -> Request:
-    """A bundle, tar.gz."""
+    """Make the upload of a bundle.
+
+    Args:
+        content: the bundle as tar.gz.
+    """
     headers = {
         "Content-Type": "application/octet-stream",
         "Content-Encoding": "gzip",

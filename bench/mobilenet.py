@@ -1,6 +1,7 @@
-"""MobileNetV2 with drawn weights, as a bundle: what it answers is no matter here.
+"""MobileNetV2 as a bundle, with random weights: here only its speed matters.
 
-``python -m bench.mobilenet FOLDER``, a process of its own: it imports TensorFlow.
+``python -m bench.mobilenet FOLDER`` is a process of its own, because it imports
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def write(folder: Path) -> None:
 
     keras.utils.set_random_seed(7)
     network = keras.applications.MobileNetV2(weights=None, input_shape=_SHAPE)
-    # Else a thousand classes get a thousandth each, and no wrong answer shows.
+    # Without this, all thousand classes get nearly the same probability, and a wrong
+    # answer does not show.
     settle(enliven(network), (-1.0, 1.0))
     image = keras.Input(_SHAPE, name="image")
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0)(image)

@@ -1,4 +1,4 @@
-"""The two models, made once and kept, and the pictures that they are asked about."""
+"""The two models, which are made once and kept, and the pictures of the requests."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from bench.wire import Asked
 from bundle.decode import decode_image
 
 STORE = MODELS / "store"
-# Images of one request, at most.
+# A request has at most this many images.
 PICTURES = 32
-# Of the PNG of one image, in bytes: the median of MNIST's.
+# The PNG of one image has about this many bytes, the median of MNIST.
 _PNG_BYTES = 254
-# Of the JPEG, in bytes; what a phone's picture has after a web page shrank it.
+# The JPEG has about this many bytes, like a phone's picture that a web page shrank.
 _JPEG_BYTES = 100_000
 _SIDE = 224
 
@@ -38,9 +38,9 @@ class Model:
     """A model that can be served.
 
     Attributes:
-        name: in the store.
-        onnx: its file.
-        asked: pictures, and what onnxruntime answers.
+        name: its name in the store.
+        onnx: its ONNX file.
+        asked: pictures, and onnxruntime's answers to them.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Model:
 
 
 def make(name: str) -> Model:
-    """A model; trained or built now, if that was not done before.
+    """Give a model; train or build it now if that was not done before.
 
     Raises:
         BenchError: the trainer or the exporter failed.
@@ -65,7 +65,15 @@ def make(name: str) -> Model:
 
 
 def answers(onnx: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What onnxruntime says of pixels, ``(N, classes)``."""
+    """Run a model on pixels with onnxruntime.
+
+    Args:
+        onnx: the model's file.
+        pixels: ``(N, H, W, C)`` uint8, 0..255.
+
+    Returns:
+        The scores, ``(N, classes)`` float32.
+    """
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     (scores,) = session.run(None, {given.name: pixels.astype(np.float32)})
@@ -73,12 +81,12 @@ def answers(onnx: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def parcel(model: Model, name: str, *, onnx: bool = True) -> bytes:
-    """An upload: the model under another name, as tar.gz.
+    """Pack a model under another name as tar.gz, for an upload.
 
     Args:
-        model: whose files.
-        name: that it gets.
-        onnx: its ONNX alone; else its SavedModel alone.
+        model: the model.
+        name: the name that it gets.
+        onnx: pack its ONNX alone; else its SavedModel alone.
     """
     folder = model.onnx.parent
     params = json.loads((folder / "params.json").read_bytes()) | {"name": name}
@@ -97,7 +105,11 @@ def parcel(model: Model, name: str, *, onnx: bool = True) -> bytes:
 
 
 def own_environment() -> dict[str, str]:
-    """The variables for this project's own commands: this checkout, no settings."""
+    """Make variables for this project's commands: this checkout, and no settings.
+
+    ``runtime.process.environment`` leaves fewer variables. Here a command starts as a
+    person would start it, with this machine's PATH and home.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TFAAS_")}
     return {**kept, "PYTHONPATH": str(ROOT)}
 
@@ -129,7 +141,7 @@ def _run(command: Sequence[str]) -> None:
 
 
 def _digits(folder: Path) -> list[bytes]:
-    """PNGs, first those of about the usual size."""
+    """Make PNGs of digits; those of about the usual size come first."""
     with np.load(folder / "sample.npz") as sample:
         images = sample["images"][:, :, :, 0]
     made = [_encoded(Image.fromarray(image), "PNG", optimize=True) for image in images]
@@ -137,7 +149,7 @@ def _digits(folder: Path) -> list[bytes]:
 
 
 def _noise() -> bytes:
-    """A JPEG that is hard to compress: of the qualities, the one nearest the size."""
+    """Make a JPEG of noise with the quality that comes nearest to the wanted size."""
     generator = np.random.default_rng(7)
     coarse = generator.integers(0, 256, (56, 56, 3), np.uint8)
     smooth = np.asarray(Image.fromarray(coarse).resize((_SIDE, _SIDE)), np.int16)

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md."""
+"""The page docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ LOOP_TITLES = {loop.key: loop.title for loop in LOOPS}
 
 
 def page(results: Results) -> str:
-    """The whole document."""
+    """Write the whole page as text."""
     introduction = Path(__file__).with_name("introduction.md").read_text()
     return "\n".join([introduction, *_sections(results), ""])
 
 
 def _sections(results: Results) -> Iterator[str]:
     yield from ("## Ours against the others", "")
-    yield "Requests a second of ours, divided by theirs: above 1, ours is faster."
+    yield "Each number is this project's requests a second, divided by the other"
+    yield "server's. Above 1, this project is faster."
     yield ""
     yield from tables.markdown(tables.ratio_table(results))
     yield from ("", "![Requests a second of each server](benchmarks-throughput.png)")
@@ -33,8 +34,8 @@ def _sections(results: Results) -> Iterator[str]:
             yield ""
             yield from tables.markdown(table)
     yield from ("", "## Memory and start-up", "")
-    yield "Memory is of all processes, what they share counted once (PSS). Start-up is"
-    yield "from the server's start to its first right answer."
+    yield "Memory is that of all processes; shared memory counts once (PSS). Start-up"
+    yield "is the time from the server's start to its first right answer."
     yield ""
     yield from tables.markdown(tables.start_table(results))
     yield from ("", "![Memory and start-up of each server](benchmarks-memory.png)")

@@ -1,4 +1,4 @@
-"""Where things are."""
+"""Places of the files that bench reads and makes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / "bench" / "peers"
 RESULTS = ROOT / "bench" / "results.json"
 
-# Environments, models, logs: whatever can be made again.
+# This folder holds only files that can be made again: environments, models, logs.
 MADE = ROOT / ".bench"
 MODELS = MADE / "models"
 RUN = MADE / "run"

@@ -1,4 +1,4 @@
-"""This project against the others, of figures that one run measured."""
+"""Ratios of this project's figures to the others', within one run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ GRANIAN, WAITRESS = "naive-granian", "naive-waitress"
 
 @dataclass(frozen=True)
 class Ratios:
-    """Throughput of ours divided by another's; None where either was not measured.
+    """This project's throughput divided by another's; None if one is not measured.
 
     Attributes:
-        limit: of ``runtime serve`` to the loops on all cores, without a server.
-        best: to the fastest server that is not ours.
-        best_title: whose that is.
-        granian: to naive Falcon on granian.
-        waitress: of ours on waitress to naive Falcon on waitress.
+        work: the work.
+        connections: the number of connections.
+        limit: ``runtime serve`` / the loops on all cores without a server.
+        best: ``runtime serve`` / the fastest server of another project.
+        best_title: the name of that fastest server.
+        granian: ``runtime serve`` / naive Falcon on granian.
+        waitress: this project on waitress / naive Falcon on waitress.
     """
 
     work: Work
@@ -35,7 +37,7 @@ class Ratios:
 
 
 def ratios(results: Results) -> Iterator[Ratios]:
-    """A line for each work and number of connections at which there is one to take."""
+    """Give the ratios for each work and number of connections, if there are any."""
     for work in WORKS:
         for connections in CONNECTIONS:
             ours = _sound(results, OURS, work, connections)
@@ -52,7 +54,7 @@ def ratios(results: Results) -> Iterator[Ratios]:
                 _to(ours, _sound(results, GRANIAN, work, connections)),
                 _to(waitress, _sound(results, WAITRESS, work, connections)),
             )
-            # The mixed work is ours alone.
+            # Only this project's servers have the mixed work, so it has no ratios.
             if {line.limit, line.best, line.granian, line.waitress} != {None}:
                 yield line
 
@@ -80,7 +82,7 @@ def _best(
 
 
 def is_peer(name: str) -> bool:
-    """Whether a server of results.json is not this project's."""
+    """Tell whether a server of results.json is not this project's."""
     return not name.startswith("ours")
 
 
@@ -93,7 +95,7 @@ def _to(ours: Cell | None, other: Cell | None) -> float | None:
 
 
 def _sound(results: Results, name: str, work: Work, connections: int) -> Cell | None:
-    """A cell with figures and without a failure."""
+    """Find a cell; None if it has no figures or has a failure."""
     entry: Entry | None = results.servers.get(name)
     cell = entry.cells.get(key(work.key, connections)) if entry else None
     return cell if cell and cell.rounds and not cell.failure else None

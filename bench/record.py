@@ -1,4 +1,4 @@
-"""bench/results.json: every round of every server, and when it was measured."""
+"""bench/results.json: every round of every server, with the time of its run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bundle.staging import replace_file
 
 @dataclass
 class Cell:
-    """A work on a server at a number of connections, or a model's start on it.
+    """The figures of a work on a server at a number of connections.
 
     Attributes:
-        run: when the run began that measured it; figures of one run are comparable.
-        rounds: one after the other.
-        failure: why there are none; empty if there are.
-        protocol: that was spoken.
+        run: the time at which its run began; figures of one run are comparable.
+        rounds: the figures of each round.
+        failure: the reason why there are no figures; else empty.
+        protocol: the protocol of the requests.
     """
 
     run: str
@@ -33,22 +33,22 @@ class Cell:
 
     @property
     def requests_per_second(self) -> float:
-        """The median of the rounds."""
+        """The median of the rounds' requests a second."""
         return statistics.median(r.requests_per_second for r in self.rounds)
 
     @property
     def p50_ms(self) -> float:
-        """The median of the rounds."""
+        """The median of the rounds' 50th percentiles."""
         return statistics.median(r.p50_ms for r in self.rounds)
 
     @property
     def p99_ms(self) -> float:
-        """The median of the rounds."""
+        """The median of the rounds' 99th percentiles."""
         return statistics.median(r.p99_ms for r in self.rounds)
 
     @property
     def errors(self) -> int:
-        """In all rounds."""
+        """The number of errors in all rounds."""
         return sum(r.errors for r in self.rounds)
 
 
@@ -57,9 +57,9 @@ class Start:
     """A server's start with one model, and its memory after the load.
 
     Attributes:
-        run: as a cell's.
-        seconds: from its start to its first right answer, of each round.
-        mib: memory of all its processes, of each round.
+        run: see ``Cell``.
+        seconds: the time from its start to its first right answer, in each round.
+        mib: the memory of all its processes, in each round.
     """
 
     run: str
@@ -69,15 +69,15 @@ class Start:
 
 @dataclass
 class Entry:
-    """A server.
+    """All figures of a server.
 
     Attributes:
-        title: in the tables.
-        setup: in words.
-        versions: of its packages.
-        cells: by ``key(work, connections)``.
-        starts: by the model.
-        failure: why it was not measured when it last was to be; empty if it was.
+        title: its name in the tables.
+        setup: its set-up, in words.
+        versions: the versions of its packages.
+        cells: its figures, by ``key(work, connections)``.
+        starts: its starts, by the model.
+        failure: the reason why its last measurement failed; empty if it did not.
     """
 
     title: str
@@ -93,9 +93,9 @@ class Limit:
     """A loop without a server, in images a second.
 
     Attributes:
-        run: as a cell's.
-        core: on one core, of each round.
-        machine: on all cores at once, of each round.
+        run: see ``Cell``.
+        core: the figure on one core, in each round.
+        machine: the figure on all cores at once, in each round.
     """
 
     run: str
@@ -105,13 +105,13 @@ class Limit:
 
 @dataclass
 class Results:
-    """All there is.
+    """All results.
 
     Attributes:
-        runs: the machine of each run that a figure is still of, by its beginning.
-        servers: by their names.
-        limits: by the loops' keys.
-        growth: the table of ``bench.growth``: its lines, by their titles.
+        runs: the machine of each run that still has figures, by the run's beginning.
+        servers: the servers, by their names.
+        limits: the loops without a server, by their keys.
+        growth: the lines of ``bench.growth``'s table, by their titles.
     """
 
     runs: dict[str, Machine] = field(default_factory=dict)
@@ -121,17 +121,17 @@ class Results:
 
 
 def key(work: str, connections: int) -> str:
-    """A cell's place: ``a/8``."""
+    """Make the key of a cell, such as ``a/8``."""
     return f"{work}/{connections}"
 
 
 def now() -> str:
-    """UTC, ISO 8601."""
+    """Give the present time, UTC, in ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def read(path: Path) -> Results:
-    """What ``write`` wrote; nothing if it is not there."""
+    """Read the results that ``write`` wrote; give empty ones if there is no file."""
     if not path.exists():
         return Results()
     content = json.loads(path.read_bytes())
@@ -144,7 +144,7 @@ def read(path: Path) -> Results:
 
 
 def write(path: Path, results: Results) -> None:
-    """Keep it for the next run, of which a part may be measured again."""
+    """Keep the results for the next run, which may measure only a part again."""
     used = {cell.run for e in results.servers.values() for cell in e.cells.values()}
     used |= {start.run for e in results.servers.values() for start in e.starts.values()}
     used |= {limit.run for limit in results.limits.values()}

@@ -1,4 +1,4 @@
-"""The servers, each set up as its documentation advises for a machine's cores."""
+"""The servers; each is set up for the machine's cores as its documentation advises."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from bench.wire import Wire
 
 @dataclass(frozen=True)
 class Server:
-    """How to start a server, and how to ask it.
+    """A server, with its start command and its protocols.
 
-    In ``command`` and ``variables``, ``{port}``, ``{port2}`` and ``{port3}`` stand for
-    free ports, ``{cores}`` for the machine's, ``{bin}`` for the folder of the commands
-    and ``{folder}`` for one to write into.
+    ``command`` and ``variables`` may contain ``{port}``, ``{port2}`` and ``{port3}``
+    (free ports), ``{cores}`` (the machine's number of cores), ``{bin}`` (the folder of
+    the commands) and ``{folder}`` (a folder to write into).
 
     Attributes:
-        name: on the command line and in results.json.
-        title: in the tables.
-        setup: what was chosen, in words.
-        peer: the folder in bench/peers with its requirements; empty if it is ours.
-        command: as typed.
-        protocols: by a work's kind.
-        variables: of its process.
-        seconds: that it may take to answer first.
+        name: its name on the command line and in results.json.
+        title: its name in the tables.
+        setup: its set-up, in words.
+        peer: the folder in bench/peers with its requirements; empty if it is this
+            project's.
+        command: the command that starts it.
+        protocols: its protocols, by a work's kind.
+        variables: the environment variables of its process.
+        seconds: the longest time to its first answer.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Server:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it is of this project."""
+        """Tell whether it is this project's."""
         return not self.peer
 
 

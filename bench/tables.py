@@ -1,4 +1,4 @@
-"""The results as rows of texts, for the terminal and for docs/benchmarks.md."""
+"""Tables of the results, for the terminal and for docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NONE = "-"
 
 @dataclass(frozen=True)
 class Table:
-    """Texts; all columns but the first ``texts`` are numbers."""
+    """A table of texts; the columns after the first ``texts`` ones hold numbers."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -23,7 +23,7 @@ class Table:
 
 
 def work_table(results: Results, work: Work) -> Table:
-    """A work's throughput and latencies, the fastest at 8 connections first."""
+    """Make a work's table; the fastest server at 8 connections comes first."""
     headings = ["server", "protocol"]
     for connections in CONNECTIONS:
         headings += [f"c={connections} req/s", "p50 / p99 ms"]
@@ -49,7 +49,7 @@ def work_table(results: Results, work: Work) -> Table:
 
 
 def start_table(results: Results) -> Table:
-    """Memory and start-up."""
+    """Make the table of memory and start-up."""
     headings = ["server"]
     for model in ("MNIST", "MobileNetV2"):
         headings += [f"{model}: MiB after the load", "start, s"]
@@ -66,7 +66,7 @@ def start_table(results: Results) -> Table:
 
 
 def limit_table(results: Results, titles: dict[str, str]) -> Table:
-    """The loops without a server."""
+    """Make the table of the loops without a server."""
     return Table(
         ("loop", "images/s on one core", "on all cores", "measured"),
         [
@@ -83,7 +83,7 @@ def limit_table(results: Results, titles: dict[str, str]) -> Table:
 
 
 def ratio_table(results: Results) -> Table:
-    """This project's throughput against the others'."""
+    """Make the table of this project's throughput, divided by the others'."""
     return Table(
         (
             "work",
@@ -110,7 +110,7 @@ def ratio_table(results: Results) -> Table:
 
 
 def setup_table(results: Results) -> Table:
-    """How each server was set up, and its versions."""
+    """Make the table of each server's set-up and versions."""
     return Table(
         ("server", "set-up", "versions"),
         [
@@ -128,7 +128,7 @@ def setup_table(results: Results) -> Table:
 
 
 def growth_table(results: Results) -> Table:
-    """What more models, more versions and changes do to this project's servers."""
+    """Make the table of this project's figures with more models and with changes."""
     return Table(
         ("with", "what", "figure", "measured"),
         [
@@ -140,7 +140,7 @@ def growth_table(results: Results) -> Table:
 
 
 def failures(results: Results) -> Iterator[str]:
-    """A sentence for each server or work that could not be measured."""
+    """Give a sentence for each server or work that could not be measured."""
     for entry in results.servers.values():
         if entry.failure:
             yield f"{entry.title}: {entry.failure}"
@@ -154,7 +154,7 @@ def failures(results: Results) -> Iterator[str]:
 
 
 def markdown(table: Table) -> Iterator[str]:
-    """The table in Markdown; numbers stand to the right."""
+    """Write a table in Markdown; numbers are aligned to the right."""
     yield _line(table.headings)
     numbers = len(table.headings) - table.texts
     yield _line(["---"] * table.texts + ["---:"] * numbers)
@@ -163,7 +163,7 @@ def markdown(table: Table) -> Iterator[str]:
 
 
 def plain(table: Table) -> Iterator[str]:
-    """The table for a terminal."""
+    """Write a table for a terminal."""
     lines = [table.headings, *table.rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
@@ -183,7 +183,7 @@ def _load(cell: Cell | None) -> tuple[str, str]:
         return NONE, NONE
     if cell.failure or not cell.rounds:
         return "failed", NONE
-    # Marked: what fails is often answered faster.
+    # Errors are marked, because failed requests are often answered faster.
     errors = f" ({cell.errors:,} ERRORS)" if cell.errors else ""
     return (
         f"{_figure(cell.requests_per_second)}{errors}",
@@ -210,7 +210,7 @@ def _ratio(ratio: float | None) -> str:
 
 
 def _figure(number: float) -> str:
-    """Three digits that count."""
+    """Write a number with about three significant digits."""
     if number >= 100:
         return f"{number:,.0f}"
     return f"{number:.1f}" if number >= 10 else f"{number:.2f}"

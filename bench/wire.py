@@ -1,4 +1,4 @@
-"""How each server is asked, and what it answers."""
+"""The requests that each server takes, and the scores in its answers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _JSON: Mapping[str, str] = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class Request:
-    """A POST.
+    """A POST request.
 
     Attributes:
-        path: of the URL.
-        headers: without Host and Content-Length.
-        body: as it is sent.
-        protocol: its name in the tables.
+        path: the path of its URL.
+        headers: its headers, without Host and Content-Length.
+        body: the bytes of its body.
+        protocol: the protocol's name in the tables.
     """
 
     path: str
@@ -37,13 +37,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a server is asked for.
+    """The content of a request, with the right answer.
 
     Attributes:
-        model: its name.
+        model: the model's name.
         pictures: image files.
-        pixels: the same decoded, ``(N, H, W, C)`` uint8.
-        scores: what is to be answered, ``(N, classes)``.
+        pixels: the decoded pictures, ``(N, H, W, C)`` uint8.
+        scores: the right answer, ``(N, classes)`` float32.
     """
 
     model: str
@@ -52,7 +52,7 @@ class Asked:
     scores: NDArray[np.float32] = field(repr=False)
 
     def first(self, count: int) -> Asked:
-        """Only some of it."""
+        """Take only the first ``count`` pictures."""
         return Asked(
             self.model,
             self.pictures[:count],
@@ -61,12 +61,12 @@ class Asked:
         )
 
 
-# Makes the request of one protocol.
+# A function of this kind makes the request of one protocol.
 Wire = Callable[["Asked"], Request]
 
 
 def form(path: str, name: str = "image", model: bool = True) -> Wire:
-    """Multipart, a part for each image."""
+    """Make requests in multipart, with a part for each image."""
 
     def ask(asked: Asked) -> Request:
         parts = [
@@ -89,7 +89,7 @@ def form(path: str, name: str = "image", model: bool = True) -> Wire:
 
 
 def tfaas_json(path: str) -> Wire:
-    """TFaaS's JSON: a row of numbers."""
+    """Make requests in TFaaS's JSON, with a row of numbers for each image."""
 
     def ask(asked: Asked) -> Request:
         rows = asked.pixels.reshape(len(asked.pixels), -1).tolist()
@@ -101,7 +101,7 @@ def tfaas_json(path: str) -> Wire:
 
 
 def json_pixels(path: str, key: str) -> Wire:
-    """An object with the pixels, a list of lists of lists."""
+    """Make requests in JSON, with the pixels as nested lists."""
 
     def ask(asked: Asked) -> Request:
         return Request(path, _JSON, _compact({key: asked.pixels.tolist()}), "JSON")
@@ -110,7 +110,7 @@ def json_pixels(path: str, key: str) -> Wire:
 
 
 def json_base64(path: str, key: str) -> Wire:
-    """An object with the image files in base64."""
+    """Make requests in JSON, with the image files in base64."""
 
     def ask(asked: Asked) -> Request:
         content = {key: [_base64(picture) for picture in asked.pictures]}
@@ -120,7 +120,7 @@ def json_base64(path: str, key: str) -> Wire:
 
 
 def v2_json(path: str) -> Wire:
-    """Open Inference Protocol: pixels as JSON."""
+    """Make requests of the Open Inference Protocol, with pixels in JSON."""
 
     def ask(asked: Asked) -> Request:
         tensor = {
@@ -135,7 +135,7 @@ def v2_json(path: str) -> Wire:
 
 
 def v2_base64(path: str) -> Wire:
-    """Open Inference Protocol: image files in base64, as MLServer's codecs have it."""
+    """Make requests of the Open Inference Protocol, with MLServer's base64 images."""
 
     def ask(asked: Asked) -> Request:
         tensor = {
@@ -152,7 +152,7 @@ def v2_base64(path: str) -> Wire:
 
 
 def v2_binary(path: str) -> Wire:
-    """Open Inference Protocol with Triton's binary extension: image files."""
+    """Make requests of the Open Inference Protocol, with Triton's binary images."""
 
     def ask(asked: Asked) -> Request:
         data = b"".join(
@@ -175,10 +175,13 @@ def v2_binary(path: str) -> Wire:
 
 
 def scores(reply: bytes) -> NDArray[np.float32]:
-    """Every number of a reply, in a row; whichever of the protocols it is of.
+    """Read the numbers of a reply of any protocol.
+
+    Returns:
+        All numbers in one row, ``(N * classes,)`` float32.
 
     Raises:
-        BenchError: it holds none.
+        BenchError: the reply holds no numbers.
     """
     try:
         content = json.loads(reply)

@@ -1,4 +1,4 @@
-"""What the servers are asked to do."""
+"""The works, which are the kinds of requests that the servers get."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ class Work:
     """One kind of request.
 
     Attributes:
-        key: its letter, on the command line and in results.json.
-        title: in the tables.
-        model: that is asked.
-        kind: which of a server's protocols: ``image``, ``tensor``, ``batch``; or
-            ``mixed``, which is not one of them.
-        images: in one request.
+        key: its letter on the command line and in results.json.
+        title: its name in the tables.
+        model: the name of the model that is asked.
+        kind: the name of a server's protocol (``image``, ``tensor`` or ``batch``), or
+            ``mixed``, which uses several protocols.
+        images: the number of images in one request.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Loads a server with wrk, and reads what wrk says of it."""
+"""The load of a server by wrk, and the figures that wrk prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.errors import BenchError
 from bench.wire import Request
 
 _SCRIPT = Path(__file__).with_name("load.lua")
-# wrk waits for the last replies this long, in seconds.
+# wrk may wait this many seconds for the last replies.
 _GRACE = 30
 
 
@@ -22,10 +22,10 @@ class Round:
     """One load of one server.
 
     Attributes:
-        requests_per_second: answered with 2xx.
-        p50_ms: half of the requests took less.
-        p99_ms: 99 of 100 took less.
-        errors: answers of another status, and connections that broke or timed out.
+        requests_per_second: the requests a second that were answered with 2xx.
+        p50_ms: half of the requests took less time.
+        p99_ms: 99 of 100 requests took less time.
+        errors: answers with another status, and connections that broke or timed out.
     """
 
     requests_per_second: float
@@ -41,14 +41,15 @@ def load(
     seconds: int,
     folder: Path,
 ) -> Round:
-    """Ask a server of this machine as fast as it answers.
+    """Send requests to a server of this machine as fast as it answers.
 
     Args:
-        port: its.
-        requests: each with its share of all, in percent.
-        connections: each of them waits for its answer and then asks again.
-        seconds: for how long.
-        folder: to put the requests into.
+        port: the server's port.
+        requests: each request with its share in percent.
+        connections: the number of connections. Each waits for its answer, and then
+            sends the next request.
+        seconds: the length of the load.
+        folder: a folder for the files of the requests.
 
     Raises:
         BenchError: wrk is missing, or failed.
@@ -71,7 +72,7 @@ def load(
 
 
 def parse(output: str) -> Round:
-    """What wrk wrote with load.lua.
+    """Read the figures that load.lua made wrk print.
 
     Raises:
         BenchError: the last line is not load.lua's.
@@ -91,13 +92,13 @@ def parse(output: str) -> Round:
 
 
 def require_wrk() -> None:
-    """Raise BenchError, with what to do, if there is no wrk."""
+    """Raise BenchError, with advice, if wrk is not installed."""
     if shutil.which("wrk") is None:
         raise BenchError("there is no wrk; install it: apt-get install wrk")
 
 
 def _written(requests: Sequence[tuple[int, Request]], folder: Path) -> Path:
-    """The requests as a Lua file that load.lua reads, and their bodies beside it."""
+    """Write the requests as a Lua file for load.lua, with their bodies beside it."""
     parts = []
     for number, (share, request) in enumerate(requests):
         body = folder / f"body-{number}"

@@ -1,7 +1,7 @@
-"""The shared home: what trainer, exporter and runtime must agree on.
+"""The package on which trainer, exporter and runtime must agree.
 
-A bundle's folder, its params.json, the store it lies in, and the way from a picture's
-bytes to a model's input. No HTTP, no TensorFlow, no engine.
+It holds a bundle's folder, its params.json, the store of bundles, and the way from a
+picture's bytes to a model's input. It imports no HTTP, no TensorFlow and no engine.
 """
 
 __version__ = "0.1.0"

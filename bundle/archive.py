@@ -1,9 +1,9 @@
 """A bundle's folder as one file: a tar, gzipped or not, or a zip.
 
-An upload's is read member by member, under limits, straight into the staging folder; a
-zip, whose directory stands at its end, is written there first.
-``TarFile.extractall`` is not used: its filters have been got round (CVE-2024-12718,
-CVE-2025-4138, -4330, -4517), and Python 3.11 before .13 is not mended.
+An uploaded tar is read member by member, under limits, straight into the staging
+folder. An uploaded zip is first written there whole, because its directory stands at
+its end. ``TarFile.extractall`` is not used: attackers have got round its filters
+(CVE-2024-12718, CVE-2025-4138, -4330, -4517), and Python before 3.11.13 has no fix.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from bundle.tarball import is_header, read_tar
 from bundle.versioned import lift_newest
 from bundle.zipball import MAGIC, read_zip
 
-# One path component. A leading dot is no part of one: see ``bundle.leftovers``.
+# One part of a path. It may not begin with a dot: see ``bundle.leftovers``.
 COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@,~ -]{0,199}")
 _CHUNK = 1 << 18
-# Tells one kind of file from another.
+# This many first bytes tell one kind of file from another.
 HEAD = 512
 
 
 class Readable(Protocol):
-    """Where an archive's bytes come from."""
+    """The source of an archive's bytes, such as a request's body."""
 
     def read(self, size: int = ..., /) -> bytes:
-        """At most ``size`` bytes; none at the end."""
+        """Return at most ``size`` bytes, and no bytes at the end."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an archive may hold.
+    """The limits on an archive's content.
 
     Attributes:
-        total_bytes: of all of it, unpacked: of a tar with its headers.
-        members: files and folders, those that are passed over included.
-        depth: folders in folders, the top one included.
-        ratio: of what is unpacked to what came, beyond the first ``ratio_from`` bytes;
-            the weights of a model hardly shrink.
-        ratio_from: see above.
+        total_bytes: most bytes of the unpacked archive; a tar's headers count.
+        members: most files and folders; those that are passed over count.
+        depth: most folders inside one another; the top folder counts.
+        ratio: most unpacked bytes for each received byte, beyond the first
+            ``ratio_from`` bytes; the weights of a model hardly shrink.
+        ratio_from: unpacked bytes from which ``ratio`` holds.
     """
 
-    # A gigabyte: above any Keras application's SavedModel (VGG16 has 0.55 GB).
+    # A gigabyte is more than any Keras application's SavedModel (VGG16 has 0.55 GB).
     total_bytes: int = 1 << 30
     members: int = 1000
     depth: int = 8
@@ -71,19 +71,20 @@ def unpack(
 ) -> None:
     """Unpack one bundle's archive; the files of its one top folder go to ``folder``.
 
-    If that holds versions, as TensorFlow Serving's do (``NAME/1/…``), the highest is
-    the bundle. Files that programs leave there (``bundle.leftovers``) are passed over.
+    If the top folder holds versions (``NAME/1/…``, as TensorFlow Serving has them), the
+    highest version is the bundle. Files that programs leave in a folder
+    (``bundle.leftovers``) are passed over.
 
     Args:
-        stream: a tar or a zip; that it is gzipped is told from its bytes.
+        stream: a tar, gzipped or not, or a zip; its bytes tell which of them.
         folder: an empty folder.
-        gzipped: the sender said so, and it is an error if it is not.
-        limits: what it may hold.
+        gzipped: the sender said that it is gzipped; if it is not, that is an error.
+        limits: the limits on the archive's content.
 
     Raises:
-        ArchiveError: no archive that is taken, cut short, of too many files, or it
-            holds links, devices, absolute names, ``..``, or anything but one top
-            folder.
+        ArchiveError: it is no archive that is taken, or is cut short, or has too many
+            files, or holds links, devices, absolute names, ``..``, or anything but one
+            top folder.
         TooLarge: it unpacks to more than the limit.
     """
     source = _Source(stream, gzipped, limits)
@@ -100,10 +101,11 @@ def unpack(
 
 
 def is_archive(head: bytes) -> bool:
-    """Whether a file of these first ``HEAD`` bytes is an archive of some kind.
+    """Tell whether a file with these first ``HEAD`` bytes is an archive of some kind.
 
-    That is one that ``unpack`` takes, or has a sentence about. No protobuf is taken for
-    one: a tar's header has its own checksum, and none begins as the others do.
+    The file is one that ``unpack`` takes, or refuses with a sentence about its kind. A
+    protobuf message is never mistaken for one: a tar's header has a checksum, and no
+    message begins as the other kinds do.
     """
     is_known = head.startswith((GZIP, *MAGIC)) or is_header(head)
     return is_known or bool(told_by(head, only_archives=True))
@@ -111,12 +113,12 @@ def is_archive(head: bytes) -> bool:
 
 def _members(source: _Source) -> Iterator[Entry]:
     yield from read_tar(source)
-    # Only at the end of its data does gzip's checksum prove the rest.
+    # Gzip's checksum stands at the end of its data, and proves the rest.
     source.drain()
 
 
 def _unpack_zip(source: _Source, folder: Path, limits: Limits) -> None:
-    # It has no name there, and goes when it is closed.
+    # The file has no name in the folder, and is gone when it is closed.
     with tempfile.TemporaryFile(dir=folder) as file:
         while chunk := source.read(_CHUNK):
             file.write(chunk)
@@ -164,15 +166,16 @@ def _take(entries: Iterator[Entry], folder: Path, limits: Limits) -> None:
         _write(entry, folder.joinpath(*parts[1:]))
     if top is None:
         raise ArchiveError(
-            "the archive is empty; it must hold one bundle's folder, and what begins"
-            " with a dot is passed over"
+            "the archive is empty; it must hold one bundle's folder, and names that"
+            " begin with a dot are passed over"
         )
 
 
 class _Names:
-    """The names so far: no file twice, and one spelling of each.
+    """The names so far; it refuses a file that comes twice, or in two spellings.
 
-    Compared case-folded: the archive must mean the same on every file system.
+    Names are compared without regard to case, because the archive must mean the same
+    on every file system.
     """
 
     def __init__(self) -> None:
@@ -230,7 +233,7 @@ def _write(entry: Entry, path: Path) -> None:
 
 
 class _Source:
-    """The archive's bytes: one layer of gzip taken off, and no more than the limit."""
+    """The archive's bytes, without one layer of gzip, and no more than the limit."""
 
     def __init__(self, stream: Readable, gzipped: bool, limits: Limits) -> None:
         self._packed = _Packed(stream, limits.total_bytes)
@@ -242,17 +245,17 @@ class _Source:
 
     @property
     def came_bytes(self) -> int:
-        """Bytes that were sent so far, before a layer of gzip is taken off."""
+        """The number of bytes received so far, still gzipped."""
         return self._packed.size
 
     def peek(self, size: int) -> bytes:
-        """The next bytes, which stay to be read."""
+        """Return the next bytes, and let ``read`` return them again."""
         head = self.read(size)
         self._ready = head + self._ready
         return head
 
     def read(self, size: int, /) -> bytes:
-        """So many bytes; fewer only at the end."""
+        """Return ``size`` bytes; fewer only at the end."""
         parts: list[bytes] = []
         while size > 0:
             if not self._ready:
@@ -279,18 +282,18 @@ class _Source:
             )
 
     def drain(self) -> None:
-        """Read to the end."""
+        """Read and drop the rest."""
         while self.read(_CHUNK):
             pass
 
 
 class _Packed:
-    """An upload's bytes as they come, and no more of them than may be unpacked.
+    """An upload's bytes as they come, up to the limit for the unpacked archive.
 
-    A gzip may go on for ever and hold nothing.
+    The limit is needed here too, because a gzip can go on for ever and hold nothing.
 
     Attributes:
-        size: bytes so far.
+        size: bytes read so far.
     """
 
     def __init__(self, stream: Readable, max_bytes: int) -> None:
@@ -308,7 +311,7 @@ class _Packed:
 
 def _inflate(stream: Readable, gzipped: bool) -> Iterator[bytes]:
     chunk = _read_some(stream)
-    if len(chunk) == 1:  # too little to tell a gzip by
+    if len(chunk) == 1:  # a gzip is told by two bytes
         chunk += _read_some(stream)
     if not chunk:
         return
@@ -340,7 +343,8 @@ def _inflate(stream: Readable, gzipped: bool) -> Iterator[bytes]:
 
 
 def _pieces(inflater: zlib._Decompress, chunk: bytes) -> Iterator[bytes]:
-    # max_length: a few bytes can inflate to a gigabyte, and are never held at once.
+    # The second argument bounds a piece: a few bytes can inflate to a gigabyte, which
+    # must never be in memory at once.
     while piece := inflater.decompress(chunk, _CHUNK):
         yield piece
         chunk = inflater.unconsumed_tail

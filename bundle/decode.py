@@ -1,7 +1,7 @@
-"""An image file's bytes -> pixels.
+"""Decoding of an image file's bytes into pixels.
 
-Every picture comes through here, those that are trained on and those that are asked
-about, so that both are read alike.
+Every picture is decoded here, in training and in serving, so that both read a file in
+the same way.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from bundle.errors import ImageError
 
 __all__ = ["FORMATS", "MAX_PIXELS", "decode_image", "is_gray", "pixels_of"]
 
-# What TFaaS's clients send. Pillow would open some forty more kinds, PostScript among
-# them; each decoder that is not needed is one that nobody can attack.
+# TFaaS's clients send these formats. Pillow could open about forty more, among them
+# PostScript; nobody can attack a decoder that is not there.
 _READERS: dict[str, type[ImageFile]] = {
     "PNG": PngImageFile,
     "JPEG": JpegImageFile,
@@ -37,10 +37,11 @@ _READERS: dict[str, type[ImageFile]] = {
 }
 FORMATS = tuple(_READERS)
 
-# Pillow's own limit is higher, and only warns; ours is asked of every image here.
+# Pillow's own limit is higher and only warns. ``MAX_PIXELS`` holds for every image
+# here.
 Image.MAX_IMAGE_PIXELS = None
 
-# TIFF's tag 274: how to turn what is stored, to see what is meant.
+# TIFF's tag 274 tells how to turn the stored picture so that it is upright.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -57,21 +58,21 @@ def decode_image(
 ) -> NDArray[np.uint8]:
     """Decode one image file.
 
-    The format is told from the bytes, never from a file name. Transparency lies over
-    black, EXIF orientation is applied, 16 bits are brought to 8, of several frames the
-    first is taken. No other metadata is read, so none can spoil a picture.
+    The bytes tell the format, and never a file name. Transparent pixels lie over black,
+    EXIF's orientation is applied, 16 bits become 8, and the first of several frames is
+    taken. No other metadata is read, so none can spoil a picture.
 
     Args:
         data: the file's bytes.
         channels: 1 makes it gray (ITU-R 601 luma), 3 makes it RGB.
-        on_size: called with the number of its pixels before they are decoded.
+        on_size: is called with the number of pixels before they are decoded.
 
     Returns:
         ``(H, W, channels)`` uint8, 0..255.
 
     Raises:
-        ImageError: no image, a truncated one, one of another format, too large, or one
-            whose decoding would take long for its size.
+        ImageError: it is no image, or is cut short, or has another format, or is too
+            large, or would take too long to decode.
     """
     image = _open(data, on_size)
     gray = channels == 1
@@ -83,16 +84,16 @@ def decode_image(
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image).convert("RGB")
     mode = "L" if gray else "RGB"
-    # convert() copies even what has the mode already.
+    # convert() would copy an image that has the mode already.
     pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels[:, :, np.newaxis] if gray else pixels
 
 
 def pixels_of(data: bytes) -> int:
-    """How many pixels an image file holds, by its header; nothing is decoded.
+    """Read the number of pixels from an image file's header, without decoding.
 
     Raises:
-        ImageError: as ``decode_image``, of what can be seen without decoding.
+        ImageError: see ``decode_image``; damaged pixels are not seen.
     """
     try:
         seen = look_at(data)
@@ -102,10 +103,10 @@ def pixels_of(data: bytes) -> int:
 
 
 def is_gray(data: bytes) -> bool:
-    """Whether an image file holds no colour, by its mode.
+    """Tell from an image file's mode whether it holds no colour.
 
     Raises:
-        ImageError: as ``decode_image``.
+        ImageError: see ``decode_image``.
     """
     image = _open(data)
     return image.mode in ("1", "L", "LA") or image.mode.startswith("I;16")
@@ -121,7 +122,7 @@ def _open(data: bytes, on_size: Callable[[int], None] | None = None) -> Image.Im
             image = _without(seen, image)
         if seen.orientation in _TURNS:
             image = image.transpose(_TURNS[seen.orientation])
-    # Pillow's decoders raise whatever a broken file makes them trip over.
+    # Pillow's decoders raise many kinds of errors on broken files.
     except (OSError, ValueError, SyntaxError, ArithmeticError, LookupError) as ex:
         raise _unreadable() from ex
     except (MemoryError, TypeError, struct.error) as ex:
@@ -130,7 +131,7 @@ def _open(data: bytes, on_size: Callable[[int], None] | None = None) -> Image.Im
 
 
 def _load(seen: Look) -> ImageFile:
-    # The reader itself: Image.open tries several, and warns.
+    # The reader is called directly, because Image.open tries several readers and warns.
     image = _READERS[seen.format](io.BytesIO(seen.data))
     if image.size != (seen.width, seen.height):
         raise ValueError("its header names two sizes")
@@ -139,9 +140,9 @@ def _load(seen: Look) -> ImageFile:
 
 
 def _without(seen: Look, image: Image.Image) -> Image.Image:
-    """A picture of 16-bit RGB, black where it has the one colour that is transparent.
+    """Make the one transparent colour of a 16-bit RGB picture black.
 
-    Pillow keeps the upper bytes alone, so the lower ones are decoded as well.
+    Pillow keeps only the upper bytes, so the lower bytes are decoded here as well.
     """
     lower = _READERS[seen.format](io.BytesIO(seen.data))
     lower.tile = [tile._replace(args="RGB;16L") for tile in lower.tile]
@@ -164,7 +165,8 @@ def _unreadable() -> ImageError:
 
 def _from_16_bits(image: Image.Image) -> NDArray[np.uint8]:
     deep = np.asarray(image).astype(np.uint32)  # (H, W), 0..65535
-    # 65535 / 257 = 255: white stays white, and an 8-bit value written twice stays.
+    # 65535 / 257 = 255, so white stays white. A value whose two bytes are the same
+    # becomes that byte.
     pixels = ((deep + 128) // 257).astype(np.uint8)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):

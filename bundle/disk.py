@@ -1,4 +1,4 @@
-"""Sentences about a disk that refuses a write, and about what its user can do."""
+"""Sentences about a disk that refuses a write, with advice for its user."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import errno
 import os
 import re
 
-# The user's remedy, by the kernel's reason.
+# Advice for the user, by the kernel's reason.
 _ADVICE = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "free some of your quota there",
     errno.EROFS: "mount that file system writable",
     errno.EACCES: "change its permissions",
     errno.EPERM: "change its permissions",
-    errno.EIO: "look after that disk",
+    errno.EIO: "check that disk",
     errno.EFBIG: "raise the limit on the size of a file (ulimit -f)",
 }
-# As HDF5 spells it inside of a longer text.
+# HDF5 writes the error number in one of these forms inside a longer text.
 _SPELT = re.compile(r"\berrno = (\d+)\b|\[Errno (\d+)\]")
 
 
 def is_refusal(ex: OSError) -> bool:
-    """Whether the disk failed; else the path that was given is wrong."""
+    """Tell whether the disk failed; if not, the given path is wrong."""
     return ex.errno in _ADVICE
 
 
 def refusal(ex: OSError, other: str) -> str:
-    """The end of a sentence: ``FILE cannot be written: …``.
+    """Make the end of a sentence that begins with ``FILE cannot be written:``.
 
     Args:
         ex: the failure.
-        other: what else to do: ``give another folder with --fout``.
+        other: other advice, such as ``give another folder with --fout``.
     """
     advice = _ADVICE.get(ex.errno or 0)
     said = ex.strerror or "the disk refused it"
@@ -38,12 +38,12 @@ def refusal(ex: OSError, other: str) -> str:
 
 
 def as_disk_error(ex: Exception) -> OSError | None:
-    """The disk's refusal behind a library's error, told from its text.
+    """Find the disk's refusal behind a library's error, by the error's text.
 
-    TensorFlow and HDF5 raise errors of their own with the kernel's words in them.
+    TensorFlow and HDF5 raise errors of their own that contain the kernel's words.
 
     Returns:
-        An error with ``errno`` and ``strerror``; None if the disk is not its cause.
+        An error with ``errno`` and ``strerror``; None if the disk is not the cause.
     """
     if isinstance(ex, OSError) and ex.errno:
         # HDF5 puts its own text, with a path, in place of the kernel's.

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Entry:
-    """One of an archive, whatever kind of archive that is.
+    """One file or folder of an archive of any kind.
 
     Attributes:
-        name: as the archive has it; it may be anything.
-        size: bytes, as the archive says; it may be anything.
-        is_folder: or else a file.
-        oddity: what it is in place of either, ``a link``; else empty.
-        content: its bytes, in pieces, to be read before the next entry is asked for.
+        name: its name in the archive, which may be any text.
+        size: bytes that the archive claims, which may be any number.
+        is_folder: True for a folder, False for a file.
+        oddity: a name such as ``a link``, if it is neither file nor folder; else empty.
+        content: its bytes, in pieces; read them before you ask for the next entry.
     """
 
     name: str
@@ -26,5 +26,5 @@ class Entry:
 
     @property
     def shown(self) -> str:
-        """Its name in a sentence."""
+        """Its name as it stands in a sentence."""
         return repr(self.name[:200])

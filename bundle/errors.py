@@ -1,22 +1,22 @@
-"""Every way a bundle, an archive, an image or the store can be wrong.
+"""The errors of a bundle, an archive, an image and the store.
 
 * DomainError          a failure with a sentence for the person who caused it
   x ArchiveError       the upload is no archive that can be taken
-  x TooLarge           a request's body, or what it unpacks to, is above its limit
+  x TooLarge           a request's body is above its limit, packed or unpacked
   x BundleError        the folder is no bundle, or not a whole one
   x ImageError         the bytes are no image that can be read
   x ShapeError         an array does not fit the model's input
   x ModelNotFound      the store has no model of this name
-  x ConflictError      the store's state does not allow it
-  x StoreError         the disk would not do what the store asked
+  x ConflictError      the request contradicts the store's state
+  x StoreError         the disk refused an operation of the store
 
-A sentence says what is wrong, which file or field it is, and what to do. It never
-names a folder of the server: it may travel to a client.
+A sentence tells what is wrong, names the file or field, and says what to do. It never
+names a folder of the server, because a client may read it.
 """
 
 
 class DomainError(Exception):
-    """A failure that its reader can do something about."""
+    """A failure with a sentence for the person who can mend it."""
 
 
 class ArchiveError(DomainError):
@@ -24,7 +24,7 @@ class ArchiveError(DomainError):
 
 
 class TooLarge(DomainError):
-    """A request's body, or what it unpacks to, is above its limit."""
+    """A request's body is above its limit, packed or unpacked."""
 
 
 class BundleError(DomainError):
@@ -44,8 +44,8 @@ class ModelNotFound(DomainError):
 
 
 class ConflictError(DomainError):
-    """What is asked contradicts what the store holds."""
+    """The request contradicts the store's state."""
 
 
 class StoreError(DomainError):
-    """The disk would not do what the store asked: full, or not writable."""
+    """The disk refused an operation of the store: it is full, or not writable."""

@@ -1,4 +1,4 @@
-"""A bundle: one model's folder, opened, checked and immutable."""
+"""A bundle: one model's folder, which is opened, checked and then not changed."""
 
 from __future__ import annotations
 
@@ -21,33 +21,35 @@ VARIABLES = "variables/variables.index"
 # The signature that Keras exports and TensorFlow Serving serves.
 SIGNATURE = "serving_default"
 
-# A GraphDef begins with its first node, field 1 with a length; a SavedModel's field 1
-# is a number, 0x08 (protobuf's encoding of tag and wire type).
+# A GraphDef begins with its first node, which is field 1 with a length (0x0a). Field 1
+# of a SavedModel is a number (0x08). The byte is protobuf's tag and wire type.
 _GRAPH_DEF = b"\x0a"
 
-# A line a class; the largest data sets that people train on have some 20,000 classes,
-# and the largest vocabularies 260,000 words.
+# Each class has a line. The largest data sets that people train on have about 20,000
+# classes, and the largest vocabularies 260,000 words.
 MAX_LABELS_BYTES = 1 << 22
 MAX_LABELS = 1 << 18
 
-# How operators that hold a variable are called, in TensorFlow 2 and 1, each as a graph
-# has it: field 2 of a NodeDef, a length and the name.
+# The names of operators that hold a variable, in TensorFlow 2 and 1, as bytes of a
+# graph: field 2 of a NodeDef, a length and the name.
 _VARIABLES = re.compile(rb"\x12(?:\x0bVarHandleOp|\x0aVariableV2|\x08Variable)")
 _CHUNK = 1 << 20
-# The pieces of the weights: variables.data-00000-of-00001.
+# The weights lie in pieces with names such as variables.data-00000-of-00001.
 _SHARD = re.compile(r"variables\.data-([0-9]{5})-of-([0-9]{5})")
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle; opened means checked.
+    """A bundle that was opened, and therefore checked.
 
     Attributes:
         path: its folder.
-        params: params.json.
-        labels: one a class, in the order of the model's output; empty if it has none.
-        frozen_graph: the TF1 graph, its weights inside, that params.json's ``model``
-            names; None if the bundle holds a SavedModel, or ONNX alone.
+        params: the content of params.json.
+        labels: one for each class, in the order of the model's output; empty if there
+            are none.
+        frozen_graph: the TensorFlow 1 graph, with its weights inside, that
+            params.json's ``model`` names; None if the bundle holds a SavedModel, or
+            ONNX alone.
     """
 
     path: Path
@@ -61,34 +63,34 @@ class Bundle:
         return self.find_onnx("fp32")
 
     def find_onnx(self, variant: Variant) -> Path | None:
-        """``model.onnx`` or a variant of it, if there is one."""
+        """Find ``model.onnx`` or a variant of it; None if it is not there."""
         path = self.path / onnx_file(variant)
         return path if path.is_file() else None
 
     @property
     def has_saved_model(self) -> bool:
-        """Whether it holds a SavedModel, and no frozen graph in its place."""
+        """Tell whether it holds a SavedModel, and no frozen graph in its place."""
         return self.frozen_graph is None and (self.path / SAVED_MODEL).is_file()
 
     @property
     def tensorflow_model(self) -> Path | None:
-        """What TensorFlow could serve: the frozen graph, or saved_model.pb."""
+        """The file that TensorFlow can serve: the frozen graph, or saved_model.pb."""
         if self.has_saved_model:
             return self.path / SAVED_MODEL
         return self.frozen_graph
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """Between which two nodes a frozen graph is run; none of a SavedModel."""
+        """The input node and the output node of a frozen graph; else empty."""
         if self.frozen_graph is None:
             return ()
         return (self.params.input_node, self.params.output_node)
 
     def read_sample(self) -> Sample | None:
-        """``sample.npz``, if the bundle carries one.
+        """Read ``sample.npz``, if the bundle has one.
 
         Raises:
-            BundleError: it is there and is not a sample.
+            BundleError: the file is there and is not a sample.
         """
         return read_sample(self.path)
 
@@ -97,7 +99,7 @@ def open_bundle(path: Path) -> Bundle:
     """Open a bundle's folder and check that it is whole.
 
     Raises:
-        BundleError: names the file and the field that is wrong.
+        BundleError: a file or a field is wrong; the sentence names it.
     """
     params = read_params(path)
     try:
@@ -125,7 +127,7 @@ def open_bundle(path: Path) -> Bundle:
 
 
 def open_whole(path: Path) -> Bundle:
-    """Open a bundle's folder, and compare all its files with its manifest.json.
+    """Open a bundle's folder after all its files are compared with manifest.json.
 
     Raises:
         BundleError: see ``open_bundle`` and ``verify_manifest``.
@@ -140,14 +142,14 @@ def _find_frozen_graph(path: Path, params: Params) -> Path | None:
         return None
     if params.model != SAVED_MODEL:
         return graph
-    # TFaaS never looked at the name, so a frozen graph may have this one too.
+    # TFaaS never looked at the name, so a frozen graph may be called saved_model.pb.
     if (path / VARIABLES).is_file():
         return None
     return graph if is_graph_def(graph) else None
 
 
 def is_graph_def(graph: Path) -> bool:
-    """Whether a ``.pb`` holds a frozen graph rather than a SavedModel.
+    """Tell whether a ``.pb`` file holds a frozen graph and not a SavedModel.
 
     Raises:
         OSError: it cannot be read.
@@ -157,9 +159,9 @@ def is_graph_def(graph: Path) -> bool:
 
 
 def _find_missing_weights(path: Path) -> str:
-    """A file of weights that a SavedModel needs and lacks; empty if it has all."""
+    """Name a file of weights that a SavedModel needs and lacks; empty if it has all."""
     if not (path / VARIABLES).is_file():
-        # One whose weights are constants needs none.
+        # A SavedModel whose weights are constants needs no such file.
         graph = path / SAVED_MODEL
         status = graph.stat()
         state = (status.st_ino, status.st_size, status.st_ctime_ns)
@@ -169,7 +171,7 @@ def _find_missing_weights(path: Path) -> str:
     missing = ""
     for count in sorted({found[2] for found in shards}):
         there = {int(found[1]) for found in shards if found[2] == count}
-        # The first that is missing; the shards of another number may all be there.
+        # This shard is missing, but all shards of another count may be there.
         first = next(n for n in range(len(there) + 1) if n not in there)
         if first >= int(count):
             return ""
@@ -177,17 +179,17 @@ def _find_missing_weights(path: Path) -> str:
     return missing
 
 
-# A bundle is opened whenever somebody asks about it.
+# The result is kept, because a bundle is opened whenever somebody asks about it.
 @functools.lru_cache(maxsize=256)
 def _has_variables(graph: Path, state: tuple[int, ...]) -> bool:
-    """Whether a SavedModel has variables, told from its bytes.
+    """Tell from a SavedModel's bytes whether it has variables.
 
-    Its graph may be a gigabyte of constants: it is searched, and not read as what it
-    is. Which weights a checkpoint really holds TensorFlow finds out.
+    The graph may hold a gigabyte of constants, so it is searched and not parsed.
+    TensorFlow finds out later which weights a checkpoint really holds.
 
     Args:
         graph: ``saved_model.pb``.
-        state: another one if the file is.
+        state: numbers that change with the file, so that an old result is not used.
 
     Raises:
         OSError: it cannot be read.
@@ -202,7 +204,7 @@ def _has_variables(graph: Path, state: tuple[int, ...]) -> bool:
 
 
 def _check_names_nodes(params: Params) -> None:
-    """A frozen graph has no signature to tell them."""
+    """Check that params.json names both nodes, as a frozen graph has no signature."""
     for field, does in (("input_node", "takes the input"), ("output_node", "answers")):
         if not getattr(params, field):
             raise BundleError(
@@ -222,7 +224,7 @@ def _read_labels(path: Path, params: Params) -> tuple[str, ...]:
                 f"{params.labels} holds more than {MAX_LABELS} labels or"
                 f" {MAX_LABELS_BYTES} bytes"
             )
-        # utf-8-sig: some editors begin a file with a mark that is no part of a label.
+        # utf-8-sig drops the byte order mark that some editors write before the text.
         text = data.decode("utf-8-sig")
     except FileNotFoundError:
         raise BundleError(
@@ -230,6 +232,6 @@ def _read_labels(path: Path, params: Params) -> tuple[str, ...]:
         ) from None
     except (OSError, UnicodeDecodeError) as ex:
         raise BundleError(f"{params.labels} is not a text file in UTF-8") from ex
-    # As a text file has its lines ended, on each system.
+    # Each system ends the lines of a text file in its own way.
     lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
     return tuple(lines.split("\n")) if lines else ()

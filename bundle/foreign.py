@@ -1,4 +1,4 @@
-"""Files that are given in place of those that are taken, told by their first bytes."""
+"""Files of kinds that are not taken, recognized by their first bytes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ GZIP = b"\x1f\x8b"
 
 _MAKE = "make it with: tar cfz NAME.tar.gz NAME"
 
-# Their own descriptions name these bytes.
+# The formats' own descriptions name these bytes.
 PACKED = {
     b"BZh": "bzip2",
     b"\xfd7zXZ\x00": "xz",
@@ -23,11 +23,11 @@ _TFLITE = b"TFL3"  # after the offset of the root table
 
 
 def told_by(head: bytes, *, only_archives: bool = False) -> str:
-    """The sentence about a file that is no archive that is taken; empty if none fits.
+    """Say what a file is in place of an archive that is taken; empty if unknown.
 
     Args:
         head: its first bytes, 512 or all.
-        only_archives: have no sentence about models.
+        only_archives: recognize no models.
     """
     kinds = {
         **{magic: f"packed with {kind}" for magic, kind in PACKED.items()},
@@ -43,7 +43,7 @@ def told_by(head: bytes, *, only_archives: bool = False) -> str:
 
 
 def keras_file() -> str:
-    """The sentence about a Keras file."""
+    """Say that a file is a Keras file."""
     return _in_place_of_a_bundle(
         "a Keras file", "model.onnx, made of it with: exporter convert FILE,"
     )
@@ -57,8 +57,8 @@ def _model_told_by(head: bytes) -> str:
             "this is a TensorFlow Lite model, which is not served; send a bundle"
             f" with a SavedModel or model.onnx: {_MAKE}"
         )
-    # Both messages begin with a number and go on with field 2, a length: ONNX's is the
-    # version of its format, 3 and above; a SavedModel's is 1.
+    # Both messages begin with a number, and go on with a field that has a length. The
+    # number is the version of ONNX's format (3 and above), or 1 in a SavedModel.
     if head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a"):
         if head[1] == 1:
             return _in_place_of_a_bundle(
@@ -67,7 +67,7 @@ def _model_told_by(head: bytes) -> str:
         if head[1] < 0x80:
             return _in_place_of_a_bundle("an ONNX model", "it, as model.onnx,")
     if head[:1] in (b"{", b"[") or head.lstrip()[:1] == b"{":
-        return _in_place_of_a_bundle("a text, JSON it seems", "the model's files")
+        return _in_place_of_a_bundle("a text, perhaps JSON", "the model's files")
     return ""
 
 

@@ -1,17 +1,18 @@
-"""Files that programs leave beside those of a bundle or a data set: nobody's data.
+"""Files that programs leave in the folder of a bundle or a data set.
 
-They begin with a dot (``.DS_Store``, ``._x``, ``.git``, ``.ipynb_checkpoints``, what a
-killed exporter left), or have one of a few names.
+Their names begin with a dot (``.DS_Store``, ``._x``, ``.git``,
+``.ipynb_checkpoints``, the temporary files of a killed exporter), or are in a short
+list.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-# In small letters; the systems themselves spell them in several ways.
+# The names are in lower case, because systems spell them in several ways.
 _NAMES = frozenset(
     (
-        "__macosx",  # what macOS puts into a zip beside the files
+        "__macosx",  # a folder that macOS adds to a zip
         "icon\r",  # a folder's picture on macOS
         "$recycle.bin",
         "desktop.ini",
@@ -26,12 +27,12 @@ _NAMES = frozenset(
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file or folder of this name is to be passed over."""
+    """Tell whether a file or folder of this name is to be passed over."""
     if name in (".", ".."):
         return False
     return name.startswith(".") or name.lower() in _NAMES
 
 
 def lies_in_leftover(parts: Iterable[str]) -> bool:
-    """Whether a path, given by its parts, is a leftover or leads through one."""
+    """Tell whether a path, given by its parts, is a leftover or lies in one."""
     return any(map(is_leftover, parts))

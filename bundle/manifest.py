@@ -1,7 +1,7 @@
 """manifest.json: the sha256 of every file that the trainer wrote into a bundle.
 
-Files that came later (model.onnx, its weights, its variants, their proofs) are not in
-it, and may lie beside: a proof bears their digest, and is replaced with them.
+It does not list files that came later: model.onnx, its weights, its variants and their
+proofs. Their digests stand in the proofs, and a proof is replaced together with them.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from bundle.variants import DATA, EXPORTED
 
 FILE_NAME = "manifest.json"
 
-# A line of 100 bytes a file; what is larger was not written by any trainer.
+# Each file has a line of 100 bytes, so no trainer writes a larger manifest.
 MAX_BYTES = 1 << 20
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hexadecimal."""
+    """Compute the sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def onnx_digest(path: Path) -> str:
-    """One sha256 over an ONNX model: the file, and the weights beside it if it has any.
+    """Compute one sha256 over an ONNX file and, if there are any, its external data.
 
     Args:
         path: ``model.onnx``; its external data is ``model.onnx.data``.
 
     Returns:
-        The sha256 of the file itself where there is no such data; else of two lines,
-        each a file's name and sha256.
+        The sha256 of the file itself if there is no such data. Otherwise the sha256 of
+        two lines, each with a file's name and sha256.
 
     Raises:
-        OSError: they cannot be read.
+        OSError: a file cannot be read.
     """
     data = path.with_name(path.name + DATA)
     if not data.is_file():
@@ -46,18 +46,18 @@ def onnx_digest(path: Path) -> str:
 
 
 def source_digest(graph: Path, nodes: tuple[str, ...] = ()) -> str:
-    """One sha256 over what an ONNX was made from: graph, weights and nodes.
+    """Compute one sha256 over the source of an ONNX model: graph, weights and nodes.
 
     Args:
         graph: ``saved_model.pb``, whose weights lie in ``variables/`` beside it, or a
             frozen graph, whose weights are inside.
-        nodes: of a frozen graph, between which it is run; see ``Bundle.nodes``.
+        nodes: the input and output nodes of a frozen graph; see ``Bundle.nodes``.
 
     Returns:
         The digest; empty if the graph is not there.
 
     Raises:
-        OSError: they cannot be read.
+        OSError: a file cannot be read.
     """
     if not graph.is_file():
         return ""
@@ -73,9 +73,9 @@ def source_digest(graph: Path, nodes: tuple[str, ...] = ()) -> str:
 
 
 def write_manifest(folder: Path) -> None:
-    """List every file below ``folder``, as it is now, in its manifest.json.
+    """Write a manifest.json that lists every file below ``folder`` as it is now.
 
-    Not itself, and not what the exporter may replace later.
+    It does not list itself, nor the files that the exporter may replace later.
     """
     names = {
         path.relative_to(folder).as_posix(): path
@@ -92,10 +92,10 @@ def write_manifest(folder: Path) -> None:
 
 
 def verify_manifest(folder: Path) -> None:
-    """Compare the folder with its manifest.json; without one there is nothing to do.
+    """Compare a folder with its manifest.json, if it has one.
 
     Raises:
-        BundleError: a listed file is missing or is not the one that was written.
+        BundleError: a listed file is missing, or differs from the one that was written.
     """
     try:
         with (folder / FILE_NAME).open("rb") as stream:
@@ -107,7 +107,7 @@ def verify_manifest(folder: Path) -> None:
     except FileNotFoundError:
         return
     except (
-        OSError,  # it is a folder, or beyond reading
+        OSError,  # it is a folder, or cannot be read
         ValueError,
         KeyError,
         TypeError,

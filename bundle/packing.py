@@ -13,27 +13,27 @@ from typing import IO
 _CHUNK = 1 << 18
 _END = bytes(2 * tarfile.BLOCKSIZE)
 
-# Weights hardly shrink: by 7 % at level 1 and by 8 % at 9, at nearly the same speed;
-# graphs and texts do, by more than half.
+# Weights shrink by 7 % at level 1 and by 8 % at level 9, at nearly the same speed.
+# Graphs and texts shrink by more than half.
 _LEVEL = 6
-# The same time in all archives, so that the same files always make the same archive:
-# 1980 is zip's first year, and tar finds 1970 implausible.
+# All members have the same time, so that the same files always make the same archive.
+# The year is 1980, zip's first; tar warns that 1970 is implausible.
 _TIME = 315532800
 
 
 def pack(files: Mapping[str, Path], top: str, *, gzipped: bool = True) -> Packed:
-    """Pack files as a tar with one top folder; the same files, the same bytes.
+    """Pack files as a tar with one top folder; the same files make the same bytes.
 
-    Every file is opened before this returns: what is deleted or replaced afterwards
-    comes whole all the same.
+    Every file is opened before this returns. A file that is deleted or replaced
+    afterwards is still packed whole.
 
     Args:
-        files: each by its name inside the folder, in the order they are packed.
+        files: each by its name inside the folder, in the order of the archive.
         top: the folder's name.
-        gzipped: what is not has a length that is known before.
+        gzipped: compress the tar; the length is then not known in advance.
 
     Raises:
-        OSError: one cannot be opened.
+        OSError: a file cannot be opened.
     """
     with ExitStack() as stack:
         opened = [
@@ -47,7 +47,7 @@ class Packed(Iterator[bytes]):
     """A tar, piece by piece; its files are closed at its end.
 
     Attributes:
-        length: bytes in all; None of a gzipped one, before it is packed.
+        length: bytes of the whole tar; None if it is gzipped.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Packed(Iterator[bytes]):
             raise
 
     def close(self) -> None:
-        """Close the files; a server does so when its client has gone."""
+        """Close the files; a server calls this when its client has gone."""
         self._stack.close()
 
 

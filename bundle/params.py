@@ -1,4 +1,4 @@
-"""params.json: what a bundle says of itself, under TFaaS's own key names."""
+"""params.json: a bundle's description of itself, with TFaaS's own key names."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from bundle.variants import VARIANTS, Variant
 
 FILE_NAME = "params.json"
 
-# TFaaS admits [a-zA-Z0-9_]+; dots and dashes are what users add. A name is a folder of
-# the store and a part of URLs, so it never begins with a dot and holds no slash.
+# TFaaS allows [a-zA-Z0-9_]+, and users need dots and dashes too. A name is a folder of
+# the store and a part of URLs, so it never begins with a dot and has no slash.
 MODEL_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 
-# A params.json is a page of text; what is larger was not written by any trainer.
+# A params.json is a page of text, so no trainer writes a larger one.
 MAX_BYTES = 1 << 20
 
-# TFaaS's params are one level deep. The service's JSON writer ends at 255, and the
-# content stands inside other JSON there.
+# TFaaS's params are one level deep. The service's JSON writer takes 255 levels, and
+# puts this content inside other JSON.
 _MAX_DEPTH = 32
 
-# What TFaaS's first params.json called its nodes, in 2018.
+# TFaaS's first params.json, of 2018, had these names for its nodes.
 _EARLY_KEYS = {"inputNode": "input_node", "outputNode": "output_node"}
 
-# Pixels are scaled in float32 (IEEE 754 binary32).
+# Pixels are scaled in float32 (IEEE 754 binary32), and this is its largest number.
 _FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 
 Resize = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -37,17 +37,18 @@ Resize = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How a decoded image becomes the model's input.
+    """The steps from a decoded image to the model's input.
 
-    The default changes nothing but the size: a bundle of this project scales inside
-    the model, and TFaaS too hands raw 0..255 pixels over.
+    The default changes only the size: a bundle of this project scales inside the model,
+    and TFaaS too gives raw pixels from 0 to 255 to a model.
 
     Attributes:
         size: ``(height, width)`` in pixels; None is the model's own input size.
-        scale: every pixel is multiplied by it.
-        offset: and this is added afterwards.
-        resize: the filter used when the size differs.
-        invert: ``255 - pixel`` first, for dark-on-white pictures.
+        scale: every pixel is multiplied by this number.
+        offset: this number is added after ``scale``.
+        resize: the filter that is used when the size differs.
+        invert: replace each pixel by ``255 - pixel`` before ``scale``, for pictures
+            that are dark on white.
     """
 
     size: tuple[int, int] | None = None
@@ -59,24 +60,30 @@ class Preprocess:
 
 @dataclass(frozen=True)
 class Params:
-    """params.json, checked.
+    """The checked content of params.json.
 
     Attributes:
         name: the model's name in the store and in requests.
-        model: file name of the SavedModel, or of a frozen graph.
-        labels: file name of the labels, one a line; empty if the model has none.
+        model: the file name of the SavedModel, or of a frozen graph.
+        labels: the file name of the labels, one on each line; empty if there are none.
+        op: the file name of the graph alone, for TFaaS; it is kept and not used.
         input_name: the graph operation that takes the input, without ``:0``.
         output_name: the graph operation that gives the output, without ``:0``.
-        input_node: the input's name in the serving signature; of a frozen graph, its
-            node, with ``:0`` or without.
-        output_node: the same of the output.
-        img_channels: 1 gray, 3 colour, 0 takes no images.
-        features: names of a row's values, in the order of the model's input.
-        ranges: between which numbers, ends included, the exporter draws an input, by
-            its name, when it compares model.onnx with the model.
-        variant: of model.onnx, the one that serves; empty leaves it to config.json.
-        stored: the file's content as it was read, keys that this project does not
-            know included; empty if it was not read from a file.
+        input_node: the input's name in the serving signature. For a frozen graph, the
+            input's node, with or without ``:0``.
+        output_node: the output's name or node, like ``input_node``.
+        img_channels: 1 for gray, 3 for colour, 0 for a model that takes no images.
+        features: the names of a row's values, in the order of the model's input.
+        options: TFaaS's list of the model's options; it is kept and not used.
+        description: a text for people.
+        timestamp: the time at which the trainer wrote the bundle.
+        preprocess: the steps from an image to the model's input.
+        ranges: ``(least, greatest)`` number of an input, by the input's name. The
+            exporter draws from this range, ends included, when it compares model.onnx
+            with the model.
+        variant: the variant of model.onnx that serves; empty leaves it to config.json.
+        stored: the file's content as it was read, with the keys that this project does
+            not know; empty if it was not read from a file.
     """
 
     name: str
@@ -98,7 +105,7 @@ class Params:
     stored: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """What a params.json of these values holds; empty ones are left out."""
+        """Make the content of a params.json; empty values are left out."""
         content = asdict(self)
         del content["stored"]
         content["features"] = list(self.features)
@@ -160,7 +167,7 @@ def write_params(folder: Path, params: Params) -> None:
 
 
 def write_stored(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write a content that ``params_from_json`` takes as ``params.json``."""
+    """Write ``params.json`` with a content that ``params_from_json`` has taken."""
     text = json.dumps(content, indent=2, ensure_ascii=False)
     (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")
 
@@ -210,7 +217,7 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
     preprocess = _preprocess(content.get("preprocess"))
     ranges = _ranges(content.get("ranges"))
     if not _is_sendable(content, _MAX_DEPTH):
-        # One such file would break every list of models that it stands in.
+        # One such file would break every list of models that contains it.
         raise BundleError(
             f"{FILE_NAME} holds a value that JSON cannot carry on: NaN or infinity, an"
             " integer beyond 64 bits, half a surrogate pair, or lists in lists in lists"
@@ -253,7 +260,7 @@ def _preprocess(content: object) -> Preprocess:
         if (
             isinstance(number, bool)
             or not isinstance(number, int | float)
-            # NaN is in no range, and is refused too.
+            # NaN is in no range, so it is refused too.
             or not -_FLOAT32_MAX <= number <= _FLOAT32_MAX
         ):
             raise BundleError(
@@ -282,8 +289,8 @@ def _ranges(content: object) -> dict[str, tuple[float, float]]:
             or not -_FLOAT32_MAX <= ends[0] <= ends[1] <= _FLOAT32_MAX
         ):
             raise BundleError(
-                f"{FILE_NAME}: 'ranges' must give [least, greatest] of an input, and"
-                f" does not of {name[:128]!r}"
+                f"{FILE_NAME}: 'ranges' must give [least, greatest] for each input, and"
+                f" does not for {name[:128]!r}"
             )
     return {name: (low, high) for name, (low, high) in content.items()}
 
@@ -295,7 +302,7 @@ def _text(key: str, value: object) -> str:
 
 
 def _texts(key: str, value: object) -> tuple[str, ...]:
-    if value is None:  # what Go makes of an empty list
+    if value is None:  # Go writes null for an empty list
         return ()
     if not isinstance(value, list) or not all(isinstance(o, str) for o in value):
         raise BundleError(f"{FILE_NAME}: {key!r} must be a list of texts")
@@ -323,7 +330,8 @@ def _is_sendable(value: object, depth: int) -> bool:
 
 
 def _plain_file_name(key: str, value: str) -> None:
-    # The service opens these files: a path would let a bundle name any other one.
+    # The service opens these files. A path would let a bundle name any file of the
+    # disk.
     if value and (value.startswith(".") or re.search(r"[/\\\x00]", value)):
         raise BundleError(
             f"{FILE_NAME}: {key!r} must name a file of the bundle, without a folder"

@@ -1,9 +1,8 @@
-"""parity.json: the proof, beside model.onnx, that it answers as its source does.
+"""parity.json: the proof that model.onnx answers as its source does.
 
-A variant has its own: ``parity.int8.json`` is beside ``model.int8.onnx``.
-
-Written by the exporter, read by the service: a model.onnx that is not the one that was
-proved, or that failed, is not served.
+The exporter writes it beside model.onnx, and the service reads it. The service does not
+serve a model.onnx that failed the proof, or that is not the file that was proved. A
+variant has a proof of its own: ``parity.int8.json`` is beside ``model.int8.onnx``.
 """
 
 from __future__ import annotations
@@ -20,26 +19,27 @@ from bundle.variants import parity_file
 
 FILE_NAME = parity_file()
 
-# A report is some kilobytes; what is larger was not written by any exporter.
+# A report has some kilobytes, so no exporter writes a larger one.
 MAX_BYTES = 1 << 20
-# It has lists of objects of texts.
+# A report holds lists of objects of texts, which is far less deep.
 _MAX_DEPTH = 16
 
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of input, compared at one batch size.
+    """The comparison of one kind of input at one batch size.
 
     Attributes:
-        inputs: what was fed: ``sample``, ``random``, ``zeros``, …
-        batch_size: N, items a batch.
-        samples: items compared in all.
-        max_abs_diff: largest ``|onnx - tensorflow|`` over all outputs.
-        max_rel_diff: largest ``|onnx - tensorflow| / |tensorflow|``, of the values
-            above the absolute tolerance; below it that one decides.
-        max_logit_diff: largest difference of the logarithms of probabilities, where an
-            output is such; they are the logits but for a constant a row.
-        top1_agreement: share of items whose best class is the same, 0..1.
+        inputs: the kind of input: ``sample``, ``random``, ``zeros``, …
+        batch_size: N, the number of items in a batch.
+        samples: the number of items compared in all.
+        max_abs_diff: the largest ``|onnx - tensorflow|`` over all outputs.
+        max_rel_diff: the largest ``|onnx - tensorflow| / |tensorflow|`` over the values
+            above the absolute tolerance. Below it, the absolute difference decides.
+        max_logit_diff: the largest difference of the logarithms of probabilities, if an
+            output holds probabilities. These logarithms are the logits plus one
+            constant for each row.
+        top1_agreement: the share of items whose best class is the same, 0..1.
         passed: every value is within ``atol + rtol * |tensorflow|`` and every best
             class is the same.
     """
@@ -56,16 +56,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Worst:
-    """The one number that is farthest from what it should be, by its tolerance.
+    """The one number that differs most, measured in its tolerance.
 
     Attributes:
-        inputs: the case's.
-        batch_size: the case's.
-        batch: which of the case's batches, from 0; they are the same each time.
+        inputs: the kind of input of its case.
+        batch_size: the batch size of its case.
+        batch: the number of its batch in the case, from 0; every run makes the same
+            batches.
         output: the output's name.
-        element: where in the output, ``(item, …)``.
-        expected: what TensorFlow answered.
-        answered: what ONNX Runtime answered.
+        element: its place in the output, ``(item, …)``.
+        expected: TensorFlow's answer.
+        answered: ONNX Runtime's answer.
     """
 
     inputs: str
@@ -79,22 +80,24 @@ class Worst:
 
 @dataclass(frozen=True)
 class Trial:
-    """How a variant did against the float32 model.onnx that it was made from.
+    """The comparison of a variant with the float32 model.onnx that it was made from.
 
     Attributes:
-        measure: what ``fp32`` and ``variant`` are: ``accuracy`` on labelled images;
-            ``top-1``, the share of fp32's best classes; or ``R2``, the share of the
-            variance of fp32's answers, where there are no classes.
-        items: that it was measured on.
-        fp32: the measure of model.onnx, 0..1; 1 if it is what is compared with.
-        variant: the same of the variant.
-        drop: what was lost, in percentage points.
-        calibrated_on: what the ranges of int8 were taken from; empty of fp16.
-        provider: ONNX Runtime's, that both were run on.
-        milliseconds: of one run, the median, by batch size: ``fp32`` and ``variant``.
-        speed: the largest of the ratios variant : fp32 in ``milliseconds``; above 1 it
-            is slower. None if it could not be judged.
-        remark: why not; else empty.
+        measure: the meaning of ``fp32`` and ``variant``. It is ``accuracy`` on labelled
+            images, or ``top-1``, the share of items with fp32's best class, or ``R2``,
+            the share of the variance of fp32's answers, if there are no classes.
+        items: the number of items that were measured.
+        fp32: the measure of model.onnx, 0..1; it is 1 if answers are compared with
+            those of model.onnx itself.
+        variant: the measure of the variant, 0..1.
+        drop: the loss from ``fp32`` to ``variant``, in percentage points.
+        calibrated_on: the data that gave the ranges of int8; empty for fp16.
+        provider: ONNX Runtime's execution provider that ran both.
+        milliseconds: the median time of one run by batch size, for ``fp32`` and
+            ``variant``.
+        speed: the largest ratio variant / fp32 in ``milliseconds``; above 1 the variant
+            is slower. None if the speed could not be judged.
+        remark: the reason why the speed could not be judged; else empty.
     """
 
     measure: str
@@ -111,27 +114,27 @@ class Trial:
 
 @dataclass(frozen=True)
 class Parity:
-    """parity.json.
+    """The content of parity.json.
 
     Attributes:
         passed: model.onnx may be served.
-        sha256: of the model.onnx that was compared, and its data; see
+        sha256: the digest of the model.onnx that was compared, and of its data; see
             ``bundle.manifest.onnx_digest``.
-        saved_model: digest of the SavedModel or frozen graph that it was compared
-            with, see ``bundle.manifest.source_digest``; empty if that was not noted.
-        atol: absolute tolerance.
-        rtol: relative tolerance.
-        share_of_spread: the largest difference, as a share of how far apart
-            TensorFlow's own answers are.
-        is_repeatable: the ONNX answered the same when it was asked once more.
-        milliseconds_per_image: by engine, at batch size 1.
-        versions: of every library that took part.
-        created: UTC, ISO 8601.
-        source: what it was made from, as the exporter calls it: ``mnist``, a file's
-            name; empty if that was not noted.
-        worst: the number that is farthest off; None where nothing was compared.
-        trial: of a variant, how it did against model.onnx; None of model.onnx. Of int8
-            it alone decides, and the cases are for people to read.
+        saved_model: the digest of the SavedModel or frozen graph that it was compared
+            with, see ``bundle.manifest.source_digest``; empty if it was not noted.
+        atol: the absolute tolerance.
+        rtol: the relative tolerance.
+        share_of_spread: the largest difference, divided by the spread of TensorFlow's
+            own answers.
+        is_repeatable: the ONNX gave the same answer when it was asked once more.
+        milliseconds_per_image: the time by engine, at batch size 1.
+        versions: the versions of all libraries that took part.
+        created: the time, UTC, in ISO 8601.
+        source: the exporter's name for the source, such as ``mnist`` or a file's name;
+            empty if it was not noted.
+        worst: the number that differs most; None if nothing was compared.
+        trial: the comparison of a variant with model.onnx; None for model.onnx itself.
+            For int8 the trial alone decides, and the cases are only for people to read.
     """
 
     passed: bool
@@ -155,15 +158,15 @@ class Parity:
     trial: Trial | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """parity.json's content."""
+        """Make the content of parity.json."""
         return asdict(self)
 
 
 def read_parity(folder: Path, name: str = FILE_NAME) -> Parity | None:
-    """Read a bundle's parity.json, or another proof there; None if there is none.
+    """Read a bundle's parity.json, or the proof called ``name``; None if not there.
 
     Raises:
-        BundleError: it is there and is not a parity report.
+        BundleError: the file is there and is not a parity report.
     """
     try:
         with (folder / name).open("rb") as stream:
@@ -190,7 +193,7 @@ def read_parity(folder: Path, name: str = FILE_NAME) -> Parity | None:
         RecursionError,
     ) as ex:
         raise BundleError(f"{name} is not a parity report") from ex
-    # It may have been changed by hand, and clients are shown what it says.
+    # Somebody may have changed it by hand, and clients are shown its content.
     if (
         not isinstance(parity.passed, bool)
         or not isinstance(parity.sha256, str)

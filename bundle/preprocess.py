@@ -1,7 +1,7 @@
-"""A decoded image -> one item of the model's input.
+"""Preprocessing of a decoded image into one item of the model's input.
 
-Trainer, exporter and runtime all come through here: what a model is tried on is made
-in the same way as what it is asked about.
+Trainer, exporter and runtime all use it, so that a model is tried and asked with images
+that were made in the same way.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _FILTERS = {
 }
 
 
-# Of a model whose sides are free, the image's own size decides what a run takes, and a
-# convolution takes some hundred bytes a pixel: at 16 Mpx, gigabytes. 1 Mpx is more than
-# any such network was trained on.
+# A model with free sides takes images of any size, and a convolution takes about a
+# hundred bytes of memory a pixel, which is gigabytes at 16 Mpx. Networks of this kind
+# are trained on less than 1 Mpx.
 MAX_FREE_PIXELS = 1 << 20
 
 
@@ -48,11 +48,12 @@ def preprocess(
         image's own size unless ``how.size`` names one.
 
     Raises:
-        ShapeError: the number of channels is another, ``how.size`` contradicts the
-            model, or the image is too large for a model of free size.
+        ShapeError: the image has another number of channels than the model, or
+            ``how.size`` contradicts the model, or the image is too large for a model
+            with free sides.
 
-    Source: Pillow's filters, which widen with the step when they shrink (unlike
-    tf.image.resize without antialias), so a photo's thin lines survive at 28 pixels.
+    Source: Pillow's filters. They use more pixels the more they shrink an image, unlike
+    tf.image.resize without antialias, so a photo's thin lines survive at 28 pixels.
     """
     height, width, channels = shape
     rows, columns = image.shape[:2]
@@ -84,7 +85,7 @@ def preprocess(
         return image.astype(dtype)
     scaled = image.astype(np.float32) * np.float32(how.scale) + np.float32(how.offset)
     if dtype.kind in "iu":
-        # A cast would cut fractions off, and wrap what is out of range round.
+        # A cast would cut off fractions, and wrap numbers that are out of range.
         limits = np.iinfo(dtype)
         scaled = np.clip(np.rint(scaled), limits.min, limits.max)
     return scaled.astype(dtype)
@@ -96,7 +97,7 @@ def _resize(
     if image.shape[:2] == (height, width):
         return image
     channels = image.shape[2]
-    # Pillow's gray pictures have no channel axis.
+    # Pillow takes gray pictures without a channel axis.
     picture = Image.fromarray(image[:, :, 0] if channels == 1 else image)
     resized = np.asarray(picture.resize((width, height), _FILTERS[how.resize]))
     return resized.reshape(height, width, channels)

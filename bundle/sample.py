@@ -1,4 +1,4 @@
-"""sample.npz: a few labelled test images that a bundle carries."""
+"""sample.npz: a few labelled test images in a bundle."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from bundle.zipball import METHODS, check_apart, open_zip
 
 FILE_NAME = "sample.npz"
 
-# "A few images": 1700 of 224 x 224 in colour. An npz of a megabyte can claim a
-# thousand times more.
+# This holds 1700 colour images of 224 x 224. The limit is needed because an npz of one
+# megabyte can claim to hold a gigabyte.
 MAX_BYTES = 1 << 28
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A few labelled test images that a bundle carries to try it and to warm it.
+    """A few labelled test images with which a bundle is tried and warmed.
 
     Attributes:
         images: ``(N, H, W, C)`` uint8, raw 0..255 pixels.
@@ -36,26 +36,33 @@ class Sample:
     labels: NDArray[np.int64]
 
 
-def read_sample(folder: Path) -> Sample | None:
-    """A bundle's ``sample.npz``; None if it carries none.
+def read_sample(folder: Path, max_bytes: int = MAX_BYTES) -> Sample | None:
+    """Read a bundle's ``sample.npz``; None if it has none.
 
-    ``numpy.load`` makes an array of the size that a file claims before it reads it.
-    Here what is claimed is compared with what is there first.
+    ``numpy.load`` makes an array of the size that a file claims, before it reads the
+    file. Here the claimed size is first compared with the size of the data.
+
+    Args:
+        folder: the bundle's folder.
+        max_bytes: the largest size of the unpacked file.
+
+    Returns:
+        The images, ``(N, H, W, C)`` uint8, and their labels, ``(N,)`` int64.
 
     Raises:
-        BundleError: it is there and is not a sample.
+        BundleError: the file is there and is not a sample.
     """
     try:
         with (folder / FILE_NAME).open("rb") as stream, open_zip(stream) as archive:
-            if sum(info.file_size for info in archive.infolist()) > MAX_BYTES:
+            if sum(info.file_size for info in archive.infolist()) > max_bytes:
                 raise zipfile.BadZipFile("too large")
             check_apart(archive)
             images = _array(archive, "images.npy")
             labels = _array(archive, "labels.npy")
     except FileNotFoundError:
         return None
-    # zipfile, zlib and numpy raise whatever a damaged file makes them trip over; none
-    # of it is a bug of this project.
+    # zipfile, zlib and numpy raise many kinds of errors on damaged files, and none of
+    # them is a bug of this project.
     except Exception as ex:
         raise BundleError(f"{FILE_NAME} is not a sample of images") from ex
     if (
@@ -82,7 +89,8 @@ def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
         if dtype.hasobject or size != info.file_size - stream.tell():
             raise ValueError("not of the size that it claims")
         data = stream.read()
-    # The checksum is compared where a file ends.
+    # zipfile compares the checksum when it reads the end of the file, which it just
+    # did.
     array = np.frombuffer(data, dtype)
     return array.reshape(shape, order="F" if is_fortran else "C")
 

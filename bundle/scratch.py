@@ -1,8 +1,8 @@
-"""Folders for temporary files, which go even if their process is killed.
+"""Folders for temporary files, which are removed even if their process is killed.
 
-Nobody else can be first to have such a folder: each has a name of its own, that the
-system makes. It lies in a folder that this process holds a lock on, so that others tell
-those of the living from those that were left.
+The system gives each folder a new name, so nobody can make the folder in advance. The
+process holds a lock on it. Other processes see by the lock whether a folder is in use
+or was left by a killed process.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from pathlib import Path
 
 @contextmanager
 def scratch_folder(kind: str) -> Iterator[Path]:
-    """Give an empty folder; it goes at the end.
+    """Give an empty folder, and remove it at the end of the block.
 
-    Folders that killed processes of the same user and kind left are removed first.
+    Folders that killed processes left are removed first, if their user and their kind
+    are the same.
 
     Args:
-        kind: begins the folder's name.
+        kind: the beginning of the folder's name.
 
     Raises:
-        OSError: the folder for temporary files cannot be written.
+        OSError: the system's folder for temporary files cannot be written.
     """
     prefix = f"{kind}-{os.getuid()}-"
     _sweep(Path(tempfile.gettempdir()), prefix)
@@ -43,19 +44,19 @@ def scratch_folder(kind: str) -> Iterator[Path]:
 def _make(prefix: str) -> tuple[Path, int]:
     while True:
         held = Path(tempfile.mkdtemp(prefix=prefix))
-        # It may have been swept before it is held: then another is made.
+        # Another process may sweep it before it is locked; then a new one is made.
         with suppress(FileNotFoundError):
             descriptor = os.open(held, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if held.exists():
-                # To be passed through, by a user that the folder inside is given to.
+                # The inner folder may be given to another user, who must get through.
                 os.fchmod(descriptor, 0o711)
                 return held, descriptor
             os.close(descriptor)
 
 
 def _sweep(place: Path, prefix: str) -> None:
-    """Remove what nobody holds; not what is another user's, or a link."""
+    """Remove this user's folders that nobody holds, and no link."""
     with suppress(OSError), os.scandir(place) as entries:
         names = [entry.name for entry in entries if entry.name.startswith(prefix)]
         for name in names:
@@ -67,7 +68,7 @@ def _remove_left(left: Path) -> None:
     descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         owner = os.fstat(descriptor).st_uid
-        # Held by a living process: BlockingIOError, and it stays.
+        # BlockingIOError means that a living process holds it, so it stays.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if owner == os.getuid() and stat.S_ISDIR(left.lstat().st_mode):
             _remove_all(left)
@@ -78,9 +79,10 @@ def _remove_left(left: Path) -> None:
 def _remove_all(folder: Path) -> None:
     """Remove a folder with all that is in it; what cannot be removed stays.
 
-    A stranger's code may have made a thousand folders in one another, of which no path
-    is short enough for the system, nor ``shutil.rmtree`` of Python 3.11 for its stack;
-    or some that nobody may list. So each is brought to the top and emptied there.
+    A stranger's code may have made a thousand folders inside one another. Their paths
+    are too long for the system, and ``shutil.rmtree`` of Python 3.11 runs out of stack.
+    It may also have made folders that nobody may list. So each folder is moved to the
+    top and emptied there.
     """
     tops = [folder]
     while tops:
@@ -93,7 +95,7 @@ def _remove_all(folder: Path) -> None:
                         path.unlink()
                         continue
                     path.chmod(0o700)
-                    # An empty folder gives way to it.
+                    # A rename replaces an empty folder.
                     tops.append(Path(tempfile.mkdtemp(dir=folder)))
                     path.rename(tops[-1])
         if top != folder:

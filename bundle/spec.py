@@ -1,4 +1,4 @@
-"""Which model a request asks for."""
+"""The model that a request asks for: its name, and a version or a label."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class ModelSpec(NamedTuple):
     """A model, and at most one of a version and a label.
 
     Attributes:
-        name: the model's.
-        version: this very version.
-        label: the version that the label points to. With neither, the one labelled
-            stable answers, else the newest; config.json's ``traffic`` may send some of
-            such requests to another label.
+        name: the model's name.
+        version: the number of the version that must answer.
+        label: the label whose version must answer. With neither of the two, the version
+            labelled stable answers, else the newest; config.json's ``traffic`` may send
+            some of these requests to another label.
     """
 
     name: str
@@ -25,12 +25,12 @@ class ModelSpec(NamedTuple):
 
     @property
     def is_pinned(self) -> bool:
-        """Whether the client says which version must answer."""
+        """Tell whether the client chose the version that must answer."""
         return self.version is not None or self.label is not None
 
 
 def read_spec(text: str) -> ModelSpec | None:
-    """NAME, NAME:VERSION or NAME@LABEL; None if it is none of them."""
+    """Read NAME, NAME:VERSION or NAME@LABEL; None if the text is none of them."""
     name, colon, version = text.partition(":")
     name, at, label = name.partition("@") if not colon else (name, "", "")
     if (

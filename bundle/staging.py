@@ -1,8 +1,8 @@
-"""A folder is written out of sight, and comes into sight whole, by one rename.
+"""Staging: a folder is written in a hidden place and published whole, by one rename.
 
-Who writes holds a lock on its staging folder, which the kernel lets go when the
-process ends, however it ends. So what nobody holds was left by a crash, and may go,
-even while other processes stage beside it.
+A writer holds a lock on its staging folder. The kernel releases the lock when the
+process ends, however it ends. So a staging folder that nobody holds was left by a
+crash, and may be removed even while other processes write beside it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from pathlib import Path
 
 FOLDER_NAME = ".staging"
 
-# What staging and trash name their folders; whatever else lies there is somebody's.
+# Staging and trash give their folders such names. Anything else there is somebody's
+# own.
 MADE = re.compile(r"[0-9a-f]{32}")
 
-# Two renames and their fsyncs take milliseconds; a disk that is busy, seconds.
+# Two renames and their fsyncs take milliseconds, and seconds on a busy disk.
 LOCK_SECONDS = 10.0
 LOCK_PAUSE = 0.01
 
-# Copied at a time.
+# A file is copied in pieces of this many bytes.
 _CHUNK = 1 << 20
 
 
@@ -44,7 +45,7 @@ class Staging:
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """Give an empty folder to write into; what is left in it at the end goes."""
+        """Give an empty folder to write into; remove what is left in it at the end."""
         held, descriptor = self._hold_new()
         try:
             staged = held / "new"
@@ -53,18 +54,18 @@ class Staging:
         finally:
             shutil.rmtree(held, ignore_errors=True)
             os.close(descriptor)
-            with suppress(OSError):  # others stage beside it
+            with suppress(OSError):  # other writers have folders in it
                 self._root.rmdir()
 
     def sweep(self) -> None:
-        """Remove what crashed writers left."""
+        """Remove the folders that crashed writers left."""
         for left in _folders(self._root):
             if not MADE.fullmatch(left.name):
                 continue
             with suppress(OSError):
                 descriptor = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
                 try:
-                    # Held by a living writer: BlockingIOError, and it stays.
+                    # BlockingIOError means that a living writer holds it, so it stays.
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(left, ignore_errors=True)
                 finally:
@@ -76,16 +77,16 @@ class Staging:
         self._place.mkdir(parents=True, exist_ok=True)
         while True:
             held = self._root / uuid.uuid4().hex
-            # Another writer's end may take the empty root away in between, and a
-            # sweep may take a folder that is made and not held yet: try again.
-            # Not Path.mkdir(exist_ok=True): it fails if the root goes as it looks.
+            # Another writer may remove the empty root in between, and a sweep may
+            # remove a folder that is made and not held yet: then try again.
+            # Path.mkdir(exist_ok=True) fails if the root is removed while it looks.
             with suppress(FileExistsError):
                 self._root.mkdir()
             try:
                 held.mkdir()
                 descriptor = os.open(held, os.O_RDONLY | os.O_DIRECTORY)
             except FileNotFoundError:
-                if self._root.is_symlink():  # to what is not there
+                if self._root.is_symlink():  # its target is not there
                     raise
                 continue
             except OSError:
@@ -102,30 +103,30 @@ class Staging:
 
 @contextmanager
 def locked(
-    folder: Path, *, shared: bool = False, seconds: float | None = None
+    folder: Path, *, shared: bool = False, seconds: float = LOCK_SECONDS
 ) -> Iterator[None]:
-    """Hold a folder: alone to change several of its files, shared to read them.
+    """Lock a folder: alone to change several of its files, or shared to read them.
 
-    The kernel lets go when the process ends, however it ends. Who deletes a folder
-    does not wait for its readers: they are told at the end of the block.
+    The kernel releases the lock when the process ends, however it ends. A deletion does
+    not wait for readers; they get an error at the end of the block.
 
     Args:
-        folder: what is held.
-        shared: others may read it meanwhile.
-        seconds: to wait for others at most; None is ``LOCK_SECONDS``.
+        folder: the folder to lock.
+        shared: others may read it at the same time.
+        seconds: the longest wait for others.
 
     Raises:
-        FileNotFoundError: it is not there; or, where it is shared, it went while it was
-            read, and so may some of its files before they were seen.
-        TimeoutError: somebody else holds it, for longer than any such change takes.
+        FileNotFoundError: the folder is not there. With ``shared``: it was deleted
+            during the block, so some of its files may have been missing already.
+        TimeoutError: somebody else held it for longer than any such change takes.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    end = time.monotonic() + (LOCK_SECONDS if seconds is None else seconds)
+    end = time.monotonic() + seconds
     while True:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             _wait_for(descriptor, kind, end)
-            # Another may stand there by now, and this one lie in the trash.
+            # This folder may be in the trash by now, and another one in its place.
             if _is_at(descriptor, folder):
                 yield
                 if shared and not _is_at(descriptor, folder):
@@ -155,7 +156,7 @@ def _wait_for(descriptor: int, kind: int, end: float) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Bring every file and folder below ``folder``, and itself, to the disk."""
+    """Write ``folder``, and every file and folder below it, through to the disk."""
     for parent, _, files in os.walk(folder):
         for name in files:
             sync(Path(parent, name))
@@ -163,7 +164,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Bring one file, or one folder's list of names, to the disk."""
+    """Write one file, or one folder's list of names, through to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -172,23 +173,24 @@ def sync(path: Path) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: a temporary one beside it, then one rename."""
+    """Write a file whole or not at all, by a temporary file and one rename."""
     replace_files(path.parent, {path.name: data})
 
 
 def replace_files(folder: Path, contents: Mapping[str, bytes | Path]) -> None:
     """Write several files of a folder, each whole or not at all, one after the other.
 
-    All are written beside their places before the first rename: a disk that gets full
+    All temporary files are written before the first rename, so a disk that gets full
     leaves every file as it was.
 
     Args:
-        folder: where they go.
-        contents: by name, in the order of the renames: bytes, or a file to copy.
+        folder: the folder of the files.
+        contents: bytes, or a file to copy, by the file's name; the files are renamed in
+            this order.
 
     Raises:
-        OSError: one cannot be written; none was replaced, unless it is a rename that
-            failed.
+        OSError: a file cannot be written, and none was replaced; or a rename failed,
+            and those before it were replaced.
     """
     temporary = {name: folder / f".{name}.{uuid.uuid4().hex}" for name in contents}
     try:
@@ -212,5 +214,5 @@ def replace_files(folder: Path, contents: Mapping[str, bytes | Path]) -> None:
 def _folders(root: Path) -> list[Path]:
     try:
         return list(root.iterdir())
-    except OSError:  # not there; or not readable, which the first write will tell
+    except OSError:  # not there, or not readable; then the first write will fail
         return []

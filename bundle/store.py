@@ -2,9 +2,8 @@
 
 It stands in ``bundle`` because three stages share it: the trainer publishes into it,
 the exporter finds models in it, the service serves it. Several processes may use one
-store at a time; the disk is their only shared truth, and every change of it is ONE
-rename. What the store shows is therefore always whole: the version before, or the one
-after.
+store at the same time. They share nothing but the disk, and each change of the store is
+ONE rename. So a reader always sees a whole version, either the old or the new one.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from bundle.errors import BundleError, ConflictError, ModelNotFound, StoreError
 from bundle.folder import open_whole
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import MODEL_NAME
-from bundle.staging import Staging, locked, sync, sync_tree
+from bundle.staging import LOCK_SECONDS, Staging, locked, sync, sync_tree
 from bundle.trash import Trash
 from bundle.version import VERSION_NAME, Version, origin_of, state_of
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE, VersionLabels
@@ -29,34 +28,38 @@ logger = logging.getLogger(__name__)
 
 
 class ModelStore:
-    """Bundles on disk, versioned.
+    """Bundles on disk, in versions.
 
-    A label (``stable``, ``canary``) is a name for a version that can be moved: a file
-    ``<name>/.labels/<label>`` that holds the version's number, replaced by one rename.
-    Who changes labels or deletes holds the model's folder alone meanwhile, so that no
-    label is left that points to a version which was deleted beside it. Who publishes
-    or reads waits for nobody.
+    A label (``stable``, ``canary``) is a name that points to a version and can be
+    moved. It is a file ``<name>/.labels/<label>`` that holds the version's number, and
+    is replaced by one rename. A process that changes labels or deletes versions locks
+    the model's folder, so that no label points to a version deleted at the same time.
+    Publishing and reading wait for nobody.
 
     Args:
-        root: the folder that holds ``<name>/<version>/``; made when first written.
-        keep: versions without a label that are left of a model when another is
-            published, the oldest go first; 0 keeps all. A version that a label points
-            to, and a flat bundle put by hand, always stay.
+        root: the folder that holds ``<name>/<version>/``; made at the first write.
+        keep: the number of versions without a label that a model keeps when another is
+            published; the oldest are deleted first. 0 keeps all. A version with a
+            label, and a flat bundle that was put there by hand, always stay.
+        lock_seconds: the longest wait of a change for another change of the model.
     """
 
-    def __init__(self, root: Path, keep: int = 0) -> None:
+    def __init__(
+        self, root: Path, keep: int = 0, lock_seconds: float = LOCK_SECONDS
+    ) -> None:
         self.root = root
         self._keep = keep
+        self._lock_seconds = lock_seconds
         self._staging = Staging(root)
         self._trash = Trash(root)
 
     def sweep(self) -> None:
-        """Remove what crashes left in staging and trash; call it when starting."""
+        """Remove what crashes left in staging and trash; call it at the start."""
         self._staging.sweep()
         self._trash.sweep()
 
     def names(self) -> list[str]:
-        """Every model's name, sorted."""
+        """List the names of all models, sorted."""
         try:
             found = [entry.name for entry in os.scandir(self.root) if entry.is_dir()]
         except FileNotFoundError:
@@ -69,10 +72,10 @@ class ModelStore:
         try:
             return bool(self.versions(name))
         except StoreError:
-            return True  # it cannot be read, which whoever lists it should see
+            return True  # a model that cannot be read must show in the list
 
     def versions(self, name: str) -> list[int]:
-        """The versions of a model, lowest first; empty if there is no such model."""
+        """List the versions of a model, lowest first; empty without such a model."""
         if not MODEL_NAME.fullmatch(name):
             return []
         try:
@@ -90,7 +93,7 @@ class ModelStore:
         return [0, *numbers] if PARAMS in entries else numbers
 
     def current(self, name: str) -> Version:
-        """The version that is served: the one labelled stable, else the newest.
+        """Find the version that serves: the one labelled stable, else the newest.
 
         Raises:
             ModelNotFound: the store has no model of this name.
@@ -100,10 +103,10 @@ class ModelStore:
     def find(
         self, name: str, number: int | None = None, label: str | None = None
     ) -> Version:
-        """A version by its number, or by its label, or the one that is served.
+        """Find a version by its number, or by its label, or the one that serves.
 
         Raises:
-            ModelNotFound: there is none.
+            ModelNotFound: there is no such version.
         """
         if number is not None:
             return self.version(name, number)
@@ -112,13 +115,13 @@ class ModelStore:
         return self.current(name)
 
     def newest(self, name: str) -> Version:
-        """The highest version, whatever the labels say.
+        """Find the highest version, without a look at the labels.
 
         Raises:
             ModelNotFound: the store has no model of this name.
         """
-        # A version may be deleted between the listing and the look at it; each turn
-        # sees the store as it then is, and ends unless somebody deletes forever.
+        # Somebody may delete a version between the listing and the look at it. Each
+        # turn lists the store again, and the number of turns bounds the wait.
         for _ in range(100):
             numbers = self.versions(name)
             if not numbers:
@@ -128,7 +131,7 @@ class ModelStore:
         raise _no_model(name)
 
     def labelled(self, name: str, label: str) -> Version:
-        """The version that a label points to.
+        """Find the version that a label points to.
 
         Raises:
             ModelNotFound: there is no such model, or it has no such label.
@@ -139,20 +142,20 @@ class ModelStore:
         raise ModelNotFound(f"model {name!r} has no label {label[:64]!r}")
 
     def pointed(self, name: str, label: str) -> Version | None:
-        """The version that a label points to; None if it points to none."""
+        """Find the version that a label points to; None if there is none."""
         before = None
         while True:
             number = self._read_label(name, label)
-            # The same as before: somebody took the version away by hand.
+            # The number is the same as before: somebody removed the version by hand.
             if number is None or number == before:
                 return None
             with contextlib.suppress(ModelNotFound):
                 return self.version(name, number)
-            # Moved, and its version deleted, in between: look again.
+            # The label was moved and its old version deleted in between: look again.
             before = number
 
     def labels(self, name: str) -> dict[str, int]:
-        """Each label's version number, by label, sorted; empty if there are none."""
+        """List each label's version number, by label, sorted; empty if none is set."""
         if not MODEL_NAME.fullmatch(name):
             return {}
         try:
@@ -167,16 +170,17 @@ class ModelStore:
 
         Args:
             name: the model.
-            label: see ``LABEL_RULE``.
-            number: the version's.
-            origin: of the bundle that is meant, see ``origin_of``; a number may be used
-                again after a delete. None takes whatever has the number.
+            label: the label; see ``LABEL_RULE``.
+            number: the version's number.
+            origin: the mark of the intended bundle, see ``origin_of``, because another
+                bundle may get the number after a delete. None takes any bundle with the
+                number.
 
         Raises:
             ModelNotFound: there is no such version.
             ConflictError: ``label`` is no name for a label, or another bundle has the
                 number by now.
-            StoreError: the disk would not.
+            StoreError: the store cannot be written.
         """
         if not LABEL_NAME.fullmatch(label):
             raise ConflictError(f"{label[:64]!r} is no name for a label: {LABEL_RULE}")
@@ -191,14 +195,14 @@ class ModelStore:
         logger.info("%s label %s is version %d", name, label, number)
 
     def delete_label(self, name: str, label: str) -> int:
-        """Take a label away; its version stays.
+        """Delete a label; its version stays.
 
         Returns:
             The version's number.
 
         Raises:
             ModelNotFound: there is no such model, or it has no such label.
-            StoreError: the disk would not.
+            StoreError: the store cannot be written.
         """
         with self._alone(name):
             number = self._read_label(name, label)
@@ -210,19 +214,21 @@ class ModelStore:
 
     @contextlib.contextmanager
     def _alone(self, name: str) -> Iterator[None]:
-        """Hold a model's folder while its labels change or versions of it go.
+        """Lock a model's folder while its labels change or its versions are deleted.
 
         Raises:
-            ModelNotFound: there is none of this name.
-            StoreError: the disk would not, or somebody else holds it for too long.
+            ModelNotFound: the store has no model of this name.
+            StoreError: the store cannot be written, or somebody else held the folder
+                for too long.
         """
         try:
             with contextlib.ExitStack() as held:
                 while True:
                     self.newest(name)
-                    # Deleted since, and perhaps published anew: look again.
+                    # The model was deleted, and maybe published anew: look again.
                     with contextlib.suppress(FileNotFoundError):
-                        held.enter_context(locked(self.root / name))
+                        folder = self.root / name
+                        held.enter_context(locked(folder, seconds=self._lock_seconds))
                         break
                 yield
         except OSError as ex:
@@ -240,12 +246,12 @@ class ModelStore:
         return VersionLabels(self.root / name)
 
     def version(self, name: str, number: int) -> Version:
-        """One version, by its number.
+        """Find one version by its number.
 
         Raises:
-            ModelNotFound: it is not there.
+            ModelNotFound: there is no such version.
         """
-        # The name may be a client's, and a path is made of it.
+        # The name may come from a client, and becomes a part of a path.
         if not MODEL_NAME.fullmatch(name):
             raise _no_model(name)
         folder = self.root / name
@@ -267,11 +273,11 @@ class ModelStore:
             raise _store_error("read", ex) from ex
 
     def origin(self, name: str, number: int) -> tuple[int, ...]:
-        """A mark that tells a version's bundle from another that gets its number later.
+        """Make a mark of a version's bundle; a later bundle of this number has another.
 
         Raises:
-            ModelNotFound: it is not there.
-            StoreError: it cannot be read.
+            ModelNotFound: there is no such version.
+            StoreError: the store cannot be read.
         """
         version = self.version(name, number)
         try:
@@ -286,32 +292,32 @@ class ModelStore:
         write: Callable[[Path], None],
         check: Callable[[Path], str] = lambda staged: open_whole(staged).params.name,
     ) -> Version:
-        """Publish a bundle as the next version of the model its params.json names.
+        """Publish a bundle as the next version of the model that its params.json names.
+
+        An error leaves the store as it was.
 
         Args:
             write: fills an empty folder with the bundle's files.
-            check: looks at the bundle before anybody else sees it, and tells the name
-                that its params.json has; or raises. The store itself opens nothing of
-                what was written: a stranger may have made it.
+            check: checks the bundle before anybody else sees it, and returns the name
+                in its params.json, or raises. The store itself opens no file of the
+                bundle, because a stranger may have made it.
 
         Returns:
-            The version; it is the served one from now on if no version is labelled
-            stable.
+            The version. It serves from now on if no version is labelled stable.
 
         Raises:
-            BundleError: what was written is no whole bundle. Whatever is raised,
-                nothing has changed.
+            BundleError: the folder is no whole bundle.
             StoreError: the disk is full or not writable.
         """
         try:
             with self._staging.folder() as staged:
                 write(staged)
                 name = check(staged)
-                # A path is made of it, and it may come from another process.
+                # The name becomes a part of a path, and may come from another process.
                 if not MODEL_NAME.fullmatch(name):
                     raise BundleError(f"{name[:128]!r} is no name for a model")
                 sync_tree(staged)
-                # A rename keeps it; afterwards, somebody may have deleted the model.
+                # A rename keeps the state, and the model may be deleted right after it.
                 state = state_of(staged)
                 number = self._publish(staged, name)
         except OSError as ex:
@@ -324,8 +330,8 @@ class ModelStore:
         """Delete a model with all its versions.
 
         Raises:
-            ModelNotFound: there is none of this name.
-            StoreError: the disk would not.
+            ModelNotFound: the store has no model of this name.
+            StoreError: the store cannot be written.
         """
         with self._trash.graves() as bury, self._alone(name):
             bury(self.root / name)
@@ -336,9 +342,10 @@ class ModelStore:
         """Delete one version of a model.
 
         Raises:
-            ModelNotFound: it is not there.
-            ConflictError: a label points to it, or it is a flat bundle put by hand.
-            StoreError: the disk would not.
+            ModelNotFound: there is no such version.
+            ConflictError: a label points to it, or it is a flat bundle that was put
+                there by hand.
+            StoreError: the store cannot be written.
         """
         with self._trash.graves() as bury, self._alone(name):
             self.version(name, number)
@@ -375,8 +382,8 @@ class ModelStore:
                     logger.info("trimmed %s version %d", name, number)
                 sync(self.root / name)
         except ModelNotFound:
-            pass  # deleted already, with all its versions
-        except StoreError as ex:  # what was published stays published
+            pass  # the whole model is deleted already
+        except StoreError as ex:  # the new version stays published
             logger.warning("%s: old versions cannot be deleted: %s", name, ex)
 
     def _publish(self, staged: Path, name: str) -> int:
@@ -395,13 +402,14 @@ class ModelStore:
                     folder.mkdir()
                 staged.rename(published)
             except OSError as ex:
-                # Somebody else published this number, or a stray file has it: the next.
+                # Somebody else published this number, or a stray file has its name: try
+                # the next number.
                 if ex.errno in (errno.ENOTEMPTY, errno.EEXIST):
                     continue
                 if ex.errno == errno.ENOTDIR and folder.is_dir():
                     continue
-                # Somebody deleted the whole model: from one again. A link that was
-                # put there by hand, to what is not there, is in the way for good.
+                # Somebody deleted the whole model: begin at 1 again. A link that was
+                # put there by hand, and whose target is missing, stays in the way.
                 is_gone = ex.errno == errno.ENOENT and not folder.is_symlink()
                 if is_gone and staged.is_dir():
                     number = 0

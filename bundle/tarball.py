@@ -1,9 +1,8 @@
 """The members of a tar, read in one pass.
 
-``tarfile`` reads by itself whatever a header announces: maps of sparse files without
-end, headers behind headers by recursion, attributes of all files to come. Here only its
-reading of one block of 512 bytes is used; what an archive holds besides plain members
-is bounded before it is read.
+``tarfile`` reads everything that a header announces: endless maps of sparse files,
+recursive headers of headers, attributes for all files that follow. Here it only parses
+one block of 512 bytes at a time. Every other header is bounded before it is read.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ from bundle.errors import ArchiveError
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 1 << 18
 
-# Bytes of one of a member's own headers (a long name, macOS's attributes), and of all
-# headers. GNU's and POSIX's tar need some hundred bytes.
+# Most bytes of one of a member's extra headers (a long name, macOS's attributes), and
+# of all such headers. GNU's and POSIX's tar need some hundred bytes.
 _MAX_HEADER = 1 << 12
 _MAX_ALL_HEADERS = 1 << 20
 
-# POSIX.1-2001, pax: "%d %s=%s\n", the number being the length of all of it.
+# A record of POSIX.1-2001's pax is "%d %s=%s\n"; the number is the record's length.
 _RECORD = re.compile(rb"([1-9][0-9]{0,5}) ([^=\n]+)=")
 _SIZE = re.compile(rb"[0-9]{1,20}")
 _SPARSE = b"GNU.sparse."
-# They are one member's: for all members at once they make no sense.
+# These keys belong to one member, and make no sense for all members at once.
 _OF_ONE_MEMBER = (b"path", b"size", b"linkpath")
 
-# No file's content follows their headers, whatever size they tell.
+# No content follows the headers of these types, even if a header tells a size.
 _WITHOUT_CONTENT = (
     tarfile.LNKTYPE,
     tarfile.SYMTYPE,
@@ -47,12 +46,12 @@ class Source(Protocol):
     """The source of a tar's bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """``size`` bytes; fewer only at the end."""
+        """Return ``size`` bytes; fewer only at the end."""
 
 
 @dataclass
 class _Given:
-    """A member as its own headers describe it, which come before it."""
+    """The description of a member in its extra headers, which come before it."""
 
     name: str | None = None
     size: int | None = None
@@ -60,11 +59,11 @@ class _Given:
 
 
 def read_tar(source: Source) -> Iterator[Entry]:
-    """Give each member; content of it that is not read is passed over.
+    """Give each member; content that the caller does not read is passed over.
 
     Raises:
-        ArchiveError: it is cut short or damaged, holds a sparse file, or its headers
-            are too large.
+        ArchiveError: the tar is cut short or damaged, holds a sparse file, or has too
+            large headers.
     """
     spent = 0
     given = _Given()
@@ -77,7 +76,7 @@ def read_tar(source: Source) -> Iterator[Entry]:
                     "the archive holds too large headers; make it with:"
                     " tar cfz NAME.tar.gz NAME"
                 )
-            # Each kind stands once before a member; git writes one for all members.
+            # Each type may stand once before a member. git writes one for all members.
             if info.type in seen:
                 raise damaged()
             seen.add(info.type)
@@ -101,7 +100,7 @@ def read_tar(source: Source) -> Iterator[Entry]:
 
 
 def damaged() -> ArchiveError:
-    """The error for a tar that cannot be read."""
+    """Make the error for a tar that cannot be read."""
     return ArchiveError(
         "the upload is not a whole tar archive: it is cut short or damaged;"
         " make it with: tar cfz NAME.tar.gz NAME"
@@ -109,7 +108,7 @@ def damaged() -> ArchiveError:
 
 
 def is_header(block: bytes) -> bool:
-    """Whether a tar can begin with a block; it carries its own checksum."""
+    """Tell whether a block is a tar's header; a header has its own checksum."""
     try:
         tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except (tarfile.TarError, ValueError):
@@ -118,7 +117,7 @@ def is_header(block: bytes) -> bool:
 
 
 def _read_header(source: Source) -> tarfile.TarInfo | None:
-    """The next header; None at the block of zeros that ends every tar."""
+    """Read the next header; None at the block of zeros that ends every tar."""
     block = source.read(_BLOCK)
     if len(block) == _BLOCK and not block.strip(b"\0"):
         return None
@@ -167,7 +166,7 @@ class _Content(Iterator[bytes]):
 
 
 def _records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of a pax header."""
+    """Give the keys and values of a pax header."""
     at = 0
     while at < len(data):
         record = _RECORD.match(data, at)
@@ -204,7 +203,7 @@ def _take_name(data: bytes, given: _Given) -> None:
 
 
 def _pass_over(data: bytes, given: _Given) -> None:
-    """Ignore the place that a link leads to: no link is taken."""
+    """Ignore the long target of a link, because no link is taken."""
 
 
 def _text(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""How the three command-line tools speak: one sentence, an exit code, no chatter."""
+"""The output of the three command-line tools: one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -15,27 +15,29 @@ from bundle.errors import DomainError, StoreError
 
 
 class Failed(click.ClickException):
-    """Ends a command: the work failed. Its sentence is on standard error."""
+    """The work of a command failed: it ends with a sentence on standard error."""
 
     exit_code = 1
 
 
 class WrongInput(click.ClickException):
-    """Ends a command: what was typed or given is wrong."""
+    """The arguments or the files of a command are wrong: it ends with a sentence."""
 
     exit_code = 2
 
 
 class Group(click.Group):
-    """Commands whose domain errors are the fault of what was given, unless they say.
+    """A group of commands that turns errors into sentences and exit codes.
 
-    A disk that refuses is nobody's fault: a ``StoreError`` is work that failed.
+    A ``DomainError`` means wrong input and exits with code 2, unless the command maps
+    it otherwise. A ``StoreError`` means that the disk refused, and exits with code 1.
     """
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command; a domain error becomes its sentence and exit code 2, or 1.
 
-        Ctrl-C and SIGTERM end it as a shell expects, 128 and the signal, and clean up.
+        Ctrl-C and SIGTERM let the command clean up, and end it with the exit code that
+        a shell expects: 128 plus the signal's number.
         """
         before = signal.signal(signal.SIGTERM, _exit)
         try:
@@ -56,18 +58,18 @@ class Group(click.Group):
 
 
 def _is_of_stdout(ex: OSError) -> bool:
-    """Whether what a command prints is refused: its file lies on a full disk.
+    """Tell whether the disk refuses the output of a command, because it is full.
 
-    A pipe that nobody reads is click's own to end on.
+    Click itself handles a pipe that nobody reads.
     """
     if ex.errno == errno.EPIPE or ex.filename is not None:
         return False
     try:
-        # Python forgets what was refused; another line is refused again.
+        # Python dropped the refused output, so another line shows whether it still is.
         sys.stdout.write("\n")
         sys.stdout.flush()
     except OSError as again:
-        # Else Python tries once more at its end, and says so in its own words.
+        # Otherwise Python writes again at its end, and prints its own error.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.close(nowhere)
@@ -80,7 +82,7 @@ def _exit(number: int, frame: object) -> None:
 
 
 def printable(text: str) -> str:
-    """A text from elsewhere on one line, with nothing that moves a cursor."""
+    """Bring a foreign text to one line, without characters that move a cursor."""
     return "".join(
         c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}"
         for c in text
@@ -89,10 +91,10 @@ def printable(text: str) -> str:
 
 @contextmanager
 def quiet_stderr(enabled: bool = True) -> Iterator[None]:
-    """Send file descriptor 2 nowhere meanwhile; exceptions travel as ever.
+    """Send file descriptor 2 to nowhere during the block; exceptions pass as usual.
 
-    TensorFlow's C++ parts print lines at import that no setting of theirs holds back.
-    It is the whole process's descriptor: for command-line tools, not for servers.
+    TensorFlow's C++ parts print lines at import that no setting of theirs prevents. The
+    descriptor belongs to the whole process, so only command-line tools may use this.
     """
     if not enabled:
         yield

@@ -1,4 +1,4 @@
-"""What is deleted goes out of sight by one rename, and is removed there."""
+"""Trash: a deleted folder is moved there by one rename, and then removed."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ class Trash:
     """The trash of one place, on the same file system as that place.
 
     Args:
-        place: the folder that folders are taken out of.
+        place: the folder whose folders are deleted.
     """
 
     def __init__(self, place: Path) -> None:
         self._root = place / FOLDER_NAME
 
     def sweep(self) -> None:
-        """Remove what crashed deletes left."""
+        """Remove the folders that crashed deletions left."""
         with contextlib.suppress(OSError):
             for left in self._root.iterdir():
-                # A folder of this name may be somebody's, and what is in it, too.
+                # Other files in a folder of this name may be somebody's own.
                 if MADE.fullmatch(left.name):
                     _remove_tree(left)
             self._root.rmdir()
 
     @contextlib.contextmanager
     def graves(self) -> Iterator[Callable[[Path], None]]:
-        """Give a function that takes a folder out of its place by ONE rename.
+        """Give a function that moves a folder into the trash by ONE rename.
 
-        What it took is removed at the end of the block, when nobody waits for a lock
-        that was held meanwhile.
+        The moved folders are removed at the end of the block. Locks that the block held
+        are released by then, so nobody waits for the removal.
         """
         graves: list[Path] = []
 
@@ -50,7 +50,7 @@ class Trash:
                     folder.rename(graves[-1])
                     return
                 except FileNotFoundError:
-                    # The end of another delete may have taken the trash away.
+                    # Another deletion may have removed the empty trash at its end.
                     if not folder.is_dir() or self._root.is_symlink():
                         raise
 
@@ -60,15 +60,15 @@ class Trash:
             for grave in graves:
                 _remove_tree(grave)
             if graves:
-                with contextlib.suppress(OSError):  # others are in it
+                with contextlib.suppress(OSError):  # it holds other deletions' folders
                     self._root.rmdir()
 
 
 def _remove_tree(folder: Path) -> None:
-    # Versions whose publication was under way may follow their model's folder into the
-    # grave, each behind the back of one turn.
+    # A version that is just being published may still arrive in its model's moved
+    # folder, once in each turn.
     for _ in range(100):
-        if folder.is_symlink():  # put by hand; what it points to is not the store's
+        if folder.is_symlink():  # put there by hand; its target is not the store's
             with contextlib.suppress(OSError):
                 folder.unlink()
         shutil.rmtree(folder, ignore_errors=True)

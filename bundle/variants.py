@@ -1,7 +1,8 @@
-"""A model's ONNX files: as TensorFlow computes, and in smaller numbers beside it.
+"""The variants of a model's ONNX file, in float32 and in smaller number types.
 
-``model.onnx`` is float32; ``model.fp16.onnx`` and ``model.int8.onnx`` answer a little
-otherwise, and faster where the hardware is made for it. Each has its own proof.
+``model.onnx`` computes in float32, as TensorFlow does. ``model.fp16.onnx`` and
+``model.int8.onnx`` give slightly different answers, and are faster on hardware that is
+made for them. Each has its own proof.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 
 def onnx_file(variant: Variant = "fp32") -> str:
-    """The name of a variant's file in a bundle."""
+    """Name a variant's file in a bundle."""
     return "model.onnx" if variant == "fp32" else f"model.{variant}.onnx"
 
 
 def parity_file(variant: Variant = "fp32") -> str:
-    """The name of the file that proves it."""
+    """Name the file with a variant's proof."""
     return "parity.json" if variant == "fp32" else f"parity.{variant}.json"
 
 
-# Appended to an ONNX file's name, the name of the file with its weights, where those
-# are too large for one file.
+# Weights that are too large for an ONNX file lie in a second file, whose name is the
+# first one's with this ending.
 DATA = ".data"
 
-# What the exporter adds to a bundle, and may replace at any time.
+# The exporter adds these files to a bundle, and may replace them at any time.
 EXPORTED = (
     onnx_file() + DATA,
     *(file(variant) for variant in VARIANTS for file in (parity_file, onnx_file)),

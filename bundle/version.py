@@ -14,20 +14,20 @@ from bundle.variants import DATA, VARIANTS, onnx_file
 
 _ONNX_FILES = (onnx_file() + DATA, *(onnx_file(variant) for variant in VARIANTS))
 
-# No leading zero and nothing but digits, as Triton reads a repository.
+# The name has digits only, and no leading zero, like a version of Triton's repository.
 VERSION_NAME = re.compile(r"[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of one model, as it lies in the store.
+    """One version of one model in the store.
 
     Attributes:
-        number: 1, 2, 3 …; 0 is a flat TFaaS bundle put by hand at ``<name>/``.
-        state: differs whenever the folder is another one or gained or lost
-            model.onnx, its data or a variant of it, also when a number is used again
-            after a delete. Its second number is when the folder last changed, in
-            nanoseconds since 1970.
+        number: 1, 2, 3 …; 0 is a flat TFaaS bundle that was put by hand at ``<name>/``.
+        state: numbers that change when the folder is replaced, or gains or loses
+            model.onnx, its data or a variant. They also change when a number is used
+            again after a delete. The second number is the time of the folder's last
+            change, in nanoseconds since 1970.
     """
 
     name: str
@@ -36,11 +36,11 @@ class Version:
     state: tuple[int, ...]
 
     def files(self) -> dict[str, Path]:
-        """The bundle's files by their names relative to its folder, sorted.
+        """List the bundle's files by their names relative to its folder, sorted.
 
-        What begins with a dot is no part of it; nor are, beside a flat bundle, the
-        model's other versions. Links that somebody put there are followed, as engines
-        do that read the folder.
+        Files and folders whose names begin with a dot are left out. So are a model's
+        versions that lie beside a flat bundle. Links are followed, because the engines
+        that read the folder follow them too.
 
         Raises:
             OSError: the folder is gone, or cannot be read.
@@ -53,37 +53,37 @@ class Version:
 
 
 def state_of(folder: Path) -> tuple[int, ...]:
-    """What tells a version's folder from any other, and from itself changed.
+    """Make the numbers of ``Version.state`` for a version's folder.
 
     Raises:
-        OSError: it is not there, or cannot be read.
+        OSError: the folder is not there, or cannot be read.
     """
     status = folder.stat()
-    # The folder's own time is too coarse: it steps by 4 ms on Linux, and the exporter
-    # may add model.onnx within the step that somebody saw it without.
+    # The folder's own time is too coarse. It advances in steps of 4 ms on Linux, and
+    # the exporter may add model.onnx in the same step in which somebody read the state.
     return (status.st_ino, status.st_mtime_ns, *_states_of_onnx(folder))
 
 
 def touch(model: Path) -> None:
-    """Let all who serve a model look at its versions and labels again.
+    """Change the time of a model's folder, so that services look at it again.
 
-    Its folder gets another time by itself when a version comes or goes, and from here
-    when something changes inside of one.
+    The time changes by itself when a version is added or removed. A change inside a
+    version needs this call.
     """
-    with contextlib.suppress(OSError):  # it went meanwhile, or is somebody else's
+    with contextlib.suppress(OSError):  # it was deleted, or another user owns it
         os.utime(model)
 
 
 def origin_of(folder: Path) -> tuple[int, ...]:
-    """What tells a version's bundle from another that has its number after a delete.
+    """Make a mark of a version's bundle; a later bundle of its number has another.
 
-    It stays when ONNX is added to the bundle, or taken from it.
+    The mark stays the same when ONNX is added to the bundle, or removed from it.
 
     Raises:
-        OSError: it is not there, or cannot be read.
+        OSError: the folder is not there, or cannot be read.
     """
     status = (folder / PARAMS).stat()
-    # Numbers of inodes are used again; nobody can set the time of a change.
+    # An inode's number may be used again, but nobody can set its time of change.
     return (folder.stat().st_ino, status.st_ino, status.st_ctime_ns)
 
 
@@ -103,7 +103,7 @@ def _files(
     status = folder.stat()
     here = (status.st_dev, status.st_ino)
     if here in above:
-        return  # a link that leads round in a circle
+        return  # a link leads back to a folder above
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):

@@ -1,4 +1,4 @@
-"""The labels of a model's versions: files that hold a number, each under its name."""
+"""The labels of a model's versions: each is a file that holds a version's number."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 from bundle.staging import replace_file, sync
 from bundle.version import touch
 
-# A label stands in URLs where a number may, too: so it begins with a letter.
+# A label begins with a letter, because a URL may have a number in the same place.
 LABEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
 LABEL_RULE = "a letter, then up to 62 letters, digits, '_', '-' or '.'"
-# The label whose version serves who asks for none.
+# The version with this label serves requests that name no version.
 STABLE = "stable"
 
 
 class VersionLabels:
     """The labels of one model: ``.labels/<label>`` in its folder.
 
-    Each is replaced by one rename, so that a reader needs no lock. Who changes them
-    holds the model's folder; see ``ModelStore``.
+    Each file is replaced by one rename, so that a reader needs no lock. A process that
+    changes labels locks the model's folder; see ``ModelStore``.
 
     Args:
         model: the model's folder.
@@ -31,27 +31,27 @@ class VersionLabels:
         self._folder = model / ".labels"
 
     def read(self, label: str) -> int | None:
-        """The number that a label points to; None if there is no such label.
+        """Read the number that a label points to; None if there is no such label.
 
         Raises:
-            OSError: it cannot be read.
+            OSError: the file cannot be read.
         """
         if not LABEL_NAME.fullmatch(label):
             return None
         try:
-            # Read on every request: without a buffer, that is four system calls.
+            # This runs on every request; without a buffer it takes four system calls.
             with (self._folder / label).open("rb", buffering=0) as stream:
                 text = stream.read(20)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
-        # Put by hand and wrong, it is no label.
+        # A file that was put there by hand, and holds no number, is no label.
         return int(text) if text.strip().isdigit() and len(text) < 20 else None
 
     def read_all(self) -> dict[str, int]:
-        """Each label's number, by label, sorted; empty if there are none.
+        """Read each label's number, by label, sorted; empty if there are no labels.
 
         Raises:
-            OSError: they cannot be read.
+            OSError: a file cannot be read.
         """
         try:
             found = sorted(path.name for path in self._folder.iterdir())
@@ -64,17 +64,17 @@ class VersionLabels:
         """Point a label to a number, or move it there."""
         with contextlib.suppress(FileExistsError):
             self._folder.mkdir()
-        for left in self._folder.glob(".*"):  # by one that was killed here
+        for left in self._folder.glob(".*"):  # a process that was killed left it
             left.unlink()
         replace_file(self._folder / label, b"%d\n" % number)
         touch(self._folder.parent)
 
     def delete(self, label: str) -> None:
-        """Take a label away."""
+        """Delete a label."""
         (self._folder / label).unlink()
         sync(self._folder)
         touch(self._folder.parent)
 
     def delete_all(self) -> None:
-        """Take away what is left of a model without versions: it points to nothing."""
+        """Delete all labels of a model that has no versions any more."""
         shutil.rmtree(self._folder, ignore_errors=True)

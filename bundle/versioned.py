@@ -1,6 +1,6 @@
 """A folder of versions, ``NAME/1/…``, as TensorFlow Serving and Triton read one.
 
-The highest number is the one that they serve.
+Both serve the version with the highest number.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from pathlib import Path
 from bundle.leftovers import is_leftover
 from bundle.params import FILE_NAME as PARAMS
 
-# TensorFlow Serving takes leading zeros, too: its exporters wrote 00000123 once.
+# TensorFlow Serving takes leading zeros, because its early exporters wrote 00000123.
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 def newest_version(folder: Path) -> Path | None:
-    """The highest version in a folder of versions; None if the folder is none.
+    """Find the highest version in a folder of versions; None if the folder is none.
 
-    It has folders that are called by numbers, and neither a params.json nor a graph of
-    its own: with these it is a bundle, beside whose files numbered folders may lie.
+    A folder of versions has folders whose names are numbers, and neither a params.json
+    nor a graph. A folder with one of these is itself a bundle, even if numbered folders
+    lie in it.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the folder cannot be read.
     """
     entries = [path for path in folder.iterdir() if not is_leftover(path.name)]
     if any(path.name == PARAMS or path.suffix in (".pb", ".onnx") for path in entries):
@@ -35,11 +36,12 @@ def newest_version(folder: Path) -> Path | None:
 
 
 def lift_newest(folder: Path) -> None:
-    """Let a folder of versions become the highest of them; others are left alone."""
+    """Replace a folder of versions by its highest version; keep any other folder."""
     newest = newest_version(folder)
     if newest is None:
         return
-    # A file of the version may be called as the version is; no name begins so there.
+    # A file of the version may have the version's own name, so it is renamed first. No
+    # other name begins with a dot here.
     lifted = newest.rename(folder / ".newest")
     for path in folder.iterdir():
         if path == lifted:

@@ -1,8 +1,8 @@
-"""The entries of a zip, of which nothing is believed before it is looked at.
+"""The entries of a zip, read without trust in its directory.
 
-``zipfile`` reads the central directory whole, and holds an object for each entry: the
-file is given to it with a bound on what is read at once. No entry may share bytes with
-another, say more than the bounds, or be encrypted.
+``zipfile`` reads the whole central directory, and makes an object for each entry. So it
+gets the file with a bound on the bytes of one read. No entry may share bytes with
+another, be larger than the limits, or be encrypted.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from bundle.entry import Entry
 from bundle.errors import ArchiveError, TooLarge
 from bundle.foreign import keras_file
 
-# The first entry's header, and the end of an empty zip.
+# A zip begins with its first entry's header; an empty zip begins with its end record.
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 
 _CHUNK = 1 << 18
-# Each entry takes 46 bytes, its name, and some times and owners. zipfile searches the
-# last 64 KiB for the directory's end.
+# Each entry of the directory takes 46 bytes, its name, and a few bytes for times and
+# owners. zipfile also reads the last 64 KiB, to find the directory's end.
 _MAX_DIRECTORY = 1 << 20
-# A header before each entry's data: the least that it takes (APPNOTE 4.3.7).
+# The header before each entry's data takes at least this many bytes (APPNOTE 4.3.7).
 _LEAST_HEADER = 30
-# Nobody packs models by the other methods; LZMA may ask for gigabytes of memory.
+# Nobody packs models with the other methods, and LZMA may need gigabytes of memory.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
 _UNIX = 3  # APPNOTE 4.4.2.2
-# Files of a .keras file, which is a zip, too.
+# A .keras file is a zip with these files.
 _KERAS = {"config.json", "metadata.json"}
 
-# Errors that zipfile lets out for damaged files. OSError is the disk's.
+# zipfile raises these errors for damaged files. OSError is an error of the disk.
 _DAMAGES = (
     zipfile.BadZipFile,
     NotImplementedError,
@@ -54,13 +54,13 @@ def read_zip(stream: IO[bytes], *, members: int, total_bytes: int) -> Iterator[E
     """Give each entry of a zip, in the order of its directory.
 
     Args:
-        stream: the zip, whole, at any place.
-        members: that it may have.
-        total_bytes: that all of them may have.
+        stream: the whole zip, at any position.
+        members: the most entries that it may have.
+        total_bytes: the most bytes that all entries may have, unpacked.
 
     Raises:
         ArchiveError: it is no whole zip, or one that is not taken.
-        TooLarge: it unpacks to more.
+        TooLarge: it unpacks to more than ``total_bytes``.
     """
     with _whole(), open_zip(stream) as archive:
         infos = archive.infolist()
@@ -99,17 +99,17 @@ def open_zip(stream: IO[bytes]) -> zipfile.ZipFile:
     """Open a zip whose directory is bounded.
 
     Raises:
-        zipfile.BadZipFile: it is none, or its directory is larger than any that is
-            taken; and what else ``zipfile`` lets out.
+        zipfile.BadZipFile: it is no zip, or its directory is too large. ``zipfile``
+            raises other errors for damaged files, too.
     """
     return zipfile.ZipFile(_Bounded(stream))
 
 
 def check_apart(archive: zipfile.ZipFile) -> None:
-    """See that no two entries share bytes, which makes small files endlessly large.
+    """Check that no two entries share bytes, which could unpack to endless data.
 
     Raises:
-        zipfile.BadZipFile: two do, or one shares them with the directory.
+        zipfile.BadZipFile: two entries share bytes, or an entry and the directory do.
     """
     infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
     starts = [info.header_offset for info in infos] + [archive.start_dir]
@@ -119,14 +119,15 @@ def check_apart(archive: zipfile.ZipFile) -> None:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    # The Compress-Archive of Windows PowerShell parts names by backslashes, against
-    # APPNOTE 4.4.17. On Unix one may be a part of a name, which is then not taken.
+    # Compress-Archive of Windows PowerShell separates folders by backslashes, against
+    # APPNOTE 4.4.17. In a zip made on Unix, a backslash is a part of the name, and such
+    # a name is refused later.
     is_of_unix = info.create_system == _UNIX
     return info.filename if is_of_unix else info.filename.replace("\\", "/")
 
 
 def _oddity(info: zipfile.ZipInfo) -> str:
-    # Unix's mode, where the zip was made on one; elsewhere 0.
+    # These bits hold the file mode if the zip was made on Unix, and 0 otherwise.
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind == stat.S_IFLNK:
         return "a link"
@@ -142,7 +143,7 @@ def _oddity(info: zipfile.ZipInfo) -> str:
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
     left = info.file_size
     with _whole(), archive.open(info) as stream:
-        # It ends at the size that the directory tells, and compares the checksum there.
+        # The stream ends after the size in the directory, and compares the checksum.
         while chunk := stream.read(_CHUNK):
             left -= len(chunk)
             yield chunk
@@ -151,7 +152,7 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]
 
 
 class _Bounded(io.RawIOBase):
-    """A file of which no more than a directory's bound is read at once."""
+    """A file that refuses to read more bytes at once than a directory may have."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream

@@ -1,1 +1,1 @@
-"""A bundle -> the same bundle with model.onnx, and parity.json that proves it."""
+"""Convert a bundle's model to model.onnx, with parity.json that proves it."""

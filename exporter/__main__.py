@@ -1,4 +1,4 @@
-"""``python -m exporter``: the same as ``exporter``."""
+"""``python -m exporter`` runs the same command as ``exporter``."""
 
 from exporter.cli import main
 

@@ -21,7 +21,7 @@ _GIB = 1 << 30
 def names(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """``--inputs a,b --inputs c`` as a, b, c."""
+    """Read ``--inputs a,b --inputs c`` as a, b, c."""
     parts = (part.strip() for text in value for part in text.split(","))
     return tuple(part for part in parts if part)
 
@@ -29,7 +29,7 @@ def names(
 def _ranges(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[tuple[str, float, float], ...]:
-    """``--range ids=0:999`` as ids, 0, 999."""
+    """Read ``--range ids=0:999`` as ids, 0, 999."""
     ranges = []
     for text in value:
         name, _, numbers = text.rpartition("=")
@@ -48,7 +48,7 @@ def _ranges(
 def _shapes(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
-    """``--shape x=N,3`` as x, (None, 3)."""
+    """Read ``--shape x=N,3`` as x, (None, 3)."""
     shapes = []
     for text in value:
         name, _, sides = text.rpartition("=")
@@ -58,8 +58,8 @@ def _shapes(
             for part in parts
         ):
             raise click.BadParameter(
-                f"{text!r} is not INPUT=LENGTH,…, such as x=N,3, N for an axis that"
-                " stays free"
+                f"{text!r} is not INPUT=LENGTH,…, such as x=N,3, where N is an axis"
+                " that stays free"
             )
         shapes.append((name, tuple(None if p == "N" else int(p) for p in parts)))
     return tuple(shapes)
@@ -68,7 +68,7 @@ def _shapes(
 def writable(
     ctx: click.Context, param: click.Parameter, value: Path | None
 ) -> Path | None:
-    """See before the work that a file can be written after it."""
+    """Check before the work that the file can be written after it."""
     if value is not None and not os.access(value.parent, os.W_OK | os.X_OK):
         raise click.BadParameter(f"{value.parent} is no folder that can be written")
     return value
@@ -77,7 +77,7 @@ def writable(
 MODELS_DIR = click.option(
     "--models-dir",
     type=click.Path(path_type=Path),
-    help="The store in which NAME is looked up.  [default: config.json's modelDir]",
+    help="Look NAME up in this store.  [default: config.json's modelDir]",
 )
 _SOURCE = (
     click.argument("model", metavar="MODEL"),
@@ -86,21 +86,22 @@ _SOURCE = (
         "--signature",
         default="",
         metavar="NAME",
-        help="The one of a SavedModel that has several.  [default: serving_default]",
+        help="Use this signature of a SavedModel that has several.  [default:"
+        " serving_default]",
     ),
     click.option(
         "--inputs",
         multiple=True,
         callback=names,
         metavar="NODE,…",
-        help="The nodes of a frozen graph without params.json.",
+        help="The input nodes of a frozen graph without params.json.",
     ),
     click.option(
         "--outputs",
         multiple=True,
         callback=names,
         metavar="NODE,…",
-        help="The nodes of a frozen graph without params.json.",
+        help="The output nodes of a frozen graph without params.json.",
     ),
     click.option(
         "--range",
@@ -108,15 +109,16 @@ _SOURCE = (
         multiple=True,
         callback=_ranges,
         metavar="INPUT=LOW:HIGH",
-        help="Between which numbers an input is drawn, ends included.  [default:"
-        " params.json's ranges; an embedding's rows; else a unit normal, 0 and 1]",
+        help="Draw the numbers of this input from LOW to HIGH, both included."
+        "  [default: params.json's ranges; an embedding's rows; else a unit normal"
+        " distribution, or 0 and 1]",
     ),
     click.option(
         "--trust",
         "trusted",
         is_flag=True,
-        help="Run whatever operators MODEL has: those that reach files and the network,"
-        " too. Without it they are refused, as in uploads.",
+        help="Run all operators of MODEL, also those that reach files and the network."
+        " Without this option they are refused, as in uploads.",
     ),
     click.option(
         "--shape",
@@ -124,12 +126,12 @@ _SOURCE = (
         multiple=True,
         callback=_shapes,
         metavar="INPUT=N,LENGTH,…",
-        help="The shape of an input whose signature leaves axes free that the model"
-        " does not; N stays free.  [default: found by trying]",
+        help="Give an input this shape, if its signature leaves axes free that the"
+        " model does not; N is an axis that stays free.  [default: found by trying]",
     ),
 )
-# They do not come from config.json: the one in the working folder may be somebody
-# else's, as the model beside it may.
+# These two are not read from config.json. The working folder may be somebody else's,
+# and so may its config.json.
 WALLS = (
     click.option(
         "--walls",
@@ -137,15 +139,15 @@ WALLS = (
         default="auto",
         show_default=True,
         envvar=variable("walls"),
-        help="The kernel's walls around the work: as many as it has; all of them, or"
-        " no work; or none.",
+        help="Put walls of the kernel around the work: auto builds those that the"
+        " kernel has, require refuses to work without all of them, off builds none.",
     ),
     click.option(
         "--run-as-user",
         default="",
         envvar=variable("run_as_user"),
         metavar="USER",
-        help="The user that does the work, where root starts it.",
+        help="Do the work as this user, if root starts the command.",
     ),
 )
 _LIMITS = (
@@ -155,23 +157,32 @@ _LIMITS = (
         default=3600,
         show_default=True,
         metavar="SECONDS",
-        help="End the work then.",
+        help="End the work after so many seconds.",
+    ),
+    click.option(
+        "--no-time-limit",
+        is_flag=True,
+        help="Set no limit of time. This is for programs that end the command"
+        " themselves when it takes too long, as the service does.",
     ),
     click.option(
         "--memory-limit",
         type=click.FloatRange(min=0, min_open=True),
         metavar="GIB",
-        help="End the work where it takes more.  [default: none]",
+        help="End the work if it takes more memory.  [default: none]",
     ),
     *WALLS,
     click.option(
-        "-v", "--verbose", is_flag=True, help="Let TensorFlow and tf2onnx speak."
+        "-v",
+        "--verbose",
+        is_flag=True,
+        help="Show the output of TensorFlow and tf2onnx.",
     ),
 )
 
 
 def on_source(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command MODEL as ``source``, and ``limits``, of the options they need."""
+    """Add MODEL and the shared options; the command gets ``source`` and ``limits``."""
 
     @functools.wraps(command)
     def wrapped(
@@ -184,6 +195,7 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
         trusted: bool,
         shapes: tuple[tuple[str, tuple[int | None, ...]], ...],
         time_limit: int,
+        no_time_limit: bool,
         memory_limit: float | None,
         walls: Walls,
         run_as_user: str,
@@ -192,11 +204,12 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
         if importlib.util.find_spec("tf2onnx") is None:
             raise Failed(
                 "this needs tf2onnx, which is not installed; install the extra"
-                " 'export' (README, Installing)"
+                " 'export' (docs/installing.md)"
             )
-        # Here, where Ctrl-C is handled: numpy alone takes a moment.
-        from exporter.child import Limits
-        from exporter.source import find_source
+        # These imports stand here, where Ctrl-C is handled, because numpy alone takes a
+        # moment to import.
+        from exporter.child.run import Limits
+        from exporter.sources.source import find_source
 
         source = find_source(
             model,
@@ -209,7 +222,8 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
             shapes=shapes,
         )
         memory = None if memory_limit is None else int(memory_limit * _GIB)
-        command(source, Limits(time_limit, memory, walls, run_as_user), **given)
+        seconds = None if no_time_limit else time_limit
+        command(source, Limits(seconds, memory, walls, run_as_user), **given)
 
     for option in reversed((*_SOURCE, *_LIMITS)):
         wrapped = option(wrapped)
@@ -217,7 +231,7 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def store_of(models_dir: Path | None) -> Path:
-    """The store's folder: the one that was given, or config.json's."""
+    """Return the folder that was given, or the store of config.json."""
     from runtime.config import load_config
 
     return models_dir or load_config().model_dir

@@ -1,7 +1,7 @@
-"""``exporter bench``: both engines, timed at several batch sizes.
+"""``exporter bench``: time both engines at several batch sizes.
 
-Each engine has a process of its own for each number of threads: TensorFlow takes the
-number once, before its first use, and the two would share the cores.
+Each engine has its own process for each number of threads. TensorFlow accepts the
+number only before its first use, and two engines at once would share the cores.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from exporter.child import Limits, Tell, run_in_child
+from exporter.child.run import Limits, Tell, run_in_child
 from exporter.destination import Destination
 from exporter.errors import ExportError
-from exporter.reference import open_reference
-from exporter.source import Source
-from exporter.trust import check_candidate
+from exporter.sources.reference import open_reference
+from exporter.sources.source import Source
+from exporter.sources.trust import check_candidate, check_source
 from exporter.verify import check_there
 from runtime.backends import Backend, TensorSpec
 from runtime.backends.onnx import CPU, OnnxBackend
@@ -31,8 +31,8 @@ from runtime.errors import BackendError
 from runtime.process.cores import usable_cores
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
-# Of one engine at one batch size: the median is steady, or the time is over. Three
-# runs at least, however slow the model is.
+# These limits hold for one engine at one batch size. The runs end when the median is
+# steady or the time is over; there are at least three, however slow the model is.
 RUNS = 200
 MIN_RUNS = 3
 SECONDS = 0.5
@@ -43,12 +43,12 @@ ENGINES: tuple[Engine, ...] = ("tensorflow", "onnxruntime")
 
 @dataclass(frozen=True)
 class Timing:
-    """One engine on one kind of batch.
+    """The time of one engine at one batch size.
 
     Attributes:
-        threads: that it could use.
-        batch_size: N.
-        milliseconds: median of a run of the whole batch.
+        threads: the number of threads that the engine could use.
+        batch_size: N, the number of items in a batch.
+        milliseconds: the median time of a run of the whole batch.
     """
 
     engine: Engine
@@ -58,7 +58,7 @@ class Timing:
 
     @property
     def items_per_second(self) -> float:
-        """How many items the engine answers, one batch after the other."""
+        """The number of items that the engine answers in a second."""
         return self.batch_size * 1000 / self.milliseconds
 
 
@@ -127,6 +127,8 @@ def _open(order: _Order) -> Backend:
     if order.engine == "onnxruntime":
         check_candidate(order.source, order.model)
         return OnnxBackend(order.model, CPU, order.threads, order.source.ranges)
+    # Before the import, which takes seconds.
+    check_source(order.source)
     import tensorflow
 
     tensorflow.config.threading.set_intra_op_parallelism_threads(order.threads)
@@ -135,7 +137,11 @@ def _open(order: _Order) -> Backend:
 
 
 def _batch(specs: tuple[TensorSpec, ...], size: int) -> dict[str, NDArray[Any]]:
-    """Inputs that most models take: an engine is as quick on these as on others."""
+    """Inputs that most models take; an engine needs the same time for any values.
+
+    Returns:
+        Arrays by the inputs' names, each ``(N, …)`` of its input's dtype.
+    """
     return {spec.name: _numbers(spec, size) for spec in specs}
 
 
@@ -144,7 +150,7 @@ def _numbers(spec: TensorSpec, size: int) -> NDArray[Any]:
     shape = tuple([size, *free][: len(spec.shape)])
     if spec.dtype.kind == "f":
         return np.random.default_rng(0).random(shape).astype(spec.dtype)
-    # Indices and flags; texts.
+    # Indices and flags are 0, texts are empty.
     return np.full(shape, "" if spec.dtype == object else 0, spec.dtype)
 
 

@@ -23,13 +23,14 @@ from exporter.errors import (
     VariantRefused,
 )
 from exporter.options import OPSET, OPSETS, Options
+from exporter.reports.outcome import told_as_json
 from runtime.config import Walls
 
-if TYPE_CHECKING:  # Here, --help waits neither for numpy nor for an engine.
+if TYPE_CHECKING:  # --help must not wait for numpy or an engine.
     from numpy.typing import NDArray
 
-    from exporter.child import Limits
-    from exporter.source import Source
+    from exporter.child.run import Limits
+    from exporter.sources.source import Source
 
 
 @click.group(cls=Group)
@@ -37,15 +38,15 @@ if TYPE_CHECKING:  # Here, --help waits neither for numpy nor for an engine.
 def main() -> None:
     """Convert TensorFlow and Keras models to ONNX, and prove that both answer alike.
 
-    MODEL is a model of the store (mnist, its newest version; mnist:3; mnist@stable), a
-    bundle, a SavedModel's folder, a .keras or .h5 file, or a frozen graph (.pb). Exits
-    1 if the work failed, 2 if what was given is wrong.
+    MODEL is a model of the store (mnist is its newest version; mnist:3; mnist@stable),
+    a bundle, a SavedModel's folder, a .keras or .h5 file, or a frozen graph (.pb). The
+    exit code is 1 if the work failed, and 2 if the command or the model is wrong.
     """
 
 
 @contextmanager
 def _work() -> Iterator[None]:
-    """What cannot be done becomes its sentence, and exit code 1."""
+    """Turn an ExportError into its sentence and exit code 1."""
     try:
         yield
     except ExportError as ex:
@@ -53,26 +54,27 @@ def _work() -> Iterator[None]:
 
 
 @main.command()
+@told_as_json
 @on_source
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE.onnx|DIR",
-    help="Where it goes.  [default: model.onnx beside the source]",
+    help="Write the ONNX here.  [default: model.onnx beside the source]",
 )
 @click.option(
     "--opset",
     type=click.Choice([str(opset) for opset in OPSETS]),
     default=str(OPSET),
     show_default=True,
-    help="The version of ONNX's operators.",
+    help="Use this version of ONNX's operators.",
 )
 @click.option(
     "--inputs-as-nchw",
     multiple=True,
     callback=names,
     metavar="NAME,…",
-    help="Inputs that the ONNX is to take as (N, C, H, W).",
+    help="Let the ONNX take these inputs as (N, C, H, W).",
 )
 @click.option(
     "--fp16", is_flag=True, help="Also write model.fp16.onnx, half precision for CUDA."
@@ -86,8 +88,8 @@ def _work() -> Iterator[None]:
     "--calibration",
     metavar="FOLDER",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Images, or arrays, that int8 takes its ranges from, and variants are tried"
-    " on.  [default: the bundle's sample]",
+    help="Take the ranges of int8 from these images or arrays, and try variants on"
+    " them.  [default: the bundle's sample]",
 )
 def convert(
     source: Source,
@@ -99,19 +101,37 @@ def convert(
     quantize: str | None,
     calibration: Path | None,
     verbose: bool,
+    as_json: bool,
 ) -> None:
     """Add model.onnx, and parity.json that proves it.
 
-    If the model cannot be converted or answers otherwise than in TensorFlow, or if a
-    variant is refused, it exits 1 and nothing is served that was not proved.
-    """
+    If the model cannot be converted, if the ONNX answers differently from TensorFlow,
+    or if a variant is refused, the exit code is 1, and the service serves nothing that
+    was not proved.
+
+    \b
+    Exit codes:
+      0          model.onnx was written and proved.
+      1          The model was refused, the work failed, or a limit ended it.
+      2          Something that was given is wrong.
+      130, 143   Ctrl-C or SIGTERM ended the command.
+
+    \b
+    With --json, the last line of standard output is an object with two fields:
+      outcome    converted, refused, failed (the work crashed, or a disk refused
+                 it), too_slow (--time-limit) or too_large (--memory-limit)
+      reason     a sentence; empty for converted
+
+    A command prints no such line if a signal ended it, if it crashed, or if its
+    options are wrong.
+    """  # noqa: D301 click leaves the lines after a backspace as they are
     from exporter.destination import destination_of
     from exporter.export import export
-    from exporter.progress import progress
-    from exporter.table import print_table, print_trial
+    from exporter.reports.progress import progress
+    from exporter.reports.table import print_table, print_trial
 
     if calibration and not (quantize or fp16):
-        raise click.UsageError("--calibration is of use with --quantize or --fp16")
+        raise click.UsageError("--calibration needs --quantize or --fp16")
     options = Options(
         opset=int(opset),
         inputs_as_nchw=inputs_as_nchw,
@@ -121,7 +141,8 @@ def convert(
         verbose=verbose,
     )
     destination = destination_of(source, output)
-    click.echo(f"converting {source.given}")
+    if not as_json:
+        click.echo(f"converting {source.given}")
     refused: VariantRefused | None = None
     try:
         with progress() as tell:
@@ -129,35 +150,37 @@ def convert(
                 source, options, destination=destination, limits=limits, tell=tell
             )
     except ParityFailed as ex:
-        print_table(ex.parity)
+        if not as_json:
+            print_table(ex.parity)
         raise Failed(str(ex)) from ex
     except VariantRefused as ex:
         parity, refused = ex.parity, ex
     except ExportError as ex:
-        # A Keras file is served by nobody; the others are TensorFlow's own. One that
-        # takes nothing that was tried was not seen to answer, and one that draws
-        # numbers is served, but not well.
+        # The service serves every kind of source but Keras files. A model that took
+        # none of the tried inputs was never seen to answer, and a model that draws
+        # numbers at random gives another answer each time, so neither gets the promise.
         is_served = source.kind != "keras" and not isinstance(
             ex, DrawsNumbers | NotDrawn
         )
         serves = "; TensorFlow will serve this model" if is_served else ""
         raise Failed(printable(f"{ex}{serves}")) from ex
-    print_table(parity)
-    click.echo(f"wrote {destination.model}")
-    for variant in options.variants:
-        place = destination.of_variant(variant)
-        if place.model.is_file() and (proof := place.read_proof()):
-            print_trial(variant, proof)
-            click.echo(f"wrote {place.model}")
+    if not as_json:
+        print_table(parity)
+        click.echo(f"wrote {destination.model}")
+        for variant in options.variants:
+            place = destination.of_variant(variant)
+            if place.model.is_file() and (proof := place.read_proof()):
+                print_trial(variant, proof)
+                click.echo(f"wrote {place.model}")
     if refused:
-        raise Failed(printable(str(refused)))
+        raise Failed(printable(str(refused))) from refused
 
 
 _ONNX = click.option(
     "--onnx",
     type=click.Path(path_type=Path),
     metavar="FILE.onnx|DIR",
-    help="The ONNX.  [default: model.onnx beside the source]",
+    help="Use this ONNX.  [default: model.onnx beside the source]",
 )
 
 
@@ -169,7 +192,7 @@ _ONNX = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     callback=writable,
     metavar="FILE.npz",
-    help="Write the batch that came out worst, and what both answered.",
+    help="Write the batch with the largest difference, and both answers.",
 )
 def verify(
     source: Source,
@@ -178,14 +201,14 @@ def verify(
     worst: Path | None,
     verbose: bool,
 ) -> None:
-    """Compare a model with its ONNX anew: here, with what is installed here.
+    """Compare a model with its ONNX again, with the packages that are installed here.
 
-    The bundle is not changed. Exits 1 if they answer otherwise, or if a file is not the
-    one that was written and proved.
+    The bundle is not changed. The exit code is 1 if the two answer differently, or if a
+    file is not the one that was proved.
     """
     from exporter.destination import destination_of
-    from exporter.progress import progress
-    from exporter.table import print_table
+    from exporter.reports.progress import progress
+    from exporter.reports.table import print_table
     from exporter.verify import verify as compare_anew
 
     with _work():
@@ -202,7 +225,9 @@ def verify(
             _save(worst, verdict.worst)
         if verdict.faults:
             raise Failed(printable("; ".join(verdict.faults)))
-        click.echo("the ONNX is the one that was proved, and answers as TensorFlow")
+        click.echo(
+            "the ONNX is the one that was proved, and answers as TensorFlow does"
+        )
 
 
 def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -229,19 +254,19 @@ def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     callback=writable,
     metavar="FILE.png",
-    help="Also draw items a second over the batch size.",
+    help="Also draw a picture: items a second by batch size.",
 )
 def bench(
     source: Source, limits: Limits, onnx: Path | None, plot: Path | None, verbose: bool
 ) -> None:
     """Time TensorFlow and ONNX Runtime side by side.
 
-    On the CPU, at batch sizes 1 to 128, on one thread and on all.
+    Both run on the CPU, at batch sizes 1 to 128, on one thread and on all.
     """
     from exporter.bench import bench as time_both
     from exporter.destination import destination_of
-    from exporter.progress import progress
-    from exporter.table import print_timings
+    from exporter.reports.progress import progress
+    from exporter.reports.table import print_timings
 
     with _work():
         with progress() as tell:
@@ -254,7 +279,7 @@ def bench(
             )
         print_timings(timings)
         if plot is not None:
-            from exporter.plot import plot as draw
+            from exporter.reports.plot import plot as draw
 
             draw(timings, source.name, plot)
             click.echo(f"wrote {plot}")
@@ -277,13 +302,13 @@ def inspect(
     if importlib.util.find_spec("onnx") is None:
         raise Failed(
             "inspecting needs onnx, which is not installed; install the extra 'export'"
-            " (README, Installing)"
+            " (docs/installing.md)"
         )
     from bundle.folder import ONNX
-    from exporter.child import Limits
-    from exporter.inspect import inspect_in_child
-    from exporter.source import find_path
-    from exporter.table import print_inspection
+    from exporter.child.run import Limits
+    from exporter.reports.inspect import inspect_in_child
+    from exporter.reports.table import print_inspection
+    from exporter.sources.source import find_path
 
     path = find_path(model, store_of(models_dir))
     file = path / ONNX if path.is_dir() else path

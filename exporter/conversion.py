@@ -1,4 +1,4 @@
-"""Source -> a model and its proof in a scratch folder: the child process's work."""
+"""Convert a source and prove the result in a scratch folder: the child's work."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from bundle.manifest import onnx_digest
 from bundle.params import Preprocess
 from bundle.parity import Parity
 from bundle.variants import DATA
-from exporter.child import Tell
-from exporter.draws import Lengths, Ranges, Traits
+from exporter.child.run import Tell
 from exporter.errors import ExportError, NotDrawn, SourceError
-from exporter.lengths import describe, find_lengths, with_shapes
-from exporter.metadata import write_metadata
+from exporter.onnx_model.metadata import write_metadata
 from exporter.options import Options
-from exporter.parity import prove
-from exporter.ranges import index_ranges, traits_of
-from exporter.reference import open_reference
-from exporter.source import Source
+from exporter.proof.draws import Lengths, Ranges, Traits
+from exporter.proof.lengths import describe, find_lengths, with_shapes
+from exporter.proof.parity import prove
+from exporter.proof.ranges import index_ranges, traits_of
+from exporter.sources.reference import open_reference
+from exporter.sources.source import Source
 from exporter.variants import Made, make_variants
 from runtime.backends.onnx import open_onnx
 from runtime.backends.options import BackendOptions
@@ -30,14 +30,14 @@ from runtime.errors import BackendError
 
 @dataclass(frozen=True)
 class Order:
-    """What the child is to do.
+    """The work that the child process is given.
 
     Attributes:
-        source: what is converted.
-        options: how.
-        candidate: the file to write, under its final name, in a scratch folder.
-        max_inside: bytes of weights above which they go into a file of their own; None
-            is what TensorFlow and protobuf can hold.
+        source: the model to convert.
+        options: the settings of the conversion.
+        candidate: the file to write in a scratch folder, under its final name.
+        max_inside: weights of more bytes go into a file of their own. None is the most
+            that TensorFlow and protobuf can hold.
     """
 
     source: Source
@@ -48,11 +48,11 @@ class Order:
 
 @dataclass(frozen=True)
 class Converted:
-    """What lies in the scratch folder.
+    """The results in the scratch folder.
 
     Attributes:
         parity: the proof of the model.
-        variants: of it, that were asked for; none if it is not proved.
+        variants: the variants that were asked for; empty if the model is not proved.
     """
 
     parity: Parity
@@ -62,15 +62,16 @@ class Converted:
 def convert_and_prove(order: Order, tell: Tell) -> Converted:
     """Convert a source, write the ONNX to ``order.candidate``, and compare the two.
 
-    The graph is cleaned first; where that has broken it, it is written as tf2onnx made
-    it.
+    The graph is cleaned first. If the cleaned graph fails, the graph that tf2onnx made
+    is written instead.
 
     Raises:
         SourceError: the source is no model that can be loaded.
-        ExportError: it cannot be converted, or its ONNX cannot run.
+        ExportError: the source cannot be converted, or its ONNX cannot run.
         OSError: the scratch folder is full.
     """
-    # Before it is read: whoever replaces it meanwhile is noticed at the end.
+    # The digest is taken before the source is read, so that a source that is replaced
+    # meanwhile is noticed at the end.
     digest = order.source.digest()
     tell("loading")
     settled = open_settled(order.source, tell)
@@ -120,9 +121,10 @@ def _convert(
     digest: str,
     tell: Tell,
 ) -> Parity:
-    # Here: they import TensorFlow, and the parent reads this file too.
-    from exporter.convert import convert
-    from exporter.lowering import LARGE_BYTES
+    # These imports stand here because they import TensorFlow, and the parent process
+    # imports this file, too.
+    from exporter.lowering.lower import LARGE_BYTES
+    from exporter.onnx_model.convert import convert
 
     model = convert(
         settled.reference.signature,
@@ -139,12 +141,12 @@ def _convert(
 
 @dataclass(frozen=True)
 class Settled:
-    """A source, loaded, with shapes that it takes.
+    """A loaded source, with input shapes that it accepts.
 
     Attributes:
-        reference: the source; its inputs have the shapes that were given, and those
-            that were found where an axis takes one length alone.
-        lengths: see ``exporter.draws.draws``.
+        reference: the loaded source. Its inputs have the shapes that were given, or
+            that were found where an axis accepts one length only.
+        lengths: see ``exporter.proof.draws.draws``.
     """
 
     reference: TensorFlowBackend
@@ -155,10 +157,10 @@ def open_settled(source: Source, tell: Tell) -> Settled:
     """Load a source, and find lengths for the axes that its signature leaves free.
 
     Raises:
-        SourceError: the source is no model that can be loaded, or has no input of which
-            a shape was given.
-        NotDrawn: no length of those that were tried is taken.
-        ExportError: TensorFlow cannot load or run it.
+        SourceError: the source is no model that can be loaded, or a shape was given for
+            an input that it does not have.
+        NotDrawn: the model accepts none of the lengths that were tried.
+        ExportError: TensorFlow cannot load or run the source.
     """
     reference = open_reference(source)
     try:
@@ -172,10 +174,10 @@ def open_settled(source: Source, tell: Tell) -> Settled:
 
 
 def known_of(source: Source, path: Path) -> tuple[Ranges, Traits]:
-    """What was declared, and of other inputs what the graph tells.
+    """The ranges that were declared or that the graph tells, and the inputs' traits.
 
     Raises:
-        SourceError: an input that was declared is not there.
+        SourceError: a range was declared for an input that the model does not have.
     """
     model = onnx.load(path, load_external_data=False)
     names = [taken.name for taken in model.graph.input]
@@ -197,17 +199,17 @@ def compare(
     """Prove an ONNX against its source.
 
     Args:
-        source: whose sample and preprocessing are used.
-        settled: the source, loaded.
-        path: the ONNX.
-        digest: of the source, when it was loaded.
-        tell: called with each step.
+        source: its sample and its preprocessing are used.
+        settled: the loaded source.
+        path: the ONNX file.
+        digest: the digest of the source when it was loaded.
+        tell: is called with each step.
 
     Raises:
-        ExportError: ONNX Runtime cannot load or run it.
-        SourceError: a range was declared for an input that is not there.
+        ExportError: ONNX Runtime cannot load or run the ONNX.
+        SourceError: a range was declared for an input that the model does not have.
     """
-    from exporter.tolerance import tolerance_of
+    from exporter.proof.tolerance import tolerance_of
 
     bundle = source.bundle
     how = bundle.params.preprocess if bundle else Preprocess()

@@ -1,4 +1,4 @@
-"""Where an ONNX goes: beside its source, or where ``--output`` says."""
+"""The place of an ONNX: beside its source, or as ``--output`` says."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from bundle.staging import locked, replace_files
 from bundle.variants import DATA, VARIANTS, Variant, onnx_file, parity_file
 from bundle.version import touch
 from exporter.errors import ExportError, OutputError, ParityFailed
-from exporter.source import Source
+from exporter.sources.source import Source
 from exporter.variants import Made
 
-# A service holds the folder while it loads TensorFlow and the model, and a conversion
-# that took minutes is not to be lost for that.
+# A service holds the folder's lock while it loads TensorFlow and the model. The export
+# waits so long for it, because a conversion of minutes would be lost.
 _PUBLISH_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class Destination:
-    """A model's file, its weights' if they are too large for it, and its proof's.
+    """The files of one ONNX: the model, its weights if they are large, and its proof.
 
     Attributes:
         model: ``model.onnx``; ``--output`` may give it another name.
@@ -37,42 +37,42 @@ class Destination:
 
     @property
     def folder(self) -> Path:
-        """Where all three lie."""
+        """The folder of all three files."""
         return self.model.parent
 
     @property
     def data(self) -> Path:
-        """External data; there is none of a model below 2 GB."""
+        """The file of large weights; a model below 2 GB has none."""
         return self.model.with_name(self.model.name + DATA)
 
     @property
     def proof(self) -> Path:
-        """``parity.json``; of ``left.onnx`` it is ``left.parity.json``."""
+        """``parity.json``; the proof of ``left.onnx`` is ``left.parity.json``."""
         for variant in VARIANTS:
             if self.model.name == onnx_file(variant):
                 return self.model.with_name(parity_file(variant))
         return self.model.with_name(f"{self.model.stem}.{PARITY}")
 
     def of_variant(self, variant: Variant) -> Destination:
-        """Where a variant goes: ``model.int8.onnx``, or ``left.int8.onnx``."""
+        """The place of a variant: ``model.int8.onnx``, or ``left.int8.onnx``."""
         if variant == "fp32":
             return self
         suffix = onnx_file(variant).removeprefix("model")
         return Destination(self.model.with_name(self.model.stem + suffix))
 
     def read_proof(self) -> Parity | None:
-        """The proof, if there is one.
+        """Read the proof, if there is one.
 
         Raises:
-            BundleError: it is there and is none.
+            BundleError: the file is there and is no proof.
         """
         return read_parity(self.folder, self.proof.name)
 
     def prepare(self, source: Source) -> None:
-        """Refuse before the work what would be refused after it.
+        """Refuse before the work everything that would be refused after it.
 
         Raises:
-            OutputError: something lies there that is not to be replaced, or the folder
+            OutputError: a file lies there that must not be replaced, or the folder
                 cannot be made or written.
         """
         place = self.folder
@@ -104,7 +104,7 @@ class Destination:
             return
         proof = self.read_proof()
         made_from = proof.source if proof else ""
-        # A folder may be copied or renamed, and its ONNX with it.
+        # The folder may have been copied or renamed together with its ONNX.
         if is_own and proof and proof.saved_model == source.digest():
             return
         if made_from != source.name and (made_from or not is_own):
@@ -123,26 +123,28 @@ class Destination:
     ) -> None:
         """Put a model and its proof in place: the proof first, the model last.
 
-        What is killed in between leaves a model that the proof beside it does not
-        prove, and that is not served.
+        If the process is killed in between, the model does not fit the proof beside it,
+        and is not served.
 
         Args:
-            source: what it was made from.
-            candidate: the model, its external data beside it.
-            parity: its proof.
-            variants: of it; one that is refused goes if it was there.
+            source: the model was made from it.
+            candidate: the model file, with its external data beside it.
+            parity: the proof of the model.
+            variants: variants of the model. A refused variant is removed if it was
+                there.
 
         Raises:
-            ExportError: the source is not what it was when it was read.
-            ParityFailed: it answers otherwise; no model is left, the proof says why.
-            OSError: it cannot be written; nothing was changed.
+            ExportError: the source changed after it was read.
+            ParityFailed: the proof failed; no model is left, and the proof says why.
+            OSError: a file cannot be written; nothing was changed.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        # Alone: two exports at a time would pair one's proof with the other's model,
-        # and a service that reads in between would find none proved.
+        # The lock keeps other processes out. Two exports at a time would mix their
+        # proofs and models, and a service that reads in between would find no proved
+        # model.
         with locked(self.folder, seconds=_PUBLISH_SECONDS):
-            # Deleted and uploaded again, or trained again, while it was converted: the
-            # weights that were proved are not those that lie there.
+            # The bundle may have been replaced or trained again meanwhile. The proof
+            # would then be of other weights.
             if source.digest() != parity.saved_model:
                 raise ExportError(
                     "the bundle was replaced while it was converted; nothing was"
@@ -163,7 +165,8 @@ class Destination:
                     place.model.unlink(missing_ok=True)
                     place.proof.unlink(missing_ok=True)
                 else:
-                    # Before its file: a proof of another file lets none serve.
+                    # The proof is written before its file: a file without its proof is
+                    # not served.
                     contents[place.proof.name] = _to_json(made.parity)
                     contents[place.model.name] = made.path
             if data.exists():
@@ -175,7 +178,7 @@ class Destination:
             touch(self.folder.resolve().parent)
 
     def _sweep(self) -> None:
-        """Take away the temporary files of one that was killed."""
+        """Remove the temporary files that a killed export left."""
         places = [self.of_variant(variant) for variant in VARIANTS]
         for name in (n for p in places for n in (p.proof.name, p.model.name)):
             for left in self.folder.glob(f".{glob.escape(name)}.*"):
@@ -187,15 +190,15 @@ def _to_json(parity: Parity) -> bytes:
 
 
 def beside(source: Source) -> Destination:
-    """``model.onnx`` in the source's folder."""
+    """The place ``model.onnx`` in the source's folder."""
     return Destination(source.folder / ONNX)
 
 
 def destination_of(source: Source, output: Path | None) -> Destination:
-    """What ``--output`` means.
+    """The place that ``--output`` names.
 
     Args:
-        source: what is converted.
+        source: the model to convert.
         output: a file whose name ends in ``.onnx``, or a folder; None is the source's
             own folder.
     """

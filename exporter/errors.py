@@ -1,14 +1,17 @@
-"""Why a model got no ONNX.
+"""The reasons why a model has no ONNX.
 
 * DomainError          bundle/errors.py
-  x SourceError        what was given is no model, or not one that can be told apart
-  x OutputError        what lies where the ONNX would go is not to be replaced
+  x SourceError        the given file or folder is no model, or its kind is not clear
+  x OutputError        a file lies in the place of the ONNX and must not be replaced
   x NoOnnx             there is no ONNX to look at
   * ExportError        the model cannot be converted; TensorFlow alone can serve it
-    x DrawsNumbers     the model answers otherwise each time
-    x ParityFailed     the ONNX answers otherwise than TensorFlow
-    x NotDrawn         TensorFlow takes none of the inputs that could be compared
-    x VariantRefused   the ONNX was published, and a variant of it was not
+    x DrawsNumbers     the model gives another answer each time
+    x ParityFailed     the ONNX answers differently from TensorFlow
+    x NotDrawn         TensorFlow accepts none of the inputs that were tried
+    x VariantRefused   the ONNX was published, but a variant of it was not
+    * WorkFailed       the work crashed, or a disk refused it, before it could tell
+      x TimeLimitReached    the work took longer than it may
+      x MemoryLimitReached  the work took more memory than it may
 """
 
 from __future__ import annotations
@@ -20,16 +23,16 @@ from bundle.parity import Parity
 
 
 def first_line(ex: Exception) -> str:
-    """What a foreign error says, as part of a sentence."""
+    """The first line of another library's error, as part of a sentence."""
     return (str(ex).strip() or type(ex).__name__).splitlines()[0][:300]
 
 
 class SourceError(DomainError):
-    """What was given is no model that the exporter takes."""
+    """The given file or folder is no model that the exporter can convert."""
 
 
 class OutputError(DomainError):
-    """What lies where the ONNX would go is not to be replaced."""
+    """A file lies in the place of the ONNX, and must not be replaced."""
 
 
 class NoOnnx(DomainError):
@@ -41,14 +44,14 @@ class ExportError(DomainError):
 
 
 class DrawsNumbers(ExportError):
-    """The model answers otherwise each time it is asked the same."""
+    """The model gives another answer each time it gets the same input."""
 
 
 class ParityFailed(ExportError):
-    """The ONNX answers otherwise than TensorFlow.
+    """The ONNX answers differently from TensorFlow.
 
     Args:
-        parity: the numbers.
+        parity: the numbers of the comparison.
     """
 
     def __init__(self, parity: Parity) -> None:
@@ -60,15 +63,15 @@ class ParityFailed(ExportError):
 
 
 class NotDrawn(ExportError):
-    """TensorFlow takes none of the inputs that both engines could be asked with."""
+    """TensorFlow accepts none of the inputs that were tried for the comparison."""
 
 
 class VariantRefused(ExportError):
-    """model.onnx was published, and a variant that was asked for was not.
+    """model.onnx was published, but a variant that was asked for was not.
 
     Args:
-        parity: of model.onnx.
-        refusals: a sentence each.
+        parity: the proof of model.onnx.
+        refusals: one sentence for each refused variant.
     """
 
     def __init__(self, parity: Parity, refusals: Sequence[str]) -> None:
@@ -76,8 +79,20 @@ class VariantRefused(ExportError):
         self.parity = parity
 
 
+class WorkFailed(ExportError):
+    """The work crashed or was stopped, so the model may be convertible or not."""
+
+
+class TimeLimitReached(WorkFailed):
+    """The work took longer than it may, and was ended."""
+
+
+class MemoryLimitReached(WorkFailed):
+    """The work took more memory than it may, and was ended."""
+
+
 def describe(parity: Parity) -> str:
-    """What a proof says, in part of a sentence: how far off, and where it is worst."""
+    """Say in part of a sentence how far, and where most, the answers differ."""
     said = (
         f"largest difference {parity.max_abs_diff:.3g} (allowed: {parity.atol:g} +"
         f" {parity.rtol:g} of the value), {parity.share_of_spread:.2%} of the spread of"
@@ -86,7 +101,7 @@ def describe(parity: Parity) -> str:
     if parity.max_logit_diff:
         said += f", logarithms of probabilities {parity.max_logit_diff:.3g}"
     if not parity.is_repeatable:
-        said += ", and otherwise when it was asked once more"
+        said += ", and another answer when it was asked again"
     if worst := parity.worst:
         place = ", ".join(map(str, worst.element))
         said += (

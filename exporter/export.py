@@ -1,4 +1,4 @@
-"""Add a proved ONNX to a bundle, or to any other source that the exporter takes."""
+"""Add a proved ONNX to a bundle, or to any other source that the exporter accepts."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from bundle.disk import refusal
 from bundle.parity import Parity
 from bundle.variants import onnx_file
-from exporter.child import Limits, Tell, run_in_child
+from exporter.child.run import Limits, Tell, run_in_child
+from exporter.child.scratch import scratch
 from exporter.conversion import Order, convert_and_prove
 from exporter.destination import Destination, beside
-from exporter.errors import ExportError, VariantRefused
+from exporter.errors import ExportError, VariantRefused, WorkFailed
 from exporter.options import DEFAULTS, Options
-from exporter.scratch import scratch
-from exporter.source import Source
+from exporter.sources.source import Source
 
 
 def silent(step: str) -> None:
-    """For who does not want to hear of steps."""
+    """Ignore the steps of the work."""
 
 
 def export(
@@ -33,27 +33,30 @@ def export(
 ) -> Parity:
     """Convert a source in a child process, prove the result, then write it.
 
-    However either process ends, what lies at the destination is what was there or what
-    was proved; see ``Destination.publish``.
+    However either process ends, the destination holds the earlier files or a proved
+    model; see ``Destination.publish``.
 
     Args:
-        source: what is converted.
-        options: how.
-        destination: None is model.onnx beside the source.
-        limits: of the child's time and memory; None is the defaults.
-        tell: called with each step: loading, converting, …
+        source: the model to convert.
+        options: the settings of the conversion.
+        destination: the place of the ONNX; None is model.onnx beside the source.
+        limits: the child's limits of time and memory; None is the defaults.
+        tell: is called with each step: loading, converting, …
         max_inside: see ``Order``.
 
     Returns:
-        The proof, as written.
+        The proof that was written.
 
     Raises:
         SourceError, BundleError: there is no model that can be loaded.
-        OutputError: what lies at the destination is not to be replaced.
-        ExportError: it cannot be converted, or written; nothing was changed.
-        ParityFailed: it answers otherwise; no model is left, the proof says why.
-        VariantRefused: the model was written, and a variant that was asked for was
-            not; one that was there before is gone.
+        OutputError: a file lies in the place of the ONNX, and must not be replaced.
+        ExportError: the source cannot be converted; nothing was changed.
+        WorkFailed: the work crashed, or the result cannot be written; nothing was
+            changed.
+        ParityFailed: the ONNX answers differently; no model is left, the proof says
+            why.
+        VariantRefused: the model was written, but a variant that was asked for was not;
+            an earlier variant was removed.
     """
     destination = destination or beside(source)
     destination.prepare(source)
@@ -71,7 +74,8 @@ def export(
                 writes=[folder],
             )
             _see_that_they_are_plain(folder)
-            # Their paths are made here, and not taken from the child.
+            # The paths are made here, and not taken from the child, which may be
+            # hostile.
             variants = [
                 replace(variant, path=folder / onnx_file(variant.variant))
                 for variant in made.variants
@@ -81,14 +85,14 @@ def export(
             destination.publish(source, candidate, made.parity, variants)
     except OSError as ex:
         why = refusal(ex, "name another place with --output")
-        raise ExportError(f"{destination.model.name} cannot be written: {why}") from ex
+        raise WorkFailed(f"{destination.model.name} cannot be written: {why}") from ex
     if refusals := [variant.refusal for variant in made.variants if variant.refusal]:
         raise VariantRefused(made.parity, refusals)
     return made.parity
 
 
 def _see_that_they_are_plain(folder: Path) -> None:
-    """Follow no link that a model may have left, and wait at no pipe."""
+    """Refuse links and pipes that a model may have left: none is followed or read."""
     for path in folder.iterdir():
         if not stat.S_ISREG(path.lstat().st_mode):
             raise ExportError(f"the work left {path.name}, which is no plain file")

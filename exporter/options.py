@@ -1,4 +1,4 @@
-"""How a model is to be converted."""
+"""The settings of a conversion."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from pathlib import Path
 
 from bundle.variants import Variant
 
-# The newest that tf2onnx 1.17 writes, and the oldest with all operators that the
-# rewrites count on (ReduceSum's axes as an input, BitwiseAnd come with 13 and 18).
+# 18 is the newest opset that tf2onnx 1.17 writes. The oldest must have all operators
+# that the rewrites use: ReduceSum with its axes as an input came with 13, BitwiseAnd
+# with 18.
 OPSET = 18
 OPSETS = (15, 16, 17, 18)
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a caller may ask of a conversion.
+    """The settings that a caller may choose.
 
     Attributes:
-        opset: of the ONNX that is written, one of ``OPSETS``.
-        inputs_as_nchw: inputs, by name, that the ONNX takes as ``(N, C, H, W)`` where
-            TensorFlow takes ``(N, H, W, C)``.
+        opset: the version of ONNX's operators, one of ``OPSETS``.
+        inputs_as_nchw: the names of inputs that the ONNX takes as ``(N, C, H, W)``
+            where TensorFlow takes ``(N, H, W, C)``.
         fp16: also write model.fp16.onnx.
         int8: also write model.int8.onnx.
-        calibration: a folder of images, or of arrays, that int8 is calibrated on; None
-            is the bundle's sample.
-        clean: take out of the graph what its answers do not need.
-        verbose: let TensorFlow and tf2onnx speak.
+        calibration: a folder of images or arrays on which int8 is calibrated; None is
+            the bundle's sample.
+        clean: remove from the graph everything that its answers do not need.
+        verbose: show the output of TensorFlow and tf2onnx.
     """
 
     opset: int = OPSET
@@ -39,7 +40,7 @@ class Options:
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """What is to be written beside model.onnx."""
+        """The variants to write beside model.onnx."""
         asked: tuple[tuple[Variant, bool], ...] = (
             ("fp16", self.fp16),
             ("int8", self.int8),

@@ -1,4 +1,4 @@
-"""``exporter verify``: is what lies there what was proved, and does it still hold?"""
+"""``exporter verify``: is this the proved ONNX, and does its proof still hold?"""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from bundle.manifest import onnx_digest, verify_manifest
 from bundle.params import Preprocess
 from bundle.parity import Parity
 from bundle.variants import VARIANTS
-from exporter.child import Limits, Tell, run_in_child
+from exporter.child.run import Limits, Tell, run_in_child
 from exporter.conversion import compare, known_of, open_settled
 from exporter.destination import Destination
 from exporter.errors import ExportError, NoOnnx, describe
-from exporter.parity import worst_input
-from exporter.source import Source
-from exporter.trust import check_candidate
+from exporter.proof.parity import worst_input
+from exporter.sources.source import Source
+from exporter.sources.trust import check_candidate
 from runtime.backends.onnx import open_onnx
 from runtime.backends.options import BackendOptions
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found.
+    """The result of a verification.
 
     Attributes:
-        faults: sentences: files that are not those that were proved, a proof that
-            failed; none if all is well.
-        parity: of the comparison that was made now.
-        worst: the batch that came out worst, and what both answered: arrays by
-            ``input/NAME``, ``expected/NAME`` and ``answered/NAME``.
+        faults: sentences about files that differ from the proved ones, or about a proof
+            that failed; empty if everything is right.
+        parity: the comparison that was made now.
+        worst: the batch with the largest difference and both answers, as arrays
+            ``(N, …)`` in the model's dtypes, by ``input/NAME``, ``expected/NAME`` and
+            ``answered/NAME``.
     """
 
     faults: tuple[str, ...]
@@ -55,12 +56,12 @@ def verify(
     tell: Tell,
     verbose: bool = False,
 ) -> Verdict:
-    """Compare an ONNX with its source anew, in a child process; nothing is written.
+    """Compare an ONNX with its source again, in a child process; nothing is written.
 
     Raises:
-        NoOnnx: there is none to verify.
+        NoOnnx: there is no ONNX to verify.
         SourceError: the source is no model that can be loaded.
-        ExportError: one of the two cannot be loaded or run.
+        ExportError: the source or the ONNX cannot be loaded or run.
     """
     check_there(destination)
     try:
@@ -89,10 +90,10 @@ def verify(
 
 
 def check_there(destination: Destination) -> None:
-    """See that there is an ONNX.
+    """Check that there is an ONNX.
 
     Raises:
-        NoOnnx: there is none.
+        NoOnnx: there is no ONNX.
     """
     if not destination.model.is_file():
         raise NoOnnx(f"there is no {destination.model}; make it with: exporter convert")
@@ -131,7 +132,7 @@ def _compare(order: _Order, tell: Tell) -> tuple[Parity, dict[str, NDArray[Any]]
 
 
 def _damaged(source: Source) -> list[str]:
-    """Whether the bundle is as the trainer wrote it."""
+    """The ways in which the bundle differs from its manifest."""
     try:
         if source.bundle is not None:
             verify_manifest(source.bundle.path)
@@ -141,7 +142,7 @@ def _damaged(source: Source) -> list[str]:
 
 
 def _faults(source: Source, destination: Destination) -> list[str]:
-    """Whether an ONNX is the one that was written and proved."""
+    """The ways in which an ONNX differs from the one that was written and proved."""
     faults = []
     model, proof_name = destination.model.name, destination.proof.name
     try:

@@ -1,8 +1,8 @@
-"""The service: bundles of the store, answering predictions over HTTP."""
+"""The service: it answers predictions over HTTP with the bundles of a store."""
 
 import os
 
-# From 1.29 on, ONNX Runtime sends what it loads and runs to Microsoft, under an id that
-# it keeps in the home folder. It looks once, at its import; whoever wants to send sets
-# the variable to 0.
+# From 1.29 on, ONNX Runtime tells Microsoft about the models that it loads and runs,
+# with an id that it keeps in the home folder. It reads this variable once, at its
+# import. A user who wants to send these reports sets the variable to 0.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

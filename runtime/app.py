@@ -1,6 +1,6 @@
-"""The name that servers are given: ``waitress-serve runtime.app:app``.
+"""The application for servers: ``waitress-serve runtime.app:app``.
 
-``app`` is built from config.json, when a server asks for it.
+``app`` is built from config.json when a server asks for it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-# Of Python's threads under a server of one process.
+# Python's threads take turns after this time, under a server of one process.
 SWITCH_SECONDS = 1e-5
 
 
 def get_app(config: Config) -> App:
-    """What a server runs: logs set up, store swept, models loading and converted."""
+    """Make the application for a server.
+
+    The logs are set up and the store is swept. The models of ``preload`` begin to load,
+    and models without ONNX begin to be converted.
+    """
     set_up_logs(config)
     services = create_services(config)
     services.preloader.start()
@@ -42,17 +46,17 @@ def __getattr__(name: str) -> App:
     """Build ``app`` when a server asks for it, and not when a test imports this."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Such a server's threads are in one process with the one that reads and writes
-    # sockets. A thread whose model has run waits for Python's lock as long as this, by
-    # default 5 ms, twice a request: under 64 clients waitress answered 128 a second,
-    # and so 1,000.
+    # In such a server one process has the threads and also reads and writes sockets. A
+    # thread whose model has run waits so long for Python's lock, twice a request. The
+    # default is 5 ms: with 64 clients waitress answered 128 requests a second, and with
+    # this value it answers 1,000.
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         config = _without_tls(load_config())
         doubts = check_config(config)
         application = get_app(config)
     except DomainError as ex:
-        # A server would print a traceback, and its own usage over it.
+        # A server would print a traceback, and its own usage before it.
         sys.exit(f"runtime: {ex}")
     for doubt in (*doubts, gate_of(config).sentence):
         logger.warning("%s", doubt)
@@ -64,7 +68,11 @@ def __getattr__(name: str) -> App:
 
 
 def _without_tls(config: Config) -> Config:
-    """A server that takes ``app`` takes no key: it would answer in clear text."""
+    """Refuse a key: a server that runs ``app`` would answer in clear text.
+
+    Raises:
+        ConfigError: ``serverKey`` is set.
+    """
     if config.server_key:
         raise ConfigError(
             "'serverKey' is set, and only `runtime serve` speaks TLS (waitress-serve"

@@ -1,4 +1,4 @@
-"""What the service says of each model, on disk and in memory."""
+"""The catalogue: descriptions of the models, on disk and in memory."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Catalogue:
         self._conversions = conversions
 
     def params(self, spec: ModelSpec) -> Mapping[str, Any]:
-        """params.json of the version that a spec means, as it is stored.
+        """Return the unchanged params.json of the version that a spec means.
 
         Raises:
             ModelNotFound: there is no such version.
@@ -49,22 +49,22 @@ class Catalogue:
         return self._read(spec, lambda version: read_params(version.path)).stored
 
     def models(self) -> list[dict[str, Any]]:
-        """TFaaS's list: each model's params.json and timestamp, and how it is served.
+        """List the models, as TFaaS does: params.json, timestamp, and the engine.
 
-        A broken bundle is listed with its ``error``, and hides no other.
+        A broken bundle is listed with its ``error``, and hides no other bundle.
         """
         descriptions = []
         for name in self._store.names():
             try:
                 descriptions.append(self._read(ModelSpec(name), self._describe))
             except ModelNotFound:
-                continue  # deleted since the names were read
+                continue  # somebody deleted it after the names were read
             except (BundleError, StoreError) as ex:
                 descriptions.append({"name": name, "error": str(ex)})
         return descriptions
 
     def model(self, name: str) -> dict[str, Any]:
-        """A model's labels and versions, lowest first.
+        """Describe a model's labels and its versions, lowest first.
 
         Raises:
             ModelNotFound: there is no such model.
@@ -75,8 +75,8 @@ class Catalogue:
             try:
                 versions.append(self.version(name, number))
             except ModelNotFound:
-                continue  # deleted since they were listed
-            except StoreError as ex:  # it hides no other
+                continue  # somebody deleted it after the versions were listed
+            except StoreError as ex:  # a broken version hides no other version
                 versions.append(_nothing(name, number) | {"error": str(ex)})
         return {
             "name": name,
@@ -86,10 +86,10 @@ class Catalogue:
         }
 
     def version(self, name: str, number: int) -> dict[str, Any]:
-        """One version: its files, params and proof, and the engine that runs it.
+        """Describe one version: its files, params and proof, and its engine.
 
-        A broken one is described as far as it goes, with its ``error``; the engine's
-        values are null while it is not in memory.
+        The description of a broken version has its ``error``, and as much as can be
+        read. The engine's values are null while the version is not in memory.
 
         Raises:
             ModelNotFound: there is no such version.
@@ -137,7 +137,7 @@ class Catalogue:
         return description | {"error": error}
 
     def labels(self, name: str) -> dict[str, int]:
-        """Each label's version, by label.
+        """Return each label's version, by label.
 
         Raises:
             ModelNotFound: there is no such model.
@@ -146,11 +146,11 @@ class Catalogue:
         return self._store.labels(name)
 
     def bundle(self, name: str, number: int) -> Packed:
-        """A version's bundle as an archive that could be uploaded again.
+        """Pack a version's bundle as an archive that could be uploaded again.
 
         Raises:
             ModelNotFound: there is no such version.
-            StoreError: it cannot be read.
+            StoreError: the bundle cannot be read.
         """
         version = self._store.version(name, number)
         try:
@@ -172,7 +172,7 @@ class Catalogue:
             try:
                 return read(version)
             except BundleError:
-                # Deleted or replaced while it was read: look again.
+                # The version may have been deleted or replaced meanwhile.
                 if self._find(spec) == version:
                     raise
 
@@ -182,7 +182,7 @@ class Catalogue:
     def _describe(self, version: Version) -> dict[str, Any]:
         bundle = open_bundle(version.path)
         versions = self._store.versions(version.name)
-        # The version that serves; of one that cannot, the one that stands in for it.
+        # The version that serves, or a loaded one that serves in its place.
         loaded = (
             self._registry.peek(version.name, number)
             for number in (version.number, *reversed(versions))
@@ -190,9 +190,9 @@ class Catalogue:
         model = next(filter(None, loaded), None)
         return {
             "timestamp": _timestamp(version),
-            # TFaaS's ``labels`` among them: the file that names the classes.
+            # TFaaS's key ``labels`` is among these: the file that names the classes.
             **bundle.params.stored,
-            # The store's folder is the name that requests use.
+            # Requests use the name of the folder in the store.
             "name": version.name,
             "version": version.number,
             "versions": versions,
@@ -206,7 +206,7 @@ class Catalogue:
 
 
 def _nothing(name: str, number: int) -> dict[str, Any]:
-    """Every key of a version's description, while nothing is known of it."""
+    """Make a version's description with every key, before its values are known."""
     return {
         "name": name,
         "version": number,
@@ -253,7 +253,8 @@ def _timestamp(version: Version) -> str:
 def _files(version: Version) -> list[dict[str, Any]]:
     try:
         return [
-            # A name put by hand may be no UTF-8, which JSON cannot carry.
+            # A file that somebody put there may have a name that is not UTF-8, as JSON
+            # needs.
             {
                 "name": os.fsencode(name).decode(errors="replace"),
                 "bytes": path.stat().st_size,
@@ -267,7 +268,7 @@ def _files(version: Version) -> list[dict[str, Any]]:
 
 
 def _content(parity: Parity | None, variant: Variant) -> dict[str, Any] | None:
-    """A proof as JSON."""
+    """Return a proof as JSON; None if there is none."""
     if parity is None:
         return None
     content = parity.to_json()

@@ -1,19 +1,19 @@
-"""Every way a request can fail inside the service, without a word of HTTP.
+"""The errors of a request inside the service, without HTTP.
 
 * DomainError          bundle/errors.py: archives, bundles, images, shapes, the store
   * ServiceError
     x InvalidInput     the client's request cannot become a model's input
-    x Unauthorized     the request needs a token, and bears none that admits it
+    x Unauthorized     the request needs a token, and has none or a wrong one
     x Forbidden        no token could admit the request
     x RateLimited      the client asks more often than config.json's ``rate`` allows
-    x Overloaded       more requests wait for the model than may
+    x Overloaded       too many requests wait already
     x TooSlow          the client sends its request too slowly
     x Expired          the request's time is over, and it was not run yet
     x BackendError     the engine cannot load the model, or failed on a valid input
-    x ProviderError    CUDA was demanded and does not work; nothing else may answer
-    x WallsError       walls around strangers' models were demanded and do not stand
+    x ProviderError    config.json asks for CUDA, which does not work here
+    x WallsError       config.json asks for walls that this machine does not have
 
-``runtime/app.py`` holds the one table that gives each its status.
+``runtime/http/errors.py`` has the table of their statuses.
 """
 
 from bundle.errors import DomainError
@@ -28,27 +28,27 @@ class InvalidInput(ServiceError):
 
 
 class Unauthorized(ServiceError):
-    """The request needs a token, and bears none that admits it."""
+    """The request needs a token, and has none or a wrong one."""
 
 
 class Forbidden(ServiceError):
-    """No token could admit the request as it came."""
+    """No token could admit the request."""
 
 
 class RateLimited(ServiceError):
-    """The client asks more often than it may."""
+    """The client asks more often than config.json's ``rate`` allows."""
 
 
 class Overloaded(ServiceError):
-    """More requests wait for the model than may; the client may come again."""
+    """Too many requests wait already; the client may try again."""
 
 
 class TooSlow(ServiceError):
-    """The client sends its request too slowly to be waited for."""
+    """The client sends its request too slowly."""
 
 
 class Expired(ServiceError):
-    """The request's time was over before it could be run; nothing was done."""
+    """The request's time was over before it could be run, and it was not run."""
 
 
 class BackendError(ServiceError):
@@ -56,8 +56,8 @@ class BackendError(ServiceError):
 
 
 class ProviderError(ServiceError):
-    """CUDA was demanded and does not work; nothing else may answer."""
+    """config.json asks for CUDA, which does not work here; nothing else may answer."""
 
 
 class WallsError(ServiceError):
-    """Walls around strangers' models were demanded, and this machine has them not."""
+    """config.json asks for walls that this machine does not have."""

@@ -1,6 +1,6 @@
-"""Whether the settings can work, and together: asked once, before the service starts.
+"""The check of all settings together, once before the service starts.
 
-Settings that cannot work are refused; a sentence tells of those that are seldom meant.
+Settings that cannot work are refused. Settings that are seldom meant give a sentence.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from runtime.backends.session_config import read_session_config
 from runtime.config import Config, ConfigError
 from runtime.process.cores import usable_cores
 
-# Resident: Python with ONNX Runtime takes 45 MiB, with TensorFlow 520.
+# Python takes 45 MiB of memory with ONNX Runtime, and 520 MiB with TensorFlow.
 _ENGINE_BYTES = 64 << 20
 _TENSORFLOW_BYTES = 512 << 20
 _ROOMY_BYTES = 1 << 30
-# TensorFlow's import alone takes two to four.
+# TensorFlow's import alone takes two to four seconds.
 _TENSORFLOW_SECONDS = 5
 
-# Workers that wait for a disk or a client let others run; more than so many do not.
+# Some workers wait for a disk or a client, and let others run. With more than so many
+# workers a core, the workers only wait for each other.
 _CROWD = 4
 
 _STATIC = ("js", "css", "images")
 
 
 def check_config(config: Config) -> tuple[str, ...]:
-    """Look at files, folders and numbers before a worker needs them.
+    """Check files, folders and numbers before a worker needs them.
 
     Returns:
-        Sentences on settings that may be meant, and seldom are.
+        Sentences on settings that work, but are seldom meant.
 
     Raises:
         ConfigError: a setting cannot work; the sentence names its key.
@@ -58,10 +59,10 @@ def check_config(config: Config) -> tuple[str, ...]:
 
 
 def check_tls(config: Config) -> None:
-    """See that key and certificate can be read, and belong together.
+    """Check that key and certificate can be read, and belong together.
 
     Raises:
-        ConfigError: they do not; the sentence names the settings.
+        ConfigError: they cannot be used; the sentence names the settings.
     """
     for key, name in (
         ("serverKey", config.server_key),
@@ -77,7 +78,7 @@ def check_tls(config: Config) -> None:
     if not config.server_key:
         return
     try:
-        # A key under a password would be asked for at the terminal.
+        # Without this function OpenSSL would ask for a key's password at the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
             config.server_crt, config.server_key, password=lambda: b""
         )
@@ -92,14 +93,14 @@ def check_tls(config: Config) -> None:
 def _check_memory(config: Config) -> None:
     if config.trial_bytes < _ENGINE_BYTES:
         raise ConfigError(
-            f"'trialBytes' is {config.trial_bytes}, in which no upload can be tried:"
-            f" ONNX Runtime alone takes some {_ENGINE_BYTES}; raise it"
+            f"'trialBytes' is {config.trial_bytes}, which is too little to try an"
+            f" upload: ONNX Runtime alone takes some {_ENGINE_BYTES}; raise it"
         )
     if config.export_on_upload != "off" and config.export_bytes < _TENSORFLOW_BYTES:
         raise ConfigError(
-            f"'exportBytes' is {config.export_bytes}, in which nothing can be"
-            f" converted: TensorFlow alone takes some {_TENSORFLOW_BYTES}; raise it, or"
-            " set 'exportOnUpload' to 'off'"
+            f"'exportBytes' is {config.export_bytes}, which is too little for a"
+            f" conversion: TensorFlow alone takes some {_TENSORFLOW_BYTES}; raise it,"
+            " or set 'exportOnUpload' to 'off'"
         )
 
 
@@ -121,9 +122,9 @@ def _of_the_store(config: Config) -> Iterator[str]:
     while not os.path.lexists(path.parent):
         path = path.parent
     try:
-        # Some folders, such as /proc, only say no when they are asked.
+        # Some folders, such as /proc, show only at a trial that they take no folder.
         path.mkdir()
-        with contextlib.suppress(OSError):  # somebody else has put something there
+        with contextlib.suppress(OSError):  # somebody else has put a file there
             path.rmdir()
     except FileExistsError:  # somebody else made it meanwhile
         pass
@@ -136,7 +137,7 @@ def _of_the_store(config: Config) -> Iterator[str]:
 
 
 def _is_folder(path: Path) -> bool:
-    """Path.is_dir, but for its error where the folder above may not be read."""
+    """Tell whether a path is a folder; False if the folder above may not be read."""
     try:
         return path.is_dir()
     except OSError:
@@ -258,12 +259,12 @@ def _of_names(config: Config) -> Iterator[str]:
     try:
         names = set(store.names())
         labels = {label for name in names for label in store.labels(name)}
-    except DomainError:  # the service tells by itself what the store lacks
+    except DomainError:  # the service itself tells that the store cannot be read
         return
     loaded = set(config.preload) - {"*"} | (names if "*" in config.preload else set())
     if len(loaded) > config.cache_limit:
         yield (
-            f"'preload' is {len(loaded)} models, of which 'cacheLimit' keeps"
+            f"'preload' names {len(loaded)} models, but 'cacheLimit' keeps only"
             f" {config.cache_limit} in memory"
         )
     for key, wanted in (("preload", config.preload), ("models", config.models)):
@@ -273,8 +274,8 @@ def _of_names(config: Config) -> Iterator[str]:
     for label in config.traffic:
         if label not in labels:
             yield (
-                f"'traffic' names the label {label!r}, which no model has (yet); its"
-                " share goes where the rest goes"
+                f"'traffic' names the label {label!r}, which no model has (yet); the"
+                " serving version answers its share"
             )
     if config.shadow and config.shadow not in labels:
         yield f"'shadow' is the label {config.shadow!r}, which no model has (yet)"
@@ -282,14 +283,20 @@ def _of_names(config: Config) -> Iterator[str]:
 
 def _of_what_has_no_effect(config: Config) -> Iterator[str]:
     if config.onnx == "off" and config.variant != "fp32":
-        yield "'variant' has no effect, for 'onnx' is off: variants are ONNX"
+        yield "'variant' has no effect, because 'onnx' is off: variants are ONNX"
     if config.onnx == "off" and config.provider == "cuda":
-        yield "'provider' has no effect, for 'onnx' is off: it is ONNX Runtime's"
+        yield (
+            "'provider' has no effect, because 'onnx' is off: it is a setting of ONNX"
+            " Runtime"
+        )
     if config.onnx == "require" and config.config_proto:
-        yield "'configProto' has no effect, for 'onnx' is require: it is TensorFlow's"
+        yield (
+            "'configProto' has no effect, because 'onnx' is require: it is a setting of"
+            " TensorFlow"
+        )
     for network in config.trusted_proxies:
         if not ipaddress.ip_network(network).prefixlen:
             yield (
                 f"'trustedProxies' has {network}, which is everybody: each client may"
-                " say in X-Forwarded-For who it is"
+                " give any address in X-Forwarded-For"
             )

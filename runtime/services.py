@@ -1,4 +1,4 @@
-"""The service's parts over one store, wired; no HTTP here."""
+"""The service's parts over one store, wired together without HTTP."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from runtime.publishing.trial import ChildTrial, fork_servers
 
 @dataclass(frozen=True)
 class Services:
-    """What the resources call."""
+    """The parts of the service, which the resources call."""
 
     store: ModelStore
     registry: ModelRegistry
@@ -39,12 +39,12 @@ class Services:
 
 
 def create_services(config: Config) -> Services:
-    """Wire the service's parts; what crashes left in the store is swept away.
+    """Wire the service's parts, and remove what crashes left in the store.
 
     Raises:
         ConfigError: ``modelDir`` is a file, ``configProto`` cannot be read, or this
             process cannot become ``runAsUser``.
-        ProviderError: CUDA is demanded, and this onnxruntime has none.
+        ProviderError: config.json asks for CUDA, and this onnxruntime has none.
     """
     if config.model_dir.exists() and not config.model_dir.is_dir():
         raise ConfigError(f"'modelDir' is {config.model_dir}, which is not a folder")

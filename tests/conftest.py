@@ -2,6 +2,22 @@
 
 import os
 import signal
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples every time: a failure is always the change's own.
+settings.register_profile(
+    "project",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("project")
 
 # Before any test imports TensorFlow: a page of its C++ lines would drown pytest's.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -10,3 +26,106 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # children inherit it: what tests do with Ctrl-C would do nothing.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# The modules of which one process has most to do; of those that start servers, the one
+# that trains for the others first. None would begin when the others are done.
+LONGEST = (
+    "end_to_end/test_transcript.py",
+    "end_to_end/test_export_on_upload.py",
+    "end_to_end/test_conversion.py",
+    "exporter/rewrites/test_matrices.py",
+    "end_to_end/test_server.py",
+    "end_to_end/test_wire.py",
+    "end_to_end/test_kill.py",
+    "end_to_end/test_versions.py",
+    "exporter/test_export.py",
+    "end_to_end/test_demo.py",
+    "trainer/test_cli.py",
+    "exporter/test_cli.py",
+    "runtime/conversion/test_converter.py",
+    "exporter/child/test_run.py",
+    "runtime/process/test_guard.py",
+    "exporter/rewrites/test_hashing.py",
+    "exporter/rewrites/test_convolutions.py",
+    "bundle/test_store.py",
+)
+
+# These of Python's audit events are a process that starts, or a socket on a port.
+STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
+started: list[str] = []
+
+
+def hear(event, arguments):
+    if event in STARTS or (event == "socket.bind" and isinstance(arguments[1], tuple)):
+        started.append(event)
+
+
+sys.addaudithook(hear)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Deal out to several processes what takes long first; to one what is quick.
+
+    A process gets whole modules (``--dist loadgroup``), whose fixtures are made once.
+    The zoo's models share none, and are dealt out one by one, at the end: so no process
+    is idle for long.
+    """
+    if not hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+        return
+    folder = Path(__file__).parent
+    modules = [item.path.relative_to(folder).as_posix() for item in items]
+    turns = dict.fromkeys(modules, len(LONGEST))
+    turns.update((module, turn) for turn, module in enumerate(LONGEST))
+    for item, module in zip(items, modules, strict=True):
+        if module.startswith("zoo/"):
+            turns[module] = len(LONGEST) + 1
+        else:
+            item.add_marker(pytest.mark.xdist_group(module))
+    turn_of = dict(zip(items, modules, strict=True))
+    items.sort(key=lambda item: turns[turn_of[item]])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    """A unit test starts no process and listens on no port, its fixtures included."""
+    return (yield from alone(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    return (yield from alone(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    return (yield from alone(item))
+
+
+def alone(item):
+    started.clear()
+    result = yield
+    may = any(map(item.get_closest_marker, ("slow", "tensorflow")))
+    if started and not may:
+        pytest.fail(
+            f"this is no unit test: {', '.join(started)}; mark it slow", pytrace=False
+        )
+    return result
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unsynced():
+    """Wait for no disk.
+
+    A process that is killed leaves all that it wrote, synced or not. fsync helps where
+    power fails, which no test can show. A test that looks at what is synced has a
+    function of its own in this place; the servers' processes have the real one.
+    """
+
+    def fsync(file):
+        os.fstat(file)  # which refuses what is no open file, as fsync does
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        yield

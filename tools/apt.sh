@@ -1,4 +1,5 @@
-# apt_install PACKAGE...: install Debian packages, or say what to install. Sourced.
+# Other scripts source this file. apt_install PACKAGE... installs Debian packages, or
+# tells the user which ones to install.
 apt_install() {
     root=""
     if [ "$(id -u)" != 0 ]; then

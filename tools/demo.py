@@ -1,7 +1,7 @@
 """``make demo``: train, export, serve, upload and predict, with the commands of README.
 
-Each command is shown before it runs. The files stay in demo/ of the working folder, the
-served model in its models/; the server is stopped at the end, however that comes.
+Each command is shown before it runs. The files stay in demo/, and the served model in
+models/ of the working folder. The server is always stopped at the end.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ BIN = Path(sys.executable).parent
 
 
 def main() -> None:
-    """Go the whole way; the first command that fails ends it with its exit code."""
-    # Ended in the middle, it still stops the server.
+    """Run all steps; the first command that fails ends them with its exit code."""
+    # sys.exit lets a demo that is ended in the middle stop the server.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     shutil.rmtree(DEMO, ignore_errors=True)
     DEMO.mkdir()
@@ -61,15 +61,15 @@ MADE = """\
 
 
 def start(command: list[str | Path], **options: Any) -> subprocess.Popen[str]:
-    """Start a process; an interrupt meanwhile counts once the process can be ended.
+    """Start a process; an interrupt takes effect when the process can be ended.
 
-    An exception inside of Popen would leave it running, with nobody who knows of it.
+    An exception inside Popen would leave the process running, and nobody could end it.
     """
     heard: list[int] = []
     before = {
         number: signal.signal(number, lambda number, frame: heard.append(number))
         for number in (signal.SIGINT, signal.SIGTERM)
-        # A shell starts background jobs with SIGINT ignored, and means it.
+        # A shell starts background jobs with SIGINT ignored, and it must stay so.
         if signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
@@ -85,7 +85,7 @@ def start(command: list[str | Path], **options: Any) -> subprocess.Popen[str]:
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """The service in a process of its own, for as long as the block lasts; its URL."""
+    """Run the service in a process of its own during the block; give its URL."""
     print("$ runtime serve --port 0", flush=True)
     with start(
         [BIN / "runtime", "serve", "--port", "0"], stdout=subprocess.PIPE
@@ -102,18 +102,19 @@ def serving() -> Iterator[str]:
 
 
 def run(command: str) -> str:
-    """Run one command as a person would type it; what it wrote, if it is curl's."""
+    """Run one command as a person would type it; give the output if it is curl."""
     print(f"$ {command}", flush=True)
     with start(
         ["bash", "-c", command],
         env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
-        # Only replies are read; a training's progress bar needs the terminal itself.
+        # Only curl's output is read, because a training's progress bar needs the
+        # terminal itself.
         stdout=subprocess.PIPE if command.startswith("curl") else None,
     ) as process:
         try:
             output, _ = process.communicate()
         finally:
-            # Not killed, as subprocess.run would: a training tidies up behind itself.
+            # subprocess.run would kill it, but a training must be able to clean up.
             process.terminate()
     if output:
         print(output.rstrip(), flush=True)
@@ -123,7 +124,7 @@ def run(command: str) -> str:
 
 
 def show_top_label(answer: str, digit: int) -> None:
-    """Name the best label of an answer; if it is another digit, that is a failure."""
+    """Show the best label of an answer; fail if it is another digit."""
     scores = json.loads(answer)
     labels = (DEMO / "mnist" / "labels.txt").read_text().split()
     best = max(range(len(scores)), key=scores.__getitem__)
@@ -133,7 +134,7 @@ def show_top_label(answer: str, digit: int) -> None:
 
 
 def step(title: str) -> None:
-    """Begin a step."""
+    """Print the title of a step."""
     print(f"\n== {title}", flush=True)
 
 

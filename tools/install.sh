@@ -1,7 +1,7 @@
 #!/bin/sh
 # Make the virtual environment $VENV with the extras $EXTRAS, in exactly the versions of
-# constraints.txt. A bare machine has no Python, Debian splits venv off it, and the tests
-# type curl as README does; what is missing is asked of apt.
+# constraints.txt. apt installs what is missing: a bare machine has no Python, Debian has
+# venv in a package of its own, and the tests run README's commands with curl.
 set -eu
 
 . "${0%/*}/apt.sh"
@@ -10,7 +10,7 @@ usable() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
 
-# The tests passed with 3.11 to 3.13; the system's own may be newer.
+# The tests passed with Python 3.11 to 3.13; the system's own python3 may be newer.
 choose() {
     for name in python3.11 python3.12 python3.13 python3; do
         if command -v "$name" >/dev/null && usable "$name"; then
@@ -20,7 +20,7 @@ choose() {
     done
 }
 
-# A Python that was named is the one that is meant.
+# If the user named a Python, no other one is tried.
 if [ -n "${PYTHON:-}" ]; then
     command -v "$PYTHON" >/dev/null || {
         echo "install.sh: there is no $PYTHON; name another: make PYTHON=/path/to/python3.13" >&2

@@ -1,8 +1,9 @@
-"""``python -m tools.messages``: the messages in which models are written.
+"""``python -m tools.messages``: copy the definitions of the messages in model files.
 
-Writes runtime/programs/tensorflow.proto and onnx.proto, of all that the
-installed TensorFlow and onnx have: the service reads models whole, and has neither.
-``make proto`` comes next. A test compares them with what is installed.
+It writes runtime/programs/tensorflow.proto and onnx.proto from the installed TensorFlow
+and onnx, with all their messages: the service reads whole models, and imports neither
+package. Run ``make proto`` afterwards. A test compares the files with the installed
+packages.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 FOLDER = Path(__file__).resolve().parents[1] / "runtime" / "programs"
 PACKAGE = "tfaas.programs"
-# Protobuf's own, imported as they are.
+# Protobuf's own messages are imported and not copied.
 FOREIGN = "google.protobuf"
 
 _TYPES = {
@@ -29,7 +30,7 @@ _MESSAGE = FieldDescriptor.TYPE_MESSAGE
 
 
 def main() -> None:
-    """Write both."""
+    """Write both files."""
     import onnx
     import tensorflow as tf
     from tensorflow.core.protobuf import saved_model_pb2
@@ -42,12 +43,12 @@ def main() -> None:
 
 
 def write(name: str, content: str) -> None:
-    """One file."""
+    """Write one .proto file."""
     (FOLDER / f"{name}.proto").write_text(content)
 
 
 def text(name: str, release: str, syntax: str, root: Descriptor) -> str:
-    """A .proto file with a message, and with all that may be inside it."""
+    """Make a .proto file with a message and all messages that it may contain."""
     messages, enums, foreign = closure(root)
     blocks = [
         f"// Made by tools/messages.py of {release}.",
@@ -63,7 +64,12 @@ def text(name: str, release: str, syntax: str, root: Descriptor) -> str:
 def closure(
     root: Descriptor,
 ) -> tuple[dict[str, Descriptor], dict[str, EnumDescriptor], set[str]]:
-    """The messages and enums that a message may hold, if they stand in no other."""
+    """Collect the top-level messages and enums that a message may contain.
+
+    Returns:
+        The messages by name, the enums by name, and the files of protobuf's own
+        messages.
+    """
     messages: dict[str, Descriptor] = {}
     enums: dict[str, EnumDescriptor] = {}
     foreign: set[str] = set()
@@ -111,7 +117,7 @@ def _message(message: Descriptor, syntax: str) -> Iterator[str]:
 
 
 def _is_synthetic(oneof: Any) -> bool:
-    # How proto3 keeps that a field is optional.
+    # proto3 puts each optional field into a oneof of this name.
     return len(oneof.fields) == 1 and oneof.name == f"_{oneof.fields[0].name}"
 
 

@@ -1,9 +1,9 @@
-"""``python -m tools.operators``: TensorFlow's operators that uploads may hold.
+"""``python -m tools.operators``: list TensorFlow's operators that uploads may use.
 
-Writes runtime/programs/operators.txt: the operators of the installed TensorFlow that
-compute, and none that reach files, the network, Python, other processes or a queue.
-It prints the operators that it leaves out, which are to be read whenever TensorFlow is
-raised.
+It writes runtime/programs/operators.txt from the installed TensorFlow. The list has
+operators that compute, and none that reaches files, the network, Python, other
+processes or a queue. It prints the operators that it leaves out; read them after each
+change of TensorFlow's version.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 
 TARGET = Path(__file__).resolve().parents[1] / "runtime" / "programs" / "operators.txt"
 
-# Many of these say of themselves that they have no state, ReadFile among them.
+# TensorFlow calls many of these operators stateless, among them ReadFile, so they are
+# left out by their names.
 LEFT_OUT = re.compile(
     r"""
     .*(File|Dataset|Iterator|Reader|Record|Checkpoint|Summary|Debug|Py[A-Z]|PyFunc).*
@@ -29,7 +30,7 @@ LEFT_OUT = re.compile(
     | (WindowOp|GetOptions|ComputeBatchSize|Prelinearize.*|.*SparseCore.*)
     | (EncodeProto|GenerateVocabRemapping|LoadAndRemapMatrix|TemporaryVariable)
     | (DestroyTemporaryVariable|Fact|Skipgram|StubResourceHandleOp|EagerPyFunc|Abort)
-    # It reads its vocabulary.
+    # This one reads its vocabulary from a file.
     | FixedUnigramCandidateSampler
     | (DeleteSessionTensor|GetSession.*|ImportEvent|WriteRaw.*|Ragged.*Debug.*|Test.*)
     | .*(Threadpool|ThreadPool|BoostedTrees|TreeEnsemble|Tensor(Forest|Boosted)).*
@@ -37,7 +38,8 @@ LEFT_OUT = re.compile(
     """,
     re.VERBOSE,
 )
-# Of those with a state: variables, control flow, chance, tables made of constants.
+# These operators have state and are taken all the same: variables, control flow, random
+# numbers, and tables made from constants.
 TAKEN = re.compile(
     r"""
     (VarHandleOp|ReadVariableOp|AssignVariableOp|Assign(Add|Sub)VariableOp
@@ -59,12 +61,12 @@ TAKEN = re.compile(
     """,
     re.VERBOSE,
 )
-# They look like those that are left out, and do no more than put texts together.
+# These names match LEFT_OUT, but the operators only join texts.
 HARMLESS = frozenset({"ShardedFilename"})
 
 
 def main() -> None:
-    """Sort them all."""
+    """Decide about each operator, and write the list."""
     import tensorflow as tf
     from tensorflow.python.framework import op_def_registry
 

@@ -1,1 +1,1 @@
-"""A data set -> a fitted Keras model -> a TFaaS bundle."""
+"""The trainer: it fits a Keras model to a data set, and writes it as a TFaaS bundle."""

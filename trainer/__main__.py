@@ -1,4 +1,4 @@
-"""``python -m trainer``: the same as ``trainer``."""
+"""``python -m trainer`` runs the command ``trainer``."""
 
 from trainer.cli import main
 

@@ -1,4 +1,4 @@
-"""Labels as people write them -> class numbers."""
+"""Conversion of labels, as people write them, into class numbers."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from numpy.typing import NDArray
 
 from trainer.errors import DataError
 
-# More classes than any data set has; a number beyond is damage, or no label.
+# No data set has so many classes, so a larger number is damaged or is no label.
 _MAX_NUMBER = 1 << 31
 
 
 def class_numbers(
     labels: NDArray[Any], what: str, known: tuple[str, ...] | None = None
 ) -> tuple[NDArray[np.int64], tuple[str, ...] | None]:
-    """Bring labels to ``(N,)`` int64, from 0 on.
+    """Convert labels to class numbers from 0 on.
 
     Args:
         labels: ``(N,)`` or ``(N, 1)`` whole numbers in any dtype, or texts; or
-            ``(N, K)`` rows of one 1 and else 0.
-        what: how a sentence calls them.
-        known: of texts and one-hot rows, the classes of another part.
+            ``(N, K)`` one-hot rows in any dtype, with one 1 and else 0.
+        what: the name of the labels in an error's sentence.
+        known: the classes of the training part, if the labels are texts or one-hot rows
+            of another part.
 
     Returns:
-        The numbers; and the classes' names where the labels tell them: texts in order
-        (numbers by their value), a one-hot row's places. None else.
+        The class numbers, ``(N,)`` int64, and the names of the classes. The names are
+        the sorted texts (numbers sorted by their value), or the column numbers of
+        one-hot rows; None for whole numbers.
 
     Raises:
-        DataError: they are something else.
+        DataError: the labels have another form.
     """
-    # As CIFAR-10 of Keras has them, and MedMNIST.
+    # CIFAR-10 of Keras and MedMNIST have labels of the shape (N, 1).
     if labels.ndim > 1 and math.prod(labels.shape[1:]) == 1:
         labels = labels.reshape(len(labels))
     if labels.dtype.kind in "US" and labels.ndim == 1:
@@ -49,7 +51,8 @@ def class_numbers(
             f"{what} have the shape {labels.shape}; it must be (N,), a class number"
             " for each image"
         )
-    # `not (...)`, for NaN answers no to every question.
+    # The test is for right values and then negated, because every comparison with NaN
+    # is false.
     values = labels.astype(np.float64)
     wrong = ~((values >= 0) & (values < _MAX_NUMBER) & (values == np.floor(values)))
     if wrong.any():
@@ -73,7 +76,7 @@ def _from_rows(
     if known is not None and len(known) != count:
         raise DataError(
             f"{what} are one-hot rows of {count} classes and training has {len(known)};"
-            " they must be as many"
+            " the numbers must be equal"
         )
     return rows.argmax(axis=1).astype(np.int64), tuple(map(str, range(count)))
 
@@ -87,13 +90,13 @@ def _from_texts(
         raise DataError(f"{what} are bytes that are no text in UTF-8") from ex
     found = [str(name) for name in np.unique(decoded)]
     for name in found:
-        # labels.txt holds one a line.
+        # labels.txt holds one label on each line.
         if not name.strip() or "\n" in name or "\r" in name:
             raise DataError(f"{what} have {name!r}, which cannot be a label; rename it")
     names = known or ordered(found)
     if unknown := sorted(set(found).difference(names)):
         raise DataError(
-            f"{what} have {unknown[0]!r}, which no training label is; remove it or add"
+            f"{what} have {unknown[0]!r}, which is no training label; remove it or add"
             " the class"
         )
     number = {name: place for place, name in enumerate(names)}
@@ -101,7 +104,7 @@ def _from_texts(
 
 
 def ordered(names: list[str]) -> tuple[str, ...]:
-    """Class names in the order of their numbers: numbers by their value, 10 after 9."""
+    """Sort class names; names that are numbers by their value, so 10 follows 9."""
     if all(name.isascii() and name.isdigit() for name in names):
         return tuple(sorted(names, key=int))
     return tuple(sorted(names))

@@ -1,7 +1,7 @@
 """``trainer run`` and ``trainer image``: arguments and exit codes.
 
-What is slow to import is imported by the commands, with signals already taken care of:
-a Ctrl-C in the middle of Python's imports would end in a traceback.
+The commands import slow modules only after they handle signals. Otherwise a Ctrl-C in
+the middle of an import would end in a traceback.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from bundle.params import MODEL_NAME
 from bundle.terminal import Group
 from trainer.interrupt import Interrupt, Interrupted
 
-# numpy and Keras take no larger ones.
+# numpy and Keras take no larger seeds.
 _MAX_SEED = 2**32 - 1
-# Fixed, so that who follows README gets the same weights twice. Any would do: seeds 1
-# to 8 give 0.973 to 0.977 after one epoch; this one gives 0.974, and 0.992 after 12.
+# The seed is fixed so that a reader of README gets the same weights each time. Any seed
+# would do: seeds 1 to 8 give an accuracy of 0.973 to 0.977 after one epoch. This seed
+# gives 0.974 after one epoch and 0.992 after 12.
 _SEED = 4
 
 
 class _Group(Group):
-    """Ends a command that was interrupted as a shell expects: 128 and the signal."""
+    """Ends an interrupted command with 128 plus the signal, as a shell expects."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -54,7 +55,7 @@ def _checked_name(
 
 
 class _Path(click.Path):
-    """A path, of which an empty one is refused: pathlib takes it for ``.``."""
+    """A path that must not be empty, because pathlib reads an empty path as ``.``."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
@@ -73,8 +74,8 @@ class _Path(click.Path):
 _FIN = click.option(
     "--fin",
     type=_Path(),
-    help="Data set: .npz, mnist.pkl.gz, IDX files, or a folder of images with one"
-    " subfolder a class.  [default: the embedded MNIST]",
+    help="Read the data set from here: an .npz, a mnist.pkl.gz, IDX files, or a folder"
+    " of images with one subfolder for each class.  [default: the embedded MNIST]",
 )
 
 
@@ -91,16 +92,22 @@ _FIN = click.option(
     default="mnist",
     show_default=True,
     callback=_checked_name,
-    help="The model's name.",
+    help="Name the model so in the store and in requests.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Go through all training images this many times.",
+)
 @click.option(
     "--batch-size",
     "--batch_size",
     type=click.IntRange(1),
     default=128,
     show_default=True,
-    help="Images a training step.",
+    help="Use this many images in one training step.",
 )
 @click.option(
     "--h5",
@@ -118,10 +125,10 @@ _FIN = click.option(
 @click.option(
     "--models-dir",
     type=_Path(),
-    help="The store.  [default: config.json's modelDir]",
+    help="Publish the model in this store.  [default: config.json's modelDir]",
 )
 @click.option("--no-onnx", is_flag=True, help="Do not convert to ONNX.")
-@click.option("-v", "--verbose", is_flag=True, help="Let TensorFlow speak.")
+@click.option("-v", "--verbose", is_flag=True, help="Show TensorFlow's messages.")
 def run(
     fin: Path | None,
     fout: Path | None,
@@ -134,10 +141,10 @@ def run(
     no_onnx: bool,
     verbose: bool,
 ) -> None:
-    """Train a model and write its bundle, with ONNX where the exporter is installed.
+    """Train a model and write its bundle, with ONNX if the exporter is installed.
 
-    Exits 2 if something given is wrong, 1 if the disk refused the bundle, or if the
-    bundle was written and its ONNX could not be.
+    The exit code is 2 if an argument or the data set is wrong. It is 1 if the disk
+    refused the bundle, or if the bundle was written and its ONNX failed.
     """
     with Interrupt() as interrupt:
         _import_held(interrupt, "trainer.pipeline")
@@ -160,9 +167,12 @@ def run(
 
 @main.command()
 @_FIN
-@click.option("--fout", type=_Path(), required=True, help="PNG.")
+@click.option("--fout", type=_Path(), required=True, help="Write this PNG file.")
 @click.option(
-    "--imgid", type=int, required=True, help="Number of the training image, from 0."
+    "--imgid",
+    type=int,
+    required=True,
+    help="Take the training image of this number; the first is 0.",
 )
 def image(fin: Path | None, fout: Path, imgid: int) -> None:
     """Write one training image as a PNG file."""
@@ -180,8 +190,8 @@ def image(fin: Path | None, fout: Path, imgid: int) -> None:
 
 
 def _import_held(interrupt: Interrupt, name: str) -> None:
-    """Import a module whole, and only then end if a signal came.
+    """Import a whole module, and only then end if a signal came.
 
-    numpy, broken off in the middle of its import, leaves errors of its own.
+    An interrupted import of numpy leaves errors of its own.
     """
     interrupt.run_held(lambda: importlib.import_module(name))

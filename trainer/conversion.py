@@ -1,4 +1,4 @@
-"""The exporter, where it is installed: adds ONNX to a bundle just written."""
+"""Conversion of a new bundle to ONNX, if the exporter is installed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from bundle.errors import DomainError
 
 
 class Conversion:
-    """Adds ONNX to a bundle, if it is wanted and the exporter is there.
+    """Adds ONNX to a bundle, if it is wanted and the exporter is installed.
 
     Args:
-        wanted: whether to convert at all.
-        verbose: let TensorFlow and tf2onnx speak.
+        wanted: convert the bundle.
+        verbose: show the messages of TensorFlow and tf2onnx.
 
     Attributes:
-        exporter_missing: it is wanted and the extra ``export`` is not installed.
-        failure: why the conversion failed; None if it did not.
+        exporter_missing: ONNX is wanted and the extra ``export`` is not installed.
+        failure: the reason why the conversion failed; None if it did not fail.
     """
 
     def __init__(self, wanted: bool, verbose: bool) -> None:
@@ -28,22 +28,22 @@ class Conversion:
         self._verbose = verbose
 
     def add_to(self, folder: Path) -> None:
-        """Convert the bundle in ``folder``; prints the proof.
+        """Convert the bundle in ``folder`` and print the proof.
 
-        What fails is kept in ``failure``: without ONNX it is a whole bundle all the
-        same, and the training is not to be lost.
+        An error is kept in ``failure`` and not raised: the bundle is whole without
+        ONNX, and the training must not be lost.
         """
         if not self._convert:
             return
-        # Not at the top: tf2onnx and rich come with the extra.
+        # These are imported here because tf2onnx and rich come with the extra.
         from exporter.export import export
         from exporter.options import Options
-        from exporter.source import open_source
-        from exporter.table import print_table
+        from exporter.reports.table import print_table
+        from exporter.sources.source import open_source
 
         try:
             options = Options(verbose=self._verbose)
-            # It was trained here, and may hold any operator that Keras gave it.
+            # The model was trained here, so all its operators are trusted.
             source = replace(open_source(folder), trusted=True)
             print_table(export(source, options))
         except DomainError as ex:
@@ -53,5 +53,5 @@ class Conversion:
 
 
 def _exporter_is_installed() -> bool:
-    # Without importing it.
+    # A look at the modules is enough; an import takes seconds.
     return all(find_spec(name) is not None for name in ("tf2onnx", "onnx"))

@@ -1,7 +1,7 @@
-"""A data set of labelled images, checked, whatever format it came in.
+"""A checked data set of labelled images, from a file of any known format.
 
-Which format a file has is told from its first bytes. Each is read in
-``trainer.formats``; here the arrays are brought to one shape and dtype, and to reason.
+The first bytes of a file tell its format. ``trainer.formats`` reads each format, and
+this module checks the arrays and brings them to one shape and dtype.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from trainer.formats.pickled import read_pickle
 from trainer.formats.pictures import read_pictures
 from trainer.pixels import pixels, size_of
 
-# Where a data set has no test part, one image in so many is held out of each class.
+# If a data set has no test part, every fifth image of each class is held out.
 HOLD_OUT = 5
 
 EMBEDDED = Path(__file__).parent / "data" / "mnist.npz"
 
-# Folders below the one that is given in which IDX files are looked for, to name them.
+# IDX files are searched this many folders deep, so that an error can name their folder.
 _DEPTH = 3
-# Empty classes that a note names.
+# A note names this many empty classes at most.
 _NAMED = 10
 
-# How a pickle may begin: by its protocol's number, or before there was one, by a tuple,
-# a list or a global name.
+# A pickle begins with its protocol's instruction. Pickles of older protocols begin with
+# a tuple, a list or a global name.
 _PICKLE = (b"\x80", b"(", b"]", b"c")
 
 
@@ -51,7 +51,7 @@ class DataSet:
         x_test: ``(N', H, W, C)`` uint8.
         y_test: ``(N',)`` int64.
         labels: class names.
-        notes: sentences on what was done to the data that its owner may not expect.
+        notes: sentences about changes of the data that its owner may not expect.
     """
 
     x_train: NDArray[np.uint8]
@@ -73,12 +73,15 @@ def load_dataset(path: Path | None) -> DataSet:
 
     Args:
         path: an ``.npz`` file, a ``mnist.pkl.gz``, IDX files (their folder or one of
-            them), or a folder of images with one subfolder a class; None is the
+            them), or a folder of images with one subfolder for each class; None is the
             embedded MNIST.
 
+    Returns:
+        Images ``(N, H, W, C)`` uint8 and labels ``(N,)`` int64; see ``DataSet``.
+
     Raises:
-        DataError: it is missing, empty, cut short or damaged, of another format, or
-            its images and labels do not fit together.
+        DataError: the data set is missing, empty, cut short or damaged, has another
+            format, or its images and labels do not fit together.
     """
     source = path or EMBEDDED
     return _checked(_read(source), source)
@@ -99,13 +102,14 @@ def _read(path: Path) -> Arrays:
     if head.startswith(MAGIC):
         return read_idx(path)
     known = "an .npz, a .pkl.gz, IDX files or a folder of images"
-    # Before the pickles: a tar begins with a name, and so may one of them.
+    # This comes before pickles, because a tar begins with a name, which may begin as a
+    # pickle does.
     if told := advice(head):
         kind, what_to_do = told
         raise DataError(f"{path} is {kind}; {what_to_do} (give {known})")
     if head.startswith(_PICKLE):
         return read_pickle(path)
-    raise DataError(f"{path} is no data set that is known here; give {known}")
+    raise DataError(f"{path} is no data set of a known format; give {known}")
 
 
 def _read_folder(path: Path) -> Arrays:
@@ -123,7 +127,7 @@ def _read_folder(path: Path) -> Arrays:
 
 
 def _idx_below(folder: Path) -> Path | None:
-    """A subfolder of IDX files, such as the ``MNIST/raw`` that PyTorch makes."""
+    """Find a subfolder of IDX files, such as the ``MNIST/raw`` that PyTorch makes."""
     for depth in range(1, _DEPTH + 1):
         for path in sorted(folder.glob("/".join("*" * depth) + "/*-ubyte*")):
             if is_idx_name(path.name):
@@ -141,13 +145,14 @@ def _checked(arrays: Arrays, source: Path) -> DataSet:
         if (arrays.y_train.dtype.kind in "US") != (arrays.y_test.dtype.kind in "US"):
             raise DataError(
                 f"{source}: the training labels are {arrays.y_train.dtype} and the test"
-                f" labels {arrays.y_test.dtype}; let both be numbers, or both names"
+                f" labels {arrays.y_test.dtype}; give numbers for both, or names for"
+                " both"
             )
         x_test, y_test, _ = _part(arrays.x_test, arrays.y_test, source, "test", names)
     if x_train.shape[1:] != x_test.shape[1:]:
         raise DataError(
             f"{source}: training images are {size_of(x_train)} and test images"
-            f" {size_of(x_test)}; they must be alike"
+            f" {size_of(x_test)}; their sizes must be equal"
         )
     if len(np.unique(y_train)) < 2:
         raise DataError(
@@ -170,13 +175,13 @@ def _part(
     part: str,
     known: tuple[str, ...] | None = None,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...] | None]:
-    """One part's pixels, its class numbers, and the classes' names if it has some."""
+    """Check one part; give its pixels, class numbers and, if known, class names."""
     shaped = pixels(images, f"{source}: the {part} images")
     numbers, names = class_numbers(labels, f"{source}: the {part} labels", known)
     if len(shaped) != len(numbers):
         raise DataError(
             f"{source} holds {len(shaped)} {part} images and {len(numbers)} labels"
-            " for them; there must be as many"
+            " for them; the numbers must be equal"
         )
     if not len(shaped):
         raise DataError(f"{source} holds no {part} images; give a data set with some")
@@ -186,11 +191,11 @@ def _part(
 def _held_out(
     images: NDArray[np.uint8], numbers: NDArray[np.int64], source: Path
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]:
-    """Hold every fifth image of each class out, so that the same data parts alike."""
+    """Hold out every fifth image of each class; the same data always split alike."""
     held = np.zeros(len(numbers), bool)
     for number in np.unique(numbers):
         places = np.flatnonzero(numbers == number)
-        # From a class too small for that, the last one; from a single image, none.
+        # A class with fewer images gives its last one, and a single image stays.
         each = min(HOLD_OUT, max(len(places), 2))
         held[places[each - 1 :: each]] = True
     if not held.any():
@@ -202,7 +207,11 @@ def _held_out(
 
 
 def _empty_classes(y_train: NDArray[np.int64], labels: tuple[str, ...]) -> str | None:
-    """Say which classes no image shows: EMNIST's letters are numbered from 1."""
+    """Name the classes without images, such as 0 in EMNIST, whose letters begin at 1.
+
+    Returns:
+        A sentence; None if every class has images.
+    """
     counts = np.bincount(y_train, minlength=len(labels))
     empty = [labels[number] for number in np.flatnonzero(counts == 0)]
     if not empty:
@@ -217,8 +226,8 @@ def _empty_classes(y_train: NDArray[np.int64], labels: tuple[str, ...]) -> str |
 
 def _numbered(y_train: NDArray[np.int64], source: Path) -> tuple[str, ...]:
     count = int(y_train.max()) + 1
-    # A label of a million, damaged or meant as something else, would make a model
-    # with a million outputs.
+    # A damaged label, or a number with another meaning, can be a million. It would make
+    # a model with a million outputs.
     if count > len(y_train):
         raise DataError(
             f"{source}: a label is {count - 1} among {len(y_train)} training images;"

@@ -1,8 +1,8 @@
-"""Where a bundle goes: the store, or a folder of its own.
+"""The destination of a bundle: the store, or a folder of its own.
 
-Both write out of sight, check the bundle whole, and bring it into sight by a rename.
-What can be refused is refused by ``check``, before a training is spent on it. Nothing
-is replaced but what a training wrote.
+Both write the bundle into a hidden folder, check it, and publish it by a rename.
+``check`` refuses a wrong destination before the training, whose time would be lost.
+Only files that a training wrote are ever replaced.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from bundle.variants import EXPORTED
 from trainer.errors import DestinationError, WriteFailed
 from trainer.exchange import exchange
 
-# What the exporter leaves beside its files if it is killed.
+# A killed exporter leaves files beside its own whose names begin so.
 _TEMPORARY = tuple(f".{name}." for name in EXPORTED)
 
 
-# The smallest network with its graph, its report and its sample takes more.
+# Even the smallest network takes more, with its graph, its report and its sample.
 _LEAST_BYTES = 1 << 20
 
 
 class Destination(Protocol):
-    """Where a bundle goes."""
+    """The destination of a bundle."""
 
     def check(self) -> bool:
-        """Refuse what cannot work, and remove what crashed trainings left.
+        """Check that a bundle can be written, and remove crashed trainings' leftovers.
 
         Returns:
-            Whether a bundle is there that will be replaced.
+            True if there is a bundle that will be replaced.
 
         Raises:
             DestinationError: a bundle may not be written there.
@@ -48,15 +48,16 @@ class Destination(Protocol):
         """
 
     def publish(self, write: Callable[[Path], None]) -> Path:
-        """Let ``write`` fill an empty folder, and put that in its place.
+        """Let ``write`` fill an empty folder, and publish that folder.
+
+        An error leaves the earlier files as they were.
 
         Returns:
             The bundle's folder.
 
         Raises:
             WriteFailed: the disk refuses it.
-            DomainError: it is no whole bundle. After any error, the files that were
-                there are still there.
+            DomainError: the folder is no whole bundle.
         """
 
 
@@ -65,7 +66,7 @@ class StoreDestination:
 
     Args:
         root: the store's folder; made when needed.
-        keep: versions left of the model; see ``ModelStore``.
+        keep: the number of versions that the model keeps; see ``ModelStore``.
     """
 
     def __init__(self, root: Path, keep: int = 0) -> None:
@@ -73,13 +74,13 @@ class StoreDestination:
         self._keep = keep
 
     def check(self) -> bool:
-        """As ``Destination``; False, for a new version replaces none."""
+        """See ``Destination``; a new version replaces none, so it returns False."""
         _check_writable(self._root)
         Staging(self._root).sweep()
         return False
 
     def publish(self, write: Callable[[Path], None]) -> Path:
-        """As ``Destination``; returns ``<root>/<name>/<version>``."""
+        """See ``Destination``; it returns ``<root>/<name>/<version>``."""
         try:
             return ModelStore(self._root, self._keep).install(write).path
         except StoreError as ex:
@@ -89,7 +90,7 @@ class StoreDestination:
 
 
 class FolderDestination:
-    """A flat bundle; an earlier one there is replaced.
+    """A folder with a flat bundle; it replaces an earlier bundle there.
 
     Args:
         path: its folder; made when needed.
@@ -97,15 +98,15 @@ class FolderDestination:
 
     def __init__(self, path: Path) -> None:
         self._given = path
-        # A link stays a link, and what it points to is replaced.
+        # A link stays a link, and its target is replaced.
         self._path = path.resolve()
         self._staging = Staging(self._path.parent)
-        # Where the earlier bundle waits if it cannot be exchanged for the new one at
-        # once; not in the staging, or the sweep after a crash would take it.
+        # The earlier bundle waits here if the two cannot be exchanged in one step. It
+        # must not wait in the staging, where a sweep after a crash would remove it.
         self._before = self._path.parent / f".{self._path.name}.before"
 
     def check(self) -> bool:
-        """As ``Destination``."""
+        """See ``Destination``."""
         try:
             self._recover()
             self._check_replaceable()
@@ -116,14 +117,14 @@ class FolderDestination:
             raise _failed(self._given, ex, "--fout") from ex
 
     def publish(self, write: Callable[[Path], None]) -> Path:
-        """As ``Destination``; returns the path as it was given."""
+        """See ``Destination``; it returns the given path."""
         try:
             with self._staging.folder() as staged:
                 write(staged)
                 verify_manifest(staged)
                 open_bundle(staged)
                 sync_tree(staged)
-                self._check_replaceable()  # once more: training took its time
+                self._check_replaceable()  # again, after the long training
                 self._replace(staged)
         except OSError as ex:
             raise _failed(self._given, ex, "--fout") from ex
@@ -151,8 +152,8 @@ class FolderDestination:
             )
 
     def _replace(self, staged: Path) -> None:
-        # A rename takes the place of an empty folder as well. What was exchanged lies
-        # where the new bundle was staged, and goes when the staging ends.
+        # A rename can replace an empty folder, too. After an exchange, the earlier
+        # bundle lies in the staging folder, and is removed with it.
         if not self._holds_something():
             staged.rename(self._path)
         elif not exchange(staged, self._path):
@@ -166,7 +167,7 @@ class FolderDestination:
         sync(self._path.parent)
 
     def _recover(self) -> None:
-        """Take up what a crash left in the middle of ``_replace``."""
+        """Finish a ``_replace`` that a crash broke off."""
         if not self._before.is_dir():
             return
         if not self._holds_something():
@@ -176,14 +177,15 @@ class FolderDestination:
 
 
 def _first_foreign(folder: Path) -> str | None:
-    """The first file below ``folder`` that neither trainer nor exporter wrote.
+    """Find the first file below ``folder`` that neither trainer nor exporter wrote.
 
     Returns:
         Its path below ``folder``; None if there is none.
     """
     listed = _listed(folder)
     for name in _files(folder):
-        # Of the bundle's own folder: a folder of such a name is somebody's.
+        # Temporary files lie in the bundle's top folder only. A folder whose name
+        # begins so belongs to somebody else.
         is_left = name.startswith(_TEMPORARY) and "/" not in name
         added = name in (MANIFEST, *EXPORTED) or is_left
         if name not in listed and not (listed and added):
@@ -192,16 +194,16 @@ def _first_foreign(folder: Path) -> str | None:
 
 
 def _listed(folder: Path) -> frozenset[str]:
-    """The files in a bundle's manifest.json; none if there is no such list."""
+    """List the files in a bundle's manifest.json; none if there is no such list."""
     try:
         return frozenset(json.loads((folder / MANIFEST).read_bytes())["sha256"])
-    # Not there, or somebody else's file of that name.
+    # The file is not there, or is somebody else's file of that name.
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return frozenset()
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """All that is not a folder, links to folders too, as paths below ``folder``."""
+    """List all files and links, also links to folders, as paths below ``folder``."""
 
     def fail(ex: OSError) -> None:
         raise ex
@@ -214,7 +216,7 @@ def _files(folder: Path) -> Iterator[str]:
 
 
 def _failed(given: Path, ex: OSError, option: str) -> WriteFailed:
-    # Not the file's own path: it lies in a staging folder, which nobody knows of.
+    # The file's own path would not help: it lies in a hidden staging folder.
     other = f"give another folder with {option}"
     return WriteFailed(f"{given} cannot be written: {refusal(ex, other)}")
 
@@ -229,8 +231,8 @@ def _check_writable(folder: Path) -> None:
         raise DestinationError(
             f"{there} is not writable; give another folder or change its permissions"
         )
-    # The training is lost if nothing can be written after it. Some file systems that
-    # are no disk say that they have no bytes at all.
+    # The training is lost if nothing can be written after it. Some virtual file systems
+    # say that they have no bytes at all.
     total, _, free = shutil.disk_usage(there)
     if total and free < _LEAST_BYTES:
         raise WriteFailed(

@@ -1,4 +1,4 @@
-"""TensorFlow, imported when training begins and not before, and quietly."""
+"""The import of TensorFlow, which is quiet and waits until the training begins."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _NEEDED = ("tensorflow", "keras", "matplotlib")
 
 
 def check_engine() -> None:
-    """Check that everything training needs is installed, without importing it.
+    """Check, without an import, that the training's packages are installed.
 
     Raises:
-        TensorFlowMissing: it is not; the sentence tells how to install it.
+        TensorFlowMissing: a package is missing; the sentence tells how to install it.
     """
     if missing := [name for name in _NEEDED if find_spec(name) is None]:
         raise TensorFlowMissing(
             f"training needs {missing[0]}, which is not installed;"
-            " install the extra 'train' (README, Installing)"
+            " install the extra 'train' (docs/installing.md)"
         )
 
 
@@ -29,10 +29,10 @@ def import_engine(verbose: bool) -> None:
     """Import TensorFlow and Keras.
 
     Args:
-        verbose: let them say on stderr what they say.
+        verbose: let them write their messages to standard error.
     """
-    # Keras may be set to another backend for other work; only TensorFlow's writes
-    # SavedModels.
+    # The user may have set Keras to another backend for other work, but only
+    # TensorFlow's backend writes SavedModels.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

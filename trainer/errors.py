@@ -1,10 +1,10 @@
-"""Every way a training can be refused, or fail, with a sentence for who started it.
+"""The errors of a training; each has a sentence for the person who started it.
 
 * DomainError            (bundle.errors)
-  x DataError            what ``--fin`` names is no data set that can be trained on
-  x DestinationError     a bundle, or an image, may not be written where it should go
+  x DataError            ``--fin`` names no data set that can be trained on
+  x DestinationError     a bundle or an image may not be written to the given place
   * StoreError           (bundle.errors) the work failed
-    x WriteFailed        the disk refused what a training wrote
+    x WriteFailed        the disk refused a file of a training
   x TensorFlowMissing    the installation cannot train
 """
 
@@ -12,15 +12,15 @@ from bundle.errors import DomainError, StoreError
 
 
 class DataError(DomainError):
-    """What ``--fin`` names is no data set that can be trained on."""
+    """The argument ``--fin`` names no data set that can be trained on."""
 
 
 class DestinationError(DomainError):
-    """A bundle, or an image, may not be written where it should go."""
+    """A bundle or an image may not be written to the given place."""
 
 
 class WriteFailed(StoreError):
-    """The disk refused what a training wrote; nothing of it is left."""
+    """The disk refused a file of a training, and no part of the bundle is left."""
 
 
 class TensorFlowMissing(DomainError):

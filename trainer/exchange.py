@@ -1,4 +1,4 @@
-"""Two folders trade places at once, where the system can do that."""
+"""The exchange of two folders in one step, if the system can do it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ import errno
 import os
 from pathlib import Path
 
-# Linux's <linux/fs.h> and <fcntl.h>. Python's os.rename knows no flags.
+# These numbers stand in Linux's <linux/fs.h> and <fcntl.h>. Python's os.rename takes no
+# flags, so the system call is made by ctypes.
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
 
-# The kernel is older than 3.15, or the file system (NFS, some of FUSE) cannot.
+# The kernel is older than 3.15, or the file system (NFS, some of FUSE) cannot do it.
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL)
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Let two paths of one file system trade places, so that none is ever missing.
+    """Exchange two paths of one file system in one step, so that none is ever missing.
 
     Returns:
-        Whether they did; False, and nothing has changed, where it cannot be done so.
+        True if they were exchanged. False if the system cannot do it; then nothing has
+        changed.
 
     Raises:
         OSError: one of them is not there, or may not be renamed.
 
     Source: renameat2(2).
     """
-    # None is the running process, which has the C library in it.
+    # None stands for the running process, which contains the C library.
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if renameat2 is None:
         return False

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: they end a training where that does no harm."""
+"""Ctrl-C and SIGTERM, which end a training at a point where that does no harm."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(BaseException):
-    """The process was asked to end.
+    """A signal asked the process to end.
 
-    Not an Exception, so that no library takes it for a failure of its own.
+    It is no Exception, so that no library takes it for a failure of its own.
 
     Args:
-        number: the signal's.
+        number: the signal's number.
     """
 
     def __init__(self, number: int) -> None:
@@ -26,10 +26,10 @@ class Interrupted(BaseException):
 
 
 class Interrupt:
-    """While open, a first SIGINT or SIGTERM raises ``Interrupted``.
+    """A context in which the first SIGINT or SIGTERM raises ``Interrupted``.
 
-    Later ones are passed over: an impatient second Ctrl-C would break the cleaning up
-    after the first. Use it in the main thread.
+    Later signals are ignored, because a second Ctrl-C would stop the clean-up after the
+    first. Use it in the main thread.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Interrupt:
 
     def __enter__(self) -> Interrupt:
         for number in _SIGNALS:
-            # A shell starts background jobs with SIGINT ignored, and means it.
+            # A shell starts background jobs with SIGINT ignored, and it must stay so.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._previous[number] = signal.signal(number, self._receive)
         return self
@@ -52,25 +52,25 @@ class Interrupt:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
-        # What goes wrong once a signal was raised is its consequence.
+        # An error after the signal is a consequence of the signal.
         raised = self._number if not self._held else None
         if raised is not None and isinstance(error, Exception):
             raise Interrupted(raised) from error
 
     def check(self) -> None:
-        """Raise if a signal came, also one that was held or lost on the way.
+        """Raise if a signal came, even if it was held or its exception was lost.
 
-        Python drops what is raised inside a finalizer.
+        Python drops an exception that is raised inside a finalizer.
         """
         if self._number is not None:
             raise Interrupted(self._number)
 
     def hold(self) -> None:
-        """From now on only remember a signal."""
+        """Remember a signal from now on, and do not raise."""
         self._held = True
 
     def run_held(self, work: Callable[[], _Result]) -> _Result:
-        """Do work that must not be broken off, then raise if a signal came."""
+        """Do work that must not be interrupted, and then raise if a signal came."""
         self.hold()
         result = work()
         self._held = False

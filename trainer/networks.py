@@ -1,4 +1,4 @@
-"""Networks by name: the layers, not yet trained."""
+"""Networks by their names: their layers, not yet trained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trainer.errors import DataError
 if TYPE_CHECKING:
     import keras
 
-# Two convolutions and two poolings leave nothing of less: 10 -> 8 -> 4 -> 2 -> 1.
+# Two convolutions and two poolings need 10 pixels: 10 -> 8 -> 4 -> 2 -> 1.
 MIN_SIZE = 10
 
 
@@ -21,7 +21,7 @@ def check_image_shape(shape: tuple[int, int, int]) -> None:
         shape: ``(H, W, C)`` of one image.
 
     Raises:
-        DataError: they are not.
+        DataError: the images are too small.
     """
     height, width, _ = shape
     if min(height, width) < MIN_SIZE:
@@ -32,14 +32,14 @@ def check_image_shape(shape: tuple[int, int, int]) -> None:
 
 
 def build_cnn(image_shape: tuple[int, int, int], num_classes: int) -> keras.Sequential:
-    """The convolutional network of TFaaS's MNIST example.
+    """Build the convolutional network of TFaaS's MNIST example.
 
-    It takes raw 0..255 pixels: the scaling is a layer, so that the model answers the
-    same wherever it is served.
+    The network takes raw pixels from 0 to 255. The scaling is one of its layers, so
+    that every server gives the same answers.
 
     Args:
         image_shape: ``(H, W, C)`` of one image.
-        num_classes: scores the model gives, ``(N, num_classes)`` float32.
+        num_classes: the number of scores; the model gives ``(N, num_classes)`` float32.
 
     Returns:
         The compiled model; 34,826 parameters for ``(28, 28, 1)`` and 10 classes.

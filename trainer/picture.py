@@ -17,14 +17,16 @@ def write_png(data: DataSet, number: int, path: Path) -> str:
     """Write a training image.
 
     Args:
-        number: its place in the training set, from 0.
+        data: the data set.
+        number: the image's place in the training set, from 0.
+        path: the PNG file.
 
     Returns:
-        Its label.
+        The image's label.
 
     Raises:
         DataError: there is no image of that number.
-        DestinationError: there is no such folder, or it is one.
+        DestinationError: the folder is not there, or the path is a folder.
         WriteFailed: the disk refuses the file.
     """
     count = len(data.x_train)
@@ -33,7 +35,7 @@ def write_png(data: DataSet, number: int, path: Path) -> str:
             f"there is no image {number}; the training images are 0 to {count - 1}"
         )
     pixels = data.x_train[number]  # (H, W, C)
-    # Pillow's gray pictures have no channel axis.
+    # Pillow takes gray pictures without a channel axis.
     picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG")

@@ -1,7 +1,7 @@
-"""``trainer run``, step by step: a data set -> a fitted model -> a bundle in its place.
+"""The steps of ``trainer run``: read a data set, fit a model, publish a bundle.
 
-Each step prints what it did. TensorFlow is imported only when everything that can be
-refused without it has been looked at.
+Each step prints its result. TensorFlow is imported only after every check that does not
+need it.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from trainer.train import Settings, Training, train
 
 @dataclass(frozen=True)
 class Order:
-    """What was asked for.
+    """The arguments of ``trainer run``.
 
     Attributes:
         fin: the data set; None is the embedded MNIST.
         fout: a flat bundle's folder; None is the store's next version.
-        name: the model's.
+        name: the model's name.
         h5: also write the model as this HDF5 file.
-        models_dir: the store; None is config.json's.
-        onnx: convert, where the exporter is installed.
-        verbose: let TensorFlow speak.
+        models_dir: the store; None is the store that config.json names.
+        onnx: convert to ONNX if the exporter is installed.
+        verbose: show TensorFlow's messages.
     """
 
     fin: Path | None
@@ -47,7 +47,7 @@ class Order:
 
     @property
     def reference(self) -> str:
-        """What the exporter's command line calls the bundle."""
+        """The arguments that name the bundle on the exporter's command line."""
         if self.fout is not None:
             return str(self.fout)
         if self.models_dir is not None:
@@ -56,16 +56,16 @@ class Order:
 
 
 def train_and_publish(order: Order, interrupt: Interrupt) -> None:
-    """Do it all.
+    """Do all steps.
 
     Raises:
-        DomainError: something given is wrong; nothing was written.
+        DomainError: an argument or the data set is wrong; nothing was written.
         WriteFailed: the disk refused the bundle; nothing was written.
-        Failed: the bundle was written, and its ONNX could not be.
+        Failed: the bundle was written, and its ONNX failed.
     """
     destination = _destination(order)
     data = _prepare(order, destination)
-    # Broken off in the middle of its import TensorFlow may crash the process.
+    # TensorFlow may crash the process if its import is interrupted.
     interrupt.run_held(lambda: import_engine(order.verbose))
     training = _train(data, order.settings, interrupt)
     conversion = Conversion(order.onnx, order.verbose)
@@ -74,7 +74,7 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
         raise Failed(f"the bundle was written without ONNX: {conversion.failure}")
     if conversion.exporter_missing:
         click.echo(
-            "ONNX was not added: install the extra 'export' (README, Installing)"
+            "ONNX was not added: install the extra 'export' (docs/installing.md)"
             f" and run: exporter convert {order.reference}"
         )
 
@@ -82,7 +82,7 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
 def _destination(order: Order) -> Destination:
     if order.fout is not None:
         return FolderDestination(order.fout)
-    # The service's own file says where the store is, so that it finds the model.
+    # config.json is the service's own file, so the service finds the model.
     from runtime.config import load_config
 
     config = load_config()
@@ -90,7 +90,7 @@ def _destination(order: Order) -> Destination:
 
 
 def _prepare(order: Order, destination: Destination) -> DataSet:
-    """Refuse whatever can be refused before the training; the data."""
+    """Check everything that can be checked before the training, and read the data."""
     check_engine()
     replaces = destination.check()
     data = load_dataset(order.fin)
@@ -107,8 +107,8 @@ def _prepare(order: Order, destination: Destination) -> DataSet:
 
 def _train(data: DataSet, settings: Settings, interrupt: Interrupt) -> Training:
     click.echo(f"seed: {settings.seed}")
-    # TensorFlow's C code calls Python without looking whether that raised: an exception
-    # in there is now and then a segmentation fault. So it is raised between the steps.
+    # TensorFlow's C code calls Python and does not check for exceptions, so one inside
+    # may cause a segmentation fault. So the exception is raised between two steps.
     training = interrupt.run_held(lambda: train(data, settings, interrupt.check))
     click.echo(f"Test loss: {training.test_loss}")
     click.echo(f"Test accuracy: {training.test_accuracy}")
@@ -133,8 +133,8 @@ def _publish(
         )
         conversion.add_to(folder)
         interrupt.check()
-        # From here to the end is less than a second, and what is said of it must be
-        # true: a bundle that is in its place was written.
+        # The rest takes less than a second. It is not interrupted, because after it
+        # "nothing was written" would be false.
         interrupt.hold()
 
     path = destination.publish(write)

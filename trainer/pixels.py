@@ -1,4 +1,4 @@
-"""Images as people store them -> pixels of one shape and range."""
+"""Conversion of images, as people store them, into pixels of one shape and range."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from trainer.errors import DataError
 
 
 def pixels(images: NDArray[Any], what: str) -> NDArray[np.uint8]:
-    """Bring images of any usual shape and range to ``(N, H, W, C)`` uint8.
+    """Bring images of any usual shape and range to one shape and range.
 
     Args:
-        images: ``(N, H, W)``, ``(N, H, W, C)``, C 1 or 3, or rows of square ones; in
-            0..255 or 0..1, or true and false.
-        what: how a sentence calls them.
+        images: ``(N, H, W)``, or ``(N, H, W, C)`` with C 1 or 3, or ``(N, H*H)`` rows
+            of square images; numbers of any dtype in 0..255 or 0..1, or bool.
+        what: the name of the images in an error's sentence.
+
+    Returns:
+        ``(N, H, W, C)`` uint8, 0..255.
 
     Raises:
-        DataError: they are something else.
+        DataError: the images have another form.
     """
     shaped = _with_channels(images, what)
     if shaped.dtype == np.uint8 or not shaped.size:
@@ -30,13 +33,14 @@ def pixels(images: NDArray[Any], what: str) -> NDArray[np.uint8]:
     if shaped.dtype.kind not in "uif":
         raise DataError(f"{what} are {shaped.dtype}; they must be numbers")
     low, high = shaped.min(), shaped.max()
-    # `not (...)`, for NaN answers no to every question.
+    # The test is for right values and then negated, because every comparison with NaN
+    # is false.
     if not (low >= 0 and high <= 255):
         raise DataError(
             f"{what} reach from {low} to {high}; they must lie in 0..255 or 0..1"
         )
     if shaped.dtype.kind == "f":
-        # The classic pickle holds k / 256, others k / 255.
+        # The pickle of deeplearning.net holds k / 256, and other files k / 255.
         scale = 1 if high > 1 else 256 if _whole(shaped * 256) and high < 1 else 255
         shaped = shaped * scale
         if scale == 1 and not _whole(shaped):
@@ -74,5 +78,9 @@ def _whole(values: NDArray[Any]) -> bool:
 
 
 def size_of(images: NDArray[np.uint8]) -> str:
-    """One image's size, for a sentence: height, width and channels."""
+    """Write one image's size for a sentence: height, width and channels.
+
+    Args:
+        images: ``(N, H, W, C)`` uint8.
+    """
     return " x ".join(str(n) for n in images.shape[1:])

@@ -1,4 +1,4 @@
-"""report/: how the training went, in numbers and in plots."""
+"""report/: the results of a training, in numbers and in plots."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ def write_report(
     """Write ``metrics.json``, ``learning_curve.png`` and ``confusion_matrix.png``.
 
     Args:
-        folder: the bundle's.
-        data_name: of the data set.
+        folder: the bundle's folder.
+        training: the fitted model and its measures.
+        data: the data set.
+        data_name: the data set's name.
     """
     report = folder / FOLDER
     report.mkdir()
@@ -43,10 +45,16 @@ def write_report(
 def confusion_matrix(
     true: NDArray[np.int64], predicted: NDArray[np.int64], num_classes: int
 ) -> NDArray[np.int64]:
-    """Count how often each class was taken for each.
+    """Count, for each true class, how often the model answered each class.
+
+    Args:
+        true: ``(N,)`` int64, the true class of each image.
+        predicted: ``(N,)`` int64, the model's class of each image.
+        num_classes: the number of classes.
 
     Returns:
-        ``(num_classes, num_classes)`` int64; row the true class, column the model's.
+        ``(num_classes, num_classes)`` int64; the row is the true class, and the column
+        the model's class.
     """
     confusion = np.zeros((num_classes, num_classes), np.int64)
     np.add.at(confusion, (true, predicted), 1)
@@ -76,7 +84,7 @@ def _metrics(
         "history": training.history,
         "test_loss": training.test_loss,
         "test_accuracy": training.test_accuracy,
-        # None of a class without test images.
+        # A class without test images has None.
         "class_accuracy": {
             label: right[number] / totals[number] if totals[number] else None
             for number, label in enumerate(data.labels)
@@ -92,14 +100,14 @@ def _metrics(
 
 
 def _tensorflow_version() -> str:
-    # Asked of itself: it is installed as tensorflow or as tensorflow-cpu.
+    # The module is asked, because the package may be tensorflow or tensorflow-cpu.
     import tensorflow as tf
 
     return str(tf.__version__)
 
 
 def _plot_learning_curve(history: dict[str, list[float]], path: Path) -> None:
-    # By its objects: pyplot keeps every figure, and looks for a screen.
+    # pyplot is not used, because it keeps every figure and looks for a screen.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4), layout="constrained")
@@ -107,7 +115,7 @@ def _plot_learning_curve(history: dict[str, list[float]], path: Path) -> None:
         epochs = range(1, len(history[metric]) + 1)
         axes.plot(epochs, history[metric], marker="o", label="training")
         axes.plot(epochs, history[f"val_{metric}"], marker="o", label="validation")
-        # Wide enough that one epoch alone has whole numbers beside it.
+        # The axis is wide enough to show whole numbers beside a single epoch.
         axes.set(xlabel="epoch", ylabel=metric, xlim=(0, len(epochs) + 1))
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.legend()
@@ -121,19 +129,20 @@ def _plot_confusion(
 
     figure = Figure(figsize=(7, 6), layout="constrained")
     axes = figure.subplots()
-    # By row, so that rare classes show as well; a row without images stays white.
+    # Shares are taken by row, so that rare classes show, too. A row without images
+    # stays white.
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, label="share of the true class")
     axes.set(xlabel="predicted", ylabel="true")
     if len(labels) <= _MAX_NUMBERED_CLASSES:
-        # Labels are any text; a dollar sign in them begins no formula.
+        # A label may be any text, and a dollar sign in it must not begin a formula.
         axes.set_xticks(range(len(labels)), labels, rotation=45, parse_math=False)
         axes.set_yticks(range(len(labels)), labels, parse_math=False)
         for (row, column), count in np.ndenumerate(confusion):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, str(count), ha="center", va="center", color=colour)
     with warnings.catch_warnings():
-        # The plot's font lacks some scripts; labels.txt has the labels whole.
+        # The plot's font lacks some scripts; labels.txt has all labels.
         warnings.filterwarnings("ignore", message="Glyph")
         figure.savefig(path)

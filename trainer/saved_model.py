@@ -1,4 +1,4 @@
-"""A fitted model -> the folder of a TFaaS bundle."""
+"""Writing of a fitted model into the folder of a TFaaS bundle."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bundle.folder import SAVED_MODEL, SIGNATURE
 from bundle.manifest import write_manifest
 from bundle.params import Params, write_params
 from bundle.sample import FILE_NAME as SAMPLE
-from exporter.inference import export_inference
+from exporter.sources.inference import export_inference
 from trainer.data import DataSet
 from trainer.report import write_report
 from trainer.train import Training
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 LABELS = "labels.txt"
 KERAS_MODEL = "model.keras"
 
-# Enough to see a wrong conversion, and little beside the weights.
+# 64 images show a wrong conversion, and take little space beside the weights.
 SAMPLE_SIZE = 64
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What the SavedModel calls its one input and its one output.
+    """The names of a SavedModel's one input and one output.
 
     Attributes:
         input_node: the input's name in the signature.
@@ -56,16 +56,18 @@ def write_bundle(
     data_name: str,
     h5: str | None = None,
 ) -> None:
-    """Write a whole bundle, but for its ONNX.
+    """Write a whole bundle, but no ONNX.
 
     Args:
         folder: an empty folder.
         name: the model's name.
-        data_name: of the data set, for the report.
+        training: the fitted model and its measures.
+        data: the data set.
+        data_name: the data set's name, for the report.
         h5: also write the model as this HDF5 file.
 
     Raises:
-        OSError: the disk refuses it, also where TensorFlow or HDF5 wrote.
+        OSError: the disk refuses a file, even one that TensorFlow or HDF5 writes.
     """
     with _disk_errors():
         export_inference(training.model, folder)
@@ -98,7 +100,7 @@ def write_bundle(
 
 @contextmanager
 def _disk_errors() -> Iterator[None]:
-    """Let what a library makes of a full disk be the disk's own error."""
+    """Turn a library's error about a full disk into the disk's own error."""
     import tensorflow as tf
 
     try:
@@ -115,7 +117,7 @@ def read_signature(folder: Path) -> Signature:
 
 
 def _write_graph(folder: Path) -> MetaGraphDef:
-    """Write what TFaaS's own trainer writes of the graph: as text, and by itself."""
+    """Write the graph as TFaaS's trainer does: as text, and in a file of its own."""
     from google.protobuf import text_format
 
     saved_model = _read_saved_model(folder)
@@ -134,7 +136,7 @@ def _read_saved_model(folder: Path) -> Any:
 
 def _signature(graph: MetaGraphDef) -> Signature:
     signature = graph.signature_def[SIGNATURE]
-    # One each: the networks here take images and give scores.
+    # The networks here have one input, images, and one output, scores.
     ((input_node, input_tensor),) = signature.inputs.items()
     ((output_node, output_tensor),) = signature.outputs.items()
     return Signature(input_node, input_tensor.name, output_node, output_tensor.name)
@@ -149,7 +151,8 @@ def _description(training: Training, data_name: str) -> str:
 
 
 def _write_sample(folder: Path, data: DataSet) -> None:
-    # As many of each class, so that none is missing; at least one.
+    # Each class gives the same number of images, and at least one, so that none is
+    # missing.
     each = max(1, -(-SAMPLE_SIZE // len(data.labels)))
     chosen = np.concatenate(
         [

@@ -1,4 +1,4 @@
-"""Fit a network to a data set, and measure it on images it has not seen.
+"""Training: fit a network to a data set, and measure it on images it has not seen.
 
 The same seed, data and machine give the same weights.
 """
@@ -20,21 +20,21 @@ from trainer.networks import NETWORKS
 if TYPE_CHECKING:
     import keras
 
-# The share of the training images that is not trained on but measured after each epoch.
+# This share of the training images is not trained on, but measures each epoch.
 VALIDATION_SPLIT = 0.1
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train.
+    """The settings of a training.
 
     Attributes:
-        epochs: times through the data.
-        batch_size: images a step.
-        seed: of the weights, the order and the dropout; 0 to 2**32 - 1.
+        epochs: the number of passes through the data.
+        batch_size: the number of images in one step.
+        seed: the seed of the weights, the order and the dropout; 0 to 2**32 - 1.
         network: a name in ``trainer.networks``.
-        progress_bar: show Keras's bar, which rewrites its line, for a terminal;
-            else one line an epoch.
+        progress_bar: show Keras's bar, which needs a terminal. Otherwise each epoch
+            prints one line.
     """
 
     epochs: int
@@ -46,15 +46,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Training:
-    """A fitted model, and how it came to be.
+    """A fitted model, with its settings and measures.
 
     Attributes:
         model: it takes ``(N, H, W, C)`` and gives ``(N, num_classes)`` scores.
-        history: Keras's metrics by name, one value an epoch.
-        test_loss: categorical cross-entropy over the test images.
-        test_accuracy: share of the test images classified right, 0..1.
+        settings: the settings of the training.
+        history: Keras's metrics by name, with one value for each epoch.
+        test_loss: the categorical cross-entropy over the test images.
+        test_accuracy: the share of test images that are classified right, 0..1.
         predicted: ``(N,)`` int64, the model's class of each test image.
-        seconds: the fit took.
+        seconds: the time that the fit took.
     """
 
     model: keras.Sequential
@@ -69,11 +70,13 @@ class Training:
 def train(
     data: DataSet, settings: Settings, check_stop: Callable[[], None] = lambda: None
 ) -> Training:
-    """Fit and evaluate; prints the model and the progress.
+    """Fit and evaluate a network, and print the model and the progress.
 
     Args:
-        check_stop: called after every step, of training and of measuring; raises to
-            end it.
+        data: the data set.
+        settings: the settings of the training.
+        check_stop: is called after every step of training and of measuring; it raises
+            to end them.
     """
     import keras
     import tensorflow as tf
@@ -84,8 +87,8 @@ def train(
     model = NETWORKS[settings.network](data.image_shape, num_classes)
     model.summary(print_fn=click.echo)
 
-    # Keras takes the last tenth for validation as it stands. Of a folder of images
-    # that would be the last class, which training would then never see.
+    # Keras takes the last tenth of the images for validation. In a folder of images,
+    # these are the last class, which the training would then never see.
     order = np.random.default_rng(settings.seed).permutation(len(data.x_train))
     callbacks = [_progress(settings, check_stop)]
     started = time.monotonic()

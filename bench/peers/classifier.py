@@ -1,4 +1,4 @@
-"""The model as each peer's app loads it: an ONNX session with one thread."""
+"""The model that each peer's app loads: an ONNX session with one thread."""
 
 import io
 import os
@@ -26,18 +26,18 @@ class Classifier:
         self.shape = (height, width, channels)
 
     def decode(self, data):
-        """One image file as pixels, ``(1, H, W, C)``, 0..255."""
+        """Decode one image file to pixels, ``(1, H, W, C)`` float32, 0..255."""
         image = Image.open(io.BytesIO(data)).convert(self._mode)
         if image.size != self._size:
             image = image.resize(self._size, Image.Resampling.BILINEAR)
         return np.asarray(image, np.float32).reshape(1, *self.shape)
 
     def decode_all(self, files):
-        """Several image files, ``(N, H, W, C)``."""
+        """Decode several image files to pixels, ``(N, H, W, C)`` float32, 0..255."""
         return np.concatenate([self.decode(data) for data in files])
 
     def predict(self, pixels):
-        """Scores, ``(N, classes)``."""
+        """Run pixels, ``(N, H, W, C)``, and give scores, ``(N, classes)`` float32."""
         pixels = np.asarray(pixels, np.float32).reshape(-1, *self.shape)
         (scores,) = self._session.run(None, {self._name: pixels})
         return scores

@@ -1,9 +1,9 @@
-"""The five containers of pictures, read as far as to know what decoding one will cost.
+"""The five file formats of pictures, read as far as the cost of decoding needs.
 
-A file is looked through before a decoder sees it. A look gives the picture's size,
-which way up it is, and the file again without its metadata: colour profiles, texts,
-thumbnails, further frames. So metadata decides nothing over pixels, and nobody can make
-a decoder work through a million pieces of it.
+Every file is looked through before a decoder sees it. The look gives the picture's
+size, its orientation, and the file again without its metadata (colour profiles, texts,
+thumbnails, further frames). So metadata cannot change pixels, and nobody can make a
+decoder work through a million pieces of metadata.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ __all__ = ["Look", "look_at"]
 
 
 def look_at(data: bytes) -> Look:
-    """Look through one file, told by its first bytes.
+    """Look through one file; its first bytes tell the format.
 
     Raises:
-        ImageError: it is one of the five and would cost too much.
-        ValueError, LookupError, struct.error: it is none of them, or is damaged.
+        ImageError: it has one of the five formats and would cost too much.
+        ValueError, LookupError, struct.error: it has none of them, or is damaged.
     """
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return png.look(data)

@@ -1,4 +1,4 @@
-"""BMP: a header of one of seven lengths, a palette, and rows of pixels.
+"""A look at BMP: a header of one of seven lengths, a palette, and rows of pixels.
 
 Source: Microsoft's documentation of BITMAPINFOHEADER and its relatives.
 """
@@ -10,12 +10,12 @@ import struct
 from bundle.containers.look import Look, check_pixels
 from bundle.errors import ImageError
 
-# Pillow reads run lengths in Python, at 0.5 us a run and 0.1 us a pixel.
+# Pillow reads run lengths in Python, which takes 0.5 us a run and 0.1 us a pixel.
 MAX_RUN_LENGTH_PIXELS = 1 << 20
 
 _RUN_LENGTHS = (1, 2)
 _HEADERS = (12, 40, 52, 56, 64, 108, 124)
-# Bytes that a header and a palette take at most.
+# A header and a palette take at most this many bytes.
 _BEFORE = 14 + 124 + 4 * 256
 
 
@@ -37,7 +37,7 @@ def look(data: bytes) -> Look:
         raise ValueError("no pixels")
     check_pixels(width, height)
     if compression in _RUN_LENGTHS:
-        # A run is two bytes of at least one pixel, and a row ends with two.
+        # A run takes two bytes and has at least one pixel; a row's end takes two more.
         data = data[: offset + _BEFORE + 2 * (width + 1) * height + 2]
         if width * height > MAX_RUN_LENGTH_PIXELS:
             raise ImageError(

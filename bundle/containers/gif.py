@@ -1,4 +1,4 @@
-"""GIF: a screen, a palette, and blocks, of which the first picture is taken.
+"""A look at GIF: a screen, a palette, and blocks; the first picture is taken.
 
 Source: the GIF89a specification (CompuServe, 1990).
 """
@@ -12,14 +12,14 @@ from bundle.containers.look import MAX_PIECES, Look, check_pixels, too_many
 
 _EXTENSION, _IMAGE = 0x21, 0x2C
 _CONTROL = 0xF9
-# Between blocks, decoders pass over what begins none; 3B is the end.
+# Decoders pass over bytes between blocks that begin no block; 3B is the end.
 _BLOCK = re.compile(rb"[!,;]")
 
 
 def look(data: bytes) -> Look:
     """Look through a GIF up to its first picture; see ``bundle.containers.look``.
 
-    The screen is as large as the picture needs, as Pillow makes it.
+    The screen is made as large as the picture needs, which Pillow does too.
     """
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     start = place = 13 + _palette_bytes(flags)
@@ -43,7 +43,7 @@ def look(data: bytes) -> Look:
         pieces += 1
         if pieces > MAX_PIECES:
             raise too_many("blocks before its picture", MAX_PIECES)
-        # Transparency. A shorter one says nothing.
+        # This block tells the transparent colour; a shorter one tells nothing.
         if kind == _CONTROL and data[first] >= 4:
             control = data[first - 2 : first + 5] + b"\0"
             control = control[:2] + b"\4" + control[3:]

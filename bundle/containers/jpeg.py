@@ -1,6 +1,6 @@
-"""JPEG: segments of a marker, a length and data, and scans of coded pixels.
+"""A look at JPEG: segments of a marker, a length and data, and scans of coded pixels.
 
-Source: ITU-T T.81, annex B; libjpeg's jdmarker.c for what decoders let pass.
+Source: ITU-T T.81, annex B; libjpeg's jdmarker.c for files that decoders let pass.
 """
 
 from __future__ import annotations
@@ -11,28 +11,28 @@ from bundle.containers.look import Look, check_pixels, too_many
 from bundle.containers.orientation import UPRIGHT, orientation_of
 from bundle.errors import ImageError
 
-# Segments of one picture, its scans' tables among them. A photo has some ten, one with
-# a depth map in its XMP some two hundred.
+# Most segments of one picture; the tables of its scans count. A photo has about ten
+# segments, and a photo with a depth map in its XMP about two hundred.
 MAX_SEGMENTS = 4096
-# Bytes of tables before the first scan, which Pillow reads in Python. Four of each
-# kind take 2 kB.
+# Most bytes of tables before the first scan, because Pillow reads them in Python. Four
+# tables of each kind take 2 kB.
 MAX_TABLES = 1 << 16
-# Programs write some ten, a few of them twenty and more.
+# Most programs write about ten scans, and a few write twenty or more.
 MAX_SCANS = 100
-# Samples of all scans together: each scan goes over all blocks of its components, if
-# only to find that there is nothing to refine, at up to 1.3 ns a sample. Ten scans of
-# 16 Mpx in three components are 200 million.
+# Most samples of all scans together. Each scan goes over all blocks of its components,
+# even when there is nothing to refine, and takes up to 1.3 ns a sample. A usual picture
+# of 16 Mpx with three components and ten scans has 200 million samples.
 MAX_SAMPLES = 1 << 29
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
-# Huffman's: baseline, extended, progressive.
+# Frames in Huffman coding: baseline, extended, progressive.
 _FRAMES = frozenset((0xC0, 0xC1, 0xC2))
-# Libjpeg reads arithmetic coding too, which browsers do not: it needs next to no bytes,
-# and seven kilobytes of it were 16 Mpx in seven scans, and took 0.8 s.
+# Libjpeg reads arithmetic coding too, and browsers do not. It is refused because it
+# needs almost no bytes: 7 kB of it held 16 Mpx in seven scans, and took 0.8 s.
 _OTHER_FRAMES = frozenset(range(0xC0, 0xD0)) - _FRAMES - {0xC4, 0xC8, 0xCC}
 # DHT, DAC, DQT, DNL, DRI, DHP, EXP.
 _TABLES = frozenset((0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF)) | _FRAMES
-# A byte FF of coded pixels is followed by 0, and RST0 to RST7 stand between them.
+# Among coded pixels, FF is followed by 0, or is part of a marker from RST0 to RST7.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _SIDE = 32  # the widest MCU, of sampling factor 4
 
@@ -40,7 +40,7 @@ _SIDE = 32  # the widest MCU, of sampling factor 4
 def look(data: bytes) -> Look:
     """Look through a JPEG's first picture; see ``bundle.containers.look``.
 
-    JFIF's and Adobe's segments stay, for they say what the components are.
+    JFIF's and Adobe's segments stay, because they tell the meaning of the components.
     """
     pieces: list[bytes] = []
     kept_from = tables = 0
@@ -95,7 +95,7 @@ def look(data: bytes) -> Look:
 
 
 def _names_components(marker: int, size: int, data: bytes, place: int) -> bool:
-    # No decoder reads shorter ones.
+    # No decoder reads shorter segments.
     if marker == 0xE0:
         return size >= 16 and data[place + 4 : place + 9] == b"JFIF\0"
     return marker == 0xEE and size >= 14 and data[place + 4 : place + 9] == b"Adobe"
@@ -104,9 +104,10 @@ def _names_components(marker: int, size: int, data: bytes, place: int) -> bool:
 def _check_scans(
     data: bytes, place: int, width: int, height: int, components: int
 ) -> None:
-    # A picture of one column is coded in whole MCUs, too.
+    # Even a picture of one column is coded in whole MCUs.
     samples = (-(-width // _SIDE) * -(-height // _SIDE)) * _SIDE * _SIDE
-    # There are no more scans than such pairs of bytes, of which some lie in segments.
+    # Each scan begins with this pair of bytes, so there are at most as many scans. Some
+    # pairs lie in segments, so the exact number needs a walk.
     scans = data.count(b"\xff\xda", place)
     if scans <= MAX_SCANS and scans * components * samples <= MAX_SAMPLES:
         return
@@ -131,6 +132,6 @@ def _check_scans(
             place += 2
         found = _MARKER.search(data, place)
         if found is None:
-            return  # cut short, which the decoder will see
+            return  # the file is cut short, and the decoder will say so
         place = found.start()
     raise too_many("segments", MAX_SEGMENTS)

@@ -1,4 +1,4 @@
-"""The result of a look through a file, and the costs that no picture may exceed."""
+"""The result of a look through a file, and the limits on a picture's cost."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ from typing import NamedTuple
 
 from bundle.errors import ImageError
 
-# 16 Mpx is a large camera's picture. A PNG of 11 kB can hold 89 Mpx of one colour.
+# A large camera's picture has 16 Mpx. A PNG of 11 kB can hold 89 Mpx of one colour.
 MAX_PIXELS = 16 * 1024 * 1024
 
-# Chunks, segments or blocks that a look walks through: 20 ms. A PNG of 32 MiB whose
-# writer parted it into pieces of 512 bytes has as many.
+# Most chunks, segments or blocks that a look walks through, which takes 20 ms. A PNG of
+# 32 MiB in chunks of 512 bytes has as many.
 MAX_PIECES = 1 << 16
 
 
 class Look(NamedTuple):
-    """One file, looked through and not decoded.
+    """One file that was looked through and not yet decoded.
 
     Attributes:
-        format: its name in Pillow.
+        format: the format's name in Pillow.
         width: in pixels, before the picture is turned.
-        height: in pixels.
-        data: the file, left with what its pixels need.
+        height: in pixels, before the picture is turned.
+        data: the file without the parts that its pixels do not need.
         orientation: TIFF's tag 274, 1 to 8; 1 is upright.
-        transparent: the one colour of 16-bit RGB that is transparent, as three numbers
-            from 0 to 65535; None if there is none. Pillow compares it with 8 bits.
+        transparent: the one transparent colour of a 16-bit RGB picture, as three
+            numbers from 0 to 65535; None if there is none. Pillow would compare only 8
+            bits of them.
     """
 
     format: str
@@ -36,10 +37,10 @@ class Look(NamedTuple):
 
 
 def check_pixels(width: int, height: int) -> None:
-    """See that a picture is not too large.
+    """Check that a picture is not too large.
 
     Raises:
-        ImageError: it has more than ``MAX_PIXELS``.
+        ImageError: it has more than ``MAX_PIXELS`` pixels.
     """
     if width * height > MAX_PIXELS:
         raise ImageError(
@@ -49,11 +50,11 @@ def check_pixels(width: int, height: int) -> None:
 
 
 def too_many(what: str, most: int) -> ImageError:
-    """The refusal of a file that is parted too finely, or repeats itself.
+    """Make the error for a file that has too many pieces of one kind.
 
     Args:
-        what: of what it has too much, in the plural.
-        most: how many it may have.
+        what: the name of these pieces, in the plural.
+        most: the number of pieces that a file may have.
     """
     return ImageError(
         f"Invalid image: it has more than {most} {what}; open it in an image program"

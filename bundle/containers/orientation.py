@@ -1,7 +1,7 @@
-"""EXIF's orientation: the one tag of a picture's metadata that its pixels need.
+"""EXIF's orientation, the one tag of a picture's metadata that its pixels need.
 
-Pillow reads all tags, and writes them anew when it turns a picture; one tag of an odd
-type beside the right one was enough to make it fail.
+Pillow reads all tags, and writes them again when it turns a picture. One other tag of
+an odd type was enough to make it fail, so only this tag is read here.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ UPRIGHT = 1
 _PREFIX = b"Exif\0\0"
 _ORDERS = {b"II": "<", b"MM": ">"}
 _TAG = 0x0112
-# TIFF's types that can hold it, with struct's letters: EXIF demands SHORT, and some
-# programs write BYTE or LONG.
+# TIFF's types that can hold the tag, with struct's letters for them. EXIF demands
+# SHORT, and some programs write BYTE or LONG.
 _TYPES = {1: "B", 3: "H", 4: "I"}
 
 
@@ -22,11 +22,11 @@ def orientation_of(exif: bytes) -> int:
     """Read the tag from a block of EXIF, which is a TIFF file.
 
     Args:
-        exif: the block, with EXIF's six bytes before it or without.
+        exif: the block, with or without EXIF's six bytes before it.
 
     Returns:
-        1 to 8; 1, upright, if the block is damaged, or has no such tag, or one of
-        another type or out of that range.
+        A number from 1 to 8. It is 1 (upright) if the block is damaged, has no such
+        tag, or has one of another type or outside of this range.
 
     Source: TIFF 6.0, sections 2 and 8; EXIF 2.32, 4.6.4.
     """

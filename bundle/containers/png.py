@@ -1,4 +1,4 @@
-"""PNG: a signature, and chunks of a length, a name, data and a checksum.
+"""A look at PNG: a signature, and chunks of a length, a name, data and a checksum.
 
 Source: the PNG specification, third edition (W3C, 2025).
 """
@@ -18,8 +18,8 @@ _END = b"\0\0\0\0IEND\xaeB`\x82"
 GRAY, COLOUR, PALETTE = 0, 2, 3
 _SAMPLES = {GRAY: 1, COLOUR: 3, PALETTE: 1, 4: 2, 6: 4}
 
-# Deflate's densest code: 258 bytes of 2 bits. Less data than that is a cut file, and
-# not worth the memory that its pixels would take.
+# Deflate's densest code puts 258 bytes into 2 bits. A file with less data than that was
+# cut short, and its pixels are not worth their memory.
 _MAX_RATIO = 1032
 _SLACK = 64
 
@@ -29,7 +29,7 @@ def look(data: bytes) -> Look:
     width = int.from_bytes(data[16:20], "big")
     height = int.from_bytes(data[20:24], "big")
     check_pixels(width, height)
-    # As most are: header, one IDAT, end. There is nothing to leave out.
+    # Most files have a header, one IDAT and the end, and nothing to leave out.
     if (
         data[37:41] == b"IDAT"
         and data.endswith(_END)
@@ -44,7 +44,7 @@ def look(data: bytes) -> Look:
 
 
 def _without_metadata(data: bytes, width: int, height: int) -> Look:
-    """The same with header, palette, transparency and one IDAT alone."""
+    """Keep the header, the palette, the transparency and one IDAT alone."""
     bits, colour = data[24], data[25]
     palette = transparency = None
     pixels: list[bytes] = []
@@ -98,7 +98,7 @@ def _check_size(data: bytes, width: int, height: int, packed: int) -> None:
 
 
 def _whole(data: bytes, place: int, length: int) -> bytes:
-    """A chunk that decides over pixels: unlike metadata, it must not be damaged."""
+    """Return a chunk that pixels depend on: unlike metadata, it must be undamaged."""
     content = data[place : place + length]
     checksum = data[place + length : place + length + 4]
     if zlib.crc32(data[place - 4 : place + length]).to_bytes(4, "big") != checksum:
@@ -107,14 +107,14 @@ def _whole(data: bytes, place: int, length: int) -> bytes:
 
 
 def _transparency(content: bytes, bits: int, colour: int) -> bytes:
-    """Write transparency as Pillow reads it: for samples that are brought to 8 bits."""
+    """Write transparency as Pillow reads it, for samples converted to 8 bits."""
     if colour == PALETTE:
         return content[:256]
     if colour == GRAY:
         (value,) = struct.unpack_from(">H", content)
         if bits == 16:
             return content[:2]
-        # Of 16 bits only the lowest ``bits`` count. Pillow does not scale 1 bit.
+        # Only the lowest ``bits`` of the 16 bits count. Pillow does not scale 1 bit.
         most = (1 << bits) - 1
         scale = 255 // most if bits > 1 else 1
         return struct.pack(">H", (value & most) * scale)

@@ -1,4 +1,4 @@
-"""WEBP: RIFF's chunks of a name, a length and data.
+"""A look at WEBP: RIFF's chunks of a name, a length and data.
 
 Source: RFC 9649.
 """
@@ -16,7 +16,7 @@ _ANIMATION, _EXIF, _ALPHA = 0x02, 0x08, 0x10
 def look(data: bytes) -> Look:
     """Look through a WEBP; see ``bundle.containers.look``.
 
-    The first frame of an animation stays, on its canvas.
+    An animation keeps its canvas and its first frame.
     """
     kind = data[12:16]
     if kind == b"VP8X":
@@ -49,7 +49,7 @@ def _extended(data: bytes) -> Look:
     complete = False
     place = _end(data, 12)
     for _ in range(MAX_PIECES):
-        # EXIF comes behind the pixels; nothing else there is of use.
+        # After the pixels, EXIF is the only chunk that is used.
         if place + 8 > len(data) or (complete and not flags & _EXIF):
             break
         kind, end = data[place : place + 4], _end(data, place)
@@ -70,7 +70,7 @@ def _extended(data: bytes) -> Look:
 
 
 def _end(data: bytes, place: int) -> int:
-    """Where the next chunk begins; an odd length is filled up."""
+    """Return the place of the next chunk; a chunk of odd length has one more byte."""
     (size,) = struct.unpack_from("<I", data, place + 4)
     return int(place + 8 + size + (size & 1))
 

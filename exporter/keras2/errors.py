@@ -1,15 +1,15 @@
-"""Why a file of Keras 2 cannot be read here."""
+"""The reasons why a file of Keras 2 cannot be read here."""
 
 
 class Untranslatable(Exception):
-    """Keras 3 cannot do what the file says; the sentence's part says what."""
+    """Keras 3 cannot do what the file says; the message is part of a sentence."""
 
 
 class NotOfKeras(Untranslatable):
-    """A class or function is somebody's own.
+    """A class or function is not Keras's own.
 
     Args:
-        name: its.
+        name: the name of the class or function.
     """
 
     def __init__(self, name: str) -> None:

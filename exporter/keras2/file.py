@@ -1,4 +1,4 @@
-"""A file of Keras 2 -> a model of Keras 3."""
+"""Read a file of Keras 2 as a model of Keras 3."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def read(path: Path, config: Any) -> Any:
 
     Args:
         path: an HDF5 file, or a ``.keras`` file, which is a zip file.
-        config: the description of the model that is in it.
+        config: the description of the model in the file.
 
     Raises:
-        Untranslatable: Keras 3 cannot say what Keras 2 said.
-        OSError, zipfile.BadZipFile: it cannot be read.
+        Untranslatable: Keras 3 cannot express what Keras 2 wrote.
+        OSError, zipfile.BadZipFile: the file cannot be read.
     """
     built = build(config)
     filler = Filler(built)

@@ -13,41 +13,41 @@ _registered = keras.saving.register_keras_serializable(package="tfaas")
 
 @_registered  # type: ignore[untyped-decorator]
 def hard_sigmoid(x: Any) -> Any:
-    """Keras 2's: Keras 3 has another function of this name, ``relu6(x + 3) / 6``."""
+    """Keras 2's function; Keras 3's is another one, ``relu6(x + 3) / 6``."""
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
 @_registered
 class ThresholdedReLU(keras.layers.Layer):  # type: ignore[misc]
-    """Numbers above ``theta``; 0 for others."""
+    """Answers the numbers above ``theta``, and 0 for the others."""
 
     def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.theta = float(theta)
 
     def call(self, x: Any) -> Any:
-        """Keras calls it."""
+        """Keras calls this with the input ``x``."""
         return x * ops.cast(x > self.theta, x.dtype)
 
 
 @_registered
 class LayerScale(keras.layers.Layer):  # type: ignore[misc]
-    """A factor for each channel, of ConvNeXt; Keras 3 shows its own to nobody."""
+    """ConvNeXt's factor for each channel; Keras 3's own layer is not public."""
 
     def __init__(self, init_values: float, projection_dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.gamma = self.add_weight(shape=(int(projection_dim),), name="gamma")
 
     def call(self, x: Any) -> Any:
-        """Keras calls it."""
+        """Keras calls this with the input ``x``."""
         return x * self.gamma
 
 
 class _LocallyConnected(keras.layers.Layer):  # type: ignore[misc]
     """A convolution with another kernel at each place; channels last.
 
-    The kernel is ``(places, values of one patch, filters)``: what Keras 2 has where
-    ``implementation`` is 1, and both of its other forms hold the same numbers.
+    The kernel is ``(places, values of one patch, filters)``, as in Keras 2 if
+    ``implementation`` is 1. Keras 2's two other forms hold the same numbers.
     """
 
     axes = 1
@@ -69,7 +69,7 @@ class _LocallyConnected(keras.layers.Layer):  # type: ignore[misc]
         self.activation = activation or keras.activations.linear
 
     def build(self, shape: Sequence[int]) -> None:
-        """Keras calls it with the shape of the input, whose lengths must be known."""
+        """Keras calls this with the shape of the input, whose lengths must be known."""
         self.places = tuple(
             (length - size) // step + 1
             for length, size, step in zip(
@@ -87,7 +87,7 @@ class _LocallyConnected(keras.layers.Layer):  # type: ignore[misc]
             self.bias = self.add_weight(shape=(*self.places, self.filters), name="bias")
 
     def call(self, x: Any) -> Any:
-        """Keras calls it."""
+        """Keras calls this with the input ``x``, ``(N, *sides, channels)``."""
         if self.axes == 1:
             x = ops.expand_dims(x, 1)
         size = (1, *self.size)[-2:]
@@ -114,10 +114,10 @@ class LocallyConnected2D(_LocallyConnected):
 
 @_registered
 class TimeMajor(keras.layers.Layer):  # type: ignore[misc]
-    """A recurrent layer that takes and answers time first, then the batch.
+    """A recurrent layer whose input and output have the time first, then the batch.
 
     Args:
-        layer: the recurrent one, batch first.
+        layer: the recurrent layer, with the batch first.
     """
 
     def __init__(self, layer: Any, **kwargs: Any) -> None:
@@ -125,7 +125,7 @@ class TimeMajor(keras.layers.Layer):  # type: ignore[misc]
         self.layer = layer
 
     def call(self, x: Any) -> Any:
-        """Keras calls it."""
+        """Keras calls this with the input ``x``, ``(T, N, features)``."""
         answers = self.layer(ops.swapaxes(x, 0, 1))
         if not self.layer.return_sequences:
             return answers

@@ -1,6 +1,7 @@
-"""One layer of Keras 2 -> the layer of Keras 3 that answers the same.
+"""Turn one layer of Keras 2 into the layer of Keras 3 that answers the same.
 
-Only inference counts: how weights begin, and what they are punished for, is left out.
+Only inference counts. The settings for the first weights and for penalties are left
+out.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import keras
 from exporter.keras2 import former
 from exporter.keras2.errors import NotOfKeras, Untranslatable
 
-# A class's and a function's module, of Keras 2 under each of the names that it has had.
+# The module of a class or function of Keras 2, in each of the names that Keras 2 has
+# had.
 _MODULE = re.compile(
     r"((tf_keras|keras|tensorflow\.(python\.)?keras)(\.\w+)*|builtins)"
 )
-# Settings for training, for speed or for files; none changes an answer.
+# Settings for training, speed or files; none of them changes an answer.
 _TRAINING = re.compile(
     r".*_(initializer|regularizer|constraint)|init|rng_type|implementation"
     r"|unit_forget_bias|batch_input_shape|input_dtype|input_length|time_major|fused"
@@ -27,7 +29,8 @@ _TRAINING = re.compile(
     r"|experimental_\w+|build_config|build_input_shape|query_shape|key_shape"
     r"|value_shape|softmax_robust_masking|optional|force_generator|seed"
 )
-# They take ``groups`` and have but one; Keras 3 has no such setting for them.
+# These layers have the setting ``groups`` but only one group; Keras 3 has no such
+# setting for them.
 _ONE_GROUP = re.compile(r"(Depthwise|Separable)Conv\dD|Conv\dDTranspose")
 _ALIASES = {
     "BatchNormalizationV1": "BatchNormalization",
@@ -45,18 +48,18 @@ _FORMER = {
     "LocallyConnected1D": former.LocallyConnected1D,
     "LocallyConnected2D": former.LocallyConnected2D,
 }
-# Keras 2's own, which have nothing in Keras 3 that answers the same.
+# Layers of Keras 2 for which Keras 3 has no layer that answers the same.
 _FORMER_ALONE = frozenset(
     """
     Wrapper DenseFeatures CuDNNGRU CuDNNLSTM TensorFlowOpLayer ClassMethod
     InstanceMethod InstanceProperty AbstractRNNCell PeepholeLSTMCell
     """.split()  # noqa: SIM905
 )
-# At inference they hand on what they are given.
+# These layers return their input in inference.
 _NOTHING = frozenset({"RandomHeight", "RandomWidth", "AddLoss", "AddMetric"})
-# Another layer stands for them, which knows nothing of training.
+# Another layer takes the place of these; it does not have their training behaviour.
 STOOD_FOR = _NOTHING | {"RandomCrop"}
-# Layers of Keras 3 that are none of Keras 2 in spite of their names, or that run code.
+# These layers of Keras 3 share a name with Keras 2 but are different, or they run code.
 _NOT_TAKEN = frozenset(
     {"Lambda", "Layer", "TFSMLayer", "TorchModuleWrapper", "FlaxLayer", "JaxLayer"}
 )
@@ -88,20 +91,20 @@ _ACTIVATIONS = {
     "hard_sigmoid": former.hard_sigmoid,
     "swish": keras.activations.silu,
 }
-# A layer inside another's settings.
+# The settings that hold another layer.
 _INNER = ("layer", "backward_layer", "cell", "cells")
-# Names of files in Keras 3's settings, where a list of words is taken as well.
+# Settings of Keras 3 that name a file, or hold a list of words.
 _WORDS = ("vocabulary", "idf_weights")
 
 Item = Mapping[str, Any]
 
 
 def class_name_of(item: Any) -> str:
-    """The class of a layer, if it is Keras's.
+    """The class of a layer, if it is Keras's own.
 
     Raises:
-        NotOfKeras: it is somebody's own.
-        Untranslatable: it is no description of a layer.
+        NotOfKeras: the class is not Keras's own.
+        Untranslatable: the item is no description of a layer.
     """
     if not isinstance(item, dict) or not isinstance(item.get("class_name"), str):
         raise Untranslatable("its description is damaged")
@@ -124,8 +127,8 @@ def layer_of(item: Item, model_of: Callable[[Item], Any], name: str = "") -> Any
 
     Args:
         item: ``class_name`` and ``config``, as Keras 2 wrote them.
-        model_of: makes a model that stands in a layer's place.
-        name: the layer's; empty is the one that it has.
+        model_of: makes a model that stands in the place of a layer.
+        name: the name for the layer; empty keeps its own.
 
     Raises:
         Untranslatable: Keras 3 has no such layer, or none with these settings.
@@ -147,7 +150,7 @@ def layer_of(item: Item, model_of: Callable[[Item], Any], name: str = "") -> Any
         return keras.layers.Identity(name=settings["name"], dtype=settings.get("dtype"))
     make = _FORMER.get(kind) or _class(kind)
     if kind == "RandomCrop":
-        # In inference, where it draws no numbers, it does the same as this layer.
+        # In inference RandomCrop draws no numbers, and does the same as this layer.
         kind, make = "Resizing", keras.layers.Resizing
         settings["crop_to_aspect_ratio"] = True
     _adapt(kind, settings, given)
@@ -166,7 +169,7 @@ def layer_of(item: Item, model_of: Callable[[Item], Any], name: str = "") -> Any
 
 
 def plain_name(name: str) -> str:
-    """A name that Keras 3 takes."""
+    """A name that Keras 3 accepts."""
     return name.replace("/", "_") or "layer"
 
 
@@ -195,9 +198,9 @@ def _value(key: str, value: Any, model_of: Callable[[Item], Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers, texts and lists of them; the description of an object is refused."""
+    """Numbers, texts and lists of them; descriptions of objects are refused."""
     if isinstance(value, dict):
-        # A number of numpy's, as Keras 2.0 to 2.2 wrote it.
+        # Keras 2.0 to 2.2 wrote numbers of numpy in this form.
         if set(value) == {"type", "value"}:
             return _plain(value["value"])
         raise Untranslatable("a setting of it is an object")
@@ -205,7 +208,7 @@ def _plain(value: Any) -> Any:
 
 
 def dtype_of(value: Any) -> str | None:
-    """The name of a dtype or of a policy; None is Keras's own."""
+    """The name of a dtype or a policy; None is Keras's default."""
     if isinstance(value, dict):
         inner = value.get("config")
         value = inner.get("name") if isinstance(inner, dict) else None
@@ -229,7 +232,7 @@ def _activation(value: Any, model_of: Callable[[Item], Any]) -> Any:
 
 
 def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> None:
-    """Say it as Keras 3 does."""
+    """Change the settings to the ones of Keras 3."""
     if _ONE_GROUP.fullmatch(kind) and settings.pop("groups", 1) != 1:
         raise Untranslatable(f"Keras 3 has no groups in {kind}")
     if kind.startswith("Random"):
@@ -244,10 +247,12 @@ def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> Non
         case "BatchNormalization":
             axis = settings.get("axis", -1)
             axis = axis[0] if isinstance(axis, list) else axis
-            # Virtual batches were an axis of their own, and the axis was counted after.
+            # Virtual batches had an axis of their own, and the axis was counted with
+            # it.
             settings["axis"] = axis - 1 if given.get("virtual_batch_size") else axis
         case "GRU" | "GRUCell":
-            # Keras before 2.2 had neither the setting nor what it switches on.
+            # Keras before 2.2 had neither this setting nor the behaviour that it
+            # switches on.
             settings.setdefault("reset_after", False)
         case "Attention" | "AdditiveAttention":
             settings.pop("causal", None)
@@ -255,7 +260,8 @@ def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> Non
             _adapt_local(kind, settings, given)
         case "Discretization":
             settings.pop("trainable", None)
-            # It is that of the answers; Keras 3 would cast the inputs to it.
+            # Keras 2 meant the dtype of the answers; Keras 3 would cast the inputs to
+            # it.
             settings.pop("dtype", None)
         case "SpatialDropout1D" | "SpatialDropout2D" | "SpatialDropout3D":
             settings.pop("trainable", None)
@@ -267,6 +273,6 @@ def _adapt(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> Non
 def _adapt_local(kind: str, settings: dict[str, Any], given: Mapping[str, Any]) -> None:
     is_last = settings.pop("data_format", None) in (None, "channels_last")
     if not is_last or settings.pop("padding", "valid") != "valid":
-        raise Untranslatable(f"{kind} is taken with channels last and no padding alone")
+        raise Untranslatable(f"{kind} needs channels last and no padding here")
     if given.get("implementation", 1) != 1:
-        raise Untranslatable(f"{kind} is taken with implementation 1 alone")
+        raise Untranslatable(f"{kind} needs implementation 1 here")

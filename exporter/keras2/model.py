@@ -1,4 +1,4 @@
-"""The graph of a Keras 2 model -> a model of Keras 3, still without its weights."""
+"""Turn the graph of a Keras 2 model into a model of Keras 3, still without weights."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from exporter.keras2.operators import Operator, Slot, function_of, index
 
 _OPERATORS = ("TFOpLambda", "SlicingOpLambda")
 _MODELS = ("Model", "Functional", "Sequential")
-# In the place of a tensor's layer: what follows is a number.
+# If this stands in the place of a layer's name, a number follows.
 _CONSTANT = "_CONSTANT_VALUE"
 
 
 @dataclass
 class Built:
-    """A model of Keras 3 that was built from Keras 2's description.
+    """A model of Keras 3 that was built from the description of Keras 2.
 
     Attributes:
-        model: without its weights.
-        layers: of each model, by ``id``, Keras 2's names, classes and layers in Keras
-            2's order.
+        model: the model without its weights.
+        layers: by each model's ``id``, the names, classes and layers in the order of
+            Keras 2.
     """
 
     model: Any = None
@@ -46,7 +46,7 @@ def build(item: Item) -> Built:
         item: ``class_name`` and ``config``.
 
     Raises:
-        Untranslatable: Keras 3 cannot say it.
+        Untranslatable: Keras 3 cannot express it.
     """
     built = Built()
     built.model = _build(item, built)
@@ -94,7 +94,7 @@ def _sequential(config: Mapping[str, Any], built: Built) -> Any:
 
 
 def _first_input(config: Mapping[str, Any], layer: Any) -> Any:
-    """The input of a Sequential without InputLayer; None if nothing tells."""
+    """The input of a Sequential without InputLayer; None if nothing tells its shape."""
     first = config["layers"][0].get("config")
     if isinstance(first, dict) and "batch_input_shape" in first:
         dtype = first.get("input_dtype") or dtype_of(first.get("dtype"))
@@ -138,15 +138,15 @@ def _unused(name: str, names: set[str]) -> str:
 
 
 def _unwrapped(value: Any) -> Any:
-    """Keras 2 wrote a list wherever there was one tensor alone."""
+    """The tensor of a list of one: Keras 2 wrote lists also for single tensors."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 class _Graph:
-    """Calls layers in the order in which their inputs come to be.
+    """Calls each layer as soon as its inputs exist.
 
     Args:
-        config: of a ``Functional``.
+        config: the config of a ``Functional``.
         built: takes the models' layers.
     """
 
@@ -156,7 +156,7 @@ class _Graph:
         self._items: dict[str, Item] = {}
         self._layers: dict[str, Any] = {}
         self._entries: list[tuple[str, str, Any]] = []
-        # For each layer, the flat outputs of each of its calls.
+        # The flat outputs of each call of each layer.
         self._made: dict[str, list[list[Any]]] = {}
         names: set[str] = set()
         for item in config["layers"]:
@@ -173,14 +173,15 @@ class _Graph:
                 layer = None
             else:
                 layer = layer_of(item, lambda inner: _build(inner, built), plain)
-                # Two of one name may be nested models of different names before.
+                # Two layers of one name may be nested models that had different names
+                # before.
                 layer.name = plain
             self._layers[name] = layer
             self._entries.append((name, kind, layer))
         self._first = self._first_calls()
 
     def model(self) -> Any:
-        """Call all, and make the model."""
+        """Call all layers, and make the model."""
         waiting = [
             (name, node)
             for name, item in self._items.items()
@@ -189,7 +190,7 @@ class _Graph:
         while waiting:
             left: list[tuple[str, Any]] = []
             for name, node in waiting:
-                # Calls of one layer keep their order: they are counted.
+                # The calls of one layer are counted, so they keep their order.
                 is_held = any(name == other for other, _ in left)
                 if is_held or not self._is_ready(node):
                     left.append((name, node))
@@ -197,7 +198,7 @@ class _Graph:
                     self._call(name, node)
             if len(left) == len(waiting):
                 raise Untranslatable(
-                    f"its layer {left[0][0][:64]!r} takes what no layer gives"
+                    f"its layer {left[0][0][:64]!r} takes a tensor that no layer gives"
                 )
             waiting = left
         model = keras.Model(
@@ -209,7 +210,7 @@ class _Graph:
         return model
 
     def _first_calls(self) -> dict[str, int]:
-        """The number of each layer's first call: of a nested model it is often 1."""
+        """The number of each layer's first call; for a nested model it is often 1."""
         least: dict[str, int] = {}
         places = [self._config["input_layers"], self._config["output_layers"]]
         places += [item.get("inbound_nodes") or [] for item in self._items.values()]
@@ -253,7 +254,7 @@ class _Graph:
             return self._made[name][number - self._first[name]][place]
         except (IndexError, KeyError) as ex:
             raise Untranslatable(
-                f"its layer {name[:64]!r} does not give what is taken of it"
+                f"its layer {name[:64]!r} does not give what another layer takes"
             ) from ex
 
     def _ends(self, value: Any) -> Any:
@@ -277,7 +278,7 @@ class _Graph:
         self._made[name].append(keras.tree.flatten(outputs))
 
     def _argument(self, node: Any, kwargs: dict[str, Any]) -> Any:
-        """The first argument of a call; the others go into ``kwargs``."""
+        """The first argument of a call; the other arguments go into ``kwargs``."""
         is_constant = isinstance(node, list) and node[:1] == [_CONSTANT]
         if is_constant or self._is_tensor(node):
             if len(node) > 3 and isinstance(node[3], dict):
@@ -344,4 +345,4 @@ class _Graph:
         try:
             return layer(tensors)
         except (TypeError, ValueError) as ex:
-            raise Untranslatable(f"its call of {name[:64]!r} is not taken") from ex
+            raise Untranslatable(f"its call of {name[:64]!r} cannot be read") from ex

@@ -1,8 +1,8 @@
 """Functions of TensorFlow that a model of Keras 2 calls between its layers.
 
-``x / 127.5 - 1`` or ``tf.concat([x, y], -1)`` became layers of their own, which name
-the function. They name any function that TensorFlow has, so only those are taken that
-compute from tensors alone: no files, no Python, no random numbers.
+``x / 127.5 - 1`` or ``tf.concat([x, y], -1)`` became layers that name a function of
+TensorFlow. Only functions that compute from tensors alone are accepted: no files, no
+Python, no random numbers.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import tensorflow as tf
 
 from exporter.keras2.errors import Untranslatable
 
-# Modules of TensorFlow all of whose functions compute from tensors alone.
+# All functions of these modules of TensorFlow compute from tensors alone.
 _MODULE = re.compile(r"(compat\.v1\.)?(__operators__|math|nn|linalg|signal)\.[a-z]\w*")
-# Those of the others that do.
+# These functions of other modules do so, too.
 _FUNCTIONS = frozenset(
     [
         "abs",
@@ -151,16 +151,16 @@ _FUNCTIONS = frozenset(
         "image.transpose",
     ]
 )
-# Functions that draw numbers, take operators, or may run without end.
+# These functions draw numbers, take operators, or may run without end.
 _NOT_TAKEN = re.compile(r"dropout|random|fractional|sampled|candidate|sampler|_loop")
 
 
 @dataclass(frozen=True)
 class Slot:
-    """Stands for a tensor in a call's arguments.
+    """Stands for a tensor in the arguments of a call.
 
     Attributes:
-        index: of the tensor, among those that the call takes.
+        index: the number of the tensor among those that the call takes.
     """
 
     index: int
@@ -170,7 +170,7 @@ def function_of(name: str) -> Callable[..., Any]:
     """The function that a layer names.
 
     Raises:
-        Untranslatable: it is none of those that are taken.
+        Untranslatable: the function is not one of the accepted ones.
     """
     plain = name.removeprefix("compat.v1.")
     if not (_MODULE.fullmatch(name) or plain in _FUNCTIONS) or _NOT_TAKEN.search(name):
@@ -184,7 +184,7 @@ def function_of(name: str) -> Callable[..., Any]:
 
 
 def index(tensor: Any, slice_spec: Any) -> Any:
-    """``tensor[slice_spec]``."""
+    """Return ``tensor[slice_spec]``."""
     return tensor[_slices(slice_spec)]
 
 
@@ -203,9 +203,9 @@ class Operator(keras.layers.Layer):  # type: ignore[misc]
     """One call of a function.
 
     Args:
-        function: that is called.
-        args: with a ``Slot`` wherever a tensor stands.
-        kwargs: the same.
+        function: the function to call.
+        args: its arguments, with a ``Slot`` in the place of each tensor.
+        kwargs: its named arguments, in the same form.
     """
 
     def __init__(
@@ -217,11 +217,12 @@ class Operator(keras.layers.Layer):  # type: ignore[misc]
     ) -> None:
         super().__init__(name=name, autocast=False)
         self._function = function
-        # Not as attributes of theirs: Keras would put lists of its own in their place.
+        # A plain attribute would not do, because Keras replaces lists by lists of its
+        # own.
         self._arguments = lambda: (args, kwargs)
 
     def call(self, tensors: Sequence[Any]) -> Any:
-        """Keras calls it; ``tensors`` are those that the slots stand for."""
+        """Keras calls this with the tensors that the slots stand for."""
 
         def filled(value: Any) -> Any:
             if isinstance(value, Slot):

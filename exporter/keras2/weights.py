@@ -1,7 +1,7 @@
-"""The weights of a Keras 2 file -> the variables of the model that was built from it.
+"""Put the weights of a Keras 2 file into the variables of the model that was built.
 
-Keras 2 wrote lists without a name for each number that Keras 3 knows. So all is
-checked: each variable gets its numbers once, and no number of the file is left over.
+Keras 2 wrote lists without the names by which Keras 3 knows each number. So everything
+is checked: each variable gets its numbers once, and no number of the file is left.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from exporter.keras2.errors import Untranslatable
 from exporter.keras2.former import TimeMajor
 from exporter.keras2.model import Built
 
-# Keras 2 kept them beside the weights, for training.
+# Keras 2 kept these beside the weights, for training.
 _FOR_TRAINING = re.compile(
     r"(renorm_mean|(renorm|moving)_stddev)|count|iterations?|seed_generator_state"
 )
-# Where both have one of these names, it must be the same.
+# If both Keras versions have one of these names, the names must be the same.
 _NAMES = frozenset(
     [
         "kernel",
@@ -55,7 +55,7 @@ class Filler:
         self._filled: set[int] = set()
 
     def from_h5(self, group: Any) -> None:
-        """Read ``model_weights``: of each layer of the model, a list.
+        """Read ``model_weights``, which holds a list for each layer of the model.
 
         Raises:
             Untranslatable: the numbers do not fit the model.
@@ -75,7 +75,7 @@ class Filler:
         self._check()
 
     def from_keras(self, root: Any) -> None:
-        """Read ``model.weights.h5`` of a ``.keras`` file: a group for each object.
+        """Read ``model.weights.h5`` of a ``.keras`` file, with a group for each object.
 
         Raises:
             Untranslatable: the numbers do not fit the model.
@@ -89,7 +89,7 @@ class Filler:
                 raise Untranslatable(f"it has no weights for {variable.path[:96]!r}")
         for layer in self._built.model._flatten_layers():
             if isinstance(layer, keras.layers.Normalization):
-                layer.finalize_state()  # it computes with numbers made of its weights
+                layer.finalize_state()  # it computes numbers from its weights
 
     def _fill(
         self,
@@ -110,7 +110,8 @@ class Filler:
                 raise Untranslatable(
                     f"the weights of its layer {name[:64]!r} come in another order"
                 )
-            # LayerNormalization over several axes has one shape as a list of two.
+            # LayerNormalization over several axes has a shape of one axis in one
+            # version, and of two in the other.
             if math.prod(variable.shape) != math.prod(array.shape):
                 raise Untranslatable(
                     f"a weight of its layer {name[:64]!r} has the shape"
@@ -120,7 +121,7 @@ class Filler:
             self._filled.add(id(variable))
 
     def _in_order(self, layer: Any) -> list[Any]:
-        """The variables in Keras 2's order: those that are trained, then the others."""
+        """The variables in the order of Keras 2: the trained ones, then the others."""
         ordered = [*self._trained(layer, True), *self._trained(layer, False)]
         return list({id(v): v for v in ordered if not _is_training(v)}.values())
 
@@ -163,7 +164,7 @@ class Filler:
         if isinstance(
             layer, keras.layers.BatchNormalization | keras.layers.Normalization
         ):
-            # Behind them stand those that _FOR_TRAINING names.
+            # The arrays that _FOR_TRAINING names come after the variables.
             arrays = arrays[: len(variables)]
         if arrays or (variables and id(layer) not in self._built.layers):
             self._fill(name, variables, [("", array) for array in arrays])
@@ -185,9 +186,10 @@ class Filler:
                 self._fill_group(_attribute(layer, key, name), child, f"{name} {key}")
 
     def _fill_each(self, layers: Sequence[tuple[str, Any]], group: Any) -> None:
-        """Fill a list's layers: they are named by their class and a number.
+        """Fill the layers of a list; the file names them by class and number.
 
-        Versions of Keras 2 count otherwise, so the order of the numbers tells.
+        The versions of Keras 2 count differently, so only the order of the numbers
+        counts.
         """
         for kind in dict.fromkeys(kind for kind, _ in layers):
             base = _snake(kind)
@@ -210,9 +212,10 @@ class Filler:
 
 
 def _numbers(dataset: Any) -> NDArray[Any]:
-    """The numbers of a dataset, which may lie in no other file than its own.
+    """The numbers of a dataset, which must lie in this file.
 
-    HDF5 lets a file name another file of its reader's, and take the bytes from there.
+    HDF5 lets a file name another file of the reader's machine, and take the bytes from
+    there.
     """
     is_plain = not dataset.external and not dataset.is_virtual
     if not is_plain or dataset.dtype.kind not in "biuf":
@@ -222,7 +225,7 @@ def _numbers(dataset: Any) -> NDArray[Any]:
 
 
 def _attribute(layer: Any, key: str, name: str) -> Any:
-    """Keras 3 has named some with an underscore, some without."""
+    """Get an attribute that Keras 3 names with or without an underscore."""
     for other in (key, key.lstrip("_"), f"_{key}"):
         found = getattr(layer, other, None)
         if isinstance(found, keras.layers.Layer):

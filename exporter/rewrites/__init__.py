@@ -1,8 +1,8 @@
-"""What tf2onnx 1.17 cannot convert, said so that it can; one file a rewrite.
+"""Rewrite operators that tf2onnx 1.17 cannot convert; each file is one rewrite.
 
-Each says why it is there, so that it can be deleted when tf2onnx catches up. There are
-two kinds, see ``registry``: lowerings, by operators of TensorFlow, and handlers, by
-operators of ONNX. Every file of this folder is one of them.
+Each file says why it is there, so that it can be deleted when tf2onnx catches up. There
+are two kinds, see ``registry``: lowerings write operators of TensorFlow, and handlers
+write operators of ONNX. The other files hold what several rewrites share.
 """
 
 import importlib

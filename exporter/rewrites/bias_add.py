@@ -1,10 +1,10 @@
 """``BiasAdd`` where tf2onnx must not put it into the convolution before it.
 
-Keras 3 adds a bias along the last axis wherever that is as long as the bias, even of a
-convolution with channels first (``keras.ops.add`` guesses). tf2onnx fuses the two and
-adds it to the channels: other numbers, and no error. Of a transposed convolution of
-free sides it computes when it runs how many zeros are missing at the end, and puts them
-after the fused bias, which they then lack.
+Keras 3 adds a bias along the last axis if that is as long as the bias, also after a
+convolution with channels first (``keras.ops.add`` guesses). tf2onnx joins the two and
+adds the bias to the channels, which gives other numbers and no error. For a transposed
+convolution with free sides it computes at run time how many zeros are missing at the
+end, and puts them after the bias was added, so they lack the bias.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PASSING = ("Identity", "BiasAdd")
 def lower_bias_add(
     operation: tf.Operation, x: tf.Tensor, bias: tf.Tensor
 ) -> tf.Tensor | None:
-    """A plain addition, where the two cannot be one."""
+    """A plain addition if tf2onnx must not join the two; else None."""
     if operation.get_attr("data_format") != b"NHWC":
         return None
     before = x.op

@@ -1,9 +1,9 @@
 """``DenseBincount`` and ``Bincount`` with weights: Keras's weighted encodings.
 
-tf2onnx 1.17 counts, and does not add up (its ``Bincount``: "Non-empty weights not yet
-supported"; tensorflow-onnx issue 1400). A number is compared with every bin, which
-takes as many flags as there are numbers times bins. Of a matrix ``Bincount`` is given
-the list of its numbers: tf2onnx takes its rows apart, and writes what is no ONNX.
+tf2onnx 1.17 counts, but does not add weights (its ``Bincount``: "Non-empty weights not
+yet supported"; tensorflow-onnx issue 1400). Here each number is compared with every
+bin, which takes as many flags as numbers times bins. ``Bincount`` gets a matrix as the
+list of its numbers, because tf2onnx writes invalid ONNX for its rows.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def lower_bincount(
 
     Args:
         operation: ``Bincount`` takes numbers of any shape as one list.
-        numbers: ``(M,)``, or ``(N, M)``, whose rows are summed apart. Numbers that are
-            not below ``size`` are left out.
-        size: of the answer's last axis; a scalar.
-        weights: shaped as the numbers, or empty.
+        numbers: ``(M,)`` of a whole dtype, or ``(N, M)``, whose rows are summed
+            separately. Numbers of ``size`` or more are left out.
+        size: a whole scalar, the length of the answer's last axis.
+        weights: an array of the numbers' shape, or an empty one.
     """
     if weights.shape.rank is None:
         return None
@@ -39,7 +39,7 @@ def lower_bincount(
     elif not is_weighted:
         return None
     elif operation.get_attr("binary_output"):
-        # Whether a number occurs, whatever it weighs.
+        # Only whether a number occurs counts, and not its weight.
         none = tf.zeros([0], weights.dtype)
         return tf.raw_ops.DenseBincount(
             input=numbers, size=size, weights=none, binary_output=True

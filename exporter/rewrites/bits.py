@@ -1,7 +1,7 @@
-"""``Bitcast`` and what is made of bits: ONNX has no operator that reads them.
+"""``Bitcast`` and rewrites of bits: ONNX has no operator that reads bits.
 
-The bits of a real number are computed: what is divided out by powers of two, which is
-exact, is its exponent, and what remains its mantissa. Of NaN there is one only.
+The bits of a real number are computed. Dividing by powers of two, which is exact, gives
+its exponent, and the rest is its mantissa. All NaN count as one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from exporter.rewrites.registry import lowering
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where a real number's bits are: a sign, an exponent, ``mantissa`` bits."""
+    """The layout of a real number's bits: a sign, an exponent, ``mantissa`` bits."""
 
     width: int
     mantissa: int
@@ -37,7 +37,7 @@ _LAYOUTS = {
 
 @lowering("Bitcast")
 def lower_bitcast(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor | None:
-    """The same bits as another dtype, with an axis more or less where widths differ."""
+    """The same bits as another dtype, with one axis more or less if widths differ."""
     dtype = operation.get_attr("type")
     if tf.float64 in (x.dtype, dtype) or tf.string in (x.dtype, dtype):
         return None
@@ -53,12 +53,12 @@ def lower_bitcast(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor | None:
 
 
 def _cut(bits: tf.Tensor, start: int, width: int) -> tf.Tensor:
-    """``width`` bits from ``start`` on; floored, so that of negative ones too."""
+    """The ``width`` bits from ``start`` on; floored, which suits negative numbers."""
     return tf.math.floormod(tf.math.floordiv(bits, 1 << start), 1 << width)
 
 
 def _read(x: tf.Tensor) -> tf.Tensor:
-    """The bits as an int64, 0 and above but for those of int64 itself."""
+    """The bits as an int64 that is not negative, unless the input is an int64."""
     if x.dtype not in _LAYOUTS:
         bits = tf.cast(x, tf.int64)
         if x.dtype.size == 8 or x.dtype.is_unsigned:
@@ -68,7 +68,7 @@ def _read(x: tf.Tensor) -> tf.Tensor:
     wide = tf.cast(x, tf.float64)
     one = tf.constant(1, tf.float64)
     is_negative = tf.logical_or(wide < 0, one / wide < 0)
-    # As multiples of the least number of all: what is not 0 is 1 or more.
+    # In units of the least number above 0, every number but 0 is 1 or more.
     least = 1 - layout.bias - layout.mantissa
     size = tf.abs(wide) * 2.0**-least
     is_finite = tf.math.is_finite(size)
@@ -78,7 +78,7 @@ def _read(x: tf.Tensor) -> tf.Tensor:
         is_more = rest >= 2.0**power
         rest = tf.where(is_more, rest * 2.0**-power, rest)
         exponent += tf.cast(is_more, tf.int64) * power
-    # With that many bits or fewer it has no exponent: the number stands as it is.
+    # A number of at most so many bits has no exponent; its bits are the number itself.
     raised = exponent - layout.mantissa + 1
     mantissa = tf.cast((rest - one) * 2.0**layout.mantissa, tf.int64)
     usual = raised * (1 << layout.mantissa) + mantissa
@@ -93,7 +93,7 @@ def _read(x: tf.Tensor) -> tf.Tensor:
 
 
 def _write(bits: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """What those bits are as ``dtype``."""
+    """The numbers of ``dtype`` that have these bits."""
     if dtype not in _LAYOUTS:
         if dtype.size < 8 and not dtype.is_unsigned:
             top = 1 << (8 * dtype.size - 1)
@@ -104,7 +104,7 @@ def _write(bits: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     exponent = _cut(bits, layout.mantissa, layout.width - 1 - layout.mantissa)
     is_usual = tf.cast(exponent > 0, tf.int64)
     last = layout.infinite >> layout.mantissa
-    # The exponents of all bits that there may be; of infinity's it is put below.
+    # These are the powers for all exponents; the entry for infinity is replaced below.
     powers = 2.0 ** (
         np.maximum(np.arange(last + 1), 1).astype(np.float64)
         - layout.bias
@@ -116,6 +116,6 @@ def _write(bits: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     special = tf.where(mantissa > 0, tf.constant(np.nan, tf.float64), inf)
     value = tf.where(tf.equal(exponent, last), special, value)
     one = tf.constant(1, tf.float64)
-    # A product, for -0.0: ONNX Runtime answers Neg of 0 with 0.
+    # A product gives -0.0; ONNX Runtime's Neg of 0 answers 0.
     value = value * tf.where(bits >= (1 << (layout.width - 1)), -one, one)
     return tf.cast(value, dtype)

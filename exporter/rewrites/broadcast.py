@@ -1,6 +1,6 @@
-"""Shapes of two operands put together: ``BroadcastArgs``, ``BroadcastGradientArgs``.
+"""Shapes of two operands together: ``BroadcastArgs``, ``BroadcastGradientArgs``.
 
-tf2onnx 1.17 has the first only between constants.
+tf2onnx 1.17 has the first one only between constants.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from exporter.rewrites.registry import lowering
 
 
 def _padded(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Both shapes with ones before them, as long as the longer one."""
+    """Fill both shapes up with ones in front, to the length of the longer one."""
     sizes = tf.size(first), tf.size(second)
     rank = tf.maximum(*sizes)
     padded = (
@@ -25,7 +25,7 @@ def _padded(first: tf.Tensor, second: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def lower_together(
     operation: tf.Operation, first: tf.Tensor, second: tf.Tensor
 ) -> tf.Tensor:
-    """The shape of both together: where one has 1 the other's side, which may be 0."""
+    """The shape of both together: where one has a 1, the other's side, even 0."""
     first, second = _padded(first, second)
     return tf.where(tf.equal(first, 1), second, first)
 
@@ -34,7 +34,7 @@ def lower_together(
 def lower_summed(
     operation: tf.Operation, first: tf.Tensor, second: tf.Tensor
 ) -> list[tf.Tensor]:
-    """The axes along which each was repeated."""
+    """The axes along which each operand was repeated."""
     first, second = _padded(first, second)
     both = tf.where(tf.equal(first, 1), second, first)
     return [

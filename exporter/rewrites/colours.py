@@ -1,6 +1,7 @@
-"""``RGBToHSV``, ``HSVToRGB``, and ``AdjustSaturation``, which is both.
+"""``RGBToHSV``, ``HSVToRGB``, and ``AdjustSaturation``, which uses both.
 
-ONNX and tf2onnx 1.17 lack the first two; the last answers NaN there for black.
+ONNX and tf2onnx 1.17 lack the first two; tf2onnx's version of the last one answers NaN
+for black.
 
 Source: tensorflow/core/kernels/image/colorspace_op.h.
 """
@@ -14,7 +15,7 @@ from exporter.rewrites.registry import lowering
 
 @lowering("RGBToHSV")
 def lower_rgb(operation: tf.Operation, images: tf.Tensor) -> tf.Tensor:
-    """``(..., 3)`` of 0..1 -> hue, saturation and value, of 0..1."""
+    """``(..., 3)`` red, green, blue, 0 to 1 -> hue, saturation, value, 0 to 1."""
     red, green, blue = tf.unstack(images, 3, axis=-1)
     value = tf.reduce_max(images, axis=-1)
     spread = value - tf.reduce_min(images, axis=-1)
@@ -36,7 +37,7 @@ def lower_rgb(operation: tf.Operation, images: tf.Tensor) -> tf.Tensor:
 
 @lowering("HSVToRGB")
 def lower_hsv(operation: tf.Operation, images: tf.Tensor) -> tf.Tensor:
-    """The way back."""
+    """``(..., 3)`` hue, saturation, value -> red, green, blue."""
     hue, saturation, value = tf.unstack(images, 3, axis=-1)
     sector = hue * 6
 
@@ -59,7 +60,7 @@ def lower_hsv(operation: tf.Operation, images: tf.Tensor) -> tf.Tensor:
 def lower_saturation(
     operation: tf.Operation, images: tf.Tensor, scale: tf.Tensor
 ) -> tf.Tensor:
-    """The saturation times a number, at most 1."""
+    """Multiply the saturation of ``(..., 3)`` pictures by a number, up to 1."""
     hue, saturation, value = tf.unstack(tf.image.rgb_to_hsv(images), 3, axis=-1)
     saturation = tf.clip_by_value(saturation * tf.cast(scale, images.dtype), 0.0, 1.0)
     return tf.image.hsv_to_rgb(tf.stack([hue, saturation, value], axis=-1))

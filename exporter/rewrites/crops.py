@@ -1,6 +1,6 @@
-"""``CropAndResize``: parts of pictures at one size, as detectors pool regions.
+"""``CropAndResize``: cut parts out of pictures at one size, as detectors do.
 
-tf2onnx 1.17 writes a Loop around a Resize that has sizes and scales, which ONNX
+tf2onnx 1.17 writes a Loop around a Resize that has both sizes and scales, which ONNX
 forbids. Source: tensorflow/core/kernels/image/crop_and_resize_op.cc.
 """
 
@@ -19,14 +19,15 @@ def lower_crops(
     of: tf.Tensor,
     size: tf.Tensor,
 ) -> tf.Tensor:
-    """Pixels fetched from between their neighbours.
+    """Compute the pixels of each crop from their neighbours.
 
     Args:
-        operation: the crop; ``method`` and ``extrapolation_value`` are its attributes.
-        images: ``(N, H, W, C)``.
-        boxes: ``(K, 4)``: top, left, bottom, right; 0 and 1 are the outermost pixels.
-        of: ``(K,)``, the image of each box.
-        size: height and width of all crops.
+        operation: its attributes are ``method`` and ``extrapolation_value``.
+        images: ``(N, H, W, C)`` of any real or whole dtype.
+        boxes: ``(K, 4)`` float32: top, left, bottom, right; 0 and 1 are the outermost
+            pixels.
+        of: ``(K,)`` int32, the image of each box.
+        size: ``(2,)`` int32, the height and width of all crops.
 
     Returns:
         ``(K, height, width, C)`` float32.
@@ -46,7 +47,7 @@ def lower_crops(
         return tf.gather_nd(images, tf.stack(place, axis=-1))
 
     if operation.get_attr("method") == b"nearest":
-        # Halves away from 0, as roundf does; places are not negative.
+        # Halves are rounded away from 0, as by roundf; places are not negative.
         found = pixels(tf.floor(down + 0.5), tf.floor(across + 0.5))
     else:
         low, near = tf.floor(down), tf.floor(across)
@@ -67,12 +68,12 @@ def lower_crops(
 def _places(
     first: tf.Tensor, last: tf.Tensor, side: tf.Tensor, count: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """``(K, count)``: where each pixel comes from, and whether that is in the image."""
+    """The place of each pixel ``(K, count)``, and whether it is inside the image."""
     greatest = tf.cast(side - 1, tf.float32)
     steps = tf.cast(tf.maximum(count - 1, 1), tf.float32)
     step = ((last - first) * greatest / steps)[:, tf.newaxis]
     row = tf.cast(tf.range(count), tf.float32)[tf.newaxis]
-    # One pixel alone comes from the middle.
+    # A single pixel comes from the middle.
     middle = (0.5 * (first + last) * greatest)[:, tf.newaxis]
     place = tf.where(count > 1, (first * greatest)[:, tf.newaxis] + row * step, middle)
     is_inside = (place >= 0) & (place <= greatest)

@@ -1,6 +1,6 @@
-"""``CTCGreedyDecoder``: tf2onnx 1.17 merges what a blank stands between.
+"""``CTCGreedyDecoder``: tf2onnx 1.17 merges equal classes with a blank between them.
 
-It also takes the last class for the blank, whichever it is.
+It also takes the last class for the blank, even if another class is the blank.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from exporter.rewrites.registry import lowering
 def lower_greedy(
     operation: tf.Operation, inputs: tf.Tensor, lengths: tf.Tensor
 ) -> list[tf.Tensor]:
-    """The best class of each step, once where it follows itself, without blanks.
+    """The best class of each step, once for equal neighbours, without blanks.
 
     Args:
-        operation: with ``merge_repeated`` and ``blank_index``.
-        inputs: ``(T, N, C)`` logits.
-        lengths: ``(N,)`` int32; steps that count.
+        operation: has ``merge_repeated`` and ``blank_index``.
+        inputs: logits ``(T, N, C)``.
+        lengths: the number of steps of each item, ``(N,)`` int32.
 
     Returns:
-        The places ``(K, 2)``, values ``(K,)`` and shape of a sparse ``(N, .)``, and
-        ``(N, 1)``, the sums of the best logits with their sign turned.
+        The places ``(K, 2)``, values ``(K,)`` and shape of a sparse ``(N, .)``, all
+        int64, and the negative sums of the best logits, ``(N, 1)``.
     """
     blank = operation.get_attr("blank_index")
     classes = tf.shape(inputs, tf.int64)[2]

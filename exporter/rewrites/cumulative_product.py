@@ -1,4 +1,4 @@
-"""``Cumprod``: ONNX has the cumulative sum alone."""
+"""``Cumprod``: ONNX only has the cumulative sum."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exporter.rewrites.registry import lowering
 def lower_cumprod(
     operation: tf.Operation, x: tf.Tensor, axis: tf.Tensor
 ) -> tf.Tensor | None:
-    """Products of prefixes that double in length: log2(N) steps."""
+    """Multiply prefixes that double in length, in log2(N) steps."""
     at = tf.get_static_value(axis)
     if at is None or x.shape.rank is None:
         return None
@@ -31,7 +31,7 @@ def lower_cumprod(
 
 
 def _moved(x: tf.Tensor, axis: int, by: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
-    """Each number ``by`` places on, ones before."""
+    """Move each number ``by`` places on; ones fill the beginning."""
     rank = x.shape.rank
     size = tf.tensor_scatter_nd_update(tf.shape(x), [[axis]], [length - by])
     kept = tf.slice(x, [0] * rank, size)

@@ -1,4 +1,4 @@
-"""Whole numbers as TensorFlow writes them (``AsString``): their bytes, as numbers."""
+"""Whole numbers as the bytes that TensorFlow writes for them (``AsString``)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-# Of an int64: a sign and 19 digits.
+# The text of an int64 has a sign and 19 digits.
 LONGEST = 20
 _DIGITS = LONGEST - 1
-# It has no opposite, so its digits are not computed.
+# The least int64 has no opposite, so its digits are constants below.
 _LEAST = -(1 << 63)
 
 
@@ -19,10 +19,10 @@ class Decimal:
     """The texts of numbers of any shape S.
 
     Attributes:
-        length: int64 of shape S, 1 to ``LONGEST``.
-        backward: int64 bytes ``(*S, LONGEST)``: the last, the last but one, …; 0 before
+        length: int64 of shape S, from 1 to ``LONGEST``.
+        backward: int64 bytes ``(*S, LONGEST)`` from the last one backwards; 0 before
             the first.
-        forward: the same from the first on; 0 after the last.
+        forward: int64 bytes ``(*S, LONGEST)`` from the first one on; 0 after the last.
     """
 
     length: tf.Tensor
@@ -30,16 +30,16 @@ class Decimal:
     forward: tf.Tensor
 
     def word(self, start: int, size: int = 8) -> tf.Tensor:
-        """Some bytes from ``start`` on, the first of them the lowest of the word."""
+        """The bytes from ``start`` on as an int64; the first one is the lowest."""
         return _word(self.forward[..., start : start + size], size)
 
     def word_from_end(self, start: int, size: int = 8) -> tf.Tensor:
-        """The same of bytes from ``start`` before the end on."""
+        """The bytes from ``start`` before the end on, in the same form."""
         return _word(self.backward[..., start - size : start][..., ::-1], size)
 
 
 def decimal(x: tf.Tensor) -> Decimal:
-    """The text of each number of a whole dtype."""
+    """The text of each number of a whole dtype, of any shape."""
     x = tf.cast(x, tf.int64)[..., tf.newaxis]
     powers = 10 ** np.arange(_DIGITS, dtype=np.int64)
     is_least = tf.equal(x, _LEAST)
@@ -55,14 +55,15 @@ def decimal(x: tf.Tensor) -> Decimal:
     shown *= tf.cast(places < count, tf.int64)
     backward = shown + sign * ord("-") * tf.cast(tf.equal(places, count), tf.int64)
     length = count + sign
-    # Which byte from the end stands at each place: (*S, place, from the end).
+    # The byte, counted from the end, of each place: (*S, place, from the end).
     is_there = tf.equal((length - 1 - places)[..., tf.newaxis], places)
     forward = backward[..., tf.newaxis, :] * tf.cast(is_there, tf.int64)
     return Decimal(length[..., 0], backward, tf.reduce_sum(forward, -1))
 
 
 def _word(taken: tf.Tensor, size: int) -> tf.Tensor:
-    # Two halves, as ONNX Runtime adds up int64 in float64, which has 53 bits.
+    # The sums are in two halves, because ONNX Runtime adds int64 in float64, which has
+    # 53 bits.
     weights = 256 ** np.arange(4, dtype=np.int64)
     low = tf.reduce_sum(taken[..., :4] * weights[: min(size, 4)], -1)
     if size <= 4:

@@ -1,7 +1,7 @@
 """``MatrixDiag`` and ``MatrixSetDiag``.
 
-tf2onnx 1.17 gives the first one axis too few where there is one matrix, and leaves of
-the second a ``Range`` that is none of ONNX's.
+tf2onnx 1.17 gives the first one an axis too few for a single matrix, and leaves in the
+second one a ``Range`` that ONNX does not have.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ def lower_set_diagonal(
     diagonal: tf.Tensor,
     which: tf.Tensor | None = None,
 ) -> tf.Tensor | None:
-    """Put one diagonal, or several next to one another, into matrices.
+    """Put one diagonal, or several neighbouring ones, into matrices.
 
-    None if which is not known.
+    None if ``which`` is no constant.
 
     Args:
-        operation: its ``align`` says at which end the shorter of several are filled up.
-        matrices: ``(..., M, N)``.
-        diagonal: ``(..., length)``, or ``(..., count, length)`` from the uppermost.
-        which: the lowest and the uppermost diagonal, or the one; the main one is 0.
+        operation: its ``align`` tells at which end shorter diagonals are filled up.
+        matrices: ``(..., M, N)`` of any dtype.
+        diagonal: ``(..., length)``, or ``(..., count, length)`` with the uppermost
+            first.
+        which: the lowest and the uppermost diagonal, or a single one; 0 is the main
+            one.
     """
     bounds = _bounds(which)
     return bounds and _placed(operation, matrices, diagonal, *bounds)
@@ -41,15 +43,15 @@ def lower_diagonal(
     columns: tf.Tensor | None = None,
     padding: tf.Tensor | None = None,
 ) -> tf.Tensor | None:
-    """The same, into matrices of one number.
+    """Put diagonals into matrices that hold one number elsewhere.
 
     Args:
-        operation: as above.
-        diagonal: as above.
-        which: as above.
-        rows: of a matrix; -1 is as few as there must be.
-        columns: the same.
-        padding: the number.
+        operation: see ``lower_set_diagonal``.
+        diagonal: see ``lower_set_diagonal``.
+        which: see ``lower_set_diagonal``.
+        rows: the number of rows of a matrix, a scalar; -1 is as few as possible.
+        columns: the number of columns, in the same way.
+        padding: the number elsewhere, a scalar.
     """
     bounds = _bounds(which)
     if bounds is None:
@@ -59,7 +61,7 @@ def lower_diagonal(
     fewest = length - min(uppermost, 0), length + max(lowest, 0)
     one = tf.constant(-1)
     rows, columns = (one if n is None else tf.reshape(n, []) for n in (rows, columns))
-    # Where neither is told the matrix is a square.
+    # If neither is given, the matrix is a square.
     most = tf.where(tf.equal(rows, columns), tf.reduce_max(fewest), 0)
     sides = [
         tf.where(side < 0, tf.maximum(few, most), side)

@@ -1,6 +1,7 @@
-"""``Dilation2D``: greyscale dilation, and erosion, which is the same turned round.
+"""``Dilation2D``: greyscale dilation, and erosion, which is its mirror image.
 
-Neither tf2onnx nor ONNX has it: the greatest of the picture, shifted, plus the filter.
+tf2onnx and ONNX do not have it. The answer is the greatest number of the shifted
+picture plus the filter.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from exporter.rewrites.registry import lowering
 def lower_dilation(
     operation: tf.Operation, images: tf.Tensor, kernel: tf.Tensor
 ) -> tf.Tensor:
-    """``(N, H, W, C)`` and a ``(h, w, C)`` kernel of a known size."""
+    """Dilate ``(N, H, W, C)`` by a ``(h, w, C)`` kernel of a known size."""
     height, width, _ = kernel.shape
     strides = operation.get_attr("strides")[1:3]
     rates = operation.get_attr("rates")[1:3]
     if operation.get_attr("padding") == b"SAME":
-        # What lies outside is never the greatest.
+        # A pixel outside of the picture is never the greatest.
         images = padded(images, (height, width), strides, rates, images.dtype.min)
     answer = None
     for row in range(height):

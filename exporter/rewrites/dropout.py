@@ -1,7 +1,7 @@
-"""A dropout that drops nothing, as frozen graphs of TensorFlow 1 have it.
+"""Remove a dropout that drops nothing, as in frozen graphs of TensorFlow 1.
 
-How much is kept was a placeholder there, with a default of all. The numbers are still
-drawn, and compared with 0: whatever they are, the answer is known.
+The share to keep was a placeholder there, with a default of 1. The graph still draws
+random numbers and compares them with 0, but the result is always the same.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from exporter.rewrites.registry import lowering
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Numbers drawn evenly.
+    """Numbers that are drawn from a uniform distribution.
 
     Attributes:
-        shape: theirs, which needs no draw.
-        low: the least there can be.
-        high: what they stay below.
+        shape: the shape of the numbers; it is known without drawing.
+        low: the least possible number.
+        high: all numbers are below this.
     """
 
     shape: tf.Tensor
@@ -34,7 +34,7 @@ class _Drawn:
 def lower_kept(
     operation: tf.Operation, drawn: tf.Tensor, rate: tf.Tensor
 ) -> tf.Tensor | None:
-    """True where no draw can be less."""
+    """Answer True for all numbers if no draw can be below the rate; else None."""
     found = _drawn(drawn)
     least = None if found is None else _scalar(rate)
     if found is None or least is None or found.low < least:
@@ -44,7 +44,7 @@ def lower_kept(
 
 @lowering("Floor")
 def lower_floor(operation: tf.Operation, drawn: tf.Tensor) -> tf.Tensor | None:
-    """The same, as it was written before: the floor of what is kept plus a draw."""
+    """Answer the floor of the kept share plus a draw if it is always the same."""
     found = _drawn(drawn)
     if found is None or np.floor(found.low) != np.ceil(found.high) - 1:
         return None
@@ -52,7 +52,7 @@ def lower_floor(operation: tf.Operation, drawn: tf.Tensor) -> tf.Tensor | None:
 
 
 def _drawn(tensor: tf.Tensor) -> _Drawn | None:
-    """What is known of a tensor that is drawn, and moved and stretched by constants."""
+    """The range of a tensor that is drawn, and moved and stretched by constants."""
     operation = tensor.op
     if operation.type == "RandomUniform":
         return _Drawn(operation.inputs[0], 0.0, 1.0)

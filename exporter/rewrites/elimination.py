@@ -1,7 +1,7 @@
 """Linear equations, inverses and determinants, which ONNX lacks.
 
-Gaussian elimination with row pivots, as LAPACK has it, step by step for matrices of a
-known size and any number of them at once.
+This is Gaussian elimination with row pivots, as in LAPACK, step by step for matrices of
+a known size, and for any number of matrices at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from exporter.rewrites.registry import lowering
 
-# Each row is a dozen operators of the graph.
+# Each row takes a dozen operators of the graph.
 LARGEST = 256
 
 
@@ -25,12 +25,12 @@ def side_of(a: tf.Tensor) -> int | None:
 
 @dataclass(frozen=True)
 class _Factors:
-    """``a[order] = L U``, of ``(..., n, n)``.
+    """The factors ``a[order] = L U`` of ``(..., n, n)``.
 
     Attributes:
-        both: U, and below its diagonal L, whose own diagonal is of ones.
-        order: ``(..., n)`` int32.
-        sign: ``(...)`` 1, or -1 after an odd number of swaps.
+        both: U, and L below its diagonal; the diagonal of L is of ones.
+        order: ``(..., n)`` int32, the order of the rows.
+        sign: ``(...)``, 1, or -1 after an odd number of swaps.
     """
 
     both: tf.Tensor
@@ -57,7 +57,7 @@ def _factored(a: tf.Tensor, side: int) -> _Factors:
         )
         sign = tf.where(tf.equal(best, k), sign, -sign)
         pivot = chosen[..., k : k + 1]
-        # A pivot of 0 has nothing but zeros below it.
+        # A pivot of 0 has only zeros below it.
         safe = tf.where(tf.equal(pivot, 0), tf.ones_like(pivot), pivot)
         below = (rows > k)[:, np.newaxis]
         factor = tf.where(below, a[..., k : k + 1] / safe, tf.zeros_like(pivot))
@@ -69,13 +69,13 @@ def _factored(a: tf.Tensor, side: int) -> _Factors:
 def substituted(
     a: tf.Tensor, b: tf.Tensor, *, lower: bool, is_unit: bool = False
 ) -> tf.Tensor:
-    """Solve ``a x = b`` where a is a triangle.
+    """Solve ``a x = b`` for a triangular matrix a.
 
     Args:
-        a: ``(..., n, n)``, of which the other triangle is not looked at.
-        b: ``(..., n, m)``.
-        lower: which triangle.
-        is_unit: its diagonal is of ones, whatever stands there.
+        a: ``(..., n, n)`` float; the other triangle is not used.
+        b: ``(..., n, m)`` of the same dtype.
+        lower: whether the lower triangle is used.
+        is_unit: whether the diagonal counts as ones, whatever it holds.
     """
     side = a.shape[-1]
     found = {}
@@ -102,7 +102,7 @@ def _turned(operation: tf.Operation, a: tf.Tensor) -> tf.Tensor:
 def lower_solve(
     operation: tf.Operation, a: tf.Tensor, b: tf.Tensor
 ) -> tf.Tensor | None:
-    """The x of ``a x = b``."""
+    """The x of ``a x = b``, ``(..., n, m)``."""
     side = side_of(a)
     return None if side is None else _solved(_turned(operation, a), b, side)
 
@@ -111,7 +111,7 @@ def lower_solve(
 def lower_triangular(
     operation: tf.Operation, a: tf.Tensor, b: tf.Tensor
 ) -> tf.Tensor | None:
-    """The same of a triangle."""
+    """The x of ``a x = b`` for a triangular matrix."""
     if side_of(a) is None:
         return None
     is_lower = operation.get_attr("lower") != operation.get_attr("adjoint")
@@ -120,7 +120,7 @@ def lower_triangular(
 
 @lowering("MatrixInverse")
 def lower_inverse(operation: tf.Operation, a: tf.Tensor) -> tf.Tensor | None:
-    """The x of ``a x = 1``."""
+    """The inverse of ``(..., n, n)``, as the x of ``a x = 1``."""
     side = side_of(a)
     if side is None:
         return None
@@ -130,7 +130,7 @@ def lower_inverse(operation: tf.Operation, a: tf.Tensor) -> tf.Tensor | None:
 
 @lowering("MatrixDeterminant")
 def lower_determinant(operation: tf.Operation, a: tf.Tensor) -> tf.Tensor | None:
-    """The product of U's diagonal."""
+    """The determinant ``(...)``, as the product of U's diagonal."""
     side = side_of(a)
     if side is None:
         return None
@@ -143,7 +143,7 @@ def lower_determinant(operation: tf.Operation, a: tf.Tensor) -> tf.Tensor | None
 def lower_log_determinant(
     operation: tf.Operation, a: tf.Tensor
 ) -> list[tf.Tensor] | None:
-    """Its sign, and the logarithm of its size: of large matrices it has no float32."""
+    """The determinant's sign and log size; the size itself may exceed float32."""
     side = side_of(a)
     if side is None:
         return None
@@ -155,7 +155,7 @@ def lower_log_determinant(
 
 @lowering("Lu")
 def lower_lu(operation: tf.Operation, a: tf.Tensor) -> list[tf.Tensor] | None:
-    """Both factors in one matrix, and the order of the rows."""
+    """Both factors in one matrix ``(..., n, n)``, and the order of the rows."""
     side = side_of(a)
     if side is None:
         return None
@@ -165,7 +165,7 @@ def lower_lu(operation: tf.Operation, a: tf.Tensor) -> list[tf.Tensor] | None:
 
 @lowering("Cholesky")
 def lower_cholesky(operation: tf.Operation, a: tf.Tensor) -> tf.Tensor | None:
-    """The lower L of ``L L^T``, column by column; of what has none NaN."""
+    """The lower L of ``L L^T``, column by column; NaN if a matrix has none."""
     side = side_of(a)
     if side is None:
         return None

@@ -1,4 +1,4 @@
-"""``Empty``, whose numbers nobody may count on: zeros here."""
+"""``Empty``, whose numbers have no meaning: here they are zeros."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """``Erfc``, which Keras 3's GELU exports to and tf2onnx 1.17 leaves as it is.
 
-ONNX has Erf alone. Where x is large, 1 - erf(x) loses what erfc(x) keeps (below 6e-8 of
-float32, which no parity tolerance sees); GELU multiplies it by x and so never shows it.
+ONNX only has Erf. For a large x, 1 - erf(x) loses digits that erfc(x) keeps (below 6e-8
+in float32, which is less than any tolerance of the proof). GELU multiplies the result
+by x, and so never shows the loss.
 """
 
 from __future__ import annotations
@@ -13,5 +14,5 @@ from exporter.rewrites.registry import lowering
 
 @lowering("Erfc")
 def lower_erfc(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor:
-    """``1 - erf(x)``."""
+    """The number ``1 - erf(x)``, of any shape."""
     return tf.constant(1, x.dtype) - tf.math.erf(x)

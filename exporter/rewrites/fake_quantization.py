@@ -1,7 +1,8 @@
-"""``FakeQuantWithMinMax…``: rounding that training for quantization leaves in a model.
+"""``FakeQuantWithMinMax…``: rounding that training for quantization leaves.
 
-tf2onnx 1.17 converts none that a model of Keras has: bounds that are tensors, of few
-bits, per channel. Source: tensorflow/core/kernels/fake_quant_ops_functor.h.
+tf2onnx 1.17 does not convert the forms that Keras models have: bounds that are tensors,
+few bits, or bounds for each channel. Source:
+tensorflow/core/kernels/fake_quant_ops_functor.h.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from exporter.rewrites.registry import lowering
 
 @lowering("FakeQuantWithMinMaxArgs")
 def lower_args(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor:
-    """Between bounds that are attributes."""
+    """Round between bounds that are attributes."""
     bounds = (tf.constant(operation.get_attr(name)) for name in ("min", "max"))
     return _rounded(operation, x, *bounds)
 
@@ -22,9 +23,9 @@ def lower_args(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor:
 def lower_vars(
     operation: tf.Operation, x: tf.Tensor, least: tf.Tensor, greatest: tf.Tensor
 ) -> tf.Tensor:
-    """Between bounds that are tensors: scalars, or one of each channel."""
+    """Round between bounds that are tensors: scalars, or one for each channel."""
     rounded = _rounded(operation, x, least, greatest)
-    # Bounds of nothing, as before anything was seen, give nothing.
+    # Bounds of 0 and 0, from before the first training step, give 0.
     is_empty = tf.equal(least, 0) & tf.equal(greatest, 0)
     return tf.where(is_empty, tf.zeros_like(x), rounded)
 
@@ -32,13 +33,13 @@ def lower_vars(
 def _rounded(
     operation: tf.Operation, x: tf.Tensor, least: tf.Tensor, greatest: tf.Tensor
 ) -> tf.Tensor:
-    """To the nearest of ``2 ** num_bits`` numbers, of which 0 is one."""
+    """Round to the nearest of ``2 ** num_bits`` numbers, one of which is 0."""
     low = 1.0 if operation.get_attr("narrow_range") else 0.0
     high = 2.0 ** operation.get_attr("num_bits") - 1.0
     scale = (greatest - least) / (high - low)
     scale = tf.where(scale > 0, scale, tf.ones_like(scale))
     zero = low - least / scale
-    # Halves away from 0, as roundf does; tf.round goes to even.
+    # Halves are rounded away from 0, as by roundf; tf.round rounds them to even.
     zero = tf.clip_by_value(tf.floor(zero + 0.5), low, high)
     first, last = (low - zero) * scale, (high - zero) * scale
     inverse = 1.0 / scale

@@ -1,9 +1,9 @@
 """Fourier transforms as products with matrices of cosines and sines.
 
-ONNX Runtime's DFT takes one axis, float32 and no complex numbers as such, and tf2onnx
-1.17 gives up at lengths that it does not know. A product is exact to float32, as fast
-up to some thousand numbers (a matrix of a free length is made when the model runs), and
-the same on every device.
+ONNX Runtime's DFT takes one axis, float32 and no complex dtype, and tf2onnx 1.17 fails
+if a length is not known. A product is exact to float32, equally fast up to some
+thousand numbers (the matrix for a free length is made at run time), and the same on
+every device.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from exporter.rewrites.registry import complex_lowering
 
 @complex_lowering("FFT", "FFT2D", "FFT3D", "IFFT", "IFFT2D", "IFFT3D")
 def lower_complex_transform(operation: tf.Operation, x: Pair) -> Pair:
-    """Along the last axis, two, or three; the inverse is divided by the lengths."""
+    """Transform one, two or three last axes; the inverse divides by the lengths."""
     is_inverse = operation.type.startswith("I")
     for axis in range(-_axes_of(operation), 0):
         x = _transformed(x, axis, is_inverse)
@@ -30,7 +30,7 @@ def lower_complex_transform(operation: tf.Operation, x: Pair) -> Pair:
 def lower_real_transform(
     operation: tf.Operation, x: tf.Tensor, lengths: tf.Tensor
 ) -> Pair:
-    """Of real numbers, cut or filled up with zeros to ``lengths``; half is told."""
+    """Transform real numbers, cut or zero-filled to ``lengths``; answer one half."""
     count = _axes_of(operation)
     x = _fitted(x, lengths, count)
     waves = _waves(_side(x, -1), _halved(_side(x, -1)), x.dtype)
@@ -44,7 +44,7 @@ def lower_real_transform(
 def lower_real_inverse(
     operation: tf.Operation, x: Pair, lengths: tf.Tensor
 ) -> tf.Tensor:
-    """Back to ``lengths`` real numbers from one half; the other mirrors it."""
+    """Transform one half back to ``lengths`` real numbers; the other mirrors it."""
     count = _axes_of(operation)
     static = tf.get_static_value(lengths)
     length = int(static[-1]) if static is not None else lengths[-1]
@@ -53,19 +53,20 @@ def lower_real_inverse(
     for axis in range(-count, -1):
         x = _transformed(x, axis, is_inverse=True)
     waves = _waves(_halved(length), length, x.real.dtype)
-    # 0 and, of an even length, the middle stand for themselves, the others for two.
+    # The number at 0, and at the middle of an even length, counts once; the others
+    # count twice.
     place = tf.range(_halved(length))
     is_single = tf.logical_or(tf.equal(place, 0), tf.equal(2 * place, length))
     size = tf.cast(tf.where(is_single, 1, 2), x.real.dtype) / tf.cast(
         length, x.real.dtype
     )
     weighted = x.scaled(size)
-    # The waves turn the other way: the imaginary part of the matrix changes its sign.
+    # The inverse waves turn the other way, so the imaginary part has the opposite sign.
     return _through(weighted.real, waves.real) + _through(weighted.imag, waves.imag)
 
 
 def _through(rows: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """Rows times a matrix; one row alone is none of MatMul's."""
+    """Multiply rows by a matrix; a single row is no matrix for MatMul."""
     if rows.shape.rank == 1:
         return tf.matmul(rows[tf.newaxis], matrix)[0]
     return tf.matmul(rows, matrix)
@@ -81,7 +82,7 @@ def _halved(length: int | tf.Tensor) -> int | tf.Tensor:
 
 
 def _side(x: tf.Tensor, axis: int) -> int | tf.Tensor:
-    """The length of an axis: a number where it is known."""
+    """The length of an axis; a Python number if it is known."""
     static = x.shape[axis]
     return static if static is not None else tf.shape(x)[axis]
 
@@ -103,10 +104,10 @@ def _transformed(x: Pair, axis: int, is_inverse: bool) -> Pair:
 
 
 def _waves(rows: int | tf.Tensor, columns: int | tf.Tensor, dtype: tf.DType) -> Pair:
-    """``exp(-2 pi i r c / N)``; N is the longer side.
+    """The matrix ``exp(-2 pi i r c / N)``, where N is the longer side.
 
-    The product of r and c is taken modulo N while it is whole: the cosine of a large
-    number in float32 is none.
+    The product of r and c is taken modulo N as a whole number, because float32 has no
+    exact cosine of a large number.
     """
     if isinstance(rows, int) and isinstance(columns, int):
         length = max(rows, columns)
@@ -124,7 +125,7 @@ def _waves(rows: int | tf.Tensor, columns: int | tf.Tensor, dtype: tf.DType) -> 
 
 
 def _fitted(x: tf.Tensor, lengths: tf.Tensor, count: int) -> tf.Tensor:
-    """The last ``count`` axes cut, or filled up with zeros, to ``lengths``."""
+    """The last ``count`` axes, cut or zero-filled to ``lengths``."""
     static = tf.get_static_value(lengths)
     rank = x.shape.rank
     if static is not None and list(static) == list(x.shape[rank - count :]):

@@ -1,8 +1,8 @@
 """``Lgamma``, ``Digamma``, ``Igamma`` and ``Igammac``, which ONNX lacks.
 
-C. Lanczos's sum with g = 7 and nine terms, and Euler's reflection below a half, as XLA
-has them; the two parts of the incomplete one by its series and its continued fraction
-(W. Press et al., "Numerical Recipes", 6.2).
+The first two use C. Lanczos's sum with g = 7 and nine terms, and Euler's reflection
+below a half, as XLA does. The incomplete ones use a series and a continued fraction (W.
+Press et al., "Numerical Recipes", 6.2).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _TERMS = (
     12.507343278686904814458936853, -0.13857109526572011689554707,
     9.984369578019570859563e-6, 1.50563273514931155834e-7,
 )  # fmt: skip
-# Enough for float32 while neither argument is above some hundreds.
+# So many terms give float32's precision if both arguments are at most some hundreds.
 _TURNS = 200
 
 
 def log_gamma(x: tf.Tensor) -> tf.Tensor:
-    """``log |Γ(x)|``; infinite at 0, -1, -2, …."""
+    """``log |Γ(x)|`` in the shape and dtype of x; infinite at 0, -1, -2, …."""
     is_low = x < 0.5
     z = tf.where(is_low, -x, x - 1)
     total = tf.constant(_BASE, x.dtype)
@@ -36,7 +36,7 @@ def log_gamma(x: tf.Tensor) -> tf.Tensor:
     log_t = tf.math.log1p(z / (_G + 0.5)) + math.log(_G + 0.5)
     found = (z + 0.5 - t / log_t) * log_t + 0.5 * math.log(2 * math.pi)
     found += tf.math.log(total)
-    # sin has the period 1 here, and is lost in large numbers.
+    # sin repeats with period 1 here, and large numbers would lose its digits.
     share = tf.abs(x) - tf.floor(tf.abs(x))
     share = tf.where(share > 0.5, 1 - share, share)
     reflected = math.log(math.pi) - tf.math.log(tf.sin(math.pi * share)) - found
@@ -48,13 +48,13 @@ def log_gamma(x: tf.Tensor) -> tf.Tensor:
 
 @lowering("Lgamma")
 def lower_lgamma(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor:
-    """In float64, where ONNX Runtime has all that it needs."""
+    """Compute ``log |Γ(x)|`` in float64, for which ONNX Runtime has all kernels."""
     return tf.cast(log_gamma(tf.cast(x, tf.float64)), x.dtype)
 
 
 @lowering("Digamma")
 def lower_digamma(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor:
-    """The slope of ``log Γ``; no number at 0, -1, -2, …."""
+    """The slope of ``log Γ``; NaN at 0, -1, -2, …."""
     dtype, x = x.dtype, tf.cast(x, tf.float64)
     is_low = x < 0.5
     z = tf.where(is_low, -x, x - 1)
@@ -65,7 +65,7 @@ def lower_digamma(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor:
         total += term / place
     t = z + (_G + 0.5)
     found = tf.math.log(t) + slope / total - _G / t
-    # cot has the period 1 here, and is lost in large numbers.
+    # cot repeats with period 1 here, and large numbers would lose its digits.
     share = math.pi * (x + tf.abs(tf.floor(x + 0.5)))
     reflected = found - math.pi * tf.cos(share) / tf.sin(share)
     nothing = tf.constant(math.nan, x.dtype)
@@ -76,11 +76,11 @@ def lower_digamma(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor:
 
 @lowering("Igamma", "Igammac")
 def lower_incomplete(operation: tf.Operation, a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """The lower part of Γ(a), as far as x, or the upper one; of 1."""
+    """The lower part of Γ(a), up to x, or the upper part, as a share of Γ(a)."""
     dtype, a, x = a.dtype, tf.cast(a, tf.float64), tf.cast(x, tf.float64)
     a, x = a + tf.zeros_like(x), x + tf.zeros_like(a)
     is_series = x < a + 1
-    # Where one of the two is not asked for, it must not come to no number.
+    # The branch that is not chosen must not give NaN.
     one = tf.ones_like(x)
     lower = _series(tf.where(is_series, a, one), tf.where(is_series, x, one))
     upper = _fraction(tf.where(is_series, one, a), tf.where(is_series, 3 * one, x))
@@ -98,7 +98,7 @@ def lower_incomplete(operation: tf.Operation, a: tf.Tensor, x: tf.Tensor) -> tf.
 
 
 def _size(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """``x^a e^-x / Γ(a)``."""
+    """The factor ``x^a e^-x / Γ(a)``."""
     return tf.exp(a * tf.math.log(x) - x - log_gamma(a))
 
 
@@ -116,7 +116,7 @@ def _series(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
 
 
 def _fraction(a: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """W. Lentz's way, from the front."""
+    """The continued fraction, by W. Lentz's method from the front."""
     least = tf.constant(1e-300, a.dtype)
     first = x + 1 - a
 

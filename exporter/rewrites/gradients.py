@@ -1,11 +1,12 @@
-"""Gradients of activations: models that answer how their answer changes.
+"""Gradients of activations, in models that answer how their answer changes.
 
-tf2onnx has none of them, for it expects a model to be trained elsewhere; a saliency
-map, or a network that solves a differential equation, has them in its forward pass.
-Convolutions and products have gradients that are operators of their own.
+tf2onnx has none of them, because it expects that a model is trained elsewhere. A
+saliency map, or a network that solves a differential equation, has them in its forward
+pass. The gradients of convolutions and products are operators of their own.
 
-Source: tensorflow/core/kernels/cwise_ops_gradients.h and relu_op_functor.h; ``y`` is
-what the activation answered, ``x`` what it was given, ``dy`` the gradient behind it.
+Source: tensorflow/core/kernels/cwise_ops_gradients.h and relu_op_functor.h. In this
+file ``y`` is the activation's output, ``x`` its input, and ``dy`` the gradient of the
+output; all have one shape and dtype.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """``StringToHashBucketFast``, ``…Strong`` and ``SparseCross``, of whole numbers.
 
-Keras's Hashing, HashedCrossing and IntegerLookup's ``farmhash`` write numbers as
-texts, which ONNX cannot, and hash these. The digits can be computed, and so can the
-hash of them: FarmHash's Fingerprint64, SipHash-2-4 and TensorFlow's FingerprintCat64.
-Texts that come as texts cannot: ONNX does not read a text's characters.
+Keras's Hashing, HashedCrossing and IntegerLookup's ``farmhash`` write numbers as texts,
+which ONNX cannot, and hash the texts. The digits can be computed, and so can their
+hashes: FarmHash's Fingerprint64, SipHash-2-4 and TensorFlow's FingerprintCat64. The
+hash of a text from outside cannot, because ONNX does not read a text's characters.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from exporter.rewrites.words import (
     xor,
 )
 
-# farmhash.cc.
+# This constant is from farmhash.cc.
 _K0 = 0xC3A5C85C97CB3127
 _K1 = 0xB492B66FBE98F273
 _K2 = 0x9AE16A3B2F90404F
-# fingerprint.h.
+# This constant is from fingerprint.h.
 _CAT = 0xC6A4A7935BD1E995
-# What AsString may be told that changes the text of a whole number.
+# With another width AsString would change the text of a whole number.
 _WIDTHS = (-1, 0)
 
 
 @lowering("StringToHashBucketFast")
 def lower_fast(operation: tf.Operation, texts: tf.Tensor) -> tf.Tensor | None:
-    """FarmHash's Fingerprint64 of numbers' texts, by its remainder."""
+    """FarmHash's Fingerprint64 of numbers' texts, modulo the buckets, int64."""
     numbers = _numbers(texts)
     if numbers is None:
         return None
@@ -43,7 +43,7 @@ def lower_fast(operation: tf.Operation, texts: tf.Tensor) -> tf.Tensor | None:
 
 @lowering("StringToHashBucketStrong")
 def lower_strong(operation: tf.Operation, texts: tf.Tensor) -> tf.Tensor | None:
-    """SipHash-2-4 of numbers' texts, by its remainder."""
+    """SipHash-2-4 of numbers' texts, modulo the buckets, int64."""
     numbers = _numbers(texts)
     if numbers is None:
         return None
@@ -55,7 +55,7 @@ def lower_strong(operation: tf.Operation, texts: tf.Tensor) -> tf.Tensor | None:
 
 @lowering("SparseCross")
 def lower_cross(operation: tf.Operation, *tensors: tf.Tensor) -> list[tf.Tensor] | None:
-    """One number for the numbers of each row, of dense columns ``(N, 1)``."""
+    """One int64 for the numbers of each row of dense columns ``(N, 1)``."""
     columns = tensors[-len(operation.get_attr("dense_types")) :]
     if (
         operation.get_attr("N")
@@ -66,7 +66,7 @@ def lower_cross(operation: tf.Operation, *tensors: tf.Tensor) -> list[tf.Tensor]
     hashed = word(operation.get_attr("hash_key"))
     for column in columns:
         hashed = _joined(hashed, column[:, 0])
-    # 0 buckets: as many as there are positive numbers.
+    # 0 buckets mean as many as there are positive numbers.
     buckets = operation.get_attr("num_buckets") or (1 << 63) - 1
     count = tf.shape(columns[0], tf.int64)[0]
     rows = tf.range(count)
@@ -75,13 +75,13 @@ def lower_cross(operation: tf.Operation, *tensors: tf.Tensor) -> list[tf.Tensor]
 
 
 def _numbers(texts: tf.Tensor) -> tf.Tensor | None:
-    """What the texts were written from; None if they came as texts."""
+    """The numbers that the texts were written from; None if they are real texts."""
     writer = texts.op
     if writer.type != "AsString" or not writer.inputs[0].dtype.is_integer:
         return None
     if writer.get_attr("width") not in _WIDTHS or writer.get_attr("fill"):
         return None
-    # A uint64 may have a digit more.
+    # A uint64 may have one digit more.
     return writer.inputs[0] if writer.inputs[0].dtype != tf.uint64 else None
 
 
@@ -90,36 +90,36 @@ def _mixed(x: tf.Tensor) -> tf.Tensor:
 
 
 def _joined(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    """FingerprintCat64."""
+    """TensorFlow's FingerprintCat64 of two hashes."""
     by = word(_CAT)
     result = xor(first, by, _mixed(second * by) * by) * by
     return _mixed(_mixed(result) * by)
 
 
 def fingerprint(text: Decimal) -> tf.Tensor:
-    """Fingerprint64, farmhashna::Hash64, of up to ``LONGEST`` bytes."""
+    """Fingerprint64, farmhashna::Hash64, of up to ``LONGEST`` bytes, as int64 bits."""
     length = text.length
     by = word(_K2) + length * 2
     k0, k1, k2 = word(_K0), word(_K1), word(_K2)
 
-    # 1 to 3 bytes.
+    # This is the hash of 1 to 3 bytes.
     start = text.forward[..., 0]
     middle = tf.where(length > 1, text.forward[..., 1], start)
     low = start + middle * 256
     high = length + text.backward[..., 0] * 4
     hashed = _mixed(xor(low * k2, high * k0)) * k2
 
-    # 4 to 7.
+    # This is the hash of 4 to 7 bytes.
     a = length + text.word(0, 4) * 8
     hashed = tf.where(length >= 4, _ended(a, text.word_from_end(4, 4), by), hashed)
 
-    # 8 to 16.
+    # This is the hash of 8 to 16 bytes.
     a, b = text.word(0) + k2, text.word_from_end(8)
     c = rotated_right(b, 37) * by + a
     d = (rotated_right(a, 25) + b) * by
     hashed = tf.where(length >= 8, _ended(c, d, by), hashed)
 
-    # 17 to 32.
+    # This is the hash of 17 to 32 bytes.
     a, b = text.word(0) * k1, text.word(8)
     c, d = text.word_from_end(8) * by, text.word_from_end(16) * k2
     first = rotated_right(a + b, 43) + rotated_right(c, 30) + d
@@ -128,7 +128,7 @@ def fingerprint(text: Decimal) -> tf.Tensor:
 
 
 def _ended(first: tf.Tensor, second: tf.Tensor, by: tf.Tensor) -> tf.Tensor:
-    """HashLen16."""
+    """FarmHash's HashLen16 of two words."""
     a = _mixed(xor(first, second) * by)
     return _mixed(xor(second, a) * by) * by
 
@@ -161,7 +161,7 @@ def _siphash(text: Decimal, first: int, second: int) -> tf.Tensor:
 
 
 def _turned(state: list[tf.Tensor]) -> list[tf.Tensor]:
-    """SipRound."""
+    """One SipRound."""
     a, b, c, d = state
     a, c = a + b, c + d
     b, d = xor(rotated_left(b, 13), a), xor(rotated_left(d, 16), c)

@@ -1,4 +1,4 @@
-"""What a tensor always is, whatever the model is asked; for other rewrites."""
+"""Find tensors that are constant for every input of the model; for other rewrites."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 
 def value_of(tensor: tf.Tensor) -> NDArray[Any] | None:
-    """What a tensor always is; None if that depends on something.
+    """The constant value of a tensor in its own shape and dtype; None if it has none.
 
     ``tf.get_static_value`` knows few operators, and not the sums and remainders by
-    which a gradient counts its axes. Told too little, onnxslim takes the places that
-    are written twice for what was there first.
+    which a gradient counts its axes. Without these values, onnxslim reads the earlier
+    content of places that are written twice.
     """
     waiting, seen = [tensor.op], {tensor.op}
     while waiting:
@@ -32,7 +32,7 @@ _OF_SHAPES = frozenset({"Rank", "Shape", "ShapeN", "Size", "VariableShape"})
 
 
 def is_of_shapes(tensor: tf.Tensor) -> bool:
-    """Whether a tensor follows from the shapes of others, and from constants alone."""
+    """Whether a tensor follows only from constants and the shapes of others."""
     waiting, seen = [tensor.op], {tensor.op}
     while waiting:
         operation = waiting.pop()

@@ -12,7 +12,7 @@ from exporter.rewrites.registry import lowering
 def lower_logsumexp(
     operation: tf.Operation, x: tf.Tensor, axis: tf.Tensor
 ) -> tf.Tensor | None:
-    """Each from its own numbers: a sum of exponentials of all would lose the small."""
+    """Sum each prefix separately: one sum for all would lose the small terms."""
     along = tf.get_static_value(axis)
     rank = x.shape.rank
     if along is None or rank is None:

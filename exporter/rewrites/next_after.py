@@ -1,4 +1,4 @@
-"""``NextAfter``: the next number that there is, which ONNX cannot ask for."""
+"""``NextAfter``: the next representable number, for which ONNX has no operator."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from exporter.rewrites.registry import lowering
 
 @lowering("NextAfter")
 def lower_next(operation: tf.Operation, x: tf.Tensor, to: tf.Tensor) -> tf.Tensor:
-    """A little more or less than half of the last place, rounded by the sum itself.
+    """Add about half of the last digit, so that the sum's own rounding gives the next.
 
     S. Rump, P. Zimmermann, S. Boldo, G. Melquiond, "Computing predecessor and successor
-    in rounding to nearest" (2009); of what is near 0, one step of the least number.
+    in rounding to nearest" (2009). Near 0 the step is the least number above 0.
     """
     limits = np.finfo(x.dtype.as_numpy_dtype)
     unit = float(limits.eps) / 2

@@ -1,7 +1,7 @@
-"""``OneHot``: ONNX counts negative indices from the end, and has no other dtypes.
+"""``OneHot``: ONNX counts negative indices from the end, and has few dtypes.
 
-TensorFlow has no 1 for an index that is none. tf2onnx 1.17 passes ``on`` and ``off``
-on as they are, which ONNX Runtime has kernels for of a few dtypes alone.
+In TensorFlow an index outside of the depth gives no 1. tf2onnx 1.17 passes ``on`` and
+``off`` on unchanged, and ONNX Runtime has kernels for a few of their dtypes only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def lower_one_hot(
     on: tf.Tensor,
     off: tf.Tensor,
 ) -> tf.Tensor | None:
-    """``on`` where the index is that of the place; None without a known rank."""
+    """Put ``on`` in the place of the index; None without a known rank."""
     rank = indices.shape.rank
     if rank is None:
         return None

@@ -1,6 +1,6 @@
-"""Complex numbers as two real ones: no operator of ONNX Runtime takes others.
+"""Complex numbers as two real ones: no operator of ONNX Runtime takes complex ones.
 
-What moves numbers about is done to both parts alike; arithmetic is written out.
+Operators that only move numbers are applied to both parts. Arithmetic is written out.
 """
 
 from __future__ import annotations
@@ -28,61 +28,61 @@ class Pair:
     imag: tf.Tensor
 
     def __add__(self, other: Pair) -> Pair:
-        """Part by part."""
+        """Add each part."""
         return Pair(self.real + other.real, self.imag + other.imag)
 
     def __sub__(self, other: Pair) -> Pair:
-        """Part by part."""
+        """Subtract each part."""
         return Pair(self.real - other.real, self.imag - other.imag)
 
     def __mul__(self, other: Pair) -> Pair:
-        """``(a + bi)(c + di)``."""
+        """Multiply: ``(a + bi)(c + di)``."""
         return product(self, other, tf.multiply)
 
     def scaled(self, by: tf.Tensor) -> Pair:
-        """Times a real number."""
+        """Multiply by a real number."""
         return Pair(self.real * by, self.imag * by)
 
 
 def product(a: Pair, b: Pair, of: Callable[..., tf.Tensor]) -> Pair:
-    """The complex product whose real ones ``of`` makes: of numbers or of matrices."""
+    """The complex product, made of the real products that ``of`` computes."""
     return Pair(
         of(a.real, b.real) - of(a.imag, b.imag), of(a.real, b.imag) + of(a.imag, b.real)
     )
 
 
 def part_of(dtype: tf.DType) -> tf.DType:
-    """The dtype of each part."""
+    """The real dtype of each part of a complex dtype."""
     return tf.float64 if dtype == tf.complex128 else tf.float32
 
 
 @complex_lowering("Complex")
 def lower_complex(operation: tf.Operation, real: tf.Tensor, imag: tf.Tensor) -> Pair:
-    """Both parts, made as large as both together."""
+    """Make a pair; both parts get their common shape."""
     return Pair(real + tf.zeros_like(imag), imag + tf.zeros_like(real))
 
 
 @complex_lowering("Real")
 def lower_real(operation: tf.Operation, x: Pair) -> tf.Tensor:
-    """The first part."""
+    """Return the real part."""
     return x.real
 
 
 @complex_lowering("Imag")
 def lower_imag(operation: tf.Operation, x: Pair) -> tf.Tensor:
-    """The second part."""
+    """Return the imaginary part."""
     return x.imag
 
 
 @complex_lowering("Conj")
 def lower_conj(operation: tf.Operation, x: Pair) -> Pair:
-    """Mirrored on the real axis."""
+    """Return the complex conjugate."""
     return Pair(x.real, -x.imag)
 
 
 @complex_lowering("ComplexAbs")
 def lower_abs(operation: tf.Operation, x: Pair) -> tf.Tensor:
-    """The distance from 0, which does not overflow where the squares would."""
+    """The distance from 0; it does not overflow where the squares would."""
     a, b = tf.abs(x.real), tf.abs(x.imag)
     most, least = tf.maximum(a, b), tf.minimum(a, b)
     ratio = least / tf.where(tf.equal(most, 0), tf.ones_like(most), most)
@@ -91,13 +91,13 @@ def lower_abs(operation: tf.Operation, x: Pair) -> tf.Tensor:
 
 @complex_lowering("Angle")
 def lower_angle(operation: tf.Operation, x: Pair) -> tf.Tensor:
-    """-pi..pi."""
+    """The angle, from -pi to pi."""
     return tf.atan2(x.imag, x.real)
 
 
 @complex_lowering("Cast")
 def lower_cast(operation: tf.Operation, x: Any) -> Pair | tf.Tensor:
-    """To complex numbers, from them, or between them."""
+    """Cast to complex numbers, from them, or between them."""
     dtype = operation.outputs[0].dtype
     if not dtype.is_complex:
         return tf.cast(x.real, dtype)
@@ -109,50 +109,50 @@ def lower_cast(operation: tf.Operation, x: Any) -> Pair | tf.Tensor:
 
 @complex_lowering("Const")
 def lower_constant(operation: tf.Operation) -> Pair:
-    """A constant for each part."""
+    """Make a constant for each part."""
     value = tf.make_ndarray(operation.get_attr("value"))
     return Pair(tf.constant(value.real.copy()), tf.constant(value.imag.copy()))
 
 
 @complex_lowering("Add", "AddV2")
 def lower_add(operation: tf.Operation, a: Pair, b: Pair) -> Pair:
-    """Part by part."""
+    """Add each part."""
     return a + b
 
 
 @complex_lowering("AddN")
 def lower_add_n(operation: tf.Operation, *terms: Pair) -> Pair:
-    """Part by part."""
+    """Add each part of all terms."""
     return Pair(tf.add_n([t.real for t in terms]), tf.add_n([t.imag for t in terms]))
 
 
 @complex_lowering("Sub")
 def lower_sub(operation: tf.Operation, a: Pair, b: Pair) -> Pair:
-    """Part by part."""
+    """Subtract each part."""
     return a - b
 
 
 @complex_lowering("Neg")
 def lower_neg(operation: tf.Operation, x: Pair) -> Pair:
-    """Part by part."""
+    """Negate each part."""
     return Pair(-x.real, -x.imag)
 
 
 @complex_lowering("Mul")
 def lower_mul(operation: tf.Operation, a: Pair, b: Pair) -> Pair:
-    """``(a + bi)(c + di)``."""
+    """Multiply: ``(a + bi)(c + di)``."""
     return a * b
 
 
 @complex_lowering("Square")
 def lower_square(operation: tf.Operation, x: Pair) -> Pair:
-    """``x x``."""
+    """Multiply x by itself."""
     return x * x
 
 
 @complex_lowering("RealDiv", "Div")
 def lower_div(operation: tf.Operation, a: Pair, b: Pair) -> Pair:
-    """By the conjugate."""
+    """Divide, by means of the conjugate."""
     size = b.real * b.real + b.imag * b.imag
     above = a * Pair(b.real, -b.imag)
     return Pair(above.real / size, above.imag / size)
@@ -160,26 +160,26 @@ def lower_div(operation: tf.Operation, a: Pair, b: Pair) -> Pair:
 
 @complex_lowering("Reciprocal")
 def lower_reciprocal(operation: tf.Operation, x: Pair) -> Pair:
-    """``1 / x``."""
+    """Return ``1 / x``."""
     size = x.real * x.real + x.imag * x.imag
     return Pair(x.real / size, -x.imag / size)
 
 
 @complex_lowering("Exp")
 def lower_exp(operation: tf.Operation, x: Pair) -> Pair:
-    """``exp(a) (cos b + i sin b)``."""
+    """Return ``exp(a) (cos b + i sin b)``."""
     return Pair(tf.cos(x.imag), tf.sin(x.imag)).scaled(tf.exp(x.real))
 
 
 @complex_lowering("Log")
 def lower_log(operation: tf.Operation, x: Pair) -> Pair:
-    """``log |x| + i angle``."""
+    """Return ``log |x| + i angle``."""
     return Pair(tf.math.log(lower_abs(operation, x)), tf.atan2(x.imag, x.real))
 
 
 @complex_lowering("Sqrt")
 def lower_sqrt(operation: tf.Operation, x: Pair) -> Pair:
-    """The root with a real part that is not negative."""
+    """The root whose real part is not negative."""
     size = lower_abs(operation, x)
     real = tf.sqrt(tf.maximum(size + x.real, 0) / 2)
     imag = tf.sqrt(tf.maximum(size - x.real, 0) / 2)
@@ -188,7 +188,7 @@ def lower_sqrt(operation: tf.Operation, x: Pair) -> Pair:
 
 @complex_lowering("Pow")
 def lower_pow(operation: tf.Operation, a: Pair, b: Pair) -> Pair:
-    """``exp(b log a)``; 0 of 0."""
+    """Return ``exp(b log a)``; 0 if a is 0."""
     raised = lower_exp(operation, b * lower_log(operation, a))
     is_zero = tf.logical_and(tf.equal(a.real, 0), tf.equal(a.imag, 0))
     zero = tf.zeros_like(raised.real)
@@ -199,14 +199,14 @@ def lower_pow(operation: tf.Operation, a: Pair, b: Pair) -> Pair:
 
 @complex_lowering("Equal", "NotEqual")
 def lower_equal(operation: tf.Operation, a: Pair, b: Pair) -> tf.Tensor:
-    """Whether both parts are."""
+    """Whether both parts are equal."""
     same = tf.logical_and(tf.equal(a.real, b.real), tf.equal(a.imag, b.imag))
     return same if operation.type == "Equal" else tf.logical_not(same)
 
 
 @complex_lowering("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
 def lower_matmul(operation: tf.Operation, a: Pair, b: Pair) -> Pair:
-    """Products of matrices; ``adj_x`` transposes and mirrors."""
+    """Products of matrices ``(..., M, N)``; ``adj_x`` transposes and conjugates."""
     is_batch = operation.type != "MatMul"
 
     def turned(x: Pair, which: str) -> Pair:
@@ -222,7 +222,7 @@ def lower_matmul(operation: tf.Operation, a: Pair, b: Pair) -> Pair:
 
 @complex_lowering("Mean")
 def lower_mean(operation: tf.Operation, x: Pair, axes: tf.Tensor) -> Pair:
-    """Part by part."""
+    """The mean of each part."""
     keep = operation.get_attr("keep_dims")
     return Pair(*(tf.reduce_mean(part, axes, keep) for part in (x.real, x.imag)))
 
@@ -236,7 +236,7 @@ def lower_mean(operation: tf.Operation, x: Pair, axes: tf.Tensor) -> Pair:
     "Transpose", "Unpack", "ZerosLike",
 )  # fmt: skip
 def lower_moved(operation: tf.Operation, *inputs: Any) -> list[Pair]:
-    """The same to both parts."""
+    """Apply the operator to both parts."""
     real = _repeat(operation, [x.real if isinstance(x, Pair) else x for x in inputs])
     imag = _repeat(operation, [x.imag if isinstance(x, Pair) else x for x in inputs])
     if operation.type == "OnesLike":
@@ -248,12 +248,12 @@ def lower_moved(operation: tf.Operation, *inputs: Any) -> list[Pair]:
 
 @complex_lowering("Shape", "Size", "Rank")
 def lower_shape(operation: tf.Operation, x: Pair) -> tf.Tensor:
-    """Of either part."""
+    """The shape of the real part; both parts have the same shape."""
     return _repeat(operation, [x.real])[0]
 
 
 def _repeat(operation: tf.Operation, inputs: list[tf.Tensor]) -> list[tf.Tensor]:
-    """The operation once more, on real numbers."""
+    """Copy the operation, with real inputs."""
     attributes = {}
     for key, value in operation.node_def.attr.items():
         if key.startswith("_"):

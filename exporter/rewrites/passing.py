@@ -1,4 +1,4 @@
-"""``Print``: TensorFlow 1's, which hands on what it prints.
+"""``Print`` of TensorFlow 1, which prints its input and returns it.
 
 tf2onnx 1.17 leaves it in the graph; a served model prints nothing.
 """
@@ -14,5 +14,5 @@ from exporter.rewrites.registry import lowering
 def lower_print(
     operation: tf.Operation, x: tf.Tensor, *printed: tf.Tensor
 ) -> tf.Tensor:
-    """What is handed on."""
+    """Return the input unchanged."""
     return tf.identity(x)

@@ -1,6 +1,6 @@
-"""``ExtractImagePatches`` with padding, which tf2onnx 1.17 writes as no valid graph.
+"""``ExtractImagePatches`` with padding, for which tf2onnx 1.17 writes invalid ONNX.
 
-And what a window sees of a picture, for others that walk over one.
+Other rewrites that move a window over a picture use these functions, too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def padded(
     rates: Sequence[int],
     value: float = 0,
 ) -> tf.Tensor:
-    """``(N, H, W, C)`` with the edges that ``SAME`` means."""
+    """Pad ``(N, H, W, C)`` as ``SAME`` demands."""
     edges: list[Sequence[tf.Tensor | int]] = [[0, 0]]
     for axis in range(2):
         length = images.shape[axis + 1]
@@ -38,13 +38,13 @@ def shifted(
     reach: Sequence[int],
     strides: Sequence[int],
 ) -> tf.Tensor:
-    """What all windows see at one place of them.
+    """The pixel at one place of every window.
 
     Args:
-        images: ``(N, H, W, C)``, padded.
-        place: in a window, row and column.
-        reach: how far the last place of a window is from its first.
-        strides: between windows.
+        images: ``(N, H, W, C)`` of any dtype, padded.
+        place: the row and the column in a window.
+        reach: the distance from the first to the last place of a window.
+        strides: the distances between windows.
     """
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     down = slice(place[0], height - reach[0] + place[0], strides[0])
@@ -54,7 +54,7 @@ def shifted(
 
 @lowering("ExtractImagePatches")
 def lower_patches(operation: tf.Operation, images: tf.Tensor) -> tf.Tensor | None:
-    """Padded first, and then without; None where there is no padding."""
+    """Pad first, then extract; None if there is no padding."""
     if operation.get_attr("padding") == b"VALID":
         return None
     sizes, strides, rates = (

@@ -1,7 +1,7 @@
-"""Comparisons, ``TopKV2`` and ``Log`` in the numbers that they are given.
+"""Comparisons, ``TopKV2`` and ``Log`` in the dtype of their inputs.
 
-tf2onnx 1.17 casts all of them to float32, for an ONNX Runtime of years ago: of two
-whole numbers above 2^24, and times in seconds are, it no longer tells which is greater.
+tf2onnx 1.17 casts all of them to float32, for an old ONNX Runtime. It can then not tell
+which of two whole numbers above 2^24 is greater; times in seconds are above it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _WHOLE = (TensorProto.INT32, TensorProto.INT64)
 
 @handler("Log")
 def handle_as_it_is(graph: Any, node: Any) -> None:
-    """ONNX's operator of this name is the same."""
+    """Use ONNX's operator of the same name."""
 
 
 @handler("Less", "Greater")
 def handle_comparison(graph: Any, node: Any) -> None:
-    """ONNX's, of int64 where it is of whole numbers.
+    """Use ONNX's comparison, in int64 for whole numbers.
 
-    tf2onnx counts a loop's turns in int64, whatever TensorFlow counted them in.
+    tf2onnx counts a loop's turns in int64, even if TensorFlow counted in another dtype.
     """
     if all(graph.get_dtype(name) in _WHOLE for name in node.input):
         for place, name in enumerate(list(node.input)):
@@ -36,14 +36,14 @@ def handle_comparison(graph: Any, node: Any) -> None:
 
 @handler("LessEqual", "GreaterEqual")
 def handle_comparison_with_equals(graph: Any, node: Any) -> None:
-    """The same, under ONNX's names."""
+    """Use ONNX's comparison with "OrEqual", under ONNX's names."""
     handle_comparison(graph, node)
     node.type = node.type.replace("Equal", "OrEqual")
 
 
 @handler("TopKV2")
 def handle_top(graph: Any, node: Any) -> None:
-    """``TopK``, of a list of one k and with int64 places."""
+    """Use ``TopK``, which takes a list of one k and answers int64 places."""
     count = graph.make_node("Cast", [node.input[1]], {"to": TensorProto.INT64})
     axes = graph.make_const(utils.make_name("axes"), np.array([0], np.int64))
     listed = graph.make_node("Unsqueeze", [count.output[0], axes.output[0]])

@@ -1,4 +1,4 @@
-"""Products and quotients of which a 0 decides: ``xlogy``, ``multiply_no_nan``, ….
+"""Products and quotients that a 0 decides: ``xlogy``, ``multiply_no_nan``, ….
 
 tf2onnx 1.17 leaves them; see tensorflow/core/kernels/cwise_ops.h.
 """

@@ -1,4 +1,4 @@
-"""``ImageProjectiveTransformV3``: pictures turned, moved and bent."""
+"""``ImageProjectiveTransformV3``: pictures that are turned, moved and bent."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def lower_projection(
     size: tf.Tensor,
     *fill: tf.Tensor,
 ) -> tf.Tensor:
-    """Each point of the answer is looked up where the transform says.
+    """Take each point of the answer from where the transform says.
 
     Args:
-        operation: with ``interpolation`` and ``fill_mode``.
-        images: ``(N, H, W, C)``.
-        transforms: ``(N, 8)`` or ``(1, 8)``: a0, a1, a2, b0, b1, b2, c0, c1; the point
-            (x, y) is looked up at ``(a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k``
-            with ``k = c0 x + c1 y + 1``.
-        size: of the answer.
-        fill: what is outside, where the mode is ``CONSTANT``.
+        operation: has ``interpolation`` and ``fill_mode``.
+        images: ``(N, H, W, C)`` of any real or whole dtype.
+        transforms: ``(N, 8)`` or ``(1, 8)`` float32: a0, a1, a2, b0, b1, b2, c0, c1.
+            The point (x, y) is taken from ``(a0 x + a1 y + a2) / k, (b0 x + b1 y + b2)
+            / k`` with ``k = c0 x + c1 y + 1``.
+        size: ``(2,)`` int32, the height and width of the answer.
+        fill: the value outside of the picture if the mode is ``CONSTANT``.
     """
     rows = tf.cast(tf.range(size[0])[:, tf.newaxis], tf.float32)
     columns = tf.cast(tf.range(size[1])[tf.newaxis], tf.float32)
@@ -45,7 +45,7 @@ def lower_projection(
     outside = tf.cast(fill[0] if fill else 0, images.dtype)
 
     def at(row: tf.Tensor, column: tf.Tensor) -> tf.Tensor:
-        """The picture's points; ``outside`` where it has none."""
+        """The picture's points; ``outside`` where the picture has none."""
         row, column = tf.cast(row, tf.int32), tf.cast(column, tf.int32)
         is_in = (row >= 0) & (row < height) & (column >= 0) & (column < width)
         safe_row = tf.clip_by_value(row, 0, height - 1)
@@ -77,12 +77,12 @@ def lower_projection(
 
 
 def _rounded(x: tf.Tensor) -> tf.Tensor:
-    """Half away from zero, as C's ``round``; ``tf.round`` goes to the even one."""
+    """Round halves away from zero, as C's ``round``; ``tf.round`` rounds to even."""
     return tf.sign(x) * tf.floor(tf.abs(x) + 0.5)
 
 
 def _mapped(x: tf.Tensor, length: tf.Tensor, mode: str) -> tf.Tensor:
-    """Where a point beside the picture is looked up instead."""
+    """The place inside the picture that replaces a point outside."""
     side = tf.cast(length, x.dtype)
     match mode:
         case "NEAREST":
@@ -95,7 +95,7 @@ def _mapped(x: tf.Tensor, length: tf.Tensor, mode: str) -> tf.Tensor:
 
 
 def _reflected(x: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """... c b a | a b c d | d c b ...; the steps are those of TensorFlow's kernel."""
+    """Map ... c b a | a b c d | d c b ... in the same steps as TensorFlow's kernel."""
     twice = 2 * side
     turns = tf.cast(tf.cast(-x / twice, tf.int32), x.dtype)
     low = tf.where(x < twice, twice * turns + x, x)
@@ -108,7 +108,7 @@ def _reflected(x: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
 
 
 def _wrapped(x: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
-    """... c d | a b c d | a b ...; of the kernel's own period, one less."""
+    """Map ... c d | a b c d | a b ... with the kernel's period, which is one less."""
     period = side - 1
     turns = tf.cast(tf.cast(-x / period, tf.int32), x.dtype)
     low = x + side * (turns + 1)

@@ -1,6 +1,6 @@
 """``QuantizeAndDequantizeV2`` to ``V4``: rounding to a scale and back.
 
-tf2onnx 1.17 writes QuantizeLinear, whose scale and zero point are not these: it takes
+tf2onnx 1.17 writes QuantizeLinear, which has another scale and zero point: it takes all
 ranges for symmetric, and eight bits for all. Source:
 tensorflow/core/kernels/quantize_and_dequantize_op.h.
 """
@@ -16,7 +16,7 @@ from exporter.rewrites.registry import lowering
 def lower_by_attribute(
     operation: tf.Operation, x: tf.Tensor, least: tf.Tensor, greatest: tf.Tensor
 ) -> tf.Tensor:
-    """The number of bits is an attribute, and so is how halves are rounded."""
+    """Round to a number of bits that is an attribute, as is the rounding of halves."""
     bits = tf.constant(operation.get_attr("num_bits"))
     is_even = operation.get_attr("round_mode") == b"HALF_TO_EVEN"
     return _rounded(operation, x, least, greatest, bits, is_even)
@@ -30,7 +30,7 @@ def lower_by_tensor(
     greatest: tf.Tensor,
     bits: tf.Tensor,
 ) -> tf.Tensor:
-    """The number of bits is a tensor, and halves go to even."""
+    """Round to a number of bits that is a tensor; halves go to even."""
     return _rounded(operation, x, least, greatest, bits, True)
 
 
@@ -56,7 +56,8 @@ def _rounded(
         first = -last if operation.get_attr("narrow_range") else -last - one
     else:
         first, last = tf.zeros_like(bits), two**bits - one
-    # The coarser of both sides' scales holds for both; a side without numbers has none.
+    # The coarser scale of the two sides holds for both; a side without numbers has
+    # none.
     scale = tf.minimum(_ratio(first, least), _ratio(last, greatest))
     inverse = tf.where(
         _ratio(first, least) < _ratio(last, greatest),
@@ -71,7 +72,7 @@ def _rounded(
 
 
 def _ratio(step: tf.Tensor, bound: tf.Tensor) -> tf.Tensor:
-    """Steps a unit; the greatest number where step and bound have not one sign."""
+    """Steps for each unit; the greatest number if step and bound differ in sign."""
     is_one_sided = step * bound > 0
     divisor = tf.where(is_one_sided, bound, tf.ones_like(bound))
     return tf.where(is_one_sided, step / divisor, bound.dtype.max)

@@ -1,8 +1,8 @@
-"""``RaggedTensorToTensor``, where there may be no values.
+"""``RaggedTensorToTensor`` for input that may have no values.
 
-tf2onnx 1.17 divides by their number.
+tf2onnx 1.17 divides by the number of values.
 
-Rows that are all empty are what a sentence of no words is.
+A sentence without words, for example, gives only empty rows.
 """
 
 from __future__ import annotations
@@ -20,27 +20,28 @@ def lower_ragged(
     default: tf.Tensor,
     *partitions: tf.Tensor,
 ) -> tf.Tensor | None:
-    """Rows filled up with ``default``; None where rows are in rows.
+    """Rows filled up with ``default``; None for rows in rows.
 
     Args:
         operation: the conversion.
-        shape: of the answer; -1 is as long as the longest.
-        values: ``(total,) + row``, of all rows, one after the other.
-        default: a number, or a row.
-        partitions: where each row begins, and the last one ends.
+        shape: the shape of the answer, whole numbers; -1 is as long as the longest row.
+        values: ``(total,) + row`` of any dtype, the values of all rows one after the
+            other.
+        default: a scalar, or a row.
+        partitions: whole numbers, where each row begins and the last one ends.
     """
     if operation.get_attr("row_partition_types") != [b"ROW_SPLITS"]:
         return None
     if values.shape.rank is None:
         return None
     (splits,) = partitions
-    # One -1 stands for all.
+    # A single -1 stands for all axes.
     shape = tf.broadcast_to(tf.cast(shape, splits.dtype), [values.shape.rank + 1])
     begins, lengths = splits[:-1], splits[1:] - splits[:-1]
     longest = tf.reduce_max(tf.concat([lengths, tf.zeros([1], splits.dtype)], axis=0))
     rows = tf.where(shape[0] < 0, tf.size(begins, splits.dtype), shape[0])
     width = tf.where(shape[1] < 0, longest, shape[1])
-    # As many rows as are asked for: no more, and empty ones behind.
+    # Keep exactly as many rows as are asked for; empty rows are added at the end.
     begins, lengths = (_fitted(given, rows) for given in (begins, lengths))
     place = tf.range(width)[tf.newaxis, :]
     total = tf.shape(values, splits.dtype)[0]

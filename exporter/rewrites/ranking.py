@@ -1,4 +1,4 @@
-"""``InTopKV2``, ``LowerBound``, ``UpperBound``: found by comparing and counting."""
+"""``InTopKV2``, ``LowerBound``, ``UpperBound``, by comparing and counting."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def lower_in_top_k(
     targets: tf.Tensor,
     *k: tf.Tensor,
 ) -> tf.Tensor:
-    """Whether fewer than k classes beat the target; ties do not."""
+    """Whether fewer than k classes beat the target; equal ones do not."""
     wanted = k[0] if k else tf.constant(operation.get_attr("k"), targets.dtype)
     classes = tf.range(tf.shape(predictions, targets.dtype)[1])
     is_target = tf.equal(classes, targets[:, tf.newaxis])
     score = tf.reduce_sum(tf.where(is_target, predictions, 0), axis=1, keepdims=True)
     better = tf.reduce_sum(tf.cast(predictions > score, tf.int32), axis=1)
-    # A target that is no class is in no list; nor is one beside a NaN.
+    # A target that is no class is never among the best, and no target is beside a NaN.
     is_known = tf.logical_and(
         tf.reduce_any(is_target, axis=1),
         tf.reduce_all(tf.math.is_finite(predictions), axis=1),
@@ -32,12 +32,12 @@ def lower_in_top_k(
 def lower_bound(
     operation: tf.Operation, edges: tf.Tensor, values: tf.Tensor
 ) -> tf.Tensor:
-    """How many edges are below each value, or not above it.
+    """The number of edges below each value, or not above it.
 
     Args:
         operation: the search.
-        edges: ``(N, E)``, each row sorted.
-        values: ``(N, V)``.
+        edges: ``(N, E)`` of any number dtype, each row sorted.
+        values: ``(N, V)`` of the same dtype.
     """
     rows, wanted = edges[:, tf.newaxis, :], values[:, :, tf.newaxis]
     is_below = rows < wanted if operation.type == "LowerBound" else rows <= wanted

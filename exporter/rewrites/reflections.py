@@ -1,4 +1,4 @@
-"""``Qr`` by Householder's reflections, with the signs that TensorFlow's Eigen gives."""
+"""``Qr`` by Householder's reflections, with the signs of TensorFlow's Eigen."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from exporter.rewrites.registry import lowering
 
 
 def reflection(column: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """What reflects ``column[k:]`` onto its first number: ``1 - tau v v^T``.
+    """The reflection ``1 - tau v v^T`` that moves ``column[k:]`` to its first number.
 
     Args:
-        column: ``(..., m, 1)``.
-        k: what is above stays.
+        column: ``(..., m, 1)`` of a real dtype.
+        k: the numbers above this row stay.
 
     Returns:
-        v, ``(..., m, 1)`` with zeros above k and 1 there, and tau, ``(..., 1, 1)``,
-        which is 0 where nothing is left to reflect.
+        v, ``(..., m, 1)``, with zeros above k and a 1 at k; and tau, ``(..., 1, 1)``,
+        which is 0 if nothing is left to reflect.
     """
     rows = np.arange(column.shape[-2])[:, np.newaxis]
     first = column[..., k : k + 1, :]
@@ -36,7 +36,7 @@ def reflection(column: tf.Tensor, k: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 @lowering("Qr")
 def lower_qr(operation: tf.Operation, a: tf.Tensor) -> list[tf.Tensor] | None:
-    """Q with columns at right angles, and R, which is 0 below its diagonal."""
+    """Q ``(..., m, k)`` with orthogonal columns, and R, an upper triangle."""
     height, width = a.shape[-2:]
     if height is None or width is None or max(height, width) > LARGEST:
         return None

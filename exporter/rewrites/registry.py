@@ -1,29 +1,31 @@
-"""Where rewrites enter themselves; ``exporter.rewrites`` says which there are."""
+"""The registry of rewrites; importing ``exporter.rewrites`` fills it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-# Takes the operation (for its attributes, and its outputs' names, dtypes and shapes)
-# and its inputs in the new graph; gives as many tensors as the operation has outputs,
-# or None to leave it as it is.
+# A lowering takes the operation (for its attributes, and the names, dtypes and shapes
+# of its outputs) and its inputs in the new graph. It returns as many tensors as the
+# operation has outputs, or None to leave the operation as it is. Unless its docstring
+# says more, it takes every shape and dtype that TensorFlow's operator takes, and its
+# tensors have the shapes and dtypes of the operation's outputs.
 Lowering = Callable[..., Any]
-# A tf2onnx handler: ``handle(graph, node)``, with tf2onnx's Graph and Node.
+# A tf2onnx handler ``handle(graph, node)`` gets tf2onnx's Graph and Node.
 Handler = Callable[[Any, Any], None]
 
 LOWERINGS: dict[str, Lowering] = {}
-# Of the same operators where they are given complex numbers, or make some: each of them
-# comes and goes as an ``exporter.rewrites.pair.Pair``.
+# These lowerings are for operators that take or return complex numbers, each of which
+# is an ``exporter.rewrites.pair.Pair``.
 COMPLEX: dict[str, Lowering] = {}
 HANDLERS: dict[str, Handler] = {}
 
 
 def lowering(*operators: str) -> Callable[[Lowering], Lowering]:
-    """Enter a function that says an operator of TensorFlow by others of TensorFlow.
+    """Register a function that writes an operator of TensorFlow with other operators.
 
-    It runs while the new graph is built: what it calls of ``tf`` lands there. What it
-    leaves that has a lowering of its own is lowered in turn.
+    The function runs while the new graph is built, so its calls of ``tf`` add operators
+    to it. If one of these has a lowering of its own, it is lowered in turn.
     """
 
     def enter(function: Lowering) -> Lowering:
@@ -37,7 +39,7 @@ def lowering(*operators: str) -> Callable[[Lowering], Lowering]:
 
 
 def complex_lowering(*operators: str) -> Callable[[Lowering], Lowering]:
-    """Enter a function that says an operator on complex numbers by real ones."""
+    """Register a function that writes an operator on complex numbers with real ones."""
 
     def enter(function: Lowering) -> Lowering:
         for operator in operators:
@@ -50,10 +52,10 @@ def complex_lowering(*operators: str) -> Callable[[Lowering], Lowering]:
 
 
 def handler(*operators: str) -> Callable[[Handler], Handler]:
-    """Enter a function that says an operator of TensorFlow by operators of ONNX.
+    """Register a function that writes an operator of TensorFlow in operators of ONNX.
 
-    For what TensorFlow has no simpler operators and ONNX has one; it replaces
-    tf2onnx's own handler, if there is one.
+    A handler is for operators that TensorFlow cannot write more simply, but ONNX can.
+    It replaces tf2onnx's own handler, if there is one.
     """
 
     def enter(function: Handler) -> Handler:

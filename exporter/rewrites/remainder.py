@@ -1,12 +1,13 @@
-"""Division with a remainder, which tf2onnx 1.17 has wrong.
+"""Division with a remainder, which tf2onnx 1.17 computes wrongly.
 
-Of whole numbers it takes the quotient that is rounded towards 0 for the floored one:
--7 // 2 is -3 and -7 % 2 is -1. Of real ones it writes ``x - y * trunc(x / y)``, which
-is off by y where x / y rounds to a whole number. ONNX's Mod has the exact remainders.
+For whole numbers tf2onnx rounds the quotient towards 0 where it should be floored: -7
+// 2 becomes -3 and -7 % 2 becomes -1. For real numbers it writes ``x - y * trunc(x /
+y)``, which is wrong by y where x / y rounds to a whole number. ONNX's Mod has the exact
+remainders.
 
 ONNX Runtime 1.31 divides whole numbers by the processor's own instruction, which ends
-the process where the least number there is is divided by -1; and its remainder of int64
-with C's sign is a double's.
+the process if the least number is divided by -1. Its remainder of int64 with the sign
+of x is computed in doubles.
 """
 
 from __future__ import annotations
@@ -25,21 +26,21 @@ _SIGNED = (TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.I
 
 @handler("TruncateMod")
 def handle_truncated(graph: Any, node: Any) -> None:
-    """``Mod`` with the sign of x, as C has it; of real numbers."""
+    """Use ``Mod`` with the sign of x, as in C; for real numbers."""
     node.type = "Mod"
     node.set_attr("fmod", 1)
 
 
 @handler("FloorMod")
 def handle_floored(graph: Any, node: Any) -> None:
-    """``Mod`` with the sign of y; of whole numbers only."""
+    """Use ``Mod`` with the sign of y; only for whole numbers."""
     node.type = "Mod"
     _divide_by_one(graph, node)
 
 
 @handler("TruncateDiv")
 def handle_division(graph: Any, node: Any) -> None:
-    """``Div``, which is rounded towards 0."""
+    """Use ``Div``, which rounds towards 0."""
     node.type = "Div"
     is_minus_one = _divide_by_one(graph, node)
     if is_minus_one is None:
@@ -54,7 +55,7 @@ def handle_division(graph: Any, node: Any) -> None:
 
 
 def _divide_by_one(graph: Any, node: Any) -> str | None:
-    """Put 1 in the place of a divisor of -1, and give where that was done."""
+    """Replace a divisor of -1 by 1, and return the places."""
     divisor = node.input[1]
     dtype = graph.get_dtype(divisor)
     known = node.inputs[1]
@@ -85,7 +86,7 @@ def _constant(graph: Any, value: int, dtype: int) -> str:
 def lower_floor_mod(
     operation: tf.Operation, x: tf.Tensor, y: tf.Tensor
 ) -> tf.Tensor | None:
-    """Of real numbers: by the truncated one, made to have the sign of y."""
+    """Take the truncated remainder of real numbers, with the sign of y."""
     if not x.dtype.is_floating:
         return None
     rest = tf.raw_ops.TruncateMod(x=x, y=y)
@@ -97,7 +98,7 @@ def lower_floor_mod(
 def lower_floor_div(
     operation: tf.Operation, x: tf.Tensor, y: tf.Tensor
 ) -> tf.Tensor | None:
-    """Whole numbers: one less where the remainder has not the sign of y."""
+    """Subtract one from the quotient if the remainder's sign is not y's."""
     if x.dtype.is_floating:
         return None
     quotient = tf.raw_ops.TruncateDiv(x=x, y=y)
@@ -112,7 +113,7 @@ def lower_floor_div(
 def lower_truncate_mod(
     operation: tf.Operation, x: tf.Tensor, y: tf.Tensor
 ) -> tf.Tensor | None:
-    """Whole numbers: the rest that the quotient leaves."""
+    """Return the rest of whole numbers after the truncated quotient."""
     if x.dtype.is_floating:
         return None
     return x - tf.raw_ops.TruncateDiv(x=x, y=y) * y
@@ -120,7 +121,7 @@ def lower_truncate_mod(
 
 @lowering("Div")
 def lower_div(operation: tf.Operation, x: tf.Tensor, y: tf.Tensor) -> tf.Tensor | None:
-    """TensorFlow 1's quotient of whole numbers is rounded towards 0."""
+    """Round TensorFlow 1's quotient of whole numbers towards 0."""
     if x.dtype.is_floating:
         return None
     return tf.raw_ops.TruncateDiv(x=x, y=y)

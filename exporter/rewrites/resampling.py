@@ -1,11 +1,11 @@
-"""``ScaleAndTranslate``, ``ResizeBicubic`` and ``ResizeArea``: resizing by matrices.
+"""``ScaleAndTranslate``, ``ResizeBicubic`` and ``ResizeArea``, by matrices.
 
-tf2onnx 1.17 does not know the first (Lanczos, and whatever is antialiased), takes the
-last for the nearest neighbour (tensorflow-onnx pull request 2241), and gives the second
-to ONNX's Resize, which is finer than TensorFlow's table of 1024 steps and in ONNX
-Runtime cannot make a picture smaller.
-Each axis of the answer is a sum of the axis before it with fixed weights, so one matrix
-an axis says it exactly; of a known size it is a constant.
+tf2onnx 1.17 does not know the first one (Lanczos, and everything with antialiasing),
+and takes the last one for the nearest neighbour (tensorflow-onnx pull request 2241). It
+writes the second one as ONNX's Resize, which is finer than TensorFlow's table of 1024
+steps, and which in ONNX Runtime cannot make a picture smaller. Each axis of the answer
+is a weighted sum over the axis before, so one matrix for each axis gives it exactly.
+The matrix of a known size is a constant.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import tensorflow as tf
 
 from exporter.rewrites.registry import lowering
 
-# resize_bicubic_op.cc: kTableSize.
+# kTableSize of resize_bicubic_op.cc.
 _TABLE = 1024.0
-# scale_and_translate_op.cc: below it, what the kernels reach of the picture is nothing.
+# If the weights' sum is below this, the kernels reach nothing of the picture; see
+# scale_and_translate_op.cc.
 _LEAST = 1000.0 * 1.1754943508222875e-38
 
-# Takes the axis's length and the answer's, as float32 scalars; gives (answer, length).
+# Takes the lengths of the axis and of the answer as float32 scalars, and returns
+# float32 weights ``(answer, length)``.
 Weights = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
@@ -34,7 +36,7 @@ def lower_scale(
     scale: tf.Tensor,
     translation: tf.Tensor,
 ) -> tf.Tensor | None:
-    """Sums of the pixels that a kernel reaches, see scale_and_translate_op.cc."""
+    """Sum the pixels that a kernel reaches, see scale_and_translate_op.cc."""
     radius, kernel = _kernel(operation.get_attr("kernel_type").decode())
     is_antialiased = operation.get_attr("antialias")
 
@@ -60,7 +62,7 @@ def lower_scale(
 def lower_bicubic(
     operation: tf.Operation, images: tf.Tensor, size: tf.Tensor
 ) -> tf.Tensor:
-    """Keys's cubic of four pixels, see resize_bicubic_op.cc."""
+    """Use Keys's cubic of four pixels, see resize_bicubic_op.cc."""
     is_half = operation.get_attr("half_pixel_centers")
     a = -0.5 if is_half else -0.75
     step = _step(operation.get_attr("align_corners"))
@@ -71,7 +73,7 @@ def lower_bicubic(
         if is_half:
             place = (tf.range(wanted) + 0.5) * by - 0.5
         first = tf.floor(place)
-        # Half to even, as lrintf rounds.
+        # Halves are rounded to even, as by lrintf.
         x = tf.round((place - first) * _TABLE) / _TABLE
         near = [_far(x + 1.0, a), _near(x, a), _near(1.0 - x, a), _far(2.0 - x, a)]
         pixels = tf.range(length)[tf.newaxis]
@@ -92,7 +94,7 @@ def lower_bicubic(
 def lower_area(
     operation: tf.Operation, images: tf.Tensor, size: tf.Tensor
 ) -> tf.Tensor:
-    """Means of the pixels, and parts of pixels, that fall into one of the answer's."""
+    """Average the pixels, and parts of pixels, that fall into each of the answer's."""
     step = _step(operation.get_attr("align_corners"))
 
     def weights(length: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
@@ -100,7 +102,7 @@ def lower_area(
         start = (tf.range(wanted) * by)[:, tf.newaxis]
         end = ((tf.range(wanted) + 1.0) * by)[:, tf.newaxis]
         pixels = tf.range(length)[tf.newaxis]
-        # What lies beyond the last pixel is that pixel.
+        # The last pixel stands for everything beyond it.
         until = tf.where(tf.equal(pixels, length - 1.0), end, pixels + 1.0)
         shared = tf.minimum(tf.maximum(until, pixels), end) - tf.maximum(pixels, start)
         return tf.maximum(shared, 0.0) / by
@@ -131,7 +133,7 @@ def _normalized(weights: tf.Tensor) -> tf.Tensor:
 
 
 def _step(is_aligned: bool) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """How many pixels one of the answer is wide, see CalculateResizeScale."""
+    """The width of the answer's pixels in input pixels, see CalculateResizeScale."""
 
     def step(length: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
         if not is_aligned:
@@ -151,7 +153,7 @@ def _far(x: tf.Tensor, a: float) -> tf.Tensor:
 
 
 def _kernel(name: str) -> tuple[float, Callable[[tf.Tensor], tf.Tensor]]:
-    """How far a kernel reaches, and its weight at a distance: sampling_kernels.h."""
+    """A kernel's reach, and its weight by distance; see sampling_kernels.h."""
     if name.startswith("lanczos"):
         radius = float(name.removeprefix("lanczos"))
 

@@ -1,8 +1,8 @@
 """``ResizeBilinear`` and ``ResizeNearestNeighbor`` to sizes, not by scales.
 
-tf2onnx 1.17 divides the sizes and writes the quotient in float32: 14 / 10 is then a
-little less than 1.4, and ONNX rounds 13.99 pixels down to 13. Nor does it see to the
-element types: TensorFlow resizes bytes bilinearly into float32.
+tf2onnx 1.17 divides the sizes and writes the quotient in float32. 14 / 10 is then a
+little less than 1.4, and ONNX rounds 13.99 pixels down to 13. It also ignores the
+dtypes: TensorFlow resizes bytes bilinearly to float32.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tf2onnx import constants, utils
 
 from exporter.rewrites.registry import handler, lowering
 
-# Those that ONNX Runtime's Resize takes.
+# ONNX Runtime's Resize takes these dtypes.
 _RESIZED = (tf.float32, tf.int32, tf.uint8)
 
 
@@ -24,7 +24,7 @@ _RESIZED = (tf.float32, tf.int32, tf.uint8)
 def lower_bilinear(
     operation: tf.Operation, images: tf.Tensor, size: tf.Tensor
 ) -> tf.Tensor | None:
-    """Of float32, which the answer is whatever the images are."""
+    """Resize in float32, the dtype of the answer for every dtype of images."""
     if images.dtype == tf.float32:
         return None
     return tf.raw_ops.ResizeBilinear(
@@ -39,11 +39,11 @@ def lower_bilinear(
 def lower_nearest(
     operation: tf.Operation, images: tf.Tensor, size: tf.Tensor
 ) -> tf.Tensor | None:
-    """Rows and columns gathered by the very indices that TensorFlow computes.
+    """Gather rows and columns by exactly the indices that TensorFlow computes.
 
-    Where a pixel of the answer lies between two, the last bit of a quotient decides;
-    ONNX Runtime divides otherwise. Pictures made larger by a whole number have no such
-    places, and are left to Resize.
+    If a pixel of the answer lies between two pixels, the last bit of a quotient
+    decides, and ONNX Runtime divides differently. Enlarging by a whole number has no
+    such pixels, and is left to Resize.
     """
     if images.dtype in _RESIZED and _is_multiple(operation):
         return None
@@ -74,7 +74,7 @@ def _is_multiple(operation: tf.Operation) -> bool:
 
 @handler("ResizeBilinear", "ResizeNearestNeighbor")
 def handle_resize(graph: Any, node: Any) -> None:
-    """ONNX's Resize of ``(N, C, H, W)``."""
+    """Use ONNX's Resize of ``(N, C, H, W)``."""
     is_nearest = node.type == "ResizeNearestNeighbor"
     how = "asymmetric"
     if node.get_attr_value("align_corners"):
@@ -105,7 +105,7 @@ def handle_resize(graph: Any, node: Any) -> None:
 
 
 def _scales(graph: Any, node: Any) -> list[str]:
-    """Scales that float32 holds: the batch need not be known for them."""
+    """Scales that float32 holds exactly; the batch size need not be known."""
     shape = graph.get_shape(node.input[0])
     if not shape or not node.inputs[1].is_const() or -1 in shape[1:3]:
         return []
@@ -117,10 +117,11 @@ def _scales(graph: Any, node: Any) -> list[str]:
 
 
 def _sizes(graph: Any, node: Any, images: str) -> list[str]:
-    """No scales, and the sizes; those that stay are asked of the images.
+    """Empty scales, and the sizes; unchanged sizes are read from the images.
 
-    All four, and not two with ``axes``: ONNX Runtime 1.31 loses them where it moves the
-    transposes, and onnxslim 0.1.98 the other two.
+    All four sizes are given, and not two with ``axes``: ONNX Runtime 1.31 loses
+    ``axes`` when it moves the transposes, and onnxslim 0.1.98 loses the other two
+    sizes.
     """
     bounds = [
         graph.make_const(utils.make_name(name), np.array([at], np.int64)).output[0]

@@ -1,7 +1,7 @@
-"""Rotations of two rows or columns, by which Jacobi and Givens put zeros into matrices.
+"""Rotations of two rows or columns, by which Jacobi and Givens make zeros.
 
-Which two is known only when the model runs, turn by turn: they are taken out and put
-back by vectors that are 1 at their places.
+The two rows or columns are only known at run time, in each turn. They are taken out and
+put back by vectors that are 1 at their places.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ import tensorflow as tf
 
 @dataclass(frozen=True)
 class Rotation:
-    """``x' = c x + s y, y' = c y - s x``, of each matrix its own.
+    """The rotation ``x' = c x + s y, y' = c y - s x``, a different one for each matrix.
 
     Attributes:
-        c: ``(..., 1, 1)``, the cosine.
-        s: the same, the sine.
+        c: the cosine, ``(..., 1, 1)``.
+        s: the sine, ``(..., 1, 1)``.
     """
 
     c: tf.Tensor
     s: tf.Tensor
 
     def turned(self) -> Rotation:
-        """The other way round."""
+        """The inverse rotation."""
         return Rotation(self.c, -self.s)
 
     def after(self, other: Rotation) -> Rotation:
-        """Both in one."""
+        """This rotation after another one, as a single one."""
         c = self.c * other.c - self.s * other.s
         return Rotation(c, self.c * other.s + self.s * other.c)
 
     def only(self, where: tf.Tensor) -> Rotation:
-        """None at all in the other matrices."""
+        """The rotation for the chosen matrices, and none for the others."""
         one, zero = tf.ones_like(self.c), tf.zeros_like(self.c)
         return Rotation(tf.where(where, self.c, one), tf.where(where, self.s, zero))
 
     def of_rows(self, a: tf.Tensor, p: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
-        """Turn two rows; p and q are ``(n, 1)`` with a 1 at their row."""
+        """Rotate two rows; p and q are ``(n, 1)`` with a 1 at their row."""
         x = tf.reduce_sum(a * p, axis=-2, keepdims=True)
         y = tf.reduce_sum(a * q, axis=-2, keepdims=True)
         kept = a * (1 - p - q)
         return kept + p * (self.c * x + self.s * y) + q * (self.c * y - self.s * x)
 
     def of_columns(self, a: tf.Tensor, p: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
-        """Turn two columns; p and q as of rows."""
+        """Rotate two columns; p and q are ``(n, 1)`` with a 1 at their column."""
         p, q = tf.transpose(p), tf.transpose(q)
         x = tf.reduce_sum(a * p, axis=-1, keepdims=True)
         y = tf.reduce_sum(a * q, axis=-1, keepdims=True)
@@ -54,17 +54,17 @@ class Rotation:
 
 
 def place(index: tf.Tensor, side: int, dtype: tf.DType) -> tf.Tensor:
-    """``(side, 1)`` with a 1 at the index."""
+    """A vector ``(side, 1)`` with a 1 at the index."""
     return tf.cast(tf.one_hot(index, side), dtype)[:, tf.newaxis]
 
 
 def entry(a: tf.Tensor, p: tf.Tensor, q: tf.Tensor) -> tf.Tensor:
-    """``a[p, q]``, ``(..., 1, 1)``."""
+    """The number ``a[p, q]``, as ``(..., 1, 1)``."""
     return tf.reduce_sum(a * p * tf.transpose(q), axis=[-2, -1], keepdims=True)
 
 
 def sorted_columns(matrix: tf.Tensor, order: tf.Tensor) -> tf.Tensor:
-    """The columns of each matrix in its own order, ``(..., k)``; others after them."""
+    """Each matrix's columns in its own order, ``(..., k)``; other columns follow."""
     side = matrix.shape[-1]
     chosen = tf.cast(tf.one_hot(order, side), matrix.dtype)
     return tf.matmul(matrix, chosen, transpose_b=True)

@@ -1,6 +1,6 @@
-"""``ScatterNd``: of several rows for one place TensorFlow takes the sum.
+"""``ScatterNd``: TensorFlow adds several rows for the same place.
 
-tf2onnx 1.17 writes ScatterND without its ``reduction``, and so the last row stays.
+tf2onnx 1.17 writes ScatterND without its ``reduction``, so only the last row stays.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from exporter.rewrites.registry import lowering
 def lower_scatter(
     operation: tf.Operation, places: tf.Tensor, rows: tf.Tensor, shape: tf.Tensor
 ) -> tf.Tensor:
-    """Added to zeros; of truths, any of them."""
+    """Add the rows to zeros; for flags, take whether any is true."""
     if rows.dtype == tf.bool:
         counted = tf.scatter_nd(places, tf.cast(rows, tf.int32), shape)
         return tf.not_equal(counted, 0)

@@ -1,8 +1,8 @@
 """Sums, products and extremes of segments.
 
-tf2onnx 1.17 answers for a segment of nothing with infinity and not with the number that
-TensorFlow has there, and has no whole numbers. A number is its own segment's where a
-row of ids says so: comparing with all ids is exact for every dtype, and free of order.
+tf2onnx 1.17 answers infinity for an empty segment, where TensorFlow has another number,
+and it has no whole numbers. Here each number is compared with the ids of all segments,
+which is exact for every dtype and does not depend on the order.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def _reduced(
     nothing: tf.Tensor,
     reduce: Callable[..., tf.Tensor],
 ) -> tf.Tensor:
-    """Reduce ``data[i]`` into ``[ids[i]]``.
+    """Reduce each ``data[i]`` into ``[ids[i]]``.
 
     Args:
-        data: ``ids.shape + rest``.
-        ids: whole numbers; one that is no segment is left out.
-        count: of segments.
-        nothing: what changes no result.
-        reduce: along an axis.
+        data: ``ids.shape + rest`` of any number dtype.
+        ids: whole numbers; a number that is no segment is left out.
+        count: the number of segments, a scalar.
+        nothing: the number that changes no result.
+        reduce: reduces along an axis.
     """
     known = ids.shape.rank or 0
     rest = tf.shape(data)[known:]
@@ -59,7 +59,7 @@ def _of(operation: str, dtype: tf.DType) -> tuple[tf.Tensor, Callable[..., tf.Te
 def lower_unsorted(
     operation: tf.Operation, data: tf.Tensor, ids: tf.Tensor, count: tf.Tensor
 ) -> tf.Tensor:
-    """A segment of nothing has what changes no result."""
+    """Reduce; an empty segment has the number that changes no result."""
     nothing, reduce = _of(operation.type, data.dtype)
     return _reduced(data, ids, count, nothing, reduce)
 
@@ -71,7 +71,7 @@ def lower_unsorted(
 def lower_sorted(
     operation: tf.Operation, data: tf.Tensor, ids: tf.Tensor, *count: tf.Tensor
 ) -> tf.Tensor:
-    """As many as the last id says; a segment of nothing has 0, of products 1."""
+    """Reduce up to the last id; an empty segment has 0, or 1 for products."""
     total = count[0] if count else tf.reduce_max(ids) + 1
     if operation.type == "SegmentMean":
         sums = _reduced(data, ids, total, tf.constant(0, data.dtype), tf.reduce_sum)

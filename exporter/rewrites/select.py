@@ -1,7 +1,8 @@
 """``Select``: tf2onnx 1.17 multiplies by 0 and 1 and adds, "faster than Where".
 
-Then what was not chosen shows: 0 times NaN or infinity is NaN, so the usual guard
-``where(x == 0, 1, sin(x) / x)`` answers NaN. ONNX's Where is what it says.
+Numbers that were not chosen then spoil the result, because 0 times NaN or infinity is
+NaN: the usual guard ``where(x == 0, 1, sin(x) / x)`` answers NaN. ONNX's Where is
+right.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from exporter.rewrites.registry import handler, lowering
 def lower_select(
     operation: tf.Operation, condition: tf.Tensor, x: tf.Tensor, y: tf.Tensor
 ) -> tf.Tensor:
-    """``SelectV2``, with a condition a row spread over the row."""
+    """Use ``SelectV2``, with a condition for each row spread over the row."""
     missing = (x.shape.rank or 0) - (condition.shape.rank or 0)
     if condition.shape.rank == 1 and missing > 0:
         condition = tf.reshape(condition, [-1] + [1] * missing)
@@ -26,5 +27,5 @@ def lower_select(
 
 @handler("SelectV2")
 def handle_select(graph: Any, node: Any) -> None:
-    """``Where``."""
+    """Use ONNX's ``Where``."""
     node.type = "Where"

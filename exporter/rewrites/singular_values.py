@@ -1,9 +1,9 @@
 """``Svd`` by Jacobi's rotations from both sides, which ONNX lacks.
 
-The signs of singular vectors are free. They are those of TensorFlow, whose Eigen
-library takes this very way (``JacobiSVD`` after ``ColPivHouseholderQR``) for matrices
-below 16 rows or columns; of larger ones they may differ, and what is made of them does
-not.
+The signs of singular vectors are free. Here they are TensorFlow's, because its Eigen
+library uses the same method (``JacobiSVD`` after ``ColPivHouseholderQR``) for matrices
+below 16 rows or columns. The signs of larger ones may differ, which does not change the
+products that models make of them.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from exporter.rewrites.reflections import reflection
 from exporter.rewrites.registry import lowering
 from exporter.rewrites.rotation import Rotation, entry, place, sorted_columns
 
-# Each sweep turns every two columns once, and squares what is left beside the diagonal.
+# Each sweep rotates every two columns once, and squares what remains beside the
+# diagonal.
 _SWEEPS = 12
-# A turn is some seventy operators; larger ones are for another library.
+# A turn is some seventy operators; larger matrices are refused.
 _LARGEST = 64
 
 
 @lowering("Svd")
 def lower_svd(operation: tf.Operation, a: tf.Tensor) -> list[tf.Tensor] | None:
-    """Singular values, largest first, and both sides' vectors as columns.
+    """Singular values, the largest first, and both sides' vectors as columns.
 
     Without ``compute_uv`` the vectors are empty.
     """
@@ -40,7 +41,7 @@ def lower_svd(operation: tf.Operation, a: tf.Tensor) -> list[tf.Tensor] | None:
     else:
         u, square, v = _prepared(tall)
     if is_wide:
-        # Of the transposed one; Eigen goes on with the lower triangle.
+        # This is the transposed matrix, because Eigen goes on with the lower triangle.
         u, square, v = v, tf.linalg.matrix_transpose(square), u
     side = min(height, width)
     u, square, v = _rotated(u, square, v, side)
@@ -64,7 +65,7 @@ def lower_svd(operation: tf.Operation, a: tf.Tensor) -> list[tf.Tensor] | None:
 
 
 def _prepared(a: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """``a v = q r`` with r square: QR that takes the longest column first."""
+    """``a v = q r`` with a square r, by a QR that takes the longest column first."""
     height, width = a.shape[-2:]
     q = tf.zeros_like(a[..., :1]) + tf.eye(height, dtype=a.dtype)
     v = tf.zeros_like(a[..., :1, :]) + tf.eye(width, dtype=a.dtype)
@@ -74,7 +75,7 @@ def _prepared(a: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         rest = tf.where(columns >= k, rest, -tf.ones_like(rest))
         best = tf.cast(tf.one_hot(tf.argmax(rest, axis=-1), width), a.dtype)
         this = tf.constant(np.eye(width)[k], a.dtype)
-        # The two change places; nothing does where they are one.
+        # The two columns change places; nothing happens if they are the same one.
         swap = best - this
         swap = tf.eye(width, dtype=a.dtype) - swap[..., :, None] * swap[..., None, :]
         a, v = a @ swap, v @ swap

@@ -1,6 +1,6 @@
-"""Products, sums and softmaxes of sparse tensors, which ONNX has in name only.
+"""Products, sums and softmaxes of sparse tensors; ONNX Runtime has no kernels.
 
-They are made dense in between: what a model knows while it is converted is the shape,
+The tensors are made dense in between, because only the shape is known at conversion,
 and not how few numbers there are.
 """
 
@@ -27,7 +27,7 @@ def lower_product(
     shape: tf.Tensor,
     dense: tf.Tensor,
 ) -> tf.Tensor:
-    """A sparse matrix times a dense one, either of them turned round if asked for."""
+    """Multiply a sparse matrix by a dense one; each may be transposed first."""
     return tf.matmul(
         _dense(indices, values, shape),
         dense,
@@ -44,7 +44,7 @@ def lower_sum(
     shape: tf.Tensor,
     axes: tf.Tensor,
 ) -> tf.Tensor:
-    """Over axes."""
+    """Sum a sparse tensor along axes."""
     keep = operation.get_attr("keep_dims")
     return tf.reduce_sum(_dense(indices, values, shape), axes, keep)
 
@@ -53,6 +53,6 @@ def lower_sum(
 def lower_softmax(
     operation: tf.Operation, indices: tf.Tensor, values: tf.Tensor, shape: tf.Tensor
 ) -> tf.Tensor:
-    """Among the numbers that a row has."""
+    """Apply softmax to the numbers that each row has."""
     rows = tf.nn.softmax(_dense(indices, values, shape, -np.inf), axis=-1)
     return tf.gather_nd(rows, indices)

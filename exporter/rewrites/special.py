@@ -1,8 +1,8 @@
-"""Special functions that ONNX lacks: the inverse of erf, and Bessel's.
+"""Special functions that ONNX lacks: the inverse of erf, and Bessel functions.
 
-Sums of Chebyshev polynomials and polynomials of float32's precision: M. Giles,
-"Approximating the erfinv function" (2010), and the Cephes library's i0e and i1e, which
-are what TensorFlow's own kernels compute with.
+They are sums of Chebyshev polynomials, and polynomials, in float32's precision: M.
+Giles, "Approximating the erfinv function" (2010), and i0e and i1e of the Cephes
+library. TensorFlow's own kernels use the same ones.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _chebyshev(x: tf.Tensor, factors: Sequence[float]) -> tf.Tensor:
 
 @lowering("Erfinv")
 def lower_erfinv(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor:
-    """The y of which erf is x; infinite at -1 and 1."""
+    """The y with erf(y) = x; infinite at -1 and 1."""
     one = tf.constant(1, x.dtype)
     w = -tf.math.log((one - x) * (one + x))
     near = _polynomial(w - tf.constant(2.5, x.dtype), _CENTRE)
@@ -86,11 +86,11 @@ def lower_erfinv(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor:
 
 
 def _scaled(x: tf.Tensor, order: int) -> tf.Tensor:
-    """``exp(-|x|) I(x)`` of order 0 or 1."""
+    """The number ``exp(-|x|) I(x)`` of order 0 or 1."""
     wide = tf.abs(x)
     eight, two = tf.constant(8, x.dtype), tf.constant(2, x.dtype)
     near = _chebyshev(wide / two - two, _I1_NEAR if order else _I0_NEAR)
-    # Below 8 the quotient is not asked for; there it must not divide by 0.
+    # Below 8 the quotient is not used, but it must not divide by 0.
     safe = tf.maximum(wide, eight)
     far = _chebyshev(
         tf.constant(32, x.dtype) / safe - two, _I1_FAR if order else _I0_FAR
@@ -101,13 +101,13 @@ def _scaled(x: tf.Tensor, order: int) -> tf.Tensor:
 
 @lowering("BesselI0e", "BesselI0")
 def lower_i0(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor:
-    """Of order 0; ``e`` is scaled down by ``exp(|x|)``."""
+    """The Bessel function I of order 0; the ``e`` form is scaled by ``exp(-|x|)``."""
     scaled = _scaled(x, 0)
     return scaled if operation.type.endswith("e") else scaled * tf.exp(tf.abs(x))
 
 
 @lowering("BesselI1e", "BesselI1")
 def lower_i1(operation: tf.Operation, x: tf.Tensor) -> tf.Tensor:
-    """Of order 1."""
+    """The Bessel function I of order 1."""
     scaled = _scaled(x, 1)
     return scaled if operation.type.endswith("e") else scaled * tf.exp(tf.abs(x))

@@ -1,6 +1,6 @@
-"""``DynamicStitch``: gradients of sums put shapes together with it, and people, rows.
+"""``DynamicStitch``: puts rows together, in gradients of sums and in models.
 
-tf2onnx has no handler. Where several rows go to one place, the last one is it.
+tf2onnx has no handler. If several rows go to one place, the last one stays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def lower_stitch(operation: tf.Operation, *given: tf.Tensor) -> tf.Tensor:
 
     Args:
         operation: the stitch.
-        given: N indices, of any shape, then N times ``indices.shape + row``.
+        given: N whole indices of any shape, then N times ``indices.shape + row``.
     """
     half = len(given) // 2
     indices = tf.concat([tf.reshape(places, [-1]) for places in given[:half]], axis=0)

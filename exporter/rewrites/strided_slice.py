@@ -1,12 +1,14 @@
-"""``StridedSlice``: a side of a shape, and an ellipsis.
+"""``StridedSlice``: one side of a shape, and an ellipsis.
 
-``tf.shape(x)[-1]`` of ``(None, 6)`` is 6: TensorFlow leaves it to be computed, and what
-counts on it (how many TopK gives) has no known shape. And tf2onnx 1.17 counts an
-ellipsis that stands for no axis as one: ``x[..., ::-1, :]`` of a matrix.
+``tf.shape(x)[-1]`` of ``(None, 6)`` is 6. TensorFlow computes it at run time, and
+operators that depend on it (the k of TopK) have no known shape. tf2onnx 1.17 also
+counts an ellipsis that stands for no axis as one, as in ``x[..., ::-1, :]`` of a
+matrix.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from exporter.rewrites.registry import lowering
@@ -22,7 +24,7 @@ def lower_strided_slice(
     end: tf.Tensor,
     strides: tf.Tensor,
 ) -> tf.Tensor | None:
-    """The known side, or the slice without an ellipsis; None where there is neither."""
+    """The known side, or a slice without an ellipsis; None if neither is there."""
     side = _side(operation, x, begin)
     if side is not None:
         return side
@@ -37,6 +39,11 @@ def lower_strided_slice(
     axes: int = x.shape.rank - (len(others) - new)
 
     def spread(given: tf.Tensor, value: int) -> tf.Tensor:
+        known = tf.get_static_value(given)
+        if known is not None:
+            # Nine operators fewer each time, in loops of hundreds of slices.
+            filled = np.concatenate([known[:at], [value] * axes, known[at + 1 :]])
+            return tf.constant(filled, given.dtype)
         filling = tf.fill([axes], tf.constant(value, given.dtype))
         return tf.concat([given[:at], filling, given[at + 1 :]], 0)
 
@@ -57,7 +64,7 @@ def lower_strided_slice(
 
 
 def _side(operation: tf.Operation, x: tf.Tensor, begin: tf.Tensor) -> tf.Tensor | None:
-    """One side out of ``Shape``, where it is known."""
+    """One side of a ``Shape``, if it is known."""
     if x.op.type != "Shape" or operation.get_attr("shrink_axis_mask") != 1:
         return None
     at = tf.get_static_value(begin)

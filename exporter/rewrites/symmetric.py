@@ -1,8 +1,9 @@
 """``SelfAdjointEigV2`` by implicit QR steps on a tridiagonal matrix; ONNX lacks it.
 
-The signs of eigenvectors are free. They are those of TensorFlow, whose Eigen library
-takes this very way (``SelfAdjointEigenSolver``): reflections, then Wilkinson's shifts.
-A value so near to its end that the engines count a step more or less may turn a sign.
+The signs of eigenvectors are free. Here they are TensorFlow's, because its Eigen
+library uses the same method (``SelfAdjointEigenSolver``): reflections, then Wilkinson's
+shifts. If a value is almost converged, the two engines may count one step more or less,
+and a sign may turn.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ from exporter.rewrites.rotation import Rotation, place, sorted_columns
 
 # A step is some hundred operators.
 _LARGEST = 64
-# Eigen gives up after so many steps a row; two a row are usual.
+# Eigen gives up after so many steps for each row; two are usual.
 _STEPS = 30
 
 
 @dataclass(frozen=True)
 class _State:
-    """Of each matrix; one turn of the loop is one rotation.
+    """The state of each matrix; one turn of the loop is one rotation.
 
     Attributes:
         diagonal: ``(..., n)``.
-        beside: ``(..., n)``, of which the last is 0.
+        beside: ``(..., n)``, the numbers beside the diagonal; the last is 0.
         vectors: ``(..., n, n)``.
-        x: ``(..., 1)``, what the next rotation turns away, with z.
-        z: the same.
-        start: ``(..., 1)`` int32, of the block that is worked on.
-        end: the same; 0 when nothing is left.
+        x: ``(..., 1)``, rotated away with z by the next rotation.
+        z: ``(..., 1)``, see x.
+        start: ``(..., 1)`` int32, the first row of the current block.
+        end: ``(..., 1)`` int32, the last row; 0 when nothing is left.
     """
 
     diagonal: tf.Tensor
@@ -50,13 +51,13 @@ class _State:
 
 @lowering("SelfAdjointEigV2")
 def lower_eigenvalues(operation: tf.Operation, a: tf.Tensor) -> list[tf.Tensor] | None:
-    """Eigenvalues, least first, and eigenvectors as columns; none if not asked for."""
+    """Eigenvalues, the least first, and eigenvectors as columns if asked for."""
     side = a.shape[-1]
     if side is None or side > _LARGEST:
         return None
     scale = tf.reduce_max(tf.abs(a), axis=[-2, -1], keepdims=True)
     scale = tf.where(tf.equal(scale, 0), tf.ones_like(scale), scale)
-    # The lower triangle is what counts.
+    # Only the lower triangle counts.
     lower = tf.linalg.band_part(a / scale, -1, 0)
     strict = lower - tf.linalg.diag(tf.linalg.diag_part(lower))
     a = lower + tf.linalg.matrix_transpose(strict)
@@ -103,7 +104,7 @@ def _iterated(
     _, *parts = tf.while_loop(
         lambda i, *parts: tf.logical_and(
             i < _STEPS * side * turns,
-            # What is done is seen when the next step would begin.
+            # The loop sees that everything is done when the next step would begin.
             tf.reduce_any(parts[-1] > 0),
         ),
         turn,
@@ -117,7 +118,7 @@ def _iterated(
 
 
 def _begun(state: _State, side: int) -> _State:
-    """Drop what is small beside its neighbours; take the last block that is left."""
+    """Drop numbers that are small beside their neighbours; take the last block left."""
     diagonal, beside = state.diagonal, state.beside
     limits = np.finfo(diagonal.dtype.as_numpy_dtype)
     places = np.arange(side, dtype=np.int32)
@@ -150,13 +151,13 @@ def _begun(state: _State, side: int) -> _State:
 
 
 def _at(row: tf.Tensor, index: tf.Tensor, places: np.ndarray) -> tf.Tensor:
-    """The number at an index of each row's own."""
+    """The number of each row at the row's own index."""
     chosen = tf.where(tf.equal(places, index), row, tf.zeros_like(row))
     return tf.reduce_sum(chosen, axis=-1, keepdims=True)
 
 
 def _stepped(state: _State, k: tf.Tensor, side: int) -> _State:
-    """Turn rows and columns k and k + 1, where the block holds them."""
+    """Rotate rows and columns k and k + 1 if the block holds them."""
     d, b = state.diagonal, state.beside
     dtype = d.dtype
     places = np.arange(side, dtype=np.int32)
@@ -195,7 +196,7 @@ def _stepped(state: _State, k: tf.Tensor, side: int) -> _State:
 
 
 def _given(p: tf.Tensor, q: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Givens's c and s, which turn (p, q) into (r, 0); q is not 0 where it counts."""
+    """Givens's c and s, which turn (p, q) into (r, 0); q is not 0 if it matters."""
     one = tf.ones_like(p)
     safe_q = tf.where(tf.equal(q, 0), one, q)
     is_steep = tf.abs(p) > tf.abs(q)

@@ -1,7 +1,7 @@
 """``LookupTableFindV2`` of numbers: Keras's IntegerLookup.
 
-tf2onnx finds tables by walking a whole SavedModel, and not those of a function. The
-table is a constant here, so finding a key is comparing with all of them.
+tf2onnx looks for tables in a whole SavedModel, and not in a function. Here the table is
+a constant, and each key is compared with all keys of the table.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def lower_find(
 
     Args:
         operation: the lookup.
-        keys: ``(N,)`` of the table.
-        values: ``(N,)`` of the table.
-        wanted: any shape.
-        default: of a key that is not in the table.
+        keys: ``(N,)`` of a whole dtype, the keys of the table.
+        values: ``(N,)`` of any dtype, the values of the table.
+        wanted: the keys to find, of any shape.
+        default: the value for a key that is not in the table, a scalar.
     """
     if not keys.shape[0]:
         return tf.fill(tf.shape(wanted), default)

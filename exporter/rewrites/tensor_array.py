@@ -1,9 +1,9 @@
-"""``TensorArray`` of TensorFlow 1 as TensorFlow 2's lists.
+"""Write ``TensorArray`` of TensorFlow 1 as TensorFlow 2's lists.
 
-Those tf2onnx knows in loops.
+tf2onnx knows these lists in loops.
 
-An array is a handle and its ``flow``, a number that orders what is done to it. Here the
-flow is the list itself, and nothing needs the handle.
+An array is a handle and its ``flow``, a number that orders the operations on it. Here
+the flow is the list itself, and the handle is not used.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def lower_scatter(
     values: tf.Tensor,
     flow: tf.Tensor,
 ) -> tf.Tensor:
-    """A list of rows, each in its place; the places are all there, once each."""
+    """A list of rows, each in its place; every place occurs exactly once."""
     if not _is_range(places):
         values = tf.gather(values, tf.argsort(places))
     row = tf.constant(_known(values.shape[1:]), tf.int32)
@@ -43,7 +43,7 @@ def lower_scatter(
 def lower_read(
     operation: tf.Operation, handle: tf.Tensor, place: tf.Tensor, flow: tf.Tensor
 ) -> tf.Tensor:
-    """One of a list."""
+    """One item of a list."""
     return tf.raw_ops.TensorListGetItem(
         input_handle=flow,
         index=place,
@@ -60,7 +60,7 @@ def lower_write(
     value: tf.Tensor,
     flow: tf.Tensor,
 ) -> tf.Tensor:
-    """The list with another item in a place."""
+    """The list with another item in one place."""
     return tf.raw_ops.TensorListSetItem(input_handle=flow, index=place, item=value)
 
 
@@ -68,7 +68,7 @@ def lower_write(
 def lower_gather(
     operation: tf.Operation, handle: tf.Tensor, places: tf.Tensor, flow: tf.Tensor
 ) -> tf.Tensor:
-    """All of a list in one tensor, in the order that is wanted."""
+    """All items of a list in one tensor, in the given order."""
     stacked = tf.raw_ops.TensorListStack(
         input_handle=flow,
         element_shape=_shape_of(operation, "element_shape"),
@@ -82,7 +82,7 @@ def lower_gather(
 def lower_size(
     operation: tf.Operation, handle: tf.Tensor, flow: tf.Tensor
 ) -> tf.Tensor:
-    """How many."""
+    """The number of items, an int32 scalar."""
     return tf.raw_ops.TensorListLength(input_handle=flow)
 
 
@@ -96,7 +96,7 @@ def _shape_of(operation: tf.Operation, name: str) -> tf.Tensor:
 
 
 def _known(shape: tf.TensorShape) -> int | list[int]:
-    """As lists have shapes; -1 is what is not known."""
+    """A shape in the form of lists; -1 is an unknown side."""
     if shape.rank is None:
         return -1
     return [-1 if side is None else side for side in shape]

@@ -1,8 +1,8 @@
-"""``TensorListSetItem`` before a loop: what tf.scan writes of its first element.
+"""``TensorListSetItem`` before a loop, as tf.scan writes its first element.
 
-tf2onnx 1.17 converts a list that a loop alone fills, one element a turn, and leaves
-others in the graph. A list that is written outside of a loop is one tensor here, which
-loops carry as any other.
+tf2onnx 1.17 converts a list that only a loop fills, one element in each turn, and
+leaves other lists in the graph. A list that is written outside of a loop is one tensor
+here, which a loop carries like any other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from exporter.rewrites.registry import lowering
 def lower_set(
     operation: tf.Operation, held: tf.Tensor, index: tf.Tensor, item: tf.Tensor
 ) -> tf.Tensor | None:
-    """The list with one element changed; None for one that a loop fills."""
+    """The list with one element changed; None for a list that a loop fills."""
     elements = _elements(held)
     if held.op.type == "TensorListReserve":
         count = held.op.inputs[1]
@@ -34,7 +34,7 @@ def lower_set(
 def lower_get(
     operation: tf.Operation, held: tf.Tensor, index: tf.Tensor, shape: tf.Tensor
 ) -> tf.Tensor | None:
-    """One element."""
+    """One element of a list."""
     elements = _elements(held)
     return None if elements is None else tf.gather(elements, index)
 
@@ -43,20 +43,20 @@ def lower_get(
 def lower_stack(
     operation: tf.Operation, held: tf.Tensor, shape: tf.Tensor
 ) -> tf.Tensor | None:
-    """All of them."""
+    """All elements of a list in one tensor."""
     elements = _elements(held)
     return None if elements is None else tf.identity(elements)
 
 
 @lowering("TensorListLength")
 def lower_length(operation: tf.Operation, held: tf.Tensor) -> tf.Tensor | None:
-    """How many there are."""
+    """The number of elements, an int32 scalar."""
     elements = _elements(held)
     return None if elements is None else tf.shape(elements)[0]
 
 
 def _elements(held: tf.Tensor) -> tf.Tensor | None:
-    """The tensor that a list is, or is made of; None for one that a loop fills."""
+    """The tensor of a list's elements; None for a list that a loop fills."""
     if held.op.type == "TensorListFromTensor":
         return held.op.inputs[0]
     return None if held.dtype == tf.variant else held

@@ -1,9 +1,9 @@
 """``Conv2DBackpropInput`` and ``Conv3DBackpropInputV2``: transposed convolutions.
 
-What tf2onnx 1.17 makes of them is right where channels come last and the answer is not
-larger than what the kernel reaches. It slices the wrong axes of channels first, and
-writes negative paddings where ``output_padding``, or a stride longer than the kernel,
-makes the answer larger; ONNX has no such paddings.
+tf2onnx 1.17 converts them correctly if channels come last, and the answer is not larger
+than the kernel's reach. With channels first it slices the wrong axes. If
+``output_padding``, or a stride longer than the kernel, makes the answer larger, it
+writes negative paddings, which ONNX does not allow.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from exporter.rewrites.registry import lowering
 def lower_transposed(
     operation: tf.Operation, sizes: tf.Tensor, kernel: tf.Tensor, x: tf.Tensor
 ) -> tf.Tensor | None:
-    """With channels last, and zeros put after what the kernel reaches.
+    """Compute with channels last, and put zeros after the kernel's reach.
 
     Args:
         operation: the transposed convolution.
-        sizes: the answer's shape.
-        kernel: ``(*sides, out, in)``.
-        x: ``(N, *sides, in)``, or channels first.
+        sizes: the shape of the answer, int32.
+        kernel: ``(*sides, out, in)`` of a real dtype.
+        x: ``(N, *sides, in)``, or channels first, of the same dtype.
     """
     dims = kernel.shape.rank - 2
     answer = operation.outputs[0].shape
@@ -79,7 +79,7 @@ def _widened(
     wanted: Sequence[int],
     reached: Sequence[int],
 ) -> tf.Tensor:
-    """All that the kernel reaches, cut where that is too long, with zeros after it."""
+    """The numbers that the kernel reaches, cut or followed by zeros as needed."""
     made = _transposed(
         dims,
         _sizes(x, reached, kernel),
@@ -104,7 +104,7 @@ def _widened(
 
 
 def _sizes(x: tf.Tensor, sides: Sequence[int], kernel: tf.Tensor) -> tf.Tensor:
-    """As tf2onnx reads it: only the batch is not known."""
+    """The shape in the form that tf2onnx reads: only the batch is unknown."""
     return tf.stack([tf.shape(x)[0], *sides, kernel.shape[-2]])
 
 

@@ -1,6 +1,7 @@
-"""``Unique`` in all its forms, of which tf2onnx 1.17 has one, and their permutations.
+"""``Unique`` in all forms, of which tf2onnx 1.17 has one, and ``InvertPermutation``.
 
-ONNX's has an axis, and counts. ``InvertPermutation`` comes with the wrong dtype.
+ONNX's Unique has an axis, and counts. tf2onnx gives ``InvertPermutation`` the wrong
+dtype.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from exporter.rewrites.registry import handler, lowering
 
 @handler("Unique", "UniqueV2", "UniqueWithCounts", "UniqueWithCountsV2")
 def handle_unique(graph: Any, node: Any) -> None:
-    """The values in the order in which they came, where each is, how often it is."""
+    """The values in their first order, the place of each, and how often it occurs."""
     attributes = {"sorted": 0}
     if node.type.endswith("V2"):
         axis = np.asarray(node.inputs[1].get_tensor_value(as_list=False)).reshape(-1)
@@ -30,7 +31,8 @@ def handle_unique(graph: Any, node: Any) -> None:
         "Unique", [node.input[0]], attr=attributes, output_count=4, name=node.name,
         dtypes=[dtypes[0], *[TensorProto.INT64] * 3], op_name_scope=node.name,
     )  # fmt: skip
-    # Y, the first places, the inverse, the counts: TensorFlow has no places.
+    # ONNX answers Y, the first places, the inverse and the counts; TensorFlow has no
+    # first places.
     made = [unique.output[0], unique.output[2], unique.output[3]]
     for name, given, dtype, shape in zip(outputs, made, dtypes, shapes, strict=False):
         graph.make_node(
@@ -41,6 +43,6 @@ def handle_unique(graph: Any, node: Any) -> None:
 
 @lowering("InvertPermutation")
 def lower_inverse(operation: tf.Operation, order: tf.Tensor) -> tf.Tensor:
-    """Where each number stands."""
+    """The place at which each number stands."""
     size = tf.size(order, order.dtype)
     return tf.scatter_nd(order[:, tf.newaxis], tf.range(size), size[tf.newaxis])

@@ -1,4 +1,4 @@
-"""``XlaDynamicUpdateSlice``, which ``keras.ops.slice_update`` is made of."""
+"""``XlaDynamicUpdateSlice``, the operator of ``keras.ops.slice_update``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from exporter.rewrites.registry import lowering
 def lower_update(
     operation: tf.Operation, x: tf.Tensor, update: tf.Tensor, start: tf.Tensor
 ) -> tf.Tensor:
-    """``x`` with ``update`` in it from ``start`` on.
+    """Put ``update`` into ``x`` at ``start``.
 
-    The start gives way where the update would reach over the end.
+    If the update would reach over the end, the start is moved back.
     """
     shape, size = tf.shape(x), tf.shape(update)
     start = tf.clip_by_value(tf.cast(start, tf.int32), 0, shape - size)

@@ -1,9 +1,10 @@
 """Sums, products and powers of whole numbers, exact and wrapped as TensorFlow's.
 
-ONNX Runtime 1.31 adds and multiplies int32 and int64 along an axis as doubles: above
-2^53 digits are lost, and what TensorFlow wraps around is cut at the dtype's ends. Its
-products of matrices are exact and wrap, and so are elementwise sums and products: a sum
-is a product with a column of ones, which is also two to nine times as fast.
+ONNX Runtime 1.31 adds and multiplies int32 and int64 along an axis as doubles: digits
+above 2^53 are lost, and numbers that TensorFlow wraps around are cut at the dtype's
+ends. Its products of matrices are exact and wrap, and so are elementwise sums and
+products. So a sum is written as a product with a column of ones, which is also two to
+nine times as fast.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import tensorflow as tf
 from exporter.rewrites.known import is_of_shapes
 from exporter.rewrites.registry import lowering
 
-# A matrix product of int64 holds all bits of these; a cast cuts off the others again.
+# A matrix product of int64 holds all bits of these dtypes; a cast cuts the other bits
+# off again.
 _NARROWER = (tf.int8, tf.int16, tf.int32, tf.uint8, tf.uint16, tf.uint32)
 _WHOLE = (*_NARROWER, tf.int64, tf.uint64)
 
@@ -26,7 +28,7 @@ _WHOLE = (*_NARROWER, tf.int64, tf.uint64)
 def lower_sum(
     operation: tf.Operation, x: tf.Tensor, axes: tf.Tensor
 ) -> tf.Tensor | None:
-    """By a product with ones."""
+    """Sum by a product with ones."""
     along = _axes(operation, x, axes)
     if along is None:
         return None
@@ -37,7 +39,7 @@ def lower_sum(
 def lower_mean(
     operation: tf.Operation, x: tf.Tensor, axes: tf.Tensor
 ) -> tf.Tensor | None:
-    """The sum in int64, divided and rounded towards 0."""
+    """Sum in int64, divide, and round towards 0."""
     along = _axes(operation, x, axes)
     if along is None or x.dtype == tf.uint64:
         return None
@@ -53,14 +55,14 @@ def lower_mean(
 def lower_product(
     operation: tf.Operation, x: tf.Tensor, axes: tf.Tensor
 ) -> tf.Tensor | None:
-    """Both halves of an axis are multiplied, until one number is left."""
+    """Multiply both halves of an axis until one number is left."""
     along = _axes(operation, x, axes)
     if along is None:
         return None
     rows, _ = _rows(tf.cast(x, tf.int64), along)
     length = rows.shape[-1]
     if length is None:
-        # The products of all prefixes, of which the last is that of all.
+        # These are the products of all prefixes; the last one is the product of all.
         rows = tf.pad(rows, [[0, 0], [1, 0]], constant_values=tf.constant(1, tf.int64))
         rows = tf.math.cumprod(rows, axis=1)[:, -1]
     else:
@@ -77,7 +79,7 @@ def lower_product(
 def lower_extreme(
     operation: tf.Operation, x: tf.Tensor, axes: tf.Tensor
 ) -> tf.Tensor | None:
-    """uint64, for which ONNX Runtime has no kernel: moved to int64, and back."""
+    """Move uint64, for which ONNX Runtime has no kernel, to int64 and back."""
     if x.dtype != tf.uint64:
         return None
     reduce = tf.reduce_max if operation.type == "Max" else tf.reduce_min
@@ -90,9 +92,9 @@ def lower_extreme(
 def lower_power(
     operation: tf.Operation, x: tf.Tensor, y: tf.Tensor
 ) -> tf.Tensor | None:
-    """Squares of squares, multiplied where the exponent has a bit.
+    """Square repeatedly, and multiply the squares for which the exponent has a bit.
 
-    A negative exponent, which TensorFlow refuses, is refused by ONNX Runtime too: it is
+    TensorFlow refuses a negative exponent. ONNX Runtime refuses it, too, because it is
     looked up in a table without such a row.
     """
     if x.dtype not in _WHOLE:
@@ -103,7 +105,7 @@ def lower_power(
     wide, exponents = tf.cast(x, tf.int64), tf.cast(y, tf.int64)
     if known is None:
         is_negative = tf.cast(tf.reduce_any(exponents < 0), tf.int32)
-        # One row: where an exponent is negative, the second is asked for.
+        # The table has one row: a negative exponent asks for the second.
         exponents *= tf.gather(tf.constant([1], tf.int64), is_negative)
     most = int(known.max()) if known is not None and known.size else x.dtype.max
     power = tf.ones_like(wide)
@@ -118,7 +120,7 @@ def lower_power(
 
 @lowering("AddN")
 def lower_add_n(operation: tf.Operation, *terms: tf.Tensor) -> tf.Tensor | None:
-    """One after the other; ONNX's sum of several is of real numbers."""
+    """Add one after the other; ONNX's sum of several is for real numbers."""
     if terms[0].dtype not in _WHOLE:
         return None
     return functools.reduce(tf.add, terms)
@@ -126,7 +128,7 @@ def lower_add_n(operation: tf.Operation, *terms: tf.Tensor) -> tf.Tensor | None:
 
 @lowering("Einsum")
 def lower_einsum(operation: tf.Operation, *inputs: tf.Tensor) -> tf.Tensor | None:
-    """Axes of one input alone are summed first: ONNX Runtime sums them as doubles."""
+    """Sum the axes of a single input first; ONNX Runtime sums them as doubles."""
     equation = operation.get_attr("equation").decode()
     given, _, wanted = equation.partition("->")
     terms = given.split(",")
@@ -152,9 +154,9 @@ def lower_einsum(operation: tf.Operation, *inputs: tf.Tensor) -> tf.Tensor | Non
 def _axes(
     operation: tf.Operation, x: tf.Tensor, axes: tf.Tensor
 ) -> tuple[int, ...] | None:
-    """Along which axes whole numbers are reduced; None leaves the operator as it is.
+    """The axes along which whole numbers are reduced; None leaves the operator.
 
-    Products of lengths are small, and are better left to be folded.
+    Products of lengths are small, and are better folded by the optimizers.
     """
     known = tf.get_static_value(axes)
     rank = x.shape.rank
@@ -164,7 +166,7 @@ def _axes(
 
 
 def _summed(x: tf.Tensor, along: Sequence[int], keep: bool) -> tf.Tensor:
-    """The sum in int64, whose lower bits are those of any narrower dtype's sum."""
+    """The sum in int64; its lower bits are the sum of any narrower dtype."""
     rows, size = _rows(tf.cast(x, tf.int64), along)
     ones = tf.ones(tf.stack([size, tf.constant(1, size.dtype)]), tf.int64)
     if rows.shape[-1] is not None:
@@ -173,7 +175,7 @@ def _summed(x: tf.Tensor, along: Sequence[int], keep: bool) -> tf.Tensor:
 
 
 def _rows(x: tf.Tensor, along: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
-    """``(kept, reduced)``, and the length of the second axis."""
+    """The numbers as ``(kept, reduced)``, and the length of the second axis."""
     rank = x.shape.rank
     kept = [axis for axis in range(rank) if axis not in along]
     order = [*kept, *along]
@@ -190,7 +192,7 @@ def _rows(x: tf.Tensor, along: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
 def _shaped(
     rows: tf.Tensor, x: tf.Tensor, along: Sequence[int], keep: bool
 ) -> tf.Tensor:
-    """One number a row -> the axes that were kept."""
+    """Bring one number for each row to the shape of the axes that were kept."""
     sizes = tf.unstack(tf.shape(x), num=x.shape.rank)
     shape = [
         tf.constant(1) if axis in along else size

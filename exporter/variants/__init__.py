@@ -1,7 +1,7 @@
-"""Variants of a proved model.onnx: smaller numbers, each with its own proof.
+"""Make variants of a proved model.onnx: smaller numbers, each with its own proof.
 
-One that is slower than model.onnx, or loses more than half a percentage point, is
-refused: it would be the worse model under the better name.
+A variant that is slower than model.onnx, or loses more than half a percentage point of
+accuracy, is refused, because it would be worse than model.onnx.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from bundle.params import Params, Preprocess
 from bundle.parity import Parity
 from bundle.sample import Sample
 from bundle.variants import Variant, onnx_file
-from exporter.draws import Lengths, Ranges, Traits
 from exporter.errors import ExportError
 from exporter.options import Options
-from exporter.parity import prove
-from exporter.settling import settle
-from exporter.tolerance import HALF
+from exporter.proof.draws import Lengths, Ranges, Traits
+from exporter.proof.parity import prove
+from exporter.proof.settling import settle
+from exporter.proof.tolerance import HALF
 from exporter.variants.calibration import (
     Items,
     batch_size,
@@ -34,7 +34,7 @@ from runtime.backends import Backend
 from runtime.backends.onnx import open_onnx
 from runtime.backends.options import BackendOptions
 
-# Items in one run of the calibration; it holds all that a run computes.
+# The number of items in one run of the calibration. All results of a run are in memory.
 CALIBRATION_BATCH = 8
 
 
@@ -43,10 +43,10 @@ class Made:
     """A variant that was asked for.
 
     Attributes:
-        variant: which.
-        path: its file, in the scratch folder; nothing there if it could not be made.
+        variant: its name.
+        path: its file in the scratch folder; there is no file if it could not be made.
         parity: its proof; None if it could not be made.
-        refusal: why it is not to be published; else empty.
+        refusal: the reason why it must not be published; empty if it may be.
     """
 
     variant: Variant
@@ -71,18 +71,18 @@ def make_variants(
 
     Args:
         fp32: a proved model.onnx.
-        reference: what it was proved against.
-        options: which variants, and what int8 is calibrated on.
+        reference: the backend that model.onnx was proved against.
+        options: the variants to make, and the folder to calibrate int8 on.
         sample: the bundle's labelled images, if it has some.
-        params: the bundle's; None of a SavedModel alone.
+        params: the bundle's params; None for a SavedModel alone.
         scratch: a folder to write into.
-        saved_model: the reference's digest, which the proofs bear.
-        ranges: see ``exporter.draws.draws``.
+        saved_model: the digest of the reference, for the proofs.
+        ranges: see ``exporter.proof.draws.draws``.
         traits: see there.
         lengths: see there.
 
     Returns:
-        One each, published or refused; a refusal is no error here.
+        Each variant, published or refused; a refusal raises nothing here.
     """
     how = params.preprocess if params else Preprocess()
     output = params.output_node if params else ""
@@ -118,12 +118,12 @@ class _Maker:
             calibration, items = self._items(variant)
             path.write_bytes(self._convert(variant, calibration or items))
             return self._prove(variant, path, calibration, items, saved_model)
-        # What was wrong with it is the variant's alone: model.onnx is proved.
+        # The fault is only the variant's, because model.onnx is proved.
         except DomainError as ex:
             return Made(variant, path, None, f"{path.name} was not made: {ex}")
 
     def _items(self, variant: Variant) -> tuple[Items | None, Items]:
-        """What to calibrate on, of int8; and what to try it on."""
+        """The items to calibrate int8 on, and the items to try the variant on."""
         specs = self.reference.inputs
         labelled = sample_items(specs, self.how, self.sample)
         given = read_items(self.folder, specs, self.how) if self.folder else None
@@ -152,7 +152,7 @@ class _Maker:
         model = make(self.fp32, seen.batches(size))
         try:
             content: bytes = model.SerializeToString()
-        except ValueError as ex:  # protobuf ends at 2 GB
+        except ValueError as ex:  # protobuf's limit is 2 GB
             raise ExportError("it is larger than 2 GB") from ex
         return content
 
@@ -164,7 +164,7 @@ class _Maker:
         items: Items,
         saved_model: str,
     ) -> Made:
-        # fp16 is for CUDA, and int8 for the CPU; what CUDA makes of it is nothing.
+        # fp16 is for CUDA, and int8 is for the CPU, so CUDA does not matter for it.
         backends = BackendOptions(provider="auto" if variant == "fp16" else "cpu")
         candidate = open_onnx(path, backends)
         parity = prove(
@@ -189,7 +189,8 @@ class _Maker:
             calibrated_on=calibration.what if calibration else "",
         )
         refusal = refusal_of(trial, path.name)
-        # Of int8 the trial decides: 8 bits are no 11, and still may answer right.
+        # For int8 the trial decides: the answers of 8 bits differ more, but may still
+        # be right.
         if variant == "fp16" and not parity.passed:
             refusal = (
                 f"{path.name} answers otherwise than TensorFlow: largest difference"

@@ -1,7 +1,7 @@
-"""What int8 is calibrated on, and what a variant is tried on.
+"""Choose the items to calibrate int8 on, and the items to try a variant on.
 
-Not the same items where there are enough: ranges that fit just those that they were
-taken from would look better than they are.
+They are not the same items if there are enough: a variant would look too good on the
+items from which its ranges were taken.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from bundle.errors import ImageError, ShapeError
 from bundle.params import Preprocess
 from bundle.preprocess import preprocess
 from bundle.sample import Sample
-from exporter.draws import ITEMS, Batch, Draw
 from exporter.errors import ExportError
+from exporter.proof.draws import ITEMS, Batch, Draw
 from runtime.backends import TensorSpec
 from runtime.backends.tensors import check_inputs
 
-# Ranges settle within some hundreds; 256 pictures of 224 x 224 in colour are 150 MB.
+# The ranges hardly change after some hundred items; 256 colour pictures of 224 x 224
+# take 150 MB.
 MAX_ITEMS = 256
-# Of fewer, a part would be too few for either purpose, and all serve both.
+# Fewer items than this are not divided: all of them serve both purposes.
 MIN_PARTED = 30
-# One in so many is calibrated on, and the others are for the trial.
+# One item in so many is for calibration, and the others are for the trial.
 PARTS = 3
 _RANDOM = "random"
 
@@ -38,9 +39,9 @@ class Items:
     """Real inputs of a model.
 
     Attributes:
-        inputs: ``(N, …)`` by name, as the model takes them.
-        labels: ``(N,)`` the right classes; None if they are not known.
-        what: they are, for people.
+        inputs: arrays ``(N, …)`` by name, in the dtypes that the model takes.
+        labels: the right classes, ``(N,)`` int64; None if they are not known.
+        what: a description for people.
     """
 
     inputs: Batch
@@ -51,9 +52,9 @@ class Items:
         return len(next(iter(self.inputs.values())))
 
     def part(self) -> tuple[Items, Items]:
-        """Items to calibrate on, and others for the trial; all twice if they are few.
+        """Items to calibrate on, and items for the trial; few items serve both.
 
-        Every class goes into both, if its labels are known.
+        If the labels are known, every class is in both.
         """
         if len(self) < MIN_PARTED:
             return self, self
@@ -64,7 +65,14 @@ class Items:
         return self._take(order[is_first]), self._take(order[~is_first])
 
     def batches(self, size: int) -> list[Batch]:
-        """Every item at least once, in whole batches only."""
+        """Whole batches, with every item in them at least once.
+
+        Args:
+            size: N, the number of items in each.
+
+        Returns:
+            Arrays ``(size, …)`` by name, in the dtypes of ``inputs``.
+        """
         rows = np.arange(-(-len(self) // size) * size) % len(self)
         return [self._take(chunk).inputs for chunk in rows.reshape(-1, size)]
 
@@ -77,23 +85,23 @@ class Items:
 
 
 def batch_size(specs: tuple[TensorSpec, ...], wanted: int) -> int:
-    """What is wanted; of a model with a fixed batch, that one."""
+    """The wanted batch size, or the fixed one of the model."""
     fixed = [spec.shape[0] for spec in specs if spec.shape and spec.shape[0]]
     return min(fixed, default=wanted)
 
 
 def drawn_items(specs: tuple[TensorSpec, ...], kinds: Sequence[Draw]) -> Items:
-    """Random inputs, for a model of which there are no real ones.
+    """Random inputs, for a model without real ones.
 
     Args:
         specs: the model's inputs.
-        kinds: that it takes; see ``exporter.settling``.
+        kinds: the kinds of inputs that it accepts; see ``exporter.proof.settling``.
 
     Raises:
         ExportError: an input has no batch axis.
     """
     if not all(spec.shape for spec in specs):
-        raise ExportError("an input of it has no batch axis, and so it cannot be tried")
+        raise ExportError("one of its inputs has no batch axis, so it cannot be tried")
     (random,) = [kind for kind in kinds if kind.name == _RANDOM]
     batches = list(random.batches(batch_size(specs, ITEMS)))
     inputs = {
@@ -106,10 +114,10 @@ def drawn_items(specs: tuple[TensorSpec, ...], kinds: Sequence[Draw]) -> Items:
 def sample_items(
     specs: tuple[TensorSpec, ...], how: Preprocess, sample: Sample | None
 ) -> Items | None:
-    """The bundle's own labelled images, as the model takes them; None of other models.
+    """The bundle's labelled images as the model takes them; None without images.
 
     Raises:
-        ShapeError: they are not of this model.
+        ShapeError: the images do not fit the model.
     """
     if sample is None or not _takes_images(specs):
         return None
@@ -118,14 +126,14 @@ def sample_items(
 
 
 def read_items(folder: Path, specs: tuple[TensorSpec, ...], how: Preprocess) -> Items:
-    """Read a folder of images or of arrays; no more than ``MAX_ITEMS``, evenly chosen.
+    """Read a folder of images or arrays, at most ``MAX_ITEMS``, evenly chosen.
 
-    Images lie in it or in subfolders, and go through the service's decoder and
-    preprocessing; what is no image is passed over. Arrays are ``(N, …)``, in ``.npz``
-    files with one array an input, or ``<input>.npy`` each.
+    Images lie in the folder or in subfolders, and go through the service's decoder and
+    preprocessing; other files are passed over. Arrays are ``(N, …)``, in ``.npz`` files
+    with one array for each input, or in a file ``<input>.npy`` for each.
 
     Raises:
-        ExportError: it holds neither, or they are not of this model.
+        ExportError: the folder holds neither, or they do not fit the model.
     """
     try:
         arrays = _read_arrays(folder, specs)
@@ -191,7 +199,8 @@ def _read_arrays(folder: Path, specs: tuple[TensorSpec, ...]) -> Items | None:
     dtypes = {spec.name: spec.dtype for spec in specs}
     inputs = {name: np.concatenate(arrays) for name, arrays in parts.items()}
     for name, array in inputs.items():
-        # float64 is what numpy makes of anything; a fraction never becomes an index.
+        # numpy makes float64 of most numbers, so those are cast; but a fraction never
+        # becomes an index.
         if name in dtypes and np.can_cast(array.dtype, dtypes[name], "same_kind"):
             inputs[name] = array.astype(dtypes[name])
     free = tuple(TensorSpec(s.name, s.dtype, (None, *s.shape[1:])) for s in specs)
@@ -211,8 +220,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
             return {path.stem: loaded}
         with loaded:
             return dict(loaded)
-    # zipfile, its kinds of compression and numpy raise whatever a damaged file makes
-    # them trip over.
+    # zipfile, its kinds of compression and numpy may raise anything on a damaged file.
     except Exception as ex:
         raise ExportError(f"{path} holds no arrays that can be read") from ex
 

@@ -1,8 +1,8 @@
-"""model.onnx in half precision, for CUDA.
+"""Make model.onnx in half precision, for CUDA.
 
-By ONNX Runtime's own converter, a kept-up fork of onnxconverter-common's: that one
-casts what Resize and GroupNorm must keep in float32. It leaves the casts that it adds
-at the end of the graph, so its result is put in order.
+ONNX Runtime's own converter is used, a maintained fork of onnxconverter-common, which
+would also cast the inputs that Resize and GroupNorm must keep in float32. The converter
+leaves its casts at the end of the graph, so the nodes are sorted here.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from onnxruntime.quantization.calibrate import CalibrationMethod, create_calibra
 from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from exporter.draws import Batch
 from exporter.errors import ExportError, first_line
+from exporter.proof.draws import Batch
 from exporter.variants.reader import Reader
 
 # The largest number of IEEE 754 binary16.
@@ -28,14 +28,16 @@ LARGEST = 65504.0
 def to_fp16(fp32: Path, batches: Iterable[Batch]) -> onnx.ModelProto:
     """Convert a model's weights and operators; its inputs and outputs stay float32.
 
-    What has no half-precision kernel (TopK, Range, NonMaxSuppression …) keeps float32.
+    Operators without a half-precision kernel (TopK, Range, NonMaxSuppression …) stay
+    float32.
 
     Args:
-        fp32: the model.onnx.
-        batches: inputs, ``(N, …)`` by name, on which no number may become too large.
+        fp32: the file model.onnx.
+        batches: inputs, arrays ``(N, …)`` by name, for which no number may become too
+            large.
 
     Raises:
-        ExportError: the converter cannot; or a number would become infinite.
+        ExportError: the converter fails, or a number would become infinite.
     """
     model = onnx.load(fp32)
     try:
@@ -52,10 +54,11 @@ def to_fp16(fp32: Path, batches: Iterable[Batch]) -> onnx.ModelProto:
 
 
 def _check_ranges(fp32: Path, reader: Reader) -> None:
-    """Look at all that the float32 model computes.
+    """Check every number that the float32 model computes.
 
-    The CPU would not show it: it has few kernels of half precision, computes in float32
-    between casts, and drops a cast there and back. On CUDA the number is infinite.
+    The CPU would not show the problem: it has few half-precision kernels, computes in
+    float32 between casts, and drops a cast there and back. On CUDA the number is
+    infinite.
     """
     with tempfile.TemporaryDirectory() as scratch:
         calibrator = create_calibrator(
@@ -69,6 +72,6 @@ def _check_ranges(fp32: Path, reader: Reader) -> None:
         largest = max(float(np.abs(limit).max()) for limit in found.range_value)
         if largest > LARGEST:
             raise ExportError(
-                f"{name!r} in it comes to {largest:.3g}, and float16 ends at"
+                f"its tensor {name!r} reaches {largest:.3g}, and the largest float16 is"
                 f" {LARGEST:.0f}"
             )

@@ -1,20 +1,21 @@
-"""model.onnx in 8-bit integers, its ranges taken from real inputs (static QDQ).
+"""Make model.onnx in 8-bit integers, with ranges from real inputs (static QDQ).
 
-The settings are measured, on a Xeon with AVX-512 VNNI, one thread, onnxruntime 1.31:
+The settings were measured on a Xeon with AVX-512 VNNI, one thread, onnxruntime 1.31:
 
-* Unsigned activations: signed ones are as fast in plain convolutions, and slower where
-  there are ReLU6, residuals or upsampling (MobileNetV2 at batch 32: 1.05 times fp32's
-  time against 0.76; a small U-Net 1.42 against 0.94), for ReLU and Clip can be left to
-  an unsigned range alone.
-* Weights of 7 bits: products of two 8-bit numbers overflow the 16-bit sums of AVX2
-  without VNNI, and where a model will be served is not known. The accuracy of the MNIST
+* Activations are unsigned. Signed ones are as fast in plain convolutions, and slower
+  with ReLU6, residuals or upsampling (MobileNetV2 at batch 32: 1.05 times fp32's time
+  against 0.76; a small U-Net: 1.42 against 0.94), because only an unsigned range can
+  replace ReLU and Clip.
+* Weights have 7 bits. Products of two 8-bit numbers overflow the 16-bit sums of AVX2
+  without VNNI, and nobody knows where a model will be served. The accuracy of the MNIST
   CNN on 4,000 test images was 0.9640 with 7 bits and 0.9635 with 8 (fp32: 0.9643).
-* By channel: as fast as by tensor, and the same accuracy was 0.9633 by tensor.
-* MinMax: entropy and percentiles came to the same accuracy, 0.9640, and hold all that
-  the model computes on all items in memory.
-* Softmax, LayerNormalization and the like stay in float: with 8-bit probabilities the
-  answers of a CNN whose classes are near to each other were off by a quarter of their
-  spread (root mean square), and without by 1.3 %.
+* Each channel has its own scale. This is as fast as one scale for each tensor, with
+  which the accuracy was 0.9633.
+* Ranges are the least and the greatest numbers (MinMax). Entropy and percentiles gave
+  the same accuracy, 0.9640, and hold all computed numbers of all items in memory.
+* Softmax, LayerNormalization and similar operators stay in float. With 8-bit
+  probabilities, the answers of a CNN with similar classes differed by a quarter of
+  their spread (root mean square), and by 1.3 % without.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from exporter.draws import Batch
 from exporter.errors import ExportError, first_line
+from exporter.proof.draws import Batch
 from exporter.variants.reader import Reader
 
-# What computes with weights; and what only moves, adds or bounds numbers between
-# them, where going back to float would cost more than the operator itself.
+# The first operators compute with weights. The others only move, add or bound numbers
+# between them; changing to float and back would cost more than the operator itself.
 _OPERATORS = [
     *("Conv", "ConvTranspose", "Gemm", "MatMul"),
     *("Add", "Mul", "Concat", "Pad", "Resize"),
@@ -52,21 +53,22 @@ def to_int8(fp32: Path, batches: Iterable[Batch]) -> onnx.ModelProto:
     """Quantize a model.
 
     Args:
-        fp32: the model.onnx; its inputs and outputs stay as they are.
-        batches: inputs as the service has them, ``(N, …)`` by name; of all that it
-            computes on them, the least and the greatest become its ranges.
+        fp32: the file model.onnx; its inputs and outputs stay as they are.
+        batches: inputs as the service has them, arrays ``(N, …)`` by name. The least
+            and the greatest numbers computed from them become the ranges.
 
     Raises:
-        ExportError: it cannot be quantized, or has no operator that could be.
+        ExportError: the model cannot be quantized, or has no operator that could be.
     """
-    # What goes wrong there comes as an exception too.
+    # Each warning of this logger also comes as an exception.
     logging.getLogger("onnxruntime.quantization").setLevel(logging.CRITICAL)
     source = onnx.load(fp32, load_external_data=False)
     try:
         with tempfile.TemporaryDirectory() as scratch:
             prepared = Path(scratch, "prepared.onnx")
             quantized = Path(scratch, "quantized.onnx")
-            # Symbolic shapes would need sympy, and add nothing to models of known rank.
+            # Symbolic shapes would need sympy, and add nothing for models of known
+            # rank.
             quant_pre_process(str(fp32), str(prepared), skip_symbolic_shape=True)
             quantize_static(
                 str(prepared),
@@ -85,7 +87,7 @@ def to_int8(fp32: Path, batches: Iterable[Batch]) -> onnx.ModelProto:
         raise ExportError(f"it cannot be quantized: {first_line(ex)}") from ex
     if not any(node.op_type == "QuantizeLinear" for node in model.graph.node):
         raise ExportError("it has no operator that could be quantized")
-    # Two tools have written it anew.
+    # Two tools wrote the file again, and changed these notes.
     del model.metadata_props[:]
     model.metadata_props.extend(source.metadata_props)
     return model

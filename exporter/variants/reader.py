@@ -1,4 +1,4 @@
-"""Batches, as onnxruntime's quantization tools want to be fed."""
+"""Give batches to onnxruntime's quantization tools in the form that they need."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 import onnx
 from onnxruntime.quantization import CalibrationDataReader
 
-from exporter.draws import Batch
+from exporter.proof.draws import Batch
 from runtime.backends.onnx import NCHW_INPUTS
 
 
 class Reader(CalibrationDataReader):  # type: ignore[misc]
-    """Hands out batches, laid out as the ONNX itself takes them.
+    """Hands out batches in the layout of the ONNX.
 
     Args:
-        batches: ``(N, …)`` by name, pictures as ``(N, H, W, C)``.
-        model: says which of its inputs it takes as ``(N, C, H, W)``.
+        batches: arrays ``(N, …)`` by name, pictures as ``(N, H, W, C)``.
+        model: tells which inputs are ``(N, C, H, W)``.
     """
 
     def __init__(self, batches: Iterable[Batch], model: onnx.ModelProto) -> None:
@@ -25,7 +25,11 @@ class Reader(CalibrationDataReader):  # type: ignore[misc]
         self._nchw_inputs = metadata.get(NCHW_INPUTS, "").split(",")
 
     def get_next(self) -> Batch | None:
-        """The next batch; None after the last."""
+        """The next batch; None after the last.
+
+        Returns:
+            Arrays ``(N, …)`` by name in the ONNX's dtypes, pictures in its layout.
+        """
         batch = next(self._batches, None)
         if batch is None:
             return None

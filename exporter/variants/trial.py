@@ -1,7 +1,7 @@
-"""A variant against the model.onnx that it was made from: how right, and how fast.
+"""Compare a variant with the model.onnx that it was made from: accuracy and speed.
 
-Both run in the service's own backend, one thread, one after the other in turn: what
-else the machine does slows both.
+Both run in the service's own backend, on one thread, in turn, so that other work of the
+machine slows both.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.parity import Trial
-from exporter.draws import Batch
-from exporter.parity import TIMED_RUNS, TIMED_SECONDS
+from exporter.proof.draws import Batch
+from exporter.proof.parity import TIMED_RUNS, TIMED_SECONDS
 from exporter.variants.calibration import Items, batch_size
 from runtime.backends import Backend
 from runtime.backends.onnx import CUDA
 
-# Points of accuracy, of best classes, or of explained variance, in 100.
+# Percentage points of accuracy, of equal best classes, or of explained variance.
 MAX_DROP = 0.5
-# One request's picture, and as many as the service runs at once.
+# One picture of a single request, and as many as the service runs at once.
 TIMED_BATCHES = (1, 32)
 
-# Of a measure: its name, fp32's value and the variant's.
+# A measure: its name, the value of fp32 and the value of the variant.
 _Measured = tuple[str, float, float]
 
 
@@ -38,15 +38,15 @@ def try_variant(
     for_cuda: bool,
     calibrated_on: str = "",
 ) -> Trial:
-    """Measure a variant's accuracy and speed against fp32's.
+    """Measure the accuracy and speed of a variant against fp32.
 
     Args:
-        fp32: model.onnx, opened.
-        variant: opened on the same device.
-        items: real ones; drawn ones where there are none.
-        main_output: whose classes the labels are.
-        for_cuda: anywhere else its speed tells nothing.
-        calibrated_on: as in the report.
+        fp32: the opened model.onnx.
+        variant: the opened variant, on the same device.
+        items: real items, or drawn ones if there are none.
+        main_output: the output whose classes the labels are.
+        for_cuda: whether it is made for CUDA; its speed elsewhere tells nothing.
+        calibrated_on: a description of the calibration's items, for the report.
     """
     measure, ours, theirs = max(
         _measures(fp32, variant, items, main_output), key=lambda m: m[1] - m[2]
@@ -73,11 +73,11 @@ def try_variant(
 
 
 def refusal_of(trial: Trial, name: str) -> str:
-    """Why a variant is not worth having, with the numbers; empty if it is.
+    """Tell with numbers why a variant is not worth having; empty if it is.
 
     Args:
-        trial: its numbers.
-        name: of its file.
+        trial: the numbers of the variant.
+        name: the name of its file.
     """
     if trial.drop > MAX_DROP:
         return (
@@ -123,15 +123,15 @@ def _answers(backend: Backend, items: Items) -> dict[str, NDArray[Any]]:
     answers = {}
     for spec in backend.outputs:
         joined = np.concatenate([np.atleast_1d(run[spec.name]) for run in runs])
-        # The last batch is filled up with the first items; what has no row an item is
-        # compared as it is.
+        # The last batch is filled up with the first items. Outputs that do not have one
+        # row for each item are compared as they are.
         is_by_item = len(joined) == size * len(runs)
         answers[spec.name] = joined[: len(items)] if is_by_item else joined
     return answers
 
 
 def _classes(scores: NDArray[Any]) -> NDArray[np.intp]:
-    """The best class of each row; one score alone tells between two."""
+    """The best class of each row; a single score tells between two classes."""
     if scores.shape[1] == 1:
         return (scores[:, 0] >= 0.5).astype(np.intp)
     classes: NDArray[np.intp] = scores.argmax(axis=1)
@@ -139,7 +139,7 @@ def _classes(scores: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def _is_distribution(scores: NDArray[Any]) -> bool:
-    """Whether each row is of probabilities, of which the best is what counts."""
+    """Whether each row holds probabilities, so that its best class is what counts."""
     if scores.ndim < 2 or scores.shape[-1] < 2:
         return False
     is_whole = np.allclose(scores.sum(axis=-1, dtype=np.float64), 1, atol=1e-3)
@@ -147,7 +147,7 @@ def _is_distribution(scores: NDArray[Any]) -> bool:
 
 
 def _explained(want: NDArray[Any], got: NDArray[Any]) -> float:
-    """R2: the share of the variance between items that is kept; 1 is all."""
+    """R2, the share of the variance between items that is kept; 1 is all of it."""
     wanted, given = want.astype(np.float64), got.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         lost = float(((given - wanted) ** 2).sum())
@@ -156,7 +156,7 @@ def _explained(want: NDArray[Any], got: NDArray[Any]) -> float:
         return 0.0
     if variance == 0:
         return 1.0 if lost == 0 else 0.0
-    # No worse than knowing nothing: JSON and people can do without large negatives.
+    # A value below 0 is told as 0, which means that nothing is explained.
     return max(0.0, 1 - lost / variance)
 
 
@@ -171,7 +171,7 @@ def _times(
 
 
 def _interleaved(fp32: Backend, variant: Backend, batch: Batch) -> dict[str, float]:
-    """Median milliseconds of one run of each."""
+    """The median milliseconds of one run of each."""
     seconds: dict[str, list[float]] = {"fp32": [], "variant": []}
     both = (("fp32", fp32), ("variant", variant))
     for _, backend in both:
@@ -182,5 +182,5 @@ def _interleaved(fp32: Backend, variant: Backend, batch: Batch) -> dict[str, flo
             start = time.perf_counter()
             backend.run(batch)
             seconds[name].append(time.perf_counter() - start)
-    # A run that takes longer than all the time there is has been timed once.
+    # A run that takes longer than the whole time limit was timed once.
     return {name: round(float(np.median(s)) * 1000, 4) for name, s in seconds.items()}

@@ -1,1 +1,1 @@
-"""Who may ask: tokens, this machine alone, and how often."""
+"""The checks of a caller: its token, its machine, and the number of its requests."""

@@ -1,4 +1,4 @@
-"""A caller: what a door tells the gate of the client that asks."""
+"""A caller: the facts about a client that a door gives to the gate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 class Caller(Protocol):
     """The client of one request. Each door (WSGI, later gRPC) makes its own.
 
-    The members are asked one by one, because most requests need one of them at most.
+    The gate reads each member when it needs it; most requests need one at most.
     """
 
     @property

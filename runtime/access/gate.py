@@ -1,4 +1,4 @@
-"""Who may ask what: one table, and whoever is not in it may not."""
+"""The gate: it decides whether a client may make a request."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Access(Enum):
-    """What a route asks of its client.
+    """The proof that a route wants from its client.
 
     Attributes:
-        OPEN: nothing.
-        READ: a token, if there are any to predict with.
-        WRITE: a token to write with; if there are none, to be on this machine.
+        OPEN: no proof.
+        READ: a token, if config.json has tokens for predictions.
+        WRITE: a token for writes; if config.json has none, the client must be on this
+            machine.
     """
 
     OPEN = "open"
@@ -31,8 +32,8 @@ class Access(Enum):
     WRITE = "write"
 
 
-# Headers by which proxies name themselves, or the client that they speak for: those of
-# standards, those of the most used proxies, and all that are called an address.
+# Proxies name themselves or their client in these headers. They are the headers of
+# standards, those of the most used proxies, and all whose name speaks of an address.
 _FORWARDED = re.compile(
     r"("
     r"FORWARDED.*|VIA|CDN_.*|SURROGATE_.*|MAX_FORWARDS|PROXY_.*|(WL|X)_PROXY.*"
@@ -46,12 +47,13 @@ _FORWARDED = re.compile(
 )
 
 
-# A page of this service has one of these; not chrome-extension, not "null".
+# A page of this service has one of these schemes. An extension of a browser and a page
+# without an origin ("null") have none of them.
 _OWN_SCHEMES = ("http", "https")
 
 
 def gate_of(config: Config) -> Gate:
-    """What config.json asks of clients.
+    """Make the gate that config.json describes.
 
     Raises:
         ConfigError: a file of tokens cannot be read, or holds something else.
@@ -69,9 +71,10 @@ class Gate:
     """Decides whether a request is admitted.
 
     Args:
-        write: digests of the tokens that write; they predict, too.
-        predict: digests of the tokens that predict; none, and everybody may.
-        trusted: proxies whose word on the client is taken.
+        write: digests of the tokens for writes; they may predict, too.
+        predict: digests of the tokens for predictions; without any, everybody may
+            predict.
+        trusted: the proxies that are believed when they name their client.
     """
 
     def __init__(
@@ -86,16 +89,16 @@ class Gate:
 
     @property
     def asks_for_reads(self) -> bool:
-        """Whether reading needs a token."""
+        """Tell whether reading needs a token."""
         return bool(self._read)
 
     @property
     def sentence(self) -> str:
-        """Who may write, for whoever starts the service."""
+        """A sentence on who may write, for the person who starts the service."""
         if self._write:
             return "uploads and other writes need a token"
         return (
-            "uploads and other writes are taken from this machine alone, for no"
+            "uploads and other writes are taken from this machine alone, because no"
             " 'writeTokens' are set"
         )
 
@@ -103,8 +106,8 @@ class Gate:
         """Admit a request.
 
         Raises:
-            Unauthorized: it needs a token, and bears none, or another.
-            Forbidden: no token is set that could admit it.
+            Unauthorized: the request needs a token, and has none or a wrong one.
+            Forbidden: no token is set, and the request may come from elsewhere.
         """
         if access is Access.READ and self._read:
             _check_token(self._read, caller)
@@ -115,11 +118,12 @@ class Gate:
                 self._check_is_local(caller)
 
     def address_of(self, caller: Caller) -> str:
-        """The client's address: the connection's, or what a trusted proxy says."""
+        """Return the client's address: the connection's, or a trusted proxy's word."""
         address = caller.address
         if not self._trusted or not self._is_trusted(address):
             return address
-        # Each proxy adds the one that it was asked by; the client may have sent any.
+        # Each proxy appends the address of its own client. The first addresses may be
+        # the client's invention, so the last ones are read first.
         for hop in reversed(caller.forwarded_for.split(",")):
             ip = _ip(_without_port(hop.strip()))
             if ip is None:
@@ -134,11 +138,11 @@ class Gate:
         return ip is not None and any(ip in network for network in self._trusted)
 
     def _check_is_local(self, caller: Caller) -> None:
-        """No token is set: whoever sits at this machine may write, and nobody else.
+        """Refuse every caller but a program on this machine, because no token is set.
 
-        Nor a web page that is open there in a browser, which may send forms anywhere;
-        nor who comes by a proxy on this machine, whether it says so itself or
-        ``trustedProxies`` do.
+        A web page in a browser on this machine is refused, because a page may send
+        forms to any address. A proxy on this machine is refused, too: it shows itself
+        by its headers, or ``trustedProxies`` names it.
         """
         ip, host, origin = _ip(caller.address), caller.host, caller.origin
         if (
@@ -151,29 +155,31 @@ class Gate:
             or caller.fetch_site not in ("none", "same-origin")
         ):
             raise Forbidden(
-                "without 'writeTokens' in config.json this is taken from the service's"
-                " own machine alone, at http://localhost and without a proxy; set one"
-                " (README, Who may reach it)"
+                "config.json has no 'writeTokens', so this request is taken from the"
+                " service's own machine alone, at http://localhost and without a proxy;"
+                " set a token (docs/securing.md)"
             )
 
 
 def _check_token(digests: Sequence[str], caller: Caller) -> None:
     scheme, _, token = caller.authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthorized("this needs a token: send Authorization: Bearer TOKEN")
-    # WSGI's texts are bytes in disguise.
+        raise Unauthorized(
+            "this request needs a token: send Authorization: Bearer TOKEN"
+        )
+    # Each character of a WSGI text stands for one byte.
     digest = hashlib.sha256(token.strip().encode("latin-1", "replace")).hexdigest()
     found = False
-    for known in digests:  # all of them, so that the time tells nothing
+    for known in digests:  # every digest is compared, so that the time tells nothing
         found |= hmac.compare_digest(known, digest)
     if not found:
-        raise Unauthorized("this token does not admit this")
+        raise Unauthorized("this token does not admit this request")
 
 
 def client_of(address: str) -> str:
-    """The client at an address: an IPv4 address, or the network of an IPv6 one.
+    """Return the client of an address: an IPv4 address, or the network of an IPv6 one.
 
-    A client that has one IPv6 address has 2^64 of them, and would count as often.
+    A client with one IPv6 address has 2^64 of them, and would count as 2^64 clients.
     """
     ip = _ip(address) if ":" in address else None
     if isinstance(ip, ipaddress.IPv6Address):
@@ -189,24 +195,24 @@ def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return getattr(ip, "ipv4_mapped", None) or ip
 
 
-# An IPv6 address has colons of its own, and so brackets where a port may follow.
+# An IPv6 address has colons of its own, so it stands in brackets if a port may follow.
 _WITH_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\],]*)(:[0-9]*)?")
 
 
 def _without_port(text: str) -> str:
-    """A name or an address, after which a port may stand; anything else as it is."""
+    """Take the port off a name or an address; return any other text as it is."""
     found = _WITH_PORT.fullmatch(text)
     return found[1].strip("[]") if found else text
 
 
 def _is_of_host(origin: str, host: str) -> bool:
-    """Whether a page's Origin is the host that it asks."""
+    """Tell whether a page's Origin is the host that it asks."""
     scheme, _, rest = origin.partition("://")
     return scheme in _OWN_SCHEMES and rest == host
 
 
 def _is_loopback_name(host: str) -> bool:
-    """Whether a Host header names this machine, as only its own clients call it."""
+    """Tell whether a Host header has a name that only this machine's clients use."""
     name = _without_port(host.lower())
     ip = _ip(name)
     if ip is not None:

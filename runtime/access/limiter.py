@@ -1,4 +1,4 @@
-"""How many requests a client may make: config.json's ``rate``."""
+"""The limit on a client's requests: config.json's ``rate``."""
 
 from __future__ import annotations
 
@@ -27,19 +27,20 @@ _UNITS: dict[str, tuple[type[RateLimitItem], str]] = {
     "D": (RateLimitItemPerDay, "a day"),
 }
 
-# Windows are of the clock's time, and a clock may be set: put back by a day, it would
-# make a second's window last for a day. What it is slewed by stays far below.
+# A window ends at a time of the clock. If somebody puts the clock back by a day, a
+# window of a second would last for a day, so a jump of so many seconds empties the
+# counts. A time server's small corrections stay far below.
 _JUMP_SECONDS = 1.0
 
 
 class Allowance(NamedTuple):
-    """What a client may still do.
+    """The number of requests that a client may still make.
 
     Attributes:
-        is_exceeded: this request was one too many.
-        limit: requests a window.
-        remaining: in this window.
-        reset: when the next window begins, in unix seconds, rounded up.
+        is_exceeded: whether this request was one too many.
+        limit: the requests of one window.
+        remaining: the requests that are left in this window.
+        reset: the time when the next window begins, in unix seconds, rounded up.
         wait: seconds until then, at least 1.
     """
 
@@ -53,13 +54,13 @@ class Allowance(NamedTuple):
 class RateLimiter:
     """Counts each client's requests in windows, as TFaaS does.
 
-    A window begins with a client's first request. The counts are this process' own:
-    where several serve, a client may make as many times more. They are forgotten when
-    their window ends, so that memory holds one count a client of the last window, and
-    when the clock was set.
+    A window begins with a client's first request. Each process has its own counts: if
+    four processes serve, a client may make four times as many requests. A count is
+    dropped when its window ends, so memory holds one count for each client of the last
+    window. All counts are dropped when somebody sets the clock.
 
     Attributes:
-        unit: ``a second``, ``an hour`` …
+        unit: the length of a window in words: ``a second``, ``an hour`` …
 
     Args:
         rate: ``100-S`` is 100 requests a second; M, H and D are a minute, an hour and
@@ -73,7 +74,7 @@ class RateLimiter:
         self._storage = MemoryStorage()
         self._windows = FixedWindowRateLimiter(self._storage)
         self._offset = _offset()
-        # A count and what it leaves are two calls, and must be of one moment.
+        # The count and its rest are read by two calls, between which none may count.
         self._lock = threading.Lock()
 
     def take(self, address: str) -> Allowance:
@@ -95,5 +96,5 @@ class RateLimiter:
 
 
 def _offset() -> float:
-    """How far the clock is ahead of one that only goes on, in seconds."""
+    """Return the seconds by which the clock is ahead of one that nobody can set."""
     return time.time() - time.monotonic()

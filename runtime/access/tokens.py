@@ -10,21 +10,22 @@ from runtime.config import DIGEST, ConfigError
 
 
 def digest_of(token: str) -> str:
-    """What is kept of a token: its SHA-256, in hexadecimal digits."""
+    """Return a token's SHA-256 in hexadecimal digits; the service keeps only this."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def read_digests(listed: Sequence[str], key: str, file: str) -> tuple[str, ...]:
-    """The digests that a setting lists, and those of the file that another names.
+    """Read the digests of a file, and add them to the digests that a setting lists.
 
     Args:
-        listed: digests, checked already.
-        key: the other setting, for a sentence.
-        file: has one a line, and comments after ``#``; empty is none.
+        listed: digests that are already checked.
+        key: the setting that names the file, for the errors' sentences.
+        file: a file with one digest on each line, and comments after ``#``; an empty
+            name stands for no file.
 
     Raises:
-        ConfigError: the file cannot be read, holds something else, or no digest: it
-            would open what somebody meant to close.
+        ConfigError: the file cannot be read, or holds something else, or holds no
+            digest. A file without a digest would open what somebody meant to close.
     """
     digests = list(listed)
     if file:
@@ -38,7 +39,7 @@ def read_digests(listed: Sequence[str], key: str, file: str) -> tuple[str, ...]:
         for number, line in enumerate(lines, start=1):
             word = line.partition("#")[0].strip()
             if word and not DIGEST.fullmatch(word.lower()):
-                # Not shown: it may be the token itself.
+                # The error does not show the word, which may be the token itself.
                 raise ConfigError(
                     f"{where}: line {number} is no SHA-256 in 64 hexadecimal digits;"
                     " `runtime token` makes one"

@@ -1,7 +1,7 @@
 """The seam between the commands and the models that they work on.
 
-A server's models are reached by HTTP, a store folder's by the service's own rooms; the
-commands do not know which. Both describe models in the words of the service's JSON.
+The commands reach a server's models by HTTP, and those of a store folder by the
+service's rooms. They need not know which: both give the service's JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 Description = dict[str, Any]
 
-# Has the token that a server asks for.
+# This variable holds the token that a server asks for.
 TOKEN_VARIABLE = "MODELS_TOKEN"
 
 
@@ -22,8 +22,8 @@ class Transfer:
     """An archive on its way.
 
     Attributes:
-        chunks: its bytes; read once.
-        length: how many they are; None if that is not known before.
+        chunks: its bytes, which can be read once.
+        length: the number of its bytes; None if nobody knows it before the end.
     """
 
     chunks: Iterable[bytes]
@@ -31,14 +31,14 @@ class Transfer:
 
 
 class Reader:
-    """An archive's chunks, read as a file is."""
+    """An archive's chunks, with the method ``read`` of a file."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
         self._ready = b""
 
     def read(self, size: int = 1 << 18, /) -> bytes:
-        """At most ``size`` bytes; none at the end."""
+        """Return at most ``size`` bytes, and no bytes at the end."""
         while not self._ready:
             chunk = next(self._chunks, None)
             if chunk is None:
@@ -60,19 +60,19 @@ class Admin(Protocol):
     place: str
 
     def models(self) -> list[Description]:
-        """What ``GET /models`` answers."""
+        """Return the content that ``GET /models`` answers with."""
 
     def model(self, name: str) -> Description:
-        """What ``GET /models/{name}`` answers."""
+        """Return the content that ``GET /models/{name}`` answers with."""
 
     def version(self, name: str, number: int) -> Description:
-        """What ``GET /models/{name}/{version}`` answers."""
+        """Return the content that ``GET /models/{name}/{version}`` answers with."""
 
     def publish(self, archive: Transfer) -> Description:
-        """Publish a bundle's tar, gzipped or not; what ``POST /upload`` answers."""
+        """Publish a bundle's tar, gzipped or not; return the answer of an upload."""
 
     def bundle(self, name: str, number: int) -> AbstractContextManager[Transfer]:
-        """A version's folder as a tar.gz, open for the length of a block."""
+        """Give a version's folder as a tar.gz that is open during the block."""
 
     def delete(self, name: str) -> Description:
         """Delete a model with all its versions."""
@@ -84,4 +84,4 @@ class Admin(Protocol):
         """Point a label to a version that loads."""
 
     def delete_label(self, name: str, label: str) -> Description:
-        """Take a label away."""
+        """Delete a label; its version stays."""

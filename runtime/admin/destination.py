@@ -1,6 +1,7 @@
-"""Where a pulled bundle goes: a folder, or a file that stays an archive.
+"""The destination of a pulled bundle: a folder, or a file that stays an archive.
 
-Written out of sight, it comes into sight whole, by one rename. Nothing is replaced.
+The bundle is written under a hidden name, and one rename gives it its own name when it
+is whole. It never replaces a file, or a folder that has files.
 """
 
 from __future__ import annotations
@@ -25,21 +26,22 @@ class Destination:
     """A folder, or a file if its name is an archive's.
 
     Args:
-        path: as it was typed.
+        path: the path that the person typed.
     """
 
     def __init__(self, path: Path) -> None:
         self._given = path
-        # A link stays a link, and what it points to is filled.
+        # A link stays a link; the bundle goes to the place that it points to.
         self._path = path.resolve()
         self._is_file = path.name.endswith(_ARCHIVES)
         self._staging = Staging(self._path.parent)
 
     def check(self) -> None:
-        """Refuse what would be replaced, and remove what crashed pulls left.
+        """Refuse a destination that has files; remove the rest of crashed pulls.
 
         Raises:
-            AdminError: something is there.
+            AdminError: there is a file, or a folder that is not empty.
+            WorkFailed: the disk is not readable or not writable.
         """
         try:
             self._staging.sweep()
@@ -55,15 +57,15 @@ class Destination:
             raise self._failed(ex) from ex
 
     def save(self, chunks: Iterable[bytes], size: int) -> None:
-        """Take a tar.gz.
+        """Save a tar.gz, or its content if the destination is a folder.
 
         Args:
-            chunks: its bytes.
-            size: what its sender says that the bundle's files have, in bytes.
+            chunks: the bytes of the tar.gz.
+            size: the size of the bundle's files in bytes, by the sender's word.
 
         Raises:
-            AdminError: something is there by now.
-            ServerFailed: the archive is none that can be taken.
+            AdminError: somebody made a file or a folder there meanwhile.
+            ServerFailed: the archive is damaged, too large, or not a bundle's.
             WorkFailed: the disk is full or not writable.
         """
         try:
@@ -76,15 +78,15 @@ class Destination:
                 raise self._refused("was made by somebody else meanwhile") from ex
             raise self._failed(ex) from ex
         except (ArchiveError, TooLarge) as ex:
-            raise ServerFailed(f"what was sent is no bundle's archive: {ex}") from ex
+            raise ServerFailed(f"the server sent no bundle's archive: {ex}") from ex
 
     def _unpack(self, chunks: Iterable[bytes], size: int) -> None:
-        # Twice: of small files, the tar's own blocks are as large as they.
+        # Small files need twice their size, because the tar's headers are as large.
         limits = Limits(total_bytes=max(DEFAULT_LIMITS.total_bytes, 2 * size))
         with self._staging.folder() as staged:
             unpack(Reader(chunks), staged, gzipped=True, limits=limits)
             sync_tree(staged)
-            # An empty folder gives way, and no other.
+            # A rename replaces an empty folder, but no other folder.
             staged.rename(self._path)
         sync(self._path.parent)
 
@@ -106,7 +108,8 @@ class Destination:
 
     def _refused(self, why: str) -> AdminError:
         return AdminError(
-            f"{self._given} {why}, and is not replaced; name another with --output"
+            f"{self._given} {why}, and is not replaced; name another place with"
+            " --output"
         )
 
     def _failed(self, ex: OSError) -> WorkFailed:

@@ -1,26 +1,26 @@
-"""Every way that work on the models of a server or a folder can fail.
+"""The errors of work on the models of a server or a folder.
 
 * DomainError          bundle/errors.py
-  x AdminError         what was typed cannot be done: exit code 2
-    x Refused          the server refused it: 4xx, or it is none of this project
-  x WorkFailed         exit code 1
+  x AdminError         the command cannot be done as it was typed: exit code 2
+    x Refused          the server refused it (4xx), or is no server of this project
+  x WorkFailed         the work failed: exit code 1
     x ServerFailed     the server says that it failed: 5xx
-    x Unreachable      it cannot be reached, or the connection broke
+    x Unreachable      the server cannot be reached, or the connection broke
 """
 
 from bundle.errors import DomainError
 
 
 class AdminError(DomainError):
-    """What was typed cannot be done."""
+    """The command cannot be done as it was typed."""
 
 
 class Refused(AdminError):
-    """The server refused it, or is none of this project."""
+    """The server refused the command, or is no server of this project."""
 
 
 class WorkFailed(DomainError):
-    """What was typed is right, and could not be done."""
+    """The command is right, but the work failed."""
 
 
 class ServerFailed(WorkFailed):

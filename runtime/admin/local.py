@@ -1,4 +1,4 @@
-"""The models of a store folder, without a server: the service's own rooms over it."""
+"""The models of a store folder, without a server: the service's rooms work on it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class LocalAdmin:
 
     Raises:
         ConfigError: the store is a file.
-        ProviderError: CUDA is demanded, and this onnxruntime has none.
+        ProviderError: config.json asks for CUDA, and this onnxruntime has none.
     """
 
     def __init__(self, config: Config) -> None:
         self.place = f"{config.model_dir}/"
-        # What the service logs of a model that cannot be loaded, with its traceback,
-        # the command says in one sentence.
+        # The service logs a traceback for a model that cannot be loaded. The command
+        # says the same in one sentence, so the log goes nowhere.
         for name in ("bundle", "runtime"):
             logging.getLogger(name).addHandler(logging.NullHandler())
         services = create_services(config)
@@ -31,44 +31,44 @@ class LocalAdmin:
         self._publisher = services.publisher
 
     def models(self) -> list[Description]:
-        """As ``Admin``."""
+        """See ``Admin``."""
         return self._catalogue.models()
 
     def model(self, name: str) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         return self._catalogue.model(name)
 
     def version(self, name: str, number: int) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         return self._catalogue.version(name, number)
 
     def publish(self, archive: Transfer) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         published = self._publisher.publish(Reader(archive.chunks), gzipped=False)
         return asdict(published)
 
     @contextmanager
     def bundle(self, name: str, number: int) -> Iterator[Transfer]:
-        """As ``Admin``."""
+        """See ``Admin``."""
         with closing(self._catalogue.bundle(name, number)) as packed:
             yield Transfer(packed, packed.length)
 
     def delete(self, name: str) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         self._publisher.delete(name)
         return {"deleted": name}
 
     def delete_version(self, name: str, number: int) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         self._publisher.delete_version(name, number)
         return {"deleted": name, "version": number}
 
     def set_label(self, name: str, label: str, number: int) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         self._publisher.set_label(name, label, number)
         return {"name": name, "label": label, "version": number}
 
     def delete_label(self, name: str, label: str) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         number = self._publisher.delete_label(name, label)
         return {"name": name, "label": label, "version": number}

@@ -1,4 +1,4 @@
-"""A parcel to push: a bundle's folder, a folder of versions, or an archive of one."""
+"""A parcel to push: a bundle's folder, a folder of versions, or a bundle's archive."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ _CHUNK = 1 << 18
 
 @contextmanager
 def open_parcel(path: Path) -> Iterator[Transfer]:
-    """A bundle's archive, packed while it is sent if ``path`` is its folder.
+    """Give a bundle's archive; a folder is packed while it is sent.
 
-    The newest of a folder of versions, as TensorFlow Serving has it, is sent.
-
-    A folder is not compressed: so its length is known before, and weights, of which
-    bundles consist, hardly get smaller.
+    A folder of versions, as TensorFlow Serving has it, gives its highest version. A
+    folder is packed without compression: its length is known before, and weights, which
+    make up a bundle, hardly get smaller.
 
     Raises:
         BundleError: the folder is no bundle.
         AdminError: the file is no tar or zip.
-        WorkFailed: what is there changed while it was sent.
+        WorkFailed: the files changed while they were sent.
     """
     if path.is_dir():
         folder = _newest(path)
@@ -67,7 +66,7 @@ def _packed(folder: Path) -> Packed:
     try:
         # The exporter replaces parity.json and model.onnx together.
         with locked(folder, shared=True):
-            # As the store reads a flat bundle, which this may be.
+            # This may be a flat bundle, to which the store gives the number 0, too.
             return pack(Version(name, 0, folder, ()).files(), name, gzipped=False)
     except OSError as ex:
         raise AdminError(f"{folder} cannot be read: {ex.strerror}") from ex

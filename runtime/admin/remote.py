@@ -18,14 +18,14 @@ from runtime.admin import TOKEN_VARIABLE, Description, Transfer, reply
 from runtime.admin.errors import AdminError, Refused, ServerFailed, Unreachable
 
 _CONNECT_SECONDS = 10.0
-# Between two bytes: a server answers an upload when it has loaded the model, for which
-# TensorFlow takes minutes if it is large.
+# The longest silence between two bytes. A server answers an upload after it has loaded
+# the model; TensorFlow takes minutes for a large one.
 _READ_SECONDS = 300.0
 
-# Of a reply that is read whole; a model's params.json alone may have a megabyte.
-_MAX_REPLY_BYTES = 1 << 26
+# The most bytes of a reply that is read whole; a params.json may have a megabyte.
+MAX_REPLY_BYTES = 1 << 26
 
-# RFC 6750's, and a little more.
+# RFC 6750 allows fewer characters in a token.
 _TOKEN = re.compile(r"[!-~]+")
 
 _LIST = "/models"
@@ -36,21 +36,21 @@ _ARCHIVE_TYPE = "application/gzip"
 def connect(
     url: str, cacert: Path | None = None, token: str = ""
 ) -> Iterator[RemoteAdmin]:
-    """The models of the server at ``url``, for the length of a block.
+    """Give the models of the server at ``url`` during the block.
 
     Args:
-        url: as in a browser, with the server's ``base`` if it has one.
+        url: the server's URL as in a browser, with its ``base`` if it has one.
         cacert: PEM file with the authorities to trust, in place of the system's.
-        token: that the service asks for; empty is none. No redirect is followed, so
-            that nobody else gets it.
+        token: the token that the service asks for; empty is none. No redirect is
+            followed, so that no other server gets the token.
 
     Raises:
-        AdminError: one of them is none.
+        AdminError: ``url``, ``cacert`` or ``token`` cannot be used.
     """
     headers = {"User-Agent": f"tfaas-onnx/{__version__}"}
     if token:
         if not _TOKEN.fullmatch(token):
-            raise AdminError("the token has characters that no token has")
+            raise AdminError("the token has characters that no token may have")
         headers["Authorization"] = f"Bearer {token}"
     with httpx.Client(
         base_url=_checked(url),
@@ -65,28 +65,35 @@ class RemoteAdmin:
     """The models of the server that ``client.base_url`` names; see ``Admin``.
 
     Every method raises ``Refused``, ``ServerFailed`` or ``Unreachable``.
+
+    Args:
+        client: the client that asks the server.
+        max_reply_bytes: the most bytes of a reply that is read whole.
     """
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(
+        self, client: httpx.Client, max_reply_bytes: int = MAX_REPLY_BYTES
+    ) -> None:
         self._client = client
-        # Without a password, which may stand in a URL.
+        self._max_reply_bytes = max_reply_bytes
+        # A URL may hold a password, which no sentence may show.
         url = client.base_url.copy_with(username=None, password=None)
         self.place = str(url).rstrip("/")
 
     def models(self) -> list[Description]:
-        """As ``Admin``."""
+        """See ``Admin``."""
         return cast("list[Description]", self._call("GET", _LIST, reply.LISTED))
 
     def model(self, name: str) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         return self._ask("GET", f"/models/{name}", reply.MODEL)
 
     def version(self, name: str, number: int) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         return self._ask("GET", f"/models/{name}/{number}", reply.VERSION)
 
     def publish(self, archive: Transfer) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         headers = {"Content-Type": "application/octet-stream"}
         if archive.length is not None:
             headers["Content-Length"] = str(archive.length)
@@ -100,7 +107,7 @@ class RemoteAdmin:
 
     @contextmanager
     def bundle(self, name: str, number: int) -> Iterator[Transfer]:
-        """As ``Admin``."""
+        """See ``Admin``."""
         path = f"/models/{name}/{number}/bundle"
         # A proxy that compresses it once more would hide its length.
         headers = {"Accept-Encoding": "identity"}
@@ -118,20 +125,20 @@ class RemoteAdmin:
             )
 
     def delete(self, name: str) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         return self._ask("DELETE", f"/delete/{name}", reply.DELETED)
 
     def delete_version(self, name: str, number: int) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         return self._ask("DELETE", f"/models/{name}/{number}", reply.DELETED_VERSION)
 
     def set_label(self, name: str, label: str, number: int) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         path = f"/models/{name}/labels/{label}"
         return self._ask("PUT", path, reply.LABEL, json={"version": number})
 
     def delete_label(self, name: str, label: str) -> Description:
-        """As ``Admin``."""
+        """See ``Admin``."""
         path = f"/models/{name}/labels/{label}"
         return self._ask("DELETE", path, reply.LABEL)
 
@@ -143,7 +150,7 @@ class RemoteAdmin:
     def _call(
         self, method: str, path: str, shape: reply.Shape, **request: Any
     ) -> object:
-        """Ask, and make sure that the answer has what the commands read of it."""
+        """Ask the server, and check the parts of its answer that the commands read."""
         with (
             self._translated(),
             self._client.stream(method, path, **request) as answer,
@@ -160,34 +167,38 @@ class RemoteAdmin:
         body = bytearray()
         for chunk in answer.iter_bytes():
             body += chunk
-            if len(body) > _MAX_REPLY_BYTES:
+            if len(body) > self._max_reply_bytes:
                 path = answer.request.url.path
                 raise self._stranger(
-                    f"it answered {path} with more than {_MAX_REPLY_BYTES} bytes"
+                    f"it answered {path} with more than {self._max_reply_bytes} bytes"
                 )
         return bytes(body)
 
     def _error(self, answer: httpx.Response, body: bytes) -> Refused | ServerFailed:
-        """The server's own sentence, if it is a server of this project that speaks."""
+        """Make the error of a failed answer, with the server's sentence if it has one.
+
+        Only a server of this project gives a sentence.
+        """
         content = _json(body)
         failed = answer.status_code >= 500
         if answer.status_code == 404:
             if answer.request.url.path.endswith(_LIST):
                 return self._stranger(f"it has no {answer.request.url.path}")
-            # Beside its 'base' a server of this project has no route at all, and says
-            # so, whatever was asked.
+            # A URL without the server's 'base' gets 404 on every route. Then the list
+            # of models gets it too, and this raises the sentence about the 'base'.
             self.models()
         if isinstance(content, dict) and isinstance(content.get("error"), str):
             sentence = content["error"]
             if answer.status_code == 401:
                 sentence += (
-                    f"; it is looked for in ${TOKEN_VARIABLE} or --token-file FILE"
+                    f"; the command reads it from ${TOKEN_VARIABLE} or --token-file"
+                    " FILE"
                 )
             return (ServerFailed if failed else Refused)(sentence)
         status = f"{answer.status_code} {answer.reason_phrase}".strip()
         if answer.is_redirect:
             there = answer.headers.get("Location", "another address")
-            return Refused(f"{self.place} sends on to {there}; give that as --server")
+            return Refused(f"{self.place} redirects to {there}; give that as --server")
         if failed:
             return ServerFailed(
                 f"{self.place} answered {status}, as a proxy does in front of a service"
@@ -215,15 +226,15 @@ class RemoteAdmin:
             ) from ex
         except httpx.TimeoutException as ex:
             raise Unreachable(
-                f"{self.place} is silent for {_READ_SECONDS:g} seconds; what it was"
-                " asked for may still happen: look with 'runtime models list'"
+                f"{self.place} is silent for {_READ_SECONDS:g} seconds; it may still"
+                " do the work: look with 'runtime models list'"
             ) from ex
         except httpx.ConnectError as ex:
             raise Unreachable(self._no_connection(ex)) from ex
         except httpx.HTTPError as ex:
             raise Unreachable(
                 f"the connection to {self.place} broke ({ex}); the server, or a proxy,"
-                " may limit what is sent, or want https://"
+                " may limit the size of a request, or want https://"
             ) from ex
 
     def _no_connection(self, ex: Exception) -> str:
@@ -234,7 +245,7 @@ class RemoteAdmin:
                 f" {cause.verify_message}; --cacert names a file with its authority"
             )
         if isinstance(cause, ssl.SSLError):
-            return f"{self.place} does not speak TLS as it should; is it http://?"
+            return f"{self.place} does not speak TLS; does its URL begin with http://?"
         if isinstance(cause, socket.gaierror):
             return f"there is no host {self._client.base_url.host!r}"
         if isinstance(cause, ConnectionRefusedError):
@@ -267,7 +278,7 @@ def _context(cacert: Path) -> ssl.SSLContext:
 
 
 def _cause(ex: BaseException) -> BaseException | None:
-    """What httpx and httpcore have wrapped, if it is one that can be explained."""
+    """Find the error that httpx wrapped, if it is of a kind that can be explained."""
     known = (ssl.SSLError, socket.gaierror, ConnectionRefusedError)
     cause: BaseException | None = ex
     while cause is not None and not isinstance(cause, known):

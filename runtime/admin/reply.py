@@ -1,7 +1,7 @@
-"""What a server answers, as far as the commands read it.
+"""The shapes of a server's replies, as far as the commands read them.
 
-The server may be anybody's: what is not of these shapes is never printed or computed
-with.
+The server may be anybody's. The commands never print a reply of another shape, nor
+compute with it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Fields:
     """An object of these keys, among others.
 
     Attributes:
-        required: must be there.
-        optional: may be left out, or null.
+        required: the keys that must be there.
+        optional: the keys that may be left out or be null.
     """
 
     required: Mapping[str, Shape]
@@ -30,19 +30,19 @@ class Fields:
 
 @dataclass(frozen=True)
 class Values:
-    """An object of any keys, whose values are alike."""
+    """An object with any keys, whose values have one shape."""
 
     shape: Shape
 
 
 @dataclass(frozen=True)
 class Items:
-    """A list of items that are alike."""
+    """A list whose items have one shape."""
 
     shape: Shape
 
 
-# A type, which ``bool`` is apart from ``int``; or a pattern of a text.
+# A shape may be a type or a pattern of a text. ``int`` does not stand for ``bool``.
 Shape = Union[type, UnionType, "re.Pattern[str]", Fields, Values, Items]
 
 _STATE: dict[str, Shape] = {
@@ -94,7 +94,7 @@ LABEL = Fields({"label": str, "version": int})
 
 
 def find_problem(content: object, shape: Shape, name: str = "") -> str:
-    """What of a reply is not of its shape, ``without 'x'`` or so; empty if all is."""
+    """Tell what is wrong with a reply, such as ``without 'x'``; empty if nothing is."""
     if isinstance(shape, Fields):
         if not isinstance(content, dict):
             return _wrong(name)

@@ -11,7 +11,7 @@ from runtime.admin import Transfer
 
 @contextmanager
 def shown(transfer: Transfer, what: str) -> Iterator[Transfer]:
-    """The same transfer, with a bar while it is read for the length of a block."""
+    """Give the same transfer, with a bar that shows during the block how far it is."""
     if not sys.stderr.isatty():
         yield transfer
         return

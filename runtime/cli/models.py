@@ -1,4 +1,4 @@
-"""``runtime models …``: what the model routes do, from the command line."""
+"""``runtime models …``: the work of the model routes, from the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runtime.admin import TOKEN_VARIABLE, Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
 from runtime.errors import BackendError, Expired, Overloaded, ProviderError, WallsError
 
-# What the service answers with 5xx.
+# The service answers these errors with 5xx, and their commands exit with 1.
 WORK_FAILED = (
     WorkFailed,
     StoreError,
@@ -33,7 +33,7 @@ WORK_FAILED = (
 )
 
 
-# click folds lines but for those after a \b.
+# click folds all lines except those after a \b.
 _LABEL_EXAMPLES = """\b
 runtime models label mnist:3 canary         canary is version 3
 runtime models label mnist@canary stable    stable is what canary is
@@ -42,7 +42,7 @@ runtime models label --delete mnist canary
 
 
 class _Group(click.Group):
-    """Commands that exit 1 where the work failed, and not what was typed."""
+    """Commands that exit with 1 if the work failed, and with 2 if it is typed wrong."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -90,9 +90,10 @@ def _checked_label(
 def models() -> None:
     """Look at and change the models of a server, or of a store folder.
 
-    With --server, or the variable MODELS_SERVER, over HTTP; else in the store that
-    --models-dir or config.json names, which works beside a service that serves it.
-    Exits 1 if the work failed, 2 if what was given is wrong.
+    With --server, or the variable MODELS_SERVER, the commands ask a server over HTTP.
+    Else they work on the store that --models-dir or config.json names; a service may
+    serve that store meanwhile. A command exits with 1 if the work failed, and with 2
+    if an argument is wrong.
     """
 
 
@@ -102,24 +103,24 @@ _PLACE = (
         metavar="URL",
         envvar="MODELS_SERVER",
         show_envvar=True,
-        help="The service, such as http://localhost:8083.",
+        help="Ask the service at this URL, such as http://localhost:8083.",
     ),
     click.option(
         "--models-dir",
         type=click.Path(path_type=Path),
-        help="The store, without a server.  [default: config.json's modelDir]",
+        help="Work on this store, without a server.  [default: config.json's modelDir]",
     ),
     click.option(
         "--cacert",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="PEM file with the authority of an https:// server.",
+        help="Trust the authority in this PEM file for an https:// server.",
     ),
     click.option(
         "--token-file",
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="A file with the token that the service asks for.  [default:"
+        help="Send the token in this file to the service.  [default:"
         f" ${TOKEN_VARIABLE}]",
     ),
     click.option(
@@ -129,9 +130,9 @@ _PLACE = (
 
 
 def _on_models(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that name a place, and as ``admin`` the models there.
+    """Give a command the options that name a place.
 
-    The command also gets ``as_json``.
+    The command gets the models of that place as its argument ``admin``.
     """
 
     @functools.wraps(command)
@@ -144,7 +145,7 @@ def _on_models(command: Callable[..., None]) -> Callable[..., None]:
     ) -> None:
         source = click.get_current_context().get_parameter_source("server")
         if models_dir and source is ParameterSource.ENVIRONMENT:
-            server = None  # what is typed goes before
+            server = None  # an option goes before a variable
         if server and models_dir:
             raise WrongInput("give --server or --models-dir, not both")
         with _opened(server, models_dir, cacert, token_file) as admin:
@@ -156,7 +157,10 @@ def _on_models(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _token(file: Path | None) -> str:
-    """What a file holds, or the environment; never the command line, which all see."""
+    """Read the token from a file or the environment.
+
+    It never stands in the command line, because all users of a machine see that.
+    """
     if file is None:
         return os.environ.get(TOKEN_VARIABLE, "").strip()
     try:
@@ -174,7 +178,7 @@ def _opened(
     cacert: Path | None,
     token_file: Path | None,
 ) -> Iterator[Admin]:
-    # Here, so that --help waits neither for httpx nor for the service's rooms.
+    # The imports stand here, so that --help waits neither for httpx nor for the rooms.
     if server:
         from runtime.admin.remote import connect
 
@@ -182,9 +186,9 @@ def _opened(
             yield remote
         return
     if cacert:
-        raise WrongInput("--cacert is of use with an https:// --server alone")
+        raise WrongInput("--cacert needs an https:// URL as --server")
     if token_file:
-        raise WrongInput("--token-file is of use with a --server alone")
+        raise WrongInput("--token-file needs a URL as --server")
     from runtime.admin.local import LocalAdmin
     from runtime.config import load_settings
 
@@ -231,15 +235,15 @@ def show(admin: Admin, spec: ModelSpec, as_json: bool) -> None:
 @click.option(
     "--label",
     callback=_checked_label,
-    help="Point this label to what was pushed.",
+    help="Point this label to the pushed version.",
 )
 @_on_models
 def push(admin: Admin, path: Path, label: str | None, as_json: bool) -> None:
     """Publish a bundle.
 
     It becomes the next version of the model that its params.json names. PATH is a
-    bundle's folder, or a .tar, .tar.gz or .zip of one; of a folder of versions, as
-    TensorFlow Serving has it (PATH/1, PATH/2), the highest is taken.
+    bundle's folder, or a .tar, .tar.gz or .zip of one. PATH may also be a folder of
+    versions, as TensorFlow Serving has it (PATH/1, PATH/2): the highest is taken.
     """
     from runtime.admin.parcel import open_parcel
     from runtime.cli.bar import shown
@@ -268,7 +272,7 @@ def push(admin: Admin, path: Path, label: str | None, as_json: bool) -> None:
     if note := published.get("warm_up"):
         _say(f"it is {note}")
     if published.get("serves") not in (None, number):
-        _say(f"who asks for no version still gets {published['serves']}")
+        _say(f"a request without a version still gets {published['serves']}")
 
 
 @models.command()
@@ -277,13 +281,13 @@ def push(admin: Admin, path: Path, label: str | None, as_json: bool) -> None:
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR|FILE.tar.gz",
-    help="A new or empty folder, or a new file.  [default: ./NAME]",
+    help="Write to this new or empty folder, or new file.  [default: ./NAME]",
 )
 @_on_models
 def pull(admin: Admin, spec: ModelSpec, output: Path | None, as_json: bool) -> None:
     """Fetch the bundle of a version.
 
-    Without VERSION or LABEL, of the version that serves.
+    Without VERSION or LABEL, fetch the version that serves.
     """
     from runtime.admin.destination import Destination
     from runtime.cli.bar import shown
@@ -311,11 +315,13 @@ def pull(admin: Admin, spec: ModelSpec, output: Path | None, as_json: bool) -> N
 def delete(admin: Admin, spec: ModelSpec, yes: bool, as_json: bool) -> None:
     """Delete a version, or a model.
 
-    Without VERSION, the model with all its versions.
+    Without VERSION, delete the model with all its versions.
     """
     if not yes:
         if not sys.stdin.isatty():
-            raise WrongInput("deleting asks first, and there is no terminal; say --yes")
+            raise WrongInput(
+                "'delete' asks before it deletes, and there is no terminal; say --yes"
+            )
         if not _confirmed(f"Delete {_what_goes(admin, spec)}?"):
             raise Failed("nothing is deleted")
     if spec.version is None:
@@ -336,7 +342,7 @@ def label(
 ) -> None:
     """Point LABEL to a version that loads.
 
-    The label 'stable' says which version serves who asks for none.
+    The version with the label 'stable' answers requests that name no version.
     """
     if delete == spec.is_pinned:
         raise click.UsageError(
@@ -360,14 +366,14 @@ def label(
     "target",
     metavar="VERSION",
     type=click.IntRange(0),
-    help="This version.  [default: the one before that serves now and loads]",
+    help="Let this version serve.  [default: the highest earlier one that loads]",
 )
 @_on_models
 def rollback(admin: Admin, spec: ModelSpec, target: int | None, as_json: bool) -> None:
     """Let an earlier version serve.
 
-    Points the label 'stable' there; 'label --delete NAME stable' lets the newest serve
-    again.
+    The command points the label 'stable' to it. 'label --delete NAME stable' lets the
+    newest version serve again.
     """
     if target is None:
         _step_back(admin, spec.name)
@@ -390,7 +396,7 @@ def _step_back(admin: Admin, name: str) -> None:
             return
         except Unreachable:
             raise
-        except DomainError as ex:  # it does not load; or somebody deleted it
+        except DomainError as ex:  # the version does not load, or was just deleted
             _say(f"not {name}:{number}: {ex}")
     raise WorkFailed(
         f"{name!r} serves version {serves}, and there is none before it that loads"
@@ -398,7 +404,7 @@ def _step_back(admin: Admin, name: str) -> None:
 
 
 def _number(admin: Admin, spec: ModelSpec) -> int:
-    """The version that a spec means."""
+    """Return the number of the version that a spec means."""
     if spec.version is not None:
         return spec.version
     model = admin.model(spec.name)
@@ -433,7 +439,7 @@ def _print_json(answer: object) -> None:
 
     option = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
     text = orjson.dumps(answer, default=dict, option=option).decode()
-    # orjson lets pass what moves a cursor beyond ASCII, such as U+009B.
+    # orjson leaves characters such as U+009B, which are beyond ASCII and move a cursor.
     kept = (c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
     click.echo("".join(kept))
 
@@ -443,5 +449,5 @@ def _echo(line: str, err: bool = False) -> None:
 
 
 def _say(line: str) -> None:
-    """Beside the answer, on standard error."""
+    """Print a line on standard error, beside the answer."""
     _echo(line, err=True)

@@ -16,7 +16,7 @@ from runtime.config import Config, Settings, key, load_settings, option, parse
 
 
 def as_json(value: object) -> object:
-    """A setting as config.json would have it."""
+    """Return a setting as a value of config.json."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
@@ -24,12 +24,12 @@ def as_json(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-# A key that is named otherwise in the command-line tools of this project.
+# These keys have another name in the other commands of this project.
 _ALIASES = {"model_dir": ["--models-dir"]}
 
 
 def _with_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """A flag for each key of the config, in its order."""
+    """Add a flag for each key of the config, in the order of the keys."""
     for key_field in reversed(fields(Config)):
         command = _flag(key_field)(command)
     return command
@@ -54,16 +54,16 @@ def _flag(of: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., None]
 
 @click.command()
 @_with_flags
-@click.option("--print-config", is_flag=True, help="show the settings, and end")
-@click.option("--json", "as_program", is_flag=True, help="show them as JSON")
+@click.option("--print-config", is_flag=True, help="Show the settings, and end.")
+@click.option("--json", "as_program", is_flag=True, help="Show the settings as JSON.")
 def serve(print_config: bool, as_program: bool, **flags: Any) -> None:
     """Serve in the foreground.
 
-    A flag goes before a variable TFAAS_<KEY>, that before config.json, and that before
-    the default in brackets.
+    A flag goes before a variable TFAAS_<KEY>. A variable goes before config.json, and
+    config.json goes before the default in brackets.
     """
     if as_program and not print_config:
-        raise WrongInput("--json is how --print-config shows the settings")
+        raise WrongInput("--json needs --print-config, whose format it sets")
     settings = load_settings(os.environ, _given(flags))
     if print_config:
         from runtime.preflight import check_config
@@ -72,7 +72,7 @@ def serve(print_config: bool, as_program: bool, **flags: Any) -> None:
         for doubt in check_config(settings.config):
             click.echo(f"warning: {doubt}", err=True)
         return
-    # Here, so that --help and --print-config do not wait for it.
+    # The import stands here, so that --help and --print-config do not wait for it.
     from runtime.server import serve as serve_until_told
 
     serve_until_told(settings.config)
@@ -102,9 +102,9 @@ def _print(settings: Settings, as_program: bool) -> None:
     for name, setting in shown.items():
         value = setting["value"]
         text = value if isinstance(value, str) else json.dumps(value)
-        # Text: what stands in brackets is no markup.
+        # rich reads words in brackets of a str as markup, but not those of a Text.
         table.add_row(name, Text(text), Text(str(setting["source"])))
     console = Console()
-    if not console.is_terminal:  # whole, and one line a key
+    if not console.is_terminal:  # no line is folded in a pipe
         console = Console(width=1000)
     console.print(table)

@@ -13,12 +13,12 @@ from rich.text import Text
 from bundle.terminal import printable
 from runtime.admin import Description
 
-# A pipe has no width; lines are for grep there, and are not folded.
+# A pipe has no width. Lines are not folded there, so that grep finds whole lines.
 _PIPE_WIDTH = 1000
 
 
 def print_models(models: Iterable[Description]) -> None:
-    """One line a model."""
+    """Print one line for each model."""
     _print(
         ("name", "serves", "versions", "labels", "backend", "state"),
         [
@@ -26,7 +26,7 @@ def print_models(models: Iterable[Description]) -> None:
                 model["name"],
                 _shown(model.get("serves")),
                 _ranges(model.get("versions") or []),
-                # TFaaS's ``labels`` is a file's name.
+                # ``labels`` is TFaaS's key for the name of a file.
                 _labels(model.get("version_labels") or {}),
                 _backend(model),
                 _state(model),
@@ -37,7 +37,7 @@ def print_models(models: Iterable[Description]) -> None:
 
 
 def print_model(model: Description) -> None:
-    """One line a version."""
+    """Print one line for each version."""
     _print(
         ("version", "labels", "published", "bytes", "backend", "state"),
         [
@@ -55,7 +55,7 @@ def print_model(model: Description) -> None:
 
 
 def print_version(version: Description) -> None:
-    """One line a fact; what is not known before the model is loaded is left out."""
+    """Print one line for each fact; some are known only after the model is loaded."""
     parity, sample = version.get("parity"), version.get("sample")
     facts: list[tuple[str, str | None]] = [
         ("version", f"{version['name']}:{version['version']}"),
@@ -114,7 +114,7 @@ def _backend(description: Description) -> str:
 
 
 def _ranges(numbers: list[int]) -> str:
-    """1, 2, 3 and 5 as ``1-3, 5``."""
+    """Write numbers in short: 1, 2, 3 and 5 as ``1-3, 5``."""
     if not numbers:
         return ""
     starts = [numbers[0], *(b for a, b in pairwise(numbers) if b != a + 1)]

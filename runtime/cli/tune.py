@@ -25,24 +25,25 @@ if TYPE_CHECKING:
     "--latency",
     type=click.FloatRange(min=0, min_open=True),
     metavar="MS",
-    help="Milliseconds that 99 of 100 runs may take.  [default: no target]",
+    help="Let 99 of 100 runs take this many milliseconds.  [default: no target]",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0.01, max=60),
     default=0.5,
     show_default=True,
-    help="That each setting is tried.",
+    help="Try each setting for this many seconds.",
 )
 @click.option("--dry-run", is_flag=True, help="Write nothing.")
 def tune(name: str, latency: float | None, seconds: float, dry_run: bool) -> None:
     """Find the workers, threads and batches that suit NAME on this machine.
 
     Each setting is run for a moment, in as many processes as it has workers; stop the
-    service meanwhile. What is best goes into config.json of the working folder, or the
-    file that $TFAAS_CONFIG names. Exits 1 if no setting reaches --latency.
+    service meanwhile. The best setting is written into config.json of the working
+    folder, or the file that $TFAAS_CONFIG names. The command exits with 1 if no setting
+    reaches --latency.
     """
-    # Here, so that --help does not wait for numpy.
+    # The imports stand here, so that --help does not wait for numpy.
     from runtime.backends.options import BackendOptions
     from runtime.models.tuning import Trial, choose, measure, settings
     from runtime.process.cores import usable_cores
@@ -84,7 +85,7 @@ def _line(*cells: str) -> str:
 
 def _found(setting: Setting) -> dict[str, Any]:
     if setting.batch_size == 1:
-        # Larger requests are run whole all the same: it costs them nothing.
+        # Without batching a request of several items still runs whole, and as fast.
         return {"intraOpThreads": setting.intra_op_threads, "batching": "off"}
     return {
         "intraOpThreads": setting.intra_op_threads,
@@ -94,7 +95,7 @@ def _found(setting: Setting) -> dict[str, Any]:
 
 
 def _write(name: str, workers: int, found: dict[str, Any]) -> Path:
-    """Put it into the file that the service reads; what else it has stays."""
+    """Put the setting into the service's file; the file keeps its other content."""
     path = config_path()
     try:
         content = json.loads(path.read_bytes()) if path.exists() else {}

@@ -1,8 +1,9 @@
-"""config.json: every tunable of the service, each with its reason.
+"""config.json: every setting of the service, each with its reason.
 
-TFaaS's own keys keep their names; a key is the field's name in camelCase. A value of
-the file is overridden by ``TFAAS_<KEY>`` of the environment, and that one by a flag.
-The trainer and the exporter read ``modelDir`` here too, so all three find one store.
+TFaaS's own keys keep their names; a key is the field's name in camelCase. A variable
+``TFAAS_<KEY>`` of the environment goes before the file's value, and a flag goes before
+the variable. The trainer and the exporter read ``modelDir`` here too, so all three find
+one store.
 """
 
 from runtime.config.checks import DIGEST, RATE

@@ -11,13 +11,13 @@ from typing import Any, get_args
 from bundle.params import MODEL_NAME
 from bundle.version_labels import LABEL_NAME
 
-# A check takes a JSON value and gives the field's; it raises ValueError with the end of
-# a sentence that begins with the key.
+# A check takes a JSON value and returns the field's value. It raises ValueError with
+# the end of a sentence that begins with the key.
 Check = Callable[[Any], Any]
 
 
 def whole(low: int, high: int) -> Check:
-    """A whole number from ``low`` to ``high``."""
+    """Make a check for a whole number from ``low`` to ``high``."""
 
     def check(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -30,7 +30,7 @@ def whole(low: int, high: int) -> Check:
 
 
 def text(value: Any) -> str:
-    """A text without NUL characters."""
+    """Check a text without NUL characters."""
     if not isinstance(value, str):
         raise ValueError("must be a text")
     if "\0" in value:
@@ -39,14 +39,14 @@ def text(value: Any) -> str:
 
 
 def flag(value: Any) -> bool:
-    """True or false."""
+    """Check a truth value."""
     if not isinstance(value, bool):
         raise ValueError("must be true or false")
     return value
 
 
 def one_of(kind: Any) -> Check:
-    """One of the texts of a ``Literal``."""
+    """Make a check for one of the texts of a ``Literal``."""
     choices = get_args(kind)
 
     def check(value: Any) -> str:
@@ -58,15 +58,15 @@ def one_of(kind: Any) -> Check:
 
 
 def folder(value: Any) -> Path:
-    """The name of a folder."""
+    """Check the name of a folder."""
     if not text(value):
         raise ValueError("is empty; it must name a folder")
     return Path(value)
 
 
 def host(value: Any) -> str:
-    """An address to listen on."""
-    # To a socket it is every address, of which nobody means to be told by a blank.
+    """Check an address to listen on."""
+    # A socket takes a blank for every address, which nobody means by a blank.
     if not text(value).strip():
         raise ValueError("is empty; 0.0.0.0 listens on every address")
     return str(value)
@@ -76,7 +76,10 @@ _BASE = re.compile(r"[A-Za-z0-9._~/-]*")
 
 
 def base(value: Any) -> str:
-    """A prefix of all routes: with one slash before it and none after it, or empty."""
+    """Check a prefix of all routes; return it with one slash before it and none after.
+
+    An empty prefix stays empty.
+    """
     if not _BASE.fullmatch(text(value)):
         raise ValueError(
             f"is {value!r}; it must be a path of letters, digits and '.', '_', '~', '-'"
@@ -84,12 +87,12 @@ def base(value: Any) -> str:
     return "/" + value.strip("/") if value.strip("/") else ""
 
 
-# The notation of TFaaS's limiter: requests, and S, M, H or D.
+# The notation of TFaaS's limiter: a number of requests, and S, M, H or D.
 RATE = re.compile(r"([1-9][0-9]{0,8})-([SMHD])", re.IGNORECASE)
 
 
 def rate(value: Any) -> str:
-    """A rate in the notation of TFaaS's limiter, or an empty text for none."""
+    """Check a rate in the notation of TFaaS's limiter; an empty text is no limit."""
     if text(value) and not RATE.fullmatch(value):
         raise ValueError(
             f"is {value!r}; it must be a number and S, M, H or D: '100-S' is 100"
@@ -98,25 +101,25 @@ def rate(value: Any) -> str:
     return str(value)
 
 
-# SHA-256 in hexadecimal.
+# A SHA-256 in hexadecimal digits.
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def digests(value: Any) -> tuple[str, ...]:
-    """A list of SHA-256 digests, brought to lower case."""
+    """Check a list of SHA-256 digests; return them in lower case."""
     if not isinstance(value, list) or not all(isinstance(d, str) for d in value):
         raise ValueError("must be a list of texts, each the SHA-256 of a token")
-    # Not shown: it may be the token itself.
+    # The error does not show the text, which may be the token itself.
     if not all(DIGEST.fullmatch(digest.lower()) for digest in value):
         raise ValueError(
-            "holds what is no SHA-256 in 64 hexadecimal digits; `runtime token` makes"
-            " one"
+            "holds a text that is no SHA-256 in 64 hexadecimal digits; `runtime token`"
+            " makes one"
         )
     return tuple(digest.lower() for digest in value)
 
 
 def networks(value: Any) -> tuple[str, ...]:
-    """A list of IP addresses and networks."""
+    """Check a list of IP addresses and networks."""
     if not isinstance(value, list) or not all(isinstance(n, str) for n in value):
         raise ValueError('must be a list of addresses, such as ["10.0.0.0/8"]')
     for network in value:
@@ -128,14 +131,14 @@ def networks(value: Any) -> tuple[str, ...]:
 
 
 def label(value: Any) -> str:
-    """A label's name, or an empty text for none."""
+    """Check a label's name, or an empty text for no label."""
     if text(value) and not LABEL_NAME.fullmatch(value):
         raise ValueError(f"is {value!r}, which is no label's name")
     return str(value)
 
 
 def traffic(value: Any) -> dict[str, float]:
-    """The share of the requests that each label gets, in percent."""
+    """Check the share of the requests that each label gets, in percent."""
     if not isinstance(value, dict):
         raise ValueError('must be a JSON object, such as {"canary": 10}')
     for label, share in value.items():
@@ -145,14 +148,14 @@ def traffic(value: Any) -> dict[str, float]:
             raise ValueError(f"must give {label!r} a number, the percentage")
         if not 0 <= share <= 100:
             raise ValueError(f"gives {label!r} {share} %; it must be 0 to 100")
-    # Tenths that make up 100 may, as floats, make a little more.
+    # Shares in tenths that make up 100 may have a slightly larger sum as floats.
     if round(sum(value.values()), 9) > 100:
         raise ValueError("gives more than 100 % in all")
     return {str(label): float(share) for label, share in value.items()}
 
 
 def names(value: Any) -> tuple[str, ...]:
-    """A list of model names; ``*`` stands for all models."""
+    """Check a list of model names; ``*`` stands for all models."""
     if not isinstance(value, list) or not all(isinstance(n, str) for n in value):
         raise ValueError('must be a list of model names, or ["*"]')
     for name in value:

@@ -1,4 +1,4 @@
-"""The settings of the service: each one's key, default, check and meaning."""
+"""The settings of the service: each has its key, default, check and meaning."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ConfigError(DomainError):
     """A setting is wrong; the sentence names the key and where it was set."""
 
 
-# What may differ from model to model; ``runtime tune`` finds the values.
+# These settings may differ from model to model; ``runtime tune`` finds their values.
 OF_A_MODEL = (
     "batching",
     "intra_op_threads",
@@ -82,198 +82,253 @@ _BYTES = checks.whole(1, 1 << 40)
 
 @dataclass(frozen=True)
 class Config:
-    """The service's settings; ``what`` of each is its line in ``--help``."""
+    """The service's settings; each has a text ``what``, its line in ``--help``."""
 
     # TFaaS's port.
     port: int = _setting(
-        8083, checks.whole(0, 65535), "port to listen on; 0 takes a free one"
+        8083, checks.whole(0, 65535), "Listen on this port; 0 takes a free one."
     )
-    # Only this machine by default: uploads are not authenticated.
+    # The default admits only this machine, because uploads need no token by default.
     host: str = _setting(
-        "127.0.0.1", checks.host, "address to listen on; 0.0.0.0 is every one"
+        "127.0.0.1", checks.host, "Listen on this address; 0.0.0.0 is every address."
     )
-    # Relative to the working folder, as in TFaaS.
-    model_dir: Path = _setting(Path("models"), checks.folder, "the store")
-    # For a proxy that hands one path of a site over.
-    base: str = _setting("", checks.base, "a prefix of every route")
-    # TFaaS's: /js, /css and /images are folders of it.
-    static_dir: str = _setting("static", checks.text, "folder of /js, /css and /images")
+    # The path is relative to the working folder, as in TFaaS.
+    model_dir: Path = _setting(
+        Path("models"), checks.folder, "Keep the models in this folder, the store."
+    )
+    # A proxy may hand one path of a site over to the service.
+    base: str = _setting("", checks.base, "Put this prefix before every route.")
+    # TFaaS serves these three folders, too.
+    static_dir: str = _setting(
+        "static", checks.text, "Serve /js, /css and /images from this folder."
+    )
     config_proto: str = _setting(
         "",
         checks.text,
-        "file with a serialized tensorflow.ConfigProto, for the fallback",
+        "Give TensorFlow the serialized tensorflow.ConfigProto of this file.",
     )
-    server_key: str = _setting("", checks.text, "TLS key, a PEM file")
-    server_crt: str = _setting("", checks.text, "TLS certificate, a PEM file")
+    server_key: str = _setting(
+        "", checks.text, "Speak TLS with the key of this PEM file."
+    )
+    server_crt: str = _setting(
+        "", checks.text, "Speak TLS with the certificate of this PEM file."
+    )
     write_tokens: tuple[str, ...] = _setting(
-        (), checks.digests, "SHA-256 of tokens that may upload, delete and so on"
+        (),
+        checks.digests,
+        "Admit uploads, deletes and other writes with tokens of these SHA-256.",
     )
     write_tokens_file: str = _setting(
-        "", checks.text, "a file with more of them, one a line"
+        "",
+        checks.text,
+        "Admit writes with the SHA-256 of this file too, one on each line.",
     )
     predict_tokens: tuple[str, ...] = _setting(
         (),
         checks.digests,
-        "SHA-256 of tokens that may predict; none, and everybody may",
+        "Admit predictions with tokens of these SHA-256; without any, everybody may"
+        " predict.",
     )
     predict_tokens_file: str = _setting(
-        "", checks.text, "a file with more of them, one a line"
+        "",
+        checks.text,
+        "Admit predictions with the SHA-256 of this file too, one on each line.",
     )
     trusted_proxies: tuple[str, ...] = _setting(
-        (), checks.networks, 'whose X-Forwarded-For is believed: ["10.0.0.0/8"]'
+        (),
+        checks.networks,
+        'Believe the X-Forwarded-For of these networks, such as ["10.0.0.0/8"].',
     )
     rate: str = _setting(
-        "", checks.rate, "requests a client may make, such as 100-S; off if empty"
+        "",
+        checks.rate,
+        "Let a client make this many requests, such as 100-S; empty is no limit.",
     )
-    # 0 warnings and requests, 1 also what is loaded and published, 2 also debugging.
+    # 0 logs warnings and requests, 1 also loads and publications, 2 also debugging.
     verbose: int = _setting(
-        0, checks.whole(0, 2), "0 warnings, 1 loads and uploads, 2 debugging"
+        0,
+        checks.whole(0, 2),
+        "Log warnings (0), also loads and uploads (1), also debugging (2).",
     )
-    # TFaaS adds the host and the day to the name, and so do we: a new file each day.
+    # The service adds the host and the day to the name, as TFaaS does.
     log_file: str = _setting(
-        "", checks.text, "log to files of this name, one a day; else stderr"
+        "",
+        checks.text,
+        "Log to files of this name, one a day; empty is standard error.",
     )
     log_format: LogFormat = _setting(
-        "plain", checks.one_of(LogFormat), "plain or json lines"
+        "plain", checks.one_of(LogFormat), "Write plain lines, or JSON lines."
     )
-    access_log: bool = _setting(True, checks.flag, "one line a request")
+    access_log: bool = _setting(True, checks.flag, "Log one line for each request.")
     monit_record: bool = _setting(
-        False, checks.flag, "print CERN MONIT's record of each request on stdout"
+        False,
+        checks.flag,
+        "Print CERN MONIT's record of each request on standard output.",
     )
-    # Needs the extra 'tracing'; where spans go, OTEL_EXPORTER_OTLP_ENDPOINT says.
-    tracing: bool = _setting(False, checks.flag, "OpenTelemetry spans of each request")
+    # Spans need the extra 'tracing'. OTEL_EXPORTER_OTLP_ENDPOINT names their receiver.
+    tracing: bool = _setting(
+        False, checks.flag, "Send an OpenTelemetry span of each request."
+    )
     cache_limit: int = _setting(
         10,
         checks.whole(1, 1_000_000),
-        "model versions kept in memory, least recently used out",
+        "Keep at most this many model versions in memory.",
     )
-    # A model's bytes are its files', which its weights make up; what an engine adds to
-    # them is not known before it runs.
-    cache_bytes: int = _setting(4 << 30, _BYTES, "and bytes of their files, in all")
+    # The bytes of a model are those of its files, which are mostly weights. Nobody
+    # knows how much memory an engine adds before it runs.
+    cache_bytes: int = _setting(
+        4 << 30, _BYTES, "Keep at most this many bytes of model files in memory."
+    )
     keep_versions: int = _setting(
         5,
         checks.whole(0, 1_000_000),
-        "versions kept of a model, labelled ones apart; 0 is all",
+        "Keep this many versions of a model without a label; 0 keeps all.",
     )
     traffic: Mapping[str, float] = _setting(
         {},
         checks.traffic,
-        'share of the requests that a label gets: {"canary": 10} is 10 %',
+        'Send a share of the requests to a label: {"canary": 10} is 10 %.',
     )
     shadow: str = _setting(
         "",
         checks.label,
-        "label whose version runs beside, without answering, and is compared",
+        "Run the version of this label beside, without answering, and compare it.",
     )
     preload: tuple[str, ...] = _setting(
-        (), checks.names, 'models loaded before the service is ready; ["*"] is all'
+        (), checks.names, 'Load these models before the service is ready; ["*"] is all.'
     )
-    # prefer: ONNX Runtime, and TensorFlow where ONNX cannot. require: ONNX Runtime or
-    # an error. off: TensorFlow.
+    # prefer takes ONNX Runtime, and TensorFlow where ONNX Runtime fails. require takes
+    # ONNX Runtime, or gives an error. off takes TensorFlow.
     onnx: OnnxPolicy = _setting(
-        "prefer", checks.one_of(OnnxPolicy), "prefer, require or off"
+        "prefer",
+        checks.one_of(OnnxPolicy),
+        "Prefer ONNX Runtime to TensorFlow, require it, or never use it (off).",
     )
-    # Of the models whose params.json names none. A variant answers a little otherwise:
-    # only who wants it gets it.
+    # This is for models whose params.json names no variant. The answers of fp16 and
+    # int8 differ a little, so a model gets them only if somebody asks for them.
     variant: Variant = _setting(
-        "fp32", checks.one_of(Variant), "fp32, fp16 (for CUDA) or int8 of each model"
+        "fp32",
+        checks.one_of(Variant),
+        "Serve each model in fp32, fp16 (for CUDA) or int8.",
     )
-    # auto: CUDA if it truly works, else the CPU. cuda: CUDA or an error.
-    provider: Provider = _setting("auto", checks.one_of(Provider), "auto, cpu or cuda")
-    # auto: where the extra 'export' is installed. TensorFlow serves what was uploaded
-    # without ONNX until it has one that is proved.
+    # auto takes CUDA if a trial with it works, and else the CPU. cuda takes CUDA, or
+    # gives an error.
+    provider: Provider = _setting(
+        "auto",
+        checks.one_of(Provider),
+        "Run on CUDA where it works (auto), on the CPU, or on CUDA alone.",
+    )
+    # auto converts where the extra 'export' is installed. TensorFlow serves an upload
+    # without ONNX until its model.onnx is there and proved.
     export_on_upload: ExportPolicy = _setting(
         "auto",
         checks.one_of(ExportPolicy),
-        "add a proved model.onnx to uploads: auto or off",
+        "Add a proved model.onnx to uploads without one (auto), or never (off).",
     )
     # The largest of keras.applications take minutes on one busy core.
     export_seconds: int = _setting(
-        900, checks.whole(1, 86400), "that one conversion may take, in seconds"
+        900, checks.whole(1, 86400), "End a conversion that takes more seconds."
     )
-    # TensorFlow and ONNX Runtime themselves are half a gigabyte, and a model's weights
-    # are in memory some five times: an upload of 'maxUploadBytes' fits.
-    export_bytes: int = _setting(8 << 30, _BYTES, "of memory for one conversion")
-    # TensorFlow's import, a load and a warm-up take seconds; of large models, minutes.
+    # TensorFlow and ONNX Runtime themselves take half a gigabyte, and a conversion
+    # holds a model's weights some five times. So an upload of 'maxUploadBytes' fits.
+    export_bytes: int = _setting(
+        8 << 30, _BYTES, "End a conversion that takes more bytes of memory."
+    )
+    # TensorFlow's import, a load and a warm-up take seconds; large models take minutes.
     trial_seconds: int = _setting(
-        120, checks.whole(1, 86400), "that the trial of an upload may take, in seconds"
+        120,
+        checks.whole(1, 86400),
+        "End the trial of an upload that takes more seconds.",
     )
-    trial_bytes: int = _setting(8 << 30, _BYTES, "of memory for such a trial")
+    trial_bytes: int = _setting(
+        8 << 30, _BYTES, "End the trial of an upload that takes more bytes of memory."
+    )
     trust_uploads: bool = _setting(
         False,
         checks.flag,
-        "take uploads with any operator: they may read and write files",
+        "Take uploads with any operator; they may read and write files.",
     )
-    # auto: those that the kernel offers, and a warning of what is missing. require: a
-    # stranger's model is not opened where files or sockets are not walled off. off: for
-    # an engine or a driver that does not work behind them.
+    # auto builds the walls that the kernel offers, and warns of the missing ones.
+    # require opens no stranger's model where files or sockets are not walled off. off
+    # is for an engine or a driver that does not work behind walls.
     walls: Walls = _setting(
         "auto",
         checks.one_of(Walls),
-        "around other people's models, built by the kernel: auto, require or off",
+        "Let the kernel wall other people's models off: as well as it can (auto),"
+        " wholly or not at all (require), or never (off).",
     )
     # Root can give its rights up; another user has none to give.
     run_as_user: str = _setting(
         "",
         checks.text,
-        "user that opens other people's models, where the service is root's",
+        "Open other people's models as this user, where root starts the service.",
     )
-    # Of what one run takes; a larger request is run in pieces. New versions are warmed
-    # at 1 and at this size.
+    # A larger request is run in pieces. New versions are warmed with 1 item and with
+    # this many.
     max_batch_size: int = _setting(
-        32, checks.whole(1, 4096), "items in one run of a model"
+        32, checks.whole(1, 4096), "Run a model on at most this many items at once."
     )
-    # auto: where it pays, by a measurement of each model as it is loaded.
+    # auto measures each model when it is loaded, and runs batches if they are faster.
     batching: Batching = _setting(
         "auto",
         checks.one_of(Batching),
-        "run what queues for a model as one batch: auto, on or off",
+        "Run what queues for a model as one batch: where it pays (auto), on or off.",
     )
     max_queue: int = _setting(
         256,
         checks.whole(1, 1_000_000),
-        "requests that may wait for a model; more get 503",
+        "Let this many requests wait for a model; more get 503.",
     )
-    # 0: what queued while the last batch ran. A GPU may gain by some hundreds.
+    # With 0 a batch is the requests that queued while the last batch ran. On a GPU some
+    # hundred microseconds may be better.
     max_queue_delay_us: int = _setting(
-        0, checks.whole(0, 1_000_000), "that a batch waits to be full, in microseconds"
+        0,
+        checks.whole(0, 1_000_000),
+        "Let a batch wait this many microseconds to be full.",
     )
     timeout_ms: int = _setting(
         0,
         checks.whole(0, 86_400_000),
-        "after which a request that still waits is answered 504, in milliseconds; 0 is"
-        " never",
+        "Answer 504 to a request that still waits after this many milliseconds; 0 is"
+        " never.",
     )
     intra_op_threads: int = _setting(
-        1, checks.whole(0, 1024), "that one run takes in ONNX Runtime; 0 is one a core"
+        1,
+        checks.whole(0, 1024),
+        "Give one run this many threads; 0 is one for each core.",
     )
     models: Mapping[str, Mapping[str, Any]] = _setting(
-        {}, _models, 'some of these of one model: {"mnist": {"maxBatchSize": 8}}'
+        {}, _models, 'Set some of these for one model: {"mnist": {"maxBatchSize": 8}}.'
     )
-    # One a core on the CPU; CUDA's memory holds one copy of a model better than many.
+    # The service starts one process for each core on the CPU, and one with CUDA, whose
+    # memory holds one copy of a model better than many.
     workers: int = _setting(
-        0, checks.whole(0, 1024), "processes of `runtime serve`; 0 is one a core"
+        0,
+        checks.whole(0, 1024),
+        "Serve with this many processes; 0 is one for each core.",
     )
-    # Beside the one that answers what is quick, and those of uploads and downloads.
+    # A process has more threads: one for quick requests, and some for streamed bodies.
     threads: int = _setting(
         4,
         checks.whole(1, 1024),
-        "threads of each process of `runtime serve` for what is not quick",
+        "Give each process this many threads for requests that are not quick.",
     )
-    # Less than the 30 s after which Kubernetes kills.
+    # Kubernetes kills a process after 30 s; the service must have ended before.
     drain_seconds: int = _setting(
         20,
         checks.whole(1, 3600),
-        "that requests in hand may take when the service ends",
+        "Give requests in hand this many seconds when the service ends.",
     )
     # A 16 Mpx camera JPEG has 10 MB.
-    max_body_bytes: int = _setting(32 << 20, _BYTES, "of one prediction's request")
+    max_body_bytes: int = _setting(
+        32 << 20, _BYTES, "Refuse predictions whose request has more bytes."
+    )
     max_upload_bytes: int = _setting(
-        1 << 30, _BYTES, "of one uploaded bundle, unpacked"
+        1 << 30, _BYTES, "Refuse uploads that unpack to more bytes."
     )
 
 
 def key(name: str) -> str:
-    """A field's name as config.json has it: ``model_dir`` is ``modelDir``."""
+    """Return a field's name in config.json: ``model_dir`` is ``modelDir``."""
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)

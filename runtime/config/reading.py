@@ -16,18 +16,19 @@ from runtime.config.fields import Config, ConfigError, key
 FILE_NAME = "config.json"
 
 
-# Names another file than ./config.json, so that a service can start from any folder.
+# The variable names another file than ./config.json, so that a service can start from
+# any folder.
 VARIABLE = "TFAAS_CONFIG"
 PREFIX = "TFAAS_"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A config, and where each of its values comes from.
+    """A config, with the source of each value.
 
     Attributes:
         config: the values.
-        sources: of each field: ``default``, a file, a variable or a flag.
+        sources: the source of each field: ``default``, a file, a variable or a flag.
     """
 
     config: Config
@@ -35,7 +36,7 @@ class Settings:
 
 
 def load_config(environ: Mapping[str, str] = os.environ) -> Config:
-    """The config alone; see ``load_settings``."""
+    """Read the config alone; see ``load_settings``."""
     return load_settings(environ).config
 
 
@@ -45,8 +46,9 @@ def load_settings(
     """Read config.json of the working folder, or the file that $TFAAS_CONFIG names.
 
     Args:
-        environ: ``TFAAS_<KEY>`` goes before the file: TFAAS_MODEL_DIR is modelDir.
-        flags: values by field name, as JSON has them; they go before both.
+        environ: the variables; ``TFAAS_<KEY>`` goes before the file's value, so
+            TFAAS_MODEL_DIR goes before modelDir.
+        flags: JSON values by field name; they go before both.
 
     Raises:
         ConfigError: the file is not JSON, or a setting is unknown or of the wrong kind.
@@ -72,16 +74,16 @@ def config_from_json(content: Mapping[str, Any], source: str = FILE_NAME) -> Con
 
 
 def variable(name: str) -> str:
-    """A field's name in the environment: ``model_dir`` is ``TFAAS_MODEL_DIR``."""
+    """Return a field's variable: ``model_dir`` has ``TFAAS_MODEL_DIR``."""
     return PREFIX + name.upper()
 
 
 def option(name: str) -> str:
-    """A field's name as a flag: ``model_dir`` is ``--model-dir``."""
+    """Return a field's flag: ``model_dir`` has ``--model-dir``."""
     return "--" + name.replace("_", "-")
 
 
-# Where a value comes from, how its sentence calls it, its field, and itself.
+# A value's source, its name in the sentence of an error, its field, and the value.
 _Given = tuple[str, str, str, Any]
 
 
@@ -105,7 +107,7 @@ def _settings(given: Iterable[_Given]) -> Settings:
 
 
 def config_path(environ: Mapping[str, str] = os.environ) -> Path:
-    """The file that settings are read from, be it there or not."""
+    """Return the path of the settings' file, which need not exist."""
     return Path(environ.get(VARIABLE) or FILE_NAME)
 
 
@@ -132,7 +134,7 @@ def _read_file(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
 
 
 class _Twice(Exception):
-    """A JSON object has a key twice, of which all but the last would be lost."""
+    """A JSON object has a key twice; all values but the last would be lost."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -154,7 +156,7 @@ def _from_json(
         yield f"{source}: {name!r}", known[name], value
 
 
-# What Kubernetes sets in every container beside a Service that is named tfaas.
+# Kubernetes sets these variables in all containers beside a Service named tfaas.
 _KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_(HOST|PORT)|PORT_\d+_).*")
 
 
@@ -173,9 +175,9 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[_Given]:
 
 
 def parse(name: str, text: str) -> Any:
-    """A variable's or a flag's text as JSON has it, by the kind of its field.
+    """Read the text of a variable or a flag as a JSON value of its field's kind.
 
-    What cannot be read stays a text, and the field's check refuses it.
+    A text that cannot be read is returned as it is, and the field's check refuses it.
     """
     default = getattr(Config(), name)
     if isinstance(default, str | Path):

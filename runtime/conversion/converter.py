@@ -1,7 +1,8 @@
-"""Adds ONNX to what was uploaded without it, in the background, one at a time."""
+"""Adds ONNX to uploads without it, in the background, one at a time."""
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import signal
@@ -12,74 +13,76 @@ import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
 from bundle.errors import BundleError, DomainError, ModelNotFound
 from bundle.folder import ONNX
-from bundle.signals import signal_name
 from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from bundle.terminal import printable
 from bundle.version import Version
-from runtime import walls
 from runtime.config import Config
 from runtime.conversion.conversions import Conversions
 from runtime.models.registry import ModelRegistry
 from runtime.process import guard
+from runtime.process.daemon_thread import DaemonThread
+from runtime.process.environment import child_environment
+from runtime.process.exit_code import signal_of
 from runtime.telemetry import metrics
+from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
 
-# A process of its own: TensorFlow, and whatever a stranger's model does to it, stay out
-# of the service.
-# -P: what lies in the working folder is none of its modules.
-EXPORTER = (sys.executable, "-P", "-m", "exporter", "convert")
+# The exporter is a process of its own. So TensorFlow, and all that a stranger's model
+# does to it, stay out of the service.
+# -P: modules of the same name in the working folder are not imported.
+EXPORTER = (sys.executable, "-P", "-m", "exporter", "convert", "--json")
 
-# The exporter has a limit of its own, which is not to come before the guard's.
-_LATER_SECONDS = 60
-
-# What other processes publish into the store, or leave when they end, is found so late.
+# Versions that other processes publish, or leave when they end, are found so late.
 LOOK_SECONDS = 60.0
 
-# How soon the conversion of a version that was deleted ends.
+# The conversion of a deleted version ends after so many seconds.
 GONE_SECONDS = 1.0
 
-# Lines of the exporter's output that are kept, and of how many characters; its reason
-# is a sentence, the last.
+# The last lines of the exporter's standard error are kept for the log: at most so many
+# lines, of so many characters each.
 KEPT_LINES = 20
 LINE_LENGTH = 4096
+
+# The exporter's outcome is the last line of its standard output. A longer line is not
+# an outcome.
+OUTCOME_LENGTH = 1 << 16
+# A reason is a sentence of at most so many characters.
 REASON_LENGTH = 500
 
-# Whatever else there is to do goes before.
+# All other work comes first.
 NICENESS = "19"
 
-# What ends by a signal for the end of processes, not the guard's, may be told so with
-# the machine; one that always does is not tried for ever.
+# A conversion that SIGTERM ended may only mean that the machine shuts down: it is tried
+# again, at most so many times in all.
 INTERRUPTIONS = 3
 
-# Click's, before the sentence that says why a command ends.
-_PREFIX = "Error: "
-# What the exporter adds for who started it by hand.
-_SUFFIX = "; TensorFlow will serve this model"
-
-# refused: it cannot be converted, or answers otherwise. interrupted: the service ends,
-# or somebody killed it; it is tried again. gone: the version was deleted meanwhile.
+# refused: the model cannot be converted, or its ONNX answers otherwise.
+# interrupted: the service ended, or somebody killed the conversion; it is tried again.
+# gone: the version was deleted meanwhile.
 Outcome = Literal[
     "converted", "refused", "failed", "too_slow", "too_large", "interrupted", "gone"
 ]
 
 
 def exporter_for(config: Config) -> Sequence[str]:
-    """The exporter's command, as the service's settings have it."""
+    """Return the exporter's command for the service's settings."""
     return (
         *EXPORTER,
-        *("--time-limit", str(config.export_seconds + _LATER_SECONDS)),
-        # Named, so that it reads no config.json.
+        # The guard keeps the limits, of time and of memory.
+        "--no-time-limit",
+        # The folder is named, so that the exporter reads no config.json.
         *("--models-dir", str(config.model_dir)),
         *("--walls", config.walls),
         *("--run-as-user", config.run_as_user),
-        # Without it the exporter looks at an upload's operators once more.
+        # Without this the exporter checks an upload's operators once more.
         *(("--trust",) if config.trust_uploads else ()),
     )
 
@@ -87,18 +90,21 @@ def exporter_for(config: Config) -> Sequence[str]:
 class Converter:
     """Converts versions without model.onnx on a thread, while TensorFlow serves them.
 
-    The exporter writes model.onnx into the version's folder when it is proved, and not
-    before; every process that serves the store then changes over by itself. Of all
-    these processes one converts at a time, one version. It ends with its process.
+    The exporter writes model.onnx into the version's folder only after its proof. Every
+    process that serves the store then uses it at its next request. Only one of these
+    processes converts at a time, and only one version. The conversion ends with its
+    process.
 
     Args:
-        store: where the versions lie.
-        registry: loads what was converted, so that the first request finds it warm.
-        conversions: says which are to be converted, and keeps what came of it.
-        seconds: that one may take.
-        max_bytes: of memory that one may take.
-        command: what converts the folder that is its last argument; it exits as
-            ``exporter convert`` does.
+        store: the store of the versions.
+        registry: the registry; it loads a converted version, so the first request finds
+            it warm.
+        conversions: the conversions; they tell which versions wait, and keep the
+            results.
+        seconds: the time that one conversion may take.
+        max_bytes: the memory that one conversion may take, in bytes.
+        command: the command that converts the folder in its last argument. It exits and
+            prints like ``exporter convert --json``.
     """
 
     def __init__(
@@ -116,33 +122,25 @@ class Converter:
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._command = command
-        self._lock = threading.Lock()  # of the thread
-        self._thread: threading.Thread | None = None
+        self._thread = DaemonThread(self._work, "converter")
         self._is_started = False
         self._woken = threading.Event()
-        self._said = ""  # of the store, so as not to say it with each look
-        # What failed, and the store would not keep that it did.
+        self._once = Once()  # an unreadable store is reported once
+        # These versions failed, and the store could not keep a note of that.
         self._unwritten: set[tuple[str, int, int]] = set()
         self._interruptions: Counter[tuple[str, int, int]] = Counter()
 
     def start(self) -> None:
-        """Begin with what is in the store; does not wait."""
+        """Begin to convert the versions in the store; do not wait."""
         self._is_started = self._conversions.is_on
         self.wake()
 
     def wake(self) -> None:
-        """There may be something to convert; nothing is done before ``start``."""
+        """Look for versions to convert; before ``start``, do nothing."""
         if not self._is_started:
             return
         self._woken.set()
-        with self._lock:
-            # Not there any more, in a process that a server forked.
-            if self._thread is None or not self._thread.is_alive():
-                # daemon: it never keeps the process from ending.
-                self._thread = threading.Thread(
-                    target=self._work, name="converter", daemon=True
-                )
-                self._thread.start()
+        self._thread.start()
 
     def _work(self) -> None:
         while True:
@@ -150,24 +148,23 @@ class Converter:
             self._woken.clear()
             try:
                 self.convert_all()
-                self._said = ""
-            # Whatever it trips over, the next upload is another.
+                self._once.forget()
+            # Every error is caught: the next upload may go well.
             except Exception as ex:
-                if self._said != str(ex):
-                    self._said = str(ex)
+                if self._once.is_news(str(ex)):
                     logger.warning("uploads cannot be converted: %s", ex, exc_info=ex)
 
     def convert_all(self) -> None:
-        """Convert all that is to be, one after the other; waits for other processes.
+        """Convert all versions that wait, one by one; wait for other processes first.
 
         Raises:
             StoreError: the store cannot be read.
-            OSError: it cannot be written.
+            OSError: the store cannot be written.
         """
         if not self._wanted() and not self._conversions.is_littered():
             return
         with self._conversions.alone() as lock:
-            # Asked anew each time: others may be published or deleted meanwhile.
+            # The store is asked each time: versions may be published or deleted.
             while wanted := self._wanted():
                 if self._convert(wanted[0], lock) == "interrupted":
                     break
@@ -201,7 +198,7 @@ class Converter:
             )
             try:
                 self._conversions.fail(version, reason)
-            # A full disk, say; not to be tried for ever all the same.
+            # The disk may be full; the version must still not be tried for ever.
             except (BundleError, OSError):
                 self._unwritten.add(_key(version))
         else:
@@ -212,9 +209,10 @@ class Converter:
         """Let the exporter convert a version.
 
         Returns:
-            What came of it; and why, if it is to be remembered.
+            The outcome, and the reason if it is to be remembered.
         """
         limits = (str(self._seconds), str(self._max_bytes), NICENESS)
+        told: deque[str] = deque(maxlen=1)
         lines: deque[str] = deque(maxlen=KEPT_LINES)
         with subprocess.Popen(
             [
@@ -222,50 +220,57 @@ class Converter:
                 *self._command,
                 str(version.path.absolute()),
             ],
-            # Closed, by the kernel if need be, it ends the conversion.
+            # When this closes, the conversion ends; the kernel closes it at the latest.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
             env=_environment(),
-            # What the terminal sends to the service is not meant for it.
+            # Signals that the terminal sends to the service must not reach it.
             start_new_session=True,
-            # A service that is killed leaves it, for a moment, at work; nobody else
-            # begins before it has ended.
+            # The exporter may run on for a moment after a service was killed. It keeps
+            # the lock, so no other conversion begins before it has ended.
             pass_fds=(lock,),
         ) as process:
             assert process.stdin is not None
             assert process.stdout is not None
-            reader = threading.Thread(
-                target=_read, args=(process.stdout, lines), daemon=True
-            )
-            reader.start()
+            assert process.stderr is not None
+            readers = [
+                threading.Thread(target=read, daemon=True)
+                for read in (
+                    partial(_read_outcome, process.stdout, told),
+                    partial(_read_lines, process.stderr, lines),
+                )
+            ]
+            for reader in readers:
+                reader.start()
             while process.poll() is None:
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(GONE_SECONDS)
                 if not self._is_there(version):
                     process.stdin.close()
-            reader.join()
+            for reader in readers:
+                reader.join()
         if not self._is_there(version):
             return "gone", ""
-        return self._judge(process.returncode, version, [*lines])
+        return self._judge(process.returncode, version, "".join(told), [*lines])
 
     def _judge(
-        self, code: int, version: Version, lines: list[str]
+        self, code: int, version: Version, told: str, lines: list[str]
     ) -> tuple[Outcome, str]:
-        # SIGKILL comes from outside, of an operator or where memory runs out, and says
-        # little of the model. Below 0: it was the guard itself.
+        # SIGKILL comes from a person, or where memory runs out, and says little about
+        # the model. A code below 0 means that the guard itself was killed.
         ended = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
         interrupted = [128 + number for number in ended]
         if code < 0 or code in interrupted:
             self._interruptions[_key(version)] += 1
             if self._interruptions[_key(version)] < INTERRUPTIONS:
                 return "interrupted", ""
-            how = signal_name(-code) if code < 0 else guard.signal_of(code)
-            return "failed", f"its conversion was killed by {how}, time and again"
+            how = signal_of(code)
+            return "failed", f"its conversion was killed by {how} at each try"
         if code == guard.NO_SCRATCH:
-            # The machine's fault: to be tried again.
+            # This is the machine's fault, so it is tried again.
             logger.warning("uploads cannot be converted: %s", "\n".join(lines))
             return "interrupted", ""
         if code == guard.TOO_SLOW:
@@ -278,26 +283,25 @@ class Converter:
                 f"its conversion took more than {self._max_bytes} bytes of memory or"
                 " of files (config.json's 'exportBytes')"
             )
-        if code == 0 and (version.path / ONNX).is_file():
+        outcome, reason = _outcome_of(told)
+        if outcome == "converted" and (version.path / ONNX).is_file():
             return "converted", ""
-        said = [line for line in lines if line.startswith(_PREFIX)]
-        if code in (1, 2) and said:
-            sentence = said[-1].removeprefix(_PREFIX).removesuffix(_SUFFIX)
-            return "refused", _without_folders(printable(sentence))[:REASON_LENGTH]
-        # No sentence, but a crash, of which the log has the traceback.
+        if outcome in ("refused", "failed") and reason:
+            return outcome, _without_folders(printable(reason))[:REASON_LENGTH]
+        # The exporter crashed. The log gets its traceback.
         logger.warning("the exporter exited with %d: %s", code, "\n".join(lines))
-        if name := guard.signal_of(code):
+        if name := signal_of(code):
             return "failed", f"its conversion was killed by {name}"
         return "failed", "its conversion failed, and the service's log says why"
 
     def _load(self, version: Version) -> None:
-        """In this process at once; in others, with their next request."""
+        """Load it in this process now; others load it with their next request."""
         with suppress(DomainError):
             if self._store.current(version.name).number == version.number:
                 self._registry.get(ModelSpec(version.name))
 
     def _is_there(self, version: Version) -> bool:
-        """Whether the number is still that folder's, changed or not."""
+        """Tell whether the number still means this folder, changed or not."""
         try:
             return _key(self._store.version(version.name, version.number)) == _key(
                 version
@@ -312,15 +316,37 @@ def _key(version: Version) -> tuple[str, int, int]:
 
 def _environment() -> dict[str, str]:
     return {
-        # No tokens; and it has no part in the service's counters.
-        **walls.child_environment(),
-        # The GPU's memory is the service's; what is proved is proved on the CPU.
+        # The environment has no tokens, and not the service's folder of counters.
+        **child_environment(),
+        # The GPU's memory is for the service; the proof runs on the CPU.
         "CUDA_VISIBLE_DEVICES": "-1",
     }
 
 
-def _read(stream: IO[str], lines: deque[str]) -> None:
-    """Read on, or a talkative child stops when the pipe is full."""
+def _read_outcome(stream: IO[str], told: deque[str]) -> None:
+    """Keep the last line, and read to the end: a child waits when its pipe is full."""
+    told.extend(guard.lines_of(stream, OUTCOME_LENGTH))
+
+
+def _outcome_of(told: str) -> tuple[Outcome | None, str]:
+    """Return the outcome and the reason in a line of ``exporter convert --json``.
+
+    The outcome is None if the line is something else.
+    """
+    try:
+        match json.loads(told):
+            case {
+                "outcome": "converted" | "refused" | "failed" as outcome,
+                "reason": str(reason),
+            }:
+                return outcome, reason
+    except (ValueError, RecursionError):
+        pass
+    return None, ""
+
+
+def _read_lines(stream: IO[str], lines: deque[str]) -> None:
+    """Keep the last lines, and read to the end."""
     for line in guard.lines_of(stream, LINE_LENGTH):
         lines.append(line.rstrip("\n"))
         logger.debug("exporter: %s", lines[-1])
@@ -330,9 +356,9 @@ _PATH = re.compile(r"(?<!\w)/[^\s'\",;:()]+")
 
 
 def _without_folders(sentence: str) -> str:
-    """Paths of this machine as their last names: clients read it.
+    """Shorten paths of this machine to their last names, because clients read it.
 
-    What only looks like one, such as the name of a layer, stays.
+    A text that only looks like a path, such as the name of a layer, stays.
     """
 
     def shorten(found: re.Match[str]) -> str:

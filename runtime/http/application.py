@@ -1,7 +1,7 @@
 """The WSGI application: the resources behind the table of routes.
 
-``create_app`` wires given services and is what tests call; ``runtime.app`` has the
-application that servers are given.
+``create_app`` makes the application over given services; tests call it. ``runtime.app``
+has the application for servers.
 """
 
 from __future__ import annotations
@@ -61,15 +61,15 @@ class App(_Base):
     """The WSGI application.
 
     Attributes:
-        door: looks at a request's head, for a server that asks before it waits for the
-            body.
+        door: the door that looks at a request's head; a server asks it before it waits
+            for the body.
     """
 
     door: Door
 
 
 def create_app(services: Services, config: Config) -> App:
-    """The WSGI application over given services.
+    """Make the WSGI application over given services.
 
     Raises:
         ConfigError: ``tracing`` is on, and OpenTelemetry is not installed.
@@ -99,7 +99,7 @@ def create_app(services: Services, config: Config) -> App:
 
     resources = _resources(services, config)
     for path in dict.fromkeys(route.path for route in ROUTES):
-        # The folders of staticDir that are not there have none.
+        # A folder of staticDir that is not there has no resource.
         if path in resources:
             resource, suffix = resources[path]
             application.add_route(under(base, path), resource, suffix=suffix)
@@ -109,7 +109,7 @@ def create_app(services: Services, config: Config) -> App:
 def _resources(
     services: Services, config: Config
 ) -> dict[str, tuple[object, str | None]]:
-    """The resource of each path of the table, and the suffix of its responders."""
+    """Make the resource of each path, with the suffix of its responders."""
     catalogue, publisher = services.catalogue, services.publisher
     max_bytes = config.max_body_bytes
     image = PredictImage(services.predictor, max_bytes)
@@ -156,7 +156,7 @@ def _resources(
 def _rate(config: Config, quiet: frozenset[str], address_of: AddressOf) -> Rate | None:
     if not config.rate:
         return None
-    # Only then: its library takes 3 MB of each worker.
+    # The import stands here, because the library takes 3 MB of each worker.
     from runtime.access.limiter import RateLimiter
 
     return Rate(RateLimiter(config.rate), quiet, address_of)
@@ -169,7 +169,7 @@ def _middleware(
     quiet: frozenset[str],
     address_of: AddressOf,
 ) -> list[Any]:
-    """In the order in which they see a request; a reply goes the other way."""
+    """List the middleware in the order of a request; a reply goes the other way."""
     tracing = Tracing() if config.tracing else None
     return [
         Watch(quiet, tracing, config.timeout_ms, address_of),

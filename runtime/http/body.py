@@ -16,42 +16,42 @@ from runtime.publishing.bundle_form import Field
 from runtime.telemetry.journey import Journey
 
 _CHUNK = 1 << 18
-# HTTP's word for a body that is not encoded.
+# HTTP uses this word for a body that is not encoded.
 _PLAIN = "identity"
 
 
 def journey_of(req: falcon.Request) -> Journey:
-    """The request's journey; a new one where no middleware began it."""
+    """Return the request's journey; begin it if no middleware did."""
     if not hasattr(req.context, "journey"):
         req.context.journey = Journey()
     return cast("Journey", req.context.journey)
 
 
 def is_multipart(req: falcon.Request) -> bool:
-    """Whether the body is a multipart form, in whatever spelling it says so."""
+    """Tell whether the body is a multipart form, in any spelling of the type."""
     return (req.content_type or "").lower().startswith(falcon.MEDIA_MULTIPART)
 
 
 def read_form(req: falcon.Request, max_bytes: int, *required: str) -> dict[str, bytes]:
-    """Read a multipart form whole; see ``read_parts`` and ``only_one_each``."""
+    """Read a whole multipart form; see ``read_parts`` and ``only_one_each``."""
     return only_one_each(read_parts(req, max_bytes, *required))
 
 
 def read_parts(
     req: falcon.Request, max_bytes: int, *required: str
 ) -> dict[str, list[Part]]:
-    """Read a multipart form whole, in which a field may stand several times.
+    """Read a whole multipart form, in which a field may stand several times.
 
     Args:
         req: the request.
-        max_bytes: of its body.
-        required: fields that must be there; the sentence of the error names them.
+        max_bytes: the most bytes of its body.
+        required: the fields that must be there; the errors name them.
 
     Returns:
         Each field's parts, in their order.
 
     Raises:
-        InvalidInput: it is no form, or a field is missing.
+        InvalidInput: the body is no form, or a field is missing.
         TooLarge: the body is above its limit, or has too many parts.
     """
     if not is_multipart(req):
@@ -75,10 +75,10 @@ def read_parts(
 
 
 def only_one_each(parts: Mapping[str, list[Part]]) -> dict[str, bytes]:
-    """The content of fields that stand there once.
+    """Return the content of each field, which may stand there once.
 
     Raises:
-        InvalidInput: one stands there twice.
+        InvalidInput: a field stands there twice.
     """
     for name, several in parts.items():
         if len(several) > 1:
@@ -87,10 +87,10 @@ def only_one_each(parts: Mapping[str, list[Part]]) -> dict[str, bytes]:
 
 
 def text_field(form: Mapping[str, bytes], name: str) -> str:
-    """A field that is text.
+    """Return a field as a text.
 
     Raises:
-        InvalidInput: it is not.
+        InvalidInput: the field is not UTF-8.
     """
     try:
         return form[name].decode()
@@ -99,11 +99,11 @@ def text_field(form: Mapping[str, bytes], name: str) -> str:
 
 
 def read_json(req: falcon.Request, max_bytes: int) -> dict[str, Any]:
-    """Read a body that is one JSON object, whatever its content type says.
+    """Read a body that is one JSON object; its content type does not matter.
 
     Raises:
-        InvalidInput: it is none, is cut short, nested deeper than orjson's 1024, or
-            holds a number that float64 does not.
+        InvalidInput: the body is no JSON object, is cut short, is nested deeper than
+            orjson's 1024, or holds a number beyond float64.
         TooLarge: the body is above its limit.
     """
     try:
@@ -119,12 +119,12 @@ def read_json(req: falcon.Request, max_bytes: int) -> dict[str, Any]:
 
 
 def read_body(req: falcon.Request, max_bytes: int) -> bytes:
-    """Read a body whole.
+    """Read a whole body.
 
     Raises:
-        InvalidInput: there is none, or less than the request says.
-        TooLarge: it is above its limit.
-        HTTPUnsupportedMediaType: it is encoded.
+        InvalidInput: there is no body, or a shorter one than the request says.
+        TooLarge: the body is above its limit.
+        HTTPUnsupportedMediaType: the body is encoded.
     """
     encoding = req.env.get("HTTP_CONTENT_ENCODING")
     if encoding and encoding.lower() != _PLAIN:
@@ -135,7 +135,7 @@ def read_body(req: falcon.Request, max_bytes: int) -> bytes:
     length = req.content_length
     if length is not None and length > max_bytes:
         raise TooLarge(f"the body is larger than {max_bytes} bytes")
-    # Falcon's bounded stream takes a short read for a whole one.
+    # Falcon's bounded stream ends at a short read, even if more bytes follow.
     left = max_bytes + 1 if length is None else length
     body = req.stream.read(left) if left else b""
     if body and len(body) < left:
@@ -149,23 +149,23 @@ def read_body(req: falcon.Request, max_bytes: int) -> bytes:
         raise TooLarge(f"the body is larger than {max_bytes} bytes")
     if not body:
         raise InvalidInput("the request has no body")
-    # What is cut short may still be whole protobuf.
+    # A protobuf message that is cut short may still be readable.
     if length not in (None, len(body)):
         raise InvalidInput(f"the body ends after {len(body)} bytes of {length}")
     return body
 
 
 def stream_form(req: falcon.Request) -> Iterator[Field]:
-    """A multipart form's fields, each to be read before the next; none is kept.
+    """Give a multipart form's fields; each must be read before the next one.
 
     Raises:
-        InvalidInput: it is no form.
+        InvalidInput: the body is no form.
     """
     return stream_parts(read_stream(req), req.content_type)
 
 
 def read_stream(req: falcon.Request) -> Readable:
-    """The body as it comes, for what is not held in memory.
+    """Return the body as a stream, for content that is not held in memory.
 
     Without a Content-Length a server ends ``stream`` where the body ends.
     """
@@ -176,9 +176,9 @@ def read_stream(req: falcon.Request) -> Readable:
 
 
 class _Bounded:
-    """A stream that ends after so many bytes, which not every server's does.
+    """A stream that ends after so many bytes; not every server's stream does.
 
-    Falcon's own takes a short read for a whole one, and ends too early.
+    Falcon's own bounded stream ends at a short read, which is too early.
     """
 
     def __init__(self, stream: Readable, length: int) -> None:

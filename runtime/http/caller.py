@@ -17,7 +17,7 @@ class WsgiCaller:
     """Reads ``runtime.access.caller.Caller`` out of a WSGI environ.
 
     Args:
-        environ: of the request.
+        environ: the environ of the request.
     """
 
     __slots__ = ("_environ",)
@@ -58,7 +58,7 @@ class WsgiCaller:
 
     @property
     def header_names(self) -> Iterable[str]:
-        """The names of all headers, as the environ has them after ``HTTP_``."""
+        """The names of all headers: the environ's keys without ``HTTP_``."""
         return (
             name.removeprefix(_HEADER)
             for name in self._environ
@@ -67,7 +67,7 @@ class WsgiCaller:
 
 
 def address_reader(gate: Gate) -> AddressOf:
-    """A function of an environ: the address of its client, as the gate reads it."""
+    """Make a function that reads the client's address out of an environ."""
 
     def read(environ: Mapping[str, Any]) -> str:
         return gate.address_of(WsgiCaller(environ))

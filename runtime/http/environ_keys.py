@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-# What a server of ours tells the app in a request's environ: when the request had come
-# whole, in seconds of ``time.perf_counter``; and why it is to be refused, an error.
+# ``runtime serve`` tells the application two facts in a request's environ. ARRIVED is
+# the time when the request had come whole, in seconds of ``time.perf_counter``. REFUSED
+# is an error: the application must refuse the request with it.
 ARRIVED = "tfaas.arrived"
 REFUSED = "tfaas.refused"
 
 
-# The request's ``Deadline``, which hears from the server when the client leaves.
+# The request's ``Deadline``; the server tells it when the client leaves.
 DEADLINE = "tfaas.deadline"
 
 
-# The journey and the span of a request that left the quick lane; both go on.
+# The journey and the span of a request that left the quick lane; both are used again.
 BEGUN = "tfaas.begun"

@@ -1,4 +1,4 @@
-"""The table of errors: which error is answered with which status."""
+"""The table of errors: each error is answered with its status."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-# When an overloaded server is asked again.
+# A client asks an overloaded server again after so many seconds.
 RETRY_SECONDS = "1"
 
 
-# 4xx: the sentence tells the client what to send instead. 5xx: it is the server's.
+# 4xx: the sentence tells the client what to send instead. 5xx: the server is at fault.
 STATUS: dict[type[DomainError], str] = {
     ArchiveError: falcon.HTTP_400,
     ImageError: falcon.HTTP_400,
@@ -70,7 +70,7 @@ STATUS: dict[type[DomainError], str] = {
 
 
 def add_errors(application: falcon.App[falcon.Request, falcon.Response]) -> None:
-    """Have each error answered by the table; a bug is answered with 500 alone."""
+    """Let the table answer each error; a bug is answered with 500 and no reason."""
     application.set_error_serializer(_serialize_error)
     refused = Seldom()
     for error, status in STATUS.items():
@@ -88,7 +88,7 @@ def _answer_with(
         params: dict[str, Any],
     ) -> None:
         if isinstance(ex, (Overloaded, Expired)):
-            # They are no faults, and come in crowds; the access log has each of them.
+            # These errors are no faults, and come in crowds. The access log has each.
             if count := refused.count():
                 logger.warning(
                     "%d request%s refused in the last minute or so, this one last:"
@@ -109,7 +109,7 @@ def _answer_with(
 def _answer_bug(
     req: falcon.Request, resp: falcon.Response, ex: Exception, params: dict[str, Any]
 ) -> None:
-    """What nobody foresaw: the reason is the log's alone."""
+    """Answer an error that nobody foresaw; only the log has its reason."""
     logger.error("%s %s: %r", req.method, req.path, ex, exc_info=ex)
     _answer(req, resp, falcon.HTTP_500, None, _SENTENCES[falcon.HTTP_500])
 
@@ -121,10 +121,10 @@ def _answer(
     ex: Exception | None,
     sentence: str,
 ) -> None:
-    reason = _snake(type(ex).__name__) if ex else "unexpected"
+    reason = reason_of(type(ex)) if ex else "unexpected"
     REJECTS.labels(route_of(req), reason).inc()
     resp.status = status
-    # The responder may have set others before it failed. Falcon prefers them to media.
+    # The responder may have set these before it failed. Falcon prefers them to media.
     resp.text = resp.data = resp.stream = None
     resp.content_type = falcon.MEDIA_JSON
     resp.media = {"error": sentence}
@@ -132,19 +132,20 @@ def _answer(
         resp.set_header("Retry-After", RETRY_SECONDS)
 
 
-# Before a word's first capital, and before the last of several that stand together:
-# ModelNotFound is model_not_found, and HTTPRouteNotFound http_route_not_found.
+# A word begins at its first capital. The last of several capitals begins the next word:
+# ModelNotFound is model_not_found, and HTTPRouteNotFound is http_route_not_found.
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-def _snake(name: str) -> str:
-    return _WORD.sub("_", name).lower()
+def reason_of(error: type[Exception]) -> str:
+    """Return the word for an error in the metrics."""
+    return _WORD.sub("_", error.__name__).lower()
 
 
 def _serialize_error(
     req: falcon.Request, resp: falcon.Response, ex: falcon.HTTPError
 ) -> None:
-    """Falcon's own errors (no route, wrong method, bad form) in the same form."""
+    """Write Falcon's own errors (no route, wrong method, bad form) in the same form."""
     if isinstance(ex, falcon.HTTPMethodNotAllowed):
         allowed = dict(ex.headers or {})["Allow"]
         sentence = f"this route takes {allowed}, and not {req.method}"
@@ -154,7 +155,7 @@ def _serialize_error(
 
 
 _SENTENCES: dict[object, str] = {
-    falcon.HTTP_404: "there is no such route; GET / lists those there are",
-    falcon.HTTP_500: "the server failed on this request; its log says why, beside the"
-    " id that the reply's X-Request-Id gives",
+    falcon.HTTP_404: "there is no such route; GET / lists the routes",
+    falcon.HTTP_500: "the server failed on this request; its log says why, under the"
+    " id in the reply's X-Request-Id",
 }

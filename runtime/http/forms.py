@@ -1,6 +1,6 @@
-"""Multipart forms, read by the ``multipart`` package: whole, or as they come.
+"""Multipart forms; the ``multipart`` package reads them whole, or as they come.
 
-Falcon's own parser takes 88 us for a small form of two fields, and this one 30.
+Falcon's own parser takes 88 us for a small form of two fields, and this one 30 us.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ from bundle.errors import DomainError, TooLarge
 from runtime.errors import InvalidInput
 from runtime.publishing.bundle_form import Field
 
-# Parts of a form that is read whole: each costs its parser 10 us, and an image more.
+# The most parts of a form that is read whole. The parser takes 10 us for each, and an
+# image takes more.
 MAX_PARTS = 64
-# Lines of one part's head, and bytes of each: RFC 7578 has three.
+# The most lines of one part's head, and bytes of each; RFC 7578 has three lines.
 _MAX_HEAD_LINES = 8
 _MAX_HEAD_LINE = 4096
-# RFC 2046's. Each byte of the body is compared with it.
+# RFC 2046 allows so many characters. The parser compares each byte of a body with it.
 _MAX_BOUNDARY = 70
 _CHUNK = 1 << 18
-# Bytes before the first part and after the last one: nobody reads them.
+# The most bytes before the first part and after the last one; nobody reads them.
 _MAX_OUTSIDE = 1 << 20
-# Bytes of a field that its reader left: a tar's padding has no more.
+# The most bytes of a field that its reader left; a tar's padding has no more.
 _MAX_REST = 1 << 20
 
 
@@ -42,8 +43,8 @@ class Part(NamedTuple):
     """One part of a multipart form.
 
     Attributes:
-        filename: as the client sent it; empty if it sent none.
-        data: its content.
+        filename: the name that the client sent; empty if it sent none.
+        data: the part's content.
     """
 
     filename: str
@@ -51,25 +52,25 @@ class Part(NamedTuple):
 
 
 def parts_of(body: bytes, content_type: str | None) -> dict[str, list[Part]]:
-    """A form's parts by the names of their fields, each name's in their order.
+    """Read a form's parts by the names of their fields; each field's keep their order.
 
     Args:
-        body: the whole of it.
-        content_type: of the request, with the boundary.
+        body: the whole body.
+        content_type: the request's content type, with the boundary.
 
     Raises:
-        InvalidInput: it is no form, or a part has no name.
+        InvalidInput: the body is no form, or a part has no name.
         TooLarge: there are more parts than ``MAX_PARTS``, or a part's head is too long.
     """
     parts: dict[str, list[Part]] = {}
     parser = _parser(content_type, MAX_PARTS)
     try:
-        # An empty piece is the parser's sign that all has come, which ``_end`` gives.
+        # An empty piece tells the parser that all has come; only ``_end`` tells it.
         for event in parser.parse(body) if body else ():
             if isinstance(event, MultipartSegment):
                 segment, data = event, b""
             elif event is not None:
-                data = event  # whole, as the body is
+                data = event  # the whole content, because the whole body is there
             else:
                 part = Part(_filename_of(segment) or "", data)
                 parts.setdefault(_name_of(segment), []).append(part)
@@ -80,16 +81,16 @@ def parts_of(body: bytes, content_type: str | None) -> dict[str, list[Part]]:
 
 
 def stream_parts(stream: Readable, content_type: str | None) -> Iterator[Field]:
-    """A form's fields, each to be read before the next; none is kept.
+    """Give a form's fields; each must be read before the next one.
 
     Args:
-        stream: ends where the form does.
-        content_type: of the request, with the boundary.
+        stream: a stream that ends where the form ends.
+        content_type: the request's content type, with the boundary.
 
     Raises:
-        InvalidInput: it is no form; also from a field's ``stream``.
-        TooLarge: it has too many parts, too long heads, or more bytes outside of its
-            parts, or behind what a field's reader took, than any honest form.
+        InvalidInput: the body is no form. A field's ``stream`` raises it, too.
+        TooLarge: the form has too many parts, too long heads, too many bytes outside of
+            its parts, or too many bytes that a field's reader left.
     """
     events = _events(stream, _parser(content_type, DEFAULT_LIMITS.members))
     for event in events:
@@ -100,10 +101,10 @@ def stream_parts(stream: Readable, content_type: str | None) -> Iterator[Field]:
 
 
 class _Parser(PushMultipartParser):  # type: ignore[misc]  # it has no types
-    """The package's parser, which takes the bytes of heads for what they are.
+    """The package's parser, which takes heads in any encoding.
 
-    Names are in whatever code page the client has: latin-1 gives each byte a character,
-    and ``_text`` makes UTF-8 of it again.
+    The names may be in any code page. Latin-1 gives each byte one character, and
+    ``_text`` reads these bytes as UTF-8.
     """
 
     def __init__(self, boundary: bytes, max_parts: int) -> None:
@@ -124,7 +125,7 @@ class _Parser(PushMultipartParser):  # type: ignore[misc]  # it has no types
         return super()._create_segment(headerlist)
 
     def _on_segment_headerline(self, line: bytes) -> None:
-        # Each line that continues another has both copied: a head of 4 KiB cost 4 ms.
+        # Each line that continues another copies both: a head of 4 KiB took 4 ms.
         if line[:1] in (b" ", b"\t"):
             raise ParserError("a head's line is continued")
         super()._on_segment_headerline(line)
@@ -132,7 +133,7 @@ class _Parser(PushMultipartParser):  # type: ignore[misc]  # it has no types
 
 def _parser(content_type: str | None, max_parts: int) -> _Parser:
     _, options = parse_options_header(content_type or "")
-    # WSGI's texts are bytes in disguise.
+    # Each character of a WSGI text stands for one byte.
     boundary = options.get("boundary", "").encode("latin-1", "replace")
     if not boundary:
         raise InvalidInput(
@@ -147,12 +148,12 @@ def _parser(content_type: str | None, max_parts: int) -> _Parser:
         return _Parser(boundary, max_parts)
     except MultipartError as ex:
         raise InvalidInput(
-            "the multipart form's boundary has characters that none may have; send it"
-            " as curl -F does"
+            "the multipart form's boundary has characters that no boundary may have;"
+            " send it as curl -F does"
         ) from ex
 
 
-# What a parser tells of: a part's head, then pieces of its content, then None.
+# The events of a parser: a part's head, then pieces of its content, then None.
 _Event: TypeAlias = Any
 
 
@@ -166,7 +167,7 @@ def _events(stream: Readable, parser: _Parser) -> Iterator[_Event]:
                 yield event
         except MultipartError as ex:
             raise _in_our_words(ex) from ex
-        # A part tells of each piece that comes.
+        # Each piece of a part gives an event, which sets the number to 0.
         if outside > _MAX_OUTSIDE:
             raise TooLarge(
                 f"the form has more than {_MAX_OUTSIDE} bytes that belong to no part"
@@ -197,7 +198,7 @@ def _end(parser: _Parser) -> None:
 
 
 class _Content:
-    """One part's content, of the events that are its and the next parts'."""
+    """One part's content; its events are followed by those of the next parts."""
 
     def __init__(self, events: Iterator[_Event]) -> None:
         self._events = events
@@ -218,7 +219,7 @@ class _Content:
             skipped += len(piece)
             if skipped > _MAX_REST:
                 raise TooLarge(
-                    f"a field has more than {_MAX_REST} bytes behind what it may hold"
+                    f"a field has more than {_MAX_REST} bytes after its content"
                 )
 
 
@@ -229,10 +230,10 @@ def _name_of(segment: MultipartSegment) -> str:
 
 
 def _filename_of(segment: MultipartSegment) -> str | None:
-    """The file's name, which nobody needs to be right; None if there is none."""
+    """Return the file's name, which is only shown; None if there is none."""
     if segment.filename is not None:
         return _text(segment.filename)
-    # RFC 7578 forbids this form, and older clients send it; RFC 5987 has two charsets.
+    # RFC 7578 forbids this form, but older clients send it. RFC 5987 has two charsets.
     for _, value in segment.headerlist:
         if "*" in value and (found := _EXTENDED.search(value)):
             return urllib.parse.unquote(found[2], found[1].lower(), "replace")
@@ -245,7 +246,7 @@ _EXTENDED = re.compile(
 
 
 def _text(latin: str) -> str:
-    """A head's text: UTF-8, or with replacement characters where it is not."""
+    """Read a head's text as UTF-8, with replacement characters where it is none."""
     return (
         latin if latin.isascii() else latin.encode("latin-1").decode(errors="replace")
     )

@@ -1,4 +1,4 @@
-"""What a request asks for beside its data, in its query or in its body."""
+"""Reading a request's model, version, label and top, in its query or in its body."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from runtime.errors import InvalidInput
 
 LABELS = "application/vnd.tfaas.labels+json"
 
-# As many labels as TFaaS answers.
+# TFaaS answers so many labels.
 TOP = 5
 
 _WHOLE = re.compile(r"[0-9]{1,18}")
 
 
 def read_spec(req: falcon.Request, given: Mapping[str, str]) -> ModelSpec:
-    """Which model, and which version of it, a request asks for.
+    """Read the model, and the version of it, for which a request asks.
 
     Args:
-        req: its query may hold ``version`` or ``label``.
-        given: its body's texts: ``model``, and ``version`` or ``label``.
+        req: the request, whose query may hold ``version`` or ``label``.
+        given: the texts of its body: ``model``, and ``version`` or ``label``.
 
     Raises:
         InvalidInput: the model is missing, both version and label are there, the query
@@ -44,10 +44,11 @@ def read_spec(req: falcon.Request, given: Mapping[str, str]) -> ModelSpec:
 
 
 def read_top(req: falcon.Request, given: Mapping[str, str]) -> int | None:
-    """How many labels a request asks for; None if it does not ask for labels.
+    """Read the number of labels that a request asks for; None if it asks for none.
 
     Raises:
-        InvalidInput: ``top`` is no number from 1 on, or query and body contradict.
+        InvalidInput: ``top`` is no number from 1 on, or the query and the body
+            contradict each other.
     """
     top = _one_text(req, given, "top")
     if top is not None:
@@ -58,8 +59,8 @@ def read_top(req: falcon.Request, given: Mapping[str, str]) -> int | None:
 
 
 def prefers_labels(req: falcon.Request) -> bool:
-    """Whether the Accept header asks for labels, rather than for any JSON."""
-    # What nearly every client sends; Falcon takes 5 us to come to the same.
+    """Tell whether the Accept header asks for labels, rather than for any JSON."""
+    # Nearly every client sends one of these. Falcon takes 5 us for the same decision.
     if req.env.get("HTTP_ACCEPT", "*/*") in ("*/*", falcon.MEDIA_JSON):
         return False
     return req.client_prefers((falcon.MEDIA_JSON, LABELS)) == LABELS

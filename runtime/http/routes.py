@@ -1,4 +1,4 @@
-"""The routes: one table of what may be asked, by whom, and how it is answered.
+"""The routes: one table with each route's method, path, access, sentence and lane.
 
 The application adds its resources by this table, ``Authorize`` admits by it, the
 front of ``runtime serve`` chooses a thread by it, and the page lists it. A request that
@@ -37,13 +37,14 @@ class Route:
     """One row of the table.
 
     Attributes:
-        method: of HTTP. GET stands for HEAD too; Falcon answers OPTIONS by itself.
+        method: the HTTP method. GET stands for HEAD too; Falcon answers OPTIONS by
+            itself.
         path: Falcon's template, without config.json's ``base``.
-        access: who may ask.
-        sentence: what it does, for people.
+        access: the proof that a client needs.
+        sentence: a sentence for people, which begins with a verb.
         lane: the kind of thread that answers.
-        is_quiet: machines ask it all the time, so it is exempt from the rate limit, has
-            no span, and is logged at DEBUG.
+        is_quiet: whether machines ask the route all the time. Such a route is exempt
+            from the rate limit, has no span, and is logged at DEBUG.
     """
 
     method: str
@@ -55,7 +56,7 @@ class Route:
 
     @property
     def shown(self) -> str:
-        """The path for people: they need not know which name may hold slashes."""
+        """The path for people, who need not know that a name may hold slashes."""
         return self.path.replace(":path}", "}")
 
     @property
@@ -68,38 +69,45 @@ def _predict(path: str, sentence: str) -> Route:
     return Route("POST", path, _READ, sentence, lane=Lane.QUICK)
 
 
-# In the order of the page.
+# The page lists the routes in this order.
 ROUTES = (
-    _predict("/predict", "one of the three below, by its content type"),
-    _predict("/predict/image", "multipart image and model: array of probabilities"),
-    _predict("/image", "the same"),
-    _predict("/predict/json", "JSON keys, values and model: array of numbers"),
-    _predict("/json", "the same"),
-    _predict("/predict/proto", "protobuf Row: Predictions"),
-    _predict("/proto", "the same"),
-    Route("GET", "/models", _READ, "the models, and how each is served"),
-    Route("GET", "/models/{name}", _READ, "a model's labels and versions"),
+    _predict("/predict", "answers as one of the three below, by its content type"),
+    _predict("/predict/image", "predicts images of a form: arrays of probabilities"),
+    _predict("/image", "does the same"),
+    _predict("/predict/json", "predicts rows, or inputs by name, of JSON"),
+    _predict("/json", "does the same"),
+    _predict("/predict/proto", "predicts the protobuf message Row: Predictions"),
+    _predict("/proto", "does the same"),
+    Route("GET", "/models", _READ, "lists the models, and how each is served"),
+    Route("GET", "/models/{name}", _READ, "shows a model's labels and versions"),
     Route(
         "GET",
         "/models/{name}/{version}",
         _READ,
-        "a version: its files, params and proof",
+        "shows a version: its files, params and proof",
     ),
-    Route("DELETE", "/models/{name}/{version}", _WRITE, "delete one version"),
-    Route("GET", "/models/{name}/{version}/bundle", _READ, "its bundle as a tar.gz"),
-    Route("GET", "/models/{name}/labels", _READ, "which version each label points to"),
+    Route("DELETE", "/models/{name}/{version}", _WRITE, "deletes one version"),
+    Route(
+        "GET", "/models/{name}/{version}/bundle", _READ, "sends its bundle as a tar.gz"
+    ),
+    Route(
+        "GET",
+        "/models/{name}/labels",
+        _READ,
+        "shows the version that each label points to",
+    ),
     Route(
         "PUT",
         "/models/{name}/labels/{label}",
         _WRITE,
-        'JSON {"version": N}: point a label to it',
+        'points a label to the version of JSON {"version": N}',
     ),
-    Route("DELETE", "/models/{name}/labels/{label}", _WRITE, "take a label away"),
+    Route("DELETE", "/models/{name}/labels/{label}", _WRITE, "takes a label away"),
     Route(
         "POST",
         "/upload",
         _WRITE,
-        "a tar of a bundle's folder, or its files as a form",
+        "publishes an archive of a bundle's folder, or its files as a form",
         lane=Lane.STREAMED,
     ),
     Route("GET", "/params", _READ, "says what to ask instead"),
@@ -107,72 +115,74 @@ ROUTES = (
         "POST",
         "/params",
         _WRITE,
-        "JSON name and new params: publishes the next version",
+        "publishes the next version, with the params of JSON",
     ),
     Route(
         "GET",
         "/params/{name}",
         _READ,
-        "a model's params.json; ?version= or ?label= choose",
+        "shows a model's params.json; ?version= or ?label= choose",
     ),
     Route(
         "DELETE",
         "/delete",
         _WRITE,
-        "delete the model that the multipart field model names",
+        "deletes the model that the multipart field model names",
     ),
-    Route("DELETE", "/delete/{name}", _WRITE, "delete a model with all its versions"),
+    Route("DELETE", "/delete/{name}", _WRITE, "deletes a model with all its versions"),
     Route(
         "GET",
         "/download/{name}/{file:path}",
         _READ,
-        "a file of its bundle, such as model.onnx",
+        "sends a file of its bundle, such as model.onnx",
     ),
-    # The viewer's own files are open, and so are those that the operator puts into
-    # staticDir; a bundle's files are not.
+    # The viewer's own files are open, and so are the operator's files in staticDir. A
+    # bundle's files are not.
     Route(
         "GET",
         "/netron",
         _OPEN,
-        "the graph viewer: ?url=/download/{name}/model.onnx",
+        "shows a graph: ?url=/download/{name}/model.onnx",
     ),
-    Route("GET", "/netron/{file}", _OPEN, "the viewer's own files"),
-    Route("GET", "/status", _READ, "the machine, this process and its requests"),
-    Route("GET", "/metrics", _READ, "for Prometheus", is_quiet=True),
+    Route("GET", "/netron/{file}", _OPEN, "sends the viewer's own files"),
+    Route(
+        "GET", "/status", _READ, "tells of the machine, this process and its requests"
+    ),
+    Route("GET", "/metrics", _READ, "tells the metrics, for Prometheus", is_quiet=True),
     Route(
         "GET",
         "/livez",
         _OPEN,
-        "200 while the process answers",
+        "answers 200 while the process lives",
         lane=Lane.QUICK,
         is_quiet=True,
     ),
-    Route("GET", "/healthz", _OPEN, "the same", lane=Lane.QUICK, is_quiet=True),
+    Route("GET", "/healthz", _OPEN, "does the same", lane=Lane.QUICK, is_quiet=True),
     Route(
         "GET",
         "/readyz",
         _OPEN,
-        "200 when it should get requests, else 503 and why",
+        "answers 200 when it should get requests, else 503 and why",
         lane=Lane.QUICK,
         is_quiet=True,
     ),
-    Route("GET", "/", _READ, "this page"),
-    Route("GET", "/favicon.ico", _OPEN, "its icon"),
-    Route("GET", "/js/{file:path}", _OPEN, "files of config.json's staticDir"),
-    Route("GET", "/css/{file:path}", _OPEN, "the same"),
-    Route("GET", "/images/{file:path}", _OPEN, "the same"),
+    Route("GET", "/", _READ, "lists the models and the routes"),
+    Route("GET", "/favicon.ico", _OPEN, "sends an icon"),
+    Route("GET", "/js/{file:path}", _OPEN, "sends files of config.json's staticDir"),
+    Route("GET", "/css/{file:path}", _OPEN, "does the same"),
+    Route("GET", "/images/{file:path}", _OPEN, "does the same"),
 )
 
 
 def under(base: str, path: str) -> str:
-    """A path of the table under config.json's ``base``; the page is the base itself."""
+    """Put a path of the table under config.json's ``base``; the page is the base."""
     return (base or "/") if path == "/" else base + path
 
 
 def rules_of(
     routes: Iterable[Route] = ROUTES, base: str = ""
 ) -> Mapping[tuple[str, str], Access]:
-    """Who may ask: by template, under the base, and method."""
+    """Return the access of each pair of a template, under the base, and a method."""
     return {
         (under(base, route.path), method): route.access
         for route in routes
@@ -181,7 +191,7 @@ def rules_of(
 
 
 def quiet_paths(routes: Iterable[Route] = ROUTES, base: str = "") -> frozenset[str]:
-    """The paths that machines ask all the time, under the base."""
+    """Return the paths that machines ask all the time, under the base."""
     return frozenset(under(base, route.path) for route in routes if route.is_quiet)
 
 
@@ -190,7 +200,7 @@ class Lanes:
 
     Args:
         routes: the table. All methods of a path share its lane.
-        base: config.json's.
+        base: config.json's ``base``.
     """
 
     def __init__(self, routes: Iterable[Route] = ROUTES, base: str = "") -> None:
@@ -206,7 +216,7 @@ class Lanes:
                 self._exact[path] = route.lane
 
     def lane_of(self, path: str) -> Lane:
-        """The lane of a path, with its base, as a request has it."""
+        """Return the lane of a request's path, which begins with the base."""
         lane = self._exact.get(path)
         if lane is not None:
             return lane
@@ -217,6 +227,6 @@ class Lanes:
 
 
 def _pattern_of(template: str) -> re.Pattern[str]:
-    """A pattern of the paths that a template matches: a name has no slash."""
+    """Make a pattern of the paths that a template matches; a name has no slash."""
     parts = re.split(r"\{[^{}]*\}", template)
     return re.compile("[^/]+".join(map(re.escape, parts)))

@@ -1,4 +1,4 @@
-"""Reading which version a request means."""
+"""Reading the version that a request means."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ import falcon
 from bundle.errors import ModelNotFound
 from runtime.errors import InvalidInput
 
-# As bundle.version numbers versions; 0 is a flat bundle.
+# bundle.version numbers versions so; 0 is a flat bundle.
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _MAX = 10**18 - 1
 
 
 def version_of_path(text: str) -> int:
-    """The version that a path names.
+    """Read the version that a path names.
 
     Raises:
-        ModelNotFound: it is no number.
+        ModelNotFound: the text is no version's number.
     """
     if not _NUMBER.fullmatch(text):
         raise ModelNotFound(
-            f"{text[:64]!r} is no version: versions are numbers; what a label points to"
-            " stands in GET /models/NAME/labels"
+            f"{text[:64]!r} is no version: versions are numbers; GET"
+            " /models/NAME/labels tells the version of each label"
         )
     return int(text)
 
 
 def version_query(req: falcon.Request) -> int | None:
-    """``?version=``; None if it is not there.
+    """Read ``?version=``; None if it is not there.
 
     Raises:
-        HTTPInvalidParam: it is no number.
+        HTTPInvalidParam: the value is no version's number.
     """
     return req.get_param_as_int("version", min_value=0, max_value=_MAX)
 
 
 def check_version(number: object) -> int:
-    """Look at a version's number in JSON.
+    """Check a version's number in JSON, and return it.
 
     Raises:
-        InvalidInput: it is none.
+        InvalidInput: the value is no version's number.
     """
     if isinstance(number, bool) or not isinstance(number, int):
         raise InvalidInput("'version' must be a whole number")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import math
@@ -10,17 +9,15 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Histogram
 
-from bundle.errors import BundleError, ShapeError
+from bundle.errors import BundleError
 from bundle.folder import Bundle
 from bundle.preprocess import preprocess
-from bundle.sample import Sample
 from bundle.variants import Variant, onnx_file
 from runtime.backends import Backend
 from runtime.backends.opening import (
@@ -29,12 +26,11 @@ from runtime.backends.opening import (
 from runtime.backends.options import BackendOptions
 from runtime.backends.tensors import (
     MAX_NUMBERS,
-    WARMED_SIDE,
     check_inputs,
-    has_free_axes,
 )
-from runtime.backends.warming import Make, Warm, warm_up
+from runtime.backends.warming import Make
 from runtime.errors import BackendError
+from runtime.models import warming
 from runtime.models.batch_policy import decide, largest_batch, seconds_of_one, sizes_of
 from runtime.models.batcher import Batcher
 from runtime.models.fitness import (
@@ -51,63 +47,46 @@ from runtime.telemetry.journey import Deadline
 logger = logging.getLogger(__name__)
 
 
-# Of a bundle's sample, how many images a model is tried on when it is loaded: enough to
-# tell one that is right from one that guesses, and few beside the load.
-TRIED = 16
-
-
-# What failed to open is tried again after so long: memory was short, say, or the disk.
-# Until then each request is answered at once, or one broken model would hold them all.
+# A model that failed to open is tried again after so many seconds: perhaps the memory
+# or the disk was full. Until then each request gets the error at once. Otherwise one
+# broken model would hold all requests.
 RETRY_SECONDS = 30.0
 
 
-# A large model's warm-up at max_batch_size is cut down to about so long: the version
-# before it serves meanwhile, but who uploads waits for it, and so do first requests.
-WARM_SECONDS = 5.0
-
-
-@dataclass(frozen=True)
-class Tried:
-    """How a model did on its bundle's own sample.
-
-    Attributes:
-        images: asked.
-        right: answered with the sample's label.
-    """
-
-    images: int
-    right: int
-
-
 class Model:
-    """One version, opened and warmed; safe to use from several threads.
+    """One version, opened and warmed; several threads may use it at once.
 
     Args:
-        bundle: what it was opened from.
+        bundle: the bundle from which it was opened.
         version: its number in the store; None while it is on trial.
-        opened: the engine, and why it is not the preferred one.
-        open_fallback: opens the engine that answers a request on which ``opened``
-            fails; None if there is none.
-        name: in the store, if not that of params.json.
-        max_batch_size: items in one run; a larger request is run in pieces. None: in
-            one, whatever its size.
-        options: whether and how requests are run together; None: they are not.
-        clock: seconds that only go on.
+        opened: the engine, and the reason if it is not the preferred one.
+        open_fallback: the function that opens the engine which answers a request on
+            which ``opened`` fails; None if there is none.
+        name: its name in the store, if params.json has another one.
+        max_batch_size: the most items in one run; a larger request is run in pieces.
+            With None, a request of any size is one run.
+        options: the options that tell whether requests are run together; with None they
+            are not.
+        max_numbers: the most numbers that the inputs of one run may hold; a run has
+            fewer items if they are huge.
+        clock: a clock in seconds that never goes back.
 
     Attributes:
-        size_bytes: of the files that the engine reads: its weights, mostly.
+        size_bytes: the bytes of the files that the engine reads, which are mostly
+            weights.
         output: the output that image predictions answer with.
-        img_channels: of the images that it takes, 1 gray or 3 colour; 0 takes none.
+        img_channels: the channels of the images that it takes: 1 is gray, 3 is colour,
+            and 0 means that it takes no images.
         batching: whether requests are run together, and why.
-        warm_up: why the model was not warmed; empty if it was.
-        seconds: that one item takes, measured when it was loaded; infinite if that
+        warm_up: the reason why the model was not warmed; empty if it was.
+        seconds: the time of one item, measured when it was loaded; infinite if that
             could not be measured.
-        answers_labels: it is a frozen graph, of which TFaaS answers an image with the
-            best labels rather than with all scores; classes beyond its labels.txt have
+        answers_labels: whether it is a frozen graph. TFaaS answers those with the best
+            labels of an image, and not with all scores. Classes beyond labels.txt have
             no label there.
 
     Raises:
-        BundleError: params.json, labels or sample are not of this model.
+        BundleError: params.json, labels or sample do not fit the model.
     """
 
     def __init__(
@@ -120,7 +99,8 @@ class Model:
         name: str | None = None,
         max_batch_size: int | None = None,
         options: BackendOptions | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        max_numbers: int = MAX_NUMBERS,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.bundle = bundle
         self.name = name or bundle.params.name
@@ -135,6 +115,7 @@ class Model:
         self._open_fallback = open_fallback
         self._fallback: Backend | None = None
         self._fallback_failed = float("-inf")
+        self._max_numbers = max_numbers
         self._clock = clock
         self._lock = threading.Lock()
         self._batch_sizes: tuple[Histogram] | None = None
@@ -145,20 +126,24 @@ class Model:
         check_features(bundle.params.features, self.backend.inputs)
         self.img_channels = img_channels(bundle, self.backend.inputs, self.output)
         if self.img_channels:
-            self._check_answers_images()
+            warming.check_answers_images(self)
         sample = bundle.read_sample()
-        warm = self._warm_up(sample) if max_batch_size or options else None
+        warm = None
+        if max_batch_size or options:
+            warm, self.warm_up = warming.run_one_item(self, sample, clock)
         self._max_batch_size = (
-            self._warm(warm, max_batch_size) if max_batch_size else None
+            warming.run_full_batch(self, warm, max_batch_size, max_numbers)
+            if max_batch_size
+            else None
         )
         self.batching, self._batcher = "", None
         self.seconds = math.inf
         if options:
             make = warm.make if warm else None
-            self.seconds = seconds_of_one(self.backend, make)
+            self.seconds = seconds_of_one(self.backend, make, clock)
             self.batching, self._batcher = self._batch(options, make)
-        self.tried = self._try(sample)
-        # What was run until here were no requests.
+        self.tried = warming.try_on_sample(self, sample)
+        # The runs before this line were no requests, and are not counted.
         if version is not None:
             self._batch_sizes = (metrics.BATCH_SIZE.labels(self.name),)
 
@@ -168,26 +153,29 @@ class Model:
         return None in self.backend.inputs[0].shape[1:3]
 
     def is_quick(self, items: int) -> bool:
-        """Whether so many items are answered at once; see ``runtime.process.lane``.
+        """Tell whether so many items are answered at once (``runtime.process.lane``).
 
-        A request that waits to be run with others is not, nor one that waits for
-        TensorFlow's process, which may hang.
+        A request that waits to be run with others is not, and neither is one that waits
+        for TensorFlow's process, which may hang.
         """
         if self._batcher or self.backend.name == "tensorflow":
             return False
         return items * self.seconds < QUICK_SECONDS
 
     def to_input(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-        """Bring one decoded image, ``(H, W, C)`` uint8, to a batch.
+        """Bring one decoded image to a batch.
 
-        Only of a model that takes images, which ``img_channels`` says and the
-        constructor checked.
+        Call it only for a model that takes images (``img_channels``).
+
+        Args:
+            image: ``(H, W, C)`` uint8.
 
         Returns:
-            ``(1, H', W', C)``; of a model with a fixed batch N, N times the same.
+            An array ``(1, H', W', C)`` of the input's dtype, by the input's name. For a
+            model with a fixed batch N, it has the image N times.
 
         Raises:
-            ShapeError: the image is none of this model's kind.
+            ShapeError: the model does not take such an image.
         """
         (spec,) = self.backend.inputs
         size, height, width, channels = spec.shape
@@ -199,19 +187,20 @@ class Model:
     def run(
         self, inputs: Mapping[str, NDArray[Any]], deadline: Deadline | None = None
     ) -> tuple[dict[str, NDArray[Any]], Backend]:
-        """Run a request's items; the answer, and the engine that gave all of it.
+        """Run a request's items.
 
-        More than ``max_batch_size`` are run in pieces, one after the other.
+        More than ``max_batch_size`` items are run in pieces, one after the other.
 
         Args:
-            inputs: ``(N, …)`` by name.
-            deadline: looked at before each piece.
+            inputs: an array ``(N, …)`` of each input's dtype, by name.
+            deadline: the deadline that is checked before each piece.
 
         Returns:
-            ``(N, …)`` by name, in the order of the items.
+            An array ``(N, …)`` of each output's dtype, by name, in the order of the
+            items; and the engine that gave all of them.
 
         Raises:
-            ShapeError: the inputs are not the model's.
+            ShapeError: the inputs do not fit the model.
             Expired: the deadline came first.
             BackendError: the engine failed, and so did the one to fall back to.
         """
@@ -262,7 +251,15 @@ class Model:
     def run_once(
         self, inputs: Mapping[str, NDArray[Any]], backend: Backend | None = None
     ) -> dict[str, NDArray[Any]]:
-        """One run of the engine; of the preferred one, if no other is given."""
+        """Run one batch on an engine; on the preferred one, if no other is given.
+
+        Args:
+            inputs: an array ``(N, …)`` of each input's dtype, by name.
+            backend: the engine; None takes the preferred one.
+
+        Returns:
+            An array ``(N, …)`` of each output's dtype, by name.
+        """
         outputs = (backend or self.backend).run(inputs)
         if self._batch_sizes:
             items = max((len(a) for a in inputs.values() if a.ndim), default=1)
@@ -280,17 +277,20 @@ class Model:
             options.threads,
             self.seconds,
             make,
+            self._clock,
+            self._max_numbers,
         )
         if not verdict.is_on or self._max_batch_size is None:
             return verdict.why, None
         sizes = sizes_of(self.backend, self._max_batch_size)
         if make is not None:
-            most = largest_batch(make)
+            most = largest_batch(make, self._max_numbers)
             for size in sizes or ():
                 if size <= most:
                     self.backend.run(make(size))
-        # A model that holds itself in a circle would be freed by Python's slow search
-        # alone, and with it its memory or its process. Who waits for a run holds it.
+        # The batcher gets a weak reference. A model that refers to itself would be
+        # freed only by Python's slow search for cycles, and its memory or its process
+        # with it. A thread that waits for a run keeps the model alive.
         return verdict.why, Batcher(
             functools.partial(_run_of, weakref.ref(self)),
             self._max_batch_size,
@@ -302,78 +302,28 @@ class Model:
     def _pieces(
         self, inputs: Mapping[str, NDArray[Any]]
     ) -> list[Mapping[str, NDArray[Any]]]:
-        """A request in runs of ``max_batch_size``, of fewer if its items are huge."""
+        """Cut a request into runs of ``max_batch_size``, or of fewer huge items."""
         if self._max_batch_size is None:
             return [inputs]
         items = _items_of(inputs)
         if items is None or items == 1:
             return [inputs]
         numbers = max(array.size for array in inputs.values()) // items
-        size = min(self._max_batch_size, max(1, MAX_NUMBERS // max(1, numbers)))
+        size = min(self._max_batch_size, max(1, self._max_numbers // max(1, numbers)))
         if items <= size:
             return [inputs]
-        # Of the whole: a sentence about a piece would tell a shape that nobody sent.
+        # The whole is checked: an error about a piece would tell a shape nobody sent.
         check_inputs(self.backend.inputs, inputs)
         return [
             {name: array[start : start + size] for name, array in inputs.items()}
             for start in range(0, items, size)
         ]
 
-    def _warm_up(self, sample: Sample | None) -> Warm | None:
-        """Run one item: of the sample, of the declared ranges, or another one."""
-        first: list[Make] = []
-        if self.img_channels and sample is not None and len(sample.images):
-            image = sample.images[0]
-            # One that is not of this model is refused in a sentence of its own.
-            with contextlib.suppress(ShapeError):
-                one = self.to_input(image)
-                first.append(functools.partial(_repeated, one, self.backend))
-        try:
-            warm = warm_up(self.backend, self.bundle.params.ranges, first)
-        except BackendError:
-            warm = None  # the backend's own warm-up has said it
-        if warm is None:
-            self.warm_up = (
-                "not warmed up: the model takes none of the inputs that were tried"
-            )
-            if any(spec.dtype != object for spec in self.backend.inputs):
-                self.warm_up += (
-                    "; 'ranges' in params.json can declare which numbers it takes"
-                )
-        return warm
-
-    def _warm(self, warm: Warm | None, max_batch_size: int) -> int | None:
-        """Run a full batch; engines settle on memory and kernels by size.
-
-        Returns:
-            How many items one run may have. None if the model's batch is fixed, or what
-            it answers is not one row an item: then no request can be cut in pieces.
-        """
-        if not _has_free_batch(self.backend):
-            return None
-        if warm is None:
-            # Nobody saw whether it answers by item; of free sizes it does, as a rule.
-            return max_batch_size if has_free_axes(self.backend.inputs) else None
-        in_time = int(WARM_SECONDS / max(warm.seconds, 1e-6))
-        size = max(1, min(max_batch_size, largest_batch(warm.make), in_time))
-        outputs = warm.outputs
-        try:
-            if size > 1:
-                outputs = self.backend.run(warm.make(size))
-        except BackendError as ex:
-            logger.warning(
-                "%s does not take %d items at once and is run with one at a time: %s",
-                self.name,
-                size,
-                ex,
-                exc_info=ex,
-            )
-            return 1
-        is_by_item = all(output.shape[:1] == (size,) for output in outputs.values())
-        return max_batch_size if is_by_item else None
-
     def _get_fallback(self) -> Backend | None:
-        """Open it when it is first needed; one that fails is tried again in a while."""
+        """Return the fallback; it is opened when it is first needed.
+
+        One that cannot be opened is tried again after a while.
+        """
         with self._lock:
             if self._fallback is not None or self._open_fallback is None:
                 return self._fallback
@@ -388,66 +338,9 @@ class Model:
                 self._fallback_failed = self._clock()
             return self._fallback
 
-    def _check_answers_images(self) -> None:
-        """Send one black picture all the way, as a request's would go."""
-        (spec,) = self.backend.inputs
-        size, height, width, channels = spec.shape
-        sides = self.bundle.params.preprocess.size or (
-            height or WARMED_SIDE,
-            width or WARMED_SIDE,
-        )
-        picture = np.zeros((*sides, channels or 1), np.uint8)
-        try:
-            outputs = self.backend.run(self.to_input(picture))
-        except ShapeError as ex:
-            raise BundleError(f"no image can be answered: {ex}") from ex
-        except BackendError:
-            return  # the backend's own warm-up has said what there is to say
-        shape = outputs[self.output.name].shape
-        if 0 in shape[1:]:
-            raise BundleError(
-                f"output {self.output.name!r} is empty: one image was answered with the"
-                f" shape {shape}"
-            )
-        if not shape or shape[0] != (size or 1):
-            raise BundleError(
-                f"output {self.output.name!r} has no batch axis: one image was answered"
-                f" with the shape {shape}"
-            )
-
-    def _try(self, sample: Sample | None) -> Tried | None:
-        """Answer some of the bundle's own images: it warms the model, and shows it."""
-        if sample is None or not self.img_channels:
-            return None
-        chosen = np.unique(np.linspace(0, len(sample.images) - 1, TRIED).astype(int))
-        right = 0
-        try:
-            for image, label in zip(
-                sample.images[chosen], sample.labels[chosen], strict=True
-            ):
-                outputs, _ = self.run(self.to_input(image))
-                answer = outputs[self.output.name]
-                if not answer.size:
-                    raise BundleError("an image of sample.npz is answered with nothing")
-                right += _best(answer[0]) == label
-        except ShapeError as ex:
-            raise BundleError(f"sample.npz is not of this model: {ex}") from ex
-        return Tried(len(chosen), right)
-
-
-def _repeated(
-    one: Mapping[str, NDArray[Any]], backend: Backend, items: int
-) -> dict[str, NDArray[Any]]:
-    """A picture, so many times; of a fixed batch it fills that one already."""
-    is_fixed = bool(backend.inputs[0].shape[0])
-    return {
-        name: array if is_fixed else np.repeat(array, items, axis=0)
-        for name, array in one.items()
-    }
-
 
 def _items_of(inputs: Mapping[str, NDArray[Any]]) -> int | None:
-    """How many items a request has; None if its arrays do not agree, or there are 0."""
+    """Count a request's items; None if its arrays disagree, or there are none."""
     items = None
     for array in inputs.values():
         if not array.ndim or items not in (None, len(array)):
@@ -456,16 +349,11 @@ def _items_of(inputs: Mapping[str, NDArray[Any]]) -> int | None:
     return items or None
 
 
-def _best(row: NDArray[Any]) -> int:
-    """The class of one item's scores; one score alone tells between 0 and 1."""
-    return int(row.reshape(-1)[0] >= 0.5) if row.size == 1 else int(row.argmax())
-
-
 def _run_of(
     held: weakref.ref[Model], inputs: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
     model = held()
-    assert model is not None, "who asked it holds it"
+    assert model is not None, "the caller keeps the model alive"
     return model.run_once(inputs)
 
 
@@ -475,16 +363,11 @@ def _size_bytes(bundle: Bundle, backend: Backend, variant: Variant | None) -> in
     elif variant not in (None, "fp32"):
         patterns = [f"{onnx_file(variant)}*"]
     else:
-        # ONNX's external data may have any name; these are what the exporters of the
-        # field give it.
+        # ONNX's external data may have any name; these are the names that common
+        # exporters give it.
         patterns = [f"{onnx_file('fp32')}*", "*.data", "*.bin"]
     try:
         found = {path for pattern in patterns for path in bundle.path.glob(pattern)}
         return sum(path.stat().st_size for path in found if path.is_file())
     except OSError as ex:
         raise BundleError(f"the bundle cannot be read: {ex.strerror}") from ex
-
-
-def _has_free_batch(backend: Backend) -> bool:
-    specs = (*backend.inputs, *backend.outputs)
-    return all(spec.shape[:1] == (None,) for spec in specs)

@@ -1,4 +1,4 @@
-"""Models that are loaded before the service says that it is ready."""
+"""Loading of models before the service says that it is ready."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from bundle.errors import DomainError, ModelNotFound
 from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from runtime.models.registry import ModelRegistry
+from runtime.process.daemon_thread import DaemonThread
+from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
 
@@ -17,17 +19,17 @@ EVERY = "*"
 
 
 class Preloader:
-    """Loads models on a thread of its own, and says which are still to come.
+    """Loads models on a thread of its own, and tells which are not loaded yet.
 
-    One that was loaded once is done: that it was deleted later, or let go for others,
-    does not make the service less ready. Nor does one that ``*`` found and that is
-    deleted before it could be loaded; one that is named is waited for.
+    A model that was loaded once is done. If it is deleted later, or dropped for others,
+    the service stays ready. A model that ``*`` found is also done if it is deleted
+    before it could be loaded; a model that is named is waited for.
 
     Args:
-        registry: loads them.
-        store: says which there are, for ``*``.
-        names: config.json's ``preload``; ``*`` is every model that there is at the
-            start.
+        registry: the registry, which loads the models.
+        store: the store, which tells the models for ``*``.
+        names: config.json's ``preload``; ``*`` stands for every model that there is at
+            the start.
     """
 
     def __init__(
@@ -35,32 +37,28 @@ class Preloader:
     ) -> None:
         self._registry = registry
         self._store = store
-        # Each with what keeps it from being ready.
+        # Each name comes with the reason why its model is not ready.
         self._missing = {
             name: "the store is still to be read"
             if name == EVERY
             else f"model {name!r} is still to be loaded"
             for name in names
         }
+        self._once = Once()
         self._named = frozenset(self._missing) - {EVERY}
-        self._lock = threading.Lock()  # of those that are missing, and the thread
-        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()  # guards the missing models
+        # A slow load never keeps the process from ending.
+        self._thread = DaemonThread(self._load_all, "preload")
 
     def start(self) -> None:
-        """Begin to load, or try again what could not be loaded; does not wait."""
-        with self._lock:
-            if not self._missing or (self._thread and self._thread.is_alive()):
-                return
-            # daemon: a slow load never keeps the process from ending.
-            self._thread = threading.Thread(
-                target=self._load_all, name="preload", daemon=True
-            )
+        """Begin to load, or try again the models that failed; return at once."""
+        if self._missing:
             self._thread.start()
 
     def missing(self) -> list[str]:
-        """Why the service is not ready, a sentence a model; empty if it is.
+        """Tell why the service is not ready, a sentence a model; empty if it is ready.
 
-        What could not be loaded is tried again, beside the request that asks.
+        Models that could not be loaded are tried again, beside the request that asks.
         """
         with self._lock:
             reasons = list(self._missing.values())
@@ -76,7 +74,7 @@ class Preloader:
             self._load(name)
 
     def _resolve(self, names: list[str]) -> list[str]:
-        """Put every model's name in place of ``*``."""
+        """Replace ``*`` by every model's name."""
         named = [name for name in names if name != EVERY]
         try:
             found = [name for name in self._store.names() if name not in self._named]
@@ -99,9 +97,8 @@ class Preloader:
                     del self._missing[name]
                 return
             with self._lock:
-                is_told = self._missing[name] == str(ex)
                 self._missing[name] = str(ex)
-            if not is_told:
+            if self._once.is_news(str(ex), name):
                 logger.warning("%s is not ready: %s", name, ex)
             return
         with self._lock:

@@ -1,1 +1,1 @@
-"""This process and its children: cores, memory, the quick lane, limits and the end."""
+"""This process, its threads and its children: cores, memory, limits, and the end."""

@@ -1,10 +1,10 @@
 """``runtime serve``: granian's worker processes, each with a socket of one port.
 
-The sockets are bound and listen before any worker starts, and the parent keeps them:
-who connects while a worker starts, ends or is killed waits in the kernel's queue, and
-is answered by the one that takes its place. The parent itself imports no engine and
-builds no app; each worker builds its own, and tells the parent by a pipe that it did,
-or why not.
+The sockets are bound and listen before any worker starts, and the parent keeps them. A
+client that connects while a worker starts, ends or is killed waits in the kernel's
+queue, and the next worker of that socket answers it. The parent imports no engine and
+builds no application. Each worker builds its own, and tells the parent by a pipe that
+it is built, or why it cannot be.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def serve(config: Config) -> None:
     """Serve until SIGTERM, Ctrl-C or SIGHUP; requests in hand are answered first.
 
     Raises:
-        Failed: the port is taken, or the workers do not live.
+        Failed: the port is taken, or the workers end as soon as they start.
         WrongInput: there is no such host.
         DomainError: a setting is wrong, or the store cannot be read.
     """
     doubts = check_config(config)
-    # The parent has little to tell, but that in the service's own form and file.
+    # The parent's few lines go into the service's log, in its format.
     set_up_logs(config)
     for doubt in doubts:
         logger.warning("%s", doubt)
@@ -45,13 +45,13 @@ def serve(config: Config) -> None:
         listening(config, workers) as listeners,
         counters_folder(workers) as made,
     ):
-        # Not forked: onnxruntime's threads and locks do not live through that.
+        # A fork would break onnxruntime's threads and locks.
         multiprocessing.set_start_method("spawn", force=True)
         Parent(config, listeners, made).run()
 
 
 def count_workers(config: Config) -> int:
-    """How many processes serve: config.json's ``workers``, or what fits the machine."""
+    """Return the number of processes: config.json's ``workers``, or one that fits."""
     if config.workers:
         return config.workers
     if config.provider == "cuda" or (config.provider == "auto" and _has_cuda()):
@@ -60,7 +60,7 @@ def count_workers(config: Config) -> int:
 
 
 def _has_cuda() -> bool:
-    """Whether onnxruntime would take CUDA; the parent does not import it to ask."""
+    """Tell whether onnxruntime would take CUDA, without an import of onnxruntime."""
     spec = find_spec("onnxruntime")
     folders = (spec.submodule_search_locations or []) if spec else []
     library = "capi/libonnxruntime_providers_cuda.so"

@@ -1,4 +1,4 @@
-"""Requests' bodies as granian gives them: in pieces, each when it has come."""
+"""The bodies of requests; granian gives each piece when it has come."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from runtime.server.patience import TICK_SECONDS, Patience, Stalled
 
 
 class Awaited(Protocol):
-    """What granian will have: a future of its own kind."""
+    """A result that granian will have: a future of its own kind."""
 
     def add_done_callback(
         self, call: Callable[[Awaited], object], *, context: object
     ) -> None:
-        """Have a call made when it is there."""
+        """Call a function when the result is there."""
 
     def result(self) -> bytes:
-        """What it is; raises what went wrong, the client's end too."""
+        """Return the result, or raise its error, also when the client has left."""
 
     def cancel(self) -> bool:
-        """Wait for it no longer."""
+        """Wait for the result no longer."""
 
 
 class Pieces(Protocol):
-    """A body; its pieces come by ``__anext__``, and after the last an empty one."""
+    """A body; ``__anext__`` gives its pieces, and an empty piece after the last."""
 
     def __anext__(self) -> Awaited: ...
 
@@ -36,15 +36,16 @@ class Gathering:
     """A body that is gathered until it is whole; no thread waits for it.
 
     Args:
-        pieces: of granian's.
-        enough: bytes, after which no more is read.
-        take: told the size of each piece; False, and no more is read.
-        on_end: called once with what came, which may have been cut short; or with None,
-            if the client is gone, or no more is read.
+        pieces: granian's pieces of the body.
+        enough: the number of bytes after which no more is read.
+        take: the function that is told the size of each piece. If it returns False, no
+            more is read.
+        on_end: the function that is called once with the bytes that came, which may be
+            cut short. It gets None if the client has left, or if no more is read.
 
     Attributes:
-        is_given_up: it came too slowly.
-        is_refused: there was no room for it.
+        is_given_up: whether the body came too slowly.
+        is_refused: whether there was no room for the body.
     """
 
     def __init__(
@@ -65,12 +66,12 @@ class Gathering:
         self._size = 0
 
     def start(self) -> None:
-        """Read on."""
+        """Wait for the next piece."""
         self._awaited = self._pieces.__anext__()
         self._awaited.add_done_callback(self._take, context=None)
 
     def give_up(self) -> None:
-        """Wait for it no longer."""
+        """Wait for the body no longer."""
         awaited = self._awaited
         if awaited:
             self.is_given_up = True
@@ -80,7 +81,7 @@ class Gathering:
         self._awaited = None
         try:
             piece = awaited.result()
-        # A cancelled one is no Exception.
+        # A cancelled future raises an error that is no Exception.
         except BaseException:
             self._on_end(None)
             return
@@ -100,8 +101,8 @@ class BodyStream(io.RawIOBase):
     """A body that is read as it comes, by a thread that may wait.
 
     Args:
-        pieces: of granian's.
-        patience: how long they are waited for.
+        pieces: granian's pieces of the body.
+        patience: the limit on the time that the thread waits for them.
     """
 
     def __init__(self, pieces: Pieces, patience: Patience) -> None:
@@ -111,15 +112,15 @@ class BodyStream(io.RawIOBase):
         self._is_over = False
 
     def readable(self) -> bool:
-        """It is."""
+        """Tell that it is readable."""
         return True
 
     def readinto(self, target: Any) -> int:
-        """Fill ``target`` with what has come, or with the next piece.
+        """Fill ``target`` with bytes that have come, or with the next piece.
 
         Raises:
-            InvalidInput: the client went away.
-            TooSlow: it sends next to nothing.
+            InvalidInput: the client has left.
+            TooSlow: the client sends almost nothing.
         """
         if not self._ready and not self._is_over:
             self._ready = memoryview(self._next())

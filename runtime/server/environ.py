@@ -1,4 +1,4 @@
-"""A request as granian gives it -> as WSGI has it (PEP 3333)."""
+"""Conversion of granian's request into WSGI's environ (PEP 3333)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Environ = dict[str, Any]
 
 
 class Headers(Protocol):
-    """A request's, in lower case; one that comes twice is there twice."""
+    """A request's headers; a header that comes twice is there twice."""
 
     def items(self) -> list[tuple[str, str]]:
-        """Names and values."""
+        """List names, in lower case, and values."""
 
 
 class Scope(Protocol):
-    """What granian knows of a request: RSGI's scope."""
+    """The facts that granian knows about a request: RSGI's scope."""
 
     http_version: str
     client: str
@@ -37,19 +37,19 @@ _SAME: Environ = {
     "wsgi.multithread": True,
     "wsgi.multiprocess": True,
     "wsgi.run_once": False,
-    # Its input has an end, whether the client said its length or not.
+    # The input has an end, even if the client did not tell its length.
     "wsgi.input_terminated": True,
 }
 
 
 def environ_of(scope: Scope) -> Environ:
-    """The environ, but for ``wsgi.input``."""
+    """Make a request's environ, without ``wsgi.input``."""
     host, _, port = scope.server.rpartition(":")
     client, _, client_port = scope.client.rpartition(":")
     environ = {
         **_SAME,
         "REQUEST_METHOD": scope.method,
-        # WSGI's texts are bytes in disguise.
+        # Each character of a WSGI text stands for one byte.
         "PATH_INFO": scope.path.encode().decode("latin-1"),
         "QUERY_STRING": scope.query_string,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
@@ -60,7 +60,7 @@ def environ_of(scope: Scope) -> Environ:
         "wsgi.url_scheme": scope.scheme,
     }
     for name, value in scope.headers.items():
-        # In an environ it would be the header with dashes, which only a proxy may send.
+        # An environ cannot tell X_Real_IP from X-Real-IP, which only a proxy may send.
         if "_" in name:
             continue
         key = _key(name)

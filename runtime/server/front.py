@@ -1,10 +1,10 @@
-"""Requests as granian hands them over -> the WSGI app, in a thread that suits each.
+"""The front: it takes granian's requests, and calls the WSGI app in the right thread.
 
-Granian's WSGI gives a thread to each request from its head to its reply, also while the
-client sends its body, and threads that take turns cost a quick request a third of its
-time. Its RSGI gives requests without threads, to an event loop; its asyncio costs as
-much again. So this stands where the event loop would: granian's one thread calls it for
-each request, and again when a body has come.
+Granian's WSGI gives each request a thread from its head to its reply, even while the
+client sends its body. The change between threads costs a quick request a third of its
+time. Granian's RSGI gives requests to an event loop, without threads; asyncio's loop
+costs as much again. So the front stands in the event loop's place: granian's one thread
+calls it for each request, and again when a body has come.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from runtime.process.lane import Handover, run_quickly
 from runtime.server.bodies import Awaited, BodyStream, Gathering, Pieces
 from runtime.server.environ import Environ, Scope, environ_of
 from runtime.server.patience import Patience, Stalled
-from runtime.server.room import FREE_BYTES, Held, Room
+from runtime.server.room import ALL_BYTES, FREE_BYTES, Held, Room
 from runtime.server.streams import send_stream
 from runtime.server.threads import Threads
 from runtime.telemetry.journey import Deadline
@@ -35,54 +35,55 @@ logger = logging.getLogger(__name__)
 App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 Reply = list[tuple[str, str]]
 
-# A larger body is none that is quick to answer: a camera's picture, say.
+# A request with a larger body, such as a camera's picture, is not quick to answer.
 _QUICK_BYTES = 1 << 16
-# Uploads and downloads at a time; their threads wait for clients.
-_UPLOADS = 32
-_DOWNLOADS = 64
-# So many of either may wait for such a thread: one that stands still makes room.
-_WAITING = 256
-# How often clients that are too slow are looked for.
+# The most uploads, and downloads, at a time; their threads wait for clients.
+UPLOADS = 32
+DOWNLOADS = 64
+# So many uploads, and downloads, may wait for a thread. While they wait, a client that
+# does nothing loses its thread.
+STREAMS_WAITING = 256
+# The front looks for slow clients once in so many seconds.
 _SWEEP_SECONDS = 1.0
 
-# Where the app itself cannot answer any more.
+# The front sends these where the application itself cannot answer any more.
 _BUSY = b'{"error":"too many downloads at once; try again in a moment"}'
 _FAILED = b'{"error":"the server failed on this request; its log says why"}'
 
 
 class Proto(Protocol):
-    """A reply's way out: RSGI's protocol."""
+    """RSGI's protocol, which sends a reply."""
 
     def __aiter__(self) -> Pieces: ...
 
     def client_disconnect(self) -> Awaited:
-        """Done when the client leaves before its reply."""
+        """Give a result that is there when the client leaves before its reply."""
 
     def response_bytes(self, status: int, headers: Reply, body: bytes) -> None:
-        """Send it whole."""
+        """Send a whole reply."""
 
     def response_file(self, status: int, headers: Reply, file: str) -> None:
-        """Send a file as the client takes it."""
+        """Send a file as fast as the client takes it."""
 
 
 class Door(Protocol):
-    """Decides by a request's head."""
+    """A door: it decides by a request's head."""
 
     def takes_body(self, environ: Environ) -> bool:
-        """Whether its body is worth waiting for; if not, the app refuses it unread."""
+        """Tell whether to wait for the body; if not, the app refuses the request."""
 
     def client_of(self, environ: Environ) -> str:
-        """The address of its client."""
+        """Return the address of the request's client."""
 
 
 class Watcher(Protocol):
-    """One request of granian's."""
+    """One of granian's requests."""
 
     scope: Scope
     proto: Proto
 
     def done(self) -> None:
-        """It is answered."""
+        """Tell granian that the request is answered."""
 
 
 class _Start:
@@ -96,13 +97,13 @@ class _Start:
 
 
 class _Request:
-    """A request on its way.
+    """A request that is not yet answered.
 
     Attributes:
-        is_streamed: its body is read by the app, as it comes.
-        gathering: its body, while that comes.
-        held: what is counted for it.
-        leaving: of granian's: done when the client leaves.
+        is_streamed: whether the app reads its body as it comes.
+        gathering: the body, while it is gathered.
+        held: the room that is counted for the body.
+        leaving: granian's future, which is done when the client leaves.
     """
 
     __slots__ = (
@@ -127,7 +128,7 @@ class _Request:
         self.leaving: Awaited | None = None
 
     def watch_client(self) -> None:
-        """Hear of it when the client leaves: its request need not be run then."""
+        """Note when the client leaves, because then the request need not be run."""
         if self.leaving is None:
             deadline = self.environ.setdefault(DEADLINE, Deadline())
 
@@ -138,12 +139,12 @@ class _Request:
             self.leaving.add_done_callback(leave, context=None)
 
     def reply(self, status: int, headers: Reply, body: bytes) -> None:
-        """Answer it whole."""
+        """Send a whole reply."""
         self.proto.response_bytes(status, headers, body)
         self.done()
 
     def done(self) -> None:
-        """It is answered, or there is nobody to answer."""
+        """End the request, which is answered, or whose client has left."""
         self.watcher.done()
         if self.leaving is not None:
             self.leaving.cancel()
@@ -151,17 +152,22 @@ class _Request:
 
 
 class Front:
-    """What granian calls for each request.
+    """The function that granian calls for each request.
 
     Args:
         app: the WSGI app.
-        door: looks at requests' heads.
-        lane_of: the lane of a path. A request of the quick lane that turns out not to
-            be quick goes to threads of its own kind.
-        threads: of either kind.
-        max_waiting: requests for one model that may wait for them.
-        max_body_bytes: of a body that is not streamed.
-        clock: seconds that only go on.
+        door: the door that decides by requests' heads.
+        lane_of: the function that tells the lane of a path. A request of the quick lane
+            that turns out to be slow goes to threads for such requests.
+        threads: the number of threads for them, and of those for the other lane.
+        max_waiting: the most requests for one model that may wait for a thread.
+        max_body_bytes: the most bytes of a body that is not streamed.
+        all_body_bytes: the most bytes of all such bodies that come at the same time;
+            see ``Room``.
+        uploads: the most uploads at a time; each has a thread.
+        downloads: the most downloads at a time; each has a thread.
+        max_streams_waiting: the most uploads, and downloads, that wait for a thread.
+        clock: a clock in seconds that nobody can set back.
     """
 
     def __init__(
@@ -173,6 +179,10 @@ class Front:
         threads: int,
         max_waiting: int,
         max_body_bytes: int,
+        all_body_bytes: int = ALL_BYTES,
+        uploads: int = UPLOADS,
+        downloads: int = DOWNLOADS,
+        max_streams_waiting: int = STREAMS_WAITING,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app = app
@@ -182,9 +192,9 @@ class Front:
         self._clock = clock
         self._work = Threads("work", threads, max_waiting)
         self._others = Threads("other", threads, max_waiting)
-        self._uploads = Threads("upload", _UPLOADS, _WAITING)
-        self._downloads = Threads("download", _DOWNLOADS, _WAITING)
-        self._room = Room(max_body_bytes, clock)
+        self._uploads = Threads("upload", uploads, max_streams_waiting)
+        self._downloads = Threads("download", downloads, max_streams_waiting)
+        self._room = Room(max_body_bytes, clock, all_body_bytes)
         self._gathering: set[_Request] = set()
         threading.Thread(target=self._sweep_for_ever, daemon=True).start()
 
@@ -212,7 +222,7 @@ class Front:
             self._hand_over(self._uploads, "", request)
         elif "HTTP_TRANSFER_ENCODING" in environ:
             self._gather(request, self._max_body_bytes + 1)
-        # What is too large is refused unread.
+        # The app refuses a body that is too large, without reading it.
         elif int(length) > self._max_body_bytes:
             self._answer(request)
         else:
@@ -230,11 +240,11 @@ class Front:
         gathering.start()
 
     def _come(self, request: _Request, body: bytes | None) -> None:
-        """A body has come; or None, if its client has gone or it is not awaited."""
+        """Go on with a body; it is None if the client has left or no more is read."""
         gathering, held = request.gathering, request.held
         assert gathering is not None and held is not None, "it was gathered"
-        # Each knows the other, and only Python's slow search for such pairs would free
-        # them: a pause of 0.1 s each time.
+        # The request and the gathering refer to each other. Only Python's garbage
+        # collection would free such a pair, with a pause of 0.1 s each time.
         request.gathering = None
         self._gathering.discard(request)
         if body is None:
@@ -252,13 +262,13 @@ class Front:
             return
         self._room.come(held)
         request.body = body
-        # Of one whose length was not said, this is it.
+        # The client did not tell the length of a chunked body; now it is known.
         if "CONTENT_LENGTH" not in request.environ:
             request.environ["CONTENT_LENGTH"] = str(len(body))
         self._guarded(request, self._answer)
 
     def _answer(self, request: _Request) -> None:
-        """Answer it here if that is quick, and else in another thread."""
+        """Answer the request here if that is quick, and else in another thread."""
         environ = request.environ
         environ[ARRIVED] = self._clock()
         if REFUSED in environ:
@@ -276,7 +286,7 @@ class Front:
                 self._hand_over(self._work, ex.model or path, request)
 
     def _hand_over(self, threads: Threads, key: str, request: _Request) -> None:
-        if not request.is_streamed:  # that one's body tells
+        if not request.is_streamed:  # a streamed body itself tells when the client left
             request.watch_client()
         call = functools.partial(self._guarded, request, self._call)
         if not threads.offer(key, call):
@@ -288,7 +298,7 @@ class Front:
             self._call(request)
 
     def _call(self, request: _Request) -> None:
-        """Have the app answer, and send that."""
+        """Call the app, and send its answer."""
         environ = request.environ
         if not request.is_streamed:
             environ["wsgi.input"] = io.BytesIO(request.body)
@@ -319,13 +329,13 @@ class Front:
             request.done()
 
     def _guarded(self, request: _Request, step: Callable[[_Request], None]) -> None:
-        """No error must get into granian, which would end the thread of all."""
+        """Take one step; an error in granian would end the thread of all requests."""
         try:
             step(request)
         except Exception:
             logger.exception("%s failed", request.environ["PATH_INFO"])
             self._free(request)
-            # Where the client is gone, this fails as the reply before it.
+            # If the client has left, this reply fails as the one before.
             with contextlib.suppress(Exception):
                 request.reply(500, [], _FAILED)
 

@@ -1,4 +1,4 @@
-"""The sockets that the workers listen on, all of one port."""
+"""The sockets on which the workers listen; all have one port."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from bundle.terminal import Failed, WrongInput
 from runtime.config import Config
 
-# Connections that wait for each worker.
+# So many connections may wait for each worker.
 BACKLOG = 1024
 _WRITE_MILLISECONDS = 60_000
 
@@ -20,13 +20,13 @@ _WRITE_MILLISECONDS = 60_000
 def listening(config: Config, workers: int) -> Iterator[list[socket.socket]]:
     """Listen on one address with a socket for each worker; none of them blocks.
 
-    The kernel deals connections out among them. One socket for all would be emptied by
-    whichever worker wakes first: of 8 clients that come at once, that keep their
-    connections, it took all 8, and the other core stood idle.
+    The kernel shares the connections out among them. From one socket for all, the
+    worker that wakes first would take every connection: when 8 clients came at once and
+    kept their connections, one worker had all 8, and the other core stood idle.
 
     Raises:
         WrongInput: there is no such host.
-        Failed: the port is taken, or not ours to take.
+        Failed: the port is taken, or this user may not take it.
     """
     try:
         found = socket.getaddrinfo(
@@ -37,19 +37,19 @@ def listening(config: Config, workers: int) -> Iterator[list[socket.socket]]:
         )
     except (OSError, UnicodeError) as ex:
         raise WrongInput(f"there is no address {config.host!r} to listen on") from ex
-    # localhost has two, of which people mean 127.0.0.1.
+    # localhost has two addresses, and people mean 127.0.0.1.
     family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
     with contextlib.ExitStack() as opened:
         try:
-            # Sockets that share a port would let another service share it, unseen: the
-            # first look at it shares nothing.
+            # Sockets that share a port would let another service share it, and nobody
+            # would notice. This socket shares nothing: it fails if the port is taken.
             _listen(family, address[:2], is_shared=False).close()
             host, port = address[:2]
             listeners = []
             for _ in range(workers):
                 listener = _listen(family, (host, port), is_shared=workers > 1)
                 listeners.append(opened.enter_context(listener))
-                port = listener.getsockname()[1]  # of 0, the one that it took
+                port = listener.getsockname()[1]  # for port 0, the free port
         except OSError as ex:
             why = os.strerror(ex.errno) if ex.errno else str(ex)
             raise Failed(
@@ -68,8 +68,8 @@ def _listen(
         reuse_port=is_shared,
         dualstack_ipv6=address[0] == "::" and socket.has_dualstack_ipv6(),
     )
-    # Connections get it from the socket that took them. A client that takes nothing of
-    # its reply for so long is let go by the kernel, for granian waits for ever.
+    # Connections inherit this from their socket. The kernel ends the connection of a
+    # client that takes no bytes of its reply for so long; granian would wait for ever.
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(
             socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _WRITE_MILLISECONDS
@@ -79,7 +79,7 @@ def _listen(
 
 
 def url_of(config: Config, listener: socket.socket) -> str:
-    """Where the service answers."""
+    """Return the URL at which the service answers."""
     host = f"[{config.host}]" if ":" in config.host else config.host
     port = listener.getsockname()[1]
     scheme = "https" if config.server_key else "http"

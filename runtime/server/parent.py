@@ -1,4 +1,4 @@
-"""The workers' parent: starts them, hears them, and starts others in their place."""
+"""The workers' parent: it starts workers, hears from them, and replaces them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.server.mp import MPServer, WorkerProcess
 
 from bundle.errors import DomainError
-from bundle.signals import signal_name
 from bundle.store import ModelStore
 from bundle.terminal import Failed
 from runtime import walls
 from runtime.access.gate import gate_of
 from runtime.config import Config
+from runtime.process.exit_code import how_it_ended
 from runtime.server.listener import BACKLOG, url_of
 from runtime.server.signals import PARENTS_SIGNALS, hear, held_back
 from runtime.server.worker import Worker
@@ -31,19 +31,20 @@ from runtime.telemetry.counters import forget_process
 
 logger = logging.getLogger(__name__)
 
-# Workers that end by themselves so soon after their start, this often in a row, will
-# not do better.
+# If so many workers in a row end by themselves within so many seconds of their start,
+# the next ones would end, too.
 SOON_SECONDS = 2.0
 SOON_LIMIT = 3
 
 
 class Parent(MPServer):
-    """Granian's server over a socket of ours, with our word on what fails.
+    """Granian's server with the service's own sockets, and its own errors.
 
     Args:
         config: the settings; each worker gets them.
-        listeners: sockets of one port that listen and do not block, one a worker.
-        made: a folder that goes when the service does; or empty.
+        listeners: the sockets, one for each worker; they have one port, listen and do
+            not block.
+        made: a folder that is removed when the service ends; or empty.
     """
 
     def __init__(
@@ -59,8 +60,8 @@ class Parent(MPServer):
             ssl_key=Path(config.server_key) if config.server_key else None,
             ssl_cert=Path(config.server_crt) if config.server_crt else None,
             ssl_protocol_min=SSLProtocols.tls12,
-            # Here it speaks of each worker's coming and going; in a worker,
-            # runtime.app sets the logs up.
+            # In the parent, granian's log names each start and end of a worker. In a
+            # worker, runtime.app sets the logs up.
             log_enabled=False,
             respawn_failed_workers=True,
             workers_kill_timeout=config.drain_seconds,
@@ -74,22 +75,22 @@ class Parent(MPServer):
         self._is_announced = False
 
     def run(self) -> None:
-        """Serve; what went wrong is raised when every worker has ended."""
+        """Serve; an error is raised when every worker has ended."""
         messages, reporter = multiprocessing.Pipe(duplex=False)
         threading.Thread(target=self._hear, args=(messages,), daemon=True).start()
         try:
             worker = Worker(self._config, reporter, self._made, self.ssl_ctx)
             self.serve(spawn_target=worker, wrap_loader=False)
         except SystemExit:
-            # Granian's, when workers ended while it did.
+            # Granian raises it if workers ended while it was ending.
             logger.debug("granian ended", exc_info=True)
         if self._failure:
             raise self._failure
 
     def _hear(self, messages: Connection) -> None:
-        """What workers tell, in a thread: that they can answer, or why they never will.
+        """Read, in a thread, each worker's word: it can answer, or why it never will.
 
-        When every one can, the first line is printed.
+        When all workers can answer, the first line is printed.
         """
         waited_for = self.workers
         while True:
@@ -126,13 +127,13 @@ class Parent(MPServer):
         self.interrupt_signal = True
         self.main_loop_interrupt.set()
 
-    # From here on granian's own methods, which it calls.
+    # The methods below are granian's own, and granian calls them.
 
     def _init_shared_socket(self) -> None:
-        """Take none of granian's sockets: it closes them when a worker ends.
+        """Make no socket of granian's, because it closes them when a worker ends.
 
-        Who waited for that worker would be cut off; and two services could share a port
-        without knowing.
+        Clients that wait for that worker would be cut off. Two services could also
+        share a port without any notice.
         """
         self._ssp = None
         heard = {signal.SIGTERM, *PARENTS_SIGNALS} - self._ignored
@@ -141,7 +142,7 @@ class Parent(MPServer):
             signal.signal(number, signal.SIG_IGN)
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
-        """Remember which signals are ignored: nohup's, those of a shell's jobs."""
+        """Remember the signals that nohup or a shell told this process to ignore."""
         self._ignored = {
             number
             for number in PARENTS_SIGNALS
@@ -150,7 +151,7 @@ class Parent(MPServer):
         super().startup(spawn_target, target_loader)
 
     def signal_handler_interrupt(self, *args: object, **kwargs: object) -> None:
-        """End the workers; at once if it is asked twice."""
+        """End the workers; the second signal ends them at once."""
         if self.interrupt_signal:
             for worker in self.wrks:
                 worker.kill()
@@ -158,12 +159,12 @@ class Parent(MPServer):
         self.main_loop_interrupt.set()
 
     def _drop_shared_socket(self) -> None:
-        """Close them all: from here on, who comes is refused."""
+        """Close all sockets; from now on new connections are refused."""
         for listener in self._listeners:
             listener.close()
 
     def _spawn_worker(self, idx: int, target: Any, *_: Any, **__: Any) -> WorkerProcess:
-        """Make a worker with its socket, which was that of the one before it."""
+        """Make a worker with its socket, which the worker before it had."""
         return WorkerProcess(self, idx, target, (idx + 1, self._listeners[idx]))
 
     def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
@@ -179,8 +180,8 @@ class Parent(MPServer):
     ) -> None:
         for index in workers:
             worker = self.wrks[index]
-            how = _how_it_ended(worker.inner.exitcode)
-            # SIGKILL comes from outside, and says nothing of the next one.
+            how = how_it_ended(worker.inner.exitcode, "killed")
+            # SIGKILL comes from outside, and tells nothing about the next worker.
             by_itself = worker.inner.exitcode != -signal.SIGKILL
             soon = by_itself and time.monotonic() - worker.birth < SOON_SECONDS
             self._ended_soon = self._ended_soon + 1 if soon else 0
@@ -197,11 +198,5 @@ class Parent(MPServer):
             forget_process(worker.inner.pid)
         with held_back(PARENTS_SIGNALS):
             super()._respawn_workers(workers, spawn_target, target_loader, delay)
-        # Granian gives up when one worker is killed twice within seconds.
+        # Otherwise granian gives up when one worker is killed twice within seconds.
         self.respawned_wrks.clear()
-
-
-def _how_it_ended(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"was killed by {signal_name(-code)}"
-    return f"ended with exit code {code}"

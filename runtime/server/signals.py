@@ -1,4 +1,4 @@
-"""Signals, among processes that the terminal and process managers signal too."""
+"""The signals of the service's processes, to which terminals and managers send, too."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from multiprocessing import resource_tracker
 
 from granian._granian import WorkerSignal
 
-# The terminal sends them to every process of the service; the parent decides.
+# A terminal sends these to every process of the service, but only the parent obeys.
 PARENTS_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 
 
 @contextmanager
 def held_back(numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
     """Let signals wait; processes that start meanwhile never get them."""
-    # Its own start, which the first process brings about, would end the waiting.
+    # The first process would start the tracker, whose start unblocks the signals.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
@@ -28,13 +28,13 @@ def held_back(numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
 
 
 def take_signals(on_first: Callable[[], object]) -> WorkerSignal:
-    """What ends granian's server in this process, at SIGTERM or SIGINT.
+    """Make the event that ends granian's server in this process, at SIGTERM or SIGINT.
 
-    Set twice, it hangs; and a process manager may send SIGTERM to every process, and
-    the parent sends it too.
+    The server hangs if the event is set twice. A process may get SIGTERM twice: from a
+    process manager and from the parent. So only the first signal sets it.
 
     Args:
-        on_first: called before.
+        on_first: the function that is called before the event is set.
     """
     asked = WorkerSignal()
     first = threading.Lock()
@@ -49,13 +49,13 @@ def take_signals(on_first: Callable[[], object]) -> WorkerSignal:
 
 
 def hear(numbers: Iterable[signal.Signals], call: Callable[[], None]) -> None:
-    """Call, in a thread of its own, for each of these signals that comes.
+    """Call a function in a thread of its own for each of these signals that comes.
 
-    Python's handlers run in the main thread when it gets to it. What comes while that
-    thread goes to wait for a lock is not seen before the lock is free: a SIGTERM right
-    after the start had a worker killed 20 s later. And a handler that takes a lock
-    would wait for the code below it. A byte in a pipe is written at once, and read by a
-    thread that has nothing else to do.
+    Python runs a signal's handler later, in the main thread. If that thread is about to
+    wait for a lock, the handler does not run before the lock is free: a worker that got
+    SIGTERM right after its start did not end, and was killed 20 s later. A handler that
+    takes a lock could also wait for the code that it interrupted. So Python writes a
+    byte into a pipe at once, and a thread that does nothing else reads it.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -66,7 +66,7 @@ def hear(numbers: Iterable[signal.Signals], call: Callable[[], None]) -> None:
 
 
 def _leave_it(*_: object) -> None:
-    """Without a handler there is no byte."""
+    """Do nothing; without a handler Python writes no byte into the pipe."""
 
 
 def _listen(reader: int, call: Callable[[], None]) -> None:

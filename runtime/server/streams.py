@@ -1,4 +1,4 @@
-"""Replies that are sent as they are made, no faster than their clients take them."""
+"""Replies that are sent piece by piece, as fast as their clients take them."""
 
 from __future__ import annotations
 
@@ -14,34 +14,38 @@ from typing import IO
 
 from runtime.server.patience import TICK_SECONDS, Patience
 
-# Granian opens what it sends within milliseconds, or, where the client is gone, never.
-_OPEN_SECONDS = 10.0
+# Granian opens a file that it sends within milliseconds; never if the client has left.
+OPEN_SECONDS = 10.0
 _PAUSE_SECONDS = 0.002
 
 
 def send_stream(
-    chunks: Iterable[bytes], send_file: Callable[[str], object], patience: Patience
+    chunks: Iterable[bytes],
+    send_file: Callable[[str], object],
+    patience: Patience,
+    open_seconds: float = OPEN_SECONDS,
 ) -> None:
-    """Send a reply's chunks; this thread waits where the client is slow.
+    """Send a reply's chunks; this thread waits while the client is slow.
 
-    What granian is given as bytes it takes at once, and holds however much that is. A
-    file it reads as the client takes it, and this one is a pipe with a name.
+    Granian takes any number of bytes at once, and keeps them in memory. But it reads a
+    file only as fast as the client takes it. This file is a pipe with a name.
 
     Args:
-        chunks: closed at the end, if they can be.
-        send_file: has granian send the file of a path.
-        patience: how long the client is waited for.
+        chunks: the pieces of the reply; they are closed at the end, if they can be.
+        send_file: the function that lets granian send the file of a path.
+        patience: the limit on the time that the thread waits for the client.
+        open_seconds: the seconds within which granian must open the file.
 
     Raises:
-        Stalled: the client takes next to nothing; the reply is cut short.
+        Stalled: the client takes almost nothing; the reply is cut short.
     """
     try:
         with _pipe() as path:
             send_file(str(path))
-            writer = _opened(path)
+            writer = _opened(path, open_seconds)
         if writer is None:
             return
-        # Broken: the client went away.
+        # The pipe breaks when the client leaves.
         with contextlib.suppress(BrokenPipeError), writer:
             for chunk in chunks:
                 _write(writer, chunk, patience)
@@ -59,7 +63,7 @@ def _write(writer: IO[bytes], chunk: bytes, patience: Patience) -> None:
         if not poll.poll(TICK_SECONDS * 1000):
             patience.waited(TICK_SECONDS)
             continue
-        # A pipe that takes a page is ready, and takes what fits.
+        # A pipe is ready if one page fits, and takes as many bytes as fit.
         written = os.write(writer.fileno(), left)
         patience.moved(written)
         left = left[written:]
@@ -73,9 +77,9 @@ def _pipe() -> Iterator[Path]:
         yield path
 
 
-def _opened(path: Path) -> IO[bytes] | None:
-    """The pipe's end to write into, once there is one who reads; None: nobody will."""
-    end = time.monotonic() + _OPEN_SECONDS
+def _opened(path: Path, seconds: float) -> IO[bytes] | None:
+    """Open the pipe for writing when granian reads it; return None if it never does."""
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)

@@ -1,4 +1,4 @@
-"""Threads for what is not quick, with a queue that has an end."""
+"""Threads for work that is not quick, with a limited queue."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ class Threads:
     """Threads that take calls in their order.
 
     Attributes:
-        max_waiting: see below.
+        max_waiting: the argument of this name.
 
     Args:
-        name: of the threads.
-        count: of them.
-        max_waiting: calls of one key that may wait, beside those that run.
+        name: the name of the threads.
+        count: the number of threads.
+        max_waiting: the most calls with one key that may wait, beside those that run.
     """
 
     def __init__(self, name: str, count: int, max_waiting: int) -> None:
         self._pool = ThreadPoolExecutor(count, name)
         self._count = count
         self.max_waiting = max_waiting
-        self._lock = threading.Lock()  # of both below
+        self._lock = threading.Lock()  # guards both below
         self._waiting: Counter[str] = Counter()
         self._running = 0
 
     @property
     def is_wanted(self) -> bool:
-        """Whether calls wait."""
+        """Tell whether calls wait."""
         return bool(self._waiting)
 
     def offer(self, key: str, call: Callable[[], object]) -> bool:
-        """Have a thread make a call, which raises nothing; False if too many wait."""
+        """Let a thread make a call, which raises nothing; False if too many wait."""
         with self._lock:
             is_free = self._running + self._waiting.total() < self._count
             if not is_free and self._waiting[key] >= self.max_waiting:
@@ -47,7 +47,7 @@ class Threads:
         with self._lock:
             self._waiting[key] -= 1
             if not self._waiting[key]:
-                del self._waiting[key]  # keys are names that clients may make up
+                del self._waiting[key]  # clients may invent any number of keys
             self._running += 1
         try:
             call()

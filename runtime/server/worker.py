@@ -1,4 +1,4 @@
-"""A worker's side: it builds the app, tells the parent, serves, and ends with it."""
+"""A worker: it builds the app, tells the parent, serves, and ends with the parent."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from runtime.server.listener import BACKLOG
 from runtime.server.signals import take_signals
 from runtime.telemetry.counters import forget_process
 
-# Connections that a worker holds at a time, where it may have so many files open; more
-# wait in the kernel's queue. Each that only waits takes some 20 KB.
+# The most connections that a worker holds at a time, if it may have so many files open.
+# More wait in the kernel's queue. A connection that only waits takes some 20 KB.
 CONNECTIONS = 8192
-# And what it has open besides.
+# A worker may have so many other files open.
 _FILES = 512
-# A head must come whole within this time, and a connection that is kept must bring the
-# next one: what granian holds open for nobody keeps others waiting.
+# A whole head must come within this time, and so must the next head of a connection
+# that is kept. An idle connection would keep other clients waiting.
 _HEAD_MILLISECONDS = 10_000
 # The size of a head; a path, a token and a trace take 2 KiB of it.
 _HEAD_BYTES = 1 << 16
@@ -44,9 +44,10 @@ class Worker:
 
     Args:
         config: the settings.
-        reporter: tells the parent that the app is built, or why it cannot be.
-        made: a folder that goes when the service does; or empty.
-        tls: granian's own form of it.
+        reporter: the pipe to the parent, which is told that the app is built, or why it
+            cannot be.
+        made: a folder that is removed when the service ends; or empty.
+        tls: the settings of TLS in granian's own form.
     """
 
     def __init__(
@@ -61,8 +62,8 @@ class Worker:
         """Serve until SIGTERM, which lets requests in hand be answered.
 
         Args:
-            number: from 1.
-            listener: its own.
+            number: the worker's number, from 1 on.
+            listener: the worker's own socket.
         """
         asked = take_signals(DRAINING.set)
         threading.Thread(target=self._end_with_the_parent, daemon=True).start()
@@ -71,15 +72,15 @@ class Worker:
         front = self._build()
         ended = threading.Event()
         asked.add_cb(ended.set)
-        server: Any = RSGIWorker  # its stub is of another version
+        server: Any = RSGIWorker  # its stub describes another version
         holder: Any = SocketHolder
         server(
             number,
             (None, holder(listener.fileno(), False, BACKLOG)),
             None,
-            1,  # thread of its own, for the network
-            _FILES,  # at most, that read files
-            1,  # that calls the front
+            1,  # the number of threads for the network
+            _FILES,  # the most threads that read files
+            1,  # the number of threads that call the front
             30,
             connections,
             "1",
@@ -95,8 +96,8 @@ class Worker:
         ended.wait()
 
     def _build(self) -> Front:
-        """Build the app, or tell why not and wait to be ended."""
-        # Gauges of an earlier process that had this one's number.
+        """Build the app; if that fails, tell the parent why, and wait for the end."""
+        # An earlier process with this one's number may have left gauges.
         forget_process(os.getpid())
         config = self._config
         try:
@@ -105,13 +106,13 @@ class Worker:
 
             app = get_app(config)
         except DomainError as ex:
-            # Well below PIPE_BUF, so that no two workers' sentences mix.
+            # The sentence is far shorter than PIPE_BUF, so two workers' never mix.
             self._reporter.send((os.getpid(), str(ex)[:1000]))
-            # The parent hears it, or has heard as much from another, and ends this
-            # process; ended by itself, it would be started anew.
+            # The parent hears it, or heard it from another worker, and ends this
+            # process. If the process ended by itself, the parent would start another.
             DRAINING.wait()
             sys.exit(1)
-        # What granian has to say of an app that fails goes where the rest goes.
+        # Granian's words about an app that fails go into the service's log.
         its_log = logging.getLogger("_granian")
         its_log.handlers = logging.getLogger("runtime").handlers
         its_log.setLevel(logging.ERROR)
@@ -127,7 +128,7 @@ class Worker:
         return front
 
     def _end_with_the_parent(self) -> None:
-        """When the parent is gone, killed even, end as if it had asked to."""
+        """End when the parent has ended, even if it was killed, as after a SIGTERM."""
         parent = multiprocessing.parent_process()
         assert parent is not None, "a worker has one"
         parent.join()
@@ -139,7 +140,7 @@ class Worker:
 
 
 class _Scheduler(CallbackScheduler):
-    """Stands where granian has asyncio's: it calls the front, and nothing more."""
+    """Stands in the place of granian's scheduler for asyncio; it calls the front."""
 
     __slots__ = ()
 
@@ -154,19 +155,22 @@ class _Scheduler(CallbackScheduler):
 
 
 class _Loop:
-    """Stands where granian has an event loop: what is to be called is called here."""
+    """Stands in the place of granian's event loop; it calls each function at once."""
 
     def call_soon_threadsafe(
         self, call: Callable[..., object], *args: object, context: object = None
     ) -> None:
-        """Call it, in granian's thread."""
+        """Call a function in granian's thread."""
         call(*args)
 
     call_soon = call_soon_threadsafe
 
 
 def _allow_files(count: int) -> int:
-    """Let the process have as many open, if its limits allow it; how many it may."""
+    """Let the process have so many files open; return the number that it may have.
+
+    The number is smaller if the process's hard limit is.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:
         count = min(count, hard)

@@ -1,8 +1,8 @@
-"""Metrics of requests, noted now and added up later, many at a time.
+"""Metrics of requests, which are noted at once and added up later, many at a time.
 
 A request has some eight of them, and prometheus_client takes 2 to 4 us for each: a
 lock, a search for the bucket, a write to a file that processes share. To note all eight
-takes a fifth of a microsecond; added up together, thousands cost what some tens did.
+takes a fifth of a microsecond. Added up together, thousands take the time of some tens.
 """
 
 from __future__ import annotations
@@ -14,31 +14,33 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 
-# What a counter or a gauge goes up by; what a histogram observes.
+from runtime.process.daemon_thread import DaemonThread
+from runtime.telemetry.histogram import observe_all
+
+# A metric with a value: the step of a counter or gauge, or a histogram's observation.
 Noted: TypeAlias = Counter | Gauge | Histogram
 
-# What another process's GET /metrics may lack.
+# GET /metrics of another process may lack the values of so many seconds.
 SECONDS = 0.25
-# Of a process whose thread gets no turn: what is noted must not grow without end.
+# The values of a process whose thread gets no turn must not grow without end.
 _MOST = 100_000
 
 
 class Tally:
-    """What was noted and is not added up yet; safe between threads.
+    """The values that are noted and not added up yet; several threads may note some.
 
     Args:
-        registry: whoever collects it finds all added up; it must be the first that is
-            registered there.
+        registry: the registry; all values are added up when it is collected. The tally
+            must be the first that is registered there.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._noted: deque[tuple[tuple[Noted, ...], Sequence[float]]] = deque()
         self._is_noted = threading.Event()
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._thread = DaemonThread(self._add_up_for_ever, "tally")
         registry.register(self)
         atexit.register(self.add_up)
 
@@ -49,14 +51,7 @@ class Tally:
             self._wake()
 
     def _wake(self) -> None:
-        # Started by what is noted, and not before: threads do not live through a fork.
-        if self._thread is None or not self._thread.is_alive():
-            with self._lock:
-                if self._thread is None or not self._thread.is_alive():
-                    self._thread = threading.Thread(
-                        target=self._add_up_for_ever, name="tally", daemon=True
-                    )
-                    self._thread.start()
+        self._thread.start()
         self._is_noted.set()
         if len(self._noted) > _MOST:
             self.add_up()
@@ -69,7 +64,7 @@ class Tally:
             self.add_up()
 
     def add_up(self) -> None:
-        """Bring the metrics up to what was noted."""
+        """Add all noted values to the metrics."""
         together: dict[tuple[Noted, ...], list[Sequence[float]]] = {}
         with self._lock:
             for _ in range(len(self._noted)):
@@ -78,25 +73,15 @@ class Tally:
             for metrics, rows in together.items():
                 for metric, of_it in zip(metrics, zip(*rows, strict=True), strict=True):
                     if isinstance(metric, Histogram):
-                        _observe(metric, of_it)
+                        observe_all(metric, of_it)
                     else:
                         metric.inc(sum(of_it))
 
     def collect(self) -> Iterator[Metric]:
-        """For the registry, which asks it before all others; it has none of its own."""
+        """Add up all values, because the registry asks this before all others."""
         self.add_up()
         return iter(())
 
     def describe(self) -> Iterator[Metric]:
-        """For the registry, which would collect to know the names."""
+        """Name no metric; the registry would otherwise collect to learn the names."""
         return iter(())
-
-
-def _observe(histogram: Histogram, values: Sequence[float]) -> None:
-    """As ``Histogram.observe`` of each, which goes through the buckets each time."""
-    histogram._sum.inc(sum(values))
-    # The first bucket whose bound is not below the value; the last one's is infinity.
-    places = np.searchsorted(histogram._upper_bounds, values)
-    for place, count in enumerate(np.bincount(places).tolist()):
-        if count:
-            histogram._buckets[place].inc(count)

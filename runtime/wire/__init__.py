@@ -1,1 +1,1 @@
-"""TFaaS's protobuf messages: tfaas.proto, and what ``make proto`` generates of it."""
+"""TFaaS's protobuf messages: tfaas.proto, and the code that ``make proto`` makes."""

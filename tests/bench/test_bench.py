@@ -23,6 +23,7 @@ needs_made = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_unknown_server_is_a_usage_error():
     done = subprocess.run(
         [*COMMAND, "--server", "nginx"],

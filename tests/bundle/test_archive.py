@@ -63,6 +63,7 @@ def refused(
 # --- what is taken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ["cf", "cfz"])
 @pytest.mark.parametrize("form", ["gnu", "pax", "ustar", "v7"])
 def test_archive_of_the_tar_command_unpacks(
@@ -75,6 +76,7 @@ def test_archive_of_the_tar_command_unpacks(
     assert unpacked(tmp_path, archive.read_bytes()) == FILES
 
 
+@pytest.mark.slow
 def test_archive_of_a_dotted_path_unpacks(tmp_path: Path) -> None:
     write_bundle(tmp_path / "src" / "mnist")
     archive = tmp_path / "mnist.tar.gz"
@@ -83,6 +85,7 @@ def test_archive_of_a_dotted_path_unpacks(tmp_path: Path) -> None:
     assert unpacked(tmp_path, archive.read_bytes(), gzipped=True) == FILES
 
 
+@pytest.mark.slow
 def test_archive_of_everything_in_a_folder_unpacks(tmp_path: Path) -> None:
     write_bundle(tmp_path / "src" / "mnist")
     archive = tmp_path / "mnist.tar"
@@ -91,6 +94,7 @@ def test_archive_of_everything_in_a_folder_unpacks(tmp_path: Path) -> None:
     assert unpacked(tmp_path, archive.read_bytes()) == FILES
 
 
+@pytest.mark.slow
 def test_long_names_of_both_formats_unpack(tmp_path: Path) -> None:
     name = "/".join(["mnist", *["d" * 60] * 3, "f" * 120])
     write_bundle(tmp_path / "src" / "mnist")
@@ -260,6 +264,7 @@ def test_link_followed_by_a_write_through_it_leaves_its_aim_alone(
     assert list((tmp_path / "aim").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["0.0", "0.1", "1.0"])
 def test_sparse_file_is_refused(tmp_path: Path, version: str) -> None:
     (tmp_path / "src" / "m").mkdir(parents=True)
@@ -318,6 +323,7 @@ def test_map_of_a_sparse_file_is_refused_unread(
     assert stream.tell() <= MIB
 
 
+@pytest.mark.slow
 def test_sparse_file_of_a_terabyte_is_refused_by_its_header(tmp_path: Path) -> None:
     (tmp_path / "src" / "m").mkdir(parents=True)
     with (tmp_path / "src" / "m" / "holes").open("wb") as sparse:
@@ -694,6 +700,7 @@ def test_what_a_killed_exporter_left_is_passed_over(tmp_path: Path, name: str) -
 # --- what tells an archive
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["gnu", "pax", "ustar", "v7"])
 @pytest.mark.parametrize("options", ["c", "cz"])
 def test_an_archive_is_told_by_its_head(

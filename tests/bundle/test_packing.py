@@ -31,6 +31,7 @@ def packed(folder: Path, top: str = "mnist") -> bytes:
     return b"".join(pack(files, top))
 
 
+@pytest.mark.slow
 def test_what_is_packed_the_tar_command_unpacks(tmp_path: Path) -> None:
     write_bundle(tmp_path / "bundle")
     archive = tmp_path / "mnist.tar.gz"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bundle.errors import BundleError
 from bundle.folder import Bundle, open_bundle
+from bundle.sample import read_sample
 
 CASES = Path(__file__).parents[1] / "bundles"
 
@@ -123,17 +124,15 @@ def test_pickle_in_a_sample_is_never_run(tmp_path: Path) -> None:
 
 
 def test_sample_that_unpacks_beyond_the_limit_is_refused_unread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     images = np.zeros((1000, 1, 1, 1), np.uint8)
     data = npz(True, images=images, labels=np.zeros(1000, np.uint8))
     # Two .npy: a header of 128 bytes and 1000 of content each.
     bundle = with_sample(tmp_path, data)
-    monkeypatch.setattr("bundle.sample.MAX_BYTES", 2256)
-    assert bundle.read_sample() is not None
-    monkeypatch.setattr("bundle.sample.MAX_BYTES", 2255)
+    assert read_sample(bundle.path, max_bytes=2256) is not None
     with pytest.raises(BundleError, match=r"sample\.npz is not a sample"):
-        bundle.read_sample()
+        read_sample(bundle.path, max_bytes=2255)
 
 
 @pytest.mark.parametrize("part", range(1, 10))

@@ -62,6 +62,7 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_sweep_leaves_the_living_and_takes_the_killed(tmp_path: Path) -> None:
     ours, theirs = FORK.Pipe()
     writer = FORK.Process(target=stage_and_wait, args=(tmp_path, theirs))
@@ -225,6 +226,7 @@ def replace_and_die(path: Path, step: str) -> None:
         replace_file(path, b"new")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_killed_replacement_leaves_the_old_file_whole(
     tmp_path: Path, step: str
@@ -256,23 +258,18 @@ def test_reader_is_told_that_the_folder_went_while_it_was_read(
         folder.rmdir()
 
 
-def test_lock_is_waited_for_no_longer_than_its_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bundle.staging.LOCK_SECONDS", 0.0)
+def test_lock_is_waited_for_no_longer_than_its_limit(tmp_path: Path) -> None:
     with locked(tmp_path):
         for shared in (False, True):
-            with pytest.raises(TimeoutError), locked(tmp_path, shared=shared):
+            waiting = locked(tmp_path, shared=shared, seconds=0.0)
+            with pytest.raises(TimeoutError), waiting:
                 pass
     with locked(tmp_path, shared=True), locked(tmp_path, shared=True):
         pass
 
 
-def test_lock_is_waited_for_as_long_as_its_caller_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lock_is_waited_for_as_long_as_its_caller_says(tmp_path: Path) -> None:
     """An export of minutes waits for a load of seconds."""
-    monkeypatch.setattr("bundle.staging.LOCK_SECONDS", 0.0)
     started = threading.Event()
 
     def wait() -> None:
@@ -284,7 +281,7 @@ def test_lock_is_waited_for_as_long_as_its_caller_says(
         with locked(tmp_path, shared=True):
             waiting = threads.submit(wait)
             assert started.wait(10)
-            with pytest.raises(TimeoutError), locked(tmp_path):
+            with pytest.raises(TimeoutError), locked(tmp_path, seconds=0.0):
                 pass
             assert not waiting.done()
         waiting.result(30)

@@ -481,11 +481,17 @@ def killed(what: str, nth: int, after: bool, work: Callable[[], object]) -> bool
 
 
 STEPS = ["mkdir", "open", "fsync", "rename", "unlink", "rmdir"]
+# Before each call: what is there after one is what is there before the next, whichever
+# that is. But a file that was opened is written before that: it is empty just after.
+KILLS = [*((step, False) for step in STEPS), ("open", True)]
+by_kill = pytest.mark.parametrize(
+    ("step", "after"), KILLS, ids=[*(f"{step}-before" for step in STEPS), "open-after"]
+)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [0, 1])
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", STEPS)
+@by_kill
 def test_killed_install_keeps_old_version_or_shows_the_new_one_whole(
     store: ModelStore, step: str, after: bool, old: int
 ) -> None:
@@ -512,8 +518,8 @@ def test_killed_install_keeps_old_version_or_shows_the_new_one_whole(
     assert expected[-1] == bundle_files(mark="new")
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.slow
+@by_kill
 def test_killed_delete_keeps_the_model_or_leaves_nothing(
     store: ModelStore, step: str, after: bool
 ) -> None:
@@ -543,11 +549,6 @@ def test_killed_delete_keeps_the_model_or_leaves_nothing(
 # --- many at once
 
 
-def no_fsync() -> None:
-    # These tests are about order and not about power cuts.
-    os.fsync = lambda fd: None
-
-
 def in_threads(works: list[Callable[[], None]]) -> None:
     failures: list[BaseException] = []
 
@@ -567,8 +568,6 @@ def in_threads(works: list[Callable[[], None]]) -> None:
 
 
 def install_in_threads(store: ModelStore, marks: list[str], start: Any) -> None:
-    no_fsync()
-
     def install(mark: str) -> None:
         start.wait(WAIT)
         store.install(writer(mark=mark))
@@ -576,6 +575,7 @@ def install_in_threads(store: ModelStore, marks: list[str], start: Any) -> None:
     in_threads([lambda mark=mark: install(mark) for mark in marks])  # type: ignore[misc]
 
 
+@pytest.mark.slow
 def test_installs_of_threads_and_processes_are_each_a_whole_version(
     store: ModelStore,
 ) -> None:
@@ -600,12 +600,12 @@ def test_installs_of_threads_and_processes_are_each_a_whole_version(
 
 
 def install_many(store: ModelStore, count: int, started: Any) -> None:
-    no_fsync()
     for n in range(count):
         store.install(writer(mark=f"mark{n}"))
         started.set()
 
 
+@pytest.mark.slow
 def test_reader_never_meets_half_a_bundle_or_no_model(store: ModelStore) -> None:
     published = FORK.Event()
     child = FORK.Process(target=install_many, args=(store, 150, published))
@@ -630,7 +630,6 @@ def test_reader_never_meets_half_a_bundle_or_no_model(store: ModelStore) -> None
 
 
 def delete_many(store: ModelStore, stop: Any) -> None:
-    no_fsync()
     while not stop.is_set():
         try:
             store.delete("mnist")
@@ -638,6 +637,7 @@ def delete_many(store: ModelStore, stop: Any) -> None:
             continue
 
 
+@pytest.mark.slow
 def test_installs_race_deletes_and_every_one_succeeds(store: ModelStore) -> None:
     stop, started = FORK.Event(), FORK.Event()
     deleters = [FORK.Process(target=delete_many, args=(store, stop)) for _ in range(2)]
@@ -919,9 +919,9 @@ def test_version_that_the_disk_refuses_to_delete_is_a_store_error(
 
 
 def test_change_of_a_model_that_is_held_for_too_long_is_a_store_error(
-    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+    store: ModelStore,
 ) -> None:
-    monkeypatch.setattr("bundle.staging.LOCK_SECONDS", 0.0)
+    store = ModelStore(store.root, lock_seconds=0.0)
     installed(store, 2)
     with locked(store.root / "mnist"):
         for change in (
@@ -981,14 +981,12 @@ def test_only_the_published_model_is_trimmed(store: ModelStore) -> None:
 
 
 def test_what_cannot_be_trimmed_is_published_all_the_same(
-    store: ModelStore,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    store: ModelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     installed(store, 1)
-    monkeypatch.setattr("bundle.staging.LOCK_SECONDS", 0.0)
+    impatient = ModelStore(store.root, keep=1, lock_seconds=0.0)
     with locked(store.root / "mnist"):
-        assert trimming(store, 1).install(writer()).number == 2
+        assert impatient.install(writer()).number == 2
     assert store.versions("mnist") == [1, 2]
     assert "mnist: old versions cannot be deleted: the store" in caplog.text
     installed(trimming(store, 1), 1)
@@ -1010,9 +1008,9 @@ CHANGES: dict[str, Callable[[ModelStore], object]] = {
 }
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", [*STEPS, "replace"])
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(("step", "after"), [*KILLS, ("replace", False)])
 def test_killed_change_leaves_whole_versions_and_labels_that_point_to_one(
     store: ModelStore, change: str, step: str, after: bool
 ) -> None:
@@ -1049,7 +1047,6 @@ def test_killed_change_leaves_whole_versions_and_labels_that_point_to_one(
 
 
 def move_label(store: ModelStore, seconds_over: Any) -> None:
-    no_fsync()
     while not seconds_over.is_set():
         for number in reversed(store.versions("mnist")):
             try:
@@ -1059,7 +1056,6 @@ def move_label(store: ModelStore, seconds_over: Any) -> None:
 
 
 def delete_oldest(store: ModelStore, seconds_over: Any) -> None:
-    no_fsync()
     while not seconds_over.is_set():
         for number in store.versions("mnist")[:-1]:
             try:
@@ -1068,6 +1064,7 @@ def delete_oldest(store: ModelStore, seconds_over: Any) -> None:
                 continue
 
 
+@pytest.mark.slow
 def test_a_label_never_points_to_a_version_that_was_deleted(store: ModelStore) -> None:
     """Two that move it, two that delete versions, two that publish and trim."""
     installed(store, 1)
@@ -1101,7 +1098,6 @@ def test_a_label_never_points_to_a_version_that_was_deleted(store: ModelStore) -
 
 
 def label_many(store: ModelStore, count: int) -> None:
-    no_fsync()
     for _ in range(count):
         try:
             store.set_label("mnist", "stable", store.newest("mnist").number)
@@ -1109,6 +1105,7 @@ def label_many(store: ModelStore, count: int) -> None:
             continue
 
 
+@pytest.mark.slow
 def test_a_label_never_outlives_its_model(store: ModelStore) -> None:
     """A model deleted and published anew has no label that was meant for the old."""
     stop, started = FORK.Event(), FORK.Event()

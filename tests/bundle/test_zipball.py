@@ -67,6 +67,7 @@ def test_zip_unpacks(tmp_path: Path, method: int) -> None:
     assert is_archive(zip_of(FILES, method)[:512])
 
 
+@pytest.mark.slow
 def test_zip_of_pythons_command_unpacks(tmp_path: Path) -> None:
     """It writes entries of their own for folders."""
     write_bundle(tmp_path / "src" / "mnist")

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,8 @@ import httpx
 import psutil
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.documents import ROOT, transcripts
+
 BIN = Path(sys.executable).parent
 # Long enough for a busy machine of two cores; what takes longer hangs.
 PATIENCE = 300
@@ -40,11 +41,10 @@ ENVIRONMENT.pop("TFAAS_CONFIG", None)
 
 
 def pytest_collection_modifyitems(items):
-    """Whatever is here starts processes, and comes after what is quick."""
+    """Whatever is here starts processes."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
 
 
 def run(command: str, folder: Path, code: int = 0) -> str:
@@ -142,24 +142,39 @@ RUNTIME = "runtime serve --port 0"
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which README's training has run: all of MNIST, one epoch.
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes a folder that all processes which run tests share: the first one fills it.
 
-    One for all processes that run tests: who comes first trains.
+    Of what fails the others know nothing, and each tries it again.
     """
     common = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         common = common.parent
-    folder = common / "trained"
-    with (common / "trained.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        log = folder / "train.log"
-        if not log.exists():
-            folder.mkdir(exist_ok=True)
-            shutil.copy(ROOT / "config.json", folder)
-            output = run(readme_block("train"), folder)
-            log.write_text(output)
-    return folder
+
+    def make(name: str, fill: Callable[[Path], None]) -> Path:
+        folder = common / name
+        with (common / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                begun = common / f"{name}.begun"
+                shutil.rmtree(begun, ignore_errors=True)
+                begun.mkdir()
+                fill(begun)
+                begun.rename(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(once: Callable[..., Path]) -> Path:
+    """A folder in which README's training has run: all of MNIST, one epoch."""
+
+    def train(folder: Path) -> None:
+        shutil.copy(ROOT / "config.json", folder)
+        (folder / "train.log").write_text(run(readme_block("train"), folder))
+
+    return once("trained", train)
 
 
 @pytest.fixture
@@ -179,7 +194,6 @@ def store(work: Path) -> Path:
 
 def readme_block(name: str) -> str:
     """One of README's shell blocks, as it stands there."""
-    text = (ROOT / "README.md").read_text()
-    found = re.search(rf"<!-- transcript: {name} -->\n```sh\n(.*?)```", text, re.S)
+    found = [block.text for block in transcripts("README.md") if block.word == name]
     assert found, f"README has no transcript block {name!r}"
-    return found.group(1)
+    return found[0]

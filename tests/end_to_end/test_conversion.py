@@ -1,6 +1,7 @@
 """Conversions that are ended in the middle: the bundle is as it was, nobody goes on."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import psutil
 import pytest
 
 from tests.end_to_end.conftest import ENVIRONMENT, PATIENCE, ROOT
-from tests.frozen import frozen, rows, write_frozen_bundle
+from tests.frozen import FILE, frozen, rows, write_frozen_bundle
 
 pytestmark = pytest.mark.tensorflow
 
@@ -22,23 +23,33 @@ MAIN = (
 STEPS = ["loading", "converting", "proving: random, batch 2"]
 
 
+# A parent that writes the names of its modules to a file when it ends.
+MODULES = (
+    "import atexit, json, sys;"
+    "atexit.register(lambda: open({!r}, 'w').write(json.dumps(list(sys.modules))));"
+)
+
+
 @pytest.fixture(scope="module")
-def graph():
-    return frozen(rows)
+def converted(tmp_path_factory):
+    """A folder in which a bundle was converted once; modules.json is the parent's."""
+    place = tmp_path_factory.mktemp("converted")
+    folder = write_frozen_bundle(place / "bundle", frozen(rows))
+    (place / "tmp").mkdir()
+    done = start(folder, setup=MODULES.format(str(place / "modules.json")))
+    done.communicate(timeout=PATIENCE)
+    assert done.returncode == 0
+    return place
 
 
 @pytest.fixture
-def bundle(tmp_path, graph):
-    """With a model.onnx that somebody made before, and its proof."""
-    folder = write_frozen_bundle(tmp_path / "bundle", graph)
+def bundle(converted, tmp_path):
+    """A copy of the bundle, with the model.onnx that was made before and its proof."""
     (tmp_path / "tmp").mkdir()
-    done = start(folder)
-    done.communicate(timeout=PATIENCE)
-    assert done.returncode == 0
-    return folder
+    return shutil.copytree(converted / "bundle", tmp_path / "bundle")
 
 
-def start(folder, *flags, setup=""):
+def start(folder, *flags, setup="", stdout=subprocess.DEVNULL):
     return subprocess.Popen(
         [sys.executable, "-c", setup + MAIN, "convert", folder, *flags],
         env={
@@ -46,7 +57,7 @@ def start(folder, *flags, setup=""):
             "PYTHONPATH": str(ROOT),
             "TMPDIR": str(folder.parent / "tmp"),
         },
-        stdout=subprocess.DEVNULL,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -91,14 +102,15 @@ def test_kill_9_of_the_child(bundle, step):
     assert scratch(bundle) == []
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_kill_9_of_the_parent(bundle, step):
+def test_kill_9_of_the_parent(bundle):
     before = contents(bundle)
-    with start(bundle) as process:
-        child = reach(process, step)
-        process.kill()
-    assert is_gone(child)
-    assert contents(bundle) == before
+    for step in STEPS:
+        with start(bundle) as process:
+            child = reach(process, step)
+            process.kill()
+        assert is_gone(child)
+        assert contents(bundle) == before
+    assert scratch(bundle), "what the killed ones left"
     with start(bundle) as again:
         again.stderr.read()
     assert again.returncode == 0
@@ -137,6 +149,37 @@ def test_limits(bundle, flags, sentence):
     assert contents(bundle) == before
 
 
+def told(folder, *flags):
+    """What ``--json`` prints, and the exit code."""
+    with start(folder, "--json", *flags, stdout=subprocess.PIPE) as process:
+        said, _ = process.communicate(timeout=PATIENCE)
+    return json.loads(said), process.returncode
+
+
+def test_programs_are_told_how_it_ended(bundle):
+    """With the real exporter, one line for each way to end."""
+    assert told(bundle) == ({"outcome": "converted", "reason": ""}, 0)
+    assert told(bundle, "--time-limit", "1") == (
+        {
+            "outcome": "too_slow",
+            "reason": "the work took longer than 1 s and was ended (--time-limit)",
+        },
+        1,
+    )
+    outcome, code = told(bundle, "--memory-limit", "0.01")
+    assert (outcome["outcome"], code) == ("too_large", 1)
+    assert "more than 0.01 GiB of memory" in outcome["reason"]
+    with start(bundle, "--json", stdout=subprocess.PIPE) as process:
+        reach(process, "loading").kill()
+        failed = json.loads(process.communicate(timeout=PATIENCE)[0])
+    assert (failed["outcome"], process.returncode) == ("failed", 1)
+    assert failed["reason"].startswith("the work was killed (SIGKILL)")
+    (bundle / FILE).write_bytes(b"no graph")
+    outcome, code = told(bundle)
+    assert (outcome["outcome"], code) == ("refused", 2)
+    assert "TensorFlow will serve" not in outcome["reason"]
+
+
 def test_a_full_disk(bundle):
     """No file gets larger than 256 bytes; that holds for the child too."""
     before = contents(bundle)
@@ -150,14 +193,7 @@ def test_a_full_disk(bundle):
     assert scratch(bundle) == []
 
 
-def test_the_parent_never_imports_tensorflow(bundle):
-    said = bundle.parent / "modules.json"
-    script = (
-        "import atexit, json, sys;"
-        f"atexit.register(lambda: open({str(said)!r}, 'w').write("
-        "json.dumps(list(sys.modules))));"
-    )
-    with start(bundle, setup=script) as process:
-        process.stderr.read()
-    assert process.returncode == 0
-    assert not {"tensorflow", "keras", "tf2onnx"} & set(json.loads(said.read_text()))
+def test_the_parent_never_imports_tensorflow(converted):
+    modules = set(json.loads((converted / "modules.json").read_text()))
+    assert "exporter.cli" in modules
+    assert not {"tensorflow", "keras", "tf2onnx"} & modules

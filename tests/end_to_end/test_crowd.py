@@ -12,7 +12,7 @@ from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 from tests.forms import png
 
 FACTORS = (1, 2, 3)
-ROUNDS = 40
+ROUNDS = 20
 IMAGE = png([[1, 2], [3, 4]])
 
 

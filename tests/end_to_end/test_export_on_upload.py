@@ -4,7 +4,7 @@ import json
 import re
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import psutil
@@ -19,7 +19,6 @@ pytestmark = pytest.mark.tensorflow
 
 COMMANDS = {"waitress": WAITRESS, "workers": f"{RUNTIME} --workers 2"}
 ON = "env TFAAS_EXPORT_ON_UPLOAD=auto"
-ASKED = {"keys": [], "values": ROW[0].tolist(), "model": "frozen"}
 
 
 def texts(v1):
@@ -34,30 +33,71 @@ def graphs():
     return {"rows": frozen(rows), "texts": frozen(texts)}
 
 
+def configure(folder):
+    # verbose: waitress tells its address to those who want to hear it.
+    (folder / "config.json").write_text(json.dumps({"verbose": 1}))
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path):
-    # verbose: waitress tells its address to those who want to hear it.
-    (tmp_path / "config.json").write_text(json.dumps({"verbose": 1}))
-    return tmp_path
+    return configure(tmp_path)
+
+
+class Service:
+    """A server that converts, and the folder it was started in."""
+
+    def __init__(self, url, folder):
+        self.url = url
+        self.folder = folder
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    """Start a server of a kind at its first use; it is there for the whole module.
+
+    Each test has a model of its own name in it: TensorFlow, which each of them imports
+    for its first upload, takes longer than all else that most of these tests do.
+    """
+    started = {}
+    with ExitStack() as stack:
+
+        def start(kind):
+            if kind not in started:
+                folder = configure(tmp_path_factory.mktemp(kind))
+                server = serving(f"{ON} {COMMANDS[kind]}", folder)
+                url = stack.enter_context(server).url
+                started[kind] = Service(url, folder)
+            return started[kind]
+
+        yield start
 
 
 @pytest.fixture(params=COMMANDS)
-def command(request):
-    return f"{ON} {COMMANDS[request.param]}"
+def service(request, services):
+    return services(request.param)
 
 
 # A conversion takes long; where the kind of server makes no difference, one will do.
-by_workers = pytest.mark.parametrize("command", ["workers"], indirect=True)
+by_workers = pytest.mark.parametrize("service", ["workers"], indirect=True)
 
 
-def archive_of(folder, graph):
-    return tar_of(write_frozen_bundle(folder / "upload", graph), "frozen")
+def archive_of(folder, graph, name):
+    bundle = write_frozen_bundle(folder / f"upload_{name}", graph, name=name)
+    return tar_of(bundle, name)
+
+
+def publish(folder, graph):
+    """Put a version of the model ``frozen`` into the store of a folder."""
+    store = ModelStore(folder / "models")
+    store.install(lambda staged: write_frozen_bundle(staged, graph))
 
 
 class Client:
-    """Asks a server, each time on a connection of its own."""
+    """Asks a server about one model, each time on a connection of its own."""
 
-    def __init__(self, url):
+    def __init__(self, url, name="frozen"):
+        self.name = name
         limits = httpx.Limits(max_keepalive_connections=0)
         self.client = httpx.Client(base_url=url, limits=limits, timeout=PATIENCE)
 
@@ -67,16 +107,19 @@ class Client:
         return reply.json()
 
     def predict(self):
-        return self.client.post("/predict/json", json=ASKED)
+        asked = {"keys": [], "values": ROW[0].tolist(), "model": self.name}
+        return self.client.post("/predict/json", json=asked)
 
     def backend(self):
         reply = self.predict()
         assert (reply.status_code, reply.json()) == (200, ANSWER[0]), reply.text
         return reply.headers["X-Model-Backend"]
 
+    def version(self, number=1):
+        return self.client.get(f"/models/{self.name}/{number}").json()
+
     def state(self, number=1):
-        version = self.client.get(f"/models/frozen/{number}").json()
-        return version["conversion"]
+        return self.version(number)["conversion"]
 
     def settled(self, number=1):
         """The version's state once nobody is at it; and all those before."""
@@ -93,7 +136,8 @@ class Client:
     def counted(self):
         """Conversions, by their outcome."""
         text = self.client.get("/metrics").text
-        line = r'tfaas_conversions_total{model="frozen",outcome="(\w+)"} (\S+)'
+        line = f'tfaas_conversions_total{{model="{self.name}",'
+        line += r'outcome="(\w+)"} (\S+)'
         return {outcome: float(count) for outcome, count in re.findall(line, text)}
 
     def ended(self, count=1):
@@ -107,11 +151,15 @@ class Client:
 
 @contextmanager
 def hammering(client):
-    """Clients that ask all the time; what was not a right answer, and who answered."""
+    """Clients that ask all the time; what was not a right answer, and who answered.
+
+    Each rests for a moment between two requests: the conversion gets only the processor
+    time that nobody else wants.
+    """
     wrong, backends, end = [], [], threading.Event()
 
     def ask():
-        while not end.is_set():
+        while not end.wait(0.01):
             reply = client.predict()
             backends.append(reply.headers.get("X-Model-Backend"))
             if (reply.status_code, reply.json()) != (200, ANSWER[0]):
@@ -134,48 +182,47 @@ def hammering(client):
             thread.join(PATIENCE)
 
 
-def test_the_service_changes_over_and_drops_no_request(folder, graphs, command):
-    with serving(command, folder) as server:
-        client = Client(server.url)
-        uploaded = client.upload(archive_of(folder, graphs["rows"]))
-        assert uploaded["backend"] == "tensorflow/cpu", "at once"
-        with hammering(client) as (wrong, backends):
-            state, states = client.settled()
-            assert "converting" in states
-            assert re.fullmatch(r"onnx \(parity (0|\d(\.\d)?e-\d+)\)", state)
-            # Each process changes over on its next request.
-            asked = len(backends)
-            while len(backends) < asked + 200 and not wrong:
-                client.backend()
-        assert wrong == []
-        assert set(backends) == {
-            "tensorflow/cpu",
-            "onnxruntime/CPUExecutionProvider",
-        }
-        last = {client.backend() for _ in range(20)}
-        assert last == {"onnxruntime/CPUExecutionProvider"}
-        assert client.ended() == {"converted": 1}
-        parity = client.client.get("/models/frozen/1").json()["parity"]
-        assert parity["passed"] is True
-    log = (folder / "server.log").read_text()
-    assert log.count("converting frozen version 1") == 1
+def test_the_service_changes_over_and_drops_no_request(service, graphs):
+    client = Client(service.url, "over")
+    archive = archive_of(service.folder, graphs["rows"], client.name)
+    assert client.upload(archive)["backend"] == "tensorflow/cpu", "at once"
+    with hammering(client) as (wrong, backends):
+        state, states = client.settled()
+        assert "converting" in states
+        assert re.fullmatch(r"onnx \(parity (0|\d(\.\d)?e-\d+)\)", state)
+        # Each process changes over on its next request.
+        asked = len(backends)
+        while len(backends) < asked + 200 and not wrong:
+            client.backend()
+    assert wrong == []
+    assert set(backends) == {
+        "tensorflow/cpu",
+        "onnxruntime/CPUExecutionProvider",
+    }
+    last = {client.backend() for _ in range(20)}
+    assert last == {"onnxruntime/CPUExecutionProvider"}
+    assert client.ended() == {"converted": 1}
+    assert client.version()["parity"]["passed"] is True
+    log = (service.folder / "server.log").read_text()
+    assert log.count("converting over version 1") == 1
 
 
 @by_workers
-def test_what_cannot_be_converted_stays_with_tensorflow(folder, graphs, command):
-    with serving(command, folder) as server:
-        client = Client(server.url)
-        client.upload(archive_of(folder, graphs["texts"]))
-        state, _ = client.settled()
-        assert re.match("tensorflow: .*(AsString|StringLength)", state)
-        assert str(folder) not in state
-        assert client.predict().headers["X-Model-Backend"] == "tensorflow/cpu"
-        assert client.ended() == {"refused": 1}
+def test_what_cannot_be_converted_stays_with_tensorflow(service, graphs):
+    folder = service.folder
+    client = Client(service.url, "texts")
+    client.upload(archive_of(folder, graphs["texts"], client.name))
+    state, _ = client.settled()
+    assert re.match("tensorflow: .*(AsString|StringLength)", state)
+    assert str(folder) not in state
+    assert client.predict().headers["X-Model-Backend"] == "tensorflow/cpu"
+    assert client.ended() == {"refused": 1}
     # And it is remembered: the next service does not begin.
-    with serving(command, folder) as server:
-        assert Client(server.url).state() == state
-        assert Client(server.url).client.get("/livez").status_code == 200
-    assert (folder / "server.log").read_text().count("converting frozen") == 1
+    with serving(f"{ON} {COMMANDS['workers']}", folder) as server:
+        again = Client(server.url, client.name)
+        assert again.state() == state
+        assert again.client.get("/livez").status_code == 200
+    assert (folder / "server.log").read_text().count("converting texts") == 1
 
 
 def children_at_work(folder):
@@ -199,45 +246,43 @@ def begun(client, folder):
     raise AssertionError("it never began")
 
 
-@pytest.mark.parametrize(
-    ("command", "number"),
-    [
-        ("workers", signal.SIGTERM),
-        ("workers", signal.SIGKILL),
-        ("waitress", signal.SIGTERM),
-    ],
-    indirect=["command"],
+ENDS = (
+    ("workers", signal.SIGTERM),
+    ("workers", signal.SIGKILL),
+    ("waitress", signal.SIGTERM),
 )
-def test_a_service_that_ends_leaves_none_at_work_and_the_next_goes_on(
-    folder, graphs, command, number
-):
-    with serving(command, folder) as server:
-        client = Client(server.url)
-        client.upload(archive_of(folder, graphs["rows"]))
-        found = begun(client, folder)
-        server.process.send_signal(number)
-        server.process.wait(PATIENCE)
-        _, alive = psutil.wait_procs(found, PATIENCE)
-        assert alive == []
-    # It may have been done just before its end: then all of it is there.
-    left = {p.name for p in (folder / "models" / "frozen" / "1").glob("*.*")}
-    assert ("model.onnx" in left) == ("parity.json" in left)
-    with serving(command, folder) as server:
+
+
+def test_a_service_that_ends_leaves_none_at_work_and_the_next_goes_on(folder, graphs):
+    """Three services in turn begin, and end; the fourth comes to the end of it."""
+    publish(folder, graphs["rows"])
+    version = folder / "models" / "frozen" / "1"
+    for kind, number in ENDS:
+        with serving(f"{ON} {COMMANDS[kind]}", folder) as server:
+            found = begun(Client(server.url), folder)
+            server.process.send_signal(number)
+            server.process.wait(PATIENCE)
+            _, alive = psutil.wait_procs(found, PATIENCE)
+            assert alive == []
+        # Each ends long before its conversion could be done.
+        left = {path.name for path in version.glob("*.*")}
+        assert left.isdisjoint({"model.onnx", "parity.json"})
+    with serving(f"{ON} {WAITRESS}", folder) as server:
         state, _ = Client(server.url).settled()
         assert state.startswith("onnx (parity ")
 
 
 def test_two_services_convert_what_both_were_given_once(folder, graphs):
     command = f"{ON} {WAITRESS}"
+    for _ in range(2):
+        publish(folder, graphs["rows"])
     with serving(command, folder) as one, serving(command, folder) as two:
-        first, second = Client(one.url), Client(two.url)
-        first.upload(archive_of(folder, graphs["rows"]))
-        second.upload(archive_of(folder, graphs["rows"]))
-        for client in (first, second):
+        clients = Client(one.url), Client(two.url)
+        for client in clients:
             for number in (1, 2):
                 assert client.settled(number)[0].startswith("onnx (parity ")
             assert client.backend() == "onnxruntime/CPUExecutionProvider"
-        counts = [client.counted().get("converted", 0) for client in (first, second)]
+        counts = [client.counted().get("converted", 0) for client in clients]
         assert sum(counts) <= 2
         logs = (folder / "server.log").read_text()
         for number in (1, 2):
@@ -245,9 +290,9 @@ def test_two_services_convert_what_both_were_given_once(folder, graphs):
 
 
 def test_one_that_takes_too_long_is_killed(folder, graphs):
+    publish(folder, graphs["rows"])
     with serving(f"{ON} TFAAS_EXPORT_SECONDS=1 {WAITRESS}", folder) as server:
         client = Client(server.url)
-        client.upload(archive_of(folder, graphs["rows"]))
         state, _ = client.settled()
         assert "longer than 1 s (config.json's 'exportSeconds')" in state
         assert client.backend() == "tensorflow/cpu"
@@ -256,27 +301,15 @@ def test_one_that_takes_too_long_is_killed(folder, graphs):
 
 
 @by_workers
-def test_one_that_is_deleted_meanwhile_leaves_nothing(folder, graphs, command):
-    with serving(command, folder) as server:
-        client = Client(server.url)
-        client.upload(archive_of(folder, graphs["rows"]))
-        found = begun(client, folder)
-        assert client.client.delete("/models/frozen/1").status_code == 200
-        _, alive = psutil.wait_procs(found, PATIENCE)
-        assert alive == []
-        # The number is used again, and it is another's turn.
-        assert client.upload(archive_of(folder, graphs["rows"]))["version"] == 1
-        assert client.settled()[0].startswith("onnx (parity ")
-    assert ModelStore(folder / "models").names() == ["frozen"]
-
-
-def test_where_it_is_off_nothing_is_converted(folder, graphs):
-    command = f"env TFAAS_EXPORT_ON_UPLOAD=off {WAITRESS}"
-    with serving(command, folder) as server:
-        client = Client(server.url)
-        client.upload(archive_of(folder, graphs["rows"]))
-        state = client.state()
-        assert state == "tensorflow: there is no model.onnx; make it with: exporter" + (
-            " convert"
-        )
-        assert children_at_work(folder) == []
+def test_one_that_is_deleted_meanwhile_leaves_nothing(service, graphs):
+    client = Client(service.url, "deleted")
+    archive = archive_of(service.folder, graphs["rows"], client.name)
+    client.upload(archive)
+    found = begun(client, service.folder)
+    assert client.client.delete("/models/deleted/1").status_code == 200
+    _, alive = psutil.wait_procs(found, PATIENCE)
+    assert alive == []
+    # The number is used again, and it is another's turn.
+    assert client.upload(archive)["version"] == 1
+    assert client.settled()[0].startswith("onnx (parity ")
+    assert "deleted" in ModelStore(service.folder / "models").names()

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
-import pytest
 
 from tests.end_to_end.conftest import (
     CLIENT,
@@ -131,20 +130,17 @@ main()
 """
 
 
-@pytest.mark.parametrize(
-    ("renames", "engine"),
-    [
-        # Nothing was renamed: the proved model.onnx of before serves on.
-        (0, "onnxruntime/CPUExecutionProvider"),
-        # parity.json is new and model.onnx old: unproved, so TensorFlow serves.
-        (1, "tensorflow/cpu"),
-    ],
-)
-def test_killed_while_a_conversion_is_written(store, renames, engine):
-    done = run_python(KILLED, store, str(renames), "convert", "mnist")
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    versions, _, backend = shown(store)
-    assert (versions, backend) == ([1], engine)
-    # And the next conversion mends it, and takes away what the killed one left.
+def test_killed_while_a_conversion_is_written(store):
+    def kill(renames):
+        done = run_python(KILLED, store, str(renames), "convert", "mnist")
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        versions, _, backend = shown(store)
+        return versions, backend
+
+    # Nothing was renamed: the proved model.onnx of before serves on.
+    assert kill(renames=0) == ([1], "onnxruntime/CPUExecutionProvider")
+    # parity.json is new and model.onnx old: unproved, so TensorFlow serves.
+    assert kill(renames=1) == ([1], "tensorflow/cpu")
+    # And the next conversion mends it, and takes away what the killed ones left.
     run("exporter convert mnist", store)
     assert shown(store) == ([1], set(), "onnxruntime/CPUExecutionProvider")

@@ -71,10 +71,12 @@ def test_requests_are_counted_once_whichever_process_answers(folder, command):
             rejects = {"route": "/json", "reason": "model_not_found"}
             assert total(counted, "tfaas_rejects_total", **rejects) == 5
             assert total(counted, "tfaas_build_info") >= 1
+            # And so in the numbers that TFaaS's own clients read.
+            assert CLIENT.get(f"{server.url}/status").json()["postRequests"] == 35
 
 
 def test_a_name_that_a_client_makes_up_is_no_label(folder):
-    with serving(RUNTIME, folder) as server:
+    with serving(f"{RUNTIME} --workers 1", folder) as server:
         made_up = {**ROW, "model": "made-up-by-a-client"}
         assert CLIENT.post(f"{server.url}/json", json=made_up).status_code == 404
         assert CLIENT.get(f"{server.url}/made-up-by-a-client").status_code == 404

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -27,9 +28,13 @@ SERVERS = [WAITRESS, RUNTIME]
 @pytest.fixture
 def folder(tmp_path):
     """A working folder with a store of one small model."""
-    write_bundle(tmp_path / "models" / "linear" / "1")
-    configure(tmp_path)
-    return tmp_path
+    return filled(tmp_path)
+
+
+def filled(folder, **settings):
+    write_bundle(folder / "models" / "linear" / "1")
+    configure(folder, **settings)
+    return folder
 
 
 def configure(folder, **settings):
@@ -79,98 +84,101 @@ def chunked(body, size=7):
     return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in (*pieces, b""))
 
 
-@pytest.mark.parametrize("command", SERVERS)
-def test_bodies_are_read_with_and_without_their_length(folder, command):
-    archive = tar_of(write_bundle(folder / "b", onnx_bytes=linear_onnx(WEIGHTS * 2)))
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request, tmp_path_factory):
+    """A server of each kind for all that is asked here of bodies, with its folder."""
+    folder = filled(tmp_path_factory.mktemp("bodies"), maxBodyBytes=1000)
+    with serving(request.param, folder) as server:
+        server.folder = folder
+        yield server
+
+
+def test_bodies_are_read_with_and_without_their_length(server, tmp_path):
+    double = write_bundle(
+        tmp_path / "b", name="double", onnx_bytes=linear_onnx(WEIGHTS * 2)
+    )
     kind = f"Content-Type: {HEADERS['Content-Type']}"
-    with serving(command, folder) as server:
-        for length in (f"Content-Length: {len(BODY)}", "Transfer-Encoding: chunked"):
-            body = BODY if "Length" in length else chunked(BODY)
-            for expect in ((), ("Expect: 100-continue",)):
-                with connect(server.url) as client:
-                    client.sendall(head("/predict/image", length, kind, *expect))
-                    if expect:
-                        assert client.recv(1 << 16).startswith(b"HTTP/1.1 100 ")
-                    client.sendall(body)
-                    assert rest_of(client) == (200, ANSWER)
-        with connect(server.url) as client:
-            coding = ("Transfer-Encoding: chunked", "Content-Encoding: gzip")
-            client.sendall(head("/upload", *coding) + chunked(archive, 1000))
-            assert rest_of(client)[1]["version"] == 2
-        assert predict(server.url).json() == [2 * score for score in ANSWER]
+    for length in (f"Content-Length: {len(BODY)}", "Transfer-Encoding: chunked"):
+        body = BODY if "Length" in length else chunked(BODY)
+        for expect in ((), ("Expect: 100-continue",)):
+            with connect(server.url) as client:
+                client.sendall(head("/predict/image", length, kind, *expect))
+                if expect:
+                    assert client.recv(1 << 16).startswith(b"HTTP/1.1 100 ")
+                client.sendall(body)
+                assert rest_of(client) == (200, ANSWER)
+    with connect(server.url) as client:
+        coding = ("Transfer-Encoding: chunked", "Content-Encoding: gzip")
+        client.sendall(head("/upload", *coding) + chunked(tar_of(double), 1000))
+        assert rest_of(client)[1]["version"] == 1
+    body, headers = form(image=IMAGE, model="double")
+    reply = CLIENT.post(f"{server.url}/predict/image", content=body, headers=headers)
+    assert reply.json() == [2 * score for score in ANSWER]
 
 
-@pytest.mark.parametrize("command", SERVERS)
-def test_bodies_above_their_limit_are_refused_with_and_without_their_length(
-    folder, command
-):
-    configure(folder, maxBodyBytes=1000)
+def test_bodies_above_their_limit_are_refused_with_and_without_their_length(server):
     body, headers = form(image=b"x" * 5000, model="linear")
     kind = f"Content-Type: {headers['Content-Type']}"
-    with serving(command, folder) as server:
-        for length in (f"Content-Length: {len(body)}", "Transfer-Encoding: chunked"):
-            with connect(server.url) as client:
-                sent = body if "Length" in length else chunked(body, 1000)
-                client.sendall(head("/predict/image", length, kind) + sent)
-                status, reply = rest_of(client)
-            assert status == 413
-            assert reply == {"error": "the body is larger than 1000 bytes"}
+    for length in (f"Content-Length: {len(body)}", "Transfer-Encoding: chunked"):
+        with connect(server.url) as client:
+            sent = body if "Length" in length else chunked(body, 1000)
+            client.sendall(head("/predict/image", length, kind) + sent)
+            status, reply = rest_of(client)
+        assert status == 413
+        assert reply == {"error": "the body is larger than 1000 bytes"}
 
 
-@pytest.mark.parametrize("command", SERVERS)
-def test_a_body_that_is_cut_short_is_no_upload(folder, command):
-    archive = tar_of(write_bundle(folder / "b"))
-    with serving(command, folder) as server:
-        for start in (
-            head("/upload", f"Content-Length: {len(archive)}") + archive[:200],
-            head("/upload", "Transfer-Encoding: chunked") + chunked(archive)[:200],
-        ):
-            with connect(server.url) as client:
-                client.sendall(start)
-        assert predict(server.url).headers["X-Model-Version"] == "1"
-    assert [path.name for path in (folder / "models" / "linear").iterdir()] == ["1"]
+def test_a_body_that_is_cut_short_is_no_upload(server, tmp_path):
+    archive = tar_of(write_bundle(tmp_path / "b"))
+    for start in (
+        head("/upload", f"Content-Length: {len(archive)}") + archive[:200],
+        head("/upload", "Transfer-Encoding: chunked") + chunked(archive)[:200],
+    ):
+        with connect(server.url) as client:
+            client.sendall(start)
+    assert predict(server.url).headers["X-Model-Version"] == "1"
+    model = server.folder / "models" / "linear"
+    assert [path.name for path in model.iterdir()] == ["1"]
 
 
-@pytest.mark.parametrize("command", SERVERS)
-def test_files_and_heads_are_sent_as_they_are(folder, command):
-    content = (folder / "models" / "linear" / "1" / "model.onnx").read_bytes()
-    path = "download/linear/model.onnx"
-    with serving(command, folder) as server:
-        for method in ("GET", "HEAD"):
-            reply = CLIENT.request(method, f"{server.url}/{path}")
-            assert reply.headers["Content-Length"] == str(len(content))
-            assert reply.content == (content if method == "GET" else b"")
+def test_files_and_heads_are_sent_as_they_are(server):
+    model = server.folder / "models" / "linear" / "1" / "model.onnx"
+    content = model.read_bytes()
+    for method in ("GET", "HEAD"):
+        reply = CLIENT.request(method, f"{server.url}/download/linear/model.onnx")
+        assert reply.headers["Content-Length"] == str(len(content))
+        assert reply.content == (content if method == "GET" else b"")
 
 
 # -- processes ------------------------------------------------------------------------
 
 
-def served_by(server):
-    """How many connections each worker holds, while 32 clients hold one each."""
-    with contextlib.ExitStack() as stack:
-        clients = [
-            stack.enter_context(httpx.Client(timeout=PATIENCE)) for _ in range(32)
-        ]
-        with ThreadPoolExecutor(8) as pool:
-            replies = list(pool.map(lambda c: c.get(f"{server.url}/models"), clients))
-        assert {reply.status_code for reply in replies} == {200}
-        port = urlsplit(server.url).port
-        return [
-            sum(
-                1
-                for connection in worker.net_connections("tcp")
-                if connection.status == psutil.CONN_ESTABLISHED
-                and connection.laddr.port == port
-            )
-            for worker in server.workers()
-        ]
-
-
-def test_workers_share_one_port(folder):
+@pytest.fixture(scope="module")
+def crew(tmp_path_factory):
+    """A server with three workers, for who looks at its processes and harms none."""
+    folder = filled(tmp_path_factory.mktemp("crew"))
     with serving(f"{RUNTIME} --workers 3", folder) as server:
-        held = served_by(server)
-        assert (len(held), sum(held)) == (3, 32)
-        assert sum(1 for connections in held if connections) > 1
+        yield server
+
+
+def test_connections_are_dealt_out_among_the_workers_of_one_port(crew):
+    """One socket for all was emptied by the one that woke first."""
+    port = urlsplit(crew.url).port
+    with contextlib.ExitStack() as opened:
+        for _ in range(32):
+            client = opened.enter_context(connect(crew.url))
+            client.sendall(b"GET /models HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        held = [
+            sum(
+                connection.status == psutil.CONN_ESTABLISHED
+                and connection.laddr.port == port
+                for connection in worker.net_connections("tcp")
+            )
+            for worker in crew.workers()
+        ]
+    assert (len(held), sum(held)) == (3, 32)
+    assert min(held) > 0
 
 
 def test_a_worker_that_is_killed_is_replaced(folder):
@@ -198,11 +206,20 @@ def test_no_worker_outlives_its_parent(folder):
         run(f"test ! -e {metrics}", folder)
 
 
-def test_the_parent_loads_no_engine(folder):
-    with serving(RUNTIME, folder) as server:
-        predict(server.url)
-        parent = psutil.Process(server.process.pid)
-        assert not any("onnxruntime" in m.path for m in parent.memory_maps())
+def test_the_parent_loads_no_engine(crew):
+    assert predict(crew.url).json() == ANSWER
+    parent = psutil.Process(crew.process.pid)
+    assert not any("onnxruntime" in m.path for m in parent.memory_maps())
+    mapped = [m.path for worker in crew.workers() for m in worker.memory_maps()]
+    assert any("onnxruntime" in path for path in mapped), "it is where it should be"
+
+
+def test_a_port_that_is_taken_is_a_sentence(crew, folder):
+    port = urlsplit(crew.url).port
+    output = run(f"runtime serve --port {port}", folder, code=1)
+    assert output == (
+        f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -225,22 +242,6 @@ def test_a_server_that_is_told_to_end_answers_what_it_holds(folder, number):
         assert psutil.wait_procs(workers, PATIENCE)[1] == []
 
 
-def test_connections_are_dealt_out_among_the_workers(folder):
-    """One socket for both was emptied by the one that woke first."""
-    with serving(f"{RUNTIME} --workers 2", folder) as server:
-        with contextlib.ExitStack() as opened:
-            for _ in range(32):
-                client = opened.enter_context(connect(server.url))
-                client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-                assert client.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
-            held = [
-                sum(c.status == "ESTABLISHED" for c in worker.net_connections())
-                for worker in server.workers()
-            ]
-        assert sum(held) == 32
-        assert min(held) > 0
-
-
 def wait_until_refused(url):
     while True:
         # Reset: it came while the queue was being closed.
@@ -252,7 +253,10 @@ def wait_until_refused(url):
 
 
 def test_an_impatient_end_waits_for_nobody(folder):
-    with serving(RUNTIME, folder) as server, connect(server.url) as client:
+    with (
+        serving(f"{RUNTIME} --workers 1", folder) as server,
+        connect(server.url) as client,
+    ):
         client.sendall(head("/predict/image", "Content-Length: 9", "Content-Type: x"))
         server.process.send_signal(signal.SIGINT)
         wait_until_refused(server.url)
@@ -308,45 +312,53 @@ SLOW_MODEL = slow_onnx()
 @pytest.fixture
 def slow(folder):
     """Beside the small model one that takes a tenth of a second and more."""
+    return with_slow(folder)
+
+
+def with_slow(folder):
     write_bundle(folder / "models" / "slow" / "1", name="slow", onnx_bytes=SLOW_MODEL)
     return folder
 
 
-def test_slow_clients_hold_no_thread(folder):
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """A server of one process, with both models."""
+    folder = with_slow(filled(tmp_path_factory.mktemp("one")))
+    with serving(f"{RUNTIME} --workers 1", folder) as server:
+        yield server
+
+
+def test_slow_clients_hold_no_thread(one):
     """Sixteen times as many as there are threads send half a request each."""
     with contextlib.ExitStack() as opened:
-        server = opened.enter_context(serving(f"{RUNTIME} --workers 1", folder))
-        clients = [opened.enter_context(connect(server.url)) for _ in range(64)]
+        clients = [opened.enter_context(connect(one.url)) for _ in range(64)]
         for client in clients:
             begin(client)
-        assert predict(server.url).json() == ANSWER
+        assert predict(one.url).json() == ANSWER
         for client in clients:
             client.sendall(BODY[-1:])
             assert rest_of(client) == (200, ANSWER)
 
 
-def test_health_and_quick_models_do_not_wait_for_slow_ones(slow):
+def test_health_and_quick_models_do_not_wait_for_slow_ones(one):
     body, headers = form(image=IMAGE, model="slow")
 
-    def ask(url):
+    def ask():
         return CLIENT.post(
-            f"{url}/predict/image", content=body, headers=headers, timeout=PATIENCE
+            f"{one.url}/predict/image", content=body, headers=headers, timeout=PATIENCE
         )
 
-    with (
-        serving(f"{RUNTIME} --workers 1", slow) as server,
-        ThreadPoolExecutor(32) as pool,
-    ):
-        assert ask(server.url).status_code == 200  # loaded
+    with ThreadPoolExecutor(32) as pool:
+        assert ask().status_code == 200  # loaded
         began = time.monotonic()
-        ask(server.url)
+        ask()
         took = time.monotonic() - began
-        asked = [pool.submit(ask, server.url) for _ in range(32)]
+        asked = [pool.submit(ask) for _ in range(32)]
         waits = []
         for _ in range(5):
             began = time.monotonic()
-            assert CLIENT.get(f"{server.url}/readyz").status_code == 200
-            assert predict(server.url).json() == ANSWER
+            assert CLIENT.get(f"{one.url}/readyz").status_code == 200
+            assert predict(one.url).json() == ANSWER
             if not all(future.done() for future in asked):
                 waits.append(time.monotonic() - began)
         assert {future.result().status_code for future in asked} == {200}
@@ -401,15 +413,6 @@ def test_what_waited_too_long_is_not_run(slow):
         }
 
 
-def test_a_port_that_is_taken_is_a_sentence(folder):
-    with serving(RUNTIME, folder) as server:
-        port = urlsplit(server.url).port
-        output = run(f"runtime serve --port {port}", folder, code=1)
-    assert output == (
-        f"Error: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
-    )
-
-
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
@@ -438,21 +441,31 @@ def test_a_worker_that_dies_at_its_start_is_not_started_forever(folder):
     assert "http://" not in output
 
 
-def test_a_quiet_server_says_where_it_is_and_who_may_write(folder):
-    with serving(
-        f"{RUNTIME} --workers 2 --verbose 0 --no-access-log", folder
-    ) as server:
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """A server with two workers that was quiet, predicted, and was told to end."""
+    folder = filled(tmp_path_factory.mktemp("quiet"))
+    command = f"{RUNTIME} --workers 2 --verbose 0 --no-access-log"
+    with serving(command, folder) as server:
         assert predict(server.url).json() == ANSWER
-        port = urlsplit(server.url).port
+        workers = server.workers()
+        variable = "PROMETHEUS_MULTIPROC_DIR"
+        (server.metrics,) = {worker.environ()[variable] for worker in workers}
+        assert Path(server.metrics).is_dir()
         server.process.terminate()
         assert server.process.wait(PATIENCE) == 0
-    where, who, walls, *warnings = (folder / "server.log").read_text().splitlines()
+    server.log = (folder / "server.log").read_text()
+    return server
+
+
+def test_a_quiet_server_says_where_it_is_and_who_may_write(ended):
+    where, who, walls, *warnings = ended.log.splitlines()
     assert where == (
-        f"serving models/ (1 model) on http://127.0.0.1:{port}/"
+        f"serving models/ (1 model) on {ended.url}/"
         "  (2 workers of 4 threads; Ctrl-C stops)"
     )
     assert who == (
-        "uploads and other writes are taken from this machine alone, for no"
+        "uploads and other writes are taken from this machine alone, because no"
         " 'writeTokens' are set"
     )
     assert walls.startswith("other people's models are opened behind ")
@@ -461,15 +474,8 @@ def test_a_quiet_server_says_where_it_is_and_who_may_write(folder):
     assert len(warnings) == len(standing().missing)
 
 
-def test_the_workers_counters_meet_in_a_folder_that_goes_with_them(folder):
-    with serving(f"{RUNTIME} --workers 2", folder) as server:
-        variable = "PROMETHEUS_MULTIPROC_DIR"
-        folders = {worker.environ()[variable] for worker in server.workers()}
-        (metrics,) = folders
-        run(f"test -d {metrics}", folder)
-        server.process.terminate()
-        assert server.process.wait(PATIENCE) == 0
-        run(f"test ! -e {metrics}", folder)
+def test_the_workers_counters_meet_in_a_folder_that_goes_with_them(ended):
+    assert not Path(ended.metrics).exists()
 
 
 def test_a_folder_of_ones_own_is_made_and_forgets_the_gauges_of_before(folder):

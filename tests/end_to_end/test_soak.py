@@ -19,9 +19,9 @@ from bundle.store import ModelStore
 from tests.end_to_end.conftest import PATIENCE, RUNTIME, serving
 from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 
-ROUNDS = int(os.environ.get("SOAK", "20"))
+ROUNDS = int(os.environ.get("SOAK", "10"))
 CLIENTS = 4
-ROUNDS_A_KILL = 10
+ROUNDS_A_KILL = 5
 # Of one worker, whichever takes most, from a quarter of the rounds to their end.
 GROWTH_BYTES = 32 << 20
 ROW = {"keys": [], "values": [1, 2, 3, 4], "model": "linear"}

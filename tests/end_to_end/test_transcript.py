@@ -1,13 +1,15 @@
-"""README's transcript, typed as it stands there, through waitress-serve."""
+"""The commands of README.md and docs/, typed as they stand there."""
 
 import json
 import re
 import shutil
 import socket
+from contextlib import ExitStack
 
 import numpy as np
 
-from tests.end_to_end.conftest import ROOT, readme_block, run, serving
+from tests.documents import PAGES, ROOT, transcripts
+from tests.end_to_end.conftest import readme_block, run, serving
 
 
 def free_port():
@@ -33,12 +35,9 @@ def replies(output):
     return [json.loads(body) for body in bodies]
 
 
-def test_every_shell_block_of_the_readme_is_run():
-    """`make demo` and `make test` are what CI and a new user run; the rest is here."""
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    names = ("train", "serve", "ask")
-    known = {"make demo\n", "make test\n", *map(readme_block, names)}
-    assert set(blocks) == known
+def test_every_transcript_of_the_readme_is_typed():
+    names = [block.word for block in transcripts("README.md")]
+    assert names == ["train", "serve", "ask"]
 
 
 def test_training_says_what_tfaas_example_shows(trained):
@@ -75,6 +74,9 @@ def test_readme_lists_the_bundles_files(trained):
     )
     there = {path.name for path in (trained / "mnist").iterdir()}
     assert set(listing.group(1).split()) == there
+    reference = (ROOT / "docs" / "reference" / "bundle.md").read_text()
+    rows = set(re.findall(r"`([^`/]+)/?`", reference))
+    assert there <= rows
 
 
 def test_the_transcript_answers_alike_from_both_engines(work, tmp_path_factory):
@@ -98,3 +100,43 @@ def test_the_transcript_answers_alike_from_both_engines(work, tmp_path_factory):
     assert "no model.onnx" in upload["fallback_reason"]
     np.testing.assert_allclose(one, other_one, atol=1e-4)
     np.testing.assert_allclose(four, other_four, atol=1e-4)
+
+
+def typed(folder):
+    """Type the blocks of all pages, one after the other; what each of them wrote.
+
+    One server, started by a block "serve", is asked by all blocks up to the next such.
+    """
+    outputs = {}
+    with ExitStack() as server:
+        port = "8083"
+        for name in PAGES:
+            for block in transcripts(name):
+                if block.word == "serve":
+                    server.close()
+                    port = str(free_port())
+                    settings = f"env TFAAS_PORT={port} TFAAS_WORKERS=1"
+                    command = f"{settings} {block.text.strip()}"
+                    server.enter_context(serving(command, folder))
+                    continue
+                # A reply that is an error ends the block.
+                text = block.text.replace("8083", port)
+                text = re.sub(r"\bcurl ", "curl -sS --fail-with-body ", text)
+                outputs[block.word] = run(text, folder)
+    return outputs
+
+
+def test_the_commands_of_every_page_work(work):
+    outputs = typed(work)
+    upload = json.loads(outputs["upload"])
+    assert upload["version"] == 6
+    assert upload["backend"] == "onnxruntime/CPUExecutionProvider"
+    best, _ = json.loads(outputs["ask-labels"])["labels"]
+    assert best["label"] == "1"
+    assert len(json.loads(outputs["ask-rows"])) == 10
+    assert outputs["rollback"].rstrip().endswith('{"stable":1}')
+    assert "mnist serves version 4" in outputs["models"]
+    assert (work / "pulled" / "model.onnx").is_file()
+    assert outputs["look"].startswith('{"status":"ready"}')
+    assert "tfaas_requests_total" in outputs["look"]
+    assert "(batch, 28, 28, 1)" in outputs["inspect"]

@@ -15,10 +15,13 @@ from bundle.store import ModelStore
 from tests.end_to_end.conftest import PATIENCE, RUNTIME, WAITRESS, serving
 from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 
-ROW = {"keys": [], "values": [1, 2, 3, 4], "model": "linear"}
+ROW = {"keys": [], "values": [1, 2, 3, 4]}
 
 # How often each server is asked: enough to meet both of two workers.
 TURNS = 4
+
+# How many versions the servers keep, beside those that have labels.
+KEPT = 3
 
 COMMANDS = {"waitress": WAITRESS, "workers": f"{RUNTIME} --workers 2"}
 
@@ -29,11 +32,12 @@ def answer_of(factor):
 
 
 class Server:
-    """Asks one server, each time on a connection of its own."""
+    """Asks one server about one model, each time on a connection of its own."""
 
-    def __init__(self, url, archive_of):
+    def __init__(self, url, name, archive_of):
         limits = httpx.Limits(max_keepalive_connections=0)
         self.client = httpx.Client(base_url=url, limits=limits, timeout=PATIENCE)
+        self.name = name
         self.archive_of = archive_of
 
     def call(self, method, path, status=200, **request):
@@ -46,14 +50,15 @@ class Server:
         return self.call("POST", "/upload", content=self.archive_of(factor))
 
     def put(self, label, version, status=200):
-        path = f"/models/linear/labels/{label}"
+        path = f"/models/{self.name}/labels/{label}"
         return self.call("PUT", path, status, json={"version": version})
 
     def delete(self, path, status=200):
-        return self.call("DELETE", f"/models/linear/{path}", status)
+        return self.call("DELETE", f"/models/{self.name}/{path}", status)
 
     def ask(self, **query):
-        return self.client.post("/predict/json", json=ROW, params=query)
+        row = {**ROW, "model": self.name}
+        return self.client.post("/predict/json", json=row, params=query)
 
     def version(self, **query):
         """Which version answers, by its header and by its numbers."""
@@ -108,64 +113,105 @@ class Servers:
         """
         told = []
         for server in self.servers:
-            model = server.call("GET", "/models/linear")
+            model = server.call("GET", f"/models/{server.name}")
             numbers = [version["version"] for version in model["versions"]]
             told.append((model["serves"], model["labels"], numbers))
         assert all(other == told[0] for other in told), "the servers differ"
         return told[0]
 
 
-@pytest.fixture(params=COMMANDS)
-def command(request):
-    return COMMANDS[request.param]
+class Place:
+    """A folder with a store, for servers of one kind."""
+
+    def __init__(self, folder, command):
+        self.folder = folder
+        self.command = command
+        # verbose: waitress tells its address to those who want to hear it.
+        (folder / "config.json").write_text(json.dumps({"verbose": 1}))
+        # What no upload would let in is put into the store itself.
+        self.store = ModelStore(folder / "models")
+
+    def serving(self, **config):
+        """Start a server; ``config`` is its own, on top of config.json."""
+        texts = {
+            key: value if isinstance(value, str) else json.dumps(value)
+            for key, value in config.items()
+        }
+        settings = " ".join(f"TFAAS_{key}='{text}'" for key, text in texts.items())
+        return serving(f"env {settings} {self.command}", self.folder)
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def place(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    return Place(folder, COMMANDS[request.param])
+
+
+@pytest.fixture(scope="module")
+def urls(place):
+    """Two servers that stay for all tests, each of which has a model of its own.
+
+    They let no canary in, and keep three versions: no test but one has more.
+    """
+    config = {"KEEP_VERSIONS": KEPT, "TRAFFIC": {"canary": 0}}
+    with place.serving(**config) as one, place.serving(**config) as two:
+        yield one.url, two.url
 
 
 @pytest.fixture
-def start(tmp_path, command):
-    """Start servers on one store; ``config`` is theirs, on top of config.json."""
-    # verbose: waitress tells its address to those who want to hear it.
-    (tmp_path / "config.json").write_text(json.dumps({"verbose": 1}))
+def name(request):
+    """A model's, of the test's own."""
+    return request.node.originalname[:100]
+
+
+@pytest.fixture
+def asking(tmp_path, name):
+    """Makes askers of servers, which know the test's model."""
 
     def archive_of(factor):
         onnx_bytes = linear_onnx(np.dot(WEIGHTS, factor))
-        return tar_of(write_bundle(tmp_path / "upload", onnx_bytes=onnx_bytes))
+        folder = write_bundle(tmp_path / "upload", name=name, onnx_bytes=onnx_bytes)
+        return tar_of(folder, name)
 
     with contextlib.ExitStack() as stack:
 
-        def start_them(count, **config):
-            texts = {
-                key: value if isinstance(value, str) else json.dumps(value)
-                for key, value in config.items()
-            }
-            settings = " ".join(f"TFAAS_{key}='{text}'" for key, text in texts.items())
-            wanted = f"env {settings} {command}"
-            urls = [
-                stack.enter_context(serving(wanted, tmp_path)).url for _ in range(count)
-            ]
-            servers = [Server(url, archive_of) for url in urls]
+        def ask(*urls):
+            servers = [Server(url, name, archive_of) for url in urls]
             for server in servers:
                 stack.callback(server.client.close)
             return Servers(servers)
 
-        yield start_them
+        yield ask
 
 
 @pytest.fixture
-def store(tmp_path):
-    """What no upload would let in is put into the store itself."""
-    return ModelStore(tmp_path / "models")
+def both(urls, asking):
+    return asking(*urls)
 
 
-def publish_broken(store):
-    return store.install(lambda folder: write_bundle(folder, onnx_bytes=b"x")).number
+@pytest.fixture
+def start(place, asking):
+    """Start one more server, of its own config."""
+    with contextlib.ExitStack() as stack:
+
+        def start_one(**config):
+            return asking(stack.enter_context(place.serving(**config)).url)
+
+        yield start_one
 
 
-def test_what_one_server_is_told_of_labels_the_other_obeys(start):
-    both = start(2)
+def publish_broken(place, name):
+    return place.store.install(
+        lambda folder: write_bundle(folder, name=name, onnx_bytes=b"x")
+    ).number
+
+
+def test_what_one_server_is_told_of_labels_the_other_obeys(both, name):
     here, there = both
     assert here.upload(1)["version"] == 1
+    assert both.version() == 1
     assert there.upload(2) == {
-        "name": "linear",
+        "name": name,
         "version": 2,
         "backend": "onnxruntime/CPUExecutionProvider",
         "fallback_reason": "",
@@ -198,8 +244,7 @@ def test_what_one_server_is_told_of_labels_the_other_obeys(start):
     assert "no label 'canary'" in both.error(404, label="canary")
 
 
-def test_what_one_server_deletes_the_other_does_not_find(start):
-    both = start(2)
+def test_what_one_server_deletes_the_other_does_not_find(both, name):
     here, there = both
     for number in (1, 2, 3):
         assert here.upload(number)["version"] == number
@@ -213,26 +258,25 @@ def test_what_one_server_deletes_the_other_does_not_find(start):
     here.delete("3")
     assert both.version() == 1
     there.delete("1")
-    assert "no model 'linear'" in both.error(404)
+    assert f"no model '{name}'" in both.error(404)
     # The name, and its numbers, are used again, for what answers otherwise.
     here.upload(1)
     here.upload(2)
     assert both.version() == 2
-    there.call("DELETE", "/delete/linear")
+    there.call("DELETE", f"/delete/{name}")
     assert there.upload(1)["version"] == 1
     assert both.version() == 1
     assert both.version(version=1) == 1
 
 
-def test_a_label_goes_to_what_is_there_and_loads_alone(start, store):
-    both = start(2)
+def test_a_label_goes_to_what_is_there_and_loads_alone(both, place, name):
     here, _ = both
     here.upload(1)
     here.put("stable", 1)
-    assert publish_broken(store) == 2
+    assert publish_broken(place, name) == 2
     for server in both:
         sentence = server.put("stable", 2, 422)["error"]
-        assert "version 2 of 'linear' cannot be loaded, so no label" in sentence
+        assert f"version 2 of '{name}' cannot be loaded, so no label" in sentence
         assert "no version 3" in server.put("stable", 3, 404)["error"]
         assert "no name for a label" in server.put("1", 1, 400)["error"]
         assert "no label 'canary'" in server.delete("labels/canary", 404)["error"]
@@ -241,44 +285,41 @@ def test_a_label_goes_to_what_is_there_and_loads_alone(start, store):
     assert "version 2 cannot be loaded" in both.error(500, version=2)
 
 
-def test_a_broken_version_never_takes_over(start, store):
-    both = start(2)
+def test_a_broken_version_never_takes_over(both, start, place, name):
     here, there = both
     here.upload(1)
     here.upload(2)
     assert both.version() == 2
-    assert publish_broken(store) == 3
+    assert publish_broken(place, name) == 3
     assert both.version() == 2
     # Neither under the label that says what serves,
-    store.set_label("linear", "stable", 3)
+    place.store.set_label(name, "stable", 3)
     assert {server.version() for server in both for _ in range(TURNS)} <= {1, 2}
     # nor in a process that has never seen another.
-    assert start(1).version() == 2
+    assert start().version() == 2
     there.upload(4)
     there.put("stable", 4)
     assert both.version() == 4
 
 
-def test_the_oldest_go_when_there_are_more_than_are_kept(start):
-    both = start(2, KEEP_VERSIONS=2)
+def test_the_oldest_go_when_there_are_more_than_are_kept(both):
     here, there = both
     here.upload(1)
     there.put("stable", 1)
-    for number in (2, 3, 4, 5):
+    for number in (2, 3, 4, 5, 6):
         (here if number % 2 else there).upload(number)
         assert both.version() == 1
     # The labelled one stays, and is not counted.
-    assert both.stored() == (1, {"stable": 1}, [1, 4, 5])
+    assert both.stored() == (1, {"stable": 1}, [1, 4, 5, 6])
     assert "no version 3" in both.error(404, version=3)
     there.delete("labels/stable")
-    assert here.upload(6)["serves"] == 6
+    assert here.upload(7)["serves"] == 7
     assert "no version 1" in both.error(404, version=1)
 
 
-def test_a_canary_gets_its_share_of_what_says_no_version(start, store):
-    (none,), (half,), (all_of_it,) = (
-        start(1, TRAFFIC={"canary": share}) for share in (0, 50, 100)
-    )
+def test_a_canary_gets_its_share_of_what_says_no_version(both, start, place, name):
+    none, _ = both
+    (half,), (all_of_it,) = (start(TRAFFIC={"canary": share}) for share in (50, 100))
     none.upload(1)
     none.put("stable", 1)
     none.upload(2)
@@ -291,17 +332,18 @@ def test_a_canary_gets_its_share_of_what_says_no_version(start, store):
     # Six standard deviations of 200 throws at a half.
     assert abs(answered[2] - 100) < 6 * np.sqrt(50)
     # A canary that breaks harms nobody: what it was before goes on, or the default.
-    store.set_label("linear", "canary", publish_broken(store))
+    place.store.set_label(name, "canary", publish_broken(place, name))
     assert set(half.answered(40)) == {1, 2}
-    (fresh,) = start(1, TRAFFIC={"canary": 100})
+    (fresh,) = start(TRAFFIC={"canary": 100})
     assert fresh.answered(10) == {1: 10}
     # One that is taken away gets nothing.
     none.delete("labels/canary")
     assert all_of_it.answered(10) == {1: 10}
 
 
-def test_a_shadow_changes_no_answer_and_is_counted_where_it_differs(start):
-    ((told,), (shadowed,)) = start(1), start(1, SHADOW="shadow")
+def test_a_shadow_changes_no_answer_and_is_counted_where_it_differs(both, start, name):
+    told, _ = both
+    (shadowed,) = start(SHADOW="shadow")
     told.upload(1)
     told.put("stable", 1)
     # Best is class 0, and not 2.
@@ -309,7 +351,7 @@ def test_a_shadow_changes_no_answer_and_is_counted_where_it_differs(start):
     assert shadowed.answered(5) == {1: 5}
 
     def compared(agreed):
-        versions = {"model": "linear", "version": "1", "shadow_version": "2"}
+        versions = {"model": name, "version": "1", "shadow_version": "2"}
         return shadowed.counted("tfaas_shadow_total", **versions, agreed=agreed)
 
     assert compared("no") == 0

@@ -21,6 +21,7 @@ import httpx
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from tests.end_to_end.conftest import (
     CLIENT,
@@ -34,9 +35,13 @@ from tests.end_to_end.conftest import (
 )
 from tests.examples import serialize, tar_of, write_bundle
 from tests.forms import png
+from tests.pictures import saved
 
 # By hand: [1, 2, 3] x this is [1, 4, 5].
 ROWS = np.array([[1, 0, 0], [0, 2, 1], [0, 0, 1]], np.float32)
+
+# The number of workers makes no difference here; each imports TensorFlow for itself.
+ONE = f"{RUNTIME} --workers 1"
 
 # TensorFlow is slow to import: once, in a process of its own.
 FROZEN = """
@@ -91,16 +96,27 @@ class Service:
         return self.post("/predict/json", json=body).json()
 
 
-@pytest.fixture(scope="module", params=[WAITRESS, RUNTIME], ids=["waitress", "runtime"])
-def service(request, trained, tmp_path_factory) -> Iterator[Service]:
-    """MNIST, a model of rows and a frozen graph of TensorFlow 1, served."""
+@pytest.fixture(scope="session")
+def classic(once) -> Path:
+    """A bundle with a frozen graph of TensorFlow 1."""
+
+    def write(folder: Path) -> None:
+        done = run_python(FROZEN, folder, str(folder / "classic"))
+        assert done.returncode == 0, done.stderr
+
+    return once("classic", write) / "classic"
+
+
+@pytest.fixture(scope="module", params=[WAITRESS, ONE], ids=["waitress", "runtime"])
+def service(request, trained, classic, tmp_path_factory) -> Iterator[Service]:
+    """MNIST, a frozen graph, a model of rows, and one put by hand; all served."""
     folder = tmp_path_factory.mktemp("wire")
     shutil.copy(trained / "config.json", folder)
     store = folder / "models"
     shutil.copytree(trained / "mnist", store / "mnist" / "1")
+    shutil.copytree(classic, store / "classic" / "1")
     rows_bundle(store / "rows" / "1")
-    done = run_python(FROZEN, folder, str(store / "classic" / "1"))
-    assert done.returncode == 0, done.stderr
+    rows_bundle(store / "flat", "flat")
     with serving(request.param, folder) as server:
         yield Service(server.url, folder)
 
@@ -182,12 +198,47 @@ def test_a_frozen_graph_answers_its_best_labels(service):
     assert reply.headers["X-Model-Backend"] == "tensorflow/cpu"
 
 
+# A conversion takes long, and the kind of server makes no difference.
+@pytest.mark.parametrize("service", [WAITRESS], indirect=True, ids=["waitress"])
 def test_a_frozen_graph_that_was_converted_answers_so_from_onnx(service):
-    run("exporter convert classic", service.folder)
+    """Without a restart, and as TensorFlow did before."""
+    reply = service.image(png(PIXELS), "classic")
+    assert reply.headers["X-Model-Backend"] == "tensorflow/cpu"
+    output = run("exporter convert classic", service.folder)
+    assert "wrote models/classic/1/model.onnx" in output
     reply = service.image(png(PIXELS), "classic")
     answered = [(best["label"], best["probability"]) for best in reply.json()["labels"]]
     assert answered == BEST
     assert reply.headers["X-Model-Backend"] == "onnxruntime/CPUExecutionProvider"
+
+
+# A 1 of the data set, as people have it: larger, coloured, turned, deeper.
+def pictures_of_a_one() -> dict[str, bytes]:
+    pixels = np.load(ROOT / "trainer" / "data" / "mnist.npz")["x_train"][3]
+    one = Image.fromarray(pixels)
+    large = one.resize((280, 280), Image.Resampling.BICUBIC)
+    clear = Image.new("RGBA", one.size, (255, 255, 255, 0))
+    clear.paste(Image.new("RGBA", one.size, (255, 255, 255, 255)), mask=one)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn me 90 degrees clockwise"
+    deep = Image.fromarray(pixels.astype(np.uint16) * 257)
+    return {
+        "large": saved(large),
+        "jpeg": saved(large, "JPEG", quality=90),
+        "colour": saved(large.convert("RGB")),
+        "transparent": saved(clear),
+        "turned": saved(large.transpose(Image.Transpose.ROTATE_90), exif=exif),
+        "16 bits": saved(deep),
+        "palette": saved(large.convert("P")),
+    }
+
+
+def test_photos_of_any_size_and_mode_are_answered(service):
+    for name, data in pictures_of_a_one().items():
+        # The name lies: the format is told from the bytes.
+        files = {"image": ("picture.txt", data)}
+        reply = service.post("/predict/image", files=files, data={"model": "mnist"})
+        assert reply.json()[1] > 0.8, name
 
 
 def test_any_model_answers_so_on_request(service, digit):
@@ -215,6 +266,13 @@ def test_models_is_an_array_of_params_with_a_timestamp(service):
     stored = json.loads((service.folder / "models/mnist/1/params.json").read_text())
     assert models["mnist"].items() >= stored.items()
     assert all(model["timestamp"] for model in models.values())
+
+
+def test_a_flat_bundle_put_by_hand_is_version_0(service):
+    body = {"keys": [], "values": [1, 2, 3], "model": "flat"}
+    reply = service.post("/json", json=body)
+    assert reply.json() == [1.0, 4.0, 5.0]
+    assert reply.headers["X-Model-Version"] == "0"
 
 
 def test_params_are_answered_as_they_are_stored(service):
@@ -268,6 +326,18 @@ def test_a_tar_is_uploaded(service, tmp_path, encoding):
     assert service.row(name) == [1.0, 4.0, 5.0]
 
 
+def test_a_chunked_upload_is_taken(service, tmp_path):
+    """As ``curl -T -`` sends it: nobody knows the length before the end."""
+    rows_bundle(tmp_path / "chunked", "chunked")
+    reply = run(
+        "tar cz chunked | curl -sS -X POST -H 'Content-Encoding: gzip'"
+        f" -H 'Expect: 100-continue' -T - {service.url}/upload",
+        tmp_path,
+    )
+    assert json.loads(reply)["version"] == 1
+    assert service.row("chunked") == [1.0, 4.0, 5.0]
+
+
 def frozen_form(folder: Path, name: str) -> dict[str, tuple[str, bytes]]:
     """The files of the original's form upload, of the frozen graph in the store."""
     bundle = folder / "models" / "classic" / "1"
@@ -291,6 +361,10 @@ def test_a_form_is_uploaded_with_op_and_without(service, op):
     reply = service.post("/upload", data={"name": name}, files=files)
     assert reply.status_code == 200, reply.text
     assert (reply.json()["name"], reply.json()["version"]) == (name, 1)
+    # The environment of these servers has the conversion of uploads off.
+    state = service.get(f"/models/{name}/1").json()["conversion"]
+    assert state == "tensorflow: there is no model.onnx; make it with: exporter convert"
+    assert "converting" not in (service.folder / "server.log").read_text()
     assert "labels" in service.image(png(np.zeros((2, 2, 3), np.uint8)), name).json()
 
 
@@ -374,9 +448,9 @@ def test_a_row_for_a_model_of_images_of_a_wrong_size(service):
     assert "783" in said
 
 
-@pytest.mark.parametrize("command", [WAITRESS, RUNTIME], ids=["waitress", "runtime"])
+@pytest.mark.parametrize("command", [WAITRESS, ONE], ids=["waitress", "runtime"])
 def test_over_the_rate(tmp_path, command):
-    (tmp_path / "config.json").write_text(json.dumps({"rate": "2-H", "workers": 1}))
+    (tmp_path / "config.json").write_text(json.dumps({"rate": "2-H"}))
     with serving(command, tmp_path) as server:
         replies = [CLIENT.get(f"{server.url}/models") for _ in range(3)]
     assert [reply.status_code for reply in replies] == [200, 200, 429]
@@ -474,7 +548,7 @@ def test_no_sentence_names_a_folder_of_the_server(service, digit):
             assert secret not in reply.text
 
 
-@pytest.mark.parametrize("command", [WAITRESS, RUNTIME], ids=["waitress", "runtime"])
+@pytest.mark.parametrize("command", [WAITRESS, ONE], ids=["waitress", "runtime"])
 def test_every_route_moves_under_base(tmp_path, command):
     (tmp_path / "config.json").write_text(json.dumps({"base": "/ml/tfaas"}))
     rows_bundle(tmp_path / "models" / "rows" / "1")

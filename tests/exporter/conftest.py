@@ -1,5 +1,7 @@
 """Keras models, small and untrained, as SavedModels."""
 
+import shutil
+
 import pytest
 
 
@@ -12,16 +14,25 @@ def keras():
     return keras
 
 
+@pytest.fixture(scope="session")
+def _written(tmp_path_factory):
+    """Folders by the models that were written there, which are kept with them."""
+    folders = {}
+
+    def write(model):
+        if id(model) not in folders:
+            folder = tmp_path_factory.mktemp("written") / "saved"
+            model.export(folder, verbose=False)
+            folders[id(model)] = (model, folder)
+        return folders[id(model)][1]
+
+    return write
+
+
 @pytest.fixture
-def saved_model(tmp_path):
-    """Writes a Keras model as ``trainer run`` does."""
-
-    def save(model):
-        folder = tmp_path / "saved"
-        model.export(folder, verbose=False)
-        return folder
-
-    return save
+def saved_model(_written, tmp_path):
+    """Writes a Keras model as ``trainer run`` does; a test may change what it gets."""
+    return lambda model: shutil.copytree(_written(model), tmp_path / "saved")
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,11 @@ from PIL import Image
 
 import exporter.bench
 from exporter.bench import BATCH_SIZES, Timing, bench
-from exporter.child import Limits
+from exporter.child.run import Limits
 from exporter.destination import Destination
 from exporter.errors import ExportError, NoOnnx
-from exporter.plot import plot
-from exporter.source import open_source
+from exporter.reports.plot import plot
+from exporter.sources.source import open_source
 from runtime.backends import TensorSpec
 from tests.frozen import FILE, frozen, rows, write_frozen_bundle
 from tests.runtime.graphs import FLOAT, onnx_of

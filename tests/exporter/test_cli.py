@@ -12,26 +12,29 @@ from click.testing import CliRunner
 import exporter.bench
 import exporter.export
 import exporter.verify
-from bundle.errors import BundleError
+from bundle.errors import BundleError, StoreError
 from bundle.parity import Case, Parity, Trial
 from bundle.store import ModelStore
 from exporter.bench import Timing
-from exporter.child import GIB, Limits
+from exporter.child.run import GIB, Limits
 from exporter.cli import main
 from exporter.errors import (
     DrawsNumbers,
     ExportError,
+    MemoryLimitReached,
     NotDrawn,
     OutputError,
     ParityFailed,
     SourceError,
+    TimeLimitReached,
     VariantRefused,
+    WorkFailed,
 )
 from exporter.options import Options
-from exporter.table import print_trial
+from exporter.reports.table import print_trial
 from exporter.verify import Verdict
 from tests.examples import linear_onnx, write_bundle, write_variant
-from tests.exporter.test_source import saved_model
+from tests.exporter.sources.test_source import saved_model
 
 CASE = Case("sample", 7, 64, 3e-7, 4e-6, 1.0, True)
 PARITY = Parity(
@@ -191,6 +194,58 @@ def test_a_failure_is_a_sentence_and_an_exit_code(
     assert result.stderr == f"Error: {error}{more}\n"
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "outcome"),
+    [
+        (BundleError("params.json is missing"), 2, "refused"),
+        (SourceError("there is a Lambda layer"), 2, "refused"),
+        (OutputError("it is there"), 2, "refused"),
+        (StoreError("the disk is full"), 1, "failed"),
+        (ExportError("it has texts"), 1, "refused"),
+        (ParityFailed(PARITY), 1, "refused"),
+        (VariantRefused(PARITY, ["it is slower"]), 1, "refused"),
+        (WorkFailed("it crashed"), 1, "failed"),
+        (TimeLimitReached("it took long"), 1, "too_slow"),
+        (MemoryLimitReached("it took much"), 1, "too_large"),
+    ],
+)
+def test_as_json_a_failure_is_its_word_and_its_bare_sentence(
+    store, monkeypatch, error, code, outcome
+):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(exporter.export, "export", fail)
+    result = convert("linear", "--json")
+    assert result.exit_code == code
+    assert json.loads(result.stdout) == {"outcome": outcome, "reason": str(error)}
+    assert result.stderr.startswith(f"Error: {error}"), "for people, as ever"
+
+
+def test_as_json_a_conversion_prints_one_line(store, exported):
+    result = convert("linear", "--json", "--fp16")
+    assert result.exit_code == 0
+    assert result.stdout == '{"outcome": "converted", "reason": ""}\n'
+
+
+def test_as_json_an_unknown_name_is_refused(store):
+    said = json.loads(convert("nosuch", "--json").stdout)
+    assert said["outcome"] == "refused"
+    assert "the store has linear" in said["reason"]
+
+
+def test_as_json_a_missing_tf2onnx_is_a_failure(store, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = json.loads(convert("linear", "--json").stdout)
+    assert said["outcome"] == "failed"
+    assert "install the extra 'export'" in said["reason"]
+
+
+def test_there_may_be_no_limit_of_time(store, exported):
+    convert("linear", "--no-time-limit")
+    assert [limits for *_, limits in exported] == [Limits(seconds=None)]
+
+
 def test_of_a_keras_file_nobody_says_that_it_is_served(tmp_path, monkeypatch):
     def fail(*arguments, **options):
         raise ExportError("it crashed")
@@ -346,7 +401,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_work(
 def test_calibration_that_nothing_would_use_is_refused(exported, store, tmp_path):
     result = run("convert", "linear", "--calibration", tmp_path)
     assert result.exit_code == 2
-    assert "--calibration is of use with --quantize or --fp16" in result.stderr
+    assert "--calibration needs --quantize or --fp16" in result.stderr
     assert exported == []
 
 
@@ -371,6 +426,7 @@ def test_a_full_disk_leaves_the_earlier_worst_batch(store, tmp_path, monkeypatch
 # --- inspect
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["name", "folder", "file"])
 def test_inspect_takes_a_model_a_bundle_or_a_file(store, tmp_path, given):
     folder = store.install(write_bundle).path
@@ -383,6 +439,7 @@ def test_inspect_takes_a_model_a_bundle_or_a_file(store, tmp_path, given):
     assert shown["operators"] == {"Flatten": 1, "MatMul": 1}
 
 
+@pytest.mark.slow
 def test_inspect_prints_a_table(store):
     store.install(write_bundle)
     output = run("inspect", "linear").stdout
@@ -390,6 +447,7 @@ def test_inspect_prints_a_table(store):
         assert text in output
 
 
+@pytest.mark.slow
 def test_inspect_of_what_has_no_onnx_is_wrong_input(store):
     result = run("inspect", "linear")
     assert result.exit_code == 2

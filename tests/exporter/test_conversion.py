@@ -7,7 +7,7 @@ import pytest
 from exporter.conversion import Order, convert_and_prove, known_of
 from exporter.errors import ExportError, NotDrawn
 from exporter.options import DEFAULTS
-from exporter.source import find_source
+from exporter.sources.source import find_source
 
 pytestmark = pytest.mark.tensorflow
 

@@ -7,9 +7,9 @@ from bundle.manifest import onnx_digest
 from bundle.parity import Parity
 from exporter.destination import Destination, beside, destination_of
 from exporter.errors import ExportError, OutputError, ParityFailed
-from exporter.source import open_source
+from exporter.sources.source import open_source
 from tests.examples import file_size_limit
-from tests.exporter.test_source import saved_model
+from tests.exporter.sources.test_source import saved_model
 
 PASSED = Parity(True, "", 1e-5, 1e-4, 3e-7, 4e-6, 1.0, 64)
 

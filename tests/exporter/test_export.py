@@ -12,7 +12,7 @@ from exporter.destination import destination_of
 from exporter.errors import ExportError, ParityFailed, SourceError, VariantRefused
 from exporter.export import export
 from exporter.options import Options
-from exporter.source import find_source, open_source
+from exporter.sources.source import find_source, open_source
 from runtime.backends.opening import open_backend, open_tensorflow
 from runtime.backends.options import BackendOptions
 from runtime.backends.proof import check_proof
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.tensorflow
 def in_this_process(monkeypatch):
     """The child's work, here: TensorFlow is imported once for all of these tests.
 
-    That it is done in a child is looked at in test_child.py and end_to_end.
+    That it is done in a child is looked at in child/test_run.py and end_to_end.
     """
 
     def run(work, order, *, tell, **_):
@@ -179,9 +179,9 @@ def lie(monkeypatch):
     import onnx
     from onnx import numpy_helper
 
-    import exporter.convert
+    import exporter.onnx_model.convert
 
-    honest = exporter.convert.convert
+    honest = exporter.onnx_model.convert.convert
 
     def convert(*arguments):
         model = honest(*arguments)
@@ -191,7 +191,7 @@ def lie(monkeypatch):
                 tensor.CopyFrom(numpy_helper.from_array(doubled, tensor.name))
         return model
 
-    monkeypatch.setattr(exporter.convert, "convert", convert)
+    monkeypatch.setattr(exporter.onnx_model.convert, "convert", convert)
 
 
 def test_a_model_that_answers_otherwise_leaves_no_onnx(folder, monkeypatch):
@@ -529,10 +529,11 @@ def test_a_variant_that_is_refused_goes_and_model_onnx_is_published(folder):
     assert open_backend(open_bundle(folder), BackendOptions()).is_proved
 
 
-def test_a_variant_of_another_training_does_not_serve(folder, saved_model, small_cnn):
+def test_a_variant_of_another_training_does_not_serve(folder, keras, small_cnn):
     export_folder(folder, options=Options(fp16=True))
-    small_cnn.layers[-1].bias.assign([1, 2, 3])
-    saved_model(small_cnn)
+    other = keras.models.clone_model(small_cnn)
+    other.layers[-1].bias.assign([1, 2, 3])
+    other.export(folder, verbose=False)
     export_folder(folder)
     opened = open_backend(open_bundle(folder), BackendOptions(variant="fp16"))
     assert (opened.variant, opened.is_proved) == ("fp32", True)
@@ -620,6 +621,6 @@ def test_a_graph_that_cleaning_spoils_is_written_as_it_was(folder, monkeypatch, 
                 tensor.CopyFrom(numpy_helper.from_array(doubled, tensor.name))
         return spoilt
 
-    monkeypatch.setattr("exporter.convert.clean", spoil)
+    monkeypatch.setattr("exporter.onnx_model.convert.clean", spoil)
     assert export_folder(folder).passed
     assert open_backend(open_bundle(folder), BackendOptions()).is_proved

@@ -1,36 +1,40 @@
 """What it says of files that are not those that were proved."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from exporter.child import Limits
+from exporter.child.run import Limits
 from exporter.destination import beside, destination_of
 from exporter.errors import NoOnnx
 from exporter.export import export
 from exporter.options import Options
-from exporter.source import open_source
+from exporter.sources.source import open_source
 from exporter.verify import verify
 from tests.examples import linear_onnx, write_bundle
 
 pytestmark = pytest.mark.tensorflow
 
 
+def run_here(work, order, *, tell, **_):
+    """See test_export.py."""
+    return work(order, tell)
+
+
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
-    """See test_export.py."""
-
-    def run(work, order, *, tell, **_):
-        return work(order, tell)
-
-    monkeypatch.setattr("exporter.export.run_in_child", run)
-    monkeypatch.setattr("exporter.verify.run_in_child", run)
+    monkeypatch.setattr("exporter.export.run_in_child", run_here)
+    monkeypatch.setattr("exporter.verify.run_in_child", run_here)
 
 
-@pytest.fixture
-def source(saved_model, keras):
-    """A converted bundle: (batch, 2, 2, 1) pixels, scaled, flattened, times weights."""
+@pytest.fixture(scope="session")
+def converted(keras, tmp_path_factory):
+    """A converted bundle: (batch, 2, 2, 1) pixels, scaled, flattened, times weights.
+
+    It is proved with model.fp16.onnx beside it, and no test may change it.
+    """
     model = keras.Sequential(
         [
             keras.Input((2, 2, 1), name="pixels"),
@@ -39,12 +43,23 @@ def source(saved_model, keras):
             keras.layers.Dense(3, use_bias=False),
         ]
     )
-    folder = saved_model(model)
+    folder = tmp_path_factory.mktemp("converted") / "linear"
+    model.export(folder, verbose=False)
     write_bundle(folder, proved=False)
     (folder / "model.onnx").unlink()
-    source = open_source(folder)
-    export(source)
-    return source
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("exporter.export.run_in_child", run_here)
+        export(open_source(folder), Options(fp16=True))
+    return folder
+
+
+@pytest.fixture
+def source(converted, tmp_path):
+    """The converted bundle, for one test; it has no variant."""
+    folder = shutil.copytree(converted, tmp_path / "linear")
+    (folder / "model.fp16.onnx").unlink()
+    (folder / "parity.fp16.json").unlink()
+    return open_source(folder)
 
 
 def contents(folder):
@@ -120,8 +135,8 @@ def test_without_an_onnx_there_is_nothing_to_verify(source, tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_variant_that_is_not_the_one_that_was_proved(source):
-    export(source, Options(fp16=True))
+def test_a_variant_that_is_not_the_one_that_was_proved(converted, tmp_path):
+    source = open_source(shutil.copytree(converted, tmp_path / "linear"))
     assert look(source).faults == ()
     (source.folder / "model.fp16.onnx").write_bytes(linear_onnx())
     assert look(source).faults == (

@@ -120,7 +120,7 @@ def memory_of_a_conversion(size, tell):
     """The bytes that converting so many bytes of weights takes at most."""
     import tensorflow as tf
 
-    from exporter.convert import convert
+    from exporter.onnx_model.convert import convert
     from runtime.backends.saved_model import Signature
 
     side = 1000

@@ -20,9 +20,9 @@ from pathlib import Path
 import psutil
 from falcon.testing import create_environ
 
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
+from runtime.services import create_services
 from tests.clients import HERE
 from tests.fuzz.inputs import (
     MODELS,

@@ -1,12 +1,15 @@
 """The service over an empty store; and loggers as they were, whatever it set up."""
 
+import functools
 import logging
 
 import pytest
 
-from runtime.app import create_services
+from runtime import services as rooms
 from runtime.config import Config
 from runtime.http.application import create_app
+from runtime.publishing.trial import try_here
+from runtime.services import create_services
 from runtime.telemetry.logs import LOGGERS
 from tests.clients import LocalClient
 
@@ -19,6 +22,20 @@ def config(tmp_path):
         max_body_bytes=100_000,
         max_upload_bytes=1_000_000,
     )
+
+
+@pytest.fixture(autouse=True)
+def tried_here(request, monkeypatch):
+    """Unit tests try uploads in their own process; ``test_trial.py`` compares the two.
+
+    Tests that are slow, or have TensorFlow, try them as the service does.
+    """
+    if not any(map(request.node.get_closest_marker, ("slow", "tensorflow"))):
+
+        def trial_here(servers, options, *, trusted, **limits):
+            return functools.partial(try_here, options=options, trusted=trusted)
+
+        monkeypatch.setattr(rooms, "ChildTrial", trial_here)
 
 
 @pytest.fixture

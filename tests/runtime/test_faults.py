@@ -12,8 +12,8 @@ import pytest
 from falcon.testing import TestClient
 
 from bundle.spec import ModelSpec
-from runtime.app import create_services
 from runtime.http.application import create_app
+from runtime.services import create_services
 from tests.bundle.making import read_files
 from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 from tests.replies import error_of
@@ -38,6 +38,7 @@ def predict(client):
     return client.simulate_post("/predict/json", json=ROW)
 
 
+@pytest.mark.slow
 def test_an_upload_to_a_full_disk_is_the_servers_fault_and_leaves_nothing(
     client, config, upload
 ):

@@ -144,6 +144,7 @@ def zoo(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_the_tables_are_written_again_of_what_was_measured(tmp_path):
     write(tmp_path / "zoo.json", {"networks": FAMILY, "layers": FAMILY})
     done = zoo("--tables", "--docs", str(tmp_path))

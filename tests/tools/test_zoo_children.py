@@ -8,6 +8,8 @@ from tests.tools import works
 from tools.zoo.children import attempts
 from tools.zoo.row import CRASHED, PROVED
 
+pytestmark = pytest.mark.slow
+
 # No attempt here needs any; one that hangs is ended by it.
 SECONDS = 1
 

@@ -17,10 +17,11 @@ from PIL import Image
 
 from bundle.errors import DomainError
 from exporter.options import Options
-from exporter.source import Source
+from exporter.sources.source import Source
 from tests.examples import file_size_limit
 from tests.trainer.examples import assert_refused, names_in, run_trainer, write_picture
 from trainer.formats import Arrays
+from trainer.train import Training
 
 
 @pytest.fixture
@@ -29,6 +30,15 @@ def no_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
         "trainer.conversion.find_spec",
         lambda name: None if name in ("tf2onnx", "onnx") else find_spec(name),
     )
+
+
+@pytest.fixture
+def trained(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stands in for a training of its own where the test is of what comes after.
+
+    It is the training that other tests share, on the same images.
+    """
+    monkeypatch.setattr("trainer.pipeline.train", lambda *given: training)
 
 
 # --- trainer image
@@ -202,7 +212,7 @@ def test_missing_engine_says_how_to_install_it(
     assert_refused(
         result,
         f"training needs {missing}, which is not installed;"
-        " install the extra 'train' (README, Installing)",
+        " install the extra 'train' (docs/installing.md)",
     )
 
 
@@ -231,7 +241,7 @@ class TestWithoutExporter:
         assert "model.onnx" not in names_in(folder)
         assert names_in(tmp_path) == ["mnist"]
         assert (
-            "ONNX was not added: install the extra 'export' (README, Installing) and"
+            "ONNX was not added: install the extra 'export' (docs/installing.md) and"
             f" run: exporter convert mnist --models-dir {tmp_path}\n" in result.output
         )
 
@@ -269,6 +279,7 @@ class TestWithoutExporter:
         assert f"Test accuracy: {report['test_accuracy']}" in lines
 
     # Bytes of a file: the weights have 280,000, and Keras's file 450,000.
+    @pytest.mark.usefixtures("trained")
     @pytest.mark.parametrize("limit", [100_000, 300_000])
     def test_full_disk_is_work_that_failed_and_leaves_nothing(
         self, tmp_path: Path, few_npz: Path, limit: int
@@ -284,6 +295,7 @@ class TestWithoutExporter:
         )
         assert names_in(tmp_path) == []
 
+    @pytest.mark.usefixtures("trained")
     def test_second_training_says_that_it_replaces_the_first(
         self, tmp_path: Path, few_npz: Path
     ) -> None:
@@ -327,17 +339,20 @@ def _fake_exporter(
         (source.folder / "model.onnx").write_text("proved")
         return "the table"
 
-    exporting, table = ModuleType("exporter.export"), ModuleType("exporter.table")
+    exporting, table = (
+        ModuleType("exporter.export"),
+        ModuleType("exporter.reports.table"),
+    )
     exporting.__dict__["export"] = export
     table.__dict__["print_table"] = print
     monkeypatch.setitem(sys.modules, "exporter.export", exporting)
-    monkeypatch.setitem(sys.modules, "exporter.table", table)
+    monkeypatch.setitem(sys.modules, "exporter.reports.table", table)
     monkeypatch.setattr("trainer.conversion.find_spec", lambda name: "there")
     return folders
 
 
 @pytest.mark.tensorflow
-@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.usefixtures("trained")
 class TestWithExporter:
     def test_onnx_appears_with_its_version(
         self, tmp_path: Path, few_npz: Path, monkeypatch: pytest.MonkeyPatch

@@ -2,7 +2,7 @@
 
 import exporter.export
 from exporter.errors import ExportError
-from tests.exporter.test_source import saved_model
+from tests.exporter.sources.test_source import saved_model
 from trainer.conversion import Conversion
 
 

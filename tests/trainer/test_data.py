@@ -149,7 +149,7 @@ def test_names_that_are_numbers_are_ordered_by_value(tmp_path: Path) -> None:
 
 def test_name_of_a_test_label_alone_is_refused(tmp_path: Path) -> None:
     names = {"y_train": np.array(["a", "b", "a", "b"]), "y_test": np.array(["a", "c"])}
-    with pytest.raises(DataError, match="have 'c', which no training label is"):
+    with pytest.raises(DataError, match="have 'c', which is no training label"):
         load_dataset(_save(tmp_path / "a.npz", **names))
 
 
@@ -224,16 +224,16 @@ def test_other_file_is_called_what_it_is(
         ),
         (
             {"y_train": np.array(["a", "b", "a", "b"])},
-            "let both be numbers, or both names",
+            "give numbers for both, or names for both",
         ),
-        ({"y_test": np.array(["0", "1"])}, "let both be numbers, or both names"),
+        ({"y_test": np.array(["0", "1"])}, "give numbers for both, or names for both"),
         (
             {"y_train": np.array(["a", "b", "a", ""])},
             "have '', which cannot be a label",
         ),
         ({"y_train": np.array([b"a", b"b", b"a", b"\xff"])}, "no text in UTF-8"),
         ({"x_train": np.zeros((4, 3, 12, 12), np.uint8)}, "channels before height"),
-        ({"x_test": np.zeros((2, 13, 12), np.uint8)}, "must be alike"),
+        ({"x_test": np.zeros((2, 13, 12), np.uint8)}, "their sizes must be equal"),
         ({"x_test": np.zeros((0, 12, 12)), "y_test": np.zeros(0, int)}, "no test"),
         ({"x_train": np.zeros((0, 12, 12)), "y_train": np.zeros(0, int)}, "no train"),
         ({"x_train": np.zeros((4, 143), np.uint8)}, "have the shape"),

@@ -263,7 +263,7 @@ REFUSALS = {
     errno.EDQUOT: "free some of your quota",
     errno.EROFS: "mount that file system writable",
     errno.EACCES: "change its permissions",
-    errno.EIO: "look after that disk",
+    errno.EIO: "check that disk",
     errno.EFBIG: "raise the limit on the size of a file",
 }
 
@@ -313,6 +313,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "disk"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["store", "folder"])
 def test_full_disk_leaves_the_old_bundle_alone(disk: Path, kind: str) -> None:
     destination: Destination

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import applications, layers
 
-from exporter.parity import BATCH_SIZES
+from exporter.proof.parity import BATCH_SIZES
 from runtime.backends.saved_model import Signature
 from tests.zoo.specimen import Specimen, enliven, signature_of
 

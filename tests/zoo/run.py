@@ -10,12 +10,12 @@ import onnx
 
 from bundle.params import Preprocess
 from bundle.parity import Parity
-from exporter.convert import convert
 from exporter.errors import ExportError
+from exporter.onnx_model.convert import convert
 from exporter.options import Options
-from exporter.parity import prove
-from exporter.ranges import index_ranges, traits_of
-from exporter.tolerance import tolerance_of
+from exporter.proof.parity import prove
+from exporter.proof.ranges import index_ranges, traits_of
+from exporter.proof.tolerance import tolerance_of
 from runtime.backends.onnx import open_onnx
 from runtime.backends.options import BackendOptions
 from runtime.backends.saved_model import TensorFlowBackend
@@ -40,17 +40,21 @@ class Outcome:
     nodes: int = 0
 
 
-def run(specimen: Specimen, options: Options | None = None) -> Outcome:
+def run(
+    specimen: Specimen, options: Options | None = None, *, timed_runs: int = 1
+) -> Outcome:
     """Convert a specimen as ``exporter convert`` does, and prove the result.
 
-    As there, what cleaning has spoilt is converted once more without it.
+    As there, what cleaning has spoilt is converted once more without it. Only who shows
+    the times of the two engines needs more than one timed run of each.
     """
     options = options or Options()
     reference = TensorFlowBackend(specimen.make())
-    outcome = _run(specimen, reference, options)
+    outcome = _run(specimen, reference, options, timed_runs)
     is_proved = outcome.parity is not None and outcome.parity.passed
     if not is_proved and options.clean:
-        return _run(specimen, reference, replace(options, clean=False))
+        unclean = replace(options, clean=False)
+        return _run(specimen, reference, unclean, timed_runs)
     return outcome
 
 
@@ -64,7 +68,12 @@ def check(outcome: Outcome, specimen: Specimen) -> None:
     assert outcome.parity.passed, outcome.parity.worst
 
 
-def _run(specimen: Specimen, reference: TensorFlowBackend, options: Options) -> Outcome:
+def _run(
+    specimen: Specimen,
+    reference: TensorFlowBackend,
+    options: Options,
+    timed_runs: int,
+) -> Outcome:
     try:
         model = convert(reference.signature, options)
     except ExportError as ex:
@@ -84,6 +93,7 @@ def _run(specimen: Specimen, reference: TensorFlowBackend, options: Options) -> 
                 traits=traits_of(model),
                 tolerance=tolerance_of(reference.signature),
                 batch_sizes=specimen.batch_sizes,
+                timed_runs=timed_runs,
             )
         except BackendError as ex:
             return Outcome(refusal=f"{ex}: {ex.__cause__}")

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from exporter.parity import BATCH_SIZES
+from exporter.proof.parity import BATCH_SIZES
 from runtime.backends.saved_model import Signature
 
 FAMILIES = ("layers", "activations", "operations", "applications", "networks", "graphs")

@@ -18,8 +18,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
         " and not never_meets and not never_points and not never_outlives",
     ),
     "bundle/staging.py": ("tests/bundle/test_staging.py", *UNIT),
-    "exporter/tolerance.py": ("tests/exporter/test_tolerance.py", "-m", "not slow"),
-    "exporter/parity.py": ("tests/exporter/test_parity.py", *UNIT),
+    "exporter/proof/tolerance.py": (
+        "tests/exporter/proof/test_tolerance.py",
+        "-m",
+        "not slow",
+    ),
+    "exporter/proof/parity.py": ("tests/exporter/proof/test_parity.py", *UNIT),
     "runtime/access/gate.py": ("tests/runtime/access/test_gate.py", *UNIT),
     "runtime/access/tokens.py": ("tests/runtime/access/test_tokens.py", *UNIT),
     "runtime/models/router.py": ("tests/runtime/models/test_router.py", *UNIT),
@@ -37,4 +41,4 @@ ROOMS: dict[str, tuple[str, ...]] = {
 
 
 # What a room's tests import while they run, and takes seconds.
-PRELOADED = {"exporter/tolerance.py": "tensorflow"}
+PRELOADED = {"exporter/proof/tolerance.py": "tensorflow"}

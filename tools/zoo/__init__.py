@@ -1,1 +1,1 @@
-"""``make zoo``: every model of tests/zoo, converted, proved, and put into docs/."""
+"""``make zoo`` converts and proves every model of tests/zoo, and writes docs/zoo.md."""

@@ -1,4 +1,4 @@
-"""``make zoo``: convert and prove the zoo, print it as it goes, write it into docs/."""
+"""``make zoo``: convert and prove the zoo, print each row, and write all into docs/."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from bundle.errors import DomainError
 from bundle.staging import replace_file
 from bundle.terminal import Failed, WrongInput
-from exporter.child import Limits, run_in_child
+from exporter.child.run import Limits, run_in_child
 from tools.zoo.cells import HEADINGS, aligned, cells
 from tools.zoo.chart import chart
 from tools.zoo.children import SECONDS, attempts
@@ -21,7 +21,7 @@ from tools.zoo.record import Family, measured, read, write
 from tools.zoo.row import Attempt, Row
 from tools.zoo.trial import listing, try_all
 
-# Names, each with what it must be refused with.
+# Each name has a piece of the sentence with which the model must be refused, or "".
 Listed = Sequence[tuple[str, str]]
 
 
@@ -32,15 +32,19 @@ Listed = Sequence[tuple[str, str]]
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("docs"),
     show_default=True,
-    help="Where zoo.md, zoo.png and zoo.json are.",
+    help="Write zoo.md, zoo.png and zoo.json into this folder.",
 )
-@click.option("--tables", is_flag=True, help="Only write them again, of zoo.json.")
+@click.option(
+    "--tables",
+    is_flag=True,
+    help="Measure nothing, and write the page and the picture again from zoo.json.",
+)
 def main(what: Sequence[str], docs: Path, tables: bool) -> None:
     """Convert and prove the models of tests/zoo.
 
-    WHAT is a family (layers) or a model (keras.layers.Dense); all families by default.
-    What is not measured keeps its rows. Exits 1 if a model is neither proved nor
-    refused as it should be, 2 if what was given is wrong.
+    Give a family (layers) or a model (keras.layers.Dense) as WHAT; the default is all
+    families. Models that are not measured keep their rows. The exit code is 1 if a
+    model is neither proved nor refused as it should be, and 2 if an argument is wrong.
     """
     families = read(docs / "zoo.json")
     rows: list[Row] = []
@@ -61,17 +65,17 @@ def main(what: Sequence[str], docs: Path, tables: bool) -> None:
 
 
 def _chosen(what: Sequence[str]) -> Iterator[tuple[str, Listed, Sequence[str]]]:
-    """Families to go through, each with all that it has and what is to be measured."""
+    """Choose families; give each with all its names and the names to measure."""
     wanted = [family for family in TITLES if family in what or not what]
     missing = set(what) - set(TITLES)
-    # To list a family takes seconds: first those that the names seem to be of.
+    # Listing a family takes seconds, so those that the names point to come first.
     for family in sorted(TITLES, key=lambda family: not _may_be_of(family, missing)):
         if family in wanted:
             listed = _listed(family)
             yield family, listed, [name for name, _ in listed]
         elif missing:
             listed = _listed(family)
-            # Named without what tells its variants apart, it is all of them.
+            # A name without the words for a variant means all its variants.
             found = [n for n, _ in listed if n in missing or n.split()[0] in missing]
             missing -= {n for name in found for n in (name, name.split()[0])}
             if found:
@@ -98,7 +102,7 @@ def _measure(
     names: Sequence[str],
     docs: Path,
 ) -> list[Row]:
-    """Measure some of a family, and keep what there is however that ends."""
+    """Measure some models of a family, and keep the rows even after an error."""
     old = families[family].rows if family in families else ()
     known = {row.name: row for row in old}
     made = []
@@ -109,7 +113,7 @@ def _measure(
             known[row.name] = row
             kept = [known[name] for name, _ in listed if name in known]
             families[family] = measured(kept)
-            # Hours of work, and nobody knows how they end.
+            # A run takes hours and may be ended, so each row is written at once.
             write(docs / "zoo.json", families)
     finally:
         if made:
@@ -136,7 +140,7 @@ def _write(families: Mapping[str, Family], docs: Path) -> None:
 
 
 if __name__ == "__main__":
-    # Ended in the middle, it still writes what it has.
+    # sys.exit lets a run that is ended in the middle write its rows.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         main.main(standalone_mode=False)

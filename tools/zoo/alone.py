@@ -1,4 +1,4 @@
-"""tf2onnx by itself, as its README has it, on the models that the exporter converts."""
+"""tf2onnx alone, used as its README says, on the models that the exporter converts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import tf2onnx
 from bundle.params import Preprocess
 from exporter.errors import describe, first_line
 from exporter.options import OPSET
-from exporter.parity import prove
-from exporter.tolerance import tolerance_of
+from exporter.proof.parity import prove
+from exporter.proof.tolerance import tolerance_of
 from runtime.backends.onnx import open_onnx
 from runtime.backends.options import BackendOptions
 from runtime.backends.saved_model import Signature, TensorFlowBackend
@@ -23,7 +23,7 @@ from tools.zoo.row import BROKEN, PROVED, REFUSED, WRONG, Attempt
 
 
 def attempt(specimen: Specimen) -> Attempt:
-    """Convert a specimen with tf2onnx alone, and compare it as ours are compared."""
+    """Convert a specimen with tf2onnx alone, and prove it as the exporter does."""
     reference = TensorFlowBackend(specimen.make())
     try:
         model = _convert(reference.signature)
@@ -43,7 +43,7 @@ def attempt(specimen: Specimen) -> Attempt:
                 tolerance=tolerance_of(reference.signature),
                 batch_sizes=specimen.batch_sizes,
             )
-        # What loads may still lack an output, or have it in another shape.
+        # A model that loads may still lack an output, or give another shape.
         except Exception as ex:
             return Attempt(BROKEN, first_line(_cause(ex)))
         if parity.passed:
@@ -67,5 +67,5 @@ def _convert(signature: Signature) -> onnx.ModelProto:
 
 
 def _cause(ex: Exception) -> BaseException:
-    """ONNX Runtime's own words: a backend's are for clients."""
+    """Find ONNX Runtime's own error; a backend's sentence is written for clients."""
     return ex.__cause__ or ex

@@ -1,4 +1,4 @@
-"""A row as texts, for the terminal and for docs/zoo.md."""
+"""The texts of a row, for the terminal and for docs/zoo.md."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ALONE = {
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """The row below ``HEADINGS``."""
+    """Make the texts of a row, one for each of ``HEADINGS``."""
     ours = row.ours
     is_converted = ours.verdict in (PROVED, WRONG)
     return (
@@ -46,7 +46,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def aligned(texts: Sequence[str]) -> str:
-    """A line of a terminal: ``HEADINGS``, or the cells of a row."""
+    """Make a line for a terminal, from ``HEADINGS`` or from the cells of a row."""
     name, *others = (
         f"{text:>{width}}" for text, width in zip(texts, _WIDTHS, strict=True)
     )

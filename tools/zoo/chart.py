@@ -1,4 +1,4 @@
-"""docs/zoo.png: who converts how much, and what ONNX Runtime gains."""
+"""docs/zoo.png: the shares of converted models, and the gain by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from matplotlib.ticker import FuncFormatter
 from tools.zoo.counts import counts
 from tools.zoo.record import Family
 
-# matplotlib's first two colours, told apart by the colour-blind too.
+# Colour-blind people can tell these two colours apart.
 _OURS, _ALONE = "tab:blue", "tab:orange"
 
 
 def chart(families: Mapping[str, Family]) -> bytes:
-    """The picture, as PNG.
+    """Draw the picture; gives PNG data.
 
     Args:
-        families: as for ``tools.zoo.page.page``.
+        families: see ``tools.zoo.page.page``.
     """
-    # By its objects: pyplot keeps every figure, and looks for a screen.
+    # pyplot is not used, because it keeps every figure and looks for a screen.
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     left, right = figure.subplots(1, 2)
     _converted(left, families)
     _speed_ups(right, families)
     picture = io.BytesIO()
-    # No date or version in it: the same rows are the same picture.
+    # The file has no date and no version, so the same rows give the same picture.
     figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
     return picture.getvalue()
 
@@ -56,7 +56,7 @@ def _converted(axes: Axes, families: Mapping[str, Family]) -> None:
 
 
 def _speed_ups(axes: Axes, families: Mapping[str, Family]) -> None:
-    """A bar to the median; a line from the tenth to the ninetieth of a hundred."""
+    """Draw a bar to the median, and a line from the 10th to the 90th percentile."""
     for place, family in enumerate(families.values()):
         found = [row.ours.speed_up for row in family.rows if row.ours.speed_up]
         if found:

@@ -1,4 +1,4 @@
-"""Attempts, made in child processes: what crashes costs its own row alone."""
+"""Attempts in child processes, so that a crash costs only its own row."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 import psutil
 
 from bundle.errors import DomainError
-from exporter.child import Limits, run_in_child
+from exporter.child.run import Limits, run_in_child
 from tools.zoo.row import CRASHED, Attempt
 from tools.zoo.trial import Task, Tell
 
 CHILDREN = 2
-# Of one attempt; the largest of keras.applications take some two minutes.
+# An attempt may take this long; the largest of keras.applications take two minutes.
 SECONDS = 400
-# Models that one child tries: importing TensorFlow takes it four seconds, and each
-# model leaves some memory behind. An application has a child of its own.
+# One child tries this many models. More would leave too much memory behind, and fewer
+# would import TensorFlow, which takes four seconds, more often. Each application has a
+# child of its own.
 _MODELS = 30
 _OWN_CHILD = ("applications",)
 
@@ -34,12 +35,12 @@ def attempts(
 
     Args:
         work: see ``tools.zoo.trial.try_all``.
-        family: whose specimens.
-        names: of the specimens.
-        seconds: that an attempt may take.
+        family: the family of the specimens.
+        names: the specimens' names.
+        seconds: the longest time of an attempt.
 
     Yields:
-        Each attempt as it ends; ``ours`` of a specimen before ``alone``.
+        Each attempt as it ends; a specimen's ``ours`` comes before its ``alone``.
     """
     models = 1 if family in _OWN_CHILD else _MODELS
     waiting: queue.SimpleQueue[list[Task]] = queue.SimpleQueue()
@@ -59,7 +60,8 @@ def attempts(
             ended.put(ex)
 
     for _ in range(CHILDREN):
-        # Ctrl-C does not wait for them, and their children end with this process.
+        # Ctrl-C does not wait for these threads, and their children end with this
+        # process.
         threading.Thread(target=take, daemon=True).start()
     for _ in range(2 * len(names)):
         result = ended.get()
@@ -76,8 +78,8 @@ def _try_all(
     def tell(line: str) -> None:
         put((left.popleft(), Attempt(**json.loads(line))))
 
-    # The models are our own; and each attempt sets the clock anew, which no process can
-    # do behind walls.
+    # No walls are needed, because the models are this project's own. Walls would also
+    # forbid the alarm that each attempt sets.
     memory = psutil.virtual_memory().total // CHILDREN
     limits = Limits(seconds, memory, walls="off")
     while left:
@@ -85,5 +87,5 @@ def _try_all(
         try:
             run_in_child(work, job, limits=limits, tell=tell)
         except DomainError as ex:
-            if left:  # else it had told all, and died of something later
+            if left:  # if none is left, it died after its last attempt
                 put((left.popleft(), Attempt(CRASHED, str(ex))))

@@ -1,4 +1,4 @@
-"""A family in numbers."""
+"""Counts of a family's models."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from tools.zoo.row import BROKEN, CRASHED, PROVED, REFUSED, WRONG, Row
 
 @dataclass(frozen=True)
 class Counts:
-    """How many models of a family there are of each kind.
+    """The numbers of a family's models of each kind.
 
     Attributes:
-        names: exported names; ``keras.ops.sum axis`` is one more model of
-            ``keras.ops.sum``.
-        models: of them.
-        proved: converted by the exporter, and proved.
-        refused: that ONNX cannot say, refused with the reason.
-        unsolved: neither: what the exporter should do and does not.
-        equal: converted by tf2onnx alone, and proved.
-        wrong: by tf2onnx alone, and answer otherwise.
-        broken: by tf2onnx alone, it says, and cannot be loaded or run.
-        refuses: that tf2onnx alone says it cannot convert.
+        names: the number of exported names. A name may have several models:
+            ``keras.ops.sum axis`` is another model of ``keras.ops.sum``.
+        models: the number of all models.
+        proved: models that the exporter converted and proved.
+        refused: models that ONNX cannot express, refused with the reason.
+        unsolved: models that the exporter should convert or refuse, and does not.
+        equal: models that tf2onnx alone converted, and that are proved.
+        wrong: models that tf2onnx alone converted, and that answer differently.
+        broken: models that tf2onnx alone converted, and that cannot be loaded or run.
+        refuses: models that tf2onnx alone refuses to convert.
     """
 
     names: int

@@ -1,4 +1,4 @@
-"""docs/zoo.md: the zoo as tables."""
+"""The page docs/zoo.md: tables of the zoo."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _COUNTED = (
     "broken",
     "refuses",
 )
-# Of a foreign reason, which may be a page.
+# Another program's reason may fill a page, so this many characters of it are shown.
 _SHOWN = 300
 
 
 def page(families: Mapping[str, Family]) -> str:
-    """The whole document.
+    """Write the whole page as text.
 
     Args:
-        families: by their names, in the order that they are to stand in.
+        families: the families by their names, in the order of the page.
     """
     introduction = Path(__file__).with_name("introduction.md").read_text()
     lines = [introduction, *_counts(families)]
@@ -91,7 +91,7 @@ def _measured(families: Mapping[str, Family]) -> Iterator[str]:
 
 
 def _head(headings: Sequence[str], *, numbers: bool = True) -> Iterator[str]:
-    """The heading, and the line below it; numbers stand to the right."""
+    """Write the headings and the line below them; numbers are aligned to the right."""
     yield _line(headings)
     others = "---:" if numbers else "---"
     yield _line(["---", *[others] * (len(headings) - 1)])

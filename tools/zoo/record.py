@@ -1,4 +1,4 @@
-"""docs/zoo.json: the rows of each family, and what they were measured with."""
+"""docs/zoo.json: the rows of each family, with the machine and the versions."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Family:
     """A family's rows.
 
     Attributes:
-        rows: in the order of its specimens.
-        made: UTC, ISO 8601: when it was last measured, if only in part.
-        machine: processor and cores.
-        versions: of every library that took part.
+        rows: the rows, in the order of the specimens.
+        made: the time of its last measurement, even of a part, in UTC, ISO 8601.
+        machine: the processor and the number of cores.
+        versions: the versions of all libraries that took part.
     """
 
     rows: Sequence[Row]
@@ -45,7 +45,7 @@ class Family:
 
 
 def measured(rows: Sequence[Row]) -> Family:
-    """Rows of here and now."""
+    """Make a family of rows that were just measured on this machine."""
     return Family(
         rows,
         datetime.now(UTC).isoformat(timespec="minutes"),
@@ -55,7 +55,7 @@ def measured(rows: Sequence[Row]) -> Family:
 
 
 def read(path: Path) -> dict[str, Family]:
-    """The families of a file that ``write`` wrote, by name; none if it is not there."""
+    """Read the families that ``write`` wrote, by name; none if there is no file."""
     if not path.exists():
         return {}
     return {
@@ -65,7 +65,7 @@ def read(path: Path) -> dict[str, Family]:
 
 
 def write(path: Path, families: Mapping[str, Family]) -> None:
-    """Keep the families for the next run, of which one may be measured again."""
+    """Keep the families for the next run, which may measure only one of them again."""
     content = {name: asdict(family) for name, family in families.items()}
     replace_file(path, (json.dumps(content, indent=1) + "\n").encode())
 
@@ -77,7 +77,7 @@ def _row(content: dict[str, Any]) -> Row:
 
 @functools.cache
 def _processor() -> str:
-    """The name that the kernel gives it; on another system what Python knows."""
+    """Find the kernel's name for the processor; on other systems, Python's name."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if "model name" in line]

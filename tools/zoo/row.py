@@ -1,18 +1,18 @@
-"""What became of one model of the zoo."""
+"""The results of one model of the zoo."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Converted, and answers as TensorFlow does.
+# The model was converted, and answers as TensorFlow does.
 PROVED = "proved"
-# Converted, and answers otherwise.
+# The model was converted, and answers differently.
 WRONG = "wrong"
-# Converted, it was said, and ONNX Runtime cannot load or run it.
+# The converter reported success, but ONNX Runtime cannot load or run the result.
 BROKEN = "broken"
-# Not converted, with a reason.
+# The model was not converted, and there is a reason.
 REFUSED = "refused"
-# Ended its process, or took too long.
+# The attempt ended its process, or took too long.
 CRASHED = "crashed"
 
 
@@ -22,11 +22,11 @@ class Attempt:
 
     Attributes:
         verdict: one of the words above.
-        reason: a sentence; empty of what is proved.
-        max_abs_diff: largest ``|onnx - tensorflow|``; None if it was not compared.
-        tensorflow_ms: of one item, the median.
-        onnxruntime_ms: the same.
-        size_bytes: of the ONNX.
+        reason: a sentence; empty if the model is proved.
+        max_abs_diff: the largest ``|onnx - tensorflow|``; None if not compared.
+        tensorflow_ms: TensorFlow's median time for one item.
+        onnxruntime_ms: ONNX Runtime's median time for one item.
+        size_bytes: the size of the ONNX.
     """
 
     verdict: str
@@ -38,7 +38,7 @@ class Attempt:
 
     @property
     def speed_up(self) -> float | None:
-        """How many items ONNX Runtime answers while TensorFlow answers one."""
+        """TensorFlow's time divided by ONNX Runtime's; None if not measured."""
         if self.tensorflow_ms is None or not self.onnxruntime_ms:
             return None
         return self.tensorflow_ms / self.onnxruntime_ms
@@ -49,11 +49,11 @@ class Row:
     """A model, and both attempts at it.
 
     Attributes:
-        name: the specimen's.
-        refused: a piece of the sentence that it must be refused with; empty if it must
+        name: the specimen's name.
+        refused: a piece of the sentence with which it must be refused; empty if it must
             convert.
-        ours: ``exporter convert``'s attempt.
-        alone: that of tf2onnx without the exporter.
+        ours: the attempt of ``exporter convert``.
+        alone: the attempt of tf2onnx without the exporter.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Row:
 
     @property
     def is_as_it_should_be(self) -> bool:
-        """It is proved, or refused where it must be."""
+        """Tell whether it is proved, or is refused if it must be refused."""
         if self.refused:
             return self.ours.verdict == REFUSED and self.refused in self.ours.reason
         return self.ours.verdict == PROVED

@@ -1,6 +1,7 @@
-"""What a child process does: the specimens of a family, one after the other.
+"""The work of a child process: it tries a family's specimens, one after the other.
 
-Imports TensorFlow in its functions alone: the parent, which names them, needs none.
+TensorFlow is imported inside the functions, because the parent imports this module and
+needs no TensorFlow.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from tools.zoo.row import CRASHED, Attempt
 if TYPE_CHECKING:
     from tests.zoo.specimen import Specimen
 
-# A specimen's name, and whose attempt at it: ``ours`` or ``alone``.
+# A task is a specimen's name, and the converter: ``ours`` or ``alone``.
 Task = tuple[str, str]
 Tell = Callable[[str], None]
 
 
 def listing(family: str, tell: Tell) -> list[tuple[str, str]]:
-    """The names of a family's specimens, each with its ``refused``.
+    """List the names of a family's specimens, each with its ``refused``.
 
     Raises:
         DomainError: there is no such module in tests/zoo.
@@ -35,11 +36,11 @@ def listing(family: str, tell: Tell) -> list[tuple[str, str]]:
 
 
 def try_all(job: tuple[str, Sequence[Task], int], tell: Tell) -> None:
-    """Make attempts, and tell what became of each as it ends: an ``Attempt`` in JSON.
+    """Make attempts, and tell each result as an ``Attempt`` in JSON.
 
     Args:
-        job: the family, the attempts, and how many seconds each may take.
-        tell: see ``exporter.child.run_in_child``.
+        job: the family, the tasks, and the longest time of an attempt in seconds.
+        tell: see ``exporter.child.run.run_in_child``.
     """
     import keras
 
@@ -49,7 +50,7 @@ def try_all(job: tuple[str, Sequence[Task], int], tell: Tell) -> None:
     family, tasks, seconds = job
     specimens = {specimen.name: specimen for specimen in _specimens(family)}
     for name, whose in tasks:
-        # The alarm that the worker set is for all that a child does.
+        # This replaces the worker's alarm, which is for the child's whole work.
         signal.alarm(seconds)
         tell(json.dumps(asdict(_try(specimens[name], makers[whose]))))
         keras.backend.clear_session()
@@ -69,6 +70,6 @@ def _specimens(family: str) -> list[Specimen]:
 def _try(specimen: Specimen, attempt: Callable[[Specimen], Attempt]) -> Attempt:
     try:
         return attempt(specimen)
-    # A specimen that cannot be built is one row too, and not the end of the others.
+    # A specimen that cannot be built gets a row, and the others go on.
     except Exception as ex:
         return Attempt(CRASHED, f"{type(ex).__name__}: {first_line(ex)}")

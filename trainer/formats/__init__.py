@@ -1,7 +1,7 @@
-"""The file formats that data sets come in: one a file, each read into ``Arrays``.
+"""The file formats of data sets: each file here reads one format into ``Arrays``.
 
-A reader knows its format alone. What the arrays must be like is not asked here but in
-``trainer.data``, once for all formats.
+A reader knows only its format. ``trainer.data`` checks the arrays, once for all
+formats.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 class Arrays(NamedTuple):
     """A data set as its file holds it, not yet checked.
 
+    Shapes and dtypes are those of the file; ``trainer.data`` brings them to one form.
+
     Attributes:
-        x_train: images to train on, first axis N.
-        y_train: their classes: numbers, names, or one-hot rows.
-        x_test: images to test on, first axis N; None if the data set is not parted.
-        y_test: their classes; None with ``x_test``.
+        x_train: ``(N, …)`` images to train on, in any dtype.
+        y_train: ``(N,)`` class numbers or names, or ``(N, K)`` one-hot rows, in any
+            dtype.
+        x_test: ``(N', …)`` images to test on; None if the data set has no test part.
+        y_test: the classes of ``x_test``, like ``y_train``; None without ``x_test``.
         labels: class names, by class number; None if the format has none.
-        notes: sentences on what was done to bring the data into this form.
+        notes: sentences about changes that brought the data into this form.
     """
 
     x_train: NDArray[Any]

@@ -1,4 +1,4 @@
-"""A data file's bytes: ungzipped, and no more of them than memory should hold."""
+"""A data file's bytes, ungzipped and limited to a size that memory can hold."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pathlib import Path
 from bundle.foreign import GZIP
 from trainer.errors import DataError
 
-# 2 GiB is ten times the largest common MNIST file, and training holds a data set twice.
-# A gzip file of 2 MB can unpack to as much.
+# 2 GiB is ten times the largest common MNIST file, and a training holds its data set
+# twice. A gzip file of 2 MB can unpack to 2 GiB.
 MAX_BYTES = 2 << 30
 
 _CHUNK = 1 << 20
 
 
 def read_head(path: Path, size: int) -> bytes:
-    """The first ``size`` bytes of a file, ungzipped; fewer if it has no more.
+    """Read the first ``size`` bytes of a file, ungzipped; fewer if it has no more.
 
     Raises:
-        DataError: it cannot be read, or its gzip data is damaged.
+        DataError: the file cannot be read, or its gzip data is damaged.
     """
     return _read(path, size)
 
 
 def read_content(path: Path) -> bytes:
-    """All bytes of a file, ungzipped.
+    """Read all bytes of a file, ungzipped.
 
     Raises:
-        DataError: as ``read_head``, or there are more than ``MAX_BYTES``.
+        DataError: see ``read_head``; or there are more than ``MAX_BYTES`` bytes.
     """
     content = _read(path, MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -45,7 +45,8 @@ def _read(path: Path, size: int) -> bytes:
     content = bytearray()
     try:
         with _open(path) as stream:
-            # Piece by piece: a read of the whole limit would reserve it at once.
+            # It is read in pieces, because one read of the whole limit would reserve
+            # that much memory at once.
             while piece := stream.read(min(_CHUNK, size - len(content))):
                 content += piece
     except EOFError:

@@ -1,11 +1,11 @@
-"""Files that are no data set here, by their first bytes, and what to do with them."""
+"""Files that are no data set, recognized by their first bytes, with advice for each."""
 
 from __future__ import annotations
 
 from bundle.foreign import ARCHIVES, HDF5, PACKED
 from bundle.tarball import is_header
 
-# How a picture's name ends, in lower case; not all of them can be read here.
+# The endings of pictures' names, in lower case; some of these formats cannot be read.
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
 
 _UNPACK = "unpack it, and give the folder or the file that was in it"
@@ -15,7 +15,7 @@ _ARRAYS = (
     " x_test and y_test"
 )
 
-# Marks at the beginning, from each format's description.
+# Each format's description names its first bytes.
 _KINDS = (
     *((mark, f"packed by {kind}", _UNPACK) for mark, kind in PACKED.items()),
     *((mark, f"a {kind} archive", _UNPACK) for mark, kind in ARCHIVES.items()),
@@ -33,10 +33,10 @@ _KINDS = (
 
 
 def advice(head: bytes) -> tuple[str, str] | None:
-    """The kind of a file, and the user's remedy; None if neither is known.
+    """Give the kind of a file and advice about it; None if the kind is not known.
 
     Args:
-        head: its first bytes, ungzipped; ``bundle.archive.HEAD`` of them, or all.
+        head: the file's first ``bundle.archive.HEAD`` bytes, ungzipped, or all of them.
     """
     if is_header(head):
         return "a tar archive", _UNPACK

@@ -1,8 +1,9 @@
-"""IDX: the format that MNIST is published in, four files that belong together.
+"""A reader of IDX, MNIST's own format: four files that belong together.
 
-A file is its magic number (two zeros, the type 8 for uint8, the number of axes), the
-length of each axis as a big-endian uint32, and the bytes. Fashion-MNIST and KMNIST have
-MNIST's file names; EMNIST puts its own and the set's before them.
+A file begins with a magic number (two zeros, the type 8 for uint8, the number of axes).
+The length of each axis follows as a big-endian uint32, and then the data. Fashion-MNIST
+and KMNIST have MNIST's file names. EMNIST adds its own name and the set's name before
+them.
 
 Source: the description on http://yann.lecun.com/exdb/mnist/.
 """
@@ -27,15 +28,15 @@ from trainer.formats.parts import SPELLINGS
 
 MAGIC = b"\x00\x00\x08"
 
-# Both spellings go round: train-images-idx3-ubyte and train-images.idx3-ubyte.
+# Two spellings are common: train-images-idx3-ubyte and train-images.idx3-ubyte.
 _NAME = re.compile(
     r"(?:(.+)[-_])?(train|t10k|test)[-_](images|labels)[-.]idx[13]-ubyte(?:\.gz)?",
     re.IGNORECASE,
 )
 _AXES = {"images": 3, "labels": 1}
 
-# EMNIST's pixels stand column by column: its pictures come out mirrored and turned by
-# a quarter, and a model that learnt them so reads nobody's upright writing.
+# EMNIST stores its pixels column by column, so its pictures come out mirrored and
+# turned by a quarter. A model trained on such pictures cannot read upright writing.
 # Source: the note on https://www.tensorflow.org/datasets/catalog/emnist.
 _TRANSPOSED = "emnist"
 _TURNED = (
@@ -46,10 +47,10 @@ _TURNED = (
 
 @dataclass(frozen=True)
 class _File:
-    """One of the four, by its name.
+    """One of the four files, with the parts of its name.
 
     Attributes:
-        stem: what stands before the part's name, such as ``emnist-letters``; or empty.
+        stem: the text before the part's name, such as ``emnist-letters``; or empty.
         part: ``train`` or ``test``.
         content: ``images`` or ``labels``.
     """
@@ -61,13 +62,13 @@ class _File:
 
     @property
     def rank(self) -> tuple[bool, bool, str]:
-        """Which goes first of several spellings of one file."""
+        """A sort key; if a file is there in several spellings, the first is read."""
         name = self.path.name.lower()
         return ".idx" in name, name.endswith(".gz"), name
 
 
 def is_idx_name(name: str) -> bool:
-    """Whether a file is one of the four, by its name."""
+    """Tell whether a file of this name is one of the four."""
     return not is_leftover(name) and _NAME.fullmatch(name) is not None
 
 
@@ -77,9 +78,12 @@ def read_idx(path: Path) -> Arrays:
     Args:
         path: their folder, or any one of them.
 
+    Returns:
+        Images ``(N, H, W)`` uint8 and labels ``(N,)`` uint8 of both parts.
+
     Raises:
-        DataError: one is missing, damaged or cut short, or is not what its name says;
-            or the folder holds several data sets.
+        DataError: a file is missing, damaged or cut short, or contradicts its name; or
+            the folder holds several data sets.
     """
     if path.is_dir():
         files = _files(path)
@@ -102,7 +106,7 @@ def read_idx(path: Path) -> Arrays:
 
 
 def _files(folder: Path) -> list[_File]:
-    """All of a folder, sorted: the spelling that is read of several goes first."""
+    """List a folder's IDX files, sorted by ``_File.rank`` within a data set."""
     try:
         paths = [path for path in folder.iterdir() if path.is_file()]
     except OSError as ex:
@@ -148,7 +152,7 @@ def _named(
 ) -> Path:
     if path := found.get((part, content)):
         return path
-    # MNIST's own name of the test part.
+    # MNIST itself calls the test part t10k.
     spelt = "t10k" if part == "test" and not stem else part
     name = f"{f'{stem}-' if stem else ''}{spelt}-{content}-idx{_AXES[content]}-ubyte"
     raise DataError(
@@ -177,7 +181,7 @@ def _read_file(path: Path, axes: int) -> NDArray[np.uint8]:
         )
     try:
         return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-    except ValueError as ex:  # one length is 0, and another one too large
+    except ValueError as ex:  # one length is 0, and another length is too large
         raise DataError(
             f"{path} holds nothing, and its header says {shape}; fetch it again"
         ) from ex

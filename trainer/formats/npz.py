@@ -1,7 +1,8 @@
-"""``mnist.npz``: numpy's archive, by the names that people give its arrays.
+"""A reader of numpy's archives, such as ``mnist.npz``, by the names of their arrays.
 
-Keras's are ``x_train y_train x_test y_test``; MedMNIST's ``train_images val_images``
-and so on; of data that is not parted, ``images labels``, ``X y`` or ``data target``.
+Keras has the names ``x_train y_train x_test y_test``, and MedMNIST has ``train_images
+val_images`` and so on. Data without parts has names such as ``images labels``, ``X y``
+or ``data target``.
 """
 
 from __future__ import annotations
@@ -33,22 +34,25 @@ _ROLES = {
     **dict.fromkeys(_LABELS, "labels"),
 }
 _WANTED = (
-    "x_train, y_train, x_test and y_test, or images and labels alone, of which some"
-    " are then held out to test on"
+    "x_train, y_train, x_test and y_test, or only images and labels, and then some of"
+    " them are held out to test on"
 )
-# The ending of the names in an archive of numpy's.
+# The names in numpy's archives have this ending.
 _MEMBER = ".npy"
 
-# An array's place: its part, or None of data that is not parted, and its role.
+# An array's place is its part (None if the data has no parts) and its role.
 _Place = tuple[Part | None, str]
 
 
 def read_npz(path: Path) -> Arrays:
     """Read the images and labels of each part.
 
+    Returns:
+        The arrays with the shapes and dtypes of the file.
+
     Raises:
-        DataError: it is damaged, too large, holds objects, or its arrays' names do not
-            tell which is which; it is a zip of something else.
+        DataError: the file is damaged, is too large, holds objects, has unknown names
+            of arrays, or is a zip of something else.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -58,19 +62,19 @@ def read_npz(path: Path) -> Arrays:
         size = sum(member.file_size for member in members)
         if size > MAX_BYTES:
             raise DataError(f"{path} unpacks to more than {MAX_BYTES} bytes")
-        # Other methods have errors of their own.
+        # Other compressions raise errors of their own.
         if any(member.compress_type not in METHODS for member in members):
             raise ValueError("no compression of numpy's")
-        # Without pickle: an .npz of objects would run what its author wrote.
+        # Pickle is off, because an .npz with objects can run any code of its author.
         with np.load(path, allow_pickle=False) as archive:
             places = _places(path, archive.files)
             arrays = {place: archive[name] for place, name in places.items()}
-            # A member that is no array comes as its bytes.
+            # numpy gives a member that is no array as bytes.
             if not all(isinstance(array, np.ndarray) for array in arrays.values()):
                 raise ValueError("no array")
             return _arranged(arrays, set(archive.files) - set(places.values()))
-    # Where a header is no tuple of small whole numbers, numpy and Python's parser trip
-    # over it in their ways.
+    # numpy and Python's parser raise these errors if a header is no tuple of small
+    # whole numbers.
     except (
         ValueError,
         TypeError,
@@ -83,8 +87,8 @@ def read_npz(path: Path) -> Arrays:
             f"{path} holds something else than whole arrays of numbers; make it with"
             " numpy.savez from numbers alone"
         ) from ex
-    # zipfile raises RuntimeError for a locked archive, KeyError for a member that is
-    # not there, and zlib its own; numpy asks for as much memory as a header claims.
+    # zipfile raises RuntimeError for an encrypted archive and KeyError for a missing
+    # member. numpy raises MemoryError if a header claims too much.
     except (
         zipfile.BadZipFile,
         zlib.error,
@@ -121,10 +125,10 @@ def _of_a_zip(path: Path, names: list[str]) -> str:
 
 
 def _places(path: Path, names: list[str]) -> dict[_Place, str]:
-    """Which array is which, by name.
+    """Find the place of each array by its name.
 
     Raises:
-        DataError: one that is needed is not there, or two names mean the same.
+        DataError: an array that is needed is missing, or two names mean the same.
     """
     places: dict[_Place, str] = {}
     for name in names:
@@ -138,7 +142,7 @@ def _places(path: Path, names: list[str]) -> dict[_Place, str]:
             )
         places[place] = name
     parted = {(part, role) for part, role in places if part}
-    # A whole data set beside its parts is the same once more, or something else.
+    # If there are parts, arrays without a part are a copy of them, or something else.
     wanted = {place: places[place] for place in (parted or places)}
     parts = {part for part, _ in wanted}
     whole = all((part, role) in wanted for part in parts for role in _ROLES.values())
@@ -150,7 +154,7 @@ def _places(path: Path, names: list[str]) -> dict[_Place, str]:
 
 
 def _place(name: str) -> _Place | None:
-    """The place of an array, by its name: ``x_train``, ``trainX``, ``Train images``."""
+    """Find an array's place by its name: ``x_train``, ``trainX``, ``Train images``."""
     joined = re.sub(r"[^a-z0-9]", "", name.lower())
     if joined in _ROLES:
         return None, _ROLES[joined]
@@ -191,6 +195,6 @@ def _joined(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
     if one.shape[1:] != other.shape[1:] or one.dtype.kind != other.dtype.kind:
         raise DataError(
             f"the arrays to train on are {one.dtype} of the shape {one.shape}, those to"
-            f" validate on {other.dtype} of {other.shape}; they must be alike"
+            f" validate on {other.dtype} of {other.shape}; these must be equal"
         )
     return np.concatenate([one, other])

@@ -1,4 +1,4 @@
-"""The parts of a data set by the names that people give them: train, test, valid."""
+"""The parts of a data set (train, test, valid), and the names that people give them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Literal
 
 Part = Literal["train", "test", "valid"]
 
-# In lower case. MNIST's own files call their test part t10k.
+# The names are in lower case. MNIST's own files call their test part t10k.
 SPELLINGS: dict[str, Part] = {
     "train": "train",
     "training": "train",
@@ -18,12 +18,13 @@ SPELLINGS: dict[str, Part] = {
     "validation": "valid",
 }
 
-# A validation part is for choosing among networks, and here is one. So it adds to what
-# is trained on, of which each epoch is measured on a tenth; or it stands for a test.
+# A validation part helps to choose among networks, and here is only one network. So its
+# images join the training images, of which a tenth measures each epoch. If there is no
+# test part, they are the test images.
 VALID_TRAINS = "the validation images are trained on, too; the test images stay apart"
 VALID_TESTS = "there are no test images: the validation images are tested on"
 
 
 def part_of(name: str) -> Part | None:
-    """The part that a folder's or an array's name means, in any case of letters."""
+    """Find the part that a folder's or an array's name means, in any letter case."""
     return SPELLINGS.get(name.lower())

@@ -1,11 +1,12 @@
-"""``mnist.pkl.gz``: a pickle of numpy arrays, as two files of that name hold it.
+"""A reader of ``mnist.pkl.gz``, a pickle of numpy arrays.
 
-Keras's: ``((x_train, y_train), (x_test, y_test))``, uint8, written by Python 2.
-The older one of deeplearning.net: three pairs (train, valid, test) of float32 rows.
+Two files of that name are common. Keras's file holds ``((x_train, y_train), (x_test,
+y_test))``, uint8, written by Python 2. The older file of deeplearning.net holds three
+pairs (train, valid, test) of float32 rows.
 
-A pickle is a program. This reader runs none: it admits the instructions that plain
-arrays need, calls nothing of numpy's, and takes the bytes of each array as they stand
-in the file.
+A pickle is a program. This reader runs no foreign code: it allows only the instructions
+that plain arrays need, calls no function of numpy's that the pickle names, and takes
+the bytes of each array as they stand in the file.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from trainer.errors import DataError
 from trainer.formats import Arrays
 from trainer.formats.content import read_content
 
-# What pickles of arrays in tuples and lists are made of, in protocols 0 to 5. No
-# dictionaries and sets: their keys are hashed, and nested tuples make that endless.
+# Pickles of arrays in tuples and lists need only these instructions, in protocols 0 to
+# 5. Dictionaries and sets are not allowed: the hash of nested tuples can take forever.
 _ADMITTED = frozenset(
     (
         *("PROTO", "FRAME", "STOP", "MARK", "GLOBAL", "STACK_GLOBAL", "REDUCE"),
@@ -42,24 +43,28 @@ _ADMITTED = frozenset(
 )
 _OPCODES = {op.code.encode("latin-1"): op for op in pickletools.opcodes}
 
-# As numpy pickles a dtype: u1, f4, i8.
+# numpy pickles a dtype under such a name: u1, f4, i8.
 _NUMBER = re.compile(r"[uif][1248]")
 
-# Six arrays take some 150 instructions. It bounds the memo too, which pickle makes as
-# long as the largest number put into it.
+# Six arrays take about 150 instructions. The limit also holds for numbers of the memo,
+# because pickle makes the memo as long as its largest number.
 _MAX_INSTRUCTIONS = 10_000
 
 
 def read_pickle(path: Path) -> Arrays:
-    """Read two or three pairs of arrays; of three, the second joins the first.
+    """Read two or three pairs of arrays; the second of three pairs joins the first.
+
+    Returns:
+        The arrays with the shapes and dtypes of the file.
 
     Raises:
-        DataError: it is damaged, cut short, or holds anything but arrays in pairs.
+        DataError: the file is damaged or cut short, or holds anything but pairs of
+            arrays.
     """
     content = read_content(path)
     try:
         with warnings.catch_warnings():
-            # A damaged text makes Python warn of wrong escapes, besides the error.
+            # On a damaged text Python raises an error, and also warns of wrong escapes.
             warnings.simplefilter("ignore", DeprecationWarning)
             _check_instructions(content)
             # Python 2 wrote the arrays' bytes as text.
@@ -70,10 +75,10 @@ def read_pickle(path: Path) -> Arrays:
         ]
     except _NotAdmitted as ex:
         raise DataError(
-            f"{path} is a pickle of more than numpy arrays ({ex}); nothing of it was"
-            " run, give one that holds pairs of arrays"
+            f"{path} is a pickle of more than numpy arrays ({ex}); no part of it was"
+            " run; give one that holds pairs of arrays"
         ) from ex
-    # The many ways in which pickle trips over damaged data.
+    # pickle raises many kinds of errors on damaged data.
     except (
         pickle.UnpicklingError,
         ValueError,
@@ -103,14 +108,14 @@ def read_pickle(path: Path) -> Arrays:
 
 
 class _NotAdmitted(Exception):
-    """The pickle wants something that an array does not need."""
+    """The pickle needs something that a plain array does not need."""
 
 
 def _check_instructions(content: bytes) -> None:
     """Walk through the pickle without running it.
 
-    After this every length in it is true, so unpickling reserves no more memory than
-    the file has bytes.
+    The walk checks every length in the file, so that unpickling reserves no more memory
+    than the file has bytes.
     """
     stream = io.BytesIO(content)
     for _ in range(_MAX_INSTRUCTIONS):
@@ -122,7 +127,7 @@ def _check_instructions(content: bytes) -> None:
         if op.name == "STOP":
             return
         if op.name == "STRING":
-            # pickletools reads it as ASCII, and Python 2 puts any bytes there.
+            # pickletools would read it as ASCII, but Python 2 wrote any bytes here.
             stream.readline()
             continue
         argument: Any = op.arg.reader(stream) if op.arg else None
@@ -132,7 +137,7 @@ def _check_instructions(content: bytes) -> None:
 
 
 class _DType:
-    """Stands in for ``numpy.dtype`` while unpickling."""
+    """Replaces ``numpy.dtype`` during unpickling."""
 
     def __init__(self, code: str | bytes, *_: object) -> None:
         text = code.decode("ascii") if isinstance(code, bytes) else code
@@ -147,7 +152,7 @@ class _DType:
 
 
 class _Array:
-    """Stands in for ``numpy.ndarray`` while unpickling."""
+    """Replaces ``numpy.ndarray`` during unpickling."""
 
     def __init__(self) -> None:
         self._array: NDArray[Any] | None = None
@@ -171,19 +176,19 @@ class _Array:
 
 
 def _reconstruct(kind: object, shape: object, code: object) -> _Array:
-    """Protocols 0 to 4: an empty array, filled by its state."""
+    """Make an empty array, which its state fills (protocols 0 to 4)."""
     return _Array()
 
 
 def _frombuffer(content: object, dtype: object, shape: object, order: str) -> _Array:
-    """Protocol 5."""
+    """Make an array from its bytes (protocol 5)."""
     array = _Array()
     array.fill(content, dtype, shape, order)
     return array
 
 
 def _encode(text: str, encoding: str | bytes) -> bytes:
-    """Python 3 writes bytes so in the protocols that Python 2 reads."""
+    """Encode a text to bytes; Python 3 pickles bytes so in protocols 0 to 2."""
     if encoding not in ("latin1", b"latin1"):
         raise _NotAdmitted("an encoding")
     return text.encode("latin-1")

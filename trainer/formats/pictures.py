@@ -1,8 +1,8 @@
-"""A folder of images, one subfolder a class, with ``train/`` and ``test/`` or without.
+"""A reader of a folder of images with one subfolder for each class.
 
-The parts' names may be spelt in several ways; see ``trainer.formats.parts``.
-
-Size, channels and class names are read off the images and the folders.
+The folder may have the parts ``train/`` and ``test/``. The names of parts have several
+spellings; see ``trainer.formats.parts``. The images tell their size and channels, and
+the folders tell the names of the classes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from trainer.formats.content import MAX_BYTES
 from trainer.formats.foreign import PICTURES
 from trainer.formats.parts import VALID_TESTS, VALID_TRAINS, Part, part_of
 
-# Files that may be a data set, or have one in them, and say more when they are given.
+# Files with these endings may be a data set, or contain one.
 _DATA_SETS = (".npz", ".pkl.gz", ".zip", ".tar", ".tar.gz", ".tgz")
 
 
@@ -39,16 +39,17 @@ class _Picture:
 def read_pictures(root: Path) -> Arrays:
     """Read a folder of images.
 
-    The size is the most common one, and images of another are resized. They are gray
-    if all of them are.
+    All images get the most common size; others are resized. The images are gray if all
+    of them are gray, and else have colour.
 
     Returns:
-        Images ``(N, H, W, C)`` uint8; labels, the subfolders' names in order, numbers
-        by their value; notes on files passed over, resized and taken as colour.
+        Images ``(N, H, W, C)`` uint8, and their class numbers ``(N,)`` int64. The
+        labels are the subfolders' sorted names (numbers sorted by their value). The
+        notes tell which files were passed over, resized or taken as colour.
 
     Raises:
-        DataError: there are no classes or a class is empty, or a file is no image;
-            names it by its path below ``root``.
+        DataError: there are no classes, or a class is empty, or a file is no image. The
+            sentence names its path below ``root``.
     """
     parts = _parts(root)
     classes = parts.get("train", root)
@@ -80,12 +81,12 @@ def read_pictures(root: Path) -> Arrays:
 
 
 def _parts(root: Path) -> dict[Part, Path]:
-    """The folders of the parts, in any spelling; none where the root holds the classes.
+    """Find the folders of the parts; none if the root itself holds the classes.
 
-    A folder named ``train`` with images straight in it is a class of that name.
+    A folder ``train`` that holds images directly is a class of that name.
 
     Raises:
-        DataError: two of them mean one part, or others lie beside them.
+        DataError: two folders mean the same part, or other folders lie beside them.
     """
     parts: dict[Part, Path] = {}
     others: list[str] = []
@@ -144,7 +145,7 @@ def _labels(root: Path, folder: Path) -> tuple[str, ...]:
                 " the images up"
             )
     for name in names:
-        # labels.txt holds one a line, in UTF-8.
+        # labels.txt holds one label on each line, in UTF-8.
         if "\n" in name or "\r" in name or not _is_utf8(name):
             raise DataError(
                 f"{folder} has a subfolder {name!r}, which cannot be a label; rename it"
@@ -153,7 +154,7 @@ def _labels(root: Path, folder: Path) -> tuple[str, ...]:
 
 
 def _instead(folder: Path) -> str:
-    """Advice about a folder without classes, by the files in it."""
+    """Give advice about a folder without classes, by the files in it."""
     files = sorted(path for path in _visible(folder) if path.is_file())
     for path in files:
         if path.name.lower().endswith(_DATA_SETS):
@@ -174,10 +175,10 @@ def _is_utf8(name: str) -> bool:
 def _list(
     root: Path, folder: Path, labels: tuple[str, ...], train: Path
 ) -> list[_Picture]:
-    """The pictures of ``folder``, class by class, each by name.
+    """List the pictures of ``folder`` by class and, within a class, by name.
 
     Args:
-        train: the folder that the labels are of.
+        train: the folder whose subfolders are the labels.
     """
     names = {subfolder.name for subfolder in _subfolders(folder)}
     if unknown := sorted(names.difference(labels)):
@@ -200,7 +201,7 @@ def _list(
 def _read_images(
     root: Path, pictures: list[_Picture]
 ) -> tuple[NDArray[np.uint8], list[str]]:
-    """All images in one size and with as many channels, and notes on what that took."""
+    """Read all images in one size and with the same channels, and note changes."""
     images: list[NDArray[np.uint8]] = []
     total = 0
     for picture in pictures:

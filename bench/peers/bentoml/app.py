@@ -1,4 +1,4 @@
-"""BentoML: a service of two endpoints, with its own image and array types."""
+"""A service of BentoML with two endpoints, for an image file and for an array."""
 
 import os
 from pathlib import Path
@@ -19,12 +19,12 @@ class Classify:
 
     @bentoml.api
     def image(self, image: Path) -> list[float]:
-        """Scores of an image file."""
+        """Answer the scores of an image file, ``(classes,)``."""
         return self._classifier.predict(
             self._classifier.decode(image.read_bytes())
         ).tolist()[0]
 
     @bentoml.api
     def pixels(self, pixels: np.ndarray) -> list[list[float]]:
-        """Scores of ``(N, H, W, C)``."""
+        """Answer the scores of pixels, ``(N, H, W, C)``, as ``(N, classes)``."""
         return self._classifier.predict(pixels).tolist()

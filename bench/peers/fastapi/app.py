@@ -1,4 +1,4 @@
-"""FastAPI as its tutorial has uploads and bodies."""
+"""An app of FastAPI, with uploads and bodies as in its tutorial."""
 
 from typing import Annotated
 
@@ -11,19 +11,19 @@ classifier = Classifier()
 
 
 class Pixels(BaseModel):
-    """``(N, H, W, C)``, 0..255."""
+    """Pixels, ``(N, H, W, C)``, 0..255."""
 
     pixels: list[list[list[list[float]]]]
 
 
 @app.post("/image")
 async def predict_image(image: Annotated[list[bytes], File()]):
-    """Scores of a form's ``image`` parts."""
+    """Answer the scores of a form's ``image`` parts."""
     scores = classifier.predict(classifier.decode_all(image))
     return scores.tolist() if len(image) > 1 else scores[0].tolist()
 
 
 @app.post("/pixels")
 async def predict_pixels(body: Pixels):
-    """Scores of pixels."""
+    """Answer the scores of pixels."""
     return classifier.predict(body.pixels).tolist()

@@ -1,4 +1,4 @@
-"""Flask as its documentation has uploads and JSON."""
+"""An app of Flask, with uploads and JSON as in its documentation."""
 
 from classifier import Classifier
 from flask import Flask, jsonify, request
@@ -9,7 +9,7 @@ classifier = Classifier()
 
 @app.post("/image")
 def predict_image():
-    """Scores of a form's ``image`` parts."""
+    """Answer the scores of a form's ``image`` parts."""
     files = [part.read() for part in request.files.getlist("image")]
     scores = classifier.predict(classifier.decode_all(files))
     return jsonify(scores.tolist() if len(files) > 1 else scores[0].tolist())
@@ -17,5 +17,5 @@ def predict_image():
 
 @app.post("/pixels")
 def predict_pixels():
-    """Scores of pixels."""
+    """Answer the scores of pixels."""
     return jsonify(classifier.predict(request.get_json()["pixels"]).tolist())

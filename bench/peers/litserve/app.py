@@ -1,4 +1,4 @@
-"""LitServe: images in base64, or pixels, as JSON."""
+"""An app of LitServe, which takes images in a form or in base64, or pixels in JSON."""
 
 import base64
 import os
@@ -13,11 +13,11 @@ class Predict(litserve.LitAPI):
     """One model in each worker."""
 
     def setup(self, device):
-        """Load it."""
+        """Load the model."""
         self._classifier = Classifier()
 
     def decode_request(self, request):
-        """A form's ``image``, base64 in JSON, or pixels in JSON."""
+        """Read a form's ``image``, base64 in JSON, or pixels in JSON."""
         if "image" in request:
             return self._classifier.decode(request["image"].file.read())
         if "images" in request:
@@ -26,11 +26,11 @@ class Predict(litserve.LitAPI):
         return np.asarray(request["pixels"], np.float32)
 
     def predict(self, pixels):
-        """Scores of ``(N, H, W, C)``."""
+        """Run pixels, ``(N, H, W, C)``, and give scores, ``(N, classes)``."""
         return self._classifier.predict(pixels)
 
     def encode_response(self, scores):
-        """Scores as JSON."""
+        """Make the JSON of the scores."""
         return {"predictions": scores.tolist()}
 
 

@@ -1,4 +1,4 @@
-"""A custom runtime for MLServer, as its documentation has it."""
+"""A custom runtime for MLServer, written as in its documentation."""
 
 from classifier import Classifier
 from mlserver import MLModel
@@ -7,7 +7,7 @@ from mlserver.types import InferenceResponse
 
 
 class OnnxModel(MLModel):
-    """Takes ``image``, files in base64, or ``pixels``."""
+    """Takes image files in base64 as ``image``, or arrays as ``pixels``."""
 
     async def load(self):
         """Load the model."""
@@ -15,7 +15,7 @@ class OnnxModel(MLModel):
         return True
 
     async def predict(self, payload):
-        """Scores as one output."""
+        """Answer the scores as one output."""
         (given,) = payload.inputs
         if given.name == "image":
             pixels = self._classifier.decode_all(Base64Codec.decode_input(given))

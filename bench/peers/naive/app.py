@@ -1,11 +1,11 @@
-"""Falcon as people write it: one form, one session."""
+"""A simple app of Falcon as people write it: one form, one session, no checks."""
 
 import falcon
 from classifier import Classifier
 
 
 class Image:
-    """A form's ``image`` parts."""
+    """The route for a form's ``image`` parts."""
 
     def __init__(self, classifier):
         self._classifier = classifier
@@ -18,7 +18,7 @@ class Image:
 
 
 class Pixels:
-    """JSON: ``{"pixels": [...]}``."""
+    """The route for JSON, ``{"pixels": [...]}``."""
 
     def __init__(self, classifier):
         self._classifier = classifier

@@ -1,4 +1,4 @@
-"""Ray Serve: a deployment with a replica for each core."""
+"""A deployment of Ray Serve with a replica for each core."""
 
 import os
 
@@ -18,7 +18,7 @@ class Classify:
         self._classifier = Classifier()
 
     async def __call__(self, request):
-        """Scores of a form's ``image`` parts, or of JSON's pixels."""
+        """Answer the scores of a form's ``image`` parts, or of pixels in JSON."""
         if request.url.path.endswith("/image"):
             form = await request.form()
             files = [await part.read() for part in form.getlist("image")]

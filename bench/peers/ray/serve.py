@@ -1,4 +1,4 @@
-"""Starts Ray Serve on the port that the first argument names, until it is ended."""
+"""Run Ray Serve on the port that the first argument names, until a signal ends it."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from ray import serve
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-    # One more for the proxy and the controller, which share the cores.
+    # The proxy and the controller count as one more; they share the cores.
     ray.init(
         num_cpus=int(os.environ["BENCH_CORES"]) + 1,
         include_dashboard=False,

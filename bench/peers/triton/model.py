@@ -1,4 +1,4 @@
-"""A model of Triton's Python backend: batches that the server makes, one run each."""
+"""A model of Triton's Python backend, which runs each batch that the server makes."""
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
@@ -6,7 +6,7 @@ from classifier import Classifier
 
 
 class TritonPythonModel:
-    """Takes ``image``, files, or ``pixels``."""
+    """Takes image files as ``image``, or arrays as ``pixels``."""
 
     def initialize(self, args):
         """Load the model."""

@@ -1,6 +1,6 @@
-"""Starts the tritonserver that nvidia-pytriton ships, with model.py beside this file.
+"""Start the tritonserver that nvidia-pytriton ships, with model.py beside this file.
 
-Arguments: the HTTP port, and a folder to put the model repository into.
+The arguments are the HTTP port, and a folder for the model repository.
 """
 
 import os
@@ -34,7 +34,7 @@ def main():
     shutil.rmtree(folder, ignore_errors=True)
     version = folder / "repository" / "model" / "1"
     version.mkdir(parents=True)
-    # The backend's Python is isolated: it sees no PYTHONPATH, but the model's folder.
+    # The backend's Python ignores PYTHONPATH, but it sees the model's folder.
     for source in (Path(__file__).with_name("model.py"), Path(classifier.__file__)):
         shutil.copy(source, version)
     config = CONFIG.format(
@@ -51,7 +51,7 @@ def main():
         get_stub_path(f"{sys.version_info.major}.{sys.version_info.minor}"),
         backends / "python",
     )
-    # It takes the environment's packages by way of the first python of the PATH.
+    # It finds the environment's packages by the first python of the PATH.
     os.environ["LD_LIBRARY_PATH"] = str(get_libs_path())
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     program = str(shipped / "bin" / "tritonserver")

@@ -1,4 +1,4 @@
-"""What the log says of each request: never its body, its query or its tokens."""
+"""The log's line for each request, without its body, its query and its tokens."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ class Answered:
     """A request whose answer is ready.
 
     Attributes:
-        client: its address.
-        method: the one that metrics and spans name, one of few.
-        route: its template; empty if there is none.
-        status: the code.
-        seconds: that it took.
-        stages: what of them each stage took.
+        req: the request.
+        resp: its answer.
+        journey: the request's journey.
+        client: the client's address.
+        method: the method in metrics and spans, one of few.
+        route: the route's template; ``unknown`` if there is none.
+        status: the status code.
+        seconds: the time that the request took.
+        stages: the seconds that each stage took.
     """
 
     req: falcon.Request
@@ -41,7 +44,7 @@ class Answered:
 
     @property
     def bytes_out(self) -> int | None:
-        """Of the answer's body; None if it is streamed, of whatever length."""
+        """The bytes of the answer's body; None if it is a stream of unknown length."""
         if self.req.method == "HEAD":
             return 0
         if self.resp.stream is not None:
@@ -51,7 +54,7 @@ class Answered:
 
 
 def log_access(answered: Answered, level: int) -> None:
-    """One line, of what is known."""
+    """Log one line, with the facts that are known."""
     if not access.isEnabledFor(level):
         return
     req, journey = answered.req, answered.journey
@@ -77,7 +80,7 @@ def log_access(answered: Answered, level: int) -> None:
 
 
 def log_monit(answered: Answered) -> None:
-    """CERN MONIT's record, with TFaaS's keys."""
+    """Print CERN MONIT's record, with TFaaS's keys."""
     if not monit.isEnabledFor(logging.INFO):
         return
     req = answered.req
@@ -86,18 +89,19 @@ def log_monit(answered: Answered) -> None:
     now = int((time.time() - answered.seconds) * 1000)
     monit.info(
         {
-            # Both are given by MONIT's team.
+            # MONIT's team gave TFaaS both values.
             "producer": "cmsweb",
             "type": "auth",
             "timestamp": now,
             "host": socket.gethostname(),
             "data": {
                 "method": req.method,
-                # TFaaS has the query too, here and in the referer; it may hold secrets.
+                # TFaaS records the query too, here and in the referer. A query may hold
+                # secrets.
                 "uri": req.path,
                 "api": req.path.rpartition("/")[2],
                 "system": "",
-                # TFaaS believes X-Forwarded-For, whoever sends it.
+                # TFaaS believes the X-Forwarded-For of any client.
                 "clientip": client,
                 "bytes_in": length,
                 "bytes_out": answered.bytes_out or 0,
@@ -117,12 +121,12 @@ def log_monit(answered: Answered) -> None:
 
 
 def _ms(seconds: float) -> float:
-    # As round(…, 3) does it, in a fifth of the time.
+    # This gives the same as round(…, 3), in a fifth of the time.
     return int(seconds * 1e6 + 0.5) / 1000
 
 
 def _length(req: falcon.Request) -> int | None:
     try:
         return req.content_length
-    except falcon.HTTPError:  # it is no number, which the answer said already
+    except falcon.HTTPError:  # it is no number, and the answer said so already
         return None

@@ -1,4 +1,4 @@
-"""Asks of each request what its route wants of clients."""
+"""Admits each request, or refuses it, by the access of its route."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Authorize:
     """Admits a request, or refuses it before its body is read.
 
     Args:
-        gate: decides.
-        rules: what each route asks of its client, by template and method; whatever is
-            not in them is refused.
+        gate: the gate that decides.
+        rules: the access of each route, by template and method; a request without a
+            rule is refused.
     """
 
     def __init__(self, gate: Gate, rules: Mapping[tuple[str, str], Access]) -> None:
@@ -27,7 +27,10 @@ class Authorize:
         self._open = () if gate.asks_for_reads else (Access.READ,)
 
     def for_all(self) -> frozenset[tuple[str, str]]:
-        """Routes without names in them, and methods, that anybody may ask."""
+        """Return the pairs of a path and a method that anybody may ask.
+
+        Only paths that are their own template are among them.
+        """
         return frozenset(
             key
             for key, access in self._table.items()
@@ -35,7 +38,7 @@ class Authorize:
         )
 
     def admits(self, template: str, method: str, env: Mapping[str, Any]) -> bool:
-        """Whether a route may be asked so; ``process_resource`` says why not."""
+        """Tell whether a request is admitted; ``process_resource`` gives the reason."""
         access = self._table.get((template, method))
         if access is None:
             return False
@@ -52,20 +55,20 @@ class Authorize:
         resource: object,
         params: dict[str, object],
     ) -> None:
-        """Look its route up.
+        """Check the request by its route's rule.
 
         Raises:
-            Unauthorized, Forbidden: it is not admitted.
+            Unauthorized, Forbidden: the request is not admitted.
         """
         access = self._table.get((req.uri_template or "", req.method))
         if access is Access.OPEN:
             return
-        # It is of the models, and of nobody's cache.
+        # The answer is about the models, which no cache may keep.
         resp.set_header("Cache-Control", "no-store")
         if access in self._open:
             return
         if access is None:
-            # Falcon's own: a list of the methods, or that this is none of them.
+            # Falcon itself answers these with a list of the methods, or with 405.
             if req.method == "OPTIONS" or not _answers(resource, req.method):
                 return
             raise Forbidden("nobody may ask this")
@@ -77,6 +80,6 @@ class Authorize:
 
 
 def _answers(resource: object, method: str) -> bool:
-    """Whether a resource has a responder of its own, under whatever suffix."""
+    """Tell whether a resource has its own responder for a method, under any suffix."""
     name = f"on_{method.lower()}"
     return any(found.startswith(name) for found in dir(resource))

@@ -1,4 +1,4 @@
-"""Bodies whose length the client does not say: Transfer-Encoding: chunked."""
+"""Bodies of unknown length, which a client sends with Transfer-Encoding: chunked."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import falcon
 
 from bundle.errors import TooLarge
 
-# Read at a time; a body may be far shorter than its limit.
+# So many bytes are read at a time. A body may be far shorter than its limit.
 _PIECE = 1 << 16
 
 
 class ChunkedBodies:
-    """Reads a body of unknown length whole, so that each resource finds its length.
+    """Reads a whole body of unknown length, so that each resource knows its length.
 
-    waitress does so by itself; granian and others give such a body without a
-    Content-Length, and Falcon's ``bounded_stream`` is empty then. A resource that reads
-    what comes as it comes says so by ``reads_as_it_comes = True``, and sets its own
-    bounds.
+    waitress does so by itself. granian and others give such a body without a
+    Content-Length, and then Falcon's ``bounded_stream`` is empty. A resource that reads
+    the body as it comes has ``reads_as_it_comes = True``, and sets its own bounds.
 
     Args:
-        max_bytes: of such a body.
+        max_bytes: the most bytes of such a body.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -34,7 +33,7 @@ class ChunkedBodies:
         resource: object,
         params: dict[str, object],
     ) -> None:
-        """Read the body, once it is known that a route takes it.
+        """Read the body, after it is known that a route takes it.
 
         Raises:
             TooLarge: the body is above its limit.

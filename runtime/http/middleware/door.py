@@ -1,4 +1,4 @@
-"""The door: decisions on a request's head, before its body is waited for."""
+"""The door: it decides by a request's head, before the server waits for the body."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runtime.http.caller import AddressOf
 from runtime.http.middleware.authorize import Authorize
 from runtime.http.middleware.rate import Rate
 
-# Others' bodies are nobody's to read.
+# No route reads the body of another method.
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH", "DELETE"))
 
 
@@ -20,10 +20,11 @@ class Door:
     """Decides which bodies a server waits for.
 
     Args:
-        router: of the application.
-        authorize: decides who may ask.
-        rate: decides who asks too often; None if everybody may.
-        address_of: a request's client, of its environ.
+        router: the application's router.
+        authorize: the middleware that decides whether a client may ask.
+        rate: the middleware that decides whether a client asks too often; None if there
+            is no limit.
+        address_of: the function that reads a client's address out of an environ.
     """
 
     def __init__(
@@ -37,20 +38,20 @@ class Door:
         self._authorize = authorize
         self._rate = rate
         self._address_of = address_of
-        # Most requests are for these; a decision on one costs as much as a small model.
+        # Most requests ask these routes. A decision takes as long as a small model.
         self._for_all = frozenset() if rate else authorize.for_all()
 
     def takes_body(self, environ: dict[str, Any]) -> bool:
-        """Whether a route is there that reads it, and its client may ask that.
+        """Tell whether there is a route that reads the body, and the client may ask it.
 
-        If not, the application says so of the same environ, without the body.
+        If not, the application refuses the same environ without the body.
         """
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if method not in _WITH_BODY:
             return False
         if (path, method) in self._for_all:
             return True
-        # As Falcon reads a path: WSGI's texts are bytes in disguise.
+        # Falcon reads a path so: each character of a WSGI text stands for one byte.
         path = path.encode("latin-1").decode(errors="replace")
         if len(path) > 1:
             path = path.removesuffix("/")
@@ -64,5 +65,5 @@ class Door:
         )
 
     def client_of(self, environ: Mapping[str, Any]) -> str:
-        """Its client: an address, or a network of one client."""
+        """Return a request's client: an IPv4 address, or the network of an IPv6 one."""
         return client_of(self._address_of(environ))

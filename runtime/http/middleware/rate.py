@@ -16,12 +16,14 @@ _ALLOWANCE = "tfaas.allowance"
 
 
 class Rate:
-    """Counts requests by the address they come from; X-Ratelimit-* say what is left.
+    """Counts the requests of each client's address.
+
+    The headers X-Ratelimit-* tell the client how many it may still send.
 
     Args:
-        limiter: of this process.
-        exempt: paths that are never refused.
-        address_of: a request's client, of its environ.
+        limiter: this process's limiter.
+        exempt: the paths that are never refused.
+        address_of: the function that reads a client's address out of an environ.
     """
 
     def __init__(
@@ -35,10 +37,10 @@ class Rate:
         self._address_of = address_of
 
     def allowance_of(self, path: str, env: dict[str, Any]) -> Allowance | None:
-        """The requests that its client may still send; None if nobody counts.
+        """Return the requests that the client may still send; None on an exempt path.
 
-        One whose head was looked at before, or that left the quick lane, was counted
-        already.
+        A request may come here twice: the door sees its head first, and it may leave
+        the quick lane. It is counted once.
         """
         if path in self._exempt:
             return None
@@ -48,10 +50,10 @@ class Rate:
         return allowance
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Count it.
+        """Count the request.
 
         Raises:
-            RateLimited: it is one too many.
+            RateLimited: the request is one too many.
         """
         allowance = self.allowance_of(req.path, req.env)
         if allowance is None:

@@ -1,4 +1,4 @@
-"""Refuses what the server would not wait for."""
+"""Refuses the requests for whose body the server did not wait."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from runtime.http.environ_keys import REFUSED
 
 
 class Refuse:
-    """Answers as the server says that it must, so that it is counted and logged."""
+    """Answers with the server's error, so that the request is counted and logged."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Look for its word.
+        """Raise the error that the server put into the environ, if there is one.
 
         Raises:
-            Overloaded, TooSlow: what the server says.
+            Overloaded, TooSlow: the server refuses the request.
         """
         refusal = req.env.get(REFUSED)
         if refusal is not None:

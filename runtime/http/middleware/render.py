@@ -8,8 +8,8 @@ import falcon
 class Render:
     """Makes the reply's bytes before ``Watch`` looks at it.
 
-    Falcon makes them after all middleware, and what cannot be made would be watched as
-    a success. They are not made twice: Falcon keeps them.
+    Falcon makes them after all middleware. ``Watch`` would then count a reply that
+    cannot be made as a success. Falcon keeps the bytes, and does not make them twice.
     """
 
     def process_response(

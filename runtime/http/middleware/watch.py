@@ -17,32 +17,34 @@ from runtime.telemetry.journey import CURRENT, Journey
 from runtime.telemetry.requests import count_answered, count_begun
 from runtime.telemetry.tracing import RequestSpan, Tracing
 
-# An id is copied into the reply, the log and perhaps other systems.
+# The id is copied into the reply, the log and perhaps other systems, so it has few
+# kinds of characters.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")
 
-# A client may make up methods without end; OpenTelemetry's word for those.
+# A client may invent any number of methods. OpenTelemetry calls all of them _OTHER.
 _METHODS = frozenset(falcon.HTTP_METHODS)
 OTHER_METHOD = "_OTHER"
 NO_ROUTE = "unknown"
 
 
 def route_of(req: falcon.Request) -> str:
-    """The route's template, never the path: there are few of them."""
+    """Return the route's template; there are few templates, but many paths."""
     return req.uri_template or NO_ROUTE
 
 
 class Watch:
-    """The first to see a request and the last to see its reply.
+    """The middleware that sees a request first, and its reply last.
 
-    A reply that is streamed is watched until its first byte.
+    A streamed reply is watched until its first byte.
 
     Args:
-        quiet: paths that machines ask for all the time: they have no span, and are
-            logged at DEBUG.
-        tracing: makes spans; none if it is off.
-        timeout_ms: that a request may take before it is run; 0 is as long as it takes.
-        address_of: a request's client, of its environ.
+        quiet: the paths that machines ask all the time. Requests for them have no span,
+            and are logged at DEBUG.
+        tracing: the tracing that makes spans; None if it is off.
+        timeout_ms: the milliseconds after which a request that still waits is refused;
+            0 is never.
+        address_of: the function that reads a client's address out of an environ.
     """
 
     def __init__(
@@ -58,10 +60,10 @@ class Watch:
         self._address_of = address_of
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Begin the request's journey, at ``req.context.journey``; or go on with it.
+        """Begin the request's journey, at ``req.context.journey``, or go on with it.
 
         Raises:
-            InvalidInput: it says no number where it says how long it may take.
+            InvalidInput: the header X-Timeout-Ms is no number.
         """
         env, context = req.env, req.context
         begun = env.get(BEGUN)
@@ -75,7 +77,8 @@ class Watch:
             context.journey, context.span = journey, None
             if ARRIVED in env:
                 journey.started = env[ARRIVED]
-            # The server's, or the one that it will tell later that the client has left.
+            # The server may have put a deadline there. If not, it finds this one there,
+            # and tells it when the client leaves.
             journey.deadline = env.setdefault(DEADLINE, journey.deadline)
             count_begun()
             if self._tracing and req.path not in self._quiet:
@@ -83,13 +86,13 @@ class Watch:
                 context.span = _start_span(self._tracing, req, client, journey)
             env[BEGUN] = journey, context.span
         else:
-            # It left the quick lane.
+            # The request left the quick lane.
             journey, context.span = begun
             journey.begin_anew()
             context.journey = journey
         CURRENT.set(journey)
         resp.set_header("X-Request-Id", journey.request_id)
-        # What a model's file or name holds must never be taken for a page.
+        # A browser must never take a model's file or name for a page.
         resp.set_header("X-Content-Type-Options", "nosniff")
         milliseconds = env.get("HTTP_X_TIMEOUT_MS")
         if milliseconds or self._timeout_ms:
@@ -104,10 +107,10 @@ class Watch:
         resource: object,
         req_succeeded: bool,
     ) -> None:
-        """Count it, log it, and end its span."""
+        """Count the request, log it, and end its span."""
         context = req.context
         if not hasattr(context, "journey"):
-            # Falcon refuses some methods before it asks any middleware.
+            # Falcon refuses some methods before it calls any middleware.
             self.process_request(req, resp)
         journey: Journey = context.journey
         answered = Answered(
@@ -130,10 +133,16 @@ class Watch:
 
 
 def _seconds(given: str | None, most: int) -> float:
-    """What a request may take: what its client says, or the server, whichever is less.
+    """Return the seconds that a request may take: the client's or the server's limit.
+
+    The smaller one counts.
+
+    Args:
+        given: the client's limit in milliseconds; None or empty if there is none.
+        most: the server's limit in milliseconds; 0 if there is none.
 
     Raises:
-        InvalidInput: the client says no number.
+        InvalidInput: the client's limit is no number.
     """
     if not given:
         return most / 1000
@@ -174,7 +183,7 @@ def _end_span(span: RequestSpan, answered: Answered) -> None:
     method = answered.method
     journey = answered.journey
     attributes: dict[str, str | int] = {"http.response.status_code": answered.status}
-    # The conventions' own words: a name must be one of few.
+    # OpenTelemetry's conventions have these names: a span's name must be one of few.
     name = "HTTP" if method == OTHER_METHOD else method
     if answered.route != NO_ROUTE:
         attributes["http.route"] = answered.route

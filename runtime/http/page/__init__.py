@@ -1,1 +1,1 @@
-"""The page that a browser shows, and the files beside it."""
+"""The page for a browser, and the files beside it."""

@@ -12,7 +12,10 @@ FOLDERS = ("js", "css", "images")
 
 
 def static_files(base: str, folder: Path) -> dict[str, Files]:
-    """TFaaS's /js, /css and /images, for those that are there when the app is built."""
+    """Make the resources of /js, /css and /images, as in TFaaS.
+
+    A folder that is missing when the application is made has none.
+    """
     return {
         f"/{name}/{{file:path}}": Files(f"{base}/{name}", (folder / name).absolute())
         for name in FOLDERS
@@ -23,15 +26,15 @@ def static_files(base: str, folder: Path) -> dict[str, Files]:
 class Files:
     """``GET /js/{file}``: the files of one folder.
 
-    Falcon's own static route answers every method, DELETE too, and has no template that
-    metrics could name it by; here it is asked by GET and HEAD alone.
+    Falcon's own static route answers every method, even DELETE, and has no template for
+    the metrics. Here only GET and HEAD ask it.
     """
 
     def __init__(self, prefix: str, folder: Path) -> None:
         self._route = StaticRoute(prefix, folder)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, file: str) -> None:
-        """Answer the file, or the range of it that is asked for."""
+        """Answer the file, or the range of it that the client asks for."""
         self._route(req, resp)
 
     def on_head(self, req: falcon.Request, resp: falcon.Response, file: str) -> None:

@@ -15,7 +15,7 @@ from runtime.http.routes import ROUTES
 _PAGE = Template(Path(__file__).with_name("index.html").read_text(encoding="utf-8"))
 
 
-# The page has one style of its own, and nothing else; no page may frame it.
+# The page has one style of its own, and loads nothing; no page may frame it.
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'"

@@ -1,1 +1,1 @@
-"""Falcon resources by noun: parse the request, make one call, set the reply."""
+"""Falcon resources, one file a noun: they read the request, and make one call."""

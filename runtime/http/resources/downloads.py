@@ -1,4 +1,4 @@
-"""``GET /download/{name}/{file}``: a bundle's files, as they are stored."""
+"""``GET /download/{name}/{file}``: the unchanged files of a bundle."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from runtime.http.query import read_spec
 
 
 class Download:
-    """``GET /download/{name}/{file}``: one file of a model's bundle, as it is stored.
+    """``GET /download/{name}/{file}``: one unchanged file of a model's bundle.
 
-    ``?version=`` and ``?label=`` name a version; without them it is the served one.
+    ``?version=`` and ``?label=`` name a version. Without them it is the served one.
     """
 
     def __init__(self, store: ModelStore) -> None:
@@ -27,7 +27,7 @@ class Download:
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, name: str, file: str
     ) -> None:
-        """Answer the file, whatever it holds, as bytes."""
+        """Answer the file as bytes."""
         stream = self._describe(req, resp, name, file)
         resp.stream = stream
 
@@ -48,7 +48,7 @@ class Download:
             raise ModelNotFound(
                 f"version {version.number} of {name!r} has no file {file[:200]!r}"
             ) from None
-        # Never text/html: a bundle's file must not run as a page of this site.
+        # No file has the type text/html: it must not run as a page of this site.
         resp.content_type = _BINARY if _is_binary(file) else _TEXT
         resp.set_header("X-Model-Version", str(version.number))
         resp.content_length = os.fstat(stream.fileno()).st_size
@@ -65,17 +65,20 @@ def _is_binary(file: str) -> bool:
 
 
 def _open_listed(version: Version, file: str) -> IO[bytes]:
-    """Open a regular file below a version's folder; everything else is an OSError.
+    """Open a regular file below a version's folder.
 
-    Links are not followed, and what begins with a dot is not the bundle's; nor are, of
-    a flat bundle, the folders of the versions beside it.
+    Links are not followed. Names that begin with a dot are not the bundle's. Beside a
+    flat bundle lie the folders of versions, which are not the bundle's either.
+
+    Raises:
+        OSError: there is no such file, or it is not a regular file of the bundle.
     """
     parts = file.split("/")
     if any(part == "" or part.startswith(".") or "\0" in part for part in parts) or (
         version.number == 0 and len(parts) > 1 and parts[0].isdigit()
     ):
         raise FileNotFoundError
-    # Each folder is opened in the one before, so that nothing can be put in its place.
+    # Each folder is opened in the one before, so that no other can take its place.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     at = os.open(version.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it should get requests."""
+"""Health: a process tells that it lives, and whether it should get requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runtime.process.drain import DRAINING
 
 
 class Live:
-    """``GET /livez`` and ``GET /healthz``: an answer is all there is to know."""
+    """``GET /livez`` and ``GET /healthz``: any answer shows that the process lives."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer."""
@@ -24,26 +24,27 @@ class Live:
 
 
 class Ready:
-    """``GET /readyz``: 503 while the service had better get no requests.
+    """``GET /readyz``: 503 while the service should get no requests.
 
-    The store cannot be read or has gone, models are not warm, or the service is ending.
+    It should get none while the store cannot be read or has gone, while models are not
+    warm, and while the service is ending.
 
     Args:
-        store: need not be there yet: the first upload makes it. But once it had models,
-            a folder that is missing, or another one that is empty, is no store: its
-            mount was lost.
-        preloader: knows what of config.json's ``preload`` is not warm yet.
+        store: the store, whose folder need not be there yet: the first upload makes it.
+            If the store had models, and now its folder is missing, or another empty
+            folder is in its place, then its mount was lost.
+        preloader: the preloader, which names the models that are not warm yet.
     """
 
     def __init__(self, store: ModelStore, preloader: Preloader) -> None:
         self._store = store
         self._preloader = preloader
-        self._seen: tuple[int, int] | None = None  # the folder that had models
+        self._seen: tuple[int, int] | None = None  # the mark of the folder with models
         with contextlib.suppress(StoreError):
             self._is_gone()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer, with the reasons if it is not; nothing is loaded for it."""
+        """Answer, with the reasons if the service is not ready; load no model."""
         reasons = []
         try:
             if self._is_gone():
@@ -69,7 +70,10 @@ class Ready:
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """A mark that tells a folder from another of its name; None if there is none."""
+    """Return a mark of a folder; another folder of this name has another mark.
+
+    It is None if there is no folder.
+    """
     try:
         found = folder.stat()
     except OSError:

@@ -42,7 +42,7 @@ class Label:
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, name: str, label: str
     ) -> None:
-        """Take the label away."""
+        """Delete the label; its version stays."""
         number = self._publisher.delete_label(name, label)
         resp.media = {"name": name, "label": label, "version": number}
 

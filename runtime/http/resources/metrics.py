@@ -12,10 +12,10 @@ from runtime.telemetry.metrics import current_registry
 
 
 class Metrics:
-    """``GET /metrics``: of all processes, where many share a folder."""
+    """``GET /metrics``: the metrics of all processes that share a folder for them."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer in the format that the client takes: Prometheus' text, OpenMetrics."""
+        """Answer in the client's format: Prometheus' text or OpenMetrics."""
         encode, content_type = _encoder(req.get_header("Accept") or "")
         resp.content_type = content_type
         resp.data = encode(current_registry())
@@ -26,5 +26,5 @@ class Metrics:
 def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
     try:
         return choose_encoder(accept)
-    except (TypeError, ValueError):  # it asks for a version that is no number
+    except (TypeError, ValueError):  # the header's version is no number
         return choose_encoder("")

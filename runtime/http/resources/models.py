@@ -1,4 +1,4 @@
-"""The store's models and their versions: listed, described, deleted."""
+"""The store's models and their versions: they are listed, described and deleted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Models:
         self._catalogue = catalogue
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer an array of params.json objects, and how each is served."""
+        """Answer an array of params.json objects, each with the state of its model."""
         resp.media = self._catalogue.models()
 
     on_head = on_get
@@ -48,7 +48,7 @@ class ModelVersion:
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, name: str, version: str
     ) -> None:
-        """Answer what there is to say of the version."""
+        """Answer the description of the version."""
         resp.media = self._catalogue.version(name, version_of_path(version))
 
     on_head = on_get
@@ -77,7 +77,7 @@ class Archive:
     def on_head(
         self, req: falcon.Request, resp: falcon.Response, name: str, version: str
     ) -> None:
-        """Answer the same without its content, whose length nobody knows before."""
+        """Answer as GET does, without the content, whose length is not known before."""
         self._open(resp, name, version).close()
 
     def _open(self, resp: falcon.Response, name: str, version: str) -> Packed:

@@ -1,4 +1,4 @@
-"""What models say of themselves: read, and changed by a new version."""
+"""The params.json of models: it is read, and a new version changes it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Params:
         self._max_bytes = max_bytes
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer what to ask instead.
+        """Answer with the route to ask instead.
 
         TFaaS answers the params of the model that anybody uploaded last.
         """
@@ -36,8 +36,8 @@ class Params:
         name = changes.pop("name", None)
         if not isinstance(name, str):
             raise InvalidInput(
-                "'name' must be a text, the model's; the other keys are params.json's,"
-                " with their new values"
+                "'name' must be a text, the name of the model; the other keys are those"
+                " of params.json, with their new values"
             )
         number = changes.pop("version", None)
         if number is not None:

@@ -1,10 +1,9 @@
-"""Predictions: of images, of rows of numbers, of any inputs."""
+"""Predictions of images, of rows of numbers, and of any inputs."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import falcon
 
@@ -26,16 +25,14 @@ from runtime.prediction.class_labels import Label, best_labels, name_scores
 from runtime.prediction.predictor import Predictor
 from runtime.prediction.rows import read_rows
 from runtime.telemetry.journey import Journey
-
-if TYPE_CHECKING:
-    from runtime.wire.tfaas_pb2 import Row
+from runtime.wire.tfaas import read_row, write_predictions
 
 PROTOBUF = "application/x-protobuf"
 
 
 @dataclass(frozen=True)
 class ImageLabels:
-    """An image's best labels, under TFaaS's key names."""
+    """An image's best labels, with TFaaS's names of the keys."""
 
     filename: str
     labels: list[Label]
@@ -56,7 +53,7 @@ class PredictImage(_Resource):
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer an array of probabilities, one a label, or the best labels.
 
-        Of several images, an array of these.
+        The answer to several images is an array of such answers.
         """
         journey = journey_of(req)
         with journey.stage("decode"):
@@ -82,13 +79,13 @@ class PredictImage(_Resource):
 class PredictJson(_Resource):
     """``POST /predict/json``: keys and values, or inputs by name, and the model.
 
-    Whatever content type it has: TFaaS does not look either.
+    The content type does not matter, as in TFaaS.
     """
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer an array of floats, of several rows an array of these.
+        """Answer an array of floats, or an array of such arrays for several rows.
 
-        To inputs by name, all outputs by name.
+        The answer to inputs by name has all outputs by name.
         """
         journey = journey_of(req)
         with journey.stage("decode"):
@@ -131,21 +128,26 @@ class PredictProto(_Resource):
     """``POST /predict/proto``: the message Row of tfaas.proto, of any content type."""
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer the message Predictions, one Class a score, in their order."""
+        """Answer the message Predictions, with one Class for each score, in order."""
         journey = journey_of(req)
         with journey.stage("decode"):
-            row = _read_row(req, self._max_bytes)
-            rows = read_rows(list(row.key), list(row.value))
+            row = read_row(read_body(req, self._max_bytes))
+            rows = read_rows(row.keys, row.values)
         spec = read_spec(req, {"model": row.model})
         answer = self._predictor.predict_rows(spec, rows, journey)
         with journey.stage("encode"):
-            resp.data = _predictions(answer)
+            named = name_scores(
+                answer.scores[0], answer.labels, may_lack=answer.answers_labels
+            )
+            resp.data = write_predictions(
+                (c.label, float(c.probability)) for c in named
+            )
         resp.content_type = PROTOBUF
         name_engine(resp, answer)
 
 
 class Predict:
-    """``POST /predict``: any of the others, by the request's content type."""
+    """``POST /predict``: one of the other three, by the request's content type."""
 
     def __init__(
         self, image: PredictImage, json: PredictJson, proto: PredictProto
@@ -159,7 +161,7 @@ class Predict:
         }
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer as the other would."""
+        """Answer as the other route answers."""
         media_type = (req.content_type or "").partition(";")[0].strip().lower()
         if media_type not in self._by_type:
             raise falcon.HTTPUnsupportedMediaType(
@@ -193,7 +195,7 @@ def _check_json(content: dict[str, Any]) -> None:
 
 
 def _json_texts(content: dict[str, Any]) -> dict[str, str]:
-    """The model, version and label of a JSON body, as a query would have them."""
+    """Read the model, version and label of a JSON body, each as a text."""
     texts = {}
     for name, kind, what in (
         ("model", str, "a text"),
@@ -221,36 +223,3 @@ def _image_labels(
         )
         for image, scores in zip(images, prediction.scores, strict=True)
     ]
-
-
-def _read_row(req: falcon.Request, max_bytes: int) -> Row:
-    # It takes 2 MB of each worker, and 8 ms: of those alone whose clients speak it.
-    from google.protobuf.message import DecodeError
-
-    from runtime.wire.tfaas_pb2 import Row
-
-    try:
-        row: Row = Row.FromString(read_body(req, max_bytes))
-    except DecodeError as ex:
-        raise InvalidInput(
-            "the body is no protobuf message Row of TFaaS's tfaas.proto"
-        ) from ex
-    return row
-
-
-def _predictions(answer: Scores) -> bytes:
-    from runtime.wire.tfaas_pb2 import Class, Predictions
-
-    named = name_scores(answer.scores[0], answer.labels, may_lack=answer.answers_labels)
-    message = Predictions(
-        prediction=[
-            Class(label=c.label, probability=float(c.probability)) for c in named
-        ]
-    )
-    if not all(math.isfinite(c.probability) for c in message.prediction):
-        raise InvalidInput(
-            "the model answered a number beyond float32, which is what Predictions"
-            " holds; ask /predict/json"
-        )
-    body: bytes = message.SerializeToString()
-    return body

@@ -19,16 +19,18 @@ from runtime.process.cores import usable_cores
 from runtime.telemetry.metrics import requests_answered
 from runtime.walls import standing
 
-# The kernel counts in hundredths of a second; over less, a percentage is noise.
+# The kernel counts in hundredths of a second. Over less than this time a percentage is
+# noise.
 _LEAST_SECONDS = 0.5
 
 
 class CoreUse:
-    """How busy each core was since it was last asked for.
+    """The use of each core since the last call.
 
-    psutil's own cpu_percent remembers per thread, so that among a server's threads its
-    answers would be of any moment, and 0.0 in each thread's first. Here the first is
-    since the service started, and one that comes too soon gets the one before.
+    psutil's own cpu_percent keeps a start time for each thread. Among a server's
+    threads its answers would begin at different times, and the first of each thread
+    would be 0.0. Here the first answer begins with the service, and a call that comes
+    too soon gets the last answer.
     """
 
     def __init__(self) -> None:
@@ -38,7 +40,7 @@ class CoreUse:
         self._percents: list[float] = [0.0] * len(self._before)
 
     def percents(self) -> list[float]:
-        """Of each core, 0 to 100."""
+        """Return the use of each core, 0 to 100."""
         with self._lock:
             now = time.monotonic()
             if now - self._time >= _LEAST_SECONDS:
@@ -57,7 +59,7 @@ def _busy_percent(before: Any, after: Any) -> float:
     spent: dict[str, float] = {
         name: getattr(after, name) - getattr(before, name) for name in after._fields
     }
-    # user holds guest, and nice guest_nice.
+    # The time user includes guest, and nice includes guest_nice.
     total = sum(spent.values()) - spent.get("guest", 0) - spent.get("guest_nice", 0)
     idle = spent["idle"] + spent.get("iowait", 0)
     if total <= 0:
@@ -75,7 +77,7 @@ class Status:
         self._cores = CoreUse()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer: the first seven keys are TFaaS's; the requests, of all processes."""
+        """Answer; the first seven keys are TFaaS's, and the requests all processes'."""
         load1, load5, load15 = psutil.getloadavg()
         resp.media = {
             "CPU": self._cores.percents(),
@@ -84,7 +86,7 @@ class Status:
                 "Virtual": _memory(psutil.virtual_memory()),
                 "Swap": _memory(psutil.swap_memory()),
             },
-            # TFaaS's goroutines; here threads, those of the engines among them.
+            # TFaaS counts goroutines; these are threads, with those of the engines.
             "NGo": psutil.Process().num_threads(),
             "Uptime": time.monotonic() - self._started,
             "getRequests": requests_answered("GET"),
@@ -95,7 +97,8 @@ class Status:
             "onnxruntime": onnxruntime.__version__,
             "providers": onnxruntime.get_available_providers(),
             "models": self._loaded(),
-            # Another server than `runtime serve` has one, as far as this can tell.
+            # With 0 another server than `runtime serve` runs the application. It is
+            # taken to have one process.
             "workers": self._config.workers or 1,
             "threads": self._config.threads,
             "cpus": usable_cores(),
@@ -105,7 +108,7 @@ class Status:
     on_head = on_get
 
     def _walls(self) -> dict[str, Any]:
-        """The policy on those around strangers' models, and what the kernel offers."""
+        """Describe the walls around strangers' models: the policy, and the kernel's."""
         stands = standing()
         return {
             "policy": self._config.walls,
@@ -116,7 +119,7 @@ class Status:
         }
 
     def _loaded(self) -> list[str]:
-        """``name:version`` of each in this process' memory."""
+        """List ``name:version`` of each version in this process' memory."""
         return [f"{name}:{version}" for name, version in self._registry.loaded()]
 
 

@@ -1,4 +1,4 @@
-"""Uploads: bundles, in each of TFaaS's forms, become versions."""
+"""Uploads: bundles in each of TFaaS's forms become versions."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import falcon
 from runtime.http.body import is_multipart, read_stream, stream_form
 from runtime.publishing.publisher import Publisher
 
-# RFC 9110, 8.4.1.3.
+# RFC 9110, 8.4.1.3, asks to read x-gzip as gzip.
 _OLD_NAMES = {"x-gzip": "gzip"}
 
 
 class Upload:
     """``POST /upload``: an archive of a bundle's folder, or its files as a form."""
 
-    # Unpacked on the way to the disk, under the archive's bounds; see ChunkedBodies.
+    # An upload is unpacked on the way to the disk, under the archive's bounds; see
+    # ChunkedBodies.
     reads_as_it_comes = True
 
     def __init__(self, publisher: Publisher) -> None:
@@ -29,14 +30,14 @@ class Upload:
         if encoding not in ("gzip", "base64", "identity"):
             raise falcon.HTTPUnsupportedMediaType(
                 description=f"Content-Encoding {said[:40]!r} is not taken;"
-                " send a tar, as it is, or with gzip or base64; or a zip"
+                " send a zip, or a tar as it is or with gzip or base64"
             )
         is_base64 = encoding == "base64"
         if is_multipart(req):
             if encoding == "gzip":
                 raise falcon.HTTPUnsupportedMediaType(
                     description="Content-Encoding gzip is for an archive that is sent"
-                    " as the body; send a form without it, its files gzipped or not"
+                    " as the body; send a form without it; its files may be gzipped"
                 )
             published = self._publisher.publish_form(
                 stream_form(req), is_base64=is_base64

@@ -73,3 +73,11 @@ def test_a_huge_bmp_is_refused_before_its_pixels() -> None:
 def test_rows_downwards_are_read() -> None:
     rows = bytes([*BLUE[::-1], 0, *RED[::-1], 0])
     assert decode_image(bmp(1, -2, 24, 0, rows), 3).tolist() == [[BLUE], [RED]]
+
+
+def test_the_oldest_header_is_read() -> None:
+    """BITMAPCOREHEADER, of OS/2: 12 bytes, and sides of 16 bits."""
+    core = struct.pack("<IHHHH", 12, 2, 1, 1, 24)
+    row = bytes([*RED[::-1], *GREEN[::-1], 0, 0])
+    head = b"BM" + struct.pack("<IHHI", 26 + len(row), 0, 0, 26)
+    assert decode_image(head + core + row, 3).tolist() == [[RED, GREEN]]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bundle.containers.jpeg import MAX_SEGMENTS
-from bundle.decode import decode_image
+from bundle.decode import decode_image, pixels_of
 from bundle.errors import ImageError
 from tests.pictures import (
     Entry,
@@ -191,3 +191,40 @@ def test_codes_that_no_browser_reads_are_refused(frame: int) -> None:
     other = JPEG[: place + 1] + bytes([frame]) + JPEG[place + 2 :]
     with pytest.raises(ImageError, match="arithmetic coding, or without losses"):
         decode_image(other, 1)
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_bytes_that_only_fill_are_passed_over(count: int) -> None:
+    """T.81, B.1.1.2: any number of bytes FF may stand before a marker."""
+    turned = exif(orientation(6))
+    assert_is(with_segments(JPEG, b"\xff" * count + turned), TURNED)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_segments(JPEG, segment(0x02, b"reserved")),
+        # Start of scan, before any frame said how large the picture is.
+        with_segments(JPEG, segment(0xDA, bytes(6))),
+    ],
+)
+def test_markers_that_stand_in_no_header_are_refused(data: bytes) -> None:
+    # No decoder is asked, which would refuse some of them too.
+    with pytest.raises(ImageError, match="damaged, cut short"):
+        pixels_of(data)
+
+
+# A comment that looks like more scans than a picture may have, so that all are counted.
+SEEMING_SCANS = segment(0xFE, b"\xff\xda\0\2" * 101)
+# TEM, which has no length.
+ALONE = b"\xff\x01"
+
+
+def test_markers_without_a_length_are_no_scans() -> None:
+    assert_is(JPEG[:-2] + ALONE + SEEMING_SCANS + JPEG[-2:], HALVES)
+
+
+def test_more_markers_between_scans_than_a_picture_may_have_are_not_read() -> None:
+    data = JPEG[:-2] + SEEMING_SCANS + ALONE * MAX_SEGMENTS + JPEG[-2:]
+    with pytest.raises(ImageError, match=f"more than {MAX_SEGMENTS} segments"):
+        decode_image(data, 1)

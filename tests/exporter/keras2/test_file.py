@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from exporter.keras2.errors import Untranslatable
-from exporter.keras_file import load_keras
+from exporter.sources.keras_file import load_keras
 from tests.exporter.keras2.conftest import FILES
 
 pytestmark = pytest.mark.tensorflow

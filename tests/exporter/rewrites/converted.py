@@ -22,9 +22,24 @@ def converted(
         arrays: what it is given.
         free: axes of each array that are free in the ONNX.
     """
+    return conversion(function, *arrays, free=free)(*arrays)
+
+
+def conversion(
+    function: Callable[..., Any],
+    *arrays: NDArray[Any],
+    free: Sequence[int] = (0,),
+) -> Callable[..., list[NDArray[Any]]]:
+    """The ONNX of a function, which may be asked more than once.
+
+    Args:
+        function: see ``converted``.
+        arrays: of the types and shapes that it will be given.
+        free: see ``converted``.
+    """
     import tensorflow as tf
 
-    from exporter.convert import convert
+    from exporter.onnx_model.convert import convert
     from runtime.backends.saved_model import Signature
 
     specs = {
@@ -46,5 +61,9 @@ def converted(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     names = [f"y{i:02}" for i in range(len(graph.structured_outputs))]
-    given = {name: np.asarray(a) for name, a in zip(specs, arrays, strict=True)}
-    return session.run(names, given)
+
+    def run(*given: NDArray[Any]) -> list[NDArray[Any]]:
+        arrays = {name: np.asarray(a) for name, a in zip(specs, given, strict=True)}
+        return session.run(names, arrays)
+
+    return run

@@ -40,18 +40,19 @@ def test_the_slope_of_the_logarithm(tf):
 def test_the_incomplete_gamma_function(tf):
     """Of 1 an exponential, of 3 a sum of Poisson's, of a half the error function."""
     x = np.array([0.1, 1, 3, 30], np.float32)
-    one, three, half, rest = converted(
-        lambda x: (
-            tf.math.igamma(tf.ones_like(x), x),
-            tf.math.igammac(3 * tf.ones_like(x), x),
-            tf.math.igamma(0.5 * tf.ones_like(x), x),
-            tf.math.igamma(x, 0 * x),
-        ),
-        x,
+    a = np.stack([np.full(4, 1), np.full(4, 3), np.full(4, 0.5), x]).astype(np.float32)
+    ends = np.stack([x, x, x, 0 * x])
+    lower, upper = converted(
+        lambda a, x: (tf.math.igamma(a, x), tf.math.igammac(a, x)), a, ends
     )
-    poisson = np.exp(-x) * (1 + x + x * x / 2)
-    np.testing.assert_allclose(one, 1 - np.exp(-x), rtol=1e-5)
-    np.testing.assert_allclose(three, poisson, rtol=1e-5)
+    exponential = np.exp(-x)
+    poisson = exponential * (1 + x + x * x / 2)
     roots = [math.erf(math.sqrt(value)) for value in x]
-    np.testing.assert_allclose(half, roots, rtol=1e-5)
-    assert not rest.any()
+    rest = [math.erfc(math.sqrt(value)) for value in x]
+    np.testing.assert_allclose(lower[0], 1 - exponential, rtol=1e-5)
+    np.testing.assert_allclose(upper[0], exponential, rtol=1e-5)
+    np.testing.assert_allclose(upper[1], poisson, rtol=1e-5)
+    np.testing.assert_allclose(lower[2], roots, rtol=1e-5)
+    np.testing.assert_allclose(upper[2], rest, rtol=1e-5)
+    assert not lower[3].any()
+    assert (upper[3] == 1).all()

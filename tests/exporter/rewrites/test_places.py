@@ -93,6 +93,13 @@ def test_an_ellipsis_may_stand_for_no_axis(tf, cut):
     np.testing.assert_array_equal(answered, cut(x))
 
 
+def test_an_ellipsis_before_a_place_that_is_computed(tf):
+    """The rows are counted when it runs: the last of two columns, the second."""
+    x = np.arange(6.0).reshape(2, 3)
+    (answered,) = converted(lambda x: x[..., tf.shape(x)[0] - 1], x)
+    assert answered.tolist() == [1, 4]
+
+
 def test_a_known_side_is_a_constant(tf):
     """Half of the five steps is between two: onnxslim takes it for the second."""
     x = np.array([[5.0, 1, 4, 2, 3, 0]], np.float32)

@@ -52,47 +52,54 @@ def test_a_kernel(tf, pictures, kernel, antialias):
     np.testing.assert_allclose(found, resized(tf.constant(pictures)), atol=2e-6)
 
 
-@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     ("aligned", "half"), [(False, False), (True, False), (False, True)]
 )
 @pytest.mark.parametrize(
     "operator", ["ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic"]
 )
-def test_each_convention_of_where_pixels_are(
-    tf, pictures, operator, size, aligned, half
-):
+def test_each_convention_of_where_pixels_are(tf, pictures, operator, aligned, half):
     def resized(x):
-        return getattr(tf.raw_ops, operator)(
-            images=x, size=size, align_corners=aligned, half_pixel_centers=half
-        )
+        return [
+            getattr(tf.raw_ops, operator)(
+                images=x, size=size, align_corners=aligned, half_pixel_centers=half
+            )
+            for size in SIZES
+        ]
 
-    (found,) = converted(resized, pictures)
-    np.testing.assert_allclose(found, resized(tf.constant(pictures)), atol=2e-6)
+    check_each(converted(resized, pictures), resized(tf.constant(pictures)))
 
 
-@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("aligned", [True, False])
-def test_areas(tf, pictures, size, aligned):
+def test_areas(tf, pictures, aligned):
     def resized(x):
-        return tf.raw_ops.ResizeArea(images=x, size=size, align_corners=aligned)
+        return [
+            tf.raw_ops.ResizeArea(images=x, size=size, align_corners=aligned)
+            for size in SIZES
+        ]
 
-    (found,) = converted(resized, pictures)
-    np.testing.assert_allclose(found, resized(tf.constant(pictures)), atol=2e-6)
+    check_each(converted(resized, pictures), resized(tf.constant(pictures)))
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64, np.float64])
+def check_each(found, expected):
+    for size, answered, wanted in zip(SIZES, found, expected, strict=True):
+        np.testing.assert_allclose(answered, wanted, atol=2e-6, err_msg=str(size))
+
+
 @pytest.mark.parametrize("method", ["bilinear", "nearest", "bicubic", "area"])
-def test_pictures_of_other_numbers(tf, method, dtype):
-    drawn = np.random.default_rng(0).integers(0, 256, (2, 8, 10, 3)).astype(dtype)
+def test_pictures_of_other_numbers(tf, method):
+    drawn = np.random.default_rng(0).integers(0, 256, (2, 8, 10, 3))
+    pictures = [
+        drawn.astype(dtype) for dtype in (np.uint8, np.int16, np.int64, np.float64)
+    ]
 
-    def resized(x):
-        return tf.image.resize(x, (5, 14), method)
+    def resized(*pictures):
+        return [tf.image.resize(x, (5, 14), method) for x in pictures]
 
-    (found,) = converted(resized, drawn)
-    expected = resized(tf.constant(drawn)).numpy()
-    assert found.dtype == expected.dtype
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
+    answers = resized(*map(tf.constant, pictures))
+    for found, expected in zip(converted(resized, *pictures), answers, strict=True):
+        assert found.dtype == expected.dtype.as_numpy_dtype
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("method", ["bilinear", "nearest", "bicubic", "area"])

@@ -88,7 +88,7 @@ def test_metadata_stays(halved):
 def test_numbers_that_half_precision_does_not_hold_are_refused(halved):
     """The CPU would compute them in float32, and show nothing."""
     halved(linear_onnx(np.full((4, 3), 65504 / 4, np.float32)))
-    with pytest.raises(ExportError, match="'scores' in it comes to 6.56e.04"):
+    with pytest.raises(ExportError, match="'scores' reaches 6.56e.04"):
         halved(linear_onnx(np.full((4, 3), 65600 / 4, np.float32)))
 
 
@@ -99,7 +99,7 @@ def test_so_are_numbers_between_operators(halved):
         [("y", TensorProto.FLOAT, ("n", 2))],
         large=np.array(-1e6, np.float32),
     )
-    with pytest.raises(ExportError, match="'between' in it comes to 1e.06"):
+    with pytest.raises(ExportError, match="'between' reaches 1e.06"):
         halved(content, x=(3, 2))
 
 

@@ -1,6 +1,7 @@
 """A network that is trained for a moment, and its variants."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,22 @@ from bundle.parity import read_parity
 from exporter.errors import VariantRefused
 from exporter.export import export
 from exporter.options import Options
-from exporter.source import open_source
+from exporter.sources.source import open_source
 from runtime.backends.opening import open_backend
 from runtime.backends.options import BackendOptions
 from tests.examples import write_bundle
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """See test_export.py."""
+
+    def run(work, order, *, tell, **_):
+        return work(order, tell)
+
+    monkeypatch.setattr("exporter.export.run_in_child", run)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +41,8 @@ def pixels(images):
     return images[..., np.newaxis]
 
 
-@pytest.fixture(params=[4, 32], ids=["narrow", "wide"])
-def folder(request, keras, mnist, saved_model):
+@pytest.fixture(scope="module", params=[4, 32], ids=["narrow", "wide"])
+def trained(request, keras, mnist, tmp_path_factory):
     """A bundle of a CNN of so many filters, with 300 test images as its sample."""
     layers = keras.layers
     model = keras.Sequential(
@@ -49,12 +60,19 @@ def folder(request, keras, mnist, saved_model):
     model.fit(
         pixels(mnist["x_train"][:4000]), mnist["y_train"][:4000], verbose=0, epochs=2
     )
-    folder = saved_model(model)
+    folder = tmp_path_factory.mktemp("trained") / "digits"
+    model.export(folder, verbose=False)
     write_bundle(folder, name="digits", proved=False, labels=tuple("0123456789"))
     (folder / "model.onnx").unlink()
     images, labels = pixels(mnist["x_test"][:300]), mnist["y_test"][:300]
     np.savez(folder / "sample.npz", images=images, labels=labels)
     return folder
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    """A copy, for what is written beside it."""
+    return shutil.copytree(trained, tmp_path / "digits")
 
 
 def accuracy(folder, mnist, variant):

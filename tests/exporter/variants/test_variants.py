@@ -85,7 +85,7 @@ def test_fp16_whose_numbers_are_too_large_is_refused(fp32):
     (half,) = made(fp32, Options(fp16=True))
     # (100 + 100) x 1000 is beyond 65504, the largest that binary16 holds.
     assert "model.fp16.onnx was not made: " in half.refusal
-    assert "comes to 2e+05, and float16 ends at 65504" in half.refusal
+    assert "reaches 2e+05, and the largest float16 is 65504" in half.refusal
     assert half.parity is None
 
 

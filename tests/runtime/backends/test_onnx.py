@@ -171,6 +171,7 @@ def test_an_input_of_no_or_endless_numbers_is_refused(tmp_path, shape):
         open_onnx(path, BackendOptions(provider="cpu"))
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_in_the_home_folder_to_be_sent_to_microsoft(path, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
@@ -182,7 +183,7 @@ def test_nothing_is_kept_in_the_home_folder_to_be_sent_to_microsoft(path, tmp_pa
             sys.executable,
             "-c",
             "import pathlib, sys;"
-            "from runtime.backends import BackendOptions;"
+            "from runtime.backends.options import BackendOptions;"
             "from runtime.backends.onnx import open_onnx;"
             "open_onnx(pathlib.Path(sys.argv[1]), BackendOptions(provider='cpu'))",
             path,
@@ -204,6 +205,7 @@ print(psutil.Process().memory_info().rss - before)
 """
 
 
+@pytest.mark.slow
 def test_what_the_first_large_batch_took_is_given_back(path):
     """The warm-up's: 16 MB of items, and 256 MB of what a layer makes of them."""
     content = onnx_of(

@@ -1,5 +1,7 @@
 import base64
 import io
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -271,3 +273,18 @@ def test_graphs_none_of_which_is_for_serving_are_told(open_backend, trained):
         BackendError, match="has 2 graphs, and none is for serving: .* train; eval gpu;"
     ):
         open_backend(folder)
+
+
+@pytest.mark.slow
+def test_tensorflow_is_imported_without_keras_and_finds_it_later():
+    code = (
+        "import os, sys\n"
+        "from runtime.backends.saved_model import import_tensorflow\n"
+        "tensorflow = import_tensorflow()\n"
+        "assert not {'keras', 'matplotlib'} & sys.modules.keys()\n"
+        "assert 'TF_USE_LEGACY_KERAS' not in os.environ\n"
+        "print(tensorflow.keras.layers.Dense.__module__)\n"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout == "keras.src.layers.core.dense\n"

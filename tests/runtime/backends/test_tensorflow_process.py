@@ -25,9 +25,11 @@ from runtime.backends.model_process import _raise, _watch
 from runtime.backends.session_config import SessionConfig
 from runtime.backends.tensorflow_process import TensorFlowProcesses
 from runtime.errors import BackendError
-from runtime.process.forkserver import Child
+from runtime.process.environment import child_environment
+from runtime.process.forkserver import Child, ForkServer
 from runtime.publishing.trial import fork_servers
 from runtime.walls import standing
+from tests.runtime import dying
 
 pytestmark = pytest.mark.tensorflow
 
@@ -122,6 +124,18 @@ def test_an_input_that_it_does_not_take_harms_no_other(processes, save, numbers)
     # For the log, which shows the cause.
     assert "InvalidArgumentError" in str(raised.value.__cause__)
     assert backend.run(ONE)["same"].tolist() == [[1, 2, 3]]
+
+
+def test_where_no_process_can_be_started_that_is_told(doubler):
+    server = ForkServer([dying.__name__], child_environment())
+    none = TensorFlowProcesses(
+        server, SessionConfig(), seconds=60, run_seconds=60, max_bytes=1 << 30
+    )
+    with pytest.raises(BackendError) as told:
+        none.open(doubler)
+    assert str(told.value) == (
+        "TensorFlow cannot be started here, and the service's log says why"
+    )
 
 
 def test_many_ask_at_once(processes, doubler):

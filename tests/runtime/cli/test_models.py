@@ -62,6 +62,7 @@ def cells(line):
     return " ".join(line.split())
 
 
+@pytest.mark.slow
 def test_help_imports_nothing_that_is_slow():
     script = """
 import sys
@@ -161,7 +162,7 @@ def test_an_archive_is_pushed_and_labelled(place, store, versions):
     (place / "x.tar.gz").write_bytes(tar_of(write_bundle(place / "trained")))
     done = models("push x.tar.gz --label canary")
     assert done.stdout == f"linear:2 {CPU}\n"
-    assert done.stderr == "who asks for no version still gets 1\n"
+    assert done.stderr == "a request without a version still gets 1\n"
     assert store.labels("linear") == {"canary": 2, "stable": 1}
 
 
@@ -272,7 +273,13 @@ def test_a_label_goes_to_what_loads_alone(store, versions):
         ("show ../../etc", "is not NAME"),
         ("show nosuch", "no model 'nosuch'"),
         ("list --server http://x --models-dir y", "not both"),
-        ("list --cacert ca.pem", "--cacert is of use with"),
+        ("list --cacert ca.pem", "--cacert needs an https:// URL"),
+        ("list --token-file config.json", "--token-file needs a URL"),
+        (
+            "list --server http://x --token-file nosuch",
+            "nosuch cannot be read: No",
+        ),
+        ("list --server http://x --token-file models", "models cannot be read: Is a"),
         ("list --server x", "--server 'x' is no URL"),
         ("list --models-dir config.json", "not a folder"),
     ],
@@ -280,6 +287,12 @@ def test_a_label_goes_to_what_loads_alone(store, versions):
 def test_what_is_typed_wrong_is_a_sentence(versions, command, words):
     versions(1)
     assert words in " ".join(models(command, 2).stderr.split())
+
+
+def test_a_token_that_is_no_text_is_told(place):
+    (place / "token").write_bytes(b"\xff\xfe")
+    done = models("list --server http://x --token-file token", 2)
+    assert "--token-file token is not a text" in " ".join(done.stderr.split())
 
 
 def test_the_server_may_stand_in_the_environment(versions, monkeypatch):

@@ -104,7 +104,7 @@ def test_the_original_name_of_the_stores_flag_is_kept(serve):
         (["--onnx", "never"], "--onnx is 'never'; it must be one of prefer"),
         (["--server-key", "k"], "'serverKey' is set and 'serverCrt' is not"),
         (["--prot", "1"], "No such option '--prot'"),
-        (["--json"], "--json is how --print-config shows"),
+        (["--json"], "--json needs --print-config"),
     ],
 )
 def test_a_wrong_flag_is_one_sentence(serve, arguments, sentence):

@@ -127,13 +127,10 @@ def test_a_bundle_that_was_changed_is_tried_again(conversions, store):
     assert in_order(conversions) == [("frozen", 1)]
 
 
-def test_services_that_differ_try_a_version_once_each(
-    conversions, store, config, monkeypatch
-):
+def test_services_that_differ_try_a_version_once_each(conversions, store, config):
     version = publish(store)
     longer = Conversions(store, replace(config, export_seconds=1800))
-    monkeypatch.setattr(conversion, "__version__", "9.9.9")
-    newer = Conversions(store, config)
+    newer = Conversions(store, config, release="9.9.9")
     for one in (conversions, longer, newer):
         assert one.wanted() == [version]
         one.begin(version)

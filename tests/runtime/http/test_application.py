@@ -18,11 +18,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 import runtime.app
 from bundle.store import ModelStore
-from runtime.app import create_services, get_app
+from runtime.app import get_app
 from runtime.backends.onnx import CUDA
 from runtime.config import Config, ConfigError
 from runtime.errors import ProviderError
 from runtime.http.application import create_app
+from runtime.services import create_services
 from tests.clients import HERE, LocalClient
 from tests.examples import WEIGHTS, linear_onnx, serialize, tar_of, write_bundle
 from tests.forms import form, png

@@ -133,7 +133,7 @@ class Endless:
     [
         (b"--C\r\n", "belong to no part"),  # before the first
         (joined(part(b"name=a")), "belong to no part"),  # behind the last
-        (part(b"name=a"), "behind what it may hold"),  # of a field that nobody reads
+        (part(b"name=a"), "bytes after its content"),  # of a field that nobody reads
     ],
 )
 def test_what_nobody_reads_has_an_end(start, sentence):
@@ -227,7 +227,7 @@ def test_a_boundary_has_70_characters_at_most():
         ("", "names no boundary"),
         ("multipart/form-data", "names no boundary"),
         ('multipart/form-data; boundary=""', "names no boundary"),
-        ('multipart/form-data; boundary="B\r\nX: y"', "characters that none may have"),
+        ('multipart/form-data; boundary="B\r\nX: y"', "that no boundary may have"),
     ],
 )
 def test_a_boundary_that_is_none_is_refused(kind, sentence):
@@ -279,7 +279,7 @@ def test_a_mebibyte_that_a_fields_reader_leaves_is_passed_over_and_no_more():
         if is_taken:
             assert next(fields).name == "b"
             continue
-        with pytest.raises(TooLarge, match=f"more than {MEBIBYTE} bytes behind"):
+        with pytest.raises(TooLarge, match=f"more than {MEBIBYTE} bytes after"):
             next(fields)
 
 

@@ -1,4 +1,4 @@
-"""One table of routes: the application's, the page's, README's and ARCHITECTURE's."""
+"""One table of routes: the application's, the page's, and those of the documents."""
 
 import re
 from pathlib import Path
@@ -7,11 +7,11 @@ import falcon.inspect
 import pytest
 
 from runtime.access.gate import Access
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
 from runtime.http.page.files import FOLDERS
 from runtime.http.routes import ROUTES, Lane, Lanes, Route
+from runtime.services import create_services
 from tests.clients import LocalClient
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,9 +44,9 @@ def routes_of(application):
     return {(method, path.replace(":path}", "}")) for method, path in routes}
 
 
-def table_of(name):
+def table_of(text):
     """Method and path of each row that begins with one or several routes."""
-    rows = re.findall(r"^\| (`[A-Z]+ /.*?) \|", (ROOT / name).read_text(), re.M)
+    rows = re.findall(r"^\| (`[A-Z]+ /.*?) \|", text, re.M)
     return [
         tuple(cell) for row in rows for cell in re.findall(r"`([A-Z]+) (/\S*)`", row)
     ]
@@ -56,9 +56,16 @@ def test_the_page_lists_every_route_of_the_application(application):
     assert {(route.method, route.shown) for route in ROUTES} == routes_of(application)
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md"])
-def test_the_tables_list_every_route_of_the_application_once(application, name):
-    table = table_of(name)
+HTTP = "docs/reference/http.md"
+# It begins with the table of who may ask what; those of bodies and replies follow.
+GENERATED, _, BY_HAND = (ROOT / HTTP).read_text().partition("<!-- end of generated -->")
+
+
+@pytest.mark.parametrize(
+    "text", [(ROOT / "ARCHITECTURE.md").read_text(), GENERATED, BY_HAND]
+)
+def test_the_tables_list_every_route_of_the_application_once(application, text):
+    table = table_of(text)
     assert set(table) == routes_of(application)
     assert len(table) == len(set(table))
 

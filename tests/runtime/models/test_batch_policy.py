@@ -40,11 +40,18 @@ def pictures(items):
     return {"pixels": np.zeros((items, 2, 2, 1), np.float32)}
 
 
-def verdict(backend, wanted="auto", max_batch_size=32, threads=8, one=None):
+def verdict(backend, wanted="auto", max_batch_size=32, threads=8, one=None, **options):
     if one is None:
         one = seconds_of_one(backend, pictures, backend.clock)
     return decide(
-        wanted, backend, max_batch_size, threads, one, pictures, backend.clock
+        wanted,
+        backend,
+        max_batch_size,
+        threads,
+        one,
+        pictures,
+        backend.clock,
+        **options,
     )
 
 
@@ -70,13 +77,11 @@ class Busy(Timed):
         return super().run(inputs)
 
 
-def test_huge_items_are_not_tried_together(monkeypatch):
+def test_huge_items_are_not_tried_together():
     """A picture of 2500 x 2500 in colour, of which eight are more than is made here."""
-    monkeypatch.setattr("runtime.models.batch_policy.MAX_NUMBERS", 11)  # an item has 4
-    found = verdict(Timed(call=500e-6, item=60e-6))
+    found = verdict(Timed(call=500e-6, item=60e-6), max_numbers=11)  # an item has 4
     assert found.why == "on: an item takes 0.56 ms alone, 0.31 ms of 2"
-    monkeypatch.setattr("runtime.models.batch_policy.MAX_NUMBERS", 7)
-    found = verdict(Timed(call=500e-6, item=60e-6))
+    found = verdict(Timed(call=500e-6, item=60e-6), max_numbers=7)
     assert found.why == "off: one item is as large as a batch may be"
 
 

@@ -207,7 +207,7 @@ def test_a_sample_of_another_model_is_refused(tmp_path):
     path = write_bundle(tmp_path / "linear")
     images = np.zeros((6, 2, 2, 3), np.uint8)
     np.savez(path / "sample.npz", images=images, labels=[0, 1, 2, 0, 1, 2])
-    with pytest.raises(BundleError, match="sample.npz is not of this model"):
+    with pytest.raises(BundleError, match="sample.npz does not fit this model"):
         Model(open_bundle(path), 1, Opened(FakeBackend()), None)
 
 
@@ -351,7 +351,7 @@ def test_a_sample_that_is_answered_with_nothing_is_refused(tmp_path):
     path = write_bundle(tmp_path / "linear")
     white = np.full((1, 2, 2, 1), 255, np.uint8)
     np.savez(path / "sample.npz", images=white, labels=[0])
-    with pytest.raises(BundleError, match=r"sample\.npz is answered with nothing"):
+    with pytest.raises(BundleError, match=r"sample\.npz is empty"):
         Model(open_bundle(path), 1, Opened(OfWhite()), None)
 
 
@@ -407,9 +407,10 @@ def test_without_a_limit_a_request_is_run_whole(bundle):
     assert asked(model, 9) == ([9], list(range(9)))
 
 
-def test_huge_items_are_run_in_smaller_pieces(bundle, monkeypatch):
-    model = Model(bundle, 1, Opened(Counting()), None, max_batch_size=4)
-    monkeypatch.setattr("runtime.models.model.MAX_NUMBERS", 11)  # an item has 4
+def test_huge_items_are_run_in_smaller_pieces(bundle):
+    """An item has 4 numbers."""
+    opened = Opened(Counting())
+    model = Model(bundle, 1, opened, None, max_batch_size=4, max_numbers=11)
     assert asked(model, 5) == ([2, 2, 1], list(range(5)))
 
 
@@ -446,21 +447,25 @@ def test_a_model_is_warmed_with_one_item_and_with_a_full_batch(bundle, limit):
     assert backend.sizes == [1, 1] + [limit] * (limit > 1)
 
 
-def test_the_full_batch_is_cut_to_what_memory_bears(bundle, monkeypatch):
-    monkeypatch.setattr("runtime.models.batch_policy.MAX_NUMBERS", 11)  # an item has 4
+def test_the_full_batch_is_cut_to_what_memory_bears(bundle):
+    """An item has 4 numbers."""
     backend = Counting()
-    Model(bundle, 1, Opened(backend), None, max_batch_size=32)
+    Model(bundle, 1, Opened(backend), None, max_batch_size=32, max_numbers=11)
     assert backend.sizes == [1, 1, 2]
 
 
-def test_the_full_batch_is_cut_to_some_seconds(bundle, monkeypatch):
+def test_the_full_batch_is_cut_to_some_seconds(bundle):
     """An item takes 2 seconds, and 5 are given."""
     ticks = itertools.count(0, 2)
-    monkeypatch.setattr(
-        "runtime.models.model.time.perf_counter", lambda: float(next(ticks))
-    )
     backend = Counting()
-    model = Model(bundle, 1, Opened(backend), None, max_batch_size=32)
+    model = Model(
+        bundle,
+        1,
+        Opened(backend),
+        None,
+        max_batch_size=32,
+        clock=lambda: float(next(ticks)),
+    )
     assert backend.sizes == [1, 1, 2]
     assert asked(model, 9)[0] == [9], "and it is run with what it was asked for"
 

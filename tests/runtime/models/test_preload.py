@@ -55,17 +55,15 @@ def publish(store, *names):
 
 def done(preloader):
     """Wait until what is under way has ended."""
-    thread = preloader._thread
-    assert thread is not None
-    thread.join(10)
-    assert not thread.is_alive()
+    assert preloader._thread.was_started
+    assert preloader._thread.join(10)
 
 
 def test_without_names_the_service_is_ready_and_no_thread_runs(registry, store):
     preloader = Preloader(registry, store, ())
     preloader.start()
     assert preloader.missing() == []
-    assert preloader._thread is None
+    assert not preloader._thread.was_started
 
 
 def test_what_is_still_loaded_is_missing_and_then_is_not(store, opener, registry):

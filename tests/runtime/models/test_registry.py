@@ -300,11 +300,10 @@ def test_a_deleted_model_never_stands_in_for_one_of_its_name(store, opener, regi
         registry.get(ModelSpec("linear"))
 
 
-def test_while_a_version_loads_for_long_the_old_one_answers(store, monkeypatch):
-    monkeypatch.setattr("runtime.models.registry.WAIT_SECONDS", 0.0)
+def test_while_a_version_loads_for_long_the_old_one_answers(store):
     publish(store)
     opener = HeldOpener(2)
-    registry = ModelRegistry(store, opener, limit=2)
+    registry = ModelRegistry(store, opener, limit=2, wait_seconds=0.0)
     registry.get(ModelSpec("linear"))
     publish(store)
     with ThreadPoolExecutor(1) as pool:
@@ -331,12 +330,9 @@ class HeldAgain(Opener):
 
 
 @pytest.mark.parametrize("number", [None, 1])
-def test_while_a_version_that_gained_onnx_loads_it_answers_as_before(
-    store, monkeypatch, number
-):
-    monkeypatch.setattr("runtime.models.registry.WAIT_SECONDS", 0.01)
+def test_while_a_version_that_gained_onnx_loads_it_answers_as_before(store, number):
     opener = HeldAgain()
-    registry = ModelRegistry(store, opener, limit=2)
+    registry = ModelRegistry(store, opener, limit=2, wait_seconds=0.01)
     spec = ModelSpec("linear", version=number)
     version = publish(store)
     before = registry.get(spec)
@@ -379,13 +375,14 @@ def test_a_bundle_that_was_replaced_never_goes_on_as_it_was(store, opener, regis
         registry.get(ModelSpec("linear"))
 
 
-def test_once_a_version_has_loaded_for_long_nobody_waits_for_it(store, monkeypatch):
+def test_once_a_version_has_loaded_for_long_nobody_waits_for_it(store):
     """Each request that waited anew would hold a thread, for as long as it loads."""
-    monkeypatch.setattr("runtime.models.registry.WAIT_SECONDS", 3600.0)
     now = [0.0]
     publish(store)
     opener = HeldOpener(2)
-    registry = ModelRegistry(store, opener, limit=2, clock=lambda: now[0])
+    registry = ModelRegistry(
+        store, opener, limit=2, wait_seconds=3600.0, clock=lambda: now[0]
+    )
     registry.get(ModelSpec("linear"))
     publish(store)
     with ThreadPoolExecutor(2) as pool:
@@ -465,11 +462,10 @@ def test_each_request_gets_an_error_of_its_own(store, opener, registry):
     assert len(set(map(id, errors))) == 3
 
 
-def test_who_asks_while_a_version_loads_shortly_gets_the_new_one(store, monkeypatch):
-    monkeypatch.setattr("runtime.models.registry.WAIT_SECONDS", 10.0)
+def test_who_asks_while_a_version_loads_shortly_gets_the_new_one(store):
     publish(store)
     opener = HeldOpener(2)
-    registry = ModelRegistry(store, opener, limit=2)
+    registry = ModelRegistry(store, opener, limit=2, wait_seconds=10.0)
     registry.get(ModelSpec("linear"))
     publish(store)
     with ThreadPoolExecutor(2) as pool:
@@ -642,13 +638,10 @@ def test_a_process_that_was_not_asked_for_long_agrees_with_the_others(store, ope
     assert get(idle).version == 1
 
 
-def test_while_a_version_that_stands_in_loads_for_long_the_old_one_answers(
-    store, monkeypatch
-):
-    monkeypatch.setattr("runtime.models.registry.WAIT_SECONDS", 0.0)
+def test_while_a_version_that_stands_in_loads_for_long_the_old_one_answers(store):
     publish(store)
     opener = HeldOpener(2)
-    registry = ModelRegistry(store, opener, limit=5)
+    registry = ModelRegistry(store, opener, limit=5, wait_seconds=0.0)
     get(registry)
     opener.broken = {3}
     publish(store)

@@ -18,7 +18,10 @@ JSON = st.recursive(
 )
 
 
-@given(arrays.arrays(np.int64, arrays.array_shapes(min_dims=0, max_dims=4, min_side=1)))
+SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=1, max_side=3)
+
+
+@given(arrays.arrays(np.int64, SHAPES))
 def test_nested_lists_are_what_numpy_made_them_of(array):
     nested = flatten("it", array.tolist())
     assert nested.shape == array.shape

@@ -7,8 +7,11 @@ import sys
 import psutil
 import pytest
 
-from runtime.process.forkserver import ForkServer
+from runtime.process.forkserver import ForkServer, NotStarted
 from runtime.process.guard import TOO_SLOW, Limits
+from tests.runtime import dying
+
+pytestmark = pytest.mark.slow
 
 LIMITS = Limits(60, 1 << 30, 0)
 SHOW = "from tests.runtime import forked; print(forked.PREPARED_IN[0])"
@@ -19,9 +22,10 @@ PAUSE = "import signal; print(os.getpid(), flush=True); signal.pause()"
 def serve():
     with contextlib.ExitStack() as opened:
 
-        def make(**options):
+        def make(module="tests.runtime.forked", variables=None, **options):
             environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-            server = ForkServer(["tests.runtime.forked"], environment, **options)
+            environment |= variables or {}
+            server = ForkServer([module], environment, **options)
             return opened.enter_context(contextlib.closing(server))
 
         yield make
@@ -136,3 +140,23 @@ def test_it_ends_with_the_one_who_started_it(serve):
     process = where(server)
     server.close()
     assert not process.is_running()
+
+
+def test_an_order_that_one_took_with_it_as_it_ended_is_given_to_another(
+    serve, tmp_path
+):
+    """As where it ends for want of work at the moment at which it is asked."""
+    left = tmp_path / "left"
+    left.write_text("x")
+    server = serve(dying.__name__, {dying.VARIABLE: str(left)})
+    assert said(server, "so it is") == ("so it is\n", 0)
+    assert left.read_text() == ""
+
+
+def test_where_each_ends_as_it_is_asked_that_is_said(serve):
+    server = serve(dying.__name__)
+    before = psutil.Process().num_fds()
+    for _ in range(2):
+        with pytest.raises(NotStarted, match="ends as soon as it is started"):
+            server.start("so it is", LIMITS)
+    assert psutil.Process().num_fds() == before

@@ -24,6 +24,7 @@ print(held - kept, kept - resident())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc alone gives it back")
 def test_what_is_free_is_given_back():
     done = subprocess.run(

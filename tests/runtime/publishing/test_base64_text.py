@@ -43,6 +43,7 @@ def test_it_is_decoded_as_the_standard_says(text, expected):
     assert decoded(text) == expected
 
 
+@pytest.mark.slow
 def test_what_the_base64_command_writes_is_read():
     data = bytes(range(256)) * 50
     text = subprocess.run(["base64"], input=data, capture_output=True, check=True)

@@ -3,11 +3,11 @@ import pytest
 from bundle.errors import BundleError, ConflictError
 from bundle.spec import ModelSpec
 from bundle.store import ModelStore
-from runtime.app import create_services
 from runtime.backends.options import BackendOptions
 from runtime.config import Config
 from runtime.publishing.publisher import Publisher
 from runtime.publishing.trial import try_here
+from runtime.services import create_services
 from tests.examples import tar_of, write_bundle
 
 

@@ -9,11 +9,15 @@ import pytest
 from bundle.errors import BundleError, StoreError
 from runtime.backends.options import BackendOptions
 from runtime.errors import ProviderError
+from runtime.process.environment import child_environment
 from runtime.process.forkserver import ForkServer
 from runtime.publishing import trial as trial_module
 from runtime.publishing.trial import ChildTrial, Opened, try_here
-from runtime.walls import child_environment, standing
+from runtime.walls import standing
 from tests.examples import write_bundle
+from tests.runtime import dying
+
+pytestmark = pytest.mark.slow
 
 CPU = "onnxruntime/CPUExecutionProvider"
 
@@ -99,8 +103,19 @@ def test_of_other_models_much_may_be_set(trial, bundle):
 
 def test_a_crash_is_a_sentence(trial, bundle, hostile):
     hostile("os.kill(os.getpid(), 11)")
-    with pytest.raises(BundleError, match=r"to open it crashes \(SIGSEGV\)"):
+    with pytest.raises(BundleError, match=r"opening it crashes \(SIGSEGV\)"):
         trial()(bundle)
+
+
+def test_where_no_process_can_be_started_that_is_no_fault_of_the_bundles(bundle):
+    server = ForkServer([dying.__name__], child_environment())
+    options = BackendOptions(provider="cpu")
+    trial = ChildTrial((server,) * 2, options, trusted=False, seconds=60, max_bytes=1)
+    with pytest.raises(BundleError) as told:
+        trial(bundle)
+    assert str(told.value) == (
+        "the bundle cannot be served: opening it fails, and the service's log says why"
+    )
 
 
 def test_an_endless_loop_ends(trial, bundle, hostile):

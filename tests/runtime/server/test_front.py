@@ -8,7 +8,6 @@ from runtime.errors import Overloaded, TooSlow
 from runtime.http.environ_keys import DEADLINE, REFUSED
 from runtime.http.routes import Lane
 from runtime.process.lane import leave_the_quick_lane
-from runtime.server import front as front_module
 from runtime.server.front import Front
 from runtime.server.room import BODY_SECONDS
 from tests.runtime.server.fakes import FakeWatcher
@@ -82,6 +81,10 @@ def clock():
 
 @pytest.fixture
 def front(app, clock):
+    return made(app, clock)
+
+
+def made(app, clock, **options):
     return Front(
         app,
         OpenDoor(),
@@ -90,6 +93,7 @@ def front(app, clock):
         max_waiting=2,
         max_body_bytes=MAX_BODY,
         clock=clock,
+        **options,
     )
 
 
@@ -212,8 +216,9 @@ def test_bodies_that_are_announced_and_do_not_come_lock_nobody_out(front):
     assert watcher.reply[0] == 200
 
 
-def test_one_client_does_not_lock_all_large_bodies_out(front, app, monkeypatch):
-    monkeypatch.setattr(front._room, "_share", 2 * MAX_BODY)
+def test_one_client_does_not_lock_all_large_bodies_out(app, clock):
+    """It may hold a quarter of what all may: two bodies here."""
+    front = made(app, clock, all_body_bytes=4 * 2 * MAX_BODY)
     half = bytes(MAX_BODY - 1)
     first, second, third = (FakeWatcher(content_length=str(MAX_BODY)) for _ in "abc")
     for watcher in (first, second, third):
@@ -235,10 +240,8 @@ def test_one_client_does_not_lock_all_large_bodies_out(front, app, monkeypatch):
     assert last.proto.replies == []
 
 
-def test_a_body_that_stands_still_is_given_up_for_one_that_comes(
-    front, app, clock, monkeypatch
-):
-    monkeypatch.setattr(front._room, "_share", MAX_BODY)
+def test_a_body_that_stands_still_is_given_up_for_one_that_comes(app, clock):
+    front = made(app, clock, all_body_bytes=4 * MAX_BODY)  # one body a client
     first, second = (FakeWatcher(content_length=str(MAX_BODY)) for _ in "ab")
     front(first)
     first.come(bytes(MAX_BODY - 1))
@@ -262,10 +265,7 @@ def test_who_leaves_while_the_request_waits_is_told_to_the_app(front, app):
     assert first.reply == (200, b"a")
 
 
-def test_uploads_and_downloads_do_not_wait_for_each_other(app, clock, monkeypatch):
-    monkeypatch.setattr(front_module, "_UPLOADS", 1)
-    monkeypatch.setattr(front_module, "_DOWNLOADS", 1)
-    monkeypatch.setattr(front_module, "_WAITING", 0)
+def test_uploads_and_downloads_do_not_wait_for_each_other(app, clock):
     front = Front(
         app,
         OpenDoor(),
@@ -273,6 +273,9 @@ def test_uploads_and_downloads_do_not_wait_for_each_other(app, clock, monkeypatc
         threads=1,
         max_waiting=1,
         max_body_bytes=MAX_BODY,
+        uploads=1,
+        downloads=1,
+        max_streams_waiting=0,
         clock=clock,
     )
     uploads = [FakeWatcher("/slow/stream", content_length="6") for _ in "ab"]
@@ -326,10 +329,7 @@ def test_a_bug_is_a_500_without_a_word_of_it(front):
     assert ask(front, body=b"abc").reply == (200, b"abc")
 
 
-def test_downloads_beyond_those_that_run_and_wait_are_refused(app, clock, monkeypatch):
-    monkeypatch.setattr(front_module, "_DOWNLOADS", 1)
-    monkeypatch.setattr(front_module, "_WAITING", 1)
-
+def test_downloads_beyond_those_that_run_and_wait_are_refused(app, clock):
     def streaming(environ, start):
         start("200 OK", [])
         return iter([b"abc"])
@@ -341,6 +341,8 @@ def test_downloads_beyond_those_that_run_and_wait_are_refused(app, clock, monkey
         threads=1,
         max_waiting=1,
         max_body_bytes=MAX_BODY,
+        downloads=1,
+        max_streams_waiting=1,
         clock=clock,
     )
     watchers = [ask(front) for _ in range(3)]

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from runtime.server import patience, streams
 from runtime.server.patience import Patience, Stalled
 from runtime.server.streams import send_stream
 
@@ -64,10 +63,9 @@ def test_nothing_is_made_for_a_client_that_went_away():
     assert chunks.closed == 1
 
 
-def test_a_client_that_is_gone_before_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(streams, "_OPEN_SECONDS", 0.0)
+def test_a_client_that_is_gone_before_is_not_waited_for():
     chunks = Chunks(b"ab")
-    send_stream(chunks, lambda path: None, Patience())
+    send_stream(chunks, lambda path: None, Patience(), open_seconds=0.0)
     assert (chunks.taken, chunks.closed) == (0, 1)
 
 
@@ -83,8 +81,7 @@ def test_what_fails_on_the_way_closes_the_chunks():
     assert reader.content == b"ab"
 
 
-def test_a_client_that_takes_nothing_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(patience, "SECONDS", 0.0)
+def test_a_client_that_takes_nothing_is_not_waited_for():
     go_on = threading.Event()
 
     def open_and_wait(path):
@@ -96,6 +93,6 @@ def test_a_client_that_takes_nothing_is_not_waited_for(monkeypatch):
 
     chunks = Chunks(*[bytes(1_000_000)] * 9)
     with pytest.raises(Stalled):
-        send_stream(chunks, open_and_wait, Patience())
+        send_stream(chunks, open_and_wait, Patience(most_seconds=0.0))
     go_on.set()
     assert (chunks.taken, chunks.closed) == (1, 1)

@@ -46,6 +46,7 @@ def test_a_file_cannot_be_the_folder(monkeypatch, tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_gauges_of_processes_that_are_gone_go_and_their_counts_stay(
     monkeypatch, tmp_path
 ):

@@ -61,12 +61,14 @@ def folder(tmp_path):
     return tmp_path / "metrics"
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_not_there_yet_is_made(tmp_path):
     """As a user of waitress-serve names one; ``runtime serve`` makes it before."""
     python(COUNT.format(1), tmp_path / "not" / "there")
     assert python(TELL, tmp_path / "not" / "there").startswith("1 1\n")
 
 
+@pytest.mark.slow
 def test_what_two_processes_count_adds_up(folder):
     for n in (2, 5):
         python(COUNT.format(n), folder)
@@ -81,6 +83,7 @@ def test_what_two_processes_count_adds_up(folder):
     assert value(text, "tfaas_models_loaded") == 7
 
 
+@pytest.mark.slow
 def test_a_process_that_ended_leaves_its_counts_and_takes_its_gauges(folder):
     ended = python(COUNT.format(2), folder).strip()
     python(COUNT.format(5), folder)

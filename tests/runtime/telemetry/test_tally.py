@@ -64,7 +64,7 @@ def test_nothing_is_lost_between_threads(registry, tally):
     counter = Counter("requests", "…", registry=registry)
 
     def note():
-        for _ in range(5000):
+        for _ in range(1000):
             tally.note((counter,), (1.0,))
 
     threads = [threading.Thread(target=note) for _ in range(4)]
@@ -74,4 +74,4 @@ def test_nothing_is_lost_between_threads(registry, tally):
         tally.add_up()
     for thread in threads:
         thread.join()
-    assert registry.get_sample_value("requests_total") == 20_000
+    assert registry.get_sample_value("requests_total") == 4_000

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from runtime.app import create_services
 from runtime.config import Config, ConfigError
 from runtime.http.application import create_app
+from runtime.services import create_services
 
 ROOT = Path(__file__).resolve().parents[3]
 LOOK = """
 import sys
 from pathlib import Path
 from runtime.http.application import create_app
-from runtime.app import create_services
+from runtime.services import create_services
 from runtime.config import Config
 from tests.clients import LocalClient
 config = Config(model_dir=Path("models"), provider="cpu", rate="9-S")
@@ -26,6 +26,7 @@ print([name for name in sys.modules if name.startswith("opentelemetry")])
 """
 
 
+@pytest.mark.slow
 def test_opentelemetry_is_not_imported_when_it_is_off(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", LOOK, f"00-{'1' * 32}-{'2' * 16}-01"],

@@ -15,6 +15,8 @@ from runtime.walls import standing
 from tests.runtime.walls import attempts
 from tests.runtime.walls.attempts import ALLOWED, LANDLOCK, LIMITS, SECCOMP, Place
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 IS_ROOT = os.getuid() == 0
 STANDS = standing()

@@ -9,6 +9,8 @@ import pytest
 
 from runtime.walls import standing
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 SCRIPT = """

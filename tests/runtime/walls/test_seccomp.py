@@ -154,6 +154,7 @@ def test_the_kernel_takes_no_jump_that_leads_astray():
             assert max(passes, fails) < 256
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not seccomp.is_available(), reason="no filters here")
 def test_a_process_of_several_threads_is_not_walled_off_in_part():
     script = """

@@ -11,6 +11,7 @@ ROOT = Path(runtime.__file__).parents[1]
 PROTOS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("runtime/*/*.proto"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proto", PROTOS)
 def test_what_is_generated_is_what_make_proto_generates(tmp_path, proto):
     # In a process of its own: beside TensorFlow's protobuf, protoc's has crashed.

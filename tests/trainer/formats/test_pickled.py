@@ -144,7 +144,7 @@ class _Runs:
 def test_hostile_pickle_runs_nothing(tmp_path: Path, protocol: int) -> None:
     trace = tmp_path / "ran"
     data = pickle.dumps(_Runs(trace), protocol)
-    with pytest.raises(DataError, match="nothing of it was run"):
+    with pytest.raises(DataError, match="no part of it was run"):
         load_dataset(_write(tmp_path / "mnist.pkl.gz", data))
     assert not trace.exists()
 

@@ -7,9 +7,9 @@ import time
 import pytest
 from falcon.testing import create_environ
 
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
+from runtime.services import create_services
 from runtime.telemetry.logs import set_up_logs
 from tests.clients import LocalClient
 

@@ -10,11 +10,11 @@ from falcon.testing import create_environ
 from bundle.store import ModelStore
 from runtime.access.gate import Access
 from runtime.access.tokens import digest_of
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
 from runtime.http.page.files import FOLDERS
 from runtime.http.routes import rules_of
+from runtime.services import create_services
 from tests.clients import LocalClient
 from tests.examples import write_bundle
 from tests.forms import form, png
@@ -136,7 +136,7 @@ def test_a_token_is_asked_for_in_http_terms(store):
     assert reply.status_code == 401
     assert reply.headers["WWW-Authenticate"] == "Bearer"
     assert reply.json == {
-        "error": "this needs a token: send Authorization: Bearer TOKEN"
+        "error": "this request needs a token: send Authorization: Bearer TOKEN"
     }
     assert client.simulate_delete("/delete/linear", headers=BEARER).status_code == 200
 

@@ -6,9 +6,9 @@ import json
 import pytest
 from falcon.testing import create_environ
 
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
+from runtime.services import create_services
 from tests.clients import HERE
 from tests.examples import tar_of, write_bundle
 from tests.forms import form, png

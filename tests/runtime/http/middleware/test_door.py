@@ -4,9 +4,9 @@ import pytest
 from falcon.testing import create_environ
 
 from runtime.access.tokens import digest_of
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
+from runtime.services import create_services
 from tests.clients import HERE
 
 BEARER = {"Authorization": "Bearer w"}

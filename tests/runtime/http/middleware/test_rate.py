@@ -2,9 +2,9 @@ import time
 
 import pytest
 
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
+from runtime.services import create_services
 from tests.clients import LocalClient
 
 

@@ -7,13 +7,13 @@ from prometheus_client import REGISTRY
 
 from bundle.errors import ModelNotFound, StoreError
 from runtime.access.gate import Gate
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.errors import Expired, Overloaded
 from runtime.http.application import create_app
 from runtime.http.caller import address_reader
 from runtime.http.middleware.render import Render
 from runtime.http.middleware.watch import Watch
+from runtime.services import create_services
 from runtime.telemetry.journey import CURRENT
 from tests.clients import LocalClient
 
@@ -246,8 +246,8 @@ def test_a_bug_tells_the_log_why_and_the_client_where(client, caplog):
     assert reply.headers["Content-Type"] == "application/json"
     assert reply.headers["X-Request-Id"] == "abc-1"
     assert reply.json == {
-        "error": "the server failed on this request; its log says why, beside the id"
-        " that the reply's X-Request-Id gives"
+        "error": "the server failed on this request; its log says why, under the id"
+        " in the reply's X-Request-Id"
     }
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("runtime.http.errors", logging.ERROR)

@@ -6,10 +6,10 @@ import socket
 import pytest
 from PIL import Image
 
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
-from runtime.http.page import files as static
+from runtime.http.page import netron_package
+from runtime.services import create_services
 from tests.clients import LocalClient
 from tests.examples import linear_onnx, write_bundle
 
@@ -272,7 +272,7 @@ def test_nothing_else_of_the_package_is_served(site, name):
 
 
 def test_without_the_package_it_is_told_how_to_install_it(site, monkeypatch):
-    monkeypatch.setattr(static, "find_spec", lambda name: None)
+    monkeypatch.setattr(netron_package, "find_spec", lambda name: None)
     client = site()
     for path in ("/netron/", "/netron/index.js"):
         reply = client.simulate_get(path)

@@ -3,9 +3,9 @@ import shutil
 
 import pytest
 
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
+from runtime.services import create_services
 from tests.clients import LocalClient
 from tests.examples import write_bundle
 

@@ -8,9 +8,9 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from bundle import __version__
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
+from runtime.services import create_services
 from tests.clients import LocalClient
 
 

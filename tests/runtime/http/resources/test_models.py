@@ -14,8 +14,8 @@ import runtime.catalogue
 from bundle.archive import unpack
 from bundle.errors import StoreError
 from bundle.store import ModelStore
-from runtime.app import create_services
 from runtime.http.application import create_app
+from runtime.services import create_services
 from tests.bundle.making import read_files
 from tests.clients import LocalClient
 from tests.examples import (

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
+from runtime.services import create_services
 from tests.clients import LocalClient
 from tests.forms import form, png
 from tests.replies import error_of

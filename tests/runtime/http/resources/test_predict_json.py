@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from runtime.app import create_services
 from runtime.http.application import create_app
+from runtime.services import create_services
 from tests.clients import LocalClient
 from tests.replies import error_of
 from tests.runtime.graphs import (

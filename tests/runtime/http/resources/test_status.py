@@ -8,10 +8,10 @@ import psutil
 import pytest
 
 from bundle import __version__
-from runtime.app import create_services
 from runtime.config import Config
 from runtime.http.application import create_app
 from runtime.http.resources.status import CoreUse
+from runtime.services import create_services
 from tests.clients import LocalClient
 from tests.examples import tar_of, write_bundle
 

@@ -1,0 +1,1 @@
+"""Run work in a child process behind walls and within limits, and read its answer."""

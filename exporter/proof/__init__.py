@@ -1,0 +1,1 @@
+"""Prove an ONNX: draw inputs that TensorFlow accepts, and compare the answers."""

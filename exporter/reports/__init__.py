@@ -1,0 +1,1 @@
+"""Show people steps, tables and pictures, and tell programs an outcome."""

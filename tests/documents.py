@@ -1,0 +1,59 @@
+"""The documents: where they are, and what each of their shell blocks says of itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Pages whose commands are typed one after the other in one folder, in this order. A
+# block that is called "serve" starts the server that the blocks after it ask.
+PAGES = (
+    "docs/training.md",
+    "docs/converting.md",
+    "docs/reference/config.md",
+    "docs/serving.md",
+    "docs/versions.md",
+    "docs/observing.md",
+    "docs/securing.md",
+)
+
+_BLOCK = re.compile(
+    r"(?:<!-- (?P<marker>transcript|not run): (?P<word>[^>]+?) -->\n)?"
+    r"```sh\n(?P<text>.*?)```",
+    re.DOTALL,
+)
+
+
+class Block(NamedTuple):
+    """A shell block of a page.
+
+    Attributes:
+        marker: ``transcript`` if a test types it, ``not run`` if none does.
+        word: the transcript's name, or why no test types the block.
+        text: the commands as they stand there.
+    """
+
+    marker: str
+    word: str
+    text: str
+
+
+def documents() -> list[Path]:
+    """README.md and all that stands in docs/, the generated pages too."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page: Path) -> list[Block]:
+    """The shell blocks of a page, in their order."""
+    return [
+        Block(found["marker"] or "", found["word"] or "", found["text"])
+        for found in _BLOCK.finditer(page.read_text(encoding="utf-8"))
+    ]
+
+
+def transcripts(name: str) -> list[Block]:
+    """The blocks of a page, named as PAGES names it, that a test types."""
+    return [block for block in blocks(ROOT / name) if block.marker == "transcript"]

@@ -1,0 +1,534 @@
+"""Two fakes of known differences: what the report says of them is computed by hand."""
+
+import functools
+import itertools
+import json
+import platform
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from bundle.params import Preprocess
+from bundle.sample import Sample
+from exporter.errors import ExportError
+from exporter.proof.parity import (
+    BATCH_SIZES,
+    TIMED_RUNS,
+    _milliseconds,
+    prove,
+    worst_input,
+)
+from runtime.backends import TensorSpec
+from runtime.errors import BackendError
+from tests.runtime.fakes import FakeBackend
+
+FLOAT = np.dtype(np.float32)
+
+
+@pytest.fixture
+def onnx_path(tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"abc")
+    return path
+
+
+def report(onnx_path, row, other, **options):
+    reference = FakeBackend(row, name="tensorflow")
+    candidate = FakeBackend(other, name="onnxruntime")
+    sample = options.pop("sample", None)
+    return prove(reference, candidate, onnx_path, Preprocess(**options), sample)
+
+
+def test_equal_answers_pass(onnx_path):
+    parity = report(onnx_path, (0.1, 0.2, 0.7), (0.1, 0.2, 0.7))
+    assert parity.passed
+    assert parity.max_abs_diff == parity.max_rel_diff == 0.0
+    assert parity.top1_agreement == 1.0
+
+
+def test_the_differences_are_the_largest_there_are(onnx_path):
+    parity = report(onnx_path, (0.25, 0.25, 0.5), (0.25, 0.26, 0.5))
+    assert parity.max_abs_diff == pytest.approx(0.01, rel=1e-5)
+    assert parity.max_rel_diff == pytest.approx(0.04, rel=1e-5)
+    assert not parity.passed
+
+
+@pytest.mark.parametrize(
+    ("difference", "passed"), [(1.0e-5, True), (1.09e-4, True), (1.2e-4, False)]
+)
+def test_the_tolerance_is_absolute_plus_relative(onnx_path, difference, passed):
+    """At 1.0 it allows 1e-5 + 1e-4."""
+    parity = report(onnx_path, (0.0, 0.0, 1.0), (0.0, 0.0, 1.0 + difference))
+    assert parity.passed is passed
+
+
+def test_another_best_class_fails_even_when_every_value_is_near(onnx_path):
+    """A tie is no such case: both classes are best."""
+    near = report(onnx_path, (0.5, 0.5 + 1e-6, 0.0), (0.5 + 1e-6, 0.5, 0.0))
+    assert near.passed
+    other = report(onnx_path, (0.4, 0.6, 0.0), (0.6, 0.4, 0.0))
+    assert other.top1_agreement == 0.0
+    assert not other.passed
+
+
+def test_nan_where_there_was_a_number_fails_and_is_still_json(onnx_path):
+    parity = report(onnx_path, (0.1, 0.2, 0.7), (0.1, np.nan, 0.7))
+    assert not parity.passed
+    json.loads(
+        json.dumps(parity.to_json(), allow_nan=False),
+    )
+
+
+def test_the_same_nan_on_both_sides_is_the_same(onnx_path):
+    parity = report(onnx_path, (np.nan, 0.2, 0.7), (np.nan, 0.2, 0.7))
+    assert parity.max_abs_diff == 0.0
+    assert parity.passed
+
+
+@pytest.mark.parametrize(
+    ("row", "other"),
+    [
+        ((np.inf, 0.2, 0.7), (1.0, 0.2, 0.7)),
+        ((np.inf, 0.2, 0.7), (-np.inf, 0.2, 0.7)),
+        ((0.1, 0.2, -np.inf), (0.1, 0.2, -20.0)),
+        ((0.1, 0.2, 0.7), (0.1, 0.2, np.inf)),
+    ],
+)
+def test_infinity_is_near_nothing_but_itself(onnx_path, row, other):
+    assert not report(onnx_path, row, other).passed
+    assert report(onnx_path, row, row).passed
+
+
+def test_every_kind_of_input_is_tried_at_every_batch_size(onnx_path):
+    images = np.arange(3 * 4, dtype=np.uint8).reshape(3, 2, 2, 1)
+    sample = Sample(images, np.array([0, 1, 2]))
+    parity = report(onnx_path, (0, 0, 1), (0, 0, 1), sample=sample)
+    assert {(case.inputs, case.batch_size) for case in parity.cases} == {
+        (kind, size)
+        for kind in ("sample", "random", "zeros", "white")
+        for size in BATCH_SIZES
+    }
+    assert BATCH_SIZES == (1, 2, 7, 32)
+
+
+def test_both_backends_are_asked_the_same(onnx_path):
+    reference, candidate = FakeBackend(), FakeBackend()
+    prove(reference, candidate, onnx_path, Preprocess(), None)
+    compared = 0
+    for asked, again in zip(reference.batches, candidate.batches, strict=False):
+        if asked is again:
+            compared += 1
+    assert compared >= len(BATCH_SIZES) * 3
+
+
+def test_random_pixels_cover_the_whole_range_of_a_picture(onnx_path):
+    reference = FakeBackend()
+    prove(reference, FakeBackend(), onnx_path, Preprocess(), None)
+    seen = np.concatenate([b["pixels"].ravel() for b in reference.batches])
+    assert (seen.min(), seen.max()) == (0, 255)
+
+
+def test_inputs_pass_through_the_bundles_preprocess(onnx_path):
+    """scale 1/255 means that the model never sees 255."""
+    reference = FakeBackend()
+    how = Preprocess(scale=1 / 255)
+    prove(reference, FakeBackend(), onnx_path, how, None)
+    seen = np.concatenate([b["pixels"].ravel() for b in reference.batches])
+    assert (seen.min(), seen.max()) == (0, 1)
+
+
+def test_a_fixed_batch_is_the_only_size(onnx_path):
+    spec = TensorSpec("pixels", FLOAT, (4, 2, 2, 1))
+    reference, candidate = FakeBackend(inputs=(spec,)), FakeBackend(inputs=(spec,))
+    parity = prove(reference, candidate, onnx_path, Preprocess(), None)
+    assert {case.batch_size for case in parity.cases} == {4}
+
+
+def test_the_time_is_that_of_one_item(onnx_path):
+    """A clock that goes on by 8 ms at each look: 8 ms for a batch of 4 is 2 an item."""
+    ticks = itertools.count(step=0.008)
+    spec = TensorSpec("pixels", FLOAT, (4, 2, 2, 1))
+    reference, candidate = FakeBackend(inputs=(spec,)), FakeBackend(inputs=(spec,))
+    parity = prove(
+        reference,
+        candidate,
+        onnx_path,
+        Preprocess(),
+        None,
+        clock=lambda: next(ticks),
+    )
+    assert set(parity.milliseconds_per_image.values()) == {2.0}
+
+
+def test_a_model_of_no_pictures_is_asked_numbers(onnx_path):
+    spec = TensorSpec("row", FLOAT, (None, 5))
+    reference, candidate = FakeBackend(inputs=(spec,)), FakeBackend(inputs=(spec,))
+    parity = prove(reference, candidate, onnx_path, Preprocess(), None)
+    assert {case.inputs for case in parity.cases} == {"random", "zeros", "ones"}
+
+
+def test_the_report_bears_the_files_digest_and_the_versions(onnx_path):
+    parity = report(onnx_path, (0, 0, 1), (0, 0, 1))
+    # sha256 of "abc": FIPS 180-2, appendix B.1.
+    assert parity.sha256 == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
+    assert {"onnxruntime", "numpy", "tf2onnx", "tensorflow"} <= set(parity.versions)
+    assert set(parity.milliseconds_per_image) == {"tensorflow", "onnxruntime"}
+
+
+def answering(function, inputs=None, name="onnxruntime"):
+    """A backend that answers what a function of its input gives."""
+
+    class Answering(FakeBackend):
+        def run(self, inputs):
+            (array,) = inputs.values()
+            return {self.outputs[0].name: function(array)}
+
+    return Answering(name=name, **({"inputs": inputs} if inputs else {}))
+
+
+ROW = (TensorSpec("row", FLOAT, (None, 3)),)
+
+
+def softmax(logits):
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return (shares / shares.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+def test_all_but_equal_answers_prove_nothing_within_the_absolute_tolerance(onnx_path):
+    """A thousand classes near 0.001: another model's answers are as near to them."""
+
+    def thousand(rows, direction):
+        return softmax(1e-4 * direction * np.repeat(rows, 400, axis=-1))
+
+    reference = answering(lambda rows: thousand(rows, 1), ROW, "tensorflow")
+    other = answering(lambda rows: thousand(rows, -1), ROW)
+    parity = prove(reference, other, onnx_path, Preprocess(), None)
+    assert parity.max_abs_diff < 1e-5
+    assert parity.share_of_spread > 0.5
+    assert not parity.passed
+    same = answering(lambda rows: thousand(rows, 1), ROW)
+    assert prove(reference, same, onnx_path, Preprocess(), None).passed
+
+
+def test_a_small_probability_is_compared_by_its_logarithm(onnx_path):
+    """1e-9 against 2e-9 is nothing to a tolerance of 1e-5, and a logit's 0.69."""
+    parity = report(onnx_path, (1e-9, 0.0, 1.0), (2e-9, 0.0, 1.0))
+    assert parity.max_logit_diff == pytest.approx(np.log(2), rel=1e-4)
+    assert not parity.passed
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.bool_])
+def test_whole_numbers_must_be_equal(onnx_path, dtype):
+    """1,000,001 is within a relative 1e-4 of 1,000,000, and is another index."""
+
+    def at(offset):
+        numbers = np.array([[offset, 1]]).astype(dtype)
+        return lambda rows: np.repeat(numbers, len(rows), axis=0)
+
+    big = 1_000_000 if dtype is np.int64 else 1
+    reference = answering(at(big), ROW, "tensorflow")
+    assert prove(
+        reference, answering(at(big), ROW), onnx_path, Preprocess(), None
+    ).passed
+    other = answering(at(big + 1 if dtype is np.int64 else 0), ROW)
+    assert not prove(reference, other, onnx_path, Preprocess(), None).passed
+
+
+def test_another_dtype_is_another_answer(onnx_path):
+    reference = answering(lambda rows: rows, ROW, "tensorflow")
+    other = answering(lambda rows: rows.astype(np.float64), ROW)
+    assert not prove(reference, other, onnx_path, Preprocess(), None).passed
+
+
+def test_the_report_names_the_worst_element_and_its_input_is_drawn_again(onnx_path):
+    """The answer is off where the input is greatest; the tolerance grows with it."""
+
+    def off(rows):
+        answer = rows.copy()
+        answer[rows > 2.5] += 1
+        return answer
+
+    reference = answering(lambda rows: rows.copy(), ROW, "tensorflow")
+    parity = prove(reference, answering(off, ROW), onnx_path, Preprocess(), None)
+    worst = parity.worst
+    assert worst.answered == pytest.approx(worst.expected + 1)
+    batch = worst_input(reference, worst, Preprocess(), None)
+    assert batch["row"].shape == (worst.batch_size, 3)
+    assert batch["row"][worst.element] == pytest.approx(worst.expected)
+
+
+def test_an_onnx_that_answers_otherwise_the_second_time_fails(onnx_path):
+    turns = itertools.count()
+    reference = answering(lambda rows: rows, ROW, "tensorflow")
+    other = answering(lambda rows: rows + (next(turns) % 2), ROW)
+    parity = prove(reference, other, onnx_path, Preprocess(), None)
+    assert not parity.is_repeatable
+    assert not parity.passed
+
+
+def test_a_reference_that_draws_at_random_cannot_be_proved(onnx_path):
+    turns = itertools.count()
+    reference = answering(lambda rows: rows + next(turns), ROW, "tensorflow")
+    with pytest.raises(ExportError, match="same input in two ways"):
+        prove(reference, answering(lambda r: r, ROW), onnx_path, Preprocess(), None)
+
+
+def test_numbers_are_drawn_over_the_declared_range(onnx_path):
+    seen = []
+
+    def look(rows):
+        seen.append(rows)
+        return rows.astype(np.float32)
+
+    ids = (TensorSpec("ids", np.dtype(np.int64), (None, 3)),)
+    reference = answering(look, ids, "tensorflow")
+    other = answering(lambda rows: rows.astype(np.float32), ids)
+    ranges = {"ids": (5.0, 9.0)}
+    parity = prove(reference, other, onnx_path, Preprocess(), None, ranges=ranges)
+    drawn = np.concatenate([rows.ravel() for rows in seen])
+    assert set(drawn) == {5, 6, 7, 8, 9}
+    assert {case.inputs for case in parity.cases} == {"random", "lowest", "highest"}
+
+
+def test_an_axis_that_is_free_is_tried_at_two_lengths(onnx_path):
+    """What was converted for the first alone fails at the other."""
+    free = (TensorSpec("row", FLOAT, (None, None)),)
+    reference = answering(lambda rows: rows, free, "tensorflow")
+    other = answering(lambda rows: rows if rows.shape[1] == 8 else rows + 1, free)
+    parity = prove(reference, other, onnx_path, Preprocess(), None)
+    assert {c.inputs for c in parity.cases if not c.passed} == {"another length"}
+
+
+def test_a_size_that_tensorflow_does_not_take_is_not_asked(onnx_path):
+    def one_at_a_time(rows):
+        if len(rows) > 1:
+            raise BackendError("one at a time")
+        return rows
+
+    reference = answering(one_at_a_time, ROW, "tensorflow")
+    parity = prove(
+        reference, answering(lambda rows: rows, ROW), onnx_path, Preprocess(), None
+    )
+    assert {case.batch_size for case in parity.cases} == {1}
+    assert parity.passed
+
+
+def test_the_absolute_tolerance_grows_with_the_answers(onnx_path):
+    """A sum of a thousand numbers near 100 may be near 0, and is as far off."""
+
+    def at(offset):
+        numbers = np.array([[500.0, -500.0, 0.0 + offset]], np.float32)
+        return lambda rows: np.repeat(numbers, len(rows), axis=0)
+
+    reference = answering(at(0), ROW, "tensorflow")
+    for offset, passed in ((3e-3, True), (6e-3, False)):
+        parity = prove(
+            reference, answering(at(offset), ROW), onnx_path, Preprocess(), None
+        )
+        assert parity.passed is passed
+
+
+def test_texts_are_the_same_as_bytes_and_as_words(onnx_path):
+    """TensorFlow answers bytes."""
+    of_bytes = np.array([["a", "ä"]], object)
+    of_bytes = np.array([[text.encode() for text in of_bytes[0]]], object)
+    reference = answering(lambda rows: of_bytes, ROW, "tensorflow")
+    for words, passed in ((["a", "ä"], True), (["a", "b"], False)):
+        other = answering(lambda rows, words=words: np.array([words], object), ROW)
+        assert prove(reference, other, onnx_path, Preprocess(), None).passed is passed
+
+
+def test_where_tensorflow_fails_it_says_how_to_declare_a_range(onnx_path):
+    def small(rows):
+        if rows.max() > 0.5:
+            raise BackendError("out of range")
+        return rows
+
+    reference = answering(small, ROW, "tensorflow")
+    other = answering(lambda rows: rows, ROW)
+    with pytest.raises(ExportError, match="fails on 'random' inputs .* --range"):
+        prove(reference, other, onnx_path, Preprocess(), None)
+    ranges = {"row": (0, 0.5)}
+    assert prove(reference, other, onnx_path, Preprocess(), None, ranges=ranges).passed
+
+
+def proved(onnx_path, answer, other, **options):
+    """What a proof with batches of one says of two functions of a row."""
+    options = {"batch_sizes": (1,), **options}
+    reference = answering(answer, ROW, "tensorflow")
+    return prove(
+        reference, answering(other, ROW), onnx_path, Preprocess(), None, **options
+    )
+
+
+def constant(*row):
+    return lambda rows: np.tile(np.array(row, np.float32), (len(rows), 1))
+
+
+def test_the_report_says_by_how_much_and_where(onnx_path):
+    parity = proved(
+        onnx_path,
+        constant(0.25, 0.25, 0.5),
+        constant(0.25, 0.26, 0.5),
+        saved_model="digest",
+        batch_sizes=(1, 2),
+    )
+    assert (parity.saved_model, parity.atol, parity.rtol) == ("digest", 1e-5, 1e-4)
+    assert (parity.passed, parity.is_repeatable) == (False, True)
+    assert parity.top1_agreement == 1.0
+    assert parity.max_abs_diff == pytest.approx(0.01, rel=1e-5)
+    assert parity.max_rel_diff == pytest.approx(0.04, rel=1e-5)
+    assert parity.max_logit_diff == pytest.approx(np.log(0.26 / 0.25), rel=1e-5)
+    # The answers are from 0.25 to 0.5.
+    assert parity.share_of_spread == pytest.approx(0.04, rel=1e-5)
+    worst = parity.worst
+    assert (worst.inputs, worst.batch_size, worst.batch) == ("random", 1, 0)
+    assert (worst.output, worst.element) == ("scores", (0, 1))
+    assert (worst.expected, worst.answered) == (0.25, pytest.approx(0.26, rel=1e-6))
+    kinds = ("random", "zeros", "ones")
+    assert [(c.inputs, c.batch_size) for c in parity.cases] == [
+        (kind, size) for size in (1, 2) for kind in kinds
+    ]
+    for case in parity.cases:
+        assert not case.passed
+        assert case.max_abs_diff == parity.max_abs_diff
+        assert case.max_rel_diff == parity.max_rel_diff
+        assert case.max_logit_diff == parity.max_logit_diff
+    # One batch of zeros and one of ones, of one item and of two.
+    assert [c.samples for c in parity.cases if c.inputs != "random"] == [1, 1, 2, 2]
+    assert parity.samples == sum(case.samples for case in parity.cases)
+
+
+def test_the_report_says_when_and_with_what(onnx_path):
+    before = datetime.now(UTC).replace(microsecond=0)
+    parity = proved(onnx_path, constant(0, 0, 1), constant(0, 0, 1))
+    created = datetime.fromisoformat(parity.created)
+    assert created.utcoffset() == timedelta(0)
+    assert created.microsecond == 0
+    assert before <= created <= datetime.now(UTC)
+    assert parity.versions["python"] == platform.python_version()
+    assert parity.versions["numpy"] == np.__version__
+    names = {"tfaas-onnx", "keras", "onnx", "onnxslim", "onnxruntime", "tf2onnx"}
+    assert names <= set(parity.versions)
+
+
+def test_each_step_is_told_as_it_begins(onnx_path):
+    steps = []
+    proved(
+        onnx_path,
+        constant(0, 0, 1),
+        constant(0, 0, 1),
+        batch_sizes=(1, 7),
+        report=steps.append,
+    )
+    assert steps == [
+        f"proving: {kind}, batch {size}"
+        for size in (1, 7)
+        for kind in ("random", "zeros", "ones")
+    ]
+
+
+def test_what_differs_in_one_case_alone_fails_the_whole(onnx_path):
+    def off_at_zeros(rows):
+        is_zero = (rows == 0).all(axis=1, keepdims=True)
+        return np.where(is_zero, [0.6, 0.4, 0.0], [0.4, 0.6, 0.0]).astype(np.float32)
+
+    parity = proved(onnx_path, constant(0.4, 0.6, 0.0), off_at_zeros)
+    assert [c.passed for c in parity.cases] == [True, False, True]
+    assert [c.top1_agreement for c in parity.cases] == [1.0, 0.0, 1.0]
+    assert not parity.passed
+    assert parity.top1_agreement == 0.0
+    assert parity.max_abs_diff == pytest.approx(0.2, rel=1e-5)
+    assert parity.max_rel_diff == pytest.approx(0.5, rel=1e-5)
+    assert parity.worst.inputs == "zeros"
+    assert parity.share_of_spread == 0.0, "zeros are not drawn at random"
+
+
+def test_a_share_of_the_best_classes_is_told(onnx_path):
+    """Of a batch of two, one has another best class."""
+
+    def off_in_the_second(rows):
+        answer = constant(0.4, 0.6, 0.0)(rows)
+        answer[1::2] = (0.6, 0.4, 0.0)
+        return answer
+
+    parity = proved(
+        onnx_path, constant(0.4, 0.6, 0.0), off_in_the_second, batch_sizes=(2,)
+    )
+    assert parity.top1_agreement == 0.5
+
+
+@pytest.mark.parametrize(
+    "answer", [lambda rows: rows[:, 0], lambda rows: rows[:, :1], lambda rows: rows]
+)
+def test_answers_of_any_shape_are_compared(onnx_path, answer):
+    assert proved(onnx_path, answer, answer).passed
+    parity = proved(onnx_path, answer, lambda rows: answer(rows) + np.float32(1))
+    assert not parity.passed
+    assert parity.max_abs_diff == pytest.approx(1.0, rel=1e-5)
+    assert parity.max_logit_diff == 0.0, "they are no probabilities"
+
+
+def test_an_answer_of_another_shape_is_another_answer(onnx_path):
+    assert not proved(onnx_path, lambda rows: rows, lambda rows: rows[:, :2]).passed
+
+
+def test_a_relative_difference_counts_above_the_absolute_tolerance(onnx_path):
+    parity = proved(onnx_path, constant(1e-6, 0.5, 0.5), constant(2e-6, 0.5, 0.5))
+    assert parity.max_rel_diff == 0.0
+    assert parity.max_abs_diff == pytest.approx(1e-6, rel=1e-3)
+
+
+def test_the_worst_of_whole_numbers_is_kept_too(onnx_path):
+    def at(*numbers):
+        row = np.array([numbers], np.int64)
+        return lambda rows: np.repeat(row, len(rows), axis=0)
+
+    parity = proved(onnx_path, at(5, 7, 9), at(5, 4, 8))
+    assert parity.max_abs_diff == 3.0
+    worst = parity.worst
+    assert (worst.element, worst.expected, worst.answered) == ((0, 1), 7.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("row", "other", "expected", "answered"),
+    [
+        ((1.0, np.nan, 0.0), (1.0, 2.0, 0.0), 1e300, 2.0),
+        ((1.0, 2.0, 0.0), (1.0, np.inf, 0.0), 2.0, 1e300),
+        ((1.0, 2.0, 0.0), (1.0, -np.inf, 0.0), 2.0, -1e300),
+    ],
+)
+def test_what_json_does_not_have_is_a_great_number(
+    onnx_path, row, other, expected, answered
+):
+    parity = proved(onnx_path, constant(*row), constant(*other))
+    assert (parity.worst.expected, parity.worst.answered) == (expected, answered)
+    assert parity.worst.element == (0, 1)
+    assert parity.max_abs_diff == 1e300
+
+
+def test_a_case_ends_after_ten_seconds(onnx_path, monkeypatch):
+    """A clock that goes on by 5 s at each look: at 10 s it is not over, at 15 it is."""
+    ticks = itertools.count(step=5.0)
+    monkeypatch.setattr("time.monotonic", lambda: next(ticks))
+    parity = proved(onnx_path, constant(0, 0, 1), constant(0, 0, 1))
+    assert parity.cases[0].samples == 3
+
+
+@pytest.mark.parametrize(("step", "runs"), [(0.0, 51), (0.5, 2), (0.4, 3)])
+def test_time_is_taken_of_fifty_runs_or_two_seconds(step, runs):
+    """One run more warms. By half seconds it is looked at after 0.5 and at 2.0."""
+    times = itertools.count(step=step)
+    counted = []
+
+    def count(rows):
+        counted.append(len(rows))
+        return rows
+
+    batch = {"row": np.zeros((1, 3), np.float32)}
+    clock = functools.partial(next, times)
+    _milliseconds(answering(count, ROW), batch, 1, TIMED_RUNS, clock)
+    assert len(counted) == runs

@@ -1,0 +1,36 @@
+"""A progress bar is shown on a terminal, and nowhere else."""
+
+import io
+
+import pytest
+
+from runtime.admin import Transfer
+from runtime.cli.bar import shown
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def read(transfer, what="pushing x.tar.gz"):
+    with shown(transfer, what) as seen:
+        return b"".join(seen.chunks), seen.length
+
+
+@pytest.mark.parametrize("length", [6, None])
+def test_a_terminal_is_shown_how_far_it_is(monkeypatch, length):
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    chunks = [b"abc", b"def"]
+    assert read(Transfer(chunks, length), "pushing [b]x[/b]") == (b"abcdef", length)
+    assert "pushing [b]x[/b]" in terminal.getvalue(), "a file's name is no markup"
+    assert ("6/6 bytes" if length else "6/? bytes") in terminal.getvalue()
+
+
+def test_a_pipe_gets_no_bar(capsys):
+    transfer = Transfer([b"abc"], 3)
+    with shown(transfer, "pushing") as seen:
+        assert seen is transfer
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,146 @@
+"""A request's items become runs of a model, and the answers come back in order."""
+
+import numpy as np
+import pytest
+
+from bundle.errors import ShapeError
+from bundle.folder import open_bundle
+from runtime.backends import TensorSpec
+from runtime.backends.opening import Opened
+from runtime.errors import BackendError, Expired, InvalidInput
+from runtime.models.model import Model
+from runtime.prediction.runs import one_run, run_items, run_model
+from runtime.process.lane import Handover, run_quickly
+from runtime.telemetry.journey import Deadline, Journey
+from tests.examples import write_bundle
+from tests.runtime.fakes import FailingBackend, FakeBackend
+
+FLOAT = np.dtype(np.float32)
+ROWS = TensorSpec("rows", FLOAT, (None, 2))
+FOUR = TensorSpec("rows", FLOAT, (4, 2))
+
+
+class SumBackend(FakeBackend):
+    """Answers each row with its sum."""
+
+    def __init__(self, spec=ROWS):
+        sums = TensorSpec("sums", FLOAT, (spec.shape[0], 1))
+        super().__init__(inputs=(spec,), outputs=(sums,))
+
+    def run(self, inputs):
+        self.batches.append(inputs)
+        return {"sums": inputs["rows"].sum(axis=1, keepdims=True)}
+
+
+class ScalarBackend(SumBackend):
+    """Answers a whole batch with one number, as a mean over all items does."""
+
+    def run(self, inputs):
+        return {"sums": super().run(inputs)["sums"].sum()}
+
+
+class LongBackend(SumBackend):
+    """Answers each row twice."""
+
+    def run(self, inputs):
+        return {"sums": np.repeat(super().run(inputs)["sums"], 2, axis=0)}
+
+
+@pytest.fixture
+def opened(tmp_path):
+    def opened(backend, fallback=None):
+        params = {"img_channels": 0, "labels": ""}
+        bundle = open_bundle(write_bundle(tmp_path / "linear", params=params))
+        return Model(bundle, 1, Opened(backend), fallback and (lambda: fallback))
+
+    return opened
+
+
+def rows(count):
+    """``(count, 2)`` float32: the n-th row sums up to 10 n + 1, n from 0."""
+    return np.array([[10 * n, 1] for n in range(count)], np.float32)
+
+
+def given(backend):
+    """The first number of each row of each run."""
+    return [batch["rows"][:, 0].tolist() for batch in backend.batches]
+
+
+def test_items_of_a_free_batch_are_one_run(opened):
+    backend = SumBackend()
+    answer = run_items(opened(backend), rows(5), Journey())
+    assert answer.tolist() == [[1], [11], [21], [31], [41]]
+    assert given(backend) == [[0, 10, 20, 30, 40]]
+
+
+def test_a_fixed_batch_is_filled_up_with_its_last_item(opened):
+    backend = SumBackend(FOUR)
+    answer = run_items(opened(backend), rows(3), Journey())
+    assert answer.tolist() == [[1], [11], [21]], "nobody asked for the fourth"
+    assert given(backend) == [[0, 10, 20, 20]]
+
+
+def test_more_items_than_a_fixed_batch_holds_are_several_runs(opened):
+    backend = SumBackend(FOUR)
+    answer = run_items(opened(backend), rows(9), Journey())
+    assert answer.tolist() == [[10 * n + 1] for n in range(9)]
+    assert given(backend) == [[0, 10, 20, 30], [40, 50, 60, 70], [80, 80, 80, 80]]
+
+
+def test_a_full_fixed_batch_is_not_copied(opened):
+    items = rows(4)
+    assert one_run(opened(SumBackend(FOUR)), items)["rows"] is items
+
+
+def test_one_run_takes_no_more_items_than_its_batch(opened):
+    with pytest.raises(ShapeError, match="takes 4 items, not 5"):
+        one_run(opened(SumBackend(FOUR)), rows(5))
+
+
+@pytest.mark.parametrize(
+    ("backend", "shape"), [(ScalarBackend(), r"\(\)"), (LongBackend(), r"\(4, 1\)")]
+)
+def test_an_answer_of_another_number_of_rows_is_told(opened, backend, shape):
+    sentence = f"'sums' has no batch axis: 2 items were answered with the shape {shape}"
+    with pytest.raises(InvalidInput, match=sentence):
+        run_items(opened(backend), rows(2), Journey())
+
+
+def test_the_journey_hears_which_engine_stood_in(opened):
+    usual, broken = Journey(backend="usual/cpu"), Journey(backend="usual/cpu")
+    run_model(opened(SumBackend()), {"rows": rows(1)}, usual)
+    assert usual.backend == "usual/cpu", "the one that the request was given to"
+    failing = FailingBackend(inputs=(ROWS,))
+    fallback = FakeBackend(row=(7, 7, 7), name="other", inputs=(ROWS,))
+    outputs = run_model(opened(failing, fallback), {"rows": rows(1)}, broken)
+    assert outputs["scores"].tolist() == [[7, 7, 7]]
+    assert broken.backend == "other/cpu"
+
+
+def test_what_no_engine_answers_is_an_error(opened):
+    with pytest.raises(BackendError, match="it broke"):
+        run_items(opened(FailingBackend(inputs=(ROWS,))), rows(1), Journey())
+
+
+def test_time_in_the_engine_is_the_infer_stage(opened):
+    journey = Journey()
+    run_items(opened(SumBackend(FOUR)), rows(9), journey)
+    assert [stage for stage, _, _ in journey.laps] == ["infer"] * 3
+
+
+def test_nobody_runs_what_comes_too_late(opened):
+    backend = SumBackend()
+    with pytest.raises(Expired, match="time was over"):
+        run_items(opened(backend), rows(1), Journey(deadline=Deadline(0.0)))
+    assert backend.batches == []
+
+
+def test_a_model_of_unknown_speed_leaves_the_quick_lane_before_it_runs(opened):
+    backend = SumBackend()
+    model, journey = opened(backend), Journey(model="linear", items=1)
+    with pytest.raises(Handover) as left:
+        run_quickly(lambda: run_items(model, rows(1), journey))
+    assert left.value.model == "linear"
+    assert backend.batches == []
+    model.seconds = 1e-6
+    assert run_quickly(lambda: run_items(model, rows(1), journey)).tolist() == [[1]]

@@ -1,0 +1,107 @@
+"""Links of the documents lead somewhere, and their commands are accounted for."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.documents import PAGES, ROOT, blocks, documents, transcripts
+
+NAMES = [str(path.relative_to(ROOT)) for path in documents()]
+ALL = [
+    *NAMES,
+    *(path.name for path in sorted(ROOT.glob("*.md")) if path.name != "README.md"),
+    "models/README.md",
+    "trainer/data/LICENSE.md",
+]
+
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+def anchor_of(heading):
+    """As GitHub makes it: small letters, no punctuation, dashes for blanks."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def anchors_of(page):
+    return {anchor_of(h) for h in HEADING.findall(FENCED.sub("", page.read_text()))}
+
+
+def links_of(page):
+    return [
+        link
+        for link in LINK.findall(FENCED.sub("", page.read_text()))
+        if not re.match(r"[a-z]+:", link)
+    ]
+
+
+def test_anchors_are_made_as_github_makes_them():
+    assert anchor_of("`runtime models`") == "runtime-models"
+    assert anchor_of("The whole way, by hand") == "the-whole-way-by-hand"
+    assert anchor_of("A \N{EN DASH} B: what_is & why?") == "a--b-what_is--why"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_link_leads_somewhere(name):
+    page = ROOT / name
+    for link in links_of(page):
+        path, _, anchor = link.partition("#")
+        target = page if not path else (page.parent / path).resolve()
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors_of(target), link
+
+
+def test_every_page_can_be_reached_from_the_readme():
+    reached, next_ones = set(), [ROOT / "README.md"]
+    while next_ones:
+        page = next_ones.pop()
+        reached.add(page)
+        for link in links_of(page):
+            target = (page.parent / link.partition("#")[0]).resolve()
+            if target.suffix == ".md" and target not in reached:
+                next_ones.append(target)
+    assert set(documents()) <= reached
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_shell_block_says_whether_a_test_types_it(name):
+    for block in blocks(ROOT / name):
+        assert block.marker, block.text
+    words = [block.word for block in transcripts(name)]
+    assert len(words) == len(set(words))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_commands_stand_in_shell_blocks_alone(name):
+    """What is called otherwise would be looked at by nobody."""
+    languages = set(re.findall(r"^```(\S+)", (ROOT / name).read_text(), re.MULTILINE))
+    assert languages <= {"json", "sh", "text"}
+    for text in re.findall(
+        r"^```text\n(.*?)^```", (ROOT / name).read_text(), re.MULTILINE | re.DOTALL
+    ):
+        assert not re.search(r"^\$? ?(curl|pip|make|runtime|exporter) ", text, re.M)
+
+
+def test_every_page_with_transcripts_is_typed():
+    assert {name for name in NAMES if transcripts(name)} == {"README.md", *PAGES}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_test_that_a_block_names_is_there(name):
+    for block in blocks(ROOT / name):
+        for named in re.findall(r"tests/[\w/]+(?:\.py)?", block.word):
+            assert Path(ROOT, named).exists(), named
+
+
+@pytest.mark.parametrize("package", ["bundle", "exporter", "runtime", "trainer"])
+def test_a_document_that_the_code_names_is_there(package):
+    for file in sorted((ROOT / package).rglob("*.py")):
+        for named in re.findall(r"docs/[\w/]+\.md", file.read_text()):
+            assert (ROOT / named).is_file(), f"{file.name} names {named}"
+
+
+def test_the_readme_stays_a_screen_or_two():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120

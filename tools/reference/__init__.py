@@ -1,0 +1,1 @@
+"""``make docs``: the parts of docs/reference/ that the code says itself."""
