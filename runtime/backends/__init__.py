@@ -1,7 +1,7 @@
-"""The seam between the service and the engines: one model, loaded, in one engine.
+"""The interface between the service and the engines: one loaded model, in one engine.
 
-Nothing here, and nothing behind it, knows of HTTP. The engines are imported when a
-model needs them: a process that serves from ONNX Runtime never imports TensorFlow.
+Neither this package nor an engine knows of HTTP. An engine is imported when a model
+needs it: a process that serves from ONNX Runtime never imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ class TensorSpec:
     """One input or output of a model.
 
     Attributes:
-        name: as in the SavedModel's serving signature, or of a frozen graph's node.
-        dtype: numpy's; ``object`` for strings.
-        shape: None for a free axis.
+        name: the name in the SavedModel's serving signature, or of a frozen graph's
+            node.
+        dtype: numpy's dtype; ``object`` for strings.
+        shape: its axes, N included; None is a free axis.
     """
 
     name: str
@@ -32,46 +33,52 @@ class TensorSpec:
 
 
 class Backend(Protocol):
-    """One model, loaded, in one engine; safe to call from several threads.
+    """One loaded model in one engine; several threads may call it at once.
 
-    Its memory is freed when the last request that holds it has ended.
+    Its memory is freed after the last request that uses it.
     """
 
     @property
     def name(self) -> str:
-        """The engine: ``onnxruntime`` or ``tensorflow``."""
+        """The engine's name: ``onnxruntime`` or ``tensorflow``."""
 
     @property
     def device(self) -> str:
-        """What really runs it: ``CPUExecutionProvider``, …, or ``cpu``."""
+        """The device that really runs it: ``CPUExecutionProvider``, …, or ``cpu``."""
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """The inputs, as the signature names them, or the frozen graph's node."""
+        """The inputs, named as in the signature or as the frozen graph's node."""
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """The outputs, as the signature names them, or the frozen graph's node."""
+        """The outputs, named as in the signature or as the frozen graph's node."""
 
     @property
     def warning(self) -> str:
-        """A sentence that people should know of its answers; empty if there is none."""
+        """A sentence that people should know about its answers; empty if none."""
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """One batch, ``(N, …)`` each, by name.
+        """Run one batch.
+
+        Args:
+            inputs: an array ``(N, …)`` of each input's dtype, by the input's name.
+
+        Returns:
+            An array ``(N, …)`` of each output's dtype, by the output's name.
 
         Raises:
             ShapeError: an input is missing, unknown, or has another dtype or shape.
-            BackendError: the engine failed all the same.
+            BackendError: the inputs fit, and the engine failed.
         """
 
 
 class InputRefused(BackendError):
-    """The model runs, and does not take this input: an index without a row, say.
+    """The model can run, but not on this input: an index has no row, for example.
 
     Args:
-        sentence: which engine says so.
-        is_of_shapes: the engine says that two shapes do not meet.
+        sentence: the error; it names the engine.
+        is_of_shapes: whether the engine says that two shapes do not fit together.
     """
 
     def __init__(self, sentence: str, *, is_of_shapes: bool = False) -> None:
@@ -80,5 +87,5 @@ class InputRefused(BackendError):
 
 
 def engine_of(backend: Backend) -> str:
-    """``engine/device``, as replies and logs name it."""
+    """Return ``engine/device``, the form of replies and logs."""
     return f"{backend.name}/{backend.device}"

@@ -1,8 +1,8 @@
-"""Named arrays through a socket, between two processes of which one is not trusted.
+"""Named arrays through a socket, between two processes; one of them is not trusted.
 
-A frame is a head of two numbers, a JSON object that describes the arrays, and their
-bytes. Nothing in it is code: what pickle would run for a model that took the other
-process over, this reader refuses.
+A frame is a head of two numbers, a JSON object that describes the arrays, and the
+arrays' bytes. No part of it is code. So a model that has taken over the other process
+cannot make this one run code, as it could with pickle.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-# Bytes of the description, and of the arrays.
+# The number of bytes of the description, and that of the arrays.
 _HEAD = struct.Struct("<QQ")
-# Each array begins at a multiple of this, as numpy likes it.
+# Each array begins at a multiple of this many bytes, because numpy prefers it so.
 _ALIGNED = 16
-# A frame of less is read at once, and is sent as one piece.
+# A frame of fewer bytes is read at once, and sent in one piece.
 _SMALL = 1 << 16
-# Bytes of one frame: the largest batch that a model may be asked for has fewer, and
-# a process that claims more takes no memory here.
+# A frame has at most this many bytes. The largest batch of a model has fewer, and a
+# process that claims more takes no memory here.
 MAX_BYTES: Final = 1 << 30
 _MAX_DESCRIPTION = 1 << 22
-# Axes of one array, as numpy has it, and texts: each takes some 50 bytes more here.
+# numpy allows so many axes. So many texts are allowed, because each takes some 50 more
+# bytes here.
 _MAX_AXES = 64
 _MAX_TEXTS = 1 << 22
-# numpy's own, by the names that ``numpy.dtype.name`` gives them; object is texts.
+# numpy's own dtypes, by their ``numpy.dtype.name``; ``object`` stands for texts.
 _DTYPES = frozenset(
     {
         *("bool", "float16", "float32", "float64", "complex64", "complex128", "object"),
@@ -43,16 +44,16 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class FrameError(Exception):
-    """The other side sent something that is no frame."""
+    """The other side sent something that is not a frame."""
 
 
 class Lane:
-    """One end of a connection on which frames are sent and received, in turn.
+    """One end of a connection on which frames are sent and received in turn.
 
     Args:
-        end: a connected stream socket; it is closed with the lane.
-        seconds: that a frame may take. A limit of the socket's own holds for each
-            piece of a frame alone, and a frame may come in many.
+        end: a connected stream socket; the lane closes it.
+        seconds: the time that a whole frame may take. The socket's own time limit would
+            count anew for each piece of a frame.
     """
 
     def __init__(self, end: socket.socket, seconds: float = math.inf) -> None:
@@ -68,11 +69,11 @@ class Lane:
         """Send a frame.
 
         Args:
-            said: what goes with the arrays; JSON's types.
-            arrays: of numbers, or of dtype object with texts or bytes.
+            said: a description that goes with the arrays, of JSON's types.
+            arrays: arrays of any shape, by name: numbers, or dtype object with texts
+                or bytes.
 
-        Raises:
-            OSError: the other side is gone, or takes too long (``BlockingIOError``).
+            OSError: the other side has gone, or takes too long (``BlockingIOError``).
         """
         described, pieces, size = [], [], 0
         for name, array in (arrays or {}).items():
@@ -94,12 +95,13 @@ class Lane:
         """Wait for a frame.
 
         Returns:
-            The words, and the arrays; texts are bytes, in arrays of dtype object.
+            The description, and the arrays by name. Texts are ``bytes`` in arrays of
+            dtype object.
 
         Raises:
-            EOFError: the other side is gone.
-            FrameError: it sent no frame.
-            OSError: the connection broke, or its time is over (``BlockingIOError``).
+            EOFError: the other side has gone.
+            FrameError: the other side sent something that is not a frame.
+            OSError: the connection broke, or the time is over (``BlockingIOError``).
         """
         end = time.monotonic() + self._seconds
         view = memoryview(self._buffer)
@@ -107,7 +109,7 @@ class Lane:
         described, size = _HEAD.unpack_from(view)
         total = _HEAD.size + described + size
         if described > _MAX_DESCRIPTION or size > MAX_BYTES or come > total:
-            raise FrameError("a frame has no such length")
+            raise FrameError("a frame cannot have this length")
         frame = bytearray(total)
         whole = memoryview(frame)
         whole[:come] = view[:come]
@@ -117,11 +119,11 @@ class Lane:
             said = orjson.loads(whole[_HEAD.size : start])
             arrays = _arrays(said.pop("arrays"), whole[start:])
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as ex:
-            raise FrameError("a frame does not describe what it holds") from ex
+            raise FrameError("a frame's description does not fit its content") from ex
         return said, arrays
 
     def _read(self, view: memoryview, come: int, wanted: int, end: float) -> int:
-        """Fill a view at least so far; how far it is filled."""
+        """Fill a view up to ``wanted`` bytes or more; return how many it holds now."""
         while come < wanted:
             count = self._socket.recv_into(view[come:])
             if not count:
@@ -133,7 +135,8 @@ class Lane:
 
     def _write(self, view: memoryview, end: float) -> None:
         while view:
-            # Of a larger piece the socket's own limit holds for each part, inside.
+            # A short piece each time, because the socket's own time limit counts anew
+            # for each part of a larger one.
             view = view[self._socket.send(view[:_SMALL]) :]
             if view:
                 _see_that_there_is_time(end)
@@ -145,29 +148,29 @@ def _see_that_there_is_time(end: float) -> None:
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
-    """The dtype of a name, as ``numpy.dtype.name`` has it.
+    """Return the dtype with this ``numpy.dtype.name``.
 
     Raises:
-        ValueError: no engine answers with such a thing.
+        ValueError: no engine answers with such a dtype.
     """
     if name not in _DTYPES:
-        # bfloat16 and its kin; TensorFlow brings the package.
+        # bfloat16 and similar dtypes come with TensorFlow, in this package.
         import ml_dtypes
 
         if name not in ml_dtypes.__all__:
-            raise ValueError(f"{name!r} is no dtype of an engine's")
+            raise ValueError(f"no engine has the dtype {name!r}")
         dtype: np.dtype[Any] = np.dtype(vars(ml_dtypes)[name])
         return dtype
     return np.dtype(name)
 
 
 def _bytes(array: NDArray[Any]) -> memoryview:
-    # Not every dtype can be shown as a memoryview; its bytes can.
+    # A memoryview cannot show every dtype, but it can show the bytes.
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _texts(array: NDArray[Any]) -> bytes:
-    """The lengths of all, and then all of them."""
+    """Return the lengths of all texts, and then the texts themselves."""
     texts = [
         text if isinstance(text, bytes) else str(text).encode("utf-8", "surrogatepass")
         for text in array.reshape(-1)
@@ -183,7 +186,7 @@ def _arrays(described: list[Any], content: memoryview) -> dict[str, NDArray[Any]
         dtype = dtype_of(dtype_name)
         count = _count(shape)
         if type(name) is not str or not 0 <= _whole(size) <= len(content) - start:
-            raise ValueError("an array is not there")
+            raise ValueError("an array is missing")
         end = start + size
         piece = content[start:end]
         flat = (
@@ -192,31 +195,32 @@ def _arrays(described: list[Any], content: memoryview) -> dict[str, NDArray[Any]
             else _numbers_of(np.frombuffer(piece, np.uint8), dtype)
         )
         if len(flat) != count:
-            raise ValueError("an array has another size")
+            raise ValueError("an array has another size than its description says")
         arrays[name] = flat.reshape(shape)
         start = end + -size % _ALIGNED
     return arrays
 
 
 def _whole(number: object) -> int:
-    # A text times a number is a longer text, and True is an int to Python.
+    # bool is excluded too: to Python, True is an int. A text would pass the sums below,
+    # because Python multiplies texts by numbers.
     if type(number) is not int:
-        raise ValueError("no whole number")
+        raise ValueError("a number is not whole")
     return number
 
 
 def _count(shape: list[Any]) -> int:
-    """How many numbers an array of this shape holds."""
-    # More, or longer, would take minutes to be multiplied.
+    """Count the numbers in an array of this shape."""
+    # The product of more or longer axes would take minutes.
     if len(shape) > _MAX_AXES:
         raise ValueError("an array has too many axes")
     if not all(0 <= _whole(side) <= MAX_BYTES for side in shape):
-        raise ValueError("an axis has no such length")
+        raise ValueError("an axis cannot have this length")
     return math.prod(shape)
 
 
 def _numbers_of(content: NDArray[np.uint8], dtype: np.dtype[Any]) -> NDArray[Any]:
-    # numpy and orjson take each byte of bools for 0 or 1, and count by it.
+    # numpy and orjson rely on it that each byte of a bool is 0 or 1.
     if dtype == np.bool_ and content.max(initial=0) > 1:
         raise ValueError("a bool is neither true nor false")
     return content.view(dtype)
@@ -225,12 +229,12 @@ def _numbers_of(content: NDArray[np.uint8], dtype: np.dtype[Any]) -> NDArray[Any
 def _texts_of(piece: memoryview, count: int) -> NDArray[Any]:
     start = 8 * count
     if start > len(piece) or count > _MAX_TEXTS:
-        raise ValueError("texts have no lengths, or are too many")
+        raise ValueError("texts are too many, or have no lengths")
     lengths = np.frombuffer(piece[:start], "<u8")
     texts = np.empty(count, object)
     for number, length in enumerate(lengths.tolist()):
         texts[number] = bytes(piece[start : start + length])
         start += length
     if start != len(piece):
-        raise ValueError("texts have other lengths")
+        raise ValueError("texts have other lengths than their description says")
     return texts

@@ -1,4 +1,4 @@
-"""TensorFlow: a frozen graph, as TF1 wrote models and TFaaS first served them."""
+"""A frozen graph in TensorFlow: the form that TF1 wrote and TFaaS first served."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from runtime.backends.warming import Ranges
 from runtime.errors import BackendError
 
 _PLACEHOLDERS = ("Placeholder", "PlaceholderV2")
-# Keras's learning phase is one, and the share that a dropout keeps.
+# Keras's learning phase is such a node, and so is the share that a dropout keeps.
 _WITH_DEFAULT = "PlaceholderWithDefault"
-# Freezing puts a constant in the place of each of these.
+# Freezing replaces each of these operators by a constant.
 _VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
-# Nodes that nothing follows, and that are no answer.
+# These nodes may be the last of a graph and are still no answer.
 _NO_ANSWERS = ("Assert", "Const", "NoOp")
-# An Inception has some thousand nodes; a sentence, room for a few.
+# An error lists at most so many nodes; an Inception has some thousand.
 _SHOWN = 8
 
 Shape = tuple[int | None, ...]
 
 
 class FrozenGraphBackend(TensorFlowBackend):
-    """One GraphDef with its weights inside, run between some of its nodes.
+    """One GraphDef with its weights inside, run from some of its nodes to others.
 
-    Its tensors are named as the nodes, without ``:0``.
+    Its tensors have the names of the nodes, without ``:0``.
 
     Args:
         path: the ``.pb`` file.
-        inputs: the nodes that take the inputs, with ``:0`` or without. Any node may:
-            what comes before it is not run.
-        outputs: the nodes that give the answers; ``split:1`` is a node's second.
-        shape: of the one input, N included, for a graph that leaves it open.
-        ranges: that inputs are warmed with; see ``warm_up``.
+        inputs: the nodes that take the inputs, with ``:0`` or without. Any node may be
+            an input; the nodes before it are not run.
+        outputs: the nodes that give the answers; ``split:1`` is a node's second output.
+        shape: the shape of the one input, N included, for a graph that leaves it open.
+        ranges: the ranges from which inputs are warmed; see ``warm_up``.
 
     Raises:
-        BackendError: TensorFlow is not installed, or cannot load or run it, a node is
-            not there, more than the inputs is needed, or the shape is nowhere told.
+        BackendError: TensorFlow is not installed, or cannot load or run the graph; a
+            node is missing; more inputs are needed; or the input's shape is not known.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ def load_graph(
     graph = _read(tensorflow, path)
     _check_nodes(path.name, graph, fed, answering)
     for node in graph.node:
-        # Where it was trained says nothing of where it is served.
+        # The device of the training says nothing about the device of the service.
         node.device = ""
         if node.name not in fed and node.op == _WITH_DEFAULT:
             _settle(node)
@@ -92,7 +92,7 @@ def load_graph(
                 " a placeholder then, and params.json must tell the values of a row in"
                 " 'features', or 'img_channels' of images"
             )
-    # Specs, and not the tensors: they would keep the whole graph in memory.
+    # These are specs, because tensors would keep the whole graph in memory.
     spec_of = tensorflow.TensorSpec.from_tensor
     return Signature(
         function,
@@ -110,14 +110,14 @@ def _read(tensorflow: Any, path: Path) -> Any:
         graph = tensorflow.compat.v1.GraphDef.FromString(path.read_bytes())
     except Exception as ex:
         raise BackendError(f"{path.name} is not a frozen graph") from ex
-    # Nearly any bytes are some message: what protobuf does not know, it passes over.
+    # protobuf accepts nearly any bytes as a message, since it skips unknown fields.
     if not graph.node:
         raise BackendError(f"{path.name} is not a frozen graph: it has no nodes")
     return graph
 
 
 def _settle(node: Any) -> None:
-    """Let a placeholder give its default; tf2onnx would make another input of it."""
+    """Let a placeholder give its default; tf2onnx would make it another input."""
     node.op = "Identity"
     node.attr["T"].CopyFrom(node.attr["dtype"])
     for key in set(node.attr) - {"T"}:
@@ -125,14 +125,14 @@ def _settle(node: Any) -> None:
 
 
 def _is_open(node: Any) -> bool:
-    # No axes: what early TensorFlow wrote of every shape with a free one.
+    # Early TensorFlow wrote a shape without axes wherever one axis was free.
     return node.op in _PLACEHOLDERS and not node.attr["shape"].shape.dim
 
 
 def _check_nodes(
     file: str, graph: Any, inputs: Sequence[str], outputs: Sequence[str]
 ) -> None:
-    """See that the nodes are there, and that these follow from those alone."""
+    """Check that the nodes exist, and that the outputs follow from the inputs alone."""
     nodes = {node.name: node for node in graph.node}
     takers = (*_PLACEHOLDERS, _WITH_DEFAULT)
     placeholders = _some(node.name for node in graph.node if node.op in takers)
@@ -144,8 +144,8 @@ def _check_nodes(
     )
     if not inputs or not outputs:
         raise BackendError(
-            f"{file} is a frozen graph, and which of its nodes take inputs and answer"
-            f" is not told; its placeholders are {placeholders}, the nodes at its ends"
+            f"{file} is a frozen graph, and the names of its input and output nodes are"
+            f" missing; its placeholders are {placeholders}, the nodes at its ends"
             f" are {ends}"
         )
     for name in inputs:
@@ -183,7 +183,7 @@ def _check_nodes(
 def _needed(
     nodes: Mapping[str, Any], fed: Collection[str], answering: Iterable[str]
 ) -> set[str]:
-    """All nodes that must run for the answers, and those that are fed."""
+    """Return all nodes that must run for the answers, fed nodes included."""
     needed: set[str] = set()
     waiting = list(answering)
     while waiting:
@@ -196,7 +196,7 @@ def _needed(
 
 
 def _node_of(source: str) -> str:
-    """The node that an input comes from: ``a`` of ``a``, ``a:1`` and ``^a``."""
+    """Return the node of an input: ``a`` for ``a``, ``a:1`` and ``^a``."""
     return source.removeprefix("^").partition(":")[0]
 
 

@@ -1,7 +1,8 @@
 """The service's side of one process in which TensorFlow serves a model.
 
-The process is not trusted: a stranger's model may have taken it over. Its words are
-bounded, its answers are compared with what it promised, and each wait for it ends.
+The process is not trusted, because a stranger's model may have taken it over. So its
+texts have a limit, its answers are compared with the outputs that it announced, and
+each wait for it has an end.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from runtime.process.guard import TOO_LARGE, UNWANTED, Limits, lines_of
 
 logger = logging.getLogger(__name__)
 
-# How long a process that has closed its connections may take to be gone.
+# A process that has closed its connections may take so long to end.
 _END_SECONDS = 10.0
-# Lines of output that are kept for the log, and their characters.
+# So many last lines of output are kept for the log, each of at most so many characters.
 _LINES = 20
 _LINE = 4096
-# Lines of one process that the service's log gets as warnings.
+# The service's log gets at most so many lines of one process as warnings.
 _WARNINGS = 100
-# Characters of an error that a process tells: it may be a stranger's.
+# An error from a process is cut after so many characters: it may be a stranger's text.
 _SENTENCE = 1000
 
 _ERRORS: dict[str, type[DomainError]] = {
@@ -48,11 +49,11 @@ _ERRORS: dict[str, type[DomainError]] = {
 
 
 class ProcessDied(Exception):
-    """A process has ended, or was ended: it hung, or talked nonsense.
+    """A process has ended by itself, or was ended: it hung, or gave a wrong answer.
 
     Args:
-        how: the end of a sentence about it.
-        of_this_input: another process would do the same.
+        how: the end of a sentence that begins with the process.
+        of_this_input: whether another process would end on this input too.
     """
 
     def __init__(self, how: str, *, of_this_input: bool) -> None:
@@ -61,19 +62,20 @@ class ProcessDied(Exception):
 
 
 class ModelProcess:
-    """One process that has opened a model, and the connections to it.
+    """One process that has opened a model, and the connections to this process.
 
-    Each connection bears one run at a time; there are as many as runs were at once.
+    Each connection carries one run at a time. There are as many as the most runs that
+    went on at once.
 
     Args:
-        server: starts it.
-        order: for ``tensorflow_child.main``.
-        limits: what it may take.
-        seconds: that it may take to open the model.
-        run_seconds: that one run may take.
+        server: the fork server that starts the process.
+        order: the order for ``tensorflow_child.main``.
+        limits: the limits of time and memory of the process.
+        seconds: the time that it may take to open the model.
+        run_seconds: the time that one run may take.
 
     Raises:
-        BackendError: it does not start, or cannot load or run the model.
+        BackendError: the process does not start, or cannot load or run the model.
     """
 
     def __init__(
@@ -86,11 +88,11 @@ class ModelProcess:
     ) -> None:
         self._limits = limits
         self._seconds = seconds
-        # A process that is forked from this one later must not use it too.
+        # A process that is forked from this one later must not use the connections.
         self._owner = os.getpid()
         self._is_ended = False
         self._lanes: list[Lane] = []
-        self._lock = threading.Lock()  # of the control socket
+        self._lock = threading.Lock()  # guards the control socket
         self._said: deque[str] = deque(maxlen=_LINES)
         self._gone = threading.Event()
         self._code: list[int | None] = []
@@ -105,7 +107,7 @@ class ModelProcess:
                 raise BackendError(
                     "TensorFlow cannot be started here, and the service's log says why"
                 ) from ex
-        # It ends with this object.
+        # The process ends with this object.
         self._finalizer = weakref.finalize(
             self, _close, self._child, self._control, self._lanes
         )
@@ -136,19 +138,25 @@ class ModelProcess:
 
     @property
     def is_living(self) -> bool:
-        """Whether it takes requests."""
+        """Whether the process takes requests."""
         return not (self._is_ended or self._gone.is_set() or self._owner != os.getpid())
 
     @property
     def said(self) -> str:
-        """The last lines of its output."""
+        """The last lines of the process's output."""
         return " | ".join(self._said) or "nothing"
 
     def ask(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        """Let it run the model.
+        """Let the process run the model.
+
+        Args:
+            inputs: an array ``(N, …)`` of each input's dtype, by the input's name.
+
+        Returns:
+            An array ``(N, …)`` of each output's dtype, by the output's name.
 
         Raises:
-            ProcessDied: it does not live any more.
+            ProcessDied: the process has ended.
             ShapeError, BackendError: see ``Backend.run``.
         """
         try:
@@ -171,7 +179,7 @@ class ModelProcess:
         return outputs
 
     def _check(self, outputs: Arrays) -> None:
-        """The process is not trusted, nor are its answers."""
+        """Check the answers, because the process is not trusted."""
         if outputs.keys() != self._dtypes.keys():
             raise FrameError("outputs are missing")
         for name, array in outputs.items():
@@ -179,14 +187,14 @@ class ModelProcess:
                 raise FrameError(f"output {name!r} has another dtype")
 
     def end(self, error: Exception) -> ProcessDied:
-        """End it, if it has not ended yet.
+        """End the process, if it has not ended yet, and tell how it ended.
 
         Args:
-            error: by which that, or that it is time, was seen.
+            error: the error by which its end, or the need to end it, was noticed.
         """
         self._is_ended = True
         if isinstance(error, EOFError | ConnectionError):
-            # It died by itself: its guard is about to say of what.
+            # It died by itself, and its guard will tell the reason.
             self._gone.wait(_END_SECONDS)
         hangs = isinstance(error, BlockingIOError) and not self._gone.is_set()
         self._finalizer()
@@ -195,7 +203,7 @@ class ModelProcess:
         if hangs:
             how = f"took longer than {self._seconds:g} s ('trialSeconds')"
         elif isinstance(error, FrameError):
-            how = "gave an answer that is none"
+            how = "gave an invalid answer"
         elif code == TOO_LARGE:
             size = self._limits.max_bytes
             how = f"took more than {size} bytes of memory or of files ('trialBytes')"
@@ -203,7 +211,7 @@ class ModelProcess:
             how = "was ended for another request"
         else:
             how = how_it_ended(code)
-        # A crash may be of another request, or of none.
+        # Another request may have caused a crash, or none at all.
         return ProcessDied(how, of_this_input=hangs or code == TOO_LARGE)
 
     def _free_lane(self) -> Lane:
@@ -236,7 +244,7 @@ def _close(child: Child, control: socket.socket, lanes: list[Lane]) -> None:
 def _watch(
     child: Child, said: deque[str], code: list[int | None], gone: threading.Event
 ) -> None:
-    """Read what a process writes, until it has ended."""
+    """Read the lines that a process writes, until it has ended."""
     warnings = 0
     for line in lines_of(child.output, _LINE):
         line = line.rstrip("\n")
@@ -253,7 +261,7 @@ def _watch(
 
 
 def _limit_waiting(end: socket.socket, seconds: float) -> None:
-    # Not settimeout, which would cost each read and write a system call more.
+    # settimeout would cost each read and each write one more system call.
     whole = int(seconds)
     time = struct.pack("@ll", whole, int((seconds - whole) * 1e6))
     for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
@@ -261,7 +269,7 @@ def _limit_waiting(end: socket.socket, seconds: float) -> None:
 
 
 def _raise(said: Mapping[str, Any]) -> None:
-    """Raise the error that a process answered with, if it did."""
+    """Raise the error that a process answered with, if there is one."""
     if "error" not in said:
         return
     sentence, kind = str(said["error"])[:_SENTENCE], str(said.get("kind"))

@@ -1,6 +1,6 @@
 """ONNX Runtime, on CUDA or on the CPU.
 
-A model.onnx may take pictures as ``(N, C, H, W)``: its metadata says of which inputs.
+A model.onnx may take pictures as ``(N, C, H, W)``; its metadata names those inputs.
 Requests, preprocessing and TensorFlow have ``(N, H, W, C)``, and so has the backend.
 """
 
@@ -25,20 +25,21 @@ from runtime.process.cores import usable_cores
 
 logger = logging.getLogger(__name__)
 
-# The key of the metadata, names parted by commas; the exporter writes it.
+# The metadata's key for these inputs. Its value is their names, separated by commas.
+# The exporter writes it.
 NCHW_INPUTS = "nchw_inputs"
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
-# Of a run's inputs, from which on its memory is worth giving back: a network's layers
-# take ten to fifty times as much. One photo of 224 x 224 pixels has 0.6 MB.
+# After a run with inputs of more bytes than this, its memory is given back: a network's
+# layers take ten to fifty times as much. A photo of 224 x 224 pixels has 0.6 MB.
 LARGE_BYTES = 2 << 20
 
 # The classes of ONNX Runtime's errors that an input may be to blame for.
 _REFUSALS = frozenset({"InvalidArgument", "Fail", "RuntimeException"})
 _AT_NODE = re.compile(r"while running (\w+) node")
-# No input is to blame: the memory, the GPU or its libraries failed.
+# These words mean that no input is to blame: memory, the GPU or its libraries failed.
 _OF_MACHINE = re.compile(r"allocat|CUDA|CUDNN|CUBLAS", re.IGNORECASE)
 # These fail where shapes do not meet, whatever the numbers are.
 _OF_SHAPES = frozenset(
@@ -46,12 +47,12 @@ _OF_SHAPES = frozenset(
     | {"Reshape", "Sub"}
 )
 
-# ONNX Runtime's own lines go to standard error past our logging, and repeat what its
-# exceptions say; 4 is "fatal".
+# ONNX Runtime writes its own lines to standard error, not to our log, and they repeat
+# the text of its exceptions. 4 is "fatal".
 onnxruntime.set_default_logger_severity(4)
 
-# ONNX Runtime's names of element types; what is not here (sequences, maps) is no
-# tensor that a request could carry.
+# ONNX Runtime's names of element types. A type that is missing here (sequences, maps)
+# is no tensor that a request could carry.
 _DTYPES = {
     "tensor(bool)": np.dtype(np.bool_),
     "tensor(double)": np.dtype(np.float64),
@@ -72,15 +73,15 @@ _DTYPES = {
 def open_onnx(
     path: Path, options: BackendOptions, ranges: Ranges | None = None
 ) -> OnnxBackend:
-    """Open a model on the provider asked for: CUDA if it truly works, else the CPU.
+    """Open a model on the provider that is asked for: CUDA if it works, else the CPU.
 
     Args:
-        path: the model.
-        options: how it is opened.
+        path: the ``model.onnx``.
+        options: the options with which it is opened.
         ranges: see ``OnnxBackend``.
 
     Raises:
-        BackendError: it cannot be loaded, or cannot run.
+        BackendError: the model cannot be loaded, or cannot run.
         ProviderError: CUDA was demanded and does not work.
     """
     threads = options.intra_op_threads or usable_cores()
@@ -88,7 +89,7 @@ def open_onnx(
         require_cuda()
     if options.provider == "cpu" or CUDA not in onnxruntime.get_available_providers():
         return OnnxBackend(path, CPU, threads, ranges)
-    # Listed means that the wheel was built with it, no more.
+    # A listed provider tells no more than that the wheel was built with it.
     onnxruntime.preload_dlls()
     try:
         return OnnxBackend(path, CUDA, threads, ranges)
@@ -100,10 +101,10 @@ def open_onnx(
 
 
 def require_cuda() -> None:
-    """See that this onnxruntime is built with CUDA at all; a service asks at start.
+    """Check that this onnxruntime is built with CUDA; a service asks when it starts.
 
     Raises:
-        ProviderError: it is not.
+        ProviderError: it is built without CUDA.
     """
     if CUDA not in onnxruntime.get_available_providers():
         raise ProviderError(f"this onnxruntime is built without CUDA; {_HINT}")
@@ -116,15 +117,15 @@ _HINT = (
 
 
 class OnnxBackend:
-    """One ``model.onnx`` in one session; the session's run is safe between threads.
+    """One ``model.onnx`` in one session; several threads may run the session at once.
 
     Args:
-        path: the model.
-        provider: the one that must run it.
-        threads: that one run takes. One: a small model is slower with two, and the
-            server's other threads keep the other cores busy. Left open, it would take
-            the host's cores, whatever a container may use.
-        ranges: that inputs are warmed with; see ``warm_up``.
+        path: the ``model.onnx``.
+        provider: the provider that must run it.
+        threads: the threads that one run takes. One is best: two make a small model
+            slower, and the server's other threads keep the other cores busy. Without a
+            number ONNX Runtime takes all cores of the host, also in a container.
+        ranges: the ranges from which inputs are warmed; see ``warm_up``.
 
     Raises:
         BackendError: the model cannot be loaded or run there.
@@ -141,8 +142,9 @@ class OnnxBackend:
         ranges: Ranges | None = None,
     ) -> None:
         self._session = _session(path, provider, threads)
-        # Without its libraries CUDA is left out with no more than a line on standard
-        # error, and without cuDNN the first run fails: so ask, and run.
+        # Where CUDA's libraries are missing, ONNX Runtime leaves CUDA out and writes
+        # only a line to standard error. Without cuDNN the first run fails. So the
+        # provider is asked for, and the model is run.
         self.device = self._session.get_providers()[0]
         if self.device != provider:
             raise BackendError(f"the libraries of {provider} cannot be loaded")
@@ -150,17 +152,18 @@ class OnnxBackend:
             inputs = tuple(_spec(node) for node in self._session.get_inputs())
             self.outputs = tuple(_spec(node) for node in self._session.get_outputs())
             self._nchw_inputs = _nchw_inputs(self._session, inputs)
-        except UnicodeDecodeError as ex:  # ONNX Runtime asks no more than bytes
+        except UnicodeDecodeError as ex:  # ONNX Runtime takes any bytes
             raise BackendError(f"{path.name} has a name that is not UTF-8") from ex
         self.inputs = tuple(
             _to_nhwc(spec) if spec.name in self._nchw_inputs else spec
             for spec in inputs
         )
         self._output_names = [spec.name for spec in self.outputs]
-        # The arena keeps what the largest run took: after 32 photos MobileNetV2's held
-        # 335 MB. Of free sizes it gives that back each time. Of large batches once, for
-        # the first is the warm-up's: to fetch it anew costs a run a third of its time,
-        # and who sends such batches shall not pay that.
+        # The arena keeps the memory that the largest run took: after 32 photos,
+        # MobileNetV2's held 335 MB. A model with free sizes gives it back after each
+        # run. Other models give it back once, after the first large batch, which is the
+        # warm-up's. To fetch it anew costs a run a third of its time, and a client that
+        # sends such batches should not pay for that each time.
         self._keeping = onnxruntime.RunOptions()
         self._shrinking = onnxruntime.RunOptions()
         self._shrinking.add_run_config_entry(
@@ -184,7 +187,7 @@ class OnnxBackend:
         return dict(zip(self._output_names, arrays, strict=True))
 
     def _failure(self, ex: Exception) -> BackendError:
-        """Tell an input that is not taken from a model that cannot be run here."""
+        """Tell whether the model refuses this input or cannot run here at all."""
         sentence = "ONNX Runtime failed on this input"
         failed = _AT_NODE.search(str(ex))
         is_refused = type(ex).__name__ in _REFUSALS and failed is not None
@@ -208,14 +211,14 @@ def _session(path: Path, provider: str, threads: int) -> onnxruntime.InferenceSe
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     settings.log_severity_level = 4
-    # Spinning buys microseconds with whole cores, which other requests need.
+    # Spinning saves microseconds and takes whole cores, which other requests need.
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     settings.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    # Operators that CUDA lacks (shapes, mostly) need the CPU beside it.
+    # Operators that CUDA lacks (mostly of shapes) need the CPU's provider too.
     providers = [provider] if provider == CPU else [provider, CPU]
     try:
-        # enable_fallback=0: when a run fails, say so, rather than silently open the
-        # session again on the CPU.
+        # enable_fallback=0 lets a failed run raise; else ONNX Runtime opens the session
+        # again on the CPU and says nothing.
         return onnxruntime.InferenceSession(
             str(path), settings, providers=providers, enable_fallback=0
         )

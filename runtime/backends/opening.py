@@ -24,15 +24,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Opened:
-    """A backend, and how it came to be the one.
+    """A backend, and the reasons for its choice.
 
     Attributes:
-        fallback_reason: why it is not ONNX Runtime, which was preferred; else empty.
-        fallback_code: the same in a word; ``off`` if ONNX Runtime is not wanted.
-        is_proved: whether the model.onnx it runs passed its parity check; None if it
-            runs none.
-        variant: of model.onnx, the one that it runs; None if it runs none.
-        variant_reason: why it is not the one that was named; else empty.
+        fallback_reason: the reason why it is not ONNX Runtime, which was preferred;
+            else empty.
+        fallback_code: the same reason in one word; ``off`` if ONNX Runtime is not
+            wanted.
+        is_proved: whether the model.onnx that it runs passed its parity check; None if
+            it runs none.
+        variant: the variant of model.onnx that it runs; None if it runs none.
+        variant_reason: the reason why it is not the variant that was named; else empty.
     """
 
     backend: Backend
@@ -47,7 +49,7 @@ def open_tensorflow(bundle: Bundle) -> TensorFlowBackend:
     """Open a bundle's frozen graph or SavedModel in TensorFlow, in this process.
 
     Raises:
-        BackendError: TensorFlow is not installed, or cannot load it.
+        BackendError: TensorFlow is not installed, or cannot load the model.
     """
     if bundle.frozen_graph is None:
         from runtime.backends.saved_model import SavedModelBackend
@@ -64,7 +66,7 @@ def open_tensorflow(bundle: Bundle) -> TensorFlowBackend:
     )
 
 
-# Opens a bundle in TensorFlow: here, or in a process of its own.
+# A function that opens a bundle in TensorFlow: here, or in a process of its own.
 OpenTensorFlow = Callable[[Bundle], Backend]
 
 
@@ -75,17 +77,17 @@ def open_backend(
 ) -> Opened:
     """Open a bundle in ONNX Runtime, or in TensorFlow where ONNX cannot.
 
-    Of ONNX it is the variant that params.json names, or else the options; model.onnx
-    where that one cannot, or may not, be served.
+    It takes the variant that params.json names, or else the options. If that variant
+    cannot be served, or must not be, it takes model.onnx.
 
     Args:
-        bundle: opened.
-        options: how.
-        open_tensorflow: opens it in TensorFlow.
+        bundle: the opened bundle.
+        options: the options with which it is opened.
+        open_tensorflow: the function that opens it in TensorFlow.
 
     Raises:
         BundleError: the bundle is to blame.
-        BackendError: no engine can open it; the sentence tells why of each.
+        BackendError: no engine can open it; the sentence gives the reason of each.
         ProviderError: CUDA was demanded and does not work.
     """
     if options.onnx == "off":
@@ -110,7 +112,7 @@ def open_backend(
             variant_reason=variant_reason,
         )
     except (BundleError, BackendError) as ex:
-        # The reason goes to people; what the engine said of it, to the log.
+        # People get the reason; the engine's own words go to the log.
         logger.debug("%s: no ONNX", bundle.params.name, exc_info=True)
         reason = str(ex)
         code = ex.code if isinstance(ex, UnfitOnnx) else "unloadable"
@@ -130,7 +132,7 @@ def open_backend(
 
 
 def _told_shape(params: Params) -> tuple[int | None, ...] | None:
-    """The input's shape, as far as params.json tells it."""
+    """Return the input's shape, as far as params.json tells it."""
     if params.img_channels:
         height, width = params.preprocess.size or (None, None)
         return (None, height, width, params.img_channels)

@@ -15,20 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BackendOptions:
-    """How models are opened.
+    """The options with which models are opened.
 
     Attributes:
         onnx: ``prefer``, ``require`` or ``off``; see config.json's ``onnx``.
         provider: ``auto``, ``cpu`` or ``cuda``.
-        variant: of model.onnx, where params.json names none.
-        max_batch_size: items in one run; a model is warmed with so many.
+        variant: the variant of model.onnx, where params.json names none.
+        max_batch_size: the most items in one run; a model is warmed with so many.
         batching: whether requests are run together; see
             ``runtime.models.batch_policy``.
-        max_queue: requests that may wait for a batch.
-        max_queue_delay_us: how long a batch waits to be full.
-        intra_op_threads: of one run in ONNX Runtime; 0 is one a core.
-        threads: of this process, that may ask a model at once.
-        models: of single models, by their names, some of these fields.
+        max_queue: the most requests that may wait for a batch.
+        max_queue_delay_us: the time that a batch waits until it is full, in
+            microseconds.
+        intra_op_threads: the threads of one run in ONNX Runtime; 0 takes one a core.
+        threads: the threads of this process that may ask a model at once.
+        models: some of these fields for single models, by the models' names.
     """
 
     onnx: OnnxPolicy = "prefer"
@@ -43,5 +44,5 @@ class BackendOptions:
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, name: str) -> BackendOptions:
-        """These, with what is set for one model."""
+        """Return these options, with those that are set for one model."""
         return replace(self, **self.models.get(name, {}))

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     pass
 
 
-# Why TensorFlow serves a model, in one word for the metrics; empty where it does not.
+# The reason why TensorFlow serves a model, in one word for the metrics; empty where
+# ONNX Runtime does.
 # ``variant``: ONNX Runtime serves it, but model.onnx and not the variant that is named.
 FallbackCode = Literal[
     "",
@@ -37,7 +38,7 @@ class UnfitOnnx(BundleError):
         self.code = code
 
 
-# What is missing is made by this.
+# These commands make a missing file.
 _MADE_BY: Mapping[Variant, str] = {
     "fp32": "exporter convert",
     "fp16": "exporter convert --fp16",
@@ -46,15 +47,15 @@ _MADE_BY: Mapping[Variant, str] = {
 
 
 def check_proof(bundle: Bundle, variant: Variant = "fp32") -> bool:
-    """Whether a bundle's model.onnx was proved; one that may not be served raises.
+    """Tell whether a bundle's model.onnx was proved; raise if it may not be served.
 
     A model.onnx without any parity.json may be served: somebody made it elsewhere, and
-    it is shown as unproved. A variant may not: it answers otherwise by its nature, and
-    its proof alone tells by how much.
+    it is shown as unproved. A variant without its proof may not: its answers differ by
+    its nature, and the proof alone tells by how much.
 
     Raises:
-        UnfitOnnx: it is missing, failed its parity check, or is another file than the
-            one that was proved.
+        UnfitOnnx: model.onnx is missing, failed its parity check, or is another file
+            than the one that was proved.
     """
     file, proof = onnx_file(variant), parity_file(variant)
     try:
@@ -79,7 +80,7 @@ def check_proof(bundle: Bundle, variant: Variant = "fp32") -> bool:
         raise UnfitOnnx("unreadable", f"{file} cannot be read: {ex.strerror}") from ex
     if digest != parity.sha256:
         raise UnfitOnnx("unproved_file", f"{file} is not the one that {proof} proved")
-    # A bundle of ONNX alone has left its SavedModel behind.
+    # A bundle that holds ONNX alone has no SavedModel to compare with.
     if graph and parity.saved_model and source != parity.saved_model:
         raise UnfitOnnx(
             "unproved_file",

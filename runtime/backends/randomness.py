@@ -1,6 +1,6 @@
-"""Whether a model draws numbers while it answers, told from its operators.
+"""Tell from a model's operators whether it draws random numbers while it answers.
 
-Two runs need not tell it: a picture of zeros is the same when it is turned around.
+Two runs do not always show it: a picture of zeros stays the same when it is turned.
 Keras 3 writes such models where ``model.export`` meets layers for augmentation.
 """
 
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-# Parts of sentences: the fault of such a model, and the remedy.
+# These parts of sentences tell the fault of such a model, and the remedy.
 DRAWS = "the model draws numbers at random, so that each answer is another"
 IN_INFERENCE_MODE = (
     "write it again in inference mode: with outer = keras.Model(model.inputs,"
@@ -24,7 +24,7 @@ _STATEFUL = re.compile(
     r"|Stateful(Uniform\w*|StandardNormal\w*|TruncatedNormal|RandomBinomial)"
     r"|Rng(ReadAndSkip|Skip)|SampleDistortedBoundingBox(V2)?|\w*CandidateSampler"
 )
-# Those that take a seed: what they draw is always the same, unless somebody changes it.
+# These operators take a seed and always draw the same, unless somebody changes it.
 _STATELESS = re.compile(
     r"Stateless(Random\w+|Multinomial|TruncatedNormal\w*|ParameterizedTruncatedNormal"
     r"|SampleDistortedBoundingBox)|RandomIndexShuffle"
@@ -36,15 +36,17 @@ _ASSIGNS = re.compile(r"Assign(Add|Sub)?VariableOp")
 def random_operators(
     graph: Any, outputs: Iterable[Any], *, is_seeded: bool
 ) -> dict[str, str]:
-    """The operators that draw numbers for the outputs; not of a branch never taken.
+    """Return the operators that draw numbers for the outputs.
+
+    A branch that is never taken does not count.
 
     Args:
-        graph: TensorFlow's, flat or a function's.
-        outputs: tensors of it.
+        graph: a graph of TensorFlow, flat or of a function.
+        outputs: tensors of the graph.
         is_seeded: whether operators that take a seed get the same one at each call.
 
     Returns:
-        Operators, each with the name of a node.
+        The operators, each with the name of one of its nodes.
     """
     found: dict[str, str] = {}
     for kind, name in _reached(graph, outputs):
@@ -54,8 +56,8 @@ def random_operators(
 
 
 def is_seeded(graph: Any) -> bool:
-    """Whether no function changes a whole number that it keeps, as seeds are kept."""
-    # One by one: a graph with its weights in it may be too large for one message.
+    """Tell whether no function changes a whole number that it keeps, such as a seed."""
+    # Nodes are read one by one: a graph with weights may be too large for a message.
     nodes = (op.node_def for op in graph.get_operations() if op.type != "Const")
     pending: list[Iterable[Any]] = [nodes]
     seen: set[str] = set()
@@ -71,18 +73,19 @@ def is_seeded(graph: Any) -> bool:
 
 
 def drawn_by(function: Any) -> str:
-    """The operators by which a concrete function draws numbers, for a sentence."""
+    """Name the operators by which a concrete function draws numbers, for a sentence."""
     graph = function.graph
     kinds = {kind for kind, _ in _reached(graph, function.outputs)}
     if "PlaceholderWithDefault" in kinds:
-        # A graph of TensorFlow 1: by this default, which nobody changes, few draw.
+        # In a graph of TensorFlow 1 this default usually switches drawing off, and
+        # nobody changes it.
         return ""
     found = random_operators(graph, function.outputs, is_seeded=is_seeded(graph))
     return ", ".join(sorted(found))
 
 
 def _reached(graph: Any, outputs: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """The operators that outputs need, with their nodes' names."""
+    """Give the operators that outputs need, each with its node's name."""
     import tensorflow as tf
 
     seen: set[Any] = set()
@@ -129,7 +132,7 @@ def _reached_in(graph: Any, name: str, seen: set[str]) -> Iterator[tuple[str, st
 
 
 def _functions(node: Any, taken: Any = None) -> Iterator[str]:
-    """The functions that a node names; of a branch that is known, that one."""
+    """Give the functions that a node names; only the taken branch, if it is known."""
     for key, value in node.attr.items():
         is_never = taken is not None and key == (
             "else_branch" if taken else "then_branch"

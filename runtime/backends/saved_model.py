@@ -1,6 +1,6 @@
-"""TensorFlow: the SavedModel itself, and what all that runs in TensorFlow shares.
+"""A SavedModel in TensorFlow, and the base of all backends in TensorFlow.
 
-Of the service, this file and frozen_graph.py alone import TensorFlow.
+In the service, only this package imports TensorFlow; see ARCHITECTURE.md.
 """
 
 from __future__ import annotations
@@ -25,19 +25,20 @@ from runtime.backends.tensors import check_inputs
 from runtime.backends.warming import Ranges, warm_up
 from runtime.errors import BackendError
 
-# Before the import, or TensorFlow writes a page to standard error; who wants the page
-# sets the variable himself.
+# This must be set before the import, or TensorFlow writes a page to standard error.
+# Somebody who wants the page sets the variable before.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
+# TensorFlow looks for Keras 2, and not for Keras 3, if this variable is set.
 _LEGACY = "TF_USE_LEGACY_KERAS"
-# The tag that TensorFlow Serving asks for.
+# TensorFlow Serving asks for this tag.
 _SERVING = "serve"
-# Keras 2 called its optimizers so in SavedModels.
+# Keras 2 gave its optimizers this name in SavedModels.
 _OPTIMIZER = "optimizer"
-# No input is to blame: there is no kernel for an operator, or not on this machine.
+# These words mean that no input is to blame: an operator has no kernel here.
 _OF_MACHINE = re.compile(r"OpKernel|Cannot assign a device|not registered")
-# Shapes do not meet, whatever the numbers are.
+# These words mean that shapes do not fit together, whatever the numbers are.
 _OF_SHAPES = re.compile(
     r"Input to reshape|size-incompatible|Incompatible shapes|ConcatOp : Dim"
     r"|required broadcastable shapes|evenly divisible by filter depth"
@@ -49,9 +50,10 @@ class Signature:
     """A TensorFlow function of named tensors, which the exporter converts.
 
     Attributes:
-        call: takes each input by its name, answers with each output by its name.
-        inputs: by name, each with TensorFlow's ``shape`` and ``dtype``.
-        outputs: the same of the outputs.
+        call: the function; it takes each input by name, and returns each output by
+            name.
+        inputs: the inputs by name, each with TensorFlow's ``shape`` and ``dtype``.
+        outputs: the outputs, in the same form.
     """
 
     call: Callable[..., Mapping[str, Any]]
@@ -63,14 +65,14 @@ class TensorFlowBackend:
     """One signature, run by TensorFlow.
 
     Args:
-        signature: what is run.
-        ranges: that inputs are warmed with; see ``warm_up``.
+        signature: the signature that is run.
+        ranges: the ranges from which inputs are warmed; see ``warm_up``.
 
     Attributes:
-        warning: what people should know of its answers; empty if there is nothing.
+        warning: a sentence that people should know about its answers; empty if none.
 
     Raises:
-        BackendError: TensorFlow cannot run it, or a tensor of it has no rank.
+        BackendError: TensorFlow cannot run it, or one of its tensors has no rank.
     """
 
     name = "tensorflow"
@@ -82,7 +84,7 @@ class TensorFlowBackend:
         self.device = "gpu" if tensorflow.config.list_physical_devices("GPU") else "cpu"
         self.inputs = _specs(signature.inputs)
         self.outputs = _specs(signature.outputs)
-        # Those of its errors that an input may be to blame for.
+        # These are the errors that an input may be to blame for.
         errors = tensorflow.errors
         self._refusals = (
             errors.InvalidArgumentError,
@@ -104,7 +106,7 @@ class TensorFlowBackend:
         return {spec.name: outputs[spec.name].numpy() for spec in self.outputs}
 
     def _failure(self, ex: Exception) -> BackendError:
-        """Tell an input that is not taken from a model that cannot be run here."""
+        """Tell whether the model refuses this input or cannot run here at all."""
         sentence = "TensorFlow failed on this input"
         if not isinstance(ex, self._refusals) or _OF_MACHINE.search(str(ex)):
             return BackendError(sentence)
@@ -116,12 +118,12 @@ class SavedModelBackend(TensorFlowBackend):
 
     Args:
         path: the SavedModel's folder.
-        name: the signature's.
-        ranges: that inputs are warmed with; see ``warm_up``.
+        name: the signature's name.
+        ranges: the ranges from which inputs are warmed; see ``warm_up``.
 
     Raises:
-        NoSignature: it has no signature of this name.
-        BackendError: TensorFlow is not installed, or cannot load or run it.
+        NoSignature: the SavedModel has no signature of this name.
+        BackendError: TensorFlow is not installed, or cannot load or run the model.
     """
 
     def __init__(
@@ -131,15 +133,16 @@ class SavedModelBackend(TensorFlowBackend):
 
 
 class NoSignature(BackendError):
-    """A SavedModel has no signature of the name that is wanted."""
+    """A SavedModel has no signature of the wanted name."""
 
 
 def load_signature(path: Path, name: str = SIGNATURE) -> Signature:
     """Load a signature of a SavedModel, of TensorFlow 2 or 1.
 
     Raises:
-        NoSignature: it has no signature of this name; the sentence lists those it has.
-        BackendError: TensorFlow is not installed, or cannot load it.
+        NoSignature: the SavedModel has no signature of this name; the sentence lists
+            those it has.
+        BackendError: TensorFlow is not installed, or cannot load the model.
     """
     loaded = _load(import_tensorflow(), path)
     if name not in loaded.signatures:
@@ -156,13 +159,13 @@ def load_signature(path: Path, name: str = SIGNATURE) -> Signature:
 
 
 def _load(tensorflow: Any, path: Path) -> Any:
-    """Load whatever TensorFlow Serving loads.
+    """Load every SavedModel that TensorFlow Serving loads.
 
-    TensorFlow 2 makes the Python objects again that were saved, of which it does not
-    know all: other optimizers, other types, several graphs in one file. Its loader for
-    TensorFlow 1, like TensorFlow Serving, reads the graph and the variables alone. It
-    comes second, because it also loads what only training needs, and keeps variables
-    until the process ends.
+    TensorFlow 2 makes the saved Python objects again, and does not know all of them:
+    other optimizers, other types, several graphs in one file. Its loader for
+    TensorFlow 1, like TensorFlow Serving, reads the graph and the variables alone. This
+    second loader is not tried first, because it also loads parts that only training
+    needs, and keeps variables until the process ends.
     """
     _know_optimizers(tensorflow)
     try:
@@ -182,9 +185,9 @@ def _load(tensorflow: Any, path: Path) -> Any:
 def _know_optimizers(tensorflow: Any) -> None:
     """Let the optimizers of TensorFlow 2.0 to 2.10 be loaded, as objects without slots.
 
-    A SavedModel that was written after ``fit`` has them in it. TensorFlow 2.11 and
-    later make slots only where Keras 2 is installed, and fail without it. Slots are of
-    use for training alone: they are not loaded, which halves the memory and more.
+    A SavedModel that was written after ``fit`` holds its optimizer. TensorFlow 2.11 and
+    later make slots only where Keras 2 is installed, and fail without it. Only training
+    needs slots: they are not loaded, which saves more than half of the memory.
     """
     types = tensorflow.__internal__.saved_model.load
     if _OPTIMIZER in types.registered_identifiers():
@@ -196,7 +199,7 @@ def _know_optimizers(tensorflow: Any) -> None:
             return trackable()
 
         def _create_or_restore_slot_variable(self, **slot: Any) -> None:
-            """TensorFlow calls it when it restores a checkpoint."""
+            """Do nothing; TensorFlow calls this when it restores a checkpoint."""
 
     types.register_revived_type(
         _OPTIMIZER,
@@ -213,10 +216,10 @@ def _know_optimizers(tensorflow: Any) -> None:
 
 
 def _served_tags(path: Path) -> list[str] | None:
-    """The tags of the one graph that is for serving; None if there is but one graph.
+    """Return the tags of the graph for serving; None if there is only one graph.
 
     Raises:
-        BackendError: none of several is for serving.
+        BackendError: there are several graphs, and none is for serving.
     """
     from tensorflow.python.saved_model.loader_impl import parse_saved_model
 
@@ -231,15 +234,15 @@ def _served_tags(path: Path) -> list[str] | None:
             f" are {'; '.join(' '.join(some) or 'none' for some in tags)}; write it"
             f" with a graph that is tagged {_SERVING!r}"
         )
-    # Further tags say which device it was written for; the plain one runs on any.
+    # Further tags name the device of a graph; the plain graph runs on any device.
     return min(serving, key=lambda some: ("tpu" in some, len(some), some))
 
 
 def import_tensorflow() -> Any:
-    """TensorFlow, imported and configured when a model first needs it.
+    """Import and configure TensorFlow when a model first needs it.
 
     Raises:
-        BackendError: it is not installed, or ``configProto`` is not for it.
+        BackendError: it is not installed, or ``configProto`` does not suit it.
     """
     require_tensorflow()
     tensorflow = load_tensorflow()
@@ -248,11 +251,11 @@ def import_tensorflow() -> Any:
 
 
 def load_tensorflow() -> Any:
-    """TensorFlow, imported without Keras: a fifth of the time less, and 50 MB.
+    """Import TensorFlow without Keras, which saves a fifth of the time, and 50 MB.
 
     TensorFlow 2.21 imports Keras, and with it matplotlib, for the types that Keras 2
-    registered for SavedModels. Keras 3 registers none. Told by this variable that
-    Keras 2 is wanted, TensorFlow looks for that, and goes on where it is not installed.
+    registered for SavedModels. Keras 3 registers none. This variable tells TensorFlow
+    that Keras 2 is wanted. TensorFlow then looks for Keras 2, and goes on without it.
     """
     if "tensorflow" in sys.modules or _LEGACY in os.environ or find_spec("tf_keras"):
         import tensorflow
@@ -262,15 +265,15 @@ def load_tensorflow() -> Any:
     try:
         import tensorflow
     finally:
-        # ``tf.keras`` and the processes that this one starts find what they did before.
+        # ``tf.keras``, and processes that this one starts, must not see the variable.
         del os.environ[_LEGACY]
-    # It notes None as the place of a Keras 2 that is not there.
+    # TensorFlow notes None as the folder of a missing Keras 2.
     tensorflow.__path__ = [place for place in tensorflow.__path__ if place]
     return tensorflow
 
 
 def require_tensorflow() -> None:
-    """See that TensorFlow could be imported, without doing it.
+    """Check that TensorFlow could be imported, without importing it.
 
     Raises:
         BackendError: it is not installed.

@@ -1,9 +1,9 @@
-"""How TensorFlow is set up: its threads, and config.json's ``configProto``.
+"""TensorFlow's settings in a process: its threads, and config.json's ``configProto``.
 
-The latter holds TFaaS's session options. A process has one TensorFlow runtime,
-configured before its first use and once; so what is to be applied is kept here, and not
-with each model. The service has no TensorFlow: it gives a ``SessionConfig`` to the
-processes that have.
+``configProto`` holds TFaaS's session options. A process has one TensorFlow runtime,
+which is configured once, before its first use. So the settings are kept here, and not
+with each model. The service itself has no TensorFlow: it gives a ``SessionConfig`` to
+the processes that have it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runtime.errors import BackendError
 
 logger = logging.getLogger(__name__)
 
-# The fields of tensorflow.ConfigProto that tf.config can still do.
+# tf.config can still apply these fields of tensorflow.ConfigProto.
 APPLIED = frozenset(
     {
         "allow_soft_placement",
@@ -36,14 +36,14 @@ APPLIED = frozenset(
 
 @dataclass(frozen=True)
 class SessionConfig:
-    """How a process sets TensorFlow up.
+    """The settings of TensorFlow in a process.
 
     Attributes:
-        content: a serialized tensorflow.ConfigProto, or nothing; its threads are
-            stronger.
-        threads: that one run takes, as in ONNX Runtime. 0 leaves it to TensorFlow,
-            which takes all cores: the MNIST network is run three times slower then, for
-            handing its operators from thread to thread.
+        content: a serialized tensorflow.ConfigProto, or nothing; its threads count
+            before ``threads``.
+        threads: the threads that one run takes, like in ONNX Runtime. 0 leaves the
+            number to TensorFlow, which takes all cores. The MNIST network then takes
+            three times as long, because operators go from thread to thread.
     """
 
     content: bytes = b""
@@ -57,7 +57,7 @@ def read_session_config(path: str, threads: int = 0) -> SessionConfig:
     """Read a file with a serialized tensorflow.ConfigProto; an empty path is no file.
 
     Raises:
-        ConfigError: it cannot be read, or is something else.
+        ConfigError: the file cannot be read, or holds something else.
     """
     try:
         content = Path(path).read_bytes() if path else b""
@@ -72,14 +72,14 @@ def read_session_config(path: str, threads: int = 0) -> SessionConfig:
     return SessionConfig(content, threads)
 
 
-# The numbers of ConfigProto's fields in TensorFlow 2.21, by their form on the wire.
+# The numbers of ConfigProto's fields in TensorFlow 2.21, by their wire type.
 _VARINTS = frozenset({2, 3, 5, 7, 8, 9, 11, 15, 17})
 _MESSAGES = frozenset({1, 6, 10, 12, 13, 14, 16, 18})
 _TEXTS = frozenset({4})
 
 
 def _may_be_config_proto(content: bytes) -> bool:
-    """Whether TensorFlow will be able to read it; told without TensorFlow."""
+    """Tell without TensorFlow whether TensorFlow will be able to read it."""
     from google.protobuf.message import DecodeError
 
     try:
@@ -95,28 +95,28 @@ def _may_be_config_proto(content: bytes) -> bool:
     return True
 
 
-# Protobuf's forms on the wire.
+# These are protobuf's wire types.
 _VARINT, _LENGTH = 0, 2
 
 
 def _wire(content: bytes) -> Iterator[tuple[int, int, Any]]:
-    """A message's fields as they stand there: number, form, value."""
+    """Give a message's fields in their order: number, wire type, value."""
     from google.protobuf.empty_pb2 import Empty
     from google.protobuf.unknown_fields import UnknownFieldSet
 
-    # To a message without fields, each one is unknown.
+    # A message type without fields takes each field for an unknown one.
     for field in UnknownFieldSet(Empty.FromString(content)):
         yield field.field_number, field.wire_type, field.data
 
 
 def keep_session_config(config: SessionConfig) -> None:
-    """Keep it for TensorFlow's first use in this process."""
+    """Keep these settings for TensorFlow's first use in this process."""
     global _kept
     _kept = config
 
 
 def apply_session_config(tensorflow: Any) -> None:
-    """Configure TensorFlow as was said; once in a process.
+    """Configure TensorFlow by the kept settings, once in a process.
 
     Raises:
         BackendError: the file holds no ConfigProto, or TensorFlow refuses it.
@@ -173,8 +173,8 @@ def _configure(config: Any, proto: Any) -> None:
         config.threading.set_inter_op_parallelism_threads(
             proto.inter_op_parallelism_threads
         )
-    # What the file leaves out is False to protobuf, and stays as TensorFlow 2 has it:
-    # an operation that a GPU cannot run is placed on the CPU.
+    # protobuf reads a missing field as False. TensorFlow 2's default stays then, which
+    # places an operation on the CPU if a GPU cannot run it.
     if proto.allow_soft_placement:
         config.set_soft_device_placement(True)
     gpus = config.list_physical_devices("GPU")
@@ -184,6 +184,7 @@ def _configure(config: Any, proto: Any) -> None:
         if unknown := [number for number in wanted if number not in names]:
             raise ValueError(
                 f"visible_device_list names GPU {unknown[0]}, and there are {len(gpus)}"
+                " GPUs"
             )
         gpus = [gpus[int(number)] for number in wanted]
     if "GPU" in proto.device_count:
@@ -200,7 +201,7 @@ def _configure(config: Any, proto: Any) -> None:
 
 
 def _fields(message: Any, prefix: str = "") -> Iterator[str]:
-    """The fields that are set, by their dotted names."""
+    """Give the dotted names of the fields that are set."""
     for field, value in message.ListFields():
         name = prefix + field.name
         is_message = hasattr(value, "ListFields")

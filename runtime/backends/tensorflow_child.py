@@ -1,7 +1,7 @@
 """The process in which TensorFlow serves one model, behind walls.
 
 ``runtime.process.forkserver`` forks it from a process that has imported TensorFlow. It
-opens the bundle that its order names, tells what the model takes and gives, and then
+opens the bundle that its order names, and tells the model's inputs and outputs. Then it
 answers frames: one thread for each connection that comes through its control socket.
 """
 
@@ -31,16 +31,16 @@ from runtime.backends.saved_model import (
 from runtime.backends.session_config import SessionConfig, keep_session_config
 from runtime.errors import BackendError
 
-# Begins a line of output that is meant for the service's log.
+# A line of output that begins so is meant for the service's log.
 MARK = "tfaas: "
-# Characters of an engine's own words that go to the service's log.
+# At most so many characters of an engine's own words go to the service's log.
 _DETAIL = 1000
 
 
 def prepare() -> None:
-    """Import TensorFlow, which starts no thread before it is first used.
+    """Import TensorFlow, which starts no thread before its first use.
 
-    Where it is not installed, what is forked says so.
+    If it is not installed, the forked processes report that.
     """
     with contextlib.suppress(BackendError):
         require_tensorflow()
@@ -77,7 +77,7 @@ def main(order: str, control_descriptor: int) -> None:
 
 def _open(given: dict[str, Any]) -> Backend:
     folder = Path(given["path"])
-    # It lives as long as the service, and needs no file of its own.
+    # The process lives as long as the service, and needs no file of its own.
     room = walls.Room((folder,), (), given["max_bytes"], given["user"])
     walls.enclose(room, given["policy"])
     content = base64.b64decode(given["session"])
@@ -91,7 +91,7 @@ def _told(spec: TensorSpec) -> list[Any]:
 
 
 def _answer(backend: Backend, lane: Lane) -> None:
-    """Answer what comes on one connection, one after the other."""
+    """Answer the requests of one connection, one after the other."""
     while True:
         try:
             _, inputs = lane.receive()
@@ -110,7 +110,7 @@ def _answer(backend: Backend, lane: Lane) -> None:
 
 
 def _failure(error: DomainError) -> dict[str, Any]:
-    """An error as the other side raises it once more, with the engine's own words."""
+    """Return an error for the other side to raise again, with the engine's words."""
     cause = error.__cause__
     return {
         "error": str(error),

@@ -1,8 +1,8 @@
-"""TensorFlow in a process of its own for each model: what the service calls.
+"""TensorFlow for the service's workers: each model has a process of its own.
 
-A stranger's SavedModel is a program. It runs behind walls, where a crash, an endless
-loop or all of the memory costs that process: the next request finds a new one. The
-service's workers never import TensorFlow, which is half a gigabyte and many threads.
+A stranger's SavedModel is a program. It runs behind walls: a crash, an endless loop or
+too much memory ends its process alone, and the next request starts a new one. The
+service's workers never import TensorFlow, which takes half a gigabyte and many threads.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from runtime.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 
-# How often its memory is looked at; nobody waits for this process's end.
+# The process's memory is measured so often; nobody waits for this process to end.
 _LOOK_SECONDS = 1.0
-# A request that a process died of is given to a new one once: it need not be the one
-# that killed it.
+# If a process dies during a request, a new process gets the request once more: another
+# request may have killed the first one.
 _TRIES = 2
-# After a process could not be started in the place of another, requests are answered
-# at once for so long: each start may take a model minutes.
+# If no new process can be started, requests are refused at once for so long, because
+# each start may take minutes with a large model.
 _RETRY_SECONDS = 10.0
 
 
@@ -46,13 +46,14 @@ class TensorFlowProcesses:
     """Opens models in TensorFlow, each in a process of its own.
 
     Args:
-        server: starts them; ``tensorflow_child`` is one of its modules.
-        session: how TensorFlow is set up.
-        seconds: that a model may take to open.
-        run_seconds: that one run of it may take.
-        max_bytes: of memory of one process.
-        policy: on the walls around each.
-        user: whom each becomes, where the service is root's.
+        server: the fork server that starts them; ``tensorflow_child`` is one of its
+            modules.
+        session: TensorFlow's settings.
+        seconds: the time that a model may take to open.
+        run_seconds: the time that one run of a model may take.
+        max_bytes: the memory of one process, in bytes.
+        policy: the policy on the walls around each process.
+        user: the user that each process becomes, where the service runs as root.
     """
 
     def __init__(
@@ -82,8 +83,8 @@ class TensorFlowProcesses:
         """Open a bundle's frozen graph or SavedModel.
 
         Raises:
-            BackendError: TensorFlow is not installed, or cannot load or run it.
-            WallsError: walls are demanded, and do not stand here.
+            BackendError: TensorFlow is not installed, or cannot load or run the model.
+            WallsError: walls are demanded, and cannot be put up here.
         """
         require_tensorflow()
         walls.demand(self._policy)
@@ -97,15 +98,15 @@ class TensorFlowProcesses:
 class TensorFlowProcess:
     """One model, served by TensorFlow in a process of its own.
 
-    When that has died, the next request starts another. Where that fails, requests get
-    its sentence for ten seconds.
+    If the process has died, the next request starts another one. If that start fails,
+    requests get the same error for ten seconds.
 
     Args:
-        model: its name, for the log.
-        start: starts a process that has opened it.
+        model: the model's name, for the log.
+        start: a function that starts a process which has opened the model.
 
     Raises:
-        BackendError: it does not start, or cannot load or run the model.
+        BackendError: the process does not start, or cannot load or run the model.
     """
 
     name = "tensorflow"
@@ -113,7 +114,7 @@ class TensorFlowProcess:
     def __init__(self, model: str, start: Callable[[], ModelProcess]) -> None:
         self._model = model
         self._start = start
-        self._lock = threading.Lock()  # of the process's replacement
+        self._lock = threading.Lock()  # guards the process's replacement
         self._not_before, self._why = 0.0, ""
         self._process = start()
         self.device = self._process.device

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     pass
 from runtime.backends import TensorSpec
 
-# Of one input of one item, or of a fixed batch: a 4096 x 4096 picture in colour has
-# fewer. What claims more would take the service's memory at its first run.
+# One input of one item (or of a fixed batch) has at most so many numbers: a colour
+# picture of 4096 x 4096 has fewer. A model with more would fill the memory at once.
 MAX_NUMBERS = 1 << 26
 
 
-# What is tried for an axis that the model leaves free; of an image it is a side.
+# This length is tried first for an axis that the model leaves free, such as a side.
 WARMED_SIDE = 32
 
 
@@ -45,8 +45,13 @@ def check_inputs(
 ) -> None:
     """Compare named arrays with a model's inputs.
 
+    Args:
+        specs: the model's inputs.
+        inputs: arrays of any shape and dtype, by name.
+
     Raises:
-        ShapeError: names what was expected and what came.
+        ShapeError: an array has another shape or dtype than the model takes, or no
+            items.
     """
     check_names(specs, inputs)
     for spec in specs:
@@ -65,7 +70,7 @@ def check_inputs(
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
-    # A loop: on every request ``all`` of a generator takes twice as long.
+    # This is a loop, because ``all`` with a generator takes twice as long.
     for got, side in zip(shape, wanted, strict=False):
         if side is not None and got != side:
             return False
@@ -73,10 +78,10 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
 
 
 def has_free_axes(specs: tuple[TensorSpec, ...]) -> bool:
-    """Whether an axis besides the batch has no size of its own."""
+    """Tell whether an axis other than the batch's has no size of its own."""
     return any(None in spec.shape[1:] for spec in specs)
 
 
 def shown(shape: tuple[int | None, ...]) -> str:
-    """A shape for people; ``any`` is a free axis."""
+    """Write a shape for people; ``any`` is a free axis."""
     return f"({', '.join('any' if n is None else str(n) for n in shape)})"

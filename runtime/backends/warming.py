@@ -1,8 +1,9 @@
-"""Inputs that nobody sent, by which a model is warmed, tried and timed.
+"""Made-up inputs, with which a model is warmed, tried and timed.
 
-Only a run proves that an engine can run a model. But few inputs are taken by every
-model: a picture in base64 is not, nor is a zero that something is divided by. So
-several are tried; and a model that takes none of them is not warmed, and is served.
+Only a run proves that an engine can run a model. But no input suits every model: one
+model takes no text that is not a picture in base64, another divides by its input and
+takes no zeros. So several inputs are tried. A model that takes none of them is served
+without a warm-up.
 """
 
 from __future__ import annotations
@@ -21,25 +22,25 @@ from runtime.backends import Backend, InputRefused, TensorSpec
 from runtime.backends.tensors import MAX_NUMBERS, WARMED_SIDE, has_free_axes, shown
 from runtime.errors import BackendError
 
-# By an input's name, the least and the greatest number that it takes.
+# The least and the greatest number that an input takes, by the input's name.
 Ranges = Mapping[str, tuple[float, float]]
-# Makes a batch of so many items.
+# A function that makes a batch ``(N, …)`` of N items for each input, by its name.
 Make = Callable[[int], dict[str, NDArray[Any]]]
 
-# Other lengths of a free axis: short ones, and the sides of common networks' pictures.
+# Further lengths of a free axis are tried: short ones, and sides of common pictures.
 _LENGTHS = (1, 2, 3, 4, 5, 8, 10, 16, 28, 64, 96, 128, 224, 256, 299)
-# A model that refuses what is tried answers so at once, as a rule.
+# The trial ends after so many seconds; a model usually refuses an input at once.
 _SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Warm:
-    """A model that was run.
+    """The result of a model's first run.
 
     Attributes:
-        make: gives batches of the input that it took.
-        outputs: what it answered to one item.
-        seconds: that this took.
+        make: the function that makes batches of the input that the model took.
+        outputs: the answer to one item: arrays ``(1, …)`` of each output's dtype.
+        seconds: the time of this run.
     """
 
     make: Make
@@ -53,20 +54,20 @@ def warm_up(
     first: Iterable[Make] = (),
     clock: Callable[[], float] = time.perf_counter,
 ) -> Warm | None:
-    """Run one item, of the first kind of input that the model takes.
+    """Run one item of the first kind of input that the model takes.
 
     Args:
-        backend: to be warmed.
-        ranges: that params.json declares.
-        first: inputs that are known, to be tried before others.
-        clock: seconds that only go on.
+        backend: the backend to warm.
+        ranges: the ranges that params.json declares.
+        first: makers of known inputs, which are tried before others.
+        clock: a clock in seconds that never goes back.
 
     Returns:
-        None if the model takes none of what is tried.
+        The first run that succeeded; None if the model takes none of these inputs.
 
     Raises:
-        BackendError: an input would hold no numbers, or all together more than
-            ``MAX_NUMBERS``; or the engine cannot run the model, whatever it is given.
+        BackendError: an input would hold no numbers, or all inputs together more than
+            ``MAX_NUMBERS``; or the engine cannot run the model with any input.
     """
     end = time.monotonic() + _SECONDS
     is_of_shapes = not has_free_axes(backend.inputs) and all(
@@ -86,14 +87,14 @@ def warm_up(
             continue
         return Warm(make, outputs, clock() - start)
     if refusal is not None and is_of_shapes:
-        # All sizes are told, and no number is text, index or count: no other input
-        # has other shapes.
+        # All sizes are fixed, and no input is a text, an index or a count. So every
+        # other input has the same shapes and would fail too.
         raise BackendError(str(refusal)) from refusal
     return None
 
 
 def _makes(specs: tuple[TensorSpec, ...], ranges: Ranges) -> Iterator[Make]:
-    """Kinds of input, the likeliest first."""
+    """Give the kinds of input, the likeliest first."""
     for kind in _KINDS:
         yield partial(_batch, specs, ranges, kind, WARMED_SIDE)
     if has_free_axes(specs):
@@ -122,7 +123,7 @@ def _batch(
                 f"input {spec.name!r} is {shown(spec.shape)}: it must hold 1 to"
                 f" {MAX_NUMBERS} numbers"
             )
-        # A file of half a kilobyte can claim a hundred such inputs.
+        # A file of half a kilobyte can declare a hundred such inputs.
         numbers += math.prod(shape)
         if numbers > MAX_NUMBERS:
             raise BackendError(
@@ -133,21 +134,21 @@ def _batch(
 
 
 def _zeros(spec: TensorSpec, shape: list[int], ranges: Ranges) -> NDArray[Any]:
-    """Zeros, empty texts; of a range, its least number."""
+    """Return zeros or empty texts; with a range, its least number."""
     if spec.dtype == object:
         return np.full(shape, "", object)
     return np.full(shape, ranges.get(spec.name, (0, 0))[0])
 
 
 def _ones(spec: TensorSpec, shape: list[int], ranges: Ranges) -> NDArray[Any]:
-    """Ones, also as texts; of a range, its greatest number."""
+    """Return ones, for texts too; with a range, its greatest number."""
     if spec.dtype == object:
         return np.full(shape, "1", object)
     return np.full(shape, ranges.get(spec.name, (1, 1))[1])
 
 
 def _identity(spec: TensorSpec, shape: list[int], ranges: Ranges) -> NDArray[Any]:
-    """Matrices that have an inverse, a root and a logarithm; else ones."""
+    """Return matrices with an inverse, a root and a logarithm; else ones."""
     is_matrix = len(shape) > 1 and shape[-1] == shape[-2] and spec.dtype.kind in "fc"
     if not is_matrix or spec.name in ranges:
         return _ones(spec, shape, ranges)
@@ -155,7 +156,7 @@ def _identity(spec: TensorSpec, shape: list[int], ranges: Ranges) -> NDArray[Any
 
 
 def _drawn(spec: TensorSpec, shape: list[int], ranges: Ranges) -> NDArray[Any]:
-    """Numbers of the range; without one, between 1 and 2: whole ones are either."""
+    """Draw numbers of the range, or else between 1 and 2 (whole ones: 1 or 2)."""
     if spec.dtype == object:
         return np.full(shape, "1", object)
     low, high = ranges.get(spec.name, (1, 2))

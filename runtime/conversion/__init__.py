@@ -1,1 +1,1 @@
-"""The conversion of uploads: the versions that wait, and the process of one."""
+"""The conversion of uploads: the versions that wait, and the process for one."""

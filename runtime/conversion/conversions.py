@@ -1,10 +1,10 @@
-"""What became of the store's models on their way to ONNX: on disk, for all processes.
+"""The state of the store's conversions to ONNX, kept on disk for all processes.
 
-``models/.conversions/<name>.<number>.json`` says of one version that it is being
-converted, or why it cannot be. Who converts holds the store's folder, one process at a
-time; the kernel lets go when it ends, however it ends, and then nothing is being
-converted, whatever the file says. What is still to do is nowhere written down: it is
-what lies in the store without model.onnx, and so no crash forgets it.
+``models/.conversions/<name>.<number>.json`` tells that a version is being converted, or
+why it cannot be. The process that converts holds the store's folder; one process does
+so at a time. The kernel frees the folder when that process ends, however it ends, and
+then no version is being converted, whatever the file says. No list of waiting versions
+is written: every version without model.onnx waits. So a crash loses none of them.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ FOLDER_NAME = ".conversions"
 
 @dataclass(frozen=True)
 class _Record:
-    """One version's file.
+    """The content of one version's file.
 
     Attributes:
-        source: what was converted; of another source it says nothing.
-        tried: by which exporters, with which limits. A version is tried once by each:
-            services that differ and share a store do not take turns for ever.
-        reason: why the last of them failed; empty while it is at work.
+        source: the source that was converted; the file says nothing of another source.
+        tried: the exporters, with their limits, that tried it. Each tries a version
+            once. So services that differ and share a store do not take turns for ever.
+        reason: the reason why the last of them failed; empty while it works.
     """
 
     source: str
@@ -56,9 +56,9 @@ class Conversions:
     """The conversions of one store.
 
     Args:
-        store: where the versions lie.
-        config: ``exportOnUpload``, its limits, and ``onnx``.
-        release: of this project: another one may convert what this one could not.
+        store: the store of the versions.
+        config: the settings ``exportOnUpload``, its limits, and ``onnx``.
+        release: this project's release: another one may convert where this one failed.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Conversions:
             config.export_on_upload == "auto"
             and not self._is_onnx_off
             and (config.walls != "require" or standing().is_whole)
-            # Not imported: that would bring TensorFlow.
+            # tf2onnx is not imported, because that would import TensorFlow.
             and find_spec("tf2onnx") is not None
         )
         self._exporter = f"{_exporter(release)}, {config.export_seconds} s," + (
@@ -79,9 +79,9 @@ class Conversions:
         )
 
     def wanted(self) -> list[Version]:
-        """The versions that are still to be converted, the most needed first.
+        """Return the versions that are still to be converted, the most needed first.
 
-        That is: those that serve, those with a label, the rest; the newest of each.
+        Served versions come first, then labelled ones, then the rest; newest first.
 
         Raises:
             StoreError: the store cannot be read.
@@ -90,14 +90,14 @@ class Conversions:
             return []
         found: list[tuple[bool, bool, int, Version]] = []
         for name in self._store.names():
-            # One that cannot be read hides no other.
+            # A model that cannot be read must not hide the others.
             with contextlib.suppress(ModelNotFound, StoreError):
                 found += self._wanted_of(name)
         return [version for *_, version in sorted(found, key=lambda entry: entry[:3])]
 
     def _wanted_of(self, name: str) -> Iterator[tuple[bool, bool, int, Version]]:
         labelled = set(self._store.labels(name).values())
-        # 0 was put there by hand, and not uploaded: the folder is somebody's.
+        # Version 0 was put there by hand, and not uploaded: its folder is a person's.
         for number in filter(None, self._store.versions(name)):
             with contextlib.suppress(ModelNotFound, BundleError, StoreError):
                 version = self._store.version(name, number)
@@ -117,10 +117,10 @@ class Conversions:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[int]:
-        """Be the one process that converts; waits for another to end.
+        """Be the one process that converts; wait until another one ends.
 
         Yields:
-            The lock's file descriptor: whoever inherits it holds the lock, too.
+            The lock's file descriptor; a process that inherits it holds the lock, too.
 
         Raises:
             OSError: the store's folder cannot be opened.
@@ -133,47 +133,47 @@ class Conversions:
             os.close(descriptor)
 
     def begin(self, version: Version) -> None:
-        """Note that a version is being converted; only who is alone may.
+        """Note that a version is being converted; call it only in ``alone``.
 
         Raises:
-            BundleError: it is no bundle any more.
-            OSError: it cannot be written.
+            BundleError: the version is not a bundle any more.
+            OSError: the note cannot be written.
         """
         source = _source_of(open_bundle(version.path))
         before = _read(self._path(version))
         tried = before.tried if before and before.source == source else ()
         for path in self._notes():
-            # Of one that was interrupted, and would seem to be under way.
+            # An interrupted conversion's note would tell that it still runs.
             if (other := _read(path)) and not other.reason:
                 path.unlink()
         self._write(version, _Record(source, tried))
 
     def fail(self, version: Version, reason: str) -> None:
-        """Note why a version that was begun has no ONNX.
+        """Note why a version whose conversion began has no ONNX.
 
         Raises:
-            BundleError: it is no bundle any more.
-            OSError: it cannot be written.
+            BundleError: the version is not a bundle any more.
+            OSError: the note cannot be written.
         """
         begun = _read(self._path(version))
-        if begun is None:  # somebody took it away, and it would be tried for ever
+        if begun is None:  # somebody removed the note; without one, tries never end
             begun = _Record(_source_of(open_bundle(version.path)), ())
         tried = dict.fromkeys((*begun.tried, self._exporter))
         self._write(version, _Record(begun.source, tuple(tried), reason))
 
     def is_littered(self) -> bool:
-        """Whether there is something to sweep."""
+        """Tell whether there is something to sweep."""
         return any(map(self._is_litter, self._notes()))
 
     def sweep(self) -> None:
-        """Remove what is said of versions that have their ONNX, or are gone.
+        """Remove the notes about versions that have their ONNX, or are gone.
 
-        Only who is alone may.
+        Call it only in the process that is ``alone``.
         """
         for path in filter(self._is_litter, self._notes()):
             with contextlib.suppress(OSError):
                 path.unlink()
-        with contextlib.suppress(OSError):  # the rest stays
+        with contextlib.suppress(OSError):  # some notes remain in it
             self._folder.rmdir()
 
     def _is_litter(self, path: Path) -> bool:
@@ -193,13 +193,13 @@ class Conversions:
         parity: Parity | None,
         model: Model | None,
     ) -> str:
-        """How a version stands, for people: with ONNX, on its way to it, or why not.
+        """Describe a version for people: it has ONNX, or will have, or why it has not.
 
         Args:
             version: the version.
-            bundle: as it lies there.
-            parity: of the ONNX that serves, or else of model.onnx.
-            model: if it is loaded here.
+            bundle: the version's bundle as it is on disk.
+            parity: the parity of the ONNX that serves, or else of model.onnx.
+            model: the version's model, if it is loaded here.
 
         Returns:
             ``onnx (parity 3.1e-7)`` or ``onnx (unproved)``; ``converting``; or
@@ -233,7 +233,7 @@ class Conversions:
         except OSError:
             return False
         try:
-            # Shared, and let go at once: who waits for it to convert gets it then.
+            # The lock is shared and freed at once: a process that waits for it gets it.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
@@ -263,7 +263,7 @@ def _read(path: Path) -> _Record | None:
         tried = tuple(map(str, content["tried"]))
         return _Record(str(content["source"]), tried, str(content["reason"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # there is none; or it was changed by hand, and says nothing
+        return None  # there is no note, or somebody changed it by hand
 
 
 def _is_writable(version: Version) -> bool:
@@ -278,9 +278,10 @@ def _exporter(release: str) -> str:
 
 
 def _source_of(bundle: Bundle) -> str:
-    """What tells a bundle's TensorFlow model from another; empty if it has none.
+    """Return a text that tells a bundle's TensorFlow model from others.
 
-    By sizes and times, and not by a digest: this is asked often, of gigabytes.
+    It is made of sizes and times, and not of a digest, because it is needed often, and
+    models have gigabytes. It is empty without a TensorFlow model.
     """
     if bundle.tensorflow_model is None:
         return ""
@@ -289,7 +290,7 @@ def _source_of(bundle: Bundle) -> str:
     try:
         files = (folder / PARAMS, bundle.tensorflow_model, *sorted(weights))
         statuses = [(path.name, path.stat()) for path in files]
-        # The folder, too: a number may be used again, for the same bundle.
+        # The folder counts too: a number may be used again, for the same bundle.
         return f"{folder.stat().st_ino} " + " ".join(
             f"{name}:{status.st_size}:{status.st_mtime_ns}" for name, status in statuses
         )

@@ -1,4 +1,4 @@
-"""Adds ONNX to what was uploaded without it, in the background, one at a time."""
+"""Adds ONNX to uploads without it, in the background, one at a time."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
 
-# A process of its own: TensorFlow, and whatever a stranger's model does to it, stay out
-# of the service.
-# -P: what lies in the working folder is none of its modules.
+# The exporter is a process of its own. So TensorFlow, and all that a stranger's model
+# does to it, stay out of the service.
+# -P: modules of the same name in the working folder are not imported.
 EXPORTER = (sys.executable, "-P", "-m", "exporter", "convert", "--json")
 
-# What other processes publish into the store, or leave when they end, is found so late.
+# Versions that other processes publish, or leave when they end, are found so late.
 LOOK_SECONDS = 60.0
 
-# How soon the conversion of a version that was deleted ends.
+# The conversion of a deleted version ends after so many seconds.
 GONE_SECONDS = 1.0
 
 # The last lines of the exporter's standard error are kept for the log: at most so many
@@ -51,36 +51,38 @@ GONE_SECONDS = 1.0
 KEPT_LINES = 20
 LINE_LENGTH = 4096
 
-# The exporter's outcome is the last line of its standard output. A longer line is none.
+# The exporter's outcome is the last line of its standard output. A longer line is not
+# an outcome.
 OUTCOME_LENGTH = 1 << 16
-# A reason is a sentence.
+# A reason is a sentence of at most so many characters.
 REASON_LENGTH = 500
 
-# Whatever else there is to do goes before.
+# All other work comes first.
 NICENESS = "19"
 
-# What ends by a signal for the end of processes, not the guard's, may be told so with
-# the machine; one that always does is not tried for ever.
+# A conversion that SIGTERM ended may only mean that the machine shuts down: it is tried
+# again, at most so many times in all.
 INTERRUPTIONS = 3
 
-# refused: it cannot be converted, or answers otherwise. interrupted: the service ends,
-# or somebody killed it; it is tried again. gone: the version was deleted meanwhile.
+# refused: the model cannot be converted, or its ONNX answers otherwise.
+# interrupted: the service ended, or somebody killed the conversion; it is tried again.
+# gone: the version was deleted meanwhile.
 Outcome = Literal[
     "converted", "refused", "failed", "too_slow", "too_large", "interrupted", "gone"
 ]
 
 
 def exporter_for(config: Config) -> Sequence[str]:
-    """The exporter's command, as the service's settings have it."""
+    """Return the exporter's command for the service's settings."""
     return (
         *EXPORTER,
         # The guard keeps the limits, of time and of memory.
         "--no-time-limit",
-        # Named, so that it reads no config.json.
+        # The folder is named, so that the exporter reads no config.json.
         *("--models-dir", str(config.model_dir)),
         *("--walls", config.walls),
         *("--run-as-user", config.run_as_user),
-        # Without it the exporter looks at an upload's operators once more.
+        # Without this the exporter checks an upload's operators once more.
         *(("--trust",) if config.trust_uploads else ()),
     )
 
@@ -88,18 +90,21 @@ def exporter_for(config: Config) -> Sequence[str]:
 class Converter:
     """Converts versions without model.onnx on a thread, while TensorFlow serves them.
 
-    The exporter writes model.onnx into the version's folder when it is proved, and not
-    before; every process that serves the store then changes over by itself. Of all
-    these processes one converts at a time, one version. It ends with its process.
+    The exporter writes model.onnx into the version's folder only after its proof. Every
+    process that serves the store then uses it at its next request. Only one of these
+    processes converts at a time, and only one version. The conversion ends with its
+    process.
 
     Args:
-        store: where the versions lie.
-        registry: loads what was converted, so that the first request finds it warm.
-        conversions: says which are to be converted, and keeps what came of it.
-        seconds: that one may take.
-        max_bytes: of memory that one may take.
-        command: what converts the folder that is its last argument; it exits and
-            prints as ``exporter convert --json`` does.
+        store: the store of the versions.
+        registry: the registry; it loads a converted version, so the first request finds
+            it warm.
+        conversions: the conversions; they tell which versions wait, and keep the
+            results.
+        seconds: the time that one conversion may take.
+        max_bytes: the memory that one conversion may take, in bytes.
+        command: the command that converts the folder in its last argument. It exits and
+            prints like ``exporter convert --json``.
     """
 
     def __init__(
@@ -120,18 +125,18 @@ class Converter:
         self._thread = DaemonThread(self._work, "converter")
         self._is_started = False
         self._woken = threading.Event()
-        self._once = Once()  # a store that cannot be read is told of by one look
-        # What failed, and the store would not keep that it did.
+        self._once = Once()  # an unreadable store is reported once
+        # These versions failed, and the store could not keep a note of that.
         self._unwritten: set[tuple[str, int, int]] = set()
         self._interruptions: Counter[tuple[str, int, int]] = Counter()
 
     def start(self) -> None:
-        """Begin with what is in the store; does not wait."""
+        """Begin to convert the versions in the store; do not wait."""
         self._is_started = self._conversions.is_on
         self.wake()
 
     def wake(self) -> None:
-        """There may be something to convert; nothing is done before ``start``."""
+        """Look for versions to convert; before ``start``, do nothing."""
         if not self._is_started:
             return
         self._woken.set()
@@ -144,22 +149,22 @@ class Converter:
             try:
                 self.convert_all()
                 self._once.forget()
-            # Whatever it trips over, the next upload is another.
+            # Every error is caught: the next upload may go well.
             except Exception as ex:
                 if self._once.is_news(str(ex)):
                     logger.warning("uploads cannot be converted: %s", ex, exc_info=ex)
 
     def convert_all(self) -> None:
-        """Convert all that is to be, one after the other; waits for other processes.
+        """Convert all versions that wait, one by one; wait for other processes first.
 
         Raises:
             StoreError: the store cannot be read.
-            OSError: it cannot be written.
+            OSError: the store cannot be written.
         """
         if not self._wanted() and not self._conversions.is_littered():
             return
         with self._conversions.alone() as lock:
-            # Asked anew each time: others may be published or deleted meanwhile.
+            # The store is asked each time: versions may be published or deleted.
             while wanted := self._wanted():
                 if self._convert(wanted[0], lock) == "interrupted":
                     break
@@ -193,7 +198,7 @@ class Converter:
             )
             try:
                 self._conversions.fail(version, reason)
-            # A full disk, say; not to be tried for ever all the same.
+            # The disk may be full; the version must still not be tried for ever.
             except (BundleError, OSError):
                 self._unwritten.add(_key(version))
         else:
@@ -204,7 +209,7 @@ class Converter:
         """Let the exporter convert a version.
 
         Returns:
-            What came of it; and why, if it is to be remembered.
+            The outcome, and the reason if it is to be remembered.
         """
         limits = (str(self._seconds), str(self._max_bytes), NICENESS)
         told: deque[str] = deque(maxlen=1)
@@ -215,17 +220,17 @@ class Converter:
                 *self._command,
                 str(version.path.absolute()),
             ],
-            # Closed, by the kernel if need be, it ends the conversion.
+            # When this closes, the conversion ends; the kernel closes it at the latest.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
             env=_environment(),
-            # What the terminal sends to the service is not meant for it.
+            # Signals that the terminal sends to the service must not reach it.
             start_new_session=True,
-            # A service that is killed leaves it, for a moment, at work; nobody else
-            # begins before it has ended.
+            # The exporter may run on for a moment after a service was killed. It keeps
+            # the lock, so no other conversion begins before it has ended.
             pass_fds=(lock,),
         ) as process:
             assert process.stdin is not None
@@ -254,8 +259,8 @@ class Converter:
     def _judge(
         self, code: int, version: Version, told: str, lines: list[str]
     ) -> tuple[Outcome, str]:
-        # SIGKILL comes from outside, of an operator or where memory runs out, and says
-        # little of the model. Below 0: it was the guard itself.
+        # SIGKILL comes from a person, or where memory runs out, and says little about
+        # the model. A code below 0 means that the guard itself was killed.
         ended = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
         interrupted = [128 + number for number in ended]
         if code < 0 or code in interrupted:
@@ -263,9 +268,9 @@ class Converter:
             if self._interruptions[_key(version)] < INTERRUPTIONS:
                 return "interrupted", ""
             how = signal_of(code)
-            return "failed", f"its conversion was killed by {how}, time and again"
+            return "failed", f"its conversion was killed by {how} at each try"
         if code == guard.NO_SCRATCH:
-            # The machine's fault: to be tried again.
+            # This is the machine's fault, so it is tried again.
             logger.warning("uploads cannot be converted: %s", "\n".join(lines))
             return "interrupted", ""
         if code == guard.TOO_SLOW:
@@ -290,13 +295,13 @@ class Converter:
         return "failed", "its conversion failed, and the service's log says why"
 
     def _load(self, version: Version) -> None:
-        """In this process at once; in others, with their next request."""
+        """Load it in this process now; others load it with their next request."""
         with suppress(DomainError):
             if self._store.current(version.name).number == version.number:
                 self._registry.get(ModelSpec(version.name))
 
     def _is_there(self, version: Version) -> bool:
-        """Whether the number is still that folder's, changed or not."""
+        """Tell whether the number still means this folder, changed or not."""
         try:
             return _key(self._store.version(version.name, version.number)) == _key(
                 version
@@ -311,9 +316,9 @@ def _key(version: Version) -> tuple[str, int, int]:
 
 def _environment() -> dict[str, str]:
     return {
-        # No tokens; and it has no part in the service's counters.
+        # The environment has no tokens, and not the service's folder of counters.
         **child_environment(),
-        # The GPU's memory is the service's; what is proved is proved on the CPU.
+        # The GPU's memory is for the service; the proof runs on the CPU.
         "CUDA_VISIBLE_DEVICES": "-1",
     }
 
@@ -324,9 +329,9 @@ def _read_outcome(stream: IO[str], told: deque[str]) -> None:
 
 
 def _outcome_of(told: str) -> tuple[Outcome | None, str]:
-    """The outcome and the reason in a line of ``exporter convert --json``.
+    """Return the outcome and the reason in a line of ``exporter convert --json``.
 
-    The outcome is None where the line is something else.
+    The outcome is None if the line is something else.
     """
     try:
         match json.loads(told):
@@ -351,9 +356,9 @@ _PATH = re.compile(r"(?<!\w)/[^\s'\",;:()]+")
 
 
 def _without_folders(sentence: str) -> str:
-    """Paths of this machine as their last names: clients read it.
+    """Shorten paths of this machine to their last names, because clients read it.
 
-    What only looks like one, such as the name of a layer, stays.
+    A text that only looks like a path, such as the name of a layer, stays.
     """
 
     def shorten(found: re.Match[str]) -> str:

@@ -1,1 +1,1 @@
-"""Models in memory: found, opened, warmed, batched, and dropped again."""
+"""Models in memory: they are found, opened, warmed, batched, and dropped again."""

@@ -1,9 +1,9 @@
-"""Whether a model's requests are run together: asked of the model when it is loaded.
+"""Decide whether a model's requests are run together; measured when it is loaded.
 
 A batch costs a hand-over between threads, some 0.1 ms under load. A small network on a
-CPU gains less from it: MNIST's takes 55 us alone and 35 us an item of 32. TensorFlow,
-which spends most of half a millisecond on the call itself, gains five times that; and a
-GPU always gains.
+CPU gains less from it: MNIST's takes 55 us alone, and 35 us an item in a batch of 32.
+TensorFlow spends most of half a millisecond on the call itself, and gains five times
+that. A GPU always gains.
 """
 
 from __future__ import annotations
@@ -21,24 +21,25 @@ from runtime.backends.tensors import MAX_NUMBERS
 from runtime.backends.warming import Make
 from runtime.config import Batching
 
-# What must be saved on an item: the hand-over, twice.
+# A batch must save at least so much on each item: twice the hand-over.
 WORTH_SECONDS = 0.0002
-# And of what it takes alone: on one core a batch is run where each could have run.
+# In a batch an item may take at most this share of its time alone. While one core runs
+# a batch, several cores could have run the items.
 WORTH_SHARE = 0.7
-# Items of the batch that is tried.
+# The batch that is tried has so many items.
 _ITEMS = 8
-# What the trial may take of a load, in seconds; and runs at most.
+# The trial may take so many seconds of a load, and at most so many runs.
 _BUDGET = 0.25
 _RUNS = 9
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was decided of a model.
+    """The decision about a model.
 
     Attributes:
-        is_on: its requests are run together.
-        why: for people, with the figures if there are some.
+        is_on: whether its requests are run together.
+        why: the reason for people, with the figures if there are some.
     """
 
     is_on: bool
@@ -55,17 +56,18 @@ def decide(
     clock: Callable[[], float] = time.perf_counter,
     max_numbers: int = MAX_NUMBERS,
 ) -> Verdict:
-    """Decide for a model that is warm.
+    """Decide about a warm model.
 
     Args:
         wanted: config.json's ``batching``.
-        backend: that will run it.
-        max_batch_size: items that one run may have; None if it cannot be cut in items.
-        threads: of this process, that may ask for it at once.
-        one: what one item takes, in seconds.
-        make: gives batches that the model takes; None if none is known.
-        clock: in seconds.
-        max_numbers: that the inputs of one run may hold.
+        backend: the backend that will run it.
+        max_batch_size: the most items of one run; None if a request cannot be cut.
+        threads: the threads of this process that may ask for it at once.
+        one: the time of one item, in seconds.
+        make: the function that makes batches which the model takes; None if none is
+            known.
+        clock: a clock in seconds.
+        max_numbers: the most numbers that the inputs of one run may hold.
     """
     if max_batch_size is None or max_batch_size == 1:
         return Verdict(False, "off: the model takes no batches")
@@ -87,11 +89,11 @@ def decide(
     saved = one - several / items
     if saved >= WORTH_SECONDS and several / items <= WORTH_SHARE * one:
         return Verdict(True, f"on: an item takes {figures}")
-    return Verdict(False, f"off: an item takes {figures}, and a batch's hand-over 0.1")
+    return Verdict(False, f"off: an item takes {figures}, and a hand-over 0.1 ms")
 
 
 def largest_batch(make: Make, max_numbers: int = MAX_NUMBERS) -> int:
-    """How many items a model may be warmed with; at least one."""
+    """Return the most items that a model may be warmed with; at least one."""
     return max(1, max_numbers // sum(array.size for array in make(1).values()))
 
 
@@ -100,7 +102,7 @@ def seconds_of_one(
     make: Make | None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> float:
-    """The seconds that a warm backend takes for one item; infinite if none is known."""
+    """Return the seconds of one item on a warm backend; infinite without an input."""
     return math.inf if make is None else _seconds(backend, make(1), clock)
 
 
@@ -109,9 +111,9 @@ def _seconds(
     inputs: Mapping[str, NDArray[Any]],
     clock: Callable[[], float],
 ) -> float:
-    """The quickest of some runs; of few, if they take long.
+    """Return the time of the quickest of some runs; long runs are repeated less often.
 
-    The others wait for what else runs meanwhile: requests, where a version takes over.
+    The slower runs waited for other work: requests, where a version takes over.
     """
     spent: list[float] = []
     while len(spent) < _RUNS and sum(spent) < _BUDGET / 2:
@@ -122,10 +124,11 @@ def _seconds(
 
 
 def sizes_of(backend: Backend, max_batch_size: int) -> tuple[int, ...] | None:
-    """Batch sizes that a GPU is warmed with and runs: powers of two, and the largest.
+    """Return the batch sizes that a GPU is warmed with and runs.
 
-    A kernel is chosen for each size when it is first seen, which takes it a while; on a
-    CPU to fill a batch up costs what it is filled with. None: as they come.
+    They are the powers of two, and the largest size. A GPU chooses a kernel when it
+    first sees a size, which takes a while. On a CPU the filling items would cost as
+    much as others, so the answer is None: a batch has the size that comes.
     """
     if not backend.device.startswith("CUDA"):
         return None

@@ -1,8 +1,8 @@
-"""Batching without a timer: what has queued while one batch ran is the next batch.
+"""Batching without a timer: the requests that queue during a batch are the next one.
 
-At low load nobody waits; at high load batches are full. There is no thread of its own:
-of the requests that wait, the first runs the batch for all that wait with it, answers
-them, and hands the engine to the first of those that came meanwhile.
+At low load nobody waits; at high load batches are full. The batcher has no thread: the
+first of the waiting requests runs the batch for all that wait with it, and answers
+them. Then it hands the engine to the first request that came meanwhile.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ Outputs = dict[str, NDArray[Any]]
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """One request's items.
+    """The items of one request.
 
     Attributes:
-        deadline: after which it is not run.
-        kind: what it can share a batch with: names, dtypes and shapes but for N.
-        turn: set when there is an answer, or when it is this one's turn to run.
-        outputs: None as long as there are none.
+        deadline: the time after which it is not run.
+        kind: the names, dtypes and shapes without N; a batch has items of one kind.
+        turn: an event that is set when there is an answer, or when this request's
+            thread must run the next batch.
+        outputs: the answer; None as long as there is none.
     """
 
     inputs: Inputs
@@ -52,14 +53,14 @@ class Batcher:
     """Runs requests of several threads together.
 
     Args:
-        run: takes ``(N, …)`` arrays by name, and gives ``(N, …)`` of the same N; it is
-            called by one thread at a time.
-        max_batch_size: items in one run, at most.
-        max_queue: requests that may wait; one more is refused.
-        max_queue_delay_us: how long a batch that is not full waits for more, in
-            microseconds. 0 is right but where the engine is another device.
-        sizes: of batches that ``run`` is called with, rising; one between two of them
-            is filled up with its last item. None: as they come.
+        run: the function that takes ``(N, …)`` arrays by name, and gives ``(N, …)``
+            arrays of the same N; one thread at a time calls it.
+        max_batch_size: the most items in one run.
+        max_queue: the most requests that may wait; one more is refused.
+        max_queue_delay_us: the time that a batch which is not full waits for more, in
+            microseconds. Any other value than 0 suits only an engine on another device.
+        sizes: the batch sizes with which ``run`` is called, in rising order. A batch of
+            another size is filled up with its last item. None allows every size.
     """
 
     def __init__(
@@ -75,25 +76,26 @@ class Batcher:
         self._max_queue = max_queue
         self._delay = max_queue_delay_us / 1e6
         self._sizes = sizes
-        self._lock = threading.Lock()  # of both below; never held while running
+        self._lock = threading.Lock()  # guards both below; not held during a run
         self._queue: deque[_Waiting] = deque()
         self._is_running = False
         self._arrived = threading.Event()
 
     def submit(self, inputs: Inputs, deadline: Deadline | None = None) -> Outputs:
-        """Run one request's items, alone or with others'.
+        """Run one request's items, alone or with those of others.
 
         Args:
-            inputs: ``(N, …)`` by name, all of one N; as the model takes them.
-            deadline: looked at when its turn has come.
+            inputs: an array ``(N, …)`` of each input's dtype, by name; N is the same in
+                all.
+            deadline: the deadline that is checked when its turn has come.
 
         Returns:
-            ``(N, …)`` by name: of these items and no others.
+            An array ``(N, …)`` of each output's dtype, by name, of these items alone.
 
         Raises:
             Overloaded: ``max_queue`` requests wait already.
             Expired: its deadline came first.
-            Exception: whatever ``run`` raises on these items.
+            Exception: any error that ``run`` raises on these items.
         """
         items = len(next(iter(inputs.values())))
         mine = _Waiting(inputs, items, _kind_of(inputs), deadline)
@@ -120,7 +122,7 @@ class Batcher:
         return mine.outputs
 
     def _lead(self) -> None:
-        """Run the batch that begins with the first in the queue: this thread's own."""
+        """Run the batch that begins with the queue's first request, this thread's."""
         with self._lock:
             batch = self._take()
         try:
@@ -147,7 +149,7 @@ class Batcher:
             self._arrived.wait(left)
 
     def _take(self) -> list[_Waiting]:
-        """The first, and those behind it that fit: in kind, and into the batch."""
+        """Take the first request, and those of its kind behind it for which is room."""
         first = self._queue.popleft()
         batch, items, left = [first], first.items, deque[_Waiting]()
         while self._queue:
@@ -170,7 +172,7 @@ class Batcher:
             if len(batch) == 1:
                 batch[0].error = ex
                 return
-            # One's items must not fail the others'.
+            # Items of one request must not make other requests fail.
             for waiting in batch:
                 waiting.outputs = None
                 self._answer([waiting])
@@ -205,7 +207,7 @@ class Batcher:
 
 
 def _is_expired(waiting: _Waiting) -> bool:
-    """Whether its deadline is over; it is told so."""
+    """Tell whether a request's deadline is over; if so, that is its answer."""
     try:
         if waiting.deadline is not None:
             waiting.deadline.check()

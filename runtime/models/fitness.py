@@ -1,4 +1,4 @@
-"""Whether a bundle's words fit its model: params.json, labels, the two engines."""
+"""Checks whether a bundle's params.json, labels and two engines fit each other."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from runtime.errors import BackendError
 
 
 def main_output(bundle: Bundle, outputs: tuple[TensorSpec, ...]) -> TensorSpec:
-    """The output that image predictions answer with: the one params.json names.
+    """Return the output that answers predictions of images; params.json names it.
 
     Raises:
-        BundleError: it names none of several.
+        BundleError: there are several outputs, and params.json names none of them.
     """
     named = {spec.name: spec for spec in outputs}
     wanted = bundle.params.output_node
     if wanted in named:
         return named[wanted]
-    # TFaaS's own bundles name a node of the graph there, and have one output.
+    # In TFaaS's own bundles this is a node of the graph, and they have one output.
     if wanted and len(outputs) > 1:
         raise BundleError(
             f"params.json: 'output_node' is {wanted!r} and the model's outputs are"
@@ -30,15 +30,24 @@ def main_output(bundle: Bundle, outputs: tuple[TensorSpec, ...]) -> TensorSpec:
 
 
 def check_labels(bundle: Bundle, output: TensorSpec, *, may_lack: bool) -> None:
-    """A wrong labels.txt would put the right answer under a wrong name.
+    """Check that there are as many labels as classes.
 
-    Frozen graphs often have a few more classes than labels, and TFaaS serves them.
+    A wrong labels.txt would give the right answer a wrong name. Frozen graphs often
+    have a few more classes than labels, and TFaaS serves them.
+
+    Args:
+        bundle: the bundle with the labels.
+        output: the output that gives the scores.
+        may_lack: whether there may be fewer labels than classes.
+
+    Raises:
+        BundleError: the numbers differ.
     """
     labels = len(bundle.labels)
     classes = output.shape[-1] if output.shape else None
     if may_lack and classes is not None and labels < classes:
         return
-    # One score tells between two classes.
+    # One score decides between two classes.
     if labels and classes not in (None, labels) and (classes, labels) != (1, 2):
         raise BundleError(
             f"{bundle.params.labels} names {labels} classes and the model has {classes}"
@@ -48,12 +57,13 @@ def check_labels(bundle: Bundle, output: TensorSpec, *, may_lack: bool) -> None:
 def img_channels(
     bundle: Bundle, inputs: tuple[TensorSpec, ...], output: TensorSpec
 ) -> int:
-    """What params.json says; TFaaS's early ones are silent, and then the input tells.
+    """Return the channels of the images that a model takes; 0 if it takes none.
 
-    A model that no image could ever be answered by is refused before it serves.
+    params.json tells them. TFaaS's early ones do not, and then the input tells. A model
+    that could never answer an image is refused before it serves.
 
     Raises:
-        BundleError: params.json promises what the model cannot do.
+        BundleError: params.json promises something that the model cannot do.
     """
     channels = bundle.params.img_channels
     if channels:
@@ -74,7 +84,7 @@ def img_channels(
 def _problem_with_images(
     channels: int, inputs: tuple[TensorSpec, ...], output: TensorSpec
 ) -> str:
-    """Why no image of so many channels can be answered; empty if it can."""
+    """Tell why no image of so many channels can be answered; empty if one can."""
     if len(inputs) != 1:
         return f"the model has {len(inputs)} inputs"
     if len(inputs[0].shape) != 4:
@@ -91,10 +101,12 @@ def _problem_with_images(
 
 
 def check_same_tensors(preferred: Backend, fallback: Backend) -> None:
-    """A model.onnx made elsewhere may name its tensors as it likes.
+    """Check that both engines have the same tensors.
+
+    A model.onnx that was made elsewhere may give its tensors any names.
 
     Raises:
-        BackendError: the fallback's are others.
+        BackendError: the fallback has other tensors.
     """
     for ours, theirs in (
         (preferred.inputs, fallback.inputs),
@@ -105,10 +117,10 @@ def check_same_tensors(preferred: Backend, fallback: Backend) -> None:
 
 
 def check_features(features: tuple[str, ...], specs: tuple[TensorSpec, ...]) -> None:
-    """See that a model takes rows of as many values as params.json names.
+    """Check that a model takes rows of as many values as params.json names.
 
     Raises:
-        BundleError: it does not.
+        BundleError: it takes other rows.
     """
     if not features:
         return
@@ -119,13 +131,16 @@ def check_features(features: tuple[str, ...], specs: tuple[TensorSpec, ...]) -> 
     try:
         _check_width(specs[0], len(features))
     except ShapeError as ex:
-        raise BundleError(f"params.json: 'features' is not the model's: {ex}") from ex
+        raise BundleError(
+            f"params.json: 'features' does not fit the model: {ex}"
+        ) from ex
 
 
 def takes_rows(specs: tuple[TensorSpec, ...]) -> bool:
-    """Whether a row of numbers can be only one thing: one input, one size of an item.
+    """Tell whether a row of numbers fits the model in just one way.
 
-    One free axis has the size that the row leaves it.
+    The model then has one input, and its items have at most one free axis, whose size
+    follows from the length of the row.
     """
     if len(specs) != 1:
         return False

@@ -1,8 +1,8 @@
-"""Which version of a model is meant, asked of the disk no oftener than needed.
+"""The lookup: it finds the version of a model, and asks the disk as rarely as it can.
 
-To know which version serves takes nine system calls (labels, the folders' names, what
-tells one state of a folder from another), 17-25 us on every request. Here it takes one:
-while the model's folder has the time that it had, the answer is the one of before.
+The search for the version that serves takes nine system calls (labels, names of folders
+and their times), 17-25 us on every request. Here it takes one: while the time of the
+model's folder stays the same, the last answer holds.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from bundle.params import MODEL_NAME
 from bundle.store import ModelStore
 from bundle.version import Version
 
-# What is changed by hand inside of a version, and not beside it, is seen so much later.
+# A change by hand inside a version's folder is seen at most so many seconds later.
 FRESH_SECONDS = 0.5
-# A folder's time steps by up to 10 ms: what changed so lately may change again unseen.
+# A folder's time has steps of up to 10 ms: a second change may leave it the same.
 _STEP_NS = 20_000_000
-# Pinned numbers and labels are clients' to name; but those that are not there are not
-# kept, so there are few.
+# Clients may name any number or label, but only those that exist are kept; so there are
+# few.
 _LIMIT = 10_000
 
 _Key = tuple[str, int | None, str | None]
@@ -39,13 +39,14 @@ class _Found:
 class Lookup:
     """Finds versions as ``ModelStore.find`` does.
 
-    Whoever publishes, deletes, labels or revises a version changes the model's folder,
-    or touches it (``bundle.version.touch``), and is seen at once by every process.
+    Every program that publishes, deletes, labels or revises a version changes the
+    model's folder, or touches it (``bundle.version.touch``). So every process sees the
+    change at once.
 
     Args:
-        store: is asked when something may have changed.
-        seconds: after which it is asked again, whatever was seen.
-        clock: seconds that only go on.
+        store: the store; it is asked when something may have changed.
+        seconds: the time after which it is asked again in any case.
+        clock: a clock in seconds that never goes back.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Lookup:
         """See ``ModelStore.find``.
 
         Raises:
-            ModelNotFound: there is none.
+            ModelNotFound: the store has no such model, version or label.
         """
         key = (name, number, label)
         found = self._found.get(key)
@@ -77,10 +78,10 @@ class Lookup:
         ):
             return found.version
         self._found.pop(key, None)
-        if not MODEL_NAME.fullmatch(name):  # no path is made of it
+        if not MODEL_NAME.fullmatch(name):  # such a name must not become a path
             return self._store.find(name, number, label)
         until = self._clock() + self._seconds
-        # Looked at before the rest: what changes meanwhile shows the next time.
+        # The time is read before the rest, so a change meanwhile is seen next time.
         folder = str(Path(self._root, name))
         changed_ns = _changed_ns(folder)
         version = self._store.find(name, number, label)

@@ -47,41 +47,46 @@ from runtime.telemetry.journey import Deadline
 logger = logging.getLogger(__name__)
 
 
-# What failed to open is tried again after so long: memory was short, say, or the disk.
-# Until then each request is answered at once, or one broken model would hold them all.
+# A model that failed to open is tried again after so many seconds: perhaps the memory
+# or the disk was full. Until then each request gets the error at once. Otherwise one
+# broken model would hold all requests.
 RETRY_SECONDS = 30.0
 
 
 class Model:
-    """One version, opened and warmed; safe to use from several threads.
+    """One version, opened and warmed; several threads may use it at once.
 
     Args:
-        bundle: what it was opened from.
+        bundle: the bundle from which it was opened.
         version: its number in the store; None while it is on trial.
-        opened: the engine, and why it is not the preferred one.
-        open_fallback: opens the engine that answers a request on which ``opened``
-            fails; None if there is none.
-        name: in the store, if not that of params.json.
-        max_batch_size: items in one run; a larger request is run in pieces. None: in
-            one, whatever its size.
-        options: whether and how requests are run together; None: they are not.
-        max_numbers: that the inputs of one run may hold; of huge items it has fewer.
-        clock: seconds that only go on.
+        opened: the engine, and the reason if it is not the preferred one.
+        open_fallback: the function that opens the engine which answers a request on
+            which ``opened`` fails; None if there is none.
+        name: its name in the store, if params.json has another one.
+        max_batch_size: the most items in one run; a larger request is run in pieces.
+            With None, a request of any size is one run.
+        options: the options that tell whether requests are run together; with None they
+            are not.
+        max_numbers: the most numbers that the inputs of one run may hold; a run has
+            fewer items if they are huge.
+        clock: a clock in seconds that never goes back.
 
     Attributes:
-        size_bytes: of the files that the engine reads: its weights, mostly.
+        size_bytes: the bytes of the files that the engine reads, which are mostly
+            weights.
         output: the output that image predictions answer with.
-        img_channels: of the images that it takes, 1 gray or 3 colour; 0 takes none.
+        img_channels: the channels of the images that it takes: 1 is gray, 3 is colour,
+            and 0 means that it takes no images.
         batching: whether requests are run together, and why.
-        warm_up: why the model was not warmed; empty if it was.
-        seconds: that one item takes, measured when it was loaded; infinite if that
+        warm_up: the reason why the model was not warmed; empty if it was.
+        seconds: the time of one item, measured when it was loaded; infinite if that
             could not be measured.
-        answers_labels: it is a frozen graph, of which TFaaS answers an image with the
-            best labels rather than with all scores; classes beyond its labels.txt have
+        answers_labels: whether it is a frozen graph. TFaaS answers those with the best
+            labels of an image, and not with all scores. Classes beyond labels.txt have
             no label there.
 
     Raises:
-        BundleError: params.json, labels or sample are not of this model.
+        BundleError: params.json, labels or sample do not fit the model.
     """
 
     def __init__(
@@ -138,7 +143,7 @@ class Model:
             self.seconds = seconds_of_one(self.backend, make, clock)
             self.batching, self._batcher = self._batch(options, make)
         self.tried = warming.try_on_sample(self, sample)
-        # What was run until here were no requests.
+        # The runs before this line were no requests, and are not counted.
         if version is not None:
             self._batch_sizes = (metrics.BATCH_SIZE.labels(self.name),)
 
@@ -148,26 +153,29 @@ class Model:
         return None in self.backend.inputs[0].shape[1:3]
 
     def is_quick(self, items: int) -> bool:
-        """Whether so many items are answered at once; see ``runtime.process.lane``.
+        """Tell whether so many items are answered at once (``runtime.process.lane``).
 
-        A request that waits to be run with others is not, nor one that waits for
-        TensorFlow's process, which may hang.
+        A request that waits to be run with others is not, and neither is one that waits
+        for TensorFlow's process, which may hang.
         """
         if self._batcher or self.backend.name == "tensorflow":
             return False
         return items * self.seconds < QUICK_SECONDS
 
     def to_input(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-        """Bring one decoded image, ``(H, W, C)`` uint8, to a batch.
+        """Bring one decoded image to a batch.
 
-        Only of a model that takes images, which ``img_channels`` says and the
-        constructor checked.
+        Call it only for a model that takes images (``img_channels``).
+
+        Args:
+            image: ``(H, W, C)`` uint8.
 
         Returns:
-            ``(1, H', W', C)``; of a model with a fixed batch N, N times the same.
+            An array ``(1, H', W', C)`` of the input's dtype, by the input's name. For a
+            model with a fixed batch N, it has the image N times.
 
         Raises:
-            ShapeError: the image is none of this model's kind.
+            ShapeError: the model does not take such an image.
         """
         (spec,) = self.backend.inputs
         size, height, width, channels = spec.shape
@@ -179,19 +187,20 @@ class Model:
     def run(
         self, inputs: Mapping[str, NDArray[Any]], deadline: Deadline | None = None
     ) -> tuple[dict[str, NDArray[Any]], Backend]:
-        """Run a request's items; the answer, and the engine that gave all of it.
+        """Run a request's items.
 
-        More than ``max_batch_size`` are run in pieces, one after the other.
+        More than ``max_batch_size`` items are run in pieces, one after the other.
 
         Args:
-            inputs: ``(N, …)`` by name.
-            deadline: looked at before each piece.
+            inputs: an array ``(N, …)`` of each input's dtype, by name.
+            deadline: the deadline that is checked before each piece.
 
         Returns:
-            ``(N, …)`` by name, in the order of the items.
+            An array ``(N, …)`` of each output's dtype, by name, in the order of the
+            items; and the engine that gave all of them.
 
         Raises:
-            ShapeError: the inputs are not the model's.
+            ShapeError: the inputs do not fit the model.
             Expired: the deadline came first.
             BackendError: the engine failed, and so did the one to fall back to.
         """
@@ -242,7 +251,15 @@ class Model:
     def run_once(
         self, inputs: Mapping[str, NDArray[Any]], backend: Backend | None = None
     ) -> dict[str, NDArray[Any]]:
-        """One run of the engine; of the preferred one, if no other is given."""
+        """Run one batch on an engine; on the preferred one, if no other is given.
+
+        Args:
+            inputs: an array ``(N, …)`` of each input's dtype, by name.
+            backend: the engine; None takes the preferred one.
+
+        Returns:
+            An array ``(N, …)`` of each output's dtype, by name.
+        """
         outputs = (backend or self.backend).run(inputs)
         if self._batch_sizes:
             items = max((len(a) for a in inputs.values() if a.ndim), default=1)
@@ -271,8 +288,9 @@ class Model:
             for size in sizes or ():
                 if size <= most:
                     self.backend.run(make(size))
-        # A model that holds itself in a circle would be freed by Python's slow search
-        # alone, and with it its memory or its process. Who waits for a run holds it.
+        # The batcher gets a weak reference. A model that refers to itself would be
+        # freed only by Python's slow search for cycles, and its memory or its process
+        # with it. A thread that waits for a run keeps the model alive.
         return verdict.why, Batcher(
             functools.partial(_run_of, weakref.ref(self)),
             self._max_batch_size,
@@ -284,7 +302,7 @@ class Model:
     def _pieces(
         self, inputs: Mapping[str, NDArray[Any]]
     ) -> list[Mapping[str, NDArray[Any]]]:
-        """A request in runs of ``max_batch_size``, of fewer if its items are huge."""
+        """Cut a request into runs of ``max_batch_size``, or of fewer huge items."""
         if self._max_batch_size is None:
             return [inputs]
         items = _items_of(inputs)
@@ -294,7 +312,7 @@ class Model:
         size = min(self._max_batch_size, max(1, self._max_numbers // max(1, numbers)))
         if items <= size:
             return [inputs]
-        # Of the whole: a sentence about a piece would tell a shape that nobody sent.
+        # The whole is checked: an error about a piece would tell a shape nobody sent.
         check_inputs(self.backend.inputs, inputs)
         return [
             {name: array[start : start + size] for name, array in inputs.items()}
@@ -302,7 +320,10 @@ class Model:
         ]
 
     def _get_fallback(self) -> Backend | None:
-        """Open it when it is first needed; one that fails is tried again in a while."""
+        """Return the fallback; it is opened when it is first needed.
+
+        One that cannot be opened is tried again after a while.
+        """
         with self._lock:
             if self._fallback is not None or self._open_fallback is None:
                 return self._fallback
@@ -319,7 +340,7 @@ class Model:
 
 
 def _items_of(inputs: Mapping[str, NDArray[Any]]) -> int | None:
-    """How many items a request has; None if its arrays do not agree, or there are 0."""
+    """Count a request's items; None if its arrays disagree, or there are none."""
     items = None
     for array in inputs.values():
         if not array.ndim or items not in (None, len(array)):
@@ -332,7 +353,7 @@ def _run_of(
     held: weakref.ref[Model], inputs: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
     model = held()
-    assert model is not None, "who asked it holds it"
+    assert model is not None, "the caller keeps the model alive"
     return model.run_once(inputs)
 
 
@@ -342,8 +363,8 @@ def _size_bytes(bundle: Bundle, backend: Backend, variant: Variant | None) -> in
     elif variant not in (None, "fp32"):
         patterns = [f"{onnx_file(variant)}*"]
     else:
-        # ONNX's external data may have any name; these are what the exporters of the
-        # field give it.
+        # ONNX's external data may have any name; these are the names that common
+        # exporters give it.
         patterns = [f"{onnx_file('fp32')}*", "*.data", "*.bin"]
     try:
         found = {path for pattern in patterns for path in bundle.path.glob(pattern)}

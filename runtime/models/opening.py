@@ -1,4 +1,4 @@
-"""Opening a version of the store as a model in memory."""
+"""The opening of a version of the store as a model in memory."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def open_model(
     """Open one version of the store.
 
     Args:
-        version: which.
-        options: how.
-        open_tensorflow: opens it in TensorFlow, where that is to answer.
+        version: the version.
+        options: the options with which it is opened.
+        open_tensorflow: the function that opens it in TensorFlow, where it is needed.
 
     Raises:
-        BundleError: its folder is no bundle.
+        BundleError: its folder is not a bundle.
         BackendError: no engine can open it.
         ProviderError: CUDA was demanded and does not work.
     """
     try:
-        # The exporter replaces parity.json and model.onnx in two renames, and holds the
-        # folder meanwhile: the one without the other would be taken for unproved.
+        # The exporter replaces parity.json and model.onnx by two renames, and locks the
+        # folder meanwhile. Between them the model would seem unproved.
         with locked(version.path, shared=True):
             return model_of(
                 open_bundle(version.path),
@@ -57,7 +57,7 @@ def model_of(
     name: str | None = None,
     open_tensorflow: OpenTensorFlow = open_tensorflow,
 ) -> Model:
-    """Open a bundle that is in the store, or, without a version, on its way there.
+    """Open a bundle that is in the store; without a version, it is on its way there.
 
     See ``open_model``.
     """

@@ -1,4 +1,4 @@
-"""Models that are loaded before the service says that it is ready."""
+"""Loading of models before the service says that it is ready."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ EVERY = "*"
 
 
 class Preloader:
-    """Loads models on a thread of its own, and says which are still to come.
+    """Loads models on a thread of its own, and tells which are not loaded yet.
 
-    One that was loaded once is done: that it was deleted later, or let go for others,
-    does not make the service less ready. Nor does one that ``*`` found and that is
-    deleted before it could be loaded; one that is named is waited for.
+    A model that was loaded once is done. If it is deleted later, or dropped for others,
+    the service stays ready. A model that ``*`` found is also done if it is deleted
+    before it could be loaded; a model that is named is waited for.
 
     Args:
-        registry: loads them.
-        store: says which there are, for ``*``.
-        names: config.json's ``preload``; ``*`` is every model that there is at the
-            start.
+        registry: the registry, which loads the models.
+        store: the store, which tells the models for ``*``.
+        names: config.json's ``preload``; ``*`` stands for every model that there is at
+            the start.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Preloader:
     ) -> None:
         self._registry = registry
         self._store = store
-        # Each with what keeps it from being ready.
+        # Each name comes with the reason why its model is not ready.
         self._missing = {
             name: "the store is still to be read"
             if name == EVERY
@@ -46,19 +46,19 @@ class Preloader:
         }
         self._once = Once()
         self._named = frozenset(self._missing) - {EVERY}
-        self._lock = threading.Lock()  # of those that are missing
+        self._lock = threading.Lock()  # guards the missing models
         # A slow load never keeps the process from ending.
         self._thread = DaemonThread(self._load_all, "preload")
 
     def start(self) -> None:
-        """Begin to load, or try again what could not be loaded; does not wait."""
+        """Begin to load, or try again the models that failed; return at once."""
         if self._missing:
             self._thread.start()
 
     def missing(self) -> list[str]:
-        """Why the service is not ready, a sentence a model; empty if it is.
+        """Tell why the service is not ready, a sentence a model; empty if it is ready.
 
-        What could not be loaded is tried again, beside the request that asks.
+        Models that could not be loaded are tried again, beside the request that asks.
         """
         with self._lock:
             reasons = list(self._missing.values())
@@ -74,7 +74,7 @@ class Preloader:
             self._load(name)
 
     def _resolve(self, names: list[str]) -> list[str]:
-        """Put every model's name in place of ``*``."""
+        """Replace ``*`` by every model's name."""
         named = [name for name in names if name != EVERY]
         try:
             found = [name for name in self._store.names() if name not in self._named]

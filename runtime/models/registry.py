@@ -1,4 +1,4 @@
-"""The registry: models in memory. The store is the models on disk."""
+"""The registry keeps models in memory; the store keeps models on disk."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from runtime.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 
-# How long a request waits for a new version that another one loads. An ONNX of some
-# megabytes takes a tenth of it, so that who asks after an upload gets the new one.
+# A request waits so long for a new version that another request loads. An ONNX of some
+# megabytes takes a tenth of it, so a client that asks after an upload gets the new one.
 WAIT_SECONDS = 0.5
 
-# A version that was asked for by its number is let go after so long, and loaded anew
-# for the next one who asks: one of 300 MB that was looked at once must not stay.
+# A version that was asked for by its number is dropped after so long, and loaded again
+# when somebody asks for it: one of 300 MB must not stay after a single look.
 PINNED_SECONDS = 300.0
 
 _LOAD_ERRORS = (BundleError, BackendError, ProviderError)
 
-# What a client is told of a failure that nobody foresaw; its reason is the log's alone.
+# A client gets this text for an unexpected failure; the log alone gets its reason.
 _UNFORESEEN = "the server failed on it, and its log says why"
 
 
@@ -44,8 +44,9 @@ class _Held:
     """A version in memory.
 
     Attributes:
-        origin: of its bundle, see ``origin_of``.
-        pinned: when somebody last asked for it by its number; None if nobody did.
+        origin: the origin of its bundle; see ``origin_of``.
+        pinned: the time when somebody last asked for it by its number; None if nobody
+            did.
     """
 
     version: Version
@@ -62,10 +63,10 @@ class _Failure:
 
 
 class _Loading:
-    """Who holds ``lock`` loads a version.
+    """The loading of one version; the thread that holds ``lock`` does it.
 
     Attributes:
-        since: when its holder began; None while nobody holds it.
+        since: the time when that thread began; None while no thread holds the lock.
     """
 
     def __init__(self) -> None:
@@ -73,7 +74,7 @@ class _Loading:
         self.since: float | None = None
 
     def seconds_so_far(self, now: float) -> float:
-        """How long it has been loading; 0 while nobody does."""
+        """Return how long it has been loading; 0 while no thread loads it."""
         return 0.0 if self.since is None else now - self.since
 
 
@@ -82,30 +83,36 @@ _Key = tuple[str, int]
 
 
 class ModelRegistry:
-    """Versions of models in memory; whoever asks for one version shares one ``Model``.
+    """Versions of models in memory; all who ask for one version share one ``Model``.
 
-    A version is loaded on first use. When the store shows another one as the default,
-    or under a label, that one is loaded before the old one is let go. One that cannot
-    be loaded never replaces one that serves: for the newest, the newest before it that
-    can be loaded stands in; for one labelled stable, what served before, in a fresh
-    process the newest before it too, but never a newer one. Who names a number gets
-    that version or its error. A version that gained or lost ONNX goes on as it was
-    until it is loaded anew. Requests that hold an old model end on it.
+    A version is loaded on first use. When the store shows another default, or another
+    version under a label, the new version is loaded before the old one is dropped. A
+    version that cannot be loaded never replaces one that serves:
 
-    A version that nothing needs any more goes as soon as something replaces it: it is
-    neither the default nor labelled, answers for neither, and nobody asked for its
-    number lately.
+    - For the newest version, the newest earlier one that can be loaded stands in.
+    - For a version labelled ``stable``, the version that served before stands in; in a
+      fresh process the newest earlier one, and never a newer one.
+    - A request that names a number gets that version or its error.
+
+    A version that gained or lost ONNX serves as it was until it is loaded anew.
+    Requests that use an old model finish on it.
+
+    A version that is not needed any more is dropped as soon as something replaces it.
+    It is not needed if it is neither the default nor labelled, answers for neither, and
+    nobody asked for its number lately.
 
     Args:
-        store: asked on each request which version is meant, so that what another
-            process publishes or labels is served here too.
-        open_model: loads and warms a version.
-        limit: versions kept; the one unused longest goes first.
-        max_bytes: of their files, in all; one larger model is kept alone.
-        lookup: finds the version that a request means; None asks the store each time.
-        wait_seconds: that a request waits for a version that another one loads, if
-            something else can answer it.
-        clock: seconds that only go on.
+        store: the store; it is asked on each request for the version, so a version that
+            another process publishes or labels is served here too.
+        open_model: the function that loads and warms a version.
+        limit: the most versions that are kept; the one unused longest is dropped first.
+        max_bytes: the most bytes of their files together; one larger model is kept
+            alone.
+        lookup: the lookup that finds the version of a request; None asks the store each
+            time.
+        wait_seconds: the time that a request waits for a version that another one
+            loads, if something else can answer it.
+        clock: a clock in seconds that never goes back.
     """
 
     def __init__(
@@ -125,32 +132,32 @@ class ModelRegistry:
         self._lookup = lookup or Lookup(store, seconds=0.0)
         self._wait_seconds = wait_seconds
         self._clock = clock
-        self._lock = threading.Lock()  # of all below; never held while loading
+        self._lock = threading.Lock()  # guards all below; not held during a load
         self._loaded: OrderedDict[_Key, _Held] = OrderedDict()
         self._failed: dict[_Key, _Failure] = {}
-        # What answered last for a name and a label; None is the default.
+        # The version that answered last for a name and a label; None is the default.
         self._answered: dict[tuple[str, str | None], Version] = {}
-        # When models are to be looked at again of which a number was named.
+        # The time to look again at a model, after one of its numbers was named.
         self._due: dict[str, float] = {}
         self._first_due = math.inf
         self._loading: WeakValueDictionary[_Key, _Loading] = WeakValueDictionary()
 
     def get(self, spec: ModelSpec, instead: ModelSpec | None = None) -> Model:
-        """The model that serves now.
+        """Return the model that serves now, loaded if need be.
 
         Args:
-            spec: what is asked for.
-            instead: what answers while another request loads ``spec`` for longer than
-                it is waited for.
+            spec: the model that is asked for.
+            instead: the model that answers if another request loads ``spec``, and takes
+                longer than this request waits.
 
         Raises:
-            ModelNotFound: the store has none of this name, version or label.
-            BackendError: it cannot be opened, nor one that may stand in for it.
+            ModelNotFound: the store has no model of this name, version or label.
+            BackendError: it cannot be opened, and no other version may stand in.
         """
         self._tidy_due()
         while True:
-            # Asked on each turn: while this request waited, another may have loaded
-            # it, or published a newer one.
+            # The store is asked on each turn. While this request waited, another may
+            # have loaded the version, or published a newer one.
             version = self._wanted(spec)
             if model := self._held(version):
                 return self._answer(spec, version, model)
@@ -159,8 +166,8 @@ class ModelRegistry:
                 return self._stand_in(spec, failed)
             loading = self._loading_of(version)
             if not loading.lock.acquire(timeout=self._patience(loading)):
-                # Another request loads it, and a slow load must not hold every thread:
-                # who has an old one answers with it.
+                # Another request loads it, and a slow load must not hold all threads:
+                # a request that has an old model answers with that one.
                 if old := self._old(spec, version):
                     return old
                 if instead:
@@ -172,33 +179,33 @@ class ModelRegistry:
                 loading.lock.release()
             if model:
                 return self._answer(spec, version, model)
-            # It failed, or changed while it was read: what was found is not to be
-            # believed any longer.
+            # It failed, or changed while it was read, so the lookup's answer may be
+            # out of date.
             self._lookup.forget(spec.name)
 
     def peek(self, name: str, version: int) -> Model | None:
-        """The model if it is loaded, without loading it.
+        """Return the model if it is loaded, without loading it.
 
-        Not the one that had the number before it was used again.
+        A deleted model whose number was used again does not count.
         """
         with self._lock:
             held = self._loaded.get((name, version))
         return held.model if held and self._is_there(held.version) else None
 
     def loaded(self) -> list[tuple[str, int]]:
-        """Name and version of all that is in memory, sorted."""
+        """Return name and version of all models in memory, sorted."""
         self._tidy_due()
         with self._lock:
             return sorted(self._loaded)
 
     def failure(self, name: str, version: int) -> str | None:
-        """Why a version does not serve, if it was tried and could not."""
+        """Tell why a version does not serve, if it was tried and could not."""
         with self._lock:
             failed = self._failed.get((name, version))
         return failed.sentence if failed and self._is_there(failed.version) else None
 
     def drop(self, name: str, version: int | None = None) -> None:
-        """Let a version go, or all of a model's; requests that hold it end on it."""
+        """Drop a version, or all versions of a model; requests that use it finish."""
         with self._lock:
             for key in [*self._loaded, *self._failed]:
                 if key[0] == name and version in (None, key[1]):
@@ -223,7 +230,7 @@ class ModelRegistry:
             raise
 
     def _held(self, version: Version) -> Model | None:
-        """The model, if this very version is in memory."""
+        """Return the model, if this very version is in memory."""
         key = (version.name, version.number)
         with self._lock:
             held = self._loaded.get(key)
@@ -235,7 +242,7 @@ class ModelRegistry:
         return held.model
 
     def _answer(self, spec: ModelSpec, version: Version, model: Model) -> Model:
-        """Keep what answers for a name and a label, and free what it replaced."""
+        """Note the version that answers for a name and a label, and free the last."""
         if spec.version is not None:
             with self._lock:
                 if held := self._loaded.get((spec.name, spec.version)):
@@ -245,12 +252,12 @@ class ModelRegistry:
             return model
         target = (spec.name, spec.label)
         if self._answered.get(target) is version:
-            return model  # as for the request before, and the thousands before that
+            return model  # nearly every request ends here
         with self._lock:
             before = self._answered.get(target)
             self._answered[target] = version
-            # Who moves a label here asks for the version by number first; from now on
-            # it goes when the label does, unless somebody asks so again.
+            # A client that moves a label asks for the version by its number before. The
+            # version is now kept for its label alone, unless somebody asks so again.
             held = self._loaded.get((version.name, version.number))
             if held and before != version:
                 held.pinned = None
@@ -259,13 +266,13 @@ class ModelRegistry:
         return model
 
     def tidy(self, name: str, loaded: int | None = None) -> None:
-        """Let go the versions of a model that nothing needs any more.
+        """Drop the versions of a model that are not needed any more.
 
-        And those that were trimmed or deleted, whoever asked for them.
+        Versions that were trimmed or deleted go in any case.
 
         Args:
             name: the model.
-            loaded: the version that has just come, for somebody who is about to use it.
+            loaded: the version that was just loaded, and is about to be used.
         """
         with self._lock:
             held_of_name = [
@@ -287,7 +294,7 @@ class ModelRegistry:
             ]
             gone = {held.version for held in held_of_name if not _is_still(held)}
         except StoreError:
-            return  # it goes when it is the one unused longest
+            return  # they are dropped later, when they are unused longest
         now = self._clock()
         pinned: list[float] = []
         with self._lock:
@@ -312,10 +319,10 @@ class ModelRegistry:
             self._first_due = min(self._due.values(), default=math.inf)
 
     def _tidy_due(self) -> None:
-        """Look again at models of which a number was named a while ago.
+        """Look again at models one of whose numbers was named a while ago.
 
-        The next request does so, for any model: that needs no thread, and a request for
-        one model frees the memory of another.
+        The next request for any model does this. So no thread is needed, and a request
+        for one model frees the memory of another.
         """
         if self._first_due == math.inf or (now := self._clock()) < self._first_due:
             return
@@ -328,10 +335,10 @@ class ModelRegistry:
             self.tidy(name)
 
     def _is_outdated(self, name: str, label: str | None, answered: Version) -> bool:
-        """Whether another version than the last one answers from now on, for sure.
+        """Tell whether another version certainly answers from now on.
 
-        One that is in memory does; one that is not may turn out to be broken, and the
-        last one goes on then.
+        A version that is in memory does. Another one may turn out to be broken, and
+        then the last one goes on.
         """
         with contextlib.suppress(ModelNotFound):
             version = self._store.find(name, label=label)
@@ -354,10 +361,10 @@ class ModelRegistry:
         return failed
 
     def _old(self, spec: ModelSpec, version: Version) -> Model | None:
-        """What may answer while a version cannot, if it is there and loaded.
+        """Return the model that may answer while a version cannot, if it is loaded.
 
-        The same before it changed, or what answered last for a label or the default.
-        Deleted, and its number used again, it may answer no more.
+        It is the same version before it changed, or the version that answered last for
+        a label or the default. A deleted one whose number is used again may not answer.
         """
         if before := self._before(version):
             return before
@@ -365,7 +372,7 @@ class ModelRegistry:
         return self._held(old) if old and self._is_there(old) else None
 
     def _before(self, version: Version) -> Model | None:
-        """A version as it was before its ONNX came or went, if it is loaded."""
+        """Return a version as it was before its ONNX came or went, if it is loaded."""
         key = (version.name, version.number)
         with self._lock:
             held = self._loaded.get(key)
@@ -391,7 +398,7 @@ class ModelRegistry:
     def _stand_in(self, spec: ModelSpec, failed: _Failure) -> Model:
         """Answer with another version than the one that cannot be loaded.
 
-        Or with the same, from before it changed.
+        It may also be the same version, as it was before it changed.
         """
         if before := self._before(failed.version):
             return before
@@ -412,23 +419,23 @@ class ModelRegistry:
         raise BackendError(failed.sentence)
 
     def _stand_ins(self, spec: ModelSpec, broken: Version) -> Iterator[Version]:
-        # Where a label says which version answers, the one that bore it goes on (though
-        # it may have been let go for others). Where the newest answers, this process
-        # may never have been asked since there were newer ones than its last, which
-        # answer elsewhere: all must agree.
+        # Where a label decides, the version that had it before goes on, even if it was
+        # dropped for others meanwhile. Where the newest version decides, this process
+        # may have missed newer ones than its last, which answer in other processes. All
+        # processes must agree.
         if spec.is_pinned or self._store.pointed(spec.name, STABLE):
             old = self._answered_last(spec)
             if old and old.number != broken.number and self._is_there(old):
                 yield old
         if spec.is_pinned:
-            return  # the client named a label, and no other version ever bore it here
+            return  # the client named a label, which no other version ever had here
         for number in reversed(self._store.versions(spec.name)):
             if number < broken.number:
                 with contextlib.suppress(ModelNotFound):
                     yield self._store.version(spec.name, number)
 
     def _load_once(self, version: Version, loading: _Loading) -> Model | None:
-        """Load a version, unless who held the lock before has; see ``_load``."""
+        """Load a version, unless the lock's last holder did; see ``_load``."""
         if (model := self._held(version)) or self._failed_lately(version):
             return model
         loading.since = self._clock()
@@ -438,13 +445,13 @@ class ModelRegistry:
             loading.since = None
 
     def _load(self, version: Version) -> Model | None:
-        """Load a version; None if it failed, or is not there any more."""
+        """Load a version; return None if it failed, or was deleted."""
         name, number = key = (version.name, version.number)
         start = time.perf_counter()
         try:
             model = self._open_model(version)
-        # What nobody foresaw, too: a version that trips this code over must not keep
-        # the one before it from answering.
+        # Unexpected errors are caught too: a version that this code fails on must not
+        # keep the version before it from answering.
         except Exception as ex:
             if self._is_there(version):
                 why = str(ex) if isinstance(ex, _LOAD_ERRORS) else _UNFORESEEN
@@ -460,7 +467,7 @@ class ModelRegistry:
             origin = origin_of(version.path)
         except OSError:
             return None
-        # Deleted or changed while it was read: whoever asked looks again.
+        # If it was deleted or changed while it was read, the caller looks again.
         if not self._is_there(version):
             return None
         metrics.LOADS.labels(name, number, "ok").inc()
@@ -499,7 +506,7 @@ class ModelRegistry:
                 len(self._loaded) > self._limit or self._bytes() > self._max_bytes
             ):
                 (name, number), _ = self._loaded.popitem(last=False)
-                logger.info("%s version %d is let go for others", name, number)
+                logger.info("%s version %d is dropped for others", name, number)
             self._count()
         self.tidy(held.version.name, held.version.number)
 
@@ -511,7 +518,7 @@ class ModelRegistry:
         metrics.LOADED_BYTES.set(self._bytes())
 
     def _patience(self, loading: _Loading) -> float:
-        """How long it is still worth waiting, in seconds."""
+        """Return how many seconds it is still worth to wait."""
         return max(0.0, self._wait_seconds - loading.seconds_so_far(self._clock()))
 
     def _loading_of(self, version: Version) -> _Loading:
@@ -520,7 +527,7 @@ class ModelRegistry:
 
 
 def _is_still(held: _Held) -> bool:
-    """Whether a version's bundle is there; ONNX may have come or gone."""
+    """Tell whether a version's bundle is still there; ONNX may have come or gone."""
     try:
         return origin_of(held.version.path) == held.origin
     except OSError:

@@ -1,4 +1,4 @@
-"""The router: which version answers a request that does not say which."""
+"""The router: it chooses a version for a request that names none."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ logger = logging.getLogger(__name__)
 class Deck:
     """Draws numbers, 0 to below 1, that are evenly spread over every 100 draws.
 
-    There is a card for each percent; all are dealt before they are shuffled again. So a
-    label of 20 % gets 20 of 100 requests, where dice would give it 12 or 28 now and
-    then, and no client can tell which are next.
+    There is a card for each percent, and all are dealt before they are shuffled again.
+    So a label of 20 % gets 20 of 100 requests, where dice would sometimes give it 12 or
+    28, and no client can tell which requests come next.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # of the cards
+        self._lock = threading.Lock()  # guards the cards
         self._cards: list[int] = []
 
     def __call__(self) -> float:
-        """Draw; a card's own hundredth is even, too, for shares such as 0.5 %."""
+        """Draw a number; within a card it is even too, for shares such as 0.5 %."""
         with self._lock:
             if not self._cards:
                 self._cards = random.sample(range(100), 100)
@@ -41,15 +41,15 @@ class Deck:
 class Router:
     """Gives labels their share of the requests, by config.json's ``traffic``.
 
-    A label that a model lacks takes nothing, and one whose version cannot be loaded
-    leaves the request to the default; so does one that another request has been loading
-    for longer than the registry waits.
+    A label that a model lacks gets no requests. The default answers instead of a label
+    whose version cannot be loaded, or that another request has been loading for longer
+    than the registry waits.
 
     Args:
-        registry: gives the models.
-        traffic: percent by label, 100 at most in all.
-        dice: 0 to below 1, evenly; thrown once a request, however often it is begun.
-            None is a deck of its own.
+        registry: the registry, which gives the models.
+        traffic: percent by label, together at most 100.
+        dice: a function that returns evenly spread numbers from 0 to below 1. A request
+            draws once, even if it is begun again. None takes a ``Deck``.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Router:
         self._registry = registry
         self._traffic = traffic
         self._dice = dice or Deck()
-        self._once = Once()  # of a model's label that cannot answer
+        self._once = Once()  # warns once of a model's label that cannot answer
 
     def get(self, spec: ModelSpec, journey: Journey) -> Model:
-        """The model that answers; see ``ModelRegistry.get``."""
+        """Return the model that answers; see ``ModelRegistry.get``."""
         label = None if spec.is_pinned else self._drawn(journey)
         if label is None:
             return self._registry.get(spec)

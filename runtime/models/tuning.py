@@ -1,8 +1,8 @@
-"""``runtime tune``: which workers, threads and batches suit a model on this machine.
+"""``runtime tune`` finds the workers, threads and batches that suit a model here.
 
-Measured, and not computed: each setting is run for a moment in as many processes as it
-has workers, all at once, as a busy service would run them. HTTP and decoding are left
-out: they take the same under each setting.
+They are measured, and not computed. Each setting is run for a moment in as many
+processes as it has workers, all at once, as in a busy service. HTTP and decoding are
+left out, because they take the same time under each setting.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from runtime.backends.options import BackendOptions
 from runtime.backends.warming import Make, warm_up
 from runtime.errors import BackendError
 
-# A larger batch is worth its latency from so much more throughput on.
+# A larger batch is worth its latency if the throughput grows at least by this factor.
 WORTH = 1.1
-# What a batch costs each of its requests besides: it is handed to another thread and
-# back, some 0.1 ms under load, which runs without a service do not show.
+# A batch costs each of its requests so much more: it is handed to another thread and
+# back, some 0.1 ms under load. Runs without a service do not show that.
 HAND_OVER_SECONDS = 0.0001
-# How long the slowest of the processes may take to open the model.
+# The slowest process may take so long to open the model.
 _PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is tried.
+    """One setting that is tried.
 
     Attributes:
-        workers: processes.
-        intra_op_threads: of one run, in each.
-        batch_size: items in one run.
+        workers: the number of processes.
+        intra_op_threads: the threads of one run in each process.
+        batch_size: the items in one run.
     """
 
     workers: int
@@ -51,12 +51,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class Trial:
-    """How a setting did.
+    """The result of a setting.
 
     Attributes:
-        items_per_second: of all workers.
-        p50_ms: of one run, in milliseconds.
-        p99_ms: of one run, in milliseconds.
+        items_per_second: the items of all workers together.
+        p50_ms: the median time of one run, in milliseconds.
+        p99_ms: the time that 99 of 100 runs keep, in milliseconds.
     """
 
     setting: Setting
@@ -66,7 +66,7 @@ class Trial:
 
     @property
     def served_per_second(self) -> float:
-        """What of them a service would get, with requests of one item."""
+        """The items a second that a service would serve, with requests of one item."""
         if self.setting.batch_size == 1:
             return self.items_per_second
         hand_over = HAND_OVER_SECONDS / self.setting.workers
@@ -74,9 +74,10 @@ class Trial:
 
 
 def settings(cores: int, max_batch_size: int) -> Iterator[Setting]:
-    """All that may suit: no more threads in all than cores, batches of powers of two.
+    """Give all settings that may suit.
 
-    Fewer than all cores are tried for one worker alone, whose one request may be slow.
+    They have together no more threads than cores, and batches of powers of two. Less
+    than all cores is tried for one worker alone, where one request may be slow.
     """
     for workers in _powers(cores):
         for threads in _powers(cores // workers):
@@ -91,17 +92,17 @@ def _powers(limit: int) -> list[int]:
 
 
 def choose(trials: Iterable[Trial], latency_ms: float | None) -> Trial | None:
-    """The trial that serves most items a second, of those within the target.
+    """Choose the trial that serves most items a second and keeps the target.
 
-    Of those that are within a tenth of it, the one with the smallest batch, and then
-    the shortest p99: what is hardly faster is not worth a wait.
+    Among the trials within a tenth of it, the smallest batch wins, and then the
+    shortest p99: a slightly higher speed is not worth a wait.
 
     Args:
-        trials: what was measured.
-        latency_ms: of the slowest run in a hundred; None is no target.
+        trials: the trials that were measured.
+        latency_ms: the target for the p99 of a run, in milliseconds; None is no target.
 
     Returns:
-        None if no trial is within the target.
+        The trial; None if no trial keeps the target.
     """
     fit = [t for t in trials if latency_ms is None or t.p99_ms <= latency_ms]
     if not fit:
@@ -121,12 +122,12 @@ def measure(
     """Run each setting for a moment.
 
     Args:
-        folder: a bundle's.
-        options: how the service would open it.
-        tried: see ``settings``; neighbours that differ in their batches alone share
-            their processes.
-        seconds: of each.
-        tell: called with each trial as it is done.
+        folder: the folder of a bundle.
+        options: the options with which the service would open it.
+        tried: the settings; see ``settings``. Neighbours that differ in their batches
+            alone share their processes.
+        seconds: the time of each setting.
+        tell: the function that is called with each finished trial.
 
     Raises:
         BundleError, BackendError: the bundle cannot be opened.
@@ -163,7 +164,7 @@ def _spent(
     batch_sizes: list[int],
     seconds: float,
 ) -> list[list[float]]:
-    """The seconds of each run, in all processes together, by batch size."""
+    """Measure the seconds of each run, in all processes together, by batch size."""
     context = multiprocessing.get_context("spawn")
     with (
         context.Manager() as manager,
@@ -185,7 +186,7 @@ def _run(
     seconds: float,
     together: Barrier,
 ) -> list[list[float]]:
-    """One process: each batch size's runs, beginning when all are ready for it."""
+    """Run each batch size in this process, as soon as all processes are ready."""
     try:
         bundle = open_bundle(folder)
         backend = open_backend(bundle, options).backend
@@ -199,7 +200,7 @@ def _run(
             _timed(backend, warm.make, size, seconds, together) for size in batch_sizes
         ]
     except BaseException:
-        together.abort()  # or the others would wait
+        together.abort()  # the others would wait for ever
         raise
 
 

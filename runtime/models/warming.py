@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # So many images of a bundle's sample are answered when a model is loaded: enough to
-# tell a model that is right from one that guesses, and few beside the load.
+# tell a model that is right from one that guesses, and quick compared with the load.
 TRIED = 16
 
 # The warm-up of a large model at max_batch_size is cut down to about so many seconds:
@@ -36,11 +36,11 @@ WARM_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Tried:
-    """How a model did on its bundle's own sample.
+    """The result of a model on its bundle's own sample.
 
     Attributes:
-        images: so many were asked.
-        right: so many were answered with the sample's label.
+        images: the number of images that were asked.
+        right: the number of images that were answered with the sample's label.
     """
 
     images: int
@@ -50,7 +50,7 @@ class Tried:
 def run_one_item(
     model: Model, sample: Sample | None, clock: Callable[[], float]
 ) -> tuple[Warm | None, str]:
-    """Run one item: of the sample, of the declared ranges, or another one.
+    """Run one item: from the sample, from the declared ranges, or another one.
 
     Args:
         model: the model, whose backend is open.
@@ -58,19 +58,20 @@ def run_one_item(
         clock: a clock in seconds that only goes forward.
 
     Returns:
-        The run, and an empty text; or None, and why the model was not warmed.
+        The run, and an empty text; or None, and the reason why the model was not
+        warmed.
     """
     first: list[Make] = []
     if model.img_channels and sample is not None and len(sample.images):
         image = sample.images[0]
-        # An image that is not of this model is refused in a sentence of its own.
+        # If the image does not fit the model, a later check reports it.
         with contextlib.suppress(ShapeError):
             one = model.to_input(image)
             first.append(functools.partial(_repeated, one, model.backend))
     try:
         warm = warm_up(model.backend, model.bundle.params.ranges, first, clock)
     except BackendError:
-        warm = None  # the backend's own warm-up has said it
+        warm = None  # the backend's own warm-up has reported it
     if warm is not None:
         return warm, ""
     why = "not warmed up: the model takes none of the inputs that were tried"
@@ -97,7 +98,7 @@ def run_full_batch(
     if not _has_free_batch(model.backend):
         return None
     if warm is None:
-        # Nobody saw whether it answers by item. A model of free sizes does, as a rule.
+        # Whether it answers by item is not known. A model of free sizes usually does.
         return max_batch_size if has_free_axes(model.backend.inputs) else None
     in_time = int(WARM_SECONDS / max(warm.seconds, 1e-6))
     size = max(1, min(max_batch_size, largest_batch(warm.make, max_numbers), in_time))
@@ -119,10 +120,10 @@ def run_full_batch(
 
 
 def check_answers_images(model: Model) -> None:
-    """Send one black picture all the way, as a request's would go.
+    """Send one black picture through all steps of a request.
 
     Raises:
-        BundleError: the model cannot answer an image, or answers it with nothing.
+        BundleError: the model cannot answer an image, or its answer is empty.
     """
     (spec,) = model.backend.inputs
     size, height, width, channels = spec.shape
@@ -136,7 +137,7 @@ def check_answers_images(model: Model) -> None:
     except ShapeError as ex:
         raise BundleError(f"no image can be answered: {ex}") from ex
     except BackendError:
-        return  # the backend's own warm-up has said what there is to say
+        return  # the backend's own warm-up has reported it
     shape = outputs[model.output.name].shape
     if 0 in shape[1:]:
         raise BundleError(
@@ -151,10 +152,10 @@ def check_answers_images(model: Model) -> None:
 
 
 def try_on_sample(model: Model, sample: Sample | None) -> Tried | None:
-    """Answer some of the bundle's own images: it warms the model, and shows it.
+    """Answer some of the bundle's own images, which warms the model and tests it.
 
     Raises:
-        BundleError: the sample is not of this model, or is answered with nothing.
+        BundleError: the sample does not fit the model, or an answer is empty.
     """
     if sample is None or not model.img_channels:
         return None
@@ -167,17 +168,17 @@ def try_on_sample(model: Model, sample: Sample | None) -> Tried | None:
             outputs, _ = model.run(model.to_input(image))
             answer = outputs[model.output.name]
             if not answer.size:
-                raise BundleError("an image of sample.npz is answered with nothing")
+                raise BundleError("the answer to an image of sample.npz is empty")
             right += _best(answer[0]) == label
     except ShapeError as ex:
-        raise BundleError(f"sample.npz is not of this model: {ex}") from ex
+        raise BundleError(f"sample.npz does not fit this model: {ex}") from ex
     return Tried(len(chosen), right)
 
 
 def _repeated(
     one: Mapping[str, NDArray[Any]], backend: Backend, items: int
 ) -> dict[str, NDArray[Any]]:
-    """A picture, so many times; of a fixed batch it fills that one already."""
+    """Repeat a picture; in a fixed batch it is repeated already."""
     is_fixed = bool(backend.inputs[0].shape[0])
     return {
         name: array if is_fixed else np.repeat(array, items, axis=0)
@@ -186,7 +187,7 @@ def _repeated(
 
 
 def _best(row: NDArray[Any]) -> int:
-    """The class of one item's scores; one score alone tells between 0 and 1."""
+    """Return the class of one item's scores; a single score decides between 0 and 1."""
     return int(row.reshape(-1)[0] >= 0.5) if row.size == 1 else int(row.argmax())
 
 

@@ -1,6 +1,6 @@
-"""What a model answered, and which version and engine did.
+"""A model's answer, with the version and the engine that gave it.
 
-Tuples: a frozen dataclass takes five times as long to make, on every request.
+Both are tuples: a frozen dataclass takes five times as long to make, on each request.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 
 class Scores(NamedTuple):
-    """What the model's main output says of each item.
+    """The model's main output for each item.
 
     Attributes:
-        backend: who answered: ``engine/device``.
+        backend: the engine that answered, as ``engine/device``.
         version: the model's version in the store.
-        scores: ``(N, num_classes)``, the classes in the order of the labels, or
-            ``(N, …)`` of a model that answers otherwise; N arrays if they come of
-            several runs.
-        labels: the model's; empty if it has none.
-        answers_labels: images are answered with the best labels if nobody says else;
-            the labels may be fewer than the classes.
+        scores: ``(N, num_classes)`` of the output's dtype, with the classes in the
+            order of the labels; or ``(N, …)``, if the model answers something else. A
+            list of N arrays if the items took several runs.
+        labels: the model's labels; empty if it has none.
+        answers_labels: whether images are answered with the best labels by default. The
+            labels may then be fewer than the classes.
     """
 
     backend: str
@@ -36,9 +36,9 @@ class Outputs(NamedTuple):
     """All outputs of one run, by name.
 
     Attributes:
-        backend: who answered: ``engine/device``.
+        backend: the engine that answered, as ``engine/device``.
         version: the model's version in the store.
-        outputs: by their names.
+        outputs: an array of any shape and dtype for each output, by its name.
     """
 
     backend: str

@@ -1,4 +1,4 @@
-"""One item's scores -> its labels, each with its probability."""
+"""From one item's scores to its labels, each with its probability."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Label:
     """One class, under TFaaS's key names.
 
     Attributes:
-        label: its name; its index if the model has no labels.
+        label: the class's name, or its index if the model has no labels.
         probability: a numpy scalar of the scores' dtype.
     """
 
@@ -27,15 +27,17 @@ class Label:
 def best_labels(
     scores: NDArray[Any], labels: tuple[str, ...], top: int, *, may_lack: bool = False
 ) -> list[Label]:
-    """The classes with the highest scores, best first; of equal ones, the first.
+    """Return the classes with the highest scores, best first.
+
+    Among equal scores the first class comes first.
 
     Args:
-        scores: ``(num_classes,)``; one score of a model with two labels is that of the
-            second, and the first has the rest to 1.
-        labels: the model's; empty if it has none.
-        top: how many; fewer if the model has fewer.
-        may_lack: there may be fewer labels than classes; those without one are left
-            out, as TFaaS leaves them.
+        scores: ``(num_classes,)``, floats, integers or bools. A single score of a model
+            with two labels belongs to the second; the first has 1 minus that.
+        labels: the model's labels; empty if it has none.
+        top: the number of classes; the model may have fewer.
+        may_lack: whether there may be fewer labels than classes. Classes without a
+            label are left out then, like on TFaaS.
 
     Raises:
         InvalidInput: the model answers an item with something else than its scores.
@@ -47,21 +49,29 @@ def best_labels(
     named = name_scores(scores, labels, may_lack=may_lack)
     if labels:
         named = named[: len(labels)]
-    # A reversed sort keeps the order of equals.
+    # A reversed sort also keeps the order of equal scores.
     return sorted(named, key=lambda label: label.probability, reverse=True)[:top]
 
 
 def name_scores(
     scores: NDArray[Any], labels: tuple[str, ...], *, may_lack: bool = False
 ) -> list[Label]:
-    """Each score under its label, in their order; under its index if it has none.
+    """Name each score by its label, or by its index if it has none.
+
+    Args:
+        scores: ``(num_classes,)``, floats, integers or bools.
+        labels: the model's labels; empty if it has none.
+        may_lack: whether there may be fewer labels than classes.
+
+    Returns:
+        The named scores, in the order of the classes.
 
     Raises:
         InvalidInput, BackendError: see ``best_labels``.
     """
     if scores.ndim != 1 or scores.dtype.kind not in "fiub":
         raise InvalidInput(
-            "the model answers no scores of classes, which labels could have; ask"
+            "the model answers no scores of classes, so there are no labels; ask"
             " without labels"
         )
     names = labels

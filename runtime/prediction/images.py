@@ -1,4 +1,4 @@
-"""Image files -> batches of a model's input, and runs of them."""
+"""From image files to batches of a model's input, and their runs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from runtime.prediction.runs import one_run, run_items
 from runtime.process.lane import leave_the_quick_lane
 from runtime.telemetry.journey import Journey
 
-# Decoded and resized within a millisecond or so.
+# An image of so many pixels is decoded and resized within about a millisecond.
 QUICK_PIXELS = 1 << 16
-# A file is looked through before its size is known: 1 ms or so for as many bytes.
+# A file is looked through before its size is known, which takes about 1 ms for so many
+# bytes.
 QUICK_BYTES = 1 << 17
 
-# All pictures of one request may have as many pixels as four of the largest, which take
-# a second or two. A form may hold sixty, and nobody may wait for its reply.
+# All pictures of one request may together have as many pixels as four of the largest,
+# which take a second or two. A form may hold sixty files, and would take too long.
 _MOST_FILES = 4
 MAX_REQUEST_PIXELS = _MOST_FILES * MAX_PIXELS
 
@@ -33,20 +34,28 @@ MAX_REQUEST_PIXELS = _MOST_FILES * MAX_PIXELS
 def batches(
     model: Model, files: Sequence[bytes], journey: Journey
 ) -> Iterator[NDArray[Any]]:
-    """Decode files one by one, and join neighbours of one shape: ``(n, H, W, C)``.
+    """Decode files one by one, and join neighbours of one shape.
 
-    One by one, and run before the next are decoded: pictures take hundreds of times
-    the room of their files. Before each the deadline is looked at.
+    A batch is run before the next files are decoded, because pictures take hundreds of
+    times the memory of their files. The deadline is checked before each file.
+
+    Args:
+        model: the model; it takes images.
+        files: the files' bytes.
+        journey: the request's journey.
+
+    Returns:
+        Batches ``(n, H, W, C)`` of the input's dtype.
 
     Raises:
-        ImageError, ShapeError: a file is no image of this model's; of several, the
-            sentence says which.
+        ImageError, ShapeError: a file is no image for this model; if there are several,
+            the error tells which.
         TooLarge: together they have more than ``MAX_REQUEST_PIXELS``; none was decoded.
         Expired: the request's time is over.
     """
     if sum(map(len, files)) > QUICK_BYTES:
         leave_the_quick_lane()
-    # Fewer cannot have too many.
+    # Fewer files cannot have too many pixels.
     if len(files) > _MOST_FILES:
         with journey.stage("decode"):
             _check_request(files)
@@ -88,7 +97,7 @@ def _check_request(files: Sequence[bytes]) -> None:
 def _numbered(
     ex: ImageError | ShapeError, number: int, files: Sequence[bytes]
 ) -> ImageError | ShapeError:
-    """The same error, which says which of several images it is."""
+    """Return the same error with the number of the image among several."""
     return type(ex)(f"{ex} (image {number} of {len(files)})")
 
 
@@ -97,21 +106,34 @@ def _joined(images: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def inputs_of_files(model: Model, files: Sequence[bytes]) -> dict[str, NDArray[Any]]:
-    """Image files as one run's input of a model, which needs not be the one asked.
+    """Make one run's input of image files, for the model that was asked or another one.
+
+    Args:
+        model: the model; it takes images.
+        files: the files' bytes.
+
+    Returns:
+        An array ``(N, H, W, C)`` of the input's dtype, by the input's name.
 
     Raises:
-        ImageError, ShapeError: they cannot be.
+        ImageError, ShapeError: a file is no image for this model, or the images have
+            different shapes.
     """
     images = [_of_file(model, file) for file in files]
     if len({image.shape for image in images}) > 1:
         raise ShapeError(
-            "the images are of different sizes, and so is the model's input"
+            "the images give inputs of different sizes, which one run cannot take"
         )
     return one_run(model, _joined(images))
 
 
 def run_images(model: Model, images: NDArray[Any], journey: Journey) -> NDArray[Any]:
-    """Run a batch of images, ``(n, H, W, C)``; see ``run_items``."""
+    """Run a batch of images, ``(n, H, W, C)`` of the input's dtype; see ``run_items``.
+
+    Raises:
+        InvalidInput: the model does not take images of this size.
+        BackendError: see ``Model.run``.
+    """
     try:
         return run_items(model, images, journey)
     except BackendError as ex:
@@ -125,7 +147,7 @@ def run_images(model: Model, images: NDArray[Any], journey: Journey) -> NDArray[
 
 
 def _of_file(model: Model, file: bytes) -> NDArray[Any]:
-    """One image file as ``(1, H, W, C)`` of a model's input."""
+    """Decode one image file to ``(1, H, W, C)`` of the dtype of a model's input."""
     image = decode_image(file, model.img_channels, _check_size)
     (batch,) = model.to_input(image).values()
     return batch[:1]

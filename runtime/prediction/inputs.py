@@ -1,4 +1,4 @@
-"""Nested lists, as JSON has them -> the arrays of a model's inputs."""
+"""From JSON's nested lists to the arrays of a model's inputs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from runtime.backends import TensorSpec
 from runtime.backends.tensors import check_inputs, check_names
 from runtime.errors import InvalidInput
 
-# numpy's own bound is 64; no model has more than a handful.
+# numpy's own limit is 64, and no model has more than a few axes.
 _MAX_AXES = 32
 
-# Up to here each whole number is a float64 of its own; a greater one that JSON wrote
-# with a point or an exponent may stand for its neighbour.
+# Up to this number float64 holds each whole number exactly. A greater one that JSON
+# wrote with a point or an exponent may stand for its neighbour.
 _MAX_WHOLE_FLOAT = 2**53
 
 _KINDS: dict[type, str] = {
@@ -34,11 +34,11 @@ _KINDS: dict[type, str] = {
 
 @dataclass(frozen=True)
 class Nested:
-    """Lists in lists that are of one length at each depth.
+    """Nested lists that have one length at each depth.
 
     Attributes:
-        shape: the lengths, outermost first; empty if it was no list.
-        flat: what is in the innermost lists, in order.
+        shape: the lengths, outermost first; empty if the value was no list.
+        flat: the values of the innermost lists, in order.
     """
 
     shape: tuple[int, ...]
@@ -49,8 +49,8 @@ def flatten(what: str, value: object) -> Nested:
     """Take nested lists apart.
 
     Args:
-        what: how a sentence calls it.
-        value: as ``orjson.loads`` gives it.
+        what: the name of the value in an error.
+        value: a value that ``orjson.loads`` gave.
 
     Raises:
         ShapeError: lists of one depth have different lengths.
@@ -77,18 +77,18 @@ def flatten(what: str, value: object) -> Nested:
 
 
 def to_array(what: str, nested: Nested, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Make an array of a model's dtype; nothing is rounded, wrapped or taken for 0.
+    """Make an array of a model's dtype; no value is rounded, wrapped or replaced by 0.
 
     Args:
-        what: how a sentence calls it.
-        nested: of numbers, or what else the dtype holds.
-        dtype: numpy's; ``object`` for texts.
+        what: the name of the value in an error.
+        nested: numbers, or other values that the dtype holds.
+        dtype: numpy's dtype; ``object`` for texts.
 
     Returns:
-        An array of the nested lists' shape.
+        An array of the nested lists' shape and of this dtype.
 
     Raises:
-        InvalidInput: something is of another kind, or beyond the dtype.
+        InvalidInput: a value is of another kind, or beyond the dtype.
     """
     kinds = set(map(type, nested.flat))
     if dtype.kind in "fiu":
@@ -111,9 +111,12 @@ def to_inputs(
         specs: the model's inputs.
         inputs: nested lists by the inputs' names, each with its batch axis.
 
+    Returns:
+        An array of each input's shape and dtype, by the input's name.
+
     Raises:
         ShapeError: an input is missing, unknown, ragged, or of another shape.
-        InvalidInput: an input holds what its dtype does not.
+        InvalidInput: an input holds a value that its dtype cannot hold.
     """
     check_names(specs, inputs)
     arrays = {}

@@ -1,4 +1,4 @@
-"""A model's output -> numbers and texts that JSON can carry."""
+"""From a model's output to numbers and texts that JSON can carry."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from runtime.errors import BackendError
 
 
 def postprocess(output: NDArray[Any]) -> NDArray[Any]:
-    """Check one output, of any shape.
+    """Check one output.
+
+    Args:
+        output: an array of any shape and dtype.
 
     Returns:
-        The same, contiguous; of strings, an array of ``str``.
+        The same array, contiguous; strings become an array of ``str``, dtype object.
 
     Raises:
-        BackendError: it holds NaN or infinity, which JSON has no word for, or bytes
-            that are no text.
+        BackendError: it holds NaN or infinity, which JSON cannot express, or bytes that
+            are not a text.
     """
     # TensorFlow answers a single string as bytes.
     output = np.asarray(output)

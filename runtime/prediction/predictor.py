@@ -1,4 +1,4 @@
-"""The corridor: the rooms that a request's data goes through, in order."""
+"""The predictor takes a request's data through all steps, in order."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from runtime.prediction.runs import one_run, run_items, run_model
 from runtime.process.lane import leave_the_quick_lane
 from runtime.telemetry.journey import Journey
 
-# What remakes a request's inputs for another model than the one that answered it.
+# A function that makes a request's inputs for another model than the one that answered:
+# arrays ``(N, …)`` by the inputs' names.
 InputsFor = Callable[[Model], Mapping[str, NDArray[Any]]]
 
 
@@ -33,24 +34,24 @@ class Models(Protocol):
     """The source of models: the router, before the registry."""
 
     def get(self, spec: ModelSpec, journey: Journey) -> Model:
-        """The model that answers; ModelNotFound, BackendError."""
+        """Return the model that answers; raise ModelNotFound or BackendError."""
 
 
 class Shadow(Protocol):
-    """Another version that runs beside, later, and is compared."""
+    """Another version, which runs later on the same inputs and is compared."""
 
     def offer(
         self, name: str, model: Model, inputs_for: InputsFor, outputs: NDArray[Any]
     ) -> None:
-        """Take what ``model`` answered; it never raises, and never waits."""
+        """Take ``model``'s output, ``(N, …)`` of its dtype; never raise, never wait."""
 
 
 class Predictor:
     """Answers predictions.
 
     Args:
-        models: loads what a request asks for.
-        shadow: is offered each answer, if there is one.
+        models: the source of the models that requests ask for.
+        shadow: the shadow; it is offered each answer, if there is one.
     """
 
     def __init__(self, models: Models, shadow: Shadow | None = None) -> None:
@@ -62,13 +63,13 @@ class Predictor:
     ) -> Scores:
         """Answer for image files, in their order.
 
-        Pictures that become one shape are one run, up to as many pixels as one picture
-        of a model of free size may have.
+        Pictures of one shape are run together, up to as many pixels as one picture for
+        a model of free size may have.
 
         Args:
             spec: the model.
-            files: their bytes; the format is told from them.
-            journey: of the request.
+            files: the files' bytes, from which the format is told.
+            journey: the request's journey.
 
         Raises:
             ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
@@ -88,15 +89,15 @@ class Predictor:
             outputs = run_images(model, images, journey)
             runs.append(_checked(outputs))
             if self._shadow:
-                # The files are kept, and not their pixels: another version may take
-                # colour where this one takes gray.
+                # The files are kept, and not their pixels, because another version may
+                # take colour where this one takes gray.
                 theirs = files[done : done + len(images)]
                 inputs_for = functools.partial(inputs_of_files, files=theirs)
                 offers.append((inputs_for, outputs))
                 done += len(images)
         if self._shadow:
-            # Only now: a later picture may send the request to the slow lane, where
-            # all of its runs are made again.
+            # The offers come last: a later picture may send the request to a slow
+            # lane, where all runs are made again.
             for inputs_of, outputs in offers:
                 self._shadow.offer(spec.name, model, inputs_of, outputs)
         scores = runs[0] if len(runs) == 1 else [row for run in runs for row in run]
@@ -123,12 +124,12 @@ class Predictor:
     def predict_inputs(
         self, spec: ModelSpec, inputs: Mapping[str, object], journey: Journey
     ) -> Outputs:
-        """Answer one run of a model, of whatever inputs and outputs.
+        """Answer one run of a model with any inputs and outputs.
 
         Args:
             spec: the model.
             inputs: nested lists by the inputs' names, as ``orjson.loads`` gives them.
-            journey: of the request.
+            journey: the request's journey.
 
         Raises:
             ModelNotFound, InvalidInput, ShapeError, BackendError: see
@@ -142,7 +143,7 @@ class Predictor:
         try:
             outputs = run_model(model, arrays, journey)
         except BackendError as ex:
-            # Which of them must agree, no model says.
+            # No model tells which of its inputs must have the same length.
             if len(lengths) > 1:
                 raise InvalidInput(
                     "the model does not take these inputs together: their first axes"
@@ -172,7 +173,7 @@ class Predictor:
 
 
 def _checked(outputs: NDArray[Any]) -> NDArray[Any]:
-    # One number an item is one score.
+    # An output with one number for each item has one score.
     return postprocess(outputs[:, np.newaxis] if outputs.ndim == 1 else outputs)
 
 
@@ -189,7 +190,7 @@ def _scores(
 
 
 def _of_rows(model: Model, rows: Rows) -> NDArray[Any]:
-    """Rows as ``(N, …)`` of a model's one input."""
+    """Make ``(N, …)`` of the dtype of a model's one input from rows."""
     features = model.bundle.params.features
     (items,) = to_row_input(rows, model.backend.inputs, features).values()
     return items
@@ -202,7 +203,7 @@ def _row_inputs(model: Model, rows: Rows) -> dict[str, NDArray[Any]]:
 def _of_inputs(model: Model, inputs: Mapping[str, object]) -> dict[str, NDArray[Any]]:
     arrays = to_inputs(model.backend.inputs, inputs)
     if model.img_channels and model.has_free_size:
-        # As a picture's: what a run takes grows with them.
+        # The limit is that of pictures, because a run's memory grows with the pixels.
         ((_, array),) = arrays.items()
         if math.prod(array.shape[:3]) > MAX_FREE_PIXELS:
             raise ShapeError(

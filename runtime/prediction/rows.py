@@ -1,4 +1,4 @@
-"""Rows of numbers, TFaaS's keys and values -> the one input of a model."""
+"""From rows of numbers, TFaaS's keys and values, to the one input of a model."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from runtime.prediction.inputs import Nested, flatten, to_array
 
 @dataclass(frozen=True)
 class Rows:
-    """What a client sent.
+    """The rows that a client sent.
 
     Attributes:
-        keys: names of a row's values, in their order; empty if it sent none.
-        values: ``(F,)`` of one row, or ``(N, F)``.
+        keys: the names of a row's values, in their order; empty if it sent none.
+        values: the lists: ``(F,)`` for one row, or ``(N, F)``.
     """
 
     keys: tuple[str, ...]
@@ -28,18 +28,22 @@ class Rows:
 
     @property
     def is_one(self) -> bool:
-        """Whether it is one row, and not a list of rows."""
+        """Whether the client sent one row, and not a list of rows."""
         return len(self.values.shape) == 1
 
 
 def read_rows(keys: object, values: object) -> Rows:
-    """Check keys and values as JSON has them; no keys are an empty list or null.
+    """Check keys and values that come from JSON.
+
+    Args:
+        keys: a list of texts; an empty list or null if there are no keys.
+        values: a list of numbers, or a list of such lists.
 
     Raises:
-        InvalidInput: they are none.
+        InvalidInput: they are something else.
         ShapeError: rows have different lengths.
     """
-    if keys is None:  # what Go makes of an empty list
+    if keys is None:  # Go writes an empty list as null
         keys = []
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise InvalidInput("'keys' must be a list of texts")
@@ -59,17 +63,16 @@ def to_row_input(
     Args:
         rows: N rows of F values each.
         specs: the model's inputs.
-        features: names of a row's values in the model's order, of which each must be
-            among the keys; empty if params.json names none, and then the order is taken
-            as it is.
+        features: the names of a row's values in the model's order; each must be among
+            the keys. Empty if params.json names none; then the row's order is taken.
 
     Returns:
-        ``(N, …)``, whose other axes hold F numbers. If the model has a fixed batch, N
-        need not be it.
+        An array ``(N, …)`` of the input's dtype, by the input's name; its other axes
+        hold F numbers. For a model with a fixed batch, N may be another number.
 
     Raises:
-        InvalidInput: the model takes no rows, the keys do not fit, or a value is no
-            number that the model's dtype holds.
+        InvalidInput: the model takes no rows, the keys do not fit, or a value is not a
+            number that the model's dtype can hold.
         ShapeError: a row has another number of values than the model takes.
     """
     if not takes_rows(specs):
@@ -91,7 +94,7 @@ def to_row_input(
 def _order(
     keys: tuple[str, ...], features: tuple[str, ...], width: int
 ) -> list[int] | None:
-    """Where in a row each of the model's values stands; None if they stand in order."""
+    """Return each of the model's values' place in a row; None to keep the order."""
     if keys and len(keys) != width:
         raise InvalidInput(f"there are {len(keys)} keys and {width} values in a row")
     if not features:

@@ -1,4 +1,4 @@
-"""A request's items -> runs of a model, and what they answered."""
+"""From a request's items to runs of a model, and to their answers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,18 @@ from runtime.telemetry.journey import Journey
 
 
 def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[Any]:
-    """Run a model of one input; its main output, ``(N, …)`` of N items.
+    """Run a model with one input.
+
+    Args:
+        model: the model.
+        items: ``(N, …)`` of the input's dtype.
+        journey: the request's journey.
+
+    Returns:
+        The main output, ``(N, …)`` of its dtype.
 
     Raises:
-        InvalidInput: it answers not one row an item.
+        InvalidInput: the answer has not one row for each item.
         BackendError: see ``Model.run``.
     """
     size = model.backend.inputs[0].shape[0]
@@ -35,11 +43,11 @@ def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[An
 
 
 def _run(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[Any]:
-    """One run, of no more items than a fixed batch has."""
+    """Run the model once, on no more items than a fixed batch has."""
     inputs = one_run(model, items)
     (array,) = inputs.values()
     output = run_model(model, inputs, journey)[model.output.name]
-    # Not fewer and not more: the first of many would be no answer to the item.
+    # The number must be equal: the first of more rows would not be the item's answer.
     if output.ndim == 0 or len(output) != len(array):
         raise InvalidInput(
             f"output {model.output.name!r} has no batch axis: {len(array)} items"
@@ -49,7 +57,14 @@ def _run(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[Any]:
 
 
 def one_run(model: Model, items: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """One run's input; a fixed batch is filled up with its last item again.
+    """Make one run's input; a fixed batch is filled up with copies of its last item.
+
+    Args:
+        model: a model with one input.
+        items: ``(n, …)`` of the input's dtype.
+
+    Returns:
+        An array ``(N, …)`` of the input's dtype, by the input's name.
 
     Raises:
         ShapeError: there are more items than the fixed batch holds.
@@ -66,12 +81,21 @@ def one_run(model: Model, items: NDArray[Any]) -> dict[str, NDArray[Any]]:
 def run_model(
     model: Model, inputs: Mapping[str, NDArray[Any]], journey: Journey
 ) -> dict[str, NDArray[Any]]:
-    """One run of a model, of whatever inputs; the journey hears which engine it was."""
+    """Run a model once on any inputs, and note in the journey which engine answered.
+
+    Args:
+        model: the model.
+        inputs: an array ``(N, …)`` of each input's dtype, by its name.
+        journey: the request's journey.
+
+    Returns:
+        An array ``(N, …)`` of each output's dtype, by its name.
+    """
     if not model.is_quick(journey.items):
         leave_the_quick_lane(journey.model)
     with journey.stage("infer"):
         outputs, backend = model.run(inputs, journey.deadline)
-    # Of several runs, the engine that stood in for one is worth telling.
+    # If a request takes several runs, the engine that stood in for one is shown.
     if backend is not model.backend:
         journey.backend = engine_of(backend)
     return outputs

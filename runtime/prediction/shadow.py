@@ -1,4 +1,4 @@
-"""The shadow: a version that runs beside the one that answers, and is compared."""
+"""The shadow: a version that runs after the one that answers, and is compared."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
 
-# Requests that may wait: enough for a burst, and few, as each keeps its arrays.
+# So many requests may wait: enough for a burst, and few, because each keeps its arrays.
 ROOM = 8
 
-# Numbers that are no classes' scores agree if they differ by no more than this of the
-# answered one, or by as much near 0. Two versions are two trainings: closer is chance.
+# Numbers that are not scores of classes agree if they differ by no more than this share
+# of the answer, or by this number near 0. Two trainings never agree more closely.
 CLOSE = 0.01
 
-# How long the end of the process waits for the run that is under way: an engine whose
-# thread Python ends in the middle may take the process down with an error.
+# The end of the process waits so long for the current run: if Python ends an engine's
+# thread in the middle, the process may fail with an error.
 END_SECONDS = 1.0
 
 InputsFor = Callable[[Model], Mapping[str, NDArray[Any]]]
@@ -54,13 +54,13 @@ class _Task:
 
 
 class Shadow:
-    """Runs a label's version on requests that another one answered, on one thread.
+    """Runs a label's version, on one thread, on requests that another version answered.
 
     Args:
-        registry: gives the shadow version.
-        store: says which version the label points to.
-        label: config.json's ``shadow``; nothing is done if it is empty.
-        room: requests that may wait for the thread; the rest are dropped.
+        registry: the registry, which gives the shadow version.
+        store: the store, which tells the label's version.
+        label: config.json's ``shadow``; empty for no shadow.
+        room: the most requests that may wait for the thread; the rest are dropped.
     """
 
     def __init__(
@@ -76,13 +76,14 @@ class Shadow:
     def offer(
         self, name: str, model: Model, inputs_for: InputsFor, outputs: NDArray[Any]
     ) -> None:
-        """Compare an answer with the shadow's, later; never raises, never waits.
+        """Compare an answer with the shadow's later; never raise, and never wait.
 
         Args:
-            name: the model's.
+            name: the model's name.
             model: the version that answered.
-            inputs_for: makes the request's inputs anew, for the shadow version.
-            outputs: ``(N, …)``, what was answered with.
+            inputs_for: the function that makes the request's inputs anew, for the
+                shadow version: arrays ``(N, …)`` by name.
+            outputs: the main output that was answered, ``(N, …)`` of its dtype.
         """
         if not self._label:
             return
@@ -110,7 +111,7 @@ class Shadow:
                 self._tasks.get_nowait()
             except queue.Empty:
                 break
-        with contextlib.suppress(queue.Full):  # a request slipped in
+        with contextlib.suppress(queue.Full):  # a request came between
             self._tasks.put_nowait(None)
         self._thread.join(END_SECONDS)
 
@@ -144,7 +145,7 @@ class Shadow:
                 ]
                 agreed = not differing
                 shown = ", ".join(f"{one} and not {two}" for one, two in differing[:4])
-        # Whatever it trips over is the shadow's, and must not end this thread.
+        # Every error is the shadow's, and must not end this thread.
         except Exception as ex:
             said = f"{name}: shadow version {number} failed: {ex}"
             if self._once.is_news(said):
@@ -164,11 +165,11 @@ class Shadow:
 
 
 def _best(model: Model, rows: NDArray[Any]) -> list[str] | None:
-    """The best class of each row, by its label; None if the model tells no classes."""
+    """Return the best class of each row, by its label; None without labels."""
     labels = model.bundle.labels
     if not labels:
         return None
     scores = rows.reshape(len(rows), -1)
-    # One score alone tells between two classes.
+    # A single score decides between two classes.
     best = scores[:, 0] >= 0.5 if scores.shape[1] == 1 else scores.argmax(axis=1)
     return [labels[int(n)] if int(n) < len(labels) else str(int(n)) for n in best]

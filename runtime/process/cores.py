@@ -1,4 +1,4 @@
-"""How many processor cores this process may use."""
+"""The number of processor cores that this process may use."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pathlib import Path, PurePosixPath
 
 
 def usable_cores(root: Path = Path("/")) -> int:
-    """The cores of this process's affinity, or fewer if a cgroup's quota says so.
+    """Return the number of cores in this process's affinity, or fewer by a quota.
+
+    The quotas are those of cgroups.
 
     Args:
-        root: where ``proc/self/cgroup`` and ``sys/fs/cgroup`` are.
+        root: the folder that holds ``proc/self/cgroup`` and ``sys/fs/cgroup``.
     """
     quotas = [quota for quota in _quotas(root) if quota > 0]
     return min(len(os.sched_getaffinity(0)), *(math.ceil(q) for q in quotas), 1 << 16)
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Cores that each cgroup above this process allows, of version 2 and of 1."""
+    """Give the cores that each cgroup above this process allows, in version 1 or 2."""
     for controllers, group in _groups(root):
         if not controllers:
             mount, files = root / "sys/fs/cgroup", ["cpu.max"]
@@ -29,7 +31,7 @@ def _quotas(root: Path) -> Iterator[float]:
         else:
             continue
         path = PurePosixPath(group)
-        # In a container the group's own path may not be there; its mount's root is.
+        # In a container the group's own path may be missing; its mount's root is there.
         for folder in (path, *path.parents):
             found = mount / folder.relative_to("/")
             try:
@@ -42,7 +44,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _groups(root: Path) -> Iterator[tuple[str, str]]:
-    """Each line of /proc/self/cgroup: its controllers, and this process's group."""
+    """Give the controllers and the group in each line of /proc/self/cgroup."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:

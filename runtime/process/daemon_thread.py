@@ -1,4 +1,4 @@
-"""A thread in the background that starts when it is first needed."""
+"""A background thread that starts when it is first needed."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 
 
 class DaemonThread:
-    """One daemon thread, which starts on demand, and again where it does not run.
+    """One daemon thread, which starts on demand, and again if it does not run.
 
-    A server may fork its workers after the application was built, and threads do not
-    live through a fork. A thread that starts with the first work, and not before, is
-    there in each process that has some. It never keeps the process from ending.
+    A server may fork its workers after the application was built, and a fork does not
+    copy threads. This thread starts with the first work, so each process that has work
+    has the thread. It never keeps the process from ending.
 
     Args:
         target: the thread's function; it may return, and is then called anew by the
             next ``start``.
-        name: the thread's.
+        name: the thread's name.
     """
 
     def __init__(self, target: Callable[[], object], name: str) -> None:
@@ -27,13 +27,13 @@ class DaemonThread:
 
     @property
     def was_started(self) -> bool:
-        """Whether it was ever started, here or before this process was forked."""
+        """Whether the thread was ever started, here or before this process's fork."""
         return self._thread is not None
 
     def start(self) -> None:
-        """Start the thread if it does not run; safe between threads, cheap if it does.
+        """Start the thread if it does not run; several threads may call this at once.
 
-        After a fork, Python says of the parent's threads that they are not alive.
+        After a fork, Python reports the parent's threads as not alive.
         """
         if self._is_alive():
             return
@@ -45,7 +45,7 @@ class DaemonThread:
                 self._thread.start()
 
     def join(self, seconds: float) -> bool:
-        """Wait until the thread has ended, at most so long; whether it has."""
+        """Wait at most so long for the thread to end; tell whether it has ended."""
         if self._thread is not None:
             self._thread.join(seconds)
         return not self._is_alive()

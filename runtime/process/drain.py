@@ -1,7 +1,7 @@
-"""Ending well: what was begun is answered, and nothing new is wanted.
+"""The end of a server: requests that were begun are answered, and no new ones begin.
 
-``runtime serve`` sees to it in ``runtime.server``. waitress does not: SIGTERM ends it
-where it stands, and what it holds is lost.
+``runtime.server`` does this for ``runtime serve``. waitress does not: SIGTERM ends it
+at once, and its requests are lost.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from runtime.process.waitress_server import (
 
 logger = logging.getLogger(__name__)
 
-# Set when the process is asked to end; ``/readyz`` says so at once, and a load balancer
-# sends its requests elsewhere.
+# This is set when the process is asked to end. ``/readyz`` says so at once, and a load
+# balancer sends its requests elsewhere.
 DRAINING = threading.Event()
 
-# How often waitress is looked at, in seconds.
+# waitress is looked at once in so many seconds.
 _PAUSE_SECONDS = 0.05
 
 
 def drain_under_waitress(seconds: int) -> None:
-    """Let SIGTERM end waitress when it has answered; a second signal ends it at once.
+    """Let SIGTERM end waitress after its answers; a second signal ends it at once.
 
-    Does nothing under another server, or where SIGTERM is somebody's already.
+    It does nothing under another server, or where SIGTERM has another handler.
 
     Args:
-        seconds: that it may take.
+        seconds: the time that the end may take.
     """
     if (
         is_imported()
@@ -47,7 +47,7 @@ def drain_under_waitress(seconds: int) -> None:
 
 
 def _begin(seconds: int) -> None:
-    """In the main thread, which is waitress's own: nothing else touches its sockets."""
+    """Begin the end in the main thread, where waitress alone uses its sockets."""
     DRAINING.set()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: os._exit(128 + number))
@@ -60,7 +60,7 @@ def _begin(seconds: int) -> None:
 def _end_when_idle(servers: list[WaitressServer], seconds: int) -> None:
     end = time.monotonic() + seconds
     idle = 0
-    # Twice: between two of its steps a request may be in no list.
+    # It must be idle twice: between two steps a request may be in no list.
     while idle < 2:
         idle = 0 if any(map(is_busy, servers)) else idle + 1
         if time.monotonic() > end:

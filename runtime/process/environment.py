@@ -1,4 +1,4 @@
-"""The variables that a child process gets: no tokens, and nobody's home."""
+"""The environment variables of a child process: no tokens, and nobody's home."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-# Languages and clocks; what engines and their threads are set by; what Python imports.
-# No PATH: nothing is started. No TFAAS_*, no AWS_*, and whatever else bears secrets:
-# they are told apart by being kept, not by being known.
+# These variables set languages and clocks, engines and their threads, and imports. PATH
+# is not among them, because a child starts no program. The list names what is kept, and
+# not what is secret (TFAAS_*, AWS_*), because nobody knows the names of all secrets.
 _KEPT = re.compile(
     r"LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR"
     r"|PYTHON(PATH|HOME|HASHSEED|UTF8|WARNINGS|FAULTHANDLER|UNBUFFERED|NOUSERSITE"
@@ -19,14 +19,14 @@ _KEPT = re.compile(
     r"|(TF|XLA|OMP|KMP|GOMP|MKL|OPENBLAS|BLIS|NUMEXPR|ONEDNN|DNNL|ORT|TF2ONNX|MALLOC"
     r"|CUDA|CUDNN|CUBLAS|NVIDIA|NCCL)_[A-Z0-9_]+"
 )
-# TF_VAR_*, TF_CLI_* and TF_TOKEN_* are Terraform's.
+# TF_VAR_*, TF_CLI_* and TF_TOKEN_* belong to Terraform.
 _SECRET = re.compile(r".*(TOKEN|SECRET|PASS|CREDENTIAL|KEY).*|TF_(VAR|CLI)_.*")
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of ``environ`` that a process behind walls needs.
+    """Return the variables of ``environ`` that a process behind walls needs.
 
-    ``HOME`` is where temporary files go, if that is set.
+    ``HOME`` becomes the folder of temporary files, if that is set.
     """
     kept = {
         name: value
@@ -39,7 +39,7 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def child_environment() -> dict[str, str]:
-    """The variables of a Python process that this one starts to open models.
+    """Return the variables of a Python process that this one starts to open models.
 
     It can import the same modules as this one, and gets no other variables.
     """
@@ -48,7 +48,7 @@ def child_environment() -> dict[str, str]:
 
 
 def scratch_environment(folder: str | Path) -> dict[str, str]:
-    """The variables that keep a process's temporary files in a folder.
+    """Return the variables that keep a process's temporary files in a folder.
 
     ``HOME`` is one of them: libraries keep settings and make folders there.
     """

@@ -1,4 +1,4 @@
-"""How a process ended, told by its exit code."""
+"""Words for the end of a process, from its exit code."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import signal
 
 
 def signal_of(code: int | None) -> str:
-    """The signal that ended a process, such as ``SIGKILL``; empty if none did.
+    """Name the signal that ended a process, such as ``SIGKILL``; empty if none did.
 
     Args:
-        code: below 0 for a signal, as ``subprocess`` and ``multiprocessing`` have it;
-            or 128 and the signal, as a shell and ``runtime.process.guard`` have it.
-            None is of a process whose guard was killed too.
+        code: the exit code. For a signal it is below 0 from ``subprocess`` and
+            ``multiprocessing``, and 128 plus the signal from a shell and from
+            ``runtime.process.guard``. None means that the guard was killed too.
     """
     if code is None:
         return ""
@@ -25,11 +25,11 @@ def signal_of(code: int | None) -> str:
 
 
 def how_it_ended(code: int | None, verb: str = "ended") -> str:
-    """How a process ended: the end of a sentence about it.
+    """Return the end of a sentence that tells how a process ended.
 
     Args:
         code: see ``signal_of``.
-        verb: what a signal did to it.
+        verb: the verb for the action of a signal, such as ``ended``.
     """
     if code is None:
         return "was killed with its guard"

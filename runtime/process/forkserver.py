@@ -1,12 +1,12 @@
-"""A process that has imported what its children need, and forks one for each order.
+"""A process that has imported its children's modules, and forks one for each order.
 
 To start Python and import an engine takes half a second of a core; to open a small
-model, some hundredths. The standard library's fork server imports the program that was
-started, too, and never ends; this one has one module, and ends when nobody has asked
-for a while.
+model takes some hundredths. The standard library's fork server also imports the program
+that was started, and never ends. This one imports only the modules that it is given,
+and ends when nobody has asked for a while.
 
-Each child is under ``runtime.process.guard``, which ends it. It cannot reach the
-server: it is another process, as if it had been started by itself.
+Each child is under ``runtime.process.guard``, which ends it. A child cannot reach the
+service: it is a separate process, as if it had been started by itself.
 """
 
 from __future__ import annotations
@@ -35,32 +35,34 @@ from runtime.process import guard
 from runtime.process.environment import scratch_environment
 from runtime.process.guard import Limits
 
-# Comes before an order: of how many bytes it is.
+# The number of bytes of an order comes before the order.
 _LENGTH = struct.Struct("!I")
-# Ends of pipes that come with an order: who wants it, what it says, how it ended.
+# Ends of three pipes come with an order: one that is closed when nobody wants the child
+# any more, one for its output, and one for its exit code.
 _PIPES = 3
-# And what else the child gets.
+# A child gets at most so many further descriptors.
 _MAX_DESCRIPTORS = 4
-# Says that an order was taken, and a process forked for it.
+# This answer means that an order was taken, and a process forked for it.
 _TAKEN = b"+"
-# The process may end for want of work, or be killed, as it is asked. A new one, which
-# has an order from its start, does not.
+# An idle process may end, or be killed, just when it is asked. A new process does not,
+# because it has an order from its start.
 _TRIES = 2
 
 
 class NotStarted(Exception):
-    """No process was forked: the one that forks them ended as often as it was asked."""
+    """No process was forked: the process that forks ended each time it was asked."""
 
 
 class ForkServer:
-    """Starts children that have a module imported already.
+    """Starts children whose modules are imported already.
 
     Args:
-        modules: each has ``prepare()``, which imports what its children will need and
-            starts no thread, and ``main(order, *descriptors)``, which a child runs.
-        environment: of the process.
-        idle_seconds: after which it ends if it has no child, for it takes memory;
-            while it has one, that has nearly all of it in common.
+        modules: the modules. Each has ``prepare()``, which imports everything that its
+            children will need and starts no thread, and ``main(order, *descriptors)``,
+            which a child runs.
+        environment: the environment variables of the process.
+        idle_seconds: the process ends after so long without a child, because it takes
+            memory. While it has a child, the two share nearly all of it.
     """
 
     def __init__(
@@ -84,17 +86,17 @@ class ForkServer:
         *,
         module: str = "",
     ) -> Child:
-        """Start a child; ``with`` ends it.
+        """Start a child; a ``with`` block ends it.
 
         Args:
-            order: for ``main``.
-            limits: what it may take.
-            descriptors: open files that the child gets copies of, for ``main``.
-            module: whose ``main`` it runs; empty is the first one's.
+            order: the order for ``main``.
+            limits: the limits of time and memory of the child.
+            descriptors: open files; the child gets copies of them for ``main``.
+            module: the module whose ``main`` it runs; empty for the first module.
 
         Raises:
-            NotStarted: the process that forks ends each time, and its standard error,
-                which is this process's own, says why.
+            NotStarted: the process that forks ends each time. Its standard error is
+                this process's own, and tells the reason.
         """
         wanted, output, ended = os.pipe(), os.pipe(), os.pipe()
         message = json.dumps([asdict(limits), module or self._modules[0], order])
@@ -126,7 +128,7 @@ class ForkServer:
         with self._lock:
             for _ in range(_TRIES):
                 orders = self._socket or self._open()
-                # That it was sent tells nothing: it may lie where nobody reads it.
+                # Sending proves nothing: the order may lie where nobody reads it.
                 with contextlib.suppress(OSError):
                     _send(orders, message, pipes)
                     if orders.recv(len(_TAKEN)):
@@ -150,10 +152,10 @@ class ForkServer:
 
 @dataclass
 class Child:
-    """One that runs, or has run.
+    """A child that runs, or has run.
 
     Attributes:
-        output: what it writes, and what its standard error gets.
+        output: the child's standard output and standard error.
     """
 
     _wanted: int
@@ -173,31 +175,35 @@ class Child:
         self.close()
 
     def close(self) -> None:
-        """Let go of one that has ended."""
+        """Close the pipes of a child that has ended."""
         self.output.close()
         os.close(self._ended)
 
     def end(self) -> None:
-        """Have it killed, if it still runs; does not wait."""
+        """Have the child killed, if it still runs; do not wait for its end."""
         wanted, self._wanted = self._wanted, -1
         if wanted >= 0:
             os.close(wanted)
 
     def wait(self) -> int | None:
-        """Wait for its end: the guard's exit code; None if the guard was killed."""
-        # Less than a pipe holds at once.
+        """Wait for the child's end.
+
+        Returns:
+            The guard's exit code; None if the guard was killed.
+        """
+        # A pipe gives such a short text in one piece.
         code = os.read(self._ended, 16)
         return int(code) if code else None
 
 
 def main(idle_seconds: float, module_names: Sequence[str]) -> None:
-    """Serve orders until the one who gives them is gone, or gives none for a while."""
+    """Serve orders until their sender has gone, or sends none for a while."""
     for name in module_names:
         importlib.import_module(name).prepare()
-    # A child's collector would touch, and so copy, what all have in common.
+    # Without this a child's garbage collector would touch, and so copy, shared memory.
     gc.collect()
     gc.freeze()
-    # Forgotten children leave nothing to be waited for.
+    # The kernel then forgets children that have ended; nobody needs to wait for them.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     orders = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -217,7 +223,7 @@ def main(idle_seconds: float, module_names: Sequence[str]) -> None:
             _guard(message.decode(), *pipes)
         for pipe in pipes:
             os.close(pipe)
-        with contextlib.suppress(OSError):  # who asked is gone
+        with contextlib.suppress(OSError):  # the sender has gone
             orders.sendall(_TAKEN)
 
 
@@ -230,13 +236,13 @@ def _has_children() -> bool:
 
 
 def _send(orders: socket.socket, message: bytes, pipes: list[int]) -> None:
-    # They come with the first byte.
+    # The pipes come with the first byte.
     socket.send_fds(orders, [_LENGTH.pack(len(message))], pipes)
     orders.sendall(message)
 
 
 def _receive(orders: socket.socket) -> tuple[bytes, list[int]]:
-    """An order and its pipes; empty if nobody gives any more."""
+    """Receive an order and its pipes; an empty order if there will be no more."""
     head, pipes, _, _ = socket.recv_fds(
         orders, _LENGTH.size, _PIPES + _MAX_DESCRIPTORS, socket.MSG_WAITALL
     )
@@ -253,7 +259,7 @@ def _guard(
     ended: int,
     *descriptors: int,
 ) -> None:
-    """In a child: guard another, and tell how it ended."""
+    """Run in a child: guard a child of this one, and tell how it ended."""
     given, module_name, order = json.loads(message)
     limits = Limits(**given)
 
@@ -264,7 +270,7 @@ def _guard(
         pid = os.fork()
         if pid == 0:
             _run(call, scratch, step_back, descriptors)
-        # While they are open here too, the child's end is not seen at their other ends.
+        # They are closed here: the other side then notices the child's end.
         for descriptor in descriptors:
             os.close(descriptor)
         return _Forked(pid)
@@ -276,7 +282,7 @@ def _guard(
         return guard.guard(start, limits, wanted)
 
     code = _code_of(watch)
-    with contextlib.suppress(OSError):  # nobody wants to know
+    with contextlib.suppress(OSError):  # nobody reads the answer any more
         os.write(ended, str(code).encode())
     os._exit(code)
 
@@ -287,11 +293,11 @@ def _run(
     step_back: Callable[[], None],
     its_own: Sequence[int],
 ) -> None:
-    """In a child of that one: do what was ordered."""
+    """Run in the guard's child: do the order."""
 
     def work() -> int:
         os.setsid()
-        # The guard's pipes, and its hold on the scratch folder.
+        # This closes the guard's pipes, and its lock on the scratch folder.
         _close_files(its_own)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         step_back()
@@ -307,16 +313,16 @@ def _run(
 
 
 def _close_files(its_own: Sequence[int]) -> None:
-    """Close all but the standard streams and what the child was given."""
-    # Not os.closerange: where the C library is old, it tries each number that may be.
+    """Close all files but the standard streams and those that the child was given."""
+    # An old C library's os.closerange would try each possible number.
     for name in os.listdir("/dev/fd"):  # noqa: PTH208
         if int(name) > 2 and int(name) not in its_own:
-            with contextlib.suppress(OSError):  # the listing's own
+            with contextlib.suppress(OSError):  # the listing's own descriptor
                 os.close(int(name))
 
 
 def _code_of(call: Callable[[], int]) -> int:
-    """The code that a process would exit with; its standard error says what failed."""
+    """Return the exit code of a process; its standard error tells what failed."""
     try:
         return call()
     except SystemExit as ex:
@@ -329,13 +335,13 @@ def _code_of(call: Callable[[], int]) -> int:
 
 
 class _Forked:
-    """A child, as ``subprocess`` would have it."""
+    """A child with the methods of ``subprocess.Popen`` that the guard needs."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
 
     def poll(self) -> int | None:
-        """The exit code, negative if it was killed; None while it runs."""
+        """Return the exit code, negative if it was killed; None while it runs."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if pid else None
 

@@ -1,14 +1,15 @@
-"""Runs a command that may do anything, and ends it when it is too long or too large.
+"""Runs a command that may do anything, and ends it if it goes over its limits.
 
 ``python -m runtime.process.guard SECONDS BYTES NICENESS COMMAND…`` has a pipe as
 standard input. The process at the pipe's other end wants the command. When that end is
-closed, if only because that process was killed, the guard kills the command and all
-that it started. It does the same when the command takes more than SECONDS, or all of it
-together more than BYTES of memory. NICENESS, from 0 to 19, is its scheduling priority.
+closed, even because that process was killed, the guard kills the command and all
+processes that it started. It does the same when the command takes more than SECONDS, or
+all its processes together more than BYTES of memory. NICENESS, from 0 to 19, is its
+scheduling priority.
 
-It exits as the command did, 128 and the signal if that was one, or with a code below.
-A process of its own, and a small one: it outlives a service that is killed, and nothing
-that a model does to the command reaches it.
+The guard exits with the command's exit code, with 128 plus the signal that ended the
+command, or with one of the codes below. It is a small process of its own. So it
+outlives a service that is killed, and a model that harms the command cannot harm it.
 """
 
 from __future__ import annotations
@@ -34,34 +35,35 @@ import psutil
 from bundle.scratch import scratch_folder
 from runtime.process.environment import scratch_environment
 
-# Beyond what the command itself exits with: 0 to 2, 130 and 143.
+# The command itself exits with 0 to 2, 130 or 143.
 TOO_SLOW = 120
 TOO_LARGE = 121
 UNWANTED = 122
-# Nothing was started: no temporary file can be written; standard error says why.
+# No command was started, because no temporary file can be written; standard error says
+# why.
 NO_SCRATCH = 123
 
-# A thread counts as so much, however little of its stack it touches: the kernel keeps
-# some of it where no figure shows it, and has numbers for some thousands at times.
+# A thread counts as so many bytes, even if it uses less of its stack. The kernel keeps
+# memory for it that no figure shows, and may have ids for only some thousand threads.
 _THREAD_BYTES = 1 << 20
 
-# Temporary files of one command. More are not counted, and end it.
+# A command may have so many temporary files. More are not counted, and end the command.
 _MAX_FILES = 10_000
 
-# Of a file's size, as stat(2) tells it.
+# stat(2) tells a file's size in blocks of so many bytes.
 _BLOCK_BYTES = 512
 
-# Of what a command writes, so many lines and characters are read at once, and then
-# nothing for a while: who reads on as fast as somebody can write does nothing else. The
-# pipe is full meanwhile, and the command waits.
+# So many lines and characters of a command's output are read at once, and then nothing
+# for a while. A reader that never pauses would do nothing else if the command writes
+# without end. Meanwhile the pipe is full, and the command waits.
 _LINES_AT_ONCE = 2048
 _CHARACTERS_AT_ONCE = 1 << 20
 
-# How often what was killed is looked for.
+# The guard waits so many seconds for killed processes before it looks again.
 _PAUSE_SECONDS = 0.1
 
-# A third of what another group gets. Of less, a service that is always busy would
-# never see its ONNX, which is there to relieve it: 19 is a seventieth.
+# With this niceness a group gets a third of another group's time. With 19 it would get
+# a seventieth: a service that is always busy would never get the ONNX that relieves it.
 GROUP_NICENESS = 5
 
 # <linux/prctl.h>
@@ -71,14 +73,14 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 @dataclass(frozen=True)
 class Limits:
-    """What may be taken, by a process and all that it starts.
+    """The limits of a process together with all processes that it starts.
 
     Attributes:
-        seconds: of time.
-        max_bytes: of memory, and of temporary files.
-        niceness: 0 to 19; above 0 it goes behind everything else.
-        look_seconds: how often it is looked at. A process touches new memory at some
-            2 GB/s; and each look costs a millisecond.
+        seconds: the time, in seconds.
+        max_bytes: the bytes of memory, and also those of temporary files.
+        niceness: 0 to 19; above 0, all other processes come first.
+        look_seconds: the time between two looks. A process touches new memory at some
+            2 GB/s, and each look costs a millisecond.
     """
 
     seconds: float
@@ -88,21 +90,21 @@ class Limits:
 
 
 class Process(Protocol):
-    """What is guarded: ``subprocess.Popen``, or what was forked."""
+    """A guarded process: a ``subprocess.Popen``, or a forked one."""
 
     pid: int
 
     def poll(self) -> int | None:
-        """The exit code, negative if it was killed; None while it runs."""
+        """Return the exit code, negative if it was killed; None while it runs."""
 
 
-# Starts the process, with an empty folder for its temporary files, and in it calls the
-# other, before anything else.
+# A function that starts the process, with an empty folder for its temporary files. It
+# calls the function that it is given first of all in that process.
 Start = Callable[[Path, Callable[[], None]], Process]
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; the exit code."""
+    """Run the command and return the exit code."""
     seconds, max_bytes, niceness, *command = arguments
 
     def start(scratch: Path, step_back: Callable[[], None]) -> Process:
@@ -120,29 +122,29 @@ def main(arguments: list[str]) -> int:
 
 
 def guard(start: Start, limits: Limits, wanted: int) -> int:
-    """Start a process and end it; the exit code.
+    """Start a process, end it, and return the exit code.
 
-    To be called in a process that does nothing else, and in its main thread.
+    Call it in the main thread of a process that does nothing else.
 
     Args:
-        start: see there.
-        limits: what it may take.
+        start: the function that starts the process; see ``Start``.
+        limits: the limits of the process.
         wanted: a pipe whose other end is closed when nobody wants the process any more.
     """
-    # The service's workers hold signals back, and nohup ignores one; neither is meant
-    # for what is started here.
+    # The service's workers block signals, and nohup ignores one; the new process must
+    # get all of them.
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     prctl = _prctl()
-    # What the command starts and leaves behind becomes a child of this process, and is
-    # found.
+    # A process that the command starts and leaves behind becomes a child of this
+    # process, and is found.
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
     own = os.getpid()
     with contextlib.ExitStack() as stack:
         try:
-            # A process that is killed leaves its temporary files.
+            # The guard removes the files, because a killed process leaves them.
             scratch = stack.enter_context(scratch_folder("tfaas-guard"))
         except OSError as ex:
             sys.stderr.write(
@@ -154,7 +156,7 @@ def guard(start: Start, limits: Limits, wanted: int) -> int:
         try:
             return _watch(process, limits, wanted, scratch)
         finally:
-            # Asked twice to end, it ends all the same what it started.
+            # A second request to end must not stop this.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _end_all()
 
@@ -163,8 +165,8 @@ def _watch(process: Process, limits: Limits, wanted: int, scratch: Path) -> int:
     end = time.monotonic() + limits.seconds
     with _ending_of(process) as ending:
         while True:
-            # Nothing is ever written to the pipe: it can be read when the other end is
-            # gone.
+            # Nothing is ever written to the pipe, so it can be read only when the other
+            # end is closed.
             pause = limits.look_seconds
             if wanted in select.select([wanted, *ending], [], [], pause)[0]:
                 return UNWANTED
@@ -181,17 +183,17 @@ def _watch(process: Process, limits: Limits, wanted: int, scratch: Path) -> int:
                 if limits.niceness:
                     _put_last(child.pid)
                 if child.pid != process.pid:
-                    # Left by its parent, it ended here, and would keep its number.
+                    # A child that its parent left ends here, and would keep its number.
                     with contextlib.suppress(ChildProcessError):
                         os.waitpid(child.pid, os.WNOHANG)
 
 
 def lines_of(output: IO[str], length: int) -> Iterator[str]:
-    """The lines that a command writes, until its end: some thousands a second.
+    """Give the lines that a command writes until its end, some thousands a second.
 
     Args:
         output: a pipe.
-        length: characters of a line; a longer one comes in several.
+        length: the most characters of a line; a longer line is given in pieces.
     """
     lines = characters = 0
     while line := output.readline(length):
@@ -205,7 +207,7 @@ def lines_of(output: IO[str], length: int) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _ending_of(process: Process) -> Iterator[list[int]]:
-    """What can be read as soon as a process has ended, where there is such a thing."""
+    """Give a file that can be read when a process has ended, if the system has one."""
     try:
         ending = os.pidfd_open(process.pid)
     except (AttributeError, OSError):
@@ -218,7 +220,7 @@ def _ending_of(process: Process) -> Iterator[list[int]]:
 
 
 def _bytes_of(process: psutil.Process) -> int:
-    """What a process takes of the machine's memory, swapped out or not."""
+    """Return the bytes of memory that a process takes, swapped out or not."""
     try:
         if sys.platform != "linux":
             return int(process.memory_info().rss)
@@ -227,13 +229,13 @@ def _bytes_of(process: psutil.Process) -> int:
         return 0  # it has ended
     lines = (line.split() for line in status.splitlines())
     told = {words[0]: words[1] for words in lines if len(words) > 1}
-    # The memory's own tables too: a page of them for each place that is touched.
+    # The page tables count too: there is a page of them for each place that is touched.
     kept = sum(int(told.get(n, 0)) for n in ("VmRSS:", "VmSwap:", "VmPTE:"))
     return (kept << 10) + (int(told.get("Threads:", 0)) - 1) * _THREAD_BYTES
 
 
 def _bytes_below(folder: Path) -> float:
-    """What files in a folder take of the disk; infinite if they cannot be counted."""
+    """Return the bytes of the files in a folder; infinite if they cannot be counted."""
     count = size = 0
     folders = [os.fspath(folder)]
     while folders:
@@ -250,16 +252,16 @@ def _bytes_below(folder: Path) -> float:
         # Files come and go meanwhile; the next look counts the rest.
         except (FileNotFoundError, NotADirectoryError):
             continue
-        # It may not be listed, or is too deep: nobody else makes such folders.
+        # The folder cannot be listed, or is too deep; no honest program makes such.
         except OSError:
             return float("inf")
     return size
 
 
 def _nameless_bytes_of(process: psutil.Process) -> int:
-    """What a process has open of files without a name, on a disk or in memory."""
+    """Return the bytes of a process's open files that have no name."""
     size = 0
-    # It has ended; or is another user's, in a container.
+    # The process may have ended, or may be another user's, in a container.
     with contextlib.suppress(OSError), os.scandir(f"/proc/{process.pid}/fd") as entries:
         for entry in entries:
             with contextlib.suppress(OSError):
@@ -270,21 +272,21 @@ def _nameless_bytes_of(process: psutil.Process) -> int:
 
 
 def _put_last(pid: int) -> None:
-    """A session is a group of its own to Linux's scheduler.
+    """Give a process's session less time than others.
 
-    Groups share alike, whatever the niceness inside; and the exporter's own child has
-    another session.
+    Linux's scheduler treats a session as a group. Groups get the same time, whatever
+    the niceness of their processes; and the exporter's own child has another session.
     """
     group = Path("/proc", str(pid), "autogroup")
-    # It has ended; there are no such groups; or the kernel, which allows ten such
-    # changes a second, wants to be asked again.
+    # The process may have ended, or the kernel has no such groups, or it allows no
+    # further change now (it allows ten a second) and is asked again later.
     with contextlib.suppress(OSError):
         if not group.read_text().endswith(f" nice {GROUP_NICENESS}\n"):
             group.write_text(str(GROUP_NICENESS))
 
 
 def _end_all() -> None:
-    """Kill every process below this one, until none is left that could start more."""
+    """Kill every process below this one, until none is left that could start others."""
     while children := psutil.Process().children(recursive=True):
         for child in children:
             with contextlib.suppress(psutil.Error):
@@ -293,13 +295,13 @@ def _end_all() -> None:
 
 
 def _step_back(prctl: Callable[[int, int], None], guard: int, limits: Limits) -> None:
-    """In the command's process, before it is one: let everybody else go first."""
-    # If this process is killed, which cannot be foreseen, its child goes with it.
+    """Run in the new process, before the command: let all other processes go first."""
+    # If the guard is killed, which it cannot foresee, its child is killed with it.
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != guard:  # it was killed already
+    if os.getppid() != guard:  # the guard was killed already
         os.kill(os.getpid(), signal.SIGKILL)
     os.nice(limits.niceness)
-    # No file need be larger than the memory it was made in, and none tells of a crash.
+    # No file needs to be larger than the memory it comes from, and no core is dumped.
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.max_bytes, limits.max_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform != "linux":
@@ -308,13 +310,13 @@ def _step_back(prctl: Callable[[int, int], None], guard: int, limits: Limits) ->
         _put_last(os.getpid())
         with contextlib.suppress(psutil.Error, OSError):
             psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
-    # Where memory runs out, this one is to be killed, and not the service.
+    # If memory runs out, the kernel should kill this process, and not the service.
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _prctl() -> Callable[[int, int], None]:
-    """Linux's prctl; elsewhere the end of the pipe must do."""
+    """Return Linux's prctl; elsewhere only the end of the pipe ends the command."""
     if sys.platform != "linux":
         return lambda option, value: None
     function = ctypes.CDLL(None).prctl

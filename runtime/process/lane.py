@@ -1,9 +1,9 @@
-"""The quick lane: a thread that must be free again within a millisecond or so.
+"""The quick lane: a thread that must be free again within about a millisecond.
 
-``runtime serve`` answers what is quick in one thread of each process, for threads that
-take turns cost more than they give; whatever turns out not to be quick leaves it, and
-is done again from its beginning by a thread that has time. Where there is no such
-thread, under waitress for one, nothing here does anything.
+``runtime serve`` answers quick requests in one thread of each process, because threads
+that take turns cost more than they give. A request that turns out not to be quick
+leaves the lane: another thread, which has time, does it again from its beginning.
+Without such a thread, for example under waitress, these functions have no effect.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import TypeVar
 _Result = TypeVar("_Result")
 
 
-# What may be done in the quick lane, in seconds. Behind it wait health checks too: of
-# 32 connections that each want so much, the last one waits some 40 ms.
+# Work in the quick lane takes at most so many seconds. Health checks wait behind it. If
+# 32 connections take so long each, the last one waits some 40 ms.
 QUICK_SECONDS = 0.001
 
 
 class Handover(BaseException):
-    """This request is not quick: not an Exception, so that no error handler takes it.
+    """This request is not quick; no ``except Exception`` may catch this.
 
     Args:
-        model: that it asks for; empty where it is none's.
+        model: the model that it asks for; empty if it asks for none.
     """
 
     def __init__(self, model: str) -> None:
@@ -40,10 +40,10 @@ _lane = _Lane()
 
 
 def run_quickly(call: Callable[[], _Result]) -> _Result:
-    """Do what may be quick, in this thread.
+    """Make a call that may be quick, in this thread.
 
     Raises:
-        Handover: it is not, and nothing of it was done.
+        Handover: it is not quick, and had no effect.
     """
     _lane.is_quick = True
     try:
@@ -53,11 +53,10 @@ def run_quickly(call: Callable[[], _Result]) -> _Result:
 
 
 def leave_the_quick_lane(model: str = "") -> None:
-    """Say that what comes now takes long, or may wait.
+    """Say that the next step takes long, or may wait.
 
     Raises:
-        Handover: this thread must be quick; whoever gave it the work gives it to
-            another.
+        Handover: this thread must be quick; the caller gives the work to another one.
     """
     if _lane.is_quick:
         raise Handover(model)

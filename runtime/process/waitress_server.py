@@ -1,10 +1,9 @@
-"""Private parts of waitress, by which its servers end when they have answered.
+"""Private parts of waitress, by which its servers can end after their answers.
 
-waitress tells nobody where its servers are, nor whether they have work. What is used of
-it is named here alone, pyproject.toml admits the versions that this was tried with, and
-``tests/runtime/process/test_waitress_server.py`` fails where a version has it
-otherwise. Nothing here imports waitress: a process that serves by something else has no
-use for it.
+waitress does not tell where its servers are, or whether they have work. Only this file
+names its private parts. pyproject.toml admits the versions that were tried, and
+``tests/runtime/process/test_waitress_server.py`` fails if a version differs. This
+module does not import waitress, because a process with another server does not need it.
 """
 
 from __future__ import annotations
@@ -16,34 +15,34 @@ from typing import Any, TypeAlias
 
 _MODULE = "waitress.server"
 
-# waitress.server.BaseWSGIServer: one for each socket that listens.
+# This is waitress.server.BaseWSGIServer; there is one for each listening socket.
 WaitressServer: TypeAlias = Any
 
 
 def is_imported() -> bool:
-    """Whether waitress may serve in this process."""
+    """Tell whether waitress may serve in this process."""
     return _MODULE in sys.modules
 
 
 def servers_of_this_process() -> list[WaitressServer]:
-    """The servers that there are; nothing but the garbage collector knows of them."""
+    """Return all servers; only the garbage collector knows them."""
     kind = sys.modules[_MODULE].BaseWSGIServer
     return [found for found in gc.get_objects() if isinstance(found, kind)]
 
 
 def stop_listening(server: WaitressServer) -> None:
-    """Take no more connections; those that there are go on.
+    """Take no more connections; open ones go on.
 
-    To be called in the main thread, which is waitress's own: nothing else touches its
+    Call it in the main thread, which is waitress's own: nothing else touches its
     sockets.
     """
     server.del_channel()
-    # Not closed: select() may be waiting for it at this moment.
+    # The socket is not closed, because select() may be waiting for it at this moment.
     server.socket.shutdown(socket.SHUT_RDWR)
 
 
 def is_busy(server: WaitressServer) -> bool:
-    """Whether a request is half received, not answered, or half answered.
+    """Tell whether a request is half received, not answered, or half answered.
 
     Between two of its steps a request may be in none of these states: ask twice.
     """

@@ -1,9 +1,9 @@
-"""A look at all that an uploaded model would run, before anything of it runs.
+"""A check of everything that an uploaded model would run, before any of it runs.
 
 A SavedModel and a frozen graph are programs: TensorFlow has operators that read and
-write files, call Python and open connections. ONNX has none, but for operators of
-domains that somebody registered, and weights that lie in other files. Both are read
-here without TensorFlow and onnx, by whole copies of their messages' definitions.
+write files, call Python and open connections. ONNX has none, except operators of
+registered domains, and weights in other files. Both formats are read here without
+TensorFlow and onnx, by whole copies of their messages' definitions.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 
 
 def prepare() -> None:
-    """Make ready what is the same for all models: some 20 ms, once in a process."""
+    """Prepare the parts that all models share: some 20 ms, once in a process."""
     operators()
     check_graph(GraphDef(), "")
     check_meta_graph(MetaGraphDef(), "")
@@ -38,14 +38,15 @@ def prepare() -> None:
 
 
 def check_programs(bundle: Bundle, *, trusted: bool) -> None:
-    """Look at all that a bundle could have run.
+    """Check everything that a bundle could make an engine run.
 
     Args:
-        bundle: opened.
-        trusted: take any operator; files must be the bundle's own all the same.
+        bundle: the opened bundle.
+        trusted: whether every operator is allowed; files must be the bundle's own in
+            any case.
 
     Raises:
-        BundleError: an operator is not taken, a file cannot be read, or an ONNX has
+        BundleError: an operator is not allowed, a file cannot be read, or an ONNX has
             weights elsewhere.
     """
     if bundle.tensorflow_model and not trusted:

@@ -1,4 +1,4 @@
-"""The sources of the names of files that operators save to and load from."""
+"""The origin of file names that operators save to and load from."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from runtime.programs.reading import refusal
 from runtime.programs.tensorflow_pb2 import FunctionDef, NodeDef
 from runtime.programs.walk import named
 
-# Which inputs of an operator are names of files.
+# The inputs of each operator that are names of files.
 _FILES = {"SaveV2": (0,), "RestoreV2": (0,), "MergeV2Checkpoints": (0, 1)}
-# They pass their arguments to a function as they are.
+# These operators pass their arguments to a function unchanged.
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-# Operators that stand for a file's name in the graph, and are told it; early TensorFlow
-# 1 had a constant there.
+# These operators stand for a file's name in the graph, and the loader tells them the
+# name; early TensorFlow 1 had a constant there.
 _ROOTS = frozenset({"Placeholder", "PlaceholderWithDefault", "Const"})
-# Functions in functions; TensorFlow writes one in the other at most.
+# Functions may be nested so deep; TensorFlow itself nests one in another at most.
 MAX_CALLS = 20
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The graph, or a function.
+    """The nodes of the graph, or of a function.
 
     Attributes:
-        nodes: by their names.
-        arguments: of a function, their places by their names; None is the graph.
+        nodes: the nodes by their names.
+        arguments: a function's arguments: their places by their names; None for the
+            graph.
     """
 
     nodes: Mapping[str, NodeDef]
@@ -36,12 +37,13 @@ class Scope:
 
 
 class FileNames:
-    """Traces names of files to their beginnings.
+    """Traces names of files to their origin.
 
     Args:
-        functions: of a model, by their names.
-        users: the names of those that save or load, or speak of others that do.
-        file: of the model.
+        functions: a model's functions by their names.
+        users: the names of the functions that save or load, or that name others which
+            do.
+        file: the name of the model's file.
     """
 
     def __init__(
@@ -54,14 +56,14 @@ class FileNames:
         self._arguments: dict[str, set[int]] = {}
 
     def is_used(self, node: NodeDef) -> bool:
-        """Whether a node saves or loads, or speaks of a function that does."""
+        """Tell whether a node saves or loads, or names a function that does."""
         return node.op in _FILES or bool(named(node.SerializeToString(), self._names))
 
     def roots_of(self, node: NodeDef, scope: Scope) -> set[str]:
-        """The nodes of the graph that a node's files are named by.
+        """Return the nodes of the graph that give a node's files their names.
 
         Raises:
-            BundleError: something else names them, too.
+            BundleError: something else gives them their names, too.
         """
         found = set(self._begin(node, scope, ()))
         for root in found:
@@ -69,13 +71,15 @@ class FileNames:
         return found
 
     def arguments_of(self, name: str, callers: tuple[str, ...] = ()) -> set[int]:
-        """The arguments of a function, by their places, that files are named by.
+        """Return the places of the arguments that give a function's files their names.
 
         Raises:
-            BundleError: something else names them, too.
+            BundleError: something else gives them their names, too.
         """
         if name in callers or len(callers) == MAX_CALLS:
-            raise self._refusal(f"the function {name[:96]!r} saves or loads in circles")
+            raise self._refusal(
+                f"the function {name[:96]!r} saves or loads, and calls itself"
+            )
         if name not in self._arguments:
             function = self._functions[name]
             places = {a.name: i for i, a in enumerate(function.signature.input_arg)}
@@ -91,7 +95,7 @@ class FileNames:
     def _begin(
         self, node: NodeDef, scope: Scope, callers: tuple[str, ...]
     ) -> Iterator[str]:
-        """The nodes, or arguments, that the names of one node's files begin with."""
+        """Give the nodes, or arguments, with which a node's file names begin."""
         places: Iterable[int] = _FILES.get(node.op, ())
         if node.op not in _FILES:
             places = self.arguments_of(self._called(node), callers)
@@ -103,7 +107,7 @@ class FileNames:
             yield from self._trace(node.input[place], scope)
 
     def _called(self, node: NodeDef) -> str:
-        """The function that a node calls, if it calls one and passes none on."""
+        """Return the function that a node calls; it must not pass on another one."""
         rest = NodeDef()
         rest.CopyFrom(node)
         if node.op in self._users:
@@ -150,30 +154,30 @@ class FileNames:
                     f"the node {name[:128]!r} ({node.op[:64]}) makes the name of a file"
                     " that is written or read, and does not take it from a saver"
                 )
-        # In circles.
+        # Then the nodes form a circle.
         if not found:
             raise self._refusal(f"nothing names the file at the node {source[:128]!r}")
         return found
 
     def _check_ending(self, source: str, scope: Scope) -> None:
-        """See that the text behind a file's name does not lead elsewhere."""
+        """Check that the text after a file's name does not lead elsewhere."""
         node = self._node(source, scope)
-        # The first input of a Select is what it chooses by.
+        # The first input of a Select is its condition.
         is_choice = node.op in ("Select", "SelectV2") and len(node.input) >= 3
         chosen = node.input[1:3] if is_choice else [source]
         for one in (self._node(given, scope) for given in chosen):
             texts = _texts(one)
             if not texts or any(".." in text for text in texts):
                 raise self._refusal(
-                    f"the node {one.name[:128]!r} stands in the name of a file that is"
-                    " written or read, and is no constant that stays below it"
+                    f"the node {one.name[:128]!r} is part of the name of a file that is"
+                    " written or read, and is no constant text without '..'"
                 )
 
     def _check_root(self, root: str, scope: Scope) -> None:
-        """See that the name of a file is told by the one that saves or loads.
+        """Check that the loader or saver of a file tells its name.
 
-        A graph may have several savers, of which one counts; nobody tells the others,
-        or runs them.
+        A graph may have several savers, and only one counts. The others are never run,
+        and never get a name.
         """
         node, seen = scope.nodes[root], {root}
         while node.op in ("PlaceholderWithDefault", "Identity") and node.input:
@@ -201,16 +205,16 @@ class FileNames:
 
 
 def node_of(tensor: str) -> str:
-    """The node that an input comes from: ``a`` of ``a``, ``a:1`` and ``^a``."""
+    """Return the node of an input: ``a`` for ``a``, ``a:1`` and ``^a``."""
     return tensor.removeprefix("^").partition(":")[0]
 
 
 def _texts(node: NodeDef) -> list[str]:
-    """The texts of a constant; none of other nodes."""
+    """Return the texts of a constant; none for other nodes."""
     if node.op != "Const":
         return []
     tensor = node.attr["value"].tensor
-    # TensorFlow takes it first, if it is there; Python writes texts into the other.
+    # TensorFlow prefers this field, if it is set; Python writes texts into the other.
     if tensor.tensor_content:
         return []
     return [text.decode("latin-1") for text in tensor.string_val]

@@ -21,24 +21,24 @@ from runtime.programs.tensorflow_pb2 import (
 )
 from runtime.programs.walk import walk
 
-# Made by tools/operators.py.
+# tools/operators.py makes this file.
 _OPERATORS = Path(__file__).with_name("operators.txt")
-# They save and load variables: runtime.programs.saver says where they may.
+# These operators save and load variables; runtime.programs.saver checks their use.
 WRITING = frozenset({"SaveV2", "MergeV2Checkpoints"})
 READING = frozenset({"RestoreV2"})
-# A function may be called as an operator, but not in the name of one: which of the two
-# is then run is TensorFlow's affair.
+# A function may be called like an operator, but not by the name of one, because nobody
+# but TensorFlow knows which of the two it runs then.
 _OPERATOR_NAME = re.compile(r"_*[A-Z][A-Za-z0-9]*")
-# They make any tensor of bytes; handles of resources, and objects, must not be made so.
+# These make any tensor from bytes; they must not make handles of resources or objects.
 _PARSERS = frozenset({"ParseTensor", "DeserializeSparse", "DeserializeManySparse"})
 _HANDLES = (DT_RESOURCE, DT_VARIANT)
 
 
 def check_frozen_graph(path: Path) -> None:
-    """Look at a frozen graph.
+    """Check a frozen graph.
 
     Raises:
-        BundleError: it would run what is not taken, or cannot be read.
+        BundleError: it holds something that is not allowed, or cannot be read.
     """
     check_graph(read(path, GraphDef()), path.name)
 
@@ -46,18 +46,18 @@ def check_frozen_graph(path: Path) -> None:
 def check_graph(
     root: Any, file: str, also: Collection[str] = frozenset()
 ) -> frozenset[str]:
-    """Look at every node, call and constant in a message.
+    """Check every node, call and constant in a message.
 
     Args:
         root: a ``GraphDef`` or a ``MetaGraphDef``.
-        file: that it is of.
-        also: operators that are taken beside those that compute.
+        file: the name of its file.
+        also: operators that are allowed besides those that compute.
 
     Returns:
-        Those of ``also`` that are there.
+        The operators of ``also`` that the message holds.
 
     Raises:
-        BundleError: something is not taken.
+        BundleError: something is not allowed.
     """
     functions = {found.signature.name for found in walk(root, FunctionDef)}
     taken = operators()
@@ -74,8 +74,8 @@ def check_graph(
             elif name not in functions or _OPERATOR_NAME.fullmatch(name):
                 raise _not_taken(name, _place(root, found), file)
         elif isinstance(found, NameAttrList):
-            # TensorFlow calls functions alone so; should it ever look further, it
-            # finds what computes.
+            # TensorFlow calls only functions in this way. If it ever called operators
+            # too, it would find only those that compute.
             if found.name not in functions and found.name not in taken and found.name:
                 raise _not_taken(found.name, "called as a function", file)
         elif found.variant_val or found.resource_handle_val or found.dtype in _HANDLES:
@@ -88,7 +88,7 @@ def check_graph(
 
 
 def _check_parser(root: Any, node: NodeDef, file: str) -> None:
-    # A type that a caller fills in is told nowhere here.
+    # A placeholder is a type that the caller fills in, and that is not known here.
     for value in node.attr.values():
         if value.type in _HANDLES or value.placeholder:
             raise refusal(
@@ -101,8 +101,8 @@ def _check_parser(root: Any, node: NodeDef, file: str) -> None:
 def _not_taken(operator: str, place: str, file: str) -> BundleError:
     return refusal(
         file,
-        f"the operator {operator[:64]!r} ({place}) is not taken from strangers, for it"
-        " may do more than compute",
+        f"the operator {operator[:64]!r} ({place}) is not taken from strangers, because"
+        " it may do more than compute",
     )
 
 
@@ -116,6 +116,6 @@ def _place(root: Any, node: NodeDef) -> str:
 
 @lru_cache(maxsize=1)
 def operators() -> frozenset[str]:
-    """TensorFlow's, that compute."""
+    """Return TensorFlow's operators that compute."""
     lines = _OPERATORS.read_text(encoding="ascii").split("\n")
     return frozenset(line for line in lines if line and not line.startswith("#"))

@@ -1,4 +1,4 @@
-"""ONNX: operators that are not its own, and weights that lie in other files."""
+"""Checks of an ONNX file: foreign operators, and weights in other files."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from runtime.programs.onnx_pb2 import FunctionProto, ModelProto, NodeProto, Tens
 from runtime.programs.reading import read, refusal
 from runtime.programs.walk import unknown_field, walk
 
-# ONNX's own, and what every ONNX Runtime has beside them.
+# These domains are ONNX's own, and those that every ONNX Runtime has besides.
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
-# ONNX Runtime keeps operators there that it puts into graphs itself and then trusts:
-# no function of a model may bear such a name.
+# In these domains ONNX Runtime has operators that it puts into graphs itself and then
+# trusts: no function of a model may have such a name.
 _RESERVED = ("ai.onnx.", "com.microsoft.", "com.ms.", "com.xilinx", "org.pytorch.")
-# They stand for programs made elsewhere, which they hold or name a file of.
+# These operators hold or name a program that was made elsewhere.
 _PROGRAMS = frozenset(
     {"ATen", "EPContext", "PythonOp", "PythonOpGrad", "Snpe", "TritonOp"}
 )
-# Others tell ONNX Runtime of weights that somebody arranged in memory.
+# Other keys tell ONNX Runtime of weights that somebody arranged in memory.
 _KEYS = frozenset({"location", "offset", "length", "checksum"})
-# Numbers and texts: most of a file's bytes.
+# These fields hold numbers and texts, which are most of a file's bytes.
 _VALUES = tuple(
     field.name
     for field in TensorProto.DESCRIPTOR.fields
@@ -33,32 +33,32 @@ _VALUES = tuple(
 
 
 def check_onnx(path: Path, *, trusted: bool = False) -> None:
-    """Look at an ONNX file.
+    """Check an ONNX file.
 
     Args:
-        path: of the file; its weights lie beside it.
-        trusted: take any operator and any field.
+        path: the file; its weights lie beside it.
+        trusted: whether every operator and every field is allowed.
 
     Raises:
-        BundleError: an operator is not taken, weights lie elsewhere, or it cannot be
-            read.
+        BundleError: an operator is not allowed, weights lie elsewhere, or the file
+            cannot be read.
     """
     check_model(read(path, ModelProto()), path, trusted=trusted)
 
 
 def check_model(model: ModelProto, path: Path, *, trusted: bool) -> None:
-    """Look at a model that was read. The message is used up.
+    """Check a model that was read. The check destroys the message.
 
     Args:
-        model: as read.
-        path: of its file.
+        model: the message.
+        path: its file.
         trusted: see ``check_onnx``.
 
     Raises:
         BundleError: see ``check_onnx``.
     """
-    # A function of the model's own is made of other nodes, which are looked at. So is
-    # one that bears the name of an operator of ONNX, whichever of the two is run.
+    # The model's own function consists of other nodes, which are checked. The same is
+    # true if it has the name of an ONNX operator, whichever of the two is run.
     functions = list(walk(model, FunctionProto))
     own = {(found.domain, found.name, found.overload) for found in functions}
     for function in functions:
@@ -76,7 +76,7 @@ def check_model(model: ModelProto, path: Path, *, trusted: bool) -> None:
                 found.ClearField(name)
         elif not trusted:
             _check_node(found, own, path.name)
-    # The engine may be newer than the definitions here, and read it.
+    # The engine may be newer than the definitions here, and know the field.
     if not trusted and (field := unknown_field(model)):
         raise refusal(
             path.name,
@@ -106,8 +106,8 @@ def _is_reserved(domain: str) -> bool:
 
 
 def _check_external(path: Path, tensor: TensorProto) -> None:
-    """Weights may lie in a file beside the model, and nowhere else."""
-    # protobuf hands over bytes where a text is none; no file is named so.
+    """Check that weights in another file lie beside the model."""
+    # protobuf gives bytes where a text is not UTF-8; such a name is never a file's.
     entries = tensor.external_data
     locations = [str(entry.value) for entry in entries if entry.key == "location"]
     if len(locations) != 1 or not COMPONENT.fullmatch(locations[0]):
@@ -118,8 +118,8 @@ def _check_external(path: Path, tensor: TensorProto) -> None:
     for entry in entries:
         if entry.key not in _KEYS:
             raise BundleError(
-                f"{path.name} says {entry.key[:64]!r} of weights in another file; only"
-                f" {', '.join(sorted(_KEYS))} are taken"
+                f"{path.name} has the key {entry.key[:64]!r} for weights in another"
+                f" file; only {', '.join(sorted(_KEYS))} are taken"
             )
     (name,) = locations
     try:

@@ -1,4 +1,4 @@
-"""Files of models as messages, and the sentence with which one is refused."""
+"""Reading of model files as messages, and the error that refuses one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bundle.errors import BundleError
 
 
 class Damaged(BundleError):
-    """A file is none of the kind that it is named as, or cannot be read."""
+    """A file is not of the kind that its name says, or cannot be read."""
 
 
 def read(path: Path, message: Any) -> Any:
-    """Read a file into a message, which is returned.
+    """Read a file into a message, and return the message.
 
     Raises:
-        Damaged: it cannot be read.
+        Damaged: the file cannot be read.
     """
     try:
         message.ParseFromString(path.read_bytes())
@@ -30,5 +30,5 @@ def read(path: Path, message: Any) -> Any:
 
 
 def refusal(file: str, why: str) -> BundleError:
-    """The error for a file, or a part of it, that is not taken from strangers."""
+    """Return the error for a file, or a part of it, that strangers may not send."""
     return BundleError(f"{file}: {why}; docs/versions.md says what is taken")

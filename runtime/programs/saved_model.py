@@ -1,4 +1,4 @@
-"""SavedModels: graphs, operators that save and load their variables, and assets."""
+"""Checks of a SavedModel: graphs, operators that save and load, and assets."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ _ASSETS = "saved_model_assets"
 
 
 def check_saved_model(path: Path) -> None:
-    """Look at a SavedModel.
+    """Check a SavedModel.
 
-    Fields that TensorFlow's definitions do not have are passed over, as it does
-    itself: the copies are of the newest release that pyproject.toml allows, which a
-    test holds.
+    Fields that TensorFlow's definitions do not have are ignored, and TensorFlow ignores
+    them too. The copies of the definitions come from the newest release that
+    pyproject.toml allows; a test holds that.
 
     Args:
-        path: its ``saved_model.pb``.
+        path: the file ``saved_model.pb``.
 
     Raises:
-        BundleError: it would run what is not taken, has assets elsewhere, or cannot be
-            read.
+        BundleError: it holds something that is not allowed, has assets elsewhere, or
+            cannot be read.
     """
     for meta in read(path, SavedModel()).meta_graphs:
         check_meta_graph(meta, path.name)
 
 
 def check_meta_graph(meta: MetaGraphDef, file: str) -> None:
-    """Look at one graph of a SavedModel. The message is used up.
+    """Check one graph of a SavedModel. The check destroys the message.
 
     Args:
-        meta: with all that belongs to it.
-        file: that it is of.
+        meta: the graph with all its parts.
+        file: the name of its file.
 
     Raises:
         BundleError: see ``check_saved_model``.
@@ -52,10 +52,10 @@ def check_meta_graph(meta: MetaGraphDef, file: str) -> None:
 
 
 def check_assets(meta: MetaGraphDef, file: str) -> None:
-    """See that the files that a loader gives to a graph are the SavedModel's own.
+    """Check that the assets, which a loader gives to a graph, are in the SavedModel.
 
     Raises:
-        BundleError: one is not.
+        BundleError: an asset is elsewhere.
     """
     for asset in _assets(meta, file):
         parts = asset.filename.split("/")

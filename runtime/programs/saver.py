@@ -1,9 +1,9 @@
-"""Operators that save and load a SavedModel's variables, and that nothing else runs.
+"""Checks of the operators that save and load a SavedModel's variables.
 
-Every SavedModel can save itself, for those who train on, and TensorFlow's loader calls
-what brings the variables of TensorFlow 1 back. Both may do so with the file name that
-they are given and no other; and nothing but savers may speak of them, so that a loader,
-which goes by names, runs no saving.
+Every SavedModel can save itself, so that training can go on, and TensorFlow's loader
+restores the variables of TensorFlow 1. Both may only use the file name that they are
+given. Only savers may name these operators: a loader calls operations by their names,
+and must never run one that saves.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from runtime.programs.tensorflow_pb2 import (
 )
 from runtime.programs.walk import TooDeep, named
 
-# Python writes into it how a function was traced.
+# Python writes the way in which a function was traced into this attribute.
 _TRACING = "_construction_context"
-# Attributes of these kinds name nothing; by some texts, TensorFlow calls one function
-# in the place of another.
+# Attributes of these kinds name nothing. By some texts TensorFlow calls one function in
+# the place of another.
 _NAMELESS = ("b", "f", "i", "shape", "type")
-# TensorFlow 1 keeps more savers there; none is used by its loader.
+# TensorFlow 1 keeps more savers there, which its loader does not use.
 _SAVERS = "savers"
 
 
 def check_saver(meta: MetaGraphDef, file: str) -> None:
-    """Look at all that writes or reads checkpoints. The message is used up.
+    """Check all that writes or reads checkpoints. The check destroys the message.
 
     Args:
-        meta: whose operators were looked at.
-        file: that it is of.
+        meta: the graph, whose operators were checked before.
+        file: the name of its file.
 
     Raises:
-        BundleError: something else than saving and loading by a saver may run it, or it
-            may write or read another file than it is told.
+        BundleError: something other than a saver may run it, or it may use another file
+            than the one that it is told.
     """
     try:
         _Saver(meta, file).check()
     except TooDeep as ex:
-        raise refusal(file, "fields stand in fields without end") from ex
+        raise refusal(file, "fields are nested without end") from ex
 
 
 class _Saver:
@@ -72,11 +72,11 @@ class _Saver:
         self._check_functions()
         self._check_files(users)
         if node_of(saver.restore_op_name) in _after(nodes, writers):
-            raise self._refusal("loading the variables would save some")
+            raise self._refusal("loading the variables would save some of them, too")
         self._check_names(_after(nodes, users))
 
     def _using(self, operators: frozenset[str]) -> frozenset[str]:
-        """The functions that hold some operators, and those that speak of these."""
+        """Return the functions that hold some operators, or name such functions."""
         found = {
             name
             for name, function in self._functions.items()
@@ -93,7 +93,7 @@ class _Saver:
             if not new:
                 return frozenset(found)
             found |= new
-        raise self._refusal("functions save or load in functions without end")
+        raise self._refusal("functions that save or load are nested without end")
 
     def _is_writer(self, node: NodeDef) -> bool:
         names = [name.encode() for name in self._writers]
@@ -128,11 +128,11 @@ class _Saver:
                 )
 
     def _check_names(self, nodes: Iterable[str]) -> None:
-        """See that nothing but savers speaks of some nodes, and of the functions."""
+        """Check that only savers name some nodes, and the functions."""
         rest = self._meta
         rest.graph_def.ClearField("node")
         rest.graph_def.library.ClearField("function")
-        # Operators, which a node that calls a function is often named as.
+        # This lists operators, and a node that calls a function often has such a name.
         rest.meta_info_def.ClearField("stripped_op_list")
         _forget(rest.saver_def)
         if _SAVERS in rest.collection_def:
@@ -148,8 +148,8 @@ class _Saver:
         if name := named(rest.SerializeToString(), names):
             shown = name.decode(errors="replace")[:128]
             raise self._refusal(
-                f"{shown!r} saves or loads variables, or follows from what does, and is"
-                " named where TensorFlow may run it"
+                f"{shown!r} saves or loads variables, or follows from a node that does"
+                ", and is named where TensorFlow may run it"
             )
 
     def _refusal(self, why: str) -> BundleError:
@@ -169,7 +169,7 @@ def _forget(saver: SaverDef) -> None:
 
 
 def _after(nodes: Iterable[NodeDef], first: Iterable[NodeDef]) -> set[str]:
-    """The names of some nodes, and of all that need them."""
+    """Return the names of some nodes, and of all nodes that need them."""
     needing: dict[str, list[str]] = {}
     for node in nodes:
         for source in node.input:
@@ -178,7 +178,7 @@ def _after(nodes: Iterable[NodeDef], first: Iterable[NodeDef]) -> set[str]:
 
 
 def _before(nodes: Iterable[NodeDef], last: str) -> set[str]:
-    """The name of a node, and of all that it needs."""
+    """Return the names of a node and of all nodes that it needs."""
     needed = {node.name: [*map(node_of, node.input)] for node in nodes}
     return _reached(needed, [last])
 

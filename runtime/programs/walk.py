@@ -1,4 +1,4 @@
-"""Messages looked through by their descriptors, and not by a list of known fields."""
+"""A walk through messages by their descriptors, not by a list of known fields."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-# How a field holds messages.
+# A field's name, and the way in which it holds messages.
 _Way = tuple[str, Literal["one", "list", "map"]]
 _Ways = dict[str, tuple[_Way, ...]]
 
-# Fields in fields, whatever type they are of: protobuf itself reads no more than this.
+# Fields may be nested so deep; protobuf itself reads no more than this.
 _DEPTH = 100
-# Protobuf's number for what has a length: texts, bytes and messages.
+# Protobuf's wire type for values with a length: texts, bytes and messages.
 _LENGTH = 2
 _FEW = 16
 
 
 class TooDeep(Exception):
-    """Fields stand in fields, deeper than protobuf reads them."""
+    """Fields are nested deeper than protobuf reads them."""
 
 
 def walk(message: Any, *kinds: Any) -> Iterator[Any]:
-    """Every message of some types, in any field, at any depth.
+    """Give every message of some types, in any field, at any depth.
 
-    Fields that cannot lead to one of them are not touched: a constant of 100 MB costs
-    as much as one of four bytes.
+    Fields that cannot lead to such a message are not touched: a constant of 100 MB
+    takes no more time than one of four bytes.
 
     Args:
-        message: where to begin; it counts, too.
-        kinds: classes of messages.
+        message: the message to begin with; it counts, too.
+        kinds: the classes of the messages.
     """
     wanted = frozenset(kind.DESCRIPTOR.full_name for kind in kinds)
     ways = _ways(message.DESCRIPTOR, wanted)
@@ -55,7 +55,7 @@ def walk(message: Any, *kinds: Any) -> Iterator[Any]:
 
 @lru_cache(maxsize=16)
 def _ways(root: Descriptor, wanted: frozenset[str]) -> _Ways:
-    """For each type below one, the fields that lead to those that are wanted."""
+    """Return, for each type below one, the fields that lead to the wanted types."""
     types: dict[str, Descriptor] = {}
     waiting = [root]
     while waiting:
@@ -88,7 +88,7 @@ def _ways(root: Descriptor, wanted: frozenset[str]) -> _Ways:
 
 
 def _held(field: FieldDescriptor) -> Descriptor | None:
-    """The type of the messages that a field holds; of a map, that of its values."""
+    """Return the type of a field's messages; for a map, the type of its values."""
     if _how(field) == "map":
         return _held(field.message_type.fields_by_name["value"])
     return field.message_type
@@ -102,15 +102,16 @@ def _how(field: FieldDescriptor) -> Literal["one", "list", "map"]:
 
 
 def unknown_field(message: Any) -> str:
-    """The first field that the definitions do not have, at any depth; else empty.
+    """Return the first field that the definitions do not have, at any depth.
 
     Returns:
-        Its number and the type that holds it, such as ``field 99 of NodeProto``.
+        Its number and its message's type, such as ``field 99 of NodeProto``; else an
+        empty text.
     """
     whole = message.SerializeToString()
     known = type(message).FromString(whole)
     known.DiscardUnknownFields()
-    # In C, where there is none: nearly always.
+    # Nearly always there is none, and this comparison, in C, tells it.
     if len(known.SerializeToString()) == len(whole):
         return ""
     for found in _all(message):
@@ -137,23 +138,23 @@ def _all(message: Any) -> Iterator[Any]:
 
 
 def named(raw: bytes, names: Collection[bytes]) -> bytes:
-    """The first of some names that a message speaks of, of whatever type it is.
+    """Return the first of some names that a message of any type holds; else none.
 
-    Texts, bytes and messages look alike when they are written. All are taken for each,
-    at any depth: so a name is found in fields that nobody knows, in bytes that hold
-    messages, and in ``Any``. ``name:0`` and ``^name`` count as ``name``.
+    Written texts, bytes and messages look alike. Each is taken for all three, at any
+    depth. So a name is found in unknown fields, in bytes that hold messages, and in
+    ``Any``. ``name:0`` and ``^name`` count as ``name``.
 
     Args:
-        raw: a message, written.
-        names: to look for.
+        raw: the bytes of a message.
+        names: the names to look for.
 
     Raises:
-        TooDeep: fields stand in fields without end.
+        TooDeep: fields are nested without end.
     """
     sought = frozenset(names)
-    # To look for each of many is dearer than to go into all.
+    # To look for each of many names takes longer than to go through all fields.
     few = names if len(names) <= _FEW else ()
-    # In C, where there is none: nearly always.
+    # Nearly always there is none, and this search, in C, tells it.
     if not names or (few and not any(name in raw for name in few)):
         return b""
     shortest = min(map(len, names))
@@ -173,7 +174,7 @@ def named(raw: bytes, names: Collection[bytes]) -> bytes:
 
 
 def _inside(content: bytes) -> Iterator[bytes]:
-    """The fields of bytes in what may be a message; nothing if it is none."""
+    """Give the fields of bytes in a possible message; nothing if it is not one."""
     try:
         fields = UnknownFieldSet(Empty.FromString(content))
     except DecodeError:

@@ -1,1 +1,1 @@
-"""The way of a bundle into the store: checked, tried, and installed."""
+"""The way of a bundle into the store: it is checked, tried, and installed."""

@@ -1,4 +1,4 @@
-"""Base64 text read as the bytes that it stands for."""
+"""A reader of base64 text, which gives the bytes that the text stands for."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _BLANKS = b" \t\r\n"
 
 
 class Base64Reader:
-    """A stream that decodes another as it is read; its blanks are passed over.
+    """A stream that decodes another one while it is read; it skips blanks.
 
     Args:
-        text: base64 of RFC 4648's standard alphabet, padded.
+        text: a stream of base64, in RFC 4648's standard alphabet, padded.
     """
 
     def __init__(self, text: Readable) -> None:
@@ -26,10 +26,10 @@ class Base64Reader:
         self._has_ended = False
 
     def read(self, size: int = _CHUNK, /) -> bytes:
-        """At most ``size`` bytes; none at the end.
+        """Return at most ``size`` bytes; none at the end.
 
         Raises:
-            InvalidInput: the text is no base64, or is cut short.
+            InvalidInput: the text is not base64, or is cut short.
         """
         while not self._decoded:
             chunk = self._text.read(_CHUNK)

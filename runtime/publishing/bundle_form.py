@@ -1,11 +1,11 @@
-"""A bundle sent as a form: each field is a file of it, in any order.
+"""A bundle sent as a form: each field is a file of the bundle, in any order.
 
 TFaaS's fields are ``name``, ``params``, ``model``, ``labels`` and ``op``, which cannot
-carry a SavedModel's weights: here ``variables`` and ``assets`` stand there as often as
-those folders have files, and ``onnx`` and ``sample`` once. Files that programs leave
-there (``bundle.leftovers``) are passed over. A ``model`` may be the archive of a
-bundle's folder, which its content tells; the other fields then add to it. ``file`` is
-always one.
+carry a SavedModel's weights. So a form may here have a field ``variables`` or
+``assets`` for each file of those folders, and one field each for ``onnx`` and
+``sample``. Files
+archive of a bundle's folder, which its content shows; the other fields then add to it.
+``file`` is always an archive.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ FIELDS = (
     _ARCHIVE,
 )
 
-# Of what came as a text, and params.json has no name for it either.
+# A file gets this name if it came without one and params.json does not name it.
 _NAMES = {"model": SAVED_MODEL, "labels": "labels.txt", "op": "model.graph"}
 
-# A name's 128 characters, and who sent a file in its place should read so.
+# A name has at most 128 characters. The limit is larger, so that a client that sent a
+# file as the name gets an error about the name.
 _MAX_NAME = 1 << 10
 _CHUNK = 1 << 18
 
@@ -57,9 +58,9 @@ class Field:
     """One part of a multipart form, before it is read.
 
     Attributes:
-        name: the field's.
-        filename: as the client sent it; None if it sent none.
-        stream: its content.
+        name: the field's name.
+        filename: the file name that the client sent; None if it sent none.
+        stream: the field's content.
     """
 
     name: str
@@ -76,21 +77,22 @@ class _File:
 def write_form(
     fields: Iterable[Field], folder: Path, *, is_base64: bool, max_bytes: int
 ) -> None:
-    """Write the bundle that a form holds; nothing of it is held in memory whole.
+    """Write the bundle that a form holds; no file of it is held in memory as a whole.
 
     Args:
-        fields: the form's, read one after the other.
+        fields: the form's fields, which are read one after the other.
         folder: an empty folder.
-        is_base64: ``model``, or ``file``, is base64 text.
-        max_bytes: of all files together.
+        is_base64: whether ``model``, or ``file``, is base64 text.
+        max_bytes: the most bytes of all files together.
 
     Raises:
-        InvalidInput: a field is unknown, missing, or there twice; or two contradict.
-        ArchiveError: the archive in it is none that can be taken.
+        InvalidInput: a field is unknown, missing, or sent twice; or two fields
+            contradict each other.
+        ArchiveError: the archive in the form cannot be taken.
         TooLarge: the files have more bytes together.
         BundleError: params.json is wrong.
     """
-    # Where a file belongs may stand in params, which may come last.
+    # params may tell the place of a file, and may come last.
     aside = folder / ".fields"
     aside.mkdir()
     form = _Form(aside, is_base64, max_bytes)
@@ -121,7 +123,7 @@ class _Form:
             )
         head = _read_full(field.stream, 1)
         if not head and field.filename == "":
-            return  # what a browser sends for a file that nobody chose
+            return  # a browser sends this where nobody chose a file
         stream: Readable = _Joined(head, field.stream)
         if field.name in _FOLDERS:
             self._take_into_folder(field, stream)
@@ -143,7 +145,7 @@ class _Form:
         self._files[field.name] = _File(self._write(stream), field.filename or "")
 
     def arrange(self, folder: Path) -> None:
-        """Put every file where it belongs, and complete params.json."""
+        """Put every file in its place, and complete params.json."""
         if self._archive:
             for path in self._archive.iterdir():
                 path.rename(folder / path.name)
@@ -192,7 +194,7 @@ class _Form:
             write_stored(folder, content)
 
     def _take_into_folder(self, field: Field, stream: Readable) -> None:
-        # A browser that was given a folder sends paths from there: variables/.DS_Store.
+        # A browser that uploads a folder sends its paths, such as variables/.DS_Store.
         parts = re.split(r"[/\\]", field.filename or "")
         if field.name in parts:
             parts = parts[parts.index(field.name) + 1 :]
@@ -234,9 +236,9 @@ class _Form:
 
 
 def _own_name(field: str, own: str, content: dict[str, Any], has_weights: bool) -> str:
-    """The name that params.json gives to a file; where it gives none, it learns it."""
+    """Return a file's name in params.json, which learns the name if it has none."""
     if field == "model" and has_weights:
-        # Graph and weights are a SavedModel, which TensorFlow reads by this name.
+        # A graph with weights is a SavedModel, which TensorFlow reads by this name.
         content.setdefault("model", SAVED_MODEL)
         return SAVED_MODEL
     content[field] = _checked(content.get(field) or own or _NAMES[field], field)
@@ -255,7 +257,7 @@ def _checked(name: str, field: str) -> str:
 def _place(path: Path, folder: Path, name: str) -> None:
     target = folder / name
     if target.exists():
-        # An archive, and the same file beside it once more.
+        # The form holds an archive, and the same file once more beside it.
         if target.is_file() and filecmp.cmp(path, target, shallow=False):
             return
         raise InvalidInput(f"the form holds two different files {name!r}; send one")
@@ -285,7 +287,7 @@ def _read_full(stream: Readable, size: int) -> bytes:
 
 
 class _Joined:
-    """What was read ahead, and the rest."""
+    """A stream of the bytes that were read ahead, and the rest."""
 
     def __init__(self, head: bytes, rest: Readable) -> None:
         self._head = head

@@ -1,4 +1,4 @@
-"""Changes to the store: bundles published, labels moved, models deleted."""
+"""Changes to the store: bundles are published, labels moved, models deleted."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from runtime.publishing.trial import Opened, Trial
 
 @dataclass(frozen=True)
 class Published:
-    """What an upload became.
+    """The result of an upload.
 
     Attributes:
-        backend: ``engine/device`` that opened it.
-        fallback_reason: why that is not ONNX Runtime; else empty.
-        warm_up: why the model was not warmed; empty if it was.
-        serves: the version that requests get which ask for none: this one, unless
-            another is labelled stable.
+        backend: the engine that opened it, as ``engine/device``.
+        fallback_reason: the reason why that is not ONNX Runtime; else empty.
+        warm_up: the reason why the model was not warmed; empty if it was.
+        serves: the version that answers requests which name none: this version, unless
+            another one is labelled ``stable``.
     """
 
     name: str
@@ -44,15 +44,17 @@ class Published:
 class Publisher:
     """Takes bundles into the store, and models out of it.
 
-    Whatever is published is written aside, opened on trial, and put into the store by
-    one rename, or not at all.
+    Each bundle is written aside, opened on trial, and put into the store by one rename,
+    or not at all.
 
     Args:
-        store: where they go.
-        registry: loads what was published, so that the first request finds it warm.
-        trial: opens a bundle to see that it can be served.
-        max_bytes: of an unpacked bundle.
-        on_published: called when there is something new; must not wait.
+        store: the store.
+        registry: the registry; it loads a published version, so the first request finds
+            it warm.
+        trial: the trial that opens a bundle to see whether it can be served.
+        max_bytes: the most bytes of an unpacked bundle.
+        on_published: a function that is called after each publication; it must not
+            wait.
     """
 
     def __init__(
@@ -75,15 +77,15 @@ class Publisher:
         """Publish the bundle that an archive holds, and load it.
 
         Args:
-            stream: a tar, a gzipped one or a zip, which its bytes tell.
-            gzipped: the sender said so, and it is an error if it is not.
-            is_base64: the archive comes as base64 text.
+            stream: a tar, a gzipped tar or a zip, which is told from its bytes.
+            gzipped: whether the sender said that it is gzipped; it is an error if not.
+            is_base64: whether the archive comes as base64 text.
 
         Raises:
-            ArchiveError: it is no archive that can be taken.
-            InvalidInput: it is no base64 text.
-            TooLarge: it unpacks to more than the limit.
-            BundleError: it is no whole bundle, or no engine here can open it.
+            ArchiveError: the archive cannot be taken.
+            InvalidInput: the stream is not base64 text.
+            TooLarge: the archive unpacks to more than the limit.
+            BundleError: the bundle is not whole, or no engine here can open it.
             ProviderError: CUDA was demanded and does not work.
             StoreError: the disk is full or not writable.
         """
@@ -120,9 +122,9 @@ class Publisher:
             changes: see ``write_revision``.
 
         Raises:
-            InvalidInput: they are none that can be made.
+            InvalidInput: the changes cannot be made.
             ModelNotFound: there is no such version.
-            BundleError: the model would not load so.
+            BundleError: the changed model cannot be loaded.
             StoreError: the disk is full or not writable.
         """
         check_changes(changes)
@@ -138,9 +140,9 @@ class Publisher:
         """Point a label to a version that loads here, or move it there.
 
         Raises:
-            InvalidInput: ``label`` is no name for a label.
+            InvalidInput: ``label`` cannot be the name of a label.
             ModelNotFound: there is no such version.
-            BundleError: it does not load.
+            BundleError: the version cannot be loaded.
             ConflictError: it was deleted meanwhile, and its number used again.
             StoreError: the disk is not writable.
         """
@@ -154,12 +156,13 @@ class Publisher:
                 f"version {number} of {name!r} cannot be loaded, so no label may point"
                 f" to it: {ex}"
             ) from ex
-        # It goes to the bundle that was loaded, and to none that took its number later.
+        # The label goes to the bundle that was loaded, and never to a later one with
+        # the same number.
         self._store.set_label(name, label, number, origin)
         self._registry.tidy(name)
 
     def delete_label(self, name: str, label: str) -> int:
-        """Take a label away; the number of the version that it pointed to.
+        """Remove a label; return the number of the version that it pointed to.
 
         Raises:
             ModelNotFound: there is no such model, or it has no such label.
@@ -173,7 +176,7 @@ class Publisher:
         """Delete a model with all its versions, on disk and in memory.
 
         Raises:
-            ModelNotFound: there is none of this name.
+            ModelNotFound: there is no model of this name.
             StoreError: the disk is not writable.
         """
         self._store.delete(name)
@@ -199,7 +202,7 @@ class Publisher:
 
         version = self._store.install(write, check)
         serves = version.number
-        # Published it is, whatever comes of this: it may be deleted by now.
+        # The version is published, even if this fails; it may be deleted by now.
         with contextlib.suppress(DomainError):
             self._registry.get(ModelSpec(version.name))
             serves = self._store.current(version.name).number

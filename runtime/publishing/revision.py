@@ -1,4 +1,4 @@
-"""A revision: a version's bundle once more, with other params or labels."""
+"""A revision: a copy of a version's bundle with other params or labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runtime.errors import InvalidInput
 
 LABELS = "labels.txt"
 
-# The others tell which files there are, or when and by whom they were made.
+# The other keys name the files, or tell when and by whom they were made.
 KEYS = (
     "description",
     "features",
@@ -36,20 +36,19 @@ KEYS = (
 
 
 def check_changes(changes: Mapping[str, Any]) -> None:
-    """Look at changes before there is a version to make them of.
+    """Check changes before a version is made from them.
 
     Raises:
-        InvalidInput: there are none, a key is none that may be changed, or the labels
-            are none.
+        InvalidInput: there are no changes, a key may not be changed, or the labels are
+            wrong.
     """
     if unknown := sorted(changes.keys() - set(KEYS)):
         raise InvalidInput(
             f"{unknown[0][:64]!r} is no key that can be changed; those are"
-            f" {', '.join(KEYS)}; what names or holds the model itself comes with an"
-            " upload"
+            f" {', '.join(KEYS)}; to change another key, upload the bundle again"
         )
     if not changes:
-        raise InvalidInput(f"nothing to change is said; send one of {', '.join(KEYS)}")
+        raise InvalidInput(f"there is nothing to change; send one of {', '.join(KEYS)}")
     labels = changes.get("labels")
     if isinstance(labels, list):
         _check_labels(labels)
@@ -59,20 +58,21 @@ def write_revision(version: Version, changes: Mapping[str, Any], folder: Path) -
     """Write a version's bundle with changed params.
 
     Args:
-        version: its files are copied as they are, those that no key names included.
-        changes: by params.json's keys; null takes an optional one away. Of ``labels``,
-            a list is the classes' names themselves, and a text the name of a file that
-            the bundle has.
+        version: the version; all its files are copied as they are, also those that no
+            key names.
+        changes: the new values, by params.json's keys; null removes an optional key.
+            For ``labels``, a list holds the classes' names themselves, and a text is
+            the name of a file in the bundle.
         folder: an empty folder.
 
     Raises:
         InvalidInput: see ``check_changes``.
         BundleError: the version is not whole, or params.json would be wrong.
-        ModelNotFound: the version is deleted meanwhile.
+        ModelNotFound: the version was deleted meanwhile.
     """
     check_changes(changes)
     try:
-        # The exporter replaces parity.json and model.onnx together.
+        # The exporter replaces parity.json and model.onnx together, under the lock.
         with locked(version.path, shared=True):
             for name, path in version.files().items():
                 target = folder / name
@@ -82,7 +82,7 @@ def write_revision(version: Version, changes: Mapping[str, Any], folder: Path) -
         raise ModelNotFound(
             f"version {version.number} of {version.name!r} is not there any more"
         ) from None
-    # A file that was damaged must not be listed anew as whole.
+    # A damaged file must not be listed as whole in the new manifest.
     verify_manifest(folder)
     content = dict(read_params(folder).stored)
     for key, value in changes.items():
@@ -94,7 +94,7 @@ def write_revision(version: Version, changes: Mapping[str, Any], folder: Path) -
             (folder / content[key]).write_text(text, encoding="utf-8")
         else:
             content[key] = value
-    # The store's folder is the name that requests use.
+    # Requests use the name of the store's folder.
     content["name"] = version.name
     params_from_json(content)
     write_stored(folder, content)
@@ -110,14 +110,14 @@ def _check_labels(labels: list[Any]) -> None:
             )
     if not labels or not labels[-1]:
         raise InvalidInput(
-            "'labels' ends with an empty text, which a file of lines cannot"
+            "'labels' ends with an empty text, which a file of lines cannot hold"
             if labels
-            else "'labels' is empty; send null to do without"
+            else "'labels' is empty; send null for a model without labels"
         )
 
 
 def _is_line(label: str) -> bool:
-    """Whether a file of lines gives it back as it is."""
+    """Tell whether a file of lines can hold this label unchanged."""
     return not set(label) & {"\n", "\r", "\ufeff"} and not any(
         "\ud800" <= char <= "\udfff" for char in label
     )

@@ -1,8 +1,8 @@
-"""The trial of what is to be published: looked at, opened, warmed, run on its sample.
+"""The trial of a bundle before it is published: it is checked, opened and run.
 
 The trial runs in a process of its own, under ``runtime.process.guard`` and behind
-``runtime.walls``: a model may crash an engine, loop for ever, take all memory or run
-what nobody foresaw, and the service goes on. ``runtime.process.forkserver`` hands the
+``runtime.walls``. A model may crash an engine, loop for ever, take all memory or do
+something unforeseen, and the service goes on. ``runtime.process.forkserver`` hands the
 order over, a JSON object; the last line of standard output is the answer.
 """
 
@@ -39,28 +39,28 @@ from runtime.programs import check_programs
 
 logger = logging.getLogger(__name__)
 
-# Begins the answer's line; engines write what they like.
+# The answer's line begins so, because engines write lines of their own.
 _MARK = "tfaas-trial "
-# Characters of a line, and lines, that are kept of what a child says.
+# So many characters of a line, and so many last lines of a child, are kept.
 _LINE = 1 << 16
 _LINES = 20
-# Of one process: each may take all the memory that one is given.
+# A service runs so many trials at once: each may take all the memory that one may take.
 _AT_ONCE = 2
-# Requests go before it. Who uploads waits a little longer, where all cores are busy.
+# Requests come first: an upload takes a little longer if all cores are busy.
 _NICENESS = 5
-# Of a fault that is none of the bundle's, as far as anybody can tell.
-_FAILS = "to open it fails, and the service's log says why"
+# This tells a fault that is probably not the bundle's.
+_FAILS = "opening it fails, and the service's log says why"
 
 
 @dataclass(frozen=True)
 class Opened:
-    """How a bundle was opened.
+    """The result of opening a bundle.
 
     Attributes:
-        name: in its params.json.
-        engine: ``engine/device``.
-        fallback_reason: why that is not ONNX Runtime; else empty.
-        warm_up: why the model was not warmed; empty if it was.
+        name: the name in its params.json.
+        engine: the engine, as ``engine/device``.
+        fallback_reason: the reason why that is not ONNX Runtime; else empty.
+        warm_up: the reason why the model was not warmed; empty if it was.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Opened:
     warm_up: str
 
 
-# Given a folder with a bundle that nobody has looked at.
+# A function that tries the bundle in a folder, which nobody has looked at before.
 Trial = Callable[[Path], Opened]
 
 
@@ -77,13 +77,13 @@ def try_here(folder: Path, options: BackendOptions, *, trusted: bool) -> Opened:
     """Try the bundle in a folder, in this process.
 
     Raises:
-        BundleError: it is no whole bundle, would run what is not taken, or cannot be
-            served.
+        BundleError: the bundle is not whole, holds operators that are not allowed, or
+            cannot be served.
         ProviderError: CUDA was demanded and does not work.
     """
     bundle = open_whole(folder)
     check_programs(bundle, trusted=trusted)
-    # Not at the top: a bundle that is refused above needs no engine.
+    # The import is here, because a bundle that is refused above needs no engine.
     from runtime.models.opening import model_of
 
     # The service itself measures whether batches pay.
@@ -104,13 +104,13 @@ class ChildTrial:
     """Tries bundles in processes of their own, two at a time.
 
     Args:
-        servers: start them; see ``fork_servers``.
-        options: how they are opened.
-        trusted: see ``check_programs``.
-        seconds: that one may take.
-        max_bytes: of its memory.
-        policy: on the walls around one.
-        user: whom one becomes, where the service is root's.
+        servers: the fork servers that start the processes; see ``fork_servers``.
+        options: the options with which bundles are opened.
+        trusted: whether every operator is allowed; see ``check_programs``.
+        seconds: the time that one trial may take.
+        max_bytes: the memory that one trial may take, in bytes.
+        policy: the policy on the walls around a trial.
+        user: the user that a trial becomes, where the service runs as root.
     """
 
     def __init__(
@@ -133,11 +133,11 @@ class ChildTrial:
         self._turns = threading.BoundedSemaphore(_AT_ONCE)
 
     def __call__(self, folder: Path) -> Opened:
-        """Try one.
+        """Try the bundle in a folder.
 
         Raises:
             BundleError, ProviderError: see ``try_here``.
-            WallsError: walls are demanded, and do not stand here.
+            WallsError: walls are demanded, and cannot be put up here.
             StoreError: no temporary file can be written.
         """
         walls.demand(self._policy)
@@ -162,7 +162,7 @@ class ChildTrial:
             if code == 0 and line.startswith(_MARK):
                 try:
                     return _answer_of(json.loads(line.removeprefix(_MARK)))
-                # A model that took its process over says what it likes.
+                # A model that took over its process may write anything.
                 except (AttributeError, KeyError, TypeError, ValueError):
                     break
         if code == guard.NO_SCRATCH:
@@ -174,7 +174,7 @@ class ChildTrial:
         raise BundleError(f"the bundle cannot be served: {self._why(code, said)}")
 
     def _start(self, folder: Path, order: str) -> Child:
-        """From the process that has imported what the bundle seems to need."""
+        """Start a child of the fork server that has imported the engines it needs."""
         has_onnx = (folder / onnx_file("fp32")).is_file()
         server = self._servers[0 if has_onnx else 1]
         return server.start(order, self._limits, module=__name__)
@@ -182,14 +182,14 @@ class ChildTrial:
     def _why(self, code: int | None, said: deque[str]) -> str:
         if code == guard.TOO_SLOW:
             seconds = self._limits.seconds
-            return f"to open it takes longer than {seconds} s ('trialSeconds')"
+            return f"opening it takes longer than {seconds} s ('trialSeconds')"
         if code == guard.TOO_LARGE:
             return (
-                f"to open it takes more than {self._limits.max_bytes} bytes of memory"
+                f"opening it takes more than {self._limits.max_bytes} bytes of memory"
                 " or of files ('trialBytes')"
             )
         if name := signal_of(code):
-            return f"to open it crashes ({name})"
+            return f"opening it crashes ({name})"
         logger.warning("a trial exited with %s: %s", code, "".join(said))
         return _FAILS
 
@@ -206,21 +206,21 @@ def _answer_of(answer: dict[str, Any]) -> Opened:
         raise _ERRORS[answer["kind"]](str(answer["error"]))
     opened = Opened(**answer)
     if not all(isinstance(told, str) for told in vars(opened).values()):
-        raise TypeError("a trial tells texts")
+        raise TypeError("a trial's answer must hold texts")
     return opened
 
 
 @functools.cache
 def fork_servers() -> tuple[ForkServer, ForkServer]:
-    """Those of this process, which start when they are first needed.
+    """Return this process's fork servers, which start when they are first needed.
 
     Returns:
-        One that has imported ONNX Runtime alone; and one that has imported TensorFlow,
-        too, from which the processes are forked as well in which TensorFlow serves.
+        A server that has imported ONNX Runtime alone; and one that has also imported
+        TensorFlow, which forks the processes in which TensorFlow serves, too.
     """
     modules = (__name__, tensorflow_child.__name__)
     servers = (
-        # No tokens; and its counters are none of the service's.
+        # The environment has no tokens, and not the service's folder of counters.
         ForkServer(modules[:1], child_environment()),
         ForkServer(modules, child_environment()),
     )
@@ -230,7 +230,10 @@ def fork_servers() -> tuple[ForkServer, ForkServer]:
 
 
 def prepare() -> None:
-    """Import what a bundle with ONNX needs; others are tried where TensorFlow is."""
+    """Import the modules that a bundle with ONNX needs.
+
+    Other bundles are tried where TensorFlow is imported too.
+    """
     for name in ("runtime.models.model", "runtime.backends.onnx"):
         importlib.import_module(name)
     programs.prepare()
@@ -238,7 +241,7 @@ def prepare() -> None:
 
 
 def main(order: str) -> None:
-    """Try the bundle that an order names; print what came of it."""
+    """Try the bundle that an order names, and print the result."""
     given = json.loads(order)
     options = BackendOptions(**given["options"])
     folder = Path(given["path"])
@@ -251,7 +254,7 @@ def main(order: str) -> None:
         answer = {"kind": "walls", "error": str(ex)}
     except DomainError as ex:
         answer = {"kind": "bundle", "error": str(ex)}
-    # What an engine wrote last may have no end.
+    # The last line of an engine may have no end, so this begins a new line.
     sys.stdout.write(f"\n{_MARK}{json.dumps(answer)}\n")
 
 

@@ -1,1 +1,1 @@
-"""What is told of requests: their journey, metrics, logs and spans."""
+"""The record of requests: their journey, metrics, logs and spans."""

@@ -1,4 +1,7 @@
-"""The folder in which the counters of several processes meet: prometheus_client's."""
+"""The folder in which several processes keep their counters together.
+
+prometheus_client reads and writes it.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,19 @@ from pathlib import Path
 
 from runtime.config import ConfigError
 
-# Read by prometheus_client when it is first imported: whoever sets it does so before.
+# prometheus_client reads this when it is first imported, so it must be set before.
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @contextmanager
 def counters_folder(workers: int) -> Iterator[str]:
-    """Where the workers' counters meet, for as long as the block lasts.
+    """Give the folder of the workers' counters for the time of the block.
 
-    A folder that the environment names is taken, and made if it is not there. Several
-    services may share it, and what was counted there stays: a counter must not fall.
+    A folder that the environment names is used, and made if it is missing. Several
+    services may share it, and their counts stay there: a counter must not fall.
 
     Yields:
-        The folder, if it is a temporary one of ours; else it is empty.
+        The folder, if this function made it; else an empty text.
 
     Raises:
         ConfigError: the folder that is named cannot be made.
@@ -32,7 +35,7 @@ def counters_folder(workers: int) -> Iterator[str]:
         with _given_folder(Path(given)):
             yield ""
         return
-    # Set to nothing, it would mean the working folder.
+    # An empty variable would mean the working folder.
     os.environ.pop(VARIABLE, None)
     if workers == 1:
         yield ""
@@ -61,7 +64,7 @@ def _given_folder(folder: Path) -> Iterator[None]:
 
 
 def forget_process(pid: int) -> None:
-    """Drop the gauges of a process that is gone; what it counted stays counted."""
+    """Drop the gauges of a process that has ended; its counters stay."""
     if os.environ.get(VARIABLE):
         from prometheus_client.multiprocess import mark_process_dead
 

@@ -1,4 +1,4 @@
-"""What one request went through: for its log line, its metrics and its spans."""
+"""The journey of one request, for its log line, its metrics and its spans."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Literal
 
 from runtime.errors import Expired
 
-# queue: waiting for the model to be in memory. decode: bytes to arrays, preprocessing
-# included. infer: the engine. encode: arrays to the reply's bytes.
+# queue: the request waits until the model is in memory. decode: bytes become arrays,
+# which are preprocessed. infer: the engine runs. encode: arrays become the reply.
 Stage = Literal["queue", "decode", "infer", "encode"]
 
 
-# One stretch of a stage: its name, its start and its end in seconds of
-# ``time.perf_counter``. A plain tuple, for it is made on every request, thrice.
+# One part of a stage: its name, its start and its end in seconds of
+# ``time.perf_counter``. It is a plain tuple, because each request makes three of them.
 Lap = tuple[Stage, float, float]
 
 
 class Deadline:
-    """When a request is no longer worth running.
+    """The time after which a request is no longer worth running.
 
     Attributes:
-        at: in seconds of ``time.perf_counter``; None is never.
-        is_gone: its client has left; the server says so, from another thread.
+        at: the time in seconds of ``time.perf_counter``; None is never.
+        is_gone: whether the client has left; the server sets this from another thread.
     """
 
     __slots__ = ("at", "is_gone")
@@ -35,10 +35,10 @@ class Deadline:
         self.is_gone = False
 
     def check(self) -> None:
-        """Look whether there is anybody to answer; cheap, for between two steps.
+        """Check whether anybody still waits; this is cheap, and fits between two steps.
 
         Raises:
-            Expired: there is not.
+            Expired: nobody waits.
         """
         if self.is_gone:
             raise Expired("the client has left before its request was run")
@@ -48,20 +48,20 @@ class Deadline:
 
 @dataclass
 class Journey:
-    """One request's way; each room writes down what it knows.
+    """The way of one request; each room notes its part.
 
     Attributes:
         request_id: the client's ``X-Request-Id``, or one made here.
-        trace_id: of its spans, 32 hex digits; empty if there are none.
-        model: its name, once the store was seen to have it: a name that a client made
-            up must never become a metric's label.
-        version: that answered.
-        backend: ``engine/device`` that answered.
-        items: rows or images in the request.
-        started: when it came in, in seconds of ``time.perf_counter``.
-        deadline: when it is no longer worth running.
-        laps: its stages as they were gone through; a stage may be entered twice.
-        draw: what the router drew for it, 0 to below 1; None before it was asked.
+        trace_id: the id of its spans, 32 hex digits; empty if there are none.
+        model: the model's name, noted only when the store has it: a name that a client
+            made up must never become a metric's label.
+        version: the version that answered.
+        backend: the engine that answered, as ``engine/device``.
+        items: the number of rows or images in the request.
+        started: the time when it came in, in seconds of ``time.perf_counter``.
+        deadline: the deadline after which it is no longer worth running.
+        laps: its stages in their order; a stage may be entered twice.
+        draw: the number that the router drew for it, 0 to below 1; None before that.
     """
 
     request_id: str = ""
@@ -76,7 +76,7 @@ class Journey:
     draw: float | None = None
 
     def begin_anew(self) -> None:
-        """Forget the stages of an attempt that is made again from its beginning.
+        """Forget the stages of an attempt that begins again.
 
         The label that was drawn stays: a second draw would shift the labels' shares.
         """
@@ -88,7 +88,7 @@ class Journey:
 
     @property
     def seconds(self) -> dict[Stage, float]:
-        """What each stage took in all."""
+        """The total time of each stage."""
         spent: dict[Stage, float] = {}
         for stage, start, end in self.laps:
             spent[stage] = spent.get(stage, 0.0) + end - start
@@ -96,7 +96,7 @@ class Journey:
 
 
 class _Measured:
-    """A class, where a generator would be shorter and cost twice as much."""
+    """A timer; it is a class, because a generator would take twice as long."""
 
     __slots__ = ("_laps", "_stage", "_start")
 
@@ -111,5 +111,5 @@ class _Measured:
         self._laps.append((self._stage, self._start, time.perf_counter()))
 
 
-# The request that this thread is answering; a log line written meanwhile bears its id.
+# The request that this thread is answering; log lines written meanwhile have its id.
 CURRENT: ContextVar[Journey | None] = ContextVar("journey", default=None)

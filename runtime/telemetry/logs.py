@@ -1,9 +1,9 @@
 """The service's log: plain or JSON lines, to standard error or to a file a day.
 
-Our own loggers, and those of libraries that tell of failures in the background: other
-chatter is its user's to ask for. ``runtime.requests``
-has a line of each request, ``runtime.monit`` CERN MONIT's record of it; both log one
-dict of fields, and not a sentence.
+The log takes our own loggers, and those of libraries that report failures in the
+background. A user who wants other messages must set them up. ``runtime.requests``
+has a line for each request, and ``runtime.monit`` has CERN MONIT's record of it; both
+log a dict of fields, and not a sentence.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ LOGGERS = ("bundle", "opentelemetry", "runtime", "waitress")
 access = logging.getLogger("runtime.requests")
 monit = logging.getLogger("runtime.monit")
 
-# How seldom what happens all the time is told.
+# An event that repeats is reported at most once in so many seconds.
 SELDOM_SECONDS = 60.0
 
-# What rotatelogs keeps, of which TFaaS makes its files.
+# Files are kept so many days, like those of TFaaS, which rotatelogs makes.
 KEPT_DAYS = 7
 
 
 def set_up_logs(config: Config) -> None:
-    """Send the loggers of this process where the config says, and nowhere else.
+    """Send the log lines of this process to the place in the config, and only there.
 
     Raises:
         ConfigError: ``logFile`` cannot be written.
@@ -59,13 +59,13 @@ def set_up_logs(config: Config) -> None:
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[config.verbose]
     for name in LOGGERS:
         _direct(logging.getLogger(name), level, handler)
-    # No line has them, and each record would ask for them.
+    # No line has these fields, and each record would ask for them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    # It says where it listens, whatever ``verbose`` is; of requests it says nothing.
+    # waitress must always report where it listens; it does not log requests.
     logging.getLogger("waitress").setLevel(min(level, logging.INFO))
-    # waitress tells of each request that waits; that is what its queue is for.
+    # waitress warns of each request that waits, and waiting is normal.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    # Requests are told of whatever ``verbose`` is; those for health, at DEBUG.
+    # Requests are logged at every ``verbose``; those for health at DEBUG.
     requests = logging.DEBUG if config.verbose == 2 else logging.INFO
     access.setLevel(requests if config.access_log else logging.CRITICAL)
     records = RecordHandler(sys.stdout)
@@ -84,7 +84,7 @@ def _direct(logger: logging.Logger, level: int, handler: logging.Handler) -> Non
 def log_fields(logger: logging.Logger, level: int, fields: Mapping[str, Any]) -> None:
     """Log a dict of fields.
 
-    ``logger.log`` would look for the caller's place in the code, which no line has.
+    ``logger.log`` would look for the caller's place in the code, which no line shows.
     """
     if logger.isEnabledFor(level):
         name = logger.name
@@ -92,7 +92,7 @@ def log_fields(logger: logging.Logger, level: int, fields: Mapping[str, Any]) ->
 
 
 def _add_request(record: logging.LogRecord) -> bool:
-    """A filter that drops nothing: it gives each line the id of its request."""
+    """Give each line the id of its request; a filter that drops no line."""
     journey = CURRENT.get()
     record.request_id = journey.request_id if journey else ""
     record.trace_id = journey.trace_id if journey else ""
@@ -103,13 +103,13 @@ _BARE = re.compile(r"[^\s\"=\\]+")
 
 
 def _escape(text: str) -> str:
-    """A line as it may stand in a log and on a terminal.
+    """Write a line so that it is safe in a log and on a terminal.
 
-    A client's text must not end it, move a cursor, turn the order of letters round or
-    hide some: Unicode's controls, formats, separators and lone surrogates are written
-    as Python would.
+    A client's text must not end the line, move a cursor, reverse the letters or hide
+    some. So Unicode's controls, formats, separators and lone surrogates are written as
+    in Python's ``repr``.
     """
-    if text.isprintable():  # nearly always, and much quicker
+    if text.isprintable():  # nearly always so, and this is much quicker
         return text
     return "".join(
         letter if letter.isprintable() else repr(letter)[1:-1] for letter in text
@@ -117,7 +117,7 @@ def _escape(text: str) -> str:
 
 
 def _logfmt(fields: Mapping[str, Any]) -> str:
-    """``name=value`` pairs; a value that would run into the next one is quoted."""
+    """Write ``name=value`` pairs; a value is quoted where its end would be unclear."""
     pairs = []
     for name, value in fields.items():
         text = str(value)
@@ -135,7 +135,7 @@ def _of_request(record: logging.LogRecord) -> dict[str, str]:
 
 
 class PlainLines(logging.Formatter):
-    """A line a record; what follows of a traceback is indented, so as to forge none."""
+    """One line a record; further lines are indented, so that none can be forged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class PlainLines(logging.Formatter):
         self._time = ""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        """Local time; it is spelt out once a second, and not for each line."""
+        """Return the local time; it is written out once a second, not for each line."""
         second = int(record.created)
         if second != self._second:
             self._second = second
@@ -151,7 +151,7 @@ class PlainLines(logging.Formatter):
         return f"{self._time},{int(record.msecs):03d}"
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record's line, without its end."""
+        """Return the record's line, without its end."""
         of_request = _of_request(record)
         if isinstance(record.msg, dict):
             message = _logfmt({**record.msg, **of_request})
@@ -165,7 +165,7 @@ class PlainLines(logging.Formatter):
 
 
 class JsonLines(JsonFormatter):
-    """A JSON object a line: ts, level, logger, message, request_id and the fields."""
+    """One JSON object a line: ts, level, logger, message, request_id and the fields."""
 
     def add_fields(
         self,
@@ -173,7 +173,7 @@ class JsonLines(JsonFormatter):
         record: logging.LogRecord,
         message_dict: dict[str, Any],
     ) -> None:
-        """Fill ``log_data`` in the order in which it is read."""
+        """Fill ``log_data`` in the order in which people read it."""
         at = datetime.fromtimestamp(record.created, UTC)
         log_data["ts"] = at.isoformat(timespec="milliseconds")
         log_data["level"] = record.levelname
@@ -184,10 +184,10 @@ class JsonLines(JsonFormatter):
         log_data.update(message_dict)
 
     def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
-        """Quickly; but what is not ASCII may steer a terminal, and is escaped."""
+        """Write the line quickly; characters beyond ASCII are escaped for safety."""
         try:
             line = orjson.dumps(log_data).decode()
-        except TypeError:  # something that only the parent can write
+        except TypeError:  # only the parent class can write this value
             return super().jsonify_log_record(log_data)
         if line.isascii() and line.isprintable():
             return line
@@ -195,27 +195,31 @@ class JsonLines(JsonFormatter):
 
 
 class _Record(logging.Formatter):
-    """The dict itself, as JSON."""
+    """Writes the dict of a record as JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         return json.dumps(record.msg)
 
 
 class Seldom:
-    """Says once a minute how often something happened.
+    """Tells once a minute how often something happened.
 
     Args:
-        clock: seconds that only go on.
+        clock: a clock in seconds that never goes back.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()  # of both below
+        self._lock = threading.Lock()  # guards both below
         self._count = 0
         self._next = -math.inf
 
     def count(self) -> int:
-        """Count one; how many there were since it was said last, or 0: not yet."""
+        """Count one event.
+
+        Returns:
+            The number of events since the last report; 0 if no report is due yet.
+        """
         with self._lock:
             self._count += 1
             if self._clock() < self._next:
@@ -226,20 +230,20 @@ class Seldom:
 
 
 class _Losing(logging.StreamHandler[Any]):
-    """A handler whose lines may be lost, on a full disk for one.
+    """A handler whose lines may be lost, for example on a full disk.
 
-    logging prints a traceback for each of them, which is no way to save a disk.
+    logging prints a traceback for each lost line, which would fill the log even more.
     """
 
     _where = "the log"
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._lost = 0  # since the last one that was written
+        self._lost = 0  # lines since the last one that was written
         self._seldom = Seldom()
         super().__init__(*args, **options)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the line; and after lines that were lost say how many they were."""
+        """Write the line; after lost lines, tell how many they were."""
         lost = self._lost
         super().emit(record)
         if lost and self._lost == lost:
@@ -247,10 +251,10 @@ class _Losing(logging.StreamHandler[Any]):
             self._tell(f"can be written again; {_lines(lost)} lost")
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Count the line as lost, and say so on standard error once a minute."""
+        """Count the line as lost, and tell standard error so once a minute."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
-            super().handleError(record)  # a bug of ours
+            super().handleError(record)  # this is a bug of ours
             return
         self._lost += 1
         if self._seldom.count():
@@ -279,14 +283,14 @@ class RecordHandler(_Losing):
 
 
 class DailyFileHandler(_Losing, WatchedFileHandler):
-    """Appends to ``<prefix>-<hostname>-YYYYMMDD``, local time: TFaaS's names.
+    """Appends to ``<prefix>-<hostname>-YYYYMMDD``, in local time; TFaaS's names.
 
-    Several processes may: each line is one write to a file opened to append, and none
-    is ever renamed. Files of earlier days are removed after a week.
+    Several processes may write the same file, because each line is one write to a file
+    opened to append, and no file is renamed. Files are removed after a week.
 
     Args:
         prefix: the config's ``logFile``.
-        today: the day.
+        today: a function that returns the day.
     """
 
     def __init__(self, prefix: str, today: Callable[[], date] = date.today) -> None:
@@ -303,18 +307,19 @@ class DailyFileHandler(_Losing, WatchedFileHandler):
         try:
             if (day := self._today()) != self._day:
                 self._day = day
-                # The parent opens the file of this name when it sees that it is not
-                # the one that it has.
+                # The parent class opens the file of this name when it sees that it has
+                # another one open.
                 self.baseFilename = str(self._path(day))
                 self._remove_old()
             super().emit(record)
-        except OSError:  # a full disk, say: no reason to fail the request
+        except OSError:  # a full disk, for example, must not fail the request
             self.handleError(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """See the base; the next line opens the file anew.
+        """See the base class; the next line opens the file anew.
 
-        One that was not flushed could not be closed, nor another be opened then.
+        A stream that cannot be flushed cannot be closed later, and would block a new
+        one.
         """
         super().handleError(record)
         stream, self.stream = self.stream, None
@@ -328,7 +333,7 @@ class DailyFileHandler(_Losing, WatchedFileHandler):
     def _remove_old(self) -> None:
         oldest = f"{self._day - timedelta(days=KEPT_DAYS):%Y%m%d}"
         name = re.compile(re.escape(self._prefix.name) + "([0-9]{8})")
-        # Old files that stay are no reason to write no new one.
+        # If old files cannot be removed, new ones are written all the same.
         with contextlib.suppress(OSError):
             for path in self._prefix.parent.iterdir():
                 found = name.fullmatch(path.name)

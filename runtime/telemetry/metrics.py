@@ -1,12 +1,13 @@
-"""Prometheus metrics: what GET /metrics answers.
+"""Prometheus metrics, the answer of GET /metrics.
 
-Where $PROMETHEUS_MULTIPROC_DIR names a folder (``runtime.telemetry.counters``), each
-of many processes writes there, and any of them answers for all.
+Where $PROMETHEUS_MULTIPROC_DIR names a folder (``runtime.telemetry.counters``), each of
+several processes writes there, and any of them answers for all.
 
-A label's values must be few: a model's name becomes one only if the store has it, and a
-reason is a word of a fixed list. Versions come and come, and what was counted of one
-stays in memory, in each bucket 1 kB: so they are told apart where they are compared, in
-requests and their seconds, and not in the stages, batches and loads (112 kB a version).
+A label must have few values. A model's name becomes one only if the store has it, and a
+reason is a word of a fixed list. There are ever more versions, and the counts of each
+stay in memory, 1 kB for each bucket. So only requests and their seconds tell versions
+apart, because versions are compared there; the stages, batches and loads do not (112 kB
+a version).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from runtime.telemetry import counters
 from runtime.telemetry.tally import Tally
 
-# Prometheus' own begin at 5 ms, and a small model answers in a tenth of it.
+# Prometheus' own buckets begin at 5 ms, and a small model answers in a tenth of that.
 SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
@@ -39,7 +40,8 @@ if folder := os.environ.get(counters.VARIABLE):
     # prometheus_client opens files there as soon as a metric is made.
     Path(folder).mkdir(parents=True, exist_ok=True)
 
-# Before all others, so that who collects them finds them added up.
+# This comes before all other metrics, so that the others are added up when they are
+# collected.
 TALLY = Tally(REGISTRY)
 
 REQUESTS = Counter(
@@ -108,7 +110,7 @@ LOADED_BYTES = Gauge(
 # reason: the error's class in snake case: invalid_input, model_not_found, too_large …
 REJECTS = Counter(
     "tfaas_rejects",
-    "Requests that were not answered with what was asked for, by the reason.",
+    "Requests that were refused or failed, by the reason.",
     ("route", "reason"),
 )
 SHADOW = Counter(
@@ -119,7 +121,7 @@ SHADOW = Counter(
 # outcome: a word of runtime.conversion.converter.Outcome.
 CONVERSIONS = Counter(
     "tfaas_conversions",
-    "Uploads converted to ONNX in the background, by what came of it.",
+    "Uploads converted to ONNX in the background, by the outcome.",
     ("model", "outcome"),
 )
 TENSORFLOW_RESTARTS = Counter(
@@ -128,16 +130,16 @@ TENSORFLOW_RESTARTS = Counter(
 )
 BUILD_INFO = Gauge(
     "tfaas_build_info",
-    "The versions of what serves, as labels; its value is 1.",
+    "The versions of the serving software, as labels; its value is 1.",
     ("version", "python", "onnxruntime", "providers"),
     multiprocess_mode="livemax",
 )
 
 
 def current_registry() -> CollectorRegistry:
-    """All that there is to be read: of this process, or of all that share the folder.
+    """Return the metrics of this process, or of all processes that share the folder.
 
-    python_* and process_* are of one process, and so only there if it serves alone.
+    python_* and process_* belong to one process, so only a lone process has them.
     """
     if not os.environ.get(counters.VARIABLE):
         return REGISTRY
@@ -148,7 +150,7 @@ def current_registry() -> CollectorRegistry:
 
 
 def requests_answered(method: str) -> int:
-    """How many requests of this method were answered, by all processes."""
+    """Count the requests of this method that all processes have answered."""
     return int(
         sum(
             sample.value

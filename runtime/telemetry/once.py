@@ -6,28 +6,28 @@ from collections.abc import Hashable
 
 
 class Once:
-    """Tells whether a sentence about something is news; safe between threads.
+    """Tells whether a sentence about something is news; several threads may ask.
 
-    A fault that stays is told once. It is told again when its sentence changes, and
-    when it comes back after it was gone. Faults that come in crowds and differ, each of
-    another request, are counted in place of that: ``runtime.telemetry.logs.Seldom``.
+    A lasting fault is reported once. It is reported again when its sentence changes, or
+    when it comes back after it was gone. Many faults that differ, one for each request,
+    are counted instead: ``runtime.telemetry.logs.Seldom``.
     """
 
     def __init__(self) -> None:
-        # Two threads that find one fault at the same moment may both tell it.
+        # Two threads that meet the same fault at the same moment may both report it.
         self._told: dict[Hashable, str] = {}
 
     def is_news(self, sentence: str, about: Hashable = None) -> bool:
-        """Whether this was not the last that was told about it; from now on it is.
+        """Tell whether this sentence is new, and remember it as the last one.
 
         Args:
-            sentence: says what is wrong.
-            about: a key for the thing; one that tells of one thing alone needs none.
+            sentence: the sentence that says what is wrong.
+            about: a key for the thing; not needed where there is one thing alone.
         """
         is_news = self._told.get(about) != sentence
         self._told[about] = sentence
         return is_news
 
     def forget(self, about: Hashable = None) -> None:
-        """Take note that nothing is wrong with it any more."""
+        """Note that the fault is gone."""
         self._told.pop(about, None)

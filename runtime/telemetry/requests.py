@@ -1,4 +1,4 @@
-"""The count of requests: what a door, of whatever protocol, tells the metrics."""
+"""The count of requests, which a door of any protocol reports to the metrics."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ _BEGUN = (metrics.IN_PROGRESS,), (1.0,)
 
 
 class Counted(Protocol):
-    """A request whose answer is ready, as far as metrics need it."""
+    """A request whose answer is ready, with the parts that metrics need."""
 
     @property
     def journey(self) -> Journey:
-        """What is known of its model, version and engine."""
+        """The request's journey, with its model, version and engine."""
 
     @property
     def method(self) -> str:
-        """The method, one of few: it is a metric's label."""
+        """The method; it is a metric's label, and so one of few."""
 
     @property
     def route(self) -> str:
-        """The route, one of few: it is a metric's label."""
+        """The route; it is a metric's label, and so one of few."""
 
     @property
     def status(self) -> int:
-        """The code of its answer, as HTTP has it."""
+        """The status code of its answer, one of HTTP's."""
 
     @property
     def seconds(self) -> float:
-        """The time that it took."""
+        """The time that the request took."""
 
     @property
     def stages(self) -> Mapping[Stage, float]:
-        """The seconds that each stage took of them."""
+        """The seconds of that time that each stage took."""
 
 
 def count_begun() -> None:
@@ -64,7 +64,7 @@ def count_answered(answered: Counted) -> None:
     metrics.TALLY.note(noted, values)
 
 
-# A child of a metric is found by its labels in 2 us; a request has eight of them.
+# To find the child of a metric by its labels takes 2 us; a request has eight of them.
 @functools.lru_cache(maxsize=4096)
 def _metrics_of(
     method: str,
@@ -75,7 +75,7 @@ def _metrics_of(
     answered_by: str,
     stages: tuple[Stage, ...],
 ) -> tuple[Noted, ...]:
-    """The metrics that such a request counts in, in the order of its values."""
+    """Return the metrics that such a request counts in, in the order of its values."""
     version = "" if number is None else str(number)
     noted: list[Noted] = [
         metrics.IN_PROGRESS,

@@ -1,8 +1,8 @@
-"""Metrics of requests, noted now and added up later, many at a time.
+"""Metrics of requests, which are noted at once and added up later, many at a time.
 
 A request has some eight of them, and prometheus_client takes 2 to 4 us for each: a
 lock, a search for the bucket, a write to a file that processes share. To note all eight
-takes a fifth of a microsecond; added up together, thousands cost what some tens did.
+takes a fifth of a microsecond. Added up together, thousands take the time of some tens.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 from runtime.process.daemon_thread import DaemonThread
 from runtime.telemetry.histogram import observe_all
 
-# What a counter or a gauge goes up by; what a histogram observes.
+# A metric with a value: the step of a counter or gauge, or a histogram's observation.
 Noted: TypeAlias = Counter | Gauge | Histogram
 
-# What another process's GET /metrics may lack.
+# GET /metrics of another process may lack the values of so many seconds.
 SECONDS = 0.25
-# Of a process whose thread gets no turn: what is noted must not grow without end.
+# The values of a process whose thread gets no turn must not grow without end.
 _MOST = 100_000
 
 
 class Tally:
-    """What was noted and is not added up yet; safe between threads.
+    """The values that are noted and not added up yet; several threads may note some.
 
     Args:
-        registry: whoever collects it finds all added up; it must be the first that is
-            registered there.
+        registry: the registry; all values are added up when it is collected. The tally
+            must be the first that is registered there.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -64,7 +64,7 @@ class Tally:
             self.add_up()
 
     def add_up(self) -> None:
-        """Bring the metrics up to what was noted."""
+        """Add all noted values to the metrics."""
         together: dict[tuple[Noted, ...], list[Sequence[float]]] = {}
         with self._lock:
             for _ in range(len(self._noted)):
@@ -78,10 +78,10 @@ class Tally:
                         metric.inc(sum(of_it))
 
     def collect(self) -> Iterator[Metric]:
-        """For the registry, which asks it before all others; it has none of its own."""
+        """Add up all values, because the registry asks this before all others."""
         self.add_up()
         return iter(())
 
     def describe(self) -> Iterator[Metric]:
-        """For the registry, which would collect to know the names."""
+        """Name no metric; the registry would otherwise collect to learn the names."""
         return iter(())

@@ -1,6 +1,6 @@
-"""OpenTelemetry spans: one of each request, and one of each of its stages.
+"""OpenTelemetry spans: one for each request, and one for each of its stages.
 
-Needs the extra ``tracing``. Where spans go and how many, the standard variables say:
+This needs the extra ``tracing``. Standard variables set the collector and the sampling:
 OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER …
 """
 
@@ -49,9 +49,9 @@ class Tracing:
         """Begin a request's span, and give the journey its trace's id.
 
         Args:
-            journey: of the request.
-            headers: traceparent and tracestate, as the client sent them.
-            attributes: what a sampler may look at.
+            journey: the request's journey.
+            headers: the headers traceparent and tracestate that the client sent.
+            attributes: the attributes that a sampler may look at.
         """
         from opentelemetry.trace import SpanKind, format_trace_id
         from opentelemetry.trace.propagation.tracecontext import (
@@ -59,7 +59,7 @@ class Tracing:
         )
 
         tracer = self._tracer or self._open()
-        # Between perf_counter and the clock of the spans.
+        # This is the difference between perf_counter and the clock of the spans.
         offset = time.time() - time.perf_counter()
         span = tracer.start_span(
             str(attributes["http.request.method"]),
@@ -72,7 +72,7 @@ class Tracing:
         return RequestSpan(tracer, span, offset)
 
     def _open(self) -> Tracer:
-        """The first request makes what runs a thread: a server may fork before it."""
+        """Start the tracer's thread at the first request, after a server's fork."""
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
             OTLPSpanExporter,
         )
@@ -88,8 +88,8 @@ class Tracing:
                 )
                 provider = TracerProvider(resource=resource, shutdown_on_exit=False)
                 provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-                # What is not yet sent is sent at exit. atexit, which the provider would
-                # take, does not run in a child of multiprocessing: a server's worker.
+                # Spans that wait are sent at exit. The provider would use atexit, which
+                # does not run in a child of multiprocessing, such as a server's worker.
                 Finalize(None, provider.shutdown, exitpriority=0)
                 self._tracer = provider.get_tracer("runtime")
             return self._tracer
@@ -106,7 +106,7 @@ class RequestSpan:
     def end(
         self, name: str, journey: Journey, attributes: Attributes, failed: bool
     ) -> None:
-        """End it, with a child for each stage that the journey went through."""
+        """End the span, with a child for each stage of the journey."""
         from opentelemetry.trace import StatusCode, set_span_in_context
 
         parent = set_span_in_context(self._span)

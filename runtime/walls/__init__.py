@@ -1,13 +1,12 @@
 """Walls of the kernel around a process that opens a stranger's model.
 
-A list of operators has holes, and engines have faults. Code that gets through finds
-itself in a process that can write nowhere but in a scratch folder, can read one model
-and no other, opens no socket, starts no program, reaches no other process, and has no
-user's rights but its own. ``enclose`` shuts the calling process in, and nothing takes
-that back.
+A list of operators has holes, and engines have faults. Code that gets through runs in a
+process that can write only in a scratch folder and can read only one model. It opens no
+socket, starts no program, reaches no other process, and has only its own user's rights.
+``enclose`` shuts the calling process in, and nothing can undo that.
 
-Landlock keeps files, seccomp system calls, limits and users the rest; docs/security.md
-says on which kernels, and what remains where one is missing.
+Landlock guards files; seccomp guards system calls; limits and another user guard the
+rest. docs/security.md names the kernels, and what remains where a wall is missing.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ __all__ = [
 
 _PR_SET_NO_NEW_PRIVS = 38
 
-# Engines open some dozens.
+# Engines open some dozens of files.
 _MAX_OPEN_FILES = 1024
 
 
@@ -48,10 +47,11 @@ class Room:
     """The things that a process behind walls may do.
 
     Attributes:
-        reads: files and folders besides those of Python and the engines.
-        writes: folders in which it may write, or files; they must be there.
-        max_file_bytes: of any file that it writes.
-        user: whom it becomes, where it is root's; empty is as it is.
+        reads: the files and folders that it may read, besides those of Python and the
+            engines.
+        writes: the folders or files that it may write; they must exist.
+        max_file_bytes: the most bytes of any file that it writes.
+        user: the user that it becomes, where it runs as root; empty for no change.
     """
 
     reads: tuple[Path, ...]
@@ -61,7 +61,7 @@ class Room:
 
 
 def prepare() -> None:
-    """Read what all walls need, before processes that build some are forked."""
+    """Read the files that all walls need, before processes with walls are forked."""
     standing()
     program.reads()
     program.devices()
@@ -69,10 +69,10 @@ def prepare() -> None:
 
 
 def check(policy: Walls, run_as: str) -> None:
-    """See at the start that the settings can be met.
+    """Check at the start that the settings can be met.
 
     Raises:
-        ConfigError: ``run_as`` is no user that this process can become.
+        ConfigError: this process cannot become the user ``run_as``.
     """
     if policy != "off":
         user.check(run_as)
@@ -81,21 +81,21 @@ def check(policy: Walls, run_as: str) -> None:
 def enclose(room: Room, policy: Walls) -> tuple[str, ...]:
     """Shut this process in.
 
-    It must have one thread: Landlock and seccomp bind the one that calls, and those
-    that it starts afterwards.
+    It must have one thread, because Landlock and seccomp bind the calling thread, and
+    the threads that it starts afterwards.
 
     Args:
-        room: what it may do from now on.
-        policy: ``auto`` builds what the kernel offers, ``require`` raises where files
-            or sockets would stay open, ``off`` builds none but the limits.
+        room: the things that it may do from now on.
+        policy: ``auto`` builds the walls that the kernel offers. ``require`` raises
+            where files or sockets would stay open. ``off`` builds only the limits.
 
     Returns:
-        The walls that stand now: of ``limits``, ``user``, ``landlock``, ``seccomp``.
+        The walls that stand now, among ``limits``, ``user``, ``landlock``, ``seccomp``.
 
     Raises:
-        WallsError: see ``policy``; the process is as it was. Or the kernel offered a
-            wall and refused to build it: the process must end.
-        ConfigError: ``room.user`` is no user that this process can become.
+        WallsError: see ``policy``; the process is unchanged. Or the kernel offered a
+            wall and refused to build it; then the process must end.
+        ConfigError: this process cannot become ``room.user``.
     """
     demand(policy)
     _limit(room.max_file_bytes)
@@ -104,7 +104,7 @@ def enclose(room: Room, policy: Walls) -> tuple[str, ...]:
     _see_that_it_is_alone()
     offered = standing()
     names = ["limits"]
-    # Made before, while all can be read.
+    # The list is made now, while every folder can be read.
     files = ([*program.reads(), *room.reads], room.writes, program.devices())
     try:
         if sys.platform == "linux":
@@ -115,7 +115,7 @@ def enclose(room: Room, policy: Walls) -> tuple[str, ...]:
         if offered.landlock:
             landlock.restrict(*files)
             names.append("landlock")
-        # The last: it refuses the calls that build the others.
+        # seccomp comes last, because it refuses the calls that build the others.
         if offered.seccomp:
             seccomp.restrict()
             names.append("seccomp")

@@ -1,8 +1,8 @@
 """Landlock: a process gives up files, ports and signals, by three system calls.
 
-Linux has it since 5.13, and it needs no privilege. ``linux/landlock.h`` and
-``Documentation/userspace-api/landlock.rst`` of the kernel's sources say more. Its ABI's
-number tells what a kernel can refuse; what it cannot is left out.
+Linux has Landlock since 5.13, and it needs no privilege. ``linux/landlock.h`` and
+``Documentation/userspace-api/landlock.rst`` in the kernel's sources say more. The
+number of its ABI tells what a kernel can refuse; this module leaves out the rest.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 
 from runtime.walls.libc import succeed, syscall
 
-# The same on every architecture.
+# These numbers are the same on every architecture.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION = 1 << 0
 _PATH_BENEATH = 1
 
-# Bits 6 and 9 to 12 make devices, sockets, pipes and links: nobody may here.
+# Bits 6 and 9 to 12 allow devices, sockets, pipes and links, which are never allowed.
 _EXECUTE = 1 << 0
 _WRITE_FILE = 1 << 1
 _READ_FILE = 1 << 2
@@ -36,11 +36,11 @@ _IOCTL_DEV = 1 << 15  # since ABI 5
 _BIND_TCP, _CONNECT_TCP = 1 << 0, 1 << 1
 _ABSTRACT_SOCKETS, _SIGNALS = 1 << 0, 1 << 1
 
-# Rights that a plain file can have; a rule for a file may name no others.
+# A plain file can have these rights; a rule for a file may name no others.
 _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _READ = _READ_FILE | _READ_DIR
-# Neither links, which would lead the one astray who reads the folder afterwards, nor
-# pipes, at which he would wait, nor sockets.
+# Links, pipes and sockets are not among these. A program that reads the folder later
+# could follow a link elsewhere, or wait at a pipe.
 _WRITE = (
     _READ
     | _WRITE_FILE
@@ -53,7 +53,7 @@ _WRITE = (
 )
 _USE = _READ_FILE | _WRITE_FILE | _IOCTL_DEV
 
-# Rights to files that an ABI knows: those of the first, and those that others added.
+# The rights to files that each ABI added; the first ABI has most.
 _ADDED = {1: (1 << 13) - 1, 2: _REFER, 3: _TRUNCATE, 5: _IOCTL_DEV}
 
 
@@ -71,7 +71,7 @@ class _Beneath(ctypes.Structure):
 
 
 def abi() -> int:
-    """The kernel's ABI; 0 where it has no Landlock, or it is switched off."""
+    """Return the kernel's ABI; 0 if it has no Landlock, or Landlock is switched off."""
     return max(0, syscall(_CREATE_RULESET, None, 0, _VERSION))
 
 
@@ -80,16 +80,16 @@ def restrict(
 ) -> None:
     """Give up all files but these, all TCP ports, and signals to other processes.
 
-    It holds for the calling thread, and for what it starts from now on; nothing takes
-    it back. Files that are open stay so.
+    It holds for the calling thread, and for all that this thread starts from now on.
+    Nothing can undo it. Open files stay open.
 
     Args:
-        reads: files and folders; one that is not there is passed over.
-        writes: the same; in these folders files and folders may be made.
-        devices: to be read, written and controlled.
+        reads: the files and folders to be read; a missing one is skipped.
+        writes: the files and folders to be written, in which others may be made.
+        devices: the devices to be read, written and controlled.
 
     Raises:
-        OSError: the kernel refuses, or one of ``writes`` is not there.
+        OSError: the kernel refuses, or one of ``writes`` is missing.
     """
     version = abi()
     handled = sum(added for since, added in _ADDED.items() if since <= version)
@@ -98,7 +98,7 @@ def restrict(
         _BIND_TCP | _CONNECT_TCP if version >= 4 else 0,
         _ABSTRACT_SOCKETS | _SIGNALS if version >= 6 else 0,
     )
-    # An older kernel takes a longer message, as long as what it does not know is 0.
+    # An older kernel takes a longer message if the part that it does not know is 0.
     rules = succeed(
         syscall(_CREATE_RULESET, ctypes.byref(ruleset), ctypes.sizeof(ruleset), 0)
     )
@@ -107,7 +107,7 @@ def restrict(
             for path in paths:
                 try:
                     _allow(rules, path, rights & handled)
-                # Not there; or not to be reached by this user, who cannot read it then.
+                # The path is missing, or this user cannot reach it and so not read it.
                 except (FileNotFoundError, PermissionError, NotADirectoryError):
                     continue
         for path in writes:

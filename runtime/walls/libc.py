@@ -1,4 +1,4 @@
-"""System calls of which Python's ``os`` has no function."""
+"""System calls for which Python's ``os`` has no function."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def _function(name: str) -> Callable[..., int] | None:
 
 
 def syscall(number: int, *arguments: object) -> int:
-    """Make a system call; -1 if it fails (``errno`` says why), or this is no Linux."""
+    """Make a system call; return -1 if it fails (see ``errno``), or without Linux."""
     return _call("syscall", number, *arguments)
 
 
 def capget(head: object, data: object) -> int:
-    """Read this thread's capabilities into ``data``; -1 if the kernel refuses."""
+    """Read this thread's capabilities into ``data``; return -1 if that fails."""
     return _call("capget", head, data)
 
 
 def capset(head: object, data: object) -> int:
-    """Set this thread's capabilities; -1 if the kernel refuses."""
+    """Set this thread's capabilities; return -1 if that fails."""
     return _call("capset", head, data)
 
 
 def prctl(option: int, *arguments: int) -> int:
-    """Ask the kernel for something of this process; -1 if it refuses."""
+    """Ask the kernel about this process, or set it; return -1 if the kernel refuses."""
     return _call("prctl", option, *arguments)
 
 
@@ -42,16 +42,16 @@ def _call(name: str, *arguments: object) -> int:
     function = _function(name)
     if function is None:
         return -1
-    # Six words, as the kernel takes them: ctypes passes a bare number as 32 bits.
+    # The kernel takes six words, and ctypes passes a bare number as 32 bits.
     words = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
     return function(*words, *[ctypes.c_long(0)] * (6 - len(words)))
 
 
 def succeed(result: int) -> int:
-    """A call's result.
+    """Return the result of a call.
 
     Raises:
-        OSError: it failed.
+        OSError: the call failed.
     """
     if result < 0:
         number = ctypes.get_errno()

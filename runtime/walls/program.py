@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# The system's libraries, and files of the C library's, of TensorFlow's and of CUDA's.
+# These are the system's libraries, and files of the C library, TensorFlow and CUDA.
 _SYSTEM = (
     "/lib",
     "/lib32",
@@ -38,7 +38,7 @@ _SYSTEM = (
     "/etc/alternatives",
     "/etc/fonts",
     "/sys",
-    # Not all of /proc: it tells about other processes, and with what they were called.
+    # Only parts of /proc are here, because it tells about other processes.
     "/proc/cpuinfo",
     "/proc/devices",
     "/proc/driver",
@@ -54,26 +54,26 @@ _SYSTEM = (
     "/dev/random",
     "/dev/urandom",
 )
-# Parts of Python's own folder, and of an environment's.
+# These are the parts of Python's own folder, or of an environment.
 _PARTS = ("lib", "lib32", "lib64", "share", "ssl", "etc/fonts", "pyvenv.cfg")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 _GPUS = ("nvidia*", "nvidia-caps/*", "nvhost*", "nvmap")
 
 
 def reads() -> list[Path]:
-    """Files and folders to be read; some may not be there.
+    """Return the files and folders to be read; some may be missing.
 
-    They are those of this process: another one has another folder in /proc.
+    They belong to this process: another one has another folder in /proc.
     """
     return [*_common(), Path("/proc", str(os.getpid()))]
 
 
-# Asked before processes are forked that build walls, it costs them nothing.
+# The list is made before processes with walls are forked, which then need no time.
 @functools.cache
 def devices() -> tuple[Path, ...]:
-    """Devices to be read, written and controlled."""
+    """Return the devices to be read, written and controlled."""
     found = [*map(Path, _DEVICES)]
-    # As CUDA itself takes the variable: none.
+    # CUDA itself takes these two values for no GPU.
     if os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
         for pattern in _GPUS:
             found += Path("/dev").glob(pattern)
@@ -82,16 +82,16 @@ def devices() -> tuple[Path, ...]:
 
 @functools.cache
 def _common() -> tuple[Path, ...]:
-    """Those of all processes that are forked from this one."""
+    """Return the files that all processes forked from this one read."""
     return (*map(Path, _SYSTEM), *_python())
 
 
 def _python() -> tuple[Path, ...]:
-    """Python's files, and those of what it may import."""
+    """Return Python's files, and those of the modules that it may import."""
     prefixes = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
-    # Not all of it: an environment may be made in a folder that holds other things.
+    # Only parts are allowed: the folder of an environment may hold other things.
     found = [Path(prefix, part) for prefix in prefixes for part in _PARTS]
-    # A variable cannot mean as much as these; "~" stays for a user without a home.
+    # A variable must not allow as much as these; "~" stays for a user without a home.
     home = Path(os.path.expanduser("~"))  # noqa: PTH111
     too_much = {Path("/"), home, *home.parents}
     named = os.environ.get("LD_LIBRARY_PATH", "").split(":")
@@ -109,7 +109,7 @@ def _python() -> tuple[Path, ...]:
 
 
 def _modules(folder: Path) -> Iterator[Path]:
-    """The modules in a folder that may hold much else.
+    """Give the modules in a folder that may hold many other things.
 
     A working copy of the project has its settings and its store beside its packages.
     """
@@ -118,15 +118,16 @@ def _modules(folder: Path) -> Iterator[Path]:
     except OSError:
         return
     for entry in entries:
-        # With or without an __init__.py, which a package may lack.
+        # A package may have no __init__.py.
         is_package = any(entry.glob("*.py"))
         if is_package or entry.suffix in (".py", ".pyc", ".so", ".dist-info", ".pth"):
             yield entry
 
 
 def _list_folders() -> None:
-    """Let Python see all folders of ``sys.path`` once.
+    """Let Python list all folders of ``sys.path`` once.
 
-    It keeps the names in them, also of those that it may not list behind walls.
+    Python remembers the names in them, also in folders that it may not list behind
+    walls.
     """
     importlib.machinery.PathFinder.find_spec("runtime.walls.no_such_module")

@@ -1,13 +1,13 @@
-"""seccomp: a filter in the kernel looks at each system call before it is made.
+"""seccomp: a filter in the kernel checks each system call before it is made.
 
-The calls that a computation needs stand in ``syscalls.txt``, as in the profiles of
-Docker and of systemd (``SystemCallFilter=@system-service``); all else is refused with
-EPERM: sockets and connections, programs and processes, other processes' memory,
+``syscalls.txt`` lists the calls that a computation needs, like the profiles of
+Docker and of systemd (``SystemCallFilter=@system-service``). All others are refused
+with EPERM: sockets and connections, programs and processes, other processes' memory,
 owners, modes and times of files, mounts, namespaces, keys, io_uring, bpf, modules.
-Calls that are newer than that list are answered with ENOSYS, as by an older kernel, and
-the C library does without.
+Calls that are newer than that list get ENOSYS, like on an older kernel, and the C
+library works without them.
 
-The filter is a program for the kernel's classic BPF, of which ``linux/filter.h`` and
+The filter is a program for the kernel's classic BPF; ``linux/filter.h`` and
 ``linux/seccomp.h`` tell the format.
 """
 
@@ -27,11 +27,11 @@ from pathlib import Path
 from runtime.walls.libc import prctl, succeed, syscall
 
 _TABLE = Path(__file__).with_name("syscalls.txt")
-# Greatest number of the kernel that the table was made from, 6.10's.
+# This is the greatest number in kernel 6.10, from which the table was made.
 _NEWEST = 462
 
-# By the machine: the table's column, AUDIT_ARCH_* of linux/audit.h, seccomp's own
-# number.
+# For each machine: the table's column, AUDIT_ARCH_* of linux/audit.h, and the number of
+# seccomp itself.
 _MACHINES = {"x86_64": (1, 0xC000003E, 317), "aarch64": (2, 0xC00000B7, 277)}
 
 _SET_MODE_FILTER, _GET_ACTION_AVAIL = 1, 2
@@ -42,23 +42,23 @@ _KILL_PROCESS = 0x80000000
 _REFUSE = 0x00050000 | errno.EPERM
 _UNKNOWN = 0x00050000 | errno.ENOSYS
 
-# Codes of instructions, and where in ``struct seccomp_data`` a word begins.
+# Codes of instructions, and the offsets of two words in ``struct seccomp_data``.
 _LOAD, _JEQ, _JGE, _JSET, _RETURN, _AND = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54
 _NUMBER, _ARCHITECTURE = 0, 4
 
-# In the table's last part, by name.
+# These calls are answered as unknown; they are in the table's last part.
 _UNKNOWN_NAMES = ("clone3", "flock")
 
-# clone(2): a thread, and in no namespace of its own.
+# clone(2) may make a thread, without a namespace of its own.
 _CLONE_THREAD = 0x00010000
 _CLONE_NAMESPACES = 0x7E020000
-# prctl(2): names of threads and memory, and questions. Not PR_SET_PDEATHSIG: it ends
-# this process with the one that watches it.
+# prctl(2) may name threads and memory, and ask. PR_SET_PDEATHSIG is not among these: it
+# ends this process with the one that watches it.
 _PRCTLS = (2, 3, 15, 16, 21, 23, 27, 30, 39, 41, 42, 0x53564D41)
-# ioctl(2): typing into a terminal, and having others get signals.
+# ioctl(2) must not type into a terminal, or send signals to others.
 _IOCTLS = (0x5412, 0x541C, 0x8901, 0x8902)
-# fcntl(2): having others get signals, and leases, which let others who open a file wait
-# for 45 s.
+# fcntl(2) must not send signals to others, or take leases: a lease lets others who open
+# the file wait for 45 s.
 _FCNTLS = (8, 10, 15, 1024)
 _AF_UNIX, _SOCK_STREAM, _SOCK_TYPE = 1, 1, 0xF
 
@@ -66,10 +66,10 @@ _Instruction = tuple[int, int, int, int]
 
 
 def is_available() -> bool:
-    """Whether this kernel has filters, and there is a table for this machine."""
+    """Tell whether this kernel has filters, and there is a table for this machine."""
     if sys.platform != "linux" or platform.machine() not in _MACHINES:
         return False
-    # A process of 32 bits on a machine of 64 has other numbers.
+    # A 32-bit process on a 64-bit machine has other numbers.
     if ctypes.sizeof(ctypes.c_void_p) != 8:
         return False
     action = ctypes.byref(ctypes.c_uint32(_REFUSE & 0xFFFF0000))
@@ -78,7 +78,7 @@ def is_available() -> bool:
 
 
 def prepare() -> None:
-    """Make the filter, where there is one for this machine."""
+    """Make the filter, if there is one for this machine."""
     if is_available():
         _code(platform.machine())
 
@@ -86,14 +86,14 @@ def prepare() -> None:
 def restrict() -> None:
     """Put the filters in front of this process.
 
-    They hold for the calling thread, and for what it starts from now on; nothing takes
-    them back. ``PR_SET_NO_NEW_PRIVS`` must be set.
+    They hold for the calling thread, and for all that this thread starts from now on.
+    Nothing can undo them. ``PR_SET_NO_NEW_PRIVS`` must be set.
 
     Raises:
         OSError: the kernel refuses.
     """
     machine = platform.machine()
-    # First, for the other one allows no more. The strictest of several decides.
+    # This comes first: the second filter forbids a further one. The strictest decides.
     _install(_pack(signals(machine, os.getpid())))
     _install(_code(machine))
 
@@ -115,13 +115,13 @@ def _pack(lines: Iterable[_Instruction]) -> bytes:
 
 
 def signals(machine: str, pid: int) -> list[_Instruction]:
-    """A filter that lets a process signal itself alone, and leaves all else.
+    """Return a filter that lets a process signal only itself, and allows all else.
 
-    It is apart, so that the other is the same for all processes and made once.
+    It is separate, so the other filter is the same for all processes and made once.
 
     Args:
-        machine: as ``platform.machine`` has it.
-        pid: the process.
+        machine: the machine, by its name in ``platform.machine``.
+        pid: the process's id.
     """
     numbers, _ = _sections(machine)
     own = _verdict(_low(0), _equal(pid))
@@ -133,7 +133,7 @@ def signals(machine: str, pid: int) -> list[_Instruction]:
 
 
 def program(machine: str) -> list[_Instruction]:
-    """The filter's instructions, for a machine as ``platform.machine`` has it."""
+    """Return the filter for a machine, by its name in ``platform.machine``."""
     own, unknown = _sections(machine)
     allowed = set(own) - _JUDGED.keys() - set(_UNKNOWN_NAMES)
     _, architecture, _ = _MACHINES[machine]
@@ -145,7 +145,7 @@ def program(machine: str) -> list[_Instruction]:
         *_in_ranges((own[name] for name in allowed), _ALLOW),
         *_in_ranges(unknown, _UNKNOWN),
         *(line for name in _JUDGED for line in _only(own[name], _JUDGED[name])),
-        # Those of x32 are of this architecture too, and bear a bit above all numbers.
+        # Calls of x32 belong to this architecture too, and set a bit above all numbers.
         (_JGE, 0, 1, 0x40000000),
         (_RETURN, 0, 0, _REFUSE),
         (_JGE, 0, 1, _NEWEST + 1),
@@ -156,7 +156,7 @@ def program(machine: str) -> list[_Instruction]:
 
 @functools.cache
 def _sections(machine: str) -> tuple[dict[str, int], tuple[int, ...]]:
-    """Numbers by name, and those that are to seem unknown."""
+    """Return the numbers by name, and those that are answered as unknown."""
     column = _MACHINES[machine][0]
     numbers: dict[str, int] = {}
     for line in _TABLE.read_text("ascii").splitlines():
@@ -167,7 +167,7 @@ def _sections(machine: str) -> tuple[dict[str, int], tuple[int, ...]]:
 
 
 def _in_ranges(numbers: Iterable[int], action: int) -> Iterator[_Instruction]:
-    """Do this with calls of these numbers; others go on."""
+    """Apply the action to calls of these numbers; others go on."""
     ascending = sorted(numbers)
     ends = [a for a, b in pairwise([*ascending, -1]) if b != a + 1]
     starts = [b for a, b in pairwise([-2, *ascending]) if b != a + 1]
@@ -183,8 +183,8 @@ def _only(number: int, judge: list[_Instruction]) -> Iterator[_Instruction]:
     yield from judge
 
 
-# The lower half of an argument's 64 bits, and the upper: both kinds of machine have
-# the lower one first.
+# These load the lower and the upper half of an argument's 64 bits. Both kinds of
+# machines have the lower half first.
 def _low(argument: int) -> _Instruction:
     return (_LOAD, 0, 0, 16 + 8 * argument)
 
@@ -194,7 +194,7 @@ def _high(argument: int) -> _Instruction:
 
 
 def _verdict(*tests: _Instruction) -> list[_Instruction]:
-    """Allow what passes all tests.
+    """Allow calls that pass all tests.
 
     A test is an instruction that loads, or a jump whose two offsets are 1 where it
     passes and 0 where it does not.
@@ -221,7 +221,7 @@ def _unequal(value: int) -> _Instruction:
 
 
 def _one_of(values: Iterable[int]) -> list[_Instruction]:
-    """Allow these values of what was loaded."""
+    """Allow these values of the loaded word."""
     known = list(values)
     return [
         *((_JEQ, len(known) - at, 0, value) for at, value in enumerate(known)),
@@ -238,11 +238,11 @@ _JUDGED: dict[str, list[_Instruction]] = {
         _low(0), (_JSET, 1, 0, _CLONE_THREAD), (_JSET, 0, 1, _CLONE_NAMESPACES)
     ),
     "prctl": [_low(0), *_one_of(_PRCTLS)],
-    # Its own, and to be asked alone: root may raise what was lowered.
+    # Only questions about itself are allowed: root could raise limits again.
     "prlimit64": _verdict(_low(0), _equal(0), _low(2), _equal(0), _high(2), _equal(0)),
     "ioctl": _verdict(_low(1), *map(_unequal, _IOCTLS)),
     "fcntl": _verdict(_low(1), *map(_unequal, _FCNTLS)),
-    # Not of datagrams: they may be sent to any socket with a name.
+    # Datagram sockets are not allowed, because they can send to any named socket.
     "socketpair": _verdict(
         _low(0),
         _equal(_AF_UNIX),

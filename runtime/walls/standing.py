@@ -1,4 +1,4 @@
-"""Which walls this machine's kernel offers, and what is said of them."""
+"""The walls that this machine's kernel offers, and the words about them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Standing:
     """The walls that this machine's kernel offers.
 
     Attributes:
-        landlock: the number of its ABI; 0 where there is none.
+        landlock: the number of Landlock's ABI; 0 if there is none.
         seccomp: whether system calls can be filtered.
     """
 
@@ -32,13 +32,13 @@ class Standing:
 
     @property
     def walls(self) -> tuple[str, ...]:
-        """Those that stand."""
+        """The names of the walls that stand."""
         names = [f"Landlock (ABI {self.landlock})"] * bool(self.landlock)
         return (*names, *["seccomp"] * self.seccomp, "limits")
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Those that do not stand, a clause each that says what is open then."""
+        """The missing walls: a clause for each that tells what stays open."""
         clauses = []
         if not self.landlock:
             clauses.append(
@@ -55,27 +55,29 @@ class Standing:
 
 @functools.cache
 def standing() -> Standing:
-    """Ask the kernel what would stand; nothing is changed."""
+    """Ask the kernel which walls it offers, and change nothing."""
     return Standing(landlock.abi(), seccomp.is_available())
 
 
 def demand(policy: Walls) -> None:
-    """See that a stranger's model may be opened here.
+    """Check that a stranger's model may be opened here.
 
     Raises:
         WallsError: the policy is ``require``, and files or sockets are not walled off.
     """
     if policy == "require" and not standing().is_whole:
         raise WallsError(
-            "other people's models are not opened here, for 'walls' is 'require':"
+            "other people's models are not opened here, because 'walls' is 'require':"
             f" {'; '.join(standing().missing)}"
         )
 
 
 def sentence(policy: Walls, user: str) -> str:
-    """The line of the start about walls."""
+    """Return the line about walls that is shown at the start."""
     if policy == "off":
-        return "other people's models are opened without walls, for 'walls' is 'off'"
+        return (
+            "other people's models are opened without walls, because 'walls' is 'off'"
+        )
     try:
         demand(policy)
     except WallsError as ex:
@@ -87,7 +89,7 @@ def sentence(policy: Walls, user: str) -> str:
 
 
 def warn(policy: Walls) -> None:
-    """Log what does not stand, where it was not switched off."""
+    """Log the walls that are missing, unless they were switched off."""
     if policy != "off":
         for clause in standing().missing:
             logger.warning("%s", clause)

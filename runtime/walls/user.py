@@ -1,4 +1,4 @@
-"""Rights given up: another user in root's place, and no privileges of root's."""
+"""Rights are given up: root becomes another user, without root's privileges."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _CAPABILITIES_V3 = 0x20080522
 
 
 def check(user: str) -> None:
-    """See that a process can become this user; empty is as it is.
+    """Check that a process can become this user; an empty name changes nothing.
 
     Raises:
-        ConfigError: there is none of this name, it is root, or this process is not
-            root, who alone can become another.
+        ConfigError: there is no such user, it is root, or this process is not root,
+            and only root can become another user.
     """
     if not user:
         return
     if os.geteuid() != 0:
         raise ConfigError(
-            f"'runAsUser' is {user!r}, and this process is not root's, who alone can"
-            " become another user; start it as root, or leave the setting out"
+            f"'runAsUser' is {user!r}, and this process is not root's; root alone can"
+            " become another user: start it as root, or leave the setting out"
         )
     if _entry(user).pw_uid == 0:
         raise ConfigError("'runAsUser' is root; it must be a user without privileges")
@@ -49,17 +49,17 @@ def _entry(user: str) -> pwd.struct_passwd:
 
 
 def become(user: str, folders: Iterable[Path], *, is_bounded: bool) -> None:
-    """Become a user, and give up what root may do besides.
+    """Become a user, and give up root's privileges.
 
-    Root's store, and a Python in a folder of root's, must be readable all the same. So,
-    where Landlock bounds what can be opened, the process keeps the privilege to read
-    others' files, or, if it lacks that one, as in many containers, the one to open
-    them. Without Landlock only a process that stays root's keeps it.
+    Root's store, and a Python in one of root's folders, must stay readable. So, where
+    Landlock limits the files that can be opened, the process keeps the privilege to
+    read others' files. If it lacks that one, as in many containers, it keeps the one to
+    open them. Without Landlock, only a process that stays root keeps the first one.
 
     Args:
-        user: empty is as it is, without root's privileges.
-        folders: to be given to the user before.
-        is_bounded: Landlock will bound what can be opened.
+        user: the user; empty keeps the user, without root's privileges.
+        folders: the folders that are given to the user before.
+        is_bounded: whether Landlock will limit the files that can be opened.
 
     Raises:
         ConfigError: see ``check``.
@@ -80,16 +80,16 @@ def become(user: str, folders: Iterable[Path], *, is_bounded: bool) -> None:
         (ending,) = struct.unpack("@i", word.raw)
         if ending:
             succeed(prctl(_PR_SET_PDEATHSIG, ending))
-            if os.getppid() != parent:  # it ended in between
+            if os.getppid() != parent:  # the parent ended in between
                 os.kill(os.getpid(), signal.SIGKILL)
     kept = [_CAP_DAC_READ_SEARCH] * (is_bounded or not user)
     _keep([*kept, *[_CAP_DAC_OVERRIDE] * is_bounded])
 
 
 def _keep(wanted: Iterable[int]) -> None:
-    """Give up all capabilities but the first of these that there is."""
+    """Give up all capabilities but the first of these that the process has."""
     head = create_string_buffer(struct.pack("@Ii", _CAPABILITIES_V3, 0), 8)
-    # Effective, permitted and inheritable; those from 32 on in three more words.
+    # The words are effective, permitted and inheritable; three more hold those from 32.
     held = create_string_buffer(24)
     succeed(capget(addressof(head), addressof(held)))
     (permitted,) = struct.unpack_from("@I", held, 4)

@@ -153,19 +153,19 @@ class Bench:
         if not child:
             self._run(session, mutant)
         end = time.monotonic() + self._limits[mutant.function is None]
+        status = None
         try:
-            while time.monotonic() < end:
-                ended, status = os.waitpid(child, os.WNOHANG)
-                if ended:
-                    child = 0
-                    return status == 0
+            while status is None and time.monotonic() < end:
                 time.sleep(0.005)
-            self.late += 1
-            return False
+                ended, seen = os.waitpid(child, os.WNOHANG)
+                status = seen if ended else None
+            self.late += status is None
+            return status == 0
         finally:
-            if child:
-                with suppress(ProcessLookupError):
-                    os.killpg(child, signal.SIGKILL)
+            # Its group, too: a test that failed leaves what it started.
+            with suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)
+            if status is None:
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
 

@@ -183,7 +183,7 @@ def test_nothing_is_kept_in_the_home_folder_to_be_sent_to_microsoft(path, tmp_pa
             sys.executable,
             "-c",
             "import pathlib, sys;"
-            "from runtime.backends import BackendOptions;"
+            "from runtime.backends.options import BackendOptions;"
             "from runtime.backends.onnx import open_onnx;"
             "open_onnx(pathlib.Path(sys.argv[1]), BackendOptions(provider='cpu'))",
             path,

@@ -115,7 +115,7 @@ def test_a_gpu_that_is_not_there_is_a_sentence(applied):
     fields = "gpu_options=dict(visible_device_list='7')"
     assert applied(WRITE.format(fields=fields))[0] == (
         "refused: TensorFlow refuses config.json's 'configProto': visible_device_list"
-        " names GPU 7, and there are 0"
+        " names GPU 7, and there are 0 GPUs"
     )
 
 

@@ -310,7 +310,7 @@ def test_one_that_always_ends_itself_is_not_tried_for_ever(place, number):
     for _ in range(5):
         converter.convert_all()
     assert outcomes() == {"interrupted": 2, "failed": 1}
-    said = f"tensorflow: its conversion was killed by {number.name}, time and again"
+    said = f"tensorflow: its conversion was killed by {number.name} at each try"
     assert place.state(version) == said
 
 

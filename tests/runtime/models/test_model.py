@@ -207,7 +207,7 @@ def test_a_sample_of_another_model_is_refused(tmp_path):
     path = write_bundle(tmp_path / "linear")
     images = np.zeros((6, 2, 2, 3), np.uint8)
     np.savez(path / "sample.npz", images=images, labels=[0, 1, 2, 0, 1, 2])
-    with pytest.raises(BundleError, match="sample.npz is not of this model"):
+    with pytest.raises(BundleError, match="sample.npz does not fit this model"):
         Model(open_bundle(path), 1, Opened(FakeBackend()), None)
 
 
@@ -351,7 +351,7 @@ def test_a_sample_that_is_answered_with_nothing_is_refused(tmp_path):
     path = write_bundle(tmp_path / "linear")
     white = np.full((1, 2, 2, 1), 255, np.uint8)
     np.savez(path / "sample.npz", images=white, labels=[0])
-    with pytest.raises(BundleError, match=r"sample\.npz is answered with nothing"):
+    with pytest.raises(BundleError, match=r"sample\.npz is empty"):
         Model(open_bundle(path), 1, Opened(OfWhite()), None)
 
 

@@ -69,7 +69,7 @@ def test_a_bundle_whose_features_are_not_the_models_does_not_load(tmp_path):
     from tests.examples import write_bundle
 
     write_bundle(tmp_path, params={"features": ["a", "b"]})
-    with pytest.raises(BundleError, match="'features' is not the model's: .* takes 4"):
+    with pytest.raises(BundleError, match="'features' does not fit .* takes 4"):
         model_of(open_bundle(tmp_path), 1, BackendOptions(provider="cpu"))
 
 

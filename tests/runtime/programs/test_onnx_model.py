@@ -228,7 +228,7 @@ def test_nothing_is_said_of_weights_but_where_they_lie(folder, check):
     check()
     tensor.external_data.add(key="prepacked_0", value="x|0;4")
     write(folder, model_of([add], initializers=[tensor]))
-    with pytest.raises(BundleError, match="says 'prepacked_0' of weights"):
+    with pytest.raises(BundleError, match="has the key 'prepacked_0' for weights"):
         check()
 
 

@@ -187,7 +187,7 @@ def test_fields_in_fields_without_end_are_a_sentence(check):
     model = of_tensorflow_1()
     collection = model.meta_graphs[0].collection_def["variables"]
     collection.bytes_list.value.append(content)
-    with pytest.raises(BundleError, match="fields stand in fields without end"):
+    with pytest.raises(BundleError, match="fields are nested without end"):
         check(model)
 
 
@@ -297,7 +297,7 @@ def test_a_text_in_bytes_is_no_ending(check):
     """TensorFlow takes those before the others."""
     ending = node("save/part", "Const", text="fine")
     ending.attr["value"].tensor.tensor_content = b"\x0b/../../../x"
-    with pytest.raises(BundleError, match="'save/part' stands in the name of a file"):
+    with pytest.raises(BundleError, match="'save/part' is part of the name of a file"):
         check(of_tensorflow_1(**{"save.part": ending}))
 
 
@@ -341,10 +341,10 @@ def test_functions_in_functions_without_end_are_a_sentence(check):
         outer.node_def.append(
             node("inner", "PartitionedCall", f=f"outer_{n - 1}" if n else SAVE)
         )
-    with pytest.raises(BundleError, match="functions without end"):
+    with pytest.raises(BundleError, match="nested without end"):
         check(model)
     circle = of_tensorflow_2(save=[node("more", "PartitionedCall", "x", f=SAVE)])
-    with pytest.raises(BundleError, match="in circles"):
+    with pytest.raises(BundleError, match="calls itself"):
         check(circle)
 
 

@@ -137,7 +137,7 @@ def test_a_file_that_goes_while_all_are_copied_is_not_found(
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({}, "nothing to change is said"),
+        ({}, "there is nothing to change; send one of"),
         ({"model": "x.pb"}, "'model' is no key that can be changed"),
         ({"op": "y", "name": "other"}, "'name' is no key that can be changed"),
         ({"x" * 99: 1}, f"^'{'x' * 64}' is no key"),

@@ -103,7 +103,7 @@ def test_of_other_models_much_may_be_set(trial, bundle):
 
 def test_a_crash_is_a_sentence(trial, bundle, hostile):
     hostile("os.kill(os.getpid(), 11)")
-    with pytest.raises(BundleError, match=r"to open it crashes \(SIGSEGV\)"):
+    with pytest.raises(BundleError, match=r"opening it crashes \(SIGSEGV\)"):
         trial()(bundle)
 
 
@@ -114,7 +114,7 @@ def test_where_no_process_can_be_started_that_is_no_fault_of_the_bundles(bundle)
     with pytest.raises(BundleError) as told:
         trial(bundle)
     assert str(told.value) == (
-        "the bundle cannot be served: to open it fails, and the service's log says why"
+        "the bundle cannot be served: opening it fails, and the service's log says why"
     )
 
 

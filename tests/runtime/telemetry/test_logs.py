@@ -70,13 +70,13 @@ def test_requests_are_logged_whatever_verbose_is(tmp_path):
     access.info({"method": "GET"})
     access.debug({"method": "HEAD"})
     (line,) = lines()
-    assert line.endswith("INFO runtime.access.gate: method=GET")
+    assert line.endswith("INFO runtime.requests: method=GET")
 
 
 def test_health_is_logged_at_verbose_2(tmp_path):
     lines = set_up(tmp_path, verbose=2)
     access.debug({"path": "/livez"})
-    assert "DEBUG runtime.access.gate: path=/livez" in lines()[0]
+    assert "DEBUG runtime.requests: path=/livez" in lines()[0]
 
 
 def test_access_log_false_silences_requests_alone(tmp_path):

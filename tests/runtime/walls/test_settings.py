@@ -84,7 +84,7 @@ def test_where_walls_are_demanded_and_missing_nothing_is_opened(lacks, open_):
     whole, required, auto, refused = said_by(LESS, lacks).splitlines()
     assert whole == "False"
     assert required == refused
-    assert "are not opened here, for 'walls' is 'require'" in refused
+    assert "are not opened here, because 'walls' is 'require'" in refused
     assert f"so {open_} are not walled off" in refused
     assert auto.startswith("other people's models are opened behind ")
     assert lacks not in auto.lower()
