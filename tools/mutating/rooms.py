@@ -40,5 +40,5 @@ ROOMS: dict[str, tuple[str, ...]] = {
 }
 
 
-# What a room's tests import while they run, and takes seconds.
+# A room's tests import this package while they run, which takes seconds.
 PRELOADED = {"exporter/proof/tolerance.py": "tensorflow"}
