@@ -74,7 +74,7 @@ ROUTES = (
     _predict("/predict", "answers as one of the three below, by its content type"),
     _predict("/predict/image", "predicts images of a form: arrays of probabilities"),
     _predict("/image", "does the same"),
-    _predict("/predict/json", "predicts rows, or inputs by name, of JSON"),
+    _predict("/predict/json", "predicts rows of JSON, or inputs by name"),
     _predict("/json", "does the same"),
     _predict("/predict/proto", "predicts the protobuf message Row: Predictions"),
     _predict("/proto", "does the same"),
@@ -110,7 +110,7 @@ ROUTES = (
         "publishes an archive of a bundle's folder, or its files as a form",
         lane=Lane.STREAMED,
     ),
-    Route("GET", "/params", _READ, "says what to ask instead"),
+    Route("GET", "/params", _READ, "names the route to ask instead"),
     Route(
         "POST",
         "/params",
@@ -121,7 +121,7 @@ ROUTES = (
         "GET",
         "/params/{name}",
         _READ,
-        "shows a model's params.json; ?version= or ?label= choose",
+        "shows a model's params.json, of ?version= or ?label= if given",
     ),
     Route(
         "DELETE",
@@ -146,9 +146,9 @@ ROUTES = (
     ),
     Route("GET", "/netron/{file}", _OPEN, "sends the viewer's own files"),
     Route(
-        "GET", "/status", _READ, "tells of the machine, this process and its requests"
+        "GET", "/status", _READ, "describes the machine, this process and its requests"
     ),
-    Route("GET", "/metrics", _READ, "tells the metrics, for Prometheus", is_quiet=True),
+    Route("GET", "/metrics", _READ, "gives the metrics to Prometheus", is_quiet=True),
     Route(
         "GET",
         "/livez",
@@ -162,7 +162,7 @@ ROUTES = (
         "GET",
         "/readyz",
         _OPEN,
-        "answers 200 when it should get requests, else 503 and why",
+        "answers 200 when the service should get requests, else 503 and the reasons",
         lane=Lane.QUICK,
         is_quiet=True,
     ),

@@ -422,7 +422,7 @@ def test_what_waited_too_long_is_not_run(slow):
         ("--server-key no --server-crt no", "'serverKey' is no, which cannot be read"),
         (
             "--server-key config.json --server-crt config.json",
-            "'serverKey' config.json and 'serverCrt' config.json are no pair",
+            "'serverKey' config.json and 'serverCrt' config.json must be a key",
         ),
     ],
 )

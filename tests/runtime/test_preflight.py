@@ -60,7 +60,10 @@ DIGEST = "0123456789abcdef" * 4
         ({"write_tokens_file": "no"}, "'writeTokensFile': no cannot be read"),
         ({"predict_tokens_file": "file"}, "'predictTokensFile': file: line 1 is no"),
         ({"server_key": "no", "server_crt": "no"}, "'serverKey' is no, which cannot"),
-        ({"server_key": "file", "server_crt": "file"}, "are no pair of a key"),
+        (
+            {"server_key": "file", "server_crt": "file"},
+            "must be a key without a password",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_by_its_key(config, changes, sentence):
@@ -83,7 +86,7 @@ def test_a_key_of_another_certificate_is_refused(config):
         Path(f"{name}.key").chmod(0o600)
     pair = replace(config, server_key="one.key", server_crt="one.crt")
     assert check_config(pair) == ()
-    with pytest.raises(ConfigError, match="are no pair .*: key values mismatch"):
+    with pytest.raises(ConfigError, match="its certificate, .*: key values mismatch"):
         check_config(replace(pair, server_crt="other.crt"))
 
 

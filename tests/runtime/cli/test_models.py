@@ -325,7 +325,7 @@ def test_a_rollback_passes_over_what_does_not_load(store, versions):
 @pytest.mark.parametrize(("count", "broken"), [(1, ()), (2, {1})])
 def test_a_rollback_without_one_before_changes_nothing(store, versions, count, broken):
     versions(count, broken)
-    assert "none before it that loads" in models("rollback linear", 1).stderr
+    assert "no earlier version loads" in models("rollback linear", 1).stderr
     assert store.labels("linear") == {}
 
 
