@@ -1292,3 +1292,94 @@ def test_no_version_follows_the_highest_number(store: ModelStore) -> None:
         store.install(writer())
     assert store.versions("mnist") == [10**18 - 1]
     assert tree(store.root)[:2] == ["mnist", "mnist/999999999999999999"]
+
+
+# --- found by what a request says
+
+
+def test_a_version_is_found_by_number_or_label_or_as_the_one_that_is_served(
+    store: ModelStore,
+) -> None:
+    installed(store, 3)
+    assert store.find("mnist").number == 3
+    store.set_label("mnist", "stable", 2)
+    store.set_label("mnist", "canary", 3)
+    assert store.find("mnist").number == 2
+    assert store.find("mnist", 1).number == 1
+    assert store.find("mnist", label="canary").number == 3
+    assert store.find("mnist", 1, "canary").number == 1, "a number is the plainer word"
+    with pytest.raises(ModelNotFound, match="no model 'other'"):
+        store.find("other")
+
+
+def test_a_number_of_nineteen_digits_is_no_version_whatever_lies_there(
+    store: ModelStore,
+) -> None:
+    installed(store, 1)
+    for number in (10**18, 10**18 + 1, -(10**18)):
+        write_bundle(store.root / "mnist" / str(number))
+        with pytest.raises(
+            ModelNotFound, match="'mnist' has no version of that number"
+        ):
+            store.version("mnist", number)
+    write_bundle(store.root / "mnist" / "-1")
+    with pytest.raises(ModelNotFound, match="'mnist' has no version -1"):
+        store.version("mnist", -1)
+
+
+# --- what somebody else does right before the one rename
+
+
+def before_the_first_rename(
+    monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]
+) -> list[object]:
+    """Do it once; the list that is given back tells whether it was done."""
+    rename = os.rename
+    done: list[object] = []
+
+    def racing(source: Any, target: Any) -> None:
+        if not done:
+            done.append(source)
+            work()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", racing)
+    return done
+
+
+def test_a_number_that_was_published_meanwhile_is_passed_over(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = store.root / "mnist" / "1"
+    done = before_the_first_rename(
+        monkeypatch, lambda: write_bundle(taken, mark="theirs")
+    )
+    published = store.install(writer(mark="ours"))
+    assert done
+    assert published.number == 2
+    assert read_files(taken) == bundle_files(mark="theirs")
+    assert read_files(published.path) == bundle_files(mark="ours")
+
+
+def test_a_model_that_was_deleted_meanwhile_begins_with_one_again(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(store, 2)
+    done = before_the_first_rename(
+        monkeypatch, lambda: shutil.rmtree(store.root / "mnist")
+    )
+    assert store.install(writer()).number == 1
+    assert done
+    assert store.versions("mnist") == [1]
+
+
+@pytest.mark.parametrize("number", [181, 10**17, 10**18 - 1])
+def test_a_number_of_up_to_eighteen_digits_is_a_version(
+    store: ModelStore, number: int
+) -> None:
+    installed(store, 1)
+    with pytest.raises(ModelNotFound, match=f"'mnist' has no version {number}$"):
+        store.version("mnist", number)
+    write_bundle(store.root / "mnist" / str(number))
+    assert store.version("mnist", number).path.name == str(number)
+    assert store.current("mnist").number == number

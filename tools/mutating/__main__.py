@@ -21,13 +21,13 @@ NAMED = bench.ROOT / "docs/mutants.md"
 
 
 def named_in(text: str, room: str) -> str:
-    """Return the part of docs/mutants.md about one room."""
+    """Find the section of one room in docs/mutants.md."""
     _, _, rest = text.partition(f"\n## {room}\n")
     return rest.partition("\n## ")[0]
 
 
 def main(wanted: Sequence[str]) -> int:
-    """Print the share of each room's faults that its tests found.
+    """Say of each room what share of its faults its tests found.
 
     Args:
         wanted: rooms; none is all of them.
@@ -86,6 +86,6 @@ if __name__ == "__main__":
     # there before the fork.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.chdir(bench.ROOT)
-    # A SIGTERM also ends the process that runs the tests.
+    # SIGTERM ends the process that runs the tests, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -29,13 +29,13 @@ from tools.mutating.mutants import Mutant
 from tools.mutating.rooms import PRELOADED, ROOMS
 
 ROOT = Path(__file__).parents[2]
-# These packages are imported anew for a fault outside of functions: our own, and a
-# registry that takes each of our metrics once.
+# These are imported anew where a fault stands outside of functions: our packages, and
+# a registry that takes each of our metrics once.
 RENEWED = ("bench", "bundle", "exporter", "runtime", "tests", "trainer")
 RENEWED += ("prometheus_client",)
 
 # Another pytest runs inside of one, so plugins are imported already. Nothing is
-# captured, because a forked process and its parent would write into one file.
+# captured: a forked process would write into its parent's file.
 ARGUMENTS = ("-x", "-s", "-qq", "-p", "no:cacheprovider", "-p", "no:xdist")
 ARGUMENTS += ("-W", "ignore::pytest.PytestAssertRewriteWarning")
 
@@ -82,13 +82,13 @@ class Bench:
 
     Args:
         room: the file that gets faults.
-        mutants: the mutants of that file.
+        mutants: the faults to try.
         survived: is told each mutant that all tests pass with.
         scratch: an empty folder, for what tests write.
 
     Attributes:
-        late: the number of runs that were ended because they took too long; each counts
-            as a fault that was found.
+        late: the number of runs that were ended because they took too long; each
+            counts as a fault that was found.
     """
 
     def __init__(

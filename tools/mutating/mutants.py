@@ -38,7 +38,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """Its name in docs/mutants.md, without a line number, which would change."""
+        """The name in docs/mutants.md; a line number in it would drift."""
         return f"`{self.was}` → `{self.now}`"
 
 

@@ -40,5 +40,5 @@ ROOMS: dict[str, tuple[str, ...]] = {
 }
 
 
-# A room's tests import this package while they run, which takes seconds.
+# The tests of a room import this while they run, which takes seconds.
 PRELOADED = {"exporter/proof/tolerance.py": "tensorflow"}
