@@ -1,4 +1,4 @@
-"""wrk gets a request in its language, and its output is read."""
+"""wrk gets requests that it can send, and its output is read."""
 
 import json
 import shutil

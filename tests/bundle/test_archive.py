@@ -60,7 +60,7 @@ def refused(
     return str(caught.value)
 
 
-# --- what is taken
+# --- accepted files
 
 
 @pytest.mark.slow
@@ -188,7 +188,7 @@ def test_content_larger_than_any_buffer_arrives_whole(tmp_path: Path) -> None:
     assert unpacked(tmp_path, data) == {"a": weights, "b": b"after"}
 
 
-# --- what is refused, and with which sentence
+# --- refused files, and the sentences
 
 LINK = member("mnist/x", kind=tarfile.SYMTYPE, link="labels.txt")
 REFUSED = {
@@ -448,10 +448,7 @@ def octal(size: int) -> bytes:
 
 
 def base256(size: int) -> bytes:
-    """Return GNU's binary size:
-
-    0x80 and 11 bytes; a negative size begins with sign bits.
-    """
+    """Return GNU's binary size: 0x80 and 11 bytes; sign bits begin a negative one."""
     if size >= 0:
         return b"\x80" + size.to_bytes(11, "big")
     return size.to_bytes(12, "big", signed=True)
@@ -701,7 +698,7 @@ def test_what_a_killed_exporter_left_is_passed_over(tmp_path: Path, name: str) -
     assert unpacked(tmp_path, tar) == {"params.json": b"{}"}
 
 
-# --- what tells an archive
+# --- the head of an archive
 
 
 @pytest.mark.slow
@@ -724,7 +721,7 @@ def test_what_is_no_archive_is_not_told_one(head: bytes) -> None:
     assert not is_archive(head)
 
 
-# -- what is packed and what comes of it ----------------------------------------------
+# --- packed and unpacked sizes
 
 
 def _zeros(count: int) -> bytes:

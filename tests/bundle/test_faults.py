@@ -1,4 +1,4 @@
-"""Every change of a store, with a disk that fails or a kernel that kills at any byte.
+"""Every change of a store survives a disk that fails, and a kill at any byte.
 
 ``test_store.py`` kills at each call of ``os``. The tests here look at calls that fail,
 and at writes, which Python does not do by ``os``. The kernel enforces RLIMIT_FSIZE: a

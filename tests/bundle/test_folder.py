@@ -168,7 +168,7 @@ def test_a_saved_model_with_variables_is_one_whatever_it_begins_with(
 def test_a_saved_model_that_lost_its_variables_is_no_frozen_graph(
     tmp_path: Path,
 ) -> None:
-    variable = b"\x0a\x10\x0a\x01v\x12\x0bVarHandleOp"  # a node and its operator
+    variable = b"\x0a\x10\x0a\x01v\x12\x0bVarHandleOp"  # it is a node with its operator
     with_graph(tmp_path, "saved_model.pb", SAVED_MODEL + variable, **NODES)
     with pytest.raises(BundleError, match="saved_model.pb has variables"):
         open_bundle(tmp_path)

@@ -255,7 +255,7 @@ def test_reader_is_told_that_the_folder_went_while_it_was_read(
             folder.mkdir()
     if not replaced:
         folder.mkdir()
-    with locked(folder):  # The process that deletes the folder knows of the lock.
+    with locked(folder):  # The lock's holder knows of the deletion.
         folder.rmdir()
 
 

@@ -58,7 +58,7 @@ def refused(folder: Path, data: bytes, limits: Limits | None = None) -> str:
     return str(caught.value)
 
 
-# --- what is taken
+# --- accepted files
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -153,7 +153,7 @@ def test_nothing_of_the_zip_itself_is_left(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "target").iterdir()} == tops
 
 
-# --- what is refused, and with which sentence
+# --- refused files, and the sentences
 
 
 def zip_with_mode(mode: int) -> bytes:

@@ -88,7 +88,7 @@ def settle(model: keras.Model, pixels: tuple[float, float]) -> None:
     them. The last layer is scaled by the spread of its scores.
 
     Args:
-        model: ends in a layer with a kernel, or in one and its activation.
+        model: a model that ends in a layer with a kernel, or in its activation.
         pixels: the least and the greatest pixel of its pictures.
     """
     side = model.inputs[0].shape[1]

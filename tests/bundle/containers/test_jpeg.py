@@ -100,7 +100,7 @@ def test_of_several_pictures_the_first_is_taken_as_its_exif_says() -> None:
     with Image.open(io.BytesIO(data)) as image:
         assert (image.format, image.n_frames) == ("MPO", 2)  # type: ignore[attr-defined]
     pixels = decode_image(data, 1)[:, :, 0]
-    assert np.abs(pixels.astype(int) - TURNED).max() <= 30  # of Pillow's quality 75
+    assert np.abs(pixels.astype(int) - TURNED).max() <= 30  # Pillow's quality is 75
 
 
 def test_metadata_of_megabytes_is_passed_over() -> None:
@@ -215,8 +215,8 @@ def test_markers_that_stand_in_no_header_are_refused(data: bytes) -> None:
         pixels_of(data)
 
 
-# This comment looks like more scans than a picture may have. A
-# decoder that counted its bytes as scans would refuse the picture.
+# This comment looks like more scans than a picture may have. A decoder that counted its
+# bytes as scans would refuse the picture.
 SEEMING_SCANS = segment(0xFE, b"\xff\xda\0\2" * 101)
 # TEM is a marker without a length.
 ALONE = b"\xff\x01"

@@ -1,7 +1,7 @@
 """TensorFlow 1 wrote graphs like these: frozen ones, and its SavedModels.
 
 Each is built by a function of ``tf.compat.v1``, from placeholders of its parameters'
-names to ``scores``. A frozen graph tells the shapes of its placeholders alone.
+names to ``scores``. A frozen graph tells the shapes of its placeholders only.
 """
 
 from __future__ import annotations

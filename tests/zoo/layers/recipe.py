@@ -44,7 +44,7 @@ class Recipe:
         takes: the model's inputs.
         arguments: the arguments of the layer's constructor, or a function that makes
             them with the model, if they are layers.
-        call: calls the layer; None passes the inputs, as a list if they are several.
+        call: calls the layer; None passes the inputs, as a list if there are several.
         refused: see ``Specimen``.
     """
 
@@ -84,7 +84,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class On:
-    """Makes recipes that take the same inputs.
+    """A maker of recipes that take the same inputs.
 
     Attributes:
         takes: the inputs.

@@ -44,7 +44,7 @@ class Function(keras.layers.Layer):
     """A layer of TensorFlow's own operators, as people write them.
 
     Args:
-        function: takes and gives tensors.
+        function: takes tensors and returns tensors.
         options: the arguments of ``keras.layers.Layer``.
     """
 
