@@ -107,7 +107,7 @@ class Servers:
         return sentence
 
     def stored(self):
-        """Return what every server tells of the store: who serves, labels, versions.
+        """Return the serving version, labels and versions, as every server tells them.
 
         The rest of their answers depends on the memory of the process that was asked.
         """

@@ -1,4 +1,4 @@
-"""Figures are made up; that a bundle is run is seen in tests/runtime/test_tune.py."""
+"""The figures are made up; tests/runtime/cli/test_tune.py runs a real bundle."""
 
 import pytest
 

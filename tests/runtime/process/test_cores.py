@@ -24,12 +24,13 @@ def machine(tmp_path, monkeypatch):
     ("files", "cores"),
     [
         ({}, 8),
-        # docker run --cpus 2.5: the container sees its own group as the root.
+        # docker run --cpus 2.5 makes this: the container sees its own group as the
+        # root.
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "250000 100000"}, 3),
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000"}, 8),
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "5000 100000"}, 1),
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "junk"}, 8),
-        # systemd's CPUQuota=: of the service, or of the slice that it is in.
+        # systemd's CPUQuota= limits the service, or the slice that holds it.
         (
             {
                 "proc/self/cgroup": "0::/system.slice/tfaas.service\n",
@@ -38,7 +39,7 @@ def machine(tmp_path, monkeypatch):
             },
             2,
         ),
-        # Version 1, where each controller has a hierarchy of its own.
+        # Version 1 of cgroups has a hierarchy for each controller.
         (
             {
                 "proc/self/cgroup": "5:memory:/docker/0\n4:cpu,cpuacct:/docker/0\n",
