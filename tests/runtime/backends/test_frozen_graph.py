@@ -110,7 +110,7 @@ def shapeless(v1):
 
 
 def early_tensorflow():
-    """Producers below 24 wrote a shape with a free axis as one without axes."""
+    """Write a free axis as no axes at all, as producers below 24 did."""
     import tensorflow as tf
 
     graph = tf.compat.v1.GraphDef.FromString(frozen(rows))

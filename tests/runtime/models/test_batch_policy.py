@@ -17,7 +17,7 @@ from tests.runtime.fakes import FakeBackend
 
 
 class Timed(FakeBackend):
-    """Takes ``call`` seconds a run, and ``item`` an item, of a clock of its own."""
+    """A backend of its own clock: ``call`` seconds for a run, ``item`` for an item."""
 
     def __init__(self, call, item, device="CPUExecutionProvider"):
         super().__init__()
@@ -158,7 +158,7 @@ def test_a_model_that_takes_nothing_of_what_is_tried_is_of_unknown_speed():
 
 
 def test_a_model_knows_how_many_items_are_quick(tmp_path):
-    """A millisecond is; what is shared with others waits for them."""
+    """An item of a millisecond is quick; a shared batch waits for other items."""
     bundle = open_bundle(write_bundle(tmp_path / "linear"))
 
     def model(options, backend=None):

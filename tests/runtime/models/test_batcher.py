@@ -1,4 +1,4 @@
-"""The engine is a function here: doubling, so that each caller knows its own rows."""
+"""The engine here is a function that doubles, so each caller knows its own rows."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ PATIENCE = 30
 
 
 class Engine:
-    """Doubles; holds its first run until it is let go, so that others queue."""
+    """An engine that doubles; it holds its first run, so that other requests queue."""
 
     def __init__(self, held=True):
         self.sizes = []

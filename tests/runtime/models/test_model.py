@@ -212,7 +212,7 @@ def test_a_sample_of_another_model_is_refused(tmp_path):
 
 
 def test_a_fallback_of_other_tensors_is_none(bundle):
-    """Its own model.onnx failed, and the client is not to blame for the names."""
+    """The error of model.onnx counts, because the client gave the right names."""
     other = FakeBackend(inputs=(TensorSpec("x", np.dtype(np.float32), (None, 4)),))
     model = Model(bundle, 1, Opened(FailingBackend()), lambda: other)
     with pytest.raises(BackendError, match="it broke"):
@@ -340,7 +340,7 @@ def test_an_answer_without_a_number_is_refused(tmp_path, with_sample):
 
 
 class OfWhite(FakeBackend):
-    """A backend whose answer is nothing unless the picture is black."""
+    """A backend that gives no scores unless all pictures are black."""
 
     def run(self, inputs):
         (batch,) = inputs.values()

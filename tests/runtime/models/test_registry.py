@@ -214,7 +214,7 @@ def test_a_store_that_was_removed_has_no_models(store, registry):
 
 
 def test_in_a_fresh_process_the_newest_that_loads_serves(store, opener, registry):
-    """As in one that has run all the while: two processes must not differ."""
+    """A new process must not differ from one that has run for long."""
     for _ in range(4):
         publish(store)
     opener.broken = {3, 4}
@@ -919,7 +919,7 @@ def test_a_version_deleted_while_it_loads_is_not_kept(store):
 
 
 def test_a_version_deleted_as_it_was_loaded_is_not_kept(store, monkeypatch):
-    """Just after the registry saw that it is still there, by another process."""
+    """Another process deletes it after the registry saw that it is still there."""
     publish(store)
     is_there = ModelRegistry._is_there
 

@@ -33,7 +33,7 @@ class SumBackend(FakeBackend):
 
 
 class ScalarBackend(SumBackend):
-    """Answers a whole batch with one number, as a mean over all items does."""
+    """A backend that answers a whole batch with one number, such as a mean."""
 
     def run(self, inputs):
         return {"sums": super().run(inputs)["sums"].sum()}

@@ -7,7 +7,7 @@ from runtime.process.cores import usable_cores
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A machine of eight cores, and what its kernel says of this process's cgroup."""
+    """Return a function that fakes a machine of eight cores, with cgroup files."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
 
     def build(files):

@@ -1,4 +1,4 @@
-"""Only waitress gets SIGTERM handled; tests/end_to_end/test_server.py ends a server."""
+"""SIGTERM is handled for waitress alone; tests/end_to_end/test_server.py sends it."""
 
 import signal
 import sys

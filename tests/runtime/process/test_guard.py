@@ -151,7 +151,7 @@ def test_who_writes_without_end_is_read_at_leisure():
     end = time.monotonic() + 0.5
     lines = guard.lines_of(io.StringIO("\n" * 1_000_000), 80)
     read = sum(1 for _ in itertools.takewhile(lambda _: time.monotonic() < end, lines))
-    # The guard looks at once, and then each tenth of a second.
+    # The guard reads some lines at once, and then as many each tenth of a second.
     assert 2048 <= read <= 6 * 2048
 
 

@@ -32,7 +32,7 @@ def version(store):
 
 @pytest.fixture
 def revise(version, tmp_path):
-    """Revise the version; the params and the files that come of it."""
+    """Return a function that revises the version; it gives the new params and files."""
 
     def revise(changes):
         folder = tmp_path / "revision"
