@@ -1,4 +1,4 @@
-"""Documents: their places, and what each of their shell blocks says about itself."""
+"""This finds the documents and their shell blocks, with the marker of each block."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Block(NamedTuple):
 
     Attributes:
         marker: ``transcript`` if a test types it, ``not run`` if none does.
-        word: the transcript's name, or why no test types the block.
+        word: the transcript's name, or the reason why no test types the block.
         text: the commands as they stand there.
     """
 

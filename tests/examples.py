@@ -1,4 +1,4 @@
-"""Small real things for tests: models of a few numbers, bundles, tars."""
+"""Tests get small real things here: models of a few numbers, bundles, tars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures and multipart bodies, as clients send them."""
+"""Pictures and multipart bodies are made as clients send them."""
 
 from __future__ import annotations
 

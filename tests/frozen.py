@@ -1,6 +1,7 @@
-"""Frozen graphs of a few numbers, as TF1 wrote models; imports TensorFlow when asked.
+"""Frozen graphs of a few numbers are built here, as TF1 wrote models.
 
-A function makes the nodes of each graph, ``x`` to ``scores``.
+A function makes the nodes of each graph, ``x`` to ``scores``. TensorFlow is imported
+only when a graph is built.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Links of the documents lead somewhere, and their commands are accounted for."""
+"""Links of the documents lead somewhere, and each command is typed or has a reason."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Two servers on one store, and a crowd that uploads, deletes, predicts and lists."""
+"""A crowd uploads, deletes, predicts and lists at two servers with one store."""
 
 import contextlib
 import random

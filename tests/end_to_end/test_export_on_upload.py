@@ -78,8 +78,8 @@ def service(request, services):
     return services(request.param)
 
 
-# A conversion takes long. Where the kind of server makes no difference, one kind is
-# enough.
+# A conversion takes long, so these tests use one kind of server if the kind makes no
+# difference.
 by_workers = pytest.mark.parametrize("service", ["workers"], indirect=True)
 
 

@@ -1,4 +1,4 @@
-"""`runtime serve`: its processes, signals, TLS, and bodies under both servers."""
+"""`runtime serve` has processes, signals, TLS, and bodies under both servers."""
 
 import contextlib
 import json

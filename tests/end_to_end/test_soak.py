@@ -1,7 +1,7 @@
-"""Clients that predict while versions come and go and workers are killed.
+"""Clients predict while versions come and go and workers are killed.
 
-Version n's scores are those of WEIGHTS, times n: an answer tells its
-version. ``SOAK`` is the number of versions; ``make soak`` takes more.
+Version n's scores are those of WEIGHTS, times n, so an answer tells its version.
+``SOAK`` is the number of versions; ``make soak`` takes more.
 """
 
 from __future__ import annotations

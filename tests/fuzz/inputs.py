@@ -1,4 +1,4 @@
-"""Requests to mutate: one or several whole ones of every route, and random damage."""
+"""Whole requests of every route are made here, and damaged at random."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_what_the_store_does_is_seen_at_once(store, lookup, change):
         store.set_label("linear", "stable", 1)
     settle(store)
     lookup.find("linear")
-    other = ModelStore(store.root)  # as in another process
+    other = ModelStore(store.root)  # stands for another process
     match change:
         case "publish":
             other.install(write_bundle)

@@ -1,4 +1,4 @@
-"""waitress's private parts are as they were, on a real server of its own.
+"""waitress's private parts are as they were; a real server shows it.
 
 If a test fails after an update, see runtime/process/waitress_server.py, and then the
 dependency's range in pyproject.toml. The tests drive waitress's loop by hand, step by

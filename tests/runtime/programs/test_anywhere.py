@@ -1,4 +1,4 @@
-"""Each thing that is not taken is found in any field, at any depth, of random models.
+"""Everything forbidden is found in any field, at any depth, of random models.
 
 Each message is checked twice. It must be taken as it is, and it must be refused with
 one thing changed in one place.

@@ -1,4 +1,4 @@
-"""The operators that graphs of TensorFlow may run."""
+"""Graphs of TensorFlow may run some operators, and no others."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The operators that ONNX files may run, and the places where their weights may lie."""
+"""ONNX files may run some operators, and their weights may lie in some places."""
 
 import numpy as np
 import onnx

@@ -1,4 +1,4 @@
-"""A revision is a version's bundle once more, with other params or labels."""
+"""A revision is a copy of a version's bundle, with other params or labels."""
 
 import json
 import shutil

@@ -233,7 +233,7 @@ def attempts():
 def test_it_is_tried_behind_walls_without_the_services_variables(
     trial, bundle, tmp_path, monkeypatch
 ):
-    """An engine would import a module of this name, as a model's code might be."""
+    """The code stands in the place of a model's own, and tries to break out."""
     monkeypatch.setenv("TFAAS_SECRET", "in the service's environment")
     (tmp_path / "secret").write_text("of another model")
     script = WALLED.format(

@@ -1,4 +1,4 @@
-"""prometheus_client's private parts are as they were; its observe is the truth.
+"""prometheus_client's private parts are as they were, and agree with its observe.
 
 If a test fails after an update, see runtime/telemetry/histogram.py, and then the
 dependency's range in pyproject.toml.

@@ -20,8 +20,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 IS_ROOT = os.getuid() == 0
 STANDS = standing()
-# Landlock answers EXDEV for a link or rename between folders that not all calls may
-# use.
+# Landlock answers EXDEV to a link or rename from one folder to another that it forbids.
 REFUSED = {"EPERM", "EACCES", "EXDEV"}
 
 # Each child has these walls: none at all, a user, or a kernel that lacks something.

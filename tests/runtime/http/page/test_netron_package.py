@@ -1,4 +1,4 @@
-"""netron's page and scripts are as they were when they were made a page of our own.
+"""netron's page and scripts are as they were when this project adapted them.
 
 If a test fails after an update, see runtime/http/page/netron_package.py, and then the
 dependency's range in pyproject.toml.

@@ -1,4 +1,4 @@
-"""GET and DELETE /models, its versions and their archives."""
+"""GET and DELETE /models handle models, their versions and their archives."""
 
 import hashlib
 import io

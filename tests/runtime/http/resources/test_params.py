@@ -1,4 +1,4 @@
-"""GET and POST /params."""
+"""GET /params reads a model's params, and POST /params changes them."""
 
 import json
 from contextlib import contextmanager
