@@ -102,8 +102,8 @@ class Server:
 def serving(command: str, folder: Path) -> Iterator[Server]:
     """Run a server for the length of a block.
 
-    A server listens before it says so. It therefore answers from its first line with
-    an address on.
+    A server listens before it prints its address, so it answers as soon as that line
+    is read.
     """
     with (
         (folder / "server.log").open("a") as log,

@@ -1,4 +1,4 @@
-"""A conversion ended in the middle leaves the bundle as it was, and no process."""
+"""An interrupted conversion leaves the bundle as it was, and leaves no process."""
 
 import json
 import shutil
@@ -14,8 +14,7 @@ from tests.frozen import FILE, frozen, rows, write_frozen_bundle
 
 pytestmark = pytest.mark.tensorflow
 
-# A shell that runs the tests in the background ignores SIGINT, and its children inherit
-# that.
+# A shell starts a background job with SIGINT ignored, and its children inherit that.
 MAIN = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
     "from exporter.cli import main; main(prog_name='exporter')"

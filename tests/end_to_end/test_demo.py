@@ -107,7 +107,7 @@ def test_interrupted_demo_stops_its_server(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # A shell that runs the tests in the background ignores SIGINT.
+        # A shell starts a background job with SIGINT ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as demo:
         output = ""

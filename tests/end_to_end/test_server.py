@@ -1,4 +1,4 @@
-"""`runtime serve` has processes, signals, TLS, and bodies under both servers."""
+"""`runtime serve` is tested: its processes, signals, TLS and handling of bodies."""
 
 import contextlib
 import json
