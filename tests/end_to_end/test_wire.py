@@ -170,7 +170,7 @@ def test_json_is_taken_as_curl_d_sends_it(service):
 
 @pytest.mark.parametrize("path", ["/predict/proto", "/proto", "/predict"])
 def test_a_row_in_protobuf_is_answered_by_predictions(service, path):
-    """On the wire by hand: tags are field << 3 | type, 2 is length-delimited."""
+    """The bytes are made by hand: a tag is 8 * field + type; type 2 has a length."""
     values = struct.pack("<3f", 1, 2, 3)
     row = b"".join(b"\x0a\x01" + key for key in (b"a", b"b", b"c"))
     row += b"\x12\x0c" + values + b"\x1a\x04rows"

@@ -30,7 +30,7 @@ def application(tmp_path):
 def routes_of(application):
     """Return the method and path of each route of the application, without its base.
 
-    HEAD is part of GET, and Falcon's own OPTIONS is part of every route.
+    HEAD is left out because it goes with GET, and OPTIONS because Falcon adds it.
     """
     found = falcon.inspect.inspect_app(application)
     routes = {

@@ -81,7 +81,7 @@ def test_functions_that_are_passed_on_are_looked_at(check):
 
 
 def test_functions_that_stand_for_one_another_are_all_looked_at(check):
-    """Keras 2 writes such functions for an LSTM; TensorFlow takes the fastest one."""
+    """Keras 2 writes such functions for an LSTM; TensorFlow runs one by its device."""
 
     def lstm(body):
         made = saved_model(
