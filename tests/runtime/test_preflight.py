@@ -1,4 +1,4 @@
-"""Settings that cannot work are refused; those that may be meant are told."""
+"""Impossible settings are refused, and doubtful ones are told."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from tests.bundle.making import write_bundle
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """The defaults, in a folder with an empty store."""
+    """Return the default config, in a folder with an empty store."""
     monkeypatch.chdir(tmp_path)
     Path("models").mkdir()
     return Config()
@@ -162,7 +162,7 @@ def test_a_file_of_tokens_that_others_may_open_is_told(config, key, mode, told):
 
 
 def test_a_store_that_cannot_be_written_is_told(config, monkeypatch):
-    # root may do anything, so the question itself is answered here.
+    # root may do anything, so this test itself answers the question.
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
     (told,) = check_config(config)
     assert "'modelDir' is models, which cannot be written: its models are" in told
