@@ -192,7 +192,7 @@ class Config:
     shadow: str = _setting(
         "",
         checks.label,
-        "Run the version of this label beside, without answering, and compare it.",
+        "Run the version of this label too, and compare its answers unsent.",
     )
     preload: tuple[str, ...] = _setting(
         (), checks.names, 'Load these models before the service is ready; ["*"] is all.'
@@ -255,7 +255,7 @@ class Config:
         "auto",
         checks.one_of(Walls),
         "Let the kernel wall other people's models off: as well as it can (auto),"
-        " wholly or not at all (require), or never (off).",
+        " wholly, or refuse the models (require), or never (off).",
     )
     # Root can give its rights up; another user has none to give.
     run_as_user: str = _setting(
@@ -272,7 +272,7 @@ class Config:
     batching: Batching = _setting(
         "auto",
         checks.one_of(Batching),
-        "Run what queues for a model as one batch: where it pays (auto), on or off.",
+        "Run requests that queue as one batch: where it pays (auto), on or off.",
     )
     max_queue: int = _setting(
         256,
