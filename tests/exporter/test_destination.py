@@ -128,7 +128,7 @@ def test_a_keras_file_that_was_trained_again_is_converted_again(left, publish):
 
 
 def test_a_bundles_own_onnx_is_always_replaced(bundle):
-    """Somebody made the ONNX elsewhere, and the service takes model.onnx for the bundle's."""
+    """Somebody made the ONNX elsewhere, and the service would serve it."""
     beside(bundle).model.touch()
     beside(bundle).prepare(bundle)
 

@@ -36,8 +36,8 @@ def test_evaluation_is_of_the_test_images(
 
 
 def test_last_class_of_an_ordered_set_is_trained_on(tensorflow: None) -> None:
-    # The last tenth of the images is white, the others are black. A validation part from
-    # the end would take all of the second class.
+    # The last tenth of the images is white, the others are black. A validation part
+    # from the end would take all of the second class.
     x_train = np.zeros((100, 12, 12, 1), np.uint8)
     x_train[90:] = 255
     y_train = (np.arange(100) >= 90).astype(np.int64)
