@@ -390,10 +390,7 @@ def test_bench_of_what_cannot_run_exits_1(store, monkeypatch):
 def test_a_file_that_cannot_be_written_is_refused_before_the_work(
     store, tmp_path, command, option
 ):
-    """The work takes minutes.
-
-    The source has no ONNX here, which the work would say first.
-    """
+    """The work takes minutes, and would first say that the source has no ONNX."""
     result = run(command, "linear", option, tmp_path / "missing" / "file")
     assert result.exit_code == 2
     assert "missing is no folder that can be written" in "".join(
