@@ -62,11 +62,12 @@ def test_the_page_lists_every_route_of_the_application(application):
 
 def test_head_is_answered_where_get_is(application):
     found = falcon.inspect.inspect_app(application)
-    lacking = [
-        route.path
+    # Falcon's own responders, which answer 405, are internal.
+    ours = {
+        route.path: {method.method for method in route.methods if not method.internal}
         for route in found.routes
-        if {"GET", "HEAD"} & {method.method for method in route.methods} == {"GET"}
-    ]
+    }
+    lacking = [path for path in ours if ours[path] & {"GET", "HEAD"} == {"GET"}]
     assert lacking == [], "write `on_head = on_get` below on_get of the resource"
 
 
