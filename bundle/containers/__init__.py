@@ -1,4 +1,4 @@
-"""The five file formats of pictures, read as far as the cost of decoding needs.
+"""The file formats of pictures, read as far as the cost of decoding needs.
 
 Every file is looked through before a decoder sees it. The look gives the picture's
 size, its orientation, and the file again without its metadata (colour profiles, texts,
@@ -18,7 +18,7 @@ def look_at(data: bytes) -> Look:
     """Look through one file; its first bytes tell the format.
 
     Raises:
-        ImageError: it has one of the five formats and would cost too much.
+        ImageError: it has one of these formats and would cost too much.
         ValueError, LookupError, struct.error: it has none of them, or is damaged.
     """
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -31,4 +31,4 @@ def look_at(data: bytes) -> Look:
         return gif.look(data)
     if data.startswith(b"BM"):
         return bmp.look(data)
-    raise ValueError("no picture of these five kinds")
+    raise ValueError("no picture of these formats")

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from tests.fuzz import pieces, slow
+from bundle import decode
+from tests.fuzz import inputs, pieces, slow
 from tests.fuzz.run import ROOT
 from tests.fuzz.slow import MS_PER_KB, Cost, Parser, costs_of, inputs_of
 from tests.fuzz.test_fuzz import COUNT, SEED
@@ -89,3 +90,12 @@ def test_pieces_are_the_whole():
     ):
         whole = read(data)
         assert whole.joined(whole.pieces) == data
+
+
+def test_each_format_of_pictures_is_tried():
+    assert set(inputs.FORMATS) == set(decode.FORMATS), (
+        "name the format in FORMATS of tests/fuzz/inputs.py, and give it a Parser in"
+        " parsers_of of tests/fuzz/slow.py"
+    )
+    lacking = [name for name in decode.FORMATS if not hasattr(pieces, name.lower())]
+    assert lacking == [], "write a function of this name in tests/fuzz/pieces.py"

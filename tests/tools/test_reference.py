@@ -17,7 +17,7 @@ from bundle.variants import EXPORTED
 from exporter.errors import ExportError
 from runtime.backends.proof import FallbackCode
 from runtime.cli.models import models
-from runtime.config import Config, config_from_json, load_settings
+from runtime.config import Config, config_from_json, key, load_settings
 from runtime.conversion import conversions
 from runtime.conversion.converter import Outcome
 from runtime.http.errors import STATUS
@@ -59,7 +59,12 @@ def test_what_is_written_by_hand_stays():
 
 def test_each_key_of_the_config_stands_there_once():
     listed = arguments((FOLDER / "config.md").read_text(), "config")
-    assert len(listed) == len(set(listed)) == len(fields(Config))
+    todo = (
+        "name the key once in a marker `<!-- generated: config ... -->` of"
+        " docs/reference/config.md, then run `make docs`"
+    )
+    assert {key(field.name) for field in fields(Config)} ^ set(listed) == set(), todo
+    assert [name for name in listed if listed.count(name) > 1] == [], todo
     for name in listed:
         # Each name is a key of the file, and no key may hold null.
         with pytest.raises(DomainError, match=f"'{name}' "):
@@ -70,7 +75,7 @@ def test_variables_and_defaults_are_those_that_the_service_reads(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     text = (FOLDER / "config.md").read_text()
     listed = re.findall(r"\| `([^`|]*)`[^|]* \| `(TFAAS_[A-Z_]+)`, `--", text)
-    assert len(listed) == len(fields(Config))
+    assert len(listed) == len(fields(Config)), "a key has no row: see the test above"
     for default, variable in listed:
         settings = load_settings({variable: default.strip('"')})
         assert settings.config == Config()
@@ -101,14 +106,19 @@ def test_each_metric_and_each_of_its_labels_stands_there():
     for cell in re.findall(r"^\| (`.*?) \|", text.partition("## Labels")[2], re.M):
         explained |= set(re.findall(r"`([a-z_]+)`", cell.partition(" of ")[0]))
     described = metrics.metrics()
-    assert {m.name for m in described} <= rows_of("metrics.md").keys()
-    assert {label for m in described for label in m.labels} == explained
+    lacking = {m.name for m in described} - rows_of("metrics.md").keys()
+    assert lacking == set(), "run `make docs`"
+    assert {label for m in described for label in m.labels} ^ explained == set(), (
+        "each label has a row by hand in docs/reference/metrics.md, section Labels"
+    )
 
 
 def test_each_word_that_a_label_may_be_is_explained():
     text = (FOLDER / "metrics.md").read_text().partition("## Labels")[2]
     words = {*get_args(Outcome), *get_args(FallbackCode), "request"} - {""}
-    assert {word for word in words if f"`{word}`" not in text} == set()
+    assert {word for word in words if f"`{word}`" not in text} == set(), (
+        "name the word in the row of its label in docs/reference/metrics.md"
+    )
 
 
 def test_each_file_of_the_exporter_and_each_folder_of_the_store_stands_there():
@@ -127,7 +137,9 @@ def test_each_error_stands_there_with_its_status_and_what_to_do():
     for error, status in STATUS.items():
         assert f" | {status[:3]} | " in there[error.__name__]
     known = {error.__name__ for error in errors.errors()}
-    assert known == errors.WHAT_TO_DO.keys()
+    assert known ^ errors.WHAT_TO_DO.keys() == set(), (
+        "each error has a line in WHAT_TO_DO of tools/reference/errors.py"
+    )
 
 
 def test_no_error_of_the_packages_is_left_out():

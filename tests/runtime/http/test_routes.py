@@ -53,7 +53,22 @@ def table_of(text):
 
 
 def test_the_page_lists_every_route_of_the_application(application):
-    assert {(route.method, route.shown) for route in ROUTES} == routes_of(application)
+    rows = {(route.method, route.shown) for route in ROUTES}
+    assert rows ^ routes_of(application) == set(), (
+        "each row of ROUTES needs a line in _resources of runtime/http/application.py,"
+        " and a responder (on_get, ...) in the resource; each responder needs its row"
+    )
+
+
+def test_head_is_answered_where_get_is(application):
+    found = falcon.inspect.inspect_app(application)
+    # Falcon's own responders, which answer 405, are internal.
+    ours = {
+        route.path: {method.method for method in route.methods if not method.internal}
+        for route in found.routes
+    }
+    lacking = [path for path in ours if ours[path] & {"GET", "HEAD"} == {"GET"}]
+    assert lacking == [], "write `on_head = on_get` below on_get of the resource"
 
 
 HTTP = "docs/reference/http.md"
@@ -63,12 +78,25 @@ GENERATED, _, BY_HAND = (ROOT / HTTP).read_text().partition("<!-- end of generat
 
 
 @pytest.mark.parametrize(
-    "text", [(ROOT / "ARCHITECTURE.md").read_text(), GENERATED, BY_HAND]
+    ("text", "todo"),
+    [
+        pytest.param(
+            (ROOT / "ARCHITECTURE.md").read_text(),
+            "write each of these once in the table of ARCHITECTURE.md's section Routes",
+            id="ARCHITECTURE.md",
+        ),
+        pytest.param(GENERATED, "run `make docs`", id="http.md, generated"),
+        pytest.param(
+            BY_HAND,
+            f"write each of these once in one of the tables by hand in {HTTP}",
+            id="http.md, by hand",
+        ),
+    ],
 )
-def test_the_tables_list_every_route_of_the_application_once(application, text):
+def test_the_tables_list_every_route_of_the_application_once(application, text, todo):
     table = table_of(text)
-    assert set(table) == routes_of(application)
-    assert len(table) == len(set(table))
+    assert set(table) ^ routes_of(application) == set(), todo
+    assert [row for row in table if table.count(row) > 1] == [], todo
 
 
 def test_the_page_shows_its_table_under_base(application):
