@@ -192,7 +192,7 @@ class Config:
     shadow: str = _setting(
         "",
         checks.label,
-        "Run the version of this label beside, without answering, and compare it.",
+        "Also run requests on the version with this label, and compare the answers.",
     )
     preload: tuple[str, ...] = _setting(
         (), checks.names, 'Load these models before the service is ready; ["*"] is all.'
@@ -254,8 +254,8 @@ class Config:
     walls: Walls = _setting(
         "auto",
         checks.one_of(Walls),
-        "Let the kernel wall other people's models off: as well as it can (auto),"
-        " wholly or not at all (require), or never (off).",
+        "Let the kernel shut other people's models in: as far as it can (auto), fully,"
+        " or open none (require), or never (off).",
     )
     # Root can give its rights up; another user has none to give.
     run_as_user: str = _setting(
@@ -272,7 +272,7 @@ class Config:
     batching: Batching = _setting(
         "auto",
         checks.one_of(Batching),
-        "Run what queues for a model as one batch: where it pays (auto), on or off.",
+        "Run what waits for a model as one batch: if it is faster (auto), on or off.",
     )
     max_queue: int = _setting(
         256,
@@ -298,7 +298,9 @@ class Config:
         "Give one run this many threads; 0 is one for each core.",
     )
     models: Mapping[str, Mapping[str, Any]] = _setting(
-        {}, _models, 'Set some of these for one model: {"mnist": {"maxBatchSize": 8}}.'
+        {},
+        _models,
+        'Set maxBatchSize and others for one model: {"mnist": {"maxBatchSize": 8}}.',
     )
     # The service starts one process for each core on the CPU, and one with CUDA, whose
     # memory holds one copy of a model better than many.
