@@ -82,8 +82,8 @@ PREDICTIONS = Counter(
 # failed on.
 FALLBACKS = Counter(
     "tfaas_fallbacks",
-    "Models opened, and single requests answered, by TensorFlow in place of ONNX Runtime;"
-    " with the reason 'variant', models opened as model.onnx in place of the variant.",
+    "Models opened, and single requests answered, by TensorFlow in place of ONNX"
+    " Runtime; with the reason 'variant', models opened as model.onnx in place of the variant.",
     ("model", "version", "reason"),
 )
 LOADS = Counter(
