@@ -83,7 +83,8 @@ PREDICTIONS = Counter(
 FALLBACKS = Counter(
     "tfaas_fallbacks",
     "Models opened, and single requests answered, by TensorFlow in place of ONNX"
-    " Runtime; with the reason 'variant', models opened as model.onnx in place of the variant.",
+    " Runtime; with the reason 'variant', models opened as model.onnx and not as the"
+    " variant.",
     ("model", "version", "reason"),
 )
 LOADS = Counter(
