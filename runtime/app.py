@@ -76,7 +76,7 @@ def _without_tls(config: Config) -> Config:
     if config.server_key:
         raise ConfigError(
             "'serverKey' is set, and only `runtime serve` speaks TLS (waitress-serve"
-            " speaks none): start that, or take 'serverKey' and 'serverCrt' out and"
+            " speaks none): start it, or take 'serverKey' and 'serverCrt' out and"
             " put a TLS proxy in front"
         )
     return config

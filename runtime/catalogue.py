@@ -276,7 +276,7 @@ def _content(parity: Parity | None, variant: Variant) -> dict[str, Any] | None:
         orjson.dumps(content)
     except TypeError as ex:  # an integer beyond 64 bits, half a surrogate pair
         raise BundleError(
-            f"{parity_file(variant)} holds a value that JSON cannot carry on"
+            f"{parity_file(variant)} holds a value that JSON cannot carry"
         ) from ex
     return content
 

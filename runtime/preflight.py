@@ -84,9 +84,9 @@ def check_tls(config: Config) -> None:
         )
     except ssl.SSLError as ex:
         raise ConfigError(
-            f"'serverKey' {config.server_key} and 'serverCrt' {config.server_crt} are"
-            " no pair of a key without a password and its certificate, in PEM, that"
-            f" OpenSSL takes: {(ex.reason or 'unreadable').replace('_', ' ').lower()}"
+            f"'serverKey' {config.server_key} and 'serverCrt' {config.server_crt} must"
+            " be a key without a password and its certificate, in PEM; OpenSSL says:"
+            f" {(ex.reason or 'unreadable').replace('_', ' ').lower()}"
         ) from ex
 
 

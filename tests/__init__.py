@@ -1,1 +1,1 @@
-"""A package, or pytest would take tests/bundle for the package bundle."""
+"""Without this package, pytest would take tests/bundle for the package bundle."""

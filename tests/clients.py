@@ -1,4 +1,4 @@
-"""Clients of an application without a server."""
+"""Clients talk to an application without a server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from falcon.testing import TestClient
 
 
 class LocalClient(TestClient):
-    """One on the service's own machine, as curl there asks it."""
+    """A client on the service's own machine, which asks as curl does there."""
 
     __test__ = False
 
@@ -16,10 +16,10 @@ class LocalClient(TestClient):
         super().__init__(app, headers={"Host": "localhost:8083", **(headers or {})})
 
     def simulate_request(self, *args: Any, **kwargs: Any) -> Any:
-        """As the base, from 127.0.0.1 if nothing else is said."""
+        """Send the base's request, from 127.0.0.1 unless another address is given."""
         kwargs.setdefault("remote_addr", "127.0.0.1")
         return super().simulate_request(*args, **kwargs)
 
 
-# The same for ``falcon.testing.create_environ``.
+# ``falcon.testing.create_environ`` takes these for the same client.
 HERE = {"host": "localhost:8083", "remote_addr": "127.0.0.1"}

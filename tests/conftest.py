@@ -1,4 +1,4 @@
-"""What several packages' tests share."""
+"""The tests of several packages share these fixtures and settings."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# The same examples every time: a failure is always the change's own.
+# Every run has the same examples, so a failure always comes from the change.
 settings.register_profile(
     "project",
     deadline=None,
@@ -19,16 +19,16 @@ settings.register_profile(
 )
 settings.load_profile("project")
 
-# Before any test imports TensorFlow: a page of its C++ lines would drown pytest's.
+# This must stand before any test imports TensorFlow, whose C++ prints a page of lines.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# A shell starts what is in its background with SIGINT ignored, nohup with SIGHUP, and
-# children inherit it: what tests do with Ctrl-C would do nothing.
+# A shell starts a background job with SIGINT ignored, and nohup starts one with SIGHUP
+# ignored. Child processes inherit that, and a Ctrl-C of a test would do nothing.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# The modules of which one process has most to do; of those that start servers, the one
-# that trains for the others first. None would begin when the others are done.
+# These modules give one process the most to do, so they must begin early. The first one
+# with servers is the module that trains for the others.
 LONGEST = (
     "end_to_end/test_transcript.py",
     "end_to_end/test_export_on_upload.py",
@@ -50,7 +50,7 @@ LONGEST = (
     "bundle/test_store.py",
 )
 
-# These of Python's audit events are a process that starts, or a socket on a port.
+# These audit events of Python show that a process starts, or that a socket gets a port.
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
 started: list[str] = []
 
@@ -65,11 +65,11 @@ sys.addaudithook(hear)
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Deal out to several processes what takes long first; to one what is quick.
+    """Order the tests: for several processes the longest first, for one the quickest.
 
-    A process gets whole modules (``--dist loadgroup``), whose fixtures are made once.
-    The zoo's models share none, and are dealt out one by one, at the end: so no process
-    is idle for long.
+    A process gets whole modules (``--dist loadgroup``), so their fixtures are made
+    once. The zoo's models share no fixtures. They are dealt out one by one at the end,
+    so that no process is idle for long.
     """
     if not hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
@@ -89,7 +89,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item):
-    """A unit test starts no process and listens on no port, its fixtures included."""
+    """Fail a unit test, or its fixture, that starts a process or listens on a port."""
     return (yield from alone(item))
 
 
@@ -116,15 +116,15 @@ def alone(item):
 
 @pytest.fixture(autouse=True, scope="session")
 def unsynced():
-    """Wait for no disk.
+    """Replace fsync, so that no test waits for a disk.
 
-    A process that is killed leaves all that it wrote, synced or not. fsync helps where
-    power fails, which no test can show. A test that looks at what is synced has a
-    function of its own in this place; the servers' processes have the real one.
+    A killed process leaves all that it wrote, synced or not. fsync helps when power
+    fails, which no test can show. A test of fsync itself puts its own function in this
+    place; the servers' processes have the real one.
     """
 
     def fsync(file):
-        os.fstat(file)  # which refuses what is no open file, as fsync does
+        os.fstat(file)  # this refuses a closed file, as fsync does
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", fsync)

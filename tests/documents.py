@@ -1,4 +1,4 @@
-"""The documents: where they are, and what each of their shell blocks says of itself."""
+"""This finds the documents and their shell blocks, with the marker of each block."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Pages whose commands are typed one after the other in one folder, in this order. A
-# block that is called "serve" starts the server that the blocks after it ask.
+# The commands of these pages are typed one after the other in one folder, in this
+# order. A block that is called "serve" starts the server that the blocks after it ask.
 PAGES = (
     "docs/training.md",
     "docs/converting.md",
@@ -32,7 +32,7 @@ class Block(NamedTuple):
 
     Attributes:
         marker: ``transcript`` if a test types it, ``not run`` if none does.
-        word: the transcript's name, or why no test types the block.
+        word: the transcript's name, or the reason why no test types the block.
         text: the commands as they stand there.
     """
 
@@ -42,12 +42,12 @@ class Block(NamedTuple):
 
 
 def documents() -> list[Path]:
-    """README.md and all that stands in docs/, the generated pages too."""
+    """Return README.md and all pages in docs/, the generated ones too."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(page: Path) -> list[Block]:
-    """The shell blocks of a page, in their order."""
+    """Return the shell blocks of a page, in their order."""
     return [
         Block(found["marker"] or "", found["word"] or "", found["text"])
         for found in _BLOCK.finditer(page.read_text(encoding="utf-8"))
@@ -55,5 +55,5 @@ def blocks(page: Path) -> list[Block]:
 
 
 def transcripts(name: str) -> list[Block]:
-    """The blocks of a page, named as PAGES names it, that a test types."""
+    """Return the blocks of a page that a test types; PAGES names the pages."""
     return [block for block in blocks(ROOT / name) if block.marker == "transcript"]

@@ -1,4 +1,4 @@
-"""Small real things for tests: models of a few numbers, bundles, tars."""
+"""Tests get small real things here: models of a few numbers, bundles, tars."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-# (4, 3): pixel 0 feeds class 0, pixel 1 class 1, pixels 2 and 3 class 2.
+# The shape is (4, 3): pixel 0 feeds class 0, pixel 1 class 1, pixels 2 and 3 class 2.
 WEIGHTS = np.array(
     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]],
     np.float32,
@@ -26,7 +26,7 @@ WEIGHTS = np.array(
 
 
 def linear_onnx(weights: np.ndarray = WEIGHTS) -> bytes:
-    """(batch, 2, 2, 1) float32 pixels -> (batch, 3): pixels as a row times weights."""
+    """Return a model: (batch, 2, 2, 1) float32 pixels -> (batch, 3), by the weights."""
     graph = helper.make_graph(
         [
             helper.make_node("Flatten", ["pixels"], ["row"]),
@@ -45,10 +45,11 @@ def linear_onnx(weights: np.ndarray = WEIGHTS) -> bytes:
 
 
 def slow_onnx(times: int = 100) -> bytes:
-    """As ``linear_onnx``, after so many products of large matrices, some 1 ms each."""
+    """Return ``linear_onnx`` after some products of large matrices, 1 ms or so each."""
     side = 512
     eye = numpy_helper.from_array(np.eye(side, dtype=np.float32), "eye")
-    # Of what comes in, so that nothing can be folded: all zero, and changes nothing.
+    # The product is made from the input, so that no optimizer computes it in advance.
+    # It is all zero, and changes no answer.
     nodes = [
         helper.make_node("Flatten", ["pixels"], ["row"]),
         helper.make_node("ReduceMean", ["row"], ["mean"], keepdims=0),
@@ -97,7 +98,7 @@ def write_bundle(
     params: dict | None = None,
     labels: tuple[str, ...] = ("zero", "one", "two"),
 ) -> Path:
-    """A bundle that holds model.onnx alone."""
+    """Write a bundle that holds model.onnx alone."""
     folder.mkdir(parents=True, exist_ok=True)
     content = linear_onnx() if onnx_bytes is None else onnx_bytes
     (folder / "params.json").write_text(
@@ -113,7 +114,7 @@ def write_bundle(
 
 
 def write_variant(folder: Path, variant: str, content: bytes) -> None:
-    """A proved variant beside a bundle's model.onnx."""
+    """Write a proved variant beside a bundle's model.onnx."""
     (folder / f"model.{variant}.onnx").write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     write_parity(folder, sha256=digest, file=f"parity.{variant}.json")
@@ -136,7 +137,7 @@ def write_parity(
 
 
 def tar_of(folder: Path, top: str = "linear", mode: str = "w:gz") -> bytes:
-    """As ``tar cfz`` of the bundle's folder."""
+    """Return a tar of the bundle's folder, as ``tar cfz`` makes it."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode=mode) as tar:
         tar.add(folder, arcname=top)
@@ -156,7 +157,7 @@ def file_size_limit(size: int) -> Iterator[None]:
 
 @contextmanager
 def small_disk(place: Path, size: str) -> Iterator[None]:
-    """A file system of so many bytes (``1500k``) there; a skip where none may be."""
+    """Mount a disk of so many bytes (``1500k``); skip the test without the rights."""
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
     if os.geteuid() or subprocess.run(command, check=False).returncode:

@@ -1,4 +1,4 @@
-"""Pictures and multipart bodies, as clients send them."""
+"""Pictures and multipart bodies are made as clients send them."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Value = bytes | str | File
 
 
 def png(pixels: ArrayLike) -> bytes:
-    """A PNG of these 0..255 values: gray if ``(H, W)``, colour if ``(H, W, 3)``."""
+    """Return a PNG of 0..255 values: gray if ``(H, W)``, colour if ``(H, W, 3)``."""
     target = io.BytesIO()
     Image.fromarray(np.array(pixels, np.uint8)).save(target, "PNG")
     return target.getvalue()
 
 
 def form(**fields: Value | list[Value]) -> tuple[bytes, dict[str, str]]:
-    """A multipart body as curl -F sends it, and its header.
+    """Return a multipart body as curl -F sends it, and its header.
 
-    Bytes are a file called x.bin; a list is a field that stands there several times.
+    Bytes become a file with the name x.bin; a list becomes several fields of one name.
     """
     parts: list[tuple[str, bytes | str, str | None]] = []
     for name, values in fields.items():
@@ -50,7 +50,7 @@ def form(**fields: Value | list[Value]) -> tuple[bytes, dict[str, str]]:
 def multipart(
     *parts: tuple[str, bytes | str, str | None],
 ) -> tuple[bytes, dict[str, str]]:
-    """The same of parts: a field's name, its content, and a file's name or None."""
+    """Return a form of parts: a field's name, its content, a file's name or None."""
     body = b""
     for name, value, filename in parts:
         content = value.encode() if isinstance(value, str) else value

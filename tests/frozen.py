@@ -1,6 +1,7 @@
-"""Frozen graphs of a few numbers, as TF1 wrote models; imports TensorFlow when asked.
+"""Frozen graphs of a few numbers are built here, as TF1 wrote models.
 
-Each is built by a function that makes its nodes, ``x`` to ``scores``.
+A function makes the nodes of each graph, ``x`` to ``scores``. TensorFlow is imported
+only when a graph is built.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ FILE = "tf_model_20180315.pb"
 
 
 def frozen(build: Callable) -> bytes:
-    """The GraphDef of what ``build`` makes of tf.compat.v1."""
+    """Return the GraphDef of the nodes that ``build`` makes with tf.compat.v1."""
     import tensorflow as tf
 
     graph = tf.Graph()
@@ -27,26 +28,26 @@ def frozen(build: Callable) -> bytes:
 
 
 def rows(v1) -> None:
-    """(None, 4) -> (None, 3): a row times the weights."""
+    """Build (None, 4) -> (None, 3): a row times the weights."""
     x = v1.placeholder(v1.float32, [None, 4], name="x")
     v1.matmul(x, v1.constant(WEIGHTS), name="scores")
 
 
 def scoped_rows(v1) -> None:
-    """The same between nodes of a scope, ``net/x`` and ``net/scores``."""
+    """Build the same between nodes of a scope, ``net/x`` and ``net/scores``."""
     with v1.name_scope("net"):
         rows(v1)
 
 
 def pixels(v1, channels: int = 1) -> None:
-    """(None, 2, 2, C) -> (None, 3): the first 4 values times the weights."""
+    """Build (None, 2, 2, C) -> (None, 3): the first 4 values times the weights."""
     x = v1.placeholder(v1.float32, [None, 2, 2, channels], name="x")
     row = v1.reshape(x, [-1, 4 * channels])[:, :4]
     v1.matmul(row, v1.constant(WEIGHTS), name="scores")
 
 
 def frozen_variables() -> bytes:
-    """(None, 4) -> (None, 3), trained as variables and frozen as TF1 froze them."""
+    """Build (None, 4) -> (None, 3) from variables, and freeze it as TF1 did."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_from_session_graph as freeze,
@@ -62,14 +63,14 @@ def frozen_variables() -> bytes:
 
 
 def rows_with_default(v1) -> None:
-    """As ``rows``, but times a number that is one unless somebody feeds it."""
+    """Build ``rows`` times a number that is one unless somebody feeds it."""
     x = v1.placeholder(v1.float32, [None, 4], name="x")
     keep = v1.placeholder_with_default(np.float32(1), [], name="keep")
     v1.matmul(x * keep, v1.constant(WEIGHTS), name="scores")
 
 
 def variable_rows(v1) -> None:
-    """As ``rows``, but the weights are a variable."""
+    """Build ``rows`` with a variable for the weights."""
     x = v1.placeholder(v1.float32, [None, 4], name="x")
     weights = v1.get_variable("weights", initializer=WEIGHTS, use_resource=False)
     v1.matmul(x, weights, name="scores")
@@ -78,7 +79,7 @@ def variable_rows(v1) -> None:
 def write_frozen_bundle(
     folder: Path, graph: bytes, *, file: str = FILE, **params: object
 ) -> Path:
-    """A bundle as TFaaS had them in 2018."""
+    """Write a bundle as TFaaS had them in 2018."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {
         "name": "frozen",
@@ -95,5 +96,5 @@ def write_frozen_bundle(
 
 
 ROW = np.array([[1, 2, 3, 4]], np.float32)
-# Pixel 0 feeds class 0, pixel 1 class 1, 3 + 4 class 2.
+# Pixel 0 feeds class 0, pixel 1 feeds class 1, and 3 + 4 is class 2.
 ANSWER = [[1, 2, 7]]

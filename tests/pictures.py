@@ -1,4 +1,4 @@
-"""Picture files by hand, for what no program writes."""
+"""Picture files are made by hand here, because no program writes such files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 def png(
     width: int, height: int, bits: int, colour: int, rows: bytes, *more: bytes
 ) -> bytes:
-    """A PNG by hand (RFC 2083): every row of ``rows`` begins with its filter's 0."""
+    """Make a PNG by hand (RFC 2083): each of ``rows`` begins with its filter's 0."""
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     return b"".join(
         (
@@ -41,7 +41,7 @@ def png(
     )
 
 
-# Adam7: where the pixels of each pass begin, and how far apart they are.
+# Adam7 has these passes: where their pixels begin, and how far apart they are.
 _PASSES = (
     *((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)),
     *((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)),
@@ -55,7 +55,7 @@ def png_of(
     *more: bytes,
     interlaced: bool = False,
 ) -> bytes:
-    """A PNG of whole numbers: ``(H, W)`` or ``(H, W, C)``, 0 to ``2 ** bits - 1``."""
+    """Make a PNG of ``(H, W)`` or ``(H, W, C)`` numbers, 0 to ``2 ** bits - 1``."""
     samples = samples.reshape(*samples.shape[:2], -1)
     height, width, _ = samples.shape
     parts = (
@@ -81,18 +81,18 @@ def _packed(row: NDArray[Any], bits: int) -> bytes:
 
 
 def segment(marker: int, content: bytes) -> bytes:
-    """One segment of a JPEG."""
+    """Make one segment of a JPEG."""
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
 
 
 def with_segments(jpeg: bytes, *segments: bytes) -> bytes:
-    """A JPEG with more segments before all others."""
+    """Put more segments into a JPEG, before all others."""
     return jpeg[:2] + b"".join(segments) + jpeg[2:]
 
 
 def progressive(side: int, scans: int) -> bytes:
-    """A scan of mean values, then ``scans`` that refine nothing, 43 bytes each."""
-    ends = b"\xff\x00"  # of all blocks of a band, 32,767 at a time
+    """Make a scan of mean values, then ``scans`` of 43 bytes that refine nothing."""
+    ends = b"\xff\x00"  # ends all blocks of a band, 32,767 at a time
     bits = ("0" + "1" * 14) * 12
     coded = int(bits + "0" * (-len(bits) % 8), 2).to_bytes(23, "big")
     frame = struct.pack(">BHHB", 8, side, side, 1) + bytes([1, 0x11, 0])
@@ -111,12 +111,12 @@ def progressive(side: int, scans: int) -> bytes:
     )
 
 
-# One entry of a TIFF directory: tag, type, count, and its value's bytes.
+# An entry of a TIFF directory has a tag, a type, a count, and its value's bytes.
 Entry = tuple[int, int, int, bytes]
 
 
 def tiff(*entries: Entry, order: str = "<", start: int = 8) -> bytes:
-    """A TIFF file of one directory, as a block of EXIF is one."""
+    """Make a TIFF file of one directory, such as a block of EXIF."""
     data = bytearray()
     after = start + 2 + 12 * len(entries) + 4
     rows = b""
@@ -133,17 +133,17 @@ def tiff(*entries: Entry, order: str = "<", start: int = 8) -> bytes:
 
 
 def orientation(value: int, order: str = "<") -> Entry:
-    """The entry of tag 274, of type SHORT."""
+    """Make the entry of tag 274, of type SHORT."""
     return 0x0112, 3, 1, struct.pack(f"{order}H", value)
 
 
 def exif(*entries: Entry) -> bytes:
-    """A JPEG's segment of EXIF."""
+    """Make a JPEG's segment of EXIF."""
     return segment(0xE1, b"Exif\0\0" + tiff(*entries))
 
 
 def riff(*chunks: tuple[bytes, bytes]) -> bytes:
-    """A WEBP file of these chunks."""
+    """Make a WEBP file of these chunks."""
     body = b"".join(
         struct.pack("<4sI", name, len(data)) + data + bytes(len(data) & 1)
         for name, data in chunks

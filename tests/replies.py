@@ -1,4 +1,4 @@
-"""What tests look at in a reply."""
+"""Tests check replies with these functions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from falcon.testing import Result
 
 
 def error_of(reply: Result, status: int = 400) -> str:
-    """A refusal's sentence, which is all there is of it."""
+    """Return a refusal's sentence; its JSON must hold nothing else."""
     assert reply.status_code == status, reply.text
     assert reply.headers["Content-Type"] == "application/json"
     assert "X-Model-Backend" not in reply.headers

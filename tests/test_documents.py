@@ -1,4 +1,4 @@
-"""Links of the documents lead somewhere, and their commands are accounted for."""
+"""Links of the documents lead somewhere, and each command is typed or has a reason."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
 def anchor_of(heading):
-    """As GitHub makes it: small letters, no punctuation, dashes for blanks."""
+    """Return a heading's anchor by GitHub's rule: small letters, dashes for blanks."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -76,7 +76,7 @@ def test_each_shell_block_says_whether_a_test_types_it(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_commands_stand_in_shell_blocks_alone(name):
-    """What is called otherwise would be looked at by nobody."""
+    """No test would look at a block of another kind."""
     languages = set(re.findall(r"^```(\S+)", (ROOT / name).read_text(), re.MULTILINE))
     assert languages <= {"json", "sh", "text"}
     for text in re.findall(

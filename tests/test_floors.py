@@ -1,4 +1,4 @@
-"""What tests/conftest.py holds the tests to, and in which order it deals them out."""
+"""tests/conftest.py keeps unit tests on their floor, and sets the order of tests."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""docs/reliability.md and docs/security.md name tests that there are."""
+"""docs/reliability.md and docs/security.md name only tests that exist."""
 
 import re
 from pathlib import Path

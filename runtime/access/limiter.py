@@ -74,7 +74,7 @@ class RateLimiter:
         self._storage = MemoryStorage()
         self._windows = FixedWindowRateLimiter(self._storage)
         self._offset = _offset()
-        # The count and its rest are read by two calls, between which none may count.
+        # Two calls count and read the rest; no other request may come between them.
         self._lock = threading.Lock()
 
     def take(self, address: str) -> Allowance:

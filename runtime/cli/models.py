@@ -36,13 +36,13 @@ WORK_FAILED = (
 # click folds all lines except those after a \b.
 _LABEL_EXAMPLES = """\b
 runtime models label mnist:3 canary         canary is version 3
-runtime models label mnist@canary stable    stable is what canary is
+runtime models label mnist@canary stable    stable is canary's version
 runtime models label --delete mnist canary
 """
 
 
 class _Group(click.Group):
-    """Commands that exit with 1 if the work failed, and with 2 if it is typed wrong."""
+    """Commands that exit with 1 if the work failed, and with 2 if the input is bad."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -398,9 +398,7 @@ def _step_back(admin: Admin, name: str) -> None:
             raise
         except DomainError as ex:  # the version does not load, or was just deleted
             _say(f"not {name}:{number}: {ex}")
-    raise WorkFailed(
-        f"{name!r} serves version {serves}, and there is none before it that loads"
-    )
+    raise WorkFailed(f"{name!r} serves version {serves}, and no earlier version loads")
 
 
 def _number(admin: Admin, spec: ModelSpec) -> int:

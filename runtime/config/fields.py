@@ -254,8 +254,8 @@ class Config:
     walls: Walls = _setting(
         "auto",
         checks.one_of(Walls),
-        "Let the kernel shut other people's models in: as far as it can (auto), fully,"
-        " or open none (require), or never (off).",
+        "Let the kernel wall other people's models off: as well as it can (auto),"
+        " wholly, or refuse the models (require), or never (off).",
     )
     # Root can give its rights up; another user has none to give.
     run_as_user: str = _setting(
@@ -272,7 +272,7 @@ class Config:
     batching: Batching = _setting(
         "auto",
         checks.one_of(Batching),
-        "Run what waits for a model as one batch: if it is faster (auto), on or off.",
+        "Run requests that queue as one batch: where it pays (auto), on or off.",
     )
     max_queue: int = _setting(
         256,

@@ -125,7 +125,7 @@ ROUTES = (
         "GET",
         "/params/{name}",
         _READ,
-        "shows a model's params.json; ?version= or ?label= choose",
+        "shows a model's params.json, of ?version= or ?label= if given",
     ),
     Route(
         "DELETE",
@@ -150,12 +150,9 @@ ROUTES = (
     ),
     Route("GET", "/netron/{file}", _OPEN, "sends the viewer's own files"),
     Route(
-        "GET",
-        "/status",
-        _READ,
-        "shows the state of the machine, this process and its requests",
+        "GET", "/status", _READ, "describes the machine, this process and its requests"
     ),
-    Route("GET", "/metrics", _READ, "sends the metrics, for Prometheus", is_quiet=True),
+    Route("GET", "/metrics", _READ, "gives the metrics to Prometheus", is_quiet=True),
     Route(
         "GET",
         "/livez",
@@ -176,7 +173,7 @@ ROUTES = (
         "GET",
         "/readyz",
         _OPEN,
-        "answers 200 if the service should get requests, else 503 and why",
+        "answers 200 when the service should get requests, else 503 and the reasons",
         lane=Lane.QUICK,
         is_quiet=True,
     ),

@@ -112,7 +112,7 @@ class BodyStream(io.RawIOBase):
         self._is_over = False
 
     def readable(self) -> bool:
-        """Tell that it is readable."""
+        """Tell that the stream can be read."""
         return True
 
     def readinto(self, target: Any) -> int:

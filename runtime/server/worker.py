@@ -128,7 +128,7 @@ class Worker:
         return front
 
     def _end_with_the_parent(self) -> None:
-        """End when the parent has ended, even if it was killed, as after a SIGTERM."""
+        """End as after a SIGTERM when the parent has ended, even if it was killed."""
         parent = multiprocessing.parent_process()
         assert parent is not None, "a worker has one"
         parent.join()

@@ -1,4 +1,4 @@
-"""The command, with real servers."""
+"""The command runs with real servers."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "bench"]
 
 needs_wrk = pytest.mark.skipif(not shutil.which("wrk"), reason="there is no wrk")
-# Training and pip are not what is tested here.
+# The tests need what training and pip have made, and look at neither.
 needs_made = pytest.mark.skipif(
     not (ROOT / ".bench/naive/requirements.txt").exists()
     or not (ROOT / ".bench/models/store/mnist/1/model.onnx").exists(),
@@ -73,7 +73,7 @@ def test_ended_in_the_middle_it_leaves_no_process(number):
         assert process.stdout.readline() == "round 1 of 1\n"
         deadline = time.monotonic() + 30
         started = []
-        while len(started) < 2 and time.monotonic() < deadline:  # server and wrk
+        while len(started) < 2 and time.monotonic() < deadline:  # the server and wrk
             started = psutil.Process(process.pid).children(recursive=True)
             time.sleep(0.1)
         assert len(started) >= 2

@@ -1,4 +1,4 @@
-"""The peers' folders: all that is needed to start each."""
+"""The peers' folders hold all that is needed to start each peer."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Tables, ratios and the file of results, of a made-up run."""
+"""Tables, ratios and the file of results come from a made-up run."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_ratios_are_of_one_run_and_of_sound_cells(results):
     (line,) = ratios(results)
     assert (line.work.key, line.connections) == ("a", 8)
     assert line.limit == 0.2
-    # Neither the old one nor the wrong one.
+    # The old server and the wrong one do not count as the best.
     assert (line.best, line.best_title) == (0.5, "naive, granian")
     assert line.granian == 0.5
     assert line.waitress == 2.0

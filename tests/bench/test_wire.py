@@ -1,4 +1,4 @@
-"""Requests of each protocol, and answers."""
+"""Requests and answers of each protocol are as the protocol says."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What wrk wrote, and what it is given."""
+"""wrk gets requests that it can send, and its output is read."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from bench.errors import BenchError
 from bench.wire import Request
 from bench.wrk import Round, load, parse
 
-# wrk 4.1.0 with load.lua.
+# wrk 4.1.0 printed this with load.lua.
 RECORDED = """\
 Running 3s test @ http://127.0.0.1:41017/
   1 threads and 8 connections
@@ -56,7 +56,7 @@ def test_wrk_counts_what_is_refused(tmp_path):
         both = [(60, request), (40, request)]
         for requests in ([(100, request)], both):
             found = load(port, requests, 2, 1, tmp_path)
-            # It takes no POST: 501 to every one.
+            # The server accepts no POST: it answers 501 to every request.
             assert found.requests_per_second == 0
             assert found.errors > 0
     finally:

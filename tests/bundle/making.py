@@ -1,4 +1,4 @@
-"""Bundles and archives made by hand, for tests."""
+"""Make bundles and archives by hand, for tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Content = Mapping[str, bytes]
 
 
 def bundle_files(name: str = "mnist", mark: str = "") -> dict[str, bytes]:
-    """The files of a small whole bundle; every one of them carries the mark."""
+    """Return the files of a small whole bundle, each of which carries the mark."""
     params = {"name": name, "labels": "labels.txt", "description": mark}
     return {
         "params.json": json.dumps(params).encode(),
@@ -39,7 +39,7 @@ def write_bundle(folder: Path, name: str = "mnist", mark: str = "") -> None:
 
 
 def read_files(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, by its name relative to it."""
+    """Return each file below a folder, by its path relative to the folder."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -75,10 +75,10 @@ def bundle_tar(top: str = "mnist", gz: bool = False) -> bytes:
 
 
 def check_refused_or_inside(archive: bytes, room: Path) -> None:
-    """See that a damaged archive is refused, or unpacks to plain files of its folder.
+    """Check that a damaged archive is refused, or unpacks to plain files of its folder.
 
     Args:
-        archive: the damaged one.
+        archive: the damaged archive.
         room: an empty folder.
     """
     target = room / "target"
@@ -86,7 +86,7 @@ def check_refused_or_inside(archive: bytes, room: Path) -> None:
     try:
         unpack(io.BytesIO(archive), target, limits=Limits(total_bytes=1 << 20))
     except (ArchiveError, TooLarge) as ex:
-        str(ex).encode()  # it can be sent
+        str(ex).encode()  # A reply can carry the sentence.
     assert [path.name for path in room.iterdir()] == ["target"]
     for path in target.rglob("*"):
         assert not path.is_symlink()

@@ -30,7 +30,7 @@ MIB = 1 << 20
 
 
 class Drops:
-    """A stream that gives a few bytes a read, as sockets may."""
+    """A stream that gives a few bytes for each read, as sockets may."""
 
     def __init__(self, data: bytes, size: int) -> None:
         self._stream = io.BytesIO(data)
@@ -52,7 +52,7 @@ def unpacked(
 def refused(
     folder: Path, data: bytes, gzipped: bool = False, limits: Limits | None = None
 ) -> str:
-    """The sentence that an archive is refused with; nothing may lie outside."""
+    """Return the sentence that refuses an archive; no file may lie outside."""
     with pytest.raises((ArchiveError, TooLarge)) as caught:
         unpacked(folder, data, gzipped, limits)
     assert [path.name for path in folder.iterdir()] == ["target"]
@@ -60,7 +60,7 @@ def refused(
     return str(caught.value)
 
 
-# --- what is taken
+# --- accepted files
 
 
 @pytest.mark.slow
@@ -188,7 +188,7 @@ def test_content_larger_than_any_buffer_arrives_whole(tmp_path: Path) -> None:
     assert unpacked(tmp_path, data) == {"a": weights, "b": b"after"}
 
 
-# --- what is refused, and with which sentence
+# --- refused files, and the sentences
 
 LINK = member("mnist/x", kind=tarfile.SYMTYPE, link="labels.txt")
 REFUSED = {
@@ -288,7 +288,7 @@ def test_sparse_file_of_the_old_kind_is_refused(tmp_path: Path) -> None:
 
 
 def sparse_map_1_0(size: int) -> bytes:
-    """GNU's pax format 1.0: the map is decimal lines before the file's content."""
+    """Return GNU's pax format 1.0: decimal lines before the content are the map."""
     info = tarfile.TarInfo("m/x")
     info.size = size
     info.pax_headers = {
@@ -302,7 +302,7 @@ def sparse_map_1_0(size: int) -> bytes:
 
 
 def sparse_map_old(size: int) -> bytes:
-    """GNU's old format: blocks of 21 places and sizes follow the header."""
+    """Return GNU's old format: blocks of 21 places and sizes follow the header."""
     header = bytearray(raw_header(b"m/x", octal(0), b"S"))
     header[257:265] = b"ustar  \0"
     header[482:483] = b"\x01"  # more of the map follows
@@ -343,7 +343,7 @@ def test_name_or_size_for_all_files_is_refused(tmp_path: Path, key: str) -> None
 
 
 def test_size_of_a_members_own_header_counts(tmp_path: Path) -> None:
-    """As POSIX.1-2001 has it; the header's own says 0 there, or another number."""
+    """POSIX.1-2001 says so; the member's header may hold 0 or another number."""
     header = raw_header(b"m/x", octal(0))
     data = pax(pax_record("size", "2")) + header + b"hi".ljust(512, b"\0") + END
     assert unpacked(tmp_path, data) == {"x": b"hi"}
@@ -404,7 +404,7 @@ def test_total_is_the_whole_tar_unpacked(tmp_path: Path) -> None:
 def test_bomb_is_stopped_before_more_than_the_limit_is_written(
     tmp_path: Path, place: str
 ) -> None:
-    # The member says 1 MiB, and 64 MiB of zeros follow its end.
+    # The member says that it has 1 MiB, and 64 MiB of zeros follow its end.
     tar = tar_of([member(place, bytes(MIB))]) + bytes(64 * MIB)
     bomb = gzip.compress(tar)
     assert len(bomb) < 100_000
@@ -423,7 +423,7 @@ def test_bomb_in_one_file_is_refused_before_it_is_written(tmp_path: Path) -> Non
 
 
 def test_bomb_is_not_read_to_its_end(tmp_path: Path) -> None:
-    # Stored, not deflated, so that the place in the stream tells how far it was read.
+    # The archive is not compressed, so the place in the stream tells how much was read.
     stream = io.BytesIO(tar_of([member("m/zeros", bytes(8 * MIB))]))
     with pytest.raises(TooLarge):
         unpack(stream, tmp_path, limits=Limits(total_bytes=MIB))
@@ -431,7 +431,7 @@ def test_bomb_is_not_read_to_its_end(tmp_path: Path) -> None:
 
 
 def raw_header(name: bytes, size: bytes, kind: bytes = b"0") -> bytes:
-    """A ustar header by hand, POSIX.1-1988: name, mode, uid, gid, size, mtime, …"""
+    """Return a ustar header (POSIX.1-1988): name, mode, uid, gid, size, mtime, …"""
     block = bytearray(512)
     block[: len(name)] = name
     block[100:136] = b"0000644\0" + b"0000000\0" * 2 + size
@@ -448,7 +448,7 @@ def octal(size: int) -> bytes:
 
 
 def base256(size: int) -> bytes:
-    """GNU's binary size: 0x80 and 11 bytes; a negative one is all sign bits."""
+    """Return GNU's binary size: 0x80 and 11 bytes; sign bits begin a negative one."""
     if size >= 0:
         return b"\x80" + size.to_bytes(11, "big")
     return size.to_bytes(12, "big", signed=True)
@@ -464,8 +464,8 @@ def test_header_by_hand_is_a_tar(tmp_path: Path) -> None:
         assert unpacked(tmp_path / name, data) == {"x": b"hello"}
 
 
-# tarfile walks to a member's end block by block, and a negative one sends it back to
-# where it was (CVE-2025-8194): either would hold a thread for ever.
+# tarfile walks to a member's end block by block, and a negative size sends it back to
+# where it was (CVE-2025-8194). Either would hold a thread for ever.
 @pytest.mark.parametrize("name", [b"m/x", b"m/._x"])
 @pytest.mark.parametrize("size", [-1, -512, -1024, 1 << 40, 1 << 62, (1 << 88) - 1])
 def test_impossible_size_is_refused_at_once(
@@ -538,7 +538,8 @@ def test_hostile_extended_header_is_refused_or_without_effect(
 
 @pytest.mark.parametrize("kind", [b"x", b"g", b"L"])
 def test_chain_of_headers_is_refused(tmp_path: Path, kind: bytes) -> None:
-    # Each is read inside the one before: a recursion as deep as the chain is long.
+    # Each header is read inside the header before it, so the recursion is as deep as
+    # the chain is long.
     chain = (raw_header(b"h", octal(2), kind) + b"a\0".ljust(512, b"\0")) * 1500
     refused(tmp_path, chain + FILE_X + END)
 
@@ -595,7 +596,7 @@ def test_garbage_after_gzip_is_refused(tmp_path: Path, size: int) -> None:
 
 def test_wrong_checksum_of_gzip_is_refused(tmp_path: Path) -> None:
     data = bytearray(bundle_tar(gz=True))
-    data[-5] ^= 1  # RFC 1952: CRC32, then the size, four bytes each
+    data[-5] ^= 1  # RFC 1952 puts the CRC32 and the size last, four bytes each.
     data[-8] ^= 1
     assert "not whole gzip data" in refused(tmp_path, bytes(data))
 
@@ -605,7 +606,7 @@ def test_gzip_in_gzip_is_taken_off_once(tmp_path: Path) -> None:
 
 
 PLAIN = bundle_tar()
-# Where the last member's content ends, and the two blocks of zeros begin.
+# The last member's content ends here, and the two blocks of zeros begin.
 WHOLE = len(PLAIN.rstrip(b"\0")) // 512 * 512 + 512
 
 
@@ -668,7 +669,7 @@ def test_damaged_archive_is_refused_or_stays_inside(
     ) as tar:
         for name, content in {"m/a": b"", "m/" + "l" * 150: b"12", "m/z": b"3"}.items():
             info, _ = member(name, content)
-            info.mtime = 1.5  # pax writes a header of its own for it
+            info.mtime = 1.5  # pax writes a header for such a time.
             tar.addfile(info, io.BytesIO(content))
     whole = written.getvalue().rstrip(b"\0")
     whole = whole.ljust(-(-len(whole) // 512) * 512 + 1024, b"\0")
@@ -697,7 +698,7 @@ def test_what_a_killed_exporter_left_is_passed_over(tmp_path: Path, name: str) -
     assert unpacked(tmp_path, tar) == {"params.json": b"{}"}
 
 
-# --- what tells an archive
+# --- the head of an archive
 
 
 @pytest.mark.slow
@@ -720,7 +721,7 @@ def test_what_is_no_archive_is_not_told_one(head: bytes) -> None:
     assert not is_archive(head)
 
 
-# -- what is packed and what comes of it ----------------------------------------------
+# --- packed and unpacked sizes
 
 
 def _zeros(count: int) -> bytes:
@@ -736,7 +737,7 @@ def _zeros(count: int) -> bytes:
 def test_the_ratio_counts_beyond_what_is_small(
     tmp_path: Path, ratio_from: int, is_taken: bool
 ) -> None:
-    """Zeros shrink a thousand times."""
+    """Deflate makes zeros a thousand times smaller."""
     limits = Limits(ratio=200, ratio_from=ratio_from)
     source = io.BytesIO(_zeros(1_000_000))
     if is_taken:
@@ -748,7 +749,7 @@ def test_the_ratio_counts_beyond_what_is_small(
 
 
 def test_what_comes_is_bounded_though_it_unpacks_to_nothing(tmp_path: Path) -> None:
-    """Empty blocks of deflate, of five bytes each."""
+    """The stream has empty blocks of deflate, of five bytes each."""
     endless = b"\x1f\x8b\x08" + bytes(7) + b"\x00\x00\x00\xff\xff" * 10_000
     with pytest.raises(TooLarge, match="larger than 40000 bytes"):
         unpack(io.BytesIO(endless), tmp_path, limits=Limits(total_bytes=40_000))

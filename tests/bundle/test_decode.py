@@ -71,7 +71,7 @@ def test_gray_of_8_bits() -> None:
 
 
 def test_gray_of_1_bit_is_black_and_white() -> None:
-    data = png(3, 1, 1, GRAY, b"\0\xa0")  # 1 0 1
+    data = png(3, 1, 1, GRAY, b"\0\xa0")  # The pixels are 1 0 1.
     assert pixels(data, 1) == [[[255], [0], [255]]]
     assert pixels(data, 3) == [[[255] * 3, [0] * 3, [255] * 3]]
 
@@ -112,7 +112,7 @@ def test_alpha_lies_over_black() -> None:
     rows = bytes([0, 255, 0, 0, 255, 255, 0, 0, 0, 200, 100, 50, 128])
     got = pixels(png(3, 1, 8, COLOUR_ALPHA, rows), 3)
     assert got[0][:2] == [RED, BLACK]
-    assert np.abs(np.array(got[0][2]) - [100, 50, 25]).max() <= 1  # by 128 / 255
+    assert np.abs(np.array(got[0][2]) - [100, 50, 25]).max() <= 1  # times 128 / 255
 
 
 def test_gray_with_alpha_lies_over_black() -> None:
@@ -142,7 +142,7 @@ def test_transparent_colour_of_16_bits_is_black_where_all_six_bytes_are_its() ->
     ]
     rows = b"\0" + b"".join([colour, *rest[:3]]) + b"\0" + b"".join([*rest[3:], colour])
     data = png(4, 2, 16, COLOUR, rows, chunk(b"tRNS", colour))
-    # Of the others the upper bytes are kept, as Pillow does it without tRNS.
+    # Other pixels keep their upper bytes, as Pillow does it without tRNS.
     with Image.open(io.BytesIO(png(4, 2, 16, COLOUR, rows))) as image:
         expected = np.array(image.convert("RGB"))
     assert expected[0, 0].tolist() == [0x12, 0x56, 0x9A]
@@ -183,8 +183,8 @@ def test_a_picture_is_gray_by_its_mode(mode: str, gray: bool) -> None:
 
 # --- orientation and frames
 
-# TIFF 6.0 tag 274: which side the stored rows and columns begin at. Stored is red and
-# green above blue and black.
+# TIFF 6.0, tag 274, tells the side at which the stored rows and columns begin. The
+# stored picture is red and green above blue and black.
 ORIENTED = {
     1: [[RED, GREEN], [BLUE, BLACK]],
     2: [[GREEN, RED], [BLACK, BLUE]],
@@ -243,7 +243,7 @@ def test_a_size_that_is_too_much_for_who_asks_stops_the_decoding() -> None:
     def refuse(size: int) -> None:
         raise Full(size)
 
-    # The data is cut: whoever decodes it trips.
+    # The data is cut short, so decoding it would raise another error.
     with pytest.raises(Full, match="35"):
         decode_image(png(7, 5, 8, GRAY, b""), 1, refuse)
 
@@ -260,7 +260,7 @@ def test_what_is_no_image_is_refused(data: bytes, ask: Any) -> None:
         ask(data)
 
 
-# Pixels that no format can make small, so that every tenth cuts into them.
+# No format can make these pixels small, so each cut at a tenth goes through them.
 NOISE = Image.frombytes("RGB", (24, 24), random.Random(1).randbytes(24 * 24 * 3))
 
 
@@ -273,7 +273,8 @@ def test_truncated_image_is_refused(form: str, tenth: int) -> None:
 
 
 def test_picture_of_89_megapixels_is_refused_unread() -> None:
-    # Below Pillow's own limit. The data is wrong on purpose: whoever decodes trips.
+    # The size is below Pillow's own limit. The data is wrong on purpose: decoding it
+    # would raise another error.
     data = png(9459, 9459, 1, GRAY, b"not so many rows")
     start = time.perf_counter()
     with pytest.raises(ImageError, match="9459 x 9459 pixels are more than 16777216"):
@@ -319,7 +320,7 @@ VICTIMS = {
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
-# No warning of Pillow's reaches a log, which anybody could fill with them.
+# No warning of Pillow reaches a log. Otherwise anybody could fill the log with them.
 @pytest.mark.filterwarnings("error")
 @given(data=st.data())
 def test_damaged_image_is_refused_or_decoded(victim: str, data: st.DataObject) -> None:
@@ -343,7 +344,7 @@ def test_damaged_image_is_refused_or_decoded(victim: str, data: st.DataObject) -
 
 
 def with_checksums(data: bytes) -> bytes:
-    """The same PNG with right checksums, so that damage reaches the decoder."""
+    """Return the PNG with right checksums, so that damage reaches the decoder."""
     fixed, place = data[:8], 8
     while place + 12 <= len(data):
         size = int.from_bytes(data[place : place + 4], "big")

@@ -1,4 +1,4 @@
-"""A disk's refusal is told, also behind a library's own error."""
+"""A disk's refusal is told, even when a library's own error hides it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from bundle.disk import as_disk_error, is_refusal, refusal
 
-# As TensorFlow 2.21 and h5py 3 said it of a disk that was full.
+# TensorFlow 2.21 and h5py 3 wrote these messages when a disk was full.
 TENSORFLOW = (
     "{{function_node __wrapped__SaveV2_device_/job:localhost/device:CPU:0}} /a/.staging"
     "/part-00000-of-00001.data-00000-of-00001.tempstate1; No space left on device"

@@ -1,8 +1,8 @@
-"""Every change of a store, with a disk that fails or a kernel that kills at any byte.
+"""Every change of a store survives a disk that fails, and a kill at any byte.
 
-``test_store.py`` kills at each call of ``os``; here are the writes, which Python does
-not do by ``os``, and calls that fail. RLIMIT_FSIZE is the kernel's own: a write beyond
-it fails, or is the process's end (SIGXFSZ).
+``test_store.py`` kills at each call of ``os``. The tests here look at calls that fail,
+and at writes, which Python does not do by ``os``. The kernel enforces RLIMIT_FSIZE: a
+write beyond it fails, or SIGXFSZ kills the process.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-# `make coverage` replaces `os._exit` by a function that writes files, and no limit of
-# a test is made for those.
+# `make coverage` replaces `os._exit` by a function that writes files, which the limits
+# of these tests do not allow.
 from posix import _exit
 from typing import Any
 
@@ -32,7 +32,7 @@ from tests.examples import file_size_limit
 
 FORK = multiprocessing.get_context("fork")
 WAIT = 30.0
-# What it takes to write the files of a bundle by hand, whole.
+# A limit of this size lets the files of a bundle be written whole.
 LARGEST = max(len(data) for data in bundle_files(mark="new").values())
 
 Change = Callable[[ModelStore], object]
@@ -62,7 +62,7 @@ def store(tmp_path: Path) -> ModelStore:
 
 
 def fill(store: ModelStore) -> State:
-    """Two versions, the second of them stable."""
+    """Write two versions, label the second stable, and return what is shown."""
     shutil.rmtree(store.root, ignore_errors=True)
     for mark in ("first", "second"):
         store.install(lambda folder, mark=mark: write_bundle(folder, mark=mark))
@@ -71,7 +71,7 @@ def fill(store: ModelStore) -> State:
 
 
 def shown(store: ModelStore) -> State:
-    """All that a reader is shown: each version's files, and the labels."""
+    """Return all that a reader is shown: each version's files, and the labels."""
     versions = {
         number: read_files(store.root / "mnist" / str(number))
         for number in store.versions("mnist")
@@ -80,7 +80,7 @@ def shown(store: ModelStore) -> State:
 
 
 def hidden(store: ModelStore) -> set[str]:
-    """What a change left besides."""
+    """Return the names of hidden files that a change left."""
     return {
         path.relative_to(store.root).as_posix()
         for path in store.root.rglob(".*")
@@ -103,7 +103,7 @@ def limited(limit: int, work: Callable[[], object]) -> None:
 
 
 def ended(limit: int, work: Callable[[], object]) -> int | None:
-    """How a child ended that may write files of ``limit`` bytes."""
+    """Return the exit code of a child that may write files of ``limit`` bytes."""
     child = FORK.Process(target=limited, args=(limit, work))
     child.start()
     child.join(WAIT)
@@ -111,10 +111,10 @@ def ended(limit: int, work: Callable[[], object]) -> int | None:
 
 
 def limits(state: State) -> list[int]:
-    """All that make a difference to who is killed: up to and over each file's end."""
+    """Return the limits that matter: those just below, at and above each file's end."""
     versions, _ = state
     files = {len(data) for files in versions.values() for data in files.values()}
-    # A label is a digit and a newline.
+    # A label's file holds a digit and a newline.
     return sorted({0, 1, 2, *(size + n for size in files for n in (-1, 0, 1))})
 
 
@@ -136,7 +136,7 @@ def test_killed_at_any_write_the_old_state_or_the_new_one_is_whole(
     assert shown(store) == new
     assert hidden(store) == set()
     assert set(codes[:-1]) <= {-signal.SIGXFSZ}
-    # Who deletes writes no file; a label is a digit and a newline.
+    # A delete writes no file; each other change writes one, a label at least.
     writes = {"publish", "revise", "set_label", "roll_back"}
     assert bool(codes[:-1]) == (change in writes)
 

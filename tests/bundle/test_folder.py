@@ -8,7 +8,7 @@ import pytest
 from bundle.errors import BundleError
 from bundle.folder import MAX_LABELS, MAX_LABELS_BYTES, open_bundle
 
-# A folder's name is its case.
+# The case is named like the folder that has it.
 CASES = Path(__file__).parents[1] / "bundles"
 
 WRONG = {
@@ -109,7 +109,7 @@ def test_number_of_labels_is_bounded(tmp_path: Path) -> None:
 
 
 def test_shards_of_an_earlier_number_may_lie_beside(tmp_path: Path) -> None:
-    """They stay where one SavedModel is written over another."""
+    """Such shards remain where one SavedModel is written over another."""
     folder = with_saved_model(tmp_path)
     (folder / "params.json").write_text('{"name": "m"}')
     shards = folder / "variables"
@@ -123,9 +123,9 @@ def test_shards_of_an_earlier_number_may_lie_beside(tmp_path: Path) -> None:
 # --- frozen graphs
 
 NODES = {"input_node": "x", "output_node": "y"}
-# protobuf: a node, field 1 with a length, which is named "x".
+# This is a node in protobuf: field 1 with a length, whose name is "x".
 GRAPH_DEF = b"\x0a\x03\x0a\x01x"
-# A SavedModel's first field is its schema's version, 1.
+# Field 1 of a SavedModel is its schema's version; here it is 1.
 SAVED_MODEL = b"\x08\x01"
 
 
@@ -168,7 +168,7 @@ def test_a_saved_model_with_variables_is_one_whatever_it_begins_with(
 def test_a_saved_model_that_lost_its_variables_is_no_frozen_graph(
     tmp_path: Path,
 ) -> None:
-    variable = b"\x0a\x10\x0a\x01v\x12\x0bVarHandleOp"  # a node and its operator
+    variable = b"\x0a\x10\x0a\x01v\x12\x0bVarHandleOp"  # it is a node with its operator
     with_graph(tmp_path, "saved_model.pb", SAVED_MODEL + variable, **NODES)
     with pytest.raises(BundleError, match="saved_model.pb has variables"):
         open_bundle(tmp_path)

@@ -1,4 +1,4 @@
-"""Other files than archives of bundles get a sentence that helps."""
+"""A file that is no archive of a bundle gets a sentence that helps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def sentence_of(folder: Path, data: bytes) -> str:
     return str(caught.value)
 
 
-# The first bytes as each format's own description has them, where Python has no writer.
+# Python has no writer for these formats. The first bytes come from each format's own
+# description.
 ARCHIVES = {
     "bzip2": bz2.compress(TAR),
     "xz": lzma.compress(TAR),
@@ -56,7 +57,7 @@ def test_bare_model_is_told_and_what_to_put_beside_it(tmp_path: Path) -> None:
 
 
 def test_model_is_no_archive() -> None:
-    """A form's field may be either, and a model is taken there."""
+    """A form's field may hold an archive or a model, and a model is accepted there."""
     assert not is_archive(linear_onnx()[:512])
     assert not is_archive(b"\x89HDF\r\n\x1a\n" + bytes(504))
 

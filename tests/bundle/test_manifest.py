@@ -16,7 +16,7 @@ from bundle.manifest import (
 )
 from tests.bundle.making import write_bundle
 
-# FIPS 180-2, appendix B.1, and the well-known digest of nothing.
+# The values come from FIPS 180-2, appendix B.1, and the well-known digest of no bytes.
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -127,7 +127,7 @@ def test_refusal_of_a_hostile_name_can_be_sent(tmp_path: Path) -> None:
 def test_digest_of_a_saved_model_is_that_of_its_graph_and_weights(
     tmp_path: Path,
 ) -> None:
-    """By sha256sum, of ``saved_model.pb ABC`` and ``variables/variables.index ABC``."""
+    """sha256sum gave it for lines of each file's name and its digest, ABC."""
     (tmp_path / "saved_model.pb").write_bytes(b"abc")
     (tmp_path / "variables").mkdir()
     (tmp_path / "variables" / "variables.index").write_bytes(b"abc")
@@ -140,7 +140,7 @@ def test_digest_of_a_saved_model_is_that_of_its_graph_and_weights(
 
 
 def test_digest_of_a_frozen_graph_is_that_of_its_file_and_nodes(tmp_path: Path) -> None:
-    """By sha256sum, of the lines ``graph.pb ABC``, ``x`` and ``y``."""
+    """sha256sum gives it for the lines ``graph.pb ABC``, ``x`` and ``y``."""
     (tmp_path / "graph.pb").write_bytes(b"abc")
     expected = "2806ae19ebe68032d0a52edfe62b71462777f503fccb570cab2bae1ab90b1ea1"
     assert source_digest(tmp_path / "graph.pb", ("x", "y")) == expected
@@ -193,7 +193,7 @@ def test_the_digest_of_an_onnx_is_that_of_its_file(tmp_path: Path) -> None:
 
 
 def test_the_digest_of_an_onnx_with_data_is_of_both(tmp_path: Path) -> None:
-    """As sha256sum gives it of the two lines that sha256sum gives, turned round."""
+    """sha256sum gives it for two lines, each of a file's name and its digest."""
     model, data = tmp_path / "model.onnx", tmp_path / "model.onnx.data"
     model.write_bytes(b"abc")
     data.write_bytes(b"")

@@ -45,7 +45,7 @@ def test_what_is_packed_the_tar_command_unpacks(tmp_path: Path) -> None:
 
 
 def test_what_is_packed_twice_is_the_same_file(tmp_path: Path) -> None:
-    """So digests of downloads differ only where the bundles do."""
+    """So digests of downloads differ only where the bundles differ."""
     for folder in ("a", "b"):
         write_bundle(tmp_path / folder)
     os.utime(tmp_path / "b" / "params.json", (1, 1))
@@ -79,7 +79,7 @@ def test_a_file_that_is_gone_is_told_before_the_first_piece(tmp_path: Path) -> N
 
 
 def test_a_download_that_is_broken_off_closes_its_files(tmp_path: Path) -> None:
-    """One left open is a warning, and a warning fails here."""
+    """A file that stays open causes a warning, and a warning fails the test."""
     (tmp_path / "a").write_bytes(bytes(MIB))
     pieces = pack({"a": tmp_path / "a"}, "mnist")
     next(pieces)
@@ -88,7 +88,7 @@ def test_a_download_that_is_broken_off_closes_its_files(tmp_path: Path) -> None:
 
 
 def test_a_file_cut_while_it_is_packed_is_an_error(tmp_path: Path) -> None:
-    """A server then cuts the reply, and the client sees that it is not whole."""
+    """The server then cuts the reply, so the client sees that a part is missing."""
     path = tmp_path / "a"
     path.write_bytes(bytes(MIB))
     pieces = pack({"a": path}, "mnist")
@@ -99,13 +99,14 @@ def test_a_file_cut_while_it_is_packed_is_an_error(tmp_path: Path) -> None:
 
 
 def is_a_folders(content: dict[str, bytes]) -> bool:
-    """Whether no name is a file and a folder."""
+    """Tell whether no name belongs to both a file and a folder."""
     return not any(
         other.startswith(f"{name}/") for name in content for other in content
     )
 
 
-# In small letters: names that differ by case alone are refused, above.
+# All names have small letters, because names that differ only by case are refused, as
+# tested above.
 names = st.from_regex(COMPONENT, fullmatch=True).map(str.lower)
 paths = st.lists(names, min_size=1, max_size=3).map("/".join)
 contents = st.dictionaries(paths, st.binary(max_size=2000), min_size=1, max_size=6)
@@ -116,7 +117,7 @@ def test_what_is_packed_is_unpacked(
     tmp_path_factory: pytest.TempPathFactory, content: dict[str, bytes]
 ) -> None:
     room = tmp_path_factory.mktemp("room")
-    content = {**content, "params.json": b"{}"}  # with it, no folder of versions
+    content = {**content, "params.json": b"{}"}  # so it is no folder of versions
     files = {name: room / str(number) for number, name in enumerate(content)}
     for name, path in files.items():
         path.write_bytes(content[name])

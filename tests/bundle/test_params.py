@@ -18,7 +18,7 @@ from bundle.params import (
     write_params,
 )
 
-# As `cat mnist/params.json | jq` prints it in TFaaS's doc/MNIST.md.
+# `cat mnist/params.json | jq` prints it so in TFaaS's doc/MNIST.md.
 TFAAS_MNIST = """{
   "name": "mnist",
   "model": "saved_model.pb",
@@ -94,7 +94,7 @@ def test_go_null_options_are_no_options() -> None:
     assert params_from_json({"name": "m", "options": None}).options == ()
 
 
-# As TFaaS's doc and its first struct had it, in March 2018.
+# TFaaS's doc and its first struct had these keys in March 2018.
 TFAAS_2018 = """{
   "name": "ImageModel", "model": "tf_model_20180315.pb", "labels": "labels.txt",
   "inputNode": "dense_1_input", "outputNode": "output_node0", "options": null
@@ -301,7 +301,7 @@ def test_file_that_is_no_params_is_refused(
         assert word not in str(caught.value)
 
 
-# What the service could not say again in a reply: RFC 8259 has no NaN, a lone
+# The service could not write these values in a reply: RFC 8259 has no NaN, a lone
 # surrogate has no UTF-8, and the C writers of JSON stop at 64 bits and 255 levels.
 @pytest.mark.parametrize(
     "value",
@@ -373,9 +373,9 @@ def test_any_object_reads_or_is_refused_with_a_sentence(
         params = params_from_json(content)
     except BundleError as ex:
         assert str(ex).startswith("params.json")
-        str(ex).encode()  # it can be sent
+        str(ex).encode()  # A reply can carry the sentence.
         return
-    # What was taken can be written and read again, and is the same.
+    # Parameters that were accepted can be written and read again without a change.
     assert params_from_json(json.loads(json.dumps(params.to_json()))) == params
 
 

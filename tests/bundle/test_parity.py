@@ -120,7 +120,7 @@ WRONG: dict[str, object] = {
     "list": [REPORT],
     "null": None,
     "text": "passed",
-    # Any text is true: "false" must never let a model be served.
+    # Any text is true in Python: "false" must never let a model be served.
     "passed-is-text": {**REPORT, "passed": "false"},
     "passed-is-one": {**REPORT, "passed": 1},
     "passed-is-null": {**REPORT, "passed": None},
@@ -131,11 +131,11 @@ WRONG: dict[str, object] = {
     "case-null": {**REPORT, "cases": [None]},
     "case-without-keys": {**REPORT, "cases": [{}]},
     "case-of-text": {**REPORT, "cases": ["passed"]},
-    # Clients are shown it, formatted.
+    # The service shows the values to clients, formatted.
     "difference-is-text": {**REPORT, "max_abs_diff": "2e-7"},
     "difference-is-null": {**REPORT, "max_abs_diff": None},
     "difference-is-huge": {**REPORT, "max_abs_diff": 10**400},
-    # Each is read by every request for a model's description.
+    # Every request for a model's description reads each of them.
     "large": json.dumps({**REPORT, "gpu": "H" * (1 << 20)}).encode(),
     "deep-inside": {**REPORT, "versions": json.loads("[" * 500 + "]" * 500)},
 }

@@ -14,7 +14,7 @@ FREE = (None, None, None)
 
 
 def image(rows: list[list[Any]], channels: int = 1) -> np.ndarray[Any, Any]:
-    array = np.array(rows, dtype=np.uint8)  # (H, W) or (H, W, C)
+    array = np.array(rows, dtype=np.uint8)  # The shape is (H, W) or (H, W, C).
     return array.reshape(*array.shape[:2], channels)
 
 
@@ -77,7 +77,7 @@ def test_constant_image_stays_constant_at_any_size(
 
 
 def test_shrinking_to_one_pixel_takes_the_mean() -> None:
-    # A triangle filter over both pixels weighs them alike, rows after columns.
+    # A triangle filter over both pixels weighs them equally, in columns and in rows.
     got = preprocess(image([[0, 100], [100, 200]]), Preprocess(), (1, 1, 1), F32)
     assert got.tolist() == [[[100.0]]]
 
@@ -109,7 +109,8 @@ def test_nearest_repeats_pixels() -> None:
 
 
 def test_bilinear_enlarges_with_half_pixel_centres() -> None:
-    # Centres at 0.25 0.75 1.25 1.75 of pixels whose own are 0.5 and 1.5.
+    # The new pixels' centres are 0.25 0.75 1.25 1.75; the old pixels' centres are 0.5
+    # and 1.5.
     got = preprocess(image([[0, 100]]), Preprocess(), (1, 4, 1), F32)
     assert got.ravel().tolist() == [0.0, 25.0, 75.0, 100.0]
 
@@ -176,7 +177,7 @@ def test_either_of_scale_and_offset_is_applied_alone(
 
 
 def test_whole_numbers_are_rounded_to_the_even_one() -> None:
-    # 0.5, 1.5, 2.5 and 3.5; a cast alone would give 0, 1, 2 and 3.
+    # The exact values are 0.5, 1.5, 2.5 and 3.5; a cast alone would give 0, 1, 2 and 3.
     got = preprocess(image([[1, 3, 5, 7]]), Preprocess(scale=0.5), FREE, U8)
     assert got.ravel().tolist() == [0, 2, 2, 4]
 

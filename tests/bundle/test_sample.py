@@ -128,7 +128,8 @@ def test_sample_that_unpacks_beyond_the_limit_is_refused_unread(
 ) -> None:
     images = np.zeros((1000, 1, 1, 1), np.uint8)
     data = npz(True, images=images, labels=np.zeros(1000, np.uint8))
-    # Two .npy: a header of 128 bytes and 1000 of content each.
+    # The file holds two .npy, each with a header of 128 bytes and 1000 bytes of
+    # content.
     bundle = with_sample(tmp_path, data)
     assert read_sample(bundle.path, max_bytes=2256) is not None
     with pytest.raises(BundleError, match=r"sample\.npz is not a sample"):
@@ -166,7 +167,7 @@ def test_deflate_error_in_a_sample_is_refused(tmp_path: Path) -> None:
         True, images=np.zeros((50, 9, 9, 1), np.uint8), labels=np.zeros(50, int)
     )
     start = whole.index(b"images.npy") + len(b"images.npy")
-    # 0xff after the local header: a deflate block of the reserved type 3.
+    # 0xff follows the local header: it begins a deflate block of the reserved type 3.
     extra = int.from_bytes(whole[28:30], "little")
     start += extra
     with pytest.raises(zlib.error):
@@ -180,7 +181,7 @@ def test_deflate_error_in_a_sample_is_refused(tmp_path: Path) -> None:
 def test_array_that_claims_more_than_is_there_is_refused(
     tmp_path: Path, claimed: int
 ) -> None:
-    """No memory is asked for before."""
+    """The array is refused before any memory is asked for."""
     data = zip_of({"images.npy": npy_of_shape(claimed), "labels.npy": npy(LABELS)})
     bundle = with_sample(tmp_path, data)
     tracemalloc.start()
@@ -194,7 +195,7 @@ def test_array_that_claims_more_than_is_there_is_refused(
 
 
 def test_packing_that_asks_for_memory_is_refused(tmp_path: Path) -> None:
-    """LZMA's dictionary has up to four gigabytes."""
+    """LZMA's dictionary may ask for four gigabytes."""
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("images.npy", npy(IMAGES))

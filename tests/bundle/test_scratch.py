@@ -1,4 +1,4 @@
-"""Scratch folders: of this process, of killed ones, and of other users."""
+"""Scratch folders of this process, of killed processes, and of other users."""
 
 import os
 from pathlib import Path
@@ -10,13 +10,13 @@ from bundle.scratch import scratch_folder
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """Where temporary files go."""
+    """Return the folder in which temporary files are made."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return tmp_path
 
 
 def left_of(place, kind, owner=None):
-    """A folder as a killed process leaves it."""
+    """Return a folder as a killed process leaves it."""
     with scratch_folder(kind) as folder:
         name = folder.parent.name
     left = place / f"{name}x"
@@ -82,7 +82,7 @@ def test_what_killed_processes_left_goes_and_what_the_living_hold_stays(place):
 
 
 def test_a_name_that_somebody_made_before_is_in_nobodys_way(place):
-    """Once it was known before, and whoever made it first stopped all uploads."""
+    """The name was known once, and a stranger who made it stopped all uploads."""
     known = place / f"test-{os.getuid()}"
     known.symlink_to(place)
     with scratch_folder("test") as folder:

@@ -130,7 +130,8 @@ def test_writers_and_sweeps_all_at_once_lose_nothing(tmp_path: Path) -> None:
 def test_root_that_goes_as_it_is_looked_at_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Another writer's last step, at the moment between "it exists" and the next look.
+    # Another writer ends its work here, between the look that says "it exists" and the
+    # next one.
     (tmp_path / ".staging").mkdir()
     mkdir = os.mkdir
     raced: list[str] = []
@@ -159,7 +160,7 @@ def test_staging_that_cannot_be_made_leaves_nothing(
 
     def failing(path: object, *args: int, **kwargs: int) -> object:
         calls.append(path)
-        # mkdir: .staging, then the folder in it; open: that folder.
+        # mkdir makes .staging and then the folder in it; open opens that folder.
         if len(calls) == {"mkdir": 3, "open": 1}[what]:
             raise OSError(24, "Too many open files")
         return real(path, *args, **kwargs)
@@ -254,7 +255,7 @@ def test_reader_is_told_that_the_folder_went_while_it_was_read(
             folder.mkdir()
     if not replaced:
         folder.mkdir()
-    with locked(folder):  # who deletes it knows
+    with locked(folder):  # The lock's holder knows of the deletion.
         folder.rmdir()
 
 
@@ -341,7 +342,7 @@ def test_a_file_of_several_pieces_is_copied_whole(tmp_path: Path) -> None:
 def test_temporary_files_are_hidden_and_of_one_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who lists the folder meanwhile passes them over."""
+    """A reader who lists the folder meanwhile passes them over."""
     seen: list[str] = []
     replace = os.replace
 
@@ -390,7 +391,7 @@ def test_a_link_among_what_was_left_stays_and_so_does_what_it_points_to(
 def test_a_lock_is_tried_again_every_hundredth_of_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clock that goes on by what is slept: ten seconds of patience."""
+    """The clock goes on with each sleep, and the patience ends after ten seconds."""
     now = [100.0]
     slept: list[float] = []
 
@@ -407,7 +408,7 @@ def test_a_lock_is_tried_again_every_hundredth_of_a_second(
     ):
         pass
     assert raised.value.errno == errno.ETIMEDOUT
-    # At 110.0 the ten seconds are not over; at 111.0 they are.
+    # The ten seconds are not over at 110.0; they are over at 111.0.
     assert slept == [0.01] * 11
 
 
@@ -419,7 +420,7 @@ def test_readers_keep_a_writer_out_and_a_writer_readers(tmp_path: Path) -> None:
             locked(tmp_path, shared=second, seconds=0),
         ):
             pass
-    with locked(tmp_path, seconds=0):  # all have let go
+    with locked(tmp_path, seconds=0):  # All locks have been released.
         pass
 
 

@@ -108,8 +108,8 @@ def test_numbered_version_beats_the_flat_one(store: ModelStore) -> None:
     assert store.versions("mnist") == [0, 1]
 
 
-# Triton's L0_lifecycle: test_parse_ignore_zero_prefixed_version and
-# test_parse_ignore_non_intergral_version.
+# These names come from two tests of Triton's L0_lifecycle:
+# test_parse_ignore_zero_prefixed_version and test_parse_ignore_non_intergral_version.
 @pytest.mark.parametrize(
     "entry",
     ["01", "0", "-1", "+2", "1.0", "2a", "v3", "٣", " 1", "1_0", ".7", "1" * 19, "１"],  # noqa: RUF001
@@ -133,7 +133,8 @@ def test_stray_file_with_a_number_is_no_version(store: ModelStore) -> None:
 
 
 def test_model_with_the_name_of_a_stray_file_is_refused(store: ModelStore) -> None:
-    # The project's own models/ holds a README.md, which is a name for a model too.
+    # The project's own models/ holds a README.md, and this is a valid name for a model
+    # too.
     store.root.mkdir()
     (store.root / "README.md").write_text("the store")
     with pytest.raises(StoreError):
@@ -209,14 +210,14 @@ def test_delete_that_the_disk_refuses_is_a_store_error(
         patch.setattr(os, failing, refuse)
         with pytest.raises(StoreError, match="Read-only file system"):
             store.delete("mnist")
-    # The one rename is the delete: before it nothing changed, after it all is gone.
+    # The rename is the delete: nothing has changed before it, and all is gone after it.
     assert tree(store.root) == ([] if failing == "fsync" else before)
 
 
 def test_trash_that_goes_meanwhile_does_not_hide_the_model(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The end of another delete, or the sweep of a process that starts.
+    # Another delete may end here, or a process that starts may sweep.
     store.install(writer())
     rename = os.rename
     raced: list[object] = []
@@ -254,7 +255,7 @@ def test_state_tells_an_onnx_from_none_within_one_tick(
     (folder / file).write_bytes(b"1")
     os.utime(folder, ns=times)  # as if the clock had not ticked meanwhile
     having = store.current("mnist").state
-    # Replaced, as the exporter does it: by a rename.
+    # The exporter replaces the file like this, by a rename.
     (folder / "new").write_bytes(b"2")
     (folder / "new").rename(folder / file)
     os.utime(folder, ns=times)
@@ -337,14 +338,15 @@ def test_check_sees_the_bundle_before_anybody_else(store: ModelStore) -> None:
 
 
 def test_store_itself_opens_nothing_of_what_is_published(store: ModelStore) -> None:
-    """A stranger may have made it: who checks it does so in a process of its own."""
+    """A stranger may have made the files. Another process checks them."""
 
     def write(folder: Path) -> None:
         for name in ("params.json", "manifest.json", "labels.txt", "sample.npz"):
-            os.mkfifo(folder / name)  # to open one waits for ever
+            os.mkfifo(folder / name)  # Opening a pipe waits for ever.
 
     def check(staged: Path) -> str:
-        # A file is opened to be brought to the disk; so the pipes go before.
+        # The store opens each file to bring it to the disk; so the pipes go before
+        # that.
         for path in staged.iterdir():
             path.unlink()
         return "mnist"
@@ -363,7 +365,7 @@ def test_name_that_a_check_tells_is_looked_at(store: ModelStore, name: str) -> N
 def nth_call_fails(
     monkeypatch: pytest.MonkeyPatch, what: str, nth: int, number: int
 ) -> list[int]:
-    """Let the nth call fail; the list that is given back counts them."""
+    """Let the nth call fail; the list that is returned counts the calls."""
     real = getattr(os, what)
     calls: list[int] = []
 
@@ -409,7 +411,7 @@ def test_disk_error_at_any_step_of_an_install_leaves_nothing(
             except StoreError as ex:
                 assert os.strerror(number) in str(ex)
                 failed += 1
-            else:  # not reached, or mkdir of a folder that is there anyway
+            else:  # the call was not reached, or its folder exists
                 assert published.number == old + 1
                 path = published.path
                 assert read_files(path) == bundle_files(mark="new")
@@ -417,8 +419,9 @@ def test_disk_error_at_any_step_of_an_install_leaves_nothing(
         assert tree(store.root) == before
         if len(calls) < nth:
             break
-    # 5 files, 2 folders, the model's folder and the root; the one rename; .staging, the
-    # held folder, the one in it, and variables.
+    # fsync is called for 5 files, 2 folders, the model's folder and the root. The one
+    # rename follows. mkdir makes .staging, the held folder, the folder in it, and
+    # variables.
     assert failed >= {"fsync": 9, "rename": 1, "mkdir": 4}[what]
 
 
@@ -444,7 +447,7 @@ def test_all_is_on_the_disk_before_the_one_rename(
     place = steps.index(("rename", path.stat().st_ino))
     assert sum(step == "rename" for step, _ in steps) == 1
     assert {inode for _, inode in steps[:place]} == inodes
-    # And then the rename itself.
+    # The rename itself is brought to the disk after that.
     assert ("fsync", path.parent.stat().st_ino) in steps[place:]
 
 
@@ -472,7 +475,7 @@ def die_at(what: str, nth: int, after: bool, work: Callable[[], object]) -> None
 
 
 def killed(what: str, nth: int, after: bool, work: Callable[[], object]) -> bool:
-    """Whether the child met its end; else it had fewer such calls and finished."""
+    """Tell whether the child was killed; else it finished with fewer such calls."""
     child = FORK.Process(target=die_at, args=(what, nth, after, work))
     child.start()
     child.join(WAIT)
@@ -481,8 +484,9 @@ def killed(what: str, nth: int, after: bool, work: Callable[[], object]) -> bool
 
 
 STEPS = ["mkdir", "open", "fsync", "rename", "unlink", "rmdir"]
-# Before each call: what is there after one is what is there before the next, whichever
-# that is. But a file that was opened is written before that: it is empty just after.
+# The kill comes before each call, because the disk is the same after one call and
+# before the next. A file that was opened is an exception: it is empty just after that,
+# and is written before the next call.
 KILLS = [*((step, False) for step in STEPS), ("open", True)]
 by_kill = pytest.mark.parametrize(
     ("step", "after"), KILLS, ids=[*(f"{step}-before" for step in STEPS), "open-after"]
@@ -512,7 +516,7 @@ def test_killed_install_keeps_old_version_or_shows_the_new_one_whole(
         assert {path.name for path in store.root.iterdir()} <= {"mnist"}
         if not died:
             break
-    # unlink only cleans up, and after a whole install there is nothing to clean.
+    # unlink only cleans up, and nothing is left to clean after a whole install.
     assert not died
     assert nth > (0 if step == "unlink" else 1)
     assert expected[-1] == bundle_files(mark="new")
@@ -613,7 +617,7 @@ def test_reader_never_meets_half_a_bundle_or_no_model(store: ModelStore) -> None
     seen: list[int] = []
     alive = True
     while alive or len(seen) < 3:
-        alive = child.is_alive()  # asked first: one more look after its end
+        alive = child.is_alive()  # is asked first, for one more look after the end
         must_be = published.is_set()
         try:
             version = store.current("mnist")
@@ -728,7 +732,7 @@ def test_labels_are_told_by_name_and_by_version(store: ModelStore) -> None:
     assert store.labels("mnist") == {"canary": 2, "stable": 1}
     assert store.labelled("mnist", "canary").number == 2
     assert ModelStore(store.root).labels("mnist") == {"canary": 2, "stable": 1}
-    # A file of the number and a line's end, as a person would write it.
+    # The file holds the number and a line's end, as a person would write it.
     assert (store.root / "mnist/.labels/canary").read_bytes() == b"2\n"
 
 
@@ -876,7 +880,8 @@ def test_with_its_last_version_the_model_is_gone(store: ModelStore) -> None:
     installed(store, 1)
     store.set_label("mnist", "stable", 1)
     store.delete_label("mnist", "stable")
-    # What a killed move of a label left, and a label whose version went by hand.
+    # One file is left of a killed move of a label. The other is a label whose version
+    # was deleted by hand.
     write_files(store.root / "mnist/.labels", {".x.0123": b"", "old": b"7"})
     store.delete_version("mnist", 1)
     assert tree(store.root) == []
@@ -1031,7 +1036,7 @@ def test_killed_change_leaves_whole_versions_and_labels_that_point_to_one(
         for number in numbers:
             assert read_files(store.root / "mnist" / str(number)) == bundle_files()
         assert {path.name for path in store.root.iterdir()} == {"mnist"}
-        # And the next change of each kind goes through, and leaves nothing besides.
+        # The next change of each kind succeeds, and leaves no other files.
         store.set_label("mnist", "stable", 1)
         trimming(store, 1).install(writer())
         assert store.labels("mnist") == {"stable": 1}
@@ -1066,7 +1071,7 @@ def delete_oldest(store: ModelStore, seconds_over: Any) -> None:
 
 @pytest.mark.slow
 def test_a_label_never_points_to_a_version_that_was_deleted(store: ModelStore) -> None:
-    """Two that move it, two that delete versions, two that publish and trim."""
+    """Two processes move the label, two delete versions, and two publish and trim."""
     installed(store, 1)
     store.set_label("mnist", "stable", 1)
     over, started = FORK.Event(), FORK.Event()
@@ -1081,7 +1086,7 @@ def test_a_label_never_points_to_a_version_that_was_deleted(store: ModelStore) -
     for child in (*changers, *publishers):
         child.start()
     while any(child.is_alive() for child in publishers):
-        # Whoever reads finds the label, and what it points to, whole.
+        # A reader always finds the label and the whole version that it points to.
         version = store.labelled("mnist", "stable")
         assert (version.path / "params.json").exists() or (
             store.labelled("mnist", "stable") != version
@@ -1107,7 +1112,7 @@ def label_many(store: ModelStore, count: int) -> None:
 
 @pytest.mark.slow
 def test_a_label_never_outlives_its_model(store: ModelStore) -> None:
-    """A model deleted and published anew has no label that was meant for the old."""
+    """A model deleted and published again has no label of the old model."""
     stop, started = FORK.Event(), FORK.Event()
     deleter = FORK.Process(target=delete_many, args=(store, stop))
     workers = [
@@ -1153,7 +1158,7 @@ def test_threads_of_one_process_wait_for_each_other_too(store: ModelStore) -> No
 def test_model_published_anew_while_a_label_waited_is_asked_again(
     store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it waited for is in the trash, and has more versions than the new one."""
+    """The old model is in the trash, and has more versions than the new model."""
     installed(store, 3)
     real = os.open
     raced: list[object] = []
@@ -1210,7 +1215,7 @@ def test_files_of_a_version_that_is_gone_cannot_be_listed(store: ModelStore) -> 
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
-    """Another disk, say."""
+    """Return a folder that could be on another disk."""
     folder = tmp_path / "elsewhere"
     folder.mkdir()
     return folder
@@ -1292,3 +1297,94 @@ def test_no_version_follows_the_highest_number(store: ModelStore) -> None:
         store.install(writer())
     assert store.versions("mnist") == [10**18 - 1]
     assert tree(store.root)[:2] == ["mnist", "mnist/999999999999999999"]
+
+
+# --- found by what a request says
+
+
+def test_a_version_is_found_by_number_or_label_or_as_the_one_that_is_served(
+    store: ModelStore,
+) -> None:
+    installed(store, 3)
+    assert store.find("mnist").number == 3
+    store.set_label("mnist", "stable", 2)
+    store.set_label("mnist", "canary", 3)
+    assert store.find("mnist").number == 2
+    assert store.find("mnist", 1).number == 1
+    assert store.find("mnist", label="canary").number == 3
+    assert store.find("mnist", 1, "canary").number == 1, "a number is the plainer word"
+    with pytest.raises(ModelNotFound, match="no model 'other'"):
+        store.find("other")
+
+
+def test_a_number_of_nineteen_digits_is_no_version_whatever_lies_there(
+    store: ModelStore,
+) -> None:
+    installed(store, 1)
+    for number in (10**18, 10**18 + 1, -(10**18)):
+        write_bundle(store.root / "mnist" / str(number))
+        with pytest.raises(
+            ModelNotFound, match="'mnist' has no version of that number"
+        ):
+            store.version("mnist", number)
+    write_bundle(store.root / "mnist" / "-1")
+    with pytest.raises(ModelNotFound, match="'mnist' has no version -1"):
+        store.version("mnist", -1)
+
+
+# --- what somebody else does right before the one rename
+
+
+def before_the_first_rename(
+    monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]
+) -> list[object]:
+    """Do it once; the list that is given back tells whether it was done."""
+    rename = os.rename
+    done: list[object] = []
+
+    def racing(source: Any, target: Any) -> None:
+        if not done:
+            done.append(source)
+            work()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", racing)
+    return done
+
+
+def test_a_number_that_was_published_meanwhile_is_passed_over(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = store.root / "mnist" / "1"
+    done = before_the_first_rename(
+        monkeypatch, lambda: write_bundle(taken, mark="theirs")
+    )
+    published = store.install(writer(mark="ours"))
+    assert done
+    assert published.number == 2
+    assert read_files(taken) == bundle_files(mark="theirs")
+    assert read_files(published.path) == bundle_files(mark="ours")
+
+
+def test_a_model_that_was_deleted_meanwhile_begins_with_one_again(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(store, 2)
+    done = before_the_first_rename(
+        monkeypatch, lambda: shutil.rmtree(store.root / "mnist")
+    )
+    assert store.install(writer()).number == 1
+    assert done
+    assert store.versions("mnist") == [1]
+
+
+@pytest.mark.parametrize("number", [181, 10**17, 10**18 - 1])
+def test_a_number_of_up_to_eighteen_digits_is_a_version(
+    store: ModelStore, number: int
+) -> None:
+    installed(store, 1)
+    with pytest.raises(ModelNotFound, match=f"'mnist' has no version {number}$"):
+        store.version("mnist", number)
+    write_bundle(store.root / "mnist" / str(number))
+    assert store.version("mnist", number).path.name == str(number)
+    assert store.current("mnist").number == number

@@ -42,7 +42,7 @@ def test_what_the_disk_refuses_is_work_that_failed() -> None:
 
 
 def test_other_failures_of_the_system_are_bugs() -> None:
-    """They are not caught: who wrote the command has to know of them."""
+    """They are not caught, because the command's author must learn of them."""
 
     @click.group(cls=Group)
     def group() -> None:
@@ -103,7 +103,7 @@ def test_quiet_holds_back_all_that_is_written_to_the_descriptor(
 ) -> None:
     with open(2, "w", buffering=4096, closefd=False) as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
-        print("before", file=sys.stderr)  # waits in the buffer
+        print("before", file=sys.stderr)  # This line waits in the buffer.
         with quiet_stderr():
             os.write(2, b"tensorflow speaks")
             print("python speaks", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Zips: what people make with their desktops is taken, and nothing that harms."""
+"""Zips that people make with their desktops are taken; harmful ones are refused."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def unpacked(
 
 
 def refused(folder: Path, data: bytes, limits: Limits | None = None) -> str:
-    """The sentence that a zip is refused with; nothing may lie outside."""
+    """Return the sentence that refuses a zip; no file may lie outside the target."""
     with pytest.raises((ArchiveError, TooLarge)) as caught:
         unpacked(folder, data, limits)
     assert [path.name for path in folder.iterdir()] == ["target"]
@@ -58,7 +58,7 @@ def refused(folder: Path, data: bytes, limits: Limits | None = None) -> str:
     return str(caught.value)
 
 
-# --- what is taken
+# --- accepted files
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
@@ -69,7 +69,7 @@ def test_zip_unpacks(tmp_path: Path, method: int) -> None:
 
 @pytest.mark.slow
 def test_zip_of_pythons_command_unpacks(tmp_path: Path) -> None:
-    """It writes entries of their own for folders."""
+    """Python's command writes separate entries for folders."""
     write_bundle(tmp_path / "src" / "mnist")
     archive = tmp_path / "mnist.zip"
     command = [sys.executable, "-m", "zipfile", "-c", archive, "mnist/"]
@@ -78,7 +78,7 @@ def test_zip_of_pythons_command_unpacks(tmp_path: Path) -> None:
 
 
 def test_zip_written_to_a_pipe_unpacks(tmp_path: Path) -> None:
-    """Sizes stand behind each entry then, and zip64's fields may be there."""
+    """Each entry's sizes stand behind it then, and zip64's fields may be there."""
 
     class Pipe(io.RawIOBase):
         def __init__(self) -> None:
@@ -126,7 +126,7 @@ def test_what_desktops_add_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_zip_of_windows_powershell_unpacks(tmp_path: Path) -> None:
-    """It parts names by backslashes, and says that they are MS-DOS's."""
+    """PowerShell writes backslashes in names, and says that MS-DOS made them."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for name, data in {**FILES, "assets/": b""}.items():
@@ -153,7 +153,7 @@ def test_nothing_of_the_zip_itself_is_left(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "target").iterdir()} == tops
 
 
-# --- what is refused, and with which sentence
+# --- refused files, and the sentences
 
 
 def zip_with_mode(mode: int) -> bytes:
@@ -177,7 +177,7 @@ def dotdot_of_windows() -> bytes:
 
 
 def patched(data: bytes, place: int, value: bytes) -> bytes:
-    """One field of the first entry, in its header and in the directory's."""
+    """Change one field of the first entry, in its header and in the directory's."""
     entry = data.index(b"PK\x01\x02")
     head = data[: place - 2] + value + data[place - 2 + len(value) :]
     at = entry + place
@@ -199,7 +199,8 @@ REFUSED = {
     "by-case": (zip_of({"x": b"", "X": b""}), "'mnist/x' and 'mnist/X'"),
     "file-and-folder": (zip_of({"x": b"", "x/y": b""}), "is a file and a folder"),
     "empty": (zip_of({}), "the archive is empty"),
-    # APPNOTE 4.4.4 and 4.4.5: flags at 8, the method at 10 of the directory's header.
+    # Flags stand at 8, and the method at 10, of the directory's header (APPNOTE 4.4.4
+    # and 4.4.5).
     "encrypted": (patched(ONE, 8, b"\x01\0"), "an encrypted file, 'mnist/x'"),
     "bzip2": (zip_of({"x": b"1"}, zipfile.ZIP_BZIP2), "neither stored nor deflated"),
     "lzma": (zip_of({"x": b"1"}, zipfile.ZIP_LZMA), "neither stored nor deflated"),
@@ -231,15 +232,16 @@ def test_file_that_is_there_twice_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("claimed", [1, 6, 8, 1 << 20])
 def test_size_that_is_not_true_is_refused(tmp_path: Path, claimed: int) -> None:
-    data = zip_of({"x": b"content"})  # 7 bytes; the uncompressed size stands at 24
+    data = zip_of({"x": b"content"})  # the size, 7, stands at 24
     lied = patched(data, 24, struct.pack("<I", claimed))
     assert "not a whole zip" in refused(tmp_path, lied)
 
 
 def test_entries_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
-    """As in zip bombs of 42 kB that unpack to terabytes (Fifield, 2019)."""
+    """Zip bombs of 42 kB unpack to terabytes in this way (Fifield, 2019)."""
     data = zip_of({"a": bytes(1000), "b": bytes(1000)}, zipfile.ZIP_STORED)
-    # The second entry's data begin at the first's, which 4.3.12 has at byte 42.
+    # The second entry's data begin where the first's do: 4.3.12 has the place at byte
+    # 42.
     second = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 4)
     overlapping = data[: second + 42] + bytes(4) + data[second + 46 :]
     assert "not a whole zip" in refused(tmp_path, overlapping)
@@ -254,7 +256,7 @@ def test_what_all_entries_claim_is_bounded(tmp_path: Path) -> None:
 
 
 def test_ratio_is_bounded_by_what_came(tmp_path: Path) -> None:
-    """Though a gzip around it hides how small it is."""
+    """The ratio counts even if gzip around the zip hides how small it is."""
     limits = Limits(ratio=200, ratio_from=0)
     for number, data in enumerate(
         (zip_of({"x": bytes(MIB)}), gzip.compress(zip_of({"x": bytes(MIB)})))
@@ -276,7 +278,7 @@ def test_zip_itself_is_bounded(tmp_path: Path) -> None:
 
 
 def test_directory_beyond_its_bound_is_refused_unread(tmp_path: Path) -> None:
-    """It is all that a zip consists of, and would be held in memory whole."""
+    """A zip may be nothing but its directory, which would fill the memory."""
     entry = ONE[ONE.index(b"PK\x01\x02") : ONE.index(b"PK\x05\x06")]
     count = (2 * MIB) // len(entry)
     start = ONE[: ONE.index(b"PK\x01\x02")]

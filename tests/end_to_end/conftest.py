@@ -1,4 +1,4 @@
-"""Real processes: the command-line tools, and servers on loopback."""
+"""These tests start real processes: the command-line tools, and servers on loopback."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ import pytest
 from tests.documents import ROOT, transcripts
 
 BIN = Path(sys.executable).parent
-# Long enough for a busy machine of two cores; what takes longer hangs.
+# This is long enough for a busy machine of two cores. A process that takes longer
+# hangs.
 PATIENCE = 300
 
-# httpx.get and the like make a client each time, which reads all authorities of the
-# system. Each request has a connection of its own, as with these.
+# httpx.get and its like make a new client each time, which reads all authorities of the
+# system. This client opens a new connection for each request, as they do.
 CLIENT = httpx.Client(
     timeout=PATIENCE,
     limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
@@ -34,21 +35,22 @@ ENVIRONMENT = {
     **os.environ,
     "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
     "PYTHONUNBUFFERED": "1",
-    # What a test asks of TensorFlow must not change over beside it.
+    # The backend that a test asks for must not change from TensorFlow to ONNX
+    # meanwhile.
     "TFAAS_EXPORT_ON_UPLOAD": "off",
 }
 ENVIRONMENT.pop("TFAAS_CONFIG", None)
 
 
 def pytest_collection_modifyitems(items):
-    """Whatever is here starts processes."""
+    """Mark all tests of this folder as slow, because they start processes."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
 
 
 def run(command: str, folder: Path, code: int = 0) -> str:
-    """Type a command in a folder; what it wrote, standard error included."""
+    """Type a command in a folder; return its output, standard error included."""
     done = subprocess.run(
         ["bash", "-e", "-c", command],
         cwd=folder,
@@ -66,7 +68,7 @@ def run(command: str, folder: Path, code: int = 0) -> str:
 def run_python(
     script: str, folder: Path, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python of one's own in a folder, with the tests' helpers at hand."""
+    """Run a Python script in a folder; it can import the tests' helpers."""
     return subprocess.run(
         [sys.executable, "-c", script, *arguments],
         cwd=folder,
@@ -79,19 +81,19 @@ def run_python(
 
 
 class Server:
-    """A server's process, and the address it said it listens on."""
+    """A server's process, and the address at which the server says it listens."""
 
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
         self.process = process
         self.url = url
 
     def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
+        """Kill the server with SIGKILL, and wait until it is gone."""
         self.process.kill()
         self.process.wait(PATIENCE)
 
     def workers(self) -> list[psutil.Process]:
-        """Its worker processes."""
+        """Return the server's worker processes."""
         children = psutil.Process(self.process.pid).children()
         return [child for child in children if "spawn_main" in str(child.cmdline())]
 
@@ -100,8 +102,8 @@ class Server:
 def serving(command: str, folder: Path) -> Iterator[Server]:
     """Run a server for the length of a block.
 
-    It listens before it says so, so its first line with an address is the moment from
-    which it answers.
+    A server listens before it prints its address, so it answers as soon as that line
+    is read.
     """
     with (
         (folder / "server.log").open("a") as log,
@@ -115,7 +117,7 @@ def serving(command: str, folder: Path) -> Iterator[Server]:
     ):
         lines = process.stdout
         assert lines is not None
-        # One that hangs is ended, and its output with it.
+        # A server that hangs is killed, which also ends its output.
         limit = threading.Timer(PATIENCE, process.kill)
         limit.daemon = True
         limit.start()
@@ -126,13 +128,15 @@ def serving(command: str, folder: Path) -> Iterator[Server]:
         else:
             pytest.fail((folder / "server.log").read_text())
         limit.cancel()
-        # Read on, or a talkative server stops when the pipe is full.
+        # Something must go on reading, or a talkative server stops when the pipe is
+        # full.
         reader = threading.Thread(target=lambda: log.writelines(lines))
         reader.start()
         try:
             yield Server(process, found.group())
         finally:
-            # Its workers hold its standard output, and end when they miss it.
+            # The workers hold the server's standard output; they end when the server is
+            # gone.
             process.kill()
             reader.join(PATIENCE)
 
@@ -143,9 +147,10 @@ RUNTIME = "runtime serve --port 0"
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Makes a folder that all processes which run tests share: the first one fills it.
+    """Return a function that makes a folder for all processes of a test run.
 
-    Of what fails the others know nothing, and each tries it again.
+    The first process fills the folder. If that fails, the others do not know it, and
+    each of them tries again.
     """
     common = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -168,7 +173,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def trained(once: Callable[..., Path]) -> Path:
-    """A folder in which README's training has run: all of MNIST, one epoch."""
+    """Return a folder in which README's training has run: all of MNIST, one epoch."""
 
     def train(folder: Path) -> None:
         shutil.copy(ROOT / "config.json", folder)
@@ -179,7 +184,7 @@ def trained(once: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def work(trained: Path, tmp_path: Path) -> Path:
-    """A folder of one's own, with a copy of the trained bundle and config.json."""
+    """Return a new folder with a copy of the trained bundle and of config.json."""
     shutil.copytree(trained / "mnist", tmp_path / "mnist")
     shutil.copy(trained / "config.json", tmp_path)
     return tmp_path
@@ -187,13 +192,13 @@ def work(trained: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(work: Path) -> Path:
-    """The same, with the bundle as version 1 of the store."""
+    """Return such a folder, with the bundle as version 1 of its store."""
     shutil.copytree(work / "mnist", work / "models" / "mnist" / "1")
     return work
 
 
 def readme_block(name: str) -> str:
-    """One of README's shell blocks, as it stands there."""
+    """Return one of README's shell blocks, exactly as it stands there."""
     found = [block.text for block in transcripts("README.md") if block.word == name]
     assert found, f"README has no transcript block {name!r}"
     return found[0]

@@ -1,4 +1,4 @@
-"""Shares of traffic, whatever a version costs and wherever it is; the same answers."""
+"""Versions get their shares of traffic, whatever they cost and wherever they are."""
 
 import http.client
 import itertools
@@ -17,15 +17,15 @@ from tests.forms import form, png
 
 KINDS = ("quick", "slow", "unloaded")
 PAIRS = tuple(itertools.product(KINDS, repeat=2))
-# One deck of a process, which deals each hundred requests out exactly.
+# A process deals out each hundred requests exactly, as from a deck of cards.
 REQUESTS = 100
 CLIENTS = 4
-SLOW = 3  # ms, where 1 is no longer quick
+SLOW = 3  # ms; a model is quick up to 1 ms
 IMAGE, VALUES = png([[1, 2], [3, 4]]), [1, 2, 3, 4]
 
 
 def write_model(folder, name, stable, canary):
-    """Version 1 is stable, version 2 the canary, and both answer alike."""
+    """Write version 1, which is stable, and 2, the canary; both answer alike."""
     model = folder / "models" / name
     for number, kind in ((1, stable), (2, canary)):
         content = slow_onnx(SLOW) if kind == "slow" else None
@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def one(folder):
-    """A server of one process, which all of its requests meet."""
+    """Start a server of one process, so that one process gets all requests."""
     with serving(f"{RUNTIME} --workers 1", folder) as server:
         yield server.url
 
@@ -58,7 +58,7 @@ def load(url, model, version):
 
 
 def versions(url, model, count):
-    """Which version answers so many requests, on one connection that is kept."""
+    """Return the versions that answered the requests, over one kept connection."""
     address = urlsplit(url)
     body = json.dumps({"model": model, "values": VALUES})
     client = http.client.HTTPConnection(address.hostname, address.port, PATIENCE)
@@ -105,7 +105,7 @@ def test_a_canary_gets_its_share_under_waitress_too(folder):
 
 
 def test_versions_that_push_each_other_out_keep_their_shares(folder):
-    """There is room for one of them: each request for the other loads it."""
+    """There is room for one version: each request for the other one loads it anew."""
     command = f"env TFAAS_CACHE_LIMIT=1 {RUNTIME} --workers 1"
     with serving(command, folder) as server:
         answered = versions(server.url, "unloaded_unloaded", 100)

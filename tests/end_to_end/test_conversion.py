@@ -1,4 +1,4 @@
-"""Conversions that are ended in the middle: the bundle is as it was, nobody goes on."""
+"""An interrupted conversion leaves the bundle as it was, and leaves no process."""
 
 import json
 import shutil
@@ -14,8 +14,7 @@ from tests.frozen import FILE, frozen, rows, write_frozen_bundle
 
 pytestmark = pytest.mark.tensorflow
 
-# A shell that runs the tests in the background has SIGINT ignored, and a child
-# inherits that.
+# A shell starts a background job with SIGINT ignored, and its children inherit that.
 MAIN = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
     "from exporter.cli import main; main(prog_name='exporter')"
@@ -23,7 +22,7 @@ MAIN = (
 STEPS = ["loading", "converting", "proving: random, batch 2"]
 
 
-# A parent that writes the names of its modules to a file when it ends.
+# This parent writes the names of its modules to a file when it ends.
 MODULES = (
     "import atexit, json, sys;"
     "atexit.register(lambda: open({!r}, 'w').write(json.dumps(list(sys.modules))));"
@@ -32,7 +31,7 @@ MODULES = (
 
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory):
-    """A folder in which a bundle was converted once; modules.json is the parent's."""
+    """Convert a bundle in a folder once; modules.json lists the parent's modules."""
     place = tmp_path_factory.mktemp("converted")
     folder = write_frozen_bundle(place / "bundle", frozen(rows))
     (place / "tmp").mkdir()
@@ -44,7 +43,7 @@ def converted(tmp_path_factory):
 
 @pytest.fixture
 def bundle(converted, tmp_path):
-    """A copy of the bundle, with the model.onnx that was made before and its proof."""
+    """Return a copy of the bundle, with the model.onnx of before and its proof."""
     (tmp_path / "tmp").mkdir()
     return shutil.copytree(converted / "bundle", tmp_path / "bundle")
 
@@ -68,12 +67,12 @@ def contents(folder):
 
 
 def scratch(folder):
-    """What lies in the temporary folder and is no folder of none."""
+    """Return the files that lie anywhere in the temporary folder."""
     return [p for p in (folder.parent / "tmp").rglob("*") if p.is_file()]
 
 
 def reach(process, step):
-    """Wait until a conversion says that it is at a step; its child."""
+    """Wait until a conversion says that it is at a step; return its child process."""
     for line in process.stderr:
         if line.strip() == step:
             (child,) = psutil.Process(process.pid).children()
@@ -82,7 +81,7 @@ def reach(process, step):
 
 
 def is_gone(child):
-    """Whoever adopts it may not have asked for its end yet."""
+    """Tell whether a child ended; its new parent may not have collected it yet."""
     _, left = psutil.wait_procs([child], PATIENCE)
     return all(p.status() == psutil.STATUS_ZOMBIE for p in left)
 
@@ -150,14 +149,14 @@ def test_limits(bundle, flags, sentence):
 
 
 def told(folder, *flags):
-    """What ``--json`` prints, and the exit code."""
+    """Return the JSON that ``--json`` prints, and the exit code."""
     with start(folder, "--json", *flags, stdout=subprocess.PIPE) as process:
         said, _ = process.communicate(timeout=PATIENCE)
     return json.loads(said), process.returncode
 
 
 def test_programs_are_told_how_it_ended(bundle):
-    """With the real exporter, one line for each way to end."""
+    """The real exporter prints one line for each way to end."""
     assert told(bundle) == ({"outcome": "converted", "reason": ""}, 0)
     assert told(bundle, "--time-limit", "1") == (
         {
@@ -181,7 +180,7 @@ def test_programs_are_told_how_it_ended(bundle):
 
 
 def test_a_full_disk(bundle):
-    """No file gets larger than 256 bytes; that holds for the child too."""
+    """No file can grow beyond 256 bytes; that holds for the child process too."""
     before = contents(bundle)
     small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (256, 256));"
     with start(bundle, setup=small) as process:

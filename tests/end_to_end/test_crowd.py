@@ -1,4 +1,4 @@
-"""Two servers on one store, and a crowd that uploads, deletes, predicts and lists."""
+"""A crowd uploads, deletes, predicts and lists at two servers with one store."""
 
 import contextlib
 import random
@@ -17,7 +17,7 @@ IMAGE = png([[1, 2], [3, 4]])
 
 
 def answer_of(factor):
-    """Pixels 1, 2, 3, 4 times tests.examples.WEIGHTS, times the factor."""
+    """Return the scores of pixels 1, 2, 3, 4: by WEIGHTS and times the factor."""
     return [factor, 2 * factor, 7 * factor]
 
 
@@ -27,7 +27,7 @@ def predict(client, url, name):
 
 
 def write(name, urls, archives):
-    """The only writer of its model: every server must answer as it last uploaded."""
+    """Upload as the only writer: every server must answer with the last upload."""
     dice = random.Random(name)
     with httpx.Client(timeout=PATIENCE) as client:
         for _ in range(ROUNDS):
@@ -48,7 +48,7 @@ def write(name, urls, archives):
 
 
 def read(urls, names, done):
-    """Whatever is answered is whole: one version's scores, or that there is none."""
+    """Check that each answer is whole: one version's scores, or that there is none."""
     dice = random.Random(0)
     with httpx.Client(timeout=PATIENCE) as client:
         while not done.is_set():

@@ -1,4 +1,4 @@
-"""Damaged bytes on a socket, clients that hang up: no worker dies of them."""
+"""Damaged bytes, and clients that hang up, kill no worker."""
 
 import os
 import random
@@ -25,7 +25,7 @@ WHOLE = (
 
 
 def send(address, data, *, reads):
-    """Send it, say that it is all, and read; or hang up with a reset."""
+    """Send data; then end the sending and read the reply, or hang up with a reset."""
     with socket.create_connection(address, timeout=PATIENCE) as client:
         try:
             client.sendall(data)
@@ -35,7 +35,7 @@ def send(address, data, *, reads):
                 return b""
             client.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: client.recv(65536), b""))
-        except OSError:  # refused before it was read whole
+        except OSError:  # the server refused it before it read all
             return b""
 
 
@@ -53,7 +53,7 @@ def test_damaged_bytes_and_clients_that_hang_up_kill_no_worker(tmp_path):
             assert not reply.startswith((b"HTTP/1.1 500", b"HTTP/1.1 502")), told
             assert b"Traceback" not in reply, told
             assert str(tmp_path).encode() not in reply, told
-        # Whole ones, whose reply nobody waits for.
+        # These requests are whole, but nobody waits for their replies.
         for data in WHOLE * 20:
             send(address, data, reads=False)
         for _ in range(8):

@@ -1,4 +1,4 @@
-"""``make demo``, in a folder of its own, and the installing before it."""
+"""``make demo`` runs in a new folder; the installation before it is tested too."""
 
 import os
 import re
@@ -15,10 +15,10 @@ from tests.end_to_end.conftest import BIN, CLIENT, PATIENCE, ROOT, run
 
 
 def test_the_demo_goes_the_whole_way_and_leaves_no_server(tmp_path):
-    """The trainer is the real one; a tenth of MNIST is enough to tell a 1 from a 4.
+    """The real trainer runs; a tenth of MNIST is enough to tell a 1 from a 4.
 
-    ``test_transcript.py`` trains on the whole of it, by README's command, which does
-    the conversion too.
+    ``test_transcript.py`` trains on the whole of MNIST with README's command, which
+    also does the conversion.
     """
     with np.load(ROOT / "trainer" / "data" / "mnist.npz") as whole:
         tenth = {name: array[: len(array) // 10] for name, array in whole.items()}
@@ -55,8 +55,8 @@ def script(path, *lines):
     path.chmod(0o755)
 
 
-# What Python runs at its start: the demo is interrupted while it starts curl, of which
-# it knows nothing yet.
+# Python runs this at its start. It interrupts the demo while the demo starts curl and
+# does not have its process yet.
 INTERRUPT = """
 import os, signal, subprocess
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -76,7 +76,7 @@ def test_demo_that_is_interrupted_while_it_starts_a_command_ends_it(tmp_path):
         [commands / "python", ROOT / "tools" / "demo.py"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
-        stdout=subprocess.PIPE,  # until the last process that has it ends
+        stdout=subprocess.PIPE,  # ends with the last process that has it
         stderr=subprocess.STDOUT,
         text=True,
         timeout=PATIENCE,
@@ -87,8 +87,8 @@ def test_demo_that_is_interrupted_while_it_starts_a_command_ends_it(tmp_path):
 
 
 def commands_of_the_demo(tmp_path):
-    # Beside the demo's python lie a trainer that has little to do, the real server, and
-    # a curl that never ends.
+    # Three commands lie beside the demo's python: a trainer that has little to do, the
+    # real server, and a curl that never ends.
     commands = tmp_path / "bin"
     commands.mkdir()
     (commands / "python").symlink_to(sys.executable)
@@ -107,7 +107,7 @@ def test_interrupted_demo_stops_its_server(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # A shell that runs the tests in the background has it ignored.
+        # A shell starts a background job with SIGINT ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as demo:
         output = ""
@@ -115,7 +115,7 @@ def test_interrupted_demo_stops_its_server(tmp_path):
             output += line
             if line == "uploading\n":
                 break
-        # The demo alone: a terminal would send it to the server too.
+        # Only the demo gets the signal; a terminal would send it to the server too.
         demo.send_signal(signal.SIGINT)
         rest, _ = demo.communicate(timeout=PATIENCE)
     assert rest == "interrupted\n"
@@ -130,12 +130,12 @@ def test_python_that_is_named_and_missing_is_an_error(tmp_path):
     assert not (tmp_path / "venv").exists()
 
 
-# A Python that is right, and says what it is asked to do.
+# This Python has the right version, and prints what it is asked to do.
 PYTHON = ('[ "$1" = -c ] && exit', 'echo "${0##*/} was taken: $1 $2"', "exit 1")
 
 
 def install(tmp_path, commands, **variables):
-    """Run tools/install.sh where there is nothing but these commands."""
+    """Run tools/install.sh where only these commands exist."""
     return subprocess.run(
         ["/bin/sh", ROOT / "tools" / "install.sh"],
         env={
@@ -160,7 +160,7 @@ def commands(tmp_path):
 
 @pytest.mark.parametrize("there", ["python3.11", "python3.12", "python3.13", "python3"])
 def test_the_first_python_that_works_is_taken(tmp_path, commands, there):
-    # pyenv's are there by name alone, and the system's may be too old.
+    # pyenv's commands may exist by name alone, and the system's Python may be too old.
     for name in ("python3.11", "python3.12", "python3.13", "python3"):
         script(commands / name, "exit 127")
     script(commands / there, *PYTHON)

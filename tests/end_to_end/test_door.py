@@ -1,4 +1,4 @@
-"""Clients that promise, wait or leave, through the real front; and their neighbours."""
+"""Some clients promise, wait or leave; the real front must still serve the others."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ SLOW = json.dumps({"model": "slow", "values": [1, 2, 3, 4]}).encode()
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """One process, with one thread for what is slow, and a token to predict with."""
+    """Start one process, with one thread for slow requests, and a token."""
     folder = tmp_path_factory.mktemp("door")
     linear, slow = (folder / "models" / name / "1" for name in ("linear", "slow"))
     write_bundle(linear)
@@ -53,7 +53,7 @@ def test_who_may_not_ask_is_answered_at_once_and_holds_nothing(server):
             client.sendall(head(path, length, "X-Forwarded-For: 192.0.2.1"))
             assert client.recv(1 << 16).startswith(b"HTTP/1.1 " + status)
             clients.append(client)
-    # Those who may, and send nothing, do not lock a large body out either.
+    # Clients with a token that send nothing do not lock a large body out either.
     for _ in range(32):
         client = connect(server.url)
         client.sendall(head("/predict/json", length, BEARER))
@@ -79,7 +79,7 @@ def test_downloads_that_nobody_reads_stop_no_other(server):
         client.recv(1)  # its turn has come, or it was refused
     assert len(get(server, "/download/linear/large.bin").content) == LARGE
     reply = CLIENT.post(f"{server.url}/upload", content=b"x")
-    assert reply.status_code == 400  # it is read, and is no archive
+    assert reply.status_code == 400  # the server reads it, and finds no archive
     for client in clients:
         client.close()
 
@@ -101,9 +101,9 @@ def answered(server):
 
 
 def test_a_client_that_leaves_is_not_worked_for(server):
-    """One runs, and of the eleven that wait all but the last leave."""
+    """One request runs and twelve wait; all who wait but the last one leave."""
     with connect(server.url) as first:
-        ask_slow(first)  # which loads it
+        ask_slow(first)  # this loads the model
         assert first.recv(1 << 16).startswith(b"HTTP/1.1 200")
     before = answered(server)
     waiting = [connect(server.url) for _ in range(12)]
@@ -113,7 +113,7 @@ def test_a_client_that_leaves_is_not_worked_for(server):
     for client in leaving[1:]:
         client.close()
     assert last.recv(1 << 16).startswith(b"HTTP/1.1 200")
-    # The one that runs, and the last; each takes 0.1 s, in which nearly all have left.
+    # Two run: the first and the last. Each takes 0.1 s, in which nearly all have left.
     assert 2 <= answered(server) - before <= 5
     for client in (leaving[0], last):
         client.close()
@@ -165,7 +165,7 @@ def all_of(server, sent):
         try:
             while piece := client.recv(1 << 16):
                 received += piece
-        except ConnectionResetError:  # what it did not read was left
+        except ConnectionResetError:  # the server did not read the rest
             pass
     return received
 
@@ -182,5 +182,5 @@ def test_a_head_has_an_end(server):
     assert b" 431 " in all_of(server, start + many + b"\r\n")[:20]
     long = b"X: " + b"a" * 1_000_000 + b"\r\n\r\n"
     assert b"alive" not in all_of(server, start + long)
-    # The first line of HTTP/2.
+    # This is the first line of HTTP/2.
     assert b"alive" not in all_of(server, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")

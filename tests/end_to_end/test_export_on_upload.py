@@ -1,4 +1,4 @@
-"""Uploads without ONNX, converted beside the requests that TensorFlow answers."""
+"""Uploads without ONNX are converted while TensorFlow answers their requests."""
 
 import json
 import re
@@ -22,7 +22,7 @@ ON = "env TFAAS_EXPORT_ON_UPLOAD=auto"
 
 
 def texts(v1):
-    """(None, 4) -> (None, 4) of texts, which ONNX's converter does not know."""
+    """Build (None, 4) -> (None, 4) through texts, which no conversion supports."""
     x = v1.placeholder(v1.float32, [None, 4], name="x")
     lengths = v1.strings.length(v1.strings.as_string(x))
     v1.cast(lengths, v1.float32, name="scores")
@@ -34,7 +34,7 @@ def graphs():
 
 
 def configure(folder):
-    # verbose: waitress tells its address to those who want to hear it.
+    # With "verbose", waitress prints its address.
     (folder / "config.json").write_text(json.dumps({"verbose": 1}))
     return folder
 
@@ -45,7 +45,7 @@ def folder(tmp_path):
 
 
 class Service:
-    """A server that converts, and the folder it was started in."""
+    """A server that converts, and the folder in which it runs."""
 
     def __init__(self, url, folder):
         self.url = url
@@ -54,10 +54,10 @@ class Service:
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory):
-    """Start a server of a kind at its first use; it is there for the whole module.
+    """Start a server of a kind at its first use, and share it in the whole module.
 
-    Each test has a model of its own name in it: TensorFlow, which each of them imports
-    for its first upload, takes longer than all else that most of these tests do.
+    Each test has a model with a name of its own there. A new server would import
+    TensorFlow for its first upload, which takes longer than most of these tests.
     """
     started = {}
     with ExitStack() as stack:
@@ -78,7 +78,8 @@ def service(request, services):
     return services(request.param)
 
 
-# A conversion takes long; where the kind of server makes no difference, one will do.
+# A conversion takes long, so these tests use one kind of server if the kind makes no
+# difference.
 by_workers = pytest.mark.parametrize("service", ["workers"], indirect=True)
 
 
@@ -94,7 +95,7 @@ def publish(folder, graph):
 
 
 class Client:
-    """Asks a server about one model, each time on a connection of its own."""
+    """A client that asks a server about one model, with a new connection each time."""
 
     def __init__(self, url, name="frozen"):
         self.name = name
@@ -122,7 +123,7 @@ class Client:
         return self.version(number)["conversion"]
 
     def settled(self, number=1):
-        """The version's state once nobody is at it; and all those before."""
+        """Wait until no conversion runs; return the last state and earlier ones."""
         states = []
         for _ in range(10 * PATIENCE):
             state = self.state(number)
@@ -134,14 +135,14 @@ class Client:
         raise AssertionError(states)
 
     def counted(self):
-        """Conversions, by their outcome."""
+        """Return the number of conversions by their outcome."""
         text = self.client.get("/metrics").text
         line = f'tfaas_conversions_total{{model="{self.name}",'
         line += r'outcome="(\w+)"} (\S+)'
         return {outcome: float(count) for outcome, count in re.findall(line, text)}
 
     def ended(self, count=1):
-        """The outcomes of so many; the exporter ends after model.onnx is there."""
+        """Wait for ``count`` outcomes; the exporter outlives its model.onnx."""
         for _ in range(10 * PATIENCE):
             if sum((counted := self.counted()).values()) >= count:
                 return counted
@@ -151,10 +152,10 @@ class Client:
 
 @contextmanager
 def hammering(client):
-    """Clients that ask all the time; what was not a right answer, and who answered.
+    """Let clients ask all the time; give the wrong answers, and the backends.
 
-    Each rests for a moment between two requests: the conversion gets only the processor
-    time that nobody else wants.
+    Each client rests for a moment between two requests, because the conversion gets
+    only the processor time that nobody else wants.
     """
     wrong, backends, end = [], [], threading.Event()
 
@@ -168,7 +169,7 @@ def hammering(client):
     def guarded():
         try:
             ask()
-        except Exception as ex:  # a connection that was cut
+        except Exception as ex:  # the connection was cut
             wrong.append(repr(ex))
 
     threads = [threading.Thread(target=guarded) for _ in range(2)]
@@ -190,7 +191,7 @@ def test_the_service_changes_over_and_drops_no_request(service, graphs):
         state, states = client.settled()
         assert "converting" in states
         assert re.fullmatch(r"onnx \(parity (0|\d(\.\d)?e-\d+)\)", state)
-        # Each process changes over on its next request.
+        # Each process changes the backend at its next request.
         asked = len(backends)
         while len(backends) < asked + 200 and not wrong:
             client.backend()
@@ -217,7 +218,7 @@ def test_what_cannot_be_converted_stays_with_tensorflow(service, graphs):
     assert str(folder) not in state
     assert client.predict().headers["X-Model-Backend"] == "tensorflow/cpu"
     assert client.ended() == {"refused": 1}
-    # And it is remembered: the next service does not begin.
+    # The outcome is remembered: the next service does not try again.
     with serving(f"{ON} {COMMANDS['workers']}", folder) as server:
         again = Client(server.url, client.name)
         assert again.state() == state
@@ -226,7 +227,7 @@ def test_what_cannot_be_converted_stays_with_tensorflow(service, graphs):
 
 
 def children_at_work(folder):
-    """The processes that convert something in this folder, wherever they hang."""
+    """Return the processes that convert something here, whatever their parent."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -254,7 +255,7 @@ ENDS = (
 
 
 def test_a_service_that_ends_leaves_none_at_work_and_the_next_goes_on(folder, graphs):
-    """Three services in turn begin, and end; the fourth comes to the end of it."""
+    """Three services begin a conversion in turn and end; the fourth completes it."""
     publish(folder, graphs["rows"])
     version = folder / "models" / "frozen" / "1"
     for kind, number in ENDS:
@@ -264,7 +265,7 @@ def test_a_service_that_ends_leaves_none_at_work_and_the_next_goes_on(folder, gr
             server.process.wait(PATIENCE)
             _, alive = psutil.wait_procs(found, PATIENCE)
             assert alive == []
-        # Each ends long before its conversion could be done.
+        # Each service ends long before its conversion could be done.
         left = {path.name for path in version.glob("*.*")}
         assert left.isdisjoint({"model.onnx", "parity.json"})
     with serving(f"{ON} {WAITRESS}", folder) as server:
@@ -309,7 +310,7 @@ def test_one_that_is_deleted_meanwhile_leaves_nothing(service, graphs):
     assert client.client.delete("/models/deleted/1").status_code == 200
     _, alive = psutil.wait_procs(found, PATIENCE)
     assert alive == []
-    # The number is used again, and it is another's turn.
+    # The number is used again, for another bundle, which is converted in its turn.
     assert client.upload(archive)["version"] == 1
     assert client.settled()[0].startswith("onnx (parity ")
     assert "deleted" in ModelStore(service.folder / "models").names()

@@ -1,4 +1,4 @@
-"""Uploads that mean harm, to a real service: refused, the store as it was."""
+"""A real service refuses malicious uploads, and its store stays as it was."""
 
 import hashlib
 import io
@@ -42,7 +42,7 @@ def member(name, content=b"x", **more):
 
 
 def archive(tmp_path, *extra, **bundle):
-    """A whole bundle's tar, and members that are none of it."""
+    """Return the tar of a whole bundle, with extra members that do not belong to it."""
     folder = write_bundle(tmp_path / "linear", **bundle)
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w:gz") as tar:
@@ -168,7 +168,7 @@ def test_an_archive_that_is_cut_anywhere_changes_nothing(served, tmp_path):
 
 
 def test_a_gzip_that_holds_nothing_for_ever_ends(tmp_path):
-    """Empty blocks, of five bytes each, are nothing however many there are."""
+    """Empty blocks of five bytes each give no output, however many there are."""
     write_bundle(tmp_path / "models" / "linear" / "1")
     head = b"\x1f\x8b\x08" + bytes(7)
     with serving(f"{RUNTIME} --workers 1 --max-upload-bytes 1000000", tmp_path) as one:
@@ -178,7 +178,7 @@ def test_a_gzip_that_holds_nothing_for_ever_ends(tmp_path):
 
 
 def test_what_would_hang_or_crash_the_service_is_tried_elsewhere(tmp_path):
-    """A loop without end, which ONNX can say, runs when a model is warmed."""
+    """An endless loop, which ONNX can express, runs when a model is warmed."""
     write_bundle(tmp_path / "models" / "linear" / "1")
     command = f"{RUNTIME} --workers 1 --trial-seconds 3"
     with serving(command, tmp_path) as server:

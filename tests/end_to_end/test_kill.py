@@ -1,4 +1,4 @@
-"""kill -9 in the middle: the old version serves, and nothing half-written is seen."""
+"""After a kill -9 in the middle the old version serves, and nothing is half-written."""
 
 import signal
 import socket
@@ -25,7 +25,7 @@ ONE = np.load(ROOT / "trainer" / "data" / "mnist.npz")["x_train"][3]
 
 
 def shown(folder):
-    """What there is in the store: every file, and what a restarted service says."""
+    """Return all files of the store, and the answers of a service started anew."""
     with serving(WAITRESS, folder) as server:
         (model,) = CLIENT.get(f"{server.url}/models").json()
         reply = predict(server.url, ONE)
@@ -39,7 +39,7 @@ def archive_of(work):
     return (work / "mnist.tar.gz").read_bytes()
 
 
-# waitress-serve, ended with SIGKILL where the store would bring an upload to the disk.
+# waitress-serve is killed with SIGKILL when the store brings an upload to the disk.
 KILLED_SERVER = """
 import os, signal, sys
 import bundle.store
@@ -74,7 +74,7 @@ def try_upload(url, archive):
 
 @contextmanager
 def half_sent(server, archive):
-    """A client that has sent half of an upload, and holds its connection."""
+    """Send half of an upload, and hold the connection open."""
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port)) as client:
         length = f"Content-Length: {len(archive)}"
@@ -100,7 +100,7 @@ def test_a_client_that_hangs_up_leaves_nothing(store):
 
 
 def test_killed_in_the_middle_of_a_conversion(store):
-    """As soon as the exporter says that it begins."""
+    """The kill comes when the exporter says that it begins."""
     with subprocess.Popen(
         ["exporter", "convert", "mnist"],
         cwd=store,
@@ -113,7 +113,7 @@ def test_killed_in_the_middle_of_a_conversion(store):
     assert shown(store) == ([1], set(), "onnxruntime/CPUExecutionProvider")
 
 
-# Ends the exporter with SIGKILL instead of its nth rename.
+# This kills the exporter with SIGKILL instead of its nth rename.
 KILLED = """
 import os, pathlib, signal, sys
 left = int(sys.argv.pop(1))
@@ -137,10 +137,10 @@ def test_killed_while_a_conversion_is_written(store):
         versions, _, backend = shown(store)
         return versions, backend
 
-    # Nothing was renamed: the proved model.onnx of before serves on.
+    # Nothing was renamed, so the proved model.onnx of before goes on serving.
     assert kill(renames=0) == ([1], "onnxruntime/CPUExecutionProvider")
-    # parity.json is new and model.onnx old: unproved, so TensorFlow serves.
+    # parity.json is new and model.onnx is old, which is no proof, so TensorFlow serves.
     assert kill(renames=1) == ([1], "tensorflow/cpu")
-    # And the next conversion mends it, and takes away what the killed ones left.
+    # The next conversion repairs this, and removes the files that the killed ones left.
     run("exporter convert mnist", store)
     assert shown(store) == ([1], set(), "onnxruntime/CPUExecutionProvider")

@@ -1,4 +1,4 @@
-"""What GET /metrics counts where several processes answer behind one port."""
+"""GET /metrics counts for all processes that answer behind one port."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def folder(tmp_path):
 
 
 def ask(url, **query):
-    # A connection of its own each: the kernel hands them to whichever worker is free.
+    # Each request has a new connection, which the kernel gives to any free worker.
     return CLIENT.post(f"{url}/json", json=ROW, params=query)
 
 
 def samples(url):
-    """Every sample's value, by its name and labels."""
+    """Return the value of every sample, by its name and labels."""
     text = CLIENT.get(f"{url}/metrics").text
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -51,13 +51,13 @@ def test_requests_are_counted_once_whichever_process_answers(folder, command):
             assert ask(server.url).json() == [1.0, 2.0, 7.0]
         for _ in range(5):
             assert ask(server.url, version=9).status_code == 404
-        # Each worker adds up what it answered every quarter of a second; this is what
-        # it notes last of a request.
+        # Each worker adds up its answers every quarter of a second, and this counter
+        # last.
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             if total(samples(server.url), "tfaas_predictions_total") == 30:
                 break
-        # Any worker answers for all of them, and alike.
+        # Any worker answers for all workers, and all give the same numbers.
         for _ in range(6):
             counted = samples(server.url)
             answered = {"route": "/json", "model": "linear", "version": "1"}
@@ -71,7 +71,7 @@ def test_requests_are_counted_once_whichever_process_answers(folder, command):
             rejects = {"route": "/json", "reason": "model_not_found"}
             assert total(counted, "tfaas_rejects_total", **rejects) == 5
             assert total(counted, "tfaas_build_info") >= 1
-            # And so in the numbers that TFaaS's own clients read.
+            # The numbers that TFaaS's own clients read say the same.
             assert CLIENT.get(f"{server.url}/status").json()["postRequests"] == 35
 
 
@@ -83,6 +83,6 @@ def test_a_name_that_a_client_makes_up_is_no_label(folder):
         assert CLIENT.get(f"{server.url}/models/made-up-by-a-client").status_code == 404
         text = CLIENT.get(f"{server.url}/metrics").text
     assert "made-up" not in text
-    # Finer than Prometheus' own buckets, which begin at 5 ms.
+    # These buckets are finer than Prometheus' own, which begin at 5 ms.
     bounds = re.findall(r'tfaas_request_seconds_bucket\{le="([0-9.e-]+)"', text)
     assert min(map(float, bounds)) == 0.0005

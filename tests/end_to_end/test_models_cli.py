@@ -1,4 +1,4 @@
-"""``runtime models`` as it is typed, against real servers on loopback."""
+"""``runtime models`` is typed against real servers on loopback."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def url(served):
 
 @pytest.fixture
 def models(url, store, tmp_path):
-    """Type a command for the server, in an empty folder; what it wrote."""
+    """Return a function that types a command for the server; it returns the output."""
 
     def type_in(command, code=0, server=url):
         wrote = run(f"runtime models {command} --server {server}", tmp_path, code)
@@ -56,10 +56,10 @@ def models(url, store, tmp_path):
 
 
 def on_terminal(command, folder, typed=b""):
-    """Type a command with a terminal around it, and ``typed`` where it asks.
+    """Type a command in a terminal, and ``typed`` when the command asks.
 
     Returns:
-        Its exit code, and what was seen.
+        The exit code, and the text on the terminal.
     """
     process, terminal = pty.fork()
     if not process:
@@ -74,7 +74,7 @@ def on_terminal(command, folder, typed=b""):
             if typed and b"[y/N]" in seen:
                 os.write(terminal, typed)
                 typed = b""
-    except OSError:  # how Linux says that the other side is closed
+    except OSError:  # Linux says so that the other side is closed
         pass
     limit.cancel()
     os.close(terminal)
@@ -104,7 +104,7 @@ def test_what_the_server_refuses_is_its_sentence(models, tmp_path):
 
 
 def test_a_large_bundle_is_sent_whole(models, store, tmp_path):
-    """Larger than any buffer on the way, and not a multiple of one."""
+    """The bundle is larger than any buffer on the way, and no multiple of one."""
     folder = write_bundle(tmp_path / "large")
     (folder / "assets").mkdir()
     (folder / "assets" / "words.bin").write_bytes(os.urandom((64 << 20) + 1))
@@ -154,14 +154,14 @@ def test_deleting_on_a_terminal_asks(store, url, tmp_path):
     code, seen = on_terminal(command, tmp_path, b"n\n")
     assert f"Delete linear in {url}, versions 1, 2? [y/N]" in seen
     assert (code, store.versions("linear")) == (1, [1, 2])
-    # A Ctrl-C just before it reads, Python's input() sees when it has read a line.
+    # If a Ctrl-C comes just before Python's input() reads, it sees it after the line.
     code, seen = on_terminal(command, tmp_path, b"\x03n\n")
     assert (code, store.versions("linear")) == (130, [1, 2]), seen
     code, seen = on_terminal(command, tmp_path, b"y\n")
     assert (code, store.names()) == (0, [])
 
 
-# Terminals, and servers that are none.
+# These tests use terminals, and servers that are not this service.
 
 
 def test_a_push_shows_its_progress_on_a_terminal_alone(models, url, tmp_path):
@@ -175,7 +175,7 @@ def test_a_push_shows_its_progress_on_a_terminal_alone(models, url, tmp_path):
 
 def test_a_port_where_nothing_listens_is_told(models):
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and does not listen
+        taken.bind(("127.0.0.1", 0))  # nothing listens there
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
         assert f"nothing listens at {address}" in models("list", 1, address)
 
@@ -190,7 +190,7 @@ def test_a_wrong_base_is_told(models, url):
 
 
 class Page(BaseHTTPRequestHandler):
-    """Somebody else's server."""
+    """A server that belongs to somebody else."""
 
     def do_GET(self):
         self.send_response(200)
@@ -204,7 +204,7 @@ class Page(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def listening():
-    """Start a server for the length of a test; its port."""
+    """Return a function that starts a server for one test, and returns its port."""
     started = []
 
     def start(handler, context=None):
@@ -251,7 +251,7 @@ def test_ctrl_c_in_a_pull_leaves_nothing(listening, tmp_path):
     sent, end = threading.Event(), threading.Event()
 
     class Stalling(BaseHTTPRequestHandler):
-        """Answers what a pull asks, and then half an archive."""
+        """A server that answers a pull's questions, and then sends half an archive."""
 
         def do_GET(self):
             self.send_response(200)

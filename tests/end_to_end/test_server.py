@@ -1,4 +1,4 @@
-"""`runtime serve`: its processes, signals, TLS, and bodies under both servers."""
+"""`runtime serve` is tested: its processes, signals, TLS and handling of bodies."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ SERVERS = [WAITRESS, RUNTIME]
 
 @pytest.fixture
 def folder(tmp_path):
-    """A working folder with a store of one small model."""
+    """Return a working folder with a store of one small model."""
     return filled(tmp_path)
 
 
@@ -38,7 +38,7 @@ def filled(folder, **settings):
 
 
 def configure(folder, **settings):
-    # Without it waitress does not tell its address.
+    # Without "verbose", waitress does not print its address.
     (folder / "config.json").write_text(json.dumps({"verbose": 1, **settings}))
 
 
@@ -66,7 +66,7 @@ def head(path, *headers, method="POST"):
 
 
 def rest_of(client):
-    """All that comes until the server closes; its last reply's status, and its JSON."""
+    """Read until the server closes; return the last reply's status and its JSON."""
     received = b""
     while piece := client.recv(1 << 16):
         received += piece
@@ -79,14 +79,14 @@ def rest_of(client):
 
 
 def chunked(body, size=7):
-    """A body in chunks; the parser must not care where they end."""
+    """Return a body in chunks; the parser must not depend on where they end."""
     pieces = [body[at : at + size] for at in range(0, len(body), size)]
     return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in (*pieces, b""))
 
 
 @pytest.fixture(scope="module", params=SERVERS)
 def server(request, tmp_path_factory):
-    """A server of each kind for all that is asked here of bodies, with its folder."""
+    """Start a server of each kind, with its folder, for all tests of bodies."""
     folder = filled(tmp_path_factory.mktemp("bodies"), maxBodyBytes=1000)
     with serving(request.param, folder) as server:
         server.folder = folder
@@ -155,14 +155,14 @@ def test_files_and_heads_are_sent_as_they_are(server):
 
 @pytest.fixture(scope="module")
 def crew(tmp_path_factory):
-    """A server with three workers, for who looks at its processes and harms none."""
+    """Start a server with three workers, for tests that do not harm its processes."""
     folder = filled(tmp_path_factory.mktemp("crew"))
     with serving(f"{RUNTIME} --workers 3", folder) as server:
         yield server
 
 
 def test_connections_are_dealt_out_among_the_workers_of_one_port(crew):
-    """One socket for all was emptied by the one that woke first."""
+    """From a shared socket, the first worker to wake would take all connections."""
     port = urlsplit(crew.url).port
     with contextlib.ExitStack() as opened:
         for _ in range(32):
@@ -183,13 +183,14 @@ def test_connections_are_dealt_out_among_the_workers_of_one_port(crew):
 
 def test_a_worker_that_is_killed_is_replaced(folder):
     with serving(f"{RUNTIME} --workers 2 --log-file log", folder) as server:
-        # More than granian's own patience, and the parent all the while the same.
+        # These are more deaths than granian itself bears, and the parent must stay the
+        # same.
         for _ in range(3):
             killed = server.workers()
             for worker in killed:
                 worker.kill()
             psutil.wait_procs(killed, PATIENCE)
-            # It waits in the socket's queue for whoever comes.
+            # The connection waits in the socket's queue until a worker is there.
             assert predict(server.url).json() == ANSWER
         assert server.process.poll() is None
     (log,) = folder.glob("log-*")
@@ -230,9 +231,9 @@ def test_a_server_that_is_told_to_end_answers_what_it_holds(folder, number):
         length = f"Content-Length: {len(BODY)}"
         expect = "Expect: 100-continue"
         client.sendall(head("/predict/image", length, kind, expect))
-        # The worker has begun to read it.
+        # This reply shows that the worker has begun to read the body.
         assert client.recv(1 << 16).startswith(b"HTTP/1.1 100 ")
-        # A terminal, or a process manager, tells every process, and some twice.
+        # A terminal or a process manager signals every process, and some of them twice.
         for process in (psutil.Process(server.process.pid), *workers):
             process.send_signal(number)
         wait_until_refused(server.url)
@@ -244,7 +245,7 @@ def test_a_server_that_is_told_to_end_answers_what_it_holds(folder, number):
 
 def wait_until_refused(url):
     while True:
-        # Reset: it came while the queue was being closed.
+        # A connection that comes while the queue is being closed is reset.
         with contextlib.suppress(ConnectionResetError):
             try:
                 connect(url).close()
@@ -261,12 +262,12 @@ def test_an_impatient_end_waits_for_nobody(folder):
         server.process.send_signal(signal.SIGINT)
         wait_until_refused(server.url)
         server.process.send_signal(signal.SIGINT)
-        # The client would be waited for twice as long.
+        # The server would wait for the client twice as long as this.
         server.process.wait(10)
 
 
 def begin(client, *headers):
-    """Send all but the last byte of a prediction."""
+    """Send a prediction but for its last byte."""
     kind = f"Content-Type: {HEADERS['Content-Type']}"
     length = f"Content-Length: {len(BODY)}"
     client.sendall(head("/predict/image", length, kind, *headers) + BODY[:-1])
@@ -311,7 +312,7 @@ SLOW_MODEL = slow_onnx()
 
 @pytest.fixture
 def slow(folder):
-    """Beside the small model one that takes a tenth of a second and more."""
+    """Add a model to the folder that takes a tenth of a second or more."""
     return with_slow(folder)
 
 
@@ -322,14 +323,14 @@ def with_slow(folder):
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory):
-    """A server of one process, with both models."""
+    """Start a server of one process, with both models."""
     folder = with_slow(filled(tmp_path_factory.mktemp("one")))
     with serving(f"{RUNTIME} --workers 1", folder) as server:
         yield server
 
 
 def test_slow_clients_hold_no_thread(one):
-    """Sixteen times as many as there are threads send half a request each."""
+    """Sixteen times as many clients as there are threads send half a request each."""
     with contextlib.ExitStack() as opened:
         clients = [opened.enter_context(connect(one.url)) for _ in range(64)]
         for client in clients:
@@ -349,7 +350,7 @@ def test_health_and_quick_models_do_not_wait_for_slow_ones(one):
         )
 
     with ThreadPoolExecutor(32) as pool:
-        assert ask().status_code == 200  # loaded
+        assert ask().status_code == 200  # this loads the model
         began = time.monotonic()
         ask()
         took = time.monotonic() - began
@@ -375,11 +376,12 @@ def test_more_than_may_wait_are_told_at_once_to_come_again(slow):
         )
 
     with serving(f"{RUNTIME} --workers 1", slow) as server:
-        assert ask(server.url).status_code == 200  # loaded
+        assert ask(server.url).status_code == 200  # this loads the model
         with ThreadPoolExecutor(12) as pool:
             replies = list(pool.map(ask, [server.url] * 12))
         codes = sorted(reply.status_code for reply in replies)
-        # One runs and two wait; who comes when one is done waits in its place.
+        # One runs and two wait. A request that comes when one is done waits in its
+        # place.
         assert codes[:3] == [200] * 3
         assert codes[-3:] == [503] * 3
         (refused, *_) = (reply for reply in replies if reply.status_code == 503)
@@ -402,7 +404,7 @@ def test_what_waited_too_long_is_not_run(slow):
                 headers={**headers, "X-Timeout-Ms": milliseconds},
             )
 
-        assert ask("100000").status_code == 200  # loaded
+        assert ask("100000").status_code == 200  # this loads the model
         with ThreadPoolExecutor(8) as pool:
             replies = list(pool.map(ask, ["100000"] * 4 + ["20"] * 4))
         assert [reply.status_code for reply in replies[:4]] == [200] * 4
@@ -422,19 +424,20 @@ def test_what_waited_too_long_is_not_run(slow):
         ("--server-key no --server-crt no", "'serverKey' is no, which cannot be read"),
         (
             "--server-key config.json --server-crt config.json",
-            "'serverKey' config.json and 'serverCrt' config.json are no pair",
+            "'serverKey' config.json and 'serverCrt' config.json must be a key",
         ),
     ],
 )
 def test_what_a_worker_cannot_start_with_is_one_sentence(folder, flags, sentence):
-    # Sooner than workers are given to end.
+    # The command must end before the time that workers get to end.
     output = run(f"timeout 15 {RUNTIME} --workers 2 {flags}", folder, code=2)
     assert output.startswith(f"Error: {sentence}")
     assert output.count("\n") == 1
 
 
 def test_a_worker_that_dies_at_its_start_is_not_started_forever(folder):
-    # What breaks a worker where Python looks first; the parent has no falcon.
+    # This module kills a worker: the folder stands first on its path. The parent does
+    # not import falcon.
     (folder / "falcon.py").write_text("import os; os.abort()\n")
     output = run(f"PYTHONPATH=.:$PYTHONPATH {RUNTIME}", folder, code=1)
     assert "a worker process was killed by SIGABRT before it could serve" in output
@@ -443,7 +446,7 @@ def test_a_worker_that_dies_at_its_start_is_not_started_forever(folder):
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory):
-    """A server with two workers that was quiet, predicted, and was told to end."""
+    """Run a quiet server with two workers, which predicts and then is told to end."""
     folder = filled(tmp_path_factory.mktemp("quiet"))
     command = f"{RUNTIME} --workers 2 --verbose 0 --no-access-log"
     with serving(command, folder) as server:
@@ -503,7 +506,7 @@ def test_settings_are_shown_without_serving(folder):
 
 @pytest.fixture
 def certified(folder):
-    """The same folder, with a key and its certificate for this machine."""
+    """Return the same folder, with a key and its certificate for this machine."""
     run(
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
         " -keyout key.pem -out crt.pem -days 2 -subj /CN=localhost"
@@ -531,7 +534,7 @@ def test_tls_is_spoken_with_a_key_and_its_certificate(certified):
 
 
 def is_spoken(url, version):
-    """Whether a client that speaks this version alone is understood."""
+    """Tell whether the server understands a client that speaks only this version."""
     output = run(
         f"openssl s_client -connect {urlsplit(url).netloc} -{version}"
         " -cipher ALL:@SECLEVEL=0 < /dev/null 2>&1 || true",

@@ -1,4 +1,4 @@
-"""Real servers over real stores."""
+"""Real servers serve real stores."""
 
 import contextlib
 import signal
@@ -43,7 +43,7 @@ def upload(url, archive):
 
 
 def test_serving_from_onnx_imports_no_tensorflow(store, mnist):
-    """In a fresh process, over an upload and a prediction."""
+    """A fresh process gets an upload and a prediction."""
     (store / "one.png").write_bytes(png(mnist["x_train"][3]))
     run("tar cfz mnist.tar.gz mnist", store)
     script = """
@@ -83,7 +83,7 @@ def test_a_thousand_images_over_http_are_as_right_as_keras_itself(store, mnist):
 
 
 def test_a_crash_of_tensorflow_costs_time_alone(store, mnist):
-    """It lives in processes of its own; a worker has none of it."""
+    """TensorFlow runs in processes of its own; no worker contains it."""
     (store / "models" / "mnist" / "1" / "model.onnx").unlink()
     image = mnist["x_train"][3]
 
@@ -100,7 +100,7 @@ def test_a_crash_of_tensorflow_costs_time_alone(store, mnist):
         (worker,) = server.workers()
         for _ in range(2):
             answers = pool.map(ask, range(40))
-            # Some of them are being answered at this moment.
+            # These processes answer some of the requests at this moment.
             for process in worker.children(recursive=True):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     if not process.children() and process.num_threads() > 1:

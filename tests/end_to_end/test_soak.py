@@ -1,7 +1,7 @@
-"""Clients that predict while versions come and go and workers are killed.
+"""Clients predict while versions come and go and workers are killed.
 
-Version n's scores are those of WEIGHTS, times n: an answer tells which version it is
-of. ``SOAK`` is how many versions come and go; ``make soak`` takes more.
+Version n's scores are those of WEIGHTS, times n, so an answer tells its version.
+``SOAK`` is the number of versions; ``make soak`` takes more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 ROUNDS = int(os.environ.get("SOAK", "10"))
 CLIENTS = 4
 ROUNDS_A_KILL = 5
-# Of one worker, whichever takes most, from a quarter of the rounds to their end.
+# The memory of the worker that takes most may grow so much, between the first quarter
+# of the rounds and their end.
 GROWTH_BYTES = 32 << 20
 ROW = {"keys": [], "values": [1, 2, 3, 4], "model": "linear"}
 
@@ -33,7 +34,7 @@ def is_right(reply):
 
 
 def ask(url, done, counts):
-    """One client, with one request at a time: what it was answered is counted."""
+    """Ask as one client, one request at a time, and count the answers."""
     with httpx.Client(base_url=url, timeout=PATIENCE) as client:
         while not done.is_set():
             try:
@@ -46,10 +47,10 @@ def ask(url, done, counts):
 
 
 class Writer:
-    """The only one who changes the model, and so knows what must serve."""
+    """The only client that changes the model, which therefore knows what must serve."""
 
     def __init__(self, url, folder):
-        # A connection a request: none is open in a worker that is killed.
+        # Each request has a new connection, so none is open in a worker that is killed.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._client = httpx.Client(base_url=url, limits=limits, timeout=PATIENCE)
         self._folder = folder
@@ -71,7 +72,7 @@ class Writer:
         self.expect(number)
 
     def expect(self, number):
-        for _ in range(3):  # both workers, more often than not
+        for _ in range(3):  # mostly meets both workers
             reply = self.call("POST", "/predict/json", json=ROW)
             assert int(reply.headers["X-Model-Version"]) == number
             assert is_right(reply)
@@ -110,7 +111,7 @@ def test_no_answer_is_wrong_and_none_is_lost_but_those_of_a_killed_worker(tmp_pa
         kills = early = 0
         try:
             for turn in range(1, ROUNDS + 1):
-                # Version 1 is there.
+                # Version 1 is already there.
                 number = turn + 1
                 writer.turn(number)
                 if turn % ROUNDS_A_KILL == 0:

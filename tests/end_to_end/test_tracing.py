@@ -1,4 +1,4 @@
-"""Spans of a real server, as a real collector gets them."""
+"""A real collector gets the spans of a real server."""
 
 import threading
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ TRACE, PARENT = "0123456789abcdef" * 2, "fedcba9876543210"
 
 
 class Collector(BaseHTTPRequestHandler):
-    """Keeps what is posted to /v1/traces."""
+    """A collector that keeps all that is posted to /v1/traces."""
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -50,7 +50,7 @@ def plain(attributes):
 
 
 def read(collector):
-    """The spans by name, and their resource."""
+    """Return the spans by their names, and their resource."""
     spans = {}
     for request in collector.requests:
         (of_resource,) = request.resource_spans
@@ -62,7 +62,7 @@ def read(collector):
 
 @pytest.fixture
 def collected(tmp_path):
-    """What a collector got of some requests, and the server's log."""
+    """Give the spans of some requests, their resource, and the server's log."""
     write_bundle(tmp_path / "models" / "linear" / "1")
     with collecting() as collector:
         command = (
@@ -84,14 +84,14 @@ def collected(tmp_path):
             )
             assert reply.json() == [1, 2, 7]
             assert CLIENT.get(f"{server.url}/params/nosuch").status_code == 404
-            # What is not yet sent is sent when it ends.
+            # The server sends its last spans when it ends.
             server.process.terminate()
             assert server.process.wait(PATIENCE) == 0
         yield *read(collector), (tmp_path / "server.log").read_text()
 
 
 def test_a_collector_gets_what_the_conventions_say(collected):
-    """opentelemetry.io/docs/specs/semconv/http/http-spans, the stable names."""
+    """opentelemetry.io/docs/specs/semconv/http/http-spans lists the stable names."""
     spans, resource, log = collected
     assert resource["service.name"] == "tfaas-onnx"
     assert {"GET /livez", "GET /metrics", "GET /readyz"}.isdisjoint(spans)

@@ -1,4 +1,4 @@
-"""The commands of README.md and docs/, typed as they stand there."""
+"""The commands of README.md and docs/ are typed as they stand there."""
 
 import json
 import re
@@ -19,12 +19,12 @@ def free_port():
 
 
 def transcript(folder):
-    """Serve and ask, with a free port where README has 8083; the three replies."""
+    """Serve and ask, on a free port in place of 8083; return the three replies."""
     port = str(free_port())
     serve = readme_block("serve").strip().replace("8083", port)
     ask = readme_block("ask").replace("8083", port)
     with serving(serve, folder) as server:
-        # Whole replies with their headers, which README's lines do not show.
+        # The whole replies have their headers, which README's lines do not show.
         output = run(ask.replace("curl http", "curl -sSi http"), folder)
         assert server.process.poll() is None
     return output
@@ -54,7 +54,8 @@ def test_training_says_what_tfaas_example_shows(trained):
     assert accuracy >= 0.97
 
 
-# `ls mnist` of TFaaS's example, but keras_metadata.pb, which Keras 3 has not.
+# This is `ls mnist` of TFaaS's example, without keras_metadata.pb, which Keras 3 does
+# not write.
 SEED = """
 assets            model.graph       saved_model.pb    variables
 fingerprint.pb    labels.txt        params.json       saved_model.pbtxt
@@ -103,9 +104,9 @@ def test_the_transcript_answers_alike_from_both_engines(work, tmp_path_factory):
 
 
 def typed(folder):
-    """Type the blocks of all pages, one after the other; what each of them wrote.
+    """Type the blocks of all pages, one after the other; return the output of each.
 
-    One server, started by a block "serve", is asked by all blocks up to the next such.
+    A block "serve" starts a server, and all blocks up to the next such ask it.
     """
     outputs = {}
     with ExitStack() as server:
@@ -119,7 +120,7 @@ def typed(folder):
                     command = f"{settings} {block.text.strip()}"
                     server.enter_context(serving(command, folder))
                     continue
-                # A reply that is an error ends the block.
+                # An error reply ends the block.
                 text = block.text.replace("8083", port)
                 text = re.sub(r"\bcurl ", "curl -sS --fail-with-body ", text)
                 outputs[block.word] = run(text, folder)

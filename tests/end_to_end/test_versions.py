@@ -1,6 +1,6 @@
-"""Two servers on one store: versions, labels, and what takes over when.
+"""Two servers share one store, with versions and labels, and agree on what serves.
 
-What one server is told over HTTP the other knows with its next request.
+If one server gets a change over HTTP, the other knows it at its next request.
 """
 
 import contextlib
@@ -17,22 +17,22 @@ from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 
 ROW = {"keys": [], "values": [1, 2, 3, 4]}
 
-# How often each server is asked: enough to meet both of two workers.
+# Each server is asked so often, which is enough to meet both of two workers.
 TURNS = 4
 
-# How many versions the servers keep, beside those that have labels.
+# The servers keep so many versions, besides those that have labels.
 KEPT = 3
 
 COMMANDS = {"waitress": WAITRESS, "workers": f"{RUNTIME} --workers 2"}
 
 
 def answer_of(factor):
-    """The row 1, 2, 3, 4 times tests.examples.WEIGHTS, times the factor."""
+    """Return the row 1, 2, 3, 4 times tests.examples.WEIGHTS and the factor."""
     return [factor, 2 * factor, 7 * factor]
 
 
 class Server:
-    """Asks one server about one model, each time on a connection of its own."""
+    """A client that asks one server about one model, each time by a new connection."""
 
     def __init__(self, url, name, archive_of):
         limits = httpx.Limits(max_keepalive_connections=0)
@@ -61,7 +61,7 @@ class Server:
         return self.client.post("/predict/json", json=row, params=query)
 
     def version(self, **query):
-        """Which version answers, by its header and by its numbers."""
+        """Return the version that answers, checked by its header and by its numbers."""
         reply = self.ask(**query)
         assert reply.status_code == 200, reply.text
         version = int(reply.headers["X-Model-Version"])
@@ -69,12 +69,12 @@ class Server:
         return version
 
     def answered(self, times, **query):
-        """How many of so many requests each version answered."""
+        """Ask ``times`` times; return how often each version answered."""
         versions = [self.version(**query) for _ in range(times)]
         return {version: versions.count(version) for version in set(versions)}
 
     def counted(self, name, **labels):
-        """A counter of /metrics, all workers' together."""
+        """Return a counter of /metrics, summed over all workers."""
         text = self.client.get("/metrics").text
         return sum(
             sample.value
@@ -85,7 +85,7 @@ class Server:
 
 
 class Servers:
-    """Asks every server, and expects the same of each."""
+    """Clients that ask every server, and expect the same answer of each."""
 
     def __init__(self, servers):
         self.servers = servers
@@ -107,9 +107,9 @@ class Servers:
         return sentence
 
     def stored(self):
-        """What every server tells of the store: who serves, the labels, the versions.
+        """Return the serving version, labels and versions, as every server tells them.
 
-        What else they tell is in the memory of the process that was asked.
+        The rest of their answers depends on the memory of the process that was asked.
         """
         told = []
         for server in self.servers:
@@ -126,13 +126,13 @@ class Place:
     def __init__(self, folder, command):
         self.folder = folder
         self.command = command
-        # verbose: waitress tells its address to those who want to hear it.
+        # With "verbose", waitress prints its address.
         (folder / "config.json").write_text(json.dumps({"verbose": 1}))
-        # What no upload would let in is put into the store itself.
+        # Some tests put versions into the store itself that no upload would accept.
         self.store = ModelStore(folder / "models")
 
     def serving(self, **config):
-        """Start a server; ``config`` is its own, on top of config.json."""
+        """Start a server; ``config`` adds to config.json for this server alone."""
         texts = {
             key: value if isinstance(value, str) else json.dumps(value)
             for key, value in config.items()
@@ -149,9 +149,9 @@ def place(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def urls(place):
-    """Two servers that stay for all tests, each of which has a model of its own.
+    """Start two servers for all tests, each of which has a model of its own.
 
-    They let no canary in, and keep three versions: no test but one has more.
+    They give a canary no share, and keep three versions; only one test has more.
     """
     config = {"KEEP_VERSIONS": KEPT, "TRAFFIC": {"canary": 0}}
     with place.serving(**config) as one, place.serving(**config) as two:
@@ -160,13 +160,13 @@ def urls(place):
 
 @pytest.fixture
 def name(request):
-    """A model's, of the test's own."""
+    """Return the name of the test's own model."""
     return request.node.originalname[:100]
 
 
 @pytest.fixture
 def asking(tmp_path, name):
-    """Makes askers of servers, which know the test's model."""
+    """Return a function that makes clients of servers, which know the test's model."""
 
     def archive_of(factor):
         onnx_bytes = linear_onnx(np.dot(WEIGHTS, factor))
@@ -191,7 +191,7 @@ def both(urls, asking):
 
 @pytest.fixture
 def start(place, asking):
-    """Start one more server, of its own config."""
+    """Return a function that starts one more server, with its own config."""
     with contextlib.ExitStack() as stack:
 
         def start_one(**config):
@@ -225,14 +225,15 @@ def test_what_one_server_is_told_of_labels_the_other_obeys(both, name):
     assert "no label 'stable'" in both.error(404, label="stable")
     there.put("stable", 1)
     assert both.version() == 1
-    # While a version is stable, a new one waits; it answers who asks for it.
+    # While a version is stable, a new one waits. It answers only requests that ask for
+    # it.
     assert here.upload(3)["serves"] == 1
     assert both.version() == 1
     assert both.version(version=3) == 3
     there.put("canary", 3)
     assert both.version(label="canary") == 3
     assert both.stored() == (1, {"canary": 3, "stable": 1}, [1, 2, 3])
-    # The release, and the way back: one PUT each.
+    # One PUT releases a version, and one PUT goes back.
     here.put("stable", 3)
     assert both.version() == 3
     there.put("stable", 1)
@@ -259,7 +260,7 @@ def test_what_one_server_deletes_the_other_does_not_find(both, name):
     assert both.version() == 1
     there.delete("1")
     assert f"no model '{name}'" in both.error(404)
-    # The name, and its numbers, are used again, for what answers otherwise.
+    # The name and its numbers are used again, for models that answer otherwise.
     here.upload(1)
     here.upload(2)
     assert both.version() == 2
@@ -292,10 +293,10 @@ def test_a_broken_version_never_takes_over(both, start, place, name):
     assert both.version() == 2
     assert publish_broken(place, name) == 3
     assert both.version() == 2
-    # Neither under the label that says what serves,
+    # The broken version does not serve under the label "stable".
     place.store.set_label(name, "stable", 3)
     assert {server.version() for server in both for _ in range(TURNS)} <= {1, 2}
-    # nor in a process that has never seen another.
+    # It does not serve in a process either that has never seen another version.
     assert start().version() == 2
     there.upload(4)
     there.put("stable", 4)
@@ -309,7 +310,7 @@ def test_the_oldest_go_when_there_are_more_than_are_kept(both):
     for number in (2, 3, 4, 5, 6):
         (here if number % 2 else there).upload(number)
         assert both.version() == 1
-    # The labelled one stays, and is not counted.
+    # The labelled version stays, and is not counted.
     assert both.stored() == (1, {"stable": 1}, [1, 4, 5, 6])
     assert "no version 3" in both.error(404, version=3)
     there.delete("labels/stable")
@@ -329,14 +330,14 @@ def test_a_canary_gets_its_share_of_what_says_no_version(both, start, place, nam
     assert all_of_it.answered(5, label="stable") == {1: 5}
     assert all_of_it.answered(5, version=1) == {1: 5}
     answered = half.answered(200)
-    # Six standard deviations of 200 throws at a half.
+    # The bound is six standard deviations of 200 throws at a half.
     assert abs(answered[2] - 100) < 6 * np.sqrt(50)
-    # A canary that breaks harms nobody: what it was before goes on, or the default.
+    # A broken canary harms nobody: the canary of before goes on, or the default serves.
     place.store.set_label(name, "canary", publish_broken(place, name))
     assert set(half.answered(40)) == {1, 2}
     (fresh,) = start(TRAFFIC={"canary": 100})
     assert fresh.answered(10) == {1: 10}
-    # One that is taken away gets nothing.
+    # A canary without its label gets nothing.
     none.delete("labels/canary")
     assert all_of_it.answered(10) == {1: 10}
 
@@ -346,7 +347,7 @@ def test_a_shadow_changes_no_answer_and_is_counted_where_it_differs(both, start,
     (shadowed,) = start(SHADOW="shadow")
     told.upload(1)
     told.put("stable", 1)
-    # Best is class 0, and not 2.
+    # The best class is now 0, and not 2.
     told.upload(np.fliplr(np.eye(3)))
     assert shadowed.answered(5) == {1: 5}
 

@@ -1,4 +1,4 @@
-"""An upload whose operators write a file, to a service that takes any operator."""
+"""A service that takes any operator gets an upload whose operators write a file."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def target(tmp_path):
 
 @pytest.fixture
 def archive(tmp_path, target):
-    """A bundle whose SavedModel writes a file with each run."""
+    """Return a bundle whose SavedModel writes a file with each run."""
     import tensorflow as tf
 
     class Model(tf.Module):
@@ -35,7 +35,7 @@ def archive(tmp_path, target):
 
 
 def upload(tmp_path, archive, walls):
-    """A service's answer to it, and its first lines."""
+    """Return the service's answer to the upload, and the service's first lines."""
     folder = tmp_path / "service"
     folder.mkdir()
     command = f"{TRUSTS} {RUNTIME} --workers 1 --walls {walls}"

@@ -1,8 +1,8 @@
-"""TFaaS's wire, row by row, under both servers.
+"""TFaaS's wire is tested row by row, under both servers.
 
-The rows are those of the original's recorded replies: what its clients send, as they
-send it, and the shape that they read. Where the original breaks, or answers what nobody
-could use, the test says what is answered instead.
+The rows are those of the original's recorded replies: the requests of its clients, and
+the shape of reply that they read. The original breaks in some rows, or gives an answer
+that nobody could use; there the test states the answer of this service.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from tests.examples import serialize, tar_of, write_bundle
 from tests.forms import png
 from tests.pictures import saved
 
-# By hand: [1, 2, 3] x this is [1, 4, 5].
+# The product is done by hand: [1, 2, 3] x this is [1, 4, 5].
 ROWS = np.array([[1, 0, 0], [0, 2, 1], [0, 0, 1]], np.float32)
 
-# The number of workers makes no difference here; each imports TensorFlow for itself.
+# The number of workers makes no difference here, and each would import TensorFlow.
 ONE = f"{RUNTIME} --workers 1"
 
-# TensorFlow is slow to import: once, in a process of its own.
+# TensorFlow is slow to import, so this runs once, in a process of its own.
 FROZEN = """
 import sys
 from pathlib import Path
@@ -54,7 +54,7 @@ write_frozen_bundle(Path(sys.argv[1]), graph, name="classic")
 
 
 def rows_onnx(weights: np.ndarray = ROWS) -> bytes:
-    """(batch, 3) float32 -> (batch, 3), times the weights."""
+    """Return a model (batch, 3) float32 -> (batch, 3): times the weights."""
     tensor = helper.make_tensor_value_info
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["row", "weights"], ["scores"])],
@@ -73,7 +73,7 @@ def rows_bundle(folder: Path, name: str = "rows", weights: np.ndarray = ROWS) ->
 
 
 class Service:
-    """A server, and the folder it was started in."""
+    """A server, and the folder in which it runs."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
@@ -98,7 +98,7 @@ class Service:
 
 @pytest.fixture(scope="session")
 def classic(once) -> Path:
-    """A bundle with a frozen graph of TensorFlow 1."""
+    """Return a folder with a bundle of a frozen graph of TensorFlow 1."""
 
     def write(folder: Path) -> None:
         done = run_python(FROZEN, folder, str(folder / "classic"))
@@ -109,7 +109,7 @@ def classic(once) -> Path:
 
 @pytest.fixture(scope="module", params=[WAITRESS, ONE], ids=["waitress", "runtime"])
 def service(request, trained, classic, tmp_path_factory) -> Iterator[Service]:
-    """MNIST, a frozen graph, a model of rows, and one put by hand; all served."""
+    """Serve MNIST, a frozen graph, a model of rows, and a model put there by hand."""
     folder = tmp_path_factory.mktemp("wire")
     shutil.copy(trained / "config.json", folder)
     store = folder / "models"
@@ -123,13 +123,13 @@ def service(request, trained, classic, tmp_path_factory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def digit(trained) -> tuple[bytes, int]:
-    """A PNG of a test image, and the digit it shows."""
+    """Return a PNG of a test image, and the digit that it shows."""
     sample = np.load(trained / "mnist" / "sample.npz")
     return png(sample["images"][0].squeeze()), int(sample["labels"][0])
 
 
 def sentence(reply: httpx.Response, status: int) -> str:
-    """A refusal's sentence, which is all there is of it."""
+    """Return a refusal's sentence; its JSON must hold nothing else."""
     assert reply.status_code == status, reply.text
     assert reply.headers["Content-Type"].startswith("application/json")
     assert reply.headers["X-Request-Id"]
@@ -170,13 +170,13 @@ def test_json_is_taken_as_curl_d_sends_it(service):
 
 @pytest.mark.parametrize("path", ["/predict/proto", "/proto", "/predict"])
 def test_a_row_in_protobuf_is_answered_by_predictions(service, path):
-    """On the wire by hand: tags are field << 3 | type, 2 is length-delimited."""
+    """The bytes are made by hand: a tag is 8 * field + type; type 2 has a length."""
     values = struct.pack("<3f", 1, 2, 3)
     row = b"".join(b"\x0a\x01" + key for key in (b"a", b"b", b"c"))
     row += b"\x12\x0c" + values + b"\x1a\x04rows"
     headers = {"Content-Type": "application/x-protobuf"}
     reply = service.post(path, content=row, headers=headers)
-    # Predictions {Class {label=1 "zero", probability=2 1.0}} …
+    # The message is: Predictions {Class {label=1 "zero", probability=2 1.0}} …
     expected = b""
     for label, score in ((b"zero", 1.0), (b"one", 4.0), (b"two", 5.0)):
         one = b"\x0a" + bytes([len(label)]) + label + b"\x15" + struct.pack("<f", score)
@@ -185,7 +185,7 @@ def test_a_row_in_protobuf_is_answered_by_predictions(service, path):
     assert reply.headers["Content-Type"] == "application/x-protobuf"
 
 
-# The graph's first four values are 10, 20, 30 and 40; the third class is fed by two.
+# The graph's first four values are 10, 20, 30 and 40; two of them feed the third class.
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 PIXELS.reshape(-1)[:4] = 10, 20, 30, 40
 BEST = [("two", 70.0), ("one", 20.0), ("zero", 10.0)]
@@ -198,10 +198,11 @@ def test_a_frozen_graph_answers_its_best_labels(service):
     assert reply.headers["X-Model-Backend"] == "tensorflow/cpu"
 
 
-# A conversion takes long, and the kind of server makes no difference.
+# A conversion takes long, and the kind of server makes no difference, so one kind is
+# enough.
 @pytest.mark.parametrize("service", [WAITRESS], indirect=True, ids=["waitress"])
 def test_a_frozen_graph_that_was_converted_answers_so_from_onnx(service):
-    """Without a restart, and as TensorFlow did before."""
+    """The service does not start anew, and answers as TensorFlow did before."""
     reply = service.image(png(PIXELS), "classic")
     assert reply.headers["X-Model-Backend"] == "tensorflow/cpu"
     output = run("exporter convert classic", service.folder)
@@ -212,7 +213,7 @@ def test_a_frozen_graph_that_was_converted_answers_so_from_onnx(service):
     assert reply.headers["X-Model-Backend"] == "onnxruntime/CPUExecutionProvider"
 
 
-# A 1 of the data set, as people have it: larger, coloured, turned, deeper.
+# These are a 1 of the data set as people have it: larger, coloured, turned, deeper.
 def pictures_of_a_one() -> dict[str, bytes]:
     pixels = np.load(ROOT / "trainer" / "data" / "mnist.npz")["x_train"][3]
     one = Image.fromarray(pixels)
@@ -220,7 +221,7 @@ def pictures_of_a_one() -> dict[str, bytes]:
     clear = Image.new("RGBA", one.size, (255, 255, 255, 0))
     clear.paste(Image.new("RGBA", one.size, (255, 255, 255, 255)), mask=one)
     exif = Image.Exif()
-    exif[0x0112] = 6  # "turn me 90 degrees clockwise"
+    exif[0x0112] = 6  # means "turn me 90 degrees clockwise"
     deep = Image.fromarray(pixels.astype(np.uint16) * 257)
     return {
         "large": saved(large),
@@ -235,7 +236,7 @@ def pictures_of_a_one() -> dict[str, bytes]:
 
 def test_photos_of_any_size_and_mode_are_answered(service):
     for name, data in pictures_of_a_one().items():
-        # The name lies: the format is told from the bytes.
+        # The file's name is wrong: the service tells the format from the bytes.
         files = {"image": ("picture.txt", data)}
         reply = service.post("/predict/image", files=files, data={"model": "mnist"})
         assert reply.json()[1] > 0.8, name
@@ -299,7 +300,8 @@ def test_status_has_what_the_original_s_has(service):
 def test_status_counts_requests(service):
     before = after = service.get("/status").json()
     service.row()
-    # Another process adds up what it answered every quarter of a second.
+    # Another process may have answered; it adds up its answers every quarter of a
+    # second.
     end = time.monotonic() + PATIENCE
     kinds = ("postRequests", "getRequests")
     while (
@@ -311,7 +313,7 @@ def test_status_counts_requests(service):
 
 @pytest.mark.parametrize("encoding", ["gzip", None])
 def test_a_tar_is_uploaded(service, tmp_path, encoding):
-    """``tar cfz`` with Content-Encoding gzip, and ``tar cf`` without."""
+    """``tar cfz`` is sent with Content-Encoding gzip, and ``tar cf`` without."""
     name = f"tar_{encoding}"
     bundle = rows_bundle(tmp_path / name, name)
     archive = tar_of(bundle, name, "w:gz" if encoding else "w")
@@ -327,7 +329,7 @@ def test_a_tar_is_uploaded(service, tmp_path, encoding):
 
 
 def test_a_chunked_upload_is_taken(service, tmp_path):
-    """As ``curl -T -`` sends it: nobody knows the length before the end."""
+    """``curl -T -`` sends it, and does not know the length before the end."""
     rows_bundle(tmp_path / "chunked", "chunked")
     reply = run(
         "tar cz chunked | curl -sS -X POST -H 'Content-Encoding: gzip'"
@@ -339,7 +341,7 @@ def test_a_chunked_upload_is_taken(service, tmp_path):
 
 
 def frozen_form(folder: Path, name: str) -> dict[str, tuple[str, bytes]]:
-    """The files of the original's form upload, of the frozen graph in the store."""
+    """Return the files of the original's form, for the frozen graph in the store."""
     bundle = folder / "models" / "classic" / "1"
     params = json.loads((bundle / "params.json").read_text())
     model = (bundle / params["model"]).read_bytes()
@@ -361,7 +363,7 @@ def test_a_form_is_uploaded_with_op_and_without(service, op):
     reply = service.post("/upload", data={"name": name}, files=files)
     assert reply.status_code == 200, reply.text
     assert (reply.json()["name"], reply.json()["version"]) == (name, 1)
-    # The environment of these servers has the conversion of uploads off.
+    # The environment of these servers switches the conversion of uploads off.
     state = service.get(f"/models/{name}/1").json()["conversion"]
     assert state == "tensorflow: there is no model.onnx; make it with: exporter convert"
     assert "converting" not in (service.folder / "server.log").read_text()
@@ -507,7 +509,7 @@ def test_a_failed_form_leaves_nothing(service):
 
 
 def test_a_form_carries_variables(service, trained):
-    """A SavedModel of TensorFlow 2 by form, which the original could not take."""
+    """The form has a SavedModel of TensorFlow 2, which the original cannot take."""
     bundle = trained / "mnist"
     params = json.loads((bundle / "params.json").read_text())
     params["name"] = "formed"
@@ -526,7 +528,7 @@ def test_a_form_carries_variables(service, trained):
 
 
 def test_a_row_is_fed_to_whatever_names_a_model_has(service):
-    """The original hard-codes its operations' names; MNIST's are Keras's."""
+    """The original hard-codes its operations' names; MNIST has Keras's names."""
     row = {"keys": [], "values": [0] * 784, "model": "mnist"}
     assert len(service.post("/json", json=row).json()) == 10
 

@@ -1,4 +1,4 @@
-"""Keras models, small and untrained, as SavedModels."""
+"""Make small untrained Keras models, as SavedModels."""
 
 import shutil
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def keras():
-    """Imported here, so that tests without it stay quick."""
+    """Return Keras, which is imported here so that tests without it stay quick."""
     import keras
 
     keras.utils.set_random_seed(7)
@@ -16,7 +16,7 @@ def keras():
 
 @pytest.fixture(scope="session")
 def _written(tmp_path_factory):
-    """Folders by the models that were written there, which are kept with them."""
+    """Keep one folder for each model that was written, together with the model."""
     folders = {}
 
     def write(model):
@@ -31,7 +31,7 @@ def _written(tmp_path_factory):
 
 @pytest.fixture
 def saved_model(_written, tmp_path):
-    """Writes a Keras model as ``trainer run`` does; a test may change what it gets."""
+    """Write a Keras model as ``trainer run`` does; a test may change its own copy."""
     return lambda model: shutil.copytree(_written(model), tmp_path / "saved")
 
 

@@ -1,4 +1,4 @@
-"""Both engines in processes of their own; how quick they are is nobody's to say."""
+"""Both engines run in processes of their own; no test can say how fast they are."""
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ def test_the_plot_is_a_picture_with_lines_of_both_colours(tmp_path):
     plot(TIMINGS, "mnist", tmp_path / "bench.png")
     picture = np.asarray(Image.open(tmp_path / "bench.png").convert("RGB"))
     colours = {tuple(pixel) for pixel in picture.reshape(-1, 3)}
-    # matplotlib's tab:orange and tab:blue.
+    # The colours are matplotlib's tab:orange and tab:blue.
     assert {(255, 127, 14), (31, 119, 180)} <= colours
 
 

@@ -1,4 +1,4 @@
-"""What is typed, what is printed, and the exit codes; the work itself is a stand-in."""
+"""The command line, its output and exit codes are tested; a stand-in does the work."""
 
 import json
 import resource
@@ -53,7 +53,7 @@ def store(tmp_path, monkeypatch):
 
 @pytest.fixture
 def exported(monkeypatch):
-    """Stands in for the conversion, and keeps what it was asked for."""
+    """Stand in for the conversion, and keep what it was asked for."""
     orders = []
 
     def export(source, options, *, destination, limits, tell):
@@ -390,7 +390,10 @@ def test_bench_of_what_cannot_run_exits_1(store, monkeypatch):
 def test_a_file_that_cannot_be_written_is_refused_before_the_work(
     store, tmp_path, command, option
 ):
-    """The work takes minutes; no ONNX is here, which the work would say first."""
+    """The work takes minutes.
+
+    The source has no ONNX here, which the work would say first.
+    """
     result = run(command, "linear", option, tmp_path / "missing" / "file")
     assert result.exit_code == 2
     assert "missing is no folder that can be written" in "".join(
@@ -406,7 +409,7 @@ def test_calibration_that_nothing_would_use_is_refused(exported, store, tmp_path
 
 
 def test_a_full_disk_leaves_the_earlier_worst_batch(store, tmp_path, monkeypatch):
-    """``RLIMIT_FSIZE`` is the disk that is full: the kernel refuses the bytes."""
+    """``RLIMIT_FSIZE`` stands for a full disk: the kernel refuses the bytes."""
     place = tmp_path / "worst.npz"
     place.write_bytes(b"earlier")
     verdict = Verdict((), PARITY, {"input/x": np.zeros(100_000)})
@@ -434,7 +437,7 @@ def test_inspect_takes_a_model_a_bundle_or_a_file(store, tmp_path, given):
     result = run("inspect", spelled[given], "--json")
     assert result.exit_code == 0, result.output
     shown = json.loads(result.stdout)
-    # 4 x 3 weights, each multiplied and added once.
+    # The model has 4 x 3 weights, each multiplied and added once.
     assert (shown["parameters"], shown["flops"]) == (12, 24)
     assert shown["operators"] == {"Flatten": 1, "MatMul": 1}
 

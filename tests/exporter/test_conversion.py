@@ -1,4 +1,4 @@
-"""Other people's models, converted and proved on what they take."""
+"""Other people's models are converted, and proved on the inputs that they take."""
 
 import numpy as np
 import onnxruntime
@@ -21,7 +21,7 @@ def tf():
 
 @pytest.fixture
 def saved(tf, tmp_path):
-    """Saves a function of some inputs, given by their specs."""
+    """Save a function of some inputs, which their specs describe."""
 
     def save(function, **specs):
         module = tf.Module()

@@ -31,7 +31,7 @@ def keras_file(path):
 
 @pytest.fixture
 def publish(tmp_path):
-    """Publishes a candidate of some bytes, as an export of a source does."""
+    """Publish a candidate of some bytes, as an export of a source does."""
 
     def publish(source, destination, content=b"onnx", data=b"", parity=PASSED):
         scratch = tmp_path / "scratch"
@@ -97,7 +97,7 @@ def test_an_output_that_is_another_file_is_refused_by_its_name(tmp_path, left):
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_the_work(left, monkeypatch):
-    """root may write anywhere, so the question itself is answered here."""
+    """root may write anywhere, so the test itself answers the question."""
     monkeypatch.setattr("os.access", lambda path, mode: False)
     with pytest.raises(OutputError, match="is not writable"):
         beside(left).prepare(left)
@@ -128,7 +128,7 @@ def test_a_keras_file_that_was_trained_again_is_converted_again(left, publish):
 
 
 def test_a_bundles_own_onnx_is_always_replaced(bundle):
-    """Somebody made it elsewhere; the service takes model.onnx for the bundle's."""
+    """The service takes model.onnx for the bundle's, whoever made it."""
     beside(bundle).model.touch()
     beside(bundle).prepare(bundle)
 
@@ -199,7 +199,7 @@ def test_one_that_answers_otherwise_leaves_no_model(bundle, publish):
 
 
 def test_a_source_replaced_meanwhile_is_left_as_it_is(bundle, publish):
-    """Deleted and uploaded again while it was converted: other weights lie there."""
+    """The source was deleted and uploaded again meanwhile, so it has other weights."""
     before = contents(bundle.folder)
     with pytest.raises(ExportError, match="was replaced while it was converted"):
         publish(bundle, beside(bundle), parity=replace(PASSED, saved_model="f00d"))

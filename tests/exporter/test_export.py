@@ -35,9 +35,9 @@ pytestmark = pytest.mark.tensorflow
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
-    """The child's work, here: TensorFlow is imported once for all of these tests.
+    """Do the child's work here, to import TensorFlow once for all of these tests.
 
-    That it is done in a child is looked at in child/test_run.py and end_to_end.
+    The tests in child/test_run.py and end_to_end show that a child does the work.
     """
 
     def run(work, order, *, tell, **_):
@@ -48,7 +48,7 @@ def in_this_process(monkeypatch):
 
 @pytest.fixture
 def folder(saved_model, small_cnn):
-    """A bundle of three classes, with three pictures to try it on."""
+    """Write a bundle of three classes, with three pictures as its sample."""
     folder = saved_model(small_cnn)
     write_bundle(folder, name="small", proved=False)
     (folder / "model.onnx").unlink()
@@ -116,13 +116,13 @@ def test_the_opset_is_the_one_asked_for(folder):
 # --- models of more than one file
 
 
-# 2 GB are the limit; this is below what the model's weights have.
+# The real limit is 2 GB; this one is below the size of the model's weights.
 SMALL = 4096
 
 
 @pytest.fixture
 def heavy(saved_model, keras):
-    """A bundle of 3 MB of weights, in two tensors that are large each."""
+    """Write a bundle with 3 MB of weights, in two large tensors."""
     model = keras.Sequential(
         [
             keras.Input((24, 24, 1)),
@@ -171,11 +171,11 @@ def test_data_that_was_not_proved_is_not_served(heavy, change):
     assert "not the one that parity.json proved" in opened.fallback_reason
 
 
-# --- what goes wrong
+# --- failures
 
 
 def lie(monkeypatch):
-    """Have the conversion give back another model: its weights are doubled."""
+    """Have the conversion return another model: its weights are doubled."""
     import onnx
     from onnx import numpy_helper
 
@@ -232,7 +232,7 @@ def test_a_file_that_is_no_saved_model_cannot_be_loaded(tmp_path):
 def test_a_link_in_the_place_of_the_model_is_not_followed(
     folder, tmp_path, monkeypatch
 ):
-    """A model that has taken the child over might have any file published."""
+    """A model that has taken control of the child might have any file published."""
     (tmp_path / "secret").write_text("of the user who converts")
     before = files(folder)
 
@@ -258,7 +258,7 @@ def test_verbose_lets_tf2onnx_speak(folder):
 
 
 def test_a_bundle_replaced_meanwhile_is_left_as_it_is(folder):
-    """Deleted and uploaded again while it was converted: other weights lie there."""
+    """The bundle was deleted and uploaded again meanwhile, so it has other weights."""
     before = files(folder)
 
     def replace_weights(step):
@@ -323,7 +323,7 @@ def test_a_signature_that_is_missing_is_answered_with_those_there_are(two_signat
 
 
 def test_a_saved_model_of_tensorflow_1(tmp_path):
-    """It has no serving_default, as most of their makers named theirs otherwise."""
+    """It has no serving_default, because most such models have another name for it."""
     import tensorflow as tf
 
     v1 = tf.compat.v1
@@ -351,7 +351,7 @@ def test_a_saved_model_of_tensorflow_1(tmp_path):
 def test_a_saved_model_of_constants_needs_no_variables(
     tmp_path, has_folder, has_params
 ):
-    """A frozen graph that was put into a SavedModel for TensorFlow Serving."""
+    """Somebody put a frozen graph into a SavedModel for TensorFlow Serving."""
     import tensorflow as tf
 
     v1 = tf.compat.v1
@@ -375,7 +375,7 @@ def test_a_saved_model_of_constants_needs_no_variables(
 
 
 def answers(folder, inputs):
-    """What each engine answers of a converted bundle."""
+    """Return the answer of each engine for a converted bundle."""
     bundle = open_bundle(folder)
     backends = (
         open_backend(bundle, BackendOptions(provider="cpu")).backend,
@@ -420,7 +420,7 @@ def test_onnx_of_another_frozen_graph_is_not_served(tmp_path):
 
 
 def test_onnx_between_other_nodes_than_params_json_names_is_not_served(tmp_path):
-    """Its one output would be taken for the one that is wanted."""
+    """Its only output would be taken for the output that params.json names."""
 
     def build(v1):
         rows(v1)
@@ -441,7 +441,7 @@ def test_a_frozen_graph_whose_node_is_not_there_cannot_be_loaded(tmp_path):
 
 
 def sum_and_halves(v1):
-    """Two inputs and two nodes that answer, one of them twice."""
+    """Write two inputs and two nodes that answer, one of which has two outputs."""
     a = v1.placeholder(v1.float32, [None, 4], name="a")
     b = v1.placeholder(v1.float32, [None, 4], name="b")
     v1.add(a, b, name="sum")
@@ -490,7 +490,7 @@ def test_a_keras_file_answers_as_keras(tmp_path, small_cnn, name):
 
 
 def test_the_proof_is_of_the_source_as_it_was_before_it_was_read(folder, tmp_path):
-    """Asked after it was loaded, it could be of weights that were never converted."""
+    """A digest taken after the load could be of weights that were not converted."""
     source = open_source(folder)
     digest = source.digest()
     weights = folder / "variables" / "variables.data-00000-of-00001"
@@ -541,7 +541,7 @@ def test_a_variant_of_another_training_does_not_serve(folder, keras, small_cnn):
 
 
 def test_an_onnx_of_nchw_pictures_answers_nhwc_ones_alike(folder):
-    """The parity check has asked both engines with the same pictures."""
+    """The parity check has given both engines the same pictures."""
     (name,) = [spec.name for spec in open_tensorflow(open_bundle(folder)).inputs]
     assert export_folder(folder, options=Options(inputs_as_nchw=(name,))).passed
     import onnx
@@ -564,7 +564,7 @@ def test_the_opset_is_the_one_that_was_asked_for(folder):
 
 
 def embedding(tmp_path, keras):
-    """Rows of a table of 50; another 50 lie in wait behind it."""
+    """Return an embedding with a table of 50 rows."""
     model = keras.Sequential(
         [
             keras.Input((3,), dtype="int32", name="ids"),

@@ -1,4 +1,4 @@
-"""What it says of files that are not those that were proved."""
+"""Files that differ from the proved ones are told apart."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def run_here(work, order, *, tell, **_):
-    """See test_export.py."""
+    """Do the child's work in this process; see test_export.py."""
     return work(order, tell)
 
 
@@ -31,9 +31,10 @@ def in_this_process(monkeypatch):
 
 @pytest.fixture(scope="session")
 def converted(keras, tmp_path_factory):
-    """A converted bundle: (batch, 2, 2, 1) pixels, scaled, flattened, times weights.
+    """Return a converted bundle, which no test may change.
 
-    It is proved with model.fp16.onnx beside it, and no test may change it.
+    The model scales and flattens (batch, 2, 2, 1) pixels, and multiplies them by
+    weights. The bundle is proved, with model.fp16.onnx beside it.
     """
     model = keras.Sequential(
         [
@@ -55,7 +56,7 @@ def converted(keras, tmp_path_factory):
 
 @pytest.fixture
 def source(converted, tmp_path):
-    """The converted bundle, for one test; it has no variant."""
+    """Return a copy of the converted bundle for one test, without the variant."""
     folder = shutil.copytree(converted, tmp_path / "linear")
     (folder / "model.fp16.onnx").unlink()
     (folder / "parity.fp16.json").unlink()
@@ -88,7 +89,7 @@ def test_what_was_proved_holds_and_nothing_is_written(source):
 
 
 def test_another_model_is_told_by_its_bytes_and_by_its_answers(source):
-    """Its output is called otherwise, too, so it is given the same name."""
+    """Its output has another name too, so the test renames that output."""
     import onnx
 
     model = onnx.load_from_string(linear_onnx())
@@ -145,7 +146,7 @@ def test_a_variant_that_is_not_the_one_that_was_proved(converted, tmp_path):
 
 
 def test_the_worst_batch_comes_with_both_answers(source):
-    """Of the model whose weights are doubled: its answers are twice as large."""
+    """The other model's weights are doubled, so its answers are twice as large."""
     import onnx
     from onnx import numpy_helper
 

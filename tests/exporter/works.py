@@ -1,4 +1,4 @@
-"""What children are given to do in tests: each ends in its own way."""
+"""Functions that children run in tests: each ends in its own way."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def litter(_, tell):
 
 
 class Call:
-    """Pickled, it is a call."""
+    """An object whose pickle is a call."""
 
     def __init__(self, *arguments):
         self.arguments = arguments
@@ -84,7 +84,7 @@ def leave(code, tell):
 
 
 def hang(_, tell):
-    """Forever, and the interpreter's lock is held: no other thread runs."""
+    """Run forever and hold the interpreter's lock, so that no other thread runs."""
     tell(str(os.getpid()))
     re.match(r"(a+)+$", "a" * 64 + "b")
 
@@ -95,7 +95,7 @@ def wait(_, tell):
 
 
 def take(gibibytes, tell):
-    """So much memory, used and held."""
+    """Use and hold this much memory."""
     kept = np.ones(int(gibibytes * (1 << 27)))
     wait(kept, tell)
 
@@ -117,7 +117,7 @@ def session(_, tell):
 
 
 def memory_of_a_conversion(size, tell):
-    """The bytes that converting so many bytes of weights takes at most."""
+    """Return the most bytes that the conversion of weights of this size takes."""
     import tensorflow as tf
 
     from exporter.onnx_model.convert import convert
@@ -143,6 +143,6 @@ def memory_of_a_conversion(size, tell):
 
 
 def _most_resident():
-    """Of this process; getrusage's ru_maxrss begins with that of who started it."""
+    """Return this process's peak; getrusage's ru_maxrss begins with the parent's."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024

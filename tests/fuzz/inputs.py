@@ -1,4 +1,4 @@
-"""Requests to mutate: one or several whole ones of every route, and random damage."""
+"""Whole requests of every route are made here, and damaged at random."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ MODELS = {
     "texts": (texts_and_flags(), ("same",)),
 }
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-# In place of what stands in the braces of a route.
+# These values take the place of the names in the braces of a route.
 PLACES = {"name": "linear", "version": "1", "label": "canary", "file": "params.json"}
 
-# What parsers stumble over.
+# Parsers stumble over these texts.
 TOKENS = (
     *(b"\0", b"\xff", b"%00", b"%2e%2e%2f", b"../", b"\r\n", b"\n", b'"', b"\\"),
     *(b"{", b"[", b"}", b"]", b"null", b"NaN", b"1e999", b"-1", b"0", b"9" * 30),
@@ -40,7 +40,7 @@ TOKENS = (
 
 @dataclass(frozen=True)
 class Request:
-    """One request, as its parts on the wire."""
+    """One request, in its parts on the wire."""
 
     method: str
     path: bytes
@@ -50,7 +50,7 @@ class Request:
 
 
 def routes_of(application: falcon.App) -> list[tuple[str, str]]:
-    """Method and template of all that the application answers."""
+    """Return the method and the template of each route of the application."""
     found = falcon.inspect.inspect_app(application).routes
     return [
         (method.method, route.path)
@@ -61,7 +61,7 @@ def routes_of(application: falcon.App) -> list[tuple[str, str]]:
 
 
 def write_store(models: Path) -> None:
-    """One version of each of MODELS."""
+    """Write one version of each of MODELS."""
     for name, (content, labels) in MODELS.items():
         folder = models / name / "1"
         params = {"img_channels": int(name == "linear")}
@@ -71,9 +71,9 @@ def write_store(models: Path) -> None:
 
 
 def whole_requests(application: falcon.App, folder: Path) -> list[Request]:
-    """Each route with a body that it takes, and each format of a file.
+    """Return a request to each route with a body that it takes, in each format.
 
-    A route that is new is asked with an empty body, until it has its own here.
+    A new route gets an empty body, until it has a body of its own here.
     """
     bodies = _bodies(folder)
     requests = []
@@ -160,10 +160,10 @@ def _zip_of(bundle: Path) -> bytes:
 
 
 def upload_of(folder: Path, dice: random.Random) -> Request:
-    """A bundle with one damaged file, and a proof of its model.onnx as it now is.
+    """Return an upload with one damaged file, and a proof of its model.onnx.
 
-    It has a name of its own: damaged weights may answer infinity, which is the model's
-    fault and a 500.
+    The model has a name of its own, because damaged weights may answer infinity, which
+    is the model's fault and a 500.
     """
     bundle = write_bundle(folder, name="damaged", onnx_bytes=linear_onnx())
     name = dice.choice(("model.onnx", "model.onnx", "params.json", "labels.txt"))
@@ -175,7 +175,7 @@ def upload_of(folder: Path, dice: random.Random) -> Request:
 
 
 def damaged(request: Request, dice: random.Random) -> Request:
-    """The same, with one to three of its parts damaged."""
+    """Return the request with damage in one to three of its parts."""
     for _ in range(dice.choice((1, 1, 1, 2, 3))):
         part = dice.choice(
             ("body", "body", "body", "path", "query", "header", "method")
@@ -201,7 +201,7 @@ def damaged(request: Request, dice: random.Random) -> Request:
 
 
 def mutated(data: bytes, dice: random.Random) -> bytes:
-    """These bytes with one to four changes, anywhere."""
+    """Return the bytes with one to four changes at random places."""
     changed = bytearray(data)
     for _ in range(dice.choice((1, 1, 2, 4))):
         place = dice.randrange(len(changed) + 1)

@@ -1,6 +1,6 @@
-"""Whole inputs, cut where their format joins them, so that a piece can be repeated.
+"""Whole inputs are cut where their format joins them, so that a piece can be repeated.
 
-Joined again, the pieces of an input are the input.
+The pieces of an input, joined again, are the input.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import NamedTuple
 from tests.pictures import chunk
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-_PRESENT = 16  # of what holds no pieces: so many
+_PRESENT = 16  # so many pieces, if the format shows none
 
 
 class Input(NamedTuple):
     """A whole input.
 
     Attributes:
-        head: what stands once.
-        pieces: what may be repeated.
-        tail: what stands once.
-        more: pieces that it has not, and might have before or behind its own.
-        is_packed: whether its pieces stand in one stream of gzip.
+        head: the bytes at the start, which stand there once.
+        pieces: the parts that may be repeated.
+        tail: the bytes at the end, which stand there once.
+        more: other pieces, which could stand before or behind its own.
+        is_packed: whether the pieces stand in one stream of gzip.
     """
 
     head: bytes
@@ -36,13 +36,13 @@ class Input(NamedTuple):
     is_packed: bool = False
 
     def joined(self, pieces: list[bytes]) -> bytes:
-        """The input with other pieces."""
+        """Return the bytes of the input with other pieces."""
         data = self.head + b"".join(pieces) + self.tail
         return gzip.compress(data, 1, mtime=0) if self.is_packed else data
 
     @property
     def places(self) -> list[Place]:
-        """Each piece that may be repeated, between those before and behind it."""
+        """Return each repeatable piece, with those before and behind it."""
         own = self.pieces
         return [
             *(Place(own[:n], own[n], own[n + 1 :]) for n in range(len(own))),
@@ -52,7 +52,7 @@ class Input(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A piece of an input, and where it stands."""
+    """A piece of an input, and its neighbours."""
 
     before: list[bytes]
     piece: bytes
@@ -60,7 +60,7 @@ class Place(NamedTuple):
 
 
 def png(data: bytes) -> Input:
-    """Chunks, and some that the whole one has not."""
+    """Cut a PNG into chunks; add some that this PNG does not have."""
     large = zlib.compress(bytes(200_000))
     more = (
         *(chunk(b"iCCP", b"k\0\0" + large), chunk(b"zTXt", b"k\0\0" + large)),
@@ -75,7 +75,7 @@ def png(data: bytes) -> Input:
 
 
 def jpeg(data: bytes) -> Input:
-    """Segments; a scan's coded bytes belong to its segment."""
+    """Cut a JPEG into segments; a scan's coded bytes belong to its segment."""
     more = (b"\xff\xe1\0\x0aExif\0\0II", b"\xff\xfe\0\x02", b"\xff\xd0", b"\xff")
     place, pieces = 2, []
     while place < len(data) - 2:
@@ -90,14 +90,14 @@ def jpeg(data: bytes) -> Input:
 
 
 def gif(data: bytes) -> Input:
-    """Blocks and sub-blocks, to the byte where they are small."""
+    """Cut a GIF into blocks and sub-blocks, and a small GIF into bytes."""
     start = 13 + (3 << (data[10] & 7) + 1 if data[10] & 128 else 0)
     more = (b"!\xfe\1a\0", b"!\xf9\4\1\0\0\0\0", b"\0", b"!\xff\0", b"\1a")
     return Input(data[:start], list(_evenly(data[start:])), more=more)
 
 
 def webp(data: bytes) -> Input:
-    """Chunks; RIFF's own length stays what it was."""
+    """Cut a WEBP into chunks; RIFF's own length stays as it was."""
     place, pieces = 12, []
     while place < len(data):
         (size,) = struct.unpack_from("<I", data, place + 4)
@@ -108,14 +108,14 @@ def webp(data: bytes) -> Input:
 
 
 def bmp(data: bytes) -> Input:
-    """Rows, or runs, after the header."""
+    """Cut a BMP into its rows, or runs, after the header."""
     (start,) = struct.unpack_from("<I", data, 10)
     more = (b"\0\0", b"\1\1", b"\0\2\0\0")
     return Input(data[:start], list(_evenly(data[start:])), more=more)
 
 
 def tar(data: bytes, *, is_packed: bool = False) -> Input:
-    """Members, each a header and its blocks."""
+    """Cut a tar into members, each a header and its blocks."""
     place, pieces = 0, []
     while data[place : place + 1] not in (b"", b"\0"):
         size = int(data[place + 124 : place + 135].strip(b"\0 ") or b"0", 8)
@@ -126,7 +126,7 @@ def tar(data: bytes, *, is_packed: bool = False) -> Input:
 
 
 def form(data: bytes) -> Input:
-    """Lines, of headers and of what is in the parts; and a whole part."""
+    """Cut a form into lines, of headers and contents; add a whole part."""
     boundary = data[: data.index(b"\r\n") + 2]
     part = boundary + data.split(boundary)[1]
     lines = re.findall(rb".*?\r\n|.+$", data, re.DOTALL)
@@ -134,14 +134,14 @@ def form(data: bytes) -> Input:
 
 
 def text(data: bytes) -> Input:
-    """Signs and what stands between them, as of JSON."""
+    """Cut a text such as JSON into its signs and the texts between them."""
     pieces = [piece for piece in re.split(rb"([\[\]{},:])", data) if piece]
     more = (b"[", b"[1],", b"1e9,", b'"\\u0061",', b'"a":1,', b"[[]],", b" ")
     return Input(b"", pieces, more=more)
 
 
 def message(data: bytes) -> Input:
-    """Fields of protobuf, whose names are shorter than 128 bytes."""
+    """Cut a protobuf message into fields, whose names are shorter than 128 bytes."""
     place, pieces = 0, []
     while place < len(data):
         wire = data[place] & 7
@@ -153,7 +153,7 @@ def message(data: bytes) -> Input:
 
 
 def stream(data: bytes) -> Input:
-    """Members of gzip, as one file may have several."""
+    """Take the data as one member of a gzip file, which may have several."""
     return Input(b"", [data, gzip.compress(b"", mtime=0), gzip.compress(bytes(10**6))])
 
 

@@ -1,7 +1,7 @@
-"""The fuzzer's process: the application in it, damaged requests into it.
+"""The fuzzer's process holds the application and sends damaged requests to it.
 
-``python -m tests.fuzz.run COUNT SEED`` prints the first reply that should not be, and
-how to make it again, and ends with 1; a crash is the process's own end.
+``python -m tests.fuzz.run COUNT SEED`` prints the first wrong reply, and how to make it
+again, and ends with 1. A crash ends the process itself.
 """
 
 from __future__ import annotations
@@ -34,25 +34,26 @@ from tests.fuzz.inputs import (
 )
 
 ROOT = Path(__file__).parents[2]
-# Of one request, on a busy machine: what takes longer hangs, and its stack is printed.
+# A request that takes longer on a busy machine hangs, and its stack is printed.
 HANG_SECONDS = 60
-# Of the process, from a quarter of the requests to all of them.
+# The memory of the process may grow so much, between the first quarter of the requests
+# and their end.
 GROWTH_BYTES = 24 << 20
-# The share of uploads of which one file is damaged, and not the archive.
+# In this share of the uploads one file is damaged, and not the archive.
 FILES = 0.1
 
 
 class Wrong(Exception):
-    """A reply that should not be."""
+    """A reply that a request must not get."""
 
 
 class Fuzzer:
-    """Asks one application, whose store it keeps filled.
+    """A client of one application, which keeps the application's store filled.
 
     Args:
-        folder: for the store.
-        max_body_bytes: of the application.
-        max_upload_bytes: of the application.
+        folder: the place of the store.
+        max_body_bytes: the application's limit of a body.
+        max_upload_bytes: the application's limit of an upload.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Fuzzer:
         config = Config(
             model_dir=self._models,
             provider="cpu",
-            onnx="require",  # TensorFlow is not what is tried here
+            onnx="require",  # TensorFlow is not tested here
             export_on_upload="off",
             keep_versions=2,
             cache_limit=4,
@@ -81,15 +82,15 @@ class Fuzzer:
         self.statuses: Counter[int] = Counter()
 
     def ask(self, request: Request) -> None:
-        """Send one.
+        """Send a request, and check its reply.
 
         Raises:
-            Wrong: it is answered by a 5xx other than 503, or tells of the server.
+            Wrong: the reply is a 5xx other than 503, or tells secrets of the server.
         """
         self._log.seek(0)
         self._log.truncate()
         environ = create_environ(method=request.method, **HERE)
-        # As a server hands it over: PEP 3333's latin-1.
+        # A server gives these as text in PEP 3333's latin-1.
         environ["PATH_INFO"] = request.path.decode("latin-1")
         environ["QUERY_STRING"] = request.query.decode("latin-1")
         environ["CONTENT_LENGTH"] = str(len(request.body))
@@ -114,13 +115,13 @@ class Fuzzer:
                 raise Wrong(f"{secret!r} is in the reply {body[:500]!r}")
 
     def refill(self) -> None:
-        """Put models back that were deleted, changed or made."""
+        """Restore the models that requests deleted, changed or made."""
         shutil.rmtree(self._models, ignore_errors=True)
         write_store(self._models)
 
 
 def main(count: int, seed: int) -> int:
-    """Send ``count`` damaged requests; 0, or 1 if one was answered wrongly."""
+    """Send ``count`` damaged requests; return 1 if a reply was wrong, else 0."""
     dice = random.Random(seed)
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -129,12 +130,13 @@ def main(count: int, seed: int) -> int:
         folder = Path(name)
         fuzzer = Fuzzer(folder)
         whole = whole_requests(fuzzer.application, folder)
-        # There are more routes that take no body, and less to be found in them.
+        # More routes take no body, but fewer faults can be found in them.
         whole += [request for request in whole if request.body] * 3
         for request in whole:
             fuzzer.refill()
             fuzzer.ask(request)
-        # What is not admitted is not read, and damage to it shows nothing.
+        # If a request were not admitted, it would not be read, and its damage would
+        # test nothing.
         assert not fuzzer.statuses.keys() & {401, 403}, fuzzer.statuses
         fuzzer.statuses.clear()
         early = 0

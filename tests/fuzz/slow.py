@@ -1,4 +1,4 @@
-"""The search for inputs that cost more than they should: time and memory by their size.
+"""This searches for inputs whose time or memory is too large for their size.
 
 ``python -m tests.fuzz.slow COUNT SEED`` asks the application, first with every piece of
 every whole input repeated, then with COUNT mutations of more kinds. It prints the
@@ -32,31 +32,33 @@ from tests.fuzz.pieces import Input, Place
 from tests.fuzz.run import HANG_SECONDS, Fuzzer
 from tests.pictures import progressive, saved
 
-# To these a piece is repeated: to some kB, and to nearly as much as may be sent.
+# A piece is repeated up to these sizes in bytes: some kB, and nearly the most that may
+# be sent.
 SIZES = (4_000, 1_000_000)
-# Bytes. Any request has a cost that does not depend on its size, as a trial of 10 ms.
+# Smaller inputs count as this many bytes. Any request costs something that does not
+# depend on its size, such as a trial of 10 ms.
 LEAST = 10_000
-# Seconds of processor time. One large picture takes as long as all that may be sent; on
-# top of that there is a part for each byte. In the kinds of attack that were found, a
-# JPEG's scans took 27 ms a kB, its EXIF segments 10, a PNG's chunks 2.
+# The bounds are in seconds of processor time. One large picture takes as long as all
+# that may be sent; each byte adds a part to that. In the kinds of attack that were
+# found, a JPEG's scans took 27 ms a kB, its EXIF segments 10, a PNG's chunks 2.
 BASE_SECONDS, MS_PER_KB = 1.5, 0.3
-# Memory above that which was held before: 16 Mpx in several modes, and a part for each
-# byte; JSON's numbers take most of it.
+# The bounds are above the memory held before: 16 Mpx in several modes, and a part for
+# each byte; JSON's numbers take most of it.
 BASE_MB, MB_PER_KB = 600, 0.2
 
-_LIBC = ctypes.CDLL(None)  # glibc's
+_LIBC = ctypes.CDLL(None)  # this is glibc
 _STATUS = Path("/proc/self/status")
 _SHOWN = 8
 
 
 @dataclass(frozen=True)
 class Parser:
-    """A reader of inputs, with whole ones.
+    """A reader of inputs, with whole inputs for it.
 
     Attributes:
-        name: for people.
-        ask: hands it an input; it raises nothing that an input may cause.
-        wholes: inputs that it takes, in their pieces.
+        name: the name that people read.
+        ask: the function that takes an input; no input makes it raise.
+        wholes: the whole inputs, in their pieces.
     """
 
     name: str
@@ -75,17 +77,17 @@ class Cost(NamedTuple):
 
     @property
     def ms_per_kb(self) -> float:
-        """Milliseconds for each 1,000 bytes; smaller inputs count as ``LEAST``."""
+        """Return the milliseconds for each 1,000 bytes, at least ``LEAST`` bytes."""
         return self.seconds * 1e6 / max(self.size, LEAST)
 
     @property
     def mb_per_kb(self) -> float:
-        """Megabytes for each 1,000 bytes; smaller inputs count as ``LEAST``."""
+        """Return the megabytes for each 1,000 bytes, at least ``LEAST`` bytes."""
         return self.megabytes * 1000 / max(self.size, LEAST)
 
     @property
     def is_too_much(self) -> bool:
-        """Whether it is above one of the bounds."""
+        """Tell whether the cost is above one of the bounds."""
         kb = self.size / 1000
         return (
             self.seconds > BASE_SECONDS + kb * MS_PER_KB / 1000
@@ -93,7 +95,7 @@ class Cost(NamedTuple):
         )
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Return one line for people."""
         return (
             f"{self.name:8} {self.size / 1000:8.1f} kB {self.seconds * 1000:8.1f} ms"
             f" {self.megabytes:6.0f} MB {self.ms_per_kb:9.3f} ms/kB"
@@ -104,7 +106,7 @@ class Cost(NamedTuple):
 def inputs_of(
     parsers: list[Parser], count: int, seed: int
 ) -> Iterator[tuple[Parser, bytes]]:
-    """All inputs, the same ones for a seed: each piece repeated, and ``count`` more."""
+    """Yield each piece repeated, and ``count`` more inputs; a seed fixes them."""
     for parser in parsers:
         for whole in parser.wholes:
             for place in whole.places:
@@ -119,17 +121,17 @@ def inputs_of(
 def _mutated(whole: Input, dice: random.Random) -> bytes:
     place, size = dice.choice(whole.places), dice.choice((1_000, *SIZES))
     match dice.randrange(4):
-        case 0:  # one changed, then repeated
+        case 0:  # one piece is changed, then repeated
             piece = mutated(place.piece, dice)
             return _repeated(whole, place._replace(piece=piece), size)
-        case 1:  # several together
+        case 1:  # several pieces are repeated together
             others = dice.choices([each.piece for each in whole.places], k=2)
             piece = b"".join((place.piece, *others))
             return _repeated(whole, place._replace(piece=piece), size)
-        case 2:  # a head that says something else, as a size
+        case 2:  # the head is changed, such as its size
             head = mutated(whole.head, dice)
             return _repeated(whole._replace(head=head), place, size)
-        case _:  # all of them, in any order
+        case _:  # all pieces come in any order
             many = dice.choices(
                 [each.piece for each in whole.places], k=dice.choice((10, 100, 1000))
             )
@@ -137,13 +139,13 @@ def _mutated(whole: Input, dice: random.Random) -> bytes:
 
 
 def _repeated(whole: Input, place: Place, size: int) -> bytes:
-    """One piece as often as ``size`` bytes hold it."""
+    """Return the input with one piece as often as ``size`` bytes hold it."""
     times = max(1, size // max(1, len(place.piece)))
     return whole.joined([*place.before, place.piece * times, *place.behind])
 
 
 def measure(parser: Parser, number: int, data: bytes) -> Cost:
-    """Hand an input to its parser; what seems too much is measured again."""
+    """Hand an input to its parser; measure again if the cost seems too much."""
     cost = _measure_once(parser, number, data)
     return (
         min(cost, _measure_once(parser, number, data), key=lambda c: c.seconds)
@@ -153,7 +155,8 @@ def measure(parser: Parser, number: int, data: bytes) -> Cost:
 
 
 def _measure_once(parser: Parser, number: int, data: bytes) -> Cost:
-    # Memory of earlier inputs is given back, and the most that they took is forgotten.
+    # Earlier inputs must not count: their memory is given back, and the kernel's peak
+    # is reset.
     _LIBC.malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     before, start = _memory("VmRSS"), time.process_time()
@@ -165,7 +168,7 @@ def _measure_once(parser: Parser, number: int, data: bytes) -> Cost:
 
 
 def _memory(key: str) -> int:
-    """The process's, in kB."""
+    """Return the process's memory, in kB."""
     for line in _STATUS.read_text().splitlines():
         if line.startswith(f"{key}:"):
             return int(line.split()[1])
@@ -179,7 +182,7 @@ def costs_of(parsers: list[Parser], count: int, seed: int) -> Iterator[Cost]:
 
 
 def parsers_of(fuzzer: Fuzzer, folder: Path) -> list[Parser]:
-    """The formats that the application reads, each by a request."""
+    """Return a parser for each format that the application reads by a request."""
 
     def predict(image: bytes) -> None:
         body, headers = form(image=image, model="linear")
@@ -253,7 +256,7 @@ def parsers_of(fuzzer: Fuzzer, folder: Path) -> list[Parser]:
 
 
 def _run_lengths() -> bytes:
-    """A BMP of 1024 x 1024 pixels in runs, which Pillow does not write."""
+    """Return a BMP of 1024 x 1024 pixels in runs, which Pillow does not write."""
     image = Image.new("P", (1024, 1024))
     image.putpalette([255, 0, 0, 0, 255, 0])
     written = io.BytesIO()
@@ -272,7 +275,7 @@ def _make_again(parsers: list[Parser], seed: int, number: int, path: Path) -> No
 
 
 def main(arguments: list[str]) -> int:
-    """Search, or make one input again; see above."""
+    """Search, or make one input again; the module's text says how."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fuzzer = Fuzzer(folder, max_body_bytes=10_000_000, max_upload_bytes=10_000_000)
@@ -286,7 +289,7 @@ def main(arguments: list[str]) -> int:
         faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
         for cost in costs_of(parsers, count, seed):
             costs.append(cost)
-            # If the next one hangs, this line is the last.
+            # If the next input hangs, this line stays as the last one.
             print(cost, end="\r", file=sys.stderr, flush=True)
             faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
         faulthandler.cancel_dump_traceback_later()

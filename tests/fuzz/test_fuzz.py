@@ -1,6 +1,6 @@
-"""Damaged requests to every route, in a process of their own that must live on.
+"""Damaged requests go to every route, in a process of their own that must live on.
 
-``FUZZ`` is how many, ``FUZZ_SEED`` what the dice begin with; ``make fuzz`` sends more.
+``FUZZ`` is their number and ``FUZZ_SEED`` the seed; ``make fuzz`` sends more.
 """
 
 import os

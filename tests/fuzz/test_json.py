@@ -1,4 +1,4 @@
-"""Any JSON at all, to every route that takes JSON."""
+"""Every route that takes JSON gets any JSON at all."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,6 +1,6 @@
-"""Inputs that cost more time or memory than their size allows, of every parser.
+"""The search of each parser finds inputs that cost too much time or memory.
 
-``FUZZ`` and ``FUZZ_SEED`` are as in ``test_fuzz``; each of these takes a twentieth.
+``FUZZ`` and ``FUZZ_SEED`` are as in ``test_fuzz``; each test takes a twentieth.
 """
 
 import os
@@ -31,13 +31,13 @@ def test_no_input_costs_more_than_its_size_allows():
 
 
 def counting(data):
-    """Go over all of it for each few bytes of it: in quadratic time."""
+    """Go over all data once for every 2,000 bytes of it, which takes quadratic time."""
     for _ in range(len(data) // 2000):
         data.count(b"x")
 
 
 def holding(data):
-    """Hold fifty bytes for each."""
+    """Hold fifty bytes for each byte."""
     return b"x" * 50 * len(data)
 
 

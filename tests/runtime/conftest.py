@@ -1,4 +1,4 @@
-"""The service over an empty store; and loggers as they were, whatever it set up."""
+"""The service runs over an empty store; each test restores the loggers."""
 
 import functools
 import logging
@@ -26,9 +26,10 @@ def config(tmp_path):
 
 @pytest.fixture(autouse=True)
 def tried_here(request, monkeypatch):
-    """Unit tests try uploads in their own process; ``test_trial.py`` compares the two.
+    """Let unit tests try uploads in their own process.
 
-    Tests that are slow, or have TensorFlow, try them as the service does.
+    ``test_trial.py`` compares this with a trial in a process of its own. Slow tests,
+    and tests with TensorFlow, try uploads as the service does.
     """
     if not any(map(request.node.get_closest_marker, ("slow", "tensorflow"))):
 

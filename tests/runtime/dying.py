@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-# Names a file with one character for each process that is to die; without it, all do.
+# This names a file with one character for each process that is to die. Without it, all
+# processes die.
 VARIABLE = "DEATHS_LEFT"
 
 

@@ -1,4 +1,4 @@
-"""Backends with memory, in place of engines."""
+"""Backends with memory stand here in place of engines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SCORES = TensorSpec("scores", np.dtype(np.float32), (None, 3))
 
 
 class FakeBackend:
-    """Answers each batch with a constant row, and keeps what it was asked."""
+    """A backend that answers each batch with a constant row, and keeps its inputs."""
 
     def __init__(
         self, row=(0.0, 0.0, 1.0), *, name="fake", inputs=(PIXELS,), outputs=(SCORES,)
@@ -33,7 +33,7 @@ class FakeBackend:
 
 
 class FailingBackend(FakeBackend):
-    """Fails on every batch."""
+    """A backend that fails on every batch."""
 
     def run(self, inputs):
         super().run(inputs)

@@ -1,4 +1,4 @@
-"""A module for tests of the fork server: an order is Python, and is run."""
+"""A module for tests of the fork server, which runs an order as Python."""
 
 import os
 
@@ -10,4 +10,4 @@ def prepare() -> None:
 
 
 def main(order: str) -> None:
-    exec(order)  # tests' own
+    exec(order)  # the orders come from tests

@@ -1,4 +1,4 @@
-"""ONNX models whose every answer is done by hand, of all kinds of inputs."""
+"""ONNX models with all kinds of inputs, whose answers can be computed by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ STRING, BOOL, FLOAT16 = TensorProto.STRING, TensorProto.BOOL, TensorProto.FLOAT1
 
 
 def onnx_of(nodes, inputs, outputs, **weights) -> bytes:
-    """Of nodes (operator, inputs, outputs, attributes), tensors (name, type, shape)."""
+    """Make a model from nodes (operator, inputs, outputs, attributes) and tensors.
+
+    A tensor is given as (name, type, shape).
+    """
     return serialize(
         helper.make_graph(
             [helper.make_node(op, ins, outs, **more) for op, ins, outs, more in nodes],
@@ -25,7 +28,7 @@ def onnx_of(nodes, inputs, outputs, **weights) -> bytes:
 
 
 def identity(dtype: int = FLOAT, *shape) -> bytes:
-    """Answers what it is asked; (n, 3) if no shape is given."""
+    """Return a model that answers with its input; (n, 3) if no shape is given."""
     shape = shape or ("n", 3)
     return onnx_of(
         [("Identity", ["x"], ["y"], {})], [("x", dtype, shape)], [("y", dtype, shape)]
@@ -33,7 +36,7 @@ def identity(dtype: int = FLOAT, *shape) -> bytes:
 
 
 def two_inputs() -> bytes:
-    """``sum`` is a + b, and ``less`` is b - 1; a float32, b int64, both (n, 2)."""
+    """Return a model: ``sum`` is a + b, ``less`` is b - 1; float32 and int64 (n, 2)."""
     return onnx_of(
         [
             ("Cast", ["b"], ["b_float"], {"to": FLOAT}),
@@ -47,7 +50,7 @@ def two_inputs() -> bytes:
 
 
 def texts_and_flags() -> bytes:
-    """``same`` is the text as it came, and ``other`` the opposite of the flag."""
+    """Return a model: ``same`` is the text, ``other`` the opposite of the flag."""
     return onnx_of(
         [("Identity", ["text"], ["same"], {}), ("Not", ["flag"], ["other"], {})],
         [("text", STRING, ("n",)), ("flag", BOOL, ("n",))],
@@ -56,7 +59,7 @@ def texts_and_flags() -> bytes:
 
 
 def brightness(*shape) -> bytes:
-    """(n, 2, 2, 1) pixels 0..255 -> (n, 1): the share of white."""
+    """Return a model: pixels 0..255 (n, 2, 2, 1) -> (n, 1), the share of white."""
     shape = shape or ("n", 2, 2, 1)
     return onnx_of(
         [
@@ -71,7 +74,7 @@ def brightness(*shape) -> bytes:
 
 
 def total(*shape) -> bytes:
-    """Adds a row up, whatever its axes are: (n, …) -> (n,)."""
+    """Return a model that adds a row up, whatever its axes are: (n, …) -> (n,)."""
     axes = np.arange(1, len(shape))
     return onnx_of(
         [("ReduceSum", ["x", "axes"], ["y"], {"keepdims": 0})],
@@ -82,7 +85,7 @@ def total(*shape) -> bytes:
 
 
 def endless_onnx() -> bytes:
-    """As ``linear_onnx``, after a loop of 2**62 turns."""
+    """Return ``linear_onnx`` behind a loop of 2**62 turns."""
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["go"], ["go_on"]),

@@ -29,7 +29,7 @@ LINEAR = ModelSpec("linear")
 
 
 class Opener:
-    """Opens versions with a fake engine, but for those that are broken."""
+    """An opener with a fake engine, which cannot open the broken versions."""
 
     def __init__(self):
         self.broken = set()
@@ -42,7 +42,7 @@ class Opener:
 
 
 class Store(ModelStore):
-    """Does something once, right before it looks for a version."""
+    """A store that does something once, right before it looks for a version."""
 
     before = None
 
@@ -330,7 +330,7 @@ def test_an_archive_is_the_bundle_in_one_folder(catalogue, publish):
 def test_a_disk_that_refuses_is_an_error_of_the_store(
     catalogue, publish, monkeypatch, ask
 ):
-    """root reads everything, so the refusal is made by hand."""
+    """root reads everything, so this test itself makes the refusal."""
     publish()
 
     def refuse(*_):

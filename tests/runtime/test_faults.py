@@ -1,4 +1,4 @@
-"""What a service answers when its disk, its files or its store fail it."""
+"""A service answers in a known way when its disk, its files or its store fail."""
 
 import multiprocessing
 import resource
@@ -24,7 +24,7 @@ ROW = {"keys": [], "values": [1, 2, 3, 4], "model": "linear"}
 
 @pytest.fixture
 def upload(client, tmp_path):
-    """Publish a version whose scores are those of WEIGHTS, times the factor."""
+    """Return a function that publishes a version with WEIGHTS times a factor."""
 
     def send(factor=1):
         content = linear_onnx(WEIGHTS * factor)
@@ -44,7 +44,7 @@ def test_an_upload_to_a_full_disk_is_the_servers_fault_and_leaves_nothing(
 ):
     assert upload().status_code == 200
     before = read_files(config.model_dir)
-    # The kernel's own refusal, and for good: so in a child.
+    # The kernel itself refuses, and would do so for ever; so a child process runs this.
     receiver, sender = FORK.Pipe(duplex=False)
 
     def fill():
@@ -90,7 +90,7 @@ def test_for_a_truncated_onnx_the_version_before_answers(client, config, upload,
     reply = predict(anew)
     assert reply.json == [1, 2, 7]
     assert reply.headers["X-Model-Version"] == "1"
-    # And where there is none before, that is told.
+    # If there is no version before it, the error says so.
     shutil.rmtree(config.model_dir / "linear" / "1")
     anew = TestClient(create_app(create_services(config), config))
     assert "version 2 cannot be loaded" in error_of(predict(anew), 500)

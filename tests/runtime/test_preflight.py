@@ -1,4 +1,4 @@
-"""Settings that cannot work are refused; those that may be meant are told."""
+"""Impossible settings are refused, and doubtful ones are told."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from tests.bundle.making import write_bundle
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """The defaults, in a folder with an empty store."""
+    """Return the default config, in a folder with an empty store."""
     monkeypatch.chdir(tmp_path)
     Path("models").mkdir()
     return Config()
@@ -60,7 +60,10 @@ DIGEST = "0123456789abcdef" * 4
         ({"write_tokens_file": "no"}, "'writeTokensFile': no cannot be read"),
         ({"predict_tokens_file": "file"}, "'predictTokensFile': file: line 1 is no"),
         ({"server_key": "no", "server_crt": "no"}, "'serverKey' is no, which cannot"),
-        ({"server_key": "file", "server_crt": "file"}, "are no pair of a key"),
+        (
+            {"server_key": "file", "server_crt": "file"},
+            "must be a key without a password",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_by_its_key(config, changes, sentence):
@@ -83,7 +86,7 @@ def test_a_key_of_another_certificate_is_refused(config):
         Path(f"{name}.key").chmod(0o600)
     pair = replace(config, server_key="one.key", server_crt="one.crt")
     assert check_config(pair) == ()
-    with pytest.raises(ConfigError, match="are no pair .*: key values mismatch"):
+    with pytest.raises(ConfigError, match="its certificate, .*: key values mismatch"):
         check_config(replace(pair, server_crt="other.crt"))
 
 
@@ -159,7 +162,7 @@ def test_a_file_of_tokens_that_others_may_open_is_told(config, key, mode, told):
 
 
 def test_a_store_that_cannot_be_written_is_told(config, monkeypatch):
-    # root may do anything, so the question itself is answered here.
+    # root may do anything, so this test itself answers the question.
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
     (told,) = check_config(config)
     assert "'modelDir' is models, which cannot be written: its models are" in told

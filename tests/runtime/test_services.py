@@ -1,4 +1,4 @@
-"""Each setting reaches the part of the service that it is meant for."""
+"""Each setting reaches its part of the service."""
 
 import io
 import pwd
@@ -36,7 +36,7 @@ def test_there_is_one_store_for_all(serve):
     services = serve()
     publish(services)
     scores = services.predictor.predict_images(LINEAR, [IMAGE], Journey())
-    # Pixel 0 feeds class 0, pixel 1 class 1, pixels 2 and 3 class 2.
+    # Pixel 0 feeds class 0, pixel 1 feeds class 1, pixels 2 and 3 feed class 2.
     assert np.squeeze(scores.scores).tolist() == [1, 2, 7]
     (model,) = services.catalogue.models()
     assert (model["name"], model["loaded"]) == ("linear", 1)

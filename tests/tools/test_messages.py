@@ -12,7 +12,7 @@ FOLDER = Path(runtime.programs.__file__).parent
 
 @pytest.mark.tensorflow
 def test_the_messages_are_tensorflows(monkeypatch, tmp_path):
-    """A field that is not known here is not known there."""
+    """A field that our copy lacks is a field that TensorFlow lacks."""
     pytest.importorskip("tensorflow")
     monkeypatch.setattr(messages, "FOLDER", tmp_path)
     messages.main()

@@ -1,4 +1,4 @@
-"""Small rooms with faults that are counted by hand."""
+"""The tests mutate small rooms, whose faults are counted by hand."""
 
 import textwrap
 
@@ -113,7 +113,7 @@ def test_stairs():
 
 @pytest.fixture
 def room(tmp_path, monkeypatch):
-    """A tree of its own, with one room and its tests; nothing of ours is in it."""
+    """Make a tree with one room and its tests, apart from this project's files."""
     (tmp_path / "mutate_house").mkdir()
     (tmp_path / "mutate_house" / "__init__.py").touch()
     (tmp_path / "mutate_house" / "room.py").write_text(ROOM)
@@ -140,7 +140,7 @@ def test_those_that_no_test_finds_are_told(room, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "named: `def climbed(self, number, flights=2):`" in said
     assert "NEW: `return number + self.steps * flights`" in said
-    # Climbing from 0 by 1 flight: neither the sign nor the product shows.
+    # A climb from 0 by 1 flight shows neither a wrong sign nor a wrong product.
     survivors = [line for line in said.splitlines() if line.startswith(f"{room}:")]
     assert [line.partition(": ")[2].partition(" → ")[2] for line in survivors[:-1]] == [
         "`def climbed(self, number, flights=3):`",

@@ -24,7 +24,7 @@ from runtime.http.errors import STATUS
 from tools.reference import commands, errors, metrics
 from tools.reference.pages import FOLDER, ROOT, arguments, pages, renewed
 
-# A row of a table: the code in its first cell.
+# The first cell of a table's row holds the code.
 ROW = re.compile(r"^\| (?:&emsp;)*`([^`]+)`.*$", re.MULTILINE)
 
 
@@ -61,7 +61,7 @@ def test_each_key_of_the_config_stands_there_once():
     listed = arguments((FOLDER / "config.md").read_text(), "config")
     assert len(listed) == len(set(listed)) == len(fields(Config))
     for name in listed:
-        # Each is a key of the file, in which an object is of no kind.
+        # Each name is a key of the file, and no key may hold null.
         with pytest.raises(DomainError, match=f"'{name}' "):
             config_from_json({name: None})
 
@@ -131,7 +131,7 @@ def test_each_error_stands_there_with_its_status_and_what_to_do():
 
 
 def test_no_error_of_the_packages_is_left_out():
-    """Whatever was imported by now, and is not a module's own."""
+    """All imported errors count, except a module's own."""
 
     def below(error):
         for child in error.__subclasses__():
@@ -149,7 +149,7 @@ def test_no_error_of_the_packages_is_left_out():
 
 
 def raised(group, error):
-    """The exit code of a command that an error ends."""
+    """Return the exit code of a command that an error ends."""
 
     @click.group(cls=group)
     def main():
@@ -165,7 +165,8 @@ def raised(group, error):
 @pytest.mark.parametrize("error", [*errors.errors()], ids=lambda error: error.__name__)
 def test_exit_codes_are_those_of_the_commands(error):
     if issubclass(error, ExportError):
-        # Each of the exporter's commands gives it as its sentence, and as code 1.
+        # Each of the exporter's commands prints the error as a sentence, and exits with
+        # code 1.
         assert errors.exit_code(error) == 1
         return
     of_the_tools = error.__module__.startswith(("trainer", "exporter"))

@@ -1,4 +1,4 @@
-"""The tables of a made-up zoo, and the command that writes them."""
+"""The command writes the tables of a made-up zoo."""
 
 import json
 import subprocess
@@ -41,7 +41,7 @@ FAMILY = Family(
 
 def test_counts():
     assert counts(ROWS) == Counts(
-        names=7,  # Dense has two models
+        names=7,  # The layer Dense has two models.
         models=8,
         proved=3,
         refused=1,
@@ -80,7 +80,7 @@ def test_lines_of_a_terminal_stand_below_each_other():
 
 
 def tables(text):
-    """The cells of each table, line by line."""
+    """Return the cells of each table, line by line."""
     blocks = [[]]
     for line in text.splitlines():
         if line.startswith("|"):

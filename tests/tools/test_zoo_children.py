@@ -1,4 +1,4 @@
-"""Real processes of a moment each."""
+"""The tests start real processes, which live for a moment each."""
 
 from collections import Counter
 
@@ -10,7 +10,7 @@ from tools.zoo.row import CRASHED, PROVED
 
 pytestmark = pytest.mark.slow
 
-# No attempt here needs any; one that hangs is ended by it.
+# No attempt here needs a second; the limit ends an attempt that hangs.
 SECONDS = 1
 
 
@@ -46,7 +46,7 @@ def test_who_dies_after_the_last_answer_has_answered():
 
 
 def children_of(family, names):
-    """How many attempts each child was asked for."""
+    """Return how many attempts each child was asked for."""
     ended = attempts(works.tell_the_child, family, names)
     return sorted(Counter(attempt.reason for _, attempt in ended).values())
 

@@ -1,4 +1,4 @@
-"""What the zoo's children are given to do in tests: no TensorFlow, and bad manners."""
+"""Functions for the zoo's children in tests: without TensorFlow, some end badly."""
 
 import json
 import os

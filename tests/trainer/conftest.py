@@ -1,4 +1,4 @@
-"""Small data sets, and TensorFlow imported once and quietly."""
+"""Share small data sets, and a TensorFlow that is imported once and quietly."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def mnist() -> DataSet:
 
 @pytest.fixture(scope="session")
 def mnist_arrays() -> Arrays:
-    """The embedded archive as numpy itself reads it."""
+    """Return the arrays of the embedded archive as numpy itself reads them."""
     with np.load(EMBEDDED) as archive:
         return Arrays(*(archive[n] for n in ("x_train", "y_train", "x_test", "y_test")))
 
 
 @pytest.fixture(scope="session")
 def few(mnist_arrays: Arrays) -> Arrays:
-    """500 images to train on and 100 to test on, of all ten digits."""
+    """Return 500 images to train on and 100 to test on, of all ten digits."""
     return Arrays(
         mnist_arrays.x_train[:500],
         mnist_arrays.y_train[:500],
@@ -55,7 +55,7 @@ def few_data(few_npz: Path) -> DataSet:
 
 @pytest.fixture(scope="session")
 def tensorflow() -> None:
-    """Imported; TensorFlow 2.21 warns at its import of what it does itself."""
+    """Return TensorFlow. Version 2.21 warns at its import of what it does itself."""
     import warnings
 
     with warnings.catch_warnings():
@@ -67,7 +67,7 @@ def tensorflow() -> None:
 
 @pytest.fixture(scope="session")
 def training(few_data: DataSet, tensorflow: None) -> Training:
-    """One epoch on the few images; its accuracy means nothing."""
+    """Train one epoch on the few images; the accuracy means nothing."""
     from trainer.train import train
 
     return train(few_data, Settings(epochs=1, batch_size=50, seed=7))

@@ -1,4 +1,4 @@
-"""The command line as tests run it, and pictures of one colour."""
+"""Run the command line as tests need it, and write pictures of one colour."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run_trainer(*arguments: object) -> Result:
 
 
 def assert_refused(result: Result, *words: str) -> None:
-    """Exit code 2, and one sentence that says what it should."""
+    """Check for exit code 2 and one sentence that says what is wrong."""
     assert result.exit_code == 2, result.output
     assert isinstance(result.exception, SystemExit)
     sentence = result.stderr.strip()
@@ -31,7 +31,7 @@ def assert_refused(result: Result, *words: str) -> None:
 def write_picture(
     path: Path, value: int, size: tuple[int, int] = (12, 12), mode: str = "L"
 ) -> None:
-    """A picture of one colour; ``size`` is (width, height)."""
+    """Write a picture of one colour; ``size`` is (width, height)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size, value).save(path)
 

@@ -1,4 +1,4 @@
-"""trainer run and trainer image, as they are typed."""
+"""The commands trainer run and trainer image work as people type them."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def no_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def trained(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stands in for a training of its own where the test is of what comes after.
+    """Replace the training in tests of the steps that follow it.
 
-    It is the training that other tests share, on the same images.
+    The replacement is the training that other tests share, on the same images.
     """
     monkeypatch.setattr("trainer.pipeline.train", lambda *given: training)
 
@@ -89,7 +89,7 @@ def test_image_into_no_folder_is_refused(tmp_path: Path, few_npz: Path) -> None:
 def test_image_on_a_full_disk_is_work_that_failed(
     tmp_path: Path, few_npz: Path
 ) -> None:
-    """``RLIMIT_FSIZE`` is the disk that is full: the kernel refuses the bytes."""
+    """``RLIMIT_FSIZE`` stands for a full disk: the kernel refuses the bytes."""
     path = tmp_path / "a.png"
     path.write_bytes(b"earlier")
     with file_size_limit(100):
@@ -158,7 +158,7 @@ def test_empty_path_is_not_the_folder_one_is_in(command: str, option: str) -> No
     assert f"Invalid value for '{option}': it is empty" in result.stderr
 
 
-# --- trainer run: what is refused before the training
+# --- trainer run: refusals before the training
 
 
 def test_wrong_data_is_one_sentence(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_store_is_the_one_of_config_json(
     assert_refused(run_trainer("run"), "file is a file")
 
 
-# --- trainer run: what it writes
+# --- trainer run: the files that it writes
 
 
 @pytest.mark.tensorflow
@@ -274,11 +274,12 @@ class TestWithoutExporter:
         assert f"### output ['{params['output_name']}:0']" in lines
         assert f"exporter convert {out}" in lines[-1]
         report = json.loads((out / "report" / "metrics.json").read_text())
-        # The seed is printed and kept, also one that was not given.
+        # The seed is printed and kept, even if the user gave none.
         assert f"seed: {report['seed']}" in lines
         assert f"Test accuracy: {report['test_accuracy']}" in lines
 
-    # Bytes of a file: the weights have 280,000, and Keras's file 450,000.
+    # The limits are bytes of a file: the weights have 280,000, and Keras's file has
+    # 450,000.
     @pytest.mark.usefixtures("trained")
     @pytest.mark.parametrize("limit", [100_000, 300_000])
     def test_full_disk_is_work_that_failed_and_leaves_nothing(
@@ -329,7 +330,7 @@ class TestWithoutExporter:
 def _fake_exporter(
     monkeypatch: pytest.MonkeyPatch, failure: DomainError | OSError | None
 ) -> list[Path]:
-    """An exporter that writes one word, or fails; remembers the folders."""
+    """Return an exporter that writes one word or fails, and remembers the folders."""
     folders: list[Path] = []
 
     def export(source: Source, options: Options) -> str:
@@ -358,7 +359,7 @@ class TestWithExporter:
         self, tmp_path: Path, few_npz: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (staged,) = self._run(tmp_path, few_npz, monkeypatch, None, 0)
-        # It was made before the version could be seen.
+        # The ONNX was made before the version could be seen.
         assert staged.is_relative_to(tmp_path / ".staging")
         onnx = tmp_path / "mnist" / "1" / "model.onnx"
         assert onnx.read_text() == "proved"
@@ -408,8 +409,8 @@ class TestWithExporter:
 
 # --- Ctrl-C and SIGTERM, in a real process
 
-# A shell that runs the tests in the background has SIGINT ignored, and a child
-# inherits that.
+# A shell that runs the tests in the background ignores SIGINT, and a child inherits
+# that.
 _MAIN = (
     "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
     "from trainer.cli import main; main(prog_name='trainer')"
@@ -420,8 +421,8 @@ _MAIN = (
 @pytest.mark.parametrize(
     ("number", "seen"),
     [
-        (signal.SIGINT, "x_train shape"),  # while TensorFlow is imported
-        (signal.SIGINT, "epoch 1/"),  # while it trains
+        (signal.SIGINT, "x_train shape"),  # it comes in TensorFlow's import
+        (signal.SIGINT, "epoch 1/"),  # The signal comes while it trains.
         (signal.SIGTERM, "epoch 1/"),
     ],
 )
@@ -442,7 +443,7 @@ def test_interrupted_training_leaves_nothing(
                 break
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
-    # Together, for a crash says nothing but its number.
+    # Both are compared together, because a crash tells nothing but its number.
     told = (128 + number, "interrupted; nothing was written\n")
     assert (process.returncode, errors) == told
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The trainer adds ONNX to what it trained; the conversion itself is a stand-in."""
+"""The trainer adds ONNX to a trained model; a stand-in does the conversion."""
 
 import exporter.export
 from exporter.errors import ExportError

@@ -28,8 +28,8 @@ def _save(path: Path, **changes: NDArray[np.generic]) -> Path:
 
 
 def test_embedded_mnist_is_the_published_one(mnist: DataSet) -> None:
-    # Counts by class as published: http://yann.lecun.com/exdb/mnist/ and any table
-    # of MNIST, e.g. 5,923 zeros to train on and 980 to test on.
+    # The counts by class are published at http://yann.lecun.com/exdb/mnist/ and in any
+    # table of MNIST, e.g. 5,923 zeros to train on and 980 to test on.
     assert mnist.x_train.shape == (60000, 28, 28, 1)
     assert mnist.x_test.shape == (10000, 28, 28, 1)
     assert mnist.x_train.dtype == np.uint8
@@ -37,7 +37,7 @@ def test_embedded_mnist_is_the_published_one(mnist: DataSet) -> None:
     assert mnist.labels == tuple("0123456789")
     assert np.bincount(mnist.y_train)[0] == 5923
     assert np.bincount(mnist.y_test)[0] == 980
-    # The two images of TFaaS's MNIST example.
+    # TFaaS's MNIST example has these two images.
     assert (mnist.y_train[3], mnist.y_train[2]) == (1, 4)
 
 
@@ -75,7 +75,7 @@ def test_gray_rows_become_square_images(tmp_path: Path) -> None:
     rows = np.arange(4 * 144, dtype=np.uint32).reshape(4, 144) % 256
     data = load_dataset(_save(tmp_path / "a.npz", x_train=rows))
     assert data.x_train.shape == (4, 12, 12, 1)
-    assert data.x_train[0, 1, 0, 0] == 12  # row by row
+    assert data.x_train[0, 1, 0, 0] == 12  # The pixels go row by row.
 
 
 @pytest.mark.parametrize("divisor", [255, 256])
@@ -91,7 +91,7 @@ def test_whole_floats_are_pixels(tmp_path: Path) -> None:
 
 
 def test_labels_of_one_column_are_labels(tmp_path: Path) -> None:
-    # As CIFAR-10 of Keras has them.
+    # Keras's CIFAR-10 has such labels.
     path = _save(tmp_path / "a.npz", y_train=np.array([[0], [2], [1], [2]]))
     assert load_dataset(path).labels == ("0", "1", "2")
 

@@ -1,4 +1,4 @@
-"""A bundle comes into its place whole, or what was there stays."""
+"""A bundle reaches its place whole, or the old content stays."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_folder_is_made_or_replaced(tmp_path: Path, before: str) -> None:
     if before == "bundle":
         path.mkdir()
         _bundle("old")(path)
-        # What the exporter adds, and leaves if it is killed.
+        # The exporter adds these files, and leaves the hidden ones if it is killed.
         (path / "parity.json").write_text("{}")
         (path / "model.int8.onnx").write_text("quantized")
         (path / "parity.int8.json").write_text("{}")
@@ -169,7 +169,7 @@ def test_folder_that_filled_meanwhile_is_refused(tmp_path: Path) -> None:
 def test_unreadable_folder_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # root may read anything, so the listing itself is refused here.
+    # root may read anything, so the test itself refuses the listing.
     destination = FolderDestination(tmp_path / "m")
     destination.publish(_bundle("old"))
     scandir = os.scandir
@@ -208,7 +208,7 @@ def test_root_is_refused() -> None:
 def test_unwritable_place_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # root may write anywhere, so the question itself is answered here.
+    # root may write anywhere, so the test itself answers the question.
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     for destination in (FolderDestination(tmp_path / "x"), StoreDestination(tmp_path)):
         with pytest.raises(DestinationError, match="is not writable"):
@@ -217,7 +217,7 @@ def test_unwritable_place_is_refused(
 
 @pytest.fixture(params=["store", "folder"])
 def filled(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Destination, Path]:
-    """A destination that holds a bundle, and where."""
+    """Return a destination that holds a bundle, and the bundle's folder."""
     destination: Destination
     if request.param == "store":
         destination = StoreDestination(tmp_path)
@@ -257,7 +257,7 @@ def test_bundle_that_is_not_whole_changes_nothing(
     assert _marker(folder) == "old"
 
 
-# A disk's answer, and its user's remedy.
+# Each refusal of a disk has a remedy for the user.
 REFUSALS = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "free some of your quota",
@@ -282,7 +282,7 @@ def test_refused_write_says_where_why_and_what_to_do(
     with pytest.raises(WriteFailed) as caught:
         destination.publish(write)
     sentence = str(caught.value)
-    # As it was given, and nothing of where it is staged.
+    # The sentence names the folder that the user gave, and not the staging folder.
     given = folder if isinstance(destination, FolderDestination) else tmp_path
     assert sentence.startswith(f"{given} cannot be written: {os.strerror(number)}; ")
     assert REFUSALS[number] in sentence
@@ -299,7 +299,7 @@ def test_refused_write_says_where_why_and_what_to_do(
 def test_disk_without_room_is_refused_before_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A disk of that state cannot be had everywhere; the next test has a real one.
+    # Not every machine can have a disk in that state; the next test uses a real disk.
     monkeypatch.setattr("shutil.disk_usage", lambda path: (1 << 30, 1 << 30, 5000))
     for destination in (FolderDestination(tmp_path / "m"), StoreDestination(tmp_path)):
         with pytest.raises(WriteFailed, match="5000 bytes are left on that disk"):
@@ -308,7 +308,7 @@ def test_disk_without_room_is_refused_before_the_training(
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1.5 MB."""
+    """Return a file system of 1.5 MB."""
     with small_disk(tmp_path / "disk", "1500k"):
         yield tmp_path / "disk"
 
@@ -339,7 +339,7 @@ def test_full_disk_leaves_the_old_bundle_alone(disk: Path, kind: str) -> None:
 
 @pytest.fixture
 def no_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a file system that cannot."""
+    """Act as a file system that cannot exchange folders."""
     monkeypatch.setattr("trainer.destination.exchange", lambda one, other: False)
 
 
@@ -373,7 +373,8 @@ def test_failed_rename_restores_the_old_bundle(
     assert names_in(tmp_path) == ["m"]
 
 
-# Dies at the given moment: before or after the n-th exchange or rename.
+# The script kills itself at the given moment: before or after the n-th exchange or
+# rename.
 _DIES = """
 import os, signal, sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Folders trade places at once; where they cannot, nothing has changed."""
+"""Two folders trade places at once; if they cannot, nothing has changed."""
 
 from __future__ import annotations
 

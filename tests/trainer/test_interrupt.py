@@ -1,4 +1,4 @@
-"""A signal ends the work once, and where it does no harm."""
+"""A signal ends the work once, at a point where it does no harm."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def test_held_signal_comes_after_the_work() -> None:
 
 def test_signal_lost_on_the_way_is_found_by_the_next_check() -> None:
     with pytest.raises(Interrupted), Interrupt() as interrupt:
-        # As Python does with what is raised in a finalizer.
+        # Python swallows an exception that is raised in a finalizer, as this block
+        # does.
         with contextlib.suppress(Interrupted):
             signal.raise_signal(signal.SIGINT)
         interrupt.check()

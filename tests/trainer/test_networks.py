@@ -13,8 +13,8 @@ pytestmark = pytest.mark.tensorflow
 
 def test_layers_and_parameters_are_the_documented_ones(tensorflow: None) -> None:
     model = NETWORKS["cnn"]((28, 28, 1), 10)
-    # https://github.com/vkuznet/TFaaS, doc/MNIST.md: the printed summary. Rescaling
-    # is this project's own.
+    # The summary is printed in https://github.com/vkuznet/TFaaS, doc/MNIST.md. This
+    # project adds the Rescaling.
     assert [(type(layer).__name__, layer.count_params()) for layer in model.layers] == [
         ("Rescaling", 0),
         ("Conv2D", 320),

@@ -1,4 +1,4 @@
-"""report/: the numbers of the training, and two plots."""
+"""report/ has the numbers of the training, and two plots."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainer.train import Training
 
 
 def test_confusion_has_the_truth_in_rows() -> None:
-    # Counted by hand: a 0 was taken for a 1 once, a 2 for a 0 twice.
+    # These are counted by hand: a 0 was taken for a 1 once, and a 2 for a 0 twice.
     true = np.array([0, 0, 1, 2, 2])
     predicted = np.array([0, 1, 1, 0, 0])
     assert confusion_matrix(true, predicted, 3).tolist() == [

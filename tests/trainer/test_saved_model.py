@@ -1,4 +1,4 @@
-"""The bundle's folder holds what house and TFaaS agree on."""
+"""The bundle's folder holds the files on which the house and TFaaS agree."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def test_names_are_those_of_the_signature(
 
     params = json.loads((bundle_folder / "params.json").read_text())
     signature = tf.saved_model.load(bundle_folder).signatures["serving_default"]
-    # Asked of TensorFlow: what its loader says the signature's tensors are.
+    # TensorFlow's loader tells the signature's tensors.
     assert list(signature.structured_input_signature[1]) == [params["input_node"]]
     assert list(signature.structured_outputs) == [params["output_node"]]
-    # And a TensorFlow 1 session, as TFaaS has one, runs the graph by these names.
+    # A TensorFlow 1 session, which TFaaS uses, runs the graph by these names.
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.compat.v1.saved_model.load(session, ["serve"], str(bundle_folder))
         scores = session.run(
@@ -113,8 +113,8 @@ def test_manifest_lists_every_file(bundle_folder: Path, tmp_path: Path) -> None:
     assert listed.keys() == there - {FILE_NAME}
 
 
-# Where each is full: at TensorFlow's weights, Keras's own file, HDF5's, the graph as
-# text, and the sample or a plot. All of it takes 1.7 MB.
+# The disk is full at TensorFlow's weights, Keras's own file, HDF5's, the graph as text,
+# and the sample or a plot, in this order. All files take 1.7 MB.
 @pytest.mark.parametrize("size", ["200k", "600k", "1000k", "1350k", "1540k"])
 def test_disk_that_is_full_at_any_file_is_one_sentence(
     training: Training, few_data: DataSet, tmp_path: Path, size: str

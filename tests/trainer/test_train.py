@@ -36,8 +36,8 @@ def test_evaluation_is_of_the_test_images(
 
 
 def test_last_class_of_an_ordered_set_is_trained_on(tensorflow: None) -> None:
-    # Black images, then one tenth white ones: all of the second class would fall into
-    # the validation part.
+    # The last tenth of the images is white, the others are black. A validation part
+    # from the end would take all of the second class.
     x_train = np.zeros((100, 12, 12, 1), np.uint8)
     x_train[90:] = 255
     y_train = (np.arange(100) >= 90).astype(np.int64)
@@ -68,6 +68,7 @@ def test_stop_is_asked_after_every_step(tensorflow: None) -> None:
     steps: list[int] = []
     settings = Settings(epochs=2, batch_size=30, seed=1)
     train(data, settings, lambda: steps.append(1))
-    # Two epochs of 90 images in three steps, and of the 10 held out in one; the 64
-    # test images by 32, Keras's own batches, measured and then predicted.
+    # Each of two epochs trains on 90 images in three steps, and validates on the 10
+    # held out in one step. The 64 test images are measured and then predicted in
+    # Keras's own batches of 32.
     assert len(steps) == 2 * (3 + 1) + 2 + 2

@@ -1,4 +1,4 @@
-"""``keras.activations``: every function, at both ends of its range and between."""
+"""Try every function of ``keras.activations``, at its range's ends and between."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import keras
 from runtime.backends.saved_model import Signature
 from tests.zoo.specimen import Specimen, signature_of
 
-# Exported names that are no activation.
+# These exported names are no activations.
 APART: dict[str, str] = {
     "deserialize": "makes an activation from its configuration",
     "get": "finds an activation by its name",
     "serialize": "gives an activation's configuration",
 }
-# Where sigmoids are flat, and exponents of float32 still are no infinity.
+# Sigmoids are flat at these ends, and exponents of float32 are still finite.
 RANGE = (-30.0, 30.0)
 SHAPE = (5, 6)
 
-# More than one way to call it: by what it is told besides the numbers.
+# An activation is called in more than one way if it has options besides the numbers.
 VARIANTS: dict[str, tuple[Mapping[str, Any], ...]] = {
     "celu": ({}, {"alpha": 0.3}),
     "elu": ({}, {"alpha": 0.3}),
@@ -39,7 +39,7 @@ VARIANTS: dict[str, tuple[Mapping[str, Any], ...]] = {
 
 
 def names() -> list[str]:
-    """What ``keras.activations`` exports and is an activation."""
+    """Return the names in ``keras.activations`` that are activations."""
     exported = {name for name in dir(keras.activations) if not name.startswith("_")}
     return sorted(exported - set(APART))
 
@@ -55,7 +55,7 @@ class _Activated(keras.Layer):
 
 
 def specimens() -> list[Specimen]:
-    """Each in a model of its own."""
+    """Return one model for each call of an activation."""
     return [
         _specimen(name, arguments)
         for name in names()

@@ -1,7 +1,7 @@
-"""Every architecture of keras.applications, at the smallest size that it takes.
+"""Build every architecture of keras.applications, at the smallest size that it takes.
 
-Weights are drawn, for what is proved is the conversion; ``settle`` sees that they let a
-picture through two hundred layers to scores that differ.
+The weights are random, because only the conversion is proved. ``settle`` adjusts them,
+so that a picture comes through two hundred layers, and the scores differ.
 """
 
 from __future__ import annotations
@@ -16,28 +16,31 @@ from exporter.proof.parity import BATCH_SIZES
 from runtime.backends.saved_model import Signature
 from tests.zoo.specimen import Specimen, enliven, signature_of
 
-# What the architectures ask for at least: 32, but for Xception and the Inceptions.
+# The architectures ask for a side of at least 32; Xception and the Inceptions ask for
+# more.
 _SIDES = (32, 71, 75)
-# Pictures whose statistics the normalizations take. Of 4, a deep layer of one pixel has
-# four numbers, some of them all but alike, and the logits of MobileNetV3Small spread
-# by 286 in place of 2.
+# The normalizations take their statistics from this many pictures. With only 4
+# pictures, a deep layer of one pixel has four numbers, some of them nearly equal, and
+# the logits of MobileNetV3Small spread by 286 instead of 2.
 _CALIBRATION = 32
-# Mean and deviation of the normalizations' beta. Around 0, where a ReLU stops half of
-# what comes, each layer magnifies the rounding of the one before: one part in 10**7 of
-# a pixel moved ResNet50's logits by 1e-3; so it moves them by 7e-5.
+# These are the mean and the deviation of the normalizations' beta. Around 0, a ReLU
+# stops half of its input, and each layer magnifies the rounding of the layer before: a
+# change of a pixel by one part in 10**7 moved ResNet50's logits by 1e-3. With this
+# shift it moves them by 7e-5.
 _SHIFT = (0.5, 0.2)
-# Of the scores before the softmax: neither all alike, nor one 1 and 999 zeros.
+# This is the spread of the scores before the softmax: they are neither all alike nor
+# one 1 and 999 zeros.
 _SPREAD = 2.0
-# Architectures whose preprocess_input leaves pixels as they are: it is in the model, or
-# their means are taken away outside of it.
+# These architectures' preprocess_input leaves pixels as they are: the preprocessing is
+# in the model, or their means are subtracted outside of it.
 _RAW = ("ConvNeXt", "EfficientNet", "MobileNetV3", "VGG", "ResNet")
-# TensorFlow's grouped convolutions take it seconds a picture: of 32, a minute.
+# TensorFlow's grouped convolutions need seconds for a picture, and a minute for 32.
 _SLOW = "ConvNeXt"
 _PIXELS, _UNIT = (0.0, 255.0), (-1.0, 1.0)
 
 
 def specimens() -> list[Specimen]:
-    """One an architecture: what the package exports and can be called."""
+    """Return one model for each architecture that the package exports."""
     return [
         Specimen(
             f"keras.applications.{name}",
@@ -67,7 +70,7 @@ def _maker(name: str) -> Any:
 
 
 def _smallest(build: Any) -> keras.Model:
-    """The architecture at the first side that it does not refuse."""
+    """Return the architecture at the first side that it accepts."""
     for side in _SIDES:
         try:
             image = keras.Input((side, side, 3), name="image")
@@ -81,12 +84,12 @@ def _smallest(build: Any) -> keras.Model:
 def settle(model: keras.Model, pixels: tuple[float, float]) -> None:
     """Let activations stay near one, rounding stay rounding, and scores differ.
 
-    Batch normalizations take the statistics of what comes to them, as training would
-    leave them; the last layer is scaled by what it gives.
+    Batch normalizations take the statistics of their inputs, as training would leave
+    them. The last layer is scaled by the spread of its scores.
 
     Args:
-        model: ends in a layer with a kernel, or in one and its activation.
-        pixels: between which its pictures are drawn.
+        model: a model that ends in a layer with a kernel, or in its activation.
+        pixels: the least and the greatest pixel of its pictures.
     """
     side = model.inputs[0].shape[1]
     generator = np.random.default_rng(3)
@@ -116,12 +119,14 @@ def _normalize(
     _call(model, images, training=True)
     for layer, momentum in zip(normalizations, momenta, strict=True):
         layer.momentum = momentum
-        # What these pictures leave all but constant would blow up on another.
+        # Values that these pictures leave nearly constant would become huge on another
+        # picture.
         variance = np.asarray(layer.moving_variance)
         layer.moving_variance.assign(np.maximum(variance, 0.1 * variance.mean()))
 
 
 def _call(model: keras.Model, images: np.ndarray, *, training: bool) -> Any:
-    # Some architectures were built with a list of one input, and Keras warns of others.
+    # Some architectures were built with a list of one input, and Keras warns if the
+    # structure differs.
     taken = keras.tree.map_structure(lambda _: images, model.input)
     return model(taken, training=training)

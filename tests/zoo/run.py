@@ -1,4 +1,4 @@
-"""One specimen, converted and proved."""
+"""Convert and prove one specimen."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tests.zoo.specimen import Specimen
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a specimen.
+    """The result of a specimen's conversion.
 
     Attributes:
-        refusal: why there is no ONNX; empty if there is one.
+        refusal: the reason for a missing ONNX; empty if there is an ONNX.
         parity: the proof; None without an ONNX.
-        size_bytes: of the ONNX.
-        nodes: operators in it.
+        size_bytes: the size of the ONNX.
+        nodes: the number of operators in the ONNX.
     """
 
     refusal: str = ""
@@ -45,8 +45,9 @@ def run(
 ) -> Outcome:
     """Convert a specimen as ``exporter convert`` does, and prove the result.
 
-    As there, what cleaning has spoilt is converted once more without it. Only who shows
-    the times of the two engines needs more than one timed run of each.
+    If cleaning has spoilt a model, it is converted once more without cleaning, as
+    ``exporter convert`` does. More than one timed run is needed only to show the times
+    of the two engines.
     """
     options = options or Options()
     reference = TensorFlowBackend(specimen.make())
@@ -59,7 +60,7 @@ def run(
 
 
 def check(outcome: Outcome, specimen: Specimen) -> None:
-    """See that a specimen was proved, or refused as it should be."""
+    """Check that a specimen was proved, or refused as it should be."""
     if specimen.refused:
         assert specimen.refused in outcome.refusal
         return

@@ -1,4 +1,4 @@
-"""One model of the zoo, and what is known of it."""
+"""Describe one model of the zoo, and the knowledge about it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Specimen:
     """A model that is to be converted, or refused.
 
     Attributes:
-        name: ``keras.layers.Dense``, unique in its family.
+        name: a name such as ``keras.layers.Dense``, unique in its family.
         family: one of ``FAMILIES``.
-        make: builds it, with weights that are not degenerate.
-        ranges: between which inputs are drawn, by their names; ends included.
-        refused: a piece of the sentence that it is refused with; empty if it converts.
-        batch_sizes: that it is proved at, where its first axis is free.
+        make: builds the model, with weights that are not degenerate.
+        ranges: the least and the greatest number of each input, by name.
+        refused: a piece of the refusal; empty if the model converts.
+        batch_sizes: the sizes of the proof's batches, if the first axis is free.
     """
 
     name: str
@@ -38,9 +38,10 @@ class Specimen:
 
 
 def further(specimens: Sequence[Specimen]) -> set[str]:
-    """Names of those that another model of the same layer or function goes before.
+    """Return the names of models that are not the first of their layer or function.
 
-    ``make zoo`` converts them all; the tests one of each, which takes minutes less.
+    ``make zoo`` converts all models. The tests convert one model of each layer or
+    function, which takes minutes less.
     """
     seen: set[str] = set()
     found = set()
@@ -53,15 +54,16 @@ def further(specimens: Sequence[Specimen]) -> set[str]:
 
 
 def signature_of(model: keras.Model) -> Signature:
-    """What serving a Keras model would run, in inference mode.
+    """Return the signature that a server runs for a Keras model, in inference mode.
 
-    Inputs have the names of its tensors, outputs are ``output_0``, ``output_1``, … as
-    ``keras.Model.export`` names them.
+    Inputs have the names of the model's tensors; outputs are ``output_0``,
+    ``output_1``, … as ``keras.Model.export`` names them.
     """
     inputs = {tensor.name: tensor for tensor in model.inputs}
 
     def call(**given: Any) -> dict[str, Any]:
-        # In the structure that the model was built with, or Keras warns of another.
+        # The inputs have the structure that the model was built with, because Keras
+        # warns of another one.
         taken = keras.tree.map_structure(lambda t: given[t.name], model.input)
         answer = model(taken, training=False)
         return {
@@ -73,7 +75,7 @@ def signature_of(model: keras.Model) -> Signature:
         for name, tensor in inputs.items()
     }
     function = tf.function(call, autograph=False).get_concrete_function(**specs)
-    # A concrete function does not keep its variables alive; the model does.
+    # A concrete function does not keep its variables alive, but the model does.
     function.keep_alive = model
     return Signature(function, specs, function.structured_outputs)
 

@@ -1,4 +1,4 @@
-"""Architectures of ``keras.applications``; ``make zoo`` has all of them."""
+"""The architectures of ``keras.applications`` convert; ``make zoo`` has all of them."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from tests.zoo.run import check, run
 
 pytestmark = pytest.mark.tensorflow
 
-# The smallest of each module of Keras.
+# These are the smallest architectures of each module of Keras.
 SMALLEST = {
     "convnext": "ConvNeXtTiny",
     "densenet": "DenseNet121",
@@ -28,12 +28,12 @@ SMALLEST = {
     "resnet": "ResNet50",
     "resnet_v2": "ResNet50V2",
     "vgg16": "VGG16",
-    # The same with three layers more.
+    # VGG19 is VGG16 with three layers more.
     "vgg19": "VGG16",
     "xception": "Xception",
 }
-# Together they have every operator of TensorFlow that one of the others has when it is
-# lowered, and so every rewrite that one of them reaches.
+# These architectures together have every operator of TensorFlow that the others have
+# when they are lowered, and so every rewrite that the others reach.
 FIRST = ("ConvNeXtTiny", "EfficientNetB0", "InceptionV3", "MobileNetV3Small")
 BY_NAME = {specimen.name.rpartition(".")[2]: specimen for specimen in specimens()}
 

@@ -26,7 +26,7 @@ def test_no_two_graphs_have_one_name():
     ],
 )
 def test_a_graph_has_what_it_is_there_for(name, operators):
-    """So that what is converted is not what TensorFlow 2 makes of the same program."""
+    """The graph holds these operators of TensorFlow 1, which TensorFlow 2 replaces."""
     (specimen,) = (s for s in graphs.specimens() if s.name == name)
     definition = specimen.make().call.graph.as_graph_def()
     nodes = [*definition.node]

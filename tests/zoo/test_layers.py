@@ -10,7 +10,7 @@ from tests.zoo.specimen import further
 
 pytestmark = pytest.mark.tensorflow
 
-# Seconds each.
+# Each of these takes seconds.
 SLOW = (
     "ContrastLimitedAdaptiveHistogramEqualization",
     "ConvLSTM1D",

@@ -1,4 +1,4 @@
-"""Models as people build them convert, and answer as TensorFlow does."""
+"""Models that people build convert, and answer as TensorFlow does."""
 
 import pkgutil
 

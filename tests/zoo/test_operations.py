@@ -17,12 +17,12 @@ from tests.zoo.specimen import further
 
 pytestmark = pytest.mark.tensorflow
 
-# What does not convert yet, and why; it fails here when it does.
+# These do not convert yet, for these reasons; a test fails here when one does.
 OPEN = {
     "ctc_loss": "tf2onnx knows no loop that fills a list from its end",
     "scan reverse": "tf2onnx knows no loop that fills a list from its end",
 }
-# Seconds each: loops of a hundred operators are converted.
+# Each of these takes seconds, because it converts loops of a hundred operators.
 SLOW = ("svd", "eigh", "pinv", "lstsq", "matrix_rank", "norm", "fold", "ctc_loss")
 
 
@@ -55,7 +55,7 @@ def test_no_two_specimens_have_one_name():
 
 @pytest.mark.parametrize("specimen", untraced(), ids=short)
 def test_what_keras_cannot_trace_still_cannot_be(specimen):
-    """Whatever it raises: when it does not, the function belongs to the others."""
+    """A function that raises nothing any more belongs to the other functions."""
     assert specimen.name.removeprefix("keras.ops.").split()[0] in UNTRACED
     with pytest.raises((TypeError, ValueError)):
         specimen.make()

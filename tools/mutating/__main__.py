@@ -21,7 +21,7 @@ NAMED = bench.ROOT / "docs/mutants.md"
 
 
 def named_in(text: str, room: str) -> str:
-    """What docs/mutants.md says of one room."""
+    """Find the section of one room in docs/mutants.md."""
     _, _, rest = text.partition(f"\n## {room}\n")
     return rest.partition("\n## ")[0]
 
@@ -86,6 +86,6 @@ if __name__ == "__main__":
     # there before the fork.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.chdir(bench.ROOT)
-    # What runs the tests is ended with it.
+    # SIGTERM ends the process that runs the tests, too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

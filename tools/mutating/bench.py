@@ -29,13 +29,13 @@ from tools.mutating.mutants import Mutant
 from tools.mutating.rooms import PRELOADED, ROOMS
 
 ROOT = Path(__file__).parents[2]
-# What is imported anew where a fault stands outside of functions: our packages, and a
-# registry that takes each of our metrics once.
+# These are imported anew where a fault stands outside of functions: our packages, and
+# a registry that takes each of our metrics once.
 RENEWED = ("bench", "bundle", "exporter", "runtime", "tests", "trainer")
 RENEWED += ("prometheus_client",)
 
-# Another pytest runs inside of one, so plugins are imported already. No capture: what a
-# forked process writes would be kept in one file with its parent's.
+# Another pytest runs inside of one, so plugins are imported already. Nothing is
+# captured: a forked process would write into its parent's file.
 ARGUMENTS = ("-x", "-s", "-qq", "-p", "no:cacheprovider", "-p", "no:xdist")
 ARGUMENTS += ("-W", "ignore::pytest.PytestAssertRewriteWarning")
 
@@ -82,13 +82,13 @@ class Bench:
 
     Args:
         room: the file that gets faults.
-        mutants: of that file.
+        mutants: the faults to try.
         survived: is told each mutant that all tests pass with.
         scratch: an empty folder, for what tests write.
 
     Attributes:
-        late: how many runs were ended because they took too long, which counts as a
-            fault that was found.
+        late: the number of runs that were ended because they took too long; each
+            counts as a fault that was found.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ class Mutant:
     Attributes:
         line: where the fault stands, from 1.
         was: the lines that it changes, without their indentation.
-        now: what stands there instead.
+        now: the lines that stand there instead.
         function: the qualified name of the outermost function whose body has the
             fault; None if it stands outside of all.
         source: the whole text.
@@ -38,7 +38,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """How docs/mutants.md names it; it has no line number, which would drift."""
+        """The name in docs/mutants.md; a line number in it would drift."""
         return f"`{self.was}` → `{self.now}`"
 
 

@@ -40,5 +40,5 @@ ROOMS: dict[str, tuple[str, ...]] = {
 }
 
 
-# What a room's tests import while they run, and takes seconds.
+# The tests of a room import this while they run, which takes seconds.
 PRELOADED = {"exporter/proof/tolerance.py": "tensorflow"}

@@ -71,7 +71,7 @@ class Authorize:
             # Falcon itself answers these with a list of the methods, or with 405.
             if req.method == "OPTIONS" or not _answers(resource, req.method):
                 return
-            raise Forbidden("nobody may ask this")
+            raise Forbidden("nobody may ask this route")
         try:
             self._gate.check(access, WsgiCaller(req.env))
         except Unauthorized:

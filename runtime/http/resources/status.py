@@ -77,7 +77,7 @@ class Status:
         self._cores = CoreUse()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer; the first seven keys are TFaaS's, and the requests all processes'."""
+        """Answer; the first seven keys are TFaaS's. Requests count in all processes."""
         load1, load5, load15 = psutil.getloadavg()
         resp.media = {
             "CPU": self._cores.percents(),

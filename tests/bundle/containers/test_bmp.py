@@ -13,7 +13,7 @@ PALETTE = [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
 def bmp(
     width: int, height: int, bits: int, compression: int, data: bytes, colours: int = 3
 ) -> bytes:
-    """A BMP with BITMAPINFOHEADER; rows go upwards."""
+    """Return a BMP with a BITMAPINFOHEADER, whose rows go upwards."""
     palette = b"".join(bytes([b, g, r, 0]) for r, g, b in PALETTE) if bits <= 8 else b""
     info = struct.pack(
         "<IiiHHIIiiII", 40, width, height, 1, bits, compression, 0, 0, 0, colours, 0
@@ -27,7 +27,8 @@ RED, GREEN, BLUE = PALETTE
 
 
 def test_run_lengths_are_read() -> None:
-    # 2 x 1, a row's end, a literal run of three and its filling byte, the end.
+    # The codes say: 2 x 1, the end of a row, a literal run of three bytes with its
+    # filling byte, the end.
     data = b"\2\1\1\2\0\0" + b"\0\3\0\1\2\0" + b"\0\1"
     assert decode_image(bmp(3, 2, 8, 1, data), 3).tolist() == [
         [RED, GREEN, BLUE],
@@ -43,7 +44,8 @@ def test_run_lengths_of_many_pixels_are_refused(compression: int) -> None:
 
 
 def test_runs_without_pixels_have_an_end() -> None:
-    # A row's end again and again, which is nothing at a row's beginning.
+    # This is the end of a row again and again, which changes nothing at the beginning
+    # of a row.
     data = b"\1\0\0\0" + b"\0\0" * 5_000_000 + b"\0\1"
     with pytest.raises(ImageError, match="Invalid image"):
         decode_image(bmp(2, 2, 8, 1, data), 3)
@@ -76,7 +78,7 @@ def test_rows_downwards_are_read() -> None:
 
 
 def test_the_oldest_header_is_read() -> None:
-    """BITMAPCOREHEADER, of OS/2: 12 bytes, and sides of 16 bits."""
+    """BITMAPCOREHEADER is OS/2's header: it has 12 bytes, and sides of 16 bits."""
     core = struct.pack("<IHHHH", 12, 2, 1, 1, 24)
     row = bytes([*RED[::-1], *GREEN[::-1], 0, 0])
     head = b"BM" + struct.pack("<IHHI", 26 + len(row), 0, 0, 26)

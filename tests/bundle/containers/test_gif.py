@@ -21,9 +21,10 @@ def gif(
 def picture(
     left: int, top: int, width: int, height: int, palette: bytes = b""
 ) -> bytes:
-    """One whose pixels are all of number 1, as codes that are never joined."""
+    """Return a GIF whose pixels all have number 1, as codes that are never joined."""
     place = struct.pack("<HHHHB", left, top, width, height, 0x80 if palette else 0)
-    # Codes of 3 bits: clear, one, and so on, so that they never grow to 4; the end.
+    # The codes have 3 bits: a clear code, a one, and so on, so that they never grow to
+    # 4 bits; then the end code.
     codes = [code for _ in range(width * height) for code in (4, 1)] + [5]
     number = sum(code << 3 * index for index, code in enumerate(codes))
     data = number.to_bytes(-(-3 * len(codes) // 8), "little")

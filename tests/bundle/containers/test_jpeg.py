@@ -22,11 +22,11 @@ from tests.pictures import (
     with_segments,
 )
 
-# Left black, right white.
+# The left half is black, the right half is white.
 HALVES = np.zeros((16, 16), np.uint8)
 HALVES[:, 8:] = 255
 JPEG = saved(Image.fromarray(HALVES), "JPEG", quality=100)
-TURNED = np.rot90(HALVES, -1)  # 6: the first row is to be seen at the right
+TURNED = np.rot90(HALVES, -1)  # the first row is at the right
 
 
 def assert_is(data: bytes, wanted: np.ndarray) -> None:
@@ -100,7 +100,7 @@ def test_of_several_pictures_the_first_is_taken_as_its_exif_says() -> None:
     with Image.open(io.BytesIO(data)) as image:
         assert (image.format, image.n_frames) == ("MPO", 2)  # type: ignore[attr-defined]
     pixels = decode_image(data, 1)[:, :, 0]
-    assert np.abs(pixels.astype(int) - TURNED).max() <= 30  # of Pillow's quality 75
+    assert np.abs(pixels.astype(int) - TURNED).max() <= 30  # Pillow's quality is 75
 
 
 def test_metadata_of_megabytes_is_passed_over() -> None:
@@ -143,7 +143,7 @@ def test_scans_are_counted_before_they_are_decoded(
     start = time.process_time()
     with pytest.raises(ImageError, match=sentence):
         decode_image(data, 1)
-    assert time.process_time() - start < 0.2  # decoding them takes 0.4 to 250 s
+    assert time.process_time() - start < 0.2  # Decoding the scans takes 0.4 to 250 s.
 
 
 def test_a_picture_of_one_column_costs_as_much_as_its_blocks() -> None:
@@ -161,7 +161,7 @@ def test_the_largest_progressive_picture_is_read(mode: str) -> None:
 
 
 def test_bytes_behind_the_picture_are_no_scans() -> None:
-    # A phone's film, or the second of two pictures.
+    # Phones append a film there, and some files append a second picture.
     assert_is(JPEG + b"\xff\xda\0\x08" * 5000, HALVES)
 
 
@@ -186,7 +186,7 @@ def test_samples_of_12_bits_are_refused(bits: int) -> None:
 
 @pytest.mark.parametrize("frame", [0xC9, 0xCA, 0xC3])
 def test_codes_that_no_browser_reads_are_refused(frame: int) -> None:
-    """Seven kilobytes of arithmetic coding were 16 Mpx of seven scans, and 0.8 s."""
+    """Seven kilobytes of such codes held seven scans of 16 Mpx, and took 0.8 s."""
     place = JPEG.index(b"\xff\xc0")
     other = JPEG[: place + 1] + bytes([frame]) + JPEG[place + 2 :]
     with pytest.raises(ImageError, match="arithmetic coding, or without losses"):
@@ -195,7 +195,7 @@ def test_codes_that_no_browser_reads_are_refused(frame: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 9])
 def test_bytes_that_only_fill_are_passed_over(count: int) -> None:
-    """T.81, B.1.1.2: any number of bytes FF may stand before a marker."""
+    """The standard allows any number of bytes FF before a marker (T.81, B.1.1.2)."""
     turned = exif(orientation(6))
     assert_is(with_segments(JPEG, b"\xff" * count + turned), TURNED)
 
@@ -204,19 +204,21 @@ def test_bytes_that_only_fill_are_passed_over(count: int) -> None:
     "data",
     [
         with_segments(JPEG, segment(0x02, b"reserved")),
-        # Start of scan, before any frame said how large the picture is.
+        # A scan starts here before any frame has said how large the picture is.
         with_segments(JPEG, segment(0xDA, bytes(6))),
     ],
 )
 def test_markers_that_stand_in_no_header_are_refused(data: bytes) -> None:
-    # No decoder is asked, which would refuse some of them too.
+    # The bytes are looked at without a decoder, because a decoder would refuse some of
+    # them too.
     with pytest.raises(ImageError, match="damaged, cut short"):
         pixels_of(data)
 
 
-# A comment that looks like more scans than a picture may have, so that all are counted.
+# This comment looks like more scans than a picture may have. A decoder that counted its
+# bytes as scans would refuse the picture.
 SEEMING_SCANS = segment(0xFE, b"\xff\xda\0\2" * 101)
-# TEM, which has no length.
+# TEM is a marker without a length.
 ALONE = b"\xff\x01"
 
 

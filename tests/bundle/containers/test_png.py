@@ -32,10 +32,11 @@ END = 12
 def transparent_case(
     bits: int, colour: int
 ) -> tuple[NDArray[Any], list[bytes], NDArray[np.uint8]]:
-    """Samples ``(13, 11, C)``, chunks, and the pixels ``(13, 11, 3)`` by the standard.
+    """Return samples ``(13, 11, C)``, chunks, and the pixels ``(13, 11, 3)``.
 
-    A sample s of b bits is s * 255 / (2^b - 1); of 16, what is left after rounding
-    that (gray) or its upper byte (colour). Pixels that tRNS names are black.
+    The standard gives the pixels: a sample s of b bits becomes s * 255 / (2^b - 1).
+    Gray samples of 16 bits are rounded after that, and colour samples of 16 bits give
+    their upper byte. Pixels that tRNS names are black.
     """
     most = (1 << bits) - 1
     samples = DICE.integers(0, most + 1, (13, 11, 3 if colour == COLOUR else 1))
@@ -51,7 +52,7 @@ def transparent_case(
         return samples, chunks, seen.astype(np.uint8)
     chosen = samples[6, 5].copy()
     if bits == 16:
-        # Neighbours, which differ in the lower byte alone, are not transparent.
+        # The neighbours differ only in the lower byte, and are not transparent.
         samples[0, :3] = chosen ^ 1
         samples[12, :3] = chosen
     elif bits < 8:

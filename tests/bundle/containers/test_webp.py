@@ -69,7 +69,7 @@ def test_a_frame_outside_the_canvas_is_refused() -> None:
 
 
 def test_a_huge_canvas_is_refused_before_it_is_made() -> None:
-    # Two of 1 GiB each are what libwebp's decoder begins with.
+    # libwebp's decoder begins by allocating two buffers of 1 GiB each.
     with pytest.raises(ImageError, match="16383 x 16383 pixels are more than"):
         decode_image(riff(header(0, 16383, 16383), PIXELS), 3)
 

@@ -1,4 +1,4 @@
-"""Answers of child processes: what is data, and what is not."""
+"""An answer of a child process may hold data, and nothing else."""
 
 import pickle
 import subprocess
@@ -38,7 +38,7 @@ def test_arrays_come_back_as_they_were(protocol, dtype):
 
 
 class Made:
-    """Whatever a pickle can say: call this so, and give it that state."""
+    """An object whose pickle names any call, its arguments and a state."""
 
     def __init__(self, *told):
         self._told = told
@@ -47,7 +47,7 @@ class Made:
         return self._told
 
 
-# As an address of an object, it would be read.
+# If numpy took these bytes for an object's address, it would read there.
 ADDRESS = (0x4141414141414141).to_bytes(8, "little")
 EMPTY = (np.ndarray, (0,), b"b")
 reconstruct = np.empty(0).__reduce__()[0]

@@ -1,4 +1,4 @@
-"""Real processes of a moment each; none imports TensorFlow."""
+"""The tests start real processes of a moment each; none imports TensorFlow."""
 
 import errno
 import os
@@ -25,7 +25,7 @@ from tests.exporter import works
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
-# Long enough for a busy machine; what takes longer hangs.
+# The time is long enough for a busy machine; work that takes longer hangs.
 PATIENCE = 60
 
 
@@ -140,7 +140,7 @@ def test_ctrl_c_in_a_terminal_does_not_reach_it():
 
 @pytest.mark.parametrize("work", ["wait", "hang"])
 def test_the_parents_death_ends_it(work):
-    """Also where nothing keeps the time, and none of its threads can run."""
+    """This is so even when the parent's clock and threads are dead with it."""
     script = (
         "from exporter.child.run import Limits, run_in_child\n"
         f"from tests.exporter.works import {work}\n"
@@ -155,7 +155,7 @@ def test_the_parents_death_ends_it(work):
     ) as parent:
         child = psutil.Process(int(parent.stdout.readline()))
         parent.kill()
-    # Whoever adopts it may not have asked for its end yet.
+    # The process that adopts the child may not have collected it yet.
     gone, left = psutil.wait_procs([child], PATIENCE)
     assert gone or all(p.status() == psutil.STATUS_ZOMBIE for p in left)
 
@@ -218,7 +218,7 @@ def test_a_link_out_of_the_model_is_told_and_not_followed(tmp_path):
 
 
 def test_an_answer_that_is_a_call_is_not_made(tmp_path):
-    """The child's answer is pickled, and a model may have taken the child over."""
+    """The child's answer is a pickle, and a model may have taken over the child."""
     with pytest.raises(
         ExportError, match="answer of the work is not allowed: posix.mkdir"
     ):

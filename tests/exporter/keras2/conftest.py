@@ -1,4 +1,4 @@
-"""Files that Keras 2 wrote; ``make_files.py`` beside this one made them."""
+"""Keras 2 wrote these files; ``make_files.py`` beside this one made them."""
 
 import json
 import tarfile
@@ -20,7 +20,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture
 def edited(files, tmp_path):
-    """Writes a file of Keras 2 again, with another description of its model."""
+    """Write a file of Keras 2 again, with another description of its model."""
 
     def edit(name, change):
         path, new = files / name, tmp_path / name

@@ -1,11 +1,11 @@
 """Write models of Keras 2 of many kinds, each with inputs and what Keras 2 answers.
 
-Run by hand, with the packages tensorflow-cpu==2.21.0 and tf_keras==2.21.0:
+Run it by hand, with the packages tensorflow-cpu==2.21.0 and tf_keras==2.21.0:
 
     python tests/exporter/keras2/make_files.py
 
-It makes ``files.tar.xz`` beside it, and ``optimizer_slots.tar.xz`` for the tests of the
-service's TensorFlow.
+The script makes ``files.tar.xz`` beside it, and ``optimizer_slots.tar.xz`` for the
+tests of the service's TensorFlow.
 """
 
 import os
@@ -766,7 +766,7 @@ def pack(folder: Path, archive: Path) -> None:
 
 
 def trained(folder: Path) -> None:
-    """A SavedModel with an optimizer's slots, as TensorFlow 2.0 to 2.10 wrote it."""
+    """Write a SavedModel with an optimizer's slots, as TensorFlow 2.0 to 2.10 did."""
     rows = np.eye(4, dtype="f4")
     model = K.Sequential(
         [

@@ -16,9 +16,9 @@ from tests.exporter.keras2.conftest import FILES
 pytestmark = pytest.mark.tensorflow
 
 with tarfile.open(FILES) as _archive:
-    # Keras 2 itself could write one of them in one form alone.
+    # Keras 2 itself could write one of the models in one form only.
     NAMES = sorted(n for n in _archive.getnames() if n.endswith((".h5", ".keras")))
-# Texts, which Keras 3 takes as tensors of TensorFlow alone.
+# Keras 3 takes texts only as tensors of TensorFlow.
 TEXTS = ("texts", "vectorized")
 
 
@@ -50,7 +50,7 @@ def test_it_answers_as_keras_2_did(files, name):
         answers = answered if isinstance(answered, list | tuple) else [answered]
         answered = dict(zip(wanted, answers, strict=True))
     assert answered.keys() == wanted.keys()
-    # Half precision has three digits.
+    # Numbers of half precision have three digits.
     rtol = 1e-2 if path.stem == "half" else 1e-4
     for key, expected in wanted.items():
         assert answered[key].shape == expected.shape
@@ -67,7 +67,7 @@ def test_what_is_converted_answers_as_keras_2_did(files, name):
 
 
 def test_a_former_hdf5_file_under_the_newer_name_is_read_as_what_it_is(files, tmp_path):
-    """TensorFlow up to 2.11 wrote HDF5 whatever the name was."""
+    """TensorFlow up to 2.11 wrote HDF5 under every name."""
     path = tmp_path / "net.keras"
     path.write_bytes((files / "dense.h5").read_bytes())
     assert set(load_keras(path).outputs) == {"output_0"}
@@ -139,7 +139,7 @@ def first_weights(file):
 
 
 def test_weights_of_another_file_are_not_read(files, tmp_path):
-    """HDF5 takes the bytes of any file that it is told to."""
+    """HDF5 reads the bytes of any file that it is told to read."""
     path, secret = tmp_path / "net.h5", tmp_path / "secret"
     path.write_bytes((files / "dense.h5").read_bytes())
     secret.write_bytes(bytes(4096))
@@ -180,6 +180,6 @@ def test_weights_that_are_left_over_are_refused(files, tmp_path):
 
 
 def test_every_kind_is_in_both_forms():
-    """But for the one that Keras 2 itself cannot write as .keras."""
+    """The exception is the model that Keras 2 itself cannot write as .keras."""
     stems = [re.sub(r"\.\w+$", "", name) for name in NAMES]
     assert {stem for stem in stems if stems.count(stem) == 1} == {"operators"}

@@ -1,4 +1,4 @@
-"""Loops and branches of TensorFlow 1; expected values come from the same in Python."""
+"""Loops and branches of TensorFlow 1 answer as the same do in Python."""
 
 import numpy as np
 import onnxruntime
@@ -12,14 +12,14 @@ pytestmark = pytest.mark.tensorflow
 
 @pytest.fixture(scope="session")
 def tf():
-    """Imported here, so that tests without it stay quick."""
+    """Return TensorFlow, which is imported here so that tests without it stay quick."""
     import tensorflow
 
     return tensorflow
 
 
 def answered(write, x):
-    """What the ONNX of a frozen graph answers, whose loops are circles."""
+    """Return what the ONNX of a frozen graph answers, whose loops are circles."""
     import tensorflow as tf
 
     from tests.zoo.graphs.written import old_control_flow
@@ -105,7 +105,7 @@ def test_a_branch_that_only_its_switch_leads_to(tf, x, expected):
 
 @pytest.mark.parametrize(("x", "expected"), [(-4, -5), (2, 15)])
 def test_a_loop_in_a_branch_and_a_branch_in_a_loop(tf, x, expected):
-    """2 -> 5 -> 10 -> 15 by a step that is another one for each turn."""
+    """The numbers are 2 -> 5 -> 10 -> 15: the step is larger after the first turn."""
 
     def write(v1, x):
         def turn(i, y):
@@ -122,7 +122,7 @@ def test_a_loop_in_a_branch_and_a_branch_in_a_loop(tf, x, expected):
 
 
 def test_what_is_settled_is_no_branch(tf):
-    """``is_training``, which is off unless somebody feeds it."""
+    """The branch depends on ``is_training``, which is off unless somebody feeds it."""
     from exporter.onnx_model.convert import convert
     from tests.zoo.graphs import specimens
 

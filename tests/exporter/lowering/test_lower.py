@@ -1,4 +1,4 @@
-"""What is left of a function once it was copied; TensorFlow itself runs both."""
+"""TensorFlow itself runs a function and its lowered copy."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def lower(signature, **options):
 
 
 def operators(graph):
-    """All of a graph's, and of the functions that it names."""
+    """Return the operators of a graph and of the functions that it names."""
     definition = graph.as_graph_def()
     nodes = [*definition.node]
     for function in definition.library.function:
@@ -154,7 +154,7 @@ def test_shapes_are_those_of_the_signature(tf):
 
 
 def test_large_weights_are_kept_beside_the_graph(tf):
-    """The limit is lowered: the way of a model of more than 2 GB."""
+    """A lowered limit makes a small model take the way of one of more than 2 GB."""
     values = np.arange(300_000, dtype=np.float32).reshape(3, 100_000)
     weight = tf.Variable(values)
     lowered = lower(
@@ -171,7 +171,7 @@ def test_large_weights_are_kept_beside_the_graph(tf):
 
 
 def test_no_two_nodes_of_loops_within_loops_have_one_name(tf):
-    """tf2onnx puts a condition into its body, and what has one name there is one."""
+    """tf2onnx puts a condition into its body, where one name can mean only one node."""
 
     def turn(i, y):
         _, z = tf.while_loop(
@@ -209,7 +209,7 @@ def test_one_of_several_branches_is_chosen_and_the_last_one_by_any_other_number(
 
 
 def test_an_ellipsis_between_known_places_is_one_slice(tf):
-    """Hundreds of them are in the inverse of a matrix, each once ten operators."""
+    """The inverse of a matrix has hundreds of them, and each was ten operators once."""
     lowered = lower(signature_of(tf, lambda x: x[..., 1:], None, 3))
     slices = {"Const", "Identity", "Placeholder", "StridedSlice"}
     assert operators(lowered.graph) == slices

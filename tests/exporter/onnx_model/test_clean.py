@@ -1,4 +1,4 @@
-"""onnxslim, and the sympy that it has simplify the sides of shapes."""
+"""onnxslim cleans a model, and its sympy simplifies the sides of shapes."""
 
 import collections
 
@@ -11,7 +11,7 @@ from exporter.onnx_model.clean import clean
 
 
 def every_second_but_the_first() -> onnx.ModelProto:
-    """(length) -> (length / 2, rounded down): a Slice whose side is an expression."""
+    """Return (length) -> (length // 2), a Slice whose side is an expression."""
     numbers = {"start": 1, "end": 2**31 - 1, "axis": 0, "step": 2}
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["length"])
     answer = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["half"])
@@ -32,7 +32,7 @@ def every_second_but_the_first() -> onnx.ModelProto:
 
 
 def test_sympy_simplifies_each_expression_once(monkeypatch):
-    """onnxslim asks again each time that it goes through the graph."""
+    """onnxslim asks for it again each time that it goes through the graph."""
     asked = collections.Counter()
     simplify = sympy.simplify
 

@@ -37,7 +37,7 @@ def shapes(nodes):
 
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_a_sequential_model_answers_as_keras(convert, saved_model, small_cnn, size):
-    """from_keras breaks on these: tensorflow-onnx issues 2319 and 2448."""
+    """from_keras fails on these models: see tensorflow-onnx issues 2319 and 2448."""
     model = convert(saved_model(small_cnn))
     images = np.random.default_rng(size).uniform(0, 255, (size, 8, 8, 1))
     images = images.astype(np.float32)
@@ -153,7 +153,7 @@ def test_texts_that_are_looked_up_are_refused_by_their_layer(
 
 
 def test_variables_without_objects_are_frozen(convert, tmp_path):
-    """As in a SavedModel whose objects TensorFlow cannot make again."""
+    """TensorFlow cannot make again the objects of such a SavedModel."""
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     with tarfile.open(SLOTS) as archive:
@@ -244,7 +244,7 @@ def test_an_unknown_input_as_nchw_is_named(saved_model, small_cnn):
 def test_weights_beyond_protobufs_limit_lie_in_a_file_of_their_own(
     saved_model, keras, tmp_path
 ):
-    """The limit is lowered: the way of a model of more than 2 GB."""
+    """A lowered limit makes a small model take the way of one of more than 2 GB."""
     from exporter.onnx_model.convert import convert
     from runtime.backends.saved_model import load_signature
 
@@ -319,7 +319,7 @@ def test_an_output_that_is_an_input_and_one_that_is_none(convert, tmp_path):
 
 
 def test_two_inputs_may_have_different_numbers_of_rows(convert, tmp_path):
-    """Both axes are free; a graph that was cleaned as if they were one fails here."""
+    """Both axes are free; a graph that was cleaned as if they were equal fails here."""
     import tensorflow as tf
 
     def scores(queries, keys):

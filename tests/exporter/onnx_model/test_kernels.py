@@ -1,4 +1,4 @@
-"""ONNX Runtime itself says what it has no kernel for."""
+"""ONNX Runtime itself names the operators for which it has no kernel."""
 
 import numpy as np
 import onnx

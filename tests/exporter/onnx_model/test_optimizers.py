@@ -1,4 +1,4 @@
-"""tf2onnx's optimizers, as the exporter runs them."""
+"""The exporter runs tf2onnx's optimizers."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def test_other_nodes_are_written_each_time(graph):
 
 @pytest.mark.slow
 def test_a_conversion_takes_no_copy_of_the_weights_for_each_optimizer():
-    """There are a dozen, gone through until none finds more; for ResNet50, 48 times."""
+    """A dozen optimizers run until none finds more: 48 runs for ResNet50."""
     weights = 200_000_000
     taken = run_in_child(
         works.memory_of_a_conversion,
@@ -102,7 +102,7 @@ def test_what_an_optimizer_breaks_is_put_back(monkeypatch):
 
 @pytest.mark.parametrize("side", [1, 2])
 def test_a_normalization_of_one_pixel_is_along_its_channels(side):
-    """TensorFlow says what is right; tf2onnx's own reshapes answered 0.6 beside it."""
+    """TensorFlow gives the right values; tf2onnx's own reshapes were off by 0.6."""
     numbers = np.random.default_rng(0)
     kernel = tf.constant(numbers.standard_normal((2, 2, 8, 8), np.float32))
     scale = tf.constant(numbers.uniform(0.5, 1.5, 8).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Lengths of free axes, of fakes that refuse as TensorFlow does; and of real models."""
+"""Lengths of free axes are found by asking; fakes refuse as TensorFlow does."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ FLOAT = np.dtype(np.float32)
 
 
 class Picky(FakeBackend):
-    """Takes what ``why`` has nothing against; else refuses in its words."""
+    """A backend that refuses inputs in the words of ``why``, and takes all others."""
 
     def __init__(self, why, *specs):
         super().__init__(inputs=specs)
@@ -65,7 +65,7 @@ def test_a_multiple_stays_free_and_two_are_told():
 
 
 def test_two_axes_with_a_product():
-    """28 x 28 numbers are reshaped into a row of 784; 14 x 56 are as well."""
+    """The model makes a row of 784 numbers of 28 x 28; 14 x 56 would fit as well."""
 
     def why(x):
         numbers = x.shape[1] * x.shape[2]
@@ -88,7 +88,7 @@ def test_two_inputs_of_different_lengths():
 
 
 def test_inputs_that_share_a_length_keep_it_free():
-    """Both have a multiple of 10, and both the same one."""
+    """Both lengths are a multiple of 10, and both are equal."""
 
     def why(a, b):
         if a.shape[1] != b.shape[1]:
@@ -123,7 +123,7 @@ def test_what_is_refused_for_its_values_is_no_matter_of_lengths():
 
 @pytest.fixture(scope="module")
 def product_of_three():
-    """TensorFlow's product with a matrix of 3 rows, whose signature says any number."""
+    """Return TensorFlow's product with 3 rows; its signature allows any number."""
     import tensorflow as tf
 
     from runtime.backends.saved_model import Signature, TensorFlowBackend

@@ -1,4 +1,4 @@
-"""Two fakes of known differences: what the report says of them is computed by hand."""
+"""Two fakes differ by known amounts, and the report's numbers are computed by hand."""
 
 import functools
 import itertools
@@ -58,13 +58,13 @@ def test_the_differences_are_the_largest_there_are(onnx_path):
     ("difference", "passed"), [(1.0e-5, True), (1.09e-4, True), (1.2e-4, False)]
 )
 def test_the_tolerance_is_absolute_plus_relative(onnx_path, difference, passed):
-    """At 1.0 it allows 1e-5 + 1e-4."""
+    """The tolerance at 1.0 is 1e-5 + 1e-4."""
     parity = report(onnx_path, (0.0, 0.0, 1.0), (0.0, 0.0, 1.0 + difference))
     assert parity.passed is passed
 
 
 def test_another_best_class_fails_even_when_every_value_is_near(onnx_path):
-    """A tie is no such case: both classes are best."""
+    """A tie does not count as such a case, because both classes are best."""
     near = report(onnx_path, (0.5, 0.5 + 1e-6, 0.0), (0.5 + 1e-6, 0.5, 0.0))
     assert near.passed
     other = report(onnx_path, (0.4, 0.6, 0.0), (0.6, 0.4, 0.0))
@@ -130,7 +130,7 @@ def test_random_pixels_cover_the_whole_range_of_a_picture(onnx_path):
 
 
 def test_inputs_pass_through_the_bundles_preprocess(onnx_path):
-    """scale 1/255 means that the model never sees 255."""
+    """The scale 1/255 means that the model never sees 255."""
     reference = FakeBackend()
     how = Preprocess(scale=1 / 255)
     prove(reference, FakeBackend(), onnx_path, how, None)
@@ -146,7 +146,10 @@ def test_a_fixed_batch_is_the_only_size(onnx_path):
 
 
 def test_the_time_is_that_of_one_item(onnx_path):
-    """A clock that goes on by 8 ms at each look: 8 ms for a batch of 4 is 2 an item."""
+    """The clock goes on by 8 ms at each look:
+
+    8 ms for a batch of 4 is 2 ms for an item.
+    """
     ticks = itertools.count(step=0.008)
     spec = TensorSpec("pixels", FLOAT, (4, 2, 2, 1))
     reference, candidate = FakeBackend(inputs=(spec,)), FakeBackend(inputs=(spec,))
@@ -170,7 +173,7 @@ def test_a_model_of_no_pictures_is_asked_numbers(onnx_path):
 
 def test_the_report_bears_the_files_digest_and_the_versions(onnx_path):
     parity = report(onnx_path, (0, 0, 1), (0, 0, 1))
-    # sha256 of "abc": FIPS 180-2, appendix B.1.
+    # The digest is the sha256 of "abc", from FIPS 180-2, appendix B.1.
     assert parity.sha256 == (
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )
@@ -179,7 +182,7 @@ def test_the_report_bears_the_files_digest_and_the_versions(onnx_path):
 
 
 def answering(function, inputs=None, name="onnxruntime"):
-    """A backend that answers what a function of its input gives."""
+    """Return a backend that answers what a function of its input gives."""
 
     class Answering(FakeBackend):
         def run(self, inputs):
@@ -198,7 +201,7 @@ def softmax(logits):
 
 
 def test_all_but_equal_answers_prove_nothing_within_the_absolute_tolerance(onnx_path):
-    """A thousand classes near 0.001: another model's answers are as near to them."""
+    """A thousand classes are near 0.001, and so are another model's answers."""
 
     def thousand(rows, direction):
         return softmax(1e-4 * direction * np.repeat(rows, 400, axis=-1))
@@ -214,7 +217,7 @@ def test_all_but_equal_answers_prove_nothing_within_the_absolute_tolerance(onnx_
 
 
 def test_a_small_probability_is_compared_by_its_logarithm(onnx_path):
-    """1e-9 against 2e-9 is nothing to a tolerance of 1e-5, and a logit's 0.69."""
+    """A tolerance of 1e-5 allows 1e-9 against 2e-9, but the logits differ by 0.69."""
     parity = report(onnx_path, (1e-9, 0.0, 1.0), (2e-9, 0.0, 1.0))
     assert parity.max_logit_diff == pytest.approx(np.log(2), rel=1e-4)
     assert not parity.passed
@@ -222,7 +225,7 @@ def test_a_small_probability_is_compared_by_its_logarithm(onnx_path):
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int8, np.bool_])
 def test_whole_numbers_must_be_equal(onnx_path, dtype):
-    """1,000,001 is within a relative 1e-4 of 1,000,000, and is another index."""
+    """1,000,001 is within a relative 1e-4 of 1,000,000, but is another index."""
 
     def at(offset):
         numbers = np.array([[offset, 1]]).astype(dtype)
@@ -244,7 +247,7 @@ def test_another_dtype_is_another_answer(onnx_path):
 
 
 def test_the_report_names_the_worst_element_and_its_input_is_drawn_again(onnx_path):
-    """The answer is off where the input is greatest; the tolerance grows with it."""
+    """The answer is off where the input is largest, and the tolerance grows with it."""
 
     def off(rows):
         answer = rows.copy()
@@ -294,7 +297,7 @@ def test_numbers_are_drawn_over_the_declared_range(onnx_path):
 
 
 def test_an_axis_that_is_free_is_tried_at_two_lengths(onnx_path):
-    """What was converted for the first alone fails at the other."""
+    """A model that was converted only for the first length fails at the other."""
     free = (TensorSpec("row", FLOAT, (None, None)),)
     reference = answering(lambda rows: rows, free, "tensorflow")
     other = answering(lambda rows: rows if rows.shape[1] == 8 else rows + 1, free)
@@ -317,7 +320,7 @@ def test_a_size_that_tensorflow_does_not_take_is_not_asked(onnx_path):
 
 
 def test_the_absolute_tolerance_grows_with_the_answers(onnx_path):
-    """A sum of a thousand numbers near 100 may be near 0, and is as far off."""
+    """A sum of a thousand numbers near 100 may be near 0, with the same error."""
 
     def at(offset):
         numbers = np.array([[500.0, -500.0, 0.0 + offset]], np.float32)
@@ -332,7 +335,7 @@ def test_the_absolute_tolerance_grows_with_the_answers(onnx_path):
 
 
 def test_texts_are_the_same_as_bytes_and_as_words(onnx_path):
-    """TensorFlow answers bytes."""
+    """TensorFlow answers with bytes."""
     of_bytes = np.array([["a", "ä"]], object)
     of_bytes = np.array([[text.encode() for text in of_bytes[0]]], object)
     reference = answering(lambda rows: of_bytes, ROW, "tensorflow")
@@ -356,7 +359,7 @@ def test_where_tensorflow_fails_it_says_how_to_declare_a_range(onnx_path):
 
 
 def proved(onnx_path, answer, other, **options):
-    """What a proof with batches of one says of two functions of a row."""
+    """Return the proof of two functions of a row, with batches of one."""
     options = {"batch_sizes": (1,), **options}
     reference = answering(answer, ROW, "tensorflow")
     return prove(
@@ -382,7 +385,7 @@ def test_the_report_says_by_how_much_and_where(onnx_path):
     assert parity.max_abs_diff == pytest.approx(0.01, rel=1e-5)
     assert parity.max_rel_diff == pytest.approx(0.04, rel=1e-5)
     assert parity.max_logit_diff == pytest.approx(np.log(0.26 / 0.25), rel=1e-5)
-    # The answers are from 0.25 to 0.5.
+    # The answers reach from 0.25 to 0.5.
     assert parity.share_of_spread == pytest.approx(0.04, rel=1e-5)
     worst = parity.worst
     assert (worst.inputs, worst.batch_size, worst.batch) == ("random", 1, 0)
@@ -397,7 +400,7 @@ def test_the_report_says_by_how_much_and_where(onnx_path):
         assert case.max_abs_diff == parity.max_abs_diff
         assert case.max_rel_diff == parity.max_rel_diff
         assert case.max_logit_diff == parity.max_logit_diff
-    # One batch of zeros and one of ones, of one item and of two.
+    # There is one batch of zeros and one of ones, each of one item and of two.
     assert [c.samples for c in parity.cases if c.inputs != "random"] == [1, 1, 2, 2]
     assert parity.samples == sum(case.samples for case in parity.cases)
 
@@ -448,7 +451,7 @@ def test_what_differs_in_one_case_alone_fails_the_whole(onnx_path):
 
 
 def test_a_share_of_the_best_classes_is_told(onnx_path):
-    """Of a batch of two, one has another best class."""
+    """One item in a batch of two has another best class."""
 
     def off_in_the_second(rows):
         answer = constant(0.4, 0.6, 0.0)(rows)
@@ -511,7 +514,7 @@ def test_what_json_does_not_have_is_a_great_number(
 
 
 def test_a_case_ends_after_ten_seconds(onnx_path, monkeypatch):
-    """A clock that goes on by 5 s at each look: at 10 s it is not over, at 15 it is."""
+    """The clock goes on by 5 s at each look: 10 s are not over, and 15 s are."""
     ticks = itertools.count(step=5.0)
     monkeypatch.setattr("time.monotonic", lambda: next(ticks))
     parity = proved(onnx_path, constant(0, 0, 1), constant(0, 0, 1))
@@ -520,7 +523,10 @@ def test_a_case_ends_after_ten_seconds(onnx_path, monkeypatch):
 
 @pytest.mark.parametrize(("step", "runs"), [(0.0, 51), (0.5, 2), (0.4, 3)])
 def test_time_is_taken_of_fifty_runs_or_two_seconds(step, runs):
-    """One run more warms. By half seconds it is looked at after 0.5 and at 2.0."""
+    """One more run warms up.
+
+    A clock of half seconds is looked at after 0.5 and at 2.0 s.
+    """
     times = itertools.count(step=step)
     counted = []
 

@@ -1,4 +1,4 @@
-"""Graphs written by hand; the ranges are read off them."""
+"""The graphs are written by hand, and the ranges are read off them."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def test_of_two_tables_the_smaller_counts(table):
 
 
 def test_a_number_that_is_no_index_has_no_range(table):
-    """A sum of indices is none of them; what is not used indexes nothing."""
+    """A sum of indices is no index itself, and an unused number indexes nothing."""
     made = model(
         [
             helper.make_node("Add", ["ids", "ids"], ["sum"]),
@@ -66,7 +66,7 @@ def integers(name, *values, dtype=np.int64):
 
 
 def found(nodes, constants, table, dtype=TensorProto.FLOAT):
-    """The range found for an input ``x`` whose way to the table ends in ``at``."""
+    """Return the range and traits of ``x``, whose way to the table ends in ``at``."""
     made = model(
         [*nodes, helper.make_node("Gather", ["table", "at"], ["y"])],
         {"x": dtype},
@@ -90,11 +90,13 @@ def test_real_numbers_that_are_cast_to_rows_are_whole(table):
 @pytest.mark.parametrize(
     ("node", "constant", "expected"),
     [
-        # Offsets of another table's rows: x + 10 names rows 0 to 99, and so on.
+        # These are offsets of another table's rows: x + 10 names rows 0 to 99, and so
+        # on.
         (("Add", ["x", "c"]), 10.0, (-10, 89)),
         (("Sub", ["x", "c"]), 5.0, (5, 104)),
         (("Sub", ["c", "x"]), 99.0, (0, 99)),
-        # Whole numbers would name one row of two, or two: these are real ones.
+        # Whole numbers would name one row of two, or two rows; so these are real
+        # numbers.
         (("Mul", ["x", "c"]), 2.0, (0, 49.5)),
         (("Div", ["x", "c"]), 2.0, (0, 198)),
         (("Min", ["x", "c"]), 20.0, (0, 20)),
@@ -126,7 +128,7 @@ def test_a_range_that_is_clipped_is_that_of_the_clip(table):
 
 
 def test_an_index_below_zero_counts_from_the_end_and_the_rows_are_the_range(table):
-    """As Keras 3 writes an embedding of real numbers."""
+    """Keras 3 writes an embedding of real numbers like this."""
     ranges, _ = found(
         [
             helper.make_node("Cast", ["x"], ["ids"], to=TensorProto.INT64),
@@ -168,5 +170,5 @@ def test_whole_numbers_that_stay_whole_are_unbounded():
     ],
 )
 def test_real_numbers_places_and_lengths_are_not_unbounded(node):
-    """2^62 rows would be made, or a sum of 1e18 compared digit by digit."""
+    """Such numbers would make 2^62 rows, or compare a sum of 1e18 digit by digit."""
     assert whole(node) == set()

@@ -1,4 +1,4 @@
-"""Kinds of numbers that TensorFlow takes, settled by asking a fake of it."""
+"""The kinds of numbers that TensorFlow takes are found by asking a fake of it."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ FLOAT, INT64 = np.dtype(np.float32), np.dtype(np.int64)
 
 
 class Picky(FakeBackend):
-    """Takes what a function of its inputs says."""
+    """A backend that takes the inputs that a function accepts."""
 
     def __init__(self, takes, *specs):
         super().__init__(inputs=specs)

@@ -14,7 +14,7 @@ from tests.runtime.fakes import FakeBackend
     [("float32", "SINGLE"), ("float16", "HALF"), ("bfloat16", "BRAIN")],
 )
 def test_the_least_precise_numbers_decide(dtype, name):
-    """In a function that the signature calls, between float32 at both ends."""
+    """They are in a function that the signature calls, between float32 at both ends."""
     import tensorflow as tf
 
     from exporter.proof import tolerance
@@ -30,7 +30,7 @@ def test_the_least_precise_numbers_decide(dtype, name):
     assert tolerance.tolerance_of(signature) == getattr(tolerance, name)
 
 
-# README, "Converting": the numbers that a proof goes by.
+# README, "Converting", lists these limits of a proof.
 LIMITS = {
     "float32": (SINGLE, {"atol": 1e-5, "rtol": 1e-4, "spread": 0.02, "logit": 1e-3}),
     "float16": (HALF, {"atol": 1e-2, "rtol": 1e-2, "spread": 0.1, "logit": 0.1}),
@@ -39,7 +39,7 @@ LIMITS = {
 
 
 class Answering(FakeBackend):
-    """Answers what a function of its one input gives."""
+    """A backend that answers what a function of its one input gives."""
 
     def __init__(self, answer):
         super().__init__(inputs=(TensorSpec("row", np.dtype(np.float32), (None, 3)),))
@@ -74,7 +74,7 @@ JUST = pytest.mark.parametrize(("off", "expected"), [(0.9, True), (1.1, False)])
 @EACH
 @JUST
 def test_absolute_difference_near_its_limit(dtype, off, expected, tmp_path):
-    """Near zero, only the absolute tolerance counts."""
+    """Only the absolute tolerance counts near zero."""
     tolerance, limits = LIMITS[dtype]
     row = np.array([0.0, 0.0, 0.3])
     other = row + np.array([0.0, off * limits["atol"], 0.0])
@@ -84,7 +84,7 @@ def test_absolute_difference_near_its_limit(dtype, off, expected, tmp_path):
 @EACH
 @JUST
 def test_relative_difference_near_its_limit(dtype, off, expected, tmp_path):
-    """The largest of three is sqrt(3) of their root mean square."""
+    """The largest of three numbers is sqrt(3) times their root mean square."""
     tolerance, limits = LIMITS[dtype]
     absolute = limits["atol"] * 300 / np.sqrt(3)
     row = np.array([0.0, 0.0, 300.0])
@@ -95,7 +95,7 @@ def test_relative_difference_near_its_limit(dtype, off, expected, tmp_path):
 @EACH
 @JUST
 def test_share_of_the_spread_near_its_limit(dtype, off, expected, tmp_path):
-    """Every answer is off by as much."""
+    """Every answer is off by the same amount."""
     tolerance, limits = LIMITS[dtype]
     high = limits["atol"]  # no other limit is reached
     seen = []
@@ -123,7 +123,7 @@ def test_share_of_the_spread_near_its_limit(dtype, off, expected, tmp_path):
 @EACH
 @JUST
 def test_logarithm_of_a_probability_near_its_limit(dtype, off, expected, tmp_path):
-    """exp(-10) and the rest: a tenth of its logarithm doubles what is allowed."""
+    """A tenth of the logarithm of exp(-10) doubles the allowed difference."""
     tolerance, limits = LIMITS[dtype]
     allowed = limits["logit"] * (1 + 0.1 * 10)
 

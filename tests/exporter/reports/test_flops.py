@@ -1,4 +1,4 @@
-"""Sums done by hand; each multiplication with its addition is two operations."""
+"""The sums are done by hand; a multiplication with its addition counts as two."""
 
 import numpy as np
 import onnx
@@ -35,9 +35,9 @@ def node(operator, inputs, **attributes):
 @pytest.mark.parametrize(
     ("made", "shape", "weights", "flops"),
     [
-        # 4 x 3 products for each of one row.
+        # Each item has one row, which takes 4 x 3 products.
         (node("MatMul", ["x", "w"]), ["batch", 4], {"w": (4, 3)}, 2 * 4 * 3),
-        # Five rows in each item.
+        # Each item has five rows.
         (node("MatMul", ["x", "w"]), ["batch", 5, 4], {"w": (4, 3)}, 2 * 5 * 4 * 3),
         (
             node("Gemm", ["x", "w", "b"], transB=1),
@@ -45,14 +45,15 @@ def node(operator, inputs, **attributes):
             {"w": (3, 4), "b": (3,)},
             2 * 4 * 3,
         ),
-        # 8 - 3 + 1 = 6: 6 x 6 places, 4 filters of 3 x 3 over 2 channels.
+        # Each side has 8 - 3 + 1 = 6 places: 6 x 6 places, 4 filters of 3 x 3 over 2
+        # channels.
         (
             node("Conv", ["x", "w"]),
             ["batch", 2, 8, 8],
             {"w": (4, 2, 3, 3)},
             2 * 6 * 6 * 4 * 2 * 9,
         ),
-        # Of each of 2 channels its own filter: 2 x 3 x 3 at 6 x 6 places.
+        # Each of 2 channels has its own filter: 2 x 3 x 3 at 6 x 6 places.
         (
             node("Conv", ["x", "w"], group=2),
             ["batch", 2, 8, 8],
@@ -66,7 +67,7 @@ def node(operator, inputs, **attributes):
             {"w": (2, 4, 3, 3)},
             2 * 8 * 8 * 2 * 4 * 9,
         ),
-        # 7 steps, 4 gates of 5, each of 3 inputs and 5 states.
+        # There are 7 steps and 4 gates of 5, each with 3 inputs and 5 states.
         (
             node("LSTM", ["x", "w", "r"], hidden_size=5),
             [7, "batch", 3],
@@ -79,7 +80,8 @@ def node(operator, inputs, **attributes):
 )
 def test_a_sum_done_by_hand(made, shape, weights, flops):
     if made.op_type == "LSTM":
-        # The batch is its second axis; free there, it is no fixed size.
+        # The batch is the second axis of this operator; the axis is free, so it has no
+        # fixed size.
         shape = [7, 1, 3]
     model = model_of([made], {"x": shape}, weights)
     assert count_flops(model) == flops

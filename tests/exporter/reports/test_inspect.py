@@ -17,7 +17,7 @@ def path(tmp_path):
 
 
 def test_what_is_shown_of_a_small_model(path):
-    """(batch, 2, 2, 1) pixels, flattened, times 4 x 3 weights."""
+    """The model flattens (batch, 2, 2, 1) pixels and multiplies by 4 x 3 weights."""
     found = inspect(path).to_json()
     producer = found.pop("producer")
     assert isinstance(producer, str)

@@ -3,7 +3,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def tf():
-    """Imported here, so that tests without it stay quick."""
+    """Return TensorFlow, which is imported here so that tests without it stay quick."""
     import tensorflow
 
     return tensorflow

@@ -1,4 +1,4 @@
-"""A TensorFlow function, answered by ONNX Runtime."""
+"""Convert a TensorFlow function, and let ONNX Runtime answer it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def converted(
     *arrays: NDArray[Any],
     free: Sequence[int] = (0,),
 ) -> list[NDArray[Any]]:
-    """What the ONNX of a function answers.
+    """Return what the ONNX of a function answers.
 
     Args:
-        function: takes TensorFlow's tensors, answers one or several.
-        arrays: what it is given.
-        free: axes of each array that are free in the ONNX.
+        function: takes TensorFlow's tensors and answers with one or several.
+        arrays: the arguments of the function.
+        free: the axes of each array that are free in the ONNX.
     """
     return conversion(function, *arrays, free=free)(*arrays)
 
@@ -30,11 +30,11 @@ def conversion(
     *arrays: NDArray[Any],
     free: Sequence[int] = (0,),
 ) -> Callable[..., list[NDArray[Any]]]:
-    """The ONNX of a function, which may be asked more than once.
+    """Return the ONNX of a function, which may be run more than once.
 
     Args:
         function: see ``converted``.
-        arrays: of the types and shapes that it will be given.
+        arrays: examples with the types and shapes of the arguments.
         free: see ``converted``.
     """
     import tensorflow as tf

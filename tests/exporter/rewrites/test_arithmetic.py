@@ -11,7 +11,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def test_what_was_not_chosen_does_not_show(tf):
-    """tf2onnx multiplies it by 0, and 0 times infinity is NaN."""
+    """tf2onnx multiplies the other value by 0, and 0 times infinity is NaN."""
     x = np.array([0.0, 2.0, np.inf, np.nan], np.float32)
     (answered,) = converted(lambda x: tf.where(tf.abs(x) < 3, x, 5.0), x)
     np.testing.assert_array_equal(answered, [0, 2, 5, 5])
@@ -26,7 +26,7 @@ def test_a_condition_a_row_chooses_rows(tf):
 
 
 def test_whole_quotients_are_floored(tf):
-    """Python's own: -7 // 2 is -4."""
+    """Python floors too: -7 // 2 is -4."""
     x, y = np.array([-7, 7, -7, 7, 6]), np.array([2, 2, -2, -2, -3])
     floor, rest = converted(lambda x, y: (x // y, tf.math.floormod(x, y)), x, y)
     assert list(floor) == [a // b for a, b in zip(x.tolist(), y.tolist(), strict=True)]
@@ -92,7 +92,7 @@ def test_products_of_vectors(tf):
 
 
 def test_special_functions(tf):
-    """NumPy has I0; the others are of the standard tables."""
+    """NumPy has I0; the other values come from the standard tables."""
     x = np.array([0.0, 0.5, -3.0, 12.0], np.float32)
     i0, inverse, i1 = converted(
         lambda x: (

@@ -9,7 +9,8 @@ from tests.exporter.rewrites.converted import converted
 
 pytestmark = pytest.mark.tensorflow
 
-# Grey, black and white have no hue; then each sector, and one at random.
+# Grey, black and white have no hue. The next colours lie in one sector each, and the
+# last ones are random.
 COLOURS = np.array(
     [
         *([0.5] * 3, [0, 0, 0], [1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1]),

@@ -18,7 +18,7 @@ def drawn(*shape):
         (3, 1, "VALID", 7),
         (3, 2, "VALID", 11),
         (3, 2, "VALID", 12),  # output_padding
-        (2, 3, "VALID", 15),  # the stride is longer than the kernel
+        (2, 3, "VALID", 15),  # The stride is longer than the kernel.
         (3, 2, "SAME", 9),
         (3, 2, "SAME", 10),
         (4, 2, "SAME", 10),
@@ -118,14 +118,14 @@ def test_a_bias_of_what_is_no_convolution(tf):
     [
         (3, 2, "valid", None),
         (3, 2, "same", 1),
-        (2, 3, "valid", None),  # the stride is longer than the kernel
+        (2, 3, "valid", None),  # The stride is longer than the kernel.
     ],
 )
 @pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
 def test_a_transposed_convolution_of_any_sides(
     tf, layout, kernel, stride, padding, padded
 ):
-    """Sides are known when it runs, and not when it is converted."""
+    """The sides are known only when the model runs, not when it is converted."""
     import keras
 
     weights, bias, x = drawn(kernel, kernel, 3, 4), drawn(3), drawn(2, 5, 6, 4)

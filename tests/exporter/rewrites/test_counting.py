@@ -99,7 +99,7 @@ def test_buckets_begin_at_their_boundaries(tf, dtype):
 
 
 def test_a_boundary_is_the_float32_that_it_is_given_as(tf):
-    """0.1 is less than float32's 0.1; to a float32 input they are one number."""
+    """0.1 is less than float32's 0.1, but a float32 input cannot tell them apart."""
     x = np.array([0.1, np.float32(0.1), 1.0 - 1e-12, 1.0])
 
     def placed(x):

@@ -7,7 +7,7 @@ from tests.exporter.rewrites.converted import converted
 
 pytestmark = pytest.mark.tensorflow
 
-# (1, 2, 3, 1): rows 0 1 2 and 3 4 5.
+# The picture is (1, 2, 3, 1): its rows are 0 1 2 and 3 4 5.
 IMAGE = np.arange(6, dtype=np.float32).reshape(1, 2, 3, 1)
 
 

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.tensorflow
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_matrix_of_each_row(tf, count):
-    """Of one row too: tf2onnx answers it with an axis too few."""
+    """One row is a case of its own: tf2onnx answers it with an axis too few."""
     rows = np.arange(1, 1 + 2 * count, dtype=np.float32).reshape(count, 2)
     main, above, below = converted(
         lambda x: (

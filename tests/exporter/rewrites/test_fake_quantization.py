@@ -9,7 +9,7 @@ X = np.array([[-3.0, -0.26, 0.0], [0.24, 0.26, 0.74], [0.76, 1.4, 9.0]], np.floa
 
 
 def test_numbers_go_to_the_nearest_step_between_the_bounds(tf):
-    """Two bits from 0 to 1.5 are four steps of a half."""
+    """Two bits from 0 to 1.5 give four numbers, half a unit apart."""
     (answered,) = converted(
         lambda x: tf.quantization.fake_quant_with_min_max_args(x, 0, 1.5, 2), X
     )
@@ -17,7 +17,7 @@ def test_numbers_go_to_the_nearest_step_between_the_bounds(tf):
 
 
 def test_bounds_move_until_0_is_a_step(tf):
-    """From -0.6 to 0.9 steps are of a half, so -0.5 to 1 is what there is."""
+    """The steps from -0.6 to 0.9 have half a unit, so the range becomes -0.5 to 1."""
     (answered,) = converted(
         lambda x: tf.quantization.fake_quant_with_min_max_vars(x, -0.6, 0.9, 2), X
     )
@@ -36,7 +36,7 @@ def test_each_channel_has_bounds_of_its_own_and_bounds_of_nothing_give_nothing(t
 
 
 def test_a_narrow_range_has_one_step_less(tf):
-    """Seven of three bits, from -3 to 3."""
+    """Three bits give seven numbers from -3 to 3."""
     (answered,) = converted(
         lambda x: tf.quantization.fake_quant_with_min_max_args(x, -3, 3, 3, True), X
     )

@@ -9,7 +9,7 @@ from tests.exporter.rewrites.converted import converted
 
 pytestmark = pytest.mark.tensorflow
 
-# Euler's constant, minus.
+# This is minus Euler's constant.
 DIGAMMA_1 = -0.5772156649015329
 
 
@@ -28,7 +28,7 @@ def test_gamma_is_infinite_where_it_has_poles(tf):
 
 
 def test_the_slope_of_the_logarithm(tf):
-    """Of whole numbers by harmonic sums, of 0.5 and -0.5 by reflection."""
+    """Harmonic sums give it for whole numbers, and reflection for 0.5 and -0.5."""
     x = np.array([1, 2, 5, 0.5, -0.5], np.float64)
     half = DIGAMMA_1 - 2 * math.log(2)
     fifth = DIGAMMA_1 + 1 + 1 / 2 + 1 / 3 + 1 / 4
@@ -38,7 +38,7 @@ def test_the_slope_of_the_logarithm(tf):
 
 
 def test_the_incomplete_gamma_function(tf):
-    """Of 1 an exponential, of 3 a sum of Poisson's, of a half the error function."""
+    """It is an exponential for 1, a Poisson sum for 3, the error function for 0.5."""
     x = np.array([0.1, 1, 3, 30], np.float32)
     a = np.stack([np.full(4, 1), np.full(4, 3), np.full(4, 0.5), x]).astype(np.float32)
     ends = np.stack([x, x, x, 0 * x])

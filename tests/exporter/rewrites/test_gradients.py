@@ -7,13 +7,13 @@ from tests.exporter.rewrites.converted import converted
 
 pytestmark = pytest.mark.tensorflow
 
-# Not where an activation has a corner.
+# No activation has a corner at these points.
 POINTS = np.array([[-2.5, -0.7, 0.4], [1.3, 5.1, 7.2]])
 STEP = 1e-5
 
 
 def slopes(function):
-    """Of a function of rows, by each number of a row."""
+    """Return the slopes of a function of rows, by each number of a row."""
     columns = []
     for column in range(POINTS.shape[1]):
         step = np.zeros_like(POINTS)

@@ -8,12 +8,12 @@ from tests.exporter.rewrites.converted import converted
 
 pytestmark = pytest.mark.tensorflow
 
-# A prime, large enough for two hashes to be apart.
+# The number is a prime, and large enough to keep two hashes apart.
 BUCKETS = 2**40 - 87
 
 
 def numbers():
-    """Of every length that an int64 has, with and without a sign."""
+    """Return numbers of every length that an int64 has, with and without a sign."""
     drawn = np.random.default_rng(0)
     some = [drawn.integers(-(10**size), 10**size, 8) for size in range(1, 19)]
     ends = [0, 9, -9, 10, -10, 10**18, -(10**18), 2**63 - 1, -(2**63)]
@@ -92,7 +92,7 @@ def test_texts_of_another_form_are_refused_and_not_hashed_wrongly(tf, numbers, h
 
 
 def test_a_cross_that_is_not_hashed_is_refused(tf):
-    """It gives texts."""
+    """Such a cross answers with texts."""
     with pytest.raises(ExportError, match="SparseCrossV2"):
         converted(
             lambda x: tf.sparse.to_dense(tf.sparse.cross([x, x])),

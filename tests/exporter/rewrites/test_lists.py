@@ -1,4 +1,4 @@
-"""Lists that loops write and read: expected values are sums done by hand."""
+"""Loops write and read lists; the expected values are sums done by hand."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ ROWS = np.array([[1, 2, 3, 4]], np.float32)
 
 
 def test_scan_begins_with_its_first_element(tf):
-    """It is written before the loop; tf2onnx left TensorListSetItem there."""
+    """The element is written before the loop; tf2onnx left TensorListSetItem there."""
     (answered,) = converted(
         lambda x: tf.transpose(tf.scan(lambda a, b: a + b, tf.transpose(x))), ROWS
     )
@@ -41,7 +41,7 @@ def test_a_list_without_a_loop_is_a_tensor(tf):
 
 
 def test_an_old_array_is_read_in_any_order(tf):
-    """``scatter`` and ``gather`` take places; those of stack and unstack count."""
+    """``scatter`` and ``gather`` take places; those of stack and unstack count up."""
 
     def run(x):
         columns = tf.transpose(x)

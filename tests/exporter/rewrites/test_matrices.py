@@ -106,6 +106,6 @@ def test_eigenvalues_of_symmetric_matrices(eigh):
 
 
 def test_eigenvalues_of_a_diagonal(eigh):
-    """Nothing is left to turn, and the loop ends at once."""
+    """Nothing is left to rotate, so the loop ends at once."""
     values, _ = eigh(np.diag([3.0, 1.0, 2.0, 0.5]).astype(np.float32)[np.newaxis])
     near(values, [[0.5, 1, 2, 3]])

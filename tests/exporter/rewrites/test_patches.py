@@ -11,7 +11,7 @@ IMAGE = np.random.default_rng(0).normal(size=(2, 5, 6, 2)).astype(np.float32)
 
 
 def windows(image, size, stride, rate, padding, outside):
-    """``(N, rows, columns, h, w, C)`` as TensorFlow's guide tells SAME and VALID."""
+    """Return ``(N, rows, columns, h, w, C)`` as TensorFlow's guide describes it."""
     reach = [(side - 1) * rate + 1 for side in size]
     if padding == "SAME":
         counts = [-(-length // stride) for length in image.shape[1:3]]

@@ -94,14 +94,14 @@ def test_an_ellipsis_may_stand_for_no_axis(tf, cut):
 
 
 def test_an_ellipsis_before_a_place_that_is_computed(tf):
-    """The rows are counted when it runs: the last of two columns, the second."""
+    """The rows are counted when the model runs: two rows mean the second column."""
     x = np.arange(6.0).reshape(2, 3)
     (answered,) = converted(lambda x: x[..., tf.shape(x)[0] - 1], x)
     assert answered.tolist() == [1, 4]
 
 
 def test_a_known_side_is_a_constant(tf):
-    """Half of the five steps is between two: onnxslim takes it for the second."""
+    """Half of the five steps is between two places: onnxslim takes the second."""
     x = np.array([[5.0, 1, 4, 2, 3, 0]], np.float32)
 
     def middle(x):
@@ -130,7 +130,7 @@ def test_shapes_put_together(tf):
 
 
 def test_greedy_ctc_keeps_what_a_blank_stands_between(tf):
-    """Class 1, blank, class 1 again: two labels; class 2 twice: one."""
+    """Class 1, blank, class 1 again give two labels; class 2 twice gives one."""
     best = np.array([1, 0, 1, 2, 2, 0])
     logits = np.eye(3, dtype=np.float32)[best][np.newaxis]
 

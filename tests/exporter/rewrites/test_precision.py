@@ -7,7 +7,7 @@ from tests.exporter.rewrites.converted import converted
 
 pytestmark = pytest.mark.tensorflow
 
-# float32 has the first and no second.
+# float32 holds the first number, and does not hold the second.
 EVEN, ODD = 2**24, 2**24 + 1
 
 
@@ -28,7 +28,7 @@ def test_large_whole_numbers_are_told_apart(tf, dtype):
 
 
 def test_a_loop_that_counts_as_far_as_its_limit(tf):
-    """tf2onnx counts turns in int64, and compared them with int32's limit."""
+    """tf2onnx counts turns in int64, and compared them with a limit in int32."""
     x = np.array([[1.0, 2]], np.float32)
 
     def until(x):

@@ -11,7 +11,7 @@ X = np.random.default_rng(0).uniform(-2, 2, (5, 4)).astype(np.float32)
 
 
 def test_two_bits_know_four_numbers(tf):
-    """Of -1 to 1, the scale is that of the side with more steps: 1, and not 0.5."""
+    """The side from -2 to 0 has more steps and sets the scale: 1, and not 0.5."""
     x = np.array([-3, -1.2, -0.4, 0.3, 0.7, 3], np.float32)
     (answered,) = converted(
         lambda x: tf.raw_ops.QuantizeAndDequantizeV3(
@@ -54,7 +54,7 @@ def test_it_rounds_as_tensorflow(tf, how):
 
 
 def test_each_channel_has_its_range(tf):
-    """Its own: TensorFlow's kernel for the CPU takes none that is told of each."""
+    """The range is measured: TensorFlow's CPU kernel takes no range per channel."""
     unused = np.zeros(4, np.float32)
 
     def run(x):

@@ -22,7 +22,7 @@ KERNELS = [
 
 @pytest.fixture(scope="module")
 def pictures():
-    """``(2, 8, 10, 3)``, values 0 to 1."""
+    """Return ``(2, 8, 10, 3)``, float32 from 0 to 1."""
     return np.random.default_rng(0).random((2, 8, 10, 3), np.float32)
 
 

@@ -25,7 +25,7 @@ def test_rows_for_one_place_are_summed(tf):
 
 
 def test_many_rows_for_one_place_are_summed_every_time(tf):
-    """More than one thread of ONNX Runtime adds to it."""
+    """More than one thread of ONNX Runtime adds to the place."""
     places = np.zeros((100_000, 1), np.int64)
     ones = np.ones(100_000, np.float32)
     (answered,) = converted(lambda p, r: tf.scatter_nd(p, r, [1]), places, ones)

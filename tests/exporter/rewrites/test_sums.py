@@ -1,4 +1,4 @@
-"""Norms, sums of exponentials, and products of which a 0 decides; by NumPy."""
+"""Norms, sums of exponentials, and products that a 0 decides are as NumPy's."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_norms(tf):
 @pytest.mark.parametrize("is_reversed", [False, True])
 @pytest.mark.parametrize("is_exclusive", [False, True])
 def test_sums_of_exponentials_keep_what_is_small(tf, is_exclusive, is_reversed):
-    """100 and -100 in one row: the sum of both exponentials tells one alone."""
+    """The row has 100 and -100: a sum of both exponentials shows only the larger."""
     x = np.array([[-100.0, -101, 100, 99]], np.float32)
     (answered,) = converted(
         lambda x: tf.math.cumulative_logsumexp(x, 1, is_exclusive, is_reversed), x

@@ -1,4 +1,4 @@
-"""Whole numbers over all of their range: NumPy is exact, and wraps as TensorFlow."""
+"""Whole numbers are exact over all of their range: NumPy wraps as TensorFlow does."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ NARROW, WIDE = np.int32, np.int64
 
 
 def anywhere(dtype, *shape, seed=0):
-    """Numbers of both signs up to the dtype's ends, some of them small."""
+    """Return numbers of both signs up to the dtype's ends, some of them small."""
     ends = np.iinfo(dtype)
     generator = np.random.default_rng(seed)
     found = generator.integers(ends.min, ends.max, shape, dtype, endpoint=True)
@@ -58,7 +58,7 @@ def test_sums_and_products_are_exact_and_wrap(tf, dtype):
 
 
 def test_the_sum_that_a_double_does_not_hold(tf):
-    """Nanosecond stamps: 1,700,000,000,123,456,789 and its like."""
+    """Stamps in nanoseconds are such numbers, as 1,700,000,000,123,456,789 is."""
     x = np.array([[1700000000123456789, -1700000000123456700, 5]])
     (answer,) = converted(lambda x: tf.reduce_sum(x, 1), x)
     assert answer.tolist() == [94]
@@ -73,7 +73,7 @@ def test_sums_of_nothing(tf):
 
 
 def test_means_are_of_a_sum_in_64_bits(tf):
-    """As TensorFlow's: 2^30 four times is 2^32, which int32 does not hold."""
+    """TensorFlow means so too: 2^30 four times is 2^32, which int32 does not hold."""
     x = np.array([[2**30] * 4, [-3, -4, 0, 0], [7, 0, 0, 0]], NARROW)
     assert converted(lambda x: tf.reduce_mean(x, 1), x)[0].tolist() == [2**30, -1, 1]
     x = np.array([[2**60 + 3, 2**60 + 5]], WIDE)
@@ -113,7 +113,7 @@ def test_products_of_matrices_and_sums_of_products(tf, dtype):
 
 
 def test_a_product_with_a_vector_is_no_product_of_doubles(tf):
-    """onnxslim makes a Gemm of it, of which there are kernels for real numbers."""
+    """onnxslim makes a Gemm of it, and Gemm has kernels for real numbers only."""
     x, by = anywhere(NARROW, 4, 3), anywhere(NARROW, 3, seed=1)
     answers = converted(lambda x: tf.einsum("ij,j->i", x, by), x)
     same(answers, (x @ by,))
@@ -121,7 +121,7 @@ def test_a_product_with_a_vector_is_no_product_of_doubles(tf):
 
 @pytest.mark.parametrize("dtype", [NARROW, WIDE])
 def test_quotients_and_remainders_of_all_numbers(tf, dtype):
-    """The least number by -1 is itself, wrapped; a processor's division ends there."""
+    """The least number by -1 wraps to itself; a processor's division fails there."""
     least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
     pairs = [
         (a, b)

@@ -1,4 +1,4 @@
-"""Files as Keras writes them; what is refused is refused before Keras reads it."""
+"""Keras writes the files; a refused file is refused before Keras reads it."""
 
 import json
 import resource
@@ -82,7 +82,7 @@ def test_a_class_of_ones_own_is_refused_by_its_name(tmp_path, keras, name):
 
 
 def test_code_in_a_file_is_not_run(tmp_path, keras, monkeypatch):
-    """A lambda hidden as a layer's activation, and no Lambda layer anywhere."""
+    """The file hides a lambda as a layer's activation, and has no Lambda layer."""
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).save(
         tmp_path / "honest.keras"
     )
@@ -105,7 +105,7 @@ def test_code_in_a_file_is_not_run(tmp_path, keras, monkeypatch):
 
 
 def augmented(keras):
-    """Keras's own pattern: what changes pictures is a part of the model."""
+    """Return a model that changes pictures by layers, in Keras's own pattern."""
     layers = keras.layers
     given = keras.Input((12, 12, 3))
     inner = keras.Sequential(
@@ -137,7 +137,7 @@ def test_layers_for_augmentation_change_nothing_as_predict_has_it(
 
 
 def test_what_keras_cannot_export_has_its_reason(tmp_path, keras):
-    """RandAugment knows one or three channels, and is told of it in training alone."""
+    """RandAugment works on one or three channels, and checks them only in training."""
     keras.Sequential([keras.Input((4, 4, 2)), keras.layers.RandAugment((0, 255))]).save(
         tmp_path / "net.keras"
     )
@@ -148,7 +148,7 @@ def test_what_keras_cannot_export_has_its_reason(tmp_path, keras):
 
 
 def test_the_description_that_is_looked_at_is_the_one_that_keras_reads(tmp_path, keras):
-    """HDF5 with a zip file behind it is both; by its name Keras reads HDF5."""
+    """HDF5 with a zip file behind it is both; Keras goes by the name and reads HDF5."""
     path = tmp_path / "net.h5"
     hostile = keras.Sequential(
         [keras.Input((3,)), keras.layers.Lambda(lambda x: x, name="hidden")]
@@ -180,7 +180,7 @@ def test_a_file_of_weights_alone_says_how_to_save_the_model(tmp_path, keras):
 
 
 def test_a_full_disk_is_a_sentence_without_the_folder(tmp_path, keras):
-    """``RLIMIT_FSIZE`` is the disk that is full: the kernel refuses the bytes."""
+    """``RLIMIT_FSIZE`` stands for a full disk: the kernel refuses the bytes."""
     path = tmp_path / "wide.keras"
     keras.Sequential([keras.Input((100,)), keras.layers.Dense(500)]).save(path)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -14,7 +14,7 @@ from tests.frozen import FILE, write_frozen_bundle
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    """A model of three versions, the second of them stable."""
+    """Return a store with a model of three versions, the second of them stable."""
     monkeypatch.chdir(tmp_path)
     store = ModelStore(tmp_path / "models")
     for _ in range(3):
@@ -24,7 +24,7 @@ def store(tmp_path, monkeypatch):
 
 
 def saved_model(folder, name="m"):
-    """The files of a bundle with a SavedModel; nothing here loads it."""
+    """Return the files of a bundle with a SavedModel, which nothing here loads."""
     write_bundle(folder, name=name, proved=False)
     (folder / "model.onnx").unlink()
     (folder / "variables").mkdir()
@@ -102,7 +102,7 @@ def test_nodes_of_ones_own_choice_go_before_params_json(tmp_path):
 
 
 def test_of_a_folder_of_versions_the_newest_is_meant(tmp_path):
-    """As TensorFlow Serving has it."""
+    """TensorFlow Serving chooses the newest version too."""
     for number in ("1", "9", "10"):
         saved_model(tmp_path / "m" / number)
     given, no_store = str(tmp_path / "m"), tmp_path / "models"
@@ -146,7 +146,7 @@ def test_what_is_no_model_is_refused(tmp_path, make, sentence):
 
 
 def test_what_cannot_be_read_is_refused_and_named(tmp_path, monkeypatch):
-    """root may read anywhere, so the kernel's answer is given here."""
+    """root may read anywhere, so the test itself gives the kernel's answer."""
 
     def refuse(*arguments, **options):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

@@ -1,4 +1,4 @@
-"""The exporter looks at what strangers made before it runs, but where it is trusted."""
+"""The exporter checks strangers' files before it runs them, unless told to trust."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ REFUSED = r"'WriteFile'.*; where you trust who made the model, add --trust$"
 
 @pytest.fixture(params=["bundle", "saved_model", "frozen_graph"])
 def source(request, tmp_path):
-    """Each kind of source, with an operator that writes files."""
+    """Return each kind of source, with an operator that writes files."""
     bad = node("bad", "WriteFile")
     if request.param == "frozen_graph":
         path = tmp_path / "graph.pb"
@@ -67,7 +67,7 @@ def test_an_onnx_is_looked_at_before_it_is_run(tmp_path):
     ("command", "found"), [(verify, "'Open' is of 'com.evil'"), (bench, "'WriteFile'")]
 )
 def test_verify_and_bench_look_at_what_they_run(tmp_path, command, found):
-    """Whichever of the two each opens first, in its child process."""
+    """Each child process checks the file that it opens first."""
     folder = saved_model(tmp_path / "net")
     source, path = open_source(folder), foreign(folder)
     bad = written([node("bad", "WriteFile")])

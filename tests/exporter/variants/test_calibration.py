@@ -29,7 +29,7 @@ def test_parts_are_apart_and_hold_every_class():
     for part in (calibration, trial):
         assert part.labels is not None
         assert set(part.labels) == set(range(10))
-        # Item i is of class i % 10: labels stayed with their items.
+        # Item i has class i % 10, so the labels stayed with their items.
         assert (part.inputs["x"] % 10 == part.labels).all()
     assert calibration.what == "20 of the 60 of x"
 
@@ -44,7 +44,7 @@ def test_a_sample_goes_through_the_preprocessing_of_the_service():
     how = Preprocess(scale=0.5, invert=True)
     sample = sample_items(PICTURE, how, Sample(images, np.array([7])))
     assert sample is not None
-    # (255 - pixel) / 2
+    # The values are (255 - pixel) / 2.
     assert sample.inputs["pixels"].reshape(-1).tolist() == [127.5, 0, 127, 126.5]
     assert sample.labels.tolist() == [7]
 
@@ -61,7 +61,7 @@ def test_images_are_read_from_subfolders_and_what_is_none_is_passed_over(tmp_pat
     (tmp_path / "cats" / "white.jpg").write_bytes(png(np.full((4, 4), 255, np.uint8)))
     (tmp_path / "Thumbs.db").write_bytes(b"no image")
     read = read_items(tmp_path, PICTURE, AS_IT_IS)
-    # Sorted by path, and brought to the model's size.
+    # The images are sorted by path, and have the model's size.
     assert read.inputs["pixels"].reshape(2, 4).tolist() == [[255] * 4, [0] * 4]
     assert read.labels is None
     assert read.what == f"the 2 images of {tmp_path.name}"
@@ -77,7 +77,7 @@ def test_of_many_images_some_are_chosen_evenly(tmp_path):
 
 
 def test_arrays_are_read_by_the_names_of_the_inputs(tmp_path):
-    # float64 is what numpy makes of numbers that nobody gave a type.
+    # numpy makes float64 of numbers without a given type.
     np.savez(tmp_path / "1.npz", a=np.ones((3, 2)), b=np.arange(3))
     np.savez(tmp_path / "2.npz", a=np.zeros((1, 2)), b=np.array([9]))
     read = read_items(tmp_path, PAIR, AS_IT_IS)
@@ -95,7 +95,7 @@ def test_an_npy_file_is_the_input_of_its_name(tmp_path):
 def test_arrays_serve_a_model_of_images_too(tmp_path):
     np.save(tmp_path / "pixels.npy", np.full((3, 2, 2, 1), 0.5))
     read = read_items(tmp_path, PICTURE, Preprocess(scale=2))
-    # They are what the model takes, not what a client sends.
+    # The arrays hold what the model takes, not what a client sends.
     assert set(read.inputs["pixels"].reshape(-1)) == {0.5}
 
 

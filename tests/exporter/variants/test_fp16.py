@@ -15,7 +15,7 @@ CPU = BackendOptions(provider="cpu")
 
 @pytest.fixture
 def halved(tmp_path):
-    """Converts a model, and looks at its numbers on inputs that are all ones."""
+    """Convert a model, and return its numbers on inputs that are all ones."""
     path = tmp_path / "model.onnx"
 
     def halve(content, **shapes):
@@ -44,7 +44,8 @@ def test_weights_are_half_and_the_wire_is_not(halved, tmp_path):
 def test_numbers_are_rounded_to_eleven_bits(halved, tmp_path):
     backend = opened(halved(linear_onnx(WEIGHTS * 2049)), tmp_path)
     pixels = np.array([1, 0, 0, 0], np.float32).reshape(1, 2, 2, 1)
-    # IEEE 754 binary16 holds every whole number up to 2048, and above even ones alone.
+    # IEEE 754 binary16 holds every whole number up to 2048, and only even ones above
+    # that.
     assert backend.run({"pixels": pixels})["scores"].tolist() == [[2048, 0, 0]]
 
 
@@ -86,7 +87,7 @@ def test_metadata_stays(halved):
 
 
 def test_numbers_that_half_precision_does_not_hold_are_refused(halved):
-    """The CPU would compute them in float32, and show nothing."""
+    """The CPU would compute them in float32, and show no difference."""
     halved(linear_onnx(np.full((4, 3), 65504 / 4, np.float32)))
     with pytest.raises(ExportError, match="'scores' reaches 6.56e.04"):
         halved(linear_onnx(np.full((4, 3), 65600 / 4, np.float32)))

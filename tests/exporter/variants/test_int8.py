@@ -24,7 +24,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def pixels():
-    """Of 0 to 1, the range that is calibrated on."""
+    """Return pixels from 0 to 1, the range of the calibration."""
     generator = np.random.default_rng(3)
     return generator.uniform(0, 1, (64, 2, 2, 1)).astype(np.float32)
 
@@ -38,7 +38,8 @@ def test_answers_are_near_to_the_products_and_quantized(path, pixels):
     model = to_int8(path, [{"pixels": pixels}])
     answer = opened(model, path).run({"pixels": pixels})["scores"]
     wanted = pixels.reshape(64, 4) @ WEIGHTS
-    # 255 steps of an input of 0..1 and of an output of 0..2, each rounded by half.
+    # The input of 0..1 and the output of 0..2 have 255 steps each, and each is rounded
+    # by half a step.
     assert np.abs(answer - wanted).max() < 3 * 2 / 255
     assert len(np.unique(answer)) <= 256
 
@@ -49,7 +50,8 @@ def test_weights_are_seven_bits_a_channel(path, pixels):
     weights = {w.name: onnx.numpy_helper.to_array(w) for w in model.graph.initializer}
     (quantized,) = [w for w in weights.values() if w.shape == (4, 3)]
     assert quantized.dtype == np.int8
-    # Each channel has its own scale: its largest weight is the largest there is.
+    # Each channel has its own scale: its largest weight becomes the largest possible
+    # number.
     assert quantized.max(axis=0).tolist() == [64, 64, 64]
 
 

@@ -1,4 +1,4 @@
-"""A network that is trained for a moment, and its variants."""
+"""A network is trained for a moment, and its variants are tried."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
-    """See test_export.py."""
+    """Do the child's work in this process; see test_export.py."""
 
     def run(work, order, *, tell, **_):
         return work(order, tell)
@@ -43,7 +43,7 @@ def pixels(images):
 
 @pytest.fixture(scope="module", params=[4, 32], ids=["narrow", "wide"])
 def trained(request, keras, mnist, tmp_path_factory):
-    """A bundle of a CNN of so many filters, with 300 test images as its sample."""
+    """Write a bundle of a CNN with these filters, and 300 test images as its sample."""
     layers = keras.layers
     model = keras.Sequential(
         [
@@ -71,12 +71,12 @@ def trained(request, keras, mnist, tmp_path_factory):
 
 @pytest.fixture
 def folder(trained, tmp_path):
-    """A copy, for what is written beside it."""
+    """Return a copy of the bundle, because a test writes files beside it."""
     return shutil.copytree(trained, tmp_path / "digits")
 
 
 def accuracy(folder, mnist, variant):
-    """On test images that the exporter has not seen."""
+    """Return the accuracy on test images that the exporter has not seen."""
     options = BackendOptions(provider="cpu", variant=variant)
     opened = open_backend(open_bundle(folder), options)
     assert opened.variant == variant
@@ -103,7 +103,8 @@ def test_int8_is_published_or_refused_as_its_numbers_say(folder, mnist):
     trial = parity.trial
     assert (parity.passed, trial.items) == (True, 200)
     assert all(by["variant"] <= by["fp32"] for by in trial.milliseconds.values())
-    # Within 0.5 points on the sample; on 2,000 others chance adds at most as much.
+    # The loss is within 0.5 points on the sample; on 2,000 other images, chance adds at
+    # most as much.
     assert fp32 - accuracy(folder, mnist, "int8") < 0.01
 
 

@@ -10,7 +10,7 @@ ROWS = TensorSpec("x", np.dtype(np.float32), (None, 2))
 
 
 class Function:
-    """A backend that computes what it is given, as often as it is told to."""
+    """A backend that computes a function ``times`` times in each run."""
 
     name = "onnxruntime"
     device = "CPUExecutionProvider"
@@ -34,7 +34,7 @@ def same(x):
 
 
 def swapped_where_negative(x):
-    """Another best class of each item whose first value is negative."""
+    """Give another best class to each item whose first value is negative."""
     return np.where(x[:, :1] < 0, x[:, ::-1], x)
 
 
@@ -45,7 +45,8 @@ def tried(fp32, variant, inputs, labels=None, **more):
 
 
 def test_accuracy_is_told_of_both_where_labels_are_known():
-    # fp32 answers the larger of two; it is right of 3 in 4, and the variant of 2.
+    # fp32 answers the larger of two values: it is right for 3 items of 4, and the
+    # variant for 2.
     inputs = [[1, 2], [2, 1], [-1, 0], [1, 3]]
     trial = tried(
         Function(same), Function(swapped_where_negative), inputs, np.array([1, 0, 1, 0])
@@ -78,7 +79,7 @@ def test_without_labels_probabilities_are_told_by_their_best_class():
 def test_other_numbers_are_told_by_the_variance_that_is_kept():
     inputs = [[1, 0], [2, 0], [3, 0], [4, 0]]
     trial = tried(Function(same), Function(lambda x: x + 0.5), inputs)
-    # Lost: 8 x 0.25 = 2. Variance about the mean of each column: 5.
+    # The loss is 8 x 0.25 = 2, and the variance about the mean of each column is 5.
     assert (trial.measure, trial.variant) == ("R2", pytest.approx(1 - 2 / 5))
 
 

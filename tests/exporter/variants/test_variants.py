@@ -17,7 +17,8 @@ from tests.runtime.graphs import onnx_of
 
 CPU = BackendOptions(provider="cpu")
 HAS_CUDA = CUDA in onnxruntime.get_available_providers()
-# Three classes: pixel 0, pixel 1, pixels 2 and 3 (tests.examples.WEIGHTS).
+# The three classes are pixel 0, pixel 1, and pixels 2 and 3 together
+# (tests.examples.WEIGHTS).
 PIXELS = np.repeat(
     [[200, 0, 0, 0], [0, 200, 0, 0], [0, 0, 100, 100]], 20, axis=0
 ).astype(np.uint8)
@@ -33,7 +34,7 @@ def fp32(tmp_path):
 
 
 def wide_onnx(width=2048):
-    """(n, 256) -> (n, 256), by way of a width in which 8-bit products pay."""
+    """Return (n, 256) -> (n, 256), with a width at which 8-bit products pay."""
     generator = np.random.default_rng(2)
     return onnx_of(
         [
@@ -83,7 +84,7 @@ def test_fp16_without_a_sample_is_tried_on_random_inputs(fp32):
 def test_fp16_whose_numbers_are_too_large_is_refused(fp32):
     fp32.write_bytes(linear_onnx(np.full((4, 3), 1000, np.float32)))
     (half,) = made(fp32, Options(fp16=True))
-    # (100 + 100) x 1000 is beyond 65504, the largest that binary16 holds.
+    # (100 + 100) x 1000 is more than 65504, the largest number that binary16 holds.
     assert "model.fp16.onnx was not made: " in half.refusal
     assert "reaches 2e+05, and the largest float16 is 65504" in half.refusal
     assert half.parity is None
@@ -98,7 +99,7 @@ def test_int8_is_calibrated_on_some_of_the_sample_and_tried_on_the_others(fp32):
 
 
 def test_the_verdict_on_int8_is_what_the_numbers_say(fp32):
-    """Of a product so small, no 8 bits make up for going there and back."""
+    """The product is so small that 8 bits cannot pay for quantizing and back."""
     (small,) = made(fp32, Options(int8=True))
     trial = small.parity.trial
     slower = any(by["variant"] > by["fp32"] for by in trial.milliseconds.values())
@@ -116,7 +117,7 @@ def test_int8_of_rows_is_calibrated_on_half_of_the_folders_arrays(fp32, tmp_path
     trial = small.parity.trial
     assert (trial.measure, trial.items) == ("R2", 64)
     assert trial.calibrated_on == "32 of the 96 rows of rows"
-    # 8 bits of a bell curve's +-3: far better than half of the variance, less than all.
+    # 8 bits of a bell curve's +-3 keep far more than half of the variance, but not all.
     assert 0.9 < trial.variant < 1
     assert (trial.drop > 0.5) == ("percentage points" in small.refusal)
 
@@ -148,7 +149,7 @@ def test_calibration_that_does_not_fit_refuses_int8_alone(fp32, tmp_path):
 
 
 def test_ranges_that_lose_accuracy_are_refused_with_the_numbers(fp32, tmp_path):
-    """Calibrated on dark pictures, bright ones are cut until they are all alike."""
+    """Calibration on dark pictures cuts bright ones until they are all equal."""
     folder = tmp_path / "dark"
     folder.mkdir()
     (folder / "dark.png").write_bytes(png(np.full((2, 2), 10, np.uint8)))

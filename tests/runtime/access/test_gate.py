@@ -1,4 +1,4 @@
-"""Who is admitted; each environ is one that a server gives."""
+"""The gate admits or refuses requests; each environ is one that a server gives."""
 
 import hashlib
 import ipaddress
@@ -10,7 +10,7 @@ from runtime.config import Config, ConfigError
 from runtime.errors import Forbidden, Unauthorized
 from runtime.http.caller import WsgiCaller
 
-# Of "secret" and of "abc", by sha256sum.
+# These are the digests of "secret" and of "abc", by sha256sum.
 SECRET = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 HERE = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8083"}
@@ -47,7 +47,7 @@ def test_without_tokens_this_machine_writes(environ):
         {**HERE, "REMOTE_ADDR": "192.0.2.1"},
         {**HERE, "REMOTE_ADDR": "::ffff:192.0.2.1"},
         {**HERE, "REMOTE_ADDR": "localhost"},
-        # By a name that anybody may point to 127.0.0.1.
+        # Anybody may point such a name to 127.0.0.1.
         {**HERE, "HTTP_HOST": "models.example"},
         {**HERE, "HTTP_HOST": "localhost.example"},
         {**HERE, "HTTP_HOST": ""},
@@ -55,14 +55,14 @@ def test_without_tokens_this_machine_writes(environ):
         {**HERE, "HTTP_HOST": "localhost:8083@models.example"},
         {**HERE, "HTTP_HOST": "[::1].models.example"},
         {**HERE, "HTTP_HOST": "[::1"},
-        # By a proxy on this machine.
+        # A proxy on this machine sends these.
         {**HERE, "HTTP_X_FORWARDED_FOR": "127.0.0.1"},
         {**HERE, "HTTP_X_FORWARDED_SERVER": "localhost"},
         {**HERE, "HTTP_FORWARDED": "for=127.0.0.1"},
         {**HERE, "HTTP_X_REAL_IP": "127.0.0.1"},
         {**HERE, "HTTP_VIA": "1.1 proxy"},
         {**HERE, "HTTP_CF_CONNECTING_IP": ""},
-        # By a page that is open in a browser here.
+        # A page that is open in a browser on this machine sends these.
         {**HERE, "HTTP_ORIGIN": "https://evil.example"},
         {**HERE, "HTTP_ORIGIN": "null"},
         {**HERE, "HTTP_ORIGIN": ""},
@@ -72,7 +72,7 @@ def test_without_tokens_this_machine_writes(environ):
         {**HERE, "HTTP_ORIGIN": "http://localhost:8083, http://localhost:8083"},
         {**HERE, "HTTP_ORIGIN": "http://localhost:9999"},
         {**HERE, "HTTP_SEC_FETCH_SITE": "cross-site"},
-        # A token is none where none is set.
+        # A token does not count in a service without tokens.
         bearing("secret"),
     ],
 )
@@ -82,9 +82,9 @@ def test_without_tokens_nobody_else_writes(environ):
     check(Gate(), Access.READ, environ)
 
 
-# As they stand in the manuals of nginx, Apache, HAProxy, Envoy, Traefik, Varnish, IIS,
-# WebLogic, Cloudflare, CloudFront, ALB, Azure, Google, Akamai, Fastly, Fly, Netlify,
-# Vercel, DigitalOcean, Imperva, Sucuri, Tailscale and ngrok.
+# The manuals of these products name these headers: nginx, Apache, HAProxy, Envoy,
+# Traefik, Varnish, IIS, WebLogic, Cloudflare, CloudFront, ALB, Azure, Google, Akamai,
+# Fastly, Fly, Netlify, Vercel, DigitalOcean, Imperva, Sucuri, Tailscale and ngrok.
 PROXIES_HEADERS = """
 Forwarded Via X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto X-Forwarded-Port
 X-Forwarded-Server X-Forwarded-Prefix X-Forwarded-Client-Cert X-Forwarded X-Real-IP
@@ -111,7 +111,7 @@ def test_a_proxy_that_says_anything_of_itself_is_not_this_machines_user(header):
 
 
 def test_what_clients_themselves_send_is_no_proxys_word():
-    """curl, browsers, requests, and tracing."""
+    """The clients are curl, browsers, requests, and libraries of tracing."""
     headers = """
     Accept Accept-Charset Accept-Encoding Accept-Language Authorization Cache-Control
     Connection Cookie DNT Expect If-Match If-Modified-Since If-None-Match If-Range
@@ -128,7 +128,7 @@ def test_what_clients_themselves_send_is_no_proxys_word():
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::ffff:127.0.0.1"])
 def test_a_trusted_proxy_on_this_machine_is_not_its_user(peer):
-    """nginx's bare proxy_pass: no word of a client, and Host is where it goes."""
+    """nginx's bare proxy_pass names no client, and its Host is this machine."""
     gate = Gate(trusted=[ipaddress.ip_network("127.0.0.1")])
     with pytest.raises(Forbidden):
         check(gate, Access.WRITE, {**HERE, "REMOTE_ADDR": peer})
@@ -157,7 +157,7 @@ def test_with_tokens_it_is_the_token_that_counts():
 
 @pytest.mark.parametrize("place", range(64))
 def test_a_digest_that_differs_in_one_digit_is_another(place):
-    """Two tokens whose digests begin alike are found in seconds."""
+    """Two tokens whose digests begin alike can be found in seconds."""
     other = "0" if SECRET[place] != "0" else "1"
     near = SECRET[:place] + other + SECRET[place + 1 :]
     gate = Gate(write=[near], predict=[near])
@@ -194,9 +194,9 @@ def test_tokens_that_predict_alone_leave_writes_to_this_machine():
 @pytest.mark.parametrize(
     ("peer", "forwarded", "address"),
     [
-        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # no proxy of ours
+        ("192.0.2.1", "198.51.100.7", "192.0.2.1"),  # this peer is no proxy of ours
         ("10.0.0.1", "198.51.100.7", "198.51.100.7"),
-        ("10.0.0.1", "1.1.1.1, 198.51.100.7", "198.51.100.7"),  # the first is made up
+        ("10.0.0.1", "1.1.1.1, 198.51.100.7", "198.51.100.7"),  # the first is false
         ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
         ("10.0.0.1", "10.0.0.3,10.0.0.2", "10.0.0.3"),
         ("10.0.0.1", "", "10.0.0.1"),
@@ -270,7 +270,7 @@ def test_a_gate_says_what_it_asks_for():
     ("address", "client"),
     [
         ("192.0.2.1", "192.0.2.1"),
-        # RFC 4291: the first 64 bits are the network's.
+        # RFC 4291 says that the first 64 bits are the network's.
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("2001:db8:1:2::", "2001:db8:1:2::/64"),
         ("::1", "::/64"),

@@ -63,7 +63,7 @@ def test_a_client_does_not_use_up_anothers_rate():
     ],
 )
 def test_an_ipv6_network_is_one_client(one, other, is_same):
-    """RFC 4291: an interface's id is the last 64 bits, which a host chooses itself."""
+    """RFC 4291: a host itself chooses its interface's id, the last 64 bits."""
     limiter = RateLimiter("1-D")
     limiter.take(one)
     assert limiter.take(other).is_exceeded == is_same

@@ -6,7 +6,7 @@ from runtime.access.gate import gate_of
 from runtime.access.tokens import digest_of, read_digests
 from runtime.config import Config, ConfigError
 
-# Of "secret" and of "abc", by sha256sum.
+# These are the digests of "secret" and of "abc", by sha256sum.
 SECRET = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -29,7 +29,7 @@ def test_a_file_has_one_digest_a_line(tmp_path):
         (f"{ABC}\nmy-secret-token\n".encode(), "line 2 is no SHA-256"),
         (b"\xff\xfe", "is not a text"),
         (None, "cannot be read: No such file"),
-        # It would open what somebody meant to close.
+        # A file without digests would open a service that somebody meant to close.
         (b"# to come\n\n", "has no digest"),
     ],
 )

@@ -1,4 +1,4 @@
-"""One store, and the ways to its models: by the service's rooms, and by HTTP."""
+"""One store, and both ways to its models: the service's rooms, and HTTP."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def config(tmp_path, monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A bundle of model ``linear``."""
+    """Return a bundle of model ``linear``."""
     return write_bundle(tmp_path / "trained")
 
 

@@ -1,4 +1,4 @@
-"""What holds of the models of a folder holds of those of a server."""
+"""Models in a folder and models on a server are administered in the same way."""
 
 import io
 import tarfile

@@ -72,7 +72,7 @@ def test_nothing_is_replaced(place, archive, taken):
     path = taken(place)
     with pytest.raises(AdminError, match="is not replaced"):
         Destination(path).check()
-    # Made by somebody else after the check.
+    # Somebody else made it after the check.
     with pytest.raises(AdminError, match="is not replaced"):
         Destination(path).save(archive, 0)
     kept = path / "mine.txt" if path.is_dir() else path
@@ -128,7 +128,7 @@ def test_what_the_disk_refuses_is_work_that_failed(place, name, number):
 
 @pytest.mark.parametrize("name", ["linear", "linear.tar.gz"])
 def test_a_disk_that_is_full_leaves_nothing(place, archive, name):
-    """``RLIMIT_FSIZE`` is the disk that is full: the kernel refuses the bytes."""
+    """``RLIMIT_FSIZE`` stands for a full disk: the kernel refuses the bytes."""
     with (
         file_size_limit(10),
         pytest.raises(WorkFailed, match="cannot be written: File too large; raise the"),

@@ -13,7 +13,7 @@ from tests.examples import linear_onnx, tar_of, write_bundle
 
 
 def content_of(path):
-    """All that is sent; it must be as long as was said before."""
+    """Return all bytes that are sent; their number must be the announced length."""
     with open_parcel(path) as parcel:
         content = b"".join(parcel.chunks)
         assert len(content) == parcel.length
@@ -21,7 +21,7 @@ def content_of(path):
 
 
 def test_a_folder_is_packed_under_its_models_name(tmp_path):
-    """An upload's top folder must have a plain name, and this one has none."""
+    """An upload's top folder needs a plain name, and this folder does not have one."""
     folder = write_bundle(tmp_path / "my model (new)")
     content = content_of(folder)
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
@@ -42,7 +42,7 @@ def test_a_zip_is_sent_as_it_is(tmp_path):
 
 
 def test_of_a_folder_of_versions_the_newest_is_sent(tmp_path):
-    """As TensorFlow Serving has it, with what programs left there."""
+    """TensorFlow Serving has such a folder; other programs may leave files in it."""
     for number in (9, 10):
         folder = write_bundle(tmp_path / "linear" / str(number))
         (folder / "labels.txt").write_text(f"a\nb\n{number}\n")

@@ -1,4 +1,4 @@
-"""Servers that fail, and servers that are somebody else's."""
+"""Some servers fail, and some servers are another program."""
 
 import ssl
 
@@ -107,7 +107,7 @@ VERSION = {
     ],
 )
 def test_an_answer_of_another_kind_is_not_ours(ask, said, wrong):
-    """Whatever it is: a command neither prints it nor trips over it."""
+    """A command neither prints such an answer nor fails on it with a traceback."""
     admin = answering(lambda _: httpx.Response(200, json=said))
     arguments = {"models": (), "model": ("linear",), "version": ("linear", 1)}[ask]
     with pytest.raises(Refused, match=f"is no tfaas-onnx .* with a wrong '{wrong}'"):
@@ -224,7 +224,7 @@ def test_a_download_that_breaks_off_leaves_nothing(tmp_path):
 
 
 class Recording(httpx.BaseTransport):
-    """Takes an upload piece by piece, as a socket does."""
+    """A transport that takes an upload piece by piece, as a socket does."""
 
     def handle_request(self, request):
         self.headers = request.headers

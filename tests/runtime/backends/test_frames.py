@@ -1,4 +1,4 @@
-"""Frames between two processes: what is sent arrives, and nonsense is refused."""
+"""Frames between two processes arrive as they were sent, and nonsense is refused."""
 
 import contextlib
 import socket
@@ -30,7 +30,7 @@ def ends():
         np.array([True, False]),
         np.array([1 + 2j], np.complex128),
         np.array([np.nan, np.inf], np.float16),
-        # Larger than what a socket holds at once.
+        # This array is larger than a socket holds at once.
         np.arange(1 << 20, dtype=np.int64),
     ],
     ids=lambda array: f"{array.dtype}{array.shape}",
@@ -111,7 +111,8 @@ def test_nonsense_is_refused(ends, sent):
 
 @pytest.mark.parametrize(
     "shape",
-    # A product of millions of digits; a text of terabytes.
+    # The product of the first has millions of digits; the second is a text of
+    # terabytes.
     [[(1 << 63) - 1] * 100_000, ["a" * (1 << 20), 1 << 30, 1 << 30]],
     ids=["digits", "text"],
 )
@@ -164,7 +165,7 @@ def test_a_frame_that_is_taken_byte_by_byte_has_an_end():
     sipping = threading.Thread(target=sip)
     sipping.start()
     with contextlib.closing(Lane(one, seconds=0.2)) as lane, other:
-        # As the service has it.
+        # The service sets this time limit too.
         one.setsockopt(
             socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", 0, 50000)
         )

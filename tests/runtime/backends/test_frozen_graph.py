@@ -1,4 +1,4 @@
-"""Expected values are sums by hand."""
+"""The expected values are sums by hand."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.tensorflow
 
 @pytest.fixture
 def open_graph(tmp_path):
-    """Opens a graph that lies in a file of TFaaS's kind of name."""
+    """Return a function that opens a graph, in a file with a name like TFaaS's."""
     from runtime.backends.frozen_graph import FrozenGraphBackend
 
     def opened(graph, input_node="x", output_node="scores", shape=None):
@@ -70,7 +70,7 @@ def test_variables_that_were_not_frozen_are_named(open_graph):
 
 
 def test_a_node_in_the_middle_may_take_the_input(open_graph):
-    """As the Inception of 2015, whose first node decodes a JPEG."""
+    """The Inception of 2015 is such a graph: its first node decodes a JPEG."""
 
     def build(v1):
         contents = v1.placeholder(v1.string, [], name="contents")
@@ -110,7 +110,7 @@ def shapeless(v1):
 
 
 def early_tensorflow():
-    """A shape with a free axis was written as one without axes (producer below 24)."""
+    """Write a free axis as no axes at all, as producers below 24 did."""
     import tensorflow as tf
 
     graph = tf.compat.v1.GraphDef.FromString(frozen(rows))

@@ -28,7 +28,7 @@ def path(tmp_path):
 def test_it_answers_as_computed_by_hand(path):
     backend = open_onnx(path, BackendOptions(provider="cpu"))
     pixels = np.array([1, 2, 3, 4], np.float32).reshape(1, 2, 2, 1)
-    # Row times tests.examples.WEIGHTS: 1, 2, 3 + 4.
+    # The row times tests.examples.WEIGHTS is 1, 2, 3 + 4.
     assert backend.run({"pixels": pixels})["scores"].tolist() == [[1, 2, 7]]
 
 
@@ -85,7 +85,7 @@ def test_a_name_that_is_no_text_is_refused(path, name):
 
 
 def test_a_model_that_cannot_run_is_found_when_it_is_opened(tmp_path):
-    """A session opens on it; only a run shows that its shapes do not meet."""
+    """A session opens on it; only a run shows that its shapes do not fit."""
     graph = helper.make_graph(
         [
             helper.make_node("Shape", ["pixels"], ["shape"]),
@@ -175,7 +175,7 @@ def test_an_input_of_no_or_endless_numbers_is_refused(tmp_path, shape):
 def test_nothing_is_kept_in_the_home_folder_to_be_sent_to_microsoft(path, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    # ONNX Runtime is silent by itself where these say that it is being tested.
+    # ONNX Runtime itself keeps nothing if these variables say that it is under test.
     testing = ("CI", "GITHUB_ACTIONS", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
     environment = {k: v for k, v in os.environ.items() if k not in testing}
     subprocess.run(
@@ -207,7 +207,7 @@ print(psutil.Process().memory_info().rss - before)
 
 @pytest.mark.slow
 def test_what_the_first_large_batch_took_is_given_back(path):
-    """The warm-up's: 16 MB of items, and 256 MB of what a layer makes of them."""
+    """The warm-up takes 16 MB for the items, and 256 MB for a layer's result."""
     content = onnx_of(
         [
             ("Concat", ["x"] * 16, ["wide"], {"axis": 1}),
@@ -229,7 +229,7 @@ def test_what_the_first_large_batch_took_is_given_back(path):
 
 
 def nchw_onnx(path, names="pixels"):
-    """(n, 3, 2, 4) -> (n, 3): each channel's sum; its metadata says that it is NCHW."""
+    """Write (n, 3, 2, 4) -> (n, 3), the channels' sums; its metadata says NCHW."""
     content = onnx_of(
         [("ReduceSum", ["pixels", "axes"], ["sums"], {"keepdims": 0})],
         [("pixels", TensorProto.FLOAT, ("n", 3, 2, 4))],
@@ -247,7 +247,7 @@ def test_a_model_of_nchw_pictures_takes_nhwc_as_requests_have_them(path):
     (spec,) = backend.inputs
     assert spec.shape == (None, 2, 4, 3)
     pictures = np.zeros((2, 2, 4, 3), np.float32)
-    pictures[0, :, :, 1] = 1  # 2 x 4 pixels
+    pictures[0, :, :, 1] = 1  # all 2 x 4 pixels
     pictures[1, 0, 3, 2] = 5
     answer = backend.run({"pixels": pictures})["sums"]
     assert answer.tolist() == [[0, 8, 0], [0, 0, 5]]

@@ -21,7 +21,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def tensorflow(folder):
-    """A SavedModel beside model.onnx, and a stand-in for the engine that reads it."""
+    """Put a SavedModel beside model.onnx, and a stand-in for its engine."""
     (folder / "saved_model.pb").touch()
     (folder / "variables").mkdir()
     (folder / "variables" / "variables.index").touch()

@@ -43,7 +43,8 @@ def test_a_branch_that_is_never_taken_does_not(tf):
         return x + tf.cond(taken, lambda: tf.random.normal([3]), lambda: tf.zeros([3]))
 
     def never(x):
-        # Not False itself, of which Python would choose the branch.
+        # With Python's own False, Python itself would choose the branch while it
+        # traces.
         return run(x, tf.constant(False))
 
     spec = tf.TensorSpec([None, 3], tf.float32), tf.TensorSpec([], tf.bool)
@@ -69,12 +70,12 @@ def test_a_seed_that_is_changed_draws(tf):
     assert "StatelessRandomNormalV2" in drawn_by(concrete(tf, run))
 
 
-# Keras warns of the one input of a Sequential in a list, and takes it.
+# Keras accepts a list with the one input of a Sequential, but warns of it.
 @pytest.mark.filterwarnings("ignore:The structure of `inputs`")
 def test_what_keras_exports_with_augmentation_draws_unless_it_is_told(
     keras, tf, tmp_path
 ):
-    """The second is what the sentence advises."""
+    """The second model follows the advice of the sentence."""
     model = keras.Sequential(
         [keras.Input((4, 4, 1)), keras.layers.RandomFlip(), keras.layers.Flatten()]
     )

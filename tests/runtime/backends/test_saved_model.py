@@ -142,7 +142,7 @@ def test_a_model_that_cannot_run_is_found_when_it_is_opened(tf, tmp_path):
 
 
 def test_a_model_that_takes_no_zeros_is_opened(tf, tmp_path):
-    """The warm-up's zeros are nobody's request."""
+    """A model may refuse zeros, which only the warm-up sends."""
     spec = tf.TensorSpec([None], tf.float32, name="numbers")
 
     def refuse(numbers):
@@ -156,7 +156,7 @@ def test_a_model_that_takes_no_zeros_is_opened(tf, tmp_path):
 
 
 def test_pictures_in_base64_are_opened_and_answered(tf, tmp_path):
-    """No text that is tried is one: the model is not warmed, and it is served."""
+    """The warm-up tries no text of that kind: the model is served, but not warmed."""
     spec = tf.TensorSpec([None], tf.string, name="image")
 
     def sums(image):
@@ -179,7 +179,7 @@ def test_pictures_in_base64_are_opened_and_answered(tf, tmp_path):
 
 
 def save_bundle(tf, folder, function, spec):
-    """A bundle of a function without labels and without pictures."""
+    """Write a bundle of a function without labels and without pictures."""
     write_bundle(folder, labels=(), params={"img_channels": 0, "labels": ""})
     (folder / "model.onnx").unlink()
     (folder / "parity.json").unlink()
@@ -187,8 +187,8 @@ def save_bundle(tf, folder, function, spec):
     return folder
 
 
-# Keras 2 wrote it after compile(Adam) and fit, as TensorFlow 2.0 to 2.10 do, and beside
-# it what it answered: tests/exporter/keras2/make_files.py.
+# Keras 2 wrote this after compile(Adam) and fit, as TensorFlow 2.0 to 2.10 do, with its
+# answers beside it. tests/exporter/keras2/make_files.py made the file.
 SLOTS = Path(__file__).with_name("optimizer_slots.tar.xz")
 
 
@@ -209,7 +209,7 @@ def test_an_optimizers_slots_are_passed_over(open_backend, trained):
     folder, rows, expected = trained
     backend = open_backend(folder)
     np.testing.assert_allclose(answer(backend, rows), expected, rtol=1e-6)
-    # The model's alone: two for training would stand beside each.
+    # These are the model's variables alone; Adam has two more for each of them.
     assert len(backend.signature.call.variables) == 8
 
 
@@ -225,7 +225,7 @@ def edit(folder, change):
 def test_objects_that_tensorflow_cannot_make_again_are_not_needed(
     open_backend, trained
 ):
-    """As TensorFlow Serving does, which makes none."""
+    """TensorFlow Serving makes none of these objects either."""
 
     def change(saved):
         for node in saved.meta_graphs[0].object_graph_def.nodes:

@@ -10,8 +10,8 @@ from runtime.config import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# TensorFlow is configured once in a process, so each case has one of its own; they are
-# forked from one that has imported TensorFlow, which takes seconds.
+# A process can configure TensorFlow only once, so each case has its own process. They
+# are forked from one that has imported TensorFlow, which takes seconds.
 SCRIPT = """
 import json, logging, os, pathlib, sys
 import tensorflow as tf
@@ -68,7 +68,7 @@ def server():
 
 @pytest.fixture
 def applied(server, tmp_path):
-    """Configures TensorFlow by a file that some code writes; gives the output."""
+    """Return a function that configures TensorFlow by a file, and gives the output."""
 
     def apply(write, threads=0):
         order = json.dumps([str(tmp_path / "proto"), write, threads])
@@ -121,7 +121,7 @@ def test_a_gpu_that_is_not_there_is_a_sentence(applied):
 
 @pytest.mark.tensorflow
 def test_a_file_that_tensorflow_cannot_read_is_a_sentence(applied):
-    # gpu_options, in it experimental, in it half a field: two messages deep.
+    # gpu_options holds experimental, which holds half a field: two messages deep.
     write = "path.write_bytes(bytes([0x32, 4, 0x4A, 2, 0xFF, 0xFF]))"
     assert applied(write)[0] == (
         "refused: the file of config.json's 'configProto' holds no serialized"
@@ -131,7 +131,7 @@ def test_a_file_that_tensorflow_cannot_read_is_a_sentence(applied):
 
 @pytest.mark.tensorflow
 def test_any_config_proto_is_known_without_tensorflow(tmp_path):
-    """All that this TensorFlow can write; a new one may have new fields."""
+    """The file sets all that this TensorFlow knows; a new one may have new fields."""
     from tensorflow.core.protobuf.config_pb2 import ConfigProto
 
     proto = ConfigProto(
@@ -154,7 +154,7 @@ def test_any_config_proto_is_known_without_tensorflow(tmp_path):
     path = tmp_path / "proto"
     path.write_bytes(proto.SerializeToString())
     read_session_config(str(path))
-    path.write_bytes(b"")  # nothing is set
+    path.write_bytes(b"")  # sets nothing
     read_session_config(str(path))
     read_session_config("")
 
@@ -163,7 +163,7 @@ def test_any_config_proto_is_known_without_tensorflow(tmp_path):
     "content",
     [
         b'{"port": 1}',
-        b"intra_op_parallelism_threads: 3\n",  # protobuf's text
+        b"intra_op_parallelism_threads: 3\n",  # protobuf's text form
         Path("/etc/passwd").read_bytes(),
         b"\x08\x01",  # a number where a message belongs
         b"\x10",  # cut short

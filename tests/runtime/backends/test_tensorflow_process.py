@@ -1,4 +1,4 @@
-"""TensorFlow in a process of its own: answers, deaths, walls."""
+"""TensorFlow runs in a process of its own: its answers, deaths and walls are tested."""
 
 import concurrent.futures
 import contextlib
@@ -47,7 +47,7 @@ def processes():
 
 @pytest.fixture(scope="module")
 def save(tmp_path_factory):
-    """Makes the bundle of a function, which is traced in this process."""
+    """Return a function that writes a bundle of a function, traced in this process."""
     import tensorflow as tf
 
     def make(function, *specs):
@@ -79,10 +79,10 @@ ONE = {"numbers": np.array([[1, 2, 3]], np.float32)}
 
 
 def workers():
-    """The processes that TensorFlow runs in: each alone below its guard."""
+    """Return the processes in which TensorFlow runs, each alone below its guard."""
     found = []
     for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):  # it has ended
+        with contextlib.suppress(psutil.Error):  # the process has ended
             is_one = "runtime.backends.tensorflow_child" in process.cmdline()
             if is_one and process.num_threads() > 1:
                 found.append(process)
@@ -121,7 +121,7 @@ def test_an_input_that_it_does_not_take_harms_no_other(processes, save, numbers)
     backend = processes.open(save(refuse, numbers))
     with pytest.raises(BackendError, match="TensorFlow failed on this input") as raised:
         backend.run({"numbers": -ONE["numbers"]})
-    # For the log, which shows the cause.
+    # The log shows the cause.
     assert "InvalidArgumentError" in str(raised.value.__cause__)
     assert backend.run(ONE)["same"].tolist() == [[1, 2, 3]]
 
@@ -156,7 +156,7 @@ def test_a_process_that_was_killed_is_replaced(processes, doubler, caplog):
     its.send_signal(signal.SIGSEGV)
     its.wait()
     assert backend.run(ONE)["doubled"].tolist() == [[2, 4, 6]]
-    # Seen by the request, or by the thread that waits for the process, first.
+    # Either the request or the thread that waits for the process sees the death first.
     if caplog.records:
         assert "made: TensorFlow's process was ended by SIGSEGV" in caplog.text
 
@@ -192,7 +192,7 @@ def test_it_ends_with_the_last_who_holds_it(processes, doubler):
 
 
 def endless(numbers):
-    """As many numbers as the first one says are held for ever."""
+    """Hold memory for ever: the first number says how many numbers."""
     import tensorflow as tf
 
     held = tf.fill([tf.cast(numbers[0, 0], tf.int32)], numbers[0, 1])
@@ -219,13 +219,13 @@ def test_a_run_without_end_and_one_without_bounds_are_ended(save, numbers):
         backend.run({"numbers": np.array([[2e8, 1, 1]], np.float32)})
     with pytest.raises(BackendError, match="took longer than 5 s"):
         backend.run({"numbers": np.array([[4, 1, 1]], np.float32)})
-    # No positive sum: no loop.
+    # Without a positive sum there is no loop.
     fine = {"numbers": np.array([[1, -1, 0]], np.float32)}
     assert backend.run(fine)["never"].tolist() == [-1]
 
 
 def test_what_it_runs_writes_nowhere(processes, save, numbers, tmp_path):
-    """A model that nobody looked at: walls are all that stands."""
+    """Nobody checked this model: only the walls stop it."""
     import tensorflow as tf
 
     marker = tmp_path / "written"
@@ -236,7 +236,7 @@ def test_what_it_runs_writes_nowhere(processes, save, numbers, tmp_path):
 
     if not standing().landlock:
         pytest.skip("this kernel has no Landlock")
-    # The warm-up runs it.
+    # The warm-up already runs the operator.
     with pytest.raises(BackendError):
         processes.open(save(write, numbers)).run(ONE)
     assert not marker.exists()
@@ -245,7 +245,7 @@ def test_what_it_runs_writes_nowhere(processes, save, numbers, tmp_path):
 
 
 def test_not_even_its_temporary_folder_is_filled(processes, save):
-    """It lives as long as the service: nothing that it wrote would ever go."""
+    """The folder lives as long as the service, so its files would never be removed."""
     import tensorflow as tf
 
     if not standing().landlock:
@@ -256,7 +256,7 @@ def test_not_even_its_temporary_folder_is_filled(processes, save):
             return tf.identity(names)
 
     def write(names):
-        # The warm-up's names are shorter.
+        # The names of the warm-up are shorter.
         is_path = tf.strings.length(names[0]) > 1
         return {"same": tf.cond(is_path, lambda: write_file(names), lambda: names)}
 

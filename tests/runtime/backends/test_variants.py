@@ -18,7 +18,7 @@ INT8 = BackendOptions(provider="cpu", variant="int8")
 
 @pytest.fixture
 def folder(tmp_path):
-    """model.onnx, and two variants that answer twice and three times as much."""
+    """Write model.onnx, and two variants that answer twice and three times as much."""
     folder = write_bundle(tmp_path / "linear")
     write_variant(folder, "fp16", linear_onnx(2 * WEIGHTS))
     write_variant(folder, "int8", linear_onnx(3 * WEIGHTS))
@@ -26,7 +26,7 @@ def folder(tmp_path):
 
 
 def answer_of(opened):
-    """Of pixels that are all one; model.onnx answers [1, 1, 2]."""
+    """Return the answer to pixels that are all one; model.onnx answers [1, 1, 2]."""
     (spec,) = opened.backend.inputs
     return opened.backend.run({spec.name: np.ones((1, 2, 2, 1), spec.dtype)})[
         "scores"

@@ -1,4 +1,4 @@
-"""Models that take few inputs, in ONNX Runtime; each refuses as the engine does."""
+"""Some models in ONNX Runtime take few inputs, and refuse others as the engine does."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ FLOAT, INT64 = np.dtype(np.float32), np.dtype(np.int64)
 
 
 class Choosy(FakeBackend):
-    """Takes what a function of its input says."""
+    """A backend that accepts an input if a function of it says so."""
 
     def __init__(self, takes, *specs, is_of_shapes=False):
         super().__init__(inputs=specs)
@@ -34,7 +34,7 @@ class Choosy(FakeBackend):
 
 
 def test_ranges_come_before_zeros():
-    """A quotient: 0 is no divisor."""
+    """The model divides, and cannot divide by 0."""
     specs = (TensorSpec("count", INT64, (None,)), TensorSpec("total", INT64, (None,)))
     asked = []
 
@@ -103,7 +103,7 @@ def test_an_engine_that_cannot_run_a_model_is_an_error_at_once():
 
 
 def choice(tmp_path):
-    """Takes row numbers 5 and 6 alone: 5 is taken off, and two rows there are."""
+    """Write a model that takes only 5 and 6: it subtracts 5, and has two rows."""
     graph = helper.make_graph(
         [
             helper.make_node("Sub", ["ids", "five"], ["at"]),
@@ -127,7 +127,7 @@ def choice(tmp_path):
 
 
 def test_onnx_runtime_serves_what_it_was_not_warmed_with(tmp_path):
-    """The rows are 1, 2, 3; of 6 the second and the third answer: 2 + 3."""
+    """The rows are 1, 2, 3; the model answers 6 with the second and third: 2 + 3."""
     backend = open_onnx(choice(tmp_path), BackendOptions(provider="cpu"))
     assert warm_up(backend) is None
     assert backend.run({"ids": np.array([6])})["scores"].tolist() == [5.0]
@@ -160,7 +160,7 @@ def test_a_model_that_is_not_warmed_says_so_and_answers(tmp_path):
 
 
 def test_inputs_together_have_an_end():
-    """A file of half a kilobyte; each alone is no more than a model may take."""
+    """The file has half a kilobyte, and each input alone is within a model's limit."""
     specs = [TensorSpec(f"x{n}", FLOAT, (None, 1 << 25)) for n in range(3)]
     backend = Choosy(lambda **inputs: True, *specs)
     with pytest.raises(BackendError, match="together hold more than 67108864 numbers"):

@@ -1,4 +1,4 @@
-"""The commands, on a store folder."""
+"""The commands work on a store folder."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ def store(place):
 
 @pytest.fixture
 def versions(store):
-    """Add versions to model ``linear``; those named in ``broken`` do not load."""
+    """Return a function that adds versions; those in ``broken`` do not load."""
 
     def add(count, broken=()):
         for number in range(1, count + 1):
@@ -58,7 +58,7 @@ def answer(command):
 
 
 def cells(line):
-    """A row of a table, its columns one space apart."""
+    """Return a row of a table, with its columns one space apart."""
     return " ".join(line.split())
 
 
@@ -102,7 +102,7 @@ def test_the_list_as_json_is_that_of_the_route(versions):
 
 
 def test_what_a_bundle_says_moves_no_cursor(store):
-    """params.json, and so what is wrong with it, comes from anywhere."""
+    """params.json comes from anybody, and its errors quote it."""
     params = {"labels": "\x1b[2J.txt"}
     folder = store.root / "linear" / "1"
     write_bundle(folder, params=params)
@@ -299,7 +299,7 @@ def test_the_server_may_stand_in_the_environment(versions, monkeypatch):
     versions(1)
     monkeypatch.setenv("MODELS_SERVER", "nonsense")
     assert "'nonsense' is no URL" in models("list", 2).stderr
-    # What is typed goes before.
+    # A typed option overrides the variable.
     assert answer("list --models-dir models")[0]["name"] == "linear"
 
 
@@ -325,7 +325,7 @@ def test_a_rollback_passes_over_what_does_not_load(store, versions):
 @pytest.mark.parametrize(("count", "broken"), [(1, ()), (2, {1})])
 def test_a_rollback_without_one_before_changes_nothing(store, versions, count, broken):
     versions(count, broken)
-    assert "none before it that loads" in models("rollback linear", 1).stderr
+    assert "no earlier version loads" in models("rollback linear", 1).stderr
     assert store.labels("linear") == {}
 
 
@@ -344,7 +344,7 @@ def test_a_disk_that_will_not_is_no_fault_of_what_was_typed(versions, store):
 
 
 def test_exit_codes_are_those_of_the_statuses():
-    """1 for what the service answers with 5xx, 2 for 4xx."""
+    """The code is 1 for errors that the service answers with 5xx, and 2 for 4xx."""
     for error, status in STATUS.items():
         assert issubclass(error, WORK_FAILED) == status.startswith("5"), error
     assert not issubclass(AdminError, WORK_FAILED)

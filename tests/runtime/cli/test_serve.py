@@ -10,7 +10,7 @@ from runtime.config import Config, option
 
 @pytest.fixture
 def serve(tmp_path, monkeypatch):
-    """A function: `runtime serve` with these arguments, in an empty folder."""
+    """Return a function that runs `runtime serve` in an empty folder."""
     monkeypatch.chdir(tmp_path)
     for name in ("TFAAS_CONFIG", "TFAAS_PORT"):
         monkeypatch.delenv(name, raising=False)

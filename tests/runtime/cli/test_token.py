@@ -1,4 +1,4 @@
-"""``runtime token``."""
+"""``runtime token`` makes tokens."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ def test_a_token_is_made_with_what_the_service_keeps_of_it():
     (first, digest), (second, _) = (match.groups() for match in found)
     assert hashlib.sha256(first.encode()).hexdigest() == digest
     assert first != second
-    # 256 bits, six a character.
+    # A token has 256 bits, six for each character.
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", first)
     assert "'writeTokens'" in made[0].stderr
     assert "$MODELS_TOKEN" in made[0].stderr

@@ -1,4 +1,4 @@
-"""``runtime tune`` on a model of one multiplication, in processes of its own."""
+"""``runtime tune`` measures a model of one multiplication, in processes of its own."""
 
 import json
 

@@ -17,7 +17,7 @@ from runtime.config import (
     variable,
 )
 
-# config.json of TFaaS's MNIST example (doc/MNIST.md), as its users have it.
+# This is config.json of TFaaS's MNIST example (doc/MNIST.md), as its users have it.
 SEED = {
     "port": 8083,
     "modelDir": "models",
@@ -109,7 +109,8 @@ def test_the_working_folders_config_is_read(tmp_path, monkeypatch):
 
 def test_tenths_of_a_percent_may_make_up_a_hundred():
     traffic = {"a": 66.4, "b": 0.9, "c": 32.7}
-    # However they are added: Python 3.12 and later round once, at the end.
+    # The order of the sum must not matter: Python 3.12 and later round once, at the
+    # end.
     assert math.fsum(traffic.values()) > 100
     assert config_from_json({"traffic": traffic}).traffic == traffic
 
@@ -169,7 +170,7 @@ def test_a_named_file_that_is_missing_is_an_error():
 
 # -- variables and flags --------------------------------------------------------------
 
-# A value of each key that is not its default: as text, as JSON, and in Config.
+# Each key has a value here that is not its default, in three forms: text, JSON, Config.
 DIGEST = "0123456789abcdef" * 4
 
 OTHERS = {
@@ -311,7 +312,7 @@ def test_a_wrong_variable_is_one_sentence_that_names_it(folder, name, text, sent
 
 
 def test_what_kubernetes_sets_beside_a_service_named_tfaas_is_passed_over(folder):
-    """For a Service that is named tfaas, in every container of its namespace."""
+    """Kubernetes sets these in each container of a Service's namespace."""
     environ = {
         "TFAAS_SERVICE_HOST": "10.0.0.11",
         "TFAAS_SERVICE_PORT": "8083",

@@ -35,7 +35,7 @@ def conversions(store, config):
 
 
 def publish(store, name="frozen"):
-    """A version that has a TensorFlow model and no ONNX; nobody loads it here."""
+    """Publish a version with a TensorFlow model and no ONNX; nobody loads it here."""
     return store.install(
         lambda folder: write_frozen_bundle(folder, b"graph", name=name)
     )
@@ -147,7 +147,7 @@ def test_it_is_converting_while_somebody_is_at_it(conversions, store, config):
         for one in (conversions, elsewhere):
             assert state(one, version) == "converting"
             assert state(one, other) == "tensorflow: it is not converted yet"
-    # Whoever it was ended before it was done.
+    # The process that converted it ended before it was done.
     assert state(elsewhere, version) == "tensorflow: it is not converted yet"
     assert set(elsewhere.wanted()) == {version, other}
     with conversions.alone():
@@ -186,7 +186,7 @@ def test_a_file_that_was_changed_by_hand_says_nothing(conversions, store, conten
 def test_a_version_that_cannot_be_written_is_not_wanted(
     conversions, store, monkeypatch
 ):
-    """Root may write everything, so the disk's refusal is made here."""
+    """root may write everything, so this test itself makes the disk's refusal."""
     version = publish(store)
     asked = []
     monkeypatch.setattr(
@@ -207,7 +207,7 @@ def test_a_version_that_cannot_be_written_is_shown_so(conversions, store, monkey
 def test_a_model_that_cannot_be_read_hides_no_other(
     conversions, store, monkeypatch, unread
 ):
-    """Root may read everything, so the disk's refusal is made here."""
+    """root may read everything, so this test itself makes the disk's refusal."""
     publish(store, "a")
     good = publish(store, "b")
     names, read = store.names(), getattr(store, unread)

@@ -1,4 +1,4 @@
-"""The converter, with small real processes in the exporter's place."""
+"""The converter runs small real processes in the exporter's place."""
 
 import contextlib
 import logging
@@ -29,7 +29,7 @@ PATIENCE = 30
 
 pytestmark = pytest.mark.slow
 
-# What stands in for `exporter convert --json FOLDER`.
+# This script stands in for `exporter convert --json FOLDER`.
 CONVERTS = """
 import pathlib, sys
 folder = pathlib.Path(sys.argv[1])
@@ -37,7 +37,7 @@ data = (folder.parent.parent.parent / "linear.onnx").read_bytes()
 (folder / "model.onnx").write_bytes(data)
 print('{"outcome": "converted", "reason": ""}')
 """
-# It tells its number by a pipe, and so that it is at work.
+# This script writes its process id to a pipe, which also says that it is at work.
 SLEEPS = """
 import os, pathlib, sys, time
 folder = pathlib.Path(sys.argv[1])
@@ -47,7 +47,7 @@ time.sleep(600)
 
 
 def ends(reason, outcome="refused", code=1):
-    """A script that is told to have ended so; ``reason`` is what Python makes of it."""
+    """Return a script that reports this end; ``reason`` is a Python expression."""
     told = f"{{'outcome': {outcome!r}, 'reason': {reason}}}"
     return f"import json, os, sys; print(json.dumps({told})); sys.exit({code})"
 
@@ -56,7 +56,7 @@ REFUSES = ends("'no'")
 
 
 class Store:
-    """A store, and what converts it."""
+    """A store, and the converter of its models."""
 
     def __init__(self, folder):
         (folder / "linear.onnx").write_bytes(linear_onnx())
@@ -94,7 +94,7 @@ class Store:
         return self.conversions.state(version, bundle, parity, model)
 
     def sleeper(self):
-        """The process that sleeps, once it does."""
+        """Return the process that sleeps, once it has said so."""
         return psutil.Process(int((self.folder / "pid").read_text()))
 
 
@@ -104,7 +104,7 @@ def place(tmp_path):
 
 
 def outcomes(name="linear"):
-    """How often each was counted."""
+    """Return how often each outcome was counted."""
     return {
         sample.labels["outcome"]: sample.value
         for metric in metrics.CONVERSIONS.collect()
@@ -166,7 +166,7 @@ def test_what_is_published_is_converted_and_loaded(place):
     ],
 )
 def test_what_fails_is_remembered_and_not_tried_again(place, script, outcome, reason):
-    # Only what has no end of its own is ended by the clock, even on a busy machine.
+    # Only the script without an end reaches its time limit, even on a busy machine.
     seconds = 2 if outcome == "too_slow" else PATIENCE
     converter = place.converter(script, seconds=seconds, max_bytes=100 << 20)
     version = place.publish()
@@ -191,7 +191,7 @@ def test_what_fails_is_remembered_and_not_tried_again(place, script, outcome, re
     ],
 )
 def test_a_line_that_is_no_outcome_is_a_failure(place, line):
-    """Also one that tells of a model.onnx that is not there."""
+    """A line about a model.onnx that does not exist is a failure too."""
     version = place.publish()
     place.converter(f"print({line!r})").convert_all()
     said = "tensorflow: its conversion failed, and the service's log says why"
@@ -236,7 +236,7 @@ def test_what_is_said_of_a_deleted_version_goes_with_the_next_look(place):
 
 
 def test_modules_of_the_working_folder_are_none_of_the_child(place, monkeypatch):
-    """And the real exporter tells why this model of five bytes has no ONNX."""
+    """The real exporter runs, and says why this model of five bytes has no ONNX."""
     for name in ("exporter", "runtime", "psutil"):
         (place.folder / f"{name}.py").write_text("raise SystemExit('of the folder')")
     monkeypatch.chdir(place.folder)
@@ -257,7 +257,7 @@ def test_the_guard_alone_ends_what_takes_too_long():
 
 
 def test_the_exporter_has_the_services_walls_and_reads_no_settings_of_its_own():
-    """Those of the working folder may be somebody else's."""
+    """Settings in the working folder may belong to somebody else."""
     config = Config(model_dir="elsewhere", walls="require", run_as_user="models")
     command = " ".join(exporter_for(config))
     for flags in ("--walls require", "--run-as-user models", "--models-dir elsewhere"):
@@ -315,7 +315,7 @@ def test_one_that_always_ends_itself_is_not_tried_for_ever(place, number):
 
 
 def test_two_services_convert_one_at_a_time(place, monkeypatch):
-    """The second waits for the first, and finds nothing to do."""
+    """The second service waits for the first, and then has nothing to do."""
     version = place.publish()
     other = Store(place.folder)
     thread = aside(place.converter(SLEEPS).convert_all)

@@ -1,4 +1,4 @@
-"""The service over a store that tests fill."""
+"""The service runs over a store that tests fill."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def store(config):
 
 @pytest.fixture
 def publish(store):
-    """Publish a model's next version; it takes no images if nothing else is said."""
+    """Publish a model's next version; it takes images only if ``channels`` says so."""
 
     def publish(name, onnx_bytes=None, *, channels=0, labels=(), **params):
         params = {"labels": "labels.txt" if labels else "", **params}

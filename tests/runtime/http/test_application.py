@@ -1,4 +1,4 @@
-"""The service over a real store, with models small enough to compute by hand."""
+"""The service runs over a real store, with models small enough to compute by hand."""
 
 import dataclasses
 import hashlib
@@ -73,7 +73,7 @@ def test_a_tar_that_is_not_gzipped_is_taken(client, tmp_path):
 
 
 def test_the_name_is_that_of_params_json(client, tmp_path):
-    """A version's folder, packed from a store, is called by its number."""
+    """The archive is a version's folder of a store, whose name is a number."""
     reply = upload(client, tar_of(write_bundle(tmp_path / "upload"), top="3"))
     assert reply.json["name"] == "linear"
 
@@ -144,7 +144,7 @@ def test_models_are_listed_as_params_with_how_they_are_served(client, archive):
 
 
 def test_one_broken_bundle_does_not_hide_the_others(client, archive, config):
-    """TFaaS's list fails as a whole."""
+    """In TFaaS the whole list fails."""
     upload(client, archive)
     broken = config.model_dir / "broken"
     broken.mkdir()
@@ -274,7 +274,7 @@ def test_a_bundle_of_another_number_of_channels_is_refused(client, tmp_path):
 
 
 def test_an_answer_that_json_cannot_say_is_an_error(client, tmp_path):
-    """3e38 times 10 is more than float32 holds."""
+    """3e38 times 10 is more than float32 can hold."""
     huge = linear_onnx(WEIGHTS * 3e38)
     folder = write_bundle(tmp_path / "upload", onnx_bytes=huge)
     upload(client, tar_of(folder))
@@ -494,7 +494,7 @@ def test_a_reply_ends_its_line(client):
 
 
 def test_a_body_of_unknown_length_is_read_to_its_end(client, archive):
-    """As servers other than waitress give a chunked one: without Content-Length."""
+    """Servers other than waitress give a chunked body so: without Content-Length."""
     environ = create_environ("/upload", method="POST", **HERE)
     environ.pop("CONTENT_LENGTH", None)
     environ["wsgi.input"] = io.BytesIO(archive)
@@ -527,7 +527,7 @@ def test_an_upload_that_is_deleted_at_once_was_an_upload(config, archive, monkey
 
 
 def test_a_folder_that_cannot_be_read_hides_no_other(client, config, archive):
-    """root reads everything, so the denial is made by hand."""
+    """root reads everything, so this test itself makes the refusal."""
     upload(client, archive)
     closed = config.model_dir / "closed"
     closed.mkdir()
@@ -555,7 +555,7 @@ def test_a_model_that_cannot_be_loaded_is_shown_as_broken(client, config, archiv
     upload(client, archive)
     version = config.model_dir / "linear" / "1"
     (version / "model.onnx").write_bytes(b"junk")
-    # What is in memory goes on; who starts now has nothing else.
+    # The model in memory goes on, but a service that starts now has nothing else.
     assert predict(client, png([[1, 2], [3, 4]])).json == [1, 2, 7]
     client = LocalClient(create_app(create_services(config), config))
     error_of(predict(client, png([[1, 2], [3, 4]])), 500)
@@ -582,7 +582,7 @@ def test_a_media_type_is_the_same_in_any_spelling(client, archive):
 
 
 def free_size_onnx():
-    """A 3 x 3 convolution over a picture of any size, and the mean of what it gives."""
+    """Return a model: a 3 x 3 convolution over any picture, and the mean of that."""
     graph = helper.make_graph(
         [
             helper.make_node("Transpose", ["pixels"], ["nchw"], perm=[0, 3, 1, 2]),
@@ -604,7 +604,7 @@ def free_size_onnx():
 
 def test_a_model_of_free_size_answers_by_the_pictures_own(client, tmp_path):
     upload(client, tar_of(write_bundle(tmp_path / "u", onnx_bytes=free_size_onnx())))
-    # Nine ones under a kernel of ones.
+    # The picture is nine ones, and the kernel is nine ones.
     assert predict(client, png([[1] * 3] * 3)).json == [9, 9, 9]
 
 

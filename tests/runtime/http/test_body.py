@@ -20,7 +20,7 @@ def request_of(stream, length):
 
 
 class Dripping(io.BytesIO):
-    """Gives a byte at a time, as a socket may."""
+    """A stream that gives one byte at a time, as a socket may."""
 
     def read(self, size=-1):
         return super().read(min(size, 1))

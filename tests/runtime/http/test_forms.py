@@ -1,4 +1,4 @@
-"""Forms as clients of all ages send them, and as attackers do."""
+"""Clients of all ages send these forms, and attackers send others."""
 
 import contextlib
 import io
@@ -119,7 +119,7 @@ def test_parts_have_an_end():
 
 
 class Endless:
-    """A start, and then the same for ever."""
+    """A stream that gives a start, and then the same bytes for ever."""
 
     def __init__(self, start, rest):
         self._pieces = itertools.chain([start], itertools.repeat(rest))
@@ -131,9 +131,9 @@ class Endless:
 @pytest.mark.parametrize(
     ("start", "sentence"),
     [
-        (b"--C\r\n", "belong to no part"),  # before the first
-        (joined(part(b"name=a")), "belong to no part"),  # behind the last
-        (part(b"name=a"), "bytes after its content"),  # of a field that nobody reads
+        (b"--C\r\n", "belong to no part"),  # this is before the first part
+        (joined(part(b"name=a")), "belong to no part"),  # this is behind the last part
+        (part(b"name=a"), "bytes after its content"),  # nobody reads this field
     ],
 )
 def test_what_nobody_reads_has_an_end(start, sentence):
@@ -144,7 +144,7 @@ def test_what_nobody_reads_has_an_end(start, sentence):
 @pytest.mark.parametrize(
     "body",
     [
-        joined(part(b"name=a", b"\r\n--A" * 200_000)),  # nearly boundaries
+        joined(part(b"name=a", b"\r\n--A" * 200_000)),  # it is almost a boundary
         joined(part(b"name=a", b"\r" * 1_000_000)),
         b"\r\n" * 500_000,
         b"--B\r\n" + b"X: y" * 250_000,
@@ -158,7 +158,7 @@ def test_what_nobody_reads_has_an_end(start, sentence):
     ],
 )
 def test_no_form_takes_longer_than_its_bytes_are_worth(body):
-    """Each has a megabyte or so; what is quadratic takes seconds."""
+    """Each form has a megabyte or so, for which quadratic time would be seconds."""
     start = time.process_time()
     for read in (lambda: parts_of(body, KIND), lambda: streamed(body, 1 << 18)):
         with contextlib.suppress(InvalidInput, TooLarge):
@@ -195,7 +195,7 @@ def test_a_form_that_is_read_whole_has_64_parts_at_most():
 
 
 def test_a_heads_lines_and_their_bytes_are_counted():
-    """One line is the disposition's; a line's bytes are those of its name, too."""
+    """The disposition is one of the lines, and a line's bytes include its name."""
     seven = [b"X-%d: y" % n for n in range(7)]
     assert parts_of(joined(part(b"name=a", b"x", *seven)), KIND)
     with pytest.raises(TooLarge, match="more than 8 header lines"):
@@ -212,7 +212,7 @@ def test_a_line_that_continues_another_is_refused(fold):
 
 
 def test_a_boundary_has_70_characters_at_most():
-    """RFC 2046, section 5.1.1."""
+    """RFC 2046, section 5.1.1, sets this limit."""
     body = joined(part(b"name=a")).replace(b"--B", b"--" + b"B" * 70)
     kind = "multipart/form-data; boundary="
     assert parts_of(body, kind + "B" * 70)["a"] == [("", b"x")]
@@ -238,7 +238,7 @@ def test_a_boundary_that_is_none_is_refused(kind, sentence):
 
 
 class Pieces:
-    """Gives its pieces one by one, and notes how much it was asked for."""
+    """A stream that gives its pieces one by one, and notes the requested sizes."""
 
     def __init__(self, *pieces):
         self._pieces = [*pieces, b""]

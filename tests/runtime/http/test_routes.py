@@ -1,4 +1,4 @@
-"""One table of routes: the application's, the page's, and those of the documents."""
+"""One table of routes gives those of the application, the page and the documents."""
 
 import re
 from pathlib import Path
@@ -28,9 +28,9 @@ def application(tmp_path):
 
 
 def routes_of(application):
-    """Method and path of all that the application answers, without its base.
+    """Return the method and path of each route of the application, without its base.
 
-    HEAD goes with GET, and Falcon's own OPTIONS with everything.
+    HEAD is left out because it goes with GET, and OPTIONS because Falcon adds it.
     """
     found = falcon.inspect.inspect_app(application)
     routes = {
@@ -40,12 +40,12 @@ def routes_of(application):
         if not method.internal and method.method not in ("HEAD", "OPTIONS")
     }
     assert not found.static_routes, "they take every method"
-    # How Falcon is told that a name may hold slashes.
+    # Falcon reads this as a name that may hold slashes.
     return {(method, path.replace(":path}", "}")) for method, path in routes}
 
 
 def table_of(text):
-    """Method and path of each row that begins with one or several routes."""
+    """Return the method and path of each row that begins with one or several routes."""
     rows = re.findall(r"^\| (`[A-Z]+ /.*?) \|", text, re.M)
     return [
         tuple(cell) for row in rows for cell in re.findall(r"`([A-Z]+) (/\S*)`", row)
@@ -57,7 +57,8 @@ def test_the_page_lists_every_route_of_the_application(application):
 
 
 HTTP = "docs/reference/http.md"
-# It begins with the table of who may ask what; those of bodies and replies follow.
+# The page begins with the table of who may ask what; the tables of bodies and replies
+# follow.
 GENERATED, _, BY_HAND = (ROOT / HTTP).read_text().partition("<!-- end of generated -->")
 
 

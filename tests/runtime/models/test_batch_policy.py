@@ -1,4 +1,4 @@
-"""Whether a model's requests are run together; its engine is a clock here."""
+"""The policy decides whether a model's requests run together; a clock is the engine."""
 
 import gc
 import math
@@ -17,7 +17,7 @@ from tests.runtime.fakes import FakeBackend
 
 
 class Timed(FakeBackend):
-    """Takes ``call`` seconds a run, and ``item`` an item, of a clock of its own."""
+    """A backend of its own clock: ``call`` seconds for a run, ``item`` for an item."""
 
     def __init__(self, call, item, device="CPUExecutionProvider"):
         super().__init__()
@@ -56,21 +56,21 @@ def verdict(backend, wanted="auto", max_batch_size=32, threads=8, one=None, **op
 
 
 def test_a_small_network_on_a_cpu_is_run_as_it_is_asked():
-    """MNIST's on one core."""
+    """The times are those of MNIST on one core."""
     found = verdict(Timed(call=20e-6, item=35e-6))
     assert not found.is_on
     assert found.why.startswith("off: an item takes 0.055 ms alone, 0.0375 ms of 8")
 
 
 def test_a_costly_call_is_shared():
-    """TensorFlow's."""
+    """The times are those of TensorFlow."""
     found = verdict(Timed(call=500e-6, item=60e-6))
     assert found.is_on
     assert found.why == "on: an item takes 0.56 ms alone, 0.122 ms of 8"
 
 
 class Busy(Timed):
-    """Beside others, three of four runs wait."""
+    """A backend beside others, so that three of four runs wait."""
 
     def run(self, inputs):
         self.now += 400e-6 * (self.runs % 4 > 0)
@@ -78,7 +78,7 @@ class Busy(Timed):
 
 
 def test_huge_items_are_not_tried_together():
-    """A picture of 2500 x 2500 in colour, of which eight are more than is made here."""
+    """Eight such pictures of 2500 x 2500 in colour would be too large for a trial."""
     found = verdict(Timed(call=500e-6, item=60e-6), max_numbers=11)  # an item has 4
     assert found.why == "on: an item takes 0.56 ms alone, 0.31 ms of 2"
     found = verdict(Timed(call=500e-6, item=60e-6), max_numbers=7)
@@ -86,7 +86,7 @@ def test_huge_items_are_not_tried_together():
 
 
 def test_runs_that_wait_for_others_do_not_count():
-    """A version that takes over is measured while the one before it answers."""
+    """A new version is measured while the version before it answers."""
     backend = Busy(call=20e-6, item=35e-6)
     assert seconds_of_one(backend, pictures, backend.clock) == pytest.approx(55e-6)
 
@@ -158,7 +158,7 @@ def test_a_model_that_takes_nothing_of_what_is_tried_is_of_unknown_speed():
 
 
 def test_a_model_knows_how_many_items_are_quick(tmp_path):
-    """A millisecond is; what is shared with others waits for them."""
+    """An item of a millisecond is quick; a shared batch waits for other items."""
     bundle = open_bundle(write_bundle(tmp_path / "linear"))
 
     def model(options, backend=None):
@@ -179,7 +179,7 @@ def test_one_model_may_have_settings_of_its_own():
 
 @pytest.mark.parametrize("batching", ["on", "off"])
 def test_a_model_that_nobody_holds_is_gone_at_once(tmp_path, batching):
-    """And TensorFlow's process with it: Python looks for circles when it likes."""
+    """TensorFlow's process goes with it; Python collects circles only at some time."""
     write_bundle(tmp_path / "b")
     options = BackendOptions(batching=batching, threads=8)
     bundle = open_bundle(tmp_path / "b")

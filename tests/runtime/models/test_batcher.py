@@ -1,4 +1,4 @@
-"""The engine is a function here: doubling, so that each caller knows its own rows."""
+"""The engine here is a function that doubles, so each caller knows its own rows."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ PATIENCE = 30
 
 
 class Engine:
-    """Doubles; holds its first run until it is let go, so that others queue."""
+    """An engine that doubles; it holds its first run, so that other requests queue."""
 
     def __init__(self, held=True):
         self.sizes = []
@@ -41,7 +41,7 @@ def pool():
 
 
 def submitted(pool, batcher, engine, requests):
-    """Submit one request, and while it runs the others, one after the other."""
+    """Submit one request, and during its run the others, one after the other."""
     first, *others = requests
     futures = [pool.submit(batcher.submit, first)]
     assert engine.began.wait(PATIENCE)
@@ -140,7 +140,7 @@ def test_who_comes_to_a_full_queue_is_told_so(pool):
 
 
 def test_a_delay_waits_for_a_full_batch_and_no_longer(pool):
-    """A minute of delay: only the full batch can end it within the patience."""
+    """The delay is a minute, so only the full batch can end it within the patience."""
     batcher = Batcher(engine := Engine(held=False), 3, max_queue_delay_us=60_000_000)
     futures = [pool.submit(batcher.submit, rows(n)) for n in range(3)]
     assert sorted(answers(futures)) == [[0], [2], [4]]
@@ -181,7 +181,7 @@ def test_one_whose_client_leaves_while_it_waits_is_not_run(pool):
 
 
 def kept(seen):
-    """An engine at once, which keeps what it is asked."""
+    """Return an engine that answers at once, and keeps its inputs."""
 
     def run(inputs):
         seen.append({name: array.copy() for name, array in inputs.items()})
@@ -224,7 +224,7 @@ def test_every_output_is_cut_for_each_who_asked(pool):
 
 
 def test_an_answer_is_given_as_the_engine_gave_it_where_one_asks_alone():
-    """No copy of a large answer."""
+    """A large answer is not copied."""
     given = {"y": np.zeros((1, 1), np.float32)}
     assert Batcher(lambda inputs: given, 32).submit(rows(1)) is given
 
@@ -280,7 +280,7 @@ def test_items_of_another_name_are_another_kind(pool):
 
 
 def test_items_are_given_as_they_came_where_one_asks_alone():
-    """No copy of a large input."""
+    """A large input is not copied."""
     seen = []
 
     def run(inputs):
@@ -293,7 +293,7 @@ def test_items_are_given_as_they_came_where_one_asks_alone():
 
 
 def test_a_delay_of_less_than_a_second_is_waited_for_too(pool, monkeypatch):
-    """By a clock that stands still, so that only a full batch can end it."""
+    """The clock stands still, so that only a full batch can end the delay."""
     monkeypatch.setattr("time.monotonic", lambda: 0.0)
     batcher = Batcher(engine := Engine(held=False), 2, max_queue_delay_us=500_000)
     first = pool.submit(batcher.submit, rows(1))

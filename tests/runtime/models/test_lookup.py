@@ -1,4 +1,4 @@
-"""The store says what is right; how often it is asked is counted."""
+"""The store knows what is right; these tests count how often it is asked."""
 
 import os
 import time
@@ -40,7 +40,7 @@ def lookup(store, now):
 
 
 def settle(store):
-    """Let the model's folder have been changed a while ago."""
+    """Date the last change of the model's folder back to a while ago."""
     os.utime(store.root / "linear", ns=(LONG_AGO, LONG_AGO))
 
 
@@ -73,7 +73,7 @@ def test_what_the_store_does_is_seen_at_once(store, lookup, change):
         store.set_label("linear", "stable", 1)
     settle(store)
     lookup.find("linear")
-    other = ModelStore(store.root)  # another process's
+    other = ModelStore(store.root)  # stands for another process
     match change:
         case "publish":
             other.install(write_bundle)
@@ -144,7 +144,7 @@ def test_the_seconds_begin_when_the_store_was_asked(store, now):
 def test_a_folders_time_steps_by_less_than_20_ms(
     store, lookup, monkeypatch, nanoseconds, asked
 ):
-    """What changes within a step of the clock has the time that was there before."""
+    """A change within one step of the clock leaves the folder's time as it was."""
     monkeypatch.setattr("time.time_ns", lambda: LONG_AGO + nanoseconds)
     lookup.find("linear")
     lookup.find("linear")
@@ -152,7 +152,7 @@ def test_a_folders_time_steps_by_less_than_20_ms(
 
 
 def test_a_folder_with_an_older_time_has_changed_too(store, lookup):
-    """A backup that was put back, say."""
+    """Somebody may have put a backup back."""
     lookup.find("linear")
     os.utime(store.root / "linear", ns=(LONG_AGO - 10**9,) * 2)
     lookup.find("linear")
@@ -168,7 +168,7 @@ def test_answers_are_kept_up_to_a_limit(store, lookup, monkeypatch):
         for number in (1, 2):
             assert lookup.find("linear", number).number == number
     assert store.asked == 2
-    lookup.find("linear", 3)  # all others go
+    lookup.find("linear", 3)  # this forgets all others
     lookup.find("linear", 3)
     assert store.asked == 3
     lookup.find("linear", 1)
@@ -215,7 +215,7 @@ def test_an_answer_that_was_not_good_any_more_does_not_come_back(
     later = LONG_AGO + 10**8
     os.utime(store.root / "linear", ns=(later, later))
     with monkeypatch.context() as patch:
-        patch.setattr("time.time_ns", lambda: later)  # so this answer is not kept
+        patch.setattr("time.time_ns", lambda: later)  # this answer is not kept
         lookup.find("linear")
     settle(store)
     lookup.find("linear")

@@ -129,7 +129,7 @@ def test_a_model_that_no_image_can_be_answered_by_is_refused(bundle, tensors, se
 
 
 def frozen_bundle(path, **params):
-    """A bundle that says it is a frozen graph; the fake stands in for the engine."""
+    """Return a bundle that claims a frozen graph; the fake stands in for the engine."""
     return open_bundle(write_frozen_bundle(path, b"graph", **params))
 
 
@@ -182,7 +182,7 @@ def test_a_frozen_graph_may_have_fewer_labels_than_classes(tmp_path):
 
 @pytest.mark.tensorflow
 def test_a_frozen_graph_answers_an_image(tmp_path):
-    """Its params.json says nothing of images, and its node has a port."""
+    """Its params.json has no key for images, and its node has a port."""
     path = write_frozen_bundle(tmp_path, frozen(pixels), outputNode="scores:0")
     model = model_of(open_bundle(path), 1, BackendOptions())
     image = np.array([1, 2, 3, 4], np.uint8).reshape(2, 2, 1)
@@ -199,7 +199,7 @@ def test_a_model_is_warmed_and_tried_on_its_own_sample(tmp_path):
     backend = FakeBackend()
     model = Model(open_bundle(path), 1, Opened(backend), None)
     assert (model.tried.images, model.tried.right) == (6, 2)
-    # One black picture besides, on which every model that takes images is tried.
+    # One batch is a black picture, on which every model that takes images is tried.
     assert len(backend.batches) == 7
 
 
@@ -212,7 +212,7 @@ def test_a_sample_of_another_model_is_refused(tmp_path):
 
 
 def test_a_fallback_of_other_tensors_is_none(bundle):
-    """Its own model.onnx failed, and the client is not to blame for the names."""
+    """The error of model.onnx counts, because the client gave the right names."""
     other = FakeBackend(inputs=(TensorSpec("x", np.dtype(np.float32), (None, 4)),))
     model = Model(bundle, 1, Opened(FailingBackend()), lambda: other)
     with pytest.raises(BackendError, match="it broke"):
@@ -221,7 +221,7 @@ def test_a_fallback_of_other_tensors_is_none(bundle):
 
 
 def test_a_fallback_that_cannot_be_opened_is_tried_again_after_a_while(bundle):
-    """It may have been a moment's want of memory."""
+    """Memory may have been short only for a moment."""
     now, tries = [1000.0], []
     fallback = FakeBackend()
 
@@ -321,7 +321,7 @@ def test_one_score_is_right_by_its_half(tmp_path):
 
 
 class WithoutBatch(FakeBackend):
-    """Answers three scores, whatever the batch."""
+    """A backend that answers three scores for any batch."""
 
     def run(self, inputs):
         return {"scores": np.array([0, 0, 1], np.float32)}
@@ -340,7 +340,7 @@ def test_an_answer_without_a_number_is_refused(tmp_path, with_sample):
 
 
 class OfWhite(FakeBackend):
-    """Answers nothing to what is not black."""
+    """A backend that gives no scores unless all pictures are black."""
 
     def run(self, inputs):
         (batch,) = inputs.values()
@@ -369,7 +369,7 @@ def test_a_size_that_is_not_the_models_is_refused_before_it_serves(tmp_path):
 
 
 class Counting(FakeBackend):
-    """Answers each item with its own first number, three times."""
+    """A backend that answers each item with the item's first number, three times."""
 
     def run(self, inputs):
         self.batches.append(inputs)
@@ -383,14 +383,14 @@ class Counting(FakeBackend):
 
 
 def counted(items, name="pixels"):
-    """Items whose first number is their place."""
+    """Return items whose first number is their place."""
     batch = np.zeros((items, 2, 2, 1), np.float32)
     batch[:, 0, 0, 0] = np.arange(items)
     return {name: batch}
 
 
 def asked(model, items):
-    """How a request's items were run, and answered."""
+    """Return the sizes of a request's runs, and the answers."""
     model.backend.batches.clear()
     outputs, _ = model.run(counted(items))
     return model.backend.sizes, outputs["scores"][:, 0].tolist()
@@ -443,7 +443,7 @@ def test_when_a_piece_fails_one_engine_answers_the_whole_request(bundle):
 def test_a_model_is_warmed_with_one_item_and_with_a_full_batch(bundle, limit):
     backend = Counting()
     Model(bundle, 1, Opened(backend), None, max_batch_size=limit)
-    # One black picture first, on which every model that takes images is tried.
+    # The first run is a black picture, on which every model that takes images is tried.
     assert backend.sizes == [1, 1] + [limit] * (limit > 1)
 
 
@@ -455,7 +455,7 @@ def test_the_full_batch_is_cut_to_what_memory_bears(bundle):
 
 
 def test_the_full_batch_is_cut_to_some_seconds(bundle):
-    """An item takes 2 seconds, and 5 are given."""
+    """An item takes 2 seconds, and the limit is 5."""
     ticks = itertools.count(0, 2)
     backend = Counting()
     model = Model(
@@ -480,7 +480,7 @@ def test_a_fixed_batch_is_run_at_its_own_size(tmp_path):
 
 
 def test_a_model_that_takes_only_one_item_is_run_with_one_at_a_time(bundle, caplog):
-    """tf2onnx turns a Reshape to (1, 4) into one, and leaves the batch free."""
+    """tf2onnx makes such a model of a Reshape to (1, 4), but declares a free batch."""
 
     class Single(Counting):
         def run(self, inputs):

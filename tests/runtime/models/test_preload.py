@@ -14,7 +14,7 @@ from tests.runtime.fakes import FakeBackend
 
 
 class Opener:
-    """Opens what may go on."""
+    """An opener that waits until it may go on."""
 
     def __init__(self):
         self.go = threading.Event()
@@ -54,7 +54,7 @@ def publish(store, *names):
 
 
 def done(preloader):
-    """Wait until what is under way has ended."""
+    """Wait until the running load has ended."""
     assert preloader._thread.was_started
     assert preloader._thread.join(10)
 

@@ -21,7 +21,7 @@ from tests.runtime.fakes import FakeBackend
 
 
 class Opener:
-    """Opens versions with a fake backend, and keeps which it was asked for."""
+    """An opener with a fake backend, which keeps the versions it was asked for."""
 
     def __init__(self):
         self.opened = []
@@ -36,7 +36,7 @@ class Opener:
 
 
 class HeldOpener(Opener):
-    """Opens as Opener does, but for one version, which waits until it may go on."""
+    """An opener that holds one version until it may go on."""
 
     def __init__(self, held):
         super().__init__()
@@ -214,7 +214,7 @@ def test_a_store_that_was_removed_has_no_models(store, registry):
 
 
 def test_in_a_fresh_process_the_newest_that_loads_serves(store, opener, registry):
-    """As in one that has run all the while: two processes must not differ."""
+    """A new process must not differ from one that has run for long."""
     for _ in range(4):
         publish(store)
     opener.broken = {3, 4}
@@ -224,7 +224,7 @@ def test_in_a_fresh_process_the_newest_that_loads_serves(store, opener, registry
 
 
 def test_a_request_that_waited_does_not_bring_an_old_version_back(store):
-    """It saw version 1, and version 2 was published and loaded while it waited."""
+    """It saw version 1; while it waited, version 2 was published and loaded."""
     publish(store)
     opened, started, go = [], threading.Event(), threading.Event()
 
@@ -255,7 +255,7 @@ def test_a_dropped_model_is_not_in_memory(store, registry):
 
 
 def test_what_failed_is_tried_again_after_a_while(store, opener):
-    """It may have been a moment's want of memory."""
+    """Memory may have been short only for a moment."""
     now = [0.0]
     registry = ModelRegistry(store, opener, limit=2, clock=lambda: now[0])
     opener.broken = {1}
@@ -316,7 +316,7 @@ def test_while_a_version_loads_for_long_the_old_one_answers(store):
 
 
 class HeldAgain(Opener):
-    """Opens as Opener does; from the second time on, when it may."""
+    """An opener that waits from the second time on, until it may go on."""
 
     def __init__(self):
         super().__init__()
@@ -350,7 +350,7 @@ def test_while_a_version_that_gained_onnx_loads_it_answers_as_before(store, numb
 def test_a_version_whose_new_onnx_cannot_be_loaded_goes_on_as_it_was(
     store, opener, number
 ):
-    """The exporter may hold a large one for longer than a load waits."""
+    """The exporter may hold a large model for longer than a load waits."""
     time = [0.0]
     registry = ModelRegistry(store, opener, limit=2, clock=lambda: time[0])
     spec = ModelSpec("linear", version=number)
@@ -376,7 +376,7 @@ def test_a_bundle_that_was_replaced_never_goes_on_as_it_was(store, opener, regis
 
 
 def test_once_a_version_has_loaded_for_long_nobody_waits_for_it(store):
-    """Each request that waited anew would hold a thread, for as long as it loads."""
+    """Otherwise each new request would hold a thread as long as the version loads."""
     now = [0.0]
     publish(store)
     opener = HeldOpener(2)
@@ -425,7 +425,7 @@ def test_a_failure_is_not_told_of_a_number_used_again(store, opener, registry):
     opener.broken = {1}
     with pytest.raises(BackendError):
         get(registry)
-    store.delete("linear")  # as another process may
+    store.delete("linear")  # another process may do this
     publish(store)
     assert registry.failure("linear", 1) is None
     opener.broken = set()
@@ -596,7 +596,7 @@ def test_a_label_that_never_had_another_version_here_is_the_error(
 def test_for_a_broken_stable_an_earlier_one_stands_in_and_never_a_newer(
     store, opener, registry
 ):
-    """In a fresh process; the newer ones are not released."""
+    """The process is fresh, and the newer versions are not released."""
     for _ in range(3):
         publish(store)
     store.set_label("linear", "stable", 2)
@@ -622,7 +622,7 @@ def test_stable_moved_to_a_broken_version_goes_on_with_what_served(
 
 
 def test_a_process_that_was_not_asked_for_long_agrees_with_the_others(store, opener):
-    """It answered with 1 before there were 2 and 3; of these, 3 is broken."""
+    """It answered with 1 before 2 and 3 existed; 3 is broken."""
     idle, busy = (ModelRegistry(store, opener, limit=5) for _ in range(2))
     opener.broken = {3}
     for number in (1, 2, 3):
@@ -631,7 +631,8 @@ def test_a_process_that_was_not_asked_for_long_agrees_with_the_others(store, ope
         if number == 1:
             assert get(idle).version == 1
     assert get(idle).version == 2
-    # Where a label decides, what bore it goes on, and no version takes over unreleased.
+    # If a label decides, its last version that loaded goes on, and no unreleased
+    # version takes over.
     store.set_label("linear", "stable", 1)
     assert get(idle).version == 1
     store.set_label("linear", "stable", 3)
@@ -706,7 +707,7 @@ def test_a_replaced_default_that_is_asked_for_by_number_stays(store, roomy):
 def test_a_number_that_nobody_asks_for_any_more_goes_with_the_next_request(
     store, opener
 ):
-    """Though nothing is published, and whichever model that is for."""
+    """Nothing is published, and the next request may be for any model."""
     now = [0.0]
     registry = ModelRegistry(store, opener, limit=100, clock=lambda: now[0])
     for _ in range(2):
@@ -725,7 +726,7 @@ def test_a_number_that_nobody_asks_for_any_more_goes_with_the_next_request(
 
 
 def test_of_engines_that_were_replaced_nothing_is_left(store):
-    """However they were asked for; each holds its weights in memory."""
+    """Each engine holds its weights in memory, whatever request had loaded it."""
     now = [0.0]
     engines = []
 
@@ -748,7 +749,7 @@ def test_of_engines_that_were_replaced_nothing_is_left(store):
 
 
 def test_a_version_whose_label_another_in_memory_took_is_let_go(store, roomy):
-    """Though nobody asks for the label any more."""
+    """Nobody asks for the label any more."""
     for _ in range(2):
         publish(store)
     store.set_label("linear", "canary", 1)
@@ -771,7 +772,7 @@ def test_a_version_whose_label_moved_to_one_that_may_be_broken_stays(store, room
 
 
 def test_a_version_that_was_tried_by_number_before_it_served_is_let_go(store, roomy):
-    """As the service does it before it moves a label."""
+    """The service itself tries a version by number before it moves a label."""
     for number in (1, 2):
         publish(store)
         get(roomy, version=number)
@@ -811,7 +812,7 @@ def test_versions_that_are_trimmed_go_from_memory_though_asked_for(store, roomy)
     for number in (1, 2):
         publish(store)
         get(roomy, version=number)
-    store.delete_version("linear", 1)  # as another process may
+    store.delete_version("linear", 1)  # another process may do this
     publish(store)
     get(roomy)
     assert loaded(roomy, 1, 2, 3) == [2, 3]
@@ -826,7 +827,7 @@ def test_versions_count_and_the_one_unused_longest_goes(store, registry):
 
 
 def sized(store, limit_bytes):
-    """Models of as many bytes as a thousand times their version."""
+    """Publish models whose size is a thousand bytes times their version."""
 
     for _ in range(4):
         publish(store)
@@ -909,7 +910,7 @@ def test_a_version_deleted_while_it_loads_is_not_kept(store):
         loading = pool.submit(get, registry)
         assert opener.started.wait(10)
         store.delete_version("linear", 2)
-        # Fakes do not read: the version is opened although it is gone.
+        # The fakes read no files, so they would open the version although it is gone.
         opener.broken = {2}
         opener.go.set()
         assert loading.result(timeout=10).version == 1
@@ -918,7 +919,7 @@ def test_a_version_deleted_while_it_loads_is_not_kept(store):
 
 
 def test_a_version_deleted_as_it_was_loaded_is_not_kept(store, monkeypatch):
-    """Just after the registry saw that it is still there, by another process."""
+    """Another process deletes it after the registry saw that it is still there."""
     publish(store)
     is_there = ModelRegistry._is_there
 

@@ -15,7 +15,7 @@ LINEAR = ModelSpec("linear")
 
 @pytest.fixture
 def store(tmp_path):
-    """Version 1 is stable, 2 canary, 3 beta, and 4 the newest."""
+    """Return a store: version 1 is stable, 2 canary, 3 beta, and 4 the newest."""
     store = ModelStore(tmp_path / "models")
     for _ in range(4):
         store.install(lambda folder: write_bundle(folder) and None)
@@ -35,7 +35,7 @@ def registry(store, opener):
 
 
 def versions(registry, traffic, *throws, spec=LINEAR):
-    """What answers when the dice fall so."""
+    """Return the version that answers at each of these throws of the dice."""
     thrown = iter(throws)
     router = Router(registry, traffic, lambda: next(thrown))
     return [router.get(spec, Journey()).version for _ in throws]

@@ -1,4 +1,4 @@
-"""Figures are made up; that a bundle is run is seen in tests/runtime/test_tune.py."""
+"""The figures are made up; tests/runtime/cli/test_tune.py runs a real bundle."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_a_batch_must_be_worth_its_wait():
 
 
 def test_a_small_models_batch_is_eaten_up_by_its_hand_over():
-    """MNIST's on two cores: 45 us an item alone, 35 together, and 50 to hand over."""
+    """MNIST takes 45 us an item alone, 35 in a batch, and 50 to hand over."""
     alone, batch = trial(2, 1, 1, 22_000, 0.3), trial(2, 1, 4, 28_400, 2)
     assert choose([batch, alone], None) is alone
 

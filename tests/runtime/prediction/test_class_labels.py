@@ -36,7 +36,7 @@ def test_one_score_is_that_of_the_second_of_two_labels():
 
 
 def test_another_number_of_labels_is_the_models_fault():
-    """Of a model whose number of classes is only known when it answers."""
+    """Some models show their number of classes only when they answer."""
     with pytest.raises(BackendError, match="answered 3 scores and has 2 labels"):
         best_labels(np.zeros(3), ("a", "b"), 1)
 

@@ -53,7 +53,7 @@ def test_neighbours_of_one_shape_are_joined_and_the_order_stays(opened):
 
 
 def test_a_batch_of_large_pictures_has_an_end(opened):
-    """Three of them would have more pixels than one batch may."""
+    """Three of the pictures would have more pixels than one batch may have."""
     side = int((MAX_FREE_PIXELS / 2) ** 0.5)
     large = png([[0] * side] * side)
     found = batches(opened(FREE), [large] * 3, Journey())

@@ -45,7 +45,8 @@ def test_whatever_json_holds_becomes_an_array_of_the_dtype_or_is_refused(value, 
     except (InvalidInput, ShapeError):
         return
     assert array.dtype == dtype
-    # numpy's own comparison: what went in is what came out, at the dtype's precision.
+    # numpy itself compares: the array must hold the same value, as precise as its
+    # dtype.
     flat = [value]
     while flat and isinstance(flat[0], list):
         flat = [v for inner in flat for v in inner]
@@ -64,6 +65,6 @@ def test_lists_of_different_lengths_are_refused(value):
 
 
 def test_a_large_whole_float_stands_for_no_one_number():
-    """2**53 and its neighbour are one float64."""
+    """2**53 and its neighbour are the same float64."""
     with pytest.raises(InvalidInput, match="must hold whole numbers"):
         to_array("it", flatten("it", [2.0**53 + 2]), np.dtype(np.int64))

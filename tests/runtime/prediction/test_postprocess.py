@@ -26,7 +26,7 @@ def test_whole_numbers_pass():
 
 
 def test_strings_become_texts():
-    """ONNX Runtime answers str, TensorFlow bytes, and of a single one no array."""
+    """ONNX Runtime answers str and TensorFlow bytes, and a single text is no array."""
     texts = np.array([["a", "größer"]], object)
     assert postprocess(texts).tolist() == [["a", "größer"]]
     assert postprocess(np.array([b"a", "ß".encode()], object)).tolist() == ["a", "ß"]

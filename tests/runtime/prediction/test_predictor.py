@@ -28,7 +28,7 @@ SPEC = ModelSpec("linear")
 
 
 class OneModel:
-    """The registry of a single model; keeps what was asked for."""
+    """A registry of a single model, which keeps the requested specs."""
 
     def __init__(self, model):
         self.model = model
@@ -42,7 +42,7 @@ class OneModel:
 
 
 class KeepingShadow:
-    """Takes what it is offered and keeps it."""
+    """A shadow that keeps all that it is offered."""
 
     def __init__(self):
         self.offers = []
@@ -66,7 +66,7 @@ def model_of(tmp_path):
 
 
 class FailingOnce(FakeBackend):
-    """Fails on the batch after the one that a model is checked with."""
+    """A backend that fails on the second batch; the first one is the model's check."""
 
     def run(self, inputs):
         outputs = super().run(inputs)
@@ -136,7 +136,7 @@ def test_the_pixels_of_one_request_have_an_end(model_of):
     journey = Journey()
     with pytest.raises(TooLarge, match="83886080 pixels, more than 67108864 in all"):
         Predictor(OneModel(model)).predict_images(SPEC, [LARGE] * 5, journey)
-    assert not model.backend.batches  # none was begun
+    assert not model.backend.batches  # no run has begun
 
 
 def test_of_many_images_a_bad_one_is_named_before_any_is_decoded(model_of):
@@ -149,7 +149,7 @@ def test_of_many_images_a_bad_one_is_named_before_any_is_decoded(model_of):
 
 
 class LateBackend(FakeBackend):
-    """Is so slow that the deadline of what it answers is over."""
+    """A backend so slow that the deadline has passed when it answers."""
 
     journey = None
 
@@ -162,7 +162,8 @@ class LateBackend(FakeBackend):
 def test_no_image_is_decoded_after_the_deadline(model_of):
     model = model_of(backend=LateBackend(inputs=(FREE,)))
     model.backend.journey = journey = Journey()
-    # Three sizes, so that each is a run; the third is no picture, and is not looked at.
+    # The pictures have three sizes, so each one is a run; nobody looks at the third
+    # file.
     files = [A, png([[1, 2, 3]]), b"hello"]
     with pytest.raises(Expired):
         Predictor(OneModel(model)).predict_images(SPEC, files, journey)
@@ -263,7 +264,7 @@ def test_each_run_of_images_is_offered_with_its_own(model_of):
 
 
 def test_what_leaves_the_quick_lane_on_the_way_is_offered_once(model_of):
-    """The third picture is large, when the first was run already."""
+    """The third picture is large, and the first was run already."""
     files = [A, png([[1, 2, 3]]), png(np.zeros((300, 300)))]
     shadow = KeepingShadow()
     predictor = Predictor(OneModel(model_of(FREE)), shadow)

@@ -21,7 +21,7 @@ FOUR = TensorSpec("rows", FLOAT, (4, 2))
 
 
 class SumBackend(FakeBackend):
-    """Answers each row with its sum."""
+    """A backend that answers each row with its sum."""
 
     def __init__(self, spec=ROWS):
         sums = TensorSpec("sums", FLOAT, (spec.shape[0], 1))
@@ -33,14 +33,14 @@ class SumBackend(FakeBackend):
 
 
 class ScalarBackend(SumBackend):
-    """Answers a whole batch with one number, as a mean over all items does."""
+    """A backend that answers a whole batch with one number, such as a mean."""
 
     def run(self, inputs):
         return {"sums": super().run(inputs)["sums"].sum()}
 
 
 class LongBackend(SumBackend):
-    """Answers each row twice."""
+    """A backend that answers each row twice."""
 
     def run(self, inputs):
         return {"sums": np.repeat(super().run(inputs)["sums"], 2, axis=0)}
@@ -57,12 +57,12 @@ def opened(tmp_path):
 
 
 def rows(count):
-    """``(count, 2)`` float32: the n-th row sums up to 10 n + 1, n from 0."""
+    """Return ``(count, 2)`` float32: the n-th row sums up to 10 n + 1, n from 0."""
     return np.array([[10 * n, 1] for n in range(count)], np.float32)
 
 
 def given(backend):
-    """The first number of each row of each run."""
+    """Return the first number of each row of each run."""
     return [batch["rows"][:, 0].tolist() for batch in backend.batches]
 
 

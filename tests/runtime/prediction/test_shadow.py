@@ -25,7 +25,7 @@ PIXELS = np.zeros((2, 2, 2, 1), np.float32)
 
 
 class Rows(FakeBackend):
-    """Answers with rows that it was given, and tells each run."""
+    """A backend that answers with given rows, and reports each run."""
 
     def __init__(self, rows):
         rows = np.array(rows, np.float32)
@@ -40,7 +40,7 @@ class Rows(FakeBackend):
 
 
 class Bench:
-    """A model of two versions; 1 answers, and 2 is the shadow."""
+    """A model of two versions: 1 answers, and 2 is the shadow."""
 
     def __init__(self, folder, name, labels=("zero", "one", "two")):
         self.name = name
@@ -64,7 +64,7 @@ class Bench:
         return Model(bundle, version.number, Opened(backend), None)
 
     def offer(self, ours, theirs, inputs_for=lambda model: {"pixels": PIXELS}):
-        """Answer with some rows, let the shadow answer with others; what it counts."""
+        """Answer with ``ours``, let the shadow answer ``theirs``; return the counts."""
         self.backends = {
             1: Rows(ours),
             2: theirs if isinstance(theirs, BackendError) else Rows(theirs),
@@ -77,7 +77,7 @@ class Bench:
         return [word for word, n in self.counted().items() if n > before[word]]
 
     def wait(self):
-        """Until the thread has done what it was given."""
+        """Wait until the thread has done all its tasks."""
         self.shadow._tasks.put(None)
         if self.shadow._thread.was_started:
             assert self.shadow._thread.join(10)
@@ -92,7 +92,7 @@ class Bench:
 
 
 def count_of(name, shadow_version, agreed):
-    # Of this counter alone: the registry would ask all that there are.
+    # This reads one counter alone, because the registry would read all that exist.
     (family,) = SHADOW.collect()
     wanted = {"version": "1", "shadow_version": shadow_version, "agreed": agreed}
     return sum(
@@ -105,7 +105,7 @@ def count_of(name, shadow_version, agreed):
 
 @pytest.fixture
 def bench(tmp_path, request):
-    """Named after its test, so that each counts for itself."""
+    """Return a bench named after the test, so that each test has its own counts."""
     return Bench(tmp_path, re.sub(r"[^a-z0-9]+", ".", request.node.name.lower())[:100])
 
 
@@ -183,7 +183,7 @@ def refuse(model):
     [
         (BackendError("broken weights"), lambda model: {"pixels": PIXELS}),
         ([[1, 0, 0]], refuse),
-        ([[1, 0, 0]], lambda model: {"pixels": PIXELS}),  # fewer rows than were asked
+        ([[1, 0, 0]], lambda model: {"pixels": PIXELS}),  # fewer rows than requested
     ],
 )
 def test_whatever_goes_wrong_is_counted_and_the_next_is_compared(
@@ -202,7 +202,7 @@ def test_a_shadow_that_fails_and_fails_is_said_once(bench, caplog):
 
 
 def test_one_that_stands_in_for_the_shadow_is_not_taken_for_it(bench):
-    """The label moved to a version that cannot be loaded: the old one goes on."""
+    """The label moved to a version that cannot be loaded, so the old one goes on."""
     ours = [[1, 0, 0]]
     assert bench.offer(ours, ours) == ["yes"]
     bench.store.install(lambda f: write_bundle(f, name=bench.name) and None)
@@ -271,7 +271,7 @@ def test_what_the_queue_cannot_take_is_dropped_and_nobody_waits(bench):
 
     offer()
     assert started.wait(10)
-    for _ in range(5):  # one is run, two wait
+    for _ in range(5):  # one runs, two wait
         offer()
     assert bench.counted() == {"yes": 0, "no": 0, "failed": 0, "dropped": 3}
     go.set()

@@ -7,7 +7,7 @@ from runtime.process.cores import usable_cores
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A machine of eight cores, and what its kernel says of this process's cgroup."""
+    """Return a function that fakes a machine of eight cores, with cgroup files."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
 
     def build(files):
@@ -24,12 +24,13 @@ def machine(tmp_path, monkeypatch):
     ("files", "cores"),
     [
         ({}, 8),
-        # docker run --cpus 2.5: the container sees its own group as the root.
+        # docker run --cpus 2.5 makes this: the container sees its own group as the
+        # root.
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "250000 100000"}, 3),
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000"}, 8),
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "5000 100000"}, 1),
         ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "junk"}, 8),
-        # systemd's CPUQuota=: of the service, or of the slice that it is in.
+        # systemd's CPUQuota= limits the service, or the slice that holds it.
         (
             {
                 "proc/self/cgroup": "0::/system.slice/tfaas.service\n",
@@ -38,7 +39,7 @@ def machine(tmp_path, monkeypatch):
             },
             2,
         ),
-        # Version 1, where each controller has a hierarchy of its own.
+        # Version 1 of cgroups has a hierarchy for each controller.
         (
             {
                 "proc/self/cgroup": "5:memory:/docker/0\n4:cpu,cpuacct:/docker/0\n",

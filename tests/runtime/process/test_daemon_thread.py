@@ -1,4 +1,4 @@
-"""A thread that starts when it is needed, and again in a process that was forked."""
+"""The thread starts when it is needed, and again in a process that was forked."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from runtime.process.daemon_thread import DaemonThread
 
 PATIENCE = 30
 
-# In a Python of its own: a fork of the tests' process would copy what others hold.
+# A new Python runs this, because a fork of the tests' process would copy its locks.
 FORKS = """
 import os, threading, warnings
 from runtime.process.daemon_thread import DaemonThread
@@ -47,7 +47,7 @@ print(asks(), threading.active_count())
 
 @pytest.fixture
 def go():
-    """Lets threads that wait for it end."""
+    """Give an event; at the end, it lets the threads that wait for it end."""
     event = threading.Event()
     yield event
     event.set()
@@ -116,6 +116,6 @@ def test_a_forked_process_starts_its_own():
         [sys.executable, "-c", FORKS], capture_output=True, text=True, timeout=120
     )
     assert done.stderr == ""
-    # The child has the main thread alone, and its work is done all the same; the
-    # parent's thread goes on, beside its main thread.
+    # The child begins with the main thread alone, but its work is done all the same.
+    # The parent's thread goes on beside the parent's main thread.
     assert done.stdout.splitlines() == ["['MainThread'] True True", "True 2"]

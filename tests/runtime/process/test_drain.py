@@ -1,4 +1,4 @@
-"""SIGTERM is taken for waitress alone; tests/end_to_end/test_server.py ends it."""
+"""SIGTERM is handled for waitress alone; tests/end_to_end/test_server.py sends it."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ from runtime.process.drain import drain_under_waitress
 
 @pytest.fixture(autouse=True)
 def untouched():
-    """SIGTERM as a process gets it, and afterwards as it was."""
+    """Set SIGTERM to its default, and restore it afterwards."""
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGTERM, before)
@@ -36,7 +36,7 @@ def test_under_another_server_sigterm_stays(monkeypatch):
 
 def test_somebodys_own_sigterm_stays():
     def own(*_):
-        """A program's own."""
+        """Handle a signal, as some program might itself."""
 
     signal.signal(signal.SIGTERM, own)
     drain_under_waitress(1)
@@ -44,7 +44,7 @@ def test_somebodys_own_sigterm_stays():
 
 
 def test_in_another_thread_than_the_main_one_nothing_is_done():
-    """Python lets no other thread take a signal, and would raise."""
+    """Python lets only the main thread handle a signal, and would raise."""
     raised = []
 
     def drain():

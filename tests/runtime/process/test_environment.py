@@ -1,4 +1,4 @@
-"""The variables of children: those of engines, and nobody's secrets."""
+"""Children get the variables that engines need, and no secrets."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def test_only_variables_that_engines_need_are_left():
 
 
 def test_home_is_where_temporary_files_go():
-    """Libraries make folders there, and it is nobody's."""
+    """Libraries make folders in HOME, and no user's own folder may be used for that."""
     given = {"TMPDIR": "/scratch", "HOME": "/root"}
     assert clean_environment(given) == {"TMPDIR": "/scratch", "HOME": "/scratch"}
 

@@ -1,4 +1,4 @@
-"""How a process ended: what Python and a shell themselves make of it."""
+"""The names of signals are those of Python and of a shell."""
 
 import signal
 import subprocess
@@ -16,10 +16,10 @@ from runtime.process.exit_code import how_it_ended, signal_of
         (128 + 9, "SIGKILL"),
         (-6, "SIGABRT"),
         (128 + 11, "SIGSEGV"),
-        (-33, "signal 33"),  # the C library's own, which has no name
+        (-33, "signal 33"),  # the C library's own, without a name
         (0, ""),
         (1, ""),
-        (120, ""),  # the guard's
+        (120, ""),  # the guard's own code
         (128, ""),
         (255, ""),
         (None, ""),

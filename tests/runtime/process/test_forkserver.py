@@ -1,4 +1,4 @@
-"""Children that are forked: from one process, and each under its guard."""
+"""One process forks all children, and each runs under its guard."""
 
 import contextlib
 import os
@@ -32,13 +32,13 @@ def serve():
 
 
 def said(server, order, limits=LIMITS):
-    """What a child wrote, and how it ended."""
+    """Return the output of a child, and its exit code."""
     with server.start(order, limits) as child:
         return child.output.read(), child.wait()
 
 
 def where(server):
-    """The process in which the module was prepared."""
+    """Return the process that prepared the module, or None if it has ended."""
     text, code = said(server, SHOW)
     assert code == 0
     return psutil.Process(int(text)) if psutil.pid_exists(int(text)) else None
@@ -85,7 +85,7 @@ def test_it_is_guarded(serve):
 
 
 def test_a_child_has_nothing_of_the_servers(serve):
-    """No orders of others, and no pipe but the one that it writes to."""
+    """A child has no orders of others, and no pipe but the one that it writes to."""
     order = """
 for name in sorted(os.listdir("/proc/self/fd")):
     try:
@@ -145,7 +145,7 @@ def test_it_ends_with_the_one_who_started_it(serve):
 def test_an_order_that_one_took_with_it_as_it_ended_is_given_to_another(
     serve, tmp_path
 ):
-    """As where it ends for want of work at the moment at which it is asked."""
+    """A process without work may end at the moment at which it gets an order."""
     left = tmp_path / "left"
     left.write_text("x")
     server = serve(dying.__name__, {dying.VARIABLE: str(left)})

@@ -1,4 +1,4 @@
-"""The guard, over real processes: each tells by a line that it is at work."""
+"""The guard watches real processes; each prints a line when it is at work."""
 
 import io
 import itertools
@@ -21,7 +21,7 @@ MUCH = 1 << 40
 
 pytestmark = pytest.mark.slow
 
-# Starts another process that would outlive it, in a session of its own, and says so.
+# This starts another process in a new session, which would outlive it, and says so.
 PARENT = """
 import subprocess, sys, time
 child = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
@@ -34,7 +34,7 @@ SLEEPS = f"{PARENT}\ntime.sleep(600)"
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path, monkeypatch):
-    """A guard that is killed leaves its temporary folder."""
+    """Set TMPDIR, because a guard that is killed leaves its temporary folder."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
 
@@ -151,7 +151,7 @@ def test_who_writes_without_end_is_read_at_leisure():
     end = time.monotonic() + 0.5
     lines = guard.lines_of(io.StringIO("\n" * 1_000_000), 80)
     read = sum(1 for _ in itertools.takewhile(lambda _: time.monotonic() < end, lines))
-    # At once and then each tenth of a second.
+    # The guard reads some lines at once, and then as many each tenth of a second.
     assert 2048 <= read <= 6 * 2048
 
 
@@ -294,6 +294,6 @@ time.sleep(600)
 def test_the_command_inherits_no_files():
     script = "import os; print(*sorted(os.listdir('/proc/self/fd'), key=int))"
     with tempfile.TemporaryFile() as held:
-        # 3 is that of the listing itself.
+        # Number 3 is the descriptor of the listing itself.
         fds = [held.fileno()]
         assert told(script, pass_fds=fds) == ["0", "1", "2", "3"]

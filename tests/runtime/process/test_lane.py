@@ -9,7 +9,7 @@ def test_what_is_not_quick_leaves():
     with pytest.raises(Handover) as caught:
         run_quickly(lambda: leave_the_quick_lane("mnist"))
     assert caught.value.model == "mnist"
-    leave_the_quick_lane("mnist")  # nothing happens where nobody hurries
+    leave_the_quick_lane("mnist")  # nothing happens outside the quick lane
 
 
 def test_other_threads_have_time():

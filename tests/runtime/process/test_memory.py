@@ -1,4 +1,4 @@
-"""The kernel says what a process has."""
+"""The kernel itself says how much memory a process has."""
 
 import subprocess
 import sys
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-# A process of its own, whose heap nobody else has filled. Each piece is too small to be
-# mapped by itself, and the last keeps the heap's end where it is.
+# The script needs a process of its own, whose heap nobody else has filled. Each piece
+# is too small to be mapped by itself, and the last piece keeps the heap's end at its
+# place.
 SCRIPT = """
 from runtime.process.memory import give_memory_back
 

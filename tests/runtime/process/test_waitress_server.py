@@ -1,6 +1,6 @@
-"""waitress's private parts are as they were, on a real server of its own.
+"""waitress's private parts are as they were; a real server shows it.
 
-Where a test fails after an update: see runtime/process/waitress_server.py, and then the
+If a test fails after an update, see runtime/process/waitress_server.py, and then the
 dependency's range in pyproject.toml. The tests drive waitress's loop by hand, step by
 step, so that no clock decides what it has done.
 """
@@ -24,11 +24,11 @@ from runtime.process.waitress_server import (
 PATIENCE = 30
 HEAD = b"GET / HTTP/1.1\r\nHost: here\r\n"
 
-pytestmark = pytest.mark.slow  # it has sockets
+pytestmark = pytest.mark.slow  # it opens sockets
 
 
 class Waitress:
-    """A server whose application answers when it may."""
+    """A server whose application answers when a test lets it."""
 
     def __init__(self):
         self.is_asked, self.may_answer = threading.Event(), threading.Event()
@@ -49,7 +49,7 @@ class Waitress:
         return [self.body]
 
     def step_until(self, is_done):
-        """Let waitress do what select() says; it waits for that, and not for a time."""
+        """Let waitress do what select() says, until a condition is true, not a time."""
         end = time.monotonic() + PATIENCE
         while not is_done():
             assert time.monotonic() < end

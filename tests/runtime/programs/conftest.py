@@ -1,4 +1,4 @@
-"""A bundle with all kinds of models in it, whose programs are looked at."""
+"""A bundle holds all kinds of models, whose programs are checked."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def check(folder):
-    """Looks at the bundle, with another SavedModel in it if one is given."""
+    """Return a function that checks the bundle, or another SavedModel in it."""
 
     def look(model=None, *, trusted=False):
         if model is not None:

@@ -1,9 +1,9 @@
-"""SavedModels as TensorFlow 1 and 2 write them, made by hand, without TensorFlow."""
+"""SavedModels as TensorFlow 1 and 2 write them are made by hand, without TensorFlow."""
 
 from runtime.programs.tensorflow_pb2 import NodeDef, SavedModel
 
-# Functions of one argument, of TensorFlow 2.21: the names of tensors in functions tell
-# the output, too.
+# TensorFlow 2.21 gives functions of one argument such names. Names of tensors in
+# functions also tell the output.
 SAVE = "__inference__traced_save_12"
 RESTORE = "__inference__traced_restore_34"
 
@@ -24,12 +24,12 @@ def node(name, op, *inputs, text=(), **functions):
 
 
 def saved_model(nodes=(), functions=(), *, save="", restore="", filename="", named=()):
-    """One meta graph.
+    """Return a SavedModel of one meta graph.
 
     Args:
-        nodes: of its graph.
+        nodes: the nodes of its graph.
         functions: nodes by the function's name; each takes ``file_prefix``.
-        save, restore, filename: of its saver.
+        save, restore, filename: the names that its saver has.
         named: functions that an object has.
     """
     model = SavedModel()
@@ -49,10 +49,10 @@ def saved_model(nodes=(), functions=(), *, save="", restore="", filename="", nam
 
 
 def of_tensorflow_1(**others):
-    """A variable, and a sharded saver.
+    """Return a SavedModel with a variable, and a sharded saver.
 
     Args:
-        others: nodes to stand in the place of those of these names, dots for slashes.
+        others: nodes that replace those of the same names, with dots for slashes.
     """
     nodes = [
         node("x", "Placeholder"),
@@ -92,14 +92,14 @@ def of_tensorflow_1(**others):
     signature.inputs["x"].name = "x:0"
     signature.outputs["y"].name = "y:0"
     meta.collection_def["saved_model_main_op"].node_list.value.append("init")
-    # VariableDef: variable_name, initializer_name, snapshot_name.
+    # A VariableDef begins with variable_name, initializer_name and snapshot_name.
     variable = inside(1, b"w:0") + inside(2, b"w/Assign") + inside(3, b"w/read:0")
     meta.collection_def["variables"].bytes_list.value.append(variable)
     return model
 
 
 def of_tensorflow_2(*, save=(), call=(), restore=()):
-    """A variable, and a saver in functions.
+    """Return a SavedModel with a variable, and a saver in functions.
 
     Args:
         save, restore: more nodes in the functions.
@@ -147,7 +147,7 @@ def of_tensorflow_2(*, save=(), call=(), restore=()):
 
 
 def inside(number, content):
-    """A message's field of this number, in protobuf's wire format."""
+    """Return a message's field of this number, in protobuf's wire format."""
     return varint(number << 3 | 2) + varint(len(content)) + content
 
 

@@ -1,7 +1,7 @@
-"""Each thing that is not taken is found in any field, at any depth, of random models.
+"""Everything forbidden is found in any field, at any depth, of random models.
 
-Each message is looked at twice: as it is, when it must be taken, and with something
-else in one place, when it must not.
+Each message is checked twice. It must be taken as it is, and it must be refused with
+one thing changed in one place.
 """
 
 from functools import cache
@@ -27,11 +27,12 @@ LOOK_AT = {
     "GraphDef": check_frozen_graph,
     "ModelProto": check_onnx,
 }
-# Steps from message to message before the shortest way is taken.
+# After so many steps from message to message, the shortest way is taken.
 DEEPEST = 14
-# Refused by themselves, whatever they hold; and a saver, which is not made at random.
+# These fields are refused by themselves, whatever they hold; a saver is not made at
+# random.
 CLOSED = frozenset({"variant_val", "resource_handle_val", "external_data", "saver_def"})
-# Texts in nodes and functions are no names that a loader goes by.
+# Texts in nodes and functions are no names that a loader follows.
 APART = frozenset({"node", "function", "stripped_op_list"})
 OUTSIDE = st.sampled_from(
     ["../x", "/etc/passwd", "a/../../x", "..", "", ".hidden", "a\\..\\x", "a//b"]
@@ -40,7 +41,7 @@ BOUNDED = settings(max_examples=60, deadline=None)
 
 
 def held(field):
-    """The type of a field's messages, and how it holds them."""
+    """Return the type of a field's messages, and how the field holds them."""
     kind = field.message_type
     if kind is None:
         return None, "scalar"
@@ -52,7 +53,7 @@ def held(field):
 
 @cache
 def steps(name, root, closed):
-    """How far each type is from one; those that do not lead to it are not there."""
+    """Return each type's distance from one type, if it leads to that type at all."""
     types, waiting = {}, [root]
     while waiting:
         kind = waiting.pop()
@@ -73,7 +74,7 @@ def steps(name, root, closed):
 
 
 def put(draw, root, target, closed=CLOSED):
-    """A new message of a type, somewhere below a message."""
+    """Put a new message of a type somewhere below a message, and return it."""
     message, name = root, target.DESCRIPTOR.full_name
     far = steps(name, root.DESCRIPTOR, closed)
     for step in range(10 * DEEPEST):
@@ -108,7 +109,7 @@ def enter(draw, message, field):
 
 
 def settle(message):
-    """Say what no honest message leaves open; walked without the code under test."""
+    """Set the fields that every honest message has, without the code under test."""
     name = message.DESCRIPTOR.name
     if name == "NodeDef" and not message.op:
         message.op = "Identity"
@@ -124,7 +125,7 @@ def settle(message):
 
 @pytest.fixture(scope="module")
 def verdict(tmp_path_factory):
-    """Why a message is refused; None if it is taken."""
+    """Return a function that tells why a message is refused, or None if it is taken."""
     folder = tmp_path_factory.mktemp("anywhere")
 
     def look_at(message):
@@ -140,7 +141,7 @@ def verdict(tmp_path_factory):
 
 
 def put_more(draw, root, kinds):
-    """Other things, elsewhere, so that no message is bare."""
+    """Put other messages elsewhere, so that no message is bare."""
     for kind in draw(st.lists(st.sampled_from(kinds), max_size=4)):
         put(draw, root, kind)
 
@@ -203,7 +204,7 @@ def test_an_asset_anywhere_that_lies_outside(verdict, data):
 
 
 def texts(kind):
-    """The fields of a type that hold names, or bytes with names in them."""
+    """Return the fields of a type that hold names, or bytes with names in them."""
     return [f for f in kind.fields if f.type in (f.TYPE_STRING, f.TYPE_BYTES)] + [
         field for field in kind.fields if held(field)[1] == "map of scalars"
     ]
@@ -211,7 +212,7 @@ def texts(kind):
 
 @cache
 def speaking():
-    """Below a meta graph, but for nodes and functions, the types that hold texts."""
+    """Return the types with texts below a meta graph, except nodes and functions."""
     types, waiting = {}, [tensorflow.MetaGraphDef.DESCRIPTOR]
     while waiting:
         kind = waiting.pop()
@@ -223,7 +224,7 @@ def speaking():
 
 
 def write(draw, message, field, name):
-    """Write a name into a field, or, into bytes, messages in messages with it."""
+    """Write a name into a field; bytes get messages within messages around it."""
     if held(field)[1] == "map of scalars":
         getattr(message, field.name)[name]
         return
@@ -273,7 +274,7 @@ def test_an_operator_of_another_domain_anywhere(verdict, data):
     found.domain = data.draw(
         st.sampled_from(["com.evil", "own", "com.microsoft.nchwc"])
     )
-    # A function of another name, or of another domain.
+    # The function has another name, or belongs to another domain.
     model.functions.add(domain="own", name="Decoy")
     found.op_type = "Open"
     assert "'Open' is of" in verdict(model)

@@ -1,4 +1,4 @@
-"""The operators that graphs of TensorFlow may run."""
+"""Graphs of TensorFlow may run some operators, and no others."""
 
 import pytest
 
@@ -40,24 +40,25 @@ def test_what_saves_and_loads_does_so_for_a_saver_alone(check, operator):
 @pytest.mark.parametrize(
     "model",
     [
-        # A function that a signature calls.
+        # A signature calls a function.
         saved_model([node("call", "StatefulPartitionedCall", f="f")], {"f": WRITES}),
-        # A branch of a branch.
+        # A branch of a branch runs it.
         saved_model(
             [node("if", "If", then_branch="a", else_branch="b")],
             {"a": [], "b": [node("c", "Case", branches=["a", "f"])], "f": WRITES},
         ),
-        # A function as an operator; and one that nobody seems to call.
+        # A function is called as an operator; in the next model nobody seems to call
+        # it.
         saved_model([node("call", "f")], {"f": WRITES}),
         saved_model([], {"f": WRITES}),
-        # In the name of an operator.
+        # A function has the name of an operator.
         saved_model([node("w", "WriteFile")], {"WriteFile": []}),
-        # A function that saves, and one that loads.
+        # A function saves, and another one loads.
         saved_model([node("w", "WriteFile")], save="w:0"),
         saved_model([node("s", "PartitionedCall", f="f")], {"f": WRITES}, save="s:0"),
         saved_model([node("r", "WriteFile")], restore="r"),
         saved_model([node("r", "PartitionedCall", f="f")], {"f": WRITES}, restore="r"),
-        # Called as if it were a function.
+        # An operator is called as if it were a function.
         saved_model([node("call", "PartitionedCall", f="WriteFile")]),
     ],
 )
@@ -67,7 +68,7 @@ def test_it_is_found_wherever_it_may_be_run(check, model):
 
 
 def passing_on(name):
-    """A call that gives its function another one, as an attribute of that."""
+    """Return a call that gives its function another one, in nested attributes."""
     made = node("call", "StatefulPartitionedCall", f="outer")
     made.attr["f"].func.attr["g"].func.attr["h"].list.func.add(name=name)
     return made
@@ -80,7 +81,7 @@ def test_functions_that_are_passed_on_are_looked_at(check):
 
 
 def test_functions_that_stand_for_one_another_are_all_looked_at(check):
-    """As Keras 2 writes an LSTM: TensorFlow runs whichever suits the machine."""
+    """Keras 2 writes such functions for an LSTM; TensorFlow runs one by its device."""
 
     def lstm(body):
         made = saved_model(
@@ -136,7 +137,7 @@ def test_neither_are_they_made_of_bytes(check, operator, attribute):
     made.attr[attribute].type = 21
     with pytest.raises(BundleError, match=f"'{operator}'.*of bytes"):
         check(saved_model([made]))
-    # A function's caller says which.
+    # The function's caller gives the type.
     made.attr[attribute].placeholder = "T"
     with pytest.raises(BundleError, match=f"'{operator}'.*of bytes"):
         check(saved_model([], {"f": [made]}))
@@ -154,7 +155,7 @@ def test_a_frozen_graph_is_a_program_too(tmp_path):
         check_programs(open_bundle(folder), trusted=False)
 
     check()
-    # It has no saver.
+    # A frozen graph has no saver.
     for operator in ("ReadFile", "SaveV2", "RestoreV2"):
         with pytest.raises(BundleError, match=rf"graph\.pb.*'{operator}'"):
             check(node("bad", operator, "x"))

@@ -22,7 +22,7 @@ def recurrent(tf, folder):
 
 
 def trained(tf, folder):
-    """With an optimizer's variables, a table, a generator and an own gradient."""
+    """Save a module with an optimizer's variables, a table and a generator."""
 
     class Net(tf.Module):
         def __init__(self):
@@ -54,7 +54,7 @@ def trained(tf, folder):
 
 
 def without_variables(tf, folder):
-    """Its saver's nodes bear the names of operators."""
+    """Save a module whose saver has nodes with names of operators."""
     module = tf.Module()
     module.double = tf.function(
         lambda x: {"y": 2 * x}, input_signature=[tf.TensorSpec([None], name="x")]
@@ -63,7 +63,7 @@ def without_variables(tf, folder):
 
 
 def of_tensorflow_1(tf, folder):
-    """Variables of both kinds, local ones, an optimizer, loops, a table, two savers."""
+    """Save variables, an optimizer, loops, a table, and two savers."""
     v1 = tf.compat.v1
     with v1.Graph().as_default() as graph, v1.Session(graph=graph) as session:
         x = v1.placeholder(tf.float32, [None, 2], name="x")

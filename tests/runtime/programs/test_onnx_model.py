@@ -1,4 +1,4 @@
-"""The operators that ONNX files may run, and the places where their weights may lie."""
+"""ONNX files may run some operators, and their weights may lie in some places."""
 
 import numpy as np
 import onnx
@@ -60,7 +60,7 @@ def test_a_function_of_the_models_own_is_looked_into(folder, check):
 
 
 def calling(domain, name="Mine", overload="", *, of=("own", "Mine", "")):
-    """A model that calls one operator, and has one function."""
+    """Return a model that calls one operator, and has one function."""
     call = helper.make_node(name, ["x"], ["y"], domain=domain, overload=overload)
     body = [helper.make_node("Relu", ["a"], ["b"])]
     opsets = [helper.make_opsetid("", 18)]
@@ -92,7 +92,7 @@ def test_a_function_lends_its_domain_to_no_other_operator(folder, check, call, o
     "domain", ["com.microsoft.nchwc", "com.ms.internal.nhwc", "org.pytorch.aten"]
 )
 def test_a_function_is_not_in_the_engines_own_domains(folder, check, domain):
-    """Which ONNX Runtime trusts, since it alone puts such operators into graphs."""
+    """ONNX Runtime trusts operators there, because only it puts them into graphs."""
     name = "ReorderInput"
     write(folder, calling(domain, name, of=(domain, name, "")))
     with pytest.raises(BundleError, match="which is ONNX Runtime's own"):
@@ -121,7 +121,7 @@ def test_operators_that_stand_for_other_programs_are_refused(folder, check, oper
 
 
 def test_what_a_newer_onnx_wrote_is_refused_by_its_name(folder, check):
-    """The engine may know what it means."""
+    """The engine may understand it."""
     node = helper.make_node("Relu", ["x"], ["y"])
     node.MergeFromString(inside(99, b"of the future"))
     write(folder, model_of([node]))
@@ -171,7 +171,7 @@ def sparse(location):
 
 
 def within(attribute):
-    """A model whose one node has an attribute, of its own or of a graph in it."""
+    """Yield models whose one node has an attribute, itself or in an inner graph."""
     made = helper.make_node("Constant", [], ["y"])
     made.attribute.append(attribute)
     inner = helper.make_graph([made], "inner", [], [])
@@ -179,7 +179,7 @@ def within(attribute):
     yield model_of([helper.make_node("If", ["x"], ["y"], then_branch=inner)])
     function = onnx.FunctionProto(name="Mine", domain="own", node=[made])
     yield model_of([], functions=[function])
-    # The attribute's value where a caller does not say.
+    # The attribute has this value if a caller does not give one.
     yield model_of([], functions=[onnx.FunctionProto(attribute_proto=[attribute])])
     trained = model_of([])
     trained.training_info.add().algorithm.node.append(made)
@@ -208,7 +208,7 @@ def test_every_tensor_is_looked_at(folder, check, location):
 
 
 def test_the_default_of_a_functions_attribute_is_in_the_bundle(folder, check):
-    """onnxruntime 1.23 answers with the bytes of whatever file it names."""
+    """onnxruntime 1.23 answers with the bytes of any file that the attribute names."""
     attribute = onnx.AttributeProto(name="val", type=onnx.AttributeProto.TENSOR)
     attribute.t.CopyFrom(weights("../../secret.bin"))
     model = calling("own")
@@ -254,7 +254,7 @@ def test_weights_beside_the_model_are_a_plain_file(folder, check, tmp_path):
 @pytest.mark.parametrize(
     "content",
     [
-        # A location, and a node's domain, that are no texts.
+        # The location, or the node's domain, is not UTF-8.
         inside(7, inside(5, inside(13, inside(1, b"location") + inside(2, b"\xff")))),
         inside(7, inside(1, inside(4, b"Open") + inside(7, b"\xff"))),
     ],
@@ -274,8 +274,8 @@ def test_damage_is_a_sentence(folder, check):
 def test_graphs_in_graphs_without_end_are_a_sentence(folder, check):
     graph = b""
     for _ in range(200):
-        # A graph's first field is a node, whose fifth is an attribute, whose sixth is
-        # a graph; the seventh of a model is its graph.
+        # The first field of a graph is a node, the fifth of a node is an attribute, and
+        # the sixth of an attribute is a graph; the seventh of a model is its graph.
         for number in (6, 5, 1):
             graph = inside(number, graph)
     (folder / "model.onnx").write_bytes(inside(7, graph))

@@ -5,7 +5,7 @@ import pytest
 from runtime.programs.reading import Damaged, read, refusal
 from runtime.programs.tensorflow_pb2 import SavedModel
 
-# Field 1 of a SavedModel is its schema's version, as a number: tag 0x08.
+# Field 1 of a SavedModel is its schema's version, as a number, with the tag 0x08.
 VERSION_ONE = b"\x08\x01"
 
 

@@ -1,4 +1,4 @@
-"""Assets: files that a SavedModel brings along."""
+"""Assets are files that a SavedModel brings along."""
 
 import pytest
 
@@ -11,7 +11,7 @@ ELSEWHERE = ["/etc/passwd", "../variables/variables.index", "words/../../x", "a\
 
 
 def with_assets(name, *, packed):
-    """In the list that TensorFlow writes now, or in the collection of early ones."""
+    """Name an asset in the list of today, or in the collection of early TensorFlow."""
     model = of_tensorflow_1()
     (meta,) = model.meta_graphs
     asset = AssetFileDef(filename=name)
@@ -42,8 +42,8 @@ def test_assets_that_cannot_be_read_are_a_sentence(check):
 
 
 def test_fields_that_tensorflow_does_not_know_are_passed_over(check):
-    """As TensorFlow does: it has no other definitions than those here."""
+    """TensorFlow passes them over too: it has only the definitions that stand here."""
     model = of_tensorflow_1()
-    # Field 99, a length, a text.
+    # This is field 99, a length, and a text.
     model.meta_graphs[0].graph_def.node[0].MergeFromString(b"\x9a\x06\x03new")
     check(model)

@@ -1,4 +1,4 @@
-"""Where SavedModels may save and load: where nothing but a saver does."""
+"""A SavedModel may save and load in its saver, and nowhere else."""
 
 import pytest
 from google.protobuf.any_pb2 import Any
@@ -16,7 +16,7 @@ from tests.runtime.programs.saved_models import (
     saved_model,
 )
 
-# A variable's initializer, as VariableDef has it.
+# A VariableDef has the variable's initializer in this field.
 INITIALIZER = 2
 
 
@@ -37,7 +37,7 @@ def test_more_savers_of_tensorflow_1_are_let_be(check):
 
 
 def test_a_saver_that_nothing_uses_is_let_be(check):
-    """Beside that of the SavedModel: the one that the training had."""
+    """This is the saver that the training had, beside that of the SavedModel."""
     model = of_tensorflow_1()
     nodes = model.meta_graphs[0].graph_def.node
     for made in of_tensorflow_1().meta_graphs[0].graph_def.node:
@@ -47,14 +47,14 @@ def test_a_saver_that_nothing_uses_is_let_be(check):
                 made.input[n] = source.replace("save/", "save_1/")
             nodes.append(made)
     check(model)
-    # It is not what loading runs, nor in what loading runs.
+    # The saver was allowed only because loading does not run it.
     model.meta_graphs[0].saver_def.restore_op_name = "save_1/restore_all"
     with pytest.raises(BundleError, match="loads variables from a file"):
         check(model)
 
 
 def test_nodes_may_be_named_as_operators(check):
-    """As the first call of a function is, where nothing else is called."""
+    """The first call of a function may have such a name, if nothing else is called."""
     model = of_tensorflow_1()
     for operator in ("save/SaveV2", "save/done"):
         model.meta_graphs[0].meta_info_def.stripped_op_list.op.add(name=operator)
@@ -138,7 +138,8 @@ NAMING = {
 @pytest.mark.parametrize(
     ("make", "names"),
     [
-        # The one that saves, its successor, the one that loads, and its successor.
+        # The names are: the saving node, its successor, the loading node, its
+        # successor.
         (
             of_tensorflow_1,
             ["save/SaveV2", "^save/Merge", "save/done:0", "save/RestoreV2:0"],
@@ -153,14 +154,14 @@ def test_what_saves_or_loads_is_named_by_the_saver_alone(check, where, make, nam
         NAMING[where](model.meta_graphs[0], name)
         with pytest.raises(BundleError, match="named where TensorFlow may run it"):
             check(model)
-    # Names that only begin so are others.
+    # A longer name that begins with one of these is another name.
     model = make()
     NAMING[where](model.meta_graphs[0], f"{names[0]}_more")
     check(model)
 
 
 def test_a_file_is_not_written_by_a_variables_initializer(check):
-    """TensorFlow runs initializers of local variables as it loads."""
+    """TensorFlow runs initializers of local variables while it loads."""
     model = of_tensorflow_1()
     variable = inside(1, b"v:0") + inside(INITIALIZER, b"save/SaveV2")
     model.meta_graphs[0].collection_def["local_variables"].bytes_list.value.append(
@@ -230,7 +231,7 @@ def test_a_function_that_saves_is_passed_to_no_other(check, called):
 
 
 def test_what_calls_a_function_that_saves_saves(check):
-    """However deep; and by the function's name as an operator."""
+    """The call may be deep, or use the function's name as an operator."""
     for call in (
         node("again", "PartitionedCall", "file_prefix", f=SAVE),
         node("again", SAVE, "file_prefix"),
@@ -262,7 +263,8 @@ def test_two_functions_of_one_name_are_refused(check):
         {"save.Merge": node("save/Merge", "MergeV2Checkpoints", "save/prefixes", "y")},
         {"save.prefixes": node("save/prefixes", "Pack", "save/shard", "save/part")},
         {"save.shard": node("save/shard", "ShardedFilename", "save/part")},
-        # The file's name last, and what may be anything behind it.
+        # In the first, the file's name comes last. In the second, anything may come
+        # behind it.
         {
             "save.StringJoin": node(
                 "save/StringJoin", "StringJoin", "save/part", "save/Const"
@@ -272,11 +274,12 @@ def test_two_functions_of_one_name_are_refused(check):
         {"save.part": node("save/part", "Const", text="/../../../other/1/x")},
         {"save.part": node("save/part", "Const", text=["fine", "/../x"])},
         {"save.part": node("save/part", "Const", text=[])},
-        # Another placeholder, which a signature may feed.
+        # Another placeholder is no saver's, because a signature may feed it.
         {"save.RestoreV2": node("save/RestoreV2", "RestoreV2", "x", "save/names")},
-        # In circles.
+        # This node is its own input.
         {"save.shard": node("save/shard", "Identity", "save/shard")},
-        # The saver's own: no placeholder, or one that writes elsewhere untold.
+        # The saver's own placeholder is another node, or its default is a path
+        # elsewhere.
         {"save.Const": node("save/Const", "Const", text="/elsewhere")},
         {"save.Const": node("save/Const", "Identity", "save/filename")},
         {
@@ -294,7 +297,7 @@ def test_files_are_those_that_the_saver_names(check, nodes):
 
 
 def test_a_text_in_bytes_is_no_ending(check):
-    """TensorFlow takes those before the others."""
+    """TensorFlow takes these bytes before the texts."""
     ending = node("save/part", "Const", text="fine")
     ending.attr["value"].tensor.tensor_content = b"\x0b/../../../x"
     with pytest.raises(BundleError, match="'save/part' is part of the name of a file"):
@@ -349,7 +352,7 @@ def test_functions_in_functions_without_end_are_a_sentence(check):
 
 
 def test_a_name_that_is_packed_again_and_again_costs_little(check):
-    """Each way through it would be one of 2 to the 60."""
+    """There are 2 to the 60 ways through the name, so each may not be walked."""
     packs = [
         node(f"pack_{n}", "Pack", *[f"pack_{n - 1}" if n else "save/Const"] * 2)
         for n in range(60)

@@ -1,4 +1,4 @@
-"""Messages looked through, whatever type they are of."""
+"""Messages of any type are searched for a text."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_a_field_that_nobody_knows_is_told_with_its_type():
         (inside(1, b"^save"), b"save"),
         (inside(1, b"save:0"), b"save"),
         (inside(9, inside(4, inside(2, b"other") + inside(7, b"save"))), b"save"),
-        # Inside a group, which protobuf still reads.
+        # The text is inside a group, which protobuf still reads.
         (b"\x0b" + inside(1, b"save") + b"\x0c", b"save"),
         (inside(1, b"saved"), b""),
         (inside(1, b"a/save"), b""),

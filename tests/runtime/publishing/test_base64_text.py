@@ -11,7 +11,7 @@ from runtime.publishing.base64_text import Base64Reader
 
 
 class Drops(io.BytesIO):
-    """Gives at most a few bytes a read, as sockets may."""
+    """A stream that gives at most a few bytes a read, as sockets may."""
 
     def __init__(self, data, size):
         super().__init__(data)
@@ -26,7 +26,7 @@ def decoded(text, drop=1 << 20, size=1 << 18):
     return b"".join(iter(lambda: reader.read(size), b""))
 
 
-# RFC 4648, section 10.
+# These are the examples of RFC 4648, section 10.
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

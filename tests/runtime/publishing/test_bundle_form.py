@@ -1,4 +1,4 @@
-"""Which file of a bundle each field becomes."""
+"""Each field of a form becomes a file of a bundle."""
 
 import bz2
 import io
@@ -53,7 +53,7 @@ def test_params_may_have_any_name(tmp_path):
 
 
 def test_files_that_params_do_not_name_keep_their_own_names(tmp_path):
-    """A TF1 frozen graph, as TFaaS's documentation uploads one."""
+    """TFaaS's documentation uploads a TF1 frozen graph in this way."""
     files = written(
         tmp_path,
         ("params", "p.json", b'{"name": "higgs", "x": 1}'),
@@ -84,7 +84,7 @@ def test_files_that_params_name_otherwise_get_that_name(tmp_path):
 
 
 def test_texts_without_a_file_name_are_taken_too(tmp_path):
-    """curl -F params='<params.json'."""
+    """curl -F params='<params.json' sends such a text."""
     files = written(
         tmp_path,
         ("params", None, BARE),
@@ -156,7 +156,7 @@ def test_other_fields_add_to_an_archive(tmp_path):
     content = bundle_files()
     files = written(
         tmp_path,
-        ("params", "params.json", content["params.json"]),  # once more
+        ("params", "params.json", content["params.json"]),  # this field comes twice
         ("onnx", "model.onnx", b"onnx"),
         ("file", "x", bundle_tar()),
         ("name", None, b"mnist"),
@@ -177,7 +177,7 @@ def test_a_model_in_base64_is_decoded(tmp_path):
 
 
 def test_a_file_that_nobody_chose_is_no_field(tmp_path):
-    """What a browser sends for an empty <input type="file">."""
+    """A browser sends this for an empty <input type="file">."""
     assert "op" not in written(tmp_path, *TFAAS, ("op", "", b""))
 
 
@@ -356,7 +356,7 @@ def test_an_archive_counts_with_the_other_files(tmp_path):
 
 
 class Endless:
-    """Zeros, and how many of them were asked for at a time."""
+    """A stream of zeros, which notes how many bytes were asked for at a time."""
 
     def __init__(self, size):
         self.left = size

@@ -50,7 +50,7 @@ def test_a_version_that_a_label_left_goes_from_memory_at_once(tmp_path):
 def test_a_label_goes_to_no_other_bundle_than_the_one_that_loaded(
     tmp_path, monkeypatch
 ):
-    """Deleted while it was tried, and its number used again."""
+    """It was deleted during its trial, and its number was used again."""
     services = create_services(Config(model_dir=tmp_path / "models", provider="cpu"))
     store, get = services.store, services.registry.get
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""A revision is a version's bundle once more, with other params or labels."""
+"""A revision is a copy of a version's bundle, with other params or labels."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ def version(store):
 
 @pytest.fixture
 def revise(version, tmp_path):
-    """Revise the version; the params and the files that come of it."""
+    """Return a function that revises the version; it gives the new params and files."""
 
     def revise(changes):
         folder = tmp_path / "revision"

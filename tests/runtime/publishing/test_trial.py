@@ -1,4 +1,4 @@
-"""Trials in processes of their own: what a model does there harms nobody."""
+"""Trials run in processes of their own, so a model there can harm nobody."""
 
 import contextlib
 import os
@@ -27,7 +27,8 @@ def trial():
     with contextlib.ExitStack() as opened:
 
         def make(seconds=120, max_bytes=8 << 30, **options):
-            # Not this process's own: what a test puts in its way is to be imported.
+            # The fork server is a new one, which imports the code that a test puts in
+            # its way.
             server = ForkServer([trial_module.__name__], child_environment())
             opened.enter_context(contextlib.closing(server))
             options = BackendOptions(**{"provider": "cpu", **options})
@@ -62,7 +63,7 @@ if sys.orig_argv[2:4] == ['-m', 'runtime.process.forkserver']:
 
 @pytest.fixture
 def hostile(tmp_path, monkeypatch):
-    """Puts code into the process of the trial, as a model's own would be there."""
+    """Return a function that puts code into a trial's process, as a model could."""
 
     def put(code):
         folder = tmp_path / "hostile"
@@ -205,7 +206,7 @@ def test_no_room_for_temporary_files_is_the_services_fault(
 def test_a_folder_that_somebody_made_first_is_in_no_uploads_way(
     trial, bundle, tmp_path, monkeypatch
 ):
-    """Its name was known: another user's there, and no upload worked."""
+    """If its name were known, another user could make it, and no upload would work."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     (tmp_path / f"tfaas-guard-{os.getuid()}").symlink_to("/nowhere")
     assert trial()(bundle).engine == CPU
@@ -232,7 +233,7 @@ def attempts():
 def test_it_is_tried_behind_walls_without_the_services_variables(
     trial, bundle, tmp_path, monkeypatch
 ):
-    """A name of its own that an engine would import, as a model's code might be."""
+    """The code stands in the place of a model's own, and tries to break out."""
     monkeypatch.setenv("TFAAS_SECRET", "in the service's environment")
     (tmp_path / "secret").write_text("of another model")
     script = WALLED.format(

@@ -1,4 +1,4 @@
-"""Granian's requests, whose bodies come when a test says."""
+"""These fakes of granian's requests get their bodies when a test says so."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Coming:
         return self._piece
 
     def cancel(self):
-        self.come(error=KeyboardInterrupt())  # no Exception, as granian's is none
+        self.come(error=KeyboardInterrupt())  # not an Exception, as in granian
         return True
 
 
@@ -74,7 +74,7 @@ class FakeProto:
 
 
 class FakeWatcher:
-    """One request; ``come`` brings the next piece of its body."""
+    """A request; ``come`` brings the next piece of its body."""
 
     def __init__(self, path="/quick", method="POST", **headers):
         content = [(name.replace("_", "-"), value) for name, value in headers.items()]

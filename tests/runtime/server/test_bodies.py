@@ -8,7 +8,7 @@ from runtime.server.patience import Patience
 
 
 class Ready:
-    """Pieces that are all there."""
+    """A body whose pieces are all there."""
 
     def __init__(self, *pieces):
         self._pieces = iter(pieces)

@@ -12,7 +12,7 @@ def test_a_request_as_pep_3333_has_it():
     )
     environ = environ_of(scope)
     assert environ["REQUEST_METHOD"] == "PUT"
-    # The bytes of its UTF-8, each a character.
+    # Each byte of the path's UTF-8 is one character.
     assert environ["PATH_INFO"] == "/a b/\xc3\xa4"
     assert environ["QUERY_STRING"] == "q=1"
     assert environ["SERVER_PROTOCOL"] == "HTTP/1.1"
@@ -31,7 +31,7 @@ def test_a_header_cannot_pass_for_the_servers_own_word():
 
 
 def test_a_header_with_underscores_cannot_pass_for_one_with_dashes():
-    """As nginx and waitress do: a proxy sets its own, and lets these through."""
+    """nginx and waitress drop it too: a proxy replaces only the one with dashes."""
     headers = FakeHeaders(
         [
             ("x-forwarded-for", "198.51.100.7"),

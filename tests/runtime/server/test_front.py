@@ -1,4 +1,4 @@
-"""The front over a WSGI app that tells what it was asked, and by which thread."""
+"""The front serves a WSGI app that answers with its request and its thread."""
 
 import threading
 
@@ -17,7 +17,7 @@ MAX_BODY = 1 << 20
 
 
 class App:
-    """Answers with the body and the thread; holds what is slow until it is let go."""
+    """An app that answers with the body and the thread, and holds slow requests."""
 
     def __init__(self):
         self.go_on = threading.Event()
@@ -50,7 +50,7 @@ def lanes(quick=(), streamed=()):
 
 
 class OpenDoor:
-    """Takes all bodies but those of /closed; a client is its connection's address."""
+    """A door that takes all bodies but those of /closed; a client is its address."""
 
     def takes_body(self, environ):
         return environ["PATH_INFO"] != "/closed"
@@ -155,7 +155,7 @@ def test_what_is_no_prediction_waits_for_none(front, app):
 
 def test_a_client_that_goes_before_its_reply_harms_nobody(front):
     watcher = FakeWatcher(content_length="3")
-    watcher.proto.response_bytes = None  # calling it fails, whenever that is
+    watcher.proto.response_bytes = None  # every call of it fails
     front(watcher)
     watcher.come(b"abc")
     assert ask(front, body=b"abc").reply == (200, b"abc")
@@ -169,14 +169,14 @@ def test_a_large_body_is_not_quick(front, app):
 
 
 def test_more_than_may_wait_for_a_model_are_refused_at_once(front, app):
-    """One runs and two wait; those of another model have their own two."""
+    """One runs and two wait; another model has two places of its own."""
     for _ in range(3):
         ask(front, "/quick/slow", b"a", query="one")
     refused = ask(front, "/quick/slow", b"a", query="one")
     assert refused.reply == (503, b"refused")
     assert isinstance(app.refusals[0], Overloaded)
     assert ask(front, "/quick/slow", b"a", query="two").proto.replies == []
-    # What is quick goes on meanwhile.
+    # Quick requests go on meanwhile.
     assert ask(front, body=b"abc").reply == (200, b"abc")
 
 
@@ -217,7 +217,7 @@ def test_bodies_that_are_announced_and_do_not_come_lock_nobody_out(front):
 
 
 def test_one_client_does_not_lock_all_large_bodies_out(app, clock):
-    """It may hold a quarter of what all may: two bodies here."""
+    """It may hold a quarter of the limit for all, which is two bodies here."""
     front = made(app, clock, all_body_bytes=4 * 2 * MAX_BODY)
     half = bytes(MAX_BODY - 1)
     first, second, third = (FakeWatcher(content_length=str(MAX_BODY)) for _ in "abc")
@@ -232,7 +232,7 @@ def test_one_client_does_not_lock_all_large_bodies_out(app, clock):
     front(other)
     other.come(half)
     assert other.proto.replies == []
-    # One whose client goes makes room.
+    # A body whose client goes makes room.
     first.proto.asked[-1].come(error=ConnectionError())
     last = FakeWatcher(content_length=str(MAX_BODY))
     front(last)
@@ -241,7 +241,7 @@ def test_one_client_does_not_lock_all_large_bodies_out(app, clock):
 
 
 def test_a_body_that_stands_still_is_given_up_for_one_that_comes(app, clock):
-    front = made(app, clock, all_body_bytes=4 * MAX_BODY)  # one body a client
+    front = made(app, clock, all_body_bytes=4 * MAX_BODY)  # a client may have one
     first, second = (FakeWatcher(content_length=str(MAX_BODY)) for _ in "ab")
     front(first)
     first.come(bytes(MAX_BODY - 1))
@@ -298,7 +298,7 @@ def test_a_body_that_comes_too_slowly_is_refused(front, app, clock):
     front(slow)
     front(faster)
     slow.come(b"x")
-    faster.come(b"x" * 2048)  # two seconds more
+    faster.come(b"x" * 2048)  # this allows two seconds more
     clock.now += BODY_SECONDS + 1
     front.sweep()
     assert slow.reply == (503, b"refused")

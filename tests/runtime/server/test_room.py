@@ -1,4 +1,4 @@
-"""Bodies in memory: who may hold how much, and who goes first."""
+"""The room limits the bytes of bodies in memory, and chooses the next body."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def room(clock):
 
 @pytest.fixture
 def body(clock):
-    """A body that begins; ``gone`` lists those that were given up."""
+    """Return a function that begins a body; ``gone`` lists the bodies given up."""
 
     class Bodies:
         def __init__(self):

@@ -1,4 +1,4 @@
-"""The tests send signals to their own process, and see which calls they cause."""
+"""The tests send signals to their own process, and check which calls they cause."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import pytest
 
 from runtime.server.signals import hear, held_back, take_signals
 
-# Long enough for a busy machine; nothing waits for it that works.
+# This is long enough for a busy machine; a test that passes never waits so long.
 PATIENCE = 30
 
 
@@ -22,7 +22,7 @@ def as_before():
         signal.signal(number, handler)
     pipe = signal.set_wakeup_fd(wakeup)
     if pipe >= 0:
-        os.close(pipe)  # which ends the thread that listens
+        os.close(pipe)  # this ends the thread that listens
 
 
 def test_each_signal_that_comes_is_heard_in_a_thread_of_its_own():
@@ -41,13 +41,13 @@ def test_each_signal_that_comes_is_heard_in_a_thread_of_its_own():
 
 
 def test_a_worker_is_told_once_that_it_is_to_end():
-    """Set twice, granian's server hangs."""
+    """granian's server hangs if it is told twice."""
     told, before = [], {*threading.enumerate()}
     take_signals(lambda: told.append("end"))
     (listener,) = {*threading.enumerate()} - before
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         os.kill(os.getpid(), number)
-    # The pipe's end ends the thread, when it has heard all that came.
+    # The closed pipe ends the thread after it has heard all signals.
     os.close(signal.set_wakeup_fd(-1))
     listener.join(PATIENCE)
     assert told == ["end"]

@@ -1,4 +1,4 @@
-"""Granian is a thread here that reads the pipe, or does not."""
+"""A thread stands for granian here, which reads the pipe, or does not."""
 
 import threading
 from pathlib import Path
@@ -10,7 +10,7 @@ from runtime.server.streams import send_stream
 
 
 class Chunks:
-    """Some chunks, that are closed once."""
+    """Chunks that may be closed only once."""
 
     def __init__(self, *chunks):
         self._chunks = iter(chunks)
@@ -30,7 +30,7 @@ class Chunks:
 
 
 class Reader:
-    """Opens what it is told to send, and reads as much as it is told."""
+    """A reader that opens the pipe it gets, and reads as much as it is told."""
 
     def __init__(self, size=-1):
         self.size = size
@@ -56,7 +56,7 @@ def test_chunks_come_in_their_order_and_leave_nothing():
 
 
 def test_nothing_is_made_for_a_client_that_went_away():
-    """A pipe holds 64 KiB: the second megabyte waits, and then has no reader."""
+    """A pipe holds 64 KiB, so the second megabyte waits, and then has no reader."""
     chunks, reader = Chunks(*[bytes(1_000_000)] * 9), Reader(size=10)
     send_stream(chunks, reader.send, Patience())
     assert chunks.taken == 1

@@ -11,7 +11,7 @@ from runtime.telemetry.counters import VARIABLE, counters_folder
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch):
-    monkeypatch.setenv(VARIABLE, "")  # so that it is put back
+    monkeypatch.setenv(VARIABLE, "")  # monkeypatch then restores it
     monkeypatch.delenv(VARIABLE)
 
 

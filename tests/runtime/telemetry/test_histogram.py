@@ -1,6 +1,6 @@
-"""prometheus_client's private parts are as they were; its observe says what is right.
+"""prometheus_client's private parts are as they were, and agree with its observe.
 
-Where a test fails after an update: see runtime/telemetry/histogram.py, and then the
+If a test fails after an update, see runtime/telemetry/histogram.py, and then the
 dependency's range in pyproject.toml.
 """
 
@@ -29,7 +29,7 @@ def made(registry, name):
 
 
 def told(registry, name):
-    """The histogram's samples, but for the time at which it was made."""
+    """Return the histogram's samples, without the time at which it was made."""
     return {
         (sample.name.removeprefix(name), *sorted(sample.labels.items())): sample.value
         for metric in registry.collect()
@@ -50,7 +50,7 @@ def test_a_histogram_has_the_parts_that_are_relied_on(registry):
 
 
 def test_each_bucket_counts_its_own_and_none_below(registry):
-    """prometheus_client adds them up when it is asked, and not before."""
+    """prometheus_client adds the buckets up only when it is asked for them."""
     histogram = made(registry, "h").labels("m")
     histogram.observe(0.5)
     assert [bucket.get() for bucket in histogram._buckets] == [0, 1, 0, 0]
@@ -104,7 +104,7 @@ print(json.dumps(told))
 
 @pytest.mark.slow
 def test_they_are_alike_in_the_files_that_processes_share(tmp_path):
-    """There the parts are of another class, which is chosen when it is imported."""
+    """The parts in such files have another class, which is chosen at the import."""
     done = subprocess.run(
         [sys.executable, "-c", SHARED, json.dumps(VALUES)],
         env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
@@ -115,5 +115,6 @@ def test_they_are_alike_in_the_files_that_processes_share(tmp_path):
     found = json.loads(done.stdout)
     assert found["many"] == found["each"]
     buckets = [row[2] for row in found["many"] if row[0] == "_bucket"]
-    # By hand, of VALUES: 4 are at most 0.1, 6 at most 1, 8 at most 10, and all 10.
+    # VALUES were counted by hand: 4 are at most 0.1, 6 at most 1, 8 at most 10, and all
+    # 10.
     assert buckets == [4, 6, 8, 10]

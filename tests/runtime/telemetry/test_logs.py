@@ -36,7 +36,7 @@ def journey():
 
 
 def set_up(tmp_path, **settings):
-    """A log file, and what reads its lines."""
+    """Return a log file, and a function that reads its lines."""
     prefix = tmp_path / "tfaas.log"
     set_up_logs(Config(log_file=str(prefix), **settings))
     (path,) = tmp_path.iterdir()
@@ -145,7 +145,8 @@ def test_what_a_json_line_says_is_always_ascii_and_json(value):
     "evil",
     [
         *("a\nb", "a\rb", "a\x1b[2Jb", "a\x85b", "a\u2028b", "a\x00b", "a\x7fb"),
-        # Order and shape: Unicode's bidi controls, joiners, tags, lone surrogates.
+        # These change order or shape: Unicode's bidi controls, joiners, tags, lone
+        # surrogates.
         *("a\u202eb", "a\u2066b", "a\u061cb", "a\u200bb", "a\u00adb", "a\ufeffb"),
         *("a\U000e0041b", "a\ud800b", "a\u2029b"),
     ],
@@ -250,7 +251,7 @@ def test_a_day_that_cannot_be_written_fails_no_request(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_costs_a_line_a_minute(tmp_path, capsys):
-    """/dev/full takes nothing: "No space left on device"."""
+    """A write to /dev/full always fails with "No space left on device"."""
     day = date(2025, 11, 22)
     path = tmp_path / f"log-{HOST}-{day:%Y%m%d}"
     path.symlink_to("/dev/full")
@@ -296,7 +297,7 @@ for n in range(300):
 
 @pytest.mark.slow
 def test_processes_do_not_write_into_each_others_lines(tmp_path):
-    """Lines above any buffer: each must be one write to a file opened to append."""
+    """The lines exceed all buffers: each must be one write, which appends."""
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITE, str(tmp_path / "log"), letter],

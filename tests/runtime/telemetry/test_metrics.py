@@ -45,7 +45,7 @@ def python(script, folder, *arguments):
 
 
 def value(text, name, **labels):
-    """Of the one sample of this name that has these labels."""
+    """Return the value of the one sample that has this name and these labels."""
     (found,) = [
         sample.value
         for family in text_string_to_metric_families(text)
@@ -63,7 +63,7 @@ def folder(tmp_path):
 
 @pytest.mark.slow
 def test_a_folder_that_is_not_there_yet_is_made(tmp_path):
-    """As a user of waitress-serve names one; ``runtime serve`` makes it before."""
+    """waitress-serve's users may name one; ``runtime serve`` makes it before."""
     python(COUNT.format(1), tmp_path / "not" / "there")
     assert python(TELL, tmp_path / "not" / "there").startswith("1 1\n")
 

@@ -1,4 +1,4 @@
-"""prometheus_client's own observe says what is right."""
+"""prometheus_client's own observe gives the expected values."""
 
 import threading
 

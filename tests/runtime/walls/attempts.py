@@ -1,7 +1,7 @@
-"""Attempts of code in a child process: ``python attempts.py JSON``.
+"""Code in a child process makes attempts: ``python attempts.py JSON``.
 
-The JSON says whether behind walls, and where; a line of JSON says what came of each
-attempt: ``done``, or the name of an errno.
+The JSON gives the walls and the place. The child prints a line of JSON with the outcome
+of each attempt: ``done``, or the name of an errno.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ MAX_FILE_BYTES = 1 << 20
 
 
 class Place:
-    """Folders: ``bundle`` and ``scratch`` of the child, ``outside`` of others."""
+    """The folders: ``bundle`` and ``scratch`` of the child, ``outside`` of others."""
 
     def __init__(self, root, port=0):
         self.root = Path(root)
@@ -161,7 +161,7 @@ def connect(place):
 
 
 def send_by_a_pair_to_others(place):
-    """A pair of datagrams may be used to send to any socket that has a name."""
+    """A pair of datagrams can be used to send to any socket that has a name."""
     one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with one, other:
         one.sendto(b"x", os.fspath(place.root / "heard"))
@@ -212,14 +212,14 @@ def have_the_parent_signalled(place):
     import fcntl
 
     one, _ = os.pipe()
-    fcntl.fcntl(one, 8, os.getppid())  # F_SETOWN
+    fcntl.fcntl(one, 8, os.getppid())  # this is F_SETOWN
 
 
 def let_others_wait_at_a_file(place):
     import fcntl
 
     with (place.bundle / "labels.txt").open("rb") as stream:
-        fcntl.fcntl(stream, 1024, fcntl.F_RDLCK)  # F_SETLEASE
+        fcntl.fcntl(stream, 1024, fcntl.F_RDLCK)  # this is F_SETLEASE
         fcntl.fcntl(stream, 1024, fcntl.F_UNLCK)
 
 
@@ -259,9 +259,9 @@ def start_threads(place):
 
 
 def import_what_was_not_yet(place):
-    import sqlite3  # with a library of the system's or of Python's
+    import sqlite3  # it loads a library of the system or of Python
 
-    import numpy  # starts threads
+    import numpy  # it starts threads
 
     assert numpy.ones((300, 300)) @ numpy.ones(300) is not None
     assert sqlite3.sqlite_version

@@ -1,4 +1,4 @@
-"""Python in a process of its own, in which walls may be built."""
+"""Python runs in a process of its own, in which walls may be built."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ _ROOT = Path(__file__).parents[3]
 
 
 def said_by(script: str, *arguments: str) -> str:
-    """Run a script; the text that it prints."""
+    """Run a script, and return the text that it prints."""
     done = subprocess.run(
         [sys.executable, "-P", "-c", script, *arguments],
         env={**os.environ, "PYTHONPATH": os.fspath(_ROOT)},

@@ -20,10 +20,10 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 IS_ROOT = os.getuid() == 0
 STANDS = standing()
-# EXDEV: from one folder to another, where that is not for all of them.
+# Landlock answers EXDEV to a link or rename from one folder to another that it forbids.
 REFUSED = {"EPERM", "EACCES", "EXDEV"}
 
-# How each child is to be: none without walls; the user; what the kernel lacks.
+# Each child has these walls: none at all, a user, or a kernel that lacks something.
 CHILDREN = {
     "open": {"policy": ""},
     "off": {"policy": "off"},
@@ -33,9 +33,9 @@ CHILDREN = {
     "neither": {"policy": "auto", "lacks": ["landlock", "seccomp"]},
     "nobody": {"policy": "auto", "user": "nobody"},
 }
-# They need root's rights, or are not everywhere, without walls too.
+# These attempts need root's rights or do not work everywhere, even without walls.
 NOT_FOR_ALL = {"read_shadow", "tcp6", "signal_all", "read_the_parents_memory"}
-# Things besides files that Landlock refuses, and since which ABI.
+# Landlock also refuses these attempts, which do not concern files, since these ABIs.
 ALSO_LANDLOCK = {
     "execute": 1,
     "make_pipe": 1,
@@ -49,7 +49,7 @@ ALSO_LANDLOCK = {
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
-    """The outcome of each attempt in a child; each child is run once."""
+    """Return the outcome of each attempt in a child; each child runs only once."""
 
     @functools.cache
     def run(name):
@@ -122,7 +122,7 @@ def test_where_calls_cannot_be_filtered_landlock_refuses_what_it_can(told, attem
 
 @pytest.mark.parametrize("child", ["walled", "nobody", "no seccomp"])
 def test_nothing_outside_is_another_than_it_was(told, child, tmp_path):
-    """Also where an attempt got no error."""
+    """This holds even where an attempt got no error."""
     if not STANDS.landlock:
         pytest.skip("this kernel has no Landlock")
     Place(tmp_path).make()
@@ -176,7 +176,7 @@ def test_root_becomes_another_user_that_reads_roots_bundle(told):
 @pytest.mark.skipif(sys.platform != "linux", reason="they are Linux's")
 @pytest.mark.parametrize("child", ["walled", "nobody", "no landlock", "neither"])
 def test_no_privilege_is_left_but_to_read(told, child):
-    """CAP_DAC_READ_SEARCH, or in many containers CAP_DAC_OVERRIDE, within Landlock."""
+    """The child keeps CAP_DAC_READ_SEARCH, or behind Landlock CAP_DAC_OVERRIDE."""
     held = told("open")["capabilities"]
     is_bounded = "landlock" in told(child)["names"]
     expected = held & 4 or held & 2 * is_bounded

@@ -1,4 +1,4 @@
-"""The files in a folder of Python's path that can be read behind walls."""
+"""Behind walls, only some files in a folder of Python's path can be read."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ for name in ("config.json", "models/mine/labels.txt", "notes/token"):
 
 @pytest.mark.skipif(not standing().landlock, reason="this kernel has no Landlock")
 def test_modules_can_be_imported_and_what_lies_beside_them_is_not_read(tmp_path):
-    """A working copy of the project has its store and its settings beside them."""
+    """A working copy of the project also has its store and its settings there."""
     for name in (
         *("package/__init__.py", "package/inner.py", "spaced/inner.py", "single.py"),
         *("config.json", "models/mine/labels.txt", "notes/token"),

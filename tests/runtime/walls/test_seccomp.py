@@ -1,4 +1,4 @@
-"""The filter's table and program, beside the kernel's headers and libseccomp."""
+"""The kernel's headers and libseccomp confirm the filter's table and program."""
 
 import ctypes
 import ctypes.util
@@ -18,12 +18,12 @@ HEADERS = {
 }
 LIBRARY = ctypes.util.find_library("seccomp")
 COLUMN = {"x86_64": 1, "aarch64": 2}
-# AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64 of linux/audit.h.
+# linux/audit.h defines AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64.
 ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 TABLE = Path(seccomp.__file__).with_name("syscalls.txt")
 ALLOWED, KILLED = 0x7FFF0000, 0x80000000
 REFUSED, UNKNOWN = 0x00050001, 0x00050026
-# They came with kernels newer than the libraries and headers here may be of.
+# These calls may be newer than the libraries and headers of this machine.
 NEW = {"mseal", "map_shadow_stack", "cachestat"}
 
 
@@ -53,7 +53,7 @@ def test_numbers_are_those_of_the_kernels_headers():
 
 
 def decide(number, arguments=(), architecture=None):
-    """The kernel's action after both filters: the strictest of theirs."""
+    """Return the kernel's action after both filters: the stricter of the two."""
     machine = platform.machine()
     filters = (seccomp.signals(machine, 77), seccomp.program(machine))
     said = {run(one, number, arguments, architecture) for one in filters}
@@ -61,7 +61,7 @@ def decide(number, arguments=(), architecture=None):
 
 
 def run(program, number, arguments, architecture):
-    """The answer of a classic BPF program, by an interpreter for ours."""
+    """Return the answer of a classic BPF program, by a small interpreter."""
     known = ARCHITECTURE[platform.machine()]
     words = [*arguments, *[0] * (6 - len(arguments))]
     data = struct.pack("=iIQ6Q", number, architecture or known, 0, *words)
@@ -100,12 +100,12 @@ def test_all_numbers_are_answered_as_the_table_has_them():
             expected = UNKNOWN
         assert decide(number) == expected, number
     assert decide(463) == decide(5000) == UNKNOWN
-    # x32's numbers, and calls of 32 bits.
+    # These are numbers of x32, and calls of 32 bits.
     assert decide(0x40000000 + int(of["write"])) == REFUSED
     assert decide(int(of["write"]), architecture=0x40000003) == KILLED
 
 
-THREAD = 0x003D0F00  # glibc's pthread_create
+THREAD = 0x003D0F00  # pthread_create of glibc
 CASES = [
     ("kill", (77, 9), ALLOWED),
     ("kill", (78, 9), REFUSED),
@@ -127,7 +127,7 @@ CASES = [
     ("ioctl", (0, 0x5412), REFUSED),  # types into a terminal
     ("fcntl", (0, 3), ALLOWED),
     ("fcntl", (0, 8), REFUSED),
-    ("fcntl", (0, 1024), REFUSED),  # a lease: others' opens wait for it
+    ("fcntl", (0, 1024), REFUSED),  # a lease makes other opens wait
     ("socketpair", (1, 1), ALLOWED),
     ("socketpair", (1, 1 | 0x80000), ALLOWED),  # closed on exec
     ("socketpair", (1, 2), REFUSED),

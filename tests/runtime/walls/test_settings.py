@@ -1,4 +1,4 @@
-"""Settings that cannot be met, what is said of walls, and what variables are left."""
+"""Impossible settings are refused; the walls are logged, and few variables are left."""
 
 import os
 

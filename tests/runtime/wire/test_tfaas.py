@@ -14,7 +14,7 @@ PROTOS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("runtime/*/*.p
 @pytest.mark.slow
 @pytest.mark.parametrize("proto", PROTOS)
 def test_what_is_generated_is_what_make_proto_generates(tmp_path, proto):
-    # In a process of its own: beside TensorFlow's protobuf, protoc's has crashed.
+    # protoc needs a process of its own: beside TensorFlow's protobuf it has crashed.
     protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{ROOT}"]
     into = [f"--python_out={tmp_path}", f"--pyi_out={tmp_path}"]
     subprocess.run([*protoc, *into, proto], check=True, cwd=ROOT)
@@ -24,7 +24,7 @@ def test_what_is_generated_is_what_make_proto_generates(tmp_path, proto):
 
 
 def test_the_other_messages_have_tfaas_numbers():
-    """Row, Class and Predictions are seen on the wire; these are written by hand."""
+    """The wire tests cover Row, Class and Predictions; these are written by hand."""
     frame = DataFrame.FromString(b"\x0a\x03\x1a\x01m\x0a\x03\x0a\x01k")
     assert [(r.model, list(r.key)) for r in frame.row] == [("m", []), ("", ["k"])]
     one, half = b"\x00\x00\x80\x3f", b"\x00\x00\x00\x3f"

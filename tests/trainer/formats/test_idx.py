@@ -1,4 +1,4 @@
-"""The four files that MNIST is published in."""
+"""MNIST is published in four files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainer.data import load_dataset
 from trainer.errors import DataError
 from trainer.formats import Arrays, content
 
-# Of the uncompressed files, as published; trainer/data/LICENSE.md.
+# The digests are of the uncompressed files, as published; see trainer/data/LICENSE.md.
 MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -93,7 +93,7 @@ EMNIST = ("letters", "balanced", "byclass", "bymerge", "digits", "mnist")
 
 
 def _emnist(folder: Path, of: str, arrays: Arrays, suffix: str = ".gz") -> None:
-    """Write four files as NIST does: pixels by column, the test part named so."""
+    """Write four files as NIST does: pixels by column, and the test part so named."""
     names = (
         f"emnist-{of}-{part}-{content}-{axes}-ubyte{suffix}"
         for part in ("train", "test")
@@ -159,7 +159,7 @@ def test_what_macos_leaves_beside_is_no_data_set(few: Arrays, tmp_path: Path) ->
 
 
 def test_folder_of_the_files_is_named_if_one_above_is_given(folder: Path) -> None:
-    raw = folder / "MNIST" / "raw"  # PyTorch's
+    raw = folder / "MNIST" / "raw"  # PyTorch names it so.
     raw.mkdir(parents=True)
     for name in MD5:
         (folder / name).rename(raw / name)

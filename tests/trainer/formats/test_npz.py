@@ -1,4 +1,4 @@
-"""Keras's archive of four arrays."""
+"""Keras's archive has four arrays."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def test_arrays_that_are_not_parted_are_parted_here(
     path = tmp_path / "a.npz"
     np.savez(path, **{images: IMAGES, labels: LABELS})
     data = load_dataset(path)
-    # Each class has five images, whose fifth is held out: the last two.
+    # Each class has five images, and its fifth is held out: these are the last two
+    # images.
     np.testing.assert_array_equal(data.x_train[..., 0], IMAGES[:8])
     np.testing.assert_array_equal(data.x_test[..., 0], IMAGES[8:])
     assert data.y_test.tolist() == [0, 1]
@@ -87,7 +88,7 @@ def test_arrays_that_are_not_parted_are_parted_here(
 
 
 def test_validation_arrays_join_those_to_train_on(tmp_path: Path) -> None:
-    # MedMNIST's names and shapes.
+    # MedMNIST has these names and shapes.
     path, column = tmp_path / "a.npz", LABELS[:, np.newaxis]
     np.savez(
         path,

@@ -1,4 +1,4 @@
-"""mnist.pkl.gz in both kinds, and pickles that want more than to be data."""
+"""mnist.pkl.gz of both kinds is read; pickles that hold more than data are refused."""
 
 from __future__ import annotations
 
@@ -54,22 +54,22 @@ def test_pickle_without_gzip_is_read(few: Arrays, tmp_path: Path) -> None:
 
 
 def _text(data: bytes) -> bytes:
-    """A Python 2 str in protocols 1 and 2."""
+    """Return a Python 2 str in protocols 1 and 2."""
     if len(data) < 256:
         return b"U" + bytes([len(data)]) + data
     return b"T" + struct.pack("<i", len(data)) + data
 
 
 def _text_0(data: bytes) -> bytes:
-    """A Python 2 str in protocol 0: its repr, which is what Python 2 wrote."""
+    """Return a Python 2 str in protocol 0: its repr, which is what Python 2 wrote."""
     return b"S" + repr(data)[1:].encode("ascii") + b"\n"
 
 
 def _python_2_array(array: NDArray[Any], text: Callable[[bytes], bytes]) -> bytes:
-    """An array as Python 2.7 and numpy 1 pickled it.
+    """Return an array as Python 2.7 and numpy 1 pickled it.
 
-    Written by hand after numpy's ndarray.__reduce__ and PEP 307, for no Python 2 is
-    at hand: the names are old, and all bytes are str.
+    The pickle is written by hand after numpy's ndarray.__reduce__ and PEP 307, because
+    no Python 2 is at hand. The names are old, and all bytes are str.
     """
     shape = b"".join(b"I%d\n" % n for n in array.shape)
     order = b"<" if array.dtype.itemsize > 1 else b"|"
@@ -131,7 +131,7 @@ def test_big_endian_and_fortran_arrays_are_read(few: Arrays, tmp_path: Path) -> 
 
 
 class _Runs:
-    """Makes a file when it is unpickled by an ordinary unpickler."""
+    """An object that makes a file when an ordinary unpickler reads it."""
 
     def __init__(self, trace: Path) -> None:
         self._trace = trace
@@ -159,14 +159,14 @@ def test_hostile_pickle_runs_nothing(tmp_path: Path, protocol: int) -> None:
         b"c_codecs\nencode\n(Va\nVrot13\ntR.",
         b"cnumpy\ndtype\n(VO8\nI0\nI1\ntR.",
         b"cnumpy\ndtype\n(Vf4,O\nI0\nI1\ntR.",
-        # Dictionaries: keys of nested tuples take forever to hash.
+        # Dictionaries are refused: keys of nested tuples take forever to hash.
         b"\x80\x02}.",
-        # A memo place that would take 32 GiB.
+        # This place of the memo would take 32 GiB.
         b"\x80\x02Nr\xff\xff\xff\x7f.",
         b"Np99999999999\n.",
         b"S'\\m'\n.",
         b"cnu\\mpy\nndarray\n.",
-        # Bytes that would be reserved before it shows that they are not there.
+        # These bytes would be reserved before it shows that they are missing.
         b"\x80\x04\x8e" + struct.pack("<Q", 1 << 40) + b".",
         b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b".",
         b"(" * 20_000 + b".",

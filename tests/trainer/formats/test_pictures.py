@@ -1,4 +1,4 @@
-"""A folder of images: what it says about size, channels and classes."""
+"""A folder of images tells the size, the channels and the classes."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_without_test_a_fifth_of_each_class_is_held_out(
         for number in range(count):
             write_picture(tmp_path / layout / label / f"{number:02}.png", number)
     data = load_dataset(tmp_path)
-    # Of ten the fifth and the tenth, of two the last, of one none.
+    # The fifth and the tenth of ten are held out, the last of two, and none of one.
     assert data.y_test.tolist() == [0, 0, 1]
     assert data.x_test[:, 0, 0, 0].tolist() == [4, 9, 1]
     assert np.bincount(data.y_train).tolist() == [8, 1, 1]
@@ -148,7 +148,7 @@ def test_most_common_size_wins(tmp_path: Path) -> None:
     data = load_dataset(tmp_path)
     assert data.image_shape == (10, 20, 1)
     assert set(data.x_train[data.y_train == 0].flat) == {50}
-    # Height first, as the shape that is printed above it.
+    # The height comes first, as in the shape that is printed above it.
     note = "1 of 7 images is brought to 10 x 20, the most common size"
     assert data.notes == (note,)
 
@@ -210,7 +210,7 @@ def test_one_odd_tag_beside_the_orientation_spoils_nothing(tmp_path: Path) -> No
         for number in range(2):
             (tmp_path / label / f"{number}.jpg").write_bytes(data)
     for image in load_dataset(tmp_path).x_train:
-        # The left side is above now.
+        # The left side is now at the top.
         assert image[:8].max() <= 3
         assert image[8:].min() >= 252
 

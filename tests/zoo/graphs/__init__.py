@@ -1,4 +1,4 @@
-"""What TensorFlow 1 wrote: frozen graphs and SavedModels; one file a kind."""
+"""TensorFlow 1 wrote such frozen graphs and SavedModels; each file has one kind."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ __all__ = [
 
 
 def specimens() -> list[Specimen]:
-    """All graphs."""
+    """Return all graphs."""
     return [*models.specimens(), *GRAPHS]

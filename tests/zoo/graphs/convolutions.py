@@ -1,4 +1,4 @@
-"""Convolutional networks as they were frozen."""
+"""Convolutional networks are frozen as in TensorFlow 1."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tests.zoo.graphs.written import frozen, weights
 
 
 def image(v1: Any, side: int | None = 8, channels: int = 3) -> Any:
-    """The input of most."""
+    """Return the input of most networks."""
     return v1.placeholder(tf.float32, [None, side, side, channels], name="x")
 
 
 def conv(v1: Any, x: Any, filters: int, size: int = 3, stride: int = 1) -> Any:
-    """Convolution, bias and ReLU."""
+    """Convolve, add a bias and apply ReLU."""
     kernel = v1.constant(weights(size, size, x.shape[-1], filters))
     y = v1.nn.conv2d(x, kernel, strides=[1, stride, stride, 1], padding="SAME")
     return v1.nn.relu(v1.nn.bias_add(y, v1.constant(weights(1, filters)[0] * 0.1)))
 
 
 def normalize(v1: Any, x: Any, operator: str = "FusedBatchNormV3") -> Any:
-    """Batch normalization with learned statistics."""
+    """Normalize by learned statistics of a batch."""
     count = x.shape[-1]
     learned = [
         v1.constant(np.random.default_rng(n).uniform(0.5, 1.5, count), tf.float32)
@@ -43,7 +43,7 @@ def normalize(v1: Any, x: Any, operator: str = "FusedBatchNormV3") -> Any:
 
 @frozen(x=(0, 255))
 def fused_batch_norms(v1: Any) -> Any:
-    """All three operators of that name."""
+    """Use all three operators of that name."""
     x = image(v1) / 255.0
     for operator in ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"):
         x = normalize(v1, conv(v1, x, 4), operator)
@@ -52,7 +52,7 @@ def fused_batch_norms(v1: Any) -> Any:
 
 @frozen(x=(0, 255))
 def alex_net(v1: Any) -> Any:
-    """Local response normalization, overlapping pools, dropout at rest."""
+    """Use local response normalization, overlapping pools and a dropout at rest."""
     keep = v1.placeholder_with_default(np.float32(1), [], name="keep")
     x = v1.nn.lrn(conv(v1, image(v1) - 127.0, 8, 5), 2, bias=1.0, alpha=2e-5, beta=0.75)
     x = v1.nn.max_pool(x, [1, 3, 3, 1], [1, 2, 2, 1], "VALID")
@@ -64,7 +64,7 @@ def alex_net(v1: Any) -> Any:
 
 @frozen(x=(0, 255))
 def inception(v1: Any) -> Any:
-    """Raw pixels resized, towers joined, as the retrained Inceptions of that time."""
+    """Resize raw pixels and join towers, as that time's retrained Inceptions did."""
     x = v1.image.resize_bilinear(image(v1, None), [12, 12])
     x = v1.subtract(x, 128.0) * 0.0078125
     x = normalize(v1, conv(v1, x, 8, stride=2))
@@ -83,7 +83,7 @@ def inception(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def mobile_net(v1: Any) -> Any:
-    """Depthwise, pointwise, ReLU6, a convolution in place of the dense layer."""
+    """Convolve by depth and by point, with ReLU6, and end in a convolution."""
     x = v1.nn.relu6(normalize(v1, conv(v1, image(v1), 8, stride=2)))
     depth = v1.constant(weights(3, 3, 8, 1) * 2)
     x = v1.nn.depthwise_conv2d(x, depth, [1, 1, 1, 1], "SAME")
@@ -96,7 +96,7 @@ def mobile_net(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def dilated_by_batches(v1: Any) -> Any:
-    """As dilation was written: space to batch, convolution, batch to space."""
+    """Write dilation as space to batch, convolution, and batch to space."""
     kernel = v1.constant(weights(3, 3, 3, 4))
     x = v1.space_to_batch_nd(image(v1), [2, 2], [[2, 2], [2, 2]])
     x = v1.nn.conv2d(x, kernel, strides=[1, 1, 1, 1], padding="VALID")
@@ -105,21 +105,21 @@ def dilated_by_batches(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def dilated_of_any_size(v1: Any) -> Any:
-    """The same of any height and width, by tf.nn.atrous_conv2d."""
+    """Dilate pictures of any height and width by tf.nn.atrous_conv2d."""
     kernel = v1.constant(weights(3, 3, 3, 4))
     return v1.nn.atrous_conv2d(image(v1, None), kernel, 2, "SAME")
 
 
 @frozen(x=(-1, 1))
 def sub_pixels(v1: Any) -> Any:
-    """Depth to space, and back with another factor."""
+    """Move depth to space, and back by another factor."""
     x = conv(v1, image(v1), 16)
     return v1.space_to_depth(v1.depth_to_space(x, 4), 2)
 
 
 @frozen(x=(-1, 1))
 def transposed(v1: Any) -> Any:
-    """Upsampled by a convolution whose answer's size is computed."""
+    """Upsample by a convolution, and compute the size of its answer."""
     x = image(v1, None)
     shape = v1.shape(x)
     size = v1.stack([shape[0], shape[1] * 2, shape[2] * 2, 4])
@@ -129,7 +129,7 @@ def transposed(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def text_in_pictures(v1: Any) -> Any:
-    """As CRNN: columns of a convolution are the steps of a recurrent network."""
+    """Use a convolution's columns as the steps of a recurrent network, like CRNN."""
     from tests.zoo.graphs.loops import recur
 
     x = v1.nn.max_pool(
@@ -143,7 +143,7 @@ def text_in_pictures(v1: Any) -> Any:
 
 @frozen(x=(0, 255))
 def detector_head(v1: Any) -> Any:
-    """As SSD: boxes against anchors, decoded, with the classes beside them."""
+    """Decode boxes against anchors, with the classes beside them, like SSD."""
     x = conv(v1, image(v1) / 255.0, 8, stride=4)
     anchors = np.stack(np.meshgrid([0.25, 0.75], [0.25, 0.75]), -1).reshape(4, 2)
     anchors = v1.constant(anchors, tf.float32)

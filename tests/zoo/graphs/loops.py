@@ -1,7 +1,7 @@
-"""Loops and branches as TensorFlow 1 wrote them: circles, switches and merges.
+"""TensorFlow 1 wrote loops and branches like these: circles, switches and merges.
 
-The cells are written by hand: those of TensorFlow 1 were moved into Keras 2. Answers
-are reshaped, for TensorFlow itself forgets the rank of what a frozen loop ends with.
+The cells are written by hand, because TensorFlow 1's were moved into Keras 2. Answers
+are reshaped, because TensorFlow itself forgets the rank at the end of a frozen loop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ WIDTH, UNITS = 3, 4
 
 
 def lstm(v1: Any, x: Any, states: Any, name: str) -> tuple[Any, Any]:
-    """``(N, C)`` and two states -> the output and the states, as BasicLSTMCell."""
+    """Return output and states of ``(N, C)`` and two states, as BasicLSTMCell does."""
     hidden, cell = states
     with v1.name_scope(name):
         joined = v1.concat([x, hidden], 1)
@@ -28,7 +28,7 @@ def lstm(v1: Any, x: Any, states: Any, name: str) -> tuple[Any, Any]:
 
 
 def recur(v1: Any, x: Any, length: Any = None, name: str = "rnn") -> tuple[Any, Any]:
-    """As tf.nn.dynamic_rnn writes it: ``(N, T, C)`` -> all outputs, the last states."""
+    """Return all outputs and last states of ``(N, T, C)``, as tf.nn.dynamic_rnn."""
     with v1.name_scope(name):
         steps = v1.transpose(x, [1, 0, 2])
         count, batch = v1.shape(steps)[0], v1.shape(steps)[1]
@@ -58,20 +58,20 @@ def recur(v1: Any, x: Any, length: Any = None, name: str = "rnn") -> tuple[Any, 
 
 
 def steps(v1: Any, count: int | None = None) -> Any:
-    """The input of most."""
+    """Return the input of most graphs."""
     return v1.placeholder(tf.float32, [None, count, WIDTH], name="x")
 
 
 @frozen()
 def dynamic_rnn(v1: Any) -> Any:
-    """One layer of any length, a class of its last state."""
+    """Run one layer over any length, and take a class of its last state."""
     _, (hidden, _) = recur(v1, steps(v1))
     return v1.nn.softmax(v1.matmul(hidden, v1.constant(weights(UNITS, 3))))
 
 
 @frozen()
 def stacked_dynamic_rnn(v1: Any) -> Any:
-    """Two layers, one loop after the other; all outputs."""
+    """Run two layers, one loop after the other, and return all outputs."""
     outputs, _ = recur(v1, steps(v1))
     outputs, _ = recur(v1, outputs, name="second")
     return outputs
@@ -79,7 +79,7 @@ def stacked_dynamic_rnn(v1: Any) -> Any:
 
 @frozen()
 def bidirectional_dynamic_rnn(v1: Any) -> Any:
-    """Forward and backward, and the one turned round."""
+    """Run forward and backward, and turn the backward outputs round."""
     x = steps(v1, 5)
     forward, _ = recur(v1, x, name="forward")
     backward, _ = recur(v1, v1.reverse(x, [1]), name="backward")
@@ -88,7 +88,7 @@ def bidirectional_dynamic_rnn(v1: Any) -> Any:
 
 @frozen()
 def dynamic_rnn_of_lengths(v1: Any) -> Any:
-    """Steps past a row's length, which is told by its zeros, count for nothing."""
+    """Ignore the steps past a row's length, which its zeros tell."""
     x = v1.nn.relu(steps(v1, 6))
     length = v1.reduce_sum(v1.cast(v1.reduce_any(x > 0, axis=2), tf.int32), axis=1)
     outputs, (hidden, cell) = recur(v1, x, length)
@@ -97,7 +97,7 @@ def dynamic_rnn_of_lengths(v1: Any) -> Any:
 
 @frozen()
 def static_rnn(v1: Any) -> Any:
-    """Unrolled, as tf.nn.static_rnn."""
+    """Unroll the steps, as tf.nn.static_rnn does."""
     x = steps(v1, 4)
     zero = v1.zeros([v1.shape(x)[0], UNITS])
     states, outputs = (zero, zero), []
@@ -109,7 +109,7 @@ def static_rnn(v1: Any) -> Any:
 
 @frozen(x=(1, 50))
 def loop_by_value(v1: Any) -> Any:
-    """As many turns as the numbers need."""
+    """Run as many turns as the numbers need."""
     x = v1.placeholder(tf.float32, [None, 3], name="x")
     halved, turns = v1.while_loop(
         lambda y, _: v1.reduce_max(y) > 1.0, lambda y, n: (y / 2.0, n + 1), [x, 0]
@@ -120,7 +120,7 @@ def loop_by_value(v1: Any) -> Any:
 
 @frozen()
 def loop_that_grows(v1: Any) -> Any:
-    """A tensor that is wider after each turn, as a decoder's answer is longer."""
+    """Widen a tensor in each turn, as a decoder's answer grows."""
     x = v1.placeholder(tf.float32, [None, 2], name="x")
     _, grown = v1.while_loop(
         lambda i, _: i < 3,
@@ -133,7 +133,7 @@ def loop_that_grows(v1: Any) -> Any:
 
 @frozen()
 def loop_in_a_loop(v1: Any) -> Any:
-    """Two counters."""
+    """Use two counters."""
     x = v1.placeholder(tf.float32, [None, 3], name="x")
 
     def turn(i: Any, y: Any) -> Any:
@@ -149,7 +149,7 @@ def loop_in_a_loop(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def branches(v1: Any) -> Any:
-    """One of two by the data, and one of two within it."""
+    """Choose one of two branches by the data, and one of two within it."""
     x = v1.placeholder(tf.float32, [None, 3], name="x")
     mean = v1.reduce_mean(x)
     return v1.cond(
@@ -161,7 +161,7 @@ def branches(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def branch_of_a_constant(v1: Any) -> Any:
-    """A branch that nothing but its switch's control leads to."""
+    """Use a branch to which only its switch's control leads."""
     x = v1.placeholder(tf.float32, [None, 3], name="x")
     share = v1.cond(
         v1.reduce_sum(x) > 0, lambda: v1.constant(0.25), lambda: v1.constant(4.0)
@@ -171,7 +171,7 @@ def branch_of_a_constant(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def branch_in_a_loop(v1: Any) -> Any:
-    """Another step for each turn."""
+    """Take another step in each turn."""
     x = v1.placeholder(tf.float32, [None, 3], name="x")
     _, y = v1.while_loop(
         lambda i, _: i < 4,
@@ -186,7 +186,7 @@ def branch_in_a_loop(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def loop_in_a_branch(v1: Any) -> Any:
-    """A loop that runs for some inputs only."""
+    """Run a loop for some inputs only."""
     x = v1.placeholder(tf.float32, [None, 3], name="x")
     y = v1.cond(
         v1.reduce_sum(x) > 0,
@@ -200,7 +200,7 @@ def loop_in_a_branch(v1: Any) -> Any:
 
 @frozen()
 def mapped(v1: Any) -> Any:
-    """tf.map_fn over the batch."""
+    """Run tf.map_fn over the batch."""
     x = v1.placeholder(tf.float32, [None, 4], name="x")
     each = v1.map_fn(lambda row: v1.cumsum(row) * v1.reduce_max(row), x)
     return v1.reshape(each, [-1, 4])
@@ -208,7 +208,7 @@ def mapped(v1: Any) -> Any:
 
 @frozen()
 def scanned(v1: Any) -> Any:
-    """tf.scan over columns, whose first answer is written before the loop."""
+    """Run tf.scan over columns; the first answer is written before the loop."""
     x = v1.placeholder(tf.float32, [None, 4], name="x")
     sums = v1.scan(lambda a, b: 0.5 * a + b, v1.transpose(x))
     return v1.reshape(v1.transpose(sums), [-1, 4])
@@ -216,7 +216,7 @@ def scanned(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def training_switch(v1: Any) -> Any:
-    """Statistics of the batch or learned ones, by a flag that is off unless fed."""
+    """Use the batch's statistics or learned ones, by a flag that is off unless fed."""
     x = v1.placeholder(tf.float32, [None, 3], name="x")
     is_training = v1.placeholder_with_default(False, [], name="is_training")
     mean, variance = v1.cond(

@@ -1,7 +1,7 @@
-"""Graphs as TensorFlow 1 wrote them: frozen ones, and its SavedModels.
+"""TensorFlow 1 wrote graphs like these: frozen ones, and its SavedModels.
 
 Each is built by a function of ``tf.compat.v1``, from placeholders of its parameters'
-names to ``scores``. A frozen graph tells the shapes of its placeholders alone.
+names to ``scores``. A frozen graph tells the shapes of its placeholders only.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def frozen(
     """Enter a function as a frozen graph.
 
     Args:
-        ranges: between which inputs are drawn; -1 to 1 where nothing is said.
-        inputs: their shapes; float32.
+        ranges: the least and the greatest number of inputs by name; else -1 and 1.
+        inputs: the shapes of the float32 inputs, by name.
     """
 
     def enter(build: Build) -> Build:
@@ -80,7 +80,7 @@ def _graph(build: Build, inputs: Mapping[str, Shape]) -> tf.Graph:
     graph = tf.Graph()
     with graph.as_default():
         tf.random.set_seed(7)
-        # As a program of TensorFlow 1 has it: rings of Enter and Exit.
+        # Programs of TensorFlow 1 have this: rings of Enter and Exit.
         v1.disable_control_flow_v2()
         try:
             taken = [v1.placeholder(v1.float32, s, name=n) for n, s in inputs.items()]
@@ -109,7 +109,7 @@ def _save(graph: tf.Graph, inputs: Mapping[str, Shape], folder: str) -> None:
 
 
 def specimens() -> list[Specimen]:
-    """All graphs."""
+    """Return all graphs."""
     return list(GRAPHS)
 
 
@@ -121,7 +121,7 @@ def _weights(*shape: int) -> NDArray[np.float32]:
 
 
 def _scores(x: tf.Tensor, classes: int = 3) -> tf.Tensor:
-    """A class of what is left of a picture."""
+    """Return class scores of the features ``(N, C)`` of a picture."""
     return v1.nn.softmax(v1.matmul(x, _weights(x.shape[-1], classes)))
 
 
@@ -131,7 +131,7 @@ def _conv(x: tf.Tensor, size: int, filters: int, stride: int = 1) -> tf.Tensor:
 
 
 def _normal(x: tf.Tensor) -> tf.Tensor:
-    """Batch norm as it was frozen: scale, offset, mean and variance are constants."""
+    """Normalize as frozen graphs do: scale, offset, mean and variance are constants."""
     count = x.shape[-1]
     scale, offset = _weights(count) + 1, _weights(count) * 0.1
     mean, variance = _weights(count) * 0.2, _weights(count) ** 2 + 0.5
@@ -142,21 +142,21 @@ def _normal(x: tf.Tensor) -> tf.Tensor:
 
 @frozen(image=(None, 8, 8, 3))
 def convolutions(image: tf.Tensor) -> tf.Tensor:
-    """Convolution, fused batch norm and pooling, twice; a dropout that keeps all."""
+    """Convolve, normalize and pool twice; a dropout keeps all."""
     x = v1.nn.relu(_normal(_conv(image, 3, 4)))
     x = v1.nn.max_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], "VALID")
     x = v1.nn.relu6(_normal(_conv(x, 3, 8)))
     x = v1.nn.avg_pool(x, [1, 2, 2, 1], [1, 2, 2, 1], "SAME")
     keep = v1.placeholder_with_default(np.float32(1), [], "keep")
     x = v1.nn.dropout(v1.reshape(x, [-1, 32]), rate=1 - keep)
-    # As it was written before TensorFlow 1.13.
+    # Programs before TensorFlow 1.13 wrote the dropout like this.
     mask = v1.floor(keep + v1.random_uniform(v1.shape(x)))
     return _scores(x / keep * mask)
 
 
 @frozen(image=(None, 8, 8, 3), ranges={"image": (0, 255)})
 def alex(image: tf.Tensor) -> tf.Tensor:
-    """Local response normalization, and pools that overlap."""
+    """Use local response normalization, and pools that overlap."""
     x = v1.nn.relu(v1.nn.bias_add(_conv(image / 255.0, 5, 8), _weights(8)))
     x = v1.nn.local_response_normalization(x, 2, 2.0, 1e-4, 0.75)
     x = v1.nn.max_pool(x, [1, 3, 3, 1], [1, 2, 2, 1], "VALID")
@@ -166,7 +166,7 @@ def alex(image: tf.Tensor) -> tf.Tensor:
 
 @frozen(image=(None, 8, 8, 3))
 def inception(image: tf.Tensor) -> tf.Tensor:
-    """Four branches side by side."""
+    """Join four branches side by side."""
     x = v1.nn.relu(_normal(_conv(image, 3, 8, stride=2)))
     pool = v1.nn.max_pool(x, [1, 3, 3, 1], [1, 1, 1, 1], "SAME")
     branches = [
@@ -181,7 +181,7 @@ def inception(image: tf.Tensor) -> tf.Tensor:
 
 @frozen(image=(None, 8, 8, 4))
 def mobile(image: tf.Tensor) -> tf.Tensor:
-    """Depthwise, pointwise, and the logits squeezed out of a convolution."""
+    """Use depthwise and pointwise convolutions, and squeeze the logits out of one."""
     x = v1.nn.depthwise_conv2d_native(image, _weights(3, 3, 4, 1), [1, 2, 2, 1], "SAME")
     x = v1.nn.relu6(_normal(_conv(v1.nn.relu6(_normal(x)), 1, 8)))
     x = v1.nn.avg_pool(x, [1, 4, 4, 1], [1, 1, 1, 1], "VALID")
@@ -190,7 +190,7 @@ def mobile(image: tf.Tensor) -> tf.Tensor:
 
 @frozen(image=(None, 6, 6, 4))
 def spaces(image: tf.Tensor) -> tf.Tensor:
-    """Atrous convolution by batches, pixels out of channels, the places of maxima."""
+    """Use atrous convolution by batches, pixels from channels, and places of maxima."""
     crops = [[2, 0], [0, 2]]
     x = v1.space_to_batch_nd(image, [2, 2], crops)
     x = v1.batch_to_space_nd(_conv(x, 3, 4), [2, 2], crops)
@@ -204,7 +204,7 @@ def spaces(image: tf.Tensor) -> tf.Tensor:
 
 @frozen(image=(None, 5, 7, 2))
 def resizes(image: tf.Tensor) -> tf.Tensor:
-    """By the rules of TensorFlow 1: corners aligned, or neither them nor centres."""
+    """Resize by TensorFlow 1's rules: by corners, or by neither corners nor centres."""
     made = [
         resize(image, [8, 9], align_corners=corners, half_pixel_centers=centres)
         for resize in (
@@ -220,7 +220,7 @@ def resizes(image: tf.Tensor) -> tf.Tensor:
 
 @frozen(image=(None, 8, 8, 3))
 def quantized(image: tf.Tensor) -> tf.Tensor:
-    """As ``tf.contrib.quantize`` left it."""
+    """Leave the graph as ``tf.contrib.quantize`` did."""
     fake = v1.quantization.fake_quant_with_min_max_vars
     x = fake(image, -1.0, 0.992)
     kernel = fake(v1.constant(_weights(3, 3, 3, 4)), -1.2, 1.1, narrow_range=True)
@@ -230,7 +230,7 @@ def quantized(image: tf.Tensor) -> tf.Tensor:
 
 @frozen(x=(None, 3))
 def loop(x: tf.Tensor) -> tf.Tensor:
-    """``tf.while_loop``, and another one by the data in it."""
+    """Use ``tf.while_loop``, and another loop that depends on the data in it."""
 
     def turn(i: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         _, z = v1.while_loop(
@@ -249,7 +249,7 @@ def loop(x: tf.Tensor) -> tf.Tensor:
 
 @frozen(x=(None, 3))
 def halved(x: tf.Tensor) -> tf.Tensor:
-    """As many turns as the data needs."""
+    """Run as many turns as the data needs."""
     y, turns = v1.while_loop(
         lambda y, _: v1.reduce_max(v1.abs(y)) > 0.1,
         lambda y, turns: (y / 2.0, turns + 1.0),
@@ -260,7 +260,7 @@ def halved(x: tf.Tensor) -> tf.Tensor:
 
 @frozen(x=(None, 3))
 def branches(x: tf.Tensor) -> tf.Tensor:
-    """``tf.cond`` in ``tf.cond``, one after the other, of constants, with a loop."""
+    """Nest ``tf.cond``, put one after another, use constants, and use a loop."""
     mean = v1.reduce_mean(x)
     y = v1.cond(
         mean > 0,
@@ -280,7 +280,7 @@ def branches(x: tf.Tensor) -> tf.Tensor:
 
 @frozen(steps=(None, 5, 3))
 def arrays(steps: tf.Tensor) -> tf.Tensor:
-    """As ``dynamic_rnn``: steps read of one array and written into another."""
+    """Read steps from one array, write them into another, as ``dynamic_rnn`` does."""
     given = tf.TensorArray(v1.float32, 5).unstack(v1.transpose(steps, [1, 0, 2]))
     kernel = v1.constant(_weights(7, 4))
 
@@ -298,7 +298,7 @@ def arrays(steps: tf.Tensor) -> tf.Tensor:
 
 @frozen(x=(None, 6), other=(None, 6))
 def two_inputs(x: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
-    """Cut, joined, and a one-hot of the best, as scripts of the time did."""
+    """Cut, join, and take a one-hot of the best, as scripts of the time did."""
     low, high = v1.split(x * other, 2, axis=1)
     best = v1.one_hot(v1.argmax(x, 1), 6)
     top, _ = v1.nn.top_k(other, 2)
@@ -308,7 +308,7 @@ def two_inputs(x: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
 
 @saved(image=(None, 8, 8, 1))
 def variables(image: tf.Tensor) -> tf.Tensor:
-    """``tf.get_variable``, of references as TensorFlow 1 made them, and batch norm."""
+    """Use reference variables of ``tf.get_variable``, as TensorFlow 1 made them."""
     kernel = v1.get_variable(
         "kernel", initializer=_weights(3, 3, 1, 4), use_resource=False
     )
@@ -319,7 +319,7 @@ def variables(image: tf.Tensor) -> tf.Tensor:
 
 @saved(steps=(None, None, 3))
 def lengths(steps: tf.Tensor) -> tf.Tensor:
-    """A loop over steps of any number, whose weights are a variable."""
+    """Loop over any number of steps, with a variable as weights."""
     kernel = v1.get_variable("kernel", initializer=_weights(7, 4))
 
     def step(i: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -334,7 +334,7 @@ def lengths(steps: tf.Tensor) -> tf.Tensor:
 
 @saved(kind=(None, 3))
 def table(kind: tf.Tensor) -> tf.Tensor:
-    """A lookup table of whole numbers, and an embedding in parts."""
+    """Use a lookup table of whole numbers, and an embedding in parts."""
     known = v1.lookup.StaticHashTable(
         v1.lookup.KeyValueTensorInitializer(
             v1.constant([0, 1, 2], v1.int64), v1.constant([3, 1, 2], v1.int64)

@@ -1,4 +1,4 @@
-"""Operators that TensorFlow 2 seldom writes and frozen graphs hold."""
+"""Frozen graphs hold these operators, which TensorFlow 2 seldom writes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.zoo.graphs.written import frozen, weights
 
 
 def row(v1: Any, count: int = 4) -> Any:
-    """The input of most."""
+    """Return the input of most graphs."""
     return v1.placeholder(tf.float32, [None, count], name="x")
 
 
 @frozen(x=(-1, 1))
 def greatest_with_places(v1: Any) -> Any:
-    """Pooled, and where each greatest was."""
+    """Pool, and tell the place of each greatest number."""
     greatest, places = v1.nn.max_pool_with_argmax(
         image(v1, 6), [1, 2, 2, 1], [1, 2, 2, 1], "SAME"
     )
@@ -27,7 +27,7 @@ def greatest_with_places(v1: Any) -> Any:
 
 @frozen(x=(0, 255))
 def resized(v1: Any) -> Any:
-    """All three ways of that time to place pixels, up and down."""
+    """Resize up and down by all three ways of that time to place pixels."""
     x = image(v1, 6)
     return v1.stack(
         [
@@ -46,7 +46,7 @@ def resized(v1: Any) -> Any:
 
 @frozen(x=(-2, 2))
 def fake_quantized(v1: Any) -> Any:
-    """As tf.contrib.quantize left activations and weights."""
+    """Quantize activations and weights as tf.contrib.quantize did."""
     x = v1.quantization.fake_quant_with_min_max_args(row(v1), -1.5, 1.5)
     kernel = v1.quantization.fake_quant_with_min_max_vars(
         v1.constant(weights(4, 3)), -1.0, 1.0, narrow_range=True
@@ -57,7 +57,7 @@ def fake_quantized(v1: Any) -> Any:
 
 @frozen(x=(-2, 2))
 def quantized_and_back(v1: Any) -> Any:
-    """Rounded to eight bits by its own range, or by one that is told."""
+    """Round to eight bits by the tensor's own range, or by a given range."""
     x = row(v1)
     told = tf.raw_ops.QuantizeAndDequantizeV2(
         input=x, input_min=-1.0, input_max=1.0, range_given=True
@@ -77,7 +77,7 @@ def quantized_and_back(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def crops(v1: Any) -> Any:
-    """Parts of pictures at one size, as region pooling had it."""
+    """Cut parts of pictures at one size, as region pooling did."""
     x = image(v1, 6)
     count = v1.shape(x)[0]
     box = v1.tile([[0.1, 0.0, 0.9, 0.7]], [count, 1])
@@ -86,7 +86,7 @@ def crops(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def rows_and_columns(v1: Any) -> Any:
-    """Old names of what is called otherwise now."""
+    """Use the old names of operators that have other names now."""
     x = row(v1)
     first, second = tf.raw_ops.Split(axis=1, value=x, num_split=2)
     joined = tf.raw_ops.Concat(concat_dim=1, values=[second, first])
@@ -101,7 +101,7 @@ def rows_and_columns(v1: Any) -> Any:
 
 @frozen(x=(0, 7))
 def embedded(v1: Any) -> Any:
-    """Words by number, of a table in two parts."""
+    """Look words up by number in a table of two parts."""
     words = v1.placeholder(tf.int32, [None, 5], name="x")
     parts = [v1.constant(weights(4, 3)), v1.constant(weights(4, 3, seed=1))]
     return v1.reduce_mean(v1.nn.embedding_lookup(parts, words), 1)
@@ -109,7 +109,7 @@ def embedded(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def guarded(v1: Any) -> Any:
-    """Asserts, prints and summaries, which no answer needs."""
+    """Add asserts, checks and prints, which no answer needs."""
     x = row(v1)
     guard = v1.Assert(v1.reduce_all(x < 100), [x])
     with v1.control_dependencies([guard]):
@@ -119,7 +119,7 @@ def guarded(v1: Any) -> Any:
 
 @frozen(x=(-1, 1))
 def normalized(v1: Any) -> Any:
-    """Batch normalization of plain operators, and moments of the row."""
+    """Normalize by plain operators, and by the moments of the row."""
     x = row(v1)
     mean, variance = v1.nn.moments(x, [1], keep_dims=True)
     own = v1.nn.batch_normalization(x, mean, variance, None, 2.0, 1e-3)
@@ -130,7 +130,7 @@ def normalized(v1: Any) -> Any:
 
 @frozen(x=(-2, 2))
 def activations(v1: Any) -> Any:
-    """All of that time."""
+    """Use all activations of that time."""
     x = row(v1)
     return v1.concat(
         [
@@ -155,5 +155,5 @@ def activations(v1: Any) -> Any:
 
 @frozen(x=(0, 1))
 def scalars(v1: Any) -> Any:
-    """An answer without axes."""
+    """Return an answer without axes."""
     return v1.reduce_mean(v1.square(row(v1)))

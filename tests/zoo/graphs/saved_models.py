@@ -1,4 +1,4 @@
-"""SavedModels as TensorFlow 1 wrote them: variables, tables, named tensors."""
+"""TensorFlow 1 wrote SavedModels like these: variables, tables, named tensors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.zoo.graphs.written import saved, weights
 
 
 def variable(v1: Any, name: str, *shape: int, use_resource: bool = False) -> Any:
-    """A weight."""
+    """Return a weight."""
     return v1.get_variable(name, initializer=weights(*shape), use_resource=use_resource)
 
 
 @saved(x=(-1, 1))
 def variables(v1: Any) -> Any:
-    """Of both kinds, the one that is a reference and the one that is a resource."""
+    """Use both kinds of variables: references and resources."""
     x = v1.placeholder(tf.float32, [None, 4], name="x")
     y = v1.nn.relu(v1.matmul(x, variable(v1, "first", 4, 5)))
     y = v1.matmul(y, variable(v1, "second", 5, 3, use_resource=True))
@@ -27,7 +27,7 @@ def variables(v1: Any) -> Any:
 
 @saved(x=(-1, 1))
 def averaged(v1: Any) -> Any:
-    """Batch statistics as variables, and a step counter that nothing needs."""
+    """Keep batch statistics in variables, and count steps, which no answer needs."""
     x = v1.placeholder(tf.float32, [None, 4], name="x")
     v1.train.get_or_create_global_step()
     mean = v1.get_variable("mean", initializer=np.float32([0.1, 0.2, 0.3, 0.4]))
@@ -38,7 +38,7 @@ def averaged(v1: Any) -> Any:
 
 @saved(kind=(0, 12), x=(-1, 1))
 def table(v1: Any) -> Any:
-    """Whole numbers looked up, then embedded."""
+    """Look whole numbers up, then embed them."""
     kind = v1.placeholder(tf.int64, [None], name="kind")
     x = v1.placeholder(tf.float32, [None, 2], name="x")
     keys, values = np.int64([2, 3, 5, 7, 11]), np.int64([1, 2, 3, 4, 5])
@@ -51,7 +51,7 @@ def table(v1: Any) -> Any:
 
 @saved(steps=(-1, 1))
 def recurrent(v1: Any) -> Any:
-    """A loop whose kernel is a variable outside of it."""
+    """Run a loop whose kernel is a variable outside of it."""
     steps = v1.placeholder(tf.float32, [None, None, 3], name="steps")
     widened = v1.tensordot(steps, variable(v1, "widen", 3, 3), [[2], [0]])
     widened.set_shape([None, None, 3])
@@ -62,7 +62,7 @@ def recurrent(v1: Any) -> Any:
 
 @saved(x=(-1, 1))
 def loop_with_variables(v1: Any) -> Any:
-    """Variables of both kinds read inside a loop."""
+    """Read variables of both kinds inside a loop."""
     x = v1.placeholder(tf.float32, [None, 4], name="x")
     first = variable(v1, "first", 4, 4)
     second = variable(v1, "second", 4, 4, use_resource=True)

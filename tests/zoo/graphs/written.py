@@ -1,4 +1,4 @@
-"""Where the graphs enter themselves, each written by a function of its name."""
+"""The graphs enter themselves here; a function of the graph's name writes each."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from runtime.backends.saved_model import Signature, load_signature
 from tests.zoo.specimen import Specimen
 
 GRAPHS: list[Specimen] = []
-# Writes nodes of tf.compat.v1 between placeholders and what it returns.
+# Such a function writes nodes of tf.compat.v1, from the placeholders to its answer.
 Write = Callable[[Any], Any]
 
 
 @contextmanager
 def old_control_flow() -> Iterator[None]:
-    """Loops are circles in the graph, as TensorFlow 1 wrote them."""
+    """Write loops as circles in the graph, as TensorFlow 1 did."""
     tf.compat.v1.disable_control_flow_v2()
     try:
         yield
@@ -34,7 +34,7 @@ def frozen(**ranges: tuple[float, float]) -> Callable[[Write], Write]:
     """Enter a function that writes a frozen graph, ``x`` to ``scores``.
 
     Args:
-        ranges: between which inputs are drawn, by their names; ends included.
+        ranges: the least and the greatest number of each input, by name.
     """
 
     def make(write: Write) -> Signature:
@@ -52,7 +52,7 @@ def frozen(**ranges: tuple[float, float]) -> Callable[[Write], Write]:
 def saved(**ranges: tuple[float, float]) -> Callable[[Write], Write]:
     """Enter a function that writes a SavedModel as TensorFlow 1 did.
 
-    It returns inputs and outputs, each by its name.
+    The function returns the inputs and the outputs, each by name.
     """
 
     def make(write: Write) -> Signature:
@@ -89,7 +89,7 @@ def _enter(
 
 
 def weights(*shape: int, seed: int = 0) -> np.ndarray:
-    """Numbers that let values through as large as they came."""
+    """Return random weights ``shape``, float32, that keep the size of the values."""
     fan_in = int(np.prod(shape[:-1])) or 1
     drawn = np.random.default_rng((seed, *shape)).standard_normal(shape)
     return (drawn * np.sqrt(2.0 / fan_in)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""``keras.layers``: every class that takes numbers, in the ways that it is used."""
+"""Try each class of ``keras.layers`` that takes numbers, in the ways it is used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.zoo.layers import (
 from tests.zoo.layers.recipe import Recipe
 from tests.zoo.specimen import Specimen
 
-# Exported names that no model can be made of.
+# No model can be made of these exported names.
 APART: dict[str, str] = {
     "FlaxLayer": "wraps a module of Flax, which needs JAX as the backend",
     "Input": "makes no layer but a model's input; every specimen begins with one",
@@ -42,7 +42,7 @@ RECIPES: dict[str, list[Recipe]] = {
 
 
 def names() -> dict[str, str]:
-    """What ``keras.layers`` exports, each with the name that it is known by here.
+    """Return the names in ``keras.layers``, each with the name that the zoo gives it.
 
     ``AvgPool1D`` is another name of ``AveragePooling1D``.
     """
@@ -56,7 +56,7 @@ def names() -> dict[str, str]:
 
 
 def specimens() -> list[Specimen]:
-    """One model and more of every layer."""
+    """Return one or more models for every layer."""
     return [
         recipe.specimen(name, getattr(keras.layers, name))
         for name in sorted(set(names().values()) - set(APART))

@@ -1,4 +1,4 @@
-"""Attention, with masks of every kind."""
+"""Try attention, with masks of every kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolutions of one, two and three dimensions."""
+"""Try convolutions of one, two and three dimensions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _first(shape):
 
 
 def _usual(dims: int, **always) -> list[Recipe]:
-    """What all of them can be told: padding, strides, dilation, the channels' place."""
+    """Return recipes of the options that all of them have, as padding and strides."""
     last = on(_LAST[dims], **always)
     first = on(_first(_LAST[dims]), **always)
     free = on(_FREE[dims], **always)

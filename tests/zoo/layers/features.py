@@ -1,4 +1,4 @@
-"""Layers that make features of table columns, of sound and of words."""
+"""Try layers that make features of table columns, of sound and of words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.zoo.specimen import enliven
 FEW = on_integers((4,), high=5)
 ONE = on_integers((1,), high=5)
 WIDE = On((Takes((3,), "int64", -3, 12),))
-# Texts that come as texts: ONNX does not read their characters.
+# ONNX does not read the characters of texts.
 WORDS = On((Takes((3,), "string"),), refused="StringToHashBucketFast")
 BOUNDARIES = [-1.0, 0.0, 0.5, 1.5]
 VOCABULARY = [2, 5, 7, 11]
@@ -34,7 +34,7 @@ def _adapted(layer, x):
 
 
 def _saved_model():
-    """A SavedModel on disk, as TFSMLayer takes one."""
+    """Return the arguments of TFSMLayer for a SavedModel on disk."""
     model = enliven(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]))
     folder = Path(tempfile.mkdtemp(prefix="zoo-"), "model")
     model.export(folder, verbose=False)
@@ -46,7 +46,8 @@ def _only(layer, x):
     return answer
 
 
-# An array: by name, windows come from SciPy, which nothing else here needs.
+# The windows are an array, because windows by name come from SciPy, which nothing else
+# here needs.
 _SPECTRUM = {
     "frame_length": 16,
     "frame_step": 8,

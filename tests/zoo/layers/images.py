@@ -1,4 +1,4 @@
-"""Layers that change pictures; those that draw at random do nothing in inference."""
+"""Try layers that change pictures; random ones do nothing in inference."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNIT = _pixels(high=1.0)
 FIRST = _pixels(3, 8, 10)
 FREE = _pixels(None, None, 3)
 
-# What each is made with; all of them are in inference mode.
+# Each layer has these arguments; all are in inference mode.
 _RANDOM = {
     "AugMix": {},
     "CutMix": {},
@@ -95,7 +95,7 @@ def _resized() -> list[Recipe]:
 
 
 class _Training(keras.Layer):
-    """Calls a layer as in training: elsewhere it does nothing, not even in a model."""
+    """Call a layer in training mode; elsewhere it does nothing, not even in a model."""
 
     def __init__(self, layer):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Dense layers, norms, shapes, merges and what else is neither large nor special."""
+"""Try dense layers, norms, shapes, merges and all other plain layers."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ RECIPES: dict[str, list[Recipe]] = {
         on((3, 6, 5, 2)).lazily(
             "of a convolution", lambda: {"layer": keras.layers.Conv2D(4, 3)}
         ),
-        # Of a free length Keras 3.15 loops over the batch, for the length.
+        # The length is fixed, because Keras 3.15 loops over the batch when it is free.
         on((3, 5, 4)).lazily(
             "of a recurrent net", lambda: {"layer": keras.layers.LSTM(3)}
         ),
@@ -236,7 +236,7 @@ RECIPES: dict[str, list[Recipe]] = {
 
 
 def _function(name: str, **arguments: Any) -> Recipe:
-    """Of a function that makes a merging layer and calls it."""
+    """Return a recipe for a function that makes a merging layer and calls it."""
 
     def call(_, *tensors):
         return getattr(keras.layers, name)(list(tensors), **arguments)

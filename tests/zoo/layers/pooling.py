@@ -1,4 +1,4 @@
-"""Pooling of one, two and three dimensions."""
+"""Try pooling of one, two and three dimensions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _adaptive(dims: int) -> list[Recipe]:
     return [
         last(output_size=2),
         last("uneven", output_size=(3, 4, 2)[:dims]),
-        # Keras 3.15 cannot do 1: it pools over one pixel more than there is.
+        # Keras 3.15 cannot do 1, because it pools over one pixel more than there is.
         on(_first(_LAST[dims]))(
             "channels_first", output_size=3, data_format="channels_first"
         ),

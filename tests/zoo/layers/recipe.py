@@ -1,4 +1,4 @@
-"""How one small model is made of one layer class."""
+"""A recipe makes one small model of one layer class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runtime.backends.saved_model import Signature
 from tests.zoo.specimen import Specimen, enliven, signature_of
 
 Shape = tuple[int | None, ...]
-# Takes the layer and the model's inputs, answers with its outputs.
+# The function takes the layer and the model's inputs, and returns its outputs.
 Call = Callable[..., Any]
 
 
@@ -21,11 +21,11 @@ class Takes:
     """One input of a model.
 
     Attributes:
-        shape: without the batch axis.
-        dtype: as Keras names it.
+        shape: the shape without the batch axis.
+        dtype: the type's name in Keras.
         low: the least number that is drawn.
-        high: the greatest.
-        batch: rows, where their number is fixed.
+        high: the greatest number that is drawn.
+        batch: the number of rows, if it is fixed.
     """
 
     shape: Shape
@@ -40,11 +40,11 @@ class Recipe:
     """A model of one layer.
 
     Attributes:
-        variant: tells it from the class's other recipes; empty of the first.
+        variant: a name apart from the class's other recipes; empty for the first.
         takes: the model's inputs.
-        arguments: of the layer's constructor; a function where they are layers, which
-            are to be made when the model is.
-        call: calls the layer; None passes the inputs, as a list if they are several.
+        arguments: the arguments of the layer's constructor, or a function that makes
+            them with the model, if they are layers.
+        call: calls the layer; None passes the inputs, as a list if there are several.
         refused: see ``Specimen``.
     """
 
@@ -55,7 +55,7 @@ class Recipe:
     refused: str = ""
 
     def specimen(self, name: str, make_layer: Callable[..., Any]) -> Specimen:
-        """The model of a layer class, named by its exported name."""
+        """Return the model of a layer class, with the class's exported name."""
 
         def make() -> Signature:
             return self._make(make_layer)
@@ -68,7 +68,7 @@ class Recipe:
 
     def _make(self, make_layer: Callable[..., Any]) -> Signature:
         given = self.arguments() if callable(self.arguments) else self.arguments
-        # ``keras.layers.add`` makes its layer itself; ``call`` is what calls it.
+        # ``keras.layers.add`` makes its layer itself, so ``call`` uses it.
         is_class = isinstance(make_layer, type)
         layer = make_layer(**given) if is_class else None
         inputs = [
@@ -84,7 +84,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class On:
-    """Makes recipes that take the same inputs.
+    """A maker of recipes that take the same inputs.
 
     Attributes:
         takes: the inputs.
@@ -97,7 +97,7 @@ class On:
     always: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, variant: str = "", **arguments: Any) -> Recipe:
-        """A recipe with these arguments of the constructor."""
+        """Return a recipe with these arguments of the constructor."""
         return Recipe(
             variant, self.takes, {**self.always, **arguments}, self.call, self.refused
         )
@@ -105,15 +105,15 @@ class On:
     def lazily(
         self, variant: str, arguments: Callable[[], Mapping[str, Any]]
     ) -> Recipe:
-        """A recipe whose arguments are layers."""
+        """Return a recipe whose arguments are layers."""
         return Recipe(variant, self.takes, arguments, self.call, self.refused)
 
 
 def on(*shapes: Shape, call: Call | None = None, **always: Any) -> On:
-    """Recipes on float32 inputs of these shapes."""
+    """Return recipes on float32 inputs of these shapes."""
     return On(tuple(Takes(shape) for shape in shapes), call, "", always)
 
 
 def on_integers(*shapes: Shape, high: int, low: int = 0, **more: Any) -> On:
-    """Recipes on int32 inputs, ``low`` to ``high`` inclusive."""
+    """Return recipes on int32 inputs, ``low`` to ``high`` inclusive."""
     return On(tuple(Takes(shape, "int32", low, high) for shape in shapes), **more)

@@ -1,4 +1,4 @@
-"""Recurrent layers and cells, with masks, states and directions."""
+"""Try recurrent layers and cells, with masks, states and directions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.zoo.layers.recipe import On, Recipe, Takes, on
 
 SEQUENCE = on((5, 4))
 FREE = on((None, 4))
-# One call's answer depends on the calls before it, which ONNX does not remember.
+# The answer to a call depends on the calls before it, and ONNX does not remember them.
 STATEFUL = On(
     (Takes((5, 4), batch=2),), refused="keeps a state", always={"stateful": True}
 )

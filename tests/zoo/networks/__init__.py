@@ -1,4 +1,4 @@
-"""Models as people build them: one file a kind, a function a model."""
+"""People build models like these: each file has one kind, each function one model."""
 
 from __future__ import annotations
 
@@ -43,5 +43,5 @@ __all__ = [
 
 
 def specimens() -> list[Specimen]:
-    """All networks."""
+    """Return all networks."""
     return list(NETWORKS)

@@ -1,4 +1,4 @@
-"""Where the networks enter themselves, each built by a function of its name."""
+"""The networks enter themselves here; a function of the network's name builds each."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def network(
     """Enter a function that builds a Keras model.
 
     Args:
-        refused: a piece of the sentence that it is refused with; empty if it converts.
-        ranges: between which inputs are drawn, by their names; ends included.
+        refused: a piece of the refusal; empty if the model converts.
+        ranges: the least and the greatest number of each input, by name.
     """
 
     def enter(build: Callable[[], keras.Model]) -> Callable[[], keras.Model]:
@@ -44,8 +44,8 @@ class Function(keras.layers.Layer):
     """A layer of TensorFlow's own operators, as people write them.
 
     Args:
-        function: takes and gives tensors.
-        options: of ``keras.layers.Layer``.
+        function: takes tensors and returns tensors.
+        options: the arguments of ``keras.layers.Layer``.
     """
 
     def __init__(self, function: Callable[..., Any], **options: Any) -> None:
@@ -53,16 +53,16 @@ class Function(keras.layers.Layer):
         self._function = function
 
     def call(self, *tensors: Any) -> Any:
-        """What the function gives."""
+        """Return what the function gives."""
         return self._function(*tensors)
 
 
 def of_tensors(
     function: Callable[..., Any], **inputs: Mapping[str, Any] | tuple[int | None, ...]
 ) -> keras.Model:
-    """A model of one function, whose inputs have these shapes, without N.
+    """Return a model of one function, whose inputs have these shapes without N.
 
-    A shape is a tuple, or keras.Input's arguments where it is not float32.
+    A shape is a tuple for float32, or keras.Input's arguments for other types.
     """
     taken = [
         keras.Input(**(how if isinstance(how, Mapping) else {"shape": how}), name=name)

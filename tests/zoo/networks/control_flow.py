@@ -1,4 +1,4 @@
-"""Loops and branches, as tf.function and AutoGraph write them."""
+"""tf.function and AutoGraph write loops and branches like these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.zoo.networks.built import Function, network, of_tensors
 
 @network(x=(-1, 1))
 def while_loop() -> keras.Model:
-    """Steps of an iteration, a fixed number of times."""
+    """Take the steps of an iteration a fixed number of times."""
 
     def power(x: tf.Tensor) -> tf.Tensor:
         return tf.while_loop(
@@ -27,7 +27,7 @@ def while_loop() -> keras.Model:
 
 @network(x=(1, 50))
 def while_loop_by_value() -> keras.Model:
-    """As many steps as the data needs."""
+    """Take as many steps as the data needs."""
 
     def halve(x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.while_loop(
@@ -41,7 +41,7 @@ def while_loop_by_value() -> keras.Model:
 
 @network(x=(-1, 1))
 def loop_with_weights() -> keras.Model:
-    """An equilibrium: one dense layer, again and again; the weights are captured."""
+    """Run one dense layer to an equilibrium; the loop captures its weights."""
 
     class Equilibrium(layers.Layer):
         def build(self, shape: Any) -> None:
@@ -61,7 +61,7 @@ def loop_with_weights() -> keras.Model:
 
 @network(x=(-1, 1))
 def loop_in_a_loop() -> keras.Model:
-    """Two counters."""
+    """Use two counters."""
 
     def body(i: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         _, z = tf.while_loop(
@@ -79,7 +79,7 @@ def loop_in_a_loop() -> keras.Model:
 
 @network(x=(-1, 1))
 def autograph() -> keras.Model:
-    """``for`` and ``if`` as Python writes them, with ``break``."""
+    """Write ``for`` and ``if`` as Python does, with ``break``."""
 
     @tf.function
     def run(x: tf.Tensor) -> tf.Tensor:
@@ -99,7 +99,7 @@ def autograph() -> keras.Model:
 
 @network(x=(-1, 1))
 def condition() -> keras.Model:
-    """One of two branches with weights in them, of the batch's mean."""
+    """Choose one of two branches with weights in them, by the batch's mean."""
 
     class Either(layers.Layer):
         def build(self, shape: Any) -> None:
@@ -118,7 +118,7 @@ def condition() -> keras.Model:
 
 @network(x=(-1, 1))
 def conditions_within() -> keras.Model:
-    """A branch in a branch, and several answers."""
+    """Put a branch in a branch, and return several answers."""
 
     def choose(x: tf.Tensor) -> Any:
         mean = tf.reduce_mean(x)
@@ -133,7 +133,7 @@ def conditions_within() -> keras.Model:
 
 @network(x=(-1, 1), which=(0, 3))
 def switch_case() -> keras.Model:
-    """One of several branches, by a number in the data, with a default."""
+    """Choose one of several branches by a number in the data, with a default."""
 
     def choose(x: tf.Tensor, which: tf.Tensor) -> tf.Tensor:
         return tf.switch_case(
@@ -147,7 +147,7 @@ def switch_case() -> keras.Model:
 
 @network(x=(-1, 1))
 def mapped() -> keras.Model:
-    """``tf.map_fn``, ``tf.vectorized_map`` and ``tf.scan`` over the batch and steps."""
+    """Use ``tf.map_fn``, ``tf.vectorized_map`` and ``tf.scan`` on batch and steps."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         each = tf.map_fn(lambda row: tf.cumsum(row) * tf.reduce_max(row), x)
@@ -162,7 +162,7 @@ def mapped() -> keras.Model:
 
 @network(x=(-1, 1))
 def tensor_array() -> keras.Model:
-    """What a loop writes, step by step."""
+    """Write an array in a loop, step by step."""
 
     def run(x: tf.Tensor) -> tf.Tensor:
         written = tf.TensorArray(tf.float32, tf.shape(x)[1], element_shape=[None])
@@ -183,7 +183,7 @@ def tensor_array() -> keras.Model:
 
 @network(x=(-1, 1))
 def beam() -> keras.Model:
-    """The three best paths through a table, step by step (Viterbi-like)."""
+    """Find the three best paths through a table, step by step (Viterbi-like)."""
 
     class Paths(layers.Layer):
         def build(self, shape: Any) -> None:
@@ -208,7 +208,7 @@ def beam() -> keras.Model:
 
 @network(x=(-1, 1))
 def signal_steps() -> keras.Model:
-    """A filter's loop, between two dense layers."""
+    """Run a filter's loop between two dense layers."""
 
     def smooth(x: tf.Tensor) -> tf.Tensor:
         _, last, mean = tf.while_loop(

@@ -1,4 +1,4 @@
-"""Autoencoders, generators, and what draws at random."""
+"""Autoencoders, generators, and networks that draw at random."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.zoo.networks.built import Function, network
 
 @network(image=(0, 1))
 def autoencoder() -> keras.Model:
-    """Down to a few numbers and up again."""
+    """Reduce to a few numbers, and expand again."""
     image = keras.Input((8, 8, 1), name="image")
     x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(image)
     code = layers.Dense(4, name="code")(layers.Flatten()(x))
@@ -44,19 +44,19 @@ def _variational(is_served: bool) -> keras.Model:
 
 @network(image=(0, 1))
 def variational_autoencoder() -> keras.Model:
-    """Served as most are: the mean, no draw."""
+    """Serve the mean without a draw, as most such models do."""
     return _variational(is_served=True)
 
 
 @network("Stateless", image=(0, 1))
 def variational_autoencoder_that_samples() -> keras.Model:
-    """Served as Keras's own example is: each answer is another draw."""
+    """Serve a draw, as Keras's own example does: each answer is another one."""
     return _variational(is_served=False)
 
 
 @network("RandomStandardNormal")
 def noise() -> keras.Model:
-    """A layer that always adds noise."""
+    """Add noise always, in a layer."""
     numbers = keras.Input((3,), name="numbers")
     noisy = Function(lambda x: x + tf.random.normal(tf.shape(x)))(numbers)
     return keras.Model(numbers, noisy)
@@ -64,7 +64,7 @@ def noise() -> keras.Model:
 
 @network("Multinomial", scores=(-1, 1))
 def word_drawn_by_its_chance() -> keras.Model:
-    """The last layer of a text generator that draws."""
+    """Draw in the last layer, as a text generator does."""
     scores = keras.Input((5,), name="scores")
     drawn = Function(lambda x: tf.random.categorical(x, 1))(scores)
     return keras.Model(scores, drawn)
@@ -72,7 +72,7 @@ def word_drawn_by_its_chance() -> keras.Model:
 
 @network()
 def dropouts_at_rest() -> keras.Model:
-    """Every layer that draws while it trains, and none when it serves."""
+    """Use every layer that draws while it trains, and none when it serves."""
     steps = keras.Input((4, 8), name="steps")
     x = layers.GaussianNoise(0.5)(layers.Dropout(0.5)(steps))
     x = layers.SpatialDropout1D(0.5)(layers.AlphaDropout(0.5)(x))
@@ -82,7 +82,7 @@ def dropouts_at_rest() -> keras.Model:
 
 @network()
 def generator() -> keras.Model:
-    """As DCGAN's: numbers become a picture."""
+    """Make a picture of numbers, as DCGAN does."""
     numbers = keras.Input((6,), name="numbers")
     x = layers.Dense(2 * 2 * 8, use_bias=False)(numbers)
     x = layers.LeakyReLU(0.2)(layers.BatchNormalization()(x))
@@ -98,7 +98,7 @@ def generator() -> keras.Model:
 
 @network()
 def style_transfer() -> keras.Model:
-    """Reflected edges, the style's mean and variance, nearest upsampling."""
+    """Transfer a style: reflected edges, its mean and variance, nearest upsampling."""
     content = keras.Input((8, 8, 3), name="content")
     style = keras.Input((8, 8, 3), name="style")
 
@@ -120,7 +120,7 @@ def style_transfer() -> keras.Model:
 
 @network()
 def wave_net() -> keras.Model:
-    """Causal, ever wider apart, gated, with skips; any length."""
+    """Convolve causally, ever wider apart, gated, with skips, at any length."""
     x = wave = keras.Input((None, 1), name="wave")
     x = layers.Conv1D(4, 2, padding="causal")(x)
     skips = []
@@ -136,7 +136,7 @@ def wave_net() -> keras.Model:
 
 @network(time=(0, 100), image=(-1, 1))
 def diffusion_step() -> keras.Model:
-    """Sines of a time step shift a small U-Net with group norms and attention."""
+    """Shift a small U-Net by a time step's sines, with group norms and attention."""
     image = keras.Input((8, 8, 3), name="image")
     time = keras.Input((1,), name="time")
 

@@ -1,4 +1,4 @@
-"""tf.image and the older pooling and convolution operators of tf.nn."""
+"""Use tf.image, and the older pooling and convolution operators of tf.nn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.zoo.networks.built import Function, network, of_tensors
 
 @network(image=(0, 255))
 def resized() -> keras.Model:
-    """By every method that people use, up and down, and to a size that is computed."""
+    """Resize by every method that people use, up, down, and to a computed size."""
 
     def run(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
         size = tf.shape(image)[1:3] * 2
@@ -31,7 +31,7 @@ def resized() -> keras.Model:
 
 @network(image=(0, 255))
 def resized_from_any_size() -> keras.Model:
-    """What comes first in many models that are served: any picture to one size."""
+    """Resize any picture to one size, as the first step of many served models does."""
     image = keras.Input((None, None, 3), name="image")
     x = Function(lambda x: tf.image.resize(x, [8, 8]))(image)
     x = layers.Flatten()(layers.Conv2D(4, 3, activation="relu")(x / 255.0))
@@ -40,7 +40,7 @@ def resized_from_any_size() -> keras.Model:
 
 @network(image=(0, 1))
 def coloured() -> keras.Model:
-    """Colours, contrast, turns and mirrors."""
+    """Change colours, brightness, contrast and saturation."""
 
     def run(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return (
@@ -61,7 +61,7 @@ def coloured() -> keras.Model:
 
 @network(image=(0, 1))
 def turned() -> keras.Model:
-    """Flipped, turned, cropped."""
+    """Flip, turn and crop."""
 
     def run(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return (
@@ -78,7 +78,7 @@ def turned() -> keras.Model:
 
 @network(image=(0, 255), boxes=(0, 1))
 def cropped_regions() -> keras.Model:
-    """As a two-stage detector pools its regions."""
+    """Pool regions as a two-stage detector does."""
 
     def run(image: tf.Tensor, boxes: tf.Tensor) -> tf.Tensor:
         count = tf.shape(image)[0]
@@ -89,7 +89,7 @@ def cropped_regions() -> keras.Model:
 
 @network(image=(-1, 1))
 def pooled() -> keras.Model:
-    """With places of the greatest, by sums of squares, greyscale dilation."""
+    """Pool with the places of maxima, by sums of squares, and by grey dilation."""
 
     def run(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
         greatest, places = tf.nn.max_pool_with_argmax(image, 2, 2, "VALID")
@@ -113,7 +113,7 @@ def pooled() -> keras.Model:
 
 @network(image=(-1, 1))
 def convolved() -> keras.Model:
-    """Paddings of one's own, filters that are fixed, grouped, dilated, transposed."""
+    """Convolve with own paddings and fixed filters, grouped, dilated and transposed."""
     kernel = tf.reshape(tf.sin(tf.range(3 * 3 * 4 * 4, dtype=tf.float32)), [3, 3, 4, 4])
 
     def run(image: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -138,7 +138,7 @@ def convolved() -> keras.Model:
 
 @network(image=(-1, 1), flow=(-2, 2))
 def warped() -> keras.Model:
-    """Pixels fetched from where a flow points, between four neighbours."""
+    """Fetch pixels from the places to which a flow points, between four neighbours."""
 
     def run(image: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
         down, across = tf.meshgrid(tf.range(6.0), tf.range(6.0), indexing="ij")

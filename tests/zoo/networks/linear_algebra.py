@@ -1,4 +1,4 @@
-"""tf.linalg, tf.einsum and sums over axes, as layers use them."""
+"""Layers use tf.linalg, tf.einsum and sums over axes like these."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.zoo.networks.built import network, of_tensors
 
 @network(x=(-1, 1), y=(-1, 1))
 def einsum() -> keras.Model:
-    """Batches, transposes, outer products, traces, ellipses."""
+    """Use batches, transposes, outer products, traces and ellipses."""
 
     def run(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return (
@@ -28,7 +28,7 @@ def einsum() -> keras.Model:
 
 @network(x=(-1, 1))
 def square_matrices() -> keras.Model:
-    """Inverses, determinants, solutions, Cholesky of a positive matrix."""
+    """Use inverses, determinants, solutions, and Cholesky of a positive matrix."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         positive = tf.matmul(x, x, transpose_b=True) + 2.0 * tf.eye(3)
@@ -48,7 +48,7 @@ def square_matrices() -> keras.Model:
 
 @network(x=(-1, 1))
 def diagonals() -> keras.Model:
-    """Out of matrices, into them, and parts on one side."""
+    """Take diagonals out of matrices, put them into matrices, and keep one side."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return (
@@ -67,7 +67,7 @@ def diagonals() -> keras.Model:
 
 @network(x=(-2, 2))
 def norms() -> keras.Model:
-    """Of every order, and what is scaled to them."""
+    """Take norms of every order, and scale by them."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return (
@@ -84,7 +84,7 @@ def norms() -> keras.Model:
 
 @network(x=(-2, 2))
 def reductions() -> keras.Model:
-    """Over axes, over all, of numbers and of truths."""
+    """Reduce numbers and truths over some axes and over all."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return (
@@ -108,7 +108,7 @@ def reductions() -> keras.Model:
 
 @network(x=(-2, 2), y=(0.5, 3))
 def arithmetic() -> keras.Model:
-    """What losses, features and activations are written with."""
+    """Use the functions with which losses, features and activations are written."""
 
     def run(x: tf.Tensor, y: tf.Tensor) -> tuple[tf.Tensor, ...]:
         whole = tf.cast(x * 4, tf.int32)
@@ -142,7 +142,7 @@ def arithmetic() -> keras.Model:
 
 @network(wave=(-1, 1))
 def spectrogram() -> keras.Model:
-    """A sound's frames, their spectrum, in mels, as speech models begin."""
+    """Compute the spectrum of a sound's frames in mels, as speech models begin."""
 
     def run(wave: tf.Tensor) -> tuple[tf.Tensor, ...]:
         spectrum = tf.abs(tf.signal.stft(wave, 16, 8, 16))
@@ -159,7 +159,7 @@ def spectrogram() -> keras.Model:
 
 @network(x=(-1, 1))
 def spectra() -> keras.Model:
-    """To frequencies and back, of one axis and of two."""
+    """Transform to frequencies and back, over one axis and over two."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         spectrum = tf.signal.rfft(x)

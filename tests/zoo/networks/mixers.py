@@ -1,4 +1,4 @@
-"""Pictures without the usual convolutions: mixers, windows, and normalizations."""
+"""Pictures go through networks without the usual convolutions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _head(image: Any, x: Any) -> keras.Model:
 
 @network(image=(0, 255))
 def conv_mixer() -> keras.Model:
-    """Patches, then depthwise and pointwise with GELU."""
+    """Cut patches, then convolve by depth and by point, with GELU."""
     image = _image()
     x = layers.Conv2D(8, 2, strides=2, activation="gelu")(
         layers.Rescaling(1 / 255)(image)
@@ -35,7 +35,7 @@ def conv_mixer() -> keras.Model:
 
 @network(image=(0, 255))
 def mlp_mixer() -> keras.Model:
-    """Dense over patches, dense over channels."""
+    """Use dense layers over patches and over channels."""
     image = _image()
     x = layers.Conv2D(8, 2, strides=2)(layers.Rescaling(1 / 255)(image))
     x = layers.Reshape((16, 8))(x)
@@ -50,7 +50,7 @@ def mlp_mixer() -> keras.Model:
 
 @network(image=(0, 255))
 def shifted_windows() -> keras.Model:
-    """As Swin: attention in windows, which roll half a window every other block."""
+    """Attend in windows that roll half a window in every other block, like Swin."""
     image = _image()
 
     def split(x: tf.Tensor) -> tf.Tensor:
@@ -77,7 +77,7 @@ def shifted_windows() -> keras.Model:
 
 @network(image=(0, 255))
 def mobile_vit() -> keras.Model:
-    """Convolutions, and a transformer over the pixels at one place of each patch."""
+    """Convolve, then run a transformer over the pixels at one place of each patch."""
     image = _image()
     x = layers.Conv2D(8, 3, padding="same", activation="swish")(
         layers.Rescaling(1 / 255)(image)
@@ -96,7 +96,7 @@ def mobile_vit() -> keras.Model:
 
 @network(image=(0, 255))
 def fourier_mixer() -> keras.Model:
-    """As FNet: the real part of a Fourier transform in place of attention."""
+    """Replace attention by the real part of a Fourier transform, like FNet."""
     image = _image()
     x = layers.Reshape((16, 8))(
         layers.Conv2D(8, 2, strides=2)(layers.Rescaling(1 / 255)(image))
@@ -110,7 +110,7 @@ def fourier_mixer() -> keras.Model:
 
 @network(image=(0, 255))
 def every_normalization() -> keras.Model:
-    """Layer, group, instance, unit, spectral, of weights, and of local response."""
+    """Use layer, group, instance, unit, spectral, weight and local response norms."""
 
     class Standardized(layers.Conv2D):
         def call(self, x: Any) -> Any:
@@ -133,7 +133,7 @@ def every_normalization() -> keras.Model:
 
 @network(points=(-1, 1))
 def point_cloud() -> keras.Model:
-    """As PointNet: any number of points in any order, a learned turn of them."""
+    """Take any number of points in any order, and a learned turn, like PointNet."""
     points = keras.Input((None, 3), name="points")
     turn = layers.Conv1D(8, 1, activation="relu")(points)
     turn = layers.Dense(9)(layers.GlobalMaxPooling1D()(turn))
@@ -144,7 +144,7 @@ def point_cloud() -> keras.Model:
 
 @network(features=(-1, 1), adjacency=(0, 1))
 def graph_convolution() -> keras.Model:
-    """Nodes' features, mixed along edges with weights by degree; attention too."""
+    """Mix nodes' features along edges, with weights by degree, and by attention."""
     features = keras.Input((5, 4), name="features")
     adjacency = keras.Input((5, 5), name="adjacency")
 

@@ -1,4 +1,4 @@
-"""Models in other precisions than float32."""
+"""Models compute in other precisions than float32."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.zoo.networks.built import network
 
 
 def _mixed(policy: str) -> keras.Model:
-    """A small CNN whose layers compute in one precision and end in float32."""
+    """Return a small CNN whose layers compute in one precision and end in float32."""
     image = keras.Input((8, 8, 3), name="image", dtype="float32")
     x = layers.Rescaling(1 / 255, dtype=policy)(image)
     x = layers.Conv2D(4, 3, dtype=policy)(x)
@@ -25,25 +25,25 @@ def _mixed(policy: str) -> keras.Model:
 
 @network(image=(0, 255))
 def mixed_float16() -> keras.Model:
-    """As trained on a GPU."""
+    """Use mixed_float16, with which people train on a GPU."""
     return _mixed("mixed_float16")
 
 
 @network(image=(0, 255))
 def mixed_bfloat16() -> keras.Model:
-    """As trained on a TPU."""
+    """Use mixed_bfloat16, with which people train on a TPU."""
     return _mixed("mixed_bfloat16")
 
 
 @network(image=(0, 255))
 def float64() -> keras.Model:
-    """Inside, between inputs and outputs of float32."""
+    """Compute in float64 between inputs and outputs of float32."""
     return _mixed("float64")
 
 
 @network()
 def double_throughout() -> keras.Model:
-    """Inputs and outputs of float64 too."""
+    """Have inputs and outputs of float64 too."""
     numbers = keras.Input((4,), dtype="float64", name="numbers")
     x = layers.Dense(5, activation="tanh", dtype="float64")(numbers)
     x = layers.LayerNormalization(dtype="float64")(x)
@@ -52,7 +52,7 @@ def double_throughout() -> keras.Model:
 
 @network()
 def half_throughout() -> keras.Model:
-    """Inputs, weights and outputs of float16."""
+    """Have inputs, weights and outputs of float16."""
     numbers = keras.Input((4,), dtype="float16", name="numbers")
     x = layers.Dense(5, activation="relu", dtype="float16")(numbers)
     return keras.Model(numbers, layers.Dense(2, dtype="float16")(x))
@@ -60,7 +60,7 @@ def half_throughout() -> keras.Model:
 
 @network(words=(0, 9))
 def mixed_transformer() -> keras.Model:
-    """Attention and norms in float16 where Keras does so."""
+    """Use attention and norms in float16 where Keras does so."""
     policy = "mixed_float16"
     words = keras.Input((6,), dtype="int32", name="words")
     x = layers.Embedding(10, 8, dtype=policy)(words)
@@ -72,7 +72,7 @@ def mixed_transformer() -> keras.Model:
 
 @network(steps=(-1, 1))
 def mixed_recurrent() -> keras.Model:
-    """An LSTM and a GRU in float16."""
+    """Use an LSTM and a GRU in float16."""
     steps = keras.Input((4, 3), name="steps")
     x = layers.LSTM(4, return_sequences=True, dtype="mixed_float16")(steps)
     x = layers.GRU(4, dtype="mixed_float16")(x)
@@ -81,7 +81,7 @@ def mixed_recurrent() -> keras.Model:
 
 @network(image=(0, 255), flags=(0, 1))
 def bytes_and_flags() -> keras.Model:
-    """Inputs of uint8 and bool, an output of int64 and one of bool."""
+    """Take inputs of uint8 and bool, and return outputs of int64 and bool."""
     image = keras.Input((4, 4, 3), dtype="uint8", name="image")
     flags = keras.Input((2,), dtype="bool", name="flags")
     x = layers.Flatten()(layers.Rescaling(1 / 255)(image))

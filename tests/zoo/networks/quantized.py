@@ -1,4 +1,4 @@
-"""Trained to be quantized: the rounding of weights and activations is in the model."""
+"""Models that are trained for quantization round weights and activations themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.zoo.networks.built import Function, network, of_tensors
 
 @network(x=(-2, 2))
 def fake_quantized() -> keras.Model:
-    """By fixed bounds, by bounds that are tensors, per channel, of few bits."""
+    """Round by fixed bounds, by bounds that are tensors, per channel, with few bits."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return (
@@ -35,7 +35,7 @@ def fake_quantized() -> keras.Model:
 
 @network(image=(0, 255))
 def quantization_aware() -> keras.Model:
-    """A convolution as tensorflow-model-optimization writes it."""
+    """Write a convolution as tensorflow-model-optimization does."""
 
     class Quantized(layers.Conv2D):
         def call(self, x: Any) -> Any:
@@ -54,11 +54,12 @@ def quantization_aware() -> keras.Model:
 
 @network(x=(-2, 2))
 def keras_int8() -> keras.Model:
-    """What ``keras.Model.quantize("int8")`` makes of dense layers."""
+    """Make dense layers int8 by ``keras.Model.quantize("int8")``."""
     x = keras.Input((4,), name="x")
     y = layers.Dense(3)(layers.Dense(6, activation="relu")(x))
     model = keras.Model(x, y)
-    # The model's own would warn of its input layer, which has nothing to quantize.
+    # The layers are quantized one by one. The model's own method would warn of its
+    # input layer, which has nothing to quantize.
     for layer in model.layers[1:]:
         layer.quantize("int8")
     return model
@@ -66,7 +67,7 @@ def keras_int8() -> keras.Model:
 
 @network(x=(-2, 2))
 def binary_weights() -> keras.Model:
-    """Signs in place of weights, and a straight-through estimator."""
+    """Use signs as weights, and a straight-through estimator."""
 
     class Binary(layers.Dense):
         def call(self, x: Any) -> Any:
@@ -80,7 +81,7 @@ def binary_weights() -> keras.Model:
 
 @network(x=(-2, 2))
 def quantized_and_back() -> keras.Model:
-    """To int8 by hand, multiplied as integers, and back."""
+    """Convert to int8 by hand, multiply as integers, and convert back."""
 
     def run(x: tf.Tensor) -> tf.Tensor:
         scale = tf.reduce_max(tf.abs(x), axis=-1, keepdims=True) / 127.0
@@ -94,7 +95,7 @@ def quantized_and_back() -> keras.Model:
 
 @network(x=(-1, 1))
 def nearest_code() -> keras.Model:
-    """As VQ-VAE: the nearest of a table of codes."""
+    """Find the nearest of a table of codes, as VQ-VAE does."""
 
     class Codes(layers.Layer):
         def build(self, shape: Any) -> None:

@@ -1,4 +1,4 @@
-"""Rows of different lengths inside a model, with dense tensors at its ends."""
+"""Models have rows of different lengths inside, and dense tensors at their ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.zoo.networks.built import network, of_tensors
 
 @network(length=(0, 5))
 def ragged_means() -> keras.Model:
-    """Padded rows -> ragged -> the sum and mean of each."""
+    """Make padded rows ragged, and return the sum and mean of each."""
 
     def run(x: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, ...]:
         ragged = tf.RaggedTensor.from_tensor(x, lengths=length)
@@ -25,7 +25,7 @@ def ragged_means() -> keras.Model:
 
 @network(x=(0, 4))
 def sparse_product() -> keras.Model:
-    """A dense row made sparse, times a matrix."""
+    """Make a dense row sparse, and multiply it by a matrix."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         sparse = tf.sparse.from_dense(x)

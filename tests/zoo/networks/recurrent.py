@@ -1,4 +1,4 @@
-"""Recurrent networks: stacked, both ways, masked, with states in and out."""
+"""Recurrent networks are stacked, bidirectional or masked, with states in and out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _steps(steps: int | None = STEPS, name: str = "steps") -> Any:
 
 @network()
 def stacked_lstm() -> keras.Model:
-    """Three layers and a class."""
+    """Use three layers, and a class."""
     x = steps = _steps()
     for _ in range(2):
         x = layers.LSTM(4, return_sequences=True)(x)
@@ -28,7 +28,7 @@ def stacked_lstm() -> keras.Model:
 
 @network(words=(0, 9))
 def bidirectional_gru_with_mask() -> keras.Model:
-    """Sentences of any length, padded with 0."""
+    """Take sentences of any length, padded with 0."""
     words = keras.Input((None,), dtype="int32", name="words")
     x = layers.Embedding(10, 4, mask_zero=True)(words)
     x = layers.Bidirectional(layers.GRU(4, return_sequences=True))(x)
@@ -38,7 +38,7 @@ def bidirectional_gru_with_mask() -> keras.Model:
 
 @network(steps=(-1, 1))
 def bidirectional_lstm_with_masking() -> keras.Model:
-    """Steps that are all 0 are passed over."""
+    """Pass over steps that are all 0."""
     steps = _steps(None)
     gated = steps * ops.cast(steps[..., :1] > 0, "float32")
     x = layers.Masking()(gated)
@@ -48,7 +48,7 @@ def bidirectional_lstm_with_masking() -> keras.Model:
 
 @network()
 def lstm_with_returned_states() -> keras.Model:
-    """All outputs and both states."""
+    """Return all outputs and both states."""
     steps = _steps(None)
     x, hidden, cell = layers.LSTM(4, return_sequences=True, return_state=True)(steps)
     return keras.Model(steps, [x, hidden, cell])
@@ -56,7 +56,7 @@ def lstm_with_returned_states() -> keras.Model:
 
 @network()
 def states_as_inputs() -> keras.Model:
-    """One step of a decoder: what a client keeps between two calls comes in and out."""
+    """Run one step of a decoder: the client keeps the states between two calls."""
     steps = _steps(1)
     hidden = keras.Input((4,), name="hidden")
     cell = keras.Input((4,), name="cell")
@@ -72,7 +72,7 @@ def states_as_inputs() -> keras.Model:
 
 @network(source=(0, 9), target=(0, 9))
 def sequence_to_sequence() -> keras.Model:
-    """An encoder's states begin a decoder, which attends to its outputs."""
+    """Begin a decoder with an encoder's states, and attend to the encoder's outputs."""
     source = keras.Input((None,), dtype="int32", name="source")
     target = keras.Input((None,), dtype="int32", name="target")
     known, hidden, cell = layers.LSTM(4, return_sequences=True, return_state=True)(
@@ -87,7 +87,7 @@ def sequence_to_sequence() -> keras.Model:
 
 @network()
 def old_gru_and_simple_rnn() -> keras.Model:
-    """``reset_after=False`` as TensorFlow 1 had it, another activation, unrolled."""
+    """Use ``reset_after=False`` as TensorFlow 1 had it, other activations, unrolled."""
     steps = _steps()
     x = layers.GRU(4, reset_after=False, return_sequences=True)(steps)
     x = layers.LSTM(
@@ -99,7 +99,7 @@ def old_gru_and_simple_rnn() -> keras.Model:
 
 @network()
 def own_cells() -> keras.Model:
-    """Cells in one loop, one of them written by hand."""
+    """Run several cells in one loop, one of them written by hand."""
 
     class Leaky(layers.Layer):
         def __init__(self, units: int) -> None:
@@ -120,7 +120,7 @@ def own_cells() -> keras.Model:
 
 @network(film=(0, 255))
 def film_classifier() -> keras.Model:
-    """A small CNN of each picture, then an LSTM."""
+    """Run a small CNN over each picture, then an LSTM."""
     film = keras.Input((4, 8, 8, 3), name="film")
     cnn = keras.Sequential(
         [
@@ -135,7 +135,7 @@ def film_classifier() -> keras.Model:
 
 @network()
 def convolutional_lstm() -> keras.Model:
-    """The next picture of a film."""
+    """Predict the next picture of a film."""
     film = keras.Input((3, 6, 6, 1), name="film")
     x = layers.ConvLSTM2D(2, 3, padding="same", return_sequences=True)(film)
     x = layers.ConvLSTM2D(2, 3, padding="same")(layers.BatchNormalization()(x))
@@ -144,7 +144,7 @@ def convolutional_lstm() -> keras.Model:
 
 @network(words=(0, 9))
 def attentive_tagger() -> keras.Model:
-    """CNN and GRU over words, additive attention, a tag of each word."""
+    """Tag each word by a CNN and a GRU with additive attention."""
     words = keras.Input((6,), dtype="int64", name="words")
     x = layers.Embedding(10, 4)(words)
     near = layers.Conv1D(4, 3, padding="same", activation="relu")(x)
@@ -155,7 +155,7 @@ def attentive_tagger() -> keras.Model:
 
 @network()
 def forecaster() -> keras.Model:
-    """A state repeated over the steps to come."""
+    """Repeat a state over the steps to come."""
     steps = _steps()
     x = layers.RepeatVector(3)(layers.LSTM(4, activation="tanh")(steps))
     x = layers.LSTM(4, return_sequences=True)(x)

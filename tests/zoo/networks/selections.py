@@ -1,4 +1,4 @@
-"""What is picked, sorted, counted and scattered."""
+"""Pick, sort, count and scatter numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INT = {"shape": (3,), "dtype": "int32"}
 
 @network(place=(0, 3))
 def gathered() -> keras.Model:
-    """By places: along an axis, per row, and by coordinates."""
+    """Gather by places: along an axis, per row, and by coordinates."""
 
     def run(x: tf.Tensor, place: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return (
@@ -29,7 +29,7 @@ def gathered() -> keras.Model:
 
 @network()
 def sorted_rows() -> keras.Model:
-    """Best, order, place in an order, median."""
+    """Return the best, the order, the place in an order, and the median."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         values, places = tf.math.top_k(x, 3)
@@ -49,7 +49,7 @@ def sorted_rows() -> keras.Model:
 
 @network(place=(0, 3), x=(-1, 1))
 def scattered() -> keras.Model:
-    """Into zeros, into a tensor, by the greatest."""
+    """Scatter into zeros and into a tensor, also by the greatest."""
 
     def run(x: tf.Tensor, place: tf.Tensor) -> tuple[tf.Tensor, ...]:
         where = place[0][:, tf.newaxis]
@@ -67,7 +67,7 @@ def scattered() -> keras.Model:
 
 @network(kind=(0, 3))
 def hot() -> keras.Model:
-    """One-hot with other values, along another axis; chosen where it holds."""
+    """Use one-hot with other values and along another axis; choose by a truth."""
 
     def run(x: tf.Tensor, kind: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return (
@@ -91,7 +91,7 @@ def hot() -> keras.Model:
 
 @network(part=(0, 2))
 def segments() -> keras.Model:
-    """Sums, means and greatest of parts, as graph networks pool."""
+    """Take sums, means and maxima of parts, as graph networks pool."""
 
     def run(x: tf.Tensor, part: tf.Tensor) -> tuple[tf.Tensor, ...]:
         of, row = part[0], x[0]
@@ -112,7 +112,7 @@ def segments() -> keras.Model:
 
 @network(x=(0, 3))
 def without_shape() -> keras.Model:
-    """As many rows as the data says."""
+    """Return as many rows as the data says."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         flat = tf.reshape(x, [-1])
@@ -131,7 +131,7 @@ def without_shape() -> keras.Model:
 
 @network(boxes=(0, 1), scores=(0, 1))
 def kept_boxes() -> keras.Model:
-    """Non-maximum suppression of one picture's boxes, hard and padded."""
+    """Suppress the boxes of one picture that are no maxima, hard and padded."""
 
     def run(boxes: tf.Tensor, scores: tf.Tensor) -> tuple[tf.Tensor, ...]:
         low, size = tf.split(boxes[0], 2, axis=-1)
@@ -147,7 +147,7 @@ def kept_boxes() -> keras.Model:
 
 @network(boxes=(0, 1), scores=(0, 1))
 def kept_boxes_of_each_class() -> keras.Model:
-    """Combined suppression of a batch."""
+    """Suppress boxes of a batch in a combined way."""
 
     def run(boxes: tf.Tensor, scores: tf.Tensor) -> tuple[tf.Tensor, ...]:
         low, size = tf.split(boxes, 2, axis=-1)
@@ -162,7 +162,7 @@ def kept_boxes_of_each_class() -> keras.Model:
 
 @network()
 def cumulated() -> keras.Model:
-    """Along an axis, from both ends, inclusive or not."""
+    """Cumulate along an axis, from both ends, inclusive or not."""
     return of_tensors(
         lambda x: (
             tf.cumsum(x, axis=1),

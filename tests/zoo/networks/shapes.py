@@ -1,4 +1,4 @@
-"""Tensors cut, joined and reshaped by tf.*, with sizes that only the data tells."""
+"""Cut, join and reshape tensors by tf.*, with sizes that only the data tells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.zoo.networks.built import network, of_tensors
 
 @network()
 def slices() -> keras.Model:
-    """Ellipses, new axes, negative steps, and ends that are computed."""
+    """Use ellipses, new axes, negative steps, and computed ends."""
     return of_tensors(
         lambda x: (
             x[..., ::2],
@@ -26,7 +26,7 @@ def slices() -> keras.Model:
 
 @network()
 def reshapes() -> keras.Model:
-    """By sizes that the data tells."""
+    """Reshape by sizes that the data tells."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         batch, steps = tf.shape(x)[0], tf.shape(x)[1]
@@ -44,7 +44,7 @@ def reshapes() -> keras.Model:
 
 @network()
 def joints() -> keras.Model:
-    """Split, unstack, tile, repeat, roll, reverse, and join again."""
+    """Split, unstack, tile, repeat, roll and reverse, and join again."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         first, second, third = tf.split(x, [1, 2, 3], axis=-1)
@@ -65,7 +65,7 @@ def joints() -> keras.Model:
 
 @network()
 def edges() -> keras.Model:
-    """Every way to pad."""
+    """Pad in every way."""
     wide = [[0, 0], [1, 2], [0, 1]]
     return of_tensors(
         lambda x: (
@@ -81,7 +81,7 @@ def edges() -> keras.Model:
 
 @network(length=(0, 6))
 def sequences() -> keras.Model:
-    """Masks by length, and sequences turned round within it."""
+    """Mask by length, and turn sequences round within their length."""
 
     def run(x: tf.Tensor, length: tf.Tensor) -> tuple[tf.Tensor, ...]:
         return (
@@ -96,7 +96,7 @@ def sequences() -> keras.Model:
 
 @network()
 def grids() -> keras.Model:
-    """What is made of a shape alone."""
+    """Make tensors from a shape alone."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         steps = tf.shape(x)[1]
@@ -117,7 +117,7 @@ def grids() -> keras.Model:
 
 @network()
 def blocks() -> keras.Model:
-    """Between space, depth and batch."""
+    """Move numbers between space, depth and batch."""
 
     def run(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         batches = tf.space_to_batch(x, [2, 2], [[0, 0], [2, 0]])

@@ -1,4 +1,4 @@
-"""Rows of numbers, with Keras's preprocessing layers in the model."""
+"""Rows of numbers go through Keras's preprocessing layers in the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.zoo.networks.built import network
 
 @network(age=(0, 90), kind=(0, 12), income=(-2, 2))
 def preprocessed() -> keras.Model:
-    """Each column as its kind wants: scaled, in bins, looked up, one-hot, embedded."""
+    """Scale, bin, look up, one-hot or embed each column, as its kind needs."""
     age = keras.Input((1,), name="age")
     kind = keras.Input((1,), dtype="int64", name="kind")
     income = keras.Input((1,), name="income")
@@ -30,7 +30,7 @@ def preprocessed() -> keras.Model:
 
 @network(kinds=(0, 9))
 def bags_of_kinds() -> keras.Model:
-    """Several kinds a row: multi-hot, counted, and weighted by rarity."""
+    """Take several kinds a row: multi-hot, counted, and weighted by rarity."""
     kinds = keras.Input((4,), dtype="int64", name="kinds")
     vocabulary = [1, 2, 4, 8]
     many = layers.IntegerLookup(vocabulary=vocabulary, output_mode="multi_hot")(kinds)
@@ -44,7 +44,7 @@ def bags_of_kinds() -> keras.Model:
 
 @network(numbers=(-3, 3))
 def adapted() -> keras.Model:
-    """Means and bins learned of data."""
+    """Learn means and bins from data."""
     data = np.random.default_rng(0).normal(2.0, 3.0, (200, 4)).astype(np.float32)
     normal, bins = layers.Normalization(), layers.Discretization(num_bins=5)
     normal.adapt(data)
@@ -58,7 +58,7 @@ def adapted() -> keras.Model:
 
 @network(numbers=(-2, 2), user=(0, 9), thing=(0, 19))
 def wide_and_deep() -> keras.Model:
-    """A linear part, crosses of features and a deep part, int64 keys."""
+    """Join a linear part, crosses of features and a deep part, with int64 keys."""
     numbers = keras.Input((4,), name="numbers")
     user = keras.Input((), dtype="int64", name="user")
     thing = keras.Input((), dtype="int32", name="thing")
@@ -74,7 +74,7 @@ def wide_and_deep() -> keras.Model:
 
 @network(kind=(0, 12))
 def hashed() -> keras.Model:
-    """Whole numbers in so many bins, by the hash of their text."""
+    """Put whole numbers into bins, by the hash of their text."""
     kind = keras.Input((1,), dtype="int64", name="kind")
     x = layers.Embedding(4, 2)(layers.Hashing(num_bins=4)(kind))
     return keras.Model(kind, x)
@@ -82,7 +82,7 @@ def hashed() -> keras.Model:
 
 @network(numbers=(-1, 1))
 def tabular_transformer() -> keras.Model:
-    """Each column a token, with a learned scale and shift."""
+    """Use each column as a token, with a learned scale and shift."""
 
     class Tokens(layers.Layer):
         def build(self, shape: tuple[int | None, ...]) -> None:
@@ -101,7 +101,7 @@ def tabular_transformer() -> keras.Model:
 
 @network(numbers=(-2, 2))
 def mixture_of_experts() -> keras.Model:
-    """A gate keeps the two best of four."""
+    """Keep the two best of four experts by a gate."""
     numbers = keras.Input((5,), name="numbers")
     gate = layers.Dense(4)(numbers)
     experts = [layers.Dense(3, activation="relu")(numbers) for _ in range(4)]
@@ -119,7 +119,7 @@ def mixture_of_experts() -> keras.Model:
 
 @network()
 def gradient_boosted_stumps() -> keras.Model:
-    """Trees as tensors: a feature, a threshold and two leaves each."""
+    """Compute trees as tensors: a feature, a threshold and two leaves for each tree."""
 
     class Stumps(layers.Layer):
         def build(self, shape: tuple[int | None, ...]) -> None:

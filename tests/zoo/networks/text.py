@@ -1,4 +1,4 @@
-"""Models that take text, which ONNX cannot: each is refused by name."""
+"""ONNX cannot take the text that these models take: each is refused by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.zoo.networks.built import network
 
 @network("LookupTableFindV2")
 def vectorized_text() -> keras.Model:
-    """Text to words to numbers."""
+    """Turn text into words, and words into numbers."""
     vectorize = layers.TextVectorization(
         vocabulary=["a", "b"], output_sequence_length=3
     )
@@ -21,7 +21,7 @@ def vectorized_text() -> keras.Model:
 
 @network("LookupTableFindV2")
 def looked_up_text() -> keras.Model:
-    """Names to numbers."""
+    """Turn names into numbers."""
     text = keras.Input((1,), dtype="string", name="text")
     x = layers.StringLookup(vocabulary=["a", "b"])(text)
     return keras.Model(text, layers.Flatten()(layers.Embedding(3, 2)(x)))
@@ -29,7 +29,7 @@ def looked_up_text() -> keras.Model:
 
 @network("LookupTableFindV2", kind=(0, 1))
 def names_of_classes() -> keras.Model:
-    """Numbers to names: the answer is text."""
+    """Turn numbers into names: the answer is text."""
     kind = keras.Input((1,), dtype="int64", name="kind")
     names = layers.StringLookup(vocabulary=["a", "b"], invert=True)
     return keras.Model(kind, names(kind))

@@ -1,4 +1,4 @@
-"""Transformers: encoders, decoders, over words and over patches of pictures."""
+"""Transformers encode and decode words, and patches of pictures."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ WORDS, LENGTH, WIDTH = 20, 6, 8
 
 
 class Positions(layers.Layer):
-    """Adds what it learned of each position; padding stays padding."""
+    """Add a learned value for each position, and keep the padding."""
 
     def __init__(self) -> None:
         super().__init__()
         self.supports_masking = True
 
     def build(self, shape: Any) -> None:
-        """One row a position, more than are used."""
+        """Make one row for each position, and more rows than are used."""
         self.table = self.add_weight(shape=(4 * LENGTH, shape[-1]), name="table")
 
     def call(self, x: Any) -> Any:
-        """``(N, T, C)`` -> the same."""
+        """Return ``(N, T, C)``, with each position's row added."""
         return x + self.table[: ops.shape(x)[1]]
 
 
@@ -49,7 +49,7 @@ def _attend(x: Any, to: Any, **how: Any) -> Any:
 
 @network(words=(0, WORDS - 1))
 def encoder() -> keras.Model:
-    """Two blocks, a class of the mean."""
+    """Use two blocks, and a class of the mean."""
     words = _words()
     x = _embed(words)
     for _ in range(2):
@@ -60,7 +60,7 @@ def encoder() -> keras.Model:
 
 @network(words=(0, WORDS - 1))
 def encoder_of_any_length() -> keras.Model:
-    """The same of sentences of any length, padded with 0, a class of each word."""
+    """Take sentences of any length, padded with 0, and return a class of each word."""
     words = _words(length=None)
     x = _embed(words, mask_zero=True)
     x = _feed_forward(_attend(x, x))
@@ -69,7 +69,7 @@ def encoder_of_any_length() -> keras.Model:
 
 @network(words=(0, WORDS - 1))
 def causal_decoder() -> keras.Model:
-    """A language model: the next word's scores, each from those before it alone."""
+    """Score the next word from the words before it alone, as a language model does."""
     words = _words(length=None)
     x = _embed(words)
     for _ in range(2):
@@ -79,7 +79,7 @@ def causal_decoder() -> keras.Model:
 
 @network(source=(0, WORDS - 1), target=(0, WORDS - 1))
 def translator() -> keras.Model:
-    """Encoder and decoder, masks of both, attention across."""
+    """Translate by an encoder and a decoder, with masks and attention across them."""
     source, target = _words("source", None), _words("target", None)
     known = _embed(source, mask_zero=True)
     known = _feed_forward(_attend(known, known))
@@ -92,7 +92,7 @@ def translator() -> keras.Model:
 
 @network(words=(0, WORDS - 1), kinds=(0, 1), mask=(0, 1))
 def masked_language_model() -> keras.Model:
-    """As BERT: words, kinds of sentences and a mask; a word's scores and a class."""
+    """Take words, kinds of sentences and a mask; score words and a class, like BERT."""
     words, kinds, mask = _words(), _words("kinds"), _words("mask")
     x = _embed(words) + layers.Embedding(2, WIDTH)(kinds)
     x = layers.LayerNormalization(epsilon=1e-12)(x)
@@ -107,7 +107,7 @@ def masked_language_model() -> keras.Model:
 
 @network(image=(0, 255))
 def vision_transformer() -> keras.Model:
-    """Patches by a convolution, a learned class token in front."""
+    """Cut patches by a convolution, and put a learned class token in front."""
 
     class ClassToken(layers.Layer):
         def build(self, shape: Any) -> None:
@@ -131,7 +131,7 @@ def vision_transformer() -> keras.Model:
 
 @network(words=(0, WORDS - 1))
 def rotary_grouped_queries() -> keras.Model:
-    """As today's language models: RMS norm, rotary positions, shared keys, SwiGLU."""
+    """Use RMS norm, rotary positions, shared keys and SwiGLU, like recent models."""
 
     def rotate(x: tf.Tensor) -> tf.Tensor:
         half = x.shape[-1] // 2
@@ -156,7 +156,7 @@ def rotary_grouped_queries() -> keras.Model:
 
 @network(words=(0, WORDS - 1))
 def relative_positions() -> keras.Model:
-    """As T5: the attention's scores get a bias by distance, in buckets."""
+    """Bias the attention's scores by distance, in buckets, like T5."""
 
     class Bias(layers.Layer):
         def build(self, shape: Any) -> None:

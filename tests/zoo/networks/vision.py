@@ -1,4 +1,4 @@
-"""Convolutional networks: classes, masks, depth, boxes, of one size or of any."""
+"""Convolutional networks return classes, masks, depth and boxes of any size."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def _unet(image: Any) -> keras.Model:
 
 @network(image=(0, 255))
 def unet() -> keras.Model:
-    """Down, up and across; a class of each pixel."""
+    """Go down, up and across, and return a class of each pixel."""
     return _unet(_image())
 
 
 @network(image=(0, 255))
 def unet_of_any_size() -> keras.Model:
-    """The same of pictures of any height and width."""
+    """Run the U-Net on pictures of any height and width."""
     return _unet(_image(None))
 
 
 @network(image=(0, 255))
 def residual() -> keras.Model:
-    """Blocks with shortcuts, of which one halves the picture."""
+    """Use blocks with shortcuts, one of which halves the picture."""
     image = _image()
     x = _conv(layers.Rescaling(1 / 127.5, offset=-1)(image), 8)
     for stride in (1, 2):
@@ -62,7 +62,7 @@ def residual() -> keras.Model:
 
 @network(image=(0, 255))
 def inverted_residual_of_any_size() -> keras.Model:
-    """Depthwise, squeeze and excite, hard swish; any height and width."""
+    """Convolve by depth, squeeze, excite, use hard swish; any height and width."""
     image = _image(None)
     x = _conv(layers.Rescaling(1 / 255)(image), 8, strides=2)
     inner = layers.DepthwiseConv2D(5, padding="same")(x)
@@ -78,7 +78,7 @@ def inverted_residual_of_any_size() -> keras.Model:
 
 @network(image=(0, 255))
 def grouped_and_dilated() -> keras.Model:
-    """As ResNeXt and DeepLab: groups, rates, and the mean of the picture beside."""
+    """Use groups, rates and the picture's mean besides, like ResNeXt and DeepLab."""
     image = _image()
     x = _conv(layers.Rescaling(1 / 255)(image), 8, groups=1)
     x = _conv(x, 8, groups=4)
@@ -91,7 +91,7 @@ def grouped_and_dilated() -> keras.Model:
 
 @network(image=(0, 255))
 def pyramid_detector() -> keras.Model:
-    """As YOLO: two scales, boxes against a grid, and the best of them kept."""
+    """Compare boxes of two scales with a grid, and keep the best, like YOLO."""
     image = _image()
     fine = _conv(layers.Rescaling(1 / 255)(image), 8, strides=2)
     coarse = _conv(fine, 8, strides=2)
@@ -123,7 +123,7 @@ def pyramid_detector() -> keras.Model:
 
 @network(image=(0, 255))
 def super_resolution() -> keras.Model:
-    """Channels become pixels; any height and width."""
+    """Make pixels from channels, at any height and width."""
     image = _image(None)
     x = layers.Conv2D(8, 5, padding="same", activation="tanh")(
         layers.Rescaling(1 / 255)(image)
@@ -137,7 +137,7 @@ def super_resolution() -> keras.Model:
 
 @network(left=(0, 255), right=(0, 255))
 def siamese() -> keras.Model:
-    """One CNN of two pictures, and how far apart they are."""
+    """Run one CNN on two pictures, and return how far apart they are."""
     tower = keras.Sequential(
         [
             layers.Rescaling(1 / 255),
@@ -161,7 +161,7 @@ def siamese() -> keras.Model:
 
 @network(volume=(0, 1))
 def volume_segmenter() -> keras.Model:
-    """Three axes, as of a CT."""
+    """Segment three axes, as in a CT."""
     volume = keras.Input((8, 8, 8, 1), name="volume")
     x = skip = layers.Conv3D(4, 3, padding="same", activation="relu")(volume)
     x = layers.MaxPooling3D()(x)
@@ -173,7 +173,7 @@ def volume_segmenter() -> keras.Model:
 
 @network(image=(0, 255), numbers=(-3, 3))
 def pictures_and_numbers() -> keras.Model:
-    """Two kinds of inputs, three of outputs, nested models."""
+    """Take two kinds of inputs, and return three of outputs, from nested models."""
     image = _image(8)
     numbers = keras.Input((3,), name="numbers")
     eye = keras.Sequential(
@@ -195,7 +195,7 @@ def pictures_and_numbers() -> keras.Model:
 
 @network(image=(0, 255))
 def heat_maps() -> keras.Model:
-    """Where each of three points is: the integer place of the best, and its score."""
+    """Return the integer place and the score of the best of three points each."""
     image = _image()
     maps = layers.Conv2D(3, 3, padding="same")(_conv(layers.Rescaling(0.01)(image), 4))
 

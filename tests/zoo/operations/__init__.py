@@ -1,4 +1,4 @@
-"""``keras.ops``: every function of numbers, each in a layer of its own."""
+"""Try every function of ``keras.ops`` on numbers, each in a layer of its own."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from tests.zoo.operations import (
 from tests.zoo.operations.recipe import Recipe
 from tests.zoo.specimen import Specimen
 
-# Exported names that no layer can be made of.
+# No layer can be made of these exported names.
 APART: dict[str, str] = {
     "convert_to_numpy": "leaves the graph: NumPy has no tensors of it",
     "dtype": "gives a name, no numbers",
     "is_tensor": "gives a Python bool, no numbers",
 }
 
-# What Keras 3.15 itself cannot trace with TensorFlow; there is nothing to convert.
+# Keras 3.15 itself cannot trace these functions with TensorFlow, so there is nothing to
+# convert.
 UNTRACED: dict[str, str] = {
     "bartlett": "compares its size in Python, which is a tensor in a graph",
     "corrcoef": "compares a rank in Python",
@@ -54,9 +55,9 @@ RECIPES: dict[str, list[Recipe]] = {
 
 
 def functions() -> dict[str, Callable[..., Any]]:
-    """What ``keras.ops`` exports, by name; ``image.resize`` of its namespace.
+    """Return ``keras.ops``'s functions by name; ``image.resize`` is of a namespace.
 
-    ``linalg``, ``nn`` and ``numpy`` name the same functions once more.
+    ``linalg``, ``nn`` and ``numpy`` name the same functions again.
     """
     found = dict(_of(keras.ops))
     known = set(map(id, found.values()))
@@ -73,7 +74,7 @@ def _of(namespace: Any) -> dict[str, Callable[..., Any]]:
 
 
 def specimens() -> list[Specimen]:
-    """One model and more of every function."""
+    """Return one or more models for every function."""
     return [
         specimen
         for name, function in functions().items()
@@ -83,7 +84,7 @@ def specimens() -> list[Specimen]:
 
 
 def untraced() -> list[Specimen]:
-    """The first of each that Keras cannot trace."""
+    """Return the first model of each function that Keras cannot trace."""
     return [_made(name, functions()[name])[0] for name in UNTRACED]
 
 

@@ -1,4 +1,4 @@
-"""Products, and what linear algebra makes of matrices."""
+"""Try products, and functions of linear algebra."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WHOLE = Takes((3, 4), -5, 5, "int32")
 
 
 def _spread(x):
-    """Of full rank, with singular values apart, whatever ``x`` holds within -1..1."""
+    """Return matrices of full rank with distinct singular values, for x in -1..1."""
     rows, columns = x.shape[-2:]
     steps = ops.reshape(
         ops.sin(ops.arange(rows * columns, dtype="float32") * 1.3), (rows, columns)
@@ -58,20 +58,20 @@ def _low_rank(x):
 
 
 def _sized(op, x):
-    """Without the signs of vectors, which are free."""
+    """Return values and vectors without the vectors' signs, which are free."""
     values, vectors = op(_symmetric(x))
     return values, ops.abs(vectors)
 
 
 def _squared_root(op, x):
-    """What eigenvectors are used for, and what their free signs do not show in."""
+    """Return a use of eigenvectors in which their free signs do not show."""
     values, vectors = op(_positive(x))
     root = vectors * ops.sqrt(values)[..., None, :]
     return values, ops.matmul(root, ops.swapaxes(vectors, -1, -2))
 
 
 def _rotated(op, x):
-    """Complex eigenvalues inside the model, real answers: a matrix's spectrum."""
+    """Return the sorted real answers of a matrix's complex eigenvalues."""
     values, _ = op(_spread(x))
     return ops.sort(ops.real(values)), ops.sum(ops.imag(values), axis=-1)
 

@@ -1,4 +1,4 @@
-"""Functions that take numbers through a Python function: loops, branches, maps."""
+"""Try functions that take a Python function: loops, branches, maps."""
 
 from __future__ import annotations
 

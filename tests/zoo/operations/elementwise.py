@@ -1,4 +1,4 @@
-"""Functions of each number by itself, or of two."""
+"""Try functions of each number by itself, or of two numbers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FLAG = Takes((3, 4), 0, 1, "bool")
 
 
 def _with_gaps(x):
-    """NaN and both infinities among the numbers."""
+    """Put NaN and both infinities among the numbers."""
     x = ops.where(x > 1.5, float("inf"), x)
     x = ops.where(x < -1.5, float("-inf"), x)
     return ops.where(ops.abs(x) < 0.3, float("nan"), x)
@@ -31,7 +31,7 @@ def _gaps(op, x):
 
 
 def _rounded(op, x, y):
-    """Equal now and then."""
+    """Round both, so that some numbers are equal."""
     return op(ops.round(x), ops.round(y))
 
 
@@ -40,7 +40,7 @@ def _divided(op, x, y):
 
 
 def _known(op, *tensors):
-    """With no free axis, which Keras does not take here: the first item alone."""
+    """Use the first item alone, without a free axis, which Keras does not take here."""
     return op(*(tensor[0] for tensor in tensors))
 
 

@@ -1,4 +1,4 @@
-"""``keras.ops.image``."""
+"""Try ``keras.ops.image``."""
 
 from __future__ import annotations
 
@@ -128,7 +128,8 @@ RECIPES: dict[str, list[Recipe]] = {
         on(PICTURE, size=(4, 4), crop_to_aspect_ratio=True, note="crop"),
         on(PICTURE, size=(4, 4), pad_to_aspect_ratio=True, note="pad"),
         on(FREE, size=(5, 6), note="free"),
-        # To halves and thirds: what lies between two bytes is exact, so rounded alike.
+        # The sizes become halves and thirds: numbers between two bytes are exact, so
+        # both round alike.
         on(BYTES, size=(4, 3), note="uint8"),
         on(BYTES, size=(5, 6), interpolation="nearest", note="uint8 nearest"),
     ],

@@ -1,4 +1,4 @@
-"""Activations, convolutions, pooling, normalization and losses."""
+"""Try activations, convolutions, pooling, normalization and losses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from keras import ops
 from tests.zoo.operations.recipe import Recipe, Takes, by, on
 
 X = Takes((3, 4))
-# One number a row: four of a sigmoid may add up to one, and are no probabilities.
+# Each row has one number, because four of a sigmoid may sum to one without being
+# probabilities.
 FAR = Takes((3, 1), -15.0, 15.0)
 LINE = Takes((8, 3))
 PLANE = Takes((7, 8, 3))
@@ -18,7 +19,7 @@ HEADS = Takes((4, 2, 6))
 
 
 def _weights(*shape):
-    """Numbers of no pattern, the same at each call."""
+    """Return float32 numbers of a shape without a pattern, the same at each call."""
     size = 1
     for side in shape:
         size *= side

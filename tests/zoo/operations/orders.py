@@ -1,4 +1,4 @@
-"""Functions that sort, find, count and place."""
+"""Try functions that sort, find, count and place numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ LONG = Takes((3, 4), -9, 9, "int64")
 SEGMENT = Takes((), 0, 3, "int32")
 FLAG = Takes((3, 4), 0, 1, "bool")
 EDGES = [-1.5, -0.5, 0.1, 1.2]
-# What no two are the same with: of the same Keras takes any.
+# No two numbers are equal with this added, because Keras may take any of two equal
+# ones.
 RAMP = [0.1, 0.5, -0.2, 0.3, 0.7, -0.4]
 SMALL = Takes((5,), 0, 3, "int32")
 
@@ -50,7 +51,7 @@ def _updated(reduction):
 
 
 def _first(op, x):
-    """Which is the least, and not in which order the others stand."""
+    """Return the third least number, because the order of the others is free."""
     return ops.take_along_axis(x, op(x, 2)[..., 2:3], axis=-1)
 
 
@@ -106,7 +107,7 @@ RECIPES: dict[str, list[Recipe]] = {
     ],
     "segment_max": _segmented(),
     "segment_min": _segmented(),
-    # Of 32 rows and more: products that stay in int32.
+    # Products of 32 rows and more stay in int32 with these numbers.
     "segment_prod": _segmented(Takes((3, 4), -1, 1, "int32")),
     "segment_sum": _segmented(),
     "select": [by(lambda op, x, y: op([x > 1.0, y > 0.0], [x, y], default=9.0), X, X)],

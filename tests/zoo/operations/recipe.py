@@ -1,4 +1,4 @@
-"""How one function of ``keras.ops`` is put into a model."""
+"""A recipe puts one function of ``keras.ops`` into a model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.zoo.specimen import Specimen
 
 @dataclass(frozen=True)
 class Takes:
-    """One input, without its batch axis, and between which numbers it is drawn."""
+    """One input: its shape without batch axis, and its least and greatest number."""
 
     shape: tuple[int | None, ...]
     low: float = -2.0
@@ -29,10 +29,10 @@ class Recipe:
     """A layer that uses one function.
 
     Attributes:
-        takes: what the layer takes.
-        body: is given the function and the layer's inputs; what it gives is answered.
-        note: tells it from others of the same function.
-        refused: a piece of the sentence that it is refused with.
+        takes: the inputs of the layer.
+        body: takes the function and the layer's inputs, and returns the answer.
+        note: a name apart from the function's other recipes.
+        refused: a piece of the refusal; empty if the model converts.
     """
 
     takes: tuple[Takes, ...]
@@ -41,11 +41,11 @@ class Recipe:
     refused: str = ""
 
     def specimen(self, name: str, function: Callable[..., Any]) -> Specimen:
-        """The model of this recipe.
+        """Return the model of this recipe.
 
         Args:
-            name: ``keras.ops.sum``.
-            function: what it names.
+            name: the function's name, as in ``keras.ops.sum``.
+            function: the function itself.
         """
         return Specimen(
             name=f"{name} {self.note}".strip(),
@@ -57,14 +57,14 @@ class Recipe:
 
 
 def on(*takes: Takes, note: str = "", **options: Any) -> Recipe:
-    """The function of the inputs as they are, and of ``options``."""
+    """Return a recipe that calls the function with its inputs and ``options``."""
     return Recipe(takes, lambda op, *tensors: op(*tensors, **options), note)
 
 
 def by(
     body: Callable[..., Any], *takes: Takes, note: str = "", refused: str = ""
 ) -> Recipe:
-    """The function as ``body(function, *inputs)`` uses it."""
+    """Return a recipe that uses the function as ``body(function, *inputs)`` does."""
     return Recipe(takes, body, note, refused)
 
 

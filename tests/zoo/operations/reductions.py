@@ -1,4 +1,4 @@
-"""Functions that make fewer numbers of many."""
+"""Try functions that make fewer numbers out of many."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FREE = Takes((None, 4))
 
 
 def _gapped(op, x):
-    """Some are NaN, in each row another number is not."""
+    """Make some numbers NaN, in each row another one."""
     return op(ops.where(x > 1.0, float("nan"), x), axis=-1)
 
 
@@ -26,7 +26,7 @@ def _gapped_all(op, x):
 
 
 def _gapped_known(q=None):
-    """With no free axis, which Keras does not take here."""
+    """Return such a function without a free axis, which Keras does not take here."""
 
     def body(op, x):
         x = ops.mean(x, axis=0)

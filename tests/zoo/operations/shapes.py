@@ -1,4 +1,4 @@
-"""Functions that make, move, cut and join tensors."""
+"""Try functions that make, move, cut and join tensors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _listed_last(op, *tensors):
 
 
 def _beside(*arguments, **options):
-    """Of a function that takes no tensor: what it makes, beside one that comes in."""
+    """Return a recipe that uses a function without a tensor, beside an input."""
     return by(
         lambda op, x: ops.cast(op(*arguments, **options), "float32") + 0.0 * x[0, 0],
         Takes((1,)),
@@ -31,7 +31,7 @@ def _beside(*arguments, **options):
 
 
 def _sized(**options):
-    """Made as large as the input is."""
+    """Return a recipe for a tensor that is as large as the input."""
     return by(lambda op, x: op(ops.shape(x), **options), X, note="as large")
 
 

@@ -1,4 +1,4 @@
-"""Fourier transforms, whose complex numbers come and go as pairs."""
+"""Try Fourier transforms, whose complex numbers go in and out as pairs."""
 
 from __future__ import annotations
 

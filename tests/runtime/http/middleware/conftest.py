@@ -1,4 +1,4 @@
-"""Routes that tests here add to the application, which nobody may ask otherwise."""
+"""Tests here add routes to the application that exist nowhere else."""
 
 import pytest
 

@@ -40,7 +40,7 @@ class Stream:
 
 @pytest.fixture
 def serve(tmp_path):
-    """A client of a service with these settings, and its log's lines."""
+    """Return a function that gives a service's client, and the lines of its log."""
 
     def serve(**settings):
         prefix = tmp_path / "logs" / "log"
@@ -168,7 +168,7 @@ def test_a_content_length_that_is_no_number_is_refused_and_logged(serve):
 
 
 def test_monits_record_has_tfaas_keys(serve, capsys):
-    """src/Go/logging.go of TFaaS: HTTPRecord and LogRecord."""
+    """src/Go/logging.go of TFaaS has these keys, in HTTPRecord and LogRecord."""
     before = int(time.time() * 1000)
     client, _ = serve(monit_record=True)
     client.simulate_post(

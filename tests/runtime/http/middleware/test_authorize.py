@@ -1,4 +1,4 @@
-"""Every route, method and spelling, without a token and with one."""
+"""Every route, method and spelling is asked without a token and with one."""
 
 import hashlib
 import itertools
@@ -57,7 +57,7 @@ def digest_of_tree(folder):
 
 
 def spellings(path):
-    """One path as different clients, and proxies on the way, may write it."""
+    """Yield one path as different clients, and proxies on the way, may write it."""
     first = path.strip("/").partition("/")[0]
     yield path
     yield path + "/"

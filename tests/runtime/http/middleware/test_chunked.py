@@ -1,4 +1,4 @@
-"""Bodies without a Content-Length, as granian gives chunked ones to the app."""
+"""Bodies come without a Content-Length, as granian gives chunked ones to the app."""
 
 import io
 import json
@@ -18,7 +18,7 @@ IMAGE = png([[1, 2], [3, 4]])
 
 @pytest.fixture
 def app(tmp_path):
-    # The bundle's archive is larger than a prediction may be.
+    # This limit makes the bundle's archive larger than a prediction may be.
     config = Config(
         model_dir=tmp_path / "models",
         provider="cpu",
@@ -41,7 +41,7 @@ def send(app, method, path, body, headers=()):
 @pytest.fixture
 def archive(tmp_path):
     folder = write_bundle(tmp_path / "bundle")
-    # Random enough that gzip does not make it small.
+    # The text is random enough that gzip does not make it small.
     (folder / "notes.txt").write_text("".join(str(n**7) for n in range(1000)))
     archive = tar_of(folder)
     assert len(archive) > 1000

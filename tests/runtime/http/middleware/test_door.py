@@ -1,4 +1,4 @@
-"""Decisions on a request's head, by the whole application's door."""
+"""The whole application's door decides on a request's head."""
 
 import pytest
 from falcon.testing import create_environ
@@ -23,7 +23,7 @@ def door_of(tmp_path, **settings):
 
 def environ(path, method="POST", headers=None, **more):
     made = create_environ(path, method=method, headers=headers, **{**HERE, **more})
-    del made["wsgi.input"]  # nothing of it is read, and a server has none yet
+    del made["wsgi.input"]  # the door reads no body, and no server has one yet
     return made
 
 

@@ -15,7 +15,7 @@ def client(tmp_path):
 
 
 def test_every_reply_says_what_is_left(client):
-    """The headers of ulule/limiter, which TFaaS uses."""
+    """ulule/limiter, which TFaaS uses, has these headers."""
     before = time.time()
     first = client.simulate_get("/b/models")
     second = client.simulate_get("/nosuch")

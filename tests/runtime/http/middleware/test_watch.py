@@ -17,11 +17,11 @@ from runtime.services import create_services
 from runtime.telemetry.journey import CURRENT
 from tests.clients import LocalClient
 
-BASE = "/watched"  # so that no other test counts here
+BASE = "/watched"  # no other test counts under it
 
 
 class Answer:
-    """A predict resource, as far as its journey goes."""
+    """A resource of predictions that fills the journey of each request."""
 
     def on_get(self, req, resp, name):
         self.seen = (req.context.journey, CURRENT.get())
@@ -65,7 +65,7 @@ def client(tmp_path, answer):
 
 @pytest.fixture
 def counted():
-    """How much a sample grew since the test began."""
+    """Return a function that tells how much a sample grew since the test began."""
     before = {}
 
     def read():
@@ -84,7 +84,7 @@ def counted():
 
 
 def ask(client, method, path):
-    """The status line and headers; Falcon's own client refuses odd methods."""
+    """Return the status line and headers; Falcon's own client refuses odd methods."""
     environ = create_environ(BASE + path, headers={"X-Request-Id": "abc"})
     environ["REQUEST_METHOD"] = method
     replies = []
@@ -181,7 +181,7 @@ def test_a_prediction_is_counted_with_its_model_and_its_stages(client, counted):
 
 
 def test_a_version_brings_few_metrics_for_they_stay_when_it_goes(client, answer):
-    # Of one version, as a request of it has just been counted; each has 1 kB.
+    # These are the metrics of one version after one request; each takes 1 kB.
     client.simulate_post(BASE + "/answer/x")
     of_it = [
         sample.name

@@ -16,7 +16,7 @@ from tests.examples import linear_onnx, write_bundle
 
 @pytest.fixture
 def site(tmp_path):
-    """A function: a client of an app over a store with two versions, and static/."""
+    """Return a function that makes a client of an app with two versions and static/."""
     for number, name in ((1, "one"), (2, "two")):
         folder = write_bundle(tmp_path / "models" / "linear" / str(number))
         (folder / "labels.txt").write_text(f"{name}\nb\nc\n")
@@ -88,7 +88,7 @@ def test_files_are_only_read(site, method):
 
 
 def test_head_tells_a_files_length(site):
-    """With a server that takes files as they are, waitress say, as without."""
+    """The reply is the same with a server that sends files itself, such as waitress."""
     wrapped = site().simulate_head("/js/a.js", file_wrapper=waitress_would)
     assert (wrapped.status_code, wrapped.headers["Content-Length"]) == (200, "7")
     reply = site().simulate_head("/js/a.js")
@@ -127,7 +127,7 @@ def test_the_favicon_is_an_icon(site):
         ("model.onnx", linear_onnx(), "application/octet-stream"),
         ("labels.txt", b"two\nb\nc\n", "text/plain; charset=utf-8"),
         ("variables/variables.index", b"\x00index", "application/octet-stream"),
-        # A page of a bundle must not become a page of this site.
+        # A page in a bundle must not become a page of this site.
         (
             "report/page.html",
             b"<script>alert(1)</script>",
@@ -237,7 +237,7 @@ def test_the_viewer_is_served_with_all_that_its_page_names(site):
     assert page.headers["Content-Type"].startswith("text/html")
     named = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', page.text)
     assert {"index.js", "grapher.css", "favicon.ico"} <= set(named)
-    # And what those load on the way to an ONNX graph.
+    # The page loads these modules for an ONNX graph.
     modules = ("view.js", "browser.js", "worker.js", "onnx.js", "onnx-metadata.json")
     for name in (*named, *modules):
         reply = client.simulate_get(f"/tfaas/netron/{name}")

@@ -1,7 +1,7 @@
-"""netron's page and scripts are as they were when they were made a page of our own.
+"""netron's page and scripts are as they were when this project adapted them.
 
-Where a test fails after an update: see runtime/http/page/netron_package.py, and then
-the dependency's range in pyproject.toml.
+If a test fails after an update, see runtime/http/page/netron_package.py, and then the
+dependency's range in pyproject.toml.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from runtime.http.page.netron_package import (
 
 
 class Tags(HTMLParser):
-    """Every tag of a page with its attributes, as Python's own parser reads it."""
+    """A parser that keeps every tag of a page, with its attributes."""
 
     def __init__(self, page):
         super().__init__()
@@ -50,14 +50,14 @@ def test_the_page_tells_its_version_and_its_date_and_ours_neither(page):
     dates = [tag for tag in found if ("name", "date") in tag]
     assert found[told] == 1
     assert len(dates) == 1
-    # Nothing else is changed.
+    # Nothing else is different.
     found.subtract([told, *dates])
     found[("meta", ("name", "version"), ("content", "0.0.0"))] = 1
     assert +found == ours
 
 
 def in_order(script, *pieces):
-    """Whether a script has some pieces, each once and one after the other."""
+    """Tell whether a script has all pieces, each once and in this order."""
     places = [script.find(piece) for piece in pieces]
     once = all(script.count(piece) == 1 for piece in pieces)
     return once and places == sorted(places)

@@ -59,7 +59,7 @@ def test_a_store_that_cannot_be_read_is_not_ready(config):
 
 @pytest.mark.parametrize("is_asked_before", [True, False])
 def test_a_store_that_has_gone_is_not_ready(config, is_asked_before):
-    """As when its volume is unmounted: nothing is there, or the empty mount point."""
+    """A volume was unmounted: nothing is there, or the empty mount point."""
     write_bundle(config.model_dir / "linear" / "1")
     client = client_of(config)
     if is_asked_before:

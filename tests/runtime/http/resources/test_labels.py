@@ -1,4 +1,4 @@
-"""/models/{name}/labels."""
+"""The routes under /models/{name}/labels move labels."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""GET and DELETE /models, its versions and their archives."""
+"""GET and DELETE /models handle models, their versions and their archives."""
 
 import hashlib
 import io
@@ -45,7 +45,7 @@ def published(client, config, bundle):
 
 
 def test_a_version_that_cannot_be_read_hides_no_other(client, published, monkeypatch):
-    """Root reads everything, so the disk's refusal is made here."""
+    """root reads everything, so this test itself makes the disk's refusal."""
     shutil.copytree(published / "1", published / "2")
     real = ModelStore.version
 
@@ -98,7 +98,7 @@ def test_a_version_is_described(client, published, bundle):
 
 @pytest.fixture
 def other(config, published):
-    """Another process over the same store, which has loaded nothing."""
+    """Return a client of another service on the store, which has loaded nothing."""
     return LocalClient(create_app(create_services(config), config))
 
 
@@ -144,7 +144,7 @@ def test_a_broken_version_hides_no_other(client, published, bundle):
 
 @pytest.mark.parametrize("value", [10**30, "\ud800"], ids=["integer", "surrogate"])
 def test_a_proof_that_json_cannot_carry_hides_no_model(client, published, value):
-    """It came in the upload, and every list would break on it."""
+    """The proof came with the upload, and no list of models may break on it."""
     digest = hashlib.sha256(linear_onnx()).hexdigest()
     write_parity(published / "1", sha256=digest)
     path = published / "1" / "parity.json"
@@ -285,7 +285,7 @@ def test_a_version_deleted_meanwhile_is_downloaded_whole(
 def test_a_version_deleted_while_its_files_are_opened_is_not_found(
     client, services, published, monkeypatch
 ):
-    """Its last files may have gone before they were listed."""
+    """Some of its files may disappear before they are listed."""
     pack = runtime.catalogue.pack
 
     def delete_after(files, name):
@@ -310,7 +310,7 @@ def test_head_of_a_download_tells_its_name(client, published):
 def test_a_file_that_cannot_be_read_is_the_servers_fault(
     client, published, monkeypatch
 ):
-    """root reads everything, so the denial is made by hand."""
+    """root reads everything, so this test itself makes the refusal."""
 
     def deny(*_):
         raise PermissionError(13, "Permission denied")
@@ -332,7 +332,7 @@ def test_the_variant_that_serves_is_shown_with_its_proof(client, bundle):
         assert (shown["variant"], shown["variant_reason"]) == ("int8", "")
     digest = hashlib.sha256(linear_onnx(2 * WEIGHTS)).hexdigest()
     assert version["variants"]["int8"]["sha256"] == digest
-    # That model.onnx has no proof says nothing of what serves.
+    # The variant int8 serves, so it does not matter that model.onnx has no proof.
     assert version["conversion"] == "onnx (parity 0)"
     row = {"model": "linear", "values": [1, 2, 3, 4]}
     assert client.simulate_post("/predict/json", json=row).json == [2, 4, 14]

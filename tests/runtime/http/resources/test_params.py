@@ -1,4 +1,4 @@
-"""GET and POST /params."""
+"""GET /params reads a model's params, and POST /params changes them."""
 
 import json
 from contextlib import contextmanager
@@ -69,7 +69,7 @@ def test_params_of_no_version_are_not_found(client, published, query, status, se
 
 
 def test_params_of_no_model_are_told_how_to_ask(client, published):
-    """TFaaS answers those of the model that anybody uploaded last."""
+    """TFaaS answers with the params of the last uploaded model, whoever uploaded it."""
     assert "GET /params/NAME" in error_of(client.simulate_get("/params"), 400)
 
 
@@ -161,13 +161,13 @@ def test_the_manifest_is_made_anew(client, bundle, config):
 
 
 def test_a_model_stays_proved(client, published):
-    """The proof covers model.onnx, and no params."""
+    """The proof covers model.onnx, but not the params."""
     post(client, name="linear", description="second")
     assert client.simulate_get("/models/linear/2").json["proved"] is True
 
 
 def test_a_flat_bundle_may_be_the_base(client, config):
-    """Put by hand, and called as its folder."""
+    """Somebody put the bundle there by hand, and its folder gives the name."""
     write_bundle(config.model_dir / "flat", name="linear")
     reply = post(client, name="flat", description="second")
     assert (reply.json["name"], reply.json["version"]) == ("flat", 1)
@@ -177,7 +177,7 @@ def test_a_flat_bundle_may_be_the_base(client, config):
         "model.onnx",
         "parity.json",
     }
-    # And again, beside a version.
+    # The same works again when a version stands beside it.
     reply = post(client, name="flat", version=0, description="third")
     assert (reply.json["name"], reply.json["version"]) == ("flat", 2)
 
@@ -222,7 +222,7 @@ def test_a_change_that_cannot_be_made_changes_nothing(
 
 @pytest.mark.parametrize("name", ["nosuch", "..", "", "a/b"])
 def test_of_no_model_nothing_can_be_changed(client, published, name):
-    """It says how to rename one, which this route is not for."""
+    """The error says how to rename a model, which this route does not do."""
     sentence = error_of(post(client, name=name, description="x"), 404)
     assert "to rename one, upload its bundle" in sentence
 
@@ -247,7 +247,7 @@ def test_a_body_above_the_limit_is_too_large(client, config, published):
 
 
 def test_a_damaged_version_is_no_base(client, bundle, config):
-    """A new manifest would list the damage as whole."""
+    """A new manifest would list the damaged file as whole."""
     write_manifest(bundle)
     client.simulate_post("/upload", body=tar_of(bundle))
     (config.model_dir / "linear" / "1" / "report" / "curve.svg").write_text("<sv")

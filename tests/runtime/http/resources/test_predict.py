@@ -1,4 +1,4 @@
-"""POST /predict: any of the others, by the content type."""
+"""POST /predict takes any kind of prediction, and tells them by their content type."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""POST /predict/image: several images, and the best labels."""
+"""POST /predict/image takes several images, and answers with the best labels."""
 
 import pytest
 from PIL import Image
@@ -12,7 +12,7 @@ from tests.runtime.graphs import brightness, identity, onnx_of, total
 
 LABELS = "application/vnd.tfaas.labels+json"
 A, B, C = ([[10, 20], [30, 40]], [[1, 2], [3, 4]], [[0, 0], [0, 5]])
-# Pixel 0 feeds class 0, pixel 1 class 1, pixels 2 and 3 class 2.
+# Pixel 0 feeds class 0, pixel 1 feeds class 1, pixels 2 and 3 feed class 2.
 SCORES_A, SCORES_B, SCORES_C = [10, 20, 70], [1, 2, 7], [0, 0, 5]
 
 
@@ -47,7 +47,7 @@ def test_several_images_are_answered_in_their_order(ask, linear):
 
 
 def test_images_of_different_sizes_are_brought_to_the_models(ask, linear):
-    large = [[7] * 16] * 9  # of one colour, whatever its size
+    large = [[7] * 16] * 9  # it has one colour at any size
     assert ask(A, large, C).json == [SCORES_A, [7, 7, 14], SCORES_C]
 
 
@@ -80,7 +80,7 @@ def test_one_bad_image_of_several_is_named(ask, linear):
 
 
 def test_more_images_than_a_request_may_have_are_told_so(ask, linear):
-    assert len(ask(*[B] * 63).json) == 63  # and the model makes 64 parts
+    assert len(ask(*[B] * 63).json) == 63  # the model's name is part 64
     assert "more than 64 parts; send several requests" in error_of(ask(*[B] * 64), 413)
 
 
@@ -133,7 +133,7 @@ def test_a_filename_is_answered_as_it_was_sent(client, linear, filename):
 
 
 def test_a_filename_that_utf8_cannot_say_breaks_nothing(client, linear):
-    """+2AA- is half of a surrogate pair in UTF-7; RFC 7578 has no filename*."""
+    """+2AA- is half of a surrogate pair in UTF-7; RFC 7578 does not allow filename*."""
     body, headers = multipart(("image", png(A), "X"), ("model", "linear", None))
     body = body.replace(b'filename="X"', b"filename*=utf-7''+2AA-")
     reply = client.simulate_post("/image?top=1", body=body, headers=headers)
@@ -188,7 +188,7 @@ def test_a_model_that_answers_labels_does_so_unasked(ask, linear, monkeypatch):
 
 
 def test_classes_that_such_a_model_has_no_label_for_are_left_out(ask, store):
-    """Its graph was converted; the numbers are model.onnx's."""
+    """The graph was converted, and model.onnx gives the numbers."""
 
     def write(folder):
         nodes = {"model": "tf.pb", "inputNode": "pixels", "outputNode": "scores"}
@@ -233,7 +233,7 @@ def test_what_is_no_list_of_scores_has_no_labels(ask, publish):
 
 @pytest.fixture
 def two_versions(publish, store):
-    """Version 2 is the canary and doubles."""
+    """Publish two versions; version 2 is the canary, and its scores are doubled."""
     for factor in (1, 2):
         publish("linear", linear_onnx(WEIGHTS * factor), channels=1)
     store.set_label("linear", "stable", 1)

@@ -1,4 +1,4 @@
-"""POST /predict/json: rows of numbers, and inputs by name."""
+"""POST /predict/json takes rows of numbers, and inputs by name."""
 
 import dataclasses
 import json
@@ -84,7 +84,7 @@ def test_no_keys_are_taken_as_go_sends_them(ask, publish, keys):
 
 
 def test_no_keys_are_no_order_for_a_model_that_names_its_features(ask, publish):
-    """Taken as they stand, values in another order would be answered wrongly."""
+    """If the order of the values were another one, the answer would be wrong."""
     publish("rows", identity(), features=["pt", "eta", "phi"])
     reply = ask({"values": [1, 2, 3], "model": "rows"})
     assert "the key 'pt' is missing; the model takes pt, eta, phi" in error_of(reply)
@@ -182,7 +182,7 @@ def test_whole_numbers_keep_all_their_digits(ask, publish):
         (1.5, "must hold whole numbers: the model takes uint8"),
         (256, "beyond the model's uint8, 0 to 255"),
         (-1, "beyond the model's uint8, 0 to 255"),
-        (2**64, "must hold whole numbers"),  # orjson has no whole number for it
+        (2**64, "must hold whole numbers"),  # orjson cannot read it as a whole number
         (True, "holds true or false"),
     ],
 )
@@ -192,7 +192,7 @@ def test_whole_numbers_are_neither_rounded_nor_wrapped(ask, publish, value, sent
 
 
 def test_a_row_is_given_the_shape_of_an_item(ask, publish):
-    """784 values are an MNIST image; here 2 x 3 x 1 are one."""
+    """784 values make an MNIST image; 2 x 3 x 1 values make an item here."""
     publish("rows", total("n", 2, 3, 1))
     assert ask({"values": [1, 2, 3, 4, 5, 6], "model": "rows"}).json == [21]
     assert ask({"values": [[1] * 6, [2] * 6], "model": "rows"}).json == [[6], [12]]
@@ -214,7 +214,7 @@ def test_one_free_axis_takes_what_the_others_leave(ask, publish):
 def test_a_fixed_batch_is_filled_up_and_cut_again(ask, publish):
     publish("rows", identity(1, 4, 2))
     assert ask({"values": [1, 2], "model": "rows"}).json == [1, 2]
-    rows = [[n, -n] for n in range(9)]  # two whole batches and a started one
+    rows = [[n, -n] for n in range(9)]  # two whole batches and part of a third
     assert ask({"values": rows, "model": "rows"}).json == rows
 
 
@@ -349,7 +349,7 @@ def test_texts_and_booleans_are_made_of_nothing_else(ask, publish, inputs, sente
 
 
 def test_too_many_pixels_for_a_model_of_free_size_are_refused(config, publish):
-    """As a picture of them would be: what a run takes grows with them."""
+    """A picture of so many pixels is refused too, because a run of it is long."""
     config = dataclasses.replace(config, max_body_bytes=10_000_000)
     client = LocalClient(create_app(create_services(config), config))
     publish("free", total("n", "h", "w", 1), channels=1)

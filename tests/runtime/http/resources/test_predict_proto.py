@@ -1,4 +1,4 @@
-"""POST /predict/proto: the wire's bytes are written by hand here, as protobuf says."""
+"""POST /predict/proto gets bytes written by hand, as protobuf defines them."""
 
 import random
 import struct
@@ -15,7 +15,7 @@ DOUBLE = 11
 
 
 def field(number, data):
-    """A field of bytes: tag, length below 128, bytes."""
+    """Return a field of bytes: tag, length below 128, bytes."""
     return bytes([number << 3 | 2, len(data)]) + data
 
 
@@ -33,7 +33,7 @@ def row(values, model="rows", keys=(), packed=True):
 
 
 def classes(*pairs):
-    """What proto3 leaves out is 0 and the empty text."""
+    """Return the message Predictions; proto3 leaves out a 0 and an empty text."""
     return b"".join(
         field(
             1,
@@ -71,7 +71,7 @@ def test_without_labels_the_index_is_the_label(ask, publish):
 
 
 def test_one_score_of_two_labels_is_that_of_the_second(ask, publish):
-    """TFaaS answers one Class there, and a client reads its probability."""
+    """TFaaS answers with one Class then, and a client reads its probability."""
     publish("cats", brightness(), labels=("cat", "dog"))
     assert ask(row([255] * 4, "cats")).content == classes(("dog", 1))
 
@@ -99,7 +99,7 @@ def test_a_version_is_asked_for_in_the_query(ask, publish, store):
     [
         (b"", "the request has no body"),
         (b"hello", "no protobuf message Row"),
-        (field(3, b"\xff"), "no protobuf message Row"),  # a text that is none
+        (field(3, b"\xff"), "no protobuf message Row"),  # the text is not UTF-8
         (row([1, 2, 3])[:-2], "no protobuf message Row"),
         (field(3, b"rows"), "'values' is empty"),
         (row([1, 2, 3], model=""), "the field 'model' is empty"),

@@ -27,7 +27,7 @@ def client(config):
 
 
 def test_tfaas_keys_have_tfaas_types(client):
-    """As recorded from TFaaS: gopsutil's numbers, and two counts."""
+    """The types were recorded from TFaaS: gopsutil's numbers, and two counts."""
     status = client.simulate_get("/status").json
     assert len(status["CPU"]) == psutil.cpu_count()
     assert all(0 <= percent <= 100 for percent in status["CPU"])
@@ -60,7 +60,7 @@ def test_it_says_which_walls_stand(config):
     walls = client.simulate_get("/status").json["walls"]
     assert list(walls) == ["policy", "landlock", "seccomp", "runAsUser", "missing"]
     assert walls["policy"] == "off"
-    # The kernel lists the filter's actions, where it has filters.
+    # A kernel that has filters lists their actions here.
     actions = Path("/proc/sys/kernel/seccomp/actions_avail")
     assert actions.exists() or not walls["seccomp"]
     stand = [walls["landlock"] > 0, walls["seccomp"]]
@@ -74,7 +74,8 @@ def test_requests_are_counted_by_their_method(client):
     client.simulate_head("/models")
     client.simulate_post("/nosuch")
     after = client.simulate_get("/status").json
-    # The first /status is among them: it was answered after it had counted.
+    # The first /status is among them: it was counted only after its own numbers were
+    # read.
     assert after["getRequests"] - before["getRequests"] == 3
     assert after["postRequests"] - before["postRequests"] == 1
 
@@ -85,7 +86,7 @@ def test_head_answers_without_a_body(client):
 
 
 class Clock:
-    """Time and the kernel's counts, moved by hand."""
+    """A clock, and the kernel's counts, moved by hand."""
 
     def __init__(self):
         self.now = 100.0
@@ -107,7 +108,8 @@ def clock(monkeypatch):
 def test_the_cores_are_as_busy_as_the_kernel_counted(clock):
     cores = CoreUse()
     clock.now += 10
-    # 3 of 10 s in use; a guest's second is one of the user's, and waiting is idle.
+    # 3 of 10 s are in use. A guest's second is also one of the user's, and waiting is
+    # idle.
     clock.times = [
         clock.times[0]._replace(user=2.0, system=1.0, guest=1.0, idle=6.0, iowait=1.0),
         clock.times[1]._replace(idle=10.0),

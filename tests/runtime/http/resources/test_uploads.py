@@ -1,4 +1,4 @@
-"""POST /upload, as TFaaS's clients and curl send it."""
+"""POST /upload takes a bundle as TFaaS's clients and curl send it."""
 
 import base64
 import io
@@ -28,7 +28,7 @@ def bundle(tmp_path):
 
 
 def files_of(bundle):
-    """The bundle as TFaaS's form, its model an ONNX."""
+    """Return the bundle as a form of TFaaS, with an ONNX model."""
     return {
         "name": "linear",
         "params": File("params.json", (bundle / "params.json").read_bytes()),
@@ -72,7 +72,7 @@ def test_a_form_may_carry_op(client, config, bundle):
 
 
 def test_a_form_may_carry_weights(client, config, bundle):
-    """TFaaS's cannot, and what it publishes then cannot be loaded."""
+    """TFaaS's form cannot, and a model that it publishes so cannot be loaded."""
     fields = files_of(bundle)
     onnx = fields["model"]
     fields |= {
@@ -128,7 +128,7 @@ def test_an_archive_in_base64_is_taken(client, bundle, mode):
 
 @pytest.mark.parametrize("spelling", ["gzip", "x-gzip", "X-GZIP", " gzip "])
 def test_gzip_has_an_old_name(client, bundle, spelling):
-    """RFC 9110, 8.4.1.3: x-gzip is to be taken for gzip."""
+    """RFC 9110, 8.4.1.3, says that x-gzip means gzip."""
     headers = {"Content-Encoding": spelling}
     reply = client.simulate_post(
         "/upload", body=tar_of(bundle, mode="w:gz"), headers=headers
@@ -155,14 +155,14 @@ def test_a_zip_is_taken(client, bundle, tmp_path, kind):
 
 
 def test_what_curl_calls_a_body_of_its_own_accord_is_taken(client, bundle):
-    """curl --data-binary without -H."""
+    """curl --data-binary without -H sends this content type."""
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     reply = client.simulate_post("/upload", body=tar_of(bundle), headers=headers)
     assert reply.json["version"] == 1
 
 
 def test_a_form_of_unknown_length_is_read_to_its_end(client, bundle):
-    """As servers may give a chunked one: without Content-Length."""
+    """A server may give a chunked form so: without Content-Length."""
     body, headers = form(**files_of(bundle))
     environ = create_environ("/upload", method="POST", headers=headers, **HERE)
     environ.pop("CONTENT_LENGTH", None)
@@ -243,7 +243,7 @@ def test_a_form_without_fields_leaves_nothing(client, config):
     assert "'params' is missing" in refused(client, config, post(client, {}), 400)
 
 
-# 3: of the last boundary's "--" and its line's end.
+# The cut of 3 bytes takes part of the last boundary's "--" and its line's end.
 @pytest.mark.parametrize("lost", [3, 4, 50, 100, 300, 700])
 def test_a_form_cut_short_leaves_nothing(client, config, bundle, lost):
     body, headers = form(**files_of(bundle))
@@ -253,7 +253,7 @@ def test_a_form_cut_short_leaves_nothing(client, config, bundle, lost):
 
 @pytest.mark.parametrize(("length", "status"), [(70, 200), (71, 400), (9000, 400)])
 def test_a_boundary_has_an_end(client, bundle, length, status):
-    """RFC 2046 says which."""
+    """RFC 2046 sets the limit of a boundary's length."""
     boundary = "b" * length
     body, headers = form(**files_of(bundle))
     kind = headers["Content-Type"]
@@ -340,7 +340,7 @@ def test_a_saved_model_by_form_is_served_by_tensorflow(client, tmp_path):
 
 @pytest.mark.tensorflow
 def test_a_frozen_graph_by_form_is_served_by_its_own_name(client, config):
-    """TFaaS's first models: params.json says nodes, and no file."""
+    """TFaaS's first models have params.json with nodes, and without a file."""
     params = {
         "name": "linear",
         "img_channels": 1,
