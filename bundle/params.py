@@ -43,7 +43,7 @@ class Preprocess:
     and TFaaS too gives raw pixels from 0 to 255 to a model.
 
     Attributes:
-        size: ``(height, width)`` in pixels; None is the model's own input size.
+        size: ``(height, width)`` in pixels; null is the model's own input size.
         scale: every pixel is multiplied by this number.
         offset: this number is added after ``scale``.
         resize: the filter that is used when the size differs.

@@ -192,7 +192,7 @@ class Config:
     shadow: str = _setting(
         "",
         checks.label,
-        "Run the version of this label too, and compare its answers unsent.",
+        "Also run requests on the version with this label, and compare the answers.",
     )
     preload: tuple[str, ...] = _setting(
         (), checks.names, 'Load these models before the service is ready; ["*"] is all.'
@@ -298,7 +298,9 @@ class Config:
         "Give one run this many threads; 0 is one for each core.",
     )
     models: Mapping[str, Mapping[str, Any]] = _setting(
-        {}, _models, 'Set some of these for one model: {"mnist": {"maxBatchSize": 8}}.'
+        {},
+        _models,
+        'Set maxBatchSize and others for one model: {"mnist": {"maxBatchSize": 8}}.',
     )
     # The service starts one process for each core on the CPU, and one with CUDA, whose
     # memory holds one copy of a model better than many.

@@ -72,12 +72,16 @@ def _predict(path: str, sentence: str) -> Route:
 # The page lists the routes in this order.
 ROUTES = (
     _predict("/predict", "answers as one of the three below, by its content type"),
-    _predict("/predict/image", "predicts images of a form: arrays of probabilities"),
-    _predict("/image", "does the same"),
-    _predict("/predict/json", "predicts rows of JSON, or inputs by name"),
-    _predict("/json", "does the same"),
-    _predict("/predict/proto", "predicts the protobuf message Row: Predictions"),
-    _predict("/proto", "does the same"),
+    _predict(
+        "/predict/image", "predicts the images in a form: arrays of probabilities"
+    ),
+    _predict("/image", "does the same as /predict/image"),
+    _predict("/predict/json", "predicts the rows, or the inputs by name, in JSON"),
+    _predict("/json", "does the same as /predict/json"),
+    _predict(
+        "/predict/proto", "predicts the protobuf message Row, and sends Predictions"
+    ),
+    _predict("/proto", "does the same as /predict/proto"),
     Route("GET", "/models", _READ, "lists the models, and how each is served"),
     Route("GET", "/models/{name}", _READ, "shows a model's labels and versions"),
     Route(
@@ -100,7 +104,7 @@ ROUTES = (
         "PUT",
         "/models/{name}/labels/{label}",
         _WRITE,
-        'points a label to the version of JSON {"version": N}',
+        'points a label to version N of the JSON {"version": N}',
     ),
     Route("DELETE", "/models/{name}/labels/{label}", _WRITE, "takes a label away"),
     Route(
@@ -110,12 +114,12 @@ ROUTES = (
         "publishes an archive of a bundle's folder, or its files as a form",
         lane=Lane.STREAMED,
     ),
-    Route("GET", "/params", _READ, "names the route to ask instead"),
+    Route("GET", "/params", _READ, "answers 400: it says to ask /params/{name}"),
     Route(
         "POST",
         "/params",
         _WRITE,
-        "publishes the next version, with the params of JSON",
+        "publishes the next version, with the params in the JSON",
     ),
     Route(
         "GET",
@@ -157,7 +161,14 @@ ROUTES = (
         lane=Lane.QUICK,
         is_quiet=True,
     ),
-    Route("GET", "/healthz", _OPEN, "does the same", lane=Lane.QUICK, is_quiet=True),
+    Route(
+        "GET",
+        "/healthz",
+        _OPEN,
+        "does the same as /livez",
+        lane=Lane.QUICK,
+        is_quiet=True,
+    ),
     Route(
         "GET",
         "/readyz",
@@ -169,8 +180,8 @@ ROUTES = (
     Route("GET", "/", _READ, "lists the models and the routes"),
     Route("GET", "/favicon.ico", _OPEN, "sends an icon"),
     Route("GET", "/js/{file:path}", _OPEN, "sends files of config.json's staticDir"),
-    Route("GET", "/css/{file:path}", _OPEN, "does the same"),
-    Route("GET", "/images/{file:path}", _OPEN, "does the same"),
+    Route("GET", "/css/{file:path}", _OPEN, "does the same as /js/{file}"),
+    Route("GET", "/images/{file:path}", _OPEN, "does the same as /js/{file}"),
 )
 
 

@@ -82,8 +82,9 @@ PREDICTIONS = Counter(
 # failed on.
 FALLBACKS = Counter(
     "tfaas_fallbacks",
-    "Models opened, and single requests answered, by TensorFlow and not ONNX Runtime;"
-    " for the reason 'variant', models opened as model.onnx and not the variant named.",
+    "Models opened, and single requests answered, by TensorFlow in place of ONNX"
+    " Runtime; with the reason 'variant', models opened as model.onnx and not as the"
+    " variant.",
     ("model", "version", "reason"),
 )
 LOADS = Counter(
