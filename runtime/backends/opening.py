@@ -11,13 +11,13 @@ from bundle.errors import BundleError
 from bundle.folder import Bundle
 from bundle.params import Params
 from bundle.variants import Variant, onnx_file
+from runtime.backends import Backend
+from runtime.backends.options import BackendOptions
+from runtime.backends.proof import FallbackCode, UnfitOnnx, check_proof
 from runtime.errors import BackendError
 
 if TYPE_CHECKING:
     from runtime.backends.saved_model import TensorFlowBackend
-from runtime.backends import Backend
-from runtime.backends.options import BackendOptions
-from runtime.backends.proof import FallbackCode, UnfitOnnx, check_proof
 
 logger = logging.getLogger(__name__)
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bundle.variants import Variant
 from runtime.config import Batching, OnnxPolicy, Provider
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)

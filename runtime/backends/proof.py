@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from bundle.errors import BundleError
 from bundle.folder import Bundle
 from bundle.manifest import onnx_digest, source_digest
 from bundle.parity import read_parity
 from bundle.variants import Variant, onnx_file, parity_file
-
-if TYPE_CHECKING:
-    pass
-
 
 # The reason why TensorFlow serves a model, in one word for the metrics; empty where
 # ONNX Runtime does.

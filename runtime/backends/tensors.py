@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
 from bundle.errors import ShapeError
-
-if TYPE_CHECKING:
-    pass
 from runtime.backends import TensorSpec
 
 # One input of one item (or of a fixed batch) has at most so many numbers: a colour
