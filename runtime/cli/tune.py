@@ -74,7 +74,9 @@ def tune(name: str, latency: float | None, seconds: float, dry_run: bool) -> Non
             f" takes {quickest:.3g} ms"
         )
     found = _found(best.setting)
-    click.echo(json.dumps({"workers": best.setting.workers, spec.name: found}))
+    # This is the form of config.json, so that it can be copied there.
+    shown = {"workers": best.setting.workers, "models": {spec.name: found}}
+    click.echo(json.dumps(shown))
     if not dry_run:
         click.echo(f"wrote {_write(spec.name, best.setting.workers, found)}")
 

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from bundle.store import ModelStore
 from runtime.cli import main
-from runtime.config import load_config
+from runtime.config import config_from_json, load_config
 from tests.examples import write_bundle
 
 
@@ -40,6 +40,11 @@ def test_what_is_found_is_what_the_service_reads(folder):
     assert of_linear["max_queue"] == 7
     assert of_linear["batching"] in ("on", "off")
     assert of_linear["intra_op_threads"] >= 1
+    shown = config_from_json(json.loads(output.splitlines()[-2]))
+    assert shown.workers == config.workers
+    assert shown.models["linear"] == {
+        key: of_linear[key] for key in shown.models["linear"]
+    }
 
 
 @pytest.mark.slow
