@@ -230,7 +230,7 @@ def test_somebody_elses_server_is_told(models, listening):
 
 def test_a_server_without_tls_is_told(models, listening):
     address = f"https://127.0.0.1:{listening(Page)}"
-    assert "is it http://?" in models("list", 1, address)
+    assert "does its URL begin with http://?" in models("list", 1, address)
 
 
 def test_a_certificate_must_be_trusted(models, listening, tmp_path):

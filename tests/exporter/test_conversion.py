@@ -116,7 +116,7 @@ def test_an_axis_with_one_length_is_fixed_in_the_onnx(tf, saved, tmp_path):
     source = find_source(str(folder), tmp_path)
     order = Order(source, DEFAULTS, tmp_path / "model.onnx")
     assert convert_and_prove(order, steps.append).parity.passed
-    assert "fixing: input 'x' takes the shape N,50 alone" in steps
+    assert "fixing: input 'x' takes only the shape N,50" in steps
     session = onnxruntime.InferenceSession(
         order.candidate, providers=["CPUExecutionProvider"]
     )

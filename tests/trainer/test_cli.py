@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import signal
@@ -33,12 +34,22 @@ def no_exporter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def trained(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+def trained(
+    training: Training, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Replace the training in tests of the steps that follow it.
 
-    The replacement is the training that other tests share, on the same images.
+    The replacement is a copy of the training that other tests share, on the same
+    images. It is a copy, because Keras changes a model's optimizer when it writes the
+    model in several forms.
     """
-    monkeypatch.setattr("trainer.pipeline.train", lambda *given: training)
+    import keras
+
+    def load(*given: object) -> Training:
+        model = keras.models.load_model(bundle_folder / "model.keras")
+        return dataclasses.replace(training, model=model)
+
+    monkeypatch.setattr("trainer.pipeline.train", load)
 
 
 # --- trainer image

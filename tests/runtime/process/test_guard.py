@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 import signal
 import subprocess
 import sys
@@ -208,7 +209,8 @@ def test_the_command_goes_last_and_has_no_terminal():
 import os, psutil
 print(os.nice(0), int(psutil.Process().ionice().ioclass), os.getsid(0) == os.getpid())
 """
-    assert told(script) == ["19", "3", "True"]
+    # The niceness of this process, which is 0 as a rule, is where the guard's begins.
+    assert told(script) == [str(min(19, os.nice(0) + 19)), "3", "True"]
 
 
 def test_signals_that_the_service_holds_back_reach_the_command():

@@ -67,8 +67,9 @@ def of_tensorflow_1(tf, folder):
     v1 = tf.compat.v1
     with v1.Graph().as_default() as graph, v1.Session(graph=graph) as session:
         x = v1.placeholder(tf.float32, [None, 2], name="x")
-        old = v1.get_variable("old", [2, 2], use_resource=False)
-        new = v1.get_variable("new", [2], use_resource=True)
+        ones = v1.ones_initializer()  # TensorFlow may be told to draw nothing
+        old = v1.get_variable("old", [2, 2], initializer=ones, use_resource=False)
+        new = v1.get_variable("new", [2], initializer=ones, use_resource=True)
         v1.Variable([1.0], collections=["local_variables"], name="local")
         step = v1.train.get_or_create_global_step()
         v1.disable_control_flow_v2()
