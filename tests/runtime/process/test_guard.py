@@ -17,7 +17,7 @@ import pytest
 from runtime.process import guard
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 30
+PATIENCE = 120
 MUCH = 1 << 40
 
 pytestmark = pytest.mark.slow
