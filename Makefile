@@ -6,6 +6,9 @@ PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := train,export,tensorflow,tracing,netron,dev
+# Images for containers often set this. The tests start hundreds of processes, and each
+# would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo serve test unit coverage check format docs zoo fuzz soak mutate bench bench-quick proto clean
@@ -25,10 +28,9 @@ demo: $(VENV)/.installed ## train, export, serve and predict with MNIST
 serve: $(VENV)/.installed ## serve models/ in the foreground
 	$(BIN)/runtime serve
 
-# tests/conftest.py says which tests come first. With loadgroup, the tests of a module go to
-# one process, because they share things that take long to make. xdist's own order would
-# be by the number of tests in a module.
-PARALLEL := -n auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
+# tests/conftest.py says which tests come first, and which go to one process because they
+# share things that take long to make. xdist's own order would be by the number of tests.
+PARALLEL := -n auto --maxprocesses=4 --no-loadscope-reorder
 
 # The zoo has more than a thousand models; the tests take one for each layer and function.
 test: $(VENV)/.installed ## run all tests, with real processes

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 # Every run has the same examples, so a failure always comes from the change.
 settings.register_profile(
@@ -63,28 +64,44 @@ def hear(event, arguments):
 sys.addaudithook(hear)
 
 
+def pytest_xdist_make_scheduler(config, log):
+    """Give a process whole modules, so their fixtures are made once.
+
+    The zoo's models share no fixtures. They are dealt out one by one at the end, so that
+    no process is idle for long.
+    """
+    return Modules(config, log)
+
+
+class Modules(LoadScopeScheduling):
+    """Deal out the tests by their modules, and those of the zoo one by one.
+
+    pytest-xdist 3.8 has this as ``--dist loadgroup``, but does not group anything with
+    pytest 9.2, which no longer reads the name that xdist changes.
+    """
+
+    def _split_scope(self, nodeid):
+        module = nodeid.split("::", 1)[0]
+        return nodeid if is_in_zoo(module) else module
+
+
+def is_in_zoo(module):
+    return "zoo/" in module
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Order the tests: for several processes the longest first, for one the quickest.
-
-    A process gets whole modules (``--dist loadgroup``), so their fixtures are made
-    once. The zoo's models share no fixtures. They are dealt out one by one at the end,
-    so that no process is idle for long.
-    """
+    """Order the tests: for several processes the longest first, for one the quickest."""
     if not hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
         return
-    folder = Path(__file__).parent
-    modules = [item.path.relative_to(folder).as_posix() for item in items]
-    turns = dict.fromkeys(modules, len(LONGEST))
-    turns.update((module, turn) for turn, module in enumerate(LONGEST))
-    for item, module in zip(items, modules, strict=True):
-        if module.startswith("zoo/"):
-            turns[module] = len(LONGEST) + 1
-        else:
-            item.add_marker(pytest.mark.xdist_group(module))
-    turn_of = dict(zip(items, modules, strict=True))
-    items.sort(key=lambda item: turns[turn_of[item]])
+    turns = {module: turn for turn, module in enumerate(LONGEST)}
+
+    def turn_of(item):
+        module = item.path.relative_to(Path(__file__).parent).as_posix()
+        return turns.get(module, len(LONGEST) + is_in_zoo(module))
+
+    items.sort(key=turn_of)
 
 
 @pytest.hookimpl(wrapper=True)

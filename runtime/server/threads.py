@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 
 class Threads:
@@ -36,19 +37,27 @@ class Threads:
     def offer(self, key: str, call: Callable[[], object]) -> bool:
         """Let a thread make a call, which raises nothing; False if too many wait."""
         with self._lock:
-            is_free = self._running + self._waiting.total() < self._count
-            if not is_free and self._waiting[key] >= self.max_waiting:
+            # A free thread counts as taken from here on, however late it begins.
+            if self._running + self._waiting.total() < self._count:
+                self._running += 1
+                run = self._run
+            elif self._waiting[key] < self.max_waiting:
+                self._waiting[key] += 1
+                run = partial(self._run_waiting, key)
+            else:
                 return False
-            self._waiting[key] += 1
-        self._pool.submit(self._run, key, call)
+        self._pool.submit(run, call)
         return True
 
-    def _run(self, key: str, call: Callable[[], object]) -> None:
+    def _run_waiting(self, key: str, call: Callable[[], object]) -> None:
         with self._lock:
             self._waiting[key] -= 1
             if not self._waiting[key]:
                 del self._waiting[key]  # clients may invent any number of keys
             self._running += 1
+        self._run(call)
+
+    def _run(self, call: Callable[[], object]) -> None:
         try:
             call()
         finally:
