@@ -67,8 +67,8 @@ sys.addaudithook(hear)
 def pytest_xdist_make_scheduler(config, log):
     """Give a process whole modules, so their fixtures are made once.
 
-    The zoo's models share no fixtures. They are dealt out one by one at the end, so that
-    no process is idle for long.
+    The zoo's models share no fixtures. They are dealt out one by one at the end, so
+    that no process is idle for long.
     """
     return Modules(config, log)
 
@@ -91,7 +91,7 @@ def is_in_zoo(module):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Order the tests: for several processes the longest first, for one the quickest."""
+    """Order the tests: several processes begin with the longest, one with the quick."""
     if not hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
         return
