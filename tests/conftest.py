@@ -64,6 +64,7 @@ def hear(event, arguments):
 sys.addaudithook(hear)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Give a process whole modules, so their fixtures are made once.
 
