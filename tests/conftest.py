@@ -1,6 +1,8 @@
 """The tests of several packages share these fixtures and settings."""
 
+import gc
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -67,8 +69,8 @@ sys.addaudithook(hear)
 def pytest_xdist_make_scheduler(config, log):
     """Give a process whole modules, so their fixtures are made once.
 
-    The zoo's models share no fixtures. They are dealt out one by one at the end, so that
-    no process is idle for long.
+    The zoo's models share no fixtures. They are dealt out one by one at the end, so
+    that no process is idle for long.
     """
     return Modules(config, log)
 
@@ -87,6 +89,41 @@ class Modules(LoadScopeScheduling):
 
 def is_in_zoo(module):
     return "zoo/" in module
+
+
+# Python's collector would look through all tests and all of TensorFlow again and again.
+gc.disable()
+
+
+def pytest_collection_finish():
+    """Collect garbage again, but no longer in what lives as long as this process."""
+    gc.freeze()
+    gc.enable()
+
+
+# This line marks all tests of a module.
+MARKED = re.compile(r"^pytestmark = .*$", re.M)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Do not import a module for nothing, if ``-m`` leaves out all of its tests.
+
+    Many such modules import TensorFlow.
+    """
+    expression = config.option.markexpr
+    if not re.fullmatch(r"not \w+( and not \w+)*", expression):
+        return None
+    left_out = re.findall(r"not (\w+)", expression)
+    if collection_path.is_dir():
+        return ("slow" in left_out and collection_path.name == "end_to_end") or None
+    if not is_module(collection_path):
+        return None
+    marks = MARKED.findall(collection_path.read_text())
+    return any(f"mark.{name}" in mark for name in left_out for mark in marks) or None
+
+
+def is_module(path):
+    return path.suffix == ".py" and path.name.startswith("test_")
 
 
 @pytest.hookimpl(trylast=True)
