@@ -31,13 +31,18 @@ MODULES = (
 
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory):
-    """Convert a bundle in a folder once; modules.json lists the parent's modules."""
+    """Convert a bundle in a folder once.
+
+    modules.json lists the parent's modules, and told.json is what ``--json`` printed.
+    """
     place = tmp_path_factory.mktemp("converted")
     folder = write_frozen_bundle(place / "bundle", frozen(rows))
     (place / "tmp").mkdir()
-    done = start(folder, setup=MODULES.format(str(place / "modules.json")))
-    done.communicate(timeout=PATIENCE)
+    modules = MODULES.format(str(place / "modules.json"))
+    with start(folder, "--json", setup=modules, stdout=subprocess.PIPE) as done:
+        said, _ = done.communicate(timeout=PATIENCE)
     assert done.returncode == 0
+    (place / "told.json").write_text(said)
     return place
 
 
@@ -155,9 +160,12 @@ def told(folder, *flags):
     return json.loads(said), process.returncode
 
 
-def test_programs_are_told_how_it_ended(bundle):
+def test_programs_are_told_how_it_ended(bundle, converted):
     """The real exporter prints one line for each way to end."""
-    assert told(bundle) == ({"outcome": "converted", "reason": ""}, 0)
+    assert json.loads((converted / "told.json").read_text()) == {
+        "outcome": "converted",
+        "reason": "",
+    }
     assert told(bundle, "--time-limit", "1") == (
         {
             "outcome": "too_slow",
