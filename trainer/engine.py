@@ -40,7 +40,7 @@ def import_engine(verbose: bool) -> None:
     os.environ["KERAS_BACKEND"] = "tensorflow"
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with quiet_stderr(not verbose), uncollected(), _without_plots():
+    with quiet_stderr(not verbose), uncollected(), without_plots():
         importlib.import_module("keras")
         from absl import logging
     if not verbose:
@@ -48,7 +48,7 @@ def import_engine(verbose: bool) -> None:
 
 
 @contextmanager
-def _without_plots() -> Iterator[None]:
+def without_plots() -> Iterator[None]:
     """Let Keras be imported as if matplotlib were missing.
 
     Keras has two functions that show images in a window, and imports all of pyplot for
