@@ -6,13 +6,16 @@ import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bundle.errors import BundleError
 from bundle.manifest import verify_manifest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import Params, read_params
-from bundle.sample import Sample, read_sample
 from bundle.variants import Variant, onnx_file
+
+if TYPE_CHECKING:
+    from bundle.sample import Sample
 
 SAVED_MODEL = "saved_model.pb"
 ONNX = onnx_file()
@@ -92,6 +95,10 @@ class Bundle:
         Raises:
             BundleError: the file is there and is not a sample.
         """
+        # The import stands here, so that a command that reads no sample does not wait
+        # for numpy and Pillow.
+        from bundle.sample import read_sample
+
         return read_sample(self.path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from runtime.backends.onnx import open_onnx
 from runtime.backends.options import BackendOptions
 from runtime.backends.saved_model import TensorFlowBackend
 from runtime.errors import BackendError
+from runtime.process.garbage import uncollected
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,9 @@ def convert_and_prove(order: Order, tell: Tell) -> Converted:
     digest = order.source.digest()
     tell("loading")
     settled = open_settled(order.source, tell)
+    # ``_convert`` needs this module. Its imports take as long as all else that follows.
+    with uncollected():
+        importlib.import_module("exporter.onnx_model.convert")
     options = order.options
     try:
         parity = _convert(order, options, settled, digest, tell)

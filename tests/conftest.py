@@ -1,6 +1,8 @@
 """The tests of several packages share these fixtures and settings."""
 
+import gc
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -90,9 +92,46 @@ def is_in_zoo(module):
     return "zoo/" in module
 
 
+# Python's collector would look through all tests and all of TensorFlow again and again.
+gc.disable()
+
+
+def pytest_collection_finish():
+    """Collect garbage again, but no longer in what lives as long as this process."""
+    gc.freeze()
+    gc.enable()
+
+
+# This line marks all tests of a module.
+MARKED = re.compile(r"^pytestmark = .*$", re.M)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Do not import a module for nothing, if ``-m`` leaves out all of its tests.
+
+    Many such modules import TensorFlow.
+    """
+    expression = config.option.markexpr
+    if not re.fullmatch(r"not \w+( and not \w+)*", expression):
+        return None
+    left_out = re.findall(r"not (\w+)", expression)
+    if collection_path.is_dir():
+        # The tests of this folder are marked by its conftest.py.
+        return (collection_path.name == "end_to_end" and "slow" in left_out) or None
+    if not is_module(collection_path):
+        return None
+    marks = MARKED.findall(collection_path.read_text())
+    wholly = [name for name in left_out if any(f"mark.{name}" in m for m in marks)]
+    return bool(wholly) or None
+
+
+def is_module(path):
+    return path.suffix == ".py" and path.name.startswith("test_")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """Order the tests: several processes begin with the longest, one with the quick."""
+    """Order the tests: the longest first, or in a single process the quickest."""
     if not hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
         return

@@ -65,3 +65,26 @@ def test_only_what_is_marked_slow_may_start_a_process_or_listen(tmp_path):
 @pytest.mark.parametrize("module", LONGEST)
 def test_each_module_that_comes_first_is_there(module):
     assert (ROOT / "tests" / module).is_file()
+
+
+MARKED = """
+import pytest
+pytestmark = pytest.mark.tensorflow
+raise AssertionError("this module is imported")
+"""
+
+
+@pytest.mark.slow
+def test_a_module_is_not_imported_if_all_its_tests_are_left_out(tmp_path):
+    (tmp_path / "test_marked.py").write_text(MARKED)
+    (tmp_path / "test_plain.py").write_text("def test_it(): pass")
+    options = ["-p", "tests.conftest", "-c", "pyproject.toml", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, tmp_path, "-q"]
+    said = [
+        subprocess.run(
+            [*command, *more], cwd=ROOT, capture_output=True, text=True, check=False
+        ).stdout
+        for more in (["-m", "not slow and not tensorflow"], [])
+    ]
+    assert "1 passed" in said[0]
+    assert "this module is imported" in said[1]

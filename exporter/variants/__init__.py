@@ -27,8 +27,6 @@ from exporter.variants.calibration import (
     read_items,
     sample_items,
 )
-from exporter.variants.fp16 import to_fp16
-from exporter.variants.int8 import to_int8
 from exporter.variants.trial import refusal_of, try_variant
 from runtime.backends import Backend
 from runtime.backends.onnx import open_onnx
@@ -147,6 +145,11 @@ class _Maker:
         return drawn_items(self.reference.inputs, draws)
 
     def _convert(self, variant: Variant, seen: Items) -> bytes:
+        # The imports stand here, so that a conversion without variants does not wait
+        # for ONNX Runtime's quantization.
+        from exporter.variants.fp16 import to_fp16
+        from exporter.variants.int8 import to_int8
+
         size = batch_size(self.reference.inputs, CALIBRATION_BATCH)
         make = to_fp16 if variant == "fp16" else to_int8
         model = make(self.fp32, seen.batches(size))

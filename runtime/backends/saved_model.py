@@ -24,6 +24,7 @@ from runtime.backends.session_config import apply_session_config
 from runtime.backends.tensors import check_inputs
 from runtime.backends.warming import Ranges, warm_up
 from runtime.errors import BackendError
+from runtime.process.garbage import uncollected
 
 # This must be set before the import, or TensorFlow writes a page to standard error.
 # Somebody who wants the page sets the variable before.
@@ -263,7 +264,8 @@ def load_tensorflow() -> Any:
         return tensorflow
     os.environ[_LEGACY] = "1"
     try:
-        import tensorflow
+        with uncollected():
+            import tensorflow
     finally:
         # ``tf.keras``, and processes that this one starts, must not see the variable.
         del os.environ[_LEGACY]

@@ -113,16 +113,17 @@ def test_killed_in_the_middle_of_a_conversion(store):
     assert shown(store) == ([1], set(), "onnxruntime/CPUExecutionProvider")
 
 
-# This kills the exporter with SIGKILL instead of its nth rename.
+# Before its first rename, the exporter copies the folder, because a kill would leave it
+# as it is. Instead of its second rename, it kills itself with SIGKILL.
 KILLED = """
-import os, pathlib, signal, sys
-left = int(sys.argv.pop(1))
+import os, pathlib, shutil, signal, sys
+copy = pathlib.Path(sys.argv.pop(1))
 rename = pathlib.Path.replace
 def replace(self, target):
-    global left
-    left -= 1
-    if left < 0 and pathlib.Path(target).name in ("parity.json", "model.onnx"):
-        os.kill(os.getpid(), signal.SIGKILL)
+    if pathlib.Path(target).name in ("parity.json", "model.onnx"):
+        if copy.exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        shutil.copytree(".", copy)
     return rename(self, target)
 pathlib.Path.replace = replace
 from exporter.cli import main
@@ -130,17 +131,17 @@ main()
 """
 
 
-def test_killed_while_a_conversion_is_written(store):
-    def kill(renames):
-        done = run_python(KILLED, store, str(renames), "convert", "mnist")
-        assert done.returncode == -signal.SIGKILL, done.stderr
-        versions, _, backend = shown(store)
-        return versions, backend
+def test_killed_while_a_conversion_is_written(store, tmp_path_factory):
+    before = tmp_path_factory.mktemp("before") / "store"
+    done = run_python(KILLED, store, str(before), "convert", "mnist")
+    assert done.returncode == -signal.SIGKILL, done.stderr
 
     # Nothing was renamed, so the proved model.onnx of before goes on serving.
-    assert kill(renames=0) == ([1], "onnxruntime/CPUExecutionProvider")
+    versions, _, backend = shown(before)
+    assert (versions, backend) == ([1], "onnxruntime/CPUExecutionProvider")
     # parity.json is new and model.onnx is old, which is no proof, so TensorFlow serves.
-    assert kill(renames=1) == ([1], "tensorflow/cpu")
+    versions, _, backend = shown(store)
+    assert (versions, backend) == ([1], "tensorflow/cpu")
     # The next conversion repairs this, and removes the files that the killed ones left.
     run("exporter convert mnist", store)
     assert shown(store) == ([1], set(), "onnxruntime/CPUExecutionProvider")

@@ -242,6 +242,7 @@ def test_store_is_the_one_of_config_json(
 @pytest.mark.tensorflow
 @pytest.mark.usefixtures("tensorflow", "no_exporter")
 class TestWithoutExporter:
+    @pytest.mark.usefixtures("trained")
     def test_store_gets_a_version_and_onnx_is_told_of(
         self, tmp_path: Path, few_npz: Path
     ) -> None:

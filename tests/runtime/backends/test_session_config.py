@@ -14,12 +14,13 @@ ROOT = Path(__file__).resolve().parents[3]
 # are forked from one that has imported TensorFlow, which takes seconds.
 SCRIPT = """
 import json, logging, os, pathlib, sys
-import tensorflow as tf
+from runtime.backends.saved_model import load_tensorflow
 from runtime.backends.session_config import (
     apply_session_config, keep_session_config, read_session_config
 )
 from runtime.errors import BackendError
 logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
+tf = load_tensorflow()
 
 def apply(file, write, threads):
     path = pathlib.Path(file)

@@ -1,6 +1,7 @@
 """Trials run in processes of their own, so a model there can harm nobody."""
 
 import contextlib
+import functools
 import os
 import threading
 
@@ -22,23 +23,27 @@ pytestmark = pytest.mark.slow
 CPU = "onnxruntime/CPUExecutionProvider"
 
 
+def tried_by(server, seconds=120, max_bytes=8 << 30, **options):
+    return ChildTrial(
+        (server, server),
+        BackendOptions(**{"provider": "cpu", **options}),
+        trusted=False,
+        seconds=seconds,
+        max_bytes=max_bytes,
+    )
+
+
 @pytest.fixture
-def trial():
+def own_trial():
+    """Return a function that makes a trial with a fork server of its own.
+
+    The server has the environment, and imports the code, that the test has put there.
+    """
     with contextlib.ExitStack() as opened:
 
-        def make(seconds=120, max_bytes=8 << 30, **options):
-            # The fork server is a new one, which imports the code that a test puts in
-            # its way.
+        def make():
             server = ForkServer([trial_module.__name__], child_environment())
-            opened.enter_context(contextlib.closing(server))
-            options = BackendOptions(**{"provider": "cpu", **options})
-            return ChildTrial(
-                (server, server),
-                options,
-                trusted=False,
-                seconds=seconds,
-                max_bytes=max_bytes,
-            )
+            return tried_by(opened.enter_context(contextlib.closing(server)))
 
         yield make
 
@@ -55,23 +60,39 @@ def forked():
     global forks
     forks += 1
     if forks == 2:  # the guard is forked from the server, and the trial from the guard
-        {code}
+        with open({code!r}) as code:
+            exec(code.read())
 if sys.orig_argv[2:4] == ['-m', 'runtime.process.forkserver']:
     os.register_at_fork(after_in_child=forked)
 """
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """Return a fork server, and the file of code that its trials run at their start."""
+    folder = tmp_path_factory.mktemp("shared")
+    code = folder / "code.py"
+    (folder / "sitecustomize.py").write_text(HOSTILE.format(code=str(code)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        server = ForkServer([trial_module.__name__], child_environment())
+    with contextlib.closing(server):
+        yield server, code
+
+
 @pytest.fixture
-def hostile(tmp_path, monkeypatch):
+def trial(shared):
+    """Return a function that makes a trial with the shared fork server."""
+    server, code = shared
+    code.write_text("")
+    return functools.partial(tried_by, server)
+
+
+@pytest.fixture
+def hostile(shared, trial):
     """Return a function that puts code into a trial's process, as a model could."""
-
-    def put(code):
-        folder = tmp_path / "hostile"
-        folder.mkdir()
-        (folder / "sitecustomize.py").write_text(HOSTILE.replace("{code}", code))
-        monkeypatch.syspath_prepend(str(folder))
-
-    return put
+    _, code = shared
+    return code.write_text
 
 
 def test_a_bundle_is_tried_alike_here_and_there(trial, bundle):
@@ -126,7 +147,7 @@ def test_an_endless_loop_ends(trial, bundle, hostile):
 
 
 def test_memory_has_an_end(trial, bundle, hostile):
-    hostile("much = b'x' * (1 << 29)\n        while True: pass")
+    hostile("much = b'x' * (1 << 29)\nwhile True: pass")
     with pytest.raises(BundleError, match="more than 268435456 bytes of memory"):
         trial(max_bytes=1 << 28)(bundle)
 
@@ -135,7 +156,7 @@ def test_two_are_tried_at_a_time(trial, bundle, hostile, tmp_path):
     file = tmp_path / "starts"
     hostile(
         f"import time; open({str(file)!r}, 'a').write(f'{{time.monotonic()}}\\n')\n"
-        "        while True: time.sleep(9)"
+        "while True: time.sleep(9)"
     )
     try_ = trial(seconds=1)
 
@@ -163,9 +184,9 @@ def test_two_are_tried_at_a_time(trial, bundle, hostile, tmp_path):
         """print('tfaas-trial {"error": "x"}', flush=True); os._exit(0)""",
         """print('tfaas-trial {"name": "linear", "engine": "onnxruntime/cpu", '
               '"fallback_reason": "", "warm_up": {"any": "JSON"}}', flush=True)
-        os._exit(0)""",
+os._exit(0)""",
         """print('tfaas-trial {"engine": [], "fallback_reason": 1}', flush=True)
-        os._exit(0)""",
+os._exit(0)""",
     ],
 )
 def test_what_engines_write_is_no_answer(trial, bundle, hostile, said):
@@ -175,12 +196,12 @@ def test_what_engines_write_is_no_answer(trial, bundle, hostile, said):
 
 
 def test_a_trial_has_no_part_in_the_services_counters(
-    trial, bundle, tmp_path, monkeypatch
+    own_trial, bundle, tmp_path, monkeypatch
 ):
     folder = tmp_path / "counters"
     folder.mkdir()
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
-    assert trial()(bundle).engine == CPU
+    assert own_trial()(bundle).engine == CPU
     assert not list(folder.iterdir())
 
 
@@ -193,23 +214,23 @@ if sys.orig_argv[2:4] == ['-m', 'runtime.process.forkserver']:
 
 
 def test_no_room_for_temporary_files_is_the_services_fault(
-    trial, bundle, tmp_path, monkeypatch, caplog
+    own_trial, bundle, tmp_path, monkeypatch, caplog
 ):
     (tmp_path / "sitecustomize.py").write_text(NO_PLACE)
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(StoreError, match="can write no temporary file") as refused:
-        trial()(bundle)
+        own_trial()(bundle)
     assert "/nowhere" not in str(refused.value)
     assert "no temporary file can be written in /nowhere: No such file" in caplog.text
 
 
 def test_a_folder_that_somebody_made_first_is_in_no_uploads_way(
-    trial, bundle, tmp_path, monkeypatch
+    own_trial, bundle, tmp_path, monkeypatch
 ):
     """If its name were known, another user could make it, and no upload would work."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     (tmp_path / f"tfaas-guard-{os.getuid()}").symlink_to("/nowhere")
-    assert trial()(bundle).engine == CPU
+    assert own_trial()(bundle).engine == CPU
 
 
 WALLED = """
@@ -231,7 +252,7 @@ def attempts():
 
 
 def test_it_is_tried_behind_walls_without_the_services_variables(
-    trial, bundle, tmp_path, monkeypatch
+    own_trial, bundle, tmp_path, monkeypatch
 ):
     """The code stands in the place of a model's own, and tries to break out."""
     monkeypatch.setenv("TFAAS_SECRET", "in the service's environment")
@@ -257,7 +278,7 @@ if sys.orig_argv[2:4] == ['-m', 'runtime.process.forkserver']:
     )
     monkeypatch.syspath_prepend(str(place))
     with pytest.raises(BundleError) as told:
-        trial()(bundle)
+        own_trial()(bundle)
     files = ["EACCES", "EACCES"] if standing().landlock else ["done", "done"]
     calls = ["EPERM", "EPERM"] if standing().seccomp else ["done", "done"]
     if standing().landlock and not standing().seccomp:
