@@ -74,11 +74,11 @@ soak: $(VENV)/.installed ## predict while versions change and workers are killed
 mutate: $(VENV)/.installed ## put small faults into the code and count those that tests find; ROOM=bundle/decode.py takes one file, SAMPLE=50 so many faults
 	SAMPLE=$(SAMPLE) $(BIN)/python -m tools.mutating $(ROOM)
 
-bench: $(VENV)/.installed ## measure this project and its peers in an hour, and write docs/benchmarks.md; BENCH="--help" lists options
+bench: $(VENV)/.installed ## measure this project and its peers in more than an hour, and write docs/benchmarks.md; BENCH="--help" lists options
 	sh bench/install.sh
 	$(BIN)/python -m bench $(BENCH)
 
-bench-quick: $(VENV)/.installed ## measure this project and naive Falcon in two minutes, and write nothing
+bench-quick: $(VENV)/.installed ## measure this project and naive Falcon in three minutes, and write nothing
 	sh bench/install.sh
 	$(BIN)/python -m bench --quick $(BENCH)
 

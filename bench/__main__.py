@@ -15,7 +15,7 @@ from bench.page import LOOP_TITLES, page
 from bench.places import RESULTS, ROOT
 from bench.record import Results, read, write
 from bench.server import BY_NAME, QUICK, SERVERS
-from bench.work import BY_KEY, WORKS
+from bench.work import BY_KEY, CONNECTIONS, WORKS
 from bench.wrk import require_wrk
 from bundle.errors import DomainError
 from bundle.staging import replace_file
@@ -139,9 +139,11 @@ def _tell(line: str) -> None:
 
 def _print(results: Results) -> None:
     for work in WORKS:
-        table = tables.work_table(results, work)
-        if table.rows:
-            _section(f"({work.key}) {work.title}", tables.plain(table))
+        for connections in CONNECTIONS:
+            table = tables.work_table(results, work, connections)
+            if table.rows:
+                title = f"({work.key}) {work.title}, c={connections}"
+                _section(title, tables.plain(table))
     for title, table in (
         ("Memory and start-up", tables.start_table(results)),
         ("The limit", tables.limit_table(results, LOOP_TITLES)),

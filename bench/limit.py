@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,9 @@ from PIL import Image
 from bench.errors import BenchError
 from bench.models import Model, own_environment
 from bench.places import ROOT, RUN
-from bundle.decode import FORMATS
+
+# The limit is that of Pillow, with whatever library this project decodes.
+_FORMATS = ("PNG", "JPEG")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,19 @@ class Loop:
     decode: bool = True
 
 
+@dataclass(frozen=True)
+class Pace:
+    """The speed of a loop.
+
+    Attributes:
+        images_per_second: the images a second of all its processes together.
+        image_us: the processor time for one image, user and system, in microseconds.
+    """
+
+    images_per_second: float
+    image_us: float
+
+
 LOOPS = (
     Loop("a", "MNIST: decode and run, batch 1", "mnist", 1),
     Loop("b", "MNIST: run alone, batch 1", "mnist", 1, decode=False),
@@ -54,10 +69,8 @@ LOOPS = (
 )
 
 
-def images_per_second(
-    loop: Loop, model: Model, processes: int, seconds: float
-) -> float:
-    """Measure how many images a second all processes together decode and run.
+def pace(loop: Loop, model: Model, processes: int, seconds: float) -> Pace:
+    """Measure how fast all processes together decode and run images.
 
     Raises:
         BenchError: a process failed.
@@ -81,11 +94,33 @@ def images_per_second(
             assert process.stdin is not None
             process.stdin.write("\n")
             process.stdin.flush()
-        return round(sum(float(_line(process) or "nan") for process in started), 1)
+        return together([_line(process) for process in started])
     finally:
         for process in started:
             process.kill()
             process.communicate()
+
+
+def together(lines: Iterable[str]) -> Pace:
+    """Add up what the processes of a loop have printed.
+
+    Args:
+        lines: a line of JSON from each process: its images, the seconds that they took,
+            and its processor time in seconds.
+
+    Raises:
+        BenchError: a process printed something else.
+    """
+    speed = images = busy = 0.0
+    for line in lines:
+        try:
+            count, took, processor = json.loads(line)
+        except ValueError as ex:
+            raise BenchError(f"a loop printed {line!r} in place of its figures") from ex
+        speed += count / took
+        images += count
+        busy += processor
+    return Pace(round(speed, 1), round(busy / images * 1e6, 1))
 
 
 def _line(process: subprocess.Popen[str]) -> str:
@@ -127,7 +162,7 @@ def _loop(
     def pixels() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
         made = np.empty((batch, *shape), np.float32)
         for row, picture in zip(made, pictures, strict=True):
-            image = Image.open(io.BytesIO(picture), formats=FORMATS).convert(mode)
+            image = Image.open(io.BytesIO(picture), formats=_FORMATS).convert(mode)
             row[:] = np.asarray(image).reshape(shape)
         return made
 
@@ -136,11 +171,12 @@ def _loop(
         session.run(None, {given.name: pixels()})
     print("ready", flush=True)
     sys.stdin.readline()
-    runs, begin = 0, time.perf_counter()
+    runs, begin, processor = 0, time.perf_counter(), time.process_time()
     while (took := time.perf_counter() - begin) < seconds:
         session.run(None, {given.name: pixels() if decode else ready})
         runs += 1
-    print(runs * batch / took, flush=True)
+    processor = time.process_time() - processor
+    print(json.dumps([runs * batch, took, processor]), flush=True)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bench.environment import pinned
 from bench.errors import BenchError
-from bench.limit import LOOPS, images_per_second
+from bench.limit import LOOPS, pace
 from bench.live import Live, running
 from bench.machine import this_machine
 from bench.models import Model, make, parcel
@@ -17,7 +17,7 @@ from bench.record import Cell, Entry, Limit, Results, Start, key, now
 from bench.server import Server
 from bench.wire import Request
 from bench.work import CONNECTIONS, Work
-from bench.wrk import load
+from bench.wrk import Round, load
 from bundle import __version__
 from runtime.process.cores import usable_cores
 
@@ -25,6 +25,10 @@ from runtime.process.cores import usable_cores
 _WARM_UP = 1
 # A loop without a server varies less, so it runs for fewer seconds.
 _LOOP_SECONDS = 2.0
+# Other programs and other virtual machines slow a core down, so that all code takes up
+# to four times as much processor time. Their work changes within seconds, so the limit
+# is measured for this many seconds before and after each load.
+_LIMIT_SECONDS = 1.0
 # The shares of the mixed work's requests, in percent.
 _IMAGES, _TENSORS, _UPLOADS = 90, 9, 1
 # The tables name these packages of each environment.
@@ -38,7 +42,18 @@ _TOLD = {
     "ray": ("ray",),
     "triton": ("nvidia-pytriton",),
 }
-_OURS = ("falcon", "granian", "waitress", "onnxruntime", "pillow", "numpy")
+_OURS = (
+    "falcon",
+    "uvloop",
+    "httptools",
+    "greenlet",
+    "waitress",
+    "onnxruntime",
+    "pyspng",
+    "simplejpeg",
+    "pillow",
+    "numpy",
+)
 
 Save = Callable[[], None]
 Tell = Callable[[str], None]
@@ -130,16 +145,15 @@ class Run:
                     del entry.cells[key(work.key, count)]
                 return
             load(live.port, requests, max(CONNECTIONS), _WARM_UP, live.folder)
+            before = limit_us(work, model)
             for cell, count in zip(cells, CONNECTIONS, strict=True):
                 cell.protocol = requests[0][1].protocol
                 found = load(live.port, requests, count, self.plan.seconds, live.folder)
+                after = limit_us(work, model)
+                found = replace(found, limit_us=_mean(before, after))
+                before = after
                 cell.rounds.append(found)
-                self.tell(
-                    f"{server.name:16} {work.key} c={count:<3}"
-                    f"{found.requests_per_second:9.1f} req/s"
-                    f"{found.p50_ms:9.2f} / {found.p99_ms:.2f} ms"
-                    + (f"  {found.errors} ERRORS" if found.errors else "")
-                )
+                self.tell(f"{server.name:16} {work.key} c={count:<3}{_figures(found)}")
         except (BenchError, OSError) as ex:
             self.tell(f"{server.name:16} {work.key}: {ex}")
             for cell in cells:
@@ -154,18 +168,16 @@ class Run:
             limit = self.results.limits.get(loop.key)
             if limit is None or limit.run != self.began:
                 limit = self.results.limits[loop.key] = Limit(self.began)
-            for processes, found in (
-                (1, limit.core),
-                (usable_cores(), limit.machine),
+            for processes, speeds, times in (
+                (1, limit.core, limit.core_us),
+                (usable_cores(), limit.machine, limit.machine_us),
             ):
-                found.append(
-                    images_per_second(
-                        loop, by_name[loop.model], processes, _LOOP_SECONDS
-                    )
-                )
+                found = pace(loop, by_name[loop.model], processes, _LOOP_SECONDS)
+                speeds.append(found.images_per_second)
+                times.append(found.image_us)
             self.tell(
                 f"{loop.title}: {limit.core[-1]:.0f} images/s a core,"
-                f" {limit.machine[-1]:.0f} in all"
+                f" {limit.machine[-1]:.0f} in all, {limit.machine_us[-1]:.1f} us each"
             )
 
     def _entry(self, server: Server) -> Entry:
@@ -182,6 +194,42 @@ class Run:
         if cell is None or cell.run != self.began:
             cell = entry.cells[place] = Cell(self.began)
         return cell
+
+
+def _figures(found: Round) -> str:
+    """Write the figures of one load for the terminal."""
+    times = "".join(
+        f"{name} {us:.0f} us, "
+        for name, us in (
+            ("server", found.server_us),
+            ("wrk", found.wrk_us),
+            ("limit", found.limit_us),
+        )
+        if us is not None
+    )
+    share = "" if found.of_limit is None else f"{found.of_limit:5.2f} of the limit: "
+    return (
+        f"{share}{times}{found.requests_per_second:9.1f} req/s"
+        f"{found.p50_ms:9.2f} / {found.p99_ms:.2f} ms"
+        + (f"  {found.errors} ERRORS" if found.errors else "")
+    )
+
+
+def limit_us(work: Work, model: Model) -> float | None:
+    """Measure the limit now: the loop's processor time for the images of one request.
+
+    Returns:
+        The time in microseconds while all cores are busy; None if the work has no loop.
+    """
+    for loop in LOOPS:
+        if loop.key == work.key:
+            found = pace(loop, model, usable_cores(), _LIMIT_SECONDS)
+            return round(found.image_us * work.images, 1)
+    return None
+
+
+def _mean(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else round((before + after) / 2, 1)
 
 
 def requests_of(

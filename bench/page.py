@@ -8,7 +8,7 @@ from pathlib import Path
 from bench import tables
 from bench.limit import LOOPS
 from bench.record import Results
-from bench.work import WORKS
+from bench.work import CONNECTIONS, WORKS
 
 LOOP_TITLES = {loop.key: loop.title for loop in LOOPS}
 
@@ -21,18 +21,22 @@ def page(results: Results) -> str:
 
 def _sections(results: Results) -> Iterator[str]:
     yield from ("## Ours against the others", "")
-    yield "Each number is this project's requests a second, divided by the other"
-    yield "server's. Above 1, this project is faster."
+    yield "The first number is the share of the limit that `runtime serve` reaches, by"
+    yield "processor time. Beside it stands the largest share of a peer. Each later"
+    yield "number is this project's requests a second, divided by the other server's."
+    yield "Above 1, this project is faster."
     yield ""
     yield from tables.markdown(tables.ratio_table(results))
     yield from ("", "![Requests a second of each server](benchmarks-throughput.png)")
     yield from ("", "![Latencies of each server](benchmarks-latency.png)")
     for work in WORKS:
-        table = tables.work_table(results, work)
-        if table.rows:
+        found = [(c, tables.work_table(results, work, c)) for c in CONNECTIONS]
+        if any(table.rows for _, table in found):
             yield from ("", f"## ({work.key}) {work.title[0].upper()}{work.title[1:]}")
-            yield ""
-            yield from tables.markdown(table)
+        for connections, table in found:
+            if table.rows:
+                yield from ("", f"c={connections}:", "")
+                yield from tables.markdown(table)
     yield from ("", "## Memory and start-up", "")
     yield "Memory is that of all processes; shared memory counts once (PSS). Start-up"
     yield "is the time from the server's start to its first right answer."

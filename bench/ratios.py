@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bench.record import Cell, Entry, Results, key
@@ -15,23 +15,34 @@ GRANIAN, WAITRESS = "naive-granian", "naive-waitress"
 
 @dataclass(frozen=True)
 class Ratios:
-    """This project's throughput divided by another's; None if one is not measured.
+    """`runtime serve` beside the limit and the others; None if one is not measured.
+
+    Throughput is requests a second.
 
     Attributes:
         work: the work.
         connections: the number of connections.
-        limit: ``runtime serve`` / the loops on all cores without a server.
-        best: ``runtime serve`` / the fastest server of another project.
-        best_title: the name of that fastest server.
-        granian: ``runtime serve`` / naive Falcon on granian.
-        waitress: this project on waitress / naive Falcon on waitress.
+        of_limit: the share of the limit that ``runtime serve`` reaches, by processor
+            time.
+        best: the largest such share of a server of another project.
+        best_title: the name of that server.
+        limit: the throughput of ``runtime serve`` / that of the loops on all cores
+            without a server.
+        fastest: the same / that of the fastest server of another project.
+        fastest_title: the name of that fastest server.
+        granian: the same / that of naive Falcon on granian.
+        waitress: the throughput of this project on waitress / that of naive Falcon on
+            waitress.
     """
 
     work: Work
     connections: int
-    limit: float | None
+    of_limit: float | None
     best: float | None
     best_title: str
+    limit: float | None
+    fastest: float | None
+    fastest_title: str
     granian: float | None
     waitress: float | None
 
@@ -44,18 +55,26 @@ def ratios(results: Results) -> Iterator[Ratios]:
             waitress = _sound(results, OURS_WAITRESS, work, connections)
             if ours is None and waitress is None:
                 continue
-            best, title = _best(results, ours, work, connections)
+            best, best_title = _best(
+                results, ours, work, connections, lambda cell: cell.of_limit
+            )
+            speed, fastest_title = _best(
+                results, ours, work, connections, lambda cell: cell.requests_per_second
+            )
             line = Ratios(
                 work,
                 connections,
-                _to_limit(results, ours, work),
+                ours.of_limit if ours else None,
                 best,
-                title,
+                best_title,
+                _to_limit(results, ours, work),
+                ours.requests_per_second / speed if ours and speed else None,
+                fastest_title,
                 _to(ours, _sound(results, GRANIAN, work, connections)),
                 _to(waitress, _sound(results, WAITRESS, work, connections)),
             )
             # Only this project's servers have the mixed work, so it has no ratios.
-            if {line.limit, line.best, line.granian, line.waitress} != {None}:
+            if {line.limit, line.fastest, line.granian, line.waitress} != {None}:
                 yield line
 
 
@@ -68,17 +87,21 @@ def _to_limit(results: Results, ours: Cell | None, work: Work) -> float | None:
 
 
 def _best(
-    results: Results, ours: Cell | None, work: Work, connections: int
+    results: Results,
+    ours: Cell | None,
+    work: Work,
+    connections: int,
+    figure: Callable[[Cell], float | None],
 ) -> tuple[float | None, str]:
+    """Find the largest figure of a server of another project, and that server."""
     peers: list[tuple[float, str]] = []
     for name, entry in results.servers.items():
         cell = _sound(results, name, work, connections)
         if is_peer(name) and cell and ours and cell.run == ours.run:
-            peers.append((cell.requests_per_second, entry.title))
-    if not peers:
-        return None, ""
-    fastest, title = max(peers)
-    return (ours.requests_per_second / fastest if ours and fastest else None), title
+            found = figure(cell)
+            if found is not None:
+                peers.append((found, entry.title))
+    return max(peers, default=(None, ""))
 
 
 def is_peer(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +45,26 @@ class Cell:
     def p99_ms(self) -> float:
         """The median of the rounds' 99th percentiles."""
         return statistics.median(r.p99_ms for r in self.rounds)
+
+    @property
+    def server_us(self) -> float | None:
+        """The median of the server's processor time for one request."""
+        return _median(r.server_us for r in self.rounds)
+
+    @property
+    def wrk_us(self) -> float | None:
+        """The median of wrk's processor time for one request."""
+        return _median(r.wrk_us for r in self.rounds)
+
+    @property
+    def limit_us(self) -> float | None:
+        """The median of the limit's processor time for the images of one request."""
+        return _median(r.limit_us for r in self.rounds)
+
+    @property
+    def of_limit(self) -> float | None:
+        """The median of the rounds' shares of the limit, by processor time."""
+        return _median(r.of_limit for r in self.rounds)
 
     @property
     def errors(self) -> int:
@@ -90,17 +110,22 @@ class Entry:
 
 @dataclass
 class Limit:
-    """A loop without a server, in images a second.
+    """A loop without a server.
 
     Attributes:
         run: see ``Cell``.
-        core: the figure on one core, in each round.
-        machine: the figure on all cores at once, in each round.
+        core: the images a second on one core, in each round.
+        machine: the images a second on all cores at once, in each round.
+        core_us: the processor time for one image while one core is busy, in
+            microseconds, in each round.
+        machine_us: the same while all cores are busy.
     """
 
     run: str
     core: list[float] = field(default_factory=list)
     machine: list[float] = field(default_factory=list)
+    core_us: list[float] = field(default_factory=list)
+    machine_us: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -151,6 +176,12 @@ def write(path: Path, results: Results) -> None:
     used |= {line["run"] for line in results.growth.values()}
     results.runs = {run: m for run, m in sorted(results.runs.items()) if run in used}
     replace_file(path, (json.dumps(asdict(results), indent=1) + "\n").encode())
+
+
+def _median(figures: Iterable[float | None]) -> float | None:
+    """Take the median of the known figures; older rounds have no processor time."""
+    known = [figure for figure in figures if figure is not None]
+    return statistics.median(known) if known else None
 
 
 def _entry(content: dict[str, Any]) -> Entry:

@@ -68,6 +68,14 @@ SERVERS = (
         _NO_LOG,
     ),
     Server(
+        "ours-accesslog",
+        "this project, `runtime serve` with its access log",
+        "as it comes, and the access log goes to a file",
+        "",
+        "{bin}/runtime serve --port {port}",
+        _OURS,
+    ),
+    Server(
         "ours-waitress",
         "this project, waitress",
         "as it comes: one process, 4 threads",
@@ -193,4 +201,4 @@ SERVERS = (
     ),
 )
 BY_NAME = {server.name: server for server in SERVERS}
-QUICK = ("ours", "ours-waitress", "naive-granian", "naive-waitress")
+QUICK = ("ours", "ours-accesslog", "ours-waitress", "naive-granian", "naive-waitress")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from bench.ratios import ratios
 from bench.record import Cell, Entry, Results, key
-from bench.work import BY_KEY, CONNECTIONS, Work
+from bench.work import BY_KEY, Work
 
 NONE = "-"
+OF_LIMIT = "of the limit (processor time)"
 
 
 @dataclass(frozen=True)
@@ -22,29 +23,34 @@ class Table:
     texts: int = 1
 
 
-def work_table(results: Results, work: Work) -> Table:
-    """Make a work's table; the fastest server at 8 connections comes first."""
-    headings = ["server", "protocol"]
-    for connections in CONNECTIONS:
-        headings += [f"c={connections} req/s", "p50 / p99 ms"]
+def work_table(results: Results, work: Work, connections: int) -> Table:
+    """Make the table of a work at a number of connections.
+
+    The server that comes nearest to the limit is first. The servers without this figure
+    come last; among them, the fastest is first.
+    """
     found = [
-        (entry, [entry.cells.get(key(work.key, count)) for count in CONNECTIONS])
+        (entry.title, cell)
         for entry in results.servers.values()
+        if (cell := entry.cells.get(key(work.key, connections)))
     ]
-    found = [(entry, cells) for entry, cells in found if any(cells)]
-    found.sort(key=lambda pair: -_throughput(pair[1][1]))
+    found.sort(key=lambda pair: _order(pair[1]), reverse=True)
     return Table(
-        [*headings, "measured"],
+        (
+            "server",
+            OF_LIMIT,
+            "server us",
+            "wrk us",
+            "limit us",
+            "req/s",
+            "p50 / p99 ms",
+            "protocol",
+            "measured",
+        ),
         [
-            [
-                entry.title,
-                next((c.protocol for c in cells if c and c.protocol), NONE),
-                *(text for cell in cells for text in _load(cell)),
-                next(c.run[:16] for c in cells if c),
-            ]
-            for entry, cells in found
+            [title, *_load(cell), cell.protocol or NONE, cell.run[:16]]
+            for title, cell in found
         ],
-        texts=2,
     )
 
 
@@ -68,12 +74,21 @@ def start_table(results: Results) -> Table:
 def limit_table(results: Results, titles: dict[str, str]) -> Table:
     """Make the table of the loops without a server."""
     return Table(
-        ("loop", "images/s on one core", "on all cores", "measured"),
+        (
+            "loop",
+            "processor us an image, all cores busy",
+            "one core busy",
+            "images/s on all cores",
+            "on one core",
+            "measured",
+        ),
         [
             [
                 titles[name],
-                f"{statistics.median(limit.core):,.0f}",
+                _median_us(limit.machine_us),
+                _median_us(limit.core_us),
                 f"{statistics.median(limit.machine):,.0f}",
+                f"{statistics.median(limit.core):,.0f}",
                 limit.run[:16],
             ]
             for name, limit in results.limits.items()
@@ -83,24 +98,30 @@ def limit_table(results: Results, titles: dict[str, str]) -> Table:
 
 
 def ratio_table(results: Results) -> Table:
-    """Make the table of this project's throughput, divided by the others'."""
+    """Make the table that compares `runtime serve` with the limit and the others."""
     return Table(
         (
             "work",
             "c",
-            "`runtime serve` / limit",
-            "/ best peer",
+            OF_LIMIT,
+            "the best peer's",
             "the best peer",
-            "/ naive Falcon, granian",
-            "ours / naive Falcon, both on waitress",
+            "req/s / the limit's",
+            "req/s / the fastest peer's",
+            "the fastest peer",
+            "req/s / naive Falcon's, granian",
+            "req/s / naive Falcon's, both on waitress",
         ),
         [
             [
                 f"({line.work.key}) {line.work.title}",
                 str(line.connections),
-                _ratio(line.limit),
+                _ratio(line.of_limit),
                 _ratio(line.best),
                 line.best_title or NONE,
+                _ratio(line.limit),
+                _ratio(line.fastest),
+                line.fastest_title or NONE,
                 _ratio(line.granian),
                 _ratio(line.waitress),
             ]
@@ -178,14 +199,23 @@ def _line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(escaped)} |"
 
 
-def _load(cell: Cell | None) -> tuple[str, str]:
-    if cell is None:
-        return NONE, NONE
+def _order(cell: Cell) -> tuple[float, float]:
     if cell.failure or not cell.rounds:
-        return "failed", NONE
+        return 0, 0
+    return cell.of_limit or 0, cell.requests_per_second
+
+
+def _load(cell: Cell) -> tuple[str, ...]:
+    if cell.failure or not cell.rounds:
+        return NONE, NONE, NONE, NONE, "failed", NONE
     # Errors are marked, because failed requests are often answered faster.
     errors = f" ({cell.errors:,} ERRORS)" if cell.errors else ""
     return (
+        _ratio(cell.of_limit),
+        *(
+            NONE if us is None else _figure(us)
+            for us in (cell.server_us, cell.wrk_us, cell.limit_us)
+        ),
         f"{_figure(cell.requests_per_second)}{errors}",
         f"{_figure(cell.p50_ms)} / {_figure(cell.p99_ms)}",
     )
@@ -201,8 +231,8 @@ def _start(entry: Entry, model: str) -> tuple[str, str]:
     )
 
 
-def _throughput(cell: Cell | None) -> float:
-    return cell.requests_per_second if cell and cell.rounds else 0
+def _median_us(rounds: Sequence[float]) -> str:
+    return _figure(statistics.median(rounds)) if rounds else NONE
 
 
 def _ratio(ratio: float | None) -> str:

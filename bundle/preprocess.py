@@ -6,6 +6,7 @@ that were made in the same way.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -55,40 +56,82 @@ def preprocess(
     Source: Pillow's filters. They use more pixels the more they shrink an image, unlike
     tf.image.resize without antialias, so a photo's thin lines survive at 28 pixels.
     """
-    height, width, channels = shape
-    rows, columns = image.shape[:2]
-    if channels is not None and image.shape[2] != channels:
-        raise ShapeError(
-            f"the image has {image.shape[2]} channels and the model takes {channels}"
+    return _plan(how, shape, dtype)(image)
+
+
+class Preprocessing:
+    """``preprocess`` for one model, whose steps are chosen once and not for each image.
+
+    Args:
+        how: params.json's ``preprocess``.
+        shape: ``(H', W', C)`` of one item of the model's input; None is a free axis.
+        dtype: the model's input dtype.
+    """
+
+    def __init__(
+        self,
+        how: Preprocess,
+        shape: tuple[int | None, int | None, int | None],
+        dtype: np.dtype[Any],
+    ) -> None:
+        self._how, self._shape, self._dtype = how, shape, dtype
+        height, width, channels = shape
+        self._size = how.size or (height, width)
+        self._contradicts = (height or self._size[0], width or self._size[1]) != (
+            self._size
         )
-    wanted_height, wanted_width = how.size or (height, width)
-    if (height or wanted_height, width or wanted_width) != (
-        wanted_height,
-        wanted_width,
-    ):
-        raise ShapeError(
-            f"params.json: 'preprocess.size' is {wanted_height} x {wanted_width} and"
-            f" the model takes {height} x {width}"
-        )
-    wanted_height, wanted_width = wanted_height or rows, wanted_width or columns
-    if how.size is None and None in (height, width):
-        pixels = wanted_height * wanted_width
-        if pixels > MAX_FREE_PIXELS:
+        # An image of this shape needs no check and keeps its size. A free axis is None
+        # here, so no image has this shape then.
+        self._fitting = None if self._contradicts else (*self._size, channels)
+        self._keeps_range = how.scale == 1.0 and how.offset == 0.0
+        self._scale, self._offset = np.float32(how.scale), np.float32(how.offset)
+
+    def __call__(self, image: NDArray[np.uint8]) -> NDArray[Any]:
+        """Bring one image, ``(H, W, C)`` uint8, to the model; see ``preprocess``."""
+        if image.shape != self._fitting:
+            image = self._fit(image)
+        if self._how.invert:
+            image = 255 - image
+        if self._keeps_range:
+            return image.astype(self._dtype)
+        scaled = image.astype(np.float32)
+        scaled *= self._scale
+        scaled += self._offset
+        if self._dtype.kind in "iu":
+            # A cast would cut off fractions, and wrap numbers that are out of range.
+            limits = np.iinfo(self._dtype)
+            scaled = np.clip(np.rint(scaled), limits.min, limits.max)
+        return scaled.astype(self._dtype, copy=False)
+
+    def _fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Check an image against the model, and bring it to its size."""
+        height, width, channels = self._shape
+        rows, columns = image.shape[:2]
+        wanted_height, wanted_width = self._size
+        if channels is not None and image.shape[2] != channels:
             raise ShapeError(
-                f"the model takes any size, and {wanted_height} x {wanted_width} pixels"
-                f" are more than {MAX_FREE_PIXELS} in all; send a smaller image"
+                f"the image has {image.shape[2]} channels and the model takes"
+                f" {channels}"
             )
-    image = _resize(image, wanted_height, wanted_width, how)
-    if how.invert:
-        image = 255 - image
-    if how.scale == 1.0 and how.offset == 0.0:
-        return image.astype(dtype)
-    scaled = image.astype(np.float32) * np.float32(how.scale) + np.float32(how.offset)
-    if dtype.kind in "iu":
-        # A cast would cut off fractions, and wrap numbers that are out of range.
-        limits = np.iinfo(dtype)
-        scaled = np.clip(np.rint(scaled), limits.min, limits.max)
-    return scaled.astype(dtype)
+        if self._contradicts:
+            raise ShapeError(
+                f"params.json: 'preprocess.size' is {wanted_height} x {wanted_width}"
+                f" and the model takes {height} x {width}"
+            )
+        wanted_height, wanted_width = wanted_height or rows, wanted_width or columns
+        if self._how.size is None and None in (height, width):
+            pixels = wanted_height * wanted_width
+            if pixels > MAX_FREE_PIXELS:
+                raise ShapeError(
+                    f"the model takes any size, and {wanted_height} x {wanted_width}"
+                    f" pixels are more than {MAX_FREE_PIXELS} in all; send a smaller"
+                    " image"
+                )
+        return _resize(image, wanted_height, wanted_width, self._how)
+
+
+# Callers that keep no plan get the one of the last image, and of some other models.
+_plan = lru_cache(maxsize=64)(Preprocessing)
 
 
 def _resize(

@@ -106,7 +106,8 @@ def create_services(config: Config) -> Services:
         store=store,
         registry=registry,
         predictor=Predictor(
-            Router(registry, config.traffic), Shadow(registry, store, config.shadow)
+            Router(registry, config.traffic),
+            Shadow(registry, store, config.shadow) if config.shadow else None,
         ),
         publisher=Publisher(
             store, registry, trial, config.max_upload_bytes, converter.wake

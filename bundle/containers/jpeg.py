@@ -26,7 +26,8 @@ MAX_SAMPLES = 1 << 29
 
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 # Frames in Huffman coding: baseline, extended, progressive.
-_FRAMES = frozenset((0xC0, 0xC1, 0xC2))
+_BASELINE = 0xC0
+_FRAMES = frozenset((_BASELINE, 0xC1, 0xC2))
 # Libjpeg reads arithmetic coding too, and browsers do not. It is refused because it
 # needs almost no bytes: 7 kB of it held 16 Mpx in seven scans, and took 0.8 s.
 _OTHER_FRAMES = frozenset(range(0xC0, 0xD0)) - _FRAMES - {0xC4, 0xC8, 0xCC}
@@ -34,6 +35,8 @@ _OTHER_FRAMES = frozenset(range(0xC0, 0xD0)) - _FRAMES - {0xC4, 0xC8, 0xCC}
 _TABLES = frozenset((0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF)) | _FRAMES
 # Among coded pixels, FF is followed by 0, or is part of a marker from RST0 to RST7.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+# Gray, and three components that become RGB. Four are CMYK.
+_PLAIN_COMPONENTS = (1, 3)
 _SIDE = 32  # the widest MCU, of sampling factor 4
 
 
@@ -88,10 +91,24 @@ def look(data: bytes) -> Look:
     height = data[frame + 5] << 8 | data[frame + 6]
     width = data[frame + 7] << 8 | data[frame + 8]
     check_pixels(width, height)
-    _check_scans(data, place, width, height, data[frame + 9])
+    components = data[frame + 9]
+    _check_scans(data, place, width, height, components)
+    is_plain = (
+        data[frame + 1] == _BASELINE
+        and components in _PLAIN_COMPONENTS
+        # The first scan is the only one if it has all components.
+        and data[place + 4] == components
+    )
     if pieces:
         data = b"".join((*pieces, data[kept_from:]))
-    return Look("JPEG", width, height, data, orientation or UPRIGHT)
+    return Look(
+        "JPEG",
+        width,
+        height,
+        data,
+        orientation or UPRIGHT,
+        plain_channels=components if is_plain else 0,
+    )
 
 
 def _names_components(marker: int, size: int, data: bytes, place: int) -> bool:

@@ -26,6 +26,8 @@ class Look(NamedTuple):
         transparent: the one transparent colour of a 16-bit RGB picture, as three
             numbers from 0 to 65535; None if there is none. Pillow would compare only 8
             bits of them.
+        plain_channels: 1 or 3 if the file is of a plain kind that
+            ``bundle.quick_decoders`` may read, gray or RGB; 0 if not.
     """
 
     format: str
@@ -34,6 +36,7 @@ class Look(NamedTuple):
     data: bytes
     orientation: int = 1
     transparent: tuple[int, int, int] | None = None
+    plain_channels: int = 0
 
 
 def check_pixels(width: int, height: int) -> None:

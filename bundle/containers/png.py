@@ -13,10 +13,14 @@ from bundle.containers.orientation import UPRIGHT, orientation_of
 
 _HEADER = b"\0\0\0\rIHDR"
 _HEADER_END = 33
+# IHDR's length and name, the width and the height.
+_START = struct.Struct(">8sII")
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 
 GRAY, COLOUR, PALETTE = 0, 2, 3
 _SAMPLES = {GRAY: 1, COLOUR: 3, PALETTE: 1, 4: 2, 6: 4}
+# Bits, colour, compression, filters and interlace of plain files.
+_PLAIN = {bytes((8, GRAY, 0, 0, 0)): 1, bytes((8, COLOUR, 0, 0, 0)): 3}
 
 # Deflate's densest code puts 258 bytes into 2 bits. A file with less data than that was
 # cut short, and its pixels are not worth their memory.
@@ -26,21 +30,28 @@ _SLACK = 64
 
 def look(data: bytes) -> Look:
     """Look through a PNG; see ``bundle.containers.look``."""
-    width = int.from_bytes(data[16:20], "big")
-    height = int.from_bytes(data[20:24], "big")
+    header, width, height = _START.unpack_from(data, 8)
     check_pixels(width, height)
+    if header != _HEADER:
+        raise ValueError("no IHDR")
     # Most files have a header, one IDAT and the end, and nothing to leave out.
     if (
         data[37:41] == b"IDAT"
         and data.endswith(_END)
         and len(data) == 57 + int.from_bytes(data[33:37], "big")
-        and data[8:16] == _HEADER
     ):
         _check_size(data, width, height, len(data))
-        return Look("PNG", width, height, data)
-    if data[8:16] != _HEADER:
-        raise ValueError("no IHDR")
+        return Look("PNG", width, height, data, UPRIGHT, None, _plain_channels(data))
     return _without_metadata(data, width, height)
+
+
+def _plain_channels(data: bytes) -> int:
+    """Return 1 or 3 for gray or RGB of 8 bits in whole rows; 0 for all else."""
+    channels = _PLAIN.get(data[24:29], 0)
+    # Decoders refuse a damaged header, and a quick one does not look.
+    if channels and zlib.crc32(data[12:29]) != int.from_bytes(data[29:33], "big"):
+        return 0
+    return channels
 
 
 def _without_metadata(data: bytes, width: int, height: int) -> Look:
@@ -85,9 +96,16 @@ def _without_metadata(data: bytes, width: int, height: int) -> Look:
             transparent = struct.unpack_from(">HHH", transparency)
         elif chosen := _transparency(transparency, bits, colour):
             parts.append(_chunk(b"tRNS", chosen))
+    is_plain = transparency is None and palette is None
     parts += [_chunk(b"IDAT", packed), _END]
     return Look(
-        "PNG", width, height, b"".join(parts), orientation or UPRIGHT, transparent
+        "PNG",
+        width,
+        height,
+        b"".join(parts),
+        orientation or UPRIGHT,
+        transparent,
+        _plain_channels(data) if is_plain else 0,
     )
 
 

@@ -93,6 +93,11 @@ class Gate:
         return bool(self._read)
 
     @property
+    def trusts_proxies(self) -> bool:
+        """Tell whether any proxy is believed when it names its client."""
+        return bool(self._trusted)
+
+    @property
     def sentence(self) -> str:
         """A sentence on who may write, for the person who starts the service."""
         if self._write:

@@ -171,20 +171,43 @@ class OnnxBackend:
         )
         self._has_free_sizes = any(None in spec.shape[1:] for spec in self.inputs)
         self._was_large = False
+        # Most models have one input with one free axis, N.
+        self._plain = self._plain_input()
         warm_up(self, ranges)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """See ``Backend.run``."""
-        check_inputs(self.inputs, inputs)
-        feeds = dict(inputs)
-        for name in self._nchw_inputs:
-            feeds[name] = feeds[name].transpose(0, 3, 1, 2)
+        plain = self._plain
+        if (
+            plain is not None
+            and len(inputs) == 1
+            and (array := inputs.get(plain.name)) is not None
+            and array.shape[1:] == plain.shape[1:]
+            and array.dtype == plain.dtype
+            and 0 < array.nbytes <= LARGE_BYTES
+        ):
+            feeds, options = inputs, self._keeping
+        else:
+            check_inputs(self.inputs, inputs)
+            feeds = {
+                name: array.transpose(0, 3, 1, 2)
+                if name in self._nchw_inputs
+                else array
+                for name, array in inputs.items()
+            }
+            options = self._options(feeds)
         try:
-            arrays = self._session.run(self._output_names, feeds, self._options(feeds))
+            arrays = self._session.run(self._output_names, feeds, options)
         # onnxruntime's exceptions have no common base but Exception.
         except Exception as ex:
             raise self._failure(ex) from ex
         return dict(zip(self._output_names, arrays, strict=True))
+
+    def _plain_input(self) -> TensorSpec | None:
+        if len(self.inputs) != 1 or self._nchw_inputs or self._has_free_sizes:
+            return None
+        (spec,) = self.inputs
+        return spec if spec.shape and spec.shape[0] is None else None
 
     def _failure(self, ex: Exception) -> BackendError:
         """Tell whether the model refuses this input or cannot run here at all."""

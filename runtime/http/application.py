@@ -25,7 +25,6 @@ from runtime.http.middleware.authorize import Authorize
 from runtime.http.middleware.chunked import ChunkedBodies
 from runtime.http.middleware.door import Door
 from runtime.http.middleware.rate import Rate
-from runtime.http.middleware.refuse import Refuse
 from runtime.http.middleware.render import Render
 from runtime.http.middleware.watch import Watch
 from runtime.http.page.files import Favicon, static_files
@@ -77,7 +76,8 @@ def create_app(services: Services, config: Config) -> App:
     base = config.base
     quiet = quiet_paths(ROUTES, base)
     gate = gate_of(config)
-    authorize = Authorize(gate, rules_of(ROUTES, base))
+    bodies = ChunkedBodies(config.max_body_bytes)
+    authorize = Authorize(gate, rules_of(ROUTES, base), bodies)
     address_of = address_reader(gate)
     rate = _rate(config, quiet, address_of)
     router = CompiledRouter()
@@ -172,11 +172,8 @@ def _middleware(
     """List the middleware in the order of a request; a reply goes the other way."""
     tracing = Tracing() if config.tracing else None
     return [
-        Watch(quiet, tracing, config.timeout_ms, address_of),
-        *([rate] if rate else []),
-        Refuse(),
+        Watch(quiet, tracing, config.timeout_ms, address_of, config.monit_record, rate),
         authorize,
-        ChunkedBodies(config.max_body_bytes),
         Render(),
     ]
 

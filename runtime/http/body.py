@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import falcon
@@ -11,7 +11,8 @@ import orjson
 from bundle.archive import Readable
 from bundle.errors import TooLarge
 from runtime.errors import InvalidInput
-from runtime.http.forms import Part, parts_of, stream_parts
+from runtime.http.forms import parts_of, stream_parts
+from runtime.http.plain_form import Part
 from runtime.publishing.bundle_form import Field
 from runtime.telemetry.journey import Journey
 
@@ -22,9 +23,10 @@ _PLAIN = "identity"
 
 def journey_of(req: falcon.Request) -> Journey:
     """Return the request's journey; begin it if no middleware did."""
-    if not hasattr(req.context, "journey"):
-        req.context.journey = Journey()
-    return cast("Journey", req.context.journey)
+    journey: Journey | None = getattr(req.context, "journey", None)
+    if journey is None:
+        journey = req.context.journey = Journey()
+    return journey
 
 
 def is_multipart(req: falcon.Request) -> bool:
@@ -80,22 +82,30 @@ def only_one_each(parts: Mapping[str, list[Part]]) -> dict[str, bytes]:
     Raises:
         InvalidInput: a field stands there twice.
     """
+    contents = {}
     for name, several in parts.items():
         if len(several) > 1:
             raise InvalidInput(f"the field {name[:128]!r} is there twice; send one")
-    return {name: part.data for name, (part,) in parts.items()}
+        contents[name] = several[0].data
+    return contents
 
 
-def text_field(form: Mapping[str, bytes], name: str) -> str:
-    """Return a field as a text.
+def text_fields(form: Mapping[str, bytes], names: Iterable[str]) -> dict[str, str]:
+    """Return the texts of those fields that are there, of some names.
 
     Raises:
-        InvalidInput: the field is not UTF-8.
+        InvalidInput: a field is not UTF-8.
     """
-    try:
-        return form[name].decode()
-    except UnicodeDecodeError:
-        raise InvalidInput(f"the field {name!r} is not a text in UTF-8") from None
+    texts = {}
+    for name in names:
+        if name in form:
+            try:
+                texts[name] = form[name].decode()
+            except UnicodeDecodeError:
+                raise InvalidInput(
+                    f"the field {name!r} is not a text in UTF-8"
+                ) from None
+    return texts
 
 
 def read_json(req: falcon.Request, max_bytes: int) -> dict[str, Any]:

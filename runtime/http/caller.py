@@ -28,7 +28,7 @@ class WsgiCaller:
     @property
     def address(self) -> str:
         """The address that the connection comes from."""
-        return str(self._environ.get("REMOTE_ADDR") or "")
+        return _address_of_connection(self._environ)
 
     @property
     def authorization(self) -> str:
@@ -66,8 +66,14 @@ class WsgiCaller:
         )
 
 
+def _address_of_connection(environ: Mapping[str, Any]) -> str:
+    return str(environ.get("REMOTE_ADDR") or "")
+
+
 def address_reader(gate: Gate) -> AddressOf:
     """Make a function that reads the client's address out of an environ."""
+    if not gate.trusts_proxies:
+        return _address_of_connection
 
     def read(environ: Mapping[str, Any]) -> str:
         return gate.address_of(WsgiCaller(environ))

@@ -11,7 +11,3 @@ REFUSED = "tfaas.refused"
 
 # The request's ``Deadline``; the server tells it when the client leaves.
 DEADLINE = "tfaas.deadline"
-
-
-# The journey and the span of a request that left the quick lane; both are used again.
-BEGUN = "tfaas.begun"

@@ -33,7 +33,8 @@ def read_spec(req: falcon.Request, given: Mapping[str, str]) -> ModelSpec:
     if not name:
         problem = "is missing" if name is None else "is empty"
         raise InvalidInput(f"the field 'model' {problem}; GET /models lists the models")
-    version, label = _one_text(req, given, "version"), _one_text(req, given, "label")
+    texts = _with_query(req, given, "version", "label") if req.query_string else given
+    version, label = texts.get("version"), texts.get("label")
     if version is not None and label is not None:
         raise InvalidInput("'version' and 'label' are both there; send one of them")
     if label == "":
@@ -44,18 +45,19 @@ def read_spec(req: falcon.Request, given: Mapping[str, str]) -> ModelSpec:
 
 
 def read_top(req: falcon.Request, given: Mapping[str, str]) -> int | None:
-    """Read the number of labels that a request asks for; None if it asks for none.
+    """Read the number of labels that a request asks for; None if it names none.
 
     Raises:
         InvalidInput: ``top`` is no number from 1 on, or the query and the body
             contradict each other.
     """
-    top = _one_text(req, given, "top")
-    if top is not None:
-        if not (number := _whole("top", top)):
-            raise InvalidInput("'top' is 0; it must be 1 or more")
-        return number
-    return TOP if prefers_labels(req) else None
+    texts = _with_query(req, given, "top") if req.query_string else given
+    top = texts.get("top")
+    if top is None:
+        return None
+    if not (number := _whole("top", top)):
+        raise InvalidInput("'top' is 0; it must be 1 or more")
+    return number
 
 
 def prefers_labels(req: falcon.Request) -> bool:
@@ -66,19 +68,23 @@ def prefers_labels(req: falcon.Request) -> bool:
     return req.client_prefers((falcon.MEDIA_JSON, LABELS)) == LABELS
 
 
-def _one_text(req: falcon.Request, given: Mapping[str, str], name: str) -> str | None:
-    told = given.get(name)
-    if not req.query_string:
-        return told
-    asked = req.params.get(name)
-    if isinstance(asked, list):
-        raise InvalidInput(f"the query has {name!r} twice; send one")
-    if asked is not None and told is not None and asked != told:
-        raise InvalidInput(
-            f"{name!r} is {asked[:64]!r} in the query and {told[:64]!r} in the body;"
-            " send one"
-        )
-    return told if asked is None else asked
+def _with_query(
+    req: falcon.Request, given: Mapping[str, str], *names: str
+) -> dict[str, str]:
+    """Return the texts of some names, from the query or from the body."""
+    texts = {}
+    for name in names:
+        told, asked = given.get(name), req.params.get(name)
+        if isinstance(asked, list):
+            raise InvalidInput(f"the query has {name!r} twice; send one")
+        if asked is not None and told is not None and asked != told:
+            raise InvalidInput(
+                f"{name!r} is {asked[:64]!r} in the query and {told[:64]!r} in the"
+                " body; send one"
+            )
+        if (text := told if asked is None else asked) is not None:
+            texts[name] = text
+    return texts
 
 
 def _whole(name: str, text: str) -> int:

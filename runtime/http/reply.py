@@ -8,18 +8,20 @@ import orjson
 
 from runtime.prediction.answers import Answer
 
+# Without a line's end two replies run together in a terminal.
+_OPTION = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+
 
 def to_json(media: object) -> bytes:
     """Write a resource's answer as JSON; it may hold numpy arrays and dataclasses."""
-    # Without a line's end two replies run together in a terminal.
-    option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps(media, default=_to_lists, option=option)
+    return orjson.dumps(media, default=_to_lists, option=_OPTION)
 
 
 def name_engine(resp: falcon.Response, answer: Answer) -> None:
     """Name the backend and the version that answered in the reply's headers."""
-    resp.set_header("X-Model-Backend", answer.backend)
-    resp.set_header("X-Model-Version", str(answer.version))
+    resp.set_headers(
+        (("X-Model-Backend", answer.backend), ("X-Model-Version", str(answer.version)))
+    )
 
 
 def _to_lists(value: object) -> object:

@@ -20,6 +20,7 @@ from runtime.backends import Backend
 from runtime.backends.tensors import MAX_NUMBERS
 from runtime.backends.warming import Make
 from runtime.config import Batching
+from runtime.lane import QUICK_SECONDS
 
 # A batch must save at least so much on each item: twice the hand-over.
 WORTH_SECONDS = 0.0002
@@ -40,10 +41,13 @@ class Verdict:
     Attributes:
         is_on: whether its requests are run together.
         why: the reason for people, with the figures if there are some.
+        gains: whether requests that come in one turn of the network's thread are run
+            together, where ``is_on`` is False; no thread hands anything over then.
     """
 
     is_on: bool
     why: str
+    gains: bool = False
 
 
 def decide(
@@ -75,7 +79,7 @@ def decide(
         return Verdict(False, "off: config.json says so")
     if wanted == "on":
         return Verdict(True, "on: config.json says so")
-    if threads == 1:
+    if threads == 1 and one >= QUICK_SECONDS:
         return Verdict(False, "off: one thread asks, and nothing queues")
     if backend.device.startswith("CUDA"):
         return Verdict(True, "on: the model is on a GPU")
@@ -87,8 +91,10 @@ def decide(
     several = _seconds(backend, make(items), clock)
     figures = f"{one * 1e3:.3g} ms alone, {several / items * 1e3:.3g} ms of {items}"
     saved = one - several / items
-    if saved >= WORTH_SECONDS and several / items <= WORTH_SHARE * one:
+    if threads > 1 and saved >= WORTH_SECONDS and several / items <= WORTH_SHARE * one:
         return Verdict(True, f"on: an item takes {figures}")
+    if several / items < one < QUICK_SECONDS:
+        return Verdict(False, f"by turns: an item takes {figures}", gains=True)
     return Verdict(False, f"off: an item takes {figures}, and a hand-over 0.1 ms")
 
 

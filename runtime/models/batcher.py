@@ -10,43 +10,26 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from runtime.errors import Expired, Overloaded
+from runtime.errors import Overloaded
+from runtime.models.joint_run import Inputs, Outputs, Run, Waiting, kind_of, run_all
 from runtime.telemetry.journey import Deadline
 
-Inputs = Mapping[str, NDArray[Any]]
-Outputs = dict[str, NDArray[Any]]
 
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """The items of one request.
+class _Queued(Waiting):
+    """The items of one request, whose thread waits for its turn.
 
     Attributes:
-        deadline: the time after which it is not run.
-        kind: the names, dtypes and shapes without N; a batch has items of one kind.
         turn: an event that is set when there is an answer, or when this request's
             thread must run the next batch.
-        outputs: the answer; None as long as there is none.
     """
 
-    inputs: Inputs
-    items: int
-    kind: tuple[object, ...]
-    deadline: Deadline | None
-    turn: threading.Event = field(default_factory=threading.Event)
-    outputs: Outputs | None = None
-    error: Exception | None = None
+    __slots__ = ("turn",)
 
-    @property
-    def is_done(self) -> bool:
-        return self.outputs is not None or self.error is not None
+    def __init__(self, inputs: Inputs, items: int, deadline: Deadline | None) -> None:
+        super().__init__(inputs, items, kind_of(inputs), deadline)
+        self.turn = threading.Event()
 
 
 class Batcher:
@@ -65,7 +48,7 @@ class Batcher:
 
     def __init__(
         self,
-        run: Callable[[Inputs], Outputs],
+        run: Run,
         max_batch_size: int,
         max_queue: int = 1024,
         max_queue_delay_us: int = 0,
@@ -75,9 +58,9 @@ class Batcher:
         self._max_batch_size = max_batch_size
         self._max_queue = max_queue
         self._delay = max_queue_delay_us / 1e6
-        self._sizes = sizes
+        self._sizes = sizes or ()
         self._lock = threading.Lock()  # guards both below; not held during a run
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Queued] = deque()
         self._is_running = False
         self._arrived = threading.Event()
 
@@ -98,7 +81,7 @@ class Batcher:
             Exception: any error that ``run`` raises on these items.
         """
         items = len(next(iter(inputs.values())))
-        mine = _Waiting(inputs, items, _kind_of(inputs), deadline)
+        mine = _Queued(inputs, items, deadline)
         with self._lock:
             is_leader = not self._is_running
             if is_leader:
@@ -116,17 +99,14 @@ class Batcher:
             if self._delay:
                 self._wait_for_more()
             self._lead()
-        if mine.error is not None:
-            raise mine.error
-        assert mine.outputs is not None, "it is done, and did not fail"
-        return mine.outputs
+        return mine.answer()
 
     def _lead(self) -> None:
         """Run the batch that begins with the queue's first request, this thread's."""
         with self._lock:
             batch = self._take()
         try:
-            self._answer(batch)
+            run_all(self._run, batch, self._sizes)
         finally:
             with self._lock:
                 following = self._queue[0] if self._queue else None
@@ -148,10 +128,10 @@ class Batcher:
                     return
             self._arrived.wait(left)
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> list[_Queued]:
         """Take the first request, and those of its kind behind it for which is room."""
         first = self._queue.popleft()
-        batch, items, left = [first], first.items, deque[_Waiting]()
+        batch, items, left = [first], first.items, deque[_Queued]()
         while self._queue:
             other = self._queue.popleft()
             if other.kind == first.kind and items + other.items <= self._max_batch_size:
@@ -161,61 +141,3 @@ class Batcher:
                 left.append(other)
         self._queue = left
         return batch
-
-    def _answer(self, batch: list[_Waiting]) -> None:
-        batch = [waiting for waiting in batch if not _is_expired(waiting)]
-        if not batch:
-            return
-        try:
-            self._run_together(batch)
-        except Exception as ex:
-            if len(batch) == 1:
-                batch[0].error = ex
-                return
-            # Items of one request must not make other requests fail.
-            for waiting in batch:
-                waiting.outputs = None
-                self._answer([waiting])
-
-    def _run_together(self, batch: list[_Waiting]) -> None:
-        items = sum(waiting.items for waiting in batch)
-        room = self._size_for(items) - items
-        inputs: Inputs = batch[0].inputs
-        if len(batch) > 1 or room:
-            inputs = {
-                name: np.concatenate(
-                    [waiting.inputs[name] for waiting in batch]
-                    + [batch[-1].inputs[name][-1:]] * room
-                )
-                for name in inputs
-            }
-        outputs = self._run(inputs)
-        if len(batch) == 1 and not room:
-            batch[0].outputs = outputs
-            return
-        start = 0
-        for waiting in batch:
-            end = start + waiting.items
-            waiting.outputs = {
-                name: array[start:end] for name, array in outputs.items()
-            }
-            start = end
-
-    def _size_for(self, items: int) -> int:
-        sizes = self._sizes or ()
-        return next((size for size in sizes if size >= items), items)
-
-
-def _is_expired(waiting: _Waiting) -> bool:
-    """Tell whether a request's deadline is over; if so, that is its answer."""
-    try:
-        if waiting.deadline is not None:
-            waiting.deadline.check()
-    except Expired as ex:
-        waiting.error = ex
-        return True
-    return False
-
-
-def _kind_of(inputs: Inputs) -> tuple[object, ...]:
-    return tuple((name, array.dtype, array.shape[1:]) for name, array in inputs.items())

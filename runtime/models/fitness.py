@@ -151,7 +151,7 @@ def takes_rows(specs: tuple[TensorSpec, ...]) -> bool:
 
 def _check_width(spec: TensorSpec, width: int) -> None:
     item = spec.shape[1:]
-    known = math.prod(n for n in item if n is not None)
+    known = math.prod([n for n in item if n is not None])
     if None in item:
         fits, wanted = width % known == 0, f"a multiple of {known}"
     else:

@@ -17,7 +17,7 @@ from prometheus_client import Histogram
 
 from bundle.errors import BundleError
 from bundle.folder import Bundle
-from bundle.preprocess import preprocess
+from bundle.preprocess import Preprocessing
 from bundle.variants import Variant, onnx_file
 from runtime.backends import Backend
 from runtime.backends.opening import (
@@ -30,6 +30,7 @@ from runtime.backends.tensors import (
 )
 from runtime.backends.warming import Make
 from runtime.errors import BackendError
+from runtime.lane import QUICK_SECONDS, current_lane, elsewhere
 from runtime.models import warming
 from runtime.models.batch_policy import decide, largest_batch, seconds_of_one, sizes_of
 from runtime.models.batcher import Batcher
@@ -40,7 +41,7 @@ from runtime.models.fitness import (
     img_channels,
     main_output,
 )
-from runtime.process.lane import QUICK_SECONDS
+from runtime.models.turn import Turn
 from runtime.telemetry import metrics
 from runtime.telemetry.journey import Deadline
 
@@ -126,6 +127,11 @@ class Model:
         check_features(bundle.params.features, self.backend.inputs)
         self.img_channels = img_channels(bundle, self.backend.inputs, self.output)
         if self.img_channels:
+            (spec,) = self.backend.inputs
+            _, height, width, channels = spec.shape
+            self._preprocess = Preprocessing(
+                bundle.params.preprocess, (height, width, channels), spec.dtype
+            )
             warming.check_answers_images(self)
         sample = bundle.read_sample()
         warm = None
@@ -136,12 +142,12 @@ class Model:
             if max_batch_size
             else None
         )
-        self.batching, self._batcher = "", None
+        self.batching, self._batcher, self._turn = "", None, None
         self.seconds = math.inf
         if options:
             make = warm.make if warm else None
             self.seconds = seconds_of_one(self.backend, make, clock)
-            self.batching, self._batcher = self._batch(options, make)
+            self.batching, self._batcher, self._turn = self._batch(options, make)
         self.tried = warming.try_on_sample(self, sample)
         # The runs before this line were no requests, and are not counted.
         if version is not None:
@@ -153,7 +159,7 @@ class Model:
         return None in self.backend.inputs[0].shape[1:3]
 
     def is_quick(self, items: int) -> bool:
-        """Tell whether so many items are answered at once (``runtime.process.lane``).
+        """Tell whether so many items are answered at once (``runtime.lane``).
 
         A request that waits to be run with others is not, and neither is one that waits
         for TensorFlow's process, which may hang.
@@ -177,11 +183,9 @@ class Model:
         Raises:
             ShapeError: the model does not take such an image.
         """
-        (spec,) = self.backend.inputs
-        size, height, width, channels = spec.shape
-        how = self.bundle.params.preprocess
-        item = preprocess(image, how, (height, width, channels), spec.dtype)
-        batch = item[np.newaxis]
+        batch = self._preprocess(image)[np.newaxis]
+        spec = self.backend.inputs[0]
+        size = spec.shape[0]
         return {spec.name: np.repeat(batch, size, axis=0) if size else batch}
 
     def run(
@@ -204,20 +208,34 @@ class Model:
             Expired: the deadline came first.
             BackendError: the engine failed, and so did the one to fall back to.
         """
-        pieces = self._pieces(inputs)
+        items = _items_of(inputs)
+        pieces = [inputs] if items in (None, 1) else self._pieces(inputs, items)
         try:
+            if len(pieces) == 1:
+                return self._run_piece(
+                    self.backend, inputs, items, deadline
+                ), self.backend
             return self._run_on(self.backend, pieces, deadline), self.backend
         except BackendError as ex:
-            fallback = self._get_fallback()
-            if fallback is None:
-                raise
-            logger.warning(
-                "%s: %s; TensorFlow answers this request", self.name, ex, exc_info=ex
-            )
-            try:
-                outputs = self._run_on(fallback, pieces, deadline)
-            except BackendError as second:
-                raise BackendError(f"{ex}; {second}") from second
+            fall_back = functools.partial(self._fall_back, ex, pieces, deadline)
+            return elsewhere(fall_back, self.name)
+
+    def _fall_back(
+        self,
+        ex: BackendError,
+        pieces: list[Mapping[str, NDArray[Any]]],
+        deadline: Deadline | None,
+    ) -> tuple[dict[str, NDArray[Any]], Backend]:
+        fallback = self._get_fallback()
+        if fallback is None:
+            raise ex
+        logger.warning(
+            "%s: %s; TensorFlow answers this request", self.name, ex, exc_info=ex
+        )
+        try:
+            outputs = self._run_on(fallback, pieces, deadline)
+        except BackendError as second:
+            raise BackendError(f"{ex}; {second}") from second
         if self._batch_sizes:
             metrics.FALLBACKS.labels(self.name, self.version, "request").inc()
         return outputs, fallback
@@ -228,9 +246,12 @@ class Model:
         pieces: list[Mapping[str, NDArray[Any]]],
         deadline: Deadline | None,
     ) -> dict[str, NDArray[Any]]:
-        if len(pieces) == 1:
-            return self._run_piece(backend, pieces[0], deadline)
-        answers = [self._run_piece(backend, piece, deadline) for piece in pieces]
+        answers = [
+            self._run_piece(backend, piece, _items_of(piece), deadline)
+            for piece in pieces
+        ]
+        if len(answers) == 1:
+            return answers[0]
         return {
             name: np.concatenate([answer[name] for answer in answers])
             for name in answers[0]
@@ -240,10 +261,14 @@ class Model:
         self,
         backend: Backend,
         piece: Mapping[str, NDArray[Any]],
+        items: int | None,
         deadline: Deadline | None,
     ) -> dict[str, NDArray[Any]]:
-        if self._batcher and backend is self.backend and _items_of(piece):
-            return self._batcher.submit(piece, deadline)
+        if items and backend is self.backend:
+            if self._batcher is not None:
+                return self._batcher.submit(piece, deadline)
+            if self._turn is not None and (lane := current_lane()) is not None:
+                return self._turn.submit(lane, piece, items, deadline)
         if deadline is not None:
             deadline.check()
         return self.run_once(piece, backend)
@@ -262,13 +287,16 @@ class Model:
         """
         outputs = (backend or self.backend).run(inputs)
         if self._batch_sizes:
-            items = max((len(a) for a in inputs.values() if a.ndim), default=1)
+            items = 1
+            for array in inputs.values():
+                if array.ndim and len(array) > items:
+                    items = len(array)
             metrics.TALLY.note(self._batch_sizes, (items,))
         return outputs
 
     def _batch(
         self, options: BackendOptions, make: Make | None
-    ) -> tuple[str, Batcher | None]:
+    ) -> tuple[str, Batcher | None, Turn | None]:
         """Decide whether requests are run together; see ``batch_policy``."""
         verdict = decide(
             options.batching,
@@ -280,32 +308,36 @@ class Model:
             self._clock,
             self._max_numbers,
         )
-        if not verdict.is_on or self._max_batch_size is None:
-            return verdict.why, None
+        # Each gets a weak reference. A model that refers to itself would be freed only
+        # by Python's slow search for cycles, and its memory or its process with it. A
+        # request that waits for a run keeps the model alive.
+        run = functools.partial(_run_of, weakref.ref(self))
+        if self._max_batch_size is None:
+            return verdict.why, None, None
+        if not verdict.is_on:
+            turn = Turn(run, self._max_batch_size, self.seconds)
+            return verdict.why, None, turn if verdict.gains else None
         sizes = sizes_of(self.backend, self._max_batch_size)
         if make is not None:
             most = largest_batch(make, self._max_numbers)
             for size in sizes or ():
                 if size <= most:
                     self.backend.run(make(size))
-        # The batcher gets a weak reference. A model that refers to itself would be
-        # freed only by Python's slow search for cycles, and its memory or its process
-        # with it. A thread that waits for a run keeps the model alive.
-        return verdict.why, Batcher(
-            functools.partial(_run_of, weakref.ref(self)),
+        batcher = Batcher(
+            run,
             self._max_batch_size,
             options.max_queue,
             options.max_queue_delay_us,
             sizes,
         )
+        return verdict.why, batcher, None
 
     def _pieces(
-        self, inputs: Mapping[str, NDArray[Any]]
+        self, inputs: Mapping[str, NDArray[Any]], items: int | None
     ) -> list[Mapping[str, NDArray[Any]]]:
         """Cut a request into runs of ``max_batch_size``, or of fewer huge items."""
         if self._max_batch_size is None:
             return [inputs]
-        items = _items_of(inputs)
         if items is None or items == 1:
             return [inputs]
         numbers = max(array.size for array in inputs.values()) // items

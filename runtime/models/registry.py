@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import threading
@@ -18,9 +19,9 @@ from bundle.store import ModelStore
 from bundle.version import Version, origin_of
 from bundle.version_labels import STABLE
 from runtime.errors import BackendError, ProviderError
+from runtime.lane import elsewhere
 from runtime.models.lookup import Lookup
 from runtime.models.model import RETRY_SECONDS, Model
-from runtime.process.lane import leave_the_quick_lane
 from runtime.telemetry import metrics
 
 logger = logging.getLogger(__name__)
@@ -154,34 +155,52 @@ class ModelRegistry:
             ModelNotFound: the store has no model of this name, version or label.
             BackendError: it cannot be opened, and no other version may stand in.
         """
-        self._tidy_due()
+        if self._first_due != math.inf:
+            self._tidy_due()
         while True:
             # The store is asked on each turn. While this request waited, another may
             # have loaded the version, or published a newer one.
             version = self._wanted(spec)
             if model := self._held(version):
+                # Nearly every request ends here.
+                if (
+                    spec.version is None
+                    and self._answered.get((spec.name, spec.label)) is version
+                ):
+                    return model
                 return self._answer(spec, version, model)
-            leave_the_quick_lane(spec.name)
-            if failed := self._failed_lately(version):
-                return self._stand_in(spec, failed)
-            loading = self._loading_of(version)
-            if not loading.lock.acquire(timeout=self._patience(loading)):
-                # Another request loads it, and a slow load must not hold all threads:
-                # a request that has an old model answers with that one.
-                if old := self._old(spec, version):
-                    return old
-                if instead:
-                    return self.get(instead)
-                loading.lock.acquire()
-            try:
-                model = self._load_once(version, loading)
-            finally:
-                loading.lock.release()
-            if model:
-                return self._answer(spec, version, model)
+            # A load takes long, and so may the wait for another request's load.
+            get = functools.partial(self._get_slowly, spec, instead, version)
+            if model := elsewhere(get, spec.name):
+                return model
             # It failed, or changed while it was read, so the lookup's answer may be
             # out of date.
             self._lookup.forget(spec.name)
+
+    def _get_slowly(
+        self, spec: ModelSpec, instead: ModelSpec | None, version: Version
+    ) -> Model | None:
+        """Load the version, or let another model answer; None if it must be tried anew.
+
+        Raises:
+            BackendError: it cannot be opened, and no other version may stand in.
+        """
+        if failed := self._failed_lately(version):
+            return self._stand_in(spec, failed)
+        loading = self._loading_of(version)
+        if not loading.lock.acquire(timeout=self._patience(loading)):
+            # Another request loads it, and a slow load must not hold all threads: a
+            # request that has an old model answers with that one.
+            if old := self._old(spec, version):
+                return old
+            if instead:
+                return self.get(instead)
+            loading.lock.acquire()
+        try:
+            model = self._load_once(version, loading)
+        finally:
+            loading.lock.release()
+        return self._answer(spec, version, model) if model else None
 
     def peek(self, name: str, version: int) -> Model | None:
         """Return the model if it is loaded, without loading it.
@@ -251,8 +270,6 @@ class ModelRegistry:
                     self._first_due = min(self._due.values())
             return model
         target = (spec.name, spec.label)
-        if self._answered.get(target) is version:
-            return model  # nearly every request ends here
         with self._lock:
             before = self._answered.get(target)
             self._answered[target] = version

@@ -65,6 +65,8 @@ class Router:
 
     def get(self, spec: ModelSpec, journey: Journey) -> Model:
         """Return the model that answers; see ``ModelRegistry.get``."""
+        if not self._traffic:
+            return self._registry.get(spec)
         label = None if spec.is_pinned else self._drawn(journey)
         if label is None:
             return self._registry.get(spec)
@@ -80,8 +82,6 @@ class Router:
         return model
 
     def _drawn(self, journey: Journey) -> str | None:
-        if not self._traffic:
-            return None
         if journey.draw is None:
             journey.draw = self._dice()
         left = journey.draw * 100

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +10,7 @@ from numpy.typing import NDArray
 from runtime.errors import BackendError, InvalidInput
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(TypedDict):
     """One class, under TFaaS's key names.
 
     Attributes:
@@ -46,11 +44,16 @@ def best_labels(
     """
     if scores.shape == (1,) and len(labels) == 2:
         scores = np.concatenate([1 - scores, scores])
-    named = name_scores(scores, labels, may_lack=may_lack)
+    names = _names(scores, labels, may_lack=may_lack)
     if labels:
-        named = named[: len(labels)]
-    # A reversed sort also keeps the order of equal scores.
-    return sorted(named, key=lambda label: label.probability, reverse=True)[:top]
+        scores = scores[: len(labels)]
+    # Read backwards, the sorted classes have the best one first. Because they were
+    # sorted backwards, too, the first one of equal scores comes first.
+    order = len(scores) - 1 - np.argsort(scores[::-1], kind="stable")[::-1][:top]
+    return [
+        {"label": names[n] if names else str(n), "probability": scores[n]}
+        for n in order.tolist()
+    ]
 
 
 def name_scores(
@@ -69,6 +72,18 @@ def name_scores(
     Raises:
         InvalidInput, BackendError: see ``best_labels``.
     """
+    names = _names(scores, labels, may_lack=may_lack)
+    names += tuple(map(str, range(len(names), len(scores))))
+    return [
+        {"label": name, "probability": score}
+        for name, score in zip(names, scores, strict=True)
+    ]
+
+
+def _names(
+    scores: NDArray[Any], labels: tuple[str, ...], *, may_lack: bool
+) -> tuple[str, ...]:
+    """Return the names of the first classes; the others have none."""
     if scores.ndim != 1 or scores.dtype.kind not in "fiub":
         raise InvalidInput(
             "the model answers no scores of classes, so there are no labels; ask"
@@ -77,10 +92,10 @@ def name_scores(
     names = labels
     if len(scores) == 1 and len(names) == 2:
         names = names[1:]
-    if may_lack or not labels:
-        names += tuple(map(str, range(len(names), len(scores))))
-    if len(scores) != len(names):
+    if len(scores) < len(names) or (
+        len(scores) > len(names) and names and not may_lack
+    ):
         raise BackendError(
             f"the model answered {len(scores)} scores and has {len(names)} labels"
         )
-    return [Label(name, score) for name, score in zip(names, scores, strict=True)]
+    return names

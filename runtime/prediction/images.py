@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,10 @@ from bundle.errors import ImageError, ShapeError, TooLarge
 from bundle.preprocess import MAX_FREE_PIXELS
 from runtime.backends.tensors import WARMED_SIDE
 from runtime.errors import BackendError, InvalidInput
+from runtime.lane import current_lane, elsewhere
 from runtime.models.model import Model
 from runtime.prediction.runs import one_run, run_items
-from runtime.process.lane import leave_the_quick_lane
-from runtime.telemetry.journey import Journey
+from runtime.telemetry.journey import Journey, clock
 
 # An image of so many pixels is decoded and resized within about a millisecond.
 QUICK_PIXELS = 1 << 16
@@ -53,22 +54,25 @@ def batches(
         TooLarge: together they have more than ``MAX_REQUEST_PIXELS``; none was decoded.
         Expired: the request's time is over.
     """
-    if sum(map(len, files)) > QUICK_BYTES:
-        leave_the_quick_lane()
     # Fewer files cannot have too many pixels.
     if len(files) > _MOST_FILES:
-        with journey.stage("decode"):
+        start = clock()
+        try:
             _check_request(files)
+        finally:
+            journey.laps.append(("decode", start, clock()))
     waiting: list[NDArray[Any]] = []
     for number, file in enumerate(files, start=1):
         journey.deadline.check()
-        with journey.stage("decode"):
-            try:
-                image = _of_file(model, file)  # (1, H, W, C)
-            except (ImageError, ShapeError) as ex:
-                if len(files) == 1:
-                    raise
-                raise _numbered(ex, number, files) from ex
+        start = clock()
+        try:
+            image = _of_file(model, file)  # (1, H, W, C)
+        except (ImageError, ShapeError) as ex:
+            if len(files) == 1:
+                raise
+            raise _numbered(ex, number, files) from ex
+        finally:
+            journey.laps.append(("decode", start, clock()))
         pixels = math.prod(image.shape[1:3])
         if waiting and (
             image.shape != waiting[0].shape
@@ -78,6 +82,16 @@ def batches(
             waiting = []
         waiting.append(image)
     yield _joined(waiting)
+
+
+def one_image(model: Model, file: bytes, journey: Journey) -> NDArray[Any]:
+    """Decode the one file of a request; see ``batches``."""
+    journey.deadline.check()
+    start = clock()
+    try:
+        return _of_file(model, file)
+    finally:
+        journey.laps.append(("decode", start, clock()))
 
 
 def _check_request(files: Sequence[bytes]) -> None:
@@ -148,11 +162,26 @@ def run_images(model: Model, images: NDArray[Any], journey: Journey) -> NDArray[
 
 def _of_file(model: Model, file: bytes) -> NDArray[Any]:
     """Decode one image file to ``(1, H, W, C)`` of the dtype of a model's input."""
-    image = decode_image(file, model.img_channels, _check_size)
+    if current_lane() is None:
+        return _decoded(model, file, None)
+    try:
+        return _decoded(model, file, _check_size)
+    except _Large:
+        return elsewhere(functools.partial(_decoded, model, file, None), model.name)
+
+
+def _decoded(
+    model: Model, file: bytes, on_size: Callable[[int], None] | None
+) -> NDArray[Any]:
+    image = decode_image(file, model.img_channels, on_size)
     (batch,) = model.to_input(image).values()
     return batch[:1]
 
 
+class _Large(Exception):
+    """The picture is not decoded quickly."""
+
+
 def _check_size(pixels: int) -> None:
     if pixels > QUICK_PIXELS:
-        leave_the_quick_lane()
+        raise _Large

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,17 +32,18 @@ _KINDS: dict[type, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Nested:
+class Nested(NamedTuple):
     """Nested lists that have one length at each depth.
 
     Attributes:
         shape: the lengths, outermost first; empty if the value was no list.
         flat: the values of the innermost lists, in order.
+        kinds: the types of these values.
     """
 
     shape: tuple[int, ...]
     flat: list[Any]
+    kinds: set[type]
 
 
 def flatten(what: str, value: object) -> Nested:
@@ -57,6 +58,8 @@ def flatten(what: str, value: object) -> Nested:
     """
     shape: list[int] = []
     level: list[Any] = [value]
+    if isinstance(value, list):
+        shape, level = [len(value)], value
     while level and isinstance(level[0], list):
         lengths = {len(v) if isinstance(v, list) else None for v in level}
         if len(lengths) > 1 or len(shape) == _MAX_AXES:
@@ -65,7 +68,8 @@ def flatten(what: str, value: object) -> Nested:
         level = (
             level[0] if len(level) == 1 else list(itertools.chain.from_iterable(level))
         )
-    if list in set(map(type, level)):
+    kinds = set(map(type, level))
+    if list in kinds:
         problem = (
             f"is nested more than {_MAX_AXES} deep"
             if len(shape) == _MAX_AXES
@@ -73,7 +77,7 @@ def flatten(what: str, value: object) -> Nested:
             " lengths"
         )
         raise ShapeError(f"{what} {problem}")
-    return Nested(tuple(shape), level)
+    return Nested(tuple(shape), level, kinds)
 
 
 def to_array(what: str, nested: Nested, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -90,14 +94,13 @@ def to_array(what: str, nested: Nested, dtype: np.dtype[Any]) -> NDArray[Any]:
     Raises:
         InvalidInput: a value is of another kind, or beyond the dtype.
     """
-    kinds = set(map(type, nested.flat))
     if dtype.kind in "fiu":
-        _check_kinds(what, kinds, {int, float}, "numbers")
+        _check_kinds(what, nested.kinds, {int, float}, "numbers")
         convert = _floats if dtype.kind == "f" else _whole_numbers
-        array = convert(what, nested.flat, dtype)
+        array = convert(what, nested, dtype)
     else:
         wanted, name = (bool, "booleans") if dtype.kind == "b" else (str, "texts")
-        _check_kinds(what, kinds, {wanted}, name)
+        _check_kinds(what, nested.kinds, {wanted}, name)
         array = np.array(nested.flat, dtype)
     return array.reshape(nested.shape)
 
@@ -129,30 +132,59 @@ def to_inputs(
 
 
 def _check_kinds(what: str, found: set[type], wanted: set[type], name: str) -> None:
-    if others := sorted(_KINDS[kind] for kind in found - wanted):
-        raise InvalidInput(f"{what} must hold {name}, and holds {others[0]}")
+    if not found <= wanted:
+        other = min(_KINDS[kind] for kind in found - wanted)
+        raise InvalidInput(f"{what} must hold {name}, and holds {other}")
 
 
-def _floats(what: str, flat: list[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    with np.errstate(over="ignore"):
-        array = np.array(flat, np.float64).astype(dtype)
-    if not np.isfinite(array).all():
+def _floats(what: str, nested: Nested, dtype: np.dtype[Any]) -> NDArray[Any]:
+    try:
+        array = _packed(nested.flat, dtype)
+    except _BEYOND:  # float16 alone; a number beyond float32 becomes infinity
+        is_finite = False
+    else:
+        is_finite = np.isfinite(array).all()
+    if not is_finite:
         raise InvalidInput(
             f"{what} holds NaN, infinity or a number too large for the model's {dtype}"
         )
     return array
 
 
-def _whole_numbers(what: str, flat: list[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    if not all(
-        type(v) is int or (v.is_integer() and abs(v) <= _MAX_WHOLE_FLOAT) for v in flat
-    ):
-        raise InvalidInput(f"{what} must hold whole numbers: the model takes {dtype}")
+def _whole_numbers(what: str, nested: Nested, dtype: np.dtype[Any]) -> NDArray[Any]:
+    flat = nested.flat
+    if float in nested.kinds:
+        if not all(
+            type(v) is int or (v.is_integer() and abs(v) <= _MAX_WHOLE_FLOAT)
+            for v in flat
+        ):
+            raise InvalidInput(
+                f"{what} must hold whole numbers: the model takes {dtype}"
+            )
+        flat = list(map(int, flat))
     try:
-        return np.array([int(v) for v in flat], dtype)
-    except OverflowError:
+        return _packed(flat, dtype)
+    except _BEYOND:
         limits = np.iinfo(dtype)
         raise InvalidInput(
             f"{what} holds a number beyond the model's {dtype}, {limits.min} to"
             f" {limits.max}"
         ) from None
+
+
+# struct raises these for floats and integers that a dtype cannot hold.
+_BEYOND = (OverflowError, struct.error)
+
+
+def _packed(flat: list[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Make an array ``(n,)`` of a float's or an integer's dtype.
+
+    ``np.array`` takes three times as long for a list of floats. The letters of these
+    dtypes mean the same to struct.
+
+    Raises:
+        OverflowError, struct.error: a number is beyond the dtype.
+    """
+    array = np.empty(len(flat), dtype)
+    struct.pack_into(f"{len(flat)}{dtype.char}", array.data, 0, *flat)
+    return array

@@ -15,15 +15,21 @@ from bundle.preprocess import MAX_FREE_PIXELS
 from bundle.spec import ModelSpec
 from runtime.backends import engine_of
 from runtime.errors import BackendError, InvalidInput
+from runtime.lane import elsewhere
 from runtime.models.model import Model
 from runtime.prediction.answers import Outputs, Scores
-from runtime.prediction.images import batches, inputs_of_files, run_images
+from runtime.prediction.images import (
+    QUICK_BYTES,
+    batches,
+    inputs_of_files,
+    one_image,
+    run_images,
+)
 from runtime.prediction.inputs import to_inputs
 from runtime.prediction.postprocess import postprocess
 from runtime.prediction.rows import Rows, to_row_input
 from runtime.prediction.runs import one_run, run_items, run_model
-from runtime.process.lane import leave_the_quick_lane
-from runtime.telemetry.journey import Journey
+from runtime.telemetry.journey import Journey, clock
 
 # A function that makes a request's inputs for another model than the one that answered:
 # arrays ``(N, …)`` by the inputs' names.
@@ -75,17 +81,29 @@ class Predictor:
             ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
             ``bundle.errors`` and ``runtime.errors``.
         """
-        model = self._find(spec, journey, len(files))
+        model = self._find(spec, journey)
         if not model.img_channels:
             raise InvalidInput(
                 f"model {spec.name!r} takes no images: its params.json has no"
                 " img_channels"
             )
         journey.items = len(files)
+        answer = functools.partial(self._answer_images, spec, model, files, journey)
+        if model.is_quick(len(files)) and sum(map(len, files)) <= QUICK_BYTES:
+            return answer()
+        return elsewhere(answer, spec.name)
+
+    def _answer_images(
+        self, spec: ModelSpec, model: Model, files: Sequence[bytes], journey: Journey
+    ) -> Scores:
         runs: list[NDArray[Any]] = []
-        offers: list[tuple[InputsFor, NDArray[Any]]] = []
         done = 0
-        for images in batches(model, files, journey):
+        several = (
+            batches(model, files, journey)
+            if len(files) > 1
+            else (one_image(model, files[0], journey),)
+        )
+        for images in several:
             outputs = run_images(model, images, journey)
             runs.append(_checked(outputs))
             if self._shadow:
@@ -93,13 +111,8 @@ class Predictor:
                 # take colour where this one takes gray.
                 theirs = files[done : done + len(images)]
                 inputs_for = functools.partial(inputs_of_files, files=theirs)
-                offers.append((inputs_for, outputs))
+                self._shadow.offer(spec.name, model, inputs_for, outputs)
                 done += len(images)
-        if self._shadow:
-            # The offers come last: a later picture may send the request to a slow
-            # lane, where all runs are made again.
-            for inputs_of, outputs in offers:
-                self._shadow.offer(spec.name, model, inputs_of, outputs)
         scores = runs[0] if len(runs) == 1 else [row for run in runs for row in run]
         return _scores(model, scores, journey)
 
@@ -111,8 +124,11 @@ class Predictor:
             ``bundle.errors`` and ``runtime.errors``.
         """
         model = self._find(spec, journey)
-        with journey.stage("decode"):
+        start = clock()
+        try:
             items = _of_rows(model, rows)
+        finally:
+            journey.laps.append(("decode", start, clock()))
         journey.items = len(items)
         outputs = run_items(model, items, journey)
         checked = _checked(outputs)
@@ -136,8 +152,11 @@ class Predictor:
             ``bundle.errors`` and ``runtime.errors``.
         """
         model = self._find(spec, journey)
-        with journey.stage("decode"):
+        start = clock()
+        try:
             arrays = _of_inputs(model, inputs)
+        finally:
+            journey.laps.append(("decode", start, clock()))
         lengths = {array.shape[0] if array.ndim else 1 for array in arrays.values()}
         journey.items = max(lengths, default=1)
         try:
@@ -160,15 +179,16 @@ class Predictor:
             )
         return Outputs(journey.backend, model.version, answer)
 
-    def _find(self, spec: ModelSpec, journey: Journey, items: int = 1) -> Model:
+    def _find(self, spec: ModelSpec, journey: Journey) -> Model:
         journey.deadline.check()
-        with journey.stage("queue"):
+        start = clock()
+        try:
             model = self._models.get(spec, journey)
+        finally:
+            journey.laps.append(("queue", start, clock()))
         journey.model = spec.name
         journey.version = model.version
         journey.backend = engine_of(model.backend)
-        if not model.is_quick(items):
-            leave_the_quick_lane(spec.name)
         return model
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -14,8 +13,7 @@ from runtime.models.fitness import _check_width, takes_rows
 from runtime.prediction.inputs import Nested, flatten, to_array
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """The rows that a client sent.
 
     Attributes:
@@ -45,7 +43,7 @@ def read_rows(keys: object, values: object) -> Rows:
     """
     if keys is None:  # Go writes an empty list as null
         keys = []
-    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+    if not isinstance(keys, list) or not set(map(type, keys)) <= {str}:
         raise InvalidInput("'keys' must be a list of texts")
     nested = flatten("'values'", values)
     if len(nested.shape) not in (1, 2):
@@ -87,7 +85,7 @@ def to_row_input(
     table = to_array("'values'", rows.values, spec.dtype).reshape(-1, width)
     if order is not None:
         table = table[:, order]
-    item = tuple(-1 if n is None else n for n in spec.shape[1:])
+    item = [-1 if n is None else n for n in spec.shape[1:]]
     return {spec.name: table.reshape(len(table), *item)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 from bundle.errors import ShapeError
 from runtime.backends import engine_of
 from runtime.errors import InvalidInput
+from runtime.lane import elsewhere
 from runtime.models.model import Model
-from runtime.process.lane import leave_the_quick_lane
-from runtime.telemetry.journey import Journey
+from runtime.telemetry.journey import Journey, clock
 
 
 def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[Any]:
@@ -31,8 +32,13 @@ def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[An
         InvalidInput: the answer has not one row for each item.
         BackendError: see ``Model.run``.
     """
-    size = model.backend.inputs[0].shape[0]
-    if size is None or len(items) <= size:
+    spec = model.backend.inputs[0]
+    size = spec.shape[0]
+    if size is None:
+        output = run_model(model, {spec.name: items}, journey)[model.output.name]
+        _check_rows(model, output, len(items))
+        return output
+    if len(items) <= size:
         return _run(model, items, journey)
     return np.concatenate(
         [
@@ -47,13 +53,17 @@ def _run(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[Any]:
     inputs = one_run(model, items)
     (array,) = inputs.values()
     output = run_model(model, inputs, journey)[model.output.name]
+    _check_rows(model, output, len(array))
+    return output if len(array) == len(items) else output[: len(items)]
+
+
+def _check_rows(model: Model, output: NDArray[Any], items: int) -> None:
     # The number must be equal: the first of more rows would not be the item's answer.
-    if output.ndim == 0 or len(output) != len(array):
+    if output.ndim == 0 or len(output) != items:
         raise InvalidInput(
-            f"output {model.output.name!r} has no batch axis: {len(array)} items"
+            f"output {model.output.name!r} has no batch axis: {items} items"
             f" were answered with the shape {output.shape}; send them as 'inputs'"
         )
-    return output if len(array) == len(items) else output[: len(items)]
 
 
 def one_run(model: Model, items: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -91,10 +101,15 @@ def run_model(
     Returns:
         An array ``(N, …)`` of each output's dtype, by its name.
     """
-    if not model.is_quick(journey.items):
-        leave_the_quick_lane(journey.model)
-    with journey.stage("infer"):
-        outputs, backend = model.run(inputs, journey.deadline)
+    start = clock()
+    try:
+        if model.is_quick(journey.items):
+            outputs, backend = model.run(inputs, journey.deadline)
+        else:
+            run = functools.partial(model.run, inputs, journey.deadline)
+            outputs, backend = elsewhere(run, journey.model)
+    finally:
+        journey.laps.append(("infer", start, clock()))
     # If a request takes several runs, the engine that stood in for one is shown.
     if backend is not model.backend:
         journey.backend = engine_of(backend)

@@ -1,4 +1,4 @@
-"""``runtime serve``: granian's worker processes, each with a socket of one port.
+"""``runtime serve``: worker processes, each with a socket of one port.
 
 The sockets are bound and listen before any worker starts, and the parent keeps them. A
 client that connects while a worker starts, ends or is killed waits in the kernel's
@@ -10,7 +10,6 @@ it is built, or why it cannot be.
 from __future__ import annotations
 
 import logging
-import multiprocessing
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,8 +44,6 @@ def serve(config: Config) -> None:
         listening(config, workers) as listeners,
         counters_folder(workers) as made,
     ):
-        # A fork would break onnxruntime's threads and locks.
-        multiprocessing.set_start_method("spawn", force=True)
         Parent(config, listeners, made).run()
 
 

@@ -1,115 +1,62 @@
-"""The bodies of requests; granian gives each piece when it has come."""
+"""The bodies of requests, which come piece by piece."""
 
 from __future__ import annotations
 
 import io
 import threading
+from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from runtime.errors import InvalidInput, TooSlow
 from runtime.server.patience import TICK_SECONDS, Patience, Stalled
 
-
-class Awaited(Protocol):
-    """A result that granian will have: a future of its own kind."""
-
-    def add_done_callback(
-        self, call: Callable[[Awaited], object], *, context: object
-    ) -> None:
-        """Call a function when the result is there."""
-
-    def result(self) -> bytes:
-        """Return the result, or raise its error, also when the client has left."""
-
-    def cancel(self) -> bool:
-        """Wait for the result no longer."""
-
-
-class Pieces(Protocol):
-    """A body; ``__anext__`` gives its pieces, and an empty piece after the last."""
-
-    def __anext__(self) -> Awaited: ...
-
-
-class Gathering:
-    """A body that is gathered until it is whole; no thread waits for it.
-
-    Args:
-        pieces: granian's pieces of the body.
-        enough: the number of bytes after which no more is read.
-        take: the function that is told the size of each piece. If it returns False, no
-            more is read.
-        on_end: the function that is called once with the bytes that came, which may be
-            cut short. It gets None if the client has left, or if no more is read.
-
-    Attributes:
-        is_given_up: whether the body came too slowly.
-        is_refused: whether there was no room for the body.
-    """
-
-    def __init__(
-        self,
-        pieces: Pieces,
-        enough: int,
-        take: Callable[[int], bool],
-        on_end: Callable[[bytes | None], object],
-    ) -> None:
-        self._pieces = pieces
-        self._enough = enough
-        self._room_for = take
-        self._on_end = on_end
-        self.is_given_up = False
-        self.is_refused = False
-        self._parts: list[bytes] = []
-        self._awaited: Awaited | None = None
-        self._size = 0
-
-    def start(self) -> None:
-        """Wait for the next piece."""
-        self._awaited = self._pieces.__anext__()
-        self._awaited.add_done_callback(self._take, context=None)
-
-    def give_up(self) -> None:
-        """Wait for the body no longer."""
-        awaited = self._awaited
-        if awaited:
-            self.is_given_up = True
-            awaited.cancel()
-
-    def _take(self, awaited: Awaited) -> None:
-        self._awaited = None
-        try:
-            piece = awaited.result()
-        # A cancelled future raises an error that is no Exception.
-        except BaseException:
-            self._on_end(None)
-            return
-        self._size += len(piece)
-        if not self._room_for(len(piece)):
-            self.is_refused = True
-            self._parts.clear()
-            self._on_end(None)
-        elif piece and self._size < self._enough:
-            self._parts.append(piece)
-            self.start()
-        else:
-            self._on_end(b"".join([*self._parts, piece]) if self._parts else piece)
+# No more of a body is taken from the network while so many bytes wait to be read.
+WAITING_BYTES = 1 << 18
 
 
 class BodyStream(io.RawIOBase):
     """A body that is read as it comes, by a thread that may wait.
 
     Args:
-        pieces: granian's pieces of the body.
-        patience: the limit on the time that the thread waits for them.
+        patience: the limit on the time that the thread waits for the client.
+        hold: the function that stops, with True, and goes on, with False, to take bytes
+            from the network; any thread may call it.
     """
 
-    def __init__(self, pieces: Pieces, patience: Patience) -> None:
-        self._pieces = pieces
+    def __init__(self, patience: Patience, hold: Callable[[bool], object]) -> None:
         self._patience = patience
-        self._ready = memoryview(b"")
-        self._is_over = False
+        self._hold = hold
+        self._changed = threading.Condition()  # guards all below
+        self._pieces: deque[bytes] = deque()
+        self._waiting = 0
+        self._is_held = False
+        self._is_whole = False
+        self._is_cut = False
+        self._ready = memoryview(b"")  # the reading thread's own
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole body has come, read or not."""
+        return self._is_whole
+
+    def come(self, piece: bytes) -> None:
+        """Take a piece, in the thread that reads the network."""
+        with self._changed:
+            self._pieces.append(piece)
+            self._waiting += len(piece)
+            hold = self._waiting > WAITING_BYTES and not self._is_held
+            self._is_held = self._is_held or hold
+            self._changed.notify()
+        if hold:
+            self._hold(True)
+
+    def end(self, *, is_whole: bool) -> None:
+        """Note that no more comes, because all is there or the client has left."""
+        with self._changed:
+            self._is_whole = self._is_whole or is_whole
+            self._is_cut = not self._is_whole
+            self._changed.notify()
 
     def readable(self) -> bool:
         """Tell that the stream can be read."""
@@ -122,27 +69,32 @@ class BodyStream(io.RawIOBase):
             InvalidInput: the client has left.
             TooSlow: the client sends almost nothing.
         """
-        if not self._ready and not self._is_over:
+        if not self._ready:
             self._ready = memoryview(self._next())
-            self._is_over = not self._ready
         size = min(len(target), len(self._ready))
         target[:size] = self._ready[:size]
         self._ready = self._ready[size:]
         return size
 
     def _next(self) -> bytes:
-        awaited = self._pieces.__anext__()
-        is_there = threading.Event()
-        awaited.add_done_callback(lambda _: is_there.set(), context=None)
-        while not is_there.wait(TICK_SECONDS):
-            try:
-                self._patience.waited(TICK_SECONDS)
-            except Stalled as ex:
-                awaited.cancel()
-                raise TooSlow("the body comes too slowly") from ex
-        try:
-            piece = awaited.result()
-        except Exception as ex:
-            raise InvalidInput("the body is cut short") from ex
+        """Return the next piece; an empty one after the last."""
+        with self._changed:
+            while not self._pieces:
+                if self._is_whole:
+                    return b""
+                if self._is_cut:
+                    raise InvalidInput("the body is cut short")
+                if self._changed.wait(TICK_SECONDS):
+                    continue
+                try:
+                    self._patience.waited(TICK_SECONDS)
+                except Stalled as ex:
+                    raise TooSlow("the body comes too slowly") from ex
+            piece = self._pieces.popleft()
+            self._waiting -= len(piece)
+            go_on = self._is_held and self._waiting <= WAITING_BYTES // 2
+            self._is_held = self._is_held and not go_on
+        if go_on:
+            self._hold(False)
         self._patience.moved(len(piece))
         return piece

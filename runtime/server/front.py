@@ -1,39 +1,37 @@
-"""The front: it takes granian's requests, and calls the WSGI app in the right thread.
+"""The front: it calls the WSGI app for each request, in the right thread.
 
-Granian's WSGI gives each request a thread from its head to its reply, even while the
-client sends its body. The change between threads costs a quick request a third of its
-time. Granian's RSGI gives requests to an event loop, without threads; asyncio's loop
-costs as much again. So the front stands in the event loop's place: granian's one thread
-calls it for each request, and again when a body has come.
+One thread of each worker reads the network, parses and answers. A request of the quick
+lane runs there, in a greenlet of its own (``runtime.lane``); steps that take long are
+made by the threads here. All other requests are answered by threads as a whole.
 """
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import functools
 import io
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Protocol
+
+from greenlet import getcurrent, greenlet
 
 from runtime.errors import Overloaded, TooSlow
-from runtime.http.environ_keys import ARRIVED, DEADLINE, REFUSED
+from runtime.http.environ_keys import ARRIVED, REFUSED
 from runtime.http.routes import Lane
-from runtime.process.lane import Handover, run_quickly
-from runtime.server.bodies import Awaited, BodyStream, Gathering, Pieces
-from runtime.server.environ import Environ, Scope, environ_of
+from runtime.lane import Lane as Greenlet
+from runtime.server.bodies import BodyStream
+from runtime.server.connection import Connection
+from runtime.server.environ import Environ
+from runtime.server.outlet import Outlet
 from runtime.server.patience import Patience, Stalled
+from runtime.server.replies import Date, UnsafeHeader
+from runtime.server.request import App, Body, Request, Start
 from runtime.server.room import ALL_BYTES, FREE_BYTES, Held, Room
-from runtime.server.streams import send_stream
 from runtime.server.threads import Threads
-from runtime.telemetry.journey import Deadline
 
 logger = logging.getLogger(__name__)
-
-App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-Reply = list[tuple[str, str]]
 
 # A request with a larger body, such as a camera's picture, is not quick to answer.
 _QUICK_BYTES = 1 << 16
@@ -44,26 +42,19 @@ DOWNLOADS = 64
 # does nothing loses its thread.
 STREAMS_WAITING = 256
 # The front looks for slow clients once in so many seconds.
-_SWEEP_SECONDS = 1.0
+SWEEP_SECONDS = 1.0
+# A whole head must come within this time, and so must the next head of a connection
+# that is kept. An idle connection would keep other clients waiting.
+HEAD_SECONDS = 10.0
+# When the service ends, clients may send one more request for so many seconds on the
+# connections that they keep; the reply tells them to open another one.
+GRACE_SECONDS = 0.5
+# The most connections at a time. A connection that only waits takes some 20 KB.
+CONNECTIONS = 8192
 
 # The front sends these where the application itself cannot answer any more.
 _BUSY = b'{"error":"too many downloads at once; try again in a moment"}'
 _FAILED = b'{"error":"the server failed on this request; its log says why"}'
-
-
-class Proto(Protocol):
-    """RSGI's protocol, which sends a reply."""
-
-    def __aiter__(self) -> Pieces: ...
-
-    def client_disconnect(self) -> Awaited:
-        """Give a result that is there when the client leaves before its reply."""
-
-    def response_bytes(self, status: int, headers: Reply, body: bytes) -> None:
-        """Send a whole reply."""
-
-    def response_file(self, status: int, headers: Reply, file: str) -> None:
-        """Send a file as fast as the client takes it."""
 
 
 class Door(Protocol):
@@ -76,90 +67,16 @@ class Door(Protocol):
         """Return the address of the request's client."""
 
 
-class Watcher(Protocol):
-    """One of granian's requests."""
-
-    scope: Scope
-    proto: Proto
-
-    def done(self) -> None:
-        """Tell granian that the request is answered."""
-
-
-class _Start:
-    """WSGI's ``start_response``."""
-
-    __slots__ = ("headers", "status")
-
-    def __call__(self, status: str, headers: Reply, exc_info: object = None) -> None:
-        self.status = int(status[:3])
-        self.headers = headers
-
-
-class _Request:
-    """A request that is not yet answered.
-
-    Attributes:
-        is_streamed: whether the app reads its body as it comes.
-        gathering: the body, while it is gathered.
-        held: the room that is counted for the body.
-        leaving: granian's future, which is done when the client leaves.
-    """
-
-    __slots__ = (
-        "body",
-        "environ",
-        "gathering",
-        "held",
-        "is_streamed",
-        "leaving",
-        "proto",
-        "watcher",
-    )
-
-    def __init__(self, watcher: Watcher) -> None:
-        self.watcher = watcher
-        self.proto = watcher.proto
-        self.environ = environ_of(watcher.scope)
-        self.body = b""
-        self.is_streamed = False
-        self.gathering: Gathering | None = None
-        self.held: Held | None = None
-        self.leaving: Awaited | None = None
-
-    def watch_client(self) -> None:
-        """Note when the client leaves, because then the request need not be run."""
-        if self.leaving is None:
-            deadline = self.environ.setdefault(DEADLINE, Deadline())
-
-            def leave(_: Awaited) -> None:
-                deadline.is_gone = True
-
-            self.leaving = self.proto.client_disconnect()
-            self.leaving.add_done_callback(leave, context=None)
-
-    def reply(self, status: int, headers: Reply, body: bytes) -> None:
-        """Send a whole reply."""
-        self.proto.response_bytes(status, headers, body)
-        self.done()
-
-    def done(self) -> None:
-        """End the request, which is answered, or whose client has left."""
-        self.watcher.done()
-        if self.leaving is not None:
-            self.leaving.cancel()
-            self.leaving = None
-
-
 class Front:
-    """The function that granian calls for each request.
+    """The requests' way into the application; it belongs to one loop.
 
     Args:
         app: the WSGI app.
         door: the door that decides by requests' heads.
-        lane_of: the function that tells the lane of a path. A request of the quick lane
-            that turns out to be slow goes to threads for such requests.
-        threads: the number of threads for them, and of those for the other lane.
+        loop: the loop that serves the connections.
+        lane_of: the function that tells the lane of a path.
+        threads: the number of threads for steps of quick requests that take long, and
+            of those for the other lane.
         max_waiting: the most requests for one model that may wait for a thread.
         max_body_bytes: the most bytes of a body that is not streamed.
         all_body_bytes: the most bytes of all such bodies that come at the same time;
@@ -167,13 +84,19 @@ class Front:
         uploads: the most uploads at a time; each has a thread.
         downloads: the most downloads at a time; each has a thread.
         max_streams_waiting: the most uploads, and downloads, that wait for a thread.
+        connections: the most connections at a time.
         clock: a clock in seconds that nobody can set back.
+
+    Attributes:
+        date: the header ``Date`` of replies.
+        is_draining: whether the service ends, and each connection with its next reply.
     """
 
     def __init__(
         self,
         app: App,
         door: Door,
+        loop: asyncio.AbstractEventLoop,
         *,
         lane_of: Callable[[str], Lane],
         threads: int,
@@ -183,182 +106,291 @@ class Front:
         uploads: int = UPLOADS,
         downloads: int = DOWNLOADS,
         max_streams_waiting: int = STREAMS_WAITING,
+        connections: int = CONNECTIONS,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app = app
         self._door = door
+        self._loop = loop
         self._lane_of = lane_of
+        self._max_waiting = max_waiting
         self._max_body_bytes = max_body_bytes
+        self._most_connections = connections
         self._clock = clock
         self._work = Threads("work", threads, max_waiting)
         self._others = Threads("other", threads, max_waiting)
         self._uploads = Threads("upload", uploads, max_streams_waiting)
         self._downloads = Threads("download", downloads, max_streams_waiting)
         self._room = Room(max_body_bytes, clock, all_body_bytes)
-        self._gathering: set[_Request] = set()
-        threading.Thread(target=self._sweep_for_ever, daemon=True).start()
+        self._gathering: dict[Request, None] = {}
+        self._connections: dict[Connection, None] = {}
+        self._main: greenlet | None = None
+        self._drained: asyncio.Event | None = None
+        self.date = Date()
+        self.is_draining = False
 
-    def __call__(self, watcher: Watcher) -> None:
-        """Take a request; it is answered now, or later by another thread."""
-        try:
-            request = _Request(watcher)
-        except Exception:
-            logger.exception("a request cannot be read")
-            watcher.proto.response_bytes(500, [], _FAILED)
-            watcher.done()
-        else:
-            self._guarded(request, self._begin)
+    def connect(self) -> Connection:
+        """Make the protocol of a new connection."""
+        return Connection(self, self._loop)
 
-    def _begin(self, request: _Request) -> None:
+    # -- what connections call ---------------------------------------------------------
+
+    def joined(self, connection: Connection) -> bool:
+        """Note a connection; tell whether there is room for it.
+
+        If there is none, the connection that has been idle longest makes room.
+        """
+        self._connections[connection] = None
+        if len(self._connections) <= self._most_connections:
+            return True
+        idle = [one for one in self._connections if one.is_idle]
+        idle.remove(connection)
+        oldest = min(idle, key=lambda one: one.since, default=None)
+        if oldest is None:
+            return False
+        oldest.abort()
+        return True
+
+    def left(self, connection: Connection) -> None:
+        """Note that a connection has ended."""
+        self._connections.pop(connection, None)
+        if self._drained is not None and not self._connections:
+            self._drained.set()
+
+    def begin(self, request: Request) -> None:
+        """Decide by a request's head how its body is taken."""
         environ = request.environ
         length = environ.get("CONTENT_LENGTH", "0")
-        has_body = length != "0" or "HTTP_TRANSFER_ENCODING" in environ
-        if not has_body or not self._door.takes_body(environ):
-            self._answer(request)
-        elif self._lane_of(environ["PATH_INFO"]) is Lane.STREAMED:
-            request.is_streamed = True
-            patience = Patience(lambda: self._uploads.is_wanted)
-            environ["wsgi.input"] = BodyStream(request.proto.__aiter__(), patience)
-            self._hand_over(self._uploads, "", request)
-        elif "HTTP_TRANSFER_ENCODING" in environ:
-            self._gather(request, self._max_body_bytes + 1)
-        # The app refuses a body that is too large, without reading it.
-        elif int(length) > self._max_body_bytes:
-            self._answer(request)
-        else:
-            self._gather(request, int(length))
-
-    def _gather(self, request: _Request, enough: int) -> None:
-        come = functools.partial(self._come, request)
-        is_counted = enough > FREE_BYTES
-        client = self._door.client_of(request.environ) if is_counted else ""
-        held = Held(client, self._clock(), functools.partial(_give_up, request))
-        take = functools.partial(self._room.take, held)
-        gathering = Gathering(request.proto.__aiter__(), enough, take, come)
-        request.gathering, request.held = gathering, held
-        self._gathering.add(request)
-        gathering.start()
-
-    def _come(self, request: _Request, body: bytes | None) -> None:
-        """Go on with a body; it is None if the client has left or no more is read."""
-        gathering, held = request.gathering, request.held
-        assert gathering is not None and held is not None, "it was gathered"
-        # The request and the gathering refer to each other. Only Python's garbage
-        # collection would free such a pair, with a pause of 0.1 s each time.
-        request.gathering = None
-        self._gathering.discard(request)
-        if body is None:
-            self._free(request)
-            if gathering.is_given_up:
-                request.environ[REFUSED] = TooSlow("the body comes too slowly")
-                self._guarded(request, self._call)
-            elif gathering.is_refused:
-                request.environ[REFUSED] = Overloaded(
-                    "too many large bodies come at once; try again in a moment"
-                )
-                self._guarded(request, self._call)
-            else:
-                request.done()
+        is_chunked = "HTTP_TRANSFER_ENCODING" in environ
+        if length == "0" and not is_chunked:
             return
-        self._room.come(held)
-        request.body = body
+        if not self._door.takes_body(environ):
+            request.client.answer_unread(request)
+            return
+        request.lane = self._lane_of(environ["PATH_INFO"])
+        if request.lane is Lane.STREAMED:
+            patience = Patience(lambda: self._uploads.is_wanted)
+            request.taken = Body.STREAMED
+            hold = functools.partial(self._hold, request)
+            request.stream = environ["wsgi.input"] = BodyStream(patience, hold)
+            return
+        request.taken = Body.WHOLE
+        request.enough = self._max_body_bytes + 1 if is_chunked else int(length)
+        if is_chunked:
+            self.wait_for(request)
+        elif request.enough > self._max_body_bytes:
+            # The app refuses a body that is too large, without reading it.
+            request.client.answer_unread(request)
+
+    def wait_for(self, request: Request) -> None:
+        """Note a body that has not come in one piece with its head."""
+        is_counted = request.enough > FREE_BYTES
+        client = self._door.client_of(request.environ) if is_counted else ""
+        give_up = functools.partial(self._give_up_slow, request)
+        request.held = Held(client, self._clock(), give_up)
+        self._gathering[request] = None
+
+    def take(self, request: Request, piece: bytes) -> None:
+        """Take a piece of a body that is gathered."""
+        held = request.held
+        assert held is not None, "it is gathered"
+        if not self._room.take(held, len(piece)):
+            self._give_up(
+                request,
+                Overloaded("too many large bodies come at once; try again in a moment"),
+            )
+        elif not request.add(piece) and "HTTP_TRANSFER_ENCODING" in request.environ:
+            # It is above the limit, and the app refuses it.
+            self.come(request)
+            request.client.answer_unread(request)
+
+    def come(self, request: Request) -> None:
+        """Note that a body that is gathered has come."""
+        assert request.held is not None, "it is gathered"
+        self._gathering.pop(request, None)
+        self._room.come(request.held)
+        request.gather()
         # The client did not tell the length of a chunked body; now it is known.
         if "CONTENT_LENGTH" not in request.environ:
-            request.environ["CONTENT_LENGTH"] = str(len(body))
-        self._guarded(request, self._answer)
+            request.environ["CONTENT_LENGTH"] = str(len(request.body))
 
-    def _answer(self, request: _Request) -> None:
-        """Answer the request here if that is quick, and else in another thread."""
+    def drop(self, request: Request) -> None:
+        """Forget a request whose client has left before it was answered."""
+        self._gathering.pop(request, None)
+        request.drop()
+        self._free(request)
+
+    def answer(self, request: Request) -> None:
+        """Answer a request here if that is quick, and else in another thread."""
         environ = request.environ
         environ[ARRIVED] = self._clock()
-        if REFUSED in environ:
+        path = environ["PATH_INFO"]
+        if request.lane is None:
+            request.lane = self._lane_of(path)
+        if request.stream is not None:
+            self._hand_over(self._uploads, "", request)
+        elif REFUSED in environ:
             self._call(request)
-        elif self._lane_of(path := environ["PATH_INFO"]) is not Lane.QUICK:
+        elif request.lane is not Lane.QUICK:
             self._hand_over(self._others, "", request)
         elif len(request.body) > _QUICK_BYTES:
             # The model is not known yet. A path is a safe key, because no model's name
             # starts with "/".
             self._hand_over(self._work, path, request)
         else:
-            try:
-                run_quickly(functools.partial(self._call, request))
-            except Handover as ex:
-                self._hand_over(self._work, ex.model or path, request)
+            if self._main is None:
+                self._main = getcurrent()
+            call = functools.partial(self._call, request)
+            request.greenlet = Greenlet(call, self, self._main, request.deadline)
+            request.greenlet.switch()
 
-    def _hand_over(self, threads: Threads, key: str, request: _Request) -> None:
-        if not request.is_streamed:  # a streamed body itself tells when the client left
-            request.watch_client()
-        call = functools.partial(self._guarded, request, self._call)
-        if not threads.offer(key, call):
+    # -- the hub of runtime.lane -------------------------------------------------------
+
+    def offer(self, key: str, call: Callable[[], object]) -> bool:
+        """Let a thread make a call; return False if too many wait for this key."""
+        return self._work.offer(key, call)
+
+    def most_waiting(self) -> int:
+        """Return the most calls of one key that may wait."""
+        return self._max_waiting
+
+    def soon(self, call: Callable[[], object]) -> None:
+        """Make a call when all that the network brought this turn is read."""
+        self._loop.call_soon(call)
+
+    def wake(self, call: Callable[[], object]) -> None:
+        """Make a call in the network's thread; any thread may ask for it."""
+        self._loop.call_soon_threadsafe(call)
+
+    def at(self, when: float, call: Callable[[], object]) -> Callable[[], object]:
+        """Make a call at a time of the clock; return what calls it off."""
+        # The loop's clock has steps of a millisecond, and must not be early.
+        return self._loop.call_later(when - self._clock() + 0.002, call).cancel
+
+    # ----------------------------------------------------------------------------------
+
+    def _give_up_slow(self, request: Request) -> None:
+        self._give_up(request, TooSlow("the body comes too slowly"))
+
+    def _give_up(self, request: Request, error: Exception) -> None:
+        """Refuse a request whose body does not come, or finds no room."""
+        if request not in self._gathering:
+            return
+        self.drop(request)
+        request.environ[REFUSED] = error
+        request.client.answer_unread(request)
+
+    def _hold(self, request: Request, is_held: bool) -> None:
+        client = request.client
+        self.wake(functools.partial(client.hold, request, is_held))
+
+    def _hand_over(self, threads: Threads, key: str, request: Request) -> None:
+        if not threads.offer(key, functools.partial(self._call, request)):
             what = " for the model" if key else ""
             request.environ[REFUSED] = Overloaded(
                 f"{threads.max_waiting} requests wait{what} already; try again in a"
                 " moment"
             )
+            if request.stream is not None:
+                request.is_unread = True
+                request.keeps = False
             self._call(request)
 
-    def _call(self, request: _Request) -> None:
-        """Call the app, and send its answer."""
+    def _call(self, request: Request) -> None:
+        """Call the app, and send its answer; this may be any thread."""
         environ = request.environ
-        if not request.is_streamed:
+        if request.stream is None:
             environ["wsgi.input"] = io.BytesIO(request.body)
-        start = _Start()
-        chunks = self._app(environ, start)
-        self._free(request)
-        if isinstance(chunks, list):
-            request.reply(start.status, start.headers, b"".join(chunks))
-            return
-        send = functools.partial(self._send, request, start, chunks)
-        if not self._downloads.offer("", send):
-            getattr(chunks, "close", lambda: None)()
-            request.reply(503, [("retry-after", "1")], _BUSY)
-
-    def _send(self, request: _Request, start: _Start, chunks: Iterable[bytes]) -> None:
-        send_file = functools.partial(
-            request.proto.response_file, start.status, start.headers
-        )
-        patience = Patience(lambda: self._downloads.is_wanted)
+        start = Start()
         try:
-            send_stream(chunks, send_file, patience)
-        except Stalled:
-            path = request.environ["PATH_INFO"]
-            logger.info("%s is cut short: its client takes nothing", path)
+            pieces = self._app(environ, start)
+            status, headers = start.status, start.headers
         except Exception:
-            logger.exception("a reply broke off")
-        finally:
-            request.done()
+            logger.exception("%s failed", environ["PATH_INFO"])
+            status, headers, pieces = 500, [], [_FAILED]
+        if request.stream is not None:
+            # The app may answer before the body has come.
+            request.is_unread = not request.stream.is_whole
+        if isinstance(pieces, list):
+            self._reply(request, status, headers, b"".join(pieces))
+        else:
+            self._stream(request, status, headers, pieces)
 
-    def _guarded(self, request: _Request, step: Callable[[_Request], None]) -> None:
-        """Take one step; an error in granian would end the thread of all requests."""
-        try:
-            step(request)
-        except Exception:
-            logger.exception("%s failed", request.environ["PATH_INFO"])
+    def _reply(
+        self, request: Request, status: int, headers: list[tuple[str, str]], body: bytes
+    ) -> None:
+        this = getcurrent()
+        if this is request.greenlet or this is self._main:
+            self._send(request, status, headers, body)
+        else:
+            self.wake(functools.partial(self._send, request, status, headers, body))
+
+    def _send(
+        self, request: Request, status: int, headers: list[tuple[str, str]], body: bytes
+    ) -> None:
+        if request.held is not None:
             self._free(request)
-            # If the client has left, this reply fails as the one before.
-            with contextlib.suppress(Exception):
-                request.reply(500, [], _FAILED)
+        try:
+            request.client.reply(request, status, headers, body)
+        except UnsafeHeader:
+            logger.exception("%s failed", request.environ["PATH_INFO"])
+            request.client.reply(request, 500, [], _FAILED)
 
-    def _free(self, request: _Request) -> None:
+    def _stream(
+        self,
+        request: Request,
+        status: int,
+        headers: list[tuple[str, str]],
+        pieces: Iterable[bytes],
+    ) -> None:
+        patience = Patience(lambda: self._downloads.is_wanted)
+        outlet = Outlet(request, request.client, self.wake, patience)
+
+        def send() -> None:
+            path = request.environ["PATH_INFO"]
+            try:
+                outlet.send_all(status, headers, pieces)
+            except Stalled:
+                logger.info("%s is cut short: its client takes nothing", path)
+            except Exception:
+                logger.exception("a reply broke off")
+
+        if not self._downloads.offer("", send):
+            getattr(pieces, "close", lambda: None)()
+            self._reply(request, 503, [("retry-after", "1")], _BUSY)
+
+    def _free(self, request: Request) -> None:
         if request.held is not None:
             self._room.free(request.held)
             request.held = None
 
+    # -- time --------------------------------------------------------------------------
+
     def sweep(self) -> None:
-        """Refuse the requests whose bodies come too slowly."""
+        """Refuse bodies that come too slowly, and close connections that wait."""
+        self.date.renew()
         now = self._clock()
         for request in list(self._gathering):
             held = request.held
             if held is not None and held.is_slow(now):
-                _give_up(request)
+                held.give_up()
+        self._close_idle(HEAD_SECONDS)
 
-    def _sweep_for_ever(self) -> None:
-        while True:
-            time.sleep(_SWEEP_SECONDS)
-            self.sweep()
+    def sweep_for_ever(self) -> None:
+        """Sweep now, and every second from now on."""
+        self.sweep()
+        self._loop.call_later(SWEEP_SECONDS, self.sweep_for_ever)
 
+    def _close_idle(self, seconds: float) -> None:
+        latest = self._loop.time() - seconds
+        for connection in list(self._connections):
+            if connection.is_idle and connection.since < latest:
+                connection.close()
 
-def _give_up(request: _Request) -> None:
-    gathering = request.gathering
-    if gathering is not None:
-        gathering.give_up()
+    async def drain(self) -> None:
+        """End each connection with its next reply; wait until there is none left."""
+        self.is_draining = True
+        self._drained = asyncio.Event()
+        self._loop.call_later(GRACE_SECONDS, self._close_idle, 0.0)
+        if self._connections:
+            await self._drained.wait()

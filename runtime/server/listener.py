@@ -69,7 +69,7 @@ def _listen(
         dualstack_ipv6=address[0] == "::" and socket.has_dualstack_ipv6(),
     )
     # Connections inherit this from their socket. The kernel ends the connection of a
-    # client that takes no bytes of its reply for so long; granian would wait for ever.
+    # client that takes no bytes of its reply for so long. The front waits for ever.
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(
             socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _WRITE_MILLISECONDS

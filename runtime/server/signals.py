@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
-from granian._granian import WorkerSignal
-
 # A terminal sends these to every process of the service, but only the parent obeys.
 PARENTS_SIGNALS = (signal.SIGINT, signal.SIGHUP)
 
@@ -25,27 +23,6 @@ def held_back(numbers: tuple[signal.Signals, ...]) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def take_signals(on_first: Callable[[], object]) -> WorkerSignal:
-    """Make the event that ends granian's server in this process, at SIGTERM or SIGINT.
-
-    The server hangs if the event is set twice. A process may get SIGTERM twice: from a
-    process manager and from the parent. So only the first signal sets it.
-
-    Args:
-        on_first: the function that is called before the event is set.
-    """
-    asked = WorkerSignal()
-    first = threading.Lock()
-
-    def ask() -> None:
-        if first.acquire(blocking=False):
-            on_first()
-            asked.set()
-
-    hear((signal.SIGTERM, signal.SIGINT), ask)
-    return asked
 
 
 def hear(numbers: Iterable[signal.Signals], call: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
 import os
@@ -9,34 +10,30 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
-
-from granian._granian import CallbackScheduler, RSGIWorker, SocketHolder
-from granian.http import HTTP1Settings
 
 from bundle.errors import DomainError
 from runtime.config import Config
 from runtime.process.drain import DRAINING
-from runtime.server.front import Front, Watcher
+from runtime.server.front import CONNECTIONS, Front
+from runtime.server.heartbeat import LOOK_SECONDS, Hearts
 from runtime.server.listener import BACKLOG
-from runtime.server.signals import take_signals
+from runtime.server.loop import listen, new_loop, tls_of
+from runtime.server.signals import hear
 from runtime.telemetry.counters import forget_process
 
-# The most connections that a worker holds at a time, if it may have so many files open.
-# More wait in the kernel's queue. A connection that only waits takes some 20 KB.
-CONNECTIONS = 8192
-# A worker may have so many other files open.
+logger = logging.getLogger(__name__)
+
+# A worker may have so many files open beside its connections.
 _FILES = 512
-# A whole head must come within this time, and so must the next head of a connection
-# that is kept. An idle connection would keep other clients waiting.
-_HEAD_MILLISECONDS = 10_000
-# The size of a head; a path, a token and a trace take 2 KiB of it.
-_HEAD_BYTES = 1 << 16
+# Connections that wait in the kernel's queue when the worker is told to end are still
+# taken for so many seconds.
+_LAST_SECONDS = 0.05
 
 
 class Worker:
@@ -44,58 +41,49 @@ class Worker:
 
     Args:
         config: the settings.
-        reporter: the pipe to the parent, which is told that the app is built, or why it
-            cannot be.
+        reporter: the pipe to the parent, which is told that the worker serves, or why
+            it cannot.
+        hearts: the workers' hearts, by which the parent sees that they live.
         made: a folder that is removed when the service ends; or empty.
-        tls: the settings of TLS in granian's own form.
     """
 
     def __init__(
-        self, config: Config, reporter: Connection, made: str, tls: tuple[Any, ...]
+        self, config: Config, reporter: Connection, hearts: Hearts, made: str
     ) -> None:
         self._config = config
         self._reporter = reporter
+        self._hearts = hearts
         self._made = made
-        self._tls = tls
 
-    def __call__(self, number: int, listener: socket.socket) -> None:
+    def __call__(self, index: int, listener: socket.socket) -> None:
         """Serve until SIGTERM, which lets requests in hand be answered.
 
         Args:
-            number: the worker's number, from 1 on.
+            index: the worker's number, from 0 on.
             listener: the worker's own socket.
         """
-        asked = take_signals(DRAINING.set)
-        threading.Thread(target=self._end_with_the_parent, daemon=True).start()
-        files = _allow_files(CONNECTIONS + _FILES)
-        connections = min(CONNECTIONS, max(files - _FILES, files // 2))
-        front = self._build()
-        ended = threading.Event()
-        asked.add_cb(ended.set)
-        server: Any = RSGIWorker  # its stub describes another version
-        holder: Any = SocketHolder
-        server(
-            number,
-            (None, holder(listener.fileno(), False, BACKLOG)),
-            None,
-            1,  # the number of threads for the network
-            _FILES,  # the most threads that read files
-            1,  # the number of threads that call the front
-            30,
-            connections,
-            "1",
-            HTTP1Settings(
-                header_read_timeout=_HEAD_MILLISECONDS, max_buffer_size=_HEAD_BYTES
-            ),
-            None,
-            False,
-            None,
-            *self._tls,
-            (None, None),
-        ).serve_str(_Scheduler(front), _Loop(), asked)
-        ended.wait()
+        loop = new_loop()
+        asked = asyncio.Event()
 
-    def _build(self) -> Front:
+        def end() -> None:
+            DRAINING.set()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(asked.set)
+
+        # A terminal and the parent may both ask; the second time changes nothing.
+        hear((signal.SIGTERM, signal.SIGINT), end)
+        threading.Thread(target=self._end_with_the_parent, daemon=True).start()
+        front, context = self._build(loop)
+        # The loop has a thread of its own, because a loop in the main thread would take
+        # the signals for itself.
+        serve = self._serve(loop, front, index, listener, context, asked)
+        thread = threading.Thread(target=_run, args=(loop, serve), name="front")
+        thread.start()
+        thread.join()
+
+    def _build(
+        self, loop: asyncio.AbstractEventLoop
+    ) -> tuple[Front, ssl.SSLContext | None]:
         """Build the app; if that fails, tell the parent why, and wait for the end."""
         # An earlier process with this one's number may have left gauges.
         forget_process(os.getpid())
@@ -112,20 +100,45 @@ class Worker:
             # process. If the process ended by itself, the parent would start another.
             DRAINING.wait()
             sys.exit(1)
-        # Granian's words about an app that fails go into the service's log.
-        its_log = logging.getLogger("_granian")
+        # asyncio's words about a connection that fails go into the service's log.
+        its_log = logging.getLogger("asyncio")
         its_log.handlers = logging.getLogger("runtime").handlers
         its_log.setLevel(logging.ERROR)
+        files = _allow_files(CONNECTIONS + _FILES)
         front = Front(
             app,
             app.door,
+            loop,
             lane_of=Lanes(base=config.base).lane_of,
             threads=config.threads,
             max_waiting=config.max_queue,
             max_body_bytes=config.max_body_bytes,
+            connections=min(CONNECTIONS, max(files - _FILES, files // 2)),
         )
+        return front, tls_of(config.server_key, config.server_crt)
+
+    async def _serve(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        front: Front,
+        index: int,
+        listener: socket.socket,
+        context: ssl.SSLContext | None,
+        asked: asyncio.Event,
+    ) -> None:
+        server = await listen(loop, front.connect, listener, context, BACKLOG)
+        front.sweep_for_ever()
+
+        def beat() -> None:
+            self._hearts.beat(index)
+            loop.call_later(LOOK_SECONDS, beat)
+
+        beat()
         self._reporter.send((os.getpid(), ""))
-        return front
+        await asked.wait()
+        await asyncio.sleep(_LAST_SECONDS)
+        server.close()
+        await front.drain()
 
     def _end_with_the_parent(self) -> None:
         """End as after a SIGTERM when the parent has ended, even if it was killed."""
@@ -139,31 +152,21 @@ class Worker:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class _Scheduler(CallbackScheduler):
-    """Stands in the place of granian's scheduler for asyncio; it calls the front."""
-
-    __slots__ = ()
-
-    def __new__(cls, front: Callable[[Watcher], None]) -> _Scheduler:
-        new: Any = super().__new__
-        scheduler: _Scheduler = new(cls, _Loop(), front, None, None, None)
-        return scheduler
-
-    def __init__(self, front: Callable[[Watcher], None]) -> None:
-        super().__init__()
-        self._schedule_fn = front
+def _run(loop: asyncio.AbstractEventLoop, serve: Any) -> None:
+    asyncio.set_event_loop(loop)
+    loop.set_exception_handler(_log_failure)
+    try:
+        loop.run_until_complete(serve)
+    finally:
+        loop.close()
 
 
-class _Loop:
-    """Stands in the place of granian's event loop; it calls each function at once."""
-
-    def call_soon_threadsafe(
-        self, call: Callable[..., object], *args: object, context: object = None
-    ) -> None:
-        """Call a function in granian's thread."""
-        call(*args)
-
-    call_soon = call_soon_threadsafe
+def _log_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what fails in the loop; a client that leaves is no failure."""
+    error = context.get("exception")
+    is_clients = isinstance(error, (OSError, ssl.SSLError))
+    level = logging.DEBUG if is_clients else logging.ERROR
+    logger.log(level, "%s", context.get("message"), exc_info=error)
 
 
 def _allow_files(count: int) -> int:

@@ -3,7 +3,7 @@
 The log takes our own loggers, and those of libraries that report failures in the
 background. A user who wants other messages must set them up. ``runtime.requests``
 has a line for each request, and ``runtime.monit`` has CERN MONIT's record of it; both
-log a dict of fields, and not a sentence.
+log a dict of fields, and not a sentence. ``request_log`` writes the lines of requests.
 """
 
 from __future__ import annotations
@@ -17,21 +17,23 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable
+from datetime import date, timedelta
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
-import orjson
-from pythonjsonlogger.json import JsonFormatter
-
 from runtime.config import Config, ConfigError
+from runtime.telemetry.answered import REQUESTS
 from runtime.telemetry.journey import CURRENT
+from runtime.telemetry.lines import JsonLines, PlainLines
+from runtime.telemetry.request_log import ManyLines, RequestLog
 
 LOGGERS = ("bundle", "opentelemetry", "runtime", "waitress")
-access = logging.getLogger("runtime.requests")
 monit = logging.getLogger("runtime.monit")
+
+# The log of this process; ``set_up_logs`` gives it a place.
+request_log = RequestLog(logging.NullHandler(), PlainLines(), logging.CRITICAL)
 
 # An event that repeats is reported at most once in so many seconds.
 SELDOM_SECONDS = 60.0
@@ -47,27 +49,31 @@ def set_up_logs(config: Config) -> None:
         ConfigError: ``logFile`` cannot be written.
     """
     try:
-        handler: logging.Handler = (
+        target: logging.Handler = (
             DailyFileHandler(config.log_file) if config.log_file else ErrorHandler()
         )
     except OSError as ex:
         raise ConfigError(
             f"'logFile' is {config.log_file}, which cannot be written: {ex.strerror}"
         ) from ex
-    handler.setFormatter(JsonLines() if config.log_format == "json" else PlainLines())
-    handler.addFilter(_add_request)
+    lines = JsonLines() if config.log_format == "json" else PlainLines()
+    target.setFormatter(lines)
+    # Requests are logged at every ``verbose``; those for health at DEBUG.
+    requests = logging.DEBUG if config.verbose == 2 else logging.INFO
+    requests = requests if config.access_log else logging.CRITICAL
+    global request_log
+    request_log = RequestLog(target, lines, requests)
+    request_log.addFilter(_add_request)
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[config.verbose]
     for name in LOGGERS:
-        _direct(logging.getLogger(name), level, handler)
+        _direct(logging.getLogger(name), level, request_log)
     # No line has these fields, and each record would ask for them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # waitress must always report where it listens; it does not log requests.
     logging.getLogger("waitress").setLevel(min(level, logging.INFO))
     # waitress warns of each request that waits, and waiting is normal.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    # Requests are logged at every ``verbose``; those for health at DEBUG.
-    requests = logging.DEBUG if config.verbose == 2 else logging.INFO
-    access.setLevel(requests if config.access_log else logging.CRITICAL)
+    logging.getLogger(REQUESTS).setLevel(requests)
     records = RecordHandler(sys.stdout)
     records.setFormatter(_Record())
     _direct(monit, logging.INFO if config.monit_record else logging.CRITICAL, records)
@@ -81,117 +87,12 @@ def _direct(logger: logging.Logger, level: int, handler: logging.Handler) -> Non
     logger.propagate = False
 
 
-def log_fields(logger: logging.Logger, level: int, fields: Mapping[str, Any]) -> None:
-    """Log a dict of fields.
-
-    ``logger.log`` would look for the caller's place in the code, which no line shows.
-    """
-    if logger.isEnabledFor(level):
-        name = logger.name
-        logger.handle(logging.LogRecord(name, level, "", 0, fields, None, None))
-
-
 def _add_request(record: logging.LogRecord) -> bool:
     """Give each line the id of its request; a filter that drops no line."""
     journey = CURRENT.get()
     record.request_id = journey.request_id if journey else ""
     record.trace_id = journey.trace_id if journey else ""
     return True
-
-
-_BARE = re.compile(r"[^\s\"=\\]+")
-
-
-def _escape(text: str) -> str:
-    """Write a line so that it is safe in a log and on a terminal.
-
-    A client's text must not end the line, move a cursor, reverse the letters or hide
-    some. So Unicode's controls, formats, separators and lone surrogates are written as
-    in Python's ``repr``.
-    """
-    if text.isprintable():  # nearly always so, and this is much quicker
-        return text
-    return "".join(
-        letter if letter.isprintable() else repr(letter)[1:-1] for letter in text
-    )
-
-
-def _logfmt(fields: Mapping[str, Any]) -> str:
-    """Write ``name=value`` pairs; a value is quoted where its end would be unclear."""
-    pairs = []
-    for name, value in fields.items():
-        text = str(value)
-        if isinstance(value, str) and not _BARE.fullmatch(text):
-            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-            text = f'"{quoted}"'
-        pairs.append(f"{name}={text}")
-    return " ".join(pairs)
-
-
-def _of_request(record: logging.LogRecord) -> dict[str, str]:
-    names = ("request_id", "trace_id")
-    given = ((name, getattr(record, name, "")) for name in names)
-    return {name: value for name, value in given if value}
-
-
-class PlainLines(logging.Formatter):
-    """One line a record; further lines are indented, so that none can be forged."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._second = -1
-        self._time = ""
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        """Return the local time; it is written out once a second, not for each line."""
-        second = int(record.created)
-        if second != self._second:
-            self._second = second
-            self._time = time.strftime(self.default_time_format, time.localtime(second))
-        return f"{self._time},{int(record.msecs):03d}"
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record's line, without its end."""
-        of_request = _of_request(record)
-        if isinstance(record.msg, dict):
-            message = _logfmt({**record.msg, **of_request})
-        else:
-            message = " ".join(filter(None, (record.getMessage(), _logfmt(of_request))))
-        line = f"{self.formatTime(record)} {record.levelname} {record.name}: {message}"
-        lines = [line]
-        if record.exc_info:
-            lines += self.formatException(record.exc_info).splitlines()
-        return "\n    ".join(_escape(line) for line in lines)
-
-
-class JsonLines(JsonFormatter):
-    """One JSON object a line: ts, level, logger, message, request_id and the fields."""
-
-    def add_fields(
-        self,
-        log_data: dict[str, Any],
-        record: logging.LogRecord,
-        message_dict: dict[str, Any],
-    ) -> None:
-        """Fill ``log_data`` in the order in which people read it."""
-        at = datetime.fromtimestamp(record.created, UTC)
-        log_data["ts"] = at.isoformat(timespec="milliseconds")
-        log_data["level"] = record.levelname
-        log_data["logger"] = record.name
-        if record.message:
-            log_data["message"] = record.message
-        log_data.update(_of_request(record))
-        log_data.update(message_dict)
-
-    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
-        """Write the line quickly; characters beyond ASCII are escaped for safety."""
-        try:
-            line = orjson.dumps(log_data).decode()
-        except TypeError:  # only the parent class can write this value
-            return super().jsonify_log_record(log_data)
-        if line.isascii() and line.isprintable():
-            return line
-        return super().jsonify_log_record(log_data)
 
 
 class _Record(logging.Formatter):
@@ -232,6 +133,8 @@ class Seldom:
 class _Losing(logging.StreamHandler[Any]):
     """A handler whose lines may be lost, for example on a full disk.
 
+    It writes ``ManyLines`` as they are, and counts each of them.
+
     logging prints a traceback for each lost line, which would fill the log even more.
     """
 
@@ -250,13 +153,17 @@ class _Losing(logging.StreamHandler[Any]):
             self._lost = 0
             self._tell(f"can be written again; {_lines(lost)} lost")
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's text, without the end of its last line."""
+        return record.msg if isinstance(record, ManyLines) else super().format(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Count the line as lost, and tell standard error so once a minute."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)  # this is a bug of ours
             return
-        self._lost += 1
+        self._lost += record.count if isinstance(record, ManyLines) else 1
         if self._seldom.count():
             self._tell(
                 f"cannot be written: {error.strerror}; {_lines(self._lost)} lost"

@@ -3,65 +3,37 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import Protocol
+from itertools import compress
+from typing import Any
 
 from runtime.telemetry import metrics
-from runtime.telemetry.journey import Journey, Stage
+from runtime.telemetry.answered import Answered
+from runtime.telemetry.journey import STAGES, Stage
 from runtime.telemetry.tally import Noted
 
-_BEGUN = (metrics.IN_PROGRESS,), (1.0,)
+# Count a request that has come.
+count_begun = functools.partial(metrics.TALLY.note, (metrics.IN_PROGRESS,), (1.0,))
 
 
-class Counted(Protocol):
-    """A request whose answer is ready, with the parts that metrics need."""
-
-    @property
-    def journey(self) -> Journey:
-        """The request's journey, with its model, version and engine."""
-
-    @property
-    def method(self) -> str:
-        """The method; it is a metric's label, and so one of few."""
-
-    @property
-    def route(self) -> str:
-        """The route; it is a metric's label, and so one of few."""
-
-    @property
-    def status(self) -> int:
-        """The status code of its answer, one of HTTP's."""
-
-    @property
-    def seconds(self) -> float:
-        """The time that the request took."""
-
-    @property
-    def stages(self) -> Mapping[Stage, float]:
-        """The seconds of that time that each stage took."""
-
-
-def count_begun() -> None:
-    """Count a request that has come."""
-    metrics.TALLY.note(*_BEGUN)
-
-
-def count_answered(answered: Counted) -> None:
+def count_answered(answered: Answered) -> None:
     """Count a request that is answered."""
-    journey, stages = answered.journey, answered.stages
+    stages = STAGES
+    seconds: tuple[Any, ...] = answered.stages
+    if None in seconds:  # it did not come to each stage
+        came = [spent is not None for spent in seconds]
+        stages, seconds = tuple(compress(stages, came)), tuple(compress(seconds, came))
     noted = _metrics_of(
         answered.method,
         answered.route,
         answered.status,
-        journey.model,
-        journey.version,
-        journey.backend,
-        tuple(stages),
+        answered.model,
+        answered.version,
+        answered.backend,
+        stages,
     )
-    values = [-1.0, 1.0, answered.seconds, *stages.values()]
-    if len(noted) > len(values):
-        values.append(1.0)
-    metrics.TALLY.note(noted, values)
+    # The last value counts a prediction; the metrics of another request lack it.
+    values = (-1.0, 1.0, answered.seconds, *seconds, 1.0)
+    metrics.TALLY.note(noted, values[: len(noted)])
 
 
 # To find the child of a metric by its labels takes 2 us; a request has eight of them.

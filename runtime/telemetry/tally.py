@@ -38,7 +38,8 @@ class Tally:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._noted: deque[tuple[tuple[Noted, ...], Sequence[float]]] = deque()
-        self._is_noted = threading.Event()
+        self._is_awake = False  # whether the thread adds up what is noted now
+        self._wanted = threading.Event()
         self._lock = threading.Lock()
         self._thread = DaemonThread(self._add_up_for_ever, "tally")
         registry.register(self)
@@ -47,20 +48,22 @@ class Tally:
     def note(self, metrics: tuple[Noted, ...], values: Sequence[float]) -> None:
         """Note a value of each metric; the same metrics are best the same tuple."""
         self._noted.append((metrics, values))
-        if not self._is_noted.is_set():
+        if not self._is_awake:
             self._wake()
+        elif len(self._noted) > _MOST:
+            self.add_up()
 
     def _wake(self) -> None:
         self._thread.start()
-        self._is_noted.set()
-        if len(self._noted) > _MOST:
-            self.add_up()
+        self._is_awake = True
+        self._wanted.set()
 
     def _add_up_for_ever(self) -> None:
         while True:
-            self._is_noted.wait()
+            self._wanted.wait()
             time.sleep(SECONDS)
-            self._is_noted.clear()
+            self._wanted.clear()
+            self._is_awake = False
             self.add_up()
 
     def add_up(self) -> None:

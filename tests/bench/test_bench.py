@@ -1,6 +1,7 @@
 """The command runs with real servers."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -54,6 +55,9 @@ def test_naive_falcon_on_waitress_is_measured():
     assert "not measured" not in done.stdout
     assert "ERRORS" not in done.stdout
     assert "MNIST: decode and run, batch 1" in done.stdout
+    # The share of the limit, the three processor times, and requests a second.
+    row = r"^naive Falcon, waitress +\d\.\d\d( +[0-9][0-9,.]*){4} "
+    assert len(re.findall(row, done.stdout, re.M)) == 3
 
 
 @pytest.mark.slow

@@ -181,6 +181,12 @@ def test_a_picture_is_gray_by_its_mode(mode: str, gray: bool) -> None:
     assert is_gray(saved(Image.new(mode, (2, 2)))) is gray
 
 
+def test_a_gray_jpeg_is_gray_by_its_mode() -> None:
+    # Pillow decodes this kind, and a quick decoder the PNGs above.
+    data = saved(Image.new("L", (2, 2)), "JPEG", progressive=True)
+    assert is_gray(data)
+
+
 # --- orientation and frames
 
 # TIFF 6.0, tag 274, tells the side at which the stored rows and columns begin. The

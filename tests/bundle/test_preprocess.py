@@ -7,7 +7,7 @@ import pytest
 
 from bundle.errors import ShapeError
 from bundle.params import Preprocess
-from bundle.preprocess import preprocess
+from bundle.preprocess import Preprocessing, preprocess
 
 U8, F32 = np.dtype(np.uint8), np.dtype(np.float32)
 FREE = (None, None, None)
@@ -59,6 +59,26 @@ def test_asked_image_is_left_as_it_was() -> None:
     asked = image([[0, 200]])
     preprocess(asked, Preprocess(invert=True, scale=3.0), FREE, U8.newbyteorder("="))
     assert asked.ravel().tolist() == [0, 200]
+
+
+def test_a_plan_serves_image_after_image() -> None:
+    plan = Preprocessing(Preprocess(scale=0.5, offset=1.0), (1, 2, 1), F32)
+    first = plan(image([[0, 10]]))
+    second = plan(image([[30, 30, 30, 30]]))
+    assert first.ravel().tolist() == [1.0, 6.0]
+    assert second.ravel().tolist() == [16.0, 16.0]
+    with pytest.raises(ShapeError, match="3 channels and the model takes 1"):
+        plan(np.zeros((1, 2, 3), np.uint8))
+    assert plan(image([[2, 4]])).ravel().tolist() == [2.0, 3.0]
+
+
+def test_plans_are_not_mixed_up() -> None:
+    asked = image([[0, 200]])
+    plans = [(Preprocess(), F32), (Preprocess(), U8), (Preprocess(invert=True), U8)]
+    got = [preprocess(asked, how, FREE, dtype) for how, dtype in plans * 2]
+    assert [(each.dtype, each.ravel().tolist()) for each in got] == [
+        *[(F32, [0, 200]), (U8, [0, 200]), (U8, [255, 55])] * 2,
+    ]
 
 
 # --- size

@@ -183,8 +183,7 @@ def test_connections_are_dealt_out_among_the_workers_of_one_port(crew):
 
 def test_a_worker_that_is_killed_is_replaced(folder):
     with serving(f"{RUNTIME} --workers 2 --log-file log", folder) as server:
-        # These are more deaths than granian itself bears, and the parent must stay the
-        # same.
+        # The parent must bear any number of deaths.
         for _ in range(3):
             killed = server.workers()
             for worker in killed:
@@ -195,6 +194,18 @@ def test_a_worker_that_is_killed_is_replaced(folder):
         assert server.process.poll() is None
     (log,) = folder.glob("log-*")
     assert "a worker process was killed by SIGKILL; another takes" in log.read_text()
+
+
+def test_a_worker_that_hangs_is_replaced(folder):
+    """A stopped process still holds its socket, and takes connections from it."""
+    with serving(f"{RUNTIME} --workers 2 --log-file log", folder) as server:
+        stopped, _ = server.workers()
+        stopped.suspend()
+        assert psutil.wait_procs([stopped], PATIENCE)[1] == []
+        for _ in range(8):
+            assert predict(server.url).json() == ANSWER
+    (log,) = folder.glob("log-*")
+    assert "a worker process hangs, and is killed" in log.read_text()
 
 
 def test_no_worker_outlives_its_parent(folder):
@@ -303,6 +314,22 @@ def test_waitress_ends_at_once_if_it_is_asked_twice(folder):
         wait_until_refused(server.url)
         server.process.terminate()
         assert server.process.wait(10) == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("command", [WAITRESS, f"{RUNTIME} --workers 2"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_log_has_the_last_requests_of_a_server_that_ends(folder, command, number):
+    with serving(command, folder) as server:
+        for request in range(10):
+            headers = {**HEADERS, "X-Request-Id": f"last-{request}"}
+            url = f"{server.url}/predict/image"
+            # Each worker gets some of the connections.
+            assert httpx.post(url, content=BODY, headers=headers).json() == ANSWER
+        server.process.send_signal(number)
+        server.process.wait(PATIENCE)
+    lines = (folder / "server.log").read_text().splitlines()
+    ids = [line.rpartition("=")[2] for line in lines if "runtime.requests:" in line]
+    assert sorted(ids) == [f"last-{request}" for request in range(10)]
 
 
 # -- clients that are slow, and models that are ----------------------------------------

@@ -10,6 +10,7 @@ from runtime.config import Config
 from runtime.http.application import create_app
 from runtime.publishing.trial import try_here
 from runtime.services import create_services
+from runtime.telemetry import logs
 from runtime.telemetry.logs import LOGGERS
 from tests.clients import LocalClient
 
@@ -54,7 +55,9 @@ def loggers():
     names = (*LOGGERS, "runtime.requests", "runtime.monit", "waitress.queue")
     ours = [logging.getLogger(name) for name in names]
     before = [(log.level, list(log.handlers), log.propagate) for log in ours]
+    request_log = logs.request_log
     yield
+    logs.request_log = request_log
     for log, (level, handlers, propagate) in zip(ours, before, strict=True):
         for handler in set(log.handlers) - set(handlers):
             handler.close()

@@ -8,6 +8,12 @@ UNIT = ("-m", "not slow and not tensorflow")
 ROOMS: dict[str, tuple[str, ...]] = {
     # Hundreds of damaged pictures take seconds, and each is only decoded or refused.
     "bundle/decode.py": ("tests/bundle/test_decode.py", *UNIT, "-k", "not damaged"),
+    "bundle/quick_decoders.py": (
+        "tests/bundle/test_quick_decoders.py",
+        *UNIT,
+        "-k",
+        "not damage_has and not damaged_rows and not baseline",
+    ),
     "bundle/preprocess.py": ("tests/bundle/test_preprocess.py", *UNIT),
     # Tests that kill a process at each of its steps, and those of races, take a minute.
     "bundle/store.py": (
@@ -36,6 +42,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "-k",
         "not worth",
     ),
+    "runtime/http/plain_form.py": ("tests/runtime/http/test_plain_form.py", *UNIT),
     "runtime/prediction/rows.py": ("tests/runtime/prediction/test_rows.py", *UNIT),
 }
 

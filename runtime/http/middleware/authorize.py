@@ -10,6 +10,7 @@ import falcon
 from runtime.access.gate import Access, Gate
 from runtime.errors import Forbidden, Unauthorized
 from runtime.http.caller import WsgiCaller
+from runtime.http.middleware.chunked import ChunkedBodies
 
 
 class Authorize:
@@ -19,10 +20,18 @@ class Authorize:
         gate: the gate that decides.
         rules: the access of each route, by template and method; a request without a
             rule is refused.
+        bodies: the reader of bodies of unknown length; those of requests that are
+            admitted are read here, because few requests have one.
     """
 
-    def __init__(self, gate: Gate, rules: Mapping[tuple[str, str], Access]) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        rules: Mapping[tuple[str, str], Access],
+        bodies: ChunkedBodies,
+    ) -> None:
         self._gate = gate
+        self._bodies = bodies
         self._table = rules
         self._open = () if gate.asks_for_reads else (Access.READ,)
 
@@ -59,14 +68,28 @@ class Authorize:
 
         Raises:
             Unauthorized, Forbidden: the request is not admitted.
+            TooLarge, HTTPInvalidHeader: see ``ChunkedBodies.read``.
         """
         access = self._table.get((req.uri_template or "", req.method))
-        if access is Access.OPEN:
-            return
-        # The answer is about the models, which no cache may keep.
-        resp.set_header("Cache-Control", "no-store")
-        if access in self._open:
-            return
+        if access is not Access.OPEN:
+            # The answer is about the models, which no cache may keep.
+            resp.set_header("Cache-Control", "no-store")
+            if access not in self._open:
+                self._check(access, req, resp, resource)
+        env = req.env
+        if (
+            "HTTP_TRANSFER_ENCODING" in env
+            or not env.get("CONTENT_LENGTH", "0").isdecimal()
+        ):
+            self._bodies.read(req, resource)
+
+    def _check(
+        self,
+        access: Access | None,
+        req: falcon.Request,
+        resp: falcon.Response,
+        resource: object,
+    ) -> None:
         if access is None:
             # Falcon itself answers these with a list of the methods, or with 405.
             if req.method == "OPTIONS" or not _answers(resource, req.method):

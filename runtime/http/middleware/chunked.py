@@ -15,7 +15,7 @@ _PIECE = 1 << 16
 class ChunkedBodies:
     """Reads a whole body of unknown length, so that each resource knows its length.
 
-    waitress does so by itself. granian and others give such a body without a
+    waitress does so by itself. `runtime serve` and others give such a body without a
     Content-Length, and then Falcon's ``bounded_stream`` is empty. A resource that reads
     the body as it comes has ``reads_as_it_comes = True``, and sets its own bounds.
 
@@ -26,17 +26,17 @@ class ChunkedBodies:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
 
-    def process_resource(
-        self,
-        req: falcon.Request,
-        resp: falcon.Response,
-        resource: object,
-        params: dict[str, object],
-    ) -> None:
-        """Read the body, after it is known that a route takes it.
+    def read(self, req: falcon.Request, resource: object) -> None:
+        """Read the body, after it is known that the resource may be asked.
+
+        Args:
+            req: a request that has the header Transfer-Encoding, or a Content-Length
+                that may be no number.
+            resource: the resource of its route.
 
         Raises:
             TooLarge: the body is above its limit.
+            HTTPInvalidHeader: its Content-Length is no number.
         """
         if req.content_length is not None or "HTTP_TRANSFER_ENCODING" not in req.env:
             return

@@ -49,8 +49,8 @@ class Rate:
         allowance: Allowance = env[_ALLOWANCE]
         return allowance
 
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Count the request.
+    def check(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Count the request, and tell the client how many are left.
 
         Raises:
             RateLimited: the request is one too many.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import falcon
 
+from runtime.http.middleware.access_log import bytes_out
+
 
 class Render:
     """Makes the reply's bytes before ``Watch`` looks at it.
@@ -19,5 +21,9 @@ class Render:
         resource: object,
         req_succeeded: bool,
     ) -> None:
-        """Render ``resp.media``."""
-        resp.render_body()
+        """Render ``resp.media``, and note at ``req.context.bytes_out`` what is sent."""
+        body = resp.render_body()
+        if resp.stream is None and req.method != "HEAD":
+            req.context.bytes_out = 0 if body is None else len(body)
+        else:
+            req.context.bytes_out = bytes_out(req, resp)

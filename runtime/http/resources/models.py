@@ -7,7 +7,7 @@ import falcon
 from bundle.packing import Packed
 from runtime.catalogue import Catalogue
 from runtime.errors import InvalidInput
-from runtime.http.body import is_multipart, read_form, text_field
+from runtime.http.body import is_multipart, read_form, text_fields
 from runtime.http.versions import version_of_path
 from runtime.publishing.publisher import Publisher
 
@@ -104,7 +104,7 @@ class Delete:
                 " DELETE -F model=NAME, or DELETE /delete/NAME"
             )
         form = read_form(req, self._max_bytes, "model")
-        self._delete(text_field(form, "model"), resp)
+        self._delete(text_fields(form, ["model"])["model"], resp)
 
     def on_delete_named(
         self, req: falcon.Request, resp: falcon.Response, name: str

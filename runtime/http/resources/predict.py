@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import falcon
 
@@ -15,23 +14,25 @@ from runtime.http.body import (
     read_body,
     read_json,
     read_parts,
-    text_field,
+    text_fields,
 )
-from runtime.http.forms import Part
+from runtime.http.plain_form import Part
 from runtime.http.query import LABELS, TOP, prefers_labels, read_spec, read_top
 from runtime.http.reply import name_engine, to_json
 from runtime.prediction.answers import Scores
 from runtime.prediction.class_labels import Label, best_labels, name_scores
 from runtime.prediction.predictor import Predictor
 from runtime.prediction.rows import read_rows
-from runtime.telemetry.journey import Journey
+from runtime.telemetry.journey import Journey, clock
 from runtime.wire.tfaas import read_row, write_predictions
 
 PROTOBUF = "application/x-protobuf"
 
+# The fields of a form that are texts.
+_TEXTS = ("model", "version", "label", "top")
 
-@dataclass(frozen=True)
-class ImageLabels:
+
+class ImageLabels(TypedDict):
     """An image's best labels, with TFaaS's names of the keys."""
 
     filename: str
@@ -56,22 +57,27 @@ class PredictImage(_Resource):
         The answer to several images is an array of such answers.
         """
         journey = journey_of(req)
-        with journey.stage("decode"):
+        start = clock()
+        try:
             parts = read_parts(req, self._max_bytes, "image", "model")
+        finally:
+            journey.laps.append(("decode", start, clock()))
         images = parts.pop("image")
-        form = only_one_each(parts)
-        names = form.keys() & {"model", "version", "label", "top"}
-        given = {name: text_field(form, name) for name in names}
+        given = text_fields(only_one_each(parts), _TEXTS)
         spec, top = read_spec(req, given), read_top(req, given)
+        wants_labels = prefers_labels(req)
         prediction = self._predictor.predict_images(
             spec, [image.data for image in images], journey
         )
-        with journey.stage("encode"):
+        start = clock()
+        try:
             answers: Any = prediction.scores
-            if top or prediction.answers_labels:
+            if top or wants_labels or prediction.answers_labels:
                 answers = _image_labels(images, prediction, top or TOP)
             resp.data = to_json(answers if len(images) > 1 else answers[0])
-        if prefers_labels(req):
+        finally:
+            journey.laps.append(("encode", start, clock()))
+        if wants_labels:
             resp.content_type = LABELS
         name_engine(resp, prediction)
 
@@ -88,8 +94,11 @@ class PredictJson(_Resource):
         The answer to inputs by name has all outputs by name.
         """
         journey = journey_of(req)
-        with journey.stage("decode"):
+        start = clock()
+        try:
             content = read_json(req, self._max_bytes)
+        finally:
+            journey.laps.append(("decode", start, clock()))
         _check_json(content)
         spec = read_spec(req, _json_texts(content))
         if content.get("inputs") is not None:
@@ -105,8 +114,11 @@ class PredictJson(_Resource):
         journey: Journey,
     ) -> None:
         answer = self._predictor.predict_inputs(spec, inputs, journey)
-        with journey.stage("encode"):
+        start = clock()
+        try:
             resp.data = to_json({"outputs": answer.outputs})
+        finally:
+            journey.laps.append(("encode", start, clock()))
         name_engine(resp, answer)
 
     def _answer_rows(
@@ -116,11 +128,17 @@ class PredictJson(_Resource):
         content: dict[str, Any],
         journey: Journey,
     ) -> None:
-        with journey.stage("decode"):
+        start = clock()
+        try:
             rows = read_rows(content.get("keys"), content["values"])
+        finally:
+            journey.laps.append(("decode", start, clock()))
         answer = self._predictor.predict_rows(spec, rows, journey)
-        with journey.stage("encode"):
+        start = clock()
+        try:
             resp.data = to_json(answer.scores[0] if rows.is_one else answer.scores)
+        finally:
+            journey.laps.append(("encode", start, clock()))
         name_engine(resp, answer)
 
 
@@ -130,18 +148,24 @@ class PredictProto(_Resource):
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer the message Predictions, with one Class for each score, in order."""
         journey = journey_of(req)
-        with journey.stage("decode"):
+        start = clock()
+        try:
             row = read_row(read_body(req, self._max_bytes))
             rows = read_rows(row.keys, row.values)
+        finally:
+            journey.laps.append(("decode", start, clock()))
         spec = read_spec(req, {"model": row.model})
         answer = self._predictor.predict_rows(spec, rows, journey)
-        with journey.stage("encode"):
+        start = clock()
+        try:
             named = name_scores(
                 answer.scores[0], answer.labels, may_lack=answer.answers_labels
             )
             resp.data = write_predictions(
-                (c.label, float(c.probability)) for c in named
+                [(c["label"], float(c["probability"])) for c in named]
             )
+        finally:
+            journey.laps.append(("encode", start, clock()))
         resp.content_type = PROTOBUF
         name_engine(resp, answer)
 
@@ -175,9 +199,10 @@ _JSON_KEYS = {"inputs", "keys", "label", "model", "values", "version"}
 
 
 def _check_json(content: dict[str, Any]) -> None:
-    if unknown := sorted(content.keys() - _JSON_KEYS):
+    if not content.keys() <= _JSON_KEYS:
+        unknown = min(content.keys() - _JSON_KEYS)
         raise InvalidInput(
-            f"the body has an unknown key {unknown[0][:128]!r}; it may have"
+            f"the body has an unknown key {unknown[:128]!r}; it may have"
             f" {', '.join(sorted(_JSON_KEYS))}"
         )
     inputs = content.get("inputs")
@@ -215,11 +240,11 @@ def _image_labels(
     images: list[Part], prediction: Scores, top: int
 ) -> list[ImageLabels]:
     return [
-        ImageLabels(
-            image.filename,
-            best_labels(
+        {
+            "filename": image.filename,
+            "labels": best_labels(
                 scores, prediction.labels, top, may_lack=prediction.answers_labels
             ),
-        )
+        }
         for image, scores in zip(images, prediction.scores, strict=True)
     ]

@@ -13,6 +13,7 @@ import onnxruntime
 import psutil
 
 from bundle import __version__
+from bundle.quick_decoders import decoders
 from runtime.config import Config
 from runtime.models.registry import ModelRegistry
 from runtime.process.cores import usable_cores
@@ -96,6 +97,7 @@ class Status:
             "python": platform.python_version(),
             "onnxruntime": onnxruntime.__version__,
             "providers": onnxruntime.get_available_providers(),
+            "decoders": decoders(),
             "models": self._loaded(),
             # With 0 another server than `runtime serve` runs the application. It is
             # taken to have one process.

@@ -1,6 +1,7 @@
 """Clients of all ages send these forms, and attackers send others."""
 
 import contextlib
+import functools
 import io
 import itertools
 import time
@@ -31,9 +32,7 @@ def streamed(body, size=7):
 
     fields = []
     for field in stream_parts(InPieces(body), KIND):
-        content = b""
-        while piece := field.stream.read(99):
-            content += piece
+        content = b"".join(iter(functools.partial(field.stream.read, 99), b""))
         fields.append((field.name, field.filename, content))
     return fields
 

@@ -59,7 +59,19 @@ def test_a_small_network_on_a_cpu_is_run_as_it_is_asked():
     """The times are those of MNIST on one core."""
     found = verdict(Timed(call=20e-6, item=35e-6))
     assert not found.is_on
-    assert found.why.startswith("off: an item takes 0.055 ms alone, 0.0375 ms of 8")
+    assert found.why == "by turns: an item takes 0.055 ms alone, 0.0375 ms of 8"
+    assert found.gains
+
+
+def test_a_network_that_gains_nothing_is_run_alone():
+    found = verdict(Timed(call=0.0, item=55e-6))
+    assert not (found.is_on or found.gains)
+    assert found.why.startswith("off: an item takes 0.055 ms alone, 0.055 ms of 8")
+
+
+def test_what_takes_long_is_no_run_of_the_networks_thread():
+    found = verdict(Timed(call=0.1e-3, item=1e-3))
+    assert not (found.is_on or found.gains)
 
 
 def test_a_costly_call_is_shared():

@@ -147,12 +147,11 @@ def test_a_default_that_is_broken_is_its_error(opener, registry):
         router.get(LINEAR, Journey())
 
 
-def test_what_was_drawn_for_a_request_stays_when_it_is_begun_anew(registry):
+def test_a_request_draws_once(registry):
     thrown = iter((0.5, 0.0))
     router = Router(registry, {"canary": 20}, lambda: next(thrown))
     journey = Journey()
     assert router.get(LINEAR, journey).version == 1
-    journey.begin_anew()
     assert router.get(LINEAR, journey).version == 1
     assert router.get(LINEAR, Journey()).version == 2
 

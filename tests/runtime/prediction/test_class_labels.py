@@ -6,7 +6,7 @@ from runtime.prediction.class_labels import best_labels, name_scores
 
 
 def pairs(labels):
-    return [(label.label, float(label.probability)) for label in labels]
+    return [(label["label"], float(label["probability"])) for label in labels]
 
 
 def test_the_best_come_first_and_no_more_than_asked():
@@ -16,6 +16,16 @@ def test_the_best_come_first_and_no_more_than_asked():
         ("a", 0.25),
         ("c", 0.125),
     ]
+
+
+def test_among_equal_scores_the_first_class_comes_first():
+    scores = np.array([1, 2, 0, 2, 1, 2], np.float32)
+    best = [name for name, _ in pairs(best_labels(scores, tuple("abcdef"), 5))]
+    assert best == ["b", "d", "f", "a", "e"]
+    best = [
+        name for name, _ in pairs(best_labels(np.array([True, False, True]), (), 9))
+    ]
+    assert best == ["0", "2", "1"]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, np.float64])

@@ -12,11 +12,11 @@ from runtime.errors import BackendError, Expired, InvalidInput
 from runtime.models.model import Model
 from runtime.prediction import images
 from runtime.prediction.images import QUICK_BYTES, batches, inputs_of_files, run_images
-from runtime.process.lane import Handover, run_quickly
 from runtime.telemetry.journey import Deadline, Journey
 from tests.examples import write_bundle
 from tests.forms import png
 from tests.runtime.fakes import PIXELS, FailingBackend, FakeBackend
+from tests.runtime.hubs import run_in_lane
 
 FLOAT = np.dtype(np.float32)
 FREE = TensorSpec("pixels", FLOAT, (None, None, None, 1))
@@ -73,6 +73,13 @@ def test_each_picture_is_a_decode_stage(opened):
     assert [stage for stage, _, _ in journey.laps] == ["decode", "decode"]
 
 
+def test_a_picture_that_cannot_be_decoded_is_a_stage_too(opened):
+    journey = Journey()
+    with pytest.raises(ImageError):
+        [*batches(opened(), [BROKEN], journey)]
+    assert [stage for stage, _, _ in journey.laps] == ["decode"]
+
+
 def test_a_file_that_is_no_image_is_told_by_its_number(opened):
     with pytest.raises(ImageError, match=r"\(image 2 of 2\)$"):
         [*batches(opened(), [A, BROKEN], Journey())]
@@ -102,21 +109,15 @@ def test_no_picture_is_decoded_for_a_client_that_left(opened):
         next(found)
 
 
-def test_large_files_leave_the_quick_lane(opened):
-    model = opened()
-    small = A + bytes(QUICK_BYTES - len(A))
-    run_quickly(lambda: [*batches(model, [small], Journey())])
-    with pytest.raises(Handover):
-        run_quickly(lambda: [*batches(model, [small, A], Journey())])
-
-
 def test_a_small_file_of_many_pixels_leaves_the_quick_lane(opened):
     model = opened()
     large = png([[0] * 256] * 257)
     assert len(large) < QUICK_BYTES
-    with pytest.raises(Handover):
-        run_quickly(lambda: [*batches(model, [large], Journey())])
-    run_quickly(lambda: [*batches(model, [png([[0] * 256] * 256)], Journey())])
+    for pixels, handed_over in ((large, ["linear"]), (png([[0] * 256] * 256), [])):
+        found = run_in_lane(
+            lambda pixels=pixels: [*batches(model, [pixels], Journey())]
+        )
+        assert found[1] == handed_over
 
 
 def test_files_are_one_run_of_another_model(opened):

@@ -38,6 +38,32 @@ def test_floats_come_out_as_they_went_in(array):
             to_array("it", nested, array.dtype)
 
 
+NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.floats() | st.floats(-1e5, 1e5)
+
+
+@given(st.lists(NUMBERS), st.sampled_from(["f2", "f4", "f8"]))
+def test_floats_are_rounded_as_numpy_rounds_them(numbers, dtype):
+    with np.errstate(over="ignore"):
+        expected = np.array(numbers, np.float64).astype(dtype)
+    if np.isfinite(expected).all():
+        array = to_array("it", flatten("it", numbers), np.dtype(dtype))
+        assert array.tobytes() == expected.tobytes()
+        assert array.flags.writeable
+    else:
+        with pytest.raises(InvalidInput, match="NaN, infinity or a number too large"):
+            to_array("it", flatten("it", numbers), np.dtype(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"])
+def test_whole_numbers_are_taken_up_to_the_limits_of_their_dtype(dtype):
+    limits = np.iinfo(dtype)
+    ends = [limits.min, 0.0, limits.max]
+    assert to_array("it", flatten("it", ends), np.dtype(dtype)).tolist() == ends
+    for beyond in (limits.min - 1, limits.max + 1):
+        with pytest.raises(InvalidInput, match=f"beyond the model's {np.dtype(dtype)}"):
+            to_array("it", flatten("it", [beyond]), np.dtype(dtype))
+
+
 @given(JSON, st.sampled_from(["f2", "f4", "f8", "i1", "i8", "u1", "u8", "?", "O"]))
 def test_whatever_json_holds_becomes_an_array_of_the_dtype_or_is_refused(value, dtype):
     try:

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,12 +15,12 @@ from runtime.models.model import Model
 from runtime.prediction.images import QUICK_BYTES
 from runtime.prediction.predictor import Predictor
 from runtime.prediction.rows import read_rows
-from runtime.process.lane import Handover, run_quickly
 from runtime.telemetry.journey import Deadline, Journey
 from tests.examples import write_bundle
 from tests.forms import png
 from tests.pictures import saved
 from tests.runtime.fakes import PIXELS, FakeBackend
+from tests.runtime.hubs import run_in_lane
 
 FREE = TensorSpec("pixels", np.dtype(np.float32), (None, None, None, 1))
 COLOUR = TensorSpec("pixels", np.dtype(np.float32), (None, 2, 2, 3))
@@ -176,11 +178,12 @@ def test_a_large_file_is_not_looked_through_in_the_quick_lane(model_of):
     predictor = Predictor(OneModel(model))
 
     def ask(file):
-        return run_quickly(lambda: predictor.predict_images(SPEC, [file], Journey()))
+        call = functools.partial(predictor.predict_images, SPEC, [file], Journey())
+        scores, handed_over = run_in_lane(call)
+        return scores.scores.tolist(), handed_over
 
-    assert ask(A).scores.tolist() == [[0, 0, 1]]
-    with pytest.raises(Handover):
-        ask(A + bytes(QUICK_BYTES))
+    assert ask(A) == ([[0, 0, 1]], [])
+    assert ask(A + bytes(QUICK_BYTES)) == ([[0, 0, 1]], ["linear"])
 
 
 # -- the journey ----------------------------------------------------------------------
@@ -198,7 +201,7 @@ def test_the_journey_tells_all_of_an_answer(model_of):
         "fake/cpu",
     )
     assert (journey.request_id, journey.items) == ("r", 2)
-    assert journey.seconds.keys() == {"queue", "decode", "infer"}
+    assert {stage for stage, _, _ in journey.laps} == {"queue", "decode", "infer"}
 
 
 def test_the_journey_of_rows_and_inputs_counts_them(model_of):
@@ -210,7 +213,7 @@ def test_the_journey_of_rows_and_inputs_counts_them(model_of):
     journey = Journey()
     predictor.predict_inputs(SPEC, {"pixels": [[[[1], [2]], [[3], [4]]]] * 5}, journey)
     assert journey.items == 5
-    assert journey.seconds.keys() == {"queue", "decode", "infer"}
+    assert {stage for stage, _, _ in journey.laps} == {"queue", "decode", "infer"}
 
 
 def test_a_name_that_the_store_has_not_is_not_written_down():
@@ -218,7 +221,7 @@ def test_a_name_that_the_store_has_not_is_not_written_down():
     with pytest.raises(ModelNotFound):
         Predictor(OneModel(None)).predict_images(ModelSpec("x"), [A], journey)
     assert (journey.model, journey.version, journey.backend) == ("", None, "")
-    assert "queue" in journey.seconds
+    assert [stage for stage, _, _ in journey.laps] == ["queue"]
 
 
 def test_a_model_that_was_found_is_written_down_though_the_image_is_none(model_of):
@@ -263,16 +266,25 @@ def test_each_run_of_images_is_offered_with_its_own(model_of):
     assert inputs[2].ravel().tolist() == [5, 6, 7, 8]
 
 
+def test_a_slow_model_decodes_and_runs_in_one_hand_over(model_of):
+    model = model_of()
+    model.seconds = 1.0
+    predictor = Predictor(OneModel(model))
+    call = functools.partial(predictor.predict_images, SPEC, [A, A], Journey())
+    scores, handed_over = run_in_lane(call)
+    assert scores.scores.tolist() == [[0, 0, 1]] * 2
+    assert handed_over == ["linear"]
+
+
 def test_what_leaves_the_quick_lane_on_the_way_is_offered_once(model_of):
     """The third picture is large, and the first was run already."""
     files = [A, png([[1, 2, 3]]), png(np.zeros((300, 300)))]
     shadow = KeepingShadow()
-    predictor = Predictor(OneModel(model_of(FREE)), shadow)
-    journey = Journey()
-    with pytest.raises(Handover):
-        run_quickly(lambda: predictor.predict_images(SPEC, files, journey))
-    assert shadow.offers == []
-    predictor.predict_images(SPEC, files, journey)
+    model = model_of(FREE)
+    model.seconds = 0.0
+    predictor = Predictor(OneModel(model), shadow)
+    call = functools.partial(predictor.predict_images, SPEC, files, Journey())
+    assert run_in_lane(call)[1] == ["linear"]
     assert len(shadow.offers) == 3
 
 

@@ -10,10 +10,10 @@ from runtime.backends.opening import Opened
 from runtime.errors import BackendError, Expired, InvalidInput
 from runtime.models.model import Model
 from runtime.prediction.runs import one_run, run_items, run_model
-from runtime.process.lane import Handover, run_quickly
 from runtime.telemetry.journey import Deadline, Journey
 from tests.examples import write_bundle
 from tests.runtime.fakes import FailingBackend, FakeBackend
+from tests.runtime.hubs import run_in_lane
 
 FLOAT = np.dtype(np.float32)
 ROWS = TensorSpec("rows", FLOAT, (None, 2))
@@ -117,9 +117,11 @@ def test_the_journey_hears_which_engine_stood_in(opened):
     assert broken.backend == "other/cpu"
 
 
-def test_what_no_engine_answers_is_an_error(opened):
+def test_what_no_engine_answers_is_an_error_and_its_time_counts(opened):
+    journey = Journey()
     with pytest.raises(BackendError, match="it broke"):
-        run_items(opened(FailingBackend(inputs=(ROWS,))), rows(1), Journey())
+        run_items(opened(FailingBackend(inputs=(ROWS,))), rows(1), journey)
+    assert [stage for stage, _, _ in journey.laps] == ["infer"]
 
 
 def test_time_in_the_engine_is_the_infer_stage(opened):
@@ -138,9 +140,8 @@ def test_nobody_runs_what_comes_too_late(opened):
 def test_a_model_of_unknown_speed_leaves_the_quick_lane_before_it_runs(opened):
     backend = SumBackend()
     model, journey = opened(backend), Journey(model="linear", items=1)
-    with pytest.raises(Handover) as left:
-        run_quickly(lambda: run_items(model, rows(1), journey))
-    assert left.value.model == "linear"
-    assert backend.batches == []
+    answer, handed_over = run_in_lane(lambda: run_items(model, rows(1), journey))
+    assert (answer.tolist(), handed_over) == ([[1]], ["linear"])
     model.seconds = 1e-6
-    assert run_quickly(lambda: run_items(model, rows(1), journey)).tolist() == [[1]]
+    answer, handed_over = run_in_lane(lambda: run_items(model, rows(1), journey))
+    assert (answer.tolist(), handed_over) == ([[1]], [])

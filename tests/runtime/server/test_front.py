@@ -1,29 +1,35 @@
 """The front serves a WSGI app that answers with its request and its thread."""
 
+import asyncio
 import threading
 
 import pytest
 
 from runtime.errors import Overloaded, TooSlow
 from runtime.http.environ_keys import DEADLINE, REFUSED
-from runtime.http.routes import Lane
-from runtime.process.lane import leave_the_quick_lane
-from runtime.server.front import Front
+from runtime.lane import elsewhere
+from runtime.server.front import HEAD_SECONDS
 from runtime.server.room import BODY_SECONDS
-from tests.runtime.server.fakes import FakeWatcher
-
-PATIENCE = 30
-MAX_BODY = 1 << 20
+from tests.runtime.server.harness import (
+    MAX_BODY,
+    PATIENCE,
+    Clock,
+    Harness,
+    chunked,
+    lanes,
+    request,
+)
 
 
 class App:
-    """An app that answers with the body and the thread, and holds slow requests."""
+    """An app that answers with the body, and holds slow requests."""
 
     def __init__(self):
         self.go_on = threading.Event()
         self.threads = []
         self.refusals = []
         self.gone = {}
+        self.begun = threading.Semaphore(0)
 
     def __call__(self, environ, start):
         self.threads.append(threading.current_thread())
@@ -31,47 +37,28 @@ class App:
             self.refusals.append(refusal)
             start("503 Service Unavailable", [])
             return [b"refused"]
+        body = environ["wsgi.input"].read()
         if "slow" in environ["PATH_INFO"]:
-            leave_the_quick_lane(environ["QUERY_STRING"])
-            assert self.go_on.wait(PATIENCE)
-            deadline = environ.get(DEADLINE)
-            if deadline and "wsgi.input" in environ:
-                body = environ["wsgi.input"].getvalue()
-                self.gone[body] = deadline.is_gone
+            try:
+                elsewhere(lambda: self.wait(body, environ), environ["QUERY_STRING"])
+            except Overloaded as ex:
+                start("503 Service Unavailable", [])
+                return [str(ex).encode()]
         if environ["PATH_INFO"] == "/bug":
             raise KeyError("a bug")
         start("200 OK", [("X-A", "b")])
-        return [environ["wsgi.input"].read()]
+        return [body]
 
-
-def lanes(quick=(), streamed=()):
-    of = dict.fromkeys(quick, Lane.QUICK) | dict.fromkeys(streamed, Lane.STREAMED)
-    return lambda path: of.get(path, Lane.OTHER)
-
-
-class OpenDoor:
-    """A door that takes all bodies but those of /closed; a client is its address."""
-
-    def takes_body(self, environ):
-        return environ["PATH_INFO"] != "/closed"
-
-    def client_of(self, environ):
-        return environ["REMOTE_ADDR"]
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
+    def wait(self, body, environ):
+        self.threads.append(threading.current_thread())
+        self.begun.release()
+        assert self.go_on.wait(PATIENCE)
+        self.gone[body] = environ[DEADLINE].is_gone
 
 
 @pytest.fixture
 def app():
-    app = App()
-    yield app
-    app.go_on.set()
+    return App()
 
 
 @pytest.fixture
@@ -80,272 +67,358 @@ def clock():
 
 
 @pytest.fixture
-def front(app, clock):
-    return made(app, clock)
+def start(app, clock):
+    """Return a function that starts a front with options."""
+    started = []
 
+    def start(app=app, **options):
+        harness = Harness(
+            app,
+            lane_of=lanes(
+                quick={"/quick", "/quick/slow", "/bug"}, streamed={"/stream"}
+            ),
+            clock=clock,
+            **options,
+        )
+        started.append(harness)
+        return harness
 
-def made(app, clock, **options):
-    return Front(
-        app,
-        OpenDoor(),
-        lane_of=lanes(quick={"/quick", "/quick/slow", "/bug"}, streamed={"/stream"}),
-        threads=1,
-        max_waiting=2,
-        max_body_bytes=MAX_BODY,
-        clock=clock,
-        **options,
-    )
-
-
-def ask(front, path="/quick", body=b"", query="", **headers):
-    watcher = FakeWatcher(path, content_length=str(len(body)), **headers)
-    watcher.scope.query_string = query
-    front(watcher)
-    if body:
-        watcher.come(body)
-    return watcher
-
-
-def test_what_is_quick_is_answered_by_the_thread_that_brings_it(front, app):
-    assert ask(front, body=b"abc").reply == (200, b"abc")
-    assert app.threads == [threading.current_thread()]
-
-
-def test_no_thread_waits_for_a_body(front, app):
-    watcher = FakeWatcher(content_length="6")
-    front(watcher)
-    watcher.come(b"abc")
-    assert watcher.proto.replies == []
-    assert ask(front, body=b"other").reply == (200, b"other")
-    watcher.come(b"def")
-    assert watcher.reply == (200, b"abcdef")
-
-
-def test_a_body_of_no_said_length_ends_with_an_empty_piece(front):
-    watcher = FakeWatcher(transfer_encoding="chunked")
-    front(watcher)
-    for piece in (b"abc", b"def", b""):
-        watcher.come(piece)
-    assert watcher.reply == (200, b"abcdef")
-
-
-def test_what_turns_out_slow_is_begun_anew_by_another_thread(front, app):
-    watcher = ask(front, "/quick/slow", b"abc")
+    yield start
     app.go_on.set()
-    front._work._pool.shutdown()
-    assert watcher.reply == (200, b"abc")
-    first, second = app.threads
-    assert first is threading.current_thread() is not second
+    for harness in started:
+        harness.close()
 
 
-def test_a_path_that_is_never_quick_goes_to_a_thread(front, app):
-    watcher = ask(front, "/other", b"abc")
-    front._others._pool.shutdown()
-    assert watcher.reply == (200, b"abc")
-    assert threading.current_thread() not in app.threads
+@pytest.fixture
+def server(start):
+    return start()
 
 
-def test_what_is_no_prediction_waits_for_none(front, app):
+def ask(server, path="/quick", body=b"", *headers):
+    client = server.connect()
+    client.send(request(path, body, *headers))
+    return client
+
+
+def begin(server, sent, *headers, path="/quick", length=MAX_BODY):
+    """Announce a long body, and send a part of it."""
+    client = server.connect()
+    client.send(request(path, b"", f"Content-Length: {length}", *headers) + sent)
+    return client
+
+
+def settle(server):
+    """Wait until the front has read all that was sent to it before."""
+    client = ask(server, body=b"settled")
+    assert client.reply()[2] == b"settled"
+
+
+def answer(client):
+    status, _, body = client.reply()
+    return status, body
+
+
+# -- lanes -----------------------------------------------------------------------------
+
+
+def test_what_is_quick_is_answered_by_the_thread_of_the_network(server, app):
+    for _ in range(2):
+        assert answer(ask(server, body=b"abc")) == (200, b"abc")
+    network = server.call(threading.current_thread)
+    assert app.threads == [network, network]
+
+
+def test_no_thread_waits_for_a_body(server):
+    first = begin(server, b"abc", length=6)
+    assert answer(ask(server, body=b"other")) == (200, b"other")
+    first.send(b"def")
+    assert answer(first) == (200, b"abcdef")
+
+
+def test_a_body_of_no_said_length_is_gathered(server):
+    body = chunked(b"abc", b"def")
+    client = ask(server, "/quick", body, "Transfer-Encoding: chunked")
+    assert answer(client) == (200, b"abcdef")
+
+
+def test_what_takes_long_is_done_by_a_thread_and_begun_once(server, app):
+    slow = ask(server, "/quick/slow", b"abc")
+    assert app.begun.acquire(timeout=PATIENCE)
+    # The network's thread answers others meanwhile.
+    assert answer(ask(server, body=b"quick")) == (200, b"quick")
+    app.go_on.set()
+    assert answer(slow) == (200, b"abc")
+    network = server.call(threading.current_thread)
+    assert [thread is network for thread in app.threads] == [True, False, True]
+
+
+def test_a_path_that_is_never_quick_goes_to_a_thread(server, app):
+    assert answer(ask(server, "/other", b"abc")) == (200, b"abc")
+    assert server.call(threading.current_thread) not in app.threads
+
+
+def test_what_is_no_prediction_waits_for_none(server, app):
     for _ in range(3):
-        ask(front, "/quick/slow", b"a", query="one")
-    watcher = ask(front, "/other", b"abc")
-    front._others._pool.shutdown()
-    assert watcher.reply == (200, b"abc")
+        ask(server, "/quick/slow?one", b"a")
+    assert app.begun.acquire(timeout=PATIENCE)
+    assert answer(ask(server, "/other", b"abc")) == (200, b"abc")
 
 
-def test_a_client_that_goes_before_its_reply_harms_nobody(front):
-    watcher = FakeWatcher(content_length="3")
-    watcher.proto.response_bytes = None  # every call of it fails
-    front(watcher)
-    watcher.come(b"abc")
-    assert ask(front, body=b"abc").reply == (200, b"abc")
+def test_a_large_body_is_not_quick(server, app):
+    assert ask(server, body=b"x" * (1 << 17)).reply()[0] == 200
+    assert server.call(threading.current_thread) not in app.threads
 
 
-def test_a_large_body_is_not_quick(front, app):
-    watcher = ask(front, body=b"x" * (1 << 17))
-    front._work._pool.shutdown()
-    assert watcher.reply[0] == 200
-    assert threading.current_thread() not in app.threads
-
-
-def test_more_than_may_wait_for_a_model_are_refused_at_once(front, app):
+def test_more_than_may_wait_for_a_model_are_refused_at_once(server, app):
     """One runs and two wait; another model has two places of its own."""
-    for _ in range(3):
-        ask(front, "/quick/slow", b"a", query="one")
-    refused = ask(front, "/quick/slow", b"a", query="one")
-    assert refused.reply == (503, b"refused")
-    assert isinstance(app.refusals[0], Overloaded)
-    assert ask(front, "/quick/slow", b"a", query="two").proto.replies == []
-    # Quick requests go on meanwhile.
-    assert ask(front, body=b"abc").reply == (200, b"abc")
-
-
-def test_a_body_that_is_too_large_is_not_read(front):
-    watcher = FakeWatcher(content_length=str(MAX_BODY + 1))
-    front(watcher)
-    assert watcher.proto.asked == []
-    front._work._pool.shutdown()
-    assert watcher.reply == (200, b"")  # the app refuses it, by its length
-
-
-def test_no_more_of_a_body_without_length_is_read_than_needs_be(front):
-    watcher = FakeWatcher(transfer_encoding="chunked")
-    front(watcher)
-    for _ in range(5):
-        watcher.come(bytes(MAX_BODY // 4))
-    front._work._pool.shutdown()
-    status, body = watcher.reply
-    assert (status, len(body)) == (200, MAX_BODY // 4 * 5)
-
-
-def test_a_body_that_nobody_may_send_is_answered_unread(front, app):
-    for headers in ({"content_length": "9"}, {"transfer_encoding": "chunked"}):
-        watcher = FakeWatcher("/closed", **headers)
-        front(watcher)
-        assert watcher.proto.asked == []
-    front._others._pool.shutdown()
-    assert watcher.reply == (200, b"")  # the app refuses it
-
-
-def test_bodies_that_are_announced_and_do_not_come_lock_nobody_out(front):
-    for _ in range(2000):
-        front(FakeWatcher(content_length=str(MAX_BODY)))
-    assert ask(front, body=b"x" * 10).reply[0] == 200
-    watcher = ask(front, body=bytes(MAX_BODY))
-    front._work._pool.shutdown()
-    assert watcher.reply[0] == 200
-
-
-def test_one_client_does_not_lock_all_large_bodies_out(app, clock):
-    """It may hold a quarter of the limit for all, which is two bodies here."""
-    front = made(app, clock, all_body_bytes=4 * 2 * MAX_BODY)
-    half = bytes(MAX_BODY - 1)
-    first, second, third = (FakeWatcher(content_length=str(MAX_BODY)) for _ in "abc")
-    for watcher in (first, second, third):
-        front(watcher)
-        watcher.come(half)
-    assert (first.proto.replies, second.proto.replies) == ([], [])
-    assert third.reply == (503, b"refused")
-    assert isinstance(app.refusals[0], Overloaded)
-    other = FakeWatcher(content_length=str(MAX_BODY))
-    other.scope.client = "198.51.100.7:1"
-    front(other)
-    other.come(half)
-    assert other.proto.replies == []
-    # A body whose client goes makes room.
-    first.proto.asked[-1].come(error=ConnectionError())
-    last = FakeWatcher(content_length=str(MAX_BODY))
-    front(last)
-    last.come(half)
-    assert last.proto.replies == []
-
-
-def test_a_body_that_stands_still_is_given_up_for_one_that_comes(app, clock):
-    front = made(app, clock, all_body_bytes=4 * MAX_BODY)  # a client may have one
-    first, second = (FakeWatcher(content_length=str(MAX_BODY)) for _ in "ab")
-    front(first)
-    first.come(bytes(MAX_BODY - 1))
-    clock.now += 6
-    front(second)
-    second.come(bytes(MAX_BODY - 1))
-    assert first.reply == (503, b"refused")
-    assert isinstance(app.refusals[0], TooSlow)
-    second.come(b"x")
-    front._work._pool.shutdown()
-    assert second.reply[0] == 200
-
-
-def test_who_leaves_while_the_request_waits_is_told_to_the_app(front, app):
-    first = ask(front, "/quick/slow", b"a", query="one")
-    second = ask(front, "/quick/slow", b"b", query="one")
-    second.proto.leaving.come()
-    app.go_on.set()
-    front._work._pool.shutdown()
-    assert app.gone == {b"a": False, b"b": True}
-    assert first.reply == (200, b"a")
-
-
-def test_uploads_and_downloads_do_not_wait_for_each_other(app, clock):
-    front = Front(
-        app,
-        OpenDoor(),
-        lane_of=lanes(streamed={"/slow/stream"}),
-        threads=1,
-        max_waiting=1,
-        max_body_bytes=MAX_BODY,
-        uploads=1,
-        downloads=1,
-        max_streams_waiting=0,
-        clock=clock,
+    waiting = [ask(server, "/quick/slow?one", b"a") for _ in range(3)]
+    settle(server)
+    status, body = answer(ask(server, "/quick/slow?one", b"a"))
+    assert (status, body) == (
+        503,
+        b"2 requests wait for the model already; try again in a moment",
     )
-    uploads = [FakeWatcher("/slow/stream", content_length="6") for _ in "ab"]
-    for watcher in uploads:
-        front(watcher)
-    assert uploads[1].reply == (503, b"refused")
-    assert front._downloads.offer("", lambda: None)
+    other = ask(server, "/quick/slow?two", b"b")
+    # Quick requests go on meanwhile.
+    assert answer(ask(server, body=b"abc")) == (200, b"abc")
+    app.go_on.set()
+    assert [answer(client) for client in (*waiting, other)] == [
+        *[(200, b"a")] * 3,
+        (200, b"b"),
+    ]
 
 
-def test_a_client_that_goes_gets_no_reply(front, app):
-    watcher = FakeWatcher(content_length="6")
-    front(watcher)
-    watcher.proto.asked[-1].come(error=ConnectionError())
-    assert (watcher.proto.replies, watcher.ends) == ([], 1)
-    assert app.threads == []
+# -- bodies ----------------------------------------------------------------------------
 
 
-def test_a_body_that_comes_too_slowly_is_refused(front, app, clock):
-    slow, faster = (FakeWatcher(content_length="5000") for _ in range(2))
-    front(slow)
-    front(faster)
-    slow.come(b"x")
-    faster.come(b"x" * 2048)  # this allows two seconds more
-    clock.now += BODY_SECONDS + 1
-    front.sweep()
-    assert slow.reply == (503, b"refused")
+def test_a_body_that_is_too_large_is_not_read(server):
+    client = begin(server, b"", length=MAX_BODY + 1)
+    assert answer(client) == (200, b"")  # the app refuses it, by its length
+
+
+def test_no_more_of_a_body_without_length_is_read_than_needs_be(server):
+    pieces = [bytes(MAX_BODY // 4)] * 8
+    client = ask(server, "/quick", chunked(*pieces), "Transfer-Encoding: chunked")
+    status, body = answer(client)
+    assert status == 200
+    assert MAX_BODY < len(body) <= MAX_BODY + (1 << 18)
+
+
+def test_bodies_that_are_announced_and_do_not_come_lock_nobody_out(server):
+    for _ in range(200):
+        begin(server, b"")
+    assert ask(server, body=b"x" * 10).reply()[0] == 200
+    assert ask(server, body=bytes(MAX_BODY)).reply()[0] == 200
+
+
+def test_one_client_does_not_lock_all_large_bodies_out(start, app):
+    """It may hold a quarter of the limit for all, which is two bodies here."""
+    server = start(all_body_bytes=4 * 2 * MAX_BODY)
+    half = bytes(MAX_BODY - 1)
+    first, second = begin(server, half), begin(server, half)
+    settle(server)
+    assert answer(begin(server, half)) == (503, b"refused")
+    assert isinstance(app.refusals[0], Overloaded)
+    other = begin(server, half, "X-Client: another")
+    # A body whose client goes makes room.
+    first.close()
+    settle(server)
+    last = begin(server, half)
+    for client in (second, other, last):
+        client.send(b"x")
+        assert client.reply()[0] == 200
+
+
+def test_a_body_that_stands_still_is_given_up_for_one_that_comes(start, app, clock):
+    server = start(all_body_bytes=4 * MAX_BODY)  # a client may have one
+    first = begin(server, bytes(MAX_BODY - 1))
+    settle(server)
+    clock.now += 6
+    second = begin(server, bytes(MAX_BODY - 1))
+    assert answer(first) == (503, b"refused")
     assert isinstance(app.refusals[0], TooSlow)
-    assert faster.proto.replies == []
-    faster.come(b"x" * (5000 - 2048))
-    assert faster.reply[0] == 200
+    second.send(b"x")
+    assert second.reply()[0] == 200
 
 
-def test_a_streamed_body_is_read_by_a_thread_as_it_comes(front):
-    watcher = FakeWatcher("/stream", content_length="6")
-    front(watcher)
-    for piece in (b"abc", b"def", b""):
-        while not watcher.proto.asked or watcher.proto.asked[-1]._calls == []:
-            pass
-        asked = len(watcher.proto.asked)
-        watcher.come(piece)
-        while piece and len(watcher.proto.asked) == asked:
-            pass
-    front._uploads._pool.shutdown()
-    assert watcher.reply == (200, b"abcdef")
+def test_a_body_that_comes_too_slowly_is_refused(server, app, clock):
+    slow, faster = begin(server, b"x", length=5000), begin(server, b"x", length=5000)
+    faster.send(b"x" * 2048)  # this allows two seconds more
+    settle(server)
+    clock.now += BODY_SECONDS + 1
+    server.call(server.front.sweep)
+    assert answer(slow) == (503, b"refused")
+    assert isinstance(app.refusals[0], TooSlow)
+    faster.send(b"x" * (5000 - 2049))
+    assert faster.reply()[0] == 200
 
 
-def test_a_bug_is_a_500_without_a_word_of_it(front):
-    status, body = ask(front, "/bug", b"abc").reply
-    assert status == 500
-    assert b"bug" not in body
-    assert ask(front, body=b"abc").reply == (200, b"abc")
+def test_a_streamed_body_is_read_by_a_thread_as_it_comes(start):
+    come, read = threading.Semaphore(0), []
+
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/stream":
+            while piece := environ["wsgi.input"].read(3):
+                read.append(piece)
+                come.release()
+        start_response("200 OK", [])
+        return [b"".join(read)]
+
+    server = start(app)
+    client = begin(server, b"abc", path="/stream", length=6)
+    assert come.acquire(timeout=PATIENCE)
+    assert read == [b"abc"], "it does not wait for the rest"
+    client.send(b"def")
+    assert answer(client) == (200, b"abcdef")
+    client.send(request("/quick"))
+    assert client.reply()[0] == 200, "the connection is kept"
 
 
-def test_downloads_beyond_those_that_run_and_wait_are_refused(app, clock):
-    def streaming(environ, start):
-        start("200 OK", [])
+def test_uploads_and_downloads_do_not_wait_for_each_other(start):
+    def app(environ, start_response):
+        if environ.get(REFUSED):
+            start_response("503 Service Unavailable", [])
+            return [b"refused"]
+        if environ["PATH_INFO"] == "/stream":
+            return [environ["wsgi.input"].read()]
+        start_response("200 OK", [("Content-Length", "3")])
         return iter([b"abc"])
 
-    front = Front(
-        streaming,
-        OpenDoor(),
-        lane_of=lanes(quick={"/quick"}),
-        threads=1,
-        max_waiting=1,
-        max_body_bytes=MAX_BODY,
-        downloads=1,
-        max_streams_waiting=1,
-        clock=clock,
-    )
-    watchers = [ask(front) for _ in range(3)]
-    status, body = watchers[2].reply
+    server = start(app, uploads=1, downloads=1, max_streams_waiting=0)
+    first = begin(server, b"a", path="/stream", length=6)
+    settled = ask(server)
+    assert answer(settled) == (200, b"abc")
+    second = begin(server, b"a", path="/stream", length=6)
+    assert answer(second) == (503, b"refused")
+    assert answer(ask(server)) == (200, b"abc")
+    first.close()
+
+
+def test_downloads_beyond_those_that_run_and_wait_are_refused(start):
+    go_on = threading.Event()
+
+    def stream():
+        yield b"abc"
+        assert go_on.wait(PATIENCE)
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Length", "3")])
+        return stream()
+
+    server = start(app, downloads=1, max_streams_waiting=1)
+    first, second = ask(server), ask(server)
+    assert answer(first) == (200, b"abc")
+    status, body = answer(ask(server))
     assert status == 503
     assert b"try again" in body
+    go_on.set()
+    assert answer(second) == (200, b"abc")
+
+
+# -- ends ------------------------------------------------------------------------------
+
+
+def test_who_leaves_while_the_request_waits_is_told_to_the_app(server, app):
+    first = ask(server, "/quick/slow?one", b"a")
+    assert app.begun.acquire(timeout=PATIENCE)
+    second = ask(server, "/quick/slow?one", b"b")
+    settle(server)
+    second.close()
+    settle(server)
+    app.go_on.set()
+    assert answer(first) == (200, b"a")
+    assert answer(ask(server, "/quick/slow?one", b"c")) == (200, b"c")
+    assert app.gone == {b"a": False, b"c": False}, "nobody ran the second"
+
+
+def test_a_client_that_goes_gets_no_reply_and_harms_nobody(server, app):
+    begin(server, b"abc", length=6).close()
+    ask(server, body=b"abc").close()
+    assert answer(ask(server, body=b"abc")) == (200, b"abc")
+
+
+def test_a_request_ends_at_its_deadline_and_not_when_its_turn_comes(start, app):
+    """Another thread still works on it."""
+    late = []
+
+    def with_deadline(environ, start_response):
+        environ[DEADLINE].at = environ["tfaas.arrived"] + 0.01
+        try:
+            return app(environ, start_response)
+        except Exception as ex:
+            late.append(ex)
+            start_response("504 Gateway Timeout", [])
+            return [b"late"]
+
+    server = start(with_deadline)
+    client = ask(server, "/quick/slow", b"abc")
+    assert answer(client) == (504, b"late")
+    assert not app.go_on.is_set()
+    assert [type(ex).__name__ for ex in late] == ["Expired"]
+
+
+def test_a_bug_is_a_500_without_a_word_of_it(server):
+    status, body = answer(ask(server, "/bug", b"abc"))
+    assert status == 500
+    assert b"bug" not in body
+    assert answer(ask(server, body=b"abc")) == (200, b"abc")
+
+
+def test_a_head_that_does_not_come_is_not_waited_for(server):
+    half, idle, busy = server.connect(), ask(server), server.connect()
+    half.send(b"GET /li")
+    idle.reply()
+    busy.send(request("/quick", b"", "Content-Length: 3"))
+    settle(server)
+    for connection in list(server.front._connections):
+        connection.since -= HEAD_SECONDS + 1
+    server.call(server.front.sweep)
+    assert half.rest() == idle.rest() == b""
+    busy.send(b"abc")
+    assert answer(busy) == (200, b"abc")
+
+
+def test_the_connection_that_is_idle_longest_makes_room(start, app):
+    server = start(connections=3)
+    idle = [ask(server) for _ in range(2)]
+    for client in idle:
+        client.reply()
+    busy = ask(server, "/quick/slow", b"a")
+    assert app.begun.acquire(timeout=PATIENCE)
+    new = ask(server, body=b"new")
+    assert answer(new) == (200, b"new")
+    assert idle[0].socket.recv(1) == b""
+    idle[1].send(request("/quick", b"there"))
+    assert answer(idle[1]) == (200, b"there")
+    # Where all are busy, a client is told so, and does not wait in silence.
+    others = [ask(server, "/quick/slow?x", b"a") for _ in range(2)]
+    settled = [client for client in (new, idle[1])]
+    for client in settled:
+        client.close()
+    refused = ask(server)
+    status, headers, body = refused.reply()
+    assert (status, headers["connection"]) == (503, "close")
+    assert b"too many connections" in body
+    app.go_on.set()
+    for client in (busy, *others):
+        assert answer(client) == (200, b"a")
+
+
+def test_the_end_answers_what_is_held_and_one_more_request_of_each(server, app):
+    held = ask(server, "/quick/slow", b"a")
+    idle = [ask(server) for _ in range(2)]
+    for client in idle:
+        client.reply()
+    assert app.begun.acquire(timeout=PATIENCE)
+    drained = asyncio.run_coroutine_threadsafe(server.front.drain(), server.loop)
+    settled = server.call(lambda: server.front.is_draining)
+    assert settled
+    idle[0].send(request("/quick", b"last"))
+    status, headers, body = idle[0].reply()
+    assert (status, headers["connection"], body) == (200, "close", b"last")
+    assert idle[0].rest() == idle[1].rest() == b""
+    assert not drained.done()
+    app.go_on.set()
+    status, headers, body = held.reply()
+    assert (status, headers["connection"], body) == (200, "close", b"a")
+    drained.result(PATIENCE)

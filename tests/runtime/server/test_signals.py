@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from runtime.server.signals import hear, held_back, take_signals
+from runtime.server.signals import hear, held_back
 
 # This is long enough for a busy machine; a test that passes never waits so long.
 PATIENCE = 30
@@ -38,19 +38,6 @@ def test_each_signal_that_comes_is_heard_in_a_thread_of_its_own():
         assert heard.acquire(timeout=PATIENCE)
     assert len(threads) == 3
     assert threading.main_thread() not in threads
-
-
-def test_a_worker_is_told_once_that_it_is_to_end():
-    """granian's server hangs if it is told twice."""
-    told, before = [], {*threading.enumerate()}
-    take_signals(lambda: told.append("end"))
-    (listener,) = {*threading.enumerate()} - before
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
-        os.kill(os.getpid(), number)
-    # The closed pipe ends the thread after it has heard all signals.
-    os.close(signal.set_wakeup_fd(-1))
-    listener.join(PATIENCE)
-    assert told == ["end"]
 
 
 def test_signals_wait_while_they_are_held_back():

@@ -16,8 +16,6 @@ from runtime.telemetry.journey import CURRENT, Journey
 from runtime.telemetry.logs import (
     DailyFileHandler,
     ErrorHandler,
-    JsonLines,
-    PlainLines,
     Seldom,
     set_up_logs,
 )
@@ -121,44 +119,6 @@ def test_a_json_line_has_the_same_and_its_fields(tmp_path, journey):
     }
 
 
-def test_each_plain_line_has_its_own_time():
-    formatter = PlainLines()
-    times = []
-    for created in (86400.25, 86400.5, 86401.0, 86400.25):
-        record = logging.LogRecord("x", logging.INFO, "", 0, "", (), None)
-        record.created, record.msecs = created, created % 1 * 1000
-        times.append(formatter.format(record).partition(" INFO")[0])
-        assert times[-1] == logging.Formatter().formatTime(record)
-    assert len(set(times)) == 3
-
-
-@pytest.mark.parametrize("value", ["é", "\ud800", 1 << 80, Path("a"), {1: 2}, 1.5])
-def test_what_a_json_line_says_is_always_ascii_and_json(value):
-    record = logging.LogRecord("x", logging.INFO, "", 0, {"value": value}, (), None)
-    line = JsonLines().format(record)
-    assert line.isascii()
-    assert "value" in json.loads(line)
-
-
-@pytest.mark.parametrize("formatter", [PlainLines(), JsonLines()])
-@pytest.mark.parametrize(
-    "evil",
-    [
-        *("a\nb", "a\rb", "a\x1b[2Jb", "a\x85b", "a\u2028b", "a\x00b", "a\x7fb"),
-        # These change order or shape: Unicode's bidi controls, joiners, tags, lone
-        # surrogates.
-        *("a\u202eb", "a\u2066b", "a\u061cb", "a\u200bb", "a\u00adb", "a\ufeffb"),
-        *("a\U000e0041b", "a\ud800b", "a\u2029b"),
-    ],
-)
-def test_what_a_client_sends_does_not_end_a_line(formatter, evil):
-    for message in (f"GET /{evil}: no", {"path": evil}):
-        record = logging.LogRecord("x", logging.INFO, "", 0, message, (), None)
-        line = formatter.format(record)
-        assert line.isprintable()
-        assert len(line.splitlines()) == 1
-
-
 def test_a_traceback_forges_no_line(tmp_path):
     lines = set_up(tmp_path)
     try:
@@ -179,21 +139,6 @@ def test_a_traceback_in_json_is_one_line(tmp_path):
         logger.exception("failed")
     (line,) = lines()
     assert json.loads(line)["exc_info"].endswith("ValueError: evil\nline")
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("/a b", 'x="/a b"'),
-        ('a"b', 'x="a\\"b"'),
-        ("a=b", 'x="a=b"'),
-        ("a\\b", 'x="a\\\\b"'),
-        (1.25, "x=1.25"),
-    ],
-)
-def test_a_value_does_not_run_into_the_next(value, shown):
-    record = logging.LogRecord("x", logging.INFO, "", 0, {"x": value}, (), None)
-    assert PlainLines().format(record).endswith(f" INFO x: {shown}")
 
 
 # -- files ----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import threading
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from runtime.telemetry import tally as tally_module
 from runtime.telemetry.tally import Tally
 
 BOUNDS = (0.1, 1.0, 10.0)
@@ -58,6 +59,22 @@ def test_without_anybody_who_collects_it_is_added_up(registry, tally):
 
     tally.note((Telling("requests", "…", registry=registry),), (1.0,))
     assert added.wait(30)
+
+
+def test_if_the_thread_gets_no_turn_another_one_adds_up(registry, tally, monkeypatch):
+    monkeypatch.setattr(tally_module, "SECONDS", 3600)
+    monkeypatch.setattr(tally_module, "_MOST", 10)
+    threads = []
+
+    class Telling(Counter):
+        def inc(self, *given):
+            super().inc(*given)
+            threads.append(threading.current_thread())
+
+    counter = Telling("requests", "…", registry=registry)
+    for _ in range(11):
+        tally.note((counter,), (1.0,))
+    assert threads == [threading.current_thread()]
 
 
 def test_nothing_is_lost_between_threads(registry, tally):

@@ -10,6 +10,8 @@ from falcon.testing import create_environ
 from runtime.config import Config
 from runtime.http.application import create_app
 from runtime.services import create_services
+from runtime.telemetry import logs
+from runtime.telemetry.journey import clock
 from runtime.telemetry.logs import set_up_logs
 from tests.clients import LocalClient
 
@@ -26,8 +28,8 @@ class Answer:
     def on_post(self, req, resp, name):
         journey = req.context.journey
         for stage in ("decode", "infer", "encode"):
-            with journey.stage(stage):
-                pass
+            start = clock()
+            journey.laps.append((stage, start, clock()))
         journey.model, journey.version, journey.items = "mnist", 0, 2
         journey.backend = "onnxruntime/CPUExecutionProvider"
         resp.data = b"[0.5]"
@@ -56,7 +58,12 @@ def serve(tmp_path):
         app.add_route("/answer/{name}", Answer())
         app.add_route("/stream", Stream())
         (path,) = prefix.parent.iterdir()
-        return LocalClient(app), lambda: path.read_text().splitlines()
+
+        def lines():
+            logs.request_log.flush()
+            return path.read_text().splitlines()
+
+        return LocalClient(app), lines
 
     return serve
 

@@ -1,4 +1,4 @@
-"""Bodies come without a Content-Length, as granian gives chunked ones to the app."""
+"""Bodies come without a Content-Length, as a server may give chunked ones."""
 
 import io
 import json

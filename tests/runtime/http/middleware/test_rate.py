@@ -1,11 +1,14 @@
 import time
 
 import pytest
+from falcon.testing import create_environ
 
 from runtime.config import Config
+from runtime.errors import Overloaded
 from runtime.http.application import create_app
+from runtime.http.environ_keys import REFUSED
 from runtime.services import create_services
-from tests.clients import LocalClient
+from tests.clients import HERE, LocalClient
 
 
 @pytest.fixture
@@ -54,6 +57,18 @@ def test_probes_are_never_refused(client, path):
         assert reply.status_code == 200
         assert "X-Ratelimit-Limit" not in reply.headers
     assert client.simulate_get("/b/models").headers["X-Ratelimit-Remaining"] == "1"
+
+
+def test_a_request_that_the_server_refuses_counts_too(client):
+    def ask():
+        environ = create_environ("/b/models", **HERE)
+        environ[REFUSED] = Overloaded("too many requests wait")
+        replies = []
+        client.app(environ, lambda *reply: replies.append(reply))
+        ((line, headers),) = replies
+        return int(line.split()[0]), dict(headers)["x-ratelimit-remaining"]
+
+    assert [ask(), ask(), ask()] == [(503, "1"), (503, "0"), (429, "0")]
 
 
 def test_without_a_rate_there_are_no_headers(tmp_path):

@@ -11,10 +11,11 @@ from runtime.config import Config
 from runtime.errors import Expired, Overloaded
 from runtime.http.application import create_app
 from runtime.http.caller import address_reader
+from runtime.http.environ_keys import REFUSED
 from runtime.http.middleware.render import Render
 from runtime.http.middleware.watch import Watch
 from runtime.services import create_services
-from runtime.telemetry.journey import CURRENT
+from runtime.telemetry.journey import CURRENT, clock
 from tests.clients import LocalClient
 
 BASE = "/watched"  # no other test counts under it
@@ -30,8 +31,8 @@ class Answer:
     def on_post(self, req, resp, name):
         journey = req.context.journey
         for stage in ("queue", "decode", "infer", "encode"):
-            with journey.stage(stage):
-                pass
+            start = clock()
+            journey.laps.append((stage, start, clock()))
         journey.model, journey.version = "mnist", 3
         journey.backend = "onnxruntime/CPUExecutionProvider"
         resp.data = b"[1]"
@@ -289,6 +290,38 @@ def test_refusals_are_a_line_a_minute_without_a_traceback(
     assert record.exc_info is None
     assert record.levelno == logging.WARNING
     assert "not now" in record.getMessage()
+
+
+def refused(client, method, path, **given):
+    """Ask with the server's refusal in the environ; return the status and headers."""
+    environ = create_environ(BASE + path, **given)
+    environ["REQUEST_METHOD"] = method
+    environ[REFUSED] = Overloaded("too many requests wait")
+    replies = []
+    client.app(environ, lambda *reply: replies.append(reply))
+    ((line, headers),) = replies
+    return int(line.split()[0]), dict(headers)
+
+
+@pytest.mark.parametrize("path", ["/answer/x", "/nosuch"])
+def test_what_the_server_refuses_is_not_asked_and_is_counted(client, counted, path):
+    status, headers = refused(client, "GET", path)
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert requests(counted, route="unknown", method="GET", status="503") == 1
+    assert counted("tfaas_rejects_total", route="unknown", reason="overloaded") == 1
+    assert counted("tfaas_requests_in_progress") == 0
+
+
+def test_what_falcon_refuses_is_not_refused_twice(client, counted):
+    status, headers = refused(
+        client,
+        "WEBSOCKET",
+        "/answer/x",
+        headers={"X-Timeout-Ms": "soon", "X-Request-Id": "abc"},
+    )
+    assert (status, headers["x-request-id"]) == (400, "abc")
+    assert requests(counted, route="unknown", method="_OTHER", status="400") == 1
+    assert counted("tfaas_requests_in_progress") == 0
 
 
 # -- alone ----------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def test_a_version_is_described(client, published, bundle):
     files = {name: len(data) for name, data in read_files(bundle).items()}
     parity = version.pop("parity")
     assert datetime.fromisoformat(version.pop("timestamp")).tzinfo
-    assert version.pop("batching").startswith("off: an item takes ")
+    assert version.pop("batching").startswith("by turns: an item takes ")
     assert version == {
         "name": "linear",
         "version": 1,

@@ -1,4 +1,5 @@
 import dataclasses
+import importlib.util
 import os
 import threading
 from pathlib import Path
@@ -52,6 +53,15 @@ def test_ours_say_what_serves(client, tmp_path):
     assert status["models"] == ["linear:1"]
     assert (status["threads"], status["workers"]) == (5, 2)
     assert 1 <= status["cpus"] <= os.cpu_count()
+
+
+def test_it_says_what_decodes_pictures(client):
+    decoders = client.simulate_get("/status").json["decoders"]
+    quick = {"PNG": "pyspng", "JPEG": "simplejpeg"}
+    assert decoders == {
+        form: name if importlib.util.find_spec(name) else "Pillow"
+        for form, name in quick.items()
+    }
 
 
 def test_it_says_which_walls_stand(config):

@@ -1,0 +1,181 @@
+"""The quick lane: one thread that answers all requests, and waits for none of them.
+
+``runtime serve`` answers the requests of a process in one thread, because threads that
+take turns cost more than they give. Each request runs in a greenlet of that thread. A
+step that takes long, or waits, is made by another thread; the greenlet is parked until
+then, and the thread goes on with other requests. Under waitress, in tests and in
+commands there is no such thread, and ``elsewhere`` simply calls.
+
+No lock may be held while a greenlet is parked: the next request of the same thread
+would wait for it for ever.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from greenlet import getcurrent, greenlet
+
+from runtime.errors import Expired, Overloaded
+from runtime.telemetry.journey import Deadline
+
+_Result = TypeVar("_Result")
+
+# Work in the quick lane takes at most so many seconds. Health checks wait behind it. If
+# 32 connections take so long each, the last one waits some 40 ms.
+QUICK_SECONDS = 0.001
+
+
+class Hub(Protocol):
+    """The thread of all requests, and the threads that work for it."""
+
+    def offer(self, key: str, call: Callable[[], object]) -> bool:
+        """Let a thread make a call; return False if too many wait for this key."""
+
+    def most_waiting(self) -> int:
+        """Return the most calls of one key that may wait."""
+
+    def soon(self, call: Callable[[], object]) -> None:
+        """Make a call when the turn of all requests that are ready is over."""
+
+    def wake(self, call: Callable[[], object]) -> None:
+        """Make a call in the thread of all requests; any thread may ask for it."""
+
+    def at(self, when: float, call: Callable[[], object]) -> Callable[[], object]:
+        """Make a call at a time of ``time.perf_counter``; return what calls it off."""
+
+
+class Lane(greenlet):
+    """The greenlet of one request.
+
+    Args:
+        run: the function that answers the request; it raises nothing.
+        hub: the thread of all requests.
+        main: the thread's own greenlet, which runs while this one is parked.
+        deadline: the request's deadline. A request that is parked elsewhere gets
+            ``Expired`` there when its time is over.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[], object],
+        hub: Hub,
+        main: greenlet,
+        deadline: Deadline,
+    ) -> None:
+        super().__init__(run, main)
+        self.hub = hub
+        self.deadline = deadline
+        self._work: _Work | None = None
+
+    def park(self) -> Any:
+        """Let other requests go on until this greenlet is switched to."""
+        main = self.parent
+        assert main is not None, "it began with one"
+        return main.switch()
+
+    def elsewhere(self, call: Callable[[], _Result], key: str) -> _Result:
+        """Let a thread make a call; see the function of this name."""
+        context = contextvars.copy_context()
+        work = _Work(functools.partial(context.run, call), self)
+        if not self.hub.offer(key, work):
+            what = " for the model" if key else ""
+            raise Overloaded(
+                f"{self.hub.most_waiting()} requests wait{what} already; try again in a"
+                " moment"
+            )
+        self._work = work
+        call_off = None
+        if self.deadline.at is not None:
+            call_off = self.hub.at(self.deadline.at, functools.partial(_expire, work))
+        try:
+            self.park()
+        finally:
+            self._work = None
+            work.is_wanted = False
+            if call_off is not None:
+                call_off()
+        if work.error is not None:
+            raise work.error
+        result: _Result = work.result
+        return result
+
+    def leave(self) -> None:
+        """Wake the request with an error if it waits: its client has left."""
+        self.deadline.is_gone = True
+        if self._work is not None:
+            _expire(self._work)
+
+
+class _Work:
+    """A call for a thread, and its result.
+
+    Attributes:
+        is_wanted: whether the greenlet still waits for the result.
+    """
+
+    __slots__ = ("_call", "_lane", "error", "is_wanted", "result")
+
+    def __init__(self, call: Callable[[], Any], lane: Lane) -> None:
+        self._call = call
+        self._lane = lane
+        self.is_wanted = True
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def __call__(self) -> None:
+        """Make the call in a thread, unless nobody waits for it any more."""
+        if not self.is_wanted:
+            return
+        try:
+            self.result = self._call()
+        except BaseException as ex:
+            self.error = ex
+        self._lane.hub.wake(self._resume)
+
+    def _resume(self) -> None:
+        if self.is_wanted:
+            self._lane.switch()
+
+    def end(self, error: Expired) -> None:
+        """Wake the greenlet with an error, if it still waits."""
+        if self.is_wanted:
+            self._lane.throw(error)
+
+
+def _expire(work: _Work) -> None:
+    deadline = work._lane.deadline
+    try:
+        deadline.check()
+    except Expired as ex:
+        work.end(ex)
+
+
+def elsewhere(call: Callable[[], _Result], key: str = "") -> _Result:
+    """Make a call that takes long, or may wait, without keeping other requests waiting.
+
+    Args:
+        call: the call. Another thread makes it if this one answers all requests.
+        key: the model that the call is for; empty if it is for none. Only so many calls
+            of one key may wait for a thread.
+
+    Returns:
+        The result of the call.
+
+    Raises:
+        Overloaded: too many calls of this key wait already.
+        Expired: the request's time is over, or its client has left. The call is not
+            made, or its result is dropped.
+        BaseException: any error that the call raises.
+    """
+    lane = getcurrent()
+    return lane.elsewhere(call, key) if isinstance(lane, Lane) else call()
+
+
+def current_lane() -> Lane | None:
+    """Return the greenlet of the request that this thread answers, if it may park."""
+    lane = getcurrent()
+    return lane if isinstance(lane, Lane) else None

@@ -1,0 +1,56 @@
+"""The event loop of a worker, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import socket
+import ssl
+from collections.abc import Callable
+
+# uvloop is asyncio's loop over libuv: a request costs a third of asyncio's own time.
+HAS_UVLOOP = importlib.util.find_spec("uvloop") is not None
+# A client has so many seconds for TLS's handshake.
+_HANDSHAKE_SECONDS = 10.0
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Make a loop: uvloop's, or asyncio's own where uvloop is not installed."""
+    if HAS_UVLOOP:
+        import uvloop
+
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+def tls_of(key: str, certificate: str) -> ssl.SSLContext | None:
+    """Make the context of TLS 1.2 and 1.3; None if there is no key.
+
+    Raises:
+        OSError: a file cannot be read, or does not fit the other.
+    """
+    if not key:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def listen(
+    loop: asyncio.AbstractEventLoop,
+    connect: Callable[[], asyncio.Protocol],
+    listener: socket.socket,
+    context: ssl.SSLContext | None,
+    backlog: int,
+) -> asyncio.Server:
+    """Take connections from a socket that listens already."""
+    server: asyncio.Server = await loop.create_server(
+        connect,
+        sock=listener,
+        ssl=context,
+        backlog=backlog,
+        ssl_handshake_timeout=_HANDSHAKE_SECONDS if context else None,
+    )
+    return server

@@ -1,0 +1,128 @@
+"""One request on its way through the front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from runtime.http.environ_keys import DEADLINE
+from runtime.http.routes import Lane
+from runtime.lane import Lane as Greenlet
+from runtime.server.bodies import BodyStream
+from runtime.server.environ import Environ
+from runtime.server.room import Held
+from runtime.telemetry.journey import Deadline
+
+if TYPE_CHECKING:
+    from runtime.server.connection import Connection
+
+Headers = list[tuple[str, str]]
+
+
+class Body(Enum):
+    """The way in which a request's body is taken."""
+
+    UNREAD = "there is none, or nobody reads it"
+    WHOLE = "it is gathered before the request is answered"
+    STREAMED = "the application reads it as it comes"
+
+
+class Request:
+    """A request that is not yet answered.
+
+    Args:
+        client: the connection that it came by; it belongs to the network's thread.
+        environ: its environ, without a body.
+        keeps: whether the client can send another request on the same connection.
+
+    Attributes:
+        body: the whole body, when it has come.
+        taken: the way in which the body is taken.
+        stream: the body that the application reads as it comes.
+        held: the room that is counted for the body.
+        greenlet: the greenlet in which it is answered, if it is in the quick lane.
+        is_unread: whether a part of its body will not be read.
+        is_over: whether it was answered, or its client has left.
+        lane: the lane of its route; None as long as nobody asked.
+        refusal: the status and body with which the connection itself answers bytes that
+            are no request.
+    """
+
+    __slots__ = (
+        "_parts",
+        "_size",
+        "body",
+        "client",
+        "enough",
+        "environ",
+        "greenlet",
+        "held",
+        "is_over",
+        "is_unread",
+        "keeps",
+        "lane",
+        "refusal",
+        "stream",
+        "taken",
+    )
+
+    def __init__(self, client: Connection, environ: Environ, keeps: bool) -> None:
+        self.client = client
+        self.environ = environ
+        self.keeps = keeps
+        self.body = b""
+        self.taken = Body.UNREAD
+        self.enough = 0
+        self.stream: BodyStream | None = None
+        self.held: Held | None = None
+        self.greenlet: Greenlet | None = None
+        self.is_unread = False
+        self.is_over = False
+        self.lane: Lane | None = None
+        self.refusal: tuple[int, bytes] | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    @property
+    def deadline(self) -> Deadline:
+        """The request's deadline, which the application shares."""
+        deadline: Deadline = self.environ.setdefault(DEADLINE, Deadline())
+        return deadline
+
+    def add(self, piece: bytes) -> bool:
+        """Add a piece of a body that is gathered; tell whether more is wanted."""
+        self._parts.append(piece)
+        self._size += len(piece)
+        return self._size < self.enough
+
+    def gather(self) -> None:
+        """Join the pieces that came to the body."""
+        parts, self._parts = self._parts, []
+        self.body = parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def drop(self) -> None:
+        """Forget the pieces that came."""
+        self._parts = []
+
+    def leave(self) -> None:
+        """Note that the client has left, so the request need not be run."""
+        self.deadline.is_gone = True
+        if self.stream is not None:
+            self.stream.end(is_whole=False)
+        elif self.greenlet is not None:
+            self.greenlet.leave()
+
+
+class Start:
+    """WSGI's ``start_response``."""
+
+    __slots__ = ("headers", "status")
+
+    def __call__(self, status: str, headers: Headers, exc_info: object = None) -> None:
+        """Note the status, such as ``200 OK``, and the headers."""
+        self.status = int(status[:3])
+        self.headers = headers
+
+
+App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]

@@ -1,0 +1,147 @@
+"""Greenlets are parked while threads work; the hub here is made by hand."""
+
+import threading
+from contextvars import ContextVar
+
+import pytest
+
+from runtime.errors import Expired, Overloaded
+from runtime.lane import current_lane, elsewhere
+from runtime.telemetry.journey import Deadline
+from tests.runtime.hubs import PATIENCE, Hub
+
+NAME = ContextVar("name", default="nobody")
+
+
+@pytest.fixture
+def hub():
+    hub = Hub()
+    yield hub
+    hub.pool.shutdown()
+
+
+def test_without_a_front_the_call_is_made_at_once():
+    assert elsewhere(threading.current_thread) is threading.current_thread()
+    assert current_lane() is None
+
+
+def test_a_request_is_parked_until_its_call_is_made(hub):
+    order, go_on = [], threading.Event()
+
+    def work():
+        assert go_on.wait(PATIENCE)
+        return threading.current_thread()
+
+    def run():
+        order.append("begins")
+        order.append(elsewhere(work, "mnist"))
+
+    hub.begin(run)
+    hub.begin(lambda: order.append("another"))
+    go_on.set()
+    hub.turn()
+    assert order[:2] == ["begins", "another"]
+    assert order[2] is not threading.current_thread()
+    assert hub.offered == ["mnist"]
+
+
+def test_a_call_within_a_call_is_simply_made(hub):
+    found = []
+    hub.begin(lambda: found.append(elsewhere(lambda: elsewhere(lambda: 1))))
+    hub.turn()
+    assert found == [1]
+    assert len(hub.offered) == 1
+
+
+def test_errors_of_the_call_are_the_requests(hub):
+    caught = []
+
+    def fail():
+        raise KeyError("bug")
+
+    def run():
+        try:
+            elsewhere(fail)
+        except KeyError as ex:
+            caught.append(ex)
+
+    hub.begin(run)
+    hub.turn()
+    assert str(caught[0]) == "'bug'"
+
+
+def test_more_than_may_wait_are_refused(hub):
+    hub.refuses = True
+    caught = []
+
+    def run():
+        for key in ("mnist", ""):
+            try:
+                elsewhere(lambda: 1, key)
+            except Overloaded as ex:
+                caught.append(str(ex))
+
+    hub.begin(run)
+    assert caught == [
+        "7 requests wait for the model already; try again in a moment",
+        "7 requests wait already; try again in a moment",
+    ]
+
+
+@pytest.mark.parametrize("why", ["time", "client"])
+def test_a_parked_request_ends_when_nobody_waits_for_it(hub, why):
+    go_on, made, caught = threading.Event(), [], []
+    deadline = Deadline(0.5)  # this time of perf_counter is long over
+
+    def run():
+        try:
+            elsewhere(lambda: made.append(go_on.wait(PATIENCE)))
+        except Expired as ex:
+            caught.append(str(ex))
+
+    lane = hub.begin(run, deadline)
+    ((when, expire),) = hub.timers
+    assert when == 0.5
+    if why == "time":
+        expire()
+    else:
+        deadline.at = None
+        lane.leave()
+    (sentence,) = caught
+    assert why in sentence
+    assert lane.dead
+    # The call is still being made, and wakes nobody any more.
+    go_on.set()
+    hub.turn()
+    assert hub.timers == []
+
+
+def test_a_call_for_nobody_is_not_made(hub):
+    go_on, made = threading.Event(), []
+    hub.pool.submit(lambda: go_on.wait(PATIENCE))
+
+    def run():
+        with pytest.raises(Expired):
+            elsewhere(lambda: made.append(1))
+
+    hub.begin(run).leave()
+    go_on.set()
+    hub.pool.shutdown()
+    assert made == []
+
+
+def test_each_request_has_its_own_context(hub):
+    """The request's id in the log comes from such a variable."""
+    seen = []
+
+    def run(name):
+        NAME.set(name)
+        seen.append(elsewhere(NAME.get))
+        seen.append(NAME.get())
+
+    for name in ("one", "two"):
+        hub.begin(lambda name=name: run(name))
+    for _ in range(2):
+        hub.turn()
+    assert seen == ["one", "one", "two", "two"]
+    assert NAME.get() == "nobody"
