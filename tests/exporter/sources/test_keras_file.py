@@ -104,8 +104,12 @@ def test_code_in_a_file_is_not_run(tmp_path, keras, monkeypatch):
         load_keras(tmp_path / "net.keras")
 
 
+@pytest.fixture(scope="module")
 def augmented(keras):
-    """Return a model that changes pictures by layers, in Keras's own pattern."""
+    """Return a model that changes pictures by layers, in Keras's own pattern.
+
+    Pictures and its answers to them come with it; ``predict`` takes seconds.
+    """
     layers = keras.layers
     given = keras.Input((12, 12, 3))
     inner = keras.Sequential(
@@ -118,16 +122,16 @@ def augmented(keras):
     )
     changed = layers.RandomFlip()(layers.RandomRotation(0.2)(given), training=True)
     rows = layers.GlobalAveragePooling2D()(layers.Conv2D(3, 3)(inner(changed)))
-    return keras.Model(given, layers.Dense(2)(layers.Dropout(0.5)(rows)))
+    model = keras.Model(given, layers.Dense(2)(layers.Dropout(0.5)(rows)))
+    pictures = np.random.default_rng(0).random((3, 12, 12, 3), np.float32)
+    return model, pictures, model.predict(pictures, verbose=0)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_layers_for_augmentation_change_nothing_as_predict_has_it(
-    tmp_path, keras, name
+    tmp_path, augmented, name
 ):
-    model = augmented(keras)
-    pictures = np.random.default_rng(0).random((3, 12, 12, 3), np.float32)
-    expected = model.predict(pictures, verbose=0)
+    model, pictures, expected = augmented
     model.save(tmp_path / name)
     signature = load_keras(tmp_path / name)
     (given,) = signature.inputs
