@@ -88,10 +88,12 @@ def _needed_for(
     is_inside: Callable[[Any], bool] | None = None,
     remove_unused_inputs: bool = True,
 ) -> list[Any]:
-    """Return the nodes that the outputs need, in the graph's order.
+    """Return the nodes that the outputs need, in any order.
 
     tf2onnx goes through the graph once for each output, and looks for the graphs of
-    branches in every node each time. It returns the same nodes in any order.
+    branches in every node each time. It returns the same nodes, also in any order. The
+    graph's own order would make worse graphs: 48 nodes in place of 19 for Keras's
+    Bidirectional.
 
     Args:
         self: a ``tf2onnx.graph.Graph``.
@@ -111,7 +113,7 @@ def _needed_for(
         names += node.input
         if node.name in self.contained_graphs:
             names += node.get_implicit_inputs()
-    return [node for node in self.get_nodes() if node in found]
+    return list(found)
 
 
 def _optimize_only(self: Any, graph: Any, iteration: int) -> Any:
