@@ -360,7 +360,8 @@ class _Copier:
             attributes["Tin"].list.type.extend(
                 tensor.dtype.as_datatype_enum for tensor in tensors[1:]
             )
-        new = tf.compat.v1.get_default_graph().create_op(
+        # ``create_op`` does the same, but looks for arguments of old in each call.
+        new = tf.compat.v1.get_default_graph()._create_op_internal(
             operation.type, tensors, dtypes, attrs=attributes, name=operation.name
         )
         for old, tensor in zip(operation.outputs, new.outputs, strict=True):

@@ -165,8 +165,7 @@ def _convert_graph(lowered: LoweredGraph, options: Options) -> onnx.ModelProto:
                     output_names=outputs,
                     tensors_to_rename=names,
                 )
-                optimized = optimize(process)
-            model: onnx.ModelProto = optimized.make_model("")
+                model = optimize(process)
     except Exception as ex:
         raise ExportError(f"tf2onnx cannot convert it: {first_line(ex)}") from ex
     model.producer_name, model.producer_version = "tf2onnx", tf2onnx.__version__

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -407,7 +408,9 @@ def _milliseconds(
     return round(float(np.median(times)) * 1000 / items, 4)
 
 
+@cache
 def _versions() -> Mapping[str, str]:
+    """The installed versions; to read them takes milliseconds."""
     versions = {"tfaas-onnx": __version__, "python": sys.version.split()[0]}
     for name, distributions in _DISTRIBUTIONS.items():
         for distribution in distributions:

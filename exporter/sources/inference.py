@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,4 +35,21 @@ def export_inference(model: Any, folder: Path) -> None:
         return model(*inputs, training=False)
 
     archive.add_endpoint("serve", serve, signature)
-    archive.write_out(str(folder), verbose=False)
+    with _no_other_signatures(keras.Model):
+        archive.write_out(str(folder), verbose=False)
+
+
+@contextmanager
+def _no_other_signatures(model_class: Any) -> Iterator[None]:
+    """Keep Keras from making signatures that it throws away.
+
+    Keras 3.15 looks for lookup tables in all attributes of a model. One of them is a
+    signature, which is made anew at each look, for the model and for each model in it,
+    and as in training. This takes several times as long as everything else.
+    """
+    model_class._default_save_signature = None
+    try:
+        yield
+    finally:
+        # The class has inherited its own from a private one.
+        del model_class._default_save_signature

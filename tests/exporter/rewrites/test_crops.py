@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.exporter.rewrites.converted import converted
+from tests.exporter.rewrites.converted import conversion, converted
 
 pytestmark = pytest.mark.tensorflow
 
@@ -11,35 +11,46 @@ pytestmark = pytest.mark.tensorflow
 IMAGE = np.arange(6, dtype=np.float32).reshape(1, 2, 3, 1)
 
 
-def crop(tf, box, size, image=IMAGE, **how):
-    boxes = np.array([box], np.float32)
-    (cropped,) = converted(
-        lambda image, boxes: tf.image.crop_and_resize(image, boxes, [0], size, **how),
-        image,
-        boxes,
+@pytest.fixture(scope="module")
+def crop(tf):
+    """Return a model's answer for a box and a size; 9 is the value of what is outside.
+
+    The model is converted once, and is told the size when it runs.
+    """
+    run = conversion(
+        lambda image, boxes, size: tf.image.crop_and_resize(
+            image, boxes, [0], size[0], extrapolation_value=9.0
+        ),
+        IMAGE,
+        np.zeros((1, 4), np.float32),
+        np.zeros((1, 2), np.int32),
     )
-    return cropped[0, :, :, 0].tolist()
+
+    def crop(box, size):
+        (cropped,) = run(IMAGE, np.array([box], np.float32), np.array([size], np.int32))
+        return cropped[0, :, :, 0].tolist()
+
+    return crop
 
 
-def test_a_crop_of_all_is_the_image(tf):
-    assert crop(tf, [0, 0, 1, 1], [2, 3]) == [[0, 1, 2], [3, 4, 5]]
+def test_a_crop_of_all_is_the_image(crop):
+    assert crop([0, 0, 1, 1], [2, 3]) == [[0, 1, 2], [3, 4, 5]]
 
 
-def test_pixels_between_are_weighed(tf):
-    assert crop(tf, [0, 0, 1, 1], [3, 5])[1] == [1.5, 2.0, 2.5, 3.0, 3.5]
+def test_pixels_between_are_weighed(crop):
+    assert crop([0, 0, 1, 1], [3, 5])[1] == [1.5, 2.0, 2.5, 3.0, 3.5]
 
 
-def test_a_crop_of_one_pixel_is_of_the_middle(tf):
-    assert crop(tf, [0, 0, 1, 1], [1, 1]) == [[2.5]]
+def test_a_crop_of_one_pixel_is_of_the_middle(crop):
+    assert crop([0, 0, 1, 1], [1, 1]) == [[2.5]]
 
 
-def test_what_lies_outside_has_its_own_value(tf):
-    cropped = crop(tf, [0, 0, 2, 1], [3, 3], extrapolation_value=9.0)
-    assert cropped == [[0, 1, 2], [3, 4, 5], [9, 9, 9]]
+def test_what_lies_outside_has_its_own_value(crop):
+    assert crop([0, 0, 2, 1], [3, 3]) == [[0, 1, 2], [3, 4, 5], [9, 9, 9]]
 
 
-def test_a_box_may_be_turned_round(tf):
-    assert crop(tf, [1, 1, 0, 0], [2, 3]) == [[5, 4, 3], [2, 1, 0]]
+def test_a_box_may_be_turned_round(crop):
+    assert crop([1, 1, 0, 0], [2, 3]) == [[5, 4, 3], [2, 1, 0]]
 
 
 @pytest.mark.parametrize("method", ["bilinear", "nearest"])

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from tests.exporter.rewrites.converted import converted
+from tests.exporter.rewrites.converted import conversion, converted
 
 pytestmark = pytest.mark.tensorflow
 
 SIZES = [(5, 14), (16, 20), (3, 3), (1, 1)]
+CONVENTIONS = [(False, False), (True, False), (False, True)]
 KERNELS = [
     "lanczos1",
     "lanczos3",
@@ -26,38 +27,56 @@ def pictures():
     return np.random.default_rng(0).random((2, 8, 10, 3), np.float32)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("antialias", [True, False])
-def test_a_kernel(tf, pictures, kernel, antialias):
-    def resized(x):
-        return tf.concat(
-            [
-                tf.reshape(
-                    tf.raw_ops.ScaleAndTranslate(
-                        images=x,
-                        size=size,
-                        scale=[size[0] / 8, size[1] / 10],
-                        translation=[0.5, -0.25],
-                        kernel_type=kernel,
-                        antialias=antialias,
-                    ),
-                    [tf.shape(x)[0], -1],
-                )
-                for size in SIZES
-            ],
-            axis=1,
+def check_each_size(tf, resized, pictures):
+    """Convert once, and let the model be given each of the sizes."""
+
+    def all_of(images, size):
+        return resized(images, size[0])
+
+    run = conversion(all_of, pictures, np.array(SIZES[:1], np.int32))
+    for size in SIZES:
+        wanted = np.array([size], np.int32)
+        expected = all_of(tf.constant(pictures), tf.constant(wanted))
+        check_each(run(pictures, wanted), expected, size)
+
+
+def check_each(found, expected, size):
+    for answered, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(answered, wanted, atol=2e-6, err_msg=str(size))
+
+
+def scaled(tf, images, size, kernel):
+    """Return the pictures with antialiasing, and without."""
+    return [
+        tf.raw_ops.ScaleAndTranslate(
+            images=images,
+            size=size,
+            scale=tf.cast(size, tf.float32) / [8.0, 10.0],
+            translation=[0.5, -0.25],
+            kernel_type=kernel,
+            antialias=antialias,
         )
+        for antialias in (True, False)
+    ]
 
-    (found,) = converted(resized, pictures)
-    np.testing.assert_allclose(found, resized(tf.constant(pictures)), atol=2e-6)
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_kernel(tf, pictures, kernel):
+    check_each_size(tf, lambda x, size: scaled(tf, x, size, kernel), pictures)
 
 
-@pytest.mark.parametrize(
-    ("aligned", "half"), [(False, False), (True, False), (False, True)]
-)
-@pytest.mark.parametrize(
-    "operator", ["ResizeBilinear", "ResizeNearestNeighbor", "ResizeBicubic"]
-)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_kernel_for_a_known_size(tf, pictures, size):
+    """The weights are constants in the ONNX."""
+
+    def resized(x):
+        return scaled(tf, x, tf.constant(size), "lanczos3")
+
+    check_each(converted(resized, pictures), resized(tf.constant(pictures)), size)
+
+
+@pytest.mark.parametrize(("aligned", "half"), CONVENTIONS)
+@pytest.mark.parametrize("operator", ["ResizeBilinear", "ResizeNearestNeighbor"])
 def test_each_convention_of_where_pixels_are(tf, pictures, operator, aligned, half):
     def resized(x):
         return [
@@ -67,23 +86,29 @@ def test_each_convention_of_where_pixels_are(tf, pictures, operator, aligned, ha
             for size in SIZES
         ]
 
-    check_each(converted(resized, pictures), resized(tf.constant(pictures)))
+    check_each(converted(resized, pictures), resized(tf.constant(pictures)), SIZES)
 
 
-@pytest.mark.parametrize("aligned", [True, False])
-def test_areas(tf, pictures, aligned):
-    def resized(x):
+@pytest.mark.parametrize(("aligned", "half"), CONVENTIONS)
+def test_each_convention_of_cubics(tf, pictures, aligned, half):
+    def resized(x, size):
         return [
-            tf.raw_ops.ResizeArea(images=x, size=size, align_corners=aligned)
-            for size in SIZES
+            tf.raw_ops.ResizeBicubic(
+                images=x, size=size, align_corners=aligned, half_pixel_centers=half
+            )
         ]
 
-    check_each(converted(resized, pictures), resized(tf.constant(pictures)))
+    check_each_size(tf, resized, pictures)
 
 
-def check_each(found, expected):
-    for size, answered, wanted in zip(SIZES, found, expected, strict=True):
-        np.testing.assert_allclose(answered, wanted, atol=2e-6, err_msg=str(size))
+def test_areas(tf, pictures):
+    def resized(x, size):
+        return [
+            tf.raw_ops.ResizeArea(images=x, size=size, align_corners=aligned)
+            for aligned in (True, False)
+        ]
+
+    check_each_size(tf, resized, pictures)
 
 
 @pytest.mark.parametrize("method", ["bilinear", "nearest", "bicubic", "area"])

@@ -1,7 +1,6 @@
 """A network is trained for a moment, and its variants are tried."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +20,16 @@ from tests.examples import write_bundle
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
 
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
+@pytest.fixture(scope="module")
+def in_this_process():
     """Do the child's work in this process; see test_export.py."""
 
     def run(work, order, *, tell, **_):
         return work(order, tell)
 
-    monkeypatch.setattr("exporter.export.run_in_child", run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("exporter.export.run_in_child", run)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +58,8 @@ def trained(request, keras, mnist, tmp_path_factory):
         ]
     )
     model.compile("adam", "sparse_categorical_crossentropy")
-    model.fit(
-        pixels(mnist["x_train"][:4000]), mnist["y_train"][:4000], verbose=0, epochs=2
-    )
+    # Small batches: so many steps with fewer images.
+    model.fit(pixels(mnist["x_train"][:4000]), mnist["y_train"][:4000], 16, verbose=0)
     folder = tmp_path_factory.mktemp("trained") / "digits"
     model.export(folder, verbose=False)
     write_bundle(folder, name="digits", proved=False, labels=tuple("0123456789"))
@@ -69,10 +69,14 @@ def trained(request, keras, mnist, tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def folder(trained, tmp_path):
-    """Return a copy of the bundle, because a test writes files beside it."""
-    return shutil.copytree(trained, tmp_path / "digits")
+@pytest.fixture(scope="module")
+def exported(trained, in_this_process):
+    """Return the bundle with its ONNX and both variants, and what was refused."""
+    try:
+        export(open_source(trained), Options(int8=True, fp16=True))
+    except VariantRefused as ex:
+        return trained, str(ex)
+    return trained, ""
 
 
 def accuracy(folder, mnist, variant):
@@ -86,12 +90,8 @@ def accuracy(folder, mnist, variant):
     return (scores.argmax(axis=1) == labels).mean()
 
 
-def test_int8_is_published_or_refused_as_its_numbers_say(folder, mnist):
-    refusal = ""
-    try:
-        export(open_source(folder), Options(int8=True))
-    except VariantRefused as ex:
-        refusal = str(ex)
+def test_int8_is_published_or_refused_as_its_numbers_say(exported, mnist):
+    folder, refusal = exported
     fp32 = accuracy(folder, mnist, "fp32")
     assert fp32 > 0.8
     parity = read_parity(folder, "parity.int8.json")
@@ -108,8 +108,8 @@ def test_int8_is_published_or_refused_as_its_numbers_say(folder, mnist):
     assert fp32 - accuracy(folder, mnist, "int8") < 0.01
 
 
-def test_fp16_answers_as_fp32_does(folder, mnist):
-    export(open_source(folder), Options(fp16=True))
+def test_fp16_answers_as_fp32_does(exported, mnist):
+    folder, _ = exported
     proof = json.loads((folder / "parity.fp16.json").read_bytes())
     assert proof["passed"] is True
     assert proof["max_abs_diff"] < 1e-2
