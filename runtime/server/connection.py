@@ -23,9 +23,11 @@ logger = logging.getLogger(__name__)
 HEAD_BYTES = 1 << 16
 # The most headers of a request.
 MAX_HEADERS = 100
-# The parser gets so many bytes at a time where requests begin. A client may send
-# thousands of small requests at once, and each takes far more memory than its bytes.
-_SLICE_BYTES = 1 << 14
+# A client may send thousands of small requests at once, and each takes far more memory
+# than its bytes. So where more than a few come together, the parser gets so many bytes
+# at a time.
+_SLICE_BYTES = 1 << 11
+_FEW_REQUESTS = 4
 # After a reply to a request whose body was not read, so many bytes are read and
 # dropped, for so many seconds. If the connection were closed at once, the network would
 # drop the reply before its client, or a proxy such as nginx, had read it.
@@ -145,11 +147,6 @@ class Connection(asyncio.Protocol):
         return self._current is None and self._coming is None and not self._queue
 
     @property
-    def is_ending(self) -> bool:
-        """Whether the last reply is sent, and the rest of the input is dropped."""
-        return self._lingers is not None
-
-    @property
     def is_lost(self) -> bool:
         """Whether the client has left."""
         return self._transport is None
@@ -173,15 +170,17 @@ class Connection(asyncio.Protocol):
         """Forget the requests that are not answered."""
         self._transport = None
         self._front.left(self)
-        coming, current = self._coming, self._current
+        current = self._current
+        waiting = {*self._queue, self._coming} - {current, None}
         self._coming = None
         self._queue.clear()
         self._unparsed.clear()
         if self.outlet is not None:
             self.outlet.lost()
-        if coming is not None and coming is not current:
-            coming.is_over = True
-            self._front.drop(coming)
+        for request in waiting:
+            assert request is not None
+            request.is_over = True
+            self._front.drop(request)
         if current is not None:
             current.leave()
 
@@ -195,7 +194,9 @@ class Connection(asyncio.Protocol):
             # The rest of a body will not come.
             self._coming = None
             self._is_deaf = True
-            if coming is not current:
+            if coming.stream is not None:
+                coming.stream.end(is_whole=False)
+            else:
                 coming.is_over = True
                 self._front.drop(coming)
         if current is not None:
@@ -215,7 +216,7 @@ class Connection(asyncio.Protocol):
             self._unparsed.append(data)
             self._pause()
             return
-        if self._coming is None and len(data) > _SLICE_BYTES:
+        if self._coming is None and _has_many_requests(data):
             self._unparsed.append(data)
         else:
             self._feed(data)
@@ -388,9 +389,8 @@ class Connection(asyncio.Protocol):
 
     def _word_for(self, request: Request) -> str:
         """Return the reply's header ``Connection``, and decide about the connection."""
-        request.keeps = (
-            request.keeps and not self._front.is_draining and not self._is_ended
-        )
+        is_last = self._is_ended and not (self._queue or self._unparsed)
+        request.keeps = request.keeps and not (self._front.is_draining or is_last)
         if not request.keeps:
             return "close"
         is_old = request.environ["SERVER_PROTOCOL"] == "HTTP/1.0"
@@ -428,7 +428,7 @@ class Connection(asyncio.Protocol):
                     self._current is None or self._coming is self._current
                 ):
                     data = self._unparsed.popleft()
-                    if self._coming is None and len(data) > _SLICE_BYTES:
+                    if self._coming is None and _has_many_requests(data):
                         self._unparsed.appendleft(data[_SLICE_BYTES:])
                         data = data[:_SLICE_BYTES]
                     self._feed(data)
@@ -465,7 +465,7 @@ class Connection(asyncio.Protocol):
         else:
             coming = self._coming
             if coming is None:
-                if self._unfinished_bytes > HEAD_BYTES + _SLICE_BYTES:
+                if self._unfinished_bytes > 2 * HEAD_BYTES:
                     self._refuse(431, _TOO_LONG)
             elif coming.taken is Body.WHOLE and coming.held is None:
                 self._front.wait_for(coming)
@@ -542,3 +542,7 @@ class Connection(asyncio.Protocol):
             self._is_paused = False
             if self._transport is not None and not self._transport.is_closing():
                 self._transport.resume_reading()
+
+
+def _has_many_requests(data: bytes) -> bool:
+    return len(data) > _SLICE_BYTES and data.count(b" HTTP/1.") > _FEW_REQUESTS

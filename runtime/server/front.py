@@ -309,8 +309,9 @@ class Front:
             logger.exception("%s failed", environ["PATH_INFO"])
             status, headers, pieces = 500, [], [_FAILED]
         if request.stream is not None:
-            # The app may answer before the body has come.
+            # The app may answer before the body has come. Nobody reads the rest.
             request.is_unread = not request.stream.is_whole
+            request.keeps = request.keeps and not request.is_unread
         if isinstance(pieces, list):
             self._reply(request, status, headers, b"".join(pieces))
         else:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from runtime.errors import InvalidInput
 from runtime.server import connection
 from tests.runtime.server.harness import (
     MAX_BODY,
@@ -158,6 +159,56 @@ def test_trailers_are_no_headers(client):
     assert asked(client) == (200, "POST /quick", b"abc")
 
 
+def test_an_upload_behind_another_request_is_answered_though_its_client_ends():
+    go_on, begun = threading.Event(), threading.Event()
+
+    def app(environ, start):
+        if environ["PATH_INFO"] == "/other":
+            begun.set()
+            assert go_on.wait(PATIENCE)
+        try:
+            body = environ["wsgi.input"].read()
+        except InvalidInput:
+            body = b"cut"
+        start("200 OK", [])
+        return [body]
+
+    harness = Harness(app, lane_of=lanes(streamed={"/stream"}))
+    client = harness.connect()
+    client.send(request("/other", b"abc") + request("/stream", b"abcdef")[:-3])
+    assert begun.wait(PATIENCE)
+    client.socket.shutdown(1)
+    harness.call(lambda: None)
+    go_on.set()
+    assert client.reply()[2] == b"abc"
+    assert client.reply()[2] == b"cut"
+    assert client.rest() == b""
+    harness.close()
+
+
+def test_who_leaves_frees_the_room_of_all_that_waits():
+    go_on, begun = threading.Event(), threading.Event()
+
+    def app(environ, start):
+        begun.set()
+        assert go_on.wait(PATIENCE)
+        return echo(environ, start)
+
+    harness = Harness(app)
+    client = harness.connect()
+    large = request("/other", bytes(MAX_BODY // 2))
+    client.send(request("/other", b"a"))
+    assert begun.wait(PATIENCE)
+    client.send(large)
+    client.close()
+    go_on.set()
+    other = harness.connect()
+    other.send(request("/other", b"b"))
+    assert other.reply()[2] == b"b"
+    assert harness.front._room._total == 0
+    harness.close()
+
+
 # -- bytes that are no request ---------------------------------------------------------
 
 POST = b"POST /quick HTTP/1.1\r\nHost: a\r\n"
@@ -221,7 +272,7 @@ DAMAGED = {
     "a long head": (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * (1 << 16), 431),
     "a long target": (b"GET /" + b"a" * (1 << 16) + b" HTTP/1.1\r\nHost: a", 431),
     "many headers": (b"GET / HTTP/1.1\r\nHost: a" + b"\r\nX: a" * 101, 431),
-    "an endless name": (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"a" * (1 << 17), 431),
+    "an endless name": (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"a" * (1 << 19), 431),
 }
 HIDDEN = request("/livez", method="GET")
 
@@ -291,6 +342,26 @@ def test_a_refusal_reaches_a_client_that_still_sends(server, pause):
     assert (status, headers["connection"]) == (200, "close")
     client.socket.shutdown(1)
     assert client.rest() == b""
+
+
+def test_an_upload_that_is_refused_in_the_middle_ends_its_connection():
+    """The rest of the body must not become a request, nor wait for a reader."""
+
+    def refuse(environ, start):
+        assert environ["wsgi.input"].read(3) == b"abc"
+        start("400 Bad Request", [])
+        return [b"no"]
+
+    harness = Harness(refuse, lane_of=lanes(streamed={"/stream"}))
+    client = harness.connect()
+    size = 4 * MAX_BODY
+    client.send(request("/stream", b"", f"Content-Length: {size}") + b"abc")
+    status, headers, body = client.reply()
+    assert (status, headers["connection"], body) == (400, "close", b"no")
+    client.send(bytes(size - 3) + request("/livez", method="GET"))
+    client.socket.shutdown(1)
+    assert client.rest() == b""
+    harness.close()
 
 
 def test_a_client_that_never_ends_is_not_read_for_ever(monkeypatch):
