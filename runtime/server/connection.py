@@ -64,7 +64,7 @@ class Front(Protocol):
         """Decide by a request's head how its body is taken."""
 
     def wait_for(self, request: Request) -> None:
-        """Note a body that has not come in one piece with its head."""
+        """Note a body that is large, or has not come in one piece with its head."""
 
     def take(self, request: Request, piece: bytes) -> None:
         """Take a piece of a body that is gathered."""
@@ -288,7 +288,7 @@ class Connection(asyncio.Protocol):
             return
         if request.held is None:
             if len(body) == request.enough:
-                request.body = body  # most bodies come in one piece
+                request.body = body  # most bodies are small, and come in one piece
                 return
             self._front.wait_for(request)
         self._front.take(request, body)

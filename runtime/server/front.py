@@ -176,14 +176,14 @@ class Front:
             return
         request.taken = Body.WHOLE
         request.enough = self._max_body_bytes + 1 if is_chunked else int(length)
-        if is_chunked:
-            self.wait_for(request)
-        elif request.enough > self._max_body_bytes:
+        if not is_chunked and request.enough > self._max_body_bytes:
             # The app refuses a body that is too large, without reading it.
             request.client.answer_unread(request)
+        elif is_chunked or request.enough > FREE_BYTES:
+            self.wait_for(request)
 
     def wait_for(self, request: Request) -> None:
-        """Note a body that has not come in one piece with its head."""
+        """Note a body that is large, or has not come in one piece with its head."""
         is_counted = request.enough > FREE_BYTES
         client = self._door.client_of(request.environ) if is_counted else ""
         give_up = functools.partial(self._give_up_slow, request)

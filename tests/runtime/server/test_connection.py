@@ -196,10 +196,10 @@ def test_who_leaves_frees_the_room_of_all_that_waits():
 
     harness = Harness(app)
     client = harness.connect()
-    large = request("/other", bytes(MAX_BODY // 2))
-    client.send(request("/other", b"a"))
+    large = request("/other", bytes(MAX_BODY // 10))
+    client.send(request("/other", b"a") + large)
     assert begun.wait(PATIENCE)
-    client.send(large)
+    assert harness.call(lambda: harness.front._room._total) == MAX_BODY // 10
     client.close()
     go_on.set()
     other = harness.connect()
