@@ -68,13 +68,16 @@ def _chosen(what: Sequence[str]) -> Iterator[tuple[str, Listed, Sequence[str]]]:
     """Choose families; give each with all its names and the names to measure."""
     wanted = [family for family in TITLES if family in what or not what]
     missing = set(what) - set(TITLES)
-    # Listing a family takes seconds, so those that the names point to come first.
-    for family in sorted(TITLES, key=lambda family: not _may_be_of(family, missing)):
-        if family in wanted:
-            listed = _listed(family)
-            yield family, listed, [name for name, _ in listed]
-        elif missing:
-            listed = _listed(family)
+    # To list families takes seconds, so those that the names point to come first, and
+    # the others only if a name is still missing.
+    pointed = [family for family in TITLES if _may_be_of(family, missing)]
+    others = [family for family in TITLES if family not in pointed]
+    for group in (pointed, others):
+        families = [family for family in group if family in wanted or missing]
+        for family, listed in (_listed(families) if families else {}).items():
+            if family in wanted:
+                yield family, listed, [name for name, _ in listed]
+                continue
             # A name without the words for a variant means all its variants.
             found = [n for n, _ in listed if n in missing or n.split()[0] in missing]
             missing -= {n for name in found for n in (name, name.split()[0])}
@@ -90,9 +93,9 @@ def _may_be_of(family: str, names: Collection[str]) -> bool:
     return any(name.startswith(f"{TITLES[family]}.") for name in names)
 
 
-def _listed(family: str) -> Listed:
+def _listed(families: Sequence[str]) -> Mapping[str, Listed]:
     limits = Limits(SECONDS, walls="off")
-    return run_in_child(listing, family, limits=limits, tell=lambda step: None)
+    return run_in_child(listing, families, limits=limits, tell=lambda step: None)
 
 
 def _measure(

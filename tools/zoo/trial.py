@@ -26,13 +26,16 @@ Task = tuple[str, str]
 Tell = Callable[[str], None]
 
 
-def listing(family: str, tell: Tell) -> list[tuple[str, str]]:
-    """List the names of a family's specimens, each with its ``refused``.
+def listing(families: Sequence[str], tell: Tell) -> dict[str, list[tuple[str, str]]]:
+    """List the names of each family's specimens, each with its ``refused``.
 
     Raises:
         DomainError: there is no such module in tests/zoo.
     """
-    return [(specimen.name, specimen.refused) for specimen in _specimens(family)]
+    return {
+        family: [(specimen.name, specimen.refused) for specimen in _specimens(family)]
+        for family in families
+    }
 
 
 def try_all(job: tuple[str, Sequence[Task], int], tell: Tell) -> None:
