@@ -272,7 +272,7 @@ DAMAGED = {
     "a long head": (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * (1 << 16), 431),
     "a long target": (b"GET /" + b"a" * (1 << 16) + b" HTTP/1.1\r\nHost: a", 431),
     "many headers": (b"GET / HTTP/1.1\r\nHost: a" + b"\r\nX: a" * 101, 431),
-    "an endless name": (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"a" * (1 << 19), 431),
+    "an endless name": (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"a" * (1 << 20), 431),
 }
 HIDDEN = request("/livez", method="GET")
 
