@@ -100,7 +100,7 @@ class Outlet:
     def _start(self, status: int, headers: Headers) -> None:
         self._connection.outlet = self
         if self._connection.is_lost:
-            self.lost()
+            self._note()
             return
         self._is_chunked = self._connection.start_reply(self._request, status, headers)
         self._note()
@@ -110,7 +110,10 @@ class Outlet:
         self._note()
 
     def _note(self) -> None:
-        if not self._connection.is_clogged:
+        # A connection may be lost while it is clogged, and between two pieces.
+        if self._connection.is_lost:
+            self.lost()
+        elif not self._connection.is_clogged:
             self._is_taken.set()
 
     def _end(self, is_whole: bool) -> None:

@@ -96,7 +96,7 @@ class Harness:
             **options,
         }
         self.front = Front(app, OpenDoor(), self.loop, **settings)
-        self._thread = threading.Thread(target=self.loop.run_forever)
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
         self._clients = []
 
@@ -127,7 +127,10 @@ class Harness:
             self.call(connection.abort)
         for threads in ("_work", "_others", "_uploads", "_downloads"):
             getattr(self.front, threads)._pool.shutdown()
-        self.call(lambda: None)  # the connections are closed now
+        while self.call(lambda: len(self.front._connections)):
+            pass
+        for _ in range(3):  # libuv closes a socket one or two turns later
+            self.call(lambda: None)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(PATIENCE)
         self.loop.close()

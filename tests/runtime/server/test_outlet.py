@@ -95,6 +95,28 @@ def test_nothing_is_made_for_a_client_that_has_left():
     assert pieces.is_closed
 
 
+def test_a_client_that_leaves_between_two_pieces_is_not_waited_for():
+    """Its connection was clogged, and nothing will drain it any more."""
+    connection = Connection(room=2)
+
+    def pieces():
+        yield b"abc"
+        connection.is_lost = True
+        way.lost()
+        yield b"def"
+        raise AssertionError("nobody takes another piece")
+
+    way = outlet(connection)
+    thread = threading.Thread(target=way.send_all, args=(200, [], pieces()))
+    thread.start()
+    while connection.outlet is None or len(connection.sent) < 2:
+        pass
+    way.drained()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert connection.ends == [False]
+
+
 def test_a_piece_that_cannot_be_made_cuts_the_reply():
     def broken():
         yield b"abc"
