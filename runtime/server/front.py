@@ -85,6 +85,8 @@ class Front:
         downloads: the most downloads at a time; each has a thread.
         max_streams_waiting: the most uploads, and downloads, that wait for a thread.
         connections: the most connections at a time.
+        grace_seconds: the time in which idle connections may bring one more request
+            when the service ends.
         clock: a clock in seconds that nobody can set back.
 
     Attributes:
@@ -107,6 +109,7 @@ class Front:
         downloads: int = DOWNLOADS,
         max_streams_waiting: int = STREAMS_WAITING,
         connections: int = CONNECTIONS,
+        grace_seconds: float = GRACE_SECONDS,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app = app
@@ -116,6 +119,7 @@ class Front:
         self._max_waiting = max_waiting
         self._max_body_bytes = max_body_bytes
         self._most_connections = connections
+        self._grace_seconds = grace_seconds
         self._clock = clock
         self._work = Threads("work", threads, max_waiting)
         self._others = Threads("other", threads, max_waiting)
@@ -392,6 +396,6 @@ class Front:
         """End each connection with its next reply; wait until there is none left."""
         self.is_draining = True
         self._drained = asyncio.Event()
-        self._loop.call_later(GRACE_SECONDS, self._close_idle, 0.0)
+        self._loop.call_later(self._grace_seconds, self._close_idle, 0.0)
         if self._connections:
             await self._drained.wait()
