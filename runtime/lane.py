@@ -82,15 +82,11 @@ class Lane(greenlet):
         context = contextvars.copy_context()
         work = _Work(functools.partial(context.run, call), self)
         if not self.hub.offer(key, work):
-            what = " for the model" if key else ""
-            raise Overloaded(
-                f"{self.hub.most_waiting()} requests wait{what} already; try again in a"
-                " moment"
-            )
+            raise too_many(key, self.hub.most_waiting())
         self._work = work
         call_off = None
         if self.deadline.at is not None:
-            call_off = self.hub.at(self.deadline.at, functools.partial(_expire, work))
+            call_off = self.hub.at(self.deadline.at, work.expire)
         try:
             self.park()
         finally:
@@ -107,7 +103,7 @@ class Lane(greenlet):
         """Wake the request with an error if it waits: its client has left."""
         self.deadline.is_gone = True
         if self._work is not None:
-            _expire(self._work)
+            self._work.expire()
 
 
 class _Work:
@@ -140,18 +136,24 @@ class _Work:
         if self.is_wanted:
             self._lane.switch()
 
-    def end(self, error: Expired) -> None:
-        """Wake the greenlet with an error, if it still waits."""
-        if self.is_wanted:
-            self._lane.throw(error)
+    def expire(self) -> None:
+        """Wake the greenlet with an error, if nobody waits for its request any more."""
+        try:
+            self._lane.deadline.check()
+        except Expired as ex:
+            if self.is_wanted:
+                self._lane.throw(ex)
 
 
-def _expire(work: _Work) -> None:
-    deadline = work._lane.deadline
-    try:
-        deadline.check()
-    except Expired as ex:
-        work.end(ex)
+def too_many(key: str, most: int) -> Overloaded:
+    """Make the error of a call for which no thread is free.
+
+    Args:
+        key: the call's key; empty if it is for no model.
+        most: the most calls of one key that may wait.
+    """
+    what = " for the model" if key else ""
+    return Overloaded(f"{most} requests wait{what} already; try again in a moment")
 
 
 def elsewhere(call: Callable[[], _Result], key: str = "") -> _Result:

@@ -209,7 +209,9 @@ class Model:
             BackendError: the engine failed, and so did the one to fall back to.
         """
         items = _items_of(inputs)
-        pieces = [inputs] if items in (None, 1) else self._pieces(inputs, items)
+        pieces = [inputs]
+        if items is not None and items > 1:
+            pieces = self._pieces(inputs, items)
         try:
             if len(pieces) == 1:
                 return self._run_piece(
@@ -333,12 +335,10 @@ class Model:
         return verdict.why, batcher, None
 
     def _pieces(
-        self, inputs: Mapping[str, NDArray[Any]], items: int | None
+        self, inputs: Mapping[str, NDArray[Any]], items: int
     ) -> list[Mapping[str, NDArray[Any]]]:
         """Cut a request into runs of ``max_batch_size``, or of fewer huge items."""
         if self._max_batch_size is None:
-            return [inputs]
-        if items is None or items == 1:
             return [inputs]
         numbers = max(array.size for array in inputs.values()) // items
         size = min(self._max_batch_size, max(1, self._max_numbers // max(1, numbers)))

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 import httptools
 
 from runtime.server.environ import Environ, environ_of, environ_of_connection
-from runtime.server.replies import CONTINUE, Date, chunk_of, head_of
+from runtime.server.replies import CONTINUE, FAILED, Date, chunk_of, head_of
 from runtime.server.request import Body, Headers, Request
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,6 @@ _WRONG_VERSION = b'{"error":"send HTTP/1.1 or HTTP/1.0"}'
 _WRONG_CODING = b'{"error":"Transfer-Encoding may be chunked here, and nothing else"}'
 _WRONG_HOST = b'{"error":"send one header Host"}'
 _FULL = b'{"error":"too many connections at once; try again in a moment"}'
-_FAILED = b'{"error":"the server failed on this request; its log says why"}'
 _NO_REQUEST: Environ = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
 
 
@@ -457,7 +456,7 @@ class Connection(asyncio.Protocol):
                 self._refuse(refused.status, refused.body)
             elif not isinstance(refused, _Unread):
                 logger.error("a request cannot be read", exc_info=refused)
-                self._refuse(500, _FAILED)
+                self._refuse(500, FAILED)
         except httptools.HttpParserInvalidMethodError:
             self._refuse(501, _UNKNOWN_METHOD)
         except httptools.HttpParserError:

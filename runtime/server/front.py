@@ -21,12 +21,13 @@ from runtime.errors import Overloaded, TooSlow
 from runtime.http.environ_keys import ARRIVED, REFUSED
 from runtime.http.routes import Lane
 from runtime.lane import Lane as Greenlet
+from runtime.lane import too_many
 from runtime.server.bodies import BodyStream
 from runtime.server.connection import Connection
 from runtime.server.environ import Environ
 from runtime.server.outlet import Outlet
 from runtime.server.patience import Patience, Stalled
-from runtime.server.replies import Date, UnsafeHeader
+from runtime.server.replies import FAILED, Date, UnsafeHeader
 from runtime.server.request import App, Body, Request, Start
 from runtime.server.room import ALL_BYTES, FREE_BYTES, Held, Room
 from runtime.server.threads import Threads
@@ -54,7 +55,6 @@ CONNECTIONS = 8192
 
 # The front sends these where the application itself cannot answer any more.
 _BUSY = b'{"error":"too many downloads at once; try again in a moment"}'
-_FAILED = b'{"error":"the server failed on this request; its log says why"}'
 
 
 class Door(Protocol):
@@ -116,7 +116,6 @@ class Front:
         self._door = door
         self._loop = loop
         self._lane_of = lane_of
-        self._max_waiting = max_waiting
         self._max_body_bytes = max_body_bytes
         self._most_connections = connections
         self._grace_seconds = grace_seconds
@@ -256,7 +255,7 @@ class Front:
 
     def most_waiting(self) -> int:
         """Return the most calls of one key that may wait."""
-        return self._max_waiting
+        return self._work.max_waiting
 
     def soon(self, call: Callable[[], object]) -> None:
         """Make a call when all that the network brought this turn is read."""
@@ -290,11 +289,7 @@ class Front:
 
     def _hand_over(self, threads: Threads, key: str, request: Request) -> None:
         if not threads.offer(key, functools.partial(self._call, request)):
-            what = " for the model" if key else ""
-            request.environ[REFUSED] = Overloaded(
-                f"{threads.max_waiting} requests wait{what} already; try again in a"
-                " moment"
-            )
+            request.environ[REFUSED] = too_many(key, threads.max_waiting)
             if request.stream is not None:
                 request.is_unread = True
                 request.keeps = False
@@ -311,7 +306,7 @@ class Front:
             status, headers = start.status, start.headers
         except Exception:
             logger.exception("%s failed", environ["PATH_INFO"])
-            status, headers, pieces = 500, [], [_FAILED]
+            status, headers, pieces = 500, [], [FAILED]
         if request.stream is not None:
             # The app may answer before the body has come. Nobody reads the rest.
             request.is_unread = not request.stream.is_whole
@@ -339,7 +334,7 @@ class Front:
             request.client.reply(request, status, headers, body)
         except UnsafeHeader:
             logger.exception("%s failed", request.environ["PATH_INFO"])
-            request.client.reply(request, 500, [], _FAILED)
+            request.client.reply(request, 500, [], FAILED)
 
     def _stream(
         self,

@@ -10,6 +10,8 @@ from typing import Final
 Headers = Iterable[tuple[str, str]]
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+# This is sent where the application itself cannot answer.
+FAILED: Final = b'{"error":"the server failed on this request; its log says why"}'
 _START: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n"
     for status in http.HTTPStatus

@@ -26,6 +26,7 @@ from bundle.quick_decoders import (
     decode_plain,
     decoders,
 )
+from tests.calls import profile
 from tests.pictures import (
     COLOUR,
     COLOUR_ALPHA,
@@ -151,12 +152,7 @@ def calls(function: Callable[[], object]) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
-    before = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        function()
-    finally:
-        sys.setprofile(before)
+    profile(function, note)
     return count
 
 

@@ -11,10 +11,10 @@ from runtime.http.application import create_app
 from runtime.services import create_services
 from runtime.telemetry import logs
 from runtime.telemetry.logs import set_up_logs
+from tests.calls import calls_of, listed
 from tests.clients import HERE
 from tests.examples import write_bundle
 from tests.forms import form, png
-from tests.runtime.calls import calls_of, listed
 
 BODY, HEADERS = form(image=png([[1, 2], [3, 4]]), model="linear")
 

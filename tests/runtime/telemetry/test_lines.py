@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runtime.telemetry.answered import Answered
 from runtime.telemetry.lines import JsonLines, PlainLines
-from tests.runtime.calls import calls_of, listed
+from tests.calls import calls_of, listed
 
 
 def test_each_plain_line_has_its_own_time():

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-ROOT = f"{Path(__file__).resolve().parents[2]}/"
+ROOT = f"{Path(__file__).resolve().parents[1]}/"
 
 
 def calls_of(work: Callable[[], object]) -> list[str]:
@@ -23,13 +24,20 @@ def calls_of(work: Callable[[], object]) -> list[str]:
             code = frame.f_code
             calls.append(f"{code.co_filename.removeprefix(ROOT)} {code.co_qualname}")
 
+    profile(work, note)
+    return calls[1:]
+
+
+def profile(
+    work: Callable[[], object], note: Callable[[FrameType, str, Any], None]
+) -> None:
+    """Do some work, and tell a function of each event, as ``sys.setprofile`` does."""
     before = sys.getprofile()
     sys.setprofile(note)
     try:
         work()
     finally:
         sys.setprofile(before)
-    return calls[1:]
 
 
 def listed(calls: list[str]) -> str:
