@@ -307,6 +307,8 @@ class Front:
         except Exception:
             logger.exception("%s failed", environ["PATH_INFO"])
             status, headers, pieces = 500, [], [FAILED]
+        if request.held is not None:
+            self._free(request)  # the app has read the body
         if request.stream is not None:
             # The app may answer before the body has come. Nobody reads the rest.
             request.is_unread = not request.stream.is_whole
@@ -328,8 +330,6 @@ class Front:
     def _send(
         self, request: Request, status: int, headers: list[tuple[str, str]], body: bytes
     ) -> None:
-        if request.held is not None:
-            self._free(request)
         try:
             request.client.reply(request, status, headers, body)
         except UnsafeHeader:

@@ -229,6 +229,19 @@ def test_one_client_does_not_lock_all_large_bodies_out(start, app):
         assert client.reply()[0] == 200
 
 
+def test_a_body_has_no_room_any_more_once_the_app_has_read_it(start):
+    """The reply may be a stream that its client takes slowly."""
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Length", "3")])
+        return iter([environ["wsgi.input"].read()[:3]])
+
+    server = start(app)
+    client = ask(server, body=b"abc" * 40_000)
+    assert answer(client) == (200, b"abc")
+    assert server.front._room._total == 0
+
+
 def test_a_body_that_stands_still_is_given_up_for_one_that_comes(start, app, clock):
     server = start(all_body_bytes=4 * MAX_BODY)  # a client may have one
     first = begin(server, bytes(MAX_BODY - 1))
