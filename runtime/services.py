@@ -106,7 +106,7 @@ def create_services(config: Config) -> Services:
         store=store,
         registry=registry,
         predictor=Predictor(
-            Router(registry, config.traffic),
+            Router(registry, config.traffic) if config.traffic else registry,
             Shadow(registry, store, config.shadow) if config.shadow else None,
         ),
         publisher=Publisher(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.params import MODEL_NAME
+from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from bundle.version import Version
 
@@ -24,8 +25,6 @@ _STEP_NS = 20_000_000
 # Clients may name any number or label, but only those that exist are kept; so there are
 # few.
 _LIMIT = 10_000
-
-_Key = tuple[str, int | None, str | None]
 
 
 @dataclass(slots=True)
@@ -59,25 +58,23 @@ class Lookup:
         self._root = store.root
         self._seconds = seconds
         self._clock = clock
-        self._found: dict[_Key, _Found] = {}
+        self._found: dict[ModelSpec, _Found] = {}
 
-    def find(
-        self, name: str, number: int | None = None, label: str | None = None
-    ) -> Version:
-        """See ``ModelStore.find``.
+    def find(self, spec: ModelSpec) -> Version:
+        """Return the version that a request means; see ``ModelStore.find``.
 
         Raises:
             ModelNotFound: the store has no such model, version or label.
         """
-        key = (name, number, label)
-        found = self._found.get(key)
+        found = self._found.get(spec)
         if (
             found is not None
             and self._clock() < found.until
             and _changed_ns(found.folder) == found.changed_ns
         ):
             return found.version
-        self._found.pop(key, None)
+        self._found.pop(spec, None)
+        name, number, label = spec
         if not MODEL_NAME.fullmatch(name):  # such a name must not become a path
             return self._store.find(name, number, label)
         until = self._clock() + self._seconds
@@ -88,13 +85,13 @@ class Lookup:
         if changed_ns + _STEP_NS < time.time_ns():
             if len(self._found) >= _LIMIT:
                 self._found.clear()
-            self._found[key] = _Found(version, folder, changed_ns, until)
+            self._found[spec] = _Found(version, folder, changed_ns, until)
         return version
 
     def forget(self, name: str) -> None:
         """Ask the store for this model next time."""
-        for key in [key for key in list(self._found) if key[0] == name]:
-            self._found.pop(key, None)
+        for spec in [spec for spec in list(self._found) if spec.name == name]:
+            self._found.pop(spec, None)
 
 
 def _changed_ns(folder: str) -> int:

@@ -55,6 +55,9 @@ class _Held:
     origin: tuple[int, ...]
     pinned: float | None = None
 
+    def __post_init__(self) -> None:
+        self.key = (self.version.name, self.version.number)
+
 
 @dataclass(frozen=True)
 class _Failure:
@@ -138,6 +141,9 @@ class ModelRegistry:
         self._failed: dict[_Key, _Failure] = {}
         # The version that answered last for a name and a label; None is the default.
         self._answered: dict[tuple[str, str | None], Version] = {}
+        # The versions that answer while the lookup finds the same. All are forgotten when
+        # a model leaves ``_loaded`` or ``_answered``, so none is kept from being freed.
+        self._serving: dict[ModelSpec, _Held] = {}
         # The time to look again at a model, after one of its numbers was named.
         self._due: dict[str, float] = {}
         self._first_due = math.inf
@@ -160,14 +166,22 @@ class ModelRegistry:
         while True:
             # The store is asked on each turn. While this request waited, another may
             # have loaded the version, or published a newer one.
-            version = self._wanted(spec)
+            try:
+                version = self._lookup.find(spec)
+            except ModelNotFound:
+                self._forget(spec)
+                raise
+            held = self._serving.get(spec)
+            if (
+                held is not None
+                and held.version is version
+                and self._loaded.get(held.key) is held
+            ):
+                # Nearly every request ends here, so this takes no lock.
+                with contextlib.suppress(KeyError):
+                    self._loaded.move_to_end(held.key)
+                return held.model
             if model := self._held(version):
-                # Nearly every request ends here.
-                if (
-                    spec.version is None
-                    and self._answered.get((spec.name, spec.label)) is version
-                ):
-                    return model
                 return self._answer(spec, version, model)
             # A load takes long, and so may the wait for another request's load.
             get = functools.partial(self._get_slowly, spec, instead, version)
@@ -226,6 +240,7 @@ class ModelRegistry:
     def drop(self, name: str, version: int | None = None) -> None:
         """Drop a version, or all versions of a model; requests that use it finish."""
         with self._lock:
+            self._serving.clear()
             for key in [*self._loaded, *self._failed]:
                 if key[0] == name and version in (None, key[1]):
                     self._loaded.pop(key, None)
@@ -235,18 +250,16 @@ class ModelRegistry:
                     del self._answered[target]
             self._count()
 
-    def _wanted(self, spec: ModelSpec) -> Version:
-        try:
-            return self._lookup.find(spec.name, spec.version, spec.label)
-        except ModelNotFound:
-            if spec.label is None:
-                self.drop(spec.name, spec.version)
-            else:
-                with self._lock:
-                    before = self._answered.pop((spec.name, spec.label), None)
-                if before is not None:
-                    self.tidy(spec.name)
-            raise
+    def _forget(self, spec: ModelSpec) -> None:
+        """Drop what answered for a model, version or label that the store lacks."""
+        if spec.label is None:
+            self.drop(spec.name, spec.version)
+            return
+        with self._lock:
+            self._serving.clear()
+            before = self._answered.pop((spec.name, spec.label), None)
+        if before is not None:
+            self.tidy(spec.name)
 
     def _held(self, version: Version) -> Model | None:
         """Return the model, if this very version is in memory."""
@@ -278,6 +291,9 @@ class ModelRegistry:
             held = self._loaded.get((version.name, version.number))
             if held and before != version:
                 held.pinned = None
+            if held and held.version == version:
+                held.version = version  # the very one that the lookup gives next time
+                self._serving[spec] = held
         if before is not None and before.number != version.number:
             self.tidy(spec.name)
         return model
@@ -315,6 +331,7 @@ class ModelRegistry:
         now = self._clock()
         pinned: list[float] = []
         with self._lock:
+            self._serving.clear()
             for label in outdated:
                 if self._answered.get((name, label)) is answered[label]:
                     del self._answered[name, label]
@@ -517,6 +534,7 @@ class ModelRegistry:
         key = (held.version.name, held.version.number)
         with self._lock:
             self._failed.pop(key, None)
+            self._serving.clear()
             self._loaded[key] = held
             self._loaded.move_to_end(key)
             while len(self._loaded) > 1 and (

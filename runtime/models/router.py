@@ -11,7 +11,6 @@ from bundle.errors import DomainError, ModelNotFound
 from bundle.spec import ModelSpec
 from runtime.models.model import Model
 from runtime.models.registry import ModelRegistry
-from runtime.telemetry.journey import Journey
 from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ class Router:
         registry: the registry, which gives the models.
         traffic: percent by label, together at most 100.
         dice: a function that returns evenly spread numbers from 0 to below 1. A request
-            draws once, even if it is begun again. None takes a ``Deck``.
+            draws once. None takes a ``Deck``.
     """
 
     def __init__(
@@ -63,11 +62,9 @@ class Router:
         self._dice = dice or Deck()
         self._once = Once()  # warns once of a model's label that cannot answer
 
-    def get(self, spec: ModelSpec, journey: Journey) -> Model:
+    def get(self, spec: ModelSpec) -> Model:
         """Return the model that answers; see ``ModelRegistry.get``."""
-        if not self._traffic:
-            return self._registry.get(spec)
-        label = None if spec.is_pinned else self._drawn(journey)
+        label = None if spec.is_pinned else self._drawn()
         if label is None:
             return self._registry.get(spec)
         try:
@@ -81,10 +78,8 @@ class Router:
         self._once.forget((spec.name, label))
         return model
 
-    def _drawn(self, journey: Journey) -> str | None:
-        if journey.draw is None:
-            journey.draw = self._dice()
-        left = journey.draw * 100
+    def _drawn(self) -> str | None:
+        left = self._dice() * 100
         for label, share in self._traffic.items():
             if left < share:
                 return label

@@ -128,6 +128,7 @@ class Front:
         self._gathering: dict[Request, None] = {}
         self._connections: dict[Connection, None] = {}
         self._main: greenlet | None = None
+        self._free_greenlets: list[Greenlet] = []
         self._drained: asyncio.Event | None = None
         self.date = Date()
         self.is_draining = False
@@ -241,11 +242,9 @@ class Front:
             # starts with "/".
             self._hand_over(self._work, path, request)
         else:
-            if self._main is None:
-                self._main = getcurrent()
-            call = functools.partial(self._call, request)
-            request.greenlet = Greenlet(call, self, self._main, request.deadline)
-            request.greenlet.switch()
+            free = self._free_greenlets
+            request.greenlet = this = free.pop() if free else self._new_greenlet()
+            this.begin(self._call, request, request.deadline)
 
     # -- the hub of runtime.lane -------------------------------------------------------
 
@@ -271,6 +270,11 @@ class Front:
         return self._loop.call_later(when - self._clock() + 0.002, call).cancel
 
     # ----------------------------------------------------------------------------------
+
+    def _new_greenlet(self) -> Greenlet:
+        if self._main is None:
+            self._main = getcurrent()
+        return Greenlet(self, self._main, self._free_greenlets)
 
     def _give_up_slow(self, request: Request) -> None:
         self._give_up(request, TooSlow("the body comes too slowly"))
@@ -314,7 +318,8 @@ class Front:
             request.is_unread = not request.stream.is_whole
             request.keeps = request.keeps and not request.is_unread
         if isinstance(pieces, list):
-            self._reply(request, status, headers, b"".join(pieces))
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._reply(request, status, headers, body)
         else:
             self._stream(request, status, headers, pieces)
 

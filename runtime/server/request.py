@@ -49,40 +49,24 @@ class Request:
             are no request.
     """
 
-    __slots__ = (
-        "_parts",
-        "_size",
-        "body",
-        "client",
-        "enough",
-        "environ",
-        "greenlet",
-        "held",
-        "is_over",
-        "is_unread",
-        "keeps",
-        "lane",
-        "refusal",
-        "stream",
-        "taken",
-    )
+    # Few requests have values of their own for these, so none takes time to set them.
+    body = b""
+    taken = Body.UNREAD
+    enough = 0
+    stream: BodyStream | None = None
+    held: Held | None = None
+    greenlet: Greenlet | None = None
+    is_unread = False
+    is_over = False
+    lane: Lane | None = None
+    refusal: tuple[int, bytes] | None = None
+    _parts: list[bytes] | None = None
+    _size = 0
 
     def __init__(self, client: Connection, environ: Environ, keeps: bool) -> None:
         self.client = client
         self.environ = environ
         self.keeps = keeps
-        self.body = b""
-        self.taken = Body.UNREAD
-        self.enough = 0
-        self.stream: BodyStream | None = None
-        self.held: Held | None = None
-        self.greenlet: Greenlet | None = None
-        self.is_unread = False
-        self.is_over = False
-        self.lane: Lane | None = None
-        self.refusal: tuple[int, bytes] | None = None
-        self._parts: list[bytes] = []
-        self._size = 0
 
     @property
     def deadline(self) -> Deadline:
@@ -92,18 +76,20 @@ class Request:
 
     def add(self, piece: bytes) -> bool:
         """Add a piece of a body that is gathered; tell whether more is wanted."""
+        if self._parts is None:
+            self._parts = []
         self._parts.append(piece)
         self._size += len(piece)
         return self._size < self.enough
 
     def gather(self) -> None:
         """Join the pieces that came to the body."""
-        parts, self._parts = self._parts, []
+        parts, self._parts = self._parts or (), None
         self.body = parts[0] if len(parts) == 1 else b"".join(parts)
 
     def drop(self) -> None:
         """Forget the pieces that came."""
-        self._parts = []
+        self._parts = None
 
     def leave(self) -> None:
         """Note that the client has left, so the request need not be run."""

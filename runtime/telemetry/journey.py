@@ -66,7 +66,6 @@ class Journey:
         started: the time when it came in, in seconds of ``time.perf_counter``.
         deadline: the deadline after which it is no longer worth running.
         laps: its stages in their order, by ``clock``; a stage may come twice.
-        draw: the number that the router drew for it, 0 to below 1; None before that.
     """
 
     request_id: str = ""
@@ -78,7 +77,6 @@ class Journey:
     started: float = field(default_factory=time.perf_counter)
     deadline: Deadline = field(default_factory=Deadline)
     laps: list[Lap] = field(default_factory=list)
-    draw: float | None = None
 
     @property
     def seconds(self) -> tuple[float | None, ...]:

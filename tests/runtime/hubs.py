@@ -19,6 +19,7 @@ class Hub:
         offered: the keys of the calls that were handed to the thread.
         refuses: whether no more calls are taken.
         timers: the times and calls that were asked for.
+        free: the greenlets whose request is answered.
     """
 
     def __init__(self):
@@ -26,6 +27,7 @@ class Hub:
         self.offered = []
         self.refuses = False
         self.timers = []
+        self.free = []
         self._calls = deque()
         self._is_there = threading.Semaphore(0)
 
@@ -56,8 +58,8 @@ class Hub:
 
     def begin(self, run, deadline=None):
         """Begin a request; return its greenlet."""
-        lane = Lane(run, self, getcurrent(), deadline or Deadline())
-        lane.switch()
+        lane = self.free.pop() if self.free else Lane(self, getcurrent(), self.free)
+        lane.begin(lambda _: run(), None, deadline or Deadline())
         return lane
 
 
@@ -72,7 +74,7 @@ def run_in_lane(call):
             errors.append(ex)
 
     lane = hub.begin(run)
-    while not lane.dead:
+    while lane not in hub.free:
         hub.turn()
     hub.pool.shutdown()
     if errors:

@@ -1,12 +1,14 @@
 """Greenlets are parked while threads work; the hub here is made by hand."""
 
 import threading
+import weakref
 from contextvars import ContextVar
 
 import pytest
+from greenlet import getcurrent
 
 from runtime.errors import Expired, Overloaded
-from runtime.lane import current_lane, elsewhere
+from runtime.lane import MOST_FREE, Lane, current_lane, elsewhere
 from runtime.telemetry.journey import Deadline
 from tests.runtime.hubs import PATIENCE, Hub
 
@@ -109,7 +111,7 @@ def test_a_parked_request_ends_when_nobody_waits_for_it(hub, why):
         lane.leave()
     (sentence,) = caught
     assert why in sentence
-    assert lane.dead
+    assert lane in hub.free
     # The call is still being made, and wakes nobody any more.
     go_on.set()
     hub.turn()
@@ -145,3 +147,36 @@ def test_each_request_has_its_own_context(hub):
         hub.turn()
     assert seen == ["one", "one", "two", "two"]
     assert NAME.get() == "nobody"
+
+
+def test_a_greenlet_is_used_again_and_knows_nothing_of_its_last_request(hub):
+    kept, order = [], []
+    first = hub.begin(lambda: order.append("first"), Deadline(0.0))
+    again = hub.begin(lambda: order.append(elsewhere(lambda: "second")), Deadline())
+    assert again is first
+    hub.turn()  # its deadline is its own, and not the one before, which is over
+    assert order == ["first", "second"]
+    parked = [hub.begin(lambda: kept.append(elsewhere(lambda: 1))) for _ in range(3)]
+    for _ in parked:
+        hub.turn()
+    assert kept == [1, 1, 1]
+    assert len(set(parked)) == 3
+
+
+def test_only_so_many_greenlets_wait_for_requests(hub):
+    lanes = [hub.begin(lambda: elsewhere(lambda: 1)) for _ in range(MOST_FREE + 3)]
+    for _ in lanes:
+        hub.turn()
+    assert len(hub.free) == MOST_FREE
+    assert sum(lane.dead for lane in lanes) == 3
+
+
+def test_a_greenlet_that_waits_keeps_no_request_alive(hub):
+    class Request:
+        pass
+
+    request = Request()
+    gone = weakref.ref(request)
+    Lane(hub, getcurrent(), hub.free).begin(lambda _: None, request, Deadline())
+    del request
+    assert gone() is None

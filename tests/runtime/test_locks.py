@@ -92,7 +92,7 @@ def test_no_lock_is_held_where_a_request_is_parked(held, config, monkeypatch):
         return hub.begin(run)
 
     def settle(lanes):
-        while not all(lane.dead for lane in lanes):
+        while not all(lane in hub.free for lane in lanes):
             hub.turn()
 
     body, headers = form(image=IMAGE, model="linear")

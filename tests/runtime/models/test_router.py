@@ -6,7 +6,6 @@ from bundle.store import ModelStore
 from runtime.errors import BackendError
 from runtime.models.registry import ModelRegistry
 from runtime.models.router import Deck, Router
-from runtime.telemetry.journey import Journey
 from tests.examples import write_bundle
 from tests.runtime.models.test_registry import HeldOpener, Opener
 
@@ -38,7 +37,7 @@ def versions(registry, traffic, *throws, spec=LINEAR):
     """Return the version that answers at each of these throws of the dice."""
     thrown = iter(throws)
     router = Router(registry, traffic, lambda: next(thrown))
-    return [router.get(spec, Journey()).version for _ in throws]
+    return [router.get(spec).version for _ in throws]
 
 
 def test_a_label_gets_its_share(registry):
@@ -63,11 +62,6 @@ def test_of_a_thousand_even_throws_a_tenth_goes_to_the_canary(registry):
     assert versions(registry, {"canary": 10}, *throws).count(2) == 100
 
 
-def test_without_traffic_nothing_is_thrown(registry):
-    router = Router(registry, {}, lambda: pytest.fail("thrown"))
-    assert router.get(LINEAR, Journey()).version == 1
-
-
 @pytest.mark.parametrize(
     ("spec", "version"),
     [
@@ -78,7 +72,7 @@ def test_without_traffic_nothing_is_thrown(registry):
 )
 def test_who_says_which_version_gets_it(registry, spec, version):
     router = Router(registry, {"canary": 100}, lambda: pytest.fail("thrown"))
-    assert router.get(spec, Journey()).version == version
+    assert router.get(spec).version == version
 
 
 def test_a_label_that_the_model_lacks_takes_nothing(store, registry):
@@ -95,7 +89,7 @@ def test_a_canary_that_cannot_be_loaded_leaves_the_request_to_the_default(
     router = Router(registry, {"canary": 100}, lambda: 0.0)
     caplog.clear()
     for _ in range(3):
-        assert router.get(LINEAR, Journey()).version == 1
+        assert router.get(LINEAR).version == 1
     warnings = [r for r in caplog.records if r.levelname == "WARNING"]
     assert len(warnings) == 1, "and it is said once"
     assert "linear label canary gets no requests" in warnings[0].getMessage()
@@ -108,12 +102,12 @@ def test_a_canary_that_breaks_again_is_said_again(store, opener, registry, caplo
     def break_canary():
         registry.drop("linear")
         opener.broken = {2}
-        assert router.get(LINEAR, Journey()).version == 1
+        assert router.get(LINEAR).version == 1
 
     break_canary()
     registry.drop("linear")
     opener.broken = set()
-    assert router.get(LINEAR, Journey()).version == 2
+    assert router.get(LINEAR).version == 2
     break_canary()
     warned = [r for r in caplog.records if r.name == "runtime.models.router"]
     assert len(warned) == 2
@@ -127,9 +121,9 @@ def test_while_the_canary_loads_the_default_answers(store):
         ModelRegistry(store, opener, limit=10), {"canary": 100}, lambda: 0.0
     )
     with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(router.get, LINEAR, Journey())
+        loading = pool.submit(router.get, LINEAR)
         assert opener.started.wait(10)
-        assert router.get(LINEAR, Journey()).version == 1
+        assert router.get(LINEAR).version == 1
         opener.go.set()
         assert loading.result(timeout=10).version == 2
 
@@ -137,23 +131,14 @@ def test_while_the_canary_loads_the_default_answers(store):
 def test_a_model_that_is_not_there_is_not_found(registry):
     router = Router(registry, {"canary": 100}, lambda: 0.0)
     with pytest.raises(ModelNotFound, match="no model 'nosuch'"):
-        router.get(ModelSpec("nosuch"), Journey())
+        router.get(ModelSpec("nosuch"))
 
 
 def test_a_default_that_is_broken_is_its_error(opener, registry):
     opener.broken = {1, 2}
     router = Router(registry, {"canary": 100}, lambda: 0.0)
     with pytest.raises(BackendError, match="version 1 cannot be loaded"):
-        router.get(LINEAR, Journey())
-
-
-def test_a_request_draws_once(registry):
-    thrown = iter((0.5, 0.0))
-    router = Router(registry, {"canary": 20}, lambda: next(thrown))
-    journey = Journey()
-    assert router.get(LINEAR, journey).version == 1
-    assert router.get(LINEAR, journey).version == 1
-    assert router.get(LINEAR, Journey()).version == 2
+        router.get(LINEAR)
 
 
 def test_a_deck_gives_each_share_its_number_of_every_hundred():
