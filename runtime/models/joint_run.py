@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import Expired
-from runtime.telemetry.journey import Deadline
+from runtime.telemetry.journey import Deadline, clock
 
 Inputs = Mapping[str, NDArray[Any]]
 Outputs = dict[str, NDArray[Any]]
@@ -67,7 +67,8 @@ def run_all(run: Run, batch: Sequence[Waiting], sizes: Sequence[int] = ()) -> No
         sizes: the batch sizes with which ``run`` is called, in rising order. A batch of
             another size is filled up with its last item. Empty allows every size.
     """
-    batch = [waiting for waiting in batch if not _is_expired(waiting)]
+    if _has_expired(batch):
+        batch = [waiting for waiting in batch if not waiting.is_done]
     if not batch:
         return
     try:
@@ -83,9 +84,11 @@ def run_all(run: Run, batch: Sequence[Waiting], sizes: Sequence[int] = ()) -> No
 
 
 def _run_together(run: Run, batch: Sequence[Waiting], sizes: Sequence[int]) -> None:
-    items = sum(waiting.items for waiting in batch)
-    room = next((size for size in sizes if size >= items), items) - items
     inputs: Inputs = batch[0].inputs
+    room = 0
+    if sizes:
+        items = sum(waiting.items for waiting in batch)
+        room = next((size for size in sizes if size >= items), items) - items
     if len(batch) > 1 or room:
         inputs = {
             name: np.concatenate(
@@ -101,16 +104,24 @@ def _run_together(run: Run, batch: Sequence[Waiting], sizes: Sequence[int]) -> N
     start = 0
     for waiting in batch:
         end = start + waiting.items
-        waiting.outputs = {name: array[start:end] for name, array in outputs.items()}
+        mine: Outputs = {}
+        for name, array in outputs.items():  # a comprehension would be a call
+            mine[name] = array[start:end]
+        waiting.outputs = mine
         start = end
 
 
-def _is_expired(waiting: Waiting) -> bool:
-    """Tell whether a request's deadline is over; if so, that is its answer."""
-    try:
-        if waiting.deadline is not None:
-            waiting.deadline.check()
-    except Expired as ex:
-        waiting.error = ex
-        return True
-    return False
+def _has_expired(batch: Sequence[Waiting]) -> bool:
+    """Tell whether a deadline is over; if so, that is its request's answer."""
+    now, found = clock(), False
+    for waiting in batch:
+        deadline = waiting.deadline
+        if deadline is None or not (
+            deadline.is_gone or (deadline.at is not None and now > deadline.at)
+        ):
+            continue
+        try:
+            deadline.check()
+        except Expired as ex:
+            waiting.error, found = ex, True
+    return found

@@ -19,7 +19,7 @@ from bundle.errors import BundleError
 from bundle.folder import Bundle
 from bundle.preprocess import Preprocessing
 from bundle.variants import Variant, onnx_file
-from runtime.backends import Backend
+from runtime.backends import Backend, engine_of
 from runtime.backends.opening import (
     Opened,
 )
@@ -41,6 +41,8 @@ from runtime.models.fitness import (
     img_channels,
     main_output,
 )
+from runtime.models.joint_run import kind_of
+from runtime.models.plan import Plan
 from runtime.models.turn import Turn
 from runtime.telemetry import metrics
 from runtime.telemetry.journey import Deadline
@@ -75,6 +77,9 @@ class Model:
     Attributes:
         size_bytes: the bytes of the files that the engine reads, which are mostly
             weights.
+        engine: the engine, as ``engine/device``.
+        plan: the plan of a usual request, which is run with others of its turn; None if
+            requests of this model are not quick, or are run alone.
         output: the output that image predictions answer with.
         img_channels: the channels of the images that it takes: 1 is gray, 3 is colour,
             and 0 means that it takes no images.
@@ -107,6 +112,7 @@ class Model:
         self.name = name or bundle.params.name
         self.version = version
         self.backend = opened.backend
+        self.engine = engine_of(opened.backend)
         self.fallback_reason = opened.fallback_reason
         self.fallback_code = opened.fallback_code
         self.is_proved = opened.is_proved
@@ -148,6 +154,7 @@ class Model:
             make = warm.make if warm else None
             self.seconds = seconds_of_one(self.backend, make, clock)
             self.batching, self._batcher, self._turn = self._batch(options, make)
+        self.plan = self._plan(self._turn)
         self.tried = warming.try_on_sample(self, sample)
         # The runs before this line were no requests, and are not counted.
         if version is not None:
@@ -219,8 +226,29 @@ class Model:
                 ), self.backend
             return self._run_on(self.backend, pieces, deadline), self.backend
         except BackendError as ex:
-            fall_back = functools.partial(self._fall_back, ex, pieces, deadline)
-            return elsewhere(fall_back, self.name)
+            return self.fall_back(ex, pieces, deadline)
+
+    def fall_back(
+        self,
+        ex: BackendError,
+        pieces: list[Mapping[str, NDArray[Any]]],
+        deadline: Deadline | None,
+    ) -> tuple[dict[str, NDArray[Any]], Backend]:
+        """Run a request on which the preferred engine failed on the other one.
+
+        Args:
+            ex: the error of the preferred engine.
+            pieces: the request's inputs, in the pieces that are run.
+            deadline: see ``run``.
+
+        Returns:
+            See ``run``.
+
+        Raises:
+            BackendError: ``ex``, if there is no other engine or it fails as well.
+        """
+        fall_back = functools.partial(self._fall_back, ex, pieces, deadline)
+        return elsewhere(fall_back, self.name)
 
     def _fall_back(
         self,
@@ -270,7 +298,7 @@ class Model:
             if self._batcher is not None:
                 return self._batcher.submit(piece, deadline)
             if self._turn is not None and (lane := current_lane()) is not None:
-                return self._turn.submit(lane, piece, items, deadline)
+                return self._turn.submit(lane, piece, items, kind_of(piece), deadline)
         if deadline is not None:
             deadline.check()
         return self.run_once(piece, backend)
@@ -333,6 +361,27 @@ class Model:
             sizes,
         )
         return verdict.why, batcher, None
+
+    def _plan(self, turn: Turn | None) -> Plan | None:
+        """Make the plan, if there is one input whose items have one shape."""
+        if turn is None or len(self.backend.inputs) != 1:
+            return None
+        (spec,) = self.backend.inputs
+        sides = tuple(side for side in spec.shape[1:] if side is not None)
+        # The first axis alone is free: it counts the items.
+        if spec.shape != (None, *sides):
+            return None
+        item = np.empty((1, *sides), spec.dtype)
+        most = self._max_numbers // max(1, item.size)
+        return Plan(
+            turn,
+            min(self._max_batch_size or 1, most, int(QUICK_SECONDS / self.seconds)),
+            spec.name,
+            sides,
+            spec.dtype,
+            kind_of({spec.name: item}),
+            self.output.name,
+        )
 
     def _pieces(
         self, inputs: Mapping[str, NDArray[Any]], items: int

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 
 from runtime.lane import Hub, Lane
-from runtime.models.joint_run import Inputs, Outputs, Run, Waiting, kind_of, run_all
+from runtime.models.joint_run import Inputs, Outputs, Run, Waiting, run_all
 from runtime.telemetry.journey import Deadline
 
 # One run may keep all other requests waiting for so many seconds.
@@ -34,7 +34,12 @@ class Turn:
         self._waiting: dict[Hub, list[tuple[Lane, Waiting]]] = {}
 
     def submit(
-        self, lane: Lane, inputs: Inputs, items: int, deadline: Deadline | None
+        self,
+        lane: Lane,
+        inputs: Inputs,
+        items: int,
+        kind: tuple[object, ...],
+        deadline: Deadline | None,
     ) -> Outputs:
         """Run one request's items at the end of the turn, with those of others.
 
@@ -42,6 +47,7 @@ class Turn:
             lane: the request's greenlet, which is parked until then.
             inputs: an array ``(N, …)`` of each input's dtype, by name.
             items: N, which is the same in all.
+            kind: the inputs' ``kind_of``; a run has items of one kind.
             deadline: the deadline that is checked before the run.
 
         Returns:
@@ -51,23 +57,29 @@ class Turn:
             Expired: its deadline came first.
             Exception: any error that ``run`` raises on these items.
         """
-        mine = Waiting(inputs, items, kind_of(inputs), deadline)
-        waiting = self._waiting.setdefault(lane.hub, [])
-        waiting.append((lane, mine))
-        if len(waiting) == 1:
-            lane.hub.soon(functools.partial(self._end_turn, lane.hub))
+        hub = lane.hub
+        mine = Waiting(inputs, items, kind, deadline)
+        waiting = self._waiting.get(hub)
+        if waiting:
+            waiting.append((lane, mine))
+        else:
+            self._waiting[hub] = [(lane, mine)]
+            hub.soon(functools.partial(self._end_turn, hub))
         lane.park()
-        return mine.answer()
+        if mine.outputs is None:
+            return mine.answer()
+        return mine.outputs
 
     def _end_turn(self, hub: Hub) -> None:
         """Run one batch, and answer its requests; others of the turn come next."""
         waiting = self._waiting[hub]
         batch, items, left = [waiting[0]], waiting[0][1].items, []
+        kind = waiting[0][1].kind
         for one in waiting[1:]:
-            fits = one[1].kind == batch[0][1].kind
-            if fits and items + one[1].items <= self._most:
+            its = one[1]
+            if items + its.items <= self._most and its.kind == kind:
                 batch.append(one)
-                items += one[1].items
+                items += its.items
             else:
                 left.append(one)
         self._waiting[hub] = left

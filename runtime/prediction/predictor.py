@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from bundle.errors import ShapeError
 from bundle.preprocess import MAX_FREE_PIXELS
 from bundle.spec import ModelSpec
-from runtime.backends import engine_of
 from runtime.errors import BackendError, InvalidInput
 from runtime.lane import elsewhere
 from runtime.models.model import Model
@@ -37,9 +36,9 @@ InputsFor = Callable[[Model], Mapping[str, NDArray[Any]]]
 
 
 class Models(Protocol):
-    """The source of models: the router, before the registry."""
+    """The source of models: the registry, perhaps behind the router."""
 
-    def get(self, spec: ModelSpec, journey: Journey) -> Model:
+    def get(self, spec: ModelSpec) -> Model:
         """Return the model that answers; raise ModelNotFound or BackendError."""
 
 
@@ -183,12 +182,12 @@ class Predictor:
         journey.deadline.check()
         start = clock()
         try:
-            model = self._models.get(spec, journey)
+            model = self._models.get(spec)
         finally:
             journey.laps.append(("queue", start, clock()))
         journey.model = spec.name
         journey.version = model.version
-        journey.backend = engine_of(model.backend)
+        journey.backend = model.engine
         return model
 
 

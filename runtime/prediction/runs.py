@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from bundle.errors import ShapeError
 from runtime.backends import engine_of
-from runtime.errors import InvalidInput
-from runtime.lane import elsewhere
+from runtime.errors import BackendError, InvalidInput
+from runtime.lane import Lane, current_lane, elsewhere
 from runtime.models.model import Model
+from runtime.models.plan import Plan
 from runtime.telemetry.journey import Journey, clock
 
 
@@ -32,6 +33,9 @@ def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[An
         InvalidInput: the answer has not one row for each item.
         BackendError: see ``Model.run``.
     """
+    plan = model.plan
+    if plan is not None and (lane := current_lane()) is not None and plan.takes(items):
+        return _run_planned(model, plan, lane, items, journey)
     spec = model.backend.inputs[0]
     size = spec.shape[0]
     if size is None:
@@ -46,6 +50,24 @@ def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[An
             for start in range(0, len(items), size)
         ]
     )
+
+
+def _run_planned(
+    model: Model, plan: Plan, lane: Lane, items: NDArray[Any], journey: Journey
+) -> NDArray[Any]:
+    """Run items with those of other requests that came in the same turn."""
+    start = clock()
+    try:
+        output = plan.run(lane, items, journey.deadline)
+    except BackendError as ex:
+        outputs, backend = model.fall_back(ex, [{plan.name: items}], journey.deadline)
+        journey.backend = engine_of(backend)
+        output = outputs[plan.output]
+    finally:
+        journey.laps.append(("infer", start, clock()))
+    if output.ndim == 0 or len(output) != len(items):
+        _check_rows(model, output, len(items))
+    return output
 
 
 def _run(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[Any]:

@@ -5,6 +5,7 @@ import pytest
 
 from runtime.errors import BackendError, Expired
 from runtime.lane import current_lane
+from runtime.models.joint_run import kind_of
 from runtime.models.turn import RUN_SECONDS, Turn
 from runtime.telemetry.journey import Deadline
 from tests.runtime.hubs import Hub
@@ -41,7 +42,9 @@ def ask(turn, hub, *rows, deadline=None, name="x"):
 
     def request():
         try:
-            outputs = turn.submit(current_lane(), inputs, len(rows), deadline)
+            outputs = turn.submit(
+                current_lane(), inputs, len(rows), kind_of(inputs), deadline
+            )
             answers.append(outputs["y"].tolist())
         except (BackendError, Expired) as ex:
             answers.append(str(ex))

@@ -1,0 +1,53 @@
+"""The plan of a quick model's usual request, made once when the model is loaded."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.lane import Lane
+from runtime.models.turn import Turn
+from runtime.telemetry.journey import Deadline
+
+
+class Plan(NamedTuple):
+    """One run of items for the model's one input, together with those of others.
+
+    Attributes:
+        turn: the requests that wait for the model.
+        most: the most items that are quick.
+        name: the input's name.
+        shape: the shape of one item.
+        dtype: the input's dtype.
+        kind: the kind of all such requests (``joint_run.kind_of``).
+        output: the main output's name.
+    """
+
+    turn: Turn
+    most: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    kind: tuple[object, ...]
+    output: str
+
+    def takes(self, items: NDArray[Any]) -> bool:
+        """Tell whether ``(N, …)`` items of any dtype are a usual request."""
+        return (
+            items.shape[1:] == self.shape
+            and items.dtype == self.dtype
+            and 0 < len(items) <= self.most
+        )
+
+    def run(self, lane: Lane, items: NDArray[Any], deadline: Deadline) -> NDArray[Any]:
+        """Run items, ``(N, *shape)`` of the input's dtype; see ``Turn.submit``.
+
+        Returns:
+            The main output of these items alone.
+        """
+        outputs = self.turn.submit(
+            lane, {self.name: items}, len(items), self.kind, deadline
+        )
+        return outputs[self.output]
