@@ -80,7 +80,10 @@ class Lane(greenlet):
         self._work: _Work | None = None
 
     def begin(
-        self, answer: Callable[[_Request], object], request: _Request, deadline: Deadline
+        self,
+        answer: Callable[[_Request], object],
+        request: _Request,
+        deadline: Deadline,
     ) -> None:
         """Answer a request, until it is parked for the first time or is answered.
 

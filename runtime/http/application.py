@@ -7,6 +7,7 @@ has the application for servers.
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ from bundle import __version__
 from runtime.access.gate import gate_of
 from runtime.config import Config
 from runtime.http.caller import AddressOf, address_reader
-from runtime.http.errors import add_errors
+from runtime.http.environ_keys import Environ
+from runtime.http.errors import Errors
 from runtime.http.middleware.authorize import Authorize
 from runtime.http.middleware.chunked import ChunkedBodies
 from runtime.http.middleware.door import Door
@@ -30,6 +32,7 @@ from runtime.http.middleware.watch import Watch
 from runtime.http.page.files import Favicon, static_files
 from runtime.http.page.netron import Netron
 from runtime.http.page.page import Page
+from runtime.http.predictions import Predictions
 from runtime.http.reply import to_json
 from runtime.http.resources.downloads import Download
 from runtime.http.resources.health import Live, Ready
@@ -40,6 +43,7 @@ from runtime.http.resources.params import ModelParams, Params
 from runtime.http.resources.predict import (
     Predict,
     PredictImage,
+    Prediction,
     PredictJson,
     PredictProto,
 )
@@ -62,9 +66,20 @@ class App(_Base):
     Attributes:
         door: the door that looks at a request's head; a server asks it before it waits
             for the body.
+        predictions: the answers to the requests that do not go through Falcon.
     """
 
     door: Door
+    predictions: Predictions
+
+    def __call__(
+        self, env: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer a request, as WSGI has it."""
+        resource = self.predictions.resource_for(env)
+        if resource is None:
+            return super().__call__(env, start_response)
+        return self.predictions.answer(resource, env, start_response)
 
 
 def create_app(services: Services, config: Config) -> App:
@@ -80,11 +95,17 @@ def create_app(services: Services, config: Config) -> App:
     authorize = Authorize(gate, rules_of(ROUTES, base), bodies)
     address_of = address_reader(gate)
     rate = _rate(config, quiet, address_of)
-    router = CompiledRouter()
-    application = App(
-        middleware=_middleware(config, authorize, rate, quiet, address_of),
-        router=router,
+    watch = Watch(
+        quiet,
+        Tracing() if config.tracing else None,
+        config.timeout_ms,
+        address_of,
+        config.monit_record,
+        rate,
     )
+    router = CompiledRouter()
+    # A request takes these steps in this order, and its reply the other way.
+    application = App(middleware=[watch, authorize, Render()], router=router)
     application.door = Door(router, authorize, rate, address_of)
     handlers = Handlers(
         {
@@ -94,7 +115,8 @@ def create_app(services: Services, config: Config) -> App:
     application.req_options.media_handlers = handlers
     application.req_options.strip_url_path_trailing_slash = True
     application.resp_options.media_handlers = handlers
-    add_errors(application)
+    errors = Errors()
+    errors.add_to(application)
     _tell_build()
 
     resources = _resources(services, config)
@@ -103,6 +125,12 @@ def create_app(services: Services, config: Config) -> App:
         if path in resources:
             resource, suffix = resources[path]
             application.add_route(under(base, path), resource, suffix=suffix)
+    predictions = {
+        under(base, path): resource
+        for path, (resource, _) in resources.items()
+        if isinstance(resource, Prediction)
+    }
+    application.predictions = Predictions(predictions, watch, gate, errors)
     return application
 
 
@@ -160,22 +188,6 @@ def _rate(config: Config, quiet: frozenset[str], address_of: AddressOf) -> Rate 
     from runtime.access.limiter import RateLimiter
 
     return Rate(RateLimiter(config.rate), quiet, address_of)
-
-
-def _middleware(
-    config: Config,
-    authorize: Authorize,
-    rate: Rate | None,
-    quiet: frozenset[str],
-    address_of: AddressOf,
-) -> list[Any]:
-    """List the middleware in the order of a request; a reply goes the other way."""
-    tracing = Tracing() if config.tracing else None
-    return [
-        Watch(quiet, tracing, config.timeout_ms, address_of, config.monit_record, rate),
-        authorize,
-        Render(),
-    ]
 
 
 def _tell_build() -> None:

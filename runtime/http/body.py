@@ -1,9 +1,13 @@
-"""Reading a request's body, under limits."""
+"""Reading a request's body, under limits.
+
+All functions read the request's WSGI environ, and not Falcon's request, because
+predictions are answered without Falcon.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 import falcon
 import orjson
@@ -11,41 +15,32 @@ import orjson
 from bundle.archive import Readable
 from bundle.errors import TooLarge
 from runtime.errors import InvalidInput
+from runtime.http.environ_keys import Environ
 from runtime.http.forms import parts_of, stream_parts
 from runtime.http.plain_form import Part
 from runtime.publishing.bundle_form import Field
-from runtime.telemetry.journey import Journey
 
 _CHUNK = 1 << 18
 # HTTP uses this word for a body that is not encoded.
 _PLAIN = "identity"
 
 
-def journey_of(req: falcon.Request) -> Journey:
-    """Return the request's journey; begin it if no middleware did."""
-    journey: Journey | None = getattr(req.context, "journey", None)
-    if journey is None:
-        journey = req.context.journey = Journey()
-    return journey
-
-
-def is_multipart(req: falcon.Request) -> bool:
+def is_multipart(env: Environ) -> bool:
     """Tell whether the body is a multipart form, in any spelling of the type."""
-    return (req.content_type or "").lower().startswith(falcon.MEDIA_MULTIPART)
+    content_type: str = env.get("CONTENT_TYPE", "")
+    return content_type.lower().startswith(falcon.MEDIA_MULTIPART)
 
 
-def read_form(req: falcon.Request, max_bytes: int, *required: str) -> dict[str, bytes]:
+def read_form(env: Environ, max_bytes: int, *required: str) -> dict[str, bytes]:
     """Read a whole multipart form; see ``read_parts`` and ``only_one_each``."""
-    return only_one_each(read_parts(req, max_bytes, *required))
+    return only_one_each(read_parts(env, max_bytes, *required))
 
 
-def read_parts(
-    req: falcon.Request, max_bytes: int, *required: str
-) -> dict[str, list[Part]]:
+def read_parts(env: Environ, max_bytes: int, *required: str) -> dict[str, list[Part]]:
     """Read a whole multipart form, in which a field may stand several times.
 
     Args:
-        req: the request.
+        env: the request's environ.
         max_bytes: the most bytes of its body.
         required: the fields that must be there; the errors name them.
 
@@ -56,14 +51,14 @@ def read_parts(
         InvalidInput: the body is no form, or a field is missing.
         TooLarge: the body is above its limit, or has too many parts.
     """
-    if not is_multipart(req):
+    if not is_multipart(env):
         raise falcon.HTTPUnsupportedMediaType(
             description=f"send {falcon.MEDIA_MULTIPART} with the fields"
             f" {', '.join(required)}"
         )
-    if not req.env.get("CONTENT_LENGTH"):
+    if not env.get("CONTENT_LENGTH"):
         raise InvalidInput("the request has no body, or does not say its length")
-    parts = parts_of(read_body(req, max_bytes), req.content_type)
+    parts = parts_of(read_body(env, max_bytes), env["CONTENT_TYPE"])
     for name in required:
         for part in parts.get(name, ()):
             if part.data:
@@ -108,7 +103,7 @@ def text_fields(form: Mapping[str, bytes], names: Iterable[str]) -> dict[str, st
     return texts
 
 
-def read_json(req: falcon.Request, max_bytes: int) -> dict[str, Any]:
+def read_json(env: Environ, max_bytes: int) -> dict[str, Any]:
     """Read a body that is one JSON object; its content type does not matter.
 
     Raises:
@@ -117,7 +112,7 @@ def read_json(req: falcon.Request, max_bytes: int) -> dict[str, Any]:
         TooLarge: the body is above its limit.
     """
     try:
-        content = orjson.loads(read_body(req, max_bytes))
+        content = orjson.loads(read_body(env, max_bytes))
     except orjson.JSONDecodeError as ex:
         raise InvalidInput(
             f"the body is not JSON: it cannot be read at line {ex.lineno}, column"
@@ -128,7 +123,7 @@ def read_json(req: falcon.Request, max_bytes: int) -> dict[str, Any]:
     return content
 
 
-def read_body(req: falcon.Request, max_bytes: int) -> bytes:
+def read_body(env: Environ, max_bytes: int) -> bytes:
     """Read a whole body.
 
     Raises:
@@ -136,22 +131,21 @@ def read_body(req: falcon.Request, max_bytes: int) -> bytes:
         TooLarge: the body is above its limit.
         HTTPUnsupportedMediaType: the body is encoded.
     """
-    encoding = req.env.get("HTTP_CONTENT_ENCODING")
+    encoding = env.get("HTTP_CONTENT_ENCODING")
     if encoding and encoding.lower() != _PLAIN:
         raise falcon.HTTPUnsupportedMediaType(
             description=f"Content-Encoding {encoding[:64]!r} is not taken here; send"
             " the body as it is"
         )
-    length = req.content_length
+    length, stream = _length(env), env["wsgi.input"]
     if length is not None and length > max_bytes:
         raise TooLarge(f"the body is larger than {max_bytes} bytes")
-    # Falcon's bounded stream ends at a short read, even if more bytes follow.
     left = max_bytes + 1 if length is None else length
-    body = req.stream.read(left) if left else b""
+    body: bytes = stream.read(left) if left else b""
     if body and len(body) < left:
         chunks = [body]
         left -= len(body)
-        while left and (chunk := req.stream.read(left)):
+        while left and (chunk := stream.read(left)):
             chunks.append(chunk)
             left -= len(chunk)
         body = b"".join(chunks)
@@ -165,24 +159,32 @@ def read_body(req: falcon.Request, max_bytes: int) -> bytes:
     return body
 
 
-def stream_form(req: falcon.Request) -> Iterator[Field]:
+def stream_form(env: Environ) -> Iterator[Field]:
     """Give a multipart form's fields; each must be read before the next one.
 
     Raises:
         InvalidInput: the body is no form.
     """
-    return stream_parts(read_stream(req), req.content_type)
+    return stream_parts(read_stream(env), env.get("CONTENT_TYPE"))
 
 
-def read_stream(req: falcon.Request) -> Readable:
+def read_stream(env: Environ) -> Readable:
     """Return the body as a stream, for content that is not held in memory.
 
-    Without a Content-Length a server ends ``stream`` where the body ends.
+    Without a Content-Length a server ends the stream where the body ends.
     """
-    stream = cast("Readable", req.stream)
-    return (
-        stream if req.content_length is None else _Bounded(stream, req.content_length)
-    )
+    stream: Readable = env["wsgi.input"]
+    length = _length(env)
+    return stream if length is None else _Bounded(stream, length)
+
+
+def _length(env: Environ) -> int | None:
+    """Return the body's length; None if the client did not tell it.
+
+    ``Authorize`` has refused a length that is no number.
+    """
+    text = env.get("CONTENT_LENGTH")
+    return int(text) if text else None
 
 
 class _Bounded:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+# A request in WSGI (PEP 3333).
+Environ = dict[str, Any]
+
 # ``runtime serve`` tells the application two facts in a request's environ. ARRIVED is
 # the time when the request had come whole, in seconds of ``time.perf_counter``. REFUSED
 # is an error: the application must refuse the request with it.
 ARRIVED = "tfaas.arrived"
 REFUSED = "tfaas.refused"
 
+
+# The request's ``Journey``, which the first step of the application puts there.
+JOURNEY = "tfaas.journey"
 
 # The request's ``Deadline``; the server tells it when the client leaves.
 DEADLINE = "tfaas.deadline"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import falcon
 
@@ -32,18 +32,19 @@ from runtime.errors import (
     WallsError,
 )
 from runtime.http.middleware.watch import route_of
+from runtime.http.reply import Headers
 from runtime.telemetry.logs import Seldom
 from runtime.telemetry.metrics import REJECTS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 logger = logging.getLogger(__name__)
 
 
 # A client asks an overloaded server again after so many seconds.
 RETRY_SECONDS = "1"
+_HEADERS: dict[type[DomainError], Headers] = {
+    Overloaded: (("Retry-After", RETRY_SECONDS),),
+    Unauthorized: (("WWW-Authenticate", "Bearer"),),
+}
 
 
 # 4xx: the sentence tells the client what to send instead. 5xx: the server is at fault.
@@ -69,67 +70,103 @@ STATUS: dict[type[DomainError], str] = {
 }
 
 
-def add_errors(application: falcon.App[falcon.Request, falcon.Response]) -> None:
-    """Let the table answer each error; a bug is answered with 500 and no reason."""
-    application.set_error_serializer(_serialize_error)
-    refused = Seldom()
-    for error, status in STATUS.items():
-        application.add_error_handler(error, _answer_with(status, refused))
-    application.add_error_handler(Exception, _answer_bug)
+class Refusal(NamedTuple):
+    """The answer to a request that failed.
+
+    Attributes:
+        status: the status with its phrase, such as ``404 Not Found``.
+        sentence: the sentence that the client reads.
+        headers: more headers, such as the time to wait.
+    """
+
+    status: str
+    sentence: str
+    headers: Headers
+
+    @property
+    def media(self) -> dict[str, str]:
+        """The body, before it becomes JSON."""
+        return {"error": self.sentence}
 
 
-def _answer_with(
-    status: str, refused: Seldom
-) -> Callable[[falcon.Request, falcon.Response, DomainError, dict[str, Any]], None]:
-    def answer(
-        req: falcon.Request,
-        resp: falcon.Response,
-        ex: DomainError,
-        params: dict[str, Any],
-    ) -> None:
+class Errors:
+    """Makes the answer to each error; a bug is answered with 500 and no reason."""
+
+    def __init__(self) -> None:
+        self._refused = Seldom()
+
+    def refusal_of(self, ex: Exception, method: str, path: str, route: str) -> Refusal:
+        """Log and count an error, and make its answer.
+
+        Args:
+            ex: the error.
+            method: the request's method.
+            path: the path that was asked.
+            route: the route's template; ``unknown`` if there is none.
+        """
+        if isinstance(ex, falcon.HTTPError):
+            refusal = _of_falcon(ex, method)
+            reason = reason_of(type(ex))
+        elif isinstance(ex, DomainError):
+            kind = next(kind for kind in type(ex).__mro__ if kind in STATUS)
+            refusal = Refusal(STATUS[kind], str(ex), _HEADERS.get(kind, ()))
+            reason = reason_of(type(ex))
+            self._log(ex, refusal, method, path)
+        else:
+            # Only the log has the reason of an error that nobody foresaw.
+            logger.error("%s %s: %r", method, path, ex, exc_info=ex)
+            refusal = Refusal(falcon.HTTP_500, _SENTENCES[falcon.HTTP_500], ())
+            reason = "unexpected"
+        REJECTS.labels(route, reason).inc()
+        return refusal
+
+    def _log(self, ex: DomainError, refusal: Refusal, method: str, path: str) -> None:
         if isinstance(ex, (Overloaded, Expired)):
             # These errors are no faults, and come in crowds. The access log has each.
-            if count := refused.count():
+            if count := self._refused.count():
                 logger.warning(
                     "%d request%s refused in the last minute or so, this one last:"
                     " %s %s: %s",
                     count,
                     "" if count == 1 else "s",
-                    req.method,
-                    req.path,
+                    method,
+                    path,
                     ex,
                 )
-        elif falcon.http_status_to_code(status) >= 500:
-            logger.error("%s %s: %s", req.method, req.path, ex, exc_info=ex)
-        _answer(req, resp, status, ex, str(ex))
+        elif refusal.status >= "5":
+            logger.error("%s %s: %s", method, path, ex, exc_info=ex)
 
-    return answer
+    def add_to(self, application: falcon.App[falcon.Request, falcon.Response]) -> None:
+        """Let Falcon answer all errors so."""
+
+        def answer(
+            req: falcon.Request,
+            resp: falcon.Response,
+            ex: Exception,
+            params: dict[str, Any],
+        ) -> None:
+            refusal = self.refusal_of(ex, req.method, req.path, route_of(req))
+            resp.status = refusal.status
+            # The responder may have set these before it failed. Falcon prefers them to
+            # media.
+            resp.text = resp.data = resp.stream = None
+            resp.content_type = falcon.MEDIA_JSON
+            resp.media = refusal.media
+            resp.set_headers(refusal.headers)
+
+        application.add_error_handler(Exception, answer)
+        application.add_error_handler(falcon.HTTPError, answer)
 
 
-def _answer_bug(
-    req: falcon.Request, resp: falcon.Response, ex: Exception, params: dict[str, Any]
-) -> None:
-    """Answer an error that nobody foresaw; only the log has its reason."""
-    logger.error("%s %s: %r", req.method, req.path, ex, exc_info=ex)
-    _answer(req, resp, falcon.HTTP_500, None, _SENTENCES[falcon.HTTP_500])
-
-
-def _answer(
-    req: falcon.Request,
-    resp: falcon.Response,
-    status: str | int,
-    ex: Exception | None,
-    sentence: str,
-) -> None:
-    reason = reason_of(type(ex)) if ex else "unexpected"
-    REJECTS.labels(route_of(req), reason).inc()
-    resp.status = status
-    # The responder may have set these before it failed. Falcon prefers them to media.
-    resp.text = resp.data = resp.stream = None
-    resp.content_type = falcon.MEDIA_JSON
-    resp.media = {"error": sentence}
-    if isinstance(ex, Overloaded):
-        resp.set_header("Retry-After", RETRY_SECONDS)
+def _of_falcon(ex: falcon.HTTPError, method: str) -> Refusal:
+    """Write Falcon's own errors (no route, wrong method, bad form) in the same form."""
+    status = falcon.code_to_http_status(ex.status)
+    headers = dict(ex.headers or {})
+    if isinstance(ex, falcon.HTTPMethodNotAllowed):
+        sentence = f"this route takes {headers['Allow']}, and not {method}"
+    else:
+        sentence = ex.description or _SENTENCES.get(status) or str(ex.title)
+    return Refusal(status, sentence, tuple(headers.items()))
 
 
 # A word begins at its first capital. The last of several capitals begins the next word:
@@ -140,18 +177,6 @@ _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 def reason_of(error: type[Exception]) -> str:
     """Return the word for an error in the metrics."""
     return _WORD.sub("_", error.__name__).lower()
-
-
-def _serialize_error(
-    req: falcon.Request, resp: falcon.Response, ex: falcon.HTTPError
-) -> None:
-    """Write Falcon's own errors (no route, wrong method, bad form) in the same form."""
-    if isinstance(ex, falcon.HTTPMethodNotAllowed):
-        allowed = dict(ex.headers or {})["Allow"]
-        sentence = f"this route takes {allowed}, and not {req.method}"
-    else:
-        sentence = ex.description or _SENTENCES.get(ex.status) or str(ex.title)
-    _answer(req, resp, ex.status, ex, sentence)
 
 
 _SENTENCES: dict[object, str] = {

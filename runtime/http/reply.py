@@ -1,27 +1,56 @@
-"""Writing a reply's body."""
+"""Writing a reply's body, and the reply to a prediction."""
 
 from __future__ import annotations
+
+import functools
+from typing import NamedTuple
 
 import falcon
 import numpy as np
 import orjson
 
-from runtime.prediction.answers import Answer
-
 # Without a line's end two replies run together in a terminal.
 _OPTION = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+
+# A browser must never take a model's file or name for a page.
+NO_SNIFF = ("X-Content-Type-Options", "nosniff")
+# Answers about models change, so no cache may keep them.
+NO_STORE = ("Cache-Control", "no-store")
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Reply(NamedTuple):
+    """The reply to a prediction that succeeded.
+
+    Attributes:
+        body: its bytes.
+        backend: the engine that answered, as ``engine/device``.
+        version: the model's version in the store.
+        content_type: the body's media type.
+    """
+
+    body: bytes
+    backend: str
+    version: int | None
+    content_type: str = falcon.MEDIA_JSON
+
+
+@functools.lru_cache(maxsize=1024)
+def headers_of(content_type: str, backend: str, version: int | None) -> Headers:
+    """Return the headers of a prediction that are the same in many replies."""
+    return (
+        ("Content-Type", content_type),
+        ("X-Model-Backend", backend),
+        ("X-Model-Version", str(version)),
+        NO_SNIFF,
+        NO_STORE,
+    )
 
 
 def to_json(media: object) -> bytes:
     """Write a resource's answer as JSON; it may hold numpy arrays and dataclasses."""
     return orjson.dumps(media, default=_to_lists, option=_OPTION)
-
-
-def name_engine(resp: falcon.Response, answer: Answer) -> None:
-    """Name the backend and the version that answered in the reply's headers."""
-    resp.set_headers(
-        (("X-Model-Backend", answer.backend), ("X-Model-Version", str(answer.version)))
-    )
 
 
 def _to_lists(value: object) -> object:

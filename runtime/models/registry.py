@@ -141,8 +141,8 @@ class ModelRegistry:
         self._failed: dict[_Key, _Failure] = {}
         # The version that answered last for a name and a label; None is the default.
         self._answered: dict[tuple[str, str | None], Version] = {}
-        # The versions that answer while the lookup finds the same. All are forgotten when
-        # a model leaves ``_loaded`` or ``_answered``, so none is kept from being freed.
+        # The versions that answer while the lookup finds the same. All are forgotten
+        # when a model leaves ``_loaded`` or ``_answered``, so none is kept in memory.
         self._serving: dict[ModelSpec, _Held] = {}
         # The time to look again at a model, after one of its numbers was named.
         self._due: dict[str, float] = {}

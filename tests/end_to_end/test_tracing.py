@@ -131,6 +131,7 @@ import falcon
 from tests.clients import LocalClient
 from runtime.access.gate import Gate
 from runtime.http.caller import address_reader
+from runtime.http.environ_keys import JOURNEY
 from runtime.http.middleware.render import Render
 from runtime.http.middleware.watch import Watch
 from runtime.telemetry.journey import clock
@@ -140,7 +141,7 @@ class Answer:
     def on_get(self, req, resp):
         for stage in ("queue", "decode", "infer", "encode"):
             start = clock()
-            req.context.journey.laps.append((stage, start, clock()))
+            req.env[JOURNEY].laps.append((stage, start, clock()))
 
     def on_post(self, req, resp):
         raise falcon.HTTPServiceUnavailable()

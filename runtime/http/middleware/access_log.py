@@ -6,14 +6,15 @@ import socket
 
 import falcon
 
+from runtime.http.environ_keys import Environ
 from runtime.telemetry.answered import Answered
 from runtime.telemetry.logs import monit
 
 
-def bytes_in(req: falcon.Request) -> int | None:
+def bytes_in(env: Environ) -> int | None:
     """Return the bytes of the request's body; None if the client did not tell them."""
     try:
-        length = int(req.env.get("CONTENT_LENGTH") or -1)
+        length = int(env.get("CONTENT_LENGTH") or -1)
     except ValueError:  # it is no number, and the answer said so already
         return None
     return None if length < 0 else length

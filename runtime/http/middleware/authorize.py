@@ -11,6 +11,7 @@ from runtime.access.gate import Access, Gate
 from runtime.errors import Forbidden, Unauthorized
 from runtime.http.caller import WsgiCaller
 from runtime.http.middleware.chunked import ChunkedBodies
+from runtime.http.reply import NO_STORE
 
 
 class Authorize:
@@ -72,10 +73,9 @@ class Authorize:
         """
         access = self._table.get((req.uri_template or "", req.method))
         if access is not Access.OPEN:
-            # The answer is about the models, which no cache may keep.
-            resp.set_header("Cache-Control", "no-store")
+            resp.set_header(*NO_STORE)
             if access not in self._open:
-                self._check(access, req, resp, resource)
+                self._check(access, req, resource)
         env = req.env
         if (
             "HTTP_TRANSFER_ENCODING" in env
@@ -87,7 +87,6 @@ class Authorize:
         self,
         access: Access | None,
         req: falcon.Request,
-        resp: falcon.Response,
         resource: object,
     ) -> None:
         if access is None:
@@ -95,11 +94,7 @@ class Authorize:
             if req.method == "OPTIONS" or not _answers(resource, req.method):
                 return
             raise Forbidden("nobody may ask this route")
-        try:
-            self._gate.check(access, WsgiCaller(req.env))
-        except Unauthorized:
-            resp.set_header("WWW-Authenticate", "Bearer")
-            raise
+        self._gate.check(access, WsgiCaller(req.env))
 
 
 def _answers(resource: object, method: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 import re
@@ -11,12 +12,13 @@ import falcon
 
 from runtime.errors import InvalidInput
 from runtime.http.caller import AddressOf
-from runtime.http.environ_keys import ARRIVED, DEADLINE, REFUSED
+from runtime.http.environ_keys import ARRIVED, DEADLINE, JOURNEY, REFUSED, Environ
 from runtime.http.middleware.access_log import bytes_in, bytes_out, log_monit
 from runtime.http.middleware.rate import Rate
+from runtime.http.reply import NO_SNIFF
 from runtime.telemetry import logs
 from runtime.telemetry.answered import Answered
-from runtime.telemetry.journey import CURRENT, Journey, clock
+from runtime.telemetry.journey import CURRENT, Deadline, Journey, clock
 from runtime.telemetry.requests import count_answered, count_begun
 from runtime.telemetry.tracing import RequestSpan, Tracing
 
@@ -30,8 +32,8 @@ _METHODS = frozenset(falcon.HTTP_METHODS)
 OTHER_METHOD = "_OTHER"
 NO_ROUTE = "unknown"
 
-# A browser must never take a model's file or name for a page.
-_NO_SNIFF = ("X-Content-Type-Options", "nosniff")
+# A call of a named tuple goes through a function in Python, and this one does not.
+_answered = functools.partial(tuple.__new__, Answered)
 
 
 def route_of(req: falcon.Request) -> str:
@@ -73,10 +75,95 @@ class Watch:
         self._has_monit = has_monit
         self._rate = rate
 
+    @property
+    def sees_requests(self) -> bool:
+        """Whether ``begin``, ``admit`` and ``end`` are all that is to do."""
+        return not (self._tracing or self._has_monit or self._rate)
+
+    def begin(self, env: Environ) -> Journey:
+        """Begin a request's journey, and put it into the environ."""
+        given = env.get("HTTP_X_REQUEST_ID")
+        # The server may have put a deadline there; it tells it when the client leaves.
+        deadline = env.get(DEADLINE)
+        journey = env[JOURNEY] = Journey(
+            given
+            if given and _REQUEST_ID.fullmatch(given)
+            else f"{random.getrandbits(128):032x}",
+            started=env.get(ARRIVED) or clock(),
+            deadline=Deadline() if deadline is None else deadline,
+        )
+        count_begun()
+        CURRENT.set(journey)
+        return journey
+
+    def admit(self, env: Environ, journey: Journey) -> None:
+        """Set the request's deadline.
+
+        Raises:
+            InvalidInput: the header X-Timeout-Ms is no number.
+            Overloaded, TooSlow: the server refuses the request.
+        """
+        milliseconds = env.get("HTTP_X_TIMEOUT_MS")
+        if milliseconds or self._timeout_ms:
+            journey.deadline.at = journey.started + _seconds(
+                milliseconds, self._timeout_ms
+            )
+        if REFUSED in env:
+            raise env[REFUSED]
+
+    def end(
+        self,
+        env: Environ,
+        journey: Journey,
+        path: str,
+        route: str,
+        status: int,
+        bytes_out: int | None,
+    ) -> Answered:
+        """Count a request, and log it.
+
+        Args:
+            env: the request's environ.
+            journey: its journey.
+            path: the path that was asked.
+            route: the route's template; ``NO_ROUTE`` if there is none.
+            status: the reply's status.
+            bytes_out: the bytes of the reply's body; None if they are unknown.
+        """
+        method = env["REQUEST_METHOD"]
+        answered = _answered(
+            (
+                journey.request_id,
+                journey.trace_id,
+                journey.model,
+                journey.version,
+                journey.backend,
+                journey.items,
+                time.time(),
+                logging.DEBUG if path in self._quiet else logging.INFO,
+                method,
+                method if method in _METHODS else OTHER_METHOD,
+                path,
+                route,
+                status,
+                clock() - journey.started,
+                journey.seconds,
+                self._address_of(env),
+                bytes_in(env),
+                bytes_out,
+            )
+        )
+        count_answered(answered)
+        log = logs.request_log
+        if answered.level >= log.requests_level:
+            log.note(answered)
+        CURRENT.set(None)
+        return answered
+
     def process_request(
         self, req: falcon.Request, resp: falcon.Response, is_answered: bool = False
     ) -> None:
-        """Begin the request's journey, at ``req.context.journey``.
+        """Begin the request's journey, and perhaps its span at ``req.context.span``.
 
         Args:
             req: the request.
@@ -84,39 +171,21 @@ class Watch:
             is_answered: whether Falcon has refused the request already.
 
         Raises:
-            InvalidInput: the header X-Timeout-Ms is no number.
+            InvalidInput, Overloaded, TooSlow: see ``admit``.
             RateLimited: the client asks too often.
-            Overloaded, TooSlow: the server refuses the request.
         """
-        env, context = req.env, req.context
-        given = env.get("HTTP_X_REQUEST_ID")
-        journey = Journey(
-            given
-            if given and _REQUEST_ID.fullmatch(given)
-            else f"{random.getrandbits(128):032x}"
-        )
-        context.journey, context.span = journey, None
-        if ARRIVED in env:
-            journey.started = env[ARRIVED]
-        # The server may have put a deadline there; it tells it when the client leaves.
-        journey.deadline = env.setdefault(DEADLINE, journey.deadline)
-        count_begun()
+        env = req.env
+        journey = self.begin(env)
+        req.context.span = None
         if self._tracing and req.path not in self._quiet:
             client = self._address_of(env)
-            context.span = _start_span(self._tracing, req, client, journey)
-        CURRENT.set(journey)
-        resp.set_headers((("X-Request-Id", journey.request_id), _NO_SNIFF))
+            req.context.span = _start_span(self._tracing, req, client, journey)
+        resp.set_headers((("X-Request-Id", journey.request_id), NO_SNIFF))
         if is_answered:
             return
-        milliseconds = env.get("HTTP_X_TIMEOUT_MS")
-        if milliseconds or self._timeout_ms:
-            journey.deadline.at = journey.started + _seconds(
-                milliseconds, self._timeout_ms
-            )
         if self._rate is not None:
             self._rate.check(req, resp)
-        if REFUSED in env:
-            raise env[REFUSED]
+        self.admit(env, journey)
 
     def process_response(
         self,
@@ -126,40 +195,23 @@ class Watch:
         req_succeeded: bool,
     ) -> None:
         """Count the request, log it, and end its span."""
-        context, method = req.context, req.method
-        if not hasattr(context, "journey"):
+        env, context = req.env, req.context
+        if JOURNEY not in env:
             # Falcon refuses some methods before it calls any middleware.
             self.process_request(req, resp, is_answered=True)
-        journey: Journey = context.journey
-        answered = Answered(
-            journey.request_id,
-            journey.trace_id,
-            journey.model,
-            journey.version,
-            journey.backend,
-            journey.items,
-            time.time(),
-            logging.DEBUG if req.path in self._quiet else logging.INFO,
-            method,
-            method if method in _METHODS else OTHER_METHOD,
+        journey: Journey = env[JOURNEY]
+        answered = self.end(
+            env,
+            journey,
             req.path,
-            req.uri_template or NO_ROUTE,
+            route_of(req),
             resp.status_code,
-            clock() - journey.started,
-            journey.seconds,
-            self._address_of(req.env),
-            bytes_in(req),
             context.bytes_out if req_succeeded else bytes_out(req, resp),
         )
-        count_answered(answered)
-        log = logs.request_log
-        if answered.level >= log.requests_level:
-            log.note(answered)
         if self._has_monit:
             log_monit(req, answered)
         if context.span:
             _end_span(context.span, journey, answered)
-        CURRENT.set(None)
 
 
 def _seconds(given: str | None, most: int) -> float:

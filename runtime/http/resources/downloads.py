@@ -40,7 +40,7 @@ class Download:
     def _describe(
         self, req: falcon.Request, resp: falcon.Response, name: str, file: str
     ) -> IO[bytes]:
-        spec = read_spec(req, {"model": name})
+        spec = read_spec(req.env, {"model": name})
         version = self._store.find(spec.name, spec.version, spec.label)
         try:
             stream = _open_listed(version, file)

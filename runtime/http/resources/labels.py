@@ -50,7 +50,7 @@ class Label:
         asked = version_query(req)
         if asked is not None and not req.content_length:
             return asked
-        body = read_json(req, self._max_bytes)
+        body = read_json(req.env, self._max_bytes)
         if set(body) != {"version"}:
             raise InvalidInput('send {"version": N}, the number, and no other key')
         number = check_version(body["version"])

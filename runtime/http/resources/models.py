@@ -98,12 +98,12 @@ class Delete:
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Delete the model that the form names."""
-        if not is_multipart(req):
+        if not is_multipart(req.env):
             raise InvalidInput(
                 "no model name is provided: send it as a multipart field, curl -X"
                 " DELETE -F model=NAME, or DELETE /delete/NAME"
             )
-        form = read_form(req, self._max_bytes, "model")
+        form = read_form(req.env, self._max_bytes, "model")
         self._delete(text_fields(form, ["model"])["model"], resp)
 
     def on_delete_named(

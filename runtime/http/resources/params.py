@@ -32,7 +32,7 @@ class Params:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Publish the next version, with other params; answer as an upload."""
-        changes = read_json(req, self._max_bytes)
+        changes = read_json(req.env, self._max_bytes)
         name = changes.pop("name", None)
         if not isinstance(name, str):
             raise InvalidInput(
@@ -53,6 +53,6 @@ class ModelParams:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Answer the version's params.json."""
-        resp.media = self._catalogue.params(read_spec(req, {"model": name}))
+        resp.media = self._catalogue.params(read_spec(req.env, {"model": name}))
 
     on_head = on_get

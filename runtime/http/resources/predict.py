@@ -9,16 +9,16 @@ import falcon
 from bundle.spec import ModelSpec
 from runtime.errors import InvalidInput
 from runtime.http.body import (
-    journey_of,
     only_one_each,
     read_body,
     read_json,
     read_parts,
     text_fields,
 )
+from runtime.http.environ_keys import JOURNEY, Environ
 from runtime.http.plain_form import Part
 from runtime.http.query import LABELS, TOP, prefers_labels, read_spec, read_top
-from runtime.http.reply import name_engine, to_json
+from runtime.http.reply import Reply, headers_of, to_json
 from runtime.prediction.answers import Scores
 from runtime.prediction.class_labels import Label, best_labels, name_scores
 from runtime.prediction.predictor import Predictor
@@ -39,33 +39,56 @@ class ImageLabels(TypedDict):
     labels: list[Label]
 
 
-class _Resource:
+class Prediction:
+    """A resource that answers predictions, through Falcon or without it.
+
+    Args:
+        predictor: the predictor.
+        max_bytes: the most bytes of a body.
+    """
+
     def __init__(self, predictor: Predictor, max_bytes: int) -> None:
         self._predictor = predictor
         self._max_bytes = max_bytes
 
+    def answer(self, env: Environ, journey: Journey) -> Reply:
+        """Answer a POST request.
 
-class PredictImage(_Resource):
+        Args:
+            env: the request's environ.
+            journey: the request's journey.
+        """
+        raise NotImplementedError
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer a request that came through Falcon."""
+        reply = self.answer(req.env, req.env[JOURNEY])
+        resp.data = reply.body
+        resp.set_headers(
+            headers_of(reply.content_type, reply.backend, reply.version),
+        )
+
+
+class PredictImage(Prediction):
     """``POST /predict/image``: multipart fields ``image``, once or more, and ``model``.
 
     ``version``, ``label`` and ``top`` are fields too, or stand in the query.
     """
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def answer(self, env: Environ, journey: Journey) -> Reply:
         """Answer an array of probabilities, one a label, or the best labels.
 
         The answer to several images is an array of such answers.
         """
-        journey = journey_of(req)
         start = clock()
         try:
-            parts = read_parts(req, self._max_bytes, "image", "model")
+            parts = read_parts(env, self._max_bytes, "image", "model")
         finally:
             journey.laps.append(("decode", start, clock()))
         images = parts.pop("image")
         given = text_fields(only_one_each(parts), _TEXTS)
-        spec, top = read_spec(req, given), read_top(req, given)
-        wants_labels = prefers_labels(req)
+        spec, top = read_spec(env, given), read_top(env, given)
+        wants_labels = prefers_labels(env)
         prediction = self._predictor.predict_images(
             spec, [image.data for image in images], journey
         )
@@ -74,60 +97,53 @@ class PredictImage(_Resource):
             answers: Any = prediction.scores
             if top or wants_labels or prediction.answers_labels:
                 answers = _image_labels(images, prediction, top or TOP)
-            resp.data = to_json(answers if len(images) > 1 else answers[0])
+            body = to_json(answers if len(images) > 1 else answers[0])
         finally:
             journey.laps.append(("encode", start, clock()))
-        if wants_labels:
-            resp.content_type = LABELS
-        name_engine(resp, prediction)
+        return Reply(
+            body,
+            prediction.backend,
+            prediction.version,
+            LABELS if wants_labels else falcon.MEDIA_JSON,
+        )
 
 
-class PredictJson(_Resource):
+class PredictJson(Prediction):
     """``POST /predict/json``: keys and values, or inputs by name, and the model.
 
     The content type does not matter, as in TFaaS.
     """
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def answer(self, env: Environ, journey: Journey) -> Reply:
         """Answer an array of floats, or an array of such arrays for several rows.
 
         The answer to inputs by name has all outputs by name.
         """
-        journey = journey_of(req)
         start = clock()
         try:
-            content = read_json(req, self._max_bytes)
+            content = read_json(env, self._max_bytes)
         finally:
             journey.laps.append(("decode", start, clock()))
         _check_json(content)
-        spec = read_spec(req, _json_texts(content))
+        spec = read_spec(env, _json_texts(content))
         if content.get("inputs") is not None:
-            self._answer_inputs(resp, spec, content["inputs"], journey)
-        else:
-            self._answer_rows(resp, spec, content, journey)
+            return self._answer_inputs(spec, content["inputs"], journey)
+        return self._answer_rows(spec, content, journey)
 
     def _answer_inputs(
-        self,
-        resp: falcon.Response,
-        spec: ModelSpec,
-        inputs: dict[str, Any],
-        journey: Journey,
-    ) -> None:
+        self, spec: ModelSpec, inputs: dict[str, Any], journey: Journey
+    ) -> Reply:
         answer = self._predictor.predict_inputs(spec, inputs, journey)
         start = clock()
         try:
-            resp.data = to_json({"outputs": answer.outputs})
+            body = to_json({"outputs": answer.outputs})
         finally:
             journey.laps.append(("encode", start, clock()))
-        name_engine(resp, answer)
+        return Reply(body, answer.backend, answer.version)
 
     def _answer_rows(
-        self,
-        resp: falcon.Response,
-        spec: ModelSpec,
-        content: dict[str, Any],
-        journey: Journey,
-    ) -> None:
+        self, spec: ModelSpec, content: dict[str, Any], journey: Journey
+    ) -> Reply:
         start = clock()
         try:
             rows = read_rows(content.get("keys"), content["values"])
@@ -136,47 +152,51 @@ class PredictJson(_Resource):
         answer = self._predictor.predict_rows(spec, rows, journey)
         start = clock()
         try:
-            resp.data = to_json(answer.scores[0] if rows.is_one else answer.scores)
+            body = to_json(answer.scores[0] if rows.is_one else answer.scores)
         finally:
             journey.laps.append(("encode", start, clock()))
-        name_engine(resp, answer)
+        return Reply(body, answer.backend, answer.version)
 
 
-class PredictProto(_Resource):
+class PredictProto(Prediction):
     """``POST /predict/proto``: the message Row of tfaas.proto, of any content type."""
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def answer(self, env: Environ, journey: Journey) -> Reply:
         """Answer the message Predictions, with one Class for each score, in order."""
-        journey = journey_of(req)
         start = clock()
         try:
-            row = read_row(read_body(req, self._max_bytes))
+            row = read_row(read_body(env, self._max_bytes))
             rows = read_rows(row.keys, row.values)
         finally:
             journey.laps.append(("decode", start, clock()))
-        spec = read_spec(req, {"model": row.model})
+        spec = read_spec(env, {"model": row.model})
         answer = self._predictor.predict_rows(spec, rows, journey)
         start = clock()
         try:
             named = name_scores(
                 answer.scores[0], answer.labels, may_lack=answer.answers_labels
             )
-            resp.data = write_predictions(
+            body = write_predictions(
                 [(c["label"], float(c["probability"])) for c in named]
             )
         finally:
             journey.laps.append(("encode", start, clock()))
-        resp.content_type = PROTOBUF
-        name_engine(resp, answer)
+        return Reply(body, answer.backend, answer.version, PROTOBUF)
 
 
-class Predict:
-    """``POST /predict``: one of the other three, by the request's content type."""
+class Predict(Prediction):
+    """``POST /predict``: one of the other three, by the request's content type.
+
+    Args:
+        image: the resource of images.
+        json: the resource of JSON.
+        proto: the resource of protobuf.
+    """
 
     def __init__(
         self, image: PredictImage, json: PredictJson, proto: PredictProto
     ) -> None:
-        self._by_type: dict[str, PredictImage | PredictJson | PredictProto] = {
+        self._by_type: dict[str, Prediction] = {
             falcon.MEDIA_MULTIPART: image,
             falcon.MEDIA_JSON: json,
             PROTOBUF: proto,
@@ -184,15 +204,16 @@ class Predict:
             "application/octet-stream": proto,
         }
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def answer(self, env: Environ, journey: Journey) -> Reply:
         """Answer as the other route answers."""
-        media_type = (req.content_type or "").partition(";")[0].strip().lower()
+        content_type: str = env.get("CONTENT_TYPE", "")
+        media_type = content_type.partition(";")[0].strip().lower()
         if media_type not in self._by_type:
             raise falcon.HTTPUnsupportedMediaType(
                 description=f"the content type is {media_type[:64]!r}; send"
                 f" {', '.join(self._by_type)}"
             )
-        self._by_type[media_type].on_post(req, resp)
+        return self._by_type[media_type].answer(env, journey)
 
 
 _JSON_KEYS = {"inputs", "keys", "label", "model", "values", "version"}

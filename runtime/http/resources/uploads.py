@@ -33,17 +33,17 @@ class Upload:
                 " send a zip, or a tar as it is or with gzip or base64"
             )
         is_base64 = encoding == "base64"
-        if is_multipart(req):
+        if is_multipart(req.env):
             if encoding == "gzip":
                 raise falcon.HTTPUnsupportedMediaType(
                     description="Content-Encoding gzip is for an archive that is sent"
                     " as the body; send a form without it; its files may be gzipped"
                 )
             published = self._publisher.publish_form(
-                stream_form(req), is_base64=is_base64
+                stream_form(req.env), is_base64=is_base64
             )
         else:
             published = self._publisher.publish(
-                read_stream(req), gzipped=encoding == "gzip", is_base64=is_base64
+                read_stream(req.env), gzipped=encoding == "gzip", is_base64=is_base64
             )
         resp.media = asdict(published)

@@ -1,13 +1,11 @@
 import io
 
 import pytest
-from falcon import Request
-from falcon.testing import create_environ, create_req
+from falcon.testing import create_environ
 
 from bundle.errors import TooLarge
 from runtime.errors import InvalidInput
-from runtime.http.body import journey_of, read_body
-from runtime.telemetry.journey import Journey
+from runtime.http.body import read_body
 
 
 def request_of(stream, length):
@@ -16,7 +14,7 @@ def request_of(stream, length):
     if length is not None:
         environ["CONTENT_LENGTH"] = str(length)
     environ["wsgi.input"] = stream
-    return Request(environ)
+    return environ
 
 
 class Dripping(io.BytesIO):
@@ -48,11 +46,3 @@ def test_what_follows_a_body_is_left():
 def test_no_body_is_told_so(length):
     with pytest.raises(InvalidInput, match="has no body"):
         read_body(request_of(io.BytesIO(), length), 5)
-
-
-def test_the_journey_is_the_middlewares_or_a_new_one_that_stays():
-    req = create_req()
-    journey = journey_of(req)
-    assert journey_of(req) is journey
-    req.context.journey = Journey(request_id="r")
-    assert journey_of(req).request_id == "r"

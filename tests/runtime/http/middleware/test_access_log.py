@@ -9,6 +9,7 @@ from falcon.testing import create_environ
 
 from runtime.config import Config
 from runtime.http.application import create_app
+from runtime.http.environ_keys import JOURNEY
 from runtime.services import create_services
 from runtime.telemetry import logs
 from runtime.telemetry.journey import clock
@@ -26,7 +27,7 @@ HEADERS = {
 
 class Answer:
     def on_post(self, req, resp, name):
-        journey = req.context.journey
+        journey = req.env[JOURNEY]
         for stage in ("decode", "infer", "encode"):
             start = clock()
             journey.laps.append((stage, start, clock()))

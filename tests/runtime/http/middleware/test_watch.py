@@ -11,7 +11,7 @@ from runtime.config import Config
 from runtime.errors import Expired, Overloaded
 from runtime.http.application import create_app
 from runtime.http.caller import address_reader
-from runtime.http.environ_keys import REFUSED
+from runtime.http.environ_keys import JOURNEY, REFUSED
 from runtime.http.middleware.render import Render
 from runtime.http.middleware.watch import Watch
 from runtime.services import create_services
@@ -25,11 +25,11 @@ class Answer:
     """A resource of predictions that fills the journey of each request."""
 
     def on_get(self, req, resp, name):
-        self.seen = (req.context.journey, CURRENT.get())
+        self.seen = (req.env[JOURNEY], CURRENT.get())
         resp.media = {}
 
     def on_post(self, req, resp, name):
-        journey = req.context.journey
+        journey = req.env[JOURNEY]
         for stage in ("queue", "decode", "infer", "encode"):
             start = clock()
             journey.laps.append((stage, start, clock()))
@@ -38,7 +38,7 @@ class Answer:
         resp.data = b"[1]"
 
     def on_put(self, req, resp, name):
-        req.context.journey.backend = "onnxruntime/CPUExecutionProvider"
+        req.env[JOURNEY].backend = "onnxruntime/CPUExecutionProvider"
         raise ModelNotFound("no model")
 
     def on_delete(self, req, resp, name):

@@ -1,0 +1,159 @@
+"""A prediction that is answered without Falcon gets the very reply that Falcon gives.
+
+Falcon answers the same request if its path ends with a slash.
+"""
+
+import json
+
+import falcon
+import pytest
+
+from runtime.access.tokens import digest_of
+from runtime.config import Config
+from runtime.http.application import create_app
+from runtime.services import create_services
+from runtime.wire.tfaas_pb2 import Row
+from tests.clients import LocalClient
+from tests.examples import write_bundle
+from tests.forms import form, png
+
+IMAGE = png([[1, 2], [3, 4]])
+BODY, FORM = form(image=IMAGE, model="linear")
+JSON = {"Content-Type": "application/json"}
+ROW = Row(key=["a", "b"], value=[1, 2], model="linear").SerializeToString()
+
+
+def of_form(**fields):
+    body, headers = form(**fields)
+    return {"body": body, "headers": headers}
+
+
+def of_json(content, **headers):
+    return {"body": json.dumps(content).encode(), "headers": {**JSON, **headers}}
+
+
+REQUESTS = {
+    "an image": ("/predict/image", of_form(image=IMAGE, model="linear")),
+    "its old path": ("/image", of_form(image=IMAGE, model="linear")),
+    "by its type": ("/predict", of_form(image=IMAGE, model="linear")),
+    "labels": ("/predict/image", of_form(image=IMAGE, model="linear", top="2")),
+    "a version": ("/predict/image", of_form(image=IMAGE, model="linear", version="1")),
+    "no version": ("/predict/image", of_form(image=IMAGE, model="linear", version="9")),
+    "no model": ("/predict/image", of_form(image=IMAGE, model="other")),
+    "no picture": ("/predict/image", of_form(image=b"text", model="linear")),
+    "no form": ("/predict/image", of_json({"model": "linear"})),
+    "no field": ("/predict/image", of_form(image=IMAGE)),
+    "no body": ("/predict/image", {"headers": FORM}),
+    "an unknown type": (
+        "/predict",
+        {"body": b"x", "headers": {"Content-Type": "text/html"}},
+    ),
+    "an encoded body": (
+        "/predict/image",
+        {"body": BODY, "headers": {**FORM, "Content-Encoding": "gzip"}},
+    ),
+    "a long body": ("/predict/json", {"body": bytes(200_000), "headers": JSON}),
+    "rows": ("/predict/json", of_json({"model": "linear", "values": [1, 2, 3, 4]})),
+    "inputs": ("/json", of_json({"model": "linear", "inputs": {"x": [[1]]}})),
+    "no JSON": ("/predict/json", {"body": b"{", "headers": JSON}),
+    "protobuf": ("/predict/proto", {"body": ROW, "headers": {}}),
+    "an accepted type": (
+        "/predict/image",
+        {
+            "body": BODY,
+            "headers": {**FORM, "Accept": "application/vnd.tfaas.labels+json"},
+        },
+    ),
+    "a query": (
+        "/predict/image",
+        {"body": BODY, "headers": FORM, "query_string": "top=1"},
+    ),
+    "another method": ("/predict/image", {"method": "DELETE", "headers": {}}),
+    "a token that nobody asks for": (
+        "/predict/image",
+        {"body": BODY, "headers": {**FORM, "Authorization": "Bearer no"}},
+    ),
+}
+
+
+@pytest.fixture
+def client_of(tmp_path):
+    def client_of(**settings):
+        config = Config(
+            model_dir=tmp_path / "models",
+            provider="cpu",
+            max_body_bytes=100_000,
+            **settings,
+        )
+        write_bundle(config.model_dir / "linear" / "1", labels=("zero", "one", "two"))
+        return LocalClient(create_app(create_services(config), config))
+
+    return client_of
+
+
+def ask(client, path, given):
+    given = {"method": "POST", **given}
+    headers = {"X-Request-Id": "mine", **given.pop("headers")}
+    reply = client.simulate_request(path=path, headers=headers, **given)
+    return reply.status, reply.content, dict(sorted(reply.headers.items()))
+
+
+@pytest.mark.parametrize(("path", "given"), REQUESTS.values(), ids=REQUESTS)
+def test_both_ways_give_the_same_reply(client_of, path, given):
+    client = client_of()
+    quickly = ask(client, path, given)
+    assert ask(client, f"{path}/", given) == quickly
+
+
+def test_a_time_that_is_none_is_refused_on_both_ways(client_of):
+    client = client_of()
+    given = {"body": BODY, "headers": {**FORM, "X-Timeout-Ms": "soon"}}
+    status, body, headers = ask(client, "/predict/image", given)
+    assert status == "400 Bad Request"
+    # Falcon refuses it before it looks for the route, whose replies no cache may keep.
+    assert headers.pop("cache-control") == "no-store"
+    assert ask(client, "/predict/image/", given) == (status, body, headers)
+
+
+def test_usual_predictions_do_not_go_through_falcon(client_of, monkeypatch):
+    client = client_of()
+    monkeypatch.setattr(falcon.App, "__call__", None)
+    status, _, headers = ask(client, "/predict/image", {"body": BODY, "headers": FORM})
+    assert status == "200 OK"
+    assert headers["x-model-version"] == "1"
+
+
+@pytest.mark.parametrize("token", ["", "Bearer wrong", "Bearer right"])
+def test_tokens_are_asked_for_on_both_ways(client_of, token):
+    client = client_of(predict_tokens=(digest_of("right"),))
+    given = {"body": BODY, "headers": {**FORM, "Authorization": token}}
+    status, body, headers = quickly = ask(client, "/predict/image", given)
+    assert ask(client, "/predict/image/", given) == quickly
+    if token == "Bearer right":
+        assert status == "200 OK"
+    else:
+        assert status == "401 Unauthorized"
+        assert headers["www-authenticate"] == "Bearer"
+        assert b"token" in body
+
+
+@pytest.mark.parametrize("settings", [{"rate": "9-H"}, {"monit_record": True}])
+def test_what_needs_more_than_a_watch_goes_through_falcon(client_of, settings):
+    client = client_of(**settings)
+    assert client.app.predictions.resource_for({"PATH_INFO": "/predict/image"}) is None
+    status, _, _ = ask(client, "/predict/image", {"body": BODY, "headers": FORM})
+    assert status == "200 OK"
+
+
+def test_a_bug_is_told_without_its_reason(client_of, monkeypatch, caplog):
+    client = client_of()
+
+    class Bug:
+        def answer(self, env, journey):
+            raise KeyError("secret")
+
+    monkeypatch.setattr(client.app.predictions, "_resources", {"/predict/image": Bug()})
+    status, body, _ = ask(client, "/predict/image", {"body": BODY, "headers": FORM})
+    assert status == "500 Internal Server Error"
+    assert b"secret" not in body
+    assert "secret" in caplog.text
