@@ -178,8 +178,10 @@ class ModelRegistry:
                 and self._loaded.get(held.key) is held
             ):
                 # Nearly every request ends here, so this takes no lock.
-                with contextlib.suppress(KeyError):
+                try:
                     self._loaded.move_to_end(held.key)
+                except KeyError:  # another thread has just dropped it for others
+                    pass
                 return held.model
             if model := self._held(version):
                 return self._answer(spec, version, model)

@@ -123,8 +123,8 @@ class Connection(asyncio.Protocol):
         # The head that comes.
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
         self._unfinished_bytes = 0  # the bytes of a head that is not whole yet
+        self._most_bytes = 0  # the head that is parsed has no more bytes
         # The request whose body comes; the one that is answered; and those behind it.
         self._coming: Request | None = None
         self._current: Request | None = None
@@ -215,7 +215,11 @@ class Connection(asyncio.Protocol):
             self._unparsed.append(data)
             self._pause()
             return
-        if self._coming is None and _has_many_requests(data):
+        if (
+            len(data) > _SLICE_BYTES
+            and self._coming is None
+            and _has_many_requests(data)
+        ):
             self._unparsed.append(data)
         else:
             self._feed(data)
@@ -238,17 +242,10 @@ class Connection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """Take the request's target; it may come in pieces."""
         self._target += url
-        self._head_bytes += len(url)
-        if self._head_bytes > HEAD_BYTES:
-            raise _Refused(431, _TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; those behind a chunked body are left out."""
-        if self._coming is None:
-            self._headers.append((name, value))
-            self._head_bytes += len(name) + len(value)
-            if self._head_bytes > HEAD_BYTES or len(self._headers) > MAX_HEADERS:
-                raise _Refused(431, _TOO_LONG)
+        """Take a header; those behind a chunked body are dropped when it is whole."""
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Make the request of its head, and decide how its body is taken."""
@@ -257,10 +254,13 @@ class Connection(asyncio.Protocol):
         if version not in (_HTTP_1_1, _HTTP_1_0):
             raise _Refused(505, _WRONG_VERSION)
         headers = self._headers
+        if len(headers) > MAX_HEADERS or (
+            self._most_bytes > HEAD_BYTES and self._head_bytes() > HEAD_BYTES
+        ):
+            raise _Refused(431, _TOO_LONG)
         method = parser.get_method().decode("latin-1")
         environ = environ_of(self._environ, method, self._target, version, headers)
-        self._target, self._headers, self._head_bytes = b"", [], 0
-        self._unfinished_bytes = 0
+        self._target, self._headers, self._unfinished_bytes = b"", [], 0
         coding = environ.get("HTTP_TRANSFER_ENCODING")
         if coding is not None and (coding.lower() != "chunked" or version == _HTTP_1_0):
             raise _Refused(501, _WRONG_CODING)
@@ -299,6 +299,8 @@ class Connection(asyncio.Protocol):
         request, self._coming = self._coming, None
         if request is None:
             return
+        if self._headers:
+            self._headers = []  # they stood behind a chunked body
         if request.stream is not None:
             request.stream.end(is_whole=True)
             return
@@ -386,10 +388,16 @@ class Connection(asyncio.Protocol):
 
     # ----------------------------------------------------------------------------------
 
+    def _head_bytes(self) -> int:
+        sizes = (len(name) + len(value) for name, value in self._headers)
+        return len(self._target) + sum(sizes)
+
     def _word_for(self, request: Request) -> str:
         """Return the reply's header ``Connection``, and decide about the connection."""
-        is_last = self._is_ended and not (self._queue or self._unparsed)
-        request.keeps = request.keeps and not (self._front.is_draining or is_last)
+        if self._front.is_draining or (
+            self._is_ended and not (self._queue or self._unparsed)
+        ):
+            request.keeps = False
         if not request.keeps:
             return "close"
         is_old = request.environ["SERVER_PROTOCOL"] == "HTTP/1.0"
@@ -445,6 +453,7 @@ class Connection(asyncio.Protocol):
             return
         if self._coming is None:
             self._unfinished_bytes += len(data)
+        self._most_bytes = self._unfinished_bytes + len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:

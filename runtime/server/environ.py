@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import urllib.parse
 from collections.abc import Iterable
@@ -76,6 +77,8 @@ def environ_of(
     return environ
 
 
+# Clients ask few targets, most of them short.
+@functools.lru_cache(maxsize=1024)
 def path_and_query(target: bytes) -> tuple[str, str]:
     """Split a request's target; each character of the path stands for one byte."""
     if not target.startswith(b"/"):

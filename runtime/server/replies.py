@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import http
-from collections.abc import Iterable
+from collections.abc import Sequence
 from email.utils import formatdate
 from typing import Final
 
-Headers = Iterable[tuple[str, str]]
+Headers = Sequence[tuple[str, str]]
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 # This is sent where the application itself cannot answer.
@@ -18,6 +19,9 @@ _START: Final = {
 }
 # Replies of these statuses have no body, and no length either.
 _WITHOUT_BODY = (204, 304)
+# So many headers, the last ones, are written anew for each reply.
+_LAST = 2
+_BREAK = "a reply's header has a line break"
 
 
 class UnsafeHeader(ValueError):
@@ -56,20 +60,30 @@ def head_of(
     Raises:
         UnsafeHeader: a header has a line break.
     """
+    # Many replies differ in their last headers alone: the length and the request's id.
+    block, has_length = _block_of(tuple(headers[:-_LAST]))
+    for name, value in headers[-_LAST:]:
+        if "\n" in value or "\r" in value or "\n" in name or "\r" in name:
+            raise UnsafeHeader(_BREAK)
+        if name.lower() == "content-length":
+            has_length = True
+        block += f"{name}: {value}\r\n"
+    if connection:
+        block += f"connection: {connection}\r\n"
+    if length is not None and not has_length and status not in _WITHOUT_BODY:
+        block += f"content-length: {length}\r\n"
+    start = _START.get(status) or f"HTTP/1.1 {status} \r\n"
+    return f"{start}{date}{block}\r\n".encode("latin-1", "replace")
+
+
+@functools.lru_cache(maxsize=256)
+def _block_of(headers: tuple[tuple[str, str], ...]) -> tuple[str, bool]:
+    """Return the lines of headers, and whether the body's length is among them."""
     lines = [f"{name}: {value}\r\n" for name, value in headers]
     block = "".join(lines)
     if block.count("\n") != len(lines) or block.count("\r") != len(lines):
-        raise UnsafeHeader("a reply's header has a line break")
-    start = _START.get(status) or f"HTTP/1.1 {status} \r\n"
-    if connection:
-        block += f"connection: {connection}\r\n"
-    if (
-        length is not None
-        and status not in _WITHOUT_BODY
-        and "content-length: " not in block.lower()
-    ):
-        block += f"content-length: {length}\r\n"
-    return f"{start}{date}{block}\r\n".encode("latin-1", "replace")
+        raise UnsafeHeader(_BREAK)
+    return block, any(name.lower() == "content-length" for name, _ in headers)
 
 
 def chunk_of(data: bytes) -> bytes:
