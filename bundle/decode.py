@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,7 @@ from bundle.containers.orientation import UPRIGHT
 from bundle.errors import ImageError
 from bundle.quick_decoders import decode_plain
 
-__all__ = ["FORMATS", "MAX_PIXELS", "decode_image", "is_gray", "pixels_of"]
+__all__ = ["FORMATS", "MAX_PIXELS", "Large", "decode_image", "is_gray", "pixels_of"]
 
 # TFaaS's clients send these formats. Pillow could open about forty more, among them
 # PostScript; nobody can attack a decoder that is not there.
@@ -55,8 +54,12 @@ _TURNS = {
 }
 
 
+class Large(Exception):
+    """The image has more pixels than the caller would decode."""
+
+
 def decode_image(
-    data: bytes, channels: int, on_size: Callable[[int], None] | None = None
+    data: bytes, channels: int, most_pixels: int = MAX_PIXELS
 ) -> NDArray[np.uint8]:
     """Decode one image file.
 
@@ -67,7 +70,7 @@ def decode_image(
     Args:
         data: the file's bytes.
         channels: 1 makes it gray (ITU-R 601 luma), 3 makes it RGB.
-        on_size: is called with the number of pixels before they are decoded.
+        most_pixels: an image of more pixels is not decoded.
 
     Returns:
         ``(H, W, channels)`` uint8, 0..255.
@@ -75,8 +78,9 @@ def decode_image(
     Raises:
         ImageError: it is no image, or is cut short, or has another format, or is too
             large, or would take too long to decode.
+        Large: it has more than ``most_pixels``.
     """
-    image = _open(data, on_size)
+    image = _open(data, most_pixels)
     gray = channels == 1
     if isinstance(image, np.ndarray):
         if image.shape[2] == channels:
@@ -126,13 +130,13 @@ def is_gray(data: bytes) -> bool:
 
 
 def _open(
-    data: bytes, on_size: Callable[[int], None] | None = None
+    data: bytes, most_pixels: int = MAX_PIXELS
 ) -> Image.Image | NDArray[np.uint8]:
     """Return the picture upright; a plain one is ``(H, W, 1 or 3)`` uint8."""
     try:
         seen = look_at(data)
-        if on_size:
-            on_size(seen.width * seen.height)
+        if seen.width * seen.height > most_pixels:
+            raise Large
         if seen.plain_channels and seen.orientation == UPRIGHT:
             pixels = decode_plain(seen)
             if pixels is not None:

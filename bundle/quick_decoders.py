@@ -64,9 +64,7 @@ def decode_plain(seen: Look) -> NDArray[np.uint8] | None:
         because it is damaged, or too large, or no decoder for it is installed.
     """
     try:
-        if seen.format == "PNG":
-            return _png(seen)
-        return _jpeg(seen)
+        return _png(seen) if seen.format == "PNG" else _jpeg(seen)
     # They raise these errors on broken files.
     except (RuntimeError, ValueError, zlib.error):
         return None

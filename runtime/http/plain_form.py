@@ -24,6 +24,9 @@ _HEAD = re.compile(
     rb'(?:; filename="([^"%\\\x00-\x1f\x7f-\xff]{0,1000})")?\r\n'
     rb"(?:" + _TYPE + rb")?\r\n"
 )
+_END_OF_HEAD = b"\r\n\r\n"
+# A head that fits the pattern is not longer.
+_LONGEST_HEAD = 2048
 
 
 class Part(NamedTuple):
@@ -67,17 +70,32 @@ def plain_parts(
     parts: dict[str, list[Part]] = {}
     for _ in range(max_parts):
         # A boundary ends at ``place``.
-        head = _HEAD.match(body, place)
-        if head is None:
+        start = body.find(_END_OF_HEAD, place, place + _LONGEST_HEAD) + 4
+        names = _names_in(body[place:start])
+        if names is None:
             return None
-        end = body.find(delimiter, head.end())
+        end = body.find(delimiter, start)
         if end < 0:
             return None
-        name, filename = head.groups(b"")
-        part = _part((filename.decode(), body[head.end() : end]))
-        parts.setdefault(name.decode(), []).append(part)
+        name, filename = names
+        part = _part((filename, body[start:end]))
+        if name in parts:
+            parts[name].append(part)
+        else:
+            parts[name] = [part]
         place = end + len(delimiter)
         if body.startswith(b"--", place):
             # Anything may follow the last boundary, and nobody reads it.
             return parts
     return None
+
+
+# The heads of a client's forms are mostly the same, but for the names of files.
+@functools.lru_cache(maxsize=256)
+def _names_in(head: bytes) -> tuple[str, str] | None:
+    """Return the names of the field and the file; None if the head is unusual."""
+    found = _HEAD.fullmatch(head)
+    if found is None:
+        return None
+    name, filename = found.groups(b"")
+    return name.decode(), filename.decode()

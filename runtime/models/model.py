@@ -175,22 +175,30 @@ class Model:
             return False
         return items * self.seconds < QUICK_SECONDS
 
-    def to_input(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-        """Bring one decoded image to a batch.
+    def to_batch(self, image: NDArray[np.uint8]) -> NDArray[Any]:
+        """Bring one decoded image to ``(1, H', W', C)`` of the input's dtype.
 
         Call it only for a model that takes images (``img_channels``).
 
         Args:
             image: ``(H, W, C)`` uint8.
 
-        Returns:
-            An array ``(1, H', W', C)`` of the input's dtype, by the input's name. For a
-            model with a fixed batch N, it has the image N times.
-
         Raises:
             ShapeError: the model does not take such an image.
         """
-        batch = self._preprocess(image)[np.newaxis]
+        return self._preprocess(image)[np.newaxis]
+
+    def to_input(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        """Bring one decoded image to one run's input; see ``to_batch``.
+
+        Args:
+            image: ``(H, W, C)`` uint8.
+
+        Returns:
+            An array ``(N, H', W', C)`` of the input's dtype, by the input's name. It
+            has the image N times, where N is the model's fixed batch, or 1.
+        """
+        batch = self.to_batch(image)
         spec = self.backend.inputs[0]
         size = spec.shape[0]
         return {spec.name: np.repeat(batch, size, axis=0) if size else batch}

@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.lane import Lane
 from runtime.models.turn import Turn
-from runtime.telemetry.journey import Deadline
 
 
 class Plan(NamedTuple):
@@ -40,14 +38,3 @@ class Plan(NamedTuple):
             and items.dtype == self.dtype
             and 0 < len(items) <= self.most
         )
-
-    def run(self, lane: Lane, items: NDArray[Any], deadline: Deadline) -> NDArray[Any]:
-        """Run items, ``(N, *shape)`` of the input's dtype; see ``Turn.submit``.
-
-        Returns:
-            The main output of these items alone.
-        """
-        outputs = self.turn.submit(
-            lane, {self.name: items}, len(items), self.kind, deadline
-        )
-        return outputs[self.output]

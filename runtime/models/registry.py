@@ -172,16 +172,8 @@ class ModelRegistry:
                 self._forget(spec)
                 raise
             held = self._serving.get(spec)
-            if (
-                held is not None
-                and held.version is version
-                and self._loaded.get(held.key) is held
-            ):
+            if held is not None and held.version is version and self._is_used(held):
                 # Nearly every request ends here, so this takes no lock.
-                try:
-                    self._loaded.move_to_end(held.key)
-                except KeyError:  # another thread has just dropped it for others
-                    pass
                 return held.model
             if model := self._held(version):
                 return self._answer(spec, version, model)
@@ -251,6 +243,14 @@ class ModelRegistry:
                 if target[0] == name and version in (None, answered.number):
                     del self._answered[target]
             self._count()
+
+    def _is_used(self, held: _Held) -> bool:
+        """Tell whether a version is in memory, and note that it is used."""
+        try:
+            self._loaded.move_to_end(held.key)
+        except KeyError:  # it was dropped
+            return False
+        return True
 
     def _forget(self, spec: ModelSpec) -> None:
         """Drop what answered for a model, version or label that the store lacks."""

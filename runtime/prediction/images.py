@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.decode import MAX_PIXELS, decode_image, pixels_of
+from bundle.decode import MAX_PIXELS, Large, decode_image, pixels_of
 from bundle.errors import ImageError, ShapeError, TooLarge
 from bundle.preprocess import MAX_FREE_PIXELS
 from runtime.backends.tensors import WARMED_SIDE
@@ -86,7 +86,6 @@ def batches(
 
 def one_image(model: Model, file: bytes, journey: Journey) -> NDArray[Any]:
     """Decode the one file of a request; see ``batches``."""
-    journey.deadline.check()
     start = clock()
     try:
         return _of_file(model, file)
@@ -162,26 +161,8 @@ def run_images(model: Model, images: NDArray[Any], journey: Journey) -> NDArray[
 
 def _of_file(model: Model, file: bytes) -> NDArray[Any]:
     """Decode one image file to ``(1, H, W, C)`` of the dtype of a model's input."""
-    if current_lane() is None:
-        return _decoded(model, file, None)
     try:
-        return _decoded(model, file, _check_size)
-    except _Large:
-        return elsewhere(functools.partial(_decoded, model, file, None), model.name)
-
-
-def _decoded(
-    model: Model, file: bytes, on_size: Callable[[int], None] | None
-) -> NDArray[Any]:
-    image = decode_image(file, model.img_channels, on_size)
-    (batch,) = model.to_input(image).values()
-    return batch[:1]
-
-
-class _Large(Exception):
-    """The picture is not decoded quickly."""
-
-
-def _check_size(pixels: int) -> None:
-    if pixels > QUICK_PIXELS:
-        raise _Large
+        most = MAX_PIXELS if current_lane() is None else QUICK_PIXELS
+        return model.to_batch(decode_image(file, model.img_channels, most))
+    except Large:
+        return elsewhere(functools.partial(_of_file, model, file), model.name)

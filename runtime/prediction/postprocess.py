@@ -24,7 +24,8 @@ def postprocess(output: NDArray[Any]) -> NDArray[Any]:
             are not a text.
     """
     # TensorFlow answers a single string as bytes.
-    output = np.asarray(output)
+    # Some rows of a batch may be a strided view, which JSON writers do not take.
+    output = np.asarray(output, order="C")
     if output.dtype.kind in "OS":
         texts = np.array([_text(v) for v in output.ravel().tolist()], object)
         return texts.reshape(output.shape)
@@ -34,8 +35,7 @@ def postprocess(output: NDArray[Any]) -> NDArray[Any]:
             "the model answered NaN or infinity on this input: its weights or the"
             " input's range are wrong"
         )
-    # Some rows of a batch may be a strided view, which JSON writers do not take.
-    return np.asarray(output, order="C")
+    return output
 
 
 def _text(value: str | bytes) -> str:

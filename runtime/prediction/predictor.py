@@ -86,34 +86,43 @@ class Predictor:
                 f"model {spec.name!r} takes no images: its params.json has no"
                 " img_channels"
             )
-        journey.items = len(files)
-        answer = functools.partial(self._answer_images, spec, model, files, journey)
-        if model.is_quick(len(files)) and sum(map(len, files)) <= QUICK_BYTES:
-            return answer()
-        return elsewhere(answer, spec.name)
+        count = journey.items = len(files)
+        if not model.is_quick(count) or sum(map(len, files)) > QUICK_BYTES:
+            answer = functools.partial(self._answer_images, model, files, journey)
+            return elsewhere(answer, spec.name)
+        if count > 1:
+            return self._answer_images(model, files, journey)
+        images = one_image(model, files[0], journey)
+        return _scores(model, self._run_images(model, files, images, journey), journey)
 
     def _answer_images(
-        self, spec: ModelSpec, model: Model, files: Sequence[bytes], journey: Journey
+        self, model: Model, files: Sequence[bytes], journey: Journey
     ) -> Scores:
         runs: list[NDArray[Any]] = []
         done = 0
-        several = (
-            batches(model, files, journey)
-            if len(files) > 1
-            else (one_image(model, files[0], journey),)
-        )
-        for images in several:
-            outputs = run_images(model, images, journey)
-            runs.append(_checked(outputs))
-            if self._shadow:
-                # The files are kept, and not their pixels, because another version may
-                # take colour where this one takes gray.
-                theirs = files[done : done + len(images)]
-                inputs_for = functools.partial(inputs_of_files, files=theirs)
-                self._shadow.offer(spec.name, model, inputs_for, outputs)
-                done += len(images)
+        for images in batches(model, files, journey):
+            theirs = files[done : done + len(images)]
+            runs.append(self._run_images(model, theirs, images, journey))
+            done += len(images)
         scores = runs[0] if len(runs) == 1 else [row for run in runs for row in run]
         return _scores(model, scores, journey)
+
+    def _run_images(
+        self,
+        model: Model,
+        files: Sequence[bytes],
+        images: NDArray[Any],
+        journey: Journey,
+    ) -> NDArray[Any]:
+        """Run the decoded images of some files, and offer them to the shadow."""
+        outputs = run_images(model, images, journey)
+        checked = _checked(outputs)
+        if self._shadow:
+            # The files are kept, and not their pixels, because another version may take
+            # colour where this one takes gray.
+            inputs_for = functools.partial(inputs_of_files, files=files)
+            self._shadow.offer(journey.model, model, inputs_for, outputs)
+        return checked
 
     def predict_rows(self, spec: ModelSpec, rows: Rows, journey: Journey) -> Scores:
         """Answer for rows of numbers.

@@ -58,7 +58,9 @@ def _run_planned(
     """Run items with those of other requests that came in the same turn."""
     start = clock()
     try:
-        output = plan.run(lane, items, journey.deadline)
+        output = plan.turn.submit(
+            lane, {plan.name: items}, len(items), plan.kind, journey.deadline
+        )[plan.output]
     except BackendError as ex:
         outputs, backend = model.fall_back(ex, [{plan.name: items}], journey.deadline)
         journey.backend = engine_of(backend)
