@@ -6,7 +6,7 @@ predictions are answered without Falcon.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import falcon
@@ -31,11 +31,6 @@ def is_multipart(env: Environ) -> bool:
     return content_type.lower().startswith(falcon.MEDIA_MULTIPART)
 
 
-def read_form(env: Environ, max_bytes: int, *required: str) -> dict[str, bytes]:
-    """Read a whole multipart form; see ``read_parts`` and ``only_one_each``."""
-    return only_one_each(read_parts(env, max_bytes, *required))
-
-
 def read_parts(env: Environ, max_bytes: int, *required: str) -> dict[str, list[Part]]:
     """Read a whole multipart form, in which a field may stand several times.
 
@@ -51,14 +46,15 @@ def read_parts(env: Environ, max_bytes: int, *required: str) -> dict[str, list[P
         InvalidInput: the body is no form, or a field is missing.
         TooLarge: the body is above its limit, or has too many parts.
     """
-    if not is_multipart(env):
+    content_type = env.get("CONTENT_TYPE", "")
+    if not (content_type.startswith(falcon.MEDIA_MULTIPART) or is_multipart(env)):
         raise falcon.HTTPUnsupportedMediaType(
             description=f"send {falcon.MEDIA_MULTIPART} with the fields"
             f" {', '.join(required)}"
         )
     if not env.get("CONTENT_LENGTH"):
         raise InvalidInput("the request has no body, or does not say its length")
-    parts = parts_of(read_body(env, max_bytes), env["CONTENT_TYPE"])
+    parts = parts_of(read_body(env, max_bytes), content_type)
     for name in required:
         for part in parts.get(name, ()):
             if part.data:
@@ -71,31 +67,23 @@ def read_parts(env: Environ, max_bytes: int, *required: str) -> dict[str, list[P
     return parts
 
 
-def only_one_each(parts: Mapping[str, list[Part]]) -> dict[str, bytes]:
-    """Return the content of each field, which may stand there once.
+def texts_of(parts: Mapping[str, list[Part]], names: Collection[str]) -> dict[str, str]:
+    """Return the texts of those fields that are there, of some names.
+
+    Args:
+        parts: the form's parts; a field may stand there once.
+        names: the names.
 
     Raises:
-        InvalidInput: a field stands there twice.
+        InvalidInput: a field stands there twice, or is not UTF-8.
     """
-    contents = {}
+    texts = {}
     for name, several in parts.items():
         if len(several) > 1:
             raise InvalidInput(f"the field {name[:128]!r} is there twice; send one")
-        contents[name] = several[0].data
-    return contents
-
-
-def text_fields(form: Mapping[str, bytes], names: Iterable[str]) -> dict[str, str]:
-    """Return the texts of those fields that are there, of some names.
-
-    Raises:
-        InvalidInput: a field is not UTF-8.
-    """
-    texts = {}
-    for name in names:
-        if name in form:
+        if name in names:
             try:
-                texts[name] = form[name].decode()
+                texts[name] = several[0].data.decode()
             except UnicodeDecodeError:
                 raise InvalidInput(
                     f"the field {name!r} is not a text in UTF-8"

@@ -18,7 +18,7 @@ from typing import Protocol
 from greenlet import getcurrent, greenlet
 
 from runtime.errors import Overloaded, TooSlow
-from runtime.http.environ_keys import ARRIVED, REFUSED
+from runtime.http.environ_keys import ARRIVED, DEADLINE, REFUSED
 from runtime.http.routes import Lane
 from runtime.lane import Lane as Greenlet
 from runtime.lane import too_many
@@ -31,6 +31,7 @@ from runtime.server.replies import FAILED, Date, UnsafeHeader
 from runtime.server.request import App, Body, Request, Start
 from runtime.server.room import ALL_BYTES, FREE_BYTES, Held, Room
 from runtime.server.threads import Threads
+from runtime.telemetry.journey import Deadline
 
 logger = logging.getLogger(__name__)
 
@@ -244,7 +245,8 @@ class Front:
         else:
             free = self._free_greenlets
             request.greenlet = this = free.pop() if free else self._new_greenlet()
-            this.begin(self._call, request, request.deadline)
+            deadline = environ[DEADLINE] = Deadline()
+            this.begin(self._call, request, deadline)
 
     # -- the hub of runtime.lane -------------------------------------------------------
 

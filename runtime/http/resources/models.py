@@ -7,7 +7,7 @@ import falcon
 from bundle.packing import Packed
 from runtime.catalogue import Catalogue
 from runtime.errors import InvalidInput
-from runtime.http.body import is_multipart, read_form, text_fields
+from runtime.http.body import is_multipart, read_parts, texts_of
 from runtime.http.versions import version_of_path
 from runtime.publishing.publisher import Publisher
 
@@ -103,8 +103,8 @@ class Delete:
                 "no model name is provided: send it as a multipart field, curl -X"
                 " DELETE -F model=NAME, or DELETE /delete/NAME"
             )
-        form = read_form(req.env, self._max_bytes, "model")
-        self._delete(text_fields(form, ["model"])["model"], resp)
+        parts = read_parts(req.env, self._max_bytes, "model")
+        self._delete(texts_of(parts, ["model"])["model"], resp)
 
     def on_delete_named(
         self, req: falcon.Request, resp: falcon.Response, name: str

@@ -9,11 +9,10 @@ import falcon
 from bundle.spec import ModelSpec
 from runtime.errors import InvalidInput
 from runtime.http.body import (
-    only_one_each,
     read_body,
     read_json,
     read_parts,
-    text_fields,
+    texts_of,
 )
 from runtime.http.environ_keys import JOURNEY, Environ
 from runtime.http.plain_form import Part
@@ -29,7 +28,7 @@ from runtime.wire.tfaas import read_row, write_predictions
 PROTOBUF = "application/x-protobuf"
 
 # The fields of a form that are texts.
-_TEXTS = ("model", "version", "label", "top")
+_TEXTS = frozenset(("model", "version", "label", "top"))
 
 
 class ImageLabels(TypedDict):
@@ -86,7 +85,7 @@ class PredictImage(Prediction):
         finally:
             journey.laps.append(("decode", start, clock()))
         images = parts.pop("image")
-        given = text_fields(only_one_each(parts), _TEXTS)
+        given = texts_of(parts, _TEXTS)
         spec, top = read_spec(env, given), read_top(env, given)
         wants_labels = prefers_labels(env)
         prediction = self._predictor.predict_images(
