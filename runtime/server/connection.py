@@ -1,4 +1,4 @@
-"""One connection: HTTP/1.1 over asyncio's transport, parsed by llhttp.
+"""One connection: HTTP/1.1 over asyncio's transport.
 
 Requests of a connection are answered one by one, in their order. The bytes that a
 client sends meanwhile wait here as they came, and no more is read from the network.
@@ -7,22 +7,14 @@ client sends meanwhile wait here as they came, and no more is read from the netw
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from typing import Protocol, cast
 
-import httptools
-
-from runtime.server.environ import Environ, environ_of, environ_of_connection
-from runtime.server.replies import CONTINUE, FAILED, Date, chunk_of, head_of
+from runtime.server.environ import Environ, environ_of_connection
+from runtime.server.parser import Parser, Refusal, Unread
+from runtime.server.replies import CONTINUE, Date, chunk_of, head_of
 from runtime.server.request import Body, Headers, Request
 
-logger = logging.getLogger(__name__)
-
-# The most bytes of a head; a path, a token and a trace take 2 KiB of it.
-HEAD_BYTES = 1 << 16
-# The most headers of a request.
-MAX_HEADERS = 100
 # A client may send thousands of small requests at once, and each takes far more memory
 # than its bytes. So where more than a few come together, the parser gets so many bytes
 # at a time.
@@ -34,16 +26,8 @@ _FEW_REQUESTS = 4
 LINGER_BYTES = 1 << 26
 LINGER_SECONDS = 10.0
 
-_HTTP_1_1 = "1.1"
-_HTTP_1_0 = "1.0"
 _PLAIN: Headers = [("content-type", "application/json")]
-_UNREADABLE = b'{"error":"the request is not HTTP/1.1 as RFC 9112 has it"}'
-_TOO_LONG = b'{"error":"the head is too long: it may have 64 KiB and 100 headers"}'
-_UNKNOWN_METHOD = b'{"error":"the method is not known here"}'
-_WRONG_VERSION = b'{"error":"send HTTP/1.1 or HTTP/1.0"}'
-_WRONG_CODING = b'{"error":"Transfer-Encoding may be chunked here, and nothing else"}'
-_WRONG_HOST = b'{"error":"send one header Host"}'
-_FULL = b'{"error":"too many connections at once; try again in a moment"}'
+_FULL = Refusal(503, b'{"error":"too many connections at once; try again in a moment"}')
 _NO_REQUEST: Environ = {"REQUEST_METHOD": "GET", "SERVER_PROTOCOL": "HTTP/1.1"}
 
 
@@ -88,19 +72,6 @@ class Outlet(Protocol):
         """Note that the client has left."""
 
 
-class _Refused(Exception):
-    """The head is refused before it becomes a request."""
-
-    def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(status)
-        self.status = status
-        self.body = body
-
-
-class _Unread(Exception):
-    """The rest of a request is not read."""
-
-
 class Connection(asyncio.Protocol):
     """The protocol of one connection; all is called in the network's thread.
 
@@ -118,13 +89,7 @@ class Connection(asyncio.Protocol):
         self._front = front
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpRequestParser(self)
         self._environ: Environ = {}
-        # The head that comes.
-        self._target = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._unfinished_bytes = 0  # the bytes of a head that is not whole yet
-        self._most_bytes = 0  # the head that is parsed has no more bytes
         # The request whose body comes; the one that is answered; and those behind it.
         self._coming: Request | None = None
         self._current: Request | None = None
@@ -161,8 +126,9 @@ class Connection(asyncio.Protocol):
             transport.get_extra_info("peername"),
             is_tls=transport.get_extra_info("sslcontext") is not None,
         )
+        self._parser = Parser(self, self._environ)
         if not self._front.joined(self):
-            self._refuse(503, _FULL)
+            self._refuse(_FULL)
             self._advance()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -237,76 +203,54 @@ class Connection(asyncio.Protocol):
             self.outlet.drained()
         self._advance()
 
-    # -- what llhttp calls -------------------------------------------------------------
+    # -- what the parser calls ---------------------------------------------------------
 
-    def on_url(self, url: bytes) -> None:
-        """Take the request's target; it may come in pieces."""
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; those behind a chunked body are dropped when it is whole."""
-        self._headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """Make the request of its head, and decide how its body is taken."""
-        parser = self._parser
-        version = parser.get_http_version()
-        if version not in (_HTTP_1_1, _HTTP_1_0):
-            raise _Refused(505, _WRONG_VERSION)
-        headers = self._headers
-        if len(headers) > MAX_HEADERS or (
-            self._most_bytes > HEAD_BYTES and self._head_bytes() > HEAD_BYTES
-        ):
-            raise _Refused(431, _TOO_LONG)
-        method = parser.get_method().decode("latin-1")
-        environ = environ_of(self._environ, method, self._target, version, headers)
-        self._target, self._headers, self._unfinished_bytes = b"", [], 0
-        coding = environ.get("HTTP_TRANSFER_ENCODING")
-        if coding is not None and (coding.lower() != "chunked" or version == _HTTP_1_0):
-            raise _Refused(501, _WRONG_CODING)
-        host = environ.get("HTTP_HOST")
-        if (host is None and version == _HTTP_1_1) or (host and "," in host):
-            raise _Refused(400, _WRONG_HOST)
-        keeps = parser.should_keep_alive()
+    def begin(self, environ: Environ, keeps: bool) -> None:
+        """Begin a request by its head, and decide how its body is taken."""
         request = self._coming = Request(self, environ, keeps)
         self._front.begin(request)
         if request.is_unread:
-            raise _Unread
+            raise Unread
         if request.taken is Body.STREAMED:
             self._queue.append(request)
         if "HTTP_EXPECT" in environ and request.taken is not Body.UNREAD:
             self._greet(request)
 
-    def on_body(self, body: bytes) -> None:
+    def take(self, piece: bytes) -> None:
         """Give a piece of a body to whoever takes it."""
         request = self._coming
         if request is None:
             return
         if request.stream is not None:
-            request.stream.come(body)
+            request.stream.come(piece)
             return
         if request.held is None:
-            if len(body) == request.enough:
-                request.body = body  # most bodies are small, and come in one piece
+            if len(piece) == request.enough:
+                request.body = piece  # most bodies are small, and come in one piece
                 return
             self._front.wait_for(request)
-        self._front.take(request, body)
+        self._front.take(request, piece)
         if request.is_unread:
-            raise _Unread
+            raise Unread
 
-    def on_message_complete(self) -> None:
+    def complete(self) -> None:
         """Let a whole request wait for its turn."""
         request, self._coming = self._coming, None
         if request is None:
             return
-        if self._headers:
-            self._headers = []  # they stood behind a chunked body
         if request.stream is not None:
             request.stream.end(is_whole=True)
             return
         if request.held is not None:
             self._front.come(request)
         self._queue.append(request)
+
+    def end_after_the_last(self) -> None:
+        """Close the connection when the requests that came are answered."""
+        requests = [r for r in (self._current, *self._queue) if r is not None]
+        if requests:
+            requests[-1].keeps = False
+        self._read_no_further()
 
     # -- what the front calls ----------------------------------------------------------
 
@@ -388,10 +332,6 @@ class Connection(asyncio.Protocol):
 
     # ----------------------------------------------------------------------------------
 
-    def _head_bytes(self) -> int:
-        sizes = (len(name) + len(value) for name, value in self._headers)
-        return len(self._target) + sum(sizes)
-
     def _word_for(self, request: Request) -> str:
         """Return the reply's header ``Connection``, and decide about the connection."""
         if self._front.is_draining or (
@@ -451,32 +391,12 @@ class Connection(asyncio.Protocol):
     def _feed(self, data: bytes) -> None:
         if self._is_deaf:
             return
-        if self._coming is None:
-            self._unfinished_bytes += len(data)
-        self._most_bytes = self._unfinished_bytes + len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # The offer of another protocol is not taken, but what follows may be it.
-            self._end_after_the_last()
-        except httptools.HttpParserCallbackError as ex:
-            refused = ex.__context__
-            if isinstance(refused, _Refused):
-                self._refuse(refused.status, refused.body)
-            elif not isinstance(refused, _Unread):
-                logger.error("a request cannot be read", exc_info=refused)
-                self._refuse(500, FAILED)
-        except httptools.HttpParserInvalidMethodError:
-            self._refuse(501, _UNKNOWN_METHOD)
-        except httptools.HttpParserError:
-            self._refuse(400, _UNREADABLE)
-        else:
-            coming = self._coming
-            if coming is None:
-                if self._unfinished_bytes > 2 * HEAD_BYTES:
-                    self._refuse(431, _TOO_LONG)
-            elif coming.taken is Body.WHOLE and coming.held is None:
-                self._front.wait_for(coming)
+        refusal = self._parser.feed(data)
+        coming = self._coming
+        if refusal is not None:
+            self._refuse(refusal)
+        elif coming and coming.taken is Body.WHOLE and coming.held is None:
+            self._front.wait_for(coming)
 
     def _greet(self, request: Request) -> None:
         """Ask for the body of a client that waits to be asked."""
@@ -488,7 +408,7 @@ class Connection(asyncio.Protocol):
         ):
             self._transport.write(CONTINUE)
 
-    def _refuse(self, status: int, body: bytes) -> None:
+    def _refuse(self, refusal: Refusal) -> None:
         """Answer bytes that are no request, behind the replies before them."""
         coming = self._coming
         if coming is not None and coming.stream is not None:
@@ -501,14 +421,8 @@ class Connection(asyncio.Protocol):
                 self._front.drop(coming)
             bad = Request(self, {**self._environ, **_NO_REQUEST}, keeps=False)
             bad.is_unread = True
-            bad.refusal = status, body
+            bad.refusal = refusal
             self._queue.append(bad)
-        self._read_no_further()
-
-    def _end_after_the_last(self) -> None:
-        requests = [r for r in (self._current, *self._queue) if r is not None]
-        if requests:
-            requests[-1].keeps = False
         self._read_no_further()
 
     def _read_no_further(self) -> None:

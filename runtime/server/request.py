@@ -11,6 +11,7 @@ from runtime.http.routes import Lane
 from runtime.lane import Lane as Greenlet
 from runtime.server.bodies import BodyStream
 from runtime.server.environ import Environ
+from runtime.server.parser import Refusal
 from runtime.server.room import Held
 from runtime.telemetry.journey import Deadline
 
@@ -45,8 +46,7 @@ class Request:
         is_unread: whether a part of its body will not be read.
         is_over: whether it was answered, or its client has left.
         lane: the lane of its route; None as long as nobody asked.
-        refusal: the status and body with which the connection itself answers bytes that
-            are no request.
+        refusal: the reply of the connection itself to bytes that are no request.
     """
 
     # Few requests have values of their own for these, so none takes time to set them.
@@ -59,7 +59,7 @@ class Request:
     is_unread = False
     is_over = False
     lane: Lane | None = None
-    refusal: tuple[int, bytes] | None = None
+    refusal: Refusal | None = None
     _parts: list[bytes] | None = None
     _size = 0
 
