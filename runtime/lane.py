@@ -52,7 +52,7 @@ class Hub(Protocol):
         """Make a call at a time of ``time.perf_counter``; return what calls it off."""
 
 
-class Lane(greenlet):
+class Fiber(greenlet):
     """A greenlet that answers requests, one after the other.
 
     It is used again, because Python gives each new greenlet 16 KB of memory by a system
@@ -69,7 +69,7 @@ class Lane(greenlet):
             ``Expired`` there when its time is over.
     """
 
-    def __init__(self, hub: Hub, main: greenlet, free: list[Lane]) -> None:
+    def __init__(self, hub: Hub, main: greenlet, free: list[Fiber]) -> None:
         super().__init__(None, main)
         self.hub = hub
         self.deadline = Deadline()
@@ -149,11 +149,11 @@ class _Work:
         is_wanted: whether the greenlet still waits for the result.
     """
 
-    __slots__ = ("_call", "_lane", "error", "is_wanted", "result")
+    __slots__ = ("_call", "_fiber", "error", "is_wanted", "result")
 
-    def __init__(self, call: Callable[[], Any], lane: Lane) -> None:
+    def __init__(self, call: Callable[[], Any], fiber: Fiber) -> None:
         self._call = call
-        self._lane = lane
+        self._fiber = fiber
         self.is_wanted = True
         self.result: Any = None
         self.error: BaseException | None = None
@@ -166,19 +166,19 @@ class _Work:
             self.result = self._call()
         except BaseException as ex:
             self.error = ex
-        self._lane.hub.wake(self._resume)
+        self._fiber.hub.wake(self._resume)
 
     def _resume(self) -> None:
         if self.is_wanted:
-            self._lane.switch()
+            self._fiber.switch()
 
     def expire(self) -> None:
         """Wake the greenlet with an error, if nobody waits for its request any more."""
         try:
-            self._lane.deadline.check()
+            self._fiber.deadline.check()
         except Expired as ex:
             if self.is_wanted:
-                self._lane.throw(ex)
+                self._fiber.throw(ex)
 
 
 def too_many(key: str, most: int) -> Overloaded:
@@ -209,11 +209,11 @@ def elsewhere(call: Callable[[], _Result], key: str = "") -> _Result:
             made, or its result is dropped.
         BaseException: any error that the call raises.
     """
-    lane = getcurrent()
-    return lane.elsewhere(call, key) if isinstance(lane, Lane) else call()
+    fiber = getcurrent()
+    return fiber.elsewhere(call, key) if isinstance(fiber, Fiber) else call()
 
 
-def current_lane() -> Lane | None:
-    """Return the greenlet of the request that this thread answers, if it may park."""
-    lane = getcurrent()
-    return lane if isinstance(lane, Lane) else None
+def current_fiber() -> Fiber | None:
+    """Return the fiber of the request that this thread answers, if it may park."""
+    fiber = getcurrent()
+    return fiber if isinstance(fiber, Fiber) else None

@@ -30,7 +30,7 @@ from runtime.backends.tensors import (
 )
 from runtime.backends.warming import Make
 from runtime.errors import BackendError
-from runtime.lane import QUICK_SECONDS, current_lane, elsewhere
+from runtime.lane import QUICK_SECONDS, current_fiber, elsewhere
 from runtime.models import warming
 from runtime.models.batch_policy import decide, largest_batch, seconds_of_one, sizes_of
 from runtime.models.batcher import Batcher
@@ -305,8 +305,8 @@ class Model:
         if items and backend is self.backend:
             if self._batcher is not None:
                 return self._batcher.submit(piece, deadline)
-            if self._turn is not None and (lane := current_lane()) is not None:
-                return self._turn.submit(lane, piece, items, kind_of(piece), deadline)
+            if self._turn is not None and (fiber := current_fiber()) is not None:
+                return self._turn.submit(fiber, piece, items, kind_of(piece), deadline)
         if deadline is not None:
             deadline.check()
         return self.run_once(piece, backend)

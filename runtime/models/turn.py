@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 
-from runtime.lane import Hub, Lane
+from runtime.lane import Fiber, Hub
 from runtime.models.joint_run import Inputs, Outputs, Run, Waiting, run_all
 from runtime.telemetry.journey import Deadline
 
@@ -31,11 +31,11 @@ class Turn:
         self._run = run
         self._most = max(1, min(max_batch_size, int(RUN_SECONDS / max(seconds, 1e-9))))
         # Each front has a thread; the requests of a front are run in its thread alone.
-        self._waiting: dict[Hub, list[tuple[Lane, Waiting]]] = {}
+        self._waiting: dict[Hub, list[tuple[Fiber, Waiting]]] = {}
 
     def submit(
         self,
-        lane: Lane,
+        fiber: Fiber,
         inputs: Inputs,
         items: int,
         kind: tuple[object, ...],
@@ -44,7 +44,7 @@ class Turn:
         """Run one request's items at the end of the turn, with those of others.
 
         Args:
-            lane: the request's greenlet, which is parked until then.
+            fiber: the request's greenlet, which is parked until then.
             inputs: an array ``(N, …)`` of each input's dtype, by name.
             items: N, which is the same in all.
             kind: the inputs' ``kind_of``; a run has items of one kind.
@@ -57,15 +57,15 @@ class Turn:
             Expired: its deadline came first.
             Exception: any error that ``run`` raises on these items.
         """
-        hub = lane.hub
+        hub = fiber.hub
         mine = Waiting(inputs, items, kind, deadline)
         waiting = self._waiting.get(hub)
         if waiting:
-            waiting.append((lane, mine))
+            waiting.append((fiber, mine))
         else:
-            self._waiting[hub] = [(lane, mine)]
+            self._waiting[hub] = [(fiber, mine)]
             hub.soon(functools.partial(self._end_turn, hub))
-        lane.park()
+        fiber.park()
         if mine.outputs is None:
             return mine.answer()
         return mine.outputs
@@ -86,5 +86,5 @@ class Turn:
         if left:
             hub.soon(functools.partial(self._end_turn, hub))
         run_all(self._run, [mine for _, mine in batch])
-        for lane, _ in batch:
-            lane.switch()
+        for fiber, _ in batch:
+            fiber.switch()

@@ -15,7 +15,7 @@ from bundle.errors import ImageError, ShapeError, TooLarge
 from bundle.preprocess import MAX_FREE_PIXELS
 from runtime.backends.tensors import WARMED_SIDE
 from runtime.errors import BackendError, InvalidInput
-from runtime.lane import current_lane, elsewhere
+from runtime.lane import current_fiber, elsewhere
 from runtime.models.model import Model
 from runtime.prediction.runs import one_run, run_items
 from runtime.telemetry.journey import Journey, clock
@@ -162,7 +162,7 @@ def run_images(model: Model, images: NDArray[Any], journey: Journey) -> NDArray[
 def _of_file(model: Model, file: bytes) -> NDArray[Any]:
     """Decode one image file to ``(1, H, W, C)`` of the dtype of a model's input."""
     try:
-        most = MAX_PIXELS if current_lane() is None else QUICK_PIXELS
+        most = MAX_PIXELS if current_fiber() is None else QUICK_PIXELS
         return model.to_batch(decode_image(file, model.img_channels, most))
     except Large:
         return elsewhere(functools.partial(_of_file, model, file), model.name)

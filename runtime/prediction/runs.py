@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bundle.errors import ShapeError
 from runtime.backends import engine_of
 from runtime.errors import BackendError, InvalidInput
-from runtime.lane import Lane, current_lane, elsewhere
+from runtime.lane import Fiber, current_fiber, elsewhere
 from runtime.models.model import Model
 from runtime.models.plan import Plan
 from runtime.telemetry.journey import Journey, clock
@@ -34,8 +34,12 @@ def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[An
         BackendError: see ``Model.run``.
     """
     plan = model.plan
-    if plan is not None and (lane := current_lane()) is not None and plan.takes(items):
-        return _run_planned(model, plan, lane, items, journey)
+    if (
+        plan is not None
+        and (fiber := current_fiber()) is not None
+        and plan.takes(items)
+    ):
+        return _run_planned(model, plan, fiber, items, journey)
     spec = model.backend.inputs[0]
     size = spec.shape[0]
     if size is None:
@@ -53,13 +57,13 @@ def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[An
 
 
 def _run_planned(
-    model: Model, plan: Plan, lane: Lane, items: NDArray[Any], journey: Journey
+    model: Model, plan: Plan, fiber: Fiber, items: NDArray[Any], journey: Journey
 ) -> NDArray[Any]:
     """Run items with those of other requests that came in the same turn."""
     start = clock()
     try:
         output = plan.turn.submit(
-            lane, {plan.name: items}, len(items), plan.kind, journey.deadline
+            fiber, {plan.name: items}, len(items), plan.kind, journey.deadline
         )[plan.output]
     except BackendError as ex:
         outputs, backend = model.fall_back(ex, [{plan.name: items}], journey.deadline)

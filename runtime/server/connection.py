@@ -345,7 +345,7 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, request: Request) -> None:
         request.is_over = True
-        request.greenlet = None
+        request.fiber = None
         self._current = None
         self._is_held = False
         self.since = self._loop.time()
@@ -354,7 +354,7 @@ class Connection(asyncio.Protocol):
         elif (self._queue or self._unparsed or self._is_paused) and (
             not self._is_advancing
         ):
-            # This may be the request's own greenlet, which must end first.
+            # This may be the request's own fiber, which must end first.
             self._loop.call_soon(self._advance)
 
     def _advance(self) -> None:

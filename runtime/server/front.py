@@ -20,8 +20,7 @@ from greenlet import getcurrent, greenlet
 from runtime.errors import Overloaded, TooSlow
 from runtime.http.environ_keys import ARRIVED, DEADLINE, REFUSED
 from runtime.http.routes import Lane
-from runtime.lane import Lane as Greenlet
-from runtime.lane import too_many
+from runtime.lane import Fiber, too_many
 from runtime.server.bodies import BodyStream
 from runtime.server.connection import Connection
 from runtime.server.environ import Environ
@@ -129,7 +128,7 @@ class Front:
         self._gathering: dict[Request, None] = {}
         self._connections: dict[Connection, None] = {}
         self._main: greenlet | None = None
-        self._free_greenlets: list[Greenlet] = []
+        self._free_fibers: list[Fiber] = []
         self._drained: asyncio.Event | None = None
         self.date = Date()
         self.is_draining = False
@@ -243,8 +242,8 @@ class Front:
             # starts with "/".
             self._hand_over(self._work, path, request)
         else:
-            free = self._free_greenlets
-            request.greenlet = this = free.pop() if free else self._new_greenlet()
+            free = self._free_fibers
+            request.fiber = this = free.pop() if free else self._new_fiber()
             deadline = environ[DEADLINE] = Deadline()
             this.begin(self._call, request, deadline)
 
@@ -273,10 +272,10 @@ class Front:
 
     # ----------------------------------------------------------------------------------
 
-    def _new_greenlet(self) -> Greenlet:
+    def _new_fiber(self) -> Fiber:
         if self._main is None:
             self._main = getcurrent()
-        return Greenlet(self, self._main, self._free_greenlets)
+        return Fiber(self, self._main, self._free_fibers)
 
     def _give_up_slow(self, request: Request) -> None:
         self._give_up(request, TooSlow("the body comes too slowly"))
@@ -329,7 +328,7 @@ class Front:
         self, request: Request, status: int, headers: list[tuple[str, str]], body: bytes
     ) -> None:
         this = getcurrent()
-        if this is request.greenlet or this is self._main:
+        if this is request.fiber or this is self._main:
             self._send(request, status, headers, body)
         else:
             self.wake(functools.partial(self._send, request, status, headers, body))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.http.environ_keys import DEADLINE
 from runtime.http.routes import Lane
-from runtime.lane import Lane as Greenlet
+from runtime.lane import Fiber
 from runtime.server.bodies import BodyStream
 from runtime.server.environ import Environ
 from runtime.server.parser import Refusal
@@ -42,7 +42,7 @@ class Request:
         taken: the way in which the body is taken.
         stream: the body that the application reads as it comes.
         held: the room that is counted for the body.
-        greenlet: the greenlet in which it is answered, if it is in the quick lane.
+        fiber: the fiber in which it is answered, if it is in the quick lane.
         is_unread: whether a part of its body will not be read.
         is_over: whether it was answered, or its client has left.
         lane: the lane of its route; None as long as nobody asked.
@@ -55,7 +55,7 @@ class Request:
     enough = 0
     stream: BodyStream | None = None
     held: Held | None = None
-    greenlet: Greenlet | None = None
+    fiber: Fiber | None = None
     is_unread = False
     is_over = False
     lane: Lane | None = None
@@ -96,8 +96,8 @@ class Request:
         self.deadline.is_gone = True
         if self.stream is not None:
             self.stream.end(is_whole=False)
-        elif self.greenlet is not None:
-            self.greenlet.leave()
+        elif self.fiber is not None:
+            self.fiber.leave()
 
 
 class Start:

@@ -8,12 +8,10 @@ tenth of a second, together with the lines of other requests.
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections import deque
 from typing import Any, Protocol
 
-from runtime.process.daemon_thread import DaemonThread
+from runtime.process.soon import Soon
 from runtime.telemetry.answered import REQUESTS, Answered
 
 # A line is written at most so many seconds after its request. A process that is killed
@@ -55,6 +53,9 @@ class RequestLog(logging.Handler):
         target: the handler that writes.
         lines: the form of the lines.
         requests_level: the level below which a request has no line.
+
+    Attributes:
+        soon: the writing of the noted requests.
     """
 
     def __init__(
@@ -65,30 +66,15 @@ class RequestLog(logging.Handler):
         self._target = target
         self._lines = lines
         self._noted: deque[tuple[Any, ...]] = deque()
-        self._is_awake = False
-        self._wanted = threading.Event()
-        self._thread = DaemonThread(self._write_for_ever, "request log")
+        self.soon = Soon(self.flush, SECONDS, "request log")
 
     def note(self, answered: Answered) -> None:
         """Note a request, whose line is written later; several threads may note."""
         # The garbage collector passes over plain tuples alone.
         self._noted.append(tuple(answered))
-        if not self._is_awake:
-            self._wake()
+        if not self.soon.is_due:
+            self.soon.want()
         elif len(self._noted) > _MOST:
-            self.flush()
-
-    def _wake(self) -> None:
-        self._thread.start()
-        self._is_awake = True
-        self._wanted.set()
-
-    def _write_for_ever(self) -> None:
-        while True:
-            self._wanted.wait()
-            time.sleep(SECONDS)
-            self._wanted.clear()
-            self._is_awake = False
             self.flush()
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import atexit
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 
-from runtime.process.daemon_thread import DaemonThread
+from runtime.process.soon import Soon
 from runtime.telemetry.histogram import observe_all
 
 # A metric with a value: the step of a counter or gauge, or a histogram's observation.
@@ -34,36 +33,22 @@ class Tally:
     Args:
         registry: the registry; all values are added up when it is collected. The tally
             must be the first that is registered there.
+        seconds: the seconds after which they are added up if nobody collects.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, seconds: float = SECONDS) -> None:
         self._noted: deque[tuple[tuple[Noted, ...], Sequence[float]]] = deque()
-        self._is_awake = False  # whether the thread adds up what is noted now
-        self._wanted = threading.Event()
         self._lock = threading.Lock()
-        self._thread = DaemonThread(self._add_up_for_ever, "tally")
+        self._soon = Soon(self.add_up, seconds, "tally")
         registry.register(self)
         atexit.register(self.add_up)
 
     def note(self, metrics: tuple[Noted, ...], values: Sequence[float]) -> None:
         """Note a value of each metric; the same metrics are best the same tuple."""
         self._noted.append((metrics, values))
-        if not self._is_awake:
-            self._wake()
+        if not self._soon.is_due:
+            self._soon.want()
         elif len(self._noted) > _MOST:
-            self.add_up()
-
-    def _wake(self) -> None:
-        self._thread.start()
-        self._is_awake = True
-        self._wanted.set()
-
-    def _add_up_for_ever(self) -> None:
-        while True:
-            self._wanted.wait()
-            time.sleep(SECONDS)
-            self._wanted.clear()
-            self._is_awake = False
             self.add_up()
 
     def add_up(self) -> None:

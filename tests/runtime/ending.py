@@ -4,14 +4,14 @@ import logging
 import os
 
 from runtime.config import Config
-from runtime.telemetry import logs, request_log
+from runtime.telemetry import logs
 from runtime.telemetry.answered import Answered
 
 
 def answer(prefix):
     """Note a request, and return."""
-    request_log.SECONDS = 3600
     logs.set_up_logs(Config(log_file=prefix))
+    logs.request_log.soon.seconds = 3600
     logs.request_log.note(
         Answered(
             *("last", "", "", None, "", 0, 0.0, logging.INFO, "GET", "GET", "/", "/"),

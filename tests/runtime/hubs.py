@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from greenlet import getcurrent
 
-from runtime.lane import Lane
+from runtime.lane import Fiber
 from runtime.telemetry.journey import Deadline
 
 PATIENCE = 30
@@ -58,7 +58,7 @@ class Hub:
 
     def begin(self, run, deadline=None):
         """Begin a request; return its greenlet."""
-        lane = self.free.pop() if self.free else Lane(self, getcurrent(), self.free)
+        lane = self.free.pop() if self.free else Fiber(self, getcurrent(), self.free)
         lane.begin(lambda _: run(), None, deadline or Deadline())
         return lane
 

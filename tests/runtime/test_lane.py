@@ -8,7 +8,7 @@ import pytest
 from greenlet import getcurrent
 
 from runtime.errors import Expired, Overloaded
-from runtime.lane import MOST_FREE, Lane, current_lane, elsewhere
+from runtime.lane import MOST_FREE, Fiber, current_fiber, elsewhere
 from runtime.telemetry.journey import Deadline
 from tests.runtime.hubs import PATIENCE, Hub
 
@@ -24,7 +24,7 @@ def hub():
 
 def test_without_a_front_the_call_is_made_at_once():
     assert elsewhere(threading.current_thread) is threading.current_thread()
-    assert current_lane() is None
+    assert current_fiber() is None
 
 
 def test_a_request_is_parked_until_its_call_is_made(hub):
@@ -177,6 +177,6 @@ def test_a_greenlet_that_waits_keeps_no_request_alive(hub):
 
     request = Request()
     gone = weakref.ref(request)
-    Lane(hub, getcurrent(), hub.free).begin(lambda _: None, request, Deadline())
+    Fiber(hub, getcurrent(), hub.free).begin(lambda _: None, request, Deadline())
     del request
     assert gone() is None

@@ -7,7 +7,7 @@ import pytest
 from falcon.testing import create_environ
 
 from runtime.http.application import create_app
-from runtime.lane import Lane
+from runtime.lane import Fiber
 from runtime.services import create_services
 from tests.clients import HERE
 from tests.examples import write_bundle
@@ -68,13 +68,13 @@ def environ_of(path, body, headers):
 
 def test_no_lock_is_held_where_a_request_is_parked(held, config, monkeypatch):
     parked, replies = [], []
-    park = Lane.park
+    park = Fiber.park
 
     def watched(lane):
         parked.append(list(held.locks))
         return park(lane)
 
-    monkeypatch.setattr(Lane, "park", watched)
+    monkeypatch.setattr(Fiber, "park", watched)
     for name in ("linear", "slow"):
         write_bundle(config.model_dir / name / "1", name=name)
     services = create_services(config)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.errors import BackendError, Expired
-from runtime.lane import current_lane
+from runtime.lane import current_fiber
 from runtime.models.joint_run import kind_of
 from runtime.models.turn import RUN_SECONDS, Turn
 from runtime.telemetry.journey import Deadline
@@ -43,7 +43,7 @@ def ask(turn, hub, *rows, deadline=None, name="x"):
     def request():
         try:
             outputs = turn.submit(
-                current_lane(), inputs, len(rows), kind_of(inputs), deadline
+                current_fiber(), inputs, len(rows), kind_of(inputs), deadline
             )
             answers.append(outputs["y"].tolist())
         except (BackendError, Expired) as ex:

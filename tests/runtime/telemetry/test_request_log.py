@@ -52,9 +52,9 @@ def log(target):
 
 
 @pytest.fixture
-def asleep(monkeypatch):
+def asleep(log):
     """Let the writing thread sleep until the end of the tests."""
-    monkeypatch.setattr(request_log, "SECONDS", 3600)
+    log.soon.seconds = 3600
 
 
 def test_many_requests_are_written_at_once(asleep, log, target):

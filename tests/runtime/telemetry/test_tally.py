@@ -61,8 +61,8 @@ def test_without_anybody_who_collects_it_is_added_up(registry, tally):
     assert added.wait(30)
 
 
-def test_if_the_thread_gets_no_turn_another_one_adds_up(registry, tally, monkeypatch):
-    monkeypatch.setattr(tally_module, "SECONDS", 3600)
+def test_if_the_thread_gets_no_turn_another_one_adds_up(registry, monkeypatch):
+    tally = Tally(registry, seconds=3600)
     monkeypatch.setattr(tally_module, "_MOST", 10)
     threads = []
 
