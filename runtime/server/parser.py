@@ -1,7 +1,7 @@
 """From the bytes of one connection to the heads and bodies of its requests.
 
-llhttp parses them (``httptools``). What it lets pass and a server must not is refused
-here: long heads, other versions and codings, no or two hosts.
+llhttp parses them (``httptools``). Some bytes that it lets pass are refused here: long
+heads, other versions and codings, and requests without one host.
 """
 
 from __future__ import annotations
