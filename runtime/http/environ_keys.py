@@ -8,6 +8,8 @@ from __future__ import annotations
 ARRIVED = "tfaas.arrived"
 REFUSED = "tfaas.refused"
 
+# The library whose loop serves the connection, ``uvloop`` or ``asyncio``.
+LOOP = "tfaas.loop"
 
 # The request's ``Deadline``; the server tells it when the client leaves.
 DEADLINE = "tfaas.deadline"
