@@ -19,6 +19,7 @@ from bundle.errors import (
     StoreError,
     TooLarge,
 )
+from runtime.backends import InputRefused
 from runtime.errors import (
     BackendError,
     Expired,
@@ -50,6 +51,7 @@ RETRY_SECONDS = "1"
 STATUS: dict[type[DomainError], str] = {
     ArchiveError: falcon.HTTP_400,
     ImageError: falcon.HTTP_400,
+    InputRefused: falcon.HTTP_400,
     InvalidInput: falcon.HTTP_400,
     ShapeError: falcon.HTTP_400,
     Unauthorized: falcon.HTTP_401,
@@ -87,8 +89,9 @@ def _answer_with(
         ex: DomainError,
         params: dict[str, Any],
     ) -> None:
-        if isinstance(ex, (Overloaded, Expired)):
+        if isinstance(ex, (Overloaded, Expired, InputRefused)):
             # These errors are no faults, and come in crowds. The access log has each.
+            # The engine's own words tell more of an input that it refused.
             if count := refused.count():
                 logger.warning(
                     "%d request%s refused in the last minute or so, this one last:"
@@ -97,7 +100,7 @@ def _answer_with(
                     "" if count == 1 else "s",
                     req.method,
                     req.path,
-                    ex,
+                    ex.__cause__ or ex,
                 )
         elif falcon.http_status_to_code(status) >= 500:
             logger.error("%s %s: %s", req.method, req.path, ex, exc_info=ex)
