@@ -296,6 +296,21 @@ def test_a_token_that_is_no_text_is_told(place):
     assert "--token-file token is not a text" in " ".join(done.stderr.split())
 
 
+@pytest.mark.parametrize(
+    ("text", "has"),
+    [
+        ("one\ntwo\n", "several lines or words"),
+        ("my token", "several lines or words"),
+        ("\n", "nothing"),
+    ],
+)
+def test_a_file_without_one_token_alone_is_named_and_not_shown(place, text, has):
+    (place / "token.txt").write_text(text)
+    done = models("list --server http://x --token-file token.txt", 2)
+    wanted = f"--token-file token.txt has {has}; put one token alone into it"
+    assert " ".join(done.stderr.split()).endswith(wanted)
+
+
 def test_the_server_may_stand_in_the_environment(versions, monkeypatch):
     versions(1)
     monkeypatch.setenv("MODELS_SERVER", "nonsense")
