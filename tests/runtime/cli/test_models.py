@@ -272,7 +272,7 @@ def test_a_label_goes_to_what_loads_alone(store, versions):
         ("show linear@", "'linear@' is not"),
         ("show linear:1@canary", "is not NAME"),
         ("show ../../etc", "is not NAME"),
-        ("show nosuch", "no model 'nosuch'"),
+        ("show nosuch", "no model 'nosuch'; 'runtime models list' lists those there"),
         ("list --server http://x --models-dir y", "not both"),
         ("list --cacert ca.pem", "--cacert needs an https:// URL"),
         ("list --token-file config.json", "--token-file needs a URL"),
