@@ -112,10 +112,14 @@ async def cut(wire, name, at, whole):
 async def damaged(wire, nth):
     dice = random.Random(f"{SEED} {nth}")
     data = mutated(b"".join(REQUESTS[dice.choice(list(REQUESTS))]), dice)
-    if dice.random() < 0.1:
-        await wire.ask(data, leaves=True)
-    else:
-        check(data, await wire.replies(data, ends=True))
+    try:
+        if dice.random() < 0.1:
+            await wire.ask(data, leaves=True)
+        else:
+            check(data, await wire.replies(data, ends=True))
+    except Exception as ex:
+        ex.add_note(f"it was sent {data!r}")
+        raise
 
 
 def cuts():

@@ -189,7 +189,7 @@ def check(data: bytes, replies: list[Reply]) -> None:
     if len(replies) < seen.wholes and not is_ended:
         raise Wrong(f"a request has no reply: {seen}")
     # RFC 9112 allows to pass over these (sections 2.2 and 3); h11 refuses them.
-    if seen.refuses and (b"  " in data or re.search(rb"\n\r?\n\r?\n", data)):
+    if seen.refuses and (b"  " in data or re.search(rb"(^|\n\r?\n)[\r\n]", data)):
         return
     if len(replies) > seen.heads + seen.refuses or taken > seen.heads:
         raise Wrong(f"what is no request has a reply: {seen}")
