@@ -64,7 +64,7 @@ zoo: $(VENV)/.installed ## convert and prove the zoo, and write docs/zoo.md; ZOO
 	$(BIN)/python -m tools.zoo $(if $(ZOO),"$(ZOO)")
 
 FUZZ ?= 20000
-fuzz: $(VENV)/.installed ## send damaged and slow requests to every route; FUZZ=100000 sends so many, FUZZ_SEED=7 others
+fuzz: $(VENV)/.installed ## send damaged and slow requests to every route, and raw bytes over sockets; FUZZ=100000 sends so many, FUZZ_SEED=7 others
 	FUZZ=$(FUZZ) $(BIN)/python -m pytest -s tests/fuzz
 
 SOAK ?= 100

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 GZIP = b"\x1f\x8b"
 
 _MAKE = "make it with: tar cfz NAME.tar.gz NAME"
@@ -18,6 +20,12 @@ PACKED = {
 }
 ARCHIVES = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar"}
 
+_DOCUMENTS = {
+    b"\x89PNG\r\n\x1a\n": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"%PDF-": "a PDF document",
+}
 HDF5 = b"\x89HDF\r\n\x1a\n"
 _TFLITE = b"TFL3"  # after the offset of the root table
 
@@ -27,7 +35,7 @@ def told_by(head: bytes, *, only_archives: bool = False) -> str:
 
     Args:
         head: its first bytes, 512 or all.
-        only_archives: recognize no models.
+        only_archives: recognize no models, pictures and texts.
     """
     kinds = {
         **{magic: f"packed with {kind}" for magic, kind in PACKED.items()},
@@ -39,7 +47,9 @@ def told_by(head: bytes, *, only_archives: bool = False) -> str:
                 f"this is {kind}, which is not taken; send a tar, gzipped or not, or a"
                 f" zip: {_MAKE}"
             )
-    return "" if only_archives else _model_told_by(head)
+    if only_archives:
+        return ""
+    return _model_told_by(head) or _document_told_by(head)
 
 
 def keras_file() -> str:
@@ -66,9 +76,26 @@ def _model_told_by(head: bytes) -> str:
             )
         if head[1] < 0x80:
             return _in_place_of_a_bundle("an ONNX model", "it, as model.onnx,")
-    if head[:1] in (b"{", b"[") or head.lstrip()[:1] == b"{":
-        return _in_place_of_a_bundle("a text, perhaps JSON", "the model's files")
     return ""
+
+
+def _document_told_by(head: bytes) -> str:
+    put = "the model's files"
+    for magic, kind in _DOCUMENTS.items():
+        if head.startswith(magic):
+            return _in_place_of_a_bundle(kind, put)
+    if head.lstrip()[:1] in (b"{", b"["):
+        return _in_place_of_a_bundle("a text, perhaps JSON", put)
+    return _in_place_of_a_bundle("a text", put) if _is_text(head) else ""
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        # The last character may be cut.
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(character >= " " or character in "\t\n\f\r" for character in text)
 
 
 def _in_place_of_a_bundle(is_: str, put: str) -> str:

@@ -26,6 +26,9 @@ from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE, VersionLabels
 
 logger = logging.getLogger(__name__)
 
+# Commands put their own words in this place.
+LISTS = "GET /models lists"
+
 
 class ModelStore:
     """Bundles on disk, in versions.
@@ -429,9 +432,7 @@ class ModelStore:
 
 
 def _no_model(name: str) -> ModelNotFound:
-    return ModelNotFound(
-        f"there is no model {name[:128]!r}; GET /models lists those there are"
-    )
+    return ModelNotFound(f"there is no model {name[:128]!r}; {LISTS} those there are")
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -22,7 +22,6 @@ from exporter.errors import ExportError
 from exporter.sources.reference import open_reference
 from exporter.sources.source import Source
 from exporter.sources.trust import check_candidate, check_source
-from exporter.verify import check_there
 from runtime.backends import Backend, TensorSpec
 from runtime.backends.onnx import CPU, OnnxBackend
 from runtime.backends.tensors import WARMED_SIDE
@@ -85,7 +84,7 @@ def bench(
         SourceError: the source is no model that can be loaded.
         ExportError: an engine cannot load or run it.
     """
-    check_there(destination)
+    destination.check_there()
     return tuple(
         timing
         for threads in sorted({1, usable_cores()})

@@ -306,6 +306,7 @@ def inspect(
         )
     from bundle.folder import ONNX
     from exporter.child.run import Limits
+    from exporter.destination import Destination
     from exporter.reports.inspect import inspect_in_child
     from exporter.reports.table import print_inspection
     from exporter.sources.source import find_path
@@ -313,6 +314,7 @@ def inspect(
     path = find_path(model, store_of(models_dir))
     file = path / ONNX if path.is_dir() else path
     with _work():
+        Destination(file).check_there()
         found = inspect_in_child(file, Limits(walls=walls, user=run_as_user))
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))

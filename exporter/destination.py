@@ -16,7 +16,7 @@ from bundle.parity import Parity, read_parity
 from bundle.staging import locked, replace_files
 from bundle.variants import DATA, VARIANTS, Variant, onnx_file, parity_file
 from bundle.version import touch
-from exporter.errors import ExportError, OutputError, ParityFailed
+from exporter.errors import ExportError, NoOnnx, OutputError, ParityFailed
 from exporter.sources.source import Source
 from exporter.variants import Made
 
@@ -59,6 +59,15 @@ class Destination:
             return self
         suffix = onnx_file(variant).removeprefix("model")
         return Destination(self.model.with_name(self.model.stem + suffix))
+
+    def check_there(self) -> None:
+        """Check that there is an ONNX.
+
+        Raises:
+            NoOnnx: there is none.
+        """
+        if not self.model.is_file():
+            raise NoOnnx(f"there is no {self.model}; make it with: exporter convert")
 
     def read_proof(self) -> Parity | None:
         """Read the proof, if there is one.

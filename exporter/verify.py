@@ -16,7 +16,7 @@ from bundle.variants import VARIANTS
 from exporter.child.run import Limits, Tell, run_in_child
 from exporter.conversion import compare, known_of, open_settled
 from exporter.destination import Destination
-from exporter.errors import ExportError, NoOnnx, describe
+from exporter.errors import ExportError, describe
 from exporter.proof.parity import worst_input
 from exporter.sources.source import Source
 from exporter.sources.trust import check_candidate
@@ -63,7 +63,7 @@ def verify(
         SourceError: the source is no model that can be loaded.
         ExportError: the source or the ONNX cannot be loaded or run.
     """
-    check_there(destination)
+    destination.check_there()
     try:
         faults = _damaged(source)
         for variant in VARIANTS:
@@ -87,16 +87,6 @@ def verify(
             f" {describe(parity)}"
         )
     return Verdict(tuple(faults), parity, worst)
-
-
-def check_there(destination: Destination) -> None:
-    """Check that there is an ONNX.
-
-    Raises:
-        NoOnnx: there is no ONNX.
-    """
-    if not destination.model.is_file():
-        raise NoOnnx(f"there is no {destination.model}; make it with: exporter convert")
 
 
 def _compare(order: _Order, tell: Tell) -> tuple[Parity, dict[str, NDArray[Any]]]:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Make the virtual environment $VENV with the extras $EXTRAS, in exactly the versions of
 # constraints.txt. apt installs what is missing: a bare machine has no Python, Debian has
-# venv in a package of its own, and the tests run README's commands with curl.
+# venv in a package of its own, and the tests run curl and nginx.
 set -eu
 
 . "${0%/*}/apt.sh"
@@ -44,6 +44,15 @@ if ! "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null; then
     apt_install "python$version-venv"
 fi
 command -v curl >/dev/null || apt_install curl ca-certificates
+# tests/end_to_end/test_nginx.py runs nginx. Its package would start a server on port 80,
+# so it is not installed. The program lies in the one package or in the other.
+if ! command -v nginx >/dev/null && [ ! -x "$VENV/nginx/usr/sbin/nginx" ]; then
+    { apt_unpack "$VENV/nginx" nginx nginx-light && "$VENV/nginx/usr/sbin/nginx" -v; } \
+        2>/dev/null || {
+        rm -rf "$VENV/nginx"
+        echo "install.sh: there is no nginx; the tests that need it are skipped"
+    }
+fi
 
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
 echo "installing into $VENV (a minute or two) ..."

@@ -217,7 +217,8 @@ class OnnxBackend:
         if not is_refused or _OF_MACHINE.search(str(ex)):
             return BackendError(sentence)
         return InputRefused(
-            sentence, is_of_shapes=failed is not None and failed[1] in _OF_SHAPES
+            f"the model does not take these values: {sentence}",
+            is_of_shapes=failed is not None and failed[1] in _OF_SHAPES,
         )
 
     def _options(self, feeds: Mapping[str, NDArray[Any]]) -> onnxruntime.RunOptions:

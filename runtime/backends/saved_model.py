@@ -111,7 +111,10 @@ class TensorFlowBackend:
         sentence = "TensorFlow failed on this input"
         if not isinstance(ex, self._refusals) or _OF_MACHINE.search(str(ex)):
             return BackendError(sentence)
-        return InputRefused(sentence, is_of_shapes=bool(_OF_SHAPES.search(str(ex))))
+        return InputRefused(
+            f"the model does not take these values: {sentence}",
+            is_of_shapes=bool(_OF_SHAPES.search(str(ex))),
+        )
 
 
 class SavedModelBackend(TensorFlowBackend):

@@ -3,14 +3,27 @@
 import click
 
 from bundle import __version__
-from bundle.terminal import Group
+from bundle.store import LISTS
+from bundle.terminal import Failed, Group, WrongInput
 from runtime.cli.models import models
 from runtime.cli.serve import serve
 from runtime.cli.token import token
 from runtime.cli.tune import tune
 
 
-@click.group(cls=Group)
+class _Runtime(Group):
+    """The commands; their errors name a command where the service's name a route."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (Failed, WrongInput) as ex:
+            # A server's own sentences come here, too.
+            told = ex.message.replace(LISTS, "'runtime models list' lists")
+            raise type(ex)(told) from ex
+
+
+@click.group(cls=_Runtime)
 @click.version_option(__version__, prog_name="runtime")
 def main() -> None:
     """Serve the models of a store over HTTP."""

@@ -164,11 +164,15 @@ def _token(file: Path | None) -> str:
     if file is None:
         return os.environ.get(TOKEN_VARIABLE, "").strip()
     try:
-        return file.read_text(encoding="utf-8").strip()
+        words = file.read_text(encoding="utf-8").split()
     except OSError as ex:
         raise WrongInput(f"--token-file {file} cannot be read: {ex.strerror}") from ex
     except ValueError as ex:
         raise WrongInput(f"--token-file {file} is not a text") from ex
+    if len(words) != 1:
+        has = "several lines or words" if words else "nothing"
+        raise WrongInput(f"--token-file {file} has {has}; put one token alone into it")
+    return words[0]
 
 
 @contextmanager

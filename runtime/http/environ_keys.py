@@ -13,6 +13,8 @@ Environ = dict[str, Any]
 ARRIVED = "tfaas.arrived"
 REFUSED = "tfaas.refused"
 
+# The library whose loop serves the connection, ``uvloop`` or ``asyncio``.
+LOOP = "tfaas.loop"
 
 # The request's ``Journey``, which the first step of the application puts there.
 JOURNEY = "tfaas.journey"

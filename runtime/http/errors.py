@@ -19,6 +19,7 @@ from bundle.errors import (
     StoreError,
     TooLarge,
 )
+from runtime.backends import InputRefused
 from runtime.errors import (
     BackendError,
     Expired,
@@ -51,6 +52,7 @@ _HEADERS: dict[type[DomainError], Headers] = {
 STATUS: dict[type[DomainError], str] = {
     ArchiveError: falcon.HTTP_400,
     ImageError: falcon.HTTP_400,
+    InputRefused: falcon.HTTP_400,
     InvalidInput: falcon.HTTP_400,
     ShapeError: falcon.HTTP_400,
     Unauthorized: falcon.HTTP_401,
@@ -121,8 +123,9 @@ class Errors:
         return refusal
 
     def _log(self, ex: DomainError, refusal: Refusal, method: str, path: str) -> None:
-        if isinstance(ex, (Overloaded, Expired)):
+        if isinstance(ex, (Overloaded, Expired, InputRefused)):
             # These errors are no faults, and come in crowds. The access log has each.
+            # The engine's own words tell more of an input that it refused.
             if count := self._refused.count():
                 logger.warning(
                     "%d request%s refused in the last minute or so, this one last:"
@@ -131,7 +134,7 @@ class Errors:
                     "" if count == 1 else "s",
                     method,
                     path,
-                    ex,
+                    ex.__cause__ or ex,
                 )
         elif refusal.status >= "5":
             logger.error("%s %s: %s", method, path, ex, exc_info=ex)

@@ -19,7 +19,7 @@ from bundle.errors import BundleError
 from bundle.folder import Bundle
 from bundle.preprocess import Preprocessing
 from bundle.variants import Variant, onnx_file
-from runtime.backends import Backend, engine_of
+from runtime.backends import Backend, InputRefused, engine_of
 from runtime.backends.opening import (
     Opened,
 )
@@ -222,6 +222,7 @@ class Model:
             ShapeError: the inputs do not fit the model.
             Expired: the deadline came first.
             BackendError: the engine failed, and so did the one to fall back to.
+            InputRefused: the model can run, but not on these inputs.
         """
         items = _items_of(inputs)
         pieces = [inputs]
@@ -272,6 +273,8 @@ class Model:
         )
         try:
             outputs = self._run_on(fallback, pieces, deadline)
+        except InputRefused:
+            raise  # TensorFlow is asked last, and says whose fault it is
         except BackendError as second:
             raise BackendError(f"{ex}; {second}") from second
         if self._batch_sizes:

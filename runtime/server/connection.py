@@ -101,6 +101,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = False
         self._is_held = False  # the reader of a streamed body is behind
         self._lingers: int | None = None
+        self._patience: asyncio.TimerHandle | None = None
         self.is_clogged = False
         self.outlet: Outlet | None = None
         self.since = loop.time()
@@ -135,6 +136,8 @@ class Connection(asyncio.Protocol):
         """Forget the requests that are not answered."""
         self._transport = None
         self._front.left(self)
+        if self._patience is not None:
+            self._patience.cancel()  # it would hold this connection's memory
         current = self._current
         waiting = {*self._queue, self._coming} - {current, None}
         self._coming = None
@@ -351,7 +354,7 @@ class Connection(asyncio.Protocol):
         self.since = self._loop.time()
         if not request.keeps:
             self._end(unread=request.is_unread)
-        elif (self._queue or self._unparsed or self._is_paused) and (
+        elif (self._queue or self._unparsed or self._is_paused or self._is_ended) and (
             not self._is_advancing
         ):
             # This may be the request's own fiber, which must end first.
@@ -451,7 +454,7 @@ class Connection(asyncio.Protocol):
         self._is_held = False
         if self._is_paused:
             self._resume()
-        self._loop.call_later(LINGER_SECONDS, self.close)
+        self._patience = self._loop.call_later(LINGER_SECONDS, self.close)
 
     def _pause(self) -> None:
         if not self._is_paused and self._transport is not None:

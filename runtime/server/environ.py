@@ -8,6 +8,9 @@ import urllib.parse
 from collections.abc import Iterable
 from typing import Any
 
+from runtime.http.environ_keys import LOOP
+from runtime.server.loop import LIBRARY
+
 Environ = dict[str, Any]
 
 _SAME: Environ = {
@@ -20,6 +23,7 @@ _SAME: Environ = {
     "wsgi.run_once": False,
     # The input has an end, even if the client did not tell its length.
     "wsgi.input_terminated": True,
+    LOOP: LIBRARY,
 }
 
 

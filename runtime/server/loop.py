@@ -9,14 +9,14 @@ import ssl
 from collections.abc import Callable
 
 # uvloop is asyncio's loop over libuv: a request costs a third of asyncio's own time.
-HAS_UVLOOP = importlib.util.find_spec("uvloop") is not None
+LIBRARY = "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
 # A client has so many seconds for TLS's handshake.
 _HANDSHAKE_SECONDS = 10.0
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
     """Make a loop: uvloop's, or asyncio's own where uvloop is not installed."""
-    if HAS_UVLOOP:
+    if LIBRARY == "uvloop":
         import uvloop
 
         return uvloop.new_event_loop()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from runtime.server.connection import Connection
 from runtime.server.patience import TICK_SECONDS, Patience
+from runtime.server.replies import FAILED
 from runtime.server.request import Headers, Request
 
 # A piece of so many bytes is given to the network at a time.
@@ -40,7 +41,9 @@ class Outlet:
         self._patience = patience
         self._is_taken = threading.Event()
         self._is_lost = False
+        self._is_begun = False
         self._is_chunked = False
+        self._failure: Exception | None = None
 
     def send_all(self, status: int, headers: Headers, pieces: Iterable[bytes]) -> None:
         """Send a reply; this thread waits while the client is slow.
@@ -52,7 +55,8 @@ class Outlet:
 
         Raises:
             Stalled: the client takes almost nothing; the reply is cut short.
-            Exception: the pieces raised it; the reply is cut short.
+            Exception: the pieces raised it, and the reply is cut short; or the head
+                cannot be sent, and the reply is 500.
         """
         is_whole = False
         try:
@@ -83,7 +87,7 @@ class Outlet:
     def _give(self, call: Callable[[], None]) -> None:
         """Make a call in the network's thread, and wait until there is room again."""
         self._is_taken.clear()
-        self._wake(call)
+        self._wake(lambda: self._make(call))
         unsent = None
         while not self._is_taken.wait(TICK_SECONDS):
             before, unsent = unsent, self._connection.unsent()
@@ -91,11 +95,21 @@ class Outlet:
                 self._patience.moved(before - unsent)
             else:
                 self._patience.waited(TICK_SECONDS)
+        if self._failure is not None:
+            raise self._failure
         if self._is_lost:
             raise ClientLeft
         self._patience.moved(_PIECE_BYTES)
 
     # The network's thread calls the methods below.
+
+    def _make(self, call: Callable[[], None]) -> None:
+        # The thread would wait for nothing if its call failed here.
+        try:
+            call()
+        except Exception as ex:
+            self._failure = ex
+            self._is_taken.set()
 
     def _start(self, status: int, headers: Headers) -> None:
         self._connection.outlet = self
@@ -103,6 +117,7 @@ class Outlet:
             self._note()
             return
         self._is_chunked = self._connection.start_reply(self._request, status, headers)
+        self._is_begun = True
         self._note()
 
     def _send(self, part: bytes) -> None:
@@ -117,6 +132,10 @@ class Outlet:
             self._is_taken.set()
 
     def _end(self, is_whole: bool) -> None:
+        if self._failure is not None and not self._is_begun:
+            self._connection.outlet = None
+            self._connection.reply(self._request, 500, [], FAILED)
+            return
         self._connection.end_reply(
             self._request, is_chunked=self._is_chunked, is_whole=is_whole
         )

@@ -559,15 +559,15 @@ def test_empty_body_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"x", b"<html>" * 200, b"\xff" * 512, b"\x1f"],
-    ids=["x", "html", "ff", "half-a-magic"],
+    [b"\0", b"\xff" * 512, b"\x1f"],
+    ids=["nul", "ff", "half-a-magic"],
 )
 def test_what_is_no_tar_is_refused(tmp_path: Path, data: bytes) -> None:
     assert "not a whole tar archive" in refused(tmp_path, data)
 
 
 def test_gzip_of_what_is_no_tar_is_refused(tmp_path: Path) -> None:
-    assert "not a whole tar" in refused(tmp_path, gzip.compress(b"hello"), True)
+    assert "not a whole tar" in refused(tmp_path, gzip.compress(b"\xff"), True)
 
 
 @pytest.mark.parametrize("content", [b"", bytes(10240)])

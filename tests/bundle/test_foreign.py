@@ -8,6 +8,7 @@ import lzma
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bundle.archive import is_archive, unpack
 from bundle.errors import ArchiveError
@@ -16,6 +17,12 @@ from tests.bundle.making import bundle_files, bundle_tar, read_files
 from tests.examples import linear_onnx
 
 TAR = bundle_tar()
+
+
+def picture(kind: str) -> bytes:
+    target = io.BytesIO()
+    Image.new("L", (2, 2)).save(target, kind)
+    return target.getvalue()
 
 
 def sentence_of(folder: Path, data: bytes) -> str:
@@ -70,5 +77,29 @@ def test_tar_whose_folder_is_called_as_a_format_begins_is_a_tar(
     assert read_files(tmp_path) == bundle_files()
 
 
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (picture("PNG"), "a PNG picture"),
+        (picture("JPEG"), "a JPEG picture"),
+        (picture("GIF"), "a GIF picture"),
+        (b"%PDF-1.7\n%\xe2\xe3", "a PDF document"),
+        (b"x", "a text"),
+        (b"<html>" * 200, "a text"),
+        ("ö".encode() * 600, "a text"),
+        (b"a" + "ö".encode() * 600, "a text"),  # its 512th byte is half a character
+        (b' [{"name": "mnist"}]', "a text, perhaps JSON"),
+    ],
+)
+def test_picture_or_text_is_told_and_what_is_wanted(
+    tmp_path: Path, data: bytes, kind: str
+) -> None:
+    sentence = sentence_of(tmp_path, data)
+    assert sentence.startswith(f"this is {kind}, and no archive of a bundle: put ")
+    assert "tar cfz NAME.tar.gz NAME" in sentence
+    assert not is_archive(data[:512])
+
+
 def test_what_nobody_knows_has_no_sentence() -> None:
-    assert told_by(b"<html>") == ""
+    assert told_by(b"\xff" * 512) == ""
+    assert told_by(b"a\0b") == ""

@@ -100,7 +100,8 @@ def test_a_bundle_is_pushed_listed_and_deleted(models, store, url, tmp_path):
 def test_what_the_server_refuses_is_its_sentence(models, tmp_path):
     write_bundle(tmp_path / "broken", onnx_bytes=b"nonsense")
     assert "model.onnx is damaged" in models("push broken", 2)
-    assert "there is no model 'nosuch'" in models("delete nosuch --yes", 2)
+    told = models("delete nosuch --yes", 2)
+    assert "there is no model 'nosuch'; 'runtime models list' lists" in told
 
 
 def test_a_large_bundle_is_sent_whole(models, store, tmp_path):

@@ -161,6 +161,16 @@ def crew(tmp_path_factory):
         yield server
 
 
+def test_where_uvloop_is_missing_asyncios_loop_serves(crew, folder):
+    assert CLIENT.get(f"{crew.url}/status").json()["loop"] == "uvloop"
+    # Python imports this first, and then finds no uvloop.
+    (folder / "sitecustomize.py").write_text('import sys\nsys.modules["uvloop"] = None')
+    without = f'env PYTHONPATH="{folder}:$PYTHONPATH" {RUNTIME} --workers 1'
+    with serving(without, folder) as other:
+        assert predict(other.url).json() == ANSWER
+        assert CLIENT.get(f"{other.url}/status").json()["loop"] == "asyncio"
+
+
 def test_connections_are_dealt_out_among_the_workers_of_one_port(crew):
     """From a shared socket, the first worker to wake would take all connections."""
     port = urlsplit(crew.url).port

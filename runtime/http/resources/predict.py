@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypedDict
 
 import falcon
 
+from bundle.errors import ImageError
 from bundle.spec import ModelSpec
 from runtime.errors import InvalidInput
 from runtime.http.body import (
@@ -29,6 +31,7 @@ PROTOBUF = "application/x-protobuf"
 
 # The fields of a form that are texts.
 _TEXTS = frozenset(("model", "version", "label", "top"))
+_FILE_NAME = re.compile(rb"[\w ./~+-]{1,200}\.\w{1,5}")
 
 
 class ImageLabels(TypedDict):
@@ -88,9 +91,13 @@ class PredictImage(Prediction):
         given = texts_of(parts, _TEXTS)
         spec, top = read_spec(env, given), read_top(env, given)
         wants_labels = prefers_labels(env)
-        prediction = self._predictor.predict_images(
-            spec, [image.data for image in images], journey
-        )
+        try:
+            prediction = self._predictor.predict_images(
+                spec, [image.data for image in images], journey
+            )
+        except ImageError as ex:
+            _check_files(images, ex)
+            raise
         start = clock()
         try:
             answers: Any = prediction.scores
@@ -254,6 +261,17 @@ def _json_texts(content: dict[str, Any]) -> dict[str, str]:
             raise InvalidInput(f"{name!r} must be {what}")
         texts[name] = str(value)
     return texts
+
+
+def _check_files(images: list[Part], ex: ImageError) -> None:
+    """Tell a client that sent a file's name in place of the file."""
+    for image in images:
+        if not image.filename and _FILE_NAME.fullmatch(image.data):
+            name = image.data.decode()
+            raise ImageError(
+                f"{ex}; the field 'image' has the text {name!r}: curl sends the file of"
+                f" this name with -F image=@{name}"
+            ) from ex
 
 
 def _image_labels(

@@ -15,6 +15,7 @@ import psutil
 from bundle import __version__
 from bundle.quick_decoders import decoders
 from runtime.config import Config
+from runtime.http.environ_keys import LOOP
 from runtime.models.registry import ModelRegistry
 from runtime.process.cores import usable_cores
 from runtime.telemetry.metrics import requests_answered
@@ -98,6 +99,8 @@ class Status:
             "onnxruntime": onnxruntime.__version__,
             "providers": onnxruntime.get_available_providers(),
             "decoders": decoders(),
+            # Another server than `runtime serve` does not tell it.
+            "loop": req.env.get(LOOP),
             "models": self._loaded(),
             # With 0 another server than `runtime serve` runs the application. It is
             # taken to have one process.

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from bundle.store import ModelStore
 from runtime.admin.errors import AdminError
+from runtime.backends import InputRefused
 from runtime.cli import main
 from runtime.cli.models import WORK_FAILED
 from runtime.http.errors import STATUS
@@ -271,7 +272,7 @@ def test_a_label_goes_to_what_loads_alone(store, versions):
         ("show linear@", "'linear@' is not"),
         ("show linear:1@canary", "is not NAME"),
         ("show ../../etc", "is not NAME"),
-        ("show nosuch", "no model 'nosuch'"),
+        ("show nosuch", "no model 'nosuch'; 'runtime models list' lists those there"),
         ("list --server http://x --models-dir y", "not both"),
         ("list --cacert ca.pem", "--cacert needs an https:// URL"),
         ("list --token-file config.json", "--token-file needs a URL"),
@@ -293,6 +294,21 @@ def test_a_token_that_is_no_text_is_told(place):
     (place / "token").write_bytes(b"\xff\xfe")
     done = models("list --server http://x --token-file token", 2)
     assert "--token-file token is not a text" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "has"),
+    [
+        ("one\ntwo\n", "several lines or words"),
+        ("my token", "several lines or words"),
+        ("\n", "nothing"),
+    ],
+)
+def test_a_file_without_one_token_alone_is_named_and_not_shown(place, text, has):
+    (place / "token.txt").write_text(text)
+    done = models("list --server http://x --token-file token.txt", 2)
+    wanted = f"--token-file token.txt has {has}; put one token alone into it"
+    assert " ".join(done.stderr.split()).endswith(wanted)
 
 
 def test_the_server_may_stand_in_the_environment(versions, monkeypatch):
@@ -345,6 +361,8 @@ def test_a_disk_that_will_not_is_no_fault_of_what_was_typed(versions, store):
 
 def test_exit_codes_are_those_of_the_statuses():
     """The code is 1 for errors that the service answers with 5xx, and 2 for 4xx."""
-    for error, status in STATUS.items():
-        assert issubclass(error, WORK_FAILED) == status.startswith("5"), error
+    # No command here gives a model the numbers of a client.
+    for error in STATUS.keys() - {InputRefused}:
+        is_failure = STATUS[error].startswith("5")
+        assert issubclass(error, WORK_FAILED) == is_failure, error
     assert not issubclass(AdminError, WORK_FAILED)

@@ -55,8 +55,16 @@ def test_a_target_out_of_reach_changes_nothing(folder):
     assert json.loads((folder / "config.json").read_text()) == {"maxBatchSize": 1}
 
 
-@pytest.mark.parametrize("name", ["nosuch", "linear:9", "../linear"])
-def test_a_model_that_is_not_there_is_a_sentence(folder, name):
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("nosuch", "no model 'nosuch'; 'runtime models list' lists those there are"),
+        ("linear:9", "model 'linear' has no version 9"),
+        ("../linear", "'../linear' is no model's name"),
+    ],
+)
+def test_a_model_that_is_not_there_is_a_sentence(folder, name, sentence):
     output = tune(name, code=2)
     assert output.startswith("Error: ")
+    assert sentence in output
     assert not (folder / "config.json").exists()

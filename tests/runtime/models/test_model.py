@@ -10,7 +10,7 @@ from bundle.errors import BundleError, ShapeError
 from bundle.folder import open_bundle
 from bundle.staging import locked
 from bundle.store import ModelStore
-from runtime.backends import TensorSpec
+from runtime.backends import InputRefused, TensorSpec
 from runtime.backends.opening import Opened
 from runtime.backends.options import BackendOptions
 from runtime.errors import BackendError
@@ -247,6 +247,18 @@ def test_a_fallback_that_cannot_be_opened_is_tried_again_after_a_while(bundle):
 def test_when_the_fallback_fails_too_both_are_named(bundle):
     model = Model(bundle, 1, Opened(FailingBackend()), FailingBackend)
     with pytest.raises(BackendError, match="it broke; it broke"):
+        model.run(BATCH)
+
+
+def test_an_input_that_both_engines_refuse_is_no_fault_of_theirs(bundle):
+    class Refusing(FakeBackend):
+        def run(self, inputs):
+            if inputs is not BATCH:
+                return super().run(inputs)  # it is warmed up
+            raise InputRefused("no such index")
+
+    model = Model(bundle, 1, Opened(Refusing()), Refusing)
+    with pytest.raises(InputRefused, match=r"^no such index$"):
         model.run(BATCH)
 
 

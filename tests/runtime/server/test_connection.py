@@ -1,13 +1,16 @@
 """HTTP/1.1 as RFC 9112 has it, over a real loop; damaged bytes become no request."""
 
+import gc
 import itertools
 import threading
 import time
+import weakref
 
 import pytest
 
 from runtime.errors import InvalidInput
 from runtime.server import connection
+from runtime.server.connection import LINGER_SECONDS
 from tests.runtime.server.harness import (
     MAX_BODY,
     PATIENCE,
@@ -377,6 +380,21 @@ def test_a_client_that_never_ends_is_not_read_for_ever(monkeypatch):
     harness.close()
 
 
+def test_nothing_is_kept_of_a_client_that_was_refused_and_left():
+    """The limit on its patience would hold some kilobytes of each such client."""
+    harness = Harness(echo)
+    client = harness.connect()
+    (kept,) = map(weakref.ref, harness.call(list, harness.front._connections))
+    client.send(b"no request\r\n\r\n")
+    assert client.reply()[0] == 501
+    client.close()
+    end = time.monotonic() + LINGER_SECONDS / 2
+    while kept() and time.monotonic() < end:
+        harness.call(gc.collect)
+    assert kept() is None
+    harness.close()
+
+
 # -- clients that do not read ----------------------------------------------------------
 
 
@@ -468,6 +486,31 @@ def test_a_stream_of_no_said_length_comes_in_chunks():
     harness.close()
 
 
+def test_a_connection_ends_with_a_stream_whose_client_sends_nothing_more():
+    """The head of the reply had not said that it is the last one."""
+    go_on = threading.Event()
+
+    def pieces():
+        go_on.wait(PATIENCE)
+        yield b"abc"
+
+    def app(environ, start):
+        start("200 OK", [])
+        return pieces()
+
+    harness = Harness(app)
+    client = harness.connect()
+    client.send(request("/quick", method="GET"))
+    assert "connection" not in client.reply(has_body=False)[1]
+    (connection,) = harness.call(list, harness.front._connections)
+    client.socket.shutdown(1)
+    while not harness.call(lambda: connection._is_ended):
+        pass
+    go_on.set()
+    assert client.rest() == b"3\r\nabc\r\n0\r\n\r\n"
+    harness.close()
+
+
 def test_a_stream_that_fails_is_cut_and_not_ended():
     def broken():
         yield b"abc"
@@ -488,16 +531,24 @@ def test_a_stream_that_fails_is_cut_and_not_ended():
     harness.close()
 
 
-def test_no_header_can_forge_another():
-    def app(environ, start):
-        start("200 OK", [("X-A", "b\r\nX-Forged: c")])
-        return [b"abc"]
+@pytest.mark.parametrize("kind", [list, iter])
+def test_no_header_can_forge_another(kind):
+    """A reply that comes in pieces would let its thread wait for a minute."""
 
-    harness = Harness(app)
+    def app(environ, start):
+        value = "b" if environ["PATH_INFO"] == "/other" else "b\r\nX-Forged: c"
+        start("200 OK", [("X-A", value)])
+        return kind([b"abc"])
+
+    harness = Harness(app, downloads=1)
     client = harness.connect()
-    client.send(request("/quick", method="GET"))
-    status, headers, body = client.reply()
-    assert status == 500
-    assert "x-forged" not in headers
-    assert b"forge" not in body
+    for _ in range(2):
+        client.send(request("/quick", method="GET"))
+        status, headers, body = client.reply()
+        assert status == 500
+        assert "x-forged" not in headers
+        assert b"forge" not in body
+    # Neither the connection nor the thread is lost.
+    client.send(request("/other", method="GET"))
+    assert client.reply()[0] == 200
     harness.close()

@@ -117,6 +117,21 @@ def test_a_client_that_leaves_between_two_pieces_is_not_waited_for():
     assert connection.ends == [False]
 
 
+def test_a_head_that_cannot_be_sent_is_a_failure_and_no_wait():
+    class Refusing(Connection):
+        def start_reply(self, request, status, headers):
+            raise ValueError("a line break")
+
+        def reply(self, request, status, headers, body):
+            self.ends.append((self.outlet, request, status))
+
+    connection, pieces = Refusing(room=99), Pieces(b"abc")
+    with pytest.raises(ValueError, match="a line break"):
+        outlet(connection).send_all(200, [], pieces)
+    assert connection.ends == [(None, "request", 500)]
+    assert pieces.is_closed
+
+
 def test_a_piece_that_cannot_be_made_cuts_the_reply():
     def broken():
         yield b"abc"

@@ -46,6 +46,24 @@ def test_several_images_are_answered_in_their_order(ask, linear):
     assert ask(B).json == SCORES_B
 
 
+@pytest.mark.parametrize("path", ["/predict/image", "/predict"])
+def test_a_files_name_without_its_at_sign_is_told(client, linear, path):
+    """curl -F image=img1.png sends the name, and -F image=@img1.png the file."""
+    for value, has_hint in (("my dir/img1.png", True), ("no name", False)):
+        body, headers = form(image=value, model="linear")
+        told = error_of(client.simulate_post(path, body=body, headers=headers))
+        assert told.startswith("Invalid image: ")
+        assert ("curl sends the file" in told) == has_hint
+        assert ("-F image=@my dir/img1.png" in told) == has_hint
+    body, headers = form(image=[png(A), "b.jpeg"], model="linear")
+    told = error_of(client.simulate_post(path, body=body, headers=headers))
+    assert "(image 2 of 2); the field 'image' has the text 'b.jpeg'" in told
+    # A file with this content was sent as one.
+    body, headers = multipart(("model", "linear", None), ("image", b"a.png", "a.png"))
+    told = error_of(client.simulate_post(path, body=body, headers=headers))
+    assert "curl" not in told
+
+
 def test_images_of_different_sizes_are_brought_to_the_models(ask, linear):
     large = [[7] * 16] * 9  # it has one colour at any size
     assert ask(A, large, C).json == [SCORES_A, [7, 7, 14], SCORES_C]

@@ -12,6 +12,7 @@ from tests.clients import LocalClient
 from tests.replies import error_of
 from tests.runtime.graphs import (
     BOOL,
+    FLOAT,
     FLOAT16,
     INT64,
     STRING,
@@ -37,6 +38,24 @@ def ask(client):
 
 
 # -- rows -----------------------------------------------------------------------------
+
+
+def test_values_that_the_model_refuses_are_the_clients_fault(ask, publish, caplog):
+    """An embedding of three rows has no row 3."""
+    embedding = onnx_of(
+        [("Gather", ["rows", "x"], ["y"], {"axis": 0})],
+        [("x", INT64, ("n", 1))],
+        [("y", FLOAT, ("n", 1, 1))],
+        rows=np.array([[5], [6], [7]], np.float32),
+    )
+    publish("embedding", embedding)
+    answer = ask({"inputs": {"x": [[2]]}, "model": "embedding"}).json
+    assert answer == {"outputs": {"y": [[[7.0]]]}}
+    reply = ask({"inputs": {"x": [[2], [3]]}, "model": "embedding"})
+    assert error_of(reply) == (
+        "the model does not take these values: ONNX Runtime failed on this input"
+    )
+    assert "idx=3" in caplog.text, "the log has the engine's own words"
 
 
 @pytest.mark.parametrize("path", ["/predict/json", "/json"])

@@ -64,6 +64,13 @@ def test_it_says_what_decodes_pictures(client):
     }
 
 
+def test_it_says_whose_loop_reads_the_network(client):
+    """A server that does not tell it, such as waitress, has none of ours."""
+    assert client.simulate_get("/status").json["loop"] is None
+    told = client.simulate_get("/status", extras={"tfaas.loop": "uvloop"})
+    assert told.json["loop"] == "uvloop"
+
+
 def test_it_says_which_walls_stand(config):
     config = dataclasses.replace(config, walls="off")
     client = LocalClient(create_app(create_services(config), config))
