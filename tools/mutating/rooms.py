@@ -29,7 +29,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "-m",
         "not slow",
     ),
-    "exporter/proof/parity.py": ("tests/exporter/proof/test_parity.py", *UNIT),
+    "exporter/proof/parity.py": (
+        "tests/exporter/proof/test_parity.py",
+        "tests/exporter/proof/test_comparison.py",
+        "tests/exporter/proof/test_tolerance.py",
+        *UNIT,
+    ),
     "runtime/access/gate.py": ("tests/runtime/access/test_gate.py", *UNIT),
     "runtime/access/tokens.py": ("tests/runtime/access/test_tokens.py", *UNIT),
     "runtime/models/router.py": ("tests/runtime/models/test_router.py", *UNIT),
