@@ -1080,7 +1080,7 @@ def test_a_label_never_points_to_a_version_that_was_deleted(store: ModelStore) -
         for target in (move_label, move_label, delete_oldest, delete_oldest)
     ]
     publishers = [
-        FORK.Process(target=install_many, args=(trimming(store, 2), 60, started))
+        FORK.Process(target=install_many, args=(trimming(store, 2), 30, started))
         for _ in range(2)
     ]
     for child in (*changers, *publishers):
