@@ -93,6 +93,24 @@ def test_names_are_sorted_and_of_models_only(store: ModelStore) -> None:
     assert store.names() == ["ape", "m.2-x", "zebra"]
 
 
+def test_model_that_cannot_be_read_is_in_the_list(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.install(writer())
+    store.install(writer("other"))
+    scandir = os.scandir
+
+    def failing(path: Path) -> Any:
+        if path.name == "mnist":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    assert store.names() == ["mnist", "other"]
+    with pytest.raises(StoreError, match="Input/output error"):
+        store.versions("mnist")
+
+
 def test_flat_folder_is_version_zero(store: ModelStore) -> None:
     write_bundle(store.root / "flat", "flat")
     version = store.current("flat")

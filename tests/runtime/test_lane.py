@@ -4,9 +4,10 @@ import threading
 from contextvars import ContextVar
 
 import pytest
+from greenlet import greenlet
 
 from runtime.errors import Expired, Overloaded
-from runtime.lane import current_lane, elsewhere
+from runtime.lane import Lane, current_lane, elsewhere
 from runtime.telemetry.journey import Deadline
 from tests.runtime.hubs import PATIENCE, Hub
 
@@ -145,3 +146,26 @@ def test_each_request_has_its_own_context(hub):
         hub.turn()
     assert seen == ["one", "one", "two", "two"]
     assert NAME.get() == "nobody"
+
+
+def test_a_request_that_ends_gives_the_thread_to_the_one_that_was_named(hub):
+    """Another request may have begun it."""
+    main = greenlet(lambda: None)
+    assert Lane(lambda: None, hub, main, Deadline()).parent is main
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_a_client_may_leave_while_its_request_waits_for_no_thread(hub, calls):
+    def run():
+        for _ in range(calls):
+            elsewhere(int)
+        current_lane().park()
+
+    lane = hub.begin(run)
+    for _ in range(calls):
+        hub.turn()
+    assert hub.offered == [""] * calls, "they are for no model"
+    lane.leave()
+    assert lane.deadline.is_gone
+    lane.switch()
+    assert lane.dead
