@@ -227,23 +227,33 @@ def lower_mean(operation: tf.Operation, x: Pair, axes: tf.Tensor) -> Pair:
     return Pair(*(tf.reduce_mean(part, axes, keep) for part in (x.real, x.imag)))
 
 
+@complex_lowering("ConjugateTranspose")
+def lower_conjugate_transpose(
+    operation: tf.Operation, x: Pair, order: tf.Tensor
+) -> Pair:
+    """Order the axes anew, and conjugate."""
+    return Pair(tf.transpose(x.real, order), -tf.transpose(x.imag, order))
+
+
 @complex_lowering(
-    "BroadcastTo", "ConcatV2", "ConjugateTranspose", "ExpandDims", "Fill", "GatherNd",
+    "BroadcastTo", "ConcatV2", "ExpandDims", "Fill", "GatherNd",
     "GatherV2", "Identity", "IdentityN", "MatrixBandPart", "MatrixDiagPartV3",
     "MatrixDiagV3", "MirrorPad", "OnesLike", "Pack", "Pad", "PadV2", "Reshape",
     "ReverseV2", "Roll", "SelectV2", "Select", "Slice", "Snapshot", "Split", "SplitV",
     "Squeeze", "StopGradient", "StridedSlice", "Sum", "TensorScatterUpdate", "Tile",
     "Transpose", "Unpack", "ZerosLike",
 )  # fmt: skip
-def lower_moved(operation: tf.Operation, *inputs: Any) -> list[Pair]:
+def lower_moved(operation: tf.Operation, *inputs: Any) -> list[Pair | tf.Tensor]:
     """Apply the operator to both parts."""
     real = _repeat(operation, [x.real if isinstance(x, Pair) else x for x in inputs])
     imag = _repeat(operation, [x.imag if isinstance(x, Pair) else x for x in inputs])
     if operation.type == "OnesLike":
         imag = [tf.zeros_like(part) for part in imag]
-    if operation.type == "ConjugateTranspose":
-        imag = [-part for part in imag]
-    return [Pair(a, b) for a, b in zip(real, imag, strict=True)]
+    # IdentityN may hold real numbers, too.
+    return [
+        Pair(a, b) if output.dtype.is_complex else a
+        for a, b, output in zip(real, imag, operation.outputs, strict=True)
+    ]
 
 
 @complex_lowering("Shape", "Size", "Rank")

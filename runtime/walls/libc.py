@@ -14,7 +14,8 @@ def _function(name: str) -> Callable[..., int] | None:
     if sys.platform != "linux":
         return None
     function = getattr(ctypes.CDLL(None, use_errno=True), name)
-    function.restype = ctypes.c_long
+    # An int fills half of a register only, and -1 would read as 4294967295.
+    function.restype = ctypes.c_long if name == "syscall" else ctypes.c_int
     return function  # type: ignore[no-any-return]
 
 

@@ -93,6 +93,24 @@ def test_names_are_sorted_and_of_models_only(store: ModelStore) -> None:
     assert store.names() == ["ape", "m.2-x", "zebra"]
 
 
+def test_model_that_cannot_be_read_is_in_the_list(
+    store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.install(writer())
+    store.install(writer("other"))
+    scandir = os.scandir
+
+    def failing(path: Path) -> Any:
+        if path.name == "mnist":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    assert store.names() == ["mnist", "other"]
+    with pytest.raises(StoreError, match="Input/output error"):
+        store.versions("mnist")
+
+
 def test_flat_folder_is_version_zero(store: ModelStore) -> None:
     write_bundle(store.root / "flat", "flat")
     version = store.current("flat")
@@ -1080,7 +1098,7 @@ def test_a_label_never_points_to_a_version_that_was_deleted(store: ModelStore) -
         for target in (move_label, move_label, delete_oldest, delete_oldest)
     ]
     publishers = [
-        FORK.Process(target=install_many, args=(trimming(store, 2), 60, started))
+        FORK.Process(target=install_many, args=(trimming(store, 2), 30, started))
         for _ in range(2)
     ]
     for child in (*changers, *publishers):

@@ -5,7 +5,7 @@ import weakref
 from contextvars import ContextVar
 
 import pytest
-from greenlet import getcurrent
+from greenlet import getcurrent, greenlet
 
 from runtime.errors import Expired, Overloaded
 from runtime.lane import MOST_FREE, Fiber, current_fiber, elsewhere
@@ -180,3 +180,26 @@ def test_a_greenlet_that_waits_keeps_no_request_alive(hub):
     Fiber(hub, getcurrent(), hub.free).begin(lambda _: None, request, Deadline())
     del request
     assert gone() is None
+
+
+def test_a_request_that_ends_gives_the_thread_to_the_one_that_was_named(hub):
+    """Another request may have begun it."""
+    main = greenlet(lambda: None)
+    assert Fiber(hub, main, []).parent is main
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_a_client_may_leave_while_its_request_waits_for_no_thread(hub, calls):
+    def run():
+        for _ in range(calls):
+            elsewhere(int)
+        current_fiber().park()
+
+    lane = hub.begin(run)
+    for _ in range(calls):
+        hub.turn()
+    assert hub.offered == [""] * calls, "they are for no model"
+    lane.leave()
+    assert lane.deadline.is_gone
+    lane.switch()
+    assert lane in hub.free

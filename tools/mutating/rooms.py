@@ -29,12 +29,30 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "-m",
         "not slow",
     ),
-    "exporter/proof/parity.py": ("tests/exporter/proof/test_parity.py", *UNIT),
+    "exporter/proof/parity.py": (
+        "tests/exporter/proof/test_parity.py",
+        "tests/exporter/proof/test_comparison.py",
+        "tests/exporter/proof/test_tolerance.py",
+        *UNIT,
+    ),
     "runtime/access/gate.py": ("tests/runtime/access/test_gate.py", *UNIT),
     "runtime/access/tokens.py": ("tests/runtime/access/test_tokens.py", *UNIT),
+    "runtime/access/limiter.py": ("tests/runtime/access/test_limiter.py", *UNIT),
     "runtime/models/router.py": ("tests/runtime/models/test_router.py", *UNIT),
     "runtime/models/batcher.py": ("tests/runtime/models/test_batcher.py", *UNIT),
+    "runtime/models/turn.py": ("tests/runtime/models/test_turn.py", *UNIT),
+    "runtime/models/joint_run.py": (
+        "tests/runtime/models/test_joint_run.py",
+        "tests/runtime/models/test_turn.py",
+        "tests/runtime/models/test_batcher.py",
+        *UNIT,
+    ),
     "runtime/models/lookup.py": ("tests/runtime/models/test_lookup.py", *UNIT),
+    "runtime/lane.py": (
+        "tests/runtime/test_lane.py",
+        "tests/runtime/models/test_batch_policy.py",
+        *UNIT,
+    ),
     # It measures time, which another process may take.
     "runtime/http/forms.py": (
         "tests/runtime/http/test_forms.py",

@@ -179,6 +179,36 @@ def test_weights_that_are_left_over_are_refused(files, tmp_path):
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "left_out", "added", "sentence"),
+    [
+        ("dense.keras", "model.weights.h5", "", "it has no weights"),
+        ("dense.keras", "", "assets/words.txt", "some of its words are in files of"),
+    ],
+)
+def test_a_file_that_is_not_as_keras_2_wrote_it(
+    files, tmp_path, name, left_out, added, sentence
+):
+    path = tmp_path / name
+    with zipfile.ZipFile(files / name) as old, zipfile.ZipFile(path, "w") as new:
+        for entry in old.namelist():
+            if entry != left_out:
+                new.writestr(entry, old.read(entry))
+        if added:
+            new.writestr(added, "x")
+    with pytest.raises(Untranslatable, match=sentence):
+        read(path)
+
+
+def test_a_file_of_a_model_without_its_weights(files, tmp_path):
+    path = tmp_path / "net.h5"
+    path.write_bytes((files / "dense.h5").read_bytes())
+    with h5py.File(path, "a") as file:
+        del file["model_weights"]
+    with pytest.raises(Untranslatable, match="it has no weights"):
+        read(path)
+
+
 def test_every_kind_is_in_both_forms():
     """The exception is the model that Keras 2 itself cannot write as .keras."""
     stems = [re.sub(r"\.\w+$", "", name) for name in NAMES]

@@ -125,6 +125,13 @@ def test_a_table_of_numbers_is_compared_with_all_its_keys(tf):
     assert answered.tolist() == [3, 1, -1]
 
 
+def test_a_table_without_keys_answers_the_default(tf):
+    table = tf.lookup.experimental.MutableHashTable(tf.int64, tf.int64, -1)
+    lowered = lower(signature_of(tf, table.lookup, None, dtype=tf.int64))
+    answered = run(tf, lowered, np.array([30, 10], np.int64))
+    assert answered.tolist() == [-1, -1]
+
+
 def test_what_rewrites_leave_inside_loops_is_lowered_too(tf):
     def soften(x):
         return tf.while_loop(

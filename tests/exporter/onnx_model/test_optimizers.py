@@ -11,6 +11,7 @@ import tensorflow as tf
 from onnx import numpy_helper
 from tf2onnx import optimizer
 from tf2onnx.graph import Graph
+from tf2onnx.optimizer.einsum_optimizer import CachedEinsum
 from tf2onnx.optimizer.optimizer_base import GraphOptimizerBase
 
 from exporter.child.run import Limits, run_in_child
@@ -144,3 +145,22 @@ def test_heads_are_split_after_a_dense_layer(steps):
     np.testing.assert_allclose(
         answered, (x @ kernel).reshape(3, steps, 2, 4), rtol=1e-4, atol=1e-5
     )
+
+
+def test_an_einsum_of_many_letters_is_written_few_times(monkeypatch):
+    """Attention over three axes has nine letters, which have 362,880 orders."""
+    written = []
+    write = CachedEinsum.build_runtime
+
+    def counted(self):
+        written.append(self.equation)
+        assert len(written) <= 200, "all orders are tried"
+        write(self)
+
+    monkeypatch.setattr(CachedEinsum, "build_runtime", counted)
+    x = np.random.default_rng(0).normal(size=(2, 2, 3, 2, 2, 4)).astype(np.float32)
+    equation = "abcdef,aghief->aebcdghi"
+    (answered,) = converted(lambda x: tf.einsum(equation, x, x), x)
+    assert 100 < len(written) <= 200
+    expected = np.einsum(equation, x, x)
+    np.testing.assert_allclose(answered, expected, rtol=1e-4, atol=1e-5)

@@ -13,19 +13,27 @@ from tests.runtime.fakes import FakeBackend
     ("dtype", "name"),
     [("float32", "SINGLE"), ("float16", "HALF"), ("bfloat16", "BRAIN")],
 )
-def test_the_least_precise_numbers_decide(dtype, name):
-    """They are in a function that the signature calls, between float32 at both ends."""
+@pytest.mark.parametrize("is_inside", [True, False])
+def test_the_least_precise_numbers_decide(dtype, name, is_inside):
+    """They are in a function that the signature calls, or beside it.
+
+    float32 is at both ends.
+    """
     import tensorflow as tf
 
     from exporter.proof import tolerance
     from runtime.backends.saved_model import Signature
 
-    @tf.function
-    def inner(x):
+    def double(x):
         return tf.cast(tf.cast(x, dtype) * tf.cast(2.0, dtype), tf.float32)
 
+    def same(x):
+        return x * 1.0
+
+    inner, beside = (double, same) if is_inside else (same, double)
+    called = tf.function(inner)
     spec = tf.TensorSpec([None, 3], tf.float32, name="x")
-    call = tf.function(lambda x: {"y": inner(x)}).get_concrete_function(spec)
+    call = tf.function(lambda x: {"y": beside(called(x))}).get_concrete_function(spec)
     signature = Signature(call, {"x": spec}, call.structured_outputs)
     assert tolerance.tolerance_of(signature) == getattr(tolerance, name)
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from exporter.errors import ExportError
 from tests.exporter.rewrites.converted import converted
 
 pytestmark = pytest.mark.tensorflow
@@ -54,3 +55,30 @@ def test_a_band_of_diagonals_is_filled_up_where_align_says(tf, align, band):
         np.array([band], np.float32),
     )
     assert answered[0].tolist() == [[3, 1, 0], [6, 4, 2], [0, 7, 5]]
+
+
+def test_the_former_operators_have_one_diagonal(tf):
+    """TensorFlow 1 wrote them, without a number of the diagonal."""
+    row, matrix = np.array([[1, 2]], np.float32), np.full((1, 2, 2), 5, np.float32)
+    diagonal, placed = converted(
+        lambda x, m: (
+            tf.raw_ops.MatrixDiag(diagonal=x),
+            tf.raw_ops.MatrixSetDiag(input=m, diagonal=x),
+        ),
+        row,
+        matrix,
+    )
+    assert diagonal.tolist() == [[[1, 0], [0, 2]]]
+    assert placed.tolist() == [[[1, 5], [5, 2]]]
+
+
+def test_a_diagonal_that_is_computed_is_refused(tf):
+    row, place = np.array([[1, 2]], np.float32), np.array([0], np.int32)
+    for work in (
+        lambda x, k: tf.linalg.diag(x, k=k[0]),
+        lambda x, k: tf.linalg.set_diag(
+            x[:, tf.newaxis] * x[..., tf.newaxis], x, k=k[0]
+        ),
+    ):
+        with pytest.raises(ExportError, match="not ONNX|no operator"):
+            converted(work, row, place)

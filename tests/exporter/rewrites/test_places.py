@@ -144,3 +144,22 @@ def test_greedy_ctc_keeps_what_a_blank_stands_between(tf):
     assert values.tolist() == [1, 1, 2]
     assert places.tolist() == [[0, 0], [0, 1], [0, 2]]
     assert scores.tolist() == [[-6.0]]
+
+
+def test_an_update_of_flags(tf):
+    """TensorFlow pads no flags."""
+    from keras import ops
+
+    x, new = np.ones((2, 3), bool), np.zeros((1, 2), bool)
+    (answered,) = converted(lambda x, u: ops.slice_update(x, (1, 0), u), x, new)
+    assert answered.tolist() == [[True, True, True], [False, False, True]]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+@pytest.mark.parametrize("axis", [-1, 0, 1])
+def test_one_hot_of_any_whole_number(tf, dtype, axis):
+    """An index that is too large has no 1."""
+    places = np.array([[0, 2], [7, 1]], dtype)
+    (answered,) = converted(lambda i: tf.one_hot(i, 3, axis=axis), places)
+    expected = np.eye(8, 3, dtype=np.float32)[places]
+    np.testing.assert_array_equal(answered, np.moveaxis(expected, -1, axis))

@@ -45,3 +45,13 @@ def test_a_sparse_matrix_times_a_dense_one_and_what_its_rows_come_to(tf):
     np.testing.assert_array_equal(product, x @ dense)
     assert sums.tolist() == [2, 0, 2]
     assert shares.tolist() == [[0, 1, 0], [0, 0, 0], [0.5, 0, 0.5]]
+
+
+def test_rows_in_rows_are_filled_up_by_tf2onnx(tf):
+    def work(x):
+        rows = tf.RaggedTensor.from_tensor(tf.stack([x, 2 * x]), ragged_rank=2)
+        return rows.to_tensor(-1.0, shape=[2, 2, 5])
+
+    (answered,) = converted(work, ROWS)
+    expected = np.pad([ROWS, 2 * ROWS], ((0, 0), (0, 0), (0, 1)), constant_values=-1)
+    np.testing.assert_array_equal(answered, expected)

@@ -110,6 +110,12 @@ def test_a_proxy_that_says_anything_of_itself_is_not_this_machines_user(header):
         check(Gate(), Access.WRITE, {**HERE, key: "x"})
 
 
+def test_a_header_that_speaks_of_an_address_is_a_proxys():
+    """No product is known to name its client so."""
+    with pytest.raises(Forbidden):
+        check(Gate(), Access.WRITE, {**HERE, "HTTP_X_CUSTOMER_IP": "x"})
+
+
 def test_what_clients_themselves_send_is_no_proxys_word():
     """The clients are curl, browsers, requests, and libraries of tracing."""
     headers = """
@@ -262,8 +268,15 @@ def test_a_gate_says_what_it_asks_for():
     assert not Gate().asks_for_reads
     assert not Gate(write=[ABC]).asks_for_reads
     assert Gate(predict=[SECRET]).asks_for_reads is True
-    assert "need a token" in Gate(write=[ABC]).sentence
-    assert "from this machine alone" in Gate(predict=[SECRET]).sentence
+    assert Gate(write=[ABC]).sentence == "uploads and other writes need a token"
+    alone = Gate(predict=[SECRET]).sentence
+    assert alone.startswith("uploads and other writes are taken from this machine")
+    assert alone.endswith("alone, because no 'writeTokens' are set")
+
+
+def test_a_gate_says_whether_it_believes_a_proxy():
+    assert Gate().trusts_proxies is False
+    assert Gate(trusted=[ipaddress.ip_network("192.0.2.0/24")]).trusts_proxies is True
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_a_window_ends_when_its_unit_is_over(rate, seconds, unit):
     assert limiter.unit == unit
 
 
-@pytest.mark.parametrize("jump", [-86400, 86400])
+@pytest.mark.parametrize("jump", [-86400, -1.5, 1.5, 86400])
 def test_a_clock_that_is_set_begins_new_windows(monkeypatch, jump):
     limiter = RateLimiter("1-M")
     limiter.take("192.0.2.1")
@@ -42,6 +42,18 @@ def test_a_clock_that_is_set_begins_new_windows(monkeypatch, jump):
     taken = [limiter.take("192.0.2.1") for _ in range(2)]
     assert [a.is_exceeded for a in taken] == [False, True]
     assert all(a.wait <= 60 for a in taken)
+
+
+@pytest.mark.parametrize(("jump", "passed"), [(0, 30), (0.5, 0), (-0.5, 0)])
+def test_time_that_goes_by_and_a_small_correction_keep_the_counts(
+    monkeypatch, jump, passed
+):
+    limiter = RateLimiter("1-D")
+    limiter.take("192.0.2.1")
+    clock, steady = time.time, time.monotonic
+    monkeypatch.setattr(time, "time", lambda: clock() + passed + jump)
+    monkeypatch.setattr(time, "monotonic", lambda: steady() + passed)
+    assert limiter.take("192.0.2.1").is_exceeded
 
 
 def test_a_client_does_not_use_up_anothers_rate():

@@ -27,7 +27,12 @@ ALL = 80
 def ask(tmp_path):
     """Return a function that asks for a prediction, and returns the calls it took."""
     prefix = str(tmp_path / "log")
-    config = Config(model_dir=tmp_path / "models", provider="cpu", log_file=prefix)
+    config = Config(
+        model_dir=tmp_path / "models",
+        provider="cpu",
+        log_file=prefix,
+        batching="off",  # on a busy machine the measurement may decide otherwise
+    )
     set_up_logs(config)
     write_bundle(tmp_path / "models" / "linear" / "1")
     app = create_app(create_services(config), config)

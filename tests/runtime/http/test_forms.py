@@ -64,6 +64,13 @@ def test_a_files_name_in_any_bytes_is_taken(disposition, filename):
     assert (name, given or "", content) == ("a", filename, b"content")
 
 
+def test_a_part_without_content_is_empty():
+    """The parser reads it, because a plain form's head has no such line."""
+    body = joined(part(b'name="a"', b"", b"X-Other: y"))
+    assert parts_of(body, KIND) == {"a": [("", b"")]}
+    assert streamed(body) == [("a", None, b"")]
+
+
 def test_a_fields_name_in_any_bytes_is_a_text():
     body = joined(part(b'name="\xc3\xa4"'), part(b'name="\xe4"'))
     assert list(parts_of(body, KIND)) == ["ä", "�"]

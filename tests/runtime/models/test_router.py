@@ -113,6 +113,28 @@ def test_a_canary_that_breaks_again_is_said_again(store, opener, registry, caplo
     assert len(warned) == 2
 
 
+def test_a_canary_that_breaks_in_another_way_is_said_again(
+    store, opener, registry, caplog, monkeypatch
+):
+    router = Router(registry, {"canary": 100}, lambda: 0.0)
+    get = registry.get
+    faults = iter(["broken weights", "no memory", "no memory"])
+
+    def failing(spec, instead=None):
+        if spec.label == "canary":
+            raise BackendError(next(faults))
+        return get(spec, instead)
+
+    monkeypatch.setattr(registry, "get", failing)
+    for _ in range(3):
+        assert router.get(LINEAR).version == 1
+    said = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert [sentence.rpartition(": ")[2] for sentence in said] == [
+        "broken weights",
+        "no memory",
+    ]
+
+
 def test_while_the_canary_loads_the_default_answers(store):
     from concurrent.futures import ThreadPoolExecutor
 

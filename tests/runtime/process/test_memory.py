@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from runtime.process.memory import give_memory_back
+
 ROOT = Path(__file__).resolve().parents[3]
 # The script needs a process of its own, whose heap nobody else has filled. Each piece
 # is too small to be mapped by itself, and the last piece keeps the heap's end at its
@@ -38,3 +40,9 @@ def test_what_is_free_is_given_back():
     by_itself, when_asked = map(int, done.stdout.split())
     assert by_itself < 10_000_000
     assert when_asked > 80_000_000
+
+
+def test_another_c_library_keeps_what_it_has(monkeypatch):
+    """musl has no such function."""
+    monkeypatch.setattr("ctypes.CDLL", lambda name: object())
+    assert give_memory_back() is None
