@@ -8,12 +8,15 @@ from bundle.folder import open_bundle
 from runtime.backends import TensorSpec
 from runtime.backends.opening import Opened
 from runtime.errors import BackendError, Expired, InvalidInput
+from runtime.models.joint_run import kind_of
 from runtime.models.model import Model
+from runtime.models.plan import Plan
+from runtime.models.turn import Turn
 from runtime.prediction.runs import one_run, run_items, run_model
 from runtime.telemetry.journey import Deadline, Journey
 from tests.examples import write_bundle
 from tests.runtime.fakes import FailingBackend, FakeBackend
-from tests.runtime.hubs import run_in_lane
+from tests.runtime.hubs import Hub, run_in_lane
 
 FLOAT = np.dtype(np.float32)
 ROWS = TensorSpec("rows", FLOAT, (None, 2))
@@ -145,3 +148,55 @@ def test_a_model_of_unknown_speed_leaves_the_quick_lane_before_it_runs(opened):
     model.seconds = 1e-6
     answer, handed_over = run_in_lane(lambda: run_items(model, rows(1), journey))
     assert (answer.tolist(), handed_over) == ([[1]], [])
+
+
+# -- with a plan ----------------------------------------------------------------------
+
+
+def planned(model):
+    """Give a model the plan of a quick one."""
+    turn = Turn(model.run_once, 32, 1e-6)
+    kind = kind_of({"rows": rows(1)})
+    model.plan = Plan(turn, 32, "rows", (2,), FLOAT, kind, model.output.name)
+    return model
+
+
+def test_items_of_one_turn_are_one_run_by_the_plan(opened):
+    backend, hub, answers = SumBackend(), Hub(), []
+    model, journey = planned(opened(backend)), Journey()
+    for count in (1, 3):
+        hub.begin(lambda n=count: answers.append(run_items(model, rows(n), journey)))
+    assert answers == []
+    hub.turn()
+    assert [answer.tolist() for answer in answers] == [[[1]], [[1], [11], [21]]]
+    assert given(backend) == [[0, 0, 10, 20]]
+    assert [stage for stage, _, _ in journey.laps] == ["infer"] * 2
+
+
+def test_another_engine_stands_in_for_the_plan(opened):
+    failing = FailingBackend(inputs=(ROWS,))
+    fallback = FakeBackend(row=(7, 7, 7), name="other", inputs=(ROWS,))
+    model, journey = planned(opened(failing, fallback)), Journey(backend="usual/cpu")
+    answer, handed_over = run_in_lane(lambda: run_items(model, rows(2), journey))
+    assert answer.tolist() == [[7, 7, 7]] * 2
+    assert handed_over == ["linear"], "TensorFlow may take long"
+    assert journey.backend == "other/cpu"
+    assert [stage for stage, _, _ in journey.laps] == ["infer"]
+
+
+def test_what_no_engine_answers_is_an_error_of_the_plan_too(opened):
+    model = planned(opened(FailingBackend(inputs=(ROWS,))))
+    with pytest.raises(BackendError, match="it broke"):
+        run_in_lane(lambda: run_items(model, rows(1), Journey()))
+
+
+def test_an_answer_of_another_number_of_rows_is_told_with_a_plan(opened):
+    model = planned(opened(LongBackend()))
+    with pytest.raises(InvalidInput, match="'sums' has no batch axis: 2 items"):
+        run_in_lane(lambda: run_items(model, rows(2), Journey()))
+
+
+def test_where_there_is_no_front_the_plan_is_not_used(opened):
+    model = planned(opened(SumBackend()))
+    model.plan.turn.submit = None
+    assert run_items(model, rows(1), Journey()).tolist() == [[1]]
