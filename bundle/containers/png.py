@@ -47,8 +47,11 @@ def look(data: bytes) -> Look:
         and data.endswith(_END)
         and len(data) == 57 + int.from_bytes(data[33:37], "big")
     ):
-        _check_size(data, width, height, len(data))
-        return Look("PNG", width, height, data, UPRIGHT, None, _plain_channels(data))
+        channels = _plain_channels(data)
+        # The pixels of a plain file have one byte for each channel.
+        if not channels or height * width * channels > len(data) * _MAX_RATIO:
+            _check_size(data, width, height, len(data))
+        return Look("PNG", width, height, data, UPRIGHT, None, channels)
     return _without_metadata(data, width, height)
 
 

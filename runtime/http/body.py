@@ -1,7 +1,8 @@
 """Reading a request's body, under limits.
 
 All functions read the request's WSGI environ, and not Falcon's request, because
-predictions are answered without Falcon.
+predictions are answered without Falcon. ``Authorize`` and ``Predictions`` let no length
+pass that is no number.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ def read_body(env: Environ, max_bytes: int) -> bytes:
             description=f"Content-Encoding {encoding[:64]!r} is not taken here; send"
             " the body as it is"
         )
-    length, stream = _length(env), env["wsgi.input"]
+    text, stream = env.get("CONTENT_LENGTH"), env["wsgi.input"]
+    length = int(text) if text else None
     if length is not None and length > max_bytes:
         raise TooLarge(f"the body is larger than {max_bytes} bytes")
     left = max_bytes + 1 if length is None else length
@@ -162,17 +164,8 @@ def read_stream(env: Environ) -> Readable:
     Without a Content-Length a server ends the stream where the body ends.
     """
     stream: Readable = env["wsgi.input"]
-    length = _length(env)
-    return stream if length is None else _Bounded(stream, length)
-
-
-def _length(env: Environ) -> int | None:
-    """Return the body's length; None if the client did not tell it.
-
-    ``Authorize`` has refused a length that is no number.
-    """
-    text = env.get("CONTENT_LENGTH")
-    return int(text) if text else None
+    length = env.get("CONTENT_LENGTH")
+    return _Bounded(stream, int(length)) if length else stream
 
 
 class _Bounded:

@@ -67,12 +67,12 @@ class Lookup:
             ModelNotFound: the store has no such model, version or label.
         """
         found = self._found.get(spec)
-        if (
-            found is not None
-            and self._clock() < found.until
-            and _changed_ns(found.folder) == found.changed_ns
-        ):
-            return found.version
+        if found is not None and self._clock() < found.until:
+            try:
+                if os.stat(found.folder).st_mtime_ns == found.changed_ns:  # noqa: PTH116
+                    return found.version
+            except OSError:
+                pass  # the store says what is wrong
         self._found.pop(spec, None)
         name, number, label = spec
         if not MODEL_NAME.fullmatch(name):  # such a name must not become a path

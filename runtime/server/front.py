@@ -320,15 +320,18 @@ class Front:
             request.keeps = request.keeps and not request.is_unread
         if isinstance(pieces, list):
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            self._reply(request, status, headers, body)
+            if request.fiber is not None:
+                self._send(request, status, headers, body)
+            else:
+                self._reply(request, status, headers, body)
         else:
             self._stream(request, status, headers, pieces)
 
     def _reply(
         self, request: Request, status: int, headers: list[tuple[str, str]], body: bytes
     ) -> None:
-        this = getcurrent()
-        if this is request.fiber or this is self._main:
+        """Send a reply from any thread."""
+        if getcurrent() is self._main:
             self._send(request, status, headers, body)
         else:
             self.wake(functools.partial(self._send, request, status, headers, body))

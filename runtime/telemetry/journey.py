@@ -83,7 +83,10 @@ class Journey:
         """The total time of each of ``STAGES``; None if the stage did not come."""
         spent: dict[Stage, float] = {}
         for stage, start, end in self.laps:
-            spent[stage] = spent.get(stage, 0.0) + end - start
+            if stage in spent:
+                spent[stage] += end - start
+            else:
+                spent[stage] = end - start
         return tuple(map(spent.get, STAGES))
 
 
