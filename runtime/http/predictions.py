@@ -40,7 +40,7 @@ class Predictions:
         gate: Gate,
         errors: Errors,
     ) -> None:
-        self._resources = resources if watch.sees_requests else {}
+        self._resources = resources if watch.is_plain else {}
         self._watch = watch
         self._gate = gate if gate.asks_for_reads else None
         self._errors = errors

@@ -76,8 +76,8 @@ class Watch:
         self._rate = rate
 
     @property
-    def sees_requests(self) -> bool:
-        """Whether ``begin``, ``admit`` and ``end`` are all that is to do."""
+    def is_plain(self) -> bool:
+        """Whether ``begin``, ``admit`` and ``end`` do all; no span, record or limit."""
         return not (self._tracing or self._has_monit or self._rate)
 
     def begin(self, env: Environ) -> Journey:
