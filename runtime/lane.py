@@ -104,6 +104,8 @@ class Fiber(greenlet):
             self._answer = self._request = None
             answer(request)
             del answer, request
+            # The next request must not see this one's context variables.
+            self.gr_context = None
             if len(self._free) >= MOST_FREE:
                 return
             self._free.append(self)

@@ -44,7 +44,7 @@ def open_parcel(path: Path) -> Iterator[Transfer]:
         length = path.stat().st_size
     except OSError as ex:
         raise AdminError(f"{path} cannot be read: {ex.strerror}") from ex
-    if not is_header(head) and (sentence := told_by(head)):
+    if head and not is_header(head) and (sentence := told_by(head)):
         raise AdminError(f"{path}: {sentence}")
     if not is_archive(head):
         raise AdminError(

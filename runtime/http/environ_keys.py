@@ -7,7 +7,7 @@ from typing import Any
 # A request in WSGI (PEP 3333).
 Environ = dict[str, Any]
 
-# ``runtime serve`` tells the application two facts in a request's environ. ARRIVED is
+# ``runtime serve`` tells the application these facts in a request's environ. ARRIVED is
 # the time when the request had come whole, in seconds of ``time.perf_counter``. REFUSED
 # is an error: the application must refuse the request with it.
 ARRIVED = "tfaas.arrived"

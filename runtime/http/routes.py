@@ -22,7 +22,7 @@ class Lane(Enum):
 
     Attributes:
         QUICK: the one quick thread of the process, for an answer within a millisecond;
-            see ``runtime.process.lane``.
+            see ``runtime.lane``.
         OTHER: one of several threads, which wait for no prediction.
         STREAMED: one of the threads that read a body while it comes.
     """

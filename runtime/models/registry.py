@@ -137,13 +137,14 @@ class ModelRegistry:
         self._wait_seconds = wait_seconds
         self._clock = clock
         self._lock = threading.Lock()  # guards all below; not held during a load
+        # A request that takes no lock may move a key, so loops go over a copy.
         self._loaded: OrderedDict[_Key, _Held] = OrderedDict()
         self._failed: dict[_Key, _Failure] = {}
         # The version that answered last for a name and a label; None is the default.
         self._answered: dict[tuple[str, str | None], Version] = {}
         # The versions that answer while the lookup finds the same. All are forgotten
         # when a model leaves ``_loaded`` or ``_answered``, so none is kept in memory.
-        self._serving: dict[ModelSpec, _Held] = {}
+        self._serving: dict[ModelSpec, tuple[Version, _Held]] = {}
         # The time to look again at a model, after one of its numbers was named.
         self._due: dict[str, float] = {}
         self._first_due = math.inf
@@ -171,10 +172,12 @@ class ModelRegistry:
             except ModelNotFound:
                 self._forget(spec)
                 raise
-            held = self._serving.get(spec)
-            if held is not None and held.version is version and self._is_used(held):
-                # Nearly every request ends here, so this takes no lock.
-                return held.model
+            serving = self._serving.get(spec)
+            if serving is not None:
+                found, held = serving
+                if found is version and self._is_used(held):
+                    # Nearly every request ends here, so this takes no lock.
+                    return held.model
             if model := self._held(version):
                 return self._answer(spec, version, model)
             # A load takes long, and so may the wait for another request's load.
@@ -294,8 +297,7 @@ class ModelRegistry:
             if held and before != version:
                 held.pinned = None
             if held and held.version == version:
-                held.version = version  # the very one that the lookup gives next time
-                self._serving[spec] = held
+                self._serving[spec] = version, held
         if before is not None and before.number != version.number:
             self.tidy(spec.name)
         return model
@@ -311,7 +313,7 @@ class ModelRegistry:
         """
         with self._lock:
             held_of_name = [
-                held for (name_, _), held in self._loaded.items() if name_ == name
+                held for (name_, _), held in list(self._loaded.items()) if name_ == name
             ]
             answered = {
                 label: version
@@ -542,13 +544,15 @@ class ModelRegistry:
             while len(self._loaded) > 1 and (
                 len(self._loaded) > self._limit or self._bytes() > self._max_bytes
             ):
-                (name, number), _ = self._loaded.popitem(last=False)
-                logger.info("%s version %d is dropped for others", name, number)
+                # A request may move a key meanwhile, so this one need not be the last.
+                oldest = next(one for one in list(self._loaded) if one != key)
+                del self._loaded[oldest]
+                logger.info("%s version %d is dropped for others", *oldest)
             self._count()
         self.tidy(held.version.name, held.version.number)
 
     def _bytes(self) -> int:
-        return sum(held.model.size_bytes for held in self._loaded.values())
+        return sum(held.model.size_bytes for held in list(self._loaded.values()))
 
     def _count(self) -> None:
         metrics.LOADED.set(len(self._loaded))

@@ -394,7 +394,7 @@ class Connection(asyncio.Protocol):
     def _feed(self, data: bytes) -> None:
         if self._is_deaf:
             return
-        refusal = self._parser.feed(data)
+        refusal = self._parser.feed(data, is_of_body=self._coming is not None)
         coming = self._coming
         if refusal is not None:
             self._refuse(refusal)

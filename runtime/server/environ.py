@@ -81,10 +81,18 @@ def environ_of(
     return environ
 
 
-# Clients ask few targets, most of them short.
-@functools.lru_cache(maxsize=1024)
+# A short path is kept in memory. A query is not: it may hold secrets.
+_LONGEST_PATH = 64
+
+
 def path_and_query(target: bytes) -> tuple[str, str]:
     """Split a request's target; each character of the path stands for one byte."""
+    if len(target) > _LONGEST_PATH or b"?" in target:
+        return _split(target)
+    return _split_again(target)
+
+
+def _split(target: bytes) -> tuple[str, str]:
     if not target.startswith(b"/"):
         # A client of a proxy sends the whole URL; OPTIONS may ask for "*".
         _, found, rest = target.partition(b"://")
@@ -95,6 +103,8 @@ def path_and_query(target: bytes) -> tuple[str, str]:
         path = urllib.parse.unquote_to_bytes(path)
     return path.decode("latin-1"), query.decode("latin-1")
 
+
+_split_again = functools.lru_cache(maxsize=256)(_split)
 
 # The keys of the headers that came; clients may invent any number of long names.
 _KEYS: dict[bytes, str] = {}

@@ -1,8 +1,8 @@
 """The front: it calls the WSGI app for each request, in the right thread.
 
 One thread of each worker reads the network, parses and answers. A request of the quick
-lane runs there, in a greenlet of its own (``runtime.lane``); steps that take long are
-made by the threads here. All other requests are answered by threads as a whole.
+lane runs there, in a fiber (``runtime.lane``); steps that take long are made by the
+threads here. All other requests are answered by threads as a whole.
 """
 
 from __future__ import annotations
@@ -352,6 +352,7 @@ class Front:
         headers: list[tuple[str, str]],
         pieces: Iterable[bytes],
     ) -> None:
+        request.fiber = None  # it answers another request before this reply has ended
         patience = Patience(lambda: self._downloads.is_wanted)
         outlet = Outlet(request, request.client, self.wake, patience)
 

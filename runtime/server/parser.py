@@ -99,19 +99,24 @@ class Parser:
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._is_in_head = True
-        self._head_bytes = 0  # the bytes that came of a head that is not whole
-        self._fed = 0  # the bytes of this call, and of all since the last head
-        self._since_head = 0
+        self._head_bytes = 0  # no more bytes came of a head that is not whole
+        self._fed = 0  # the bytes of this call
+        self._since_head = 0  # the bytes of all calls since the one of the last head
         # llhttp calls these two without a detour.
         self.on_body = receiver.take
         self.on_message_complete = receiver.complete
         self._parser = httptools.HttpRequestParser(self)
 
-    def feed(self, data: bytes) -> Refusal | None:
-        """Parse bytes; return a refusal if they are no request."""
+    def feed(self, data: bytes, *, is_of_body: bool = False) -> Refusal | None:
+        """Parse bytes; return a refusal if they are no request.
+
+        Args:
+            data: the bytes.
+            is_of_body: whether they begin with a part of a body.
+        """
         self._fed = len(data)
         self._since_head += len(data)
-        if self._is_in_head:
+        if not is_of_body:
             self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -129,9 +134,7 @@ class Parser:
             return _UNKNOWN_METHOD
         except httptools.HttpParserError:
             return _UNREADABLE
-        if self._is_in_head and self._head_bytes > 2 * HEAD_BYTES:
-            return _TOO_LONG
-        return None
+        return _TOO_LONG if self._head_bytes > 2 * HEAD_BYTES else None
 
     # -- what llhttp calls -------------------------------------------------------------
 
@@ -139,11 +142,15 @@ class Parser:
         """Take the request's target; it may come in pieces, and begins a request."""
         self._target += url
         self._is_in_head = True
+        if len(self._target) > HEAD_BYTES:
+            raise _Refused(_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; those behind a chunked body are left out."""
         if self._is_in_head:
             self._headers.append((name, value))
+            if len(self._headers) > MAX_HEADERS:
+                raise _Refused(_TOO_LONG)
 
     def on_headers_complete(self) -> None:
         """Make the request's environ of its head."""
@@ -151,9 +158,7 @@ class Parser:
         version = parser.get_http_version()
         if version not in (_HTTP_1_1, _HTTP_1_0):
             raise _Refused(_WRONG_VERSION)
-        if len(headers) > MAX_HEADERS or (
-            self._since_head > HEAD_BYTES and self._size() > HEAD_BYTES
-        ):
+        if self._since_head > HEAD_BYTES and self._size() > HEAD_BYTES:
             raise _Refused(_TOO_LONG)
         method = parser.get_method().decode("latin-1")
         environ = environ_of(self._environ, method, self._target, version, headers)

@@ -147,6 +147,8 @@ def test_each_request_has_its_own_context(hub):
         hub.turn()
     assert seen == ["one", "one", "two", "two"]
     assert NAME.get() == "nobody"
+    hub.begin(lambda: seen.append(NAME.get()))  # a fiber that is used again
+    assert seen[-1] == "nobody"
 
 
 def test_a_greenlet_is_used_again_and_knows_nothing_of_its_last_request(hub):

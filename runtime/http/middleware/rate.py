@@ -39,8 +39,8 @@ class Rate:
     def allowance_of(self, path: str, env: dict[str, Any]) -> Allowance | None:
         """Return the requests that the client may still send; None on an exempt path.
 
-        A request may come here twice: the door sees its head first, and it may leave
-        the quick lane. It is counted once.
+        A request comes here twice if it has a body, because the door sees its head
+        first. It is counted once.
         """
         if path in self._exempt:
             return None

@@ -83,14 +83,14 @@ class Watch:
     def begin(self, env: Environ) -> Journey:
         """Begin a request's journey, and put it into the environ."""
         given = env.get("HTTP_X_REQUEST_ID")
-        # The server may have put a deadline there; it tells it when the client leaves.
-        deadline = env.get(DEADLINE)
         journey = env[JOURNEY] = Journey(
             given
             if given and _REQUEST_ID.fullmatch(given)
             else f"{random.getrandbits(128):032x}",
             started=env.get(ARRIVED) or clock(),
-            deadline=Deadline() if deadline is None else deadline,
+            # The server tells this deadline when the client leaves, and may have put it
+            # there already.
+            deadline=env.setdefault(DEADLINE, Deadline()),
         )
         count_begun()
         CURRENT.set(journey)

@@ -7,13 +7,15 @@ import json
 
 import falcon
 import pytest
+from falcon.testing import create_environ
 
 from runtime.access.tokens import digest_of
 from runtime.config import Config
 from runtime.http.application import create_app
+from runtime.http.environ_keys import DEADLINE, JOURNEY
 from runtime.services import create_services
 from runtime.wire.tfaas_pb2 import Row
-from tests.clients import LocalClient
+from tests.clients import HERE, LocalClient
 from tests.examples import write_bundle
 from tests.forms import form, png
 
@@ -157,3 +159,11 @@ def test_a_bug_is_told_without_its_reason(client_of, monkeypatch, caplog):
     assert status == "500 Internal Server Error"
     assert b"secret" not in body
     assert "secret" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/predict/image", "/predict/image/", "/livez"])
+def test_the_server_and_the_request_share_the_deadline(client_of, path):
+    """The server tells it when the client leaves."""
+    environ = create_environ(path, method="POST", body=BODY, headers=FORM, **HERE)
+    client_of().app(environ, lambda *head: None)
+    assert environ[JOURNEY].deadline is environ[DEADLINE]

@@ -1,6 +1,11 @@
 import pytest
 
-from runtime.server.environ import environ_of, environ_of_connection, path_and_query
+from runtime.server.environ import (
+    _split_again,
+    environ_of,
+    environ_of_connection,
+    path_and_query,
+)
 
 CONNECTION = environ_of_connection(
     ("127.0.0.1", 8083), ("192.0.2.1", 4711), is_tls=False
@@ -84,3 +89,10 @@ def test_any_number_of_names_is_read():
 )
 def test_the_target_of_a_request(target, expected):
     assert path_and_query(target) == expected
+
+
+@pytest.mark.parametrize("target", [b"/" + b"a" * 100, b"/quick?secret=1"])
+def test_long_targets_and_queries_are_not_kept(target):
+    before = _split_again.cache_info().currsize
+    assert path_and_query(target) == path_and_query(target)
+    assert _split_again.cache_info().currsize == before

@@ -10,6 +10,7 @@ from runtime.http.environ_keys import DEADLINE, REFUSED
 from runtime.lane import elsewhere
 from runtime.server.front import HEAD_SECONDS
 from runtime.server.room import BODY_SECONDS
+from runtime.telemetry.journey import Deadline
 from tests.runtime.server.harness import (
     MAX_BODY,
     PATIENCE,
@@ -344,6 +345,53 @@ def test_who_leaves_while_the_request_waits_is_told_to_the_app(server, app):
     assert answer(first) == (200, b"a")
     assert answer(ask(server, "/quick/slow?one", b"c")) == (200, b"c")
     assert app.gone == {b"a": False, b"c": False}, "nobody ran the second"
+
+
+@pytest.mark.parametrize(("path", "size"), [("/slow", 3), ("/quick/slow", 1 << 17)])
+def test_who_leaves_while_a_thread_answers_is_told_to_the_app(start, path, size):
+    """The application makes a deadline if the server has made none."""
+    begun, gone, go_on = threading.Event(), [], threading.Event()
+
+    def app(environ, start_response):
+        deadline = environ.setdefault(DEADLINE, Deadline())
+        start_response("200 OK", [])
+        if environ["PATH_INFO"] == path:
+            begun.set()
+            assert go_on.wait(PATIENCE)
+            gone.append(deadline.is_gone)
+        return [environ["wsgi.input"].read()]
+
+    server = start(app)
+    client = ask(server, path, bytes(size))
+    assert begun.wait(PATIENCE)
+    client.close()
+    settle(server)
+    go_on.set()
+    assert answer(ask(server, path, bytes(size))) == (200, bytes(size))
+    assert gone == [True, False]
+
+
+def test_who_leaves_in_a_streamed_reply_is_not_taken_for_the_next_one(start):
+    """The fiber that began the reply answers another request by then."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def app(environ, start_response):
+        if environ["PATH_INFO"] == "/quick/slow":
+            elsewhere(lambda: begun.set() or go_on.wait(PATIENCE))
+        start_response("200 OK", [])
+        if environ["PATH_INFO"] == "/bug":
+            return iter([bytes(1 << 16)] * 1000)
+        return [environ["wsgi.input"].read()]
+
+    server = start(app)
+    streamed = ask(server, "/bug")
+    streamed.socket.recv(1)
+    waiting = ask(server, "/quick/slow", b"whole")
+    assert begun.wait(PATIENCE)
+    streamed.close()
+    settle(server)
+    go_on.set()
+    assert answer(waiting) == (200, b"whole")
 
 
 def test_a_client_that_goes_gets_no_reply_and_harms_nobody(server, app):

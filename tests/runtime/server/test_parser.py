@@ -102,18 +102,35 @@ def test_a_head_has_so_many_headers(receiver):
 
 
 def test_a_head_without_an_end_is_refused(parser):
+    assert parser.feed(b"GET /a HTTP/1.1\r\nHost: x\r\nX-Long: ") is None
+    sizes = range(1000, 4 * HEAD_BYTES, 1000)
+    refused = (size for size in sizes if parser.feed(b"y" * 1000) is not None)
+    assert 2 * HEAD_BYTES - 1000 <= next(refused) <= 2 * HEAD_BYTES + 1000
+
+
+def test_headers_and_a_target_without_an_end_are_refused_as_they_come(receiver):
+    parser = Parser(receiver, CONNECTION)
     assert parser.feed(b"GET /a HTTP/1.1\r\nHost: x\r\n") is None
-    line = b"A: " + b"b" * 997 + b"\r\n"
-    sizes = range(1000, 4 * HEAD_BYTES, len(line))
-    refused = (size for size in sizes if parser.feed(line) is not None)
-    assert 2 * HEAD_BYTES <= next(refused) <= 2 * HEAD_BYTES + 2 * len(line)
+    refusals = [parser.feed(b"A: b\r\n") for _ in range(MAX_HEADERS + 1)]
+    assert [bool(refusal) for refusal in refusals[-2:]] == [False, True]
+    parser = Parser(receiver, CONNECTION)
+    assert parser.feed(b"GET /" + b"a" * (HEAD_BYTES - 10)) is None
+    assert parser.feed(b"a" * 20).status == 431
+
+
+def test_line_breaks_before_a_request_have_an_end(parser):
+    assert parser.feed(GET) is None
+    sizes = range(1000, 4 * HEAD_BYTES, 1000)
+    refused = (size for size in sizes if parser.feed(b"\r\n" * 500) is not None)
+    assert next(refused) <= 2 * HEAD_BYTES + 1000
 
 
 def test_headers_behind_a_body_are_not_kept(parser, receiver):
     parser.feed(CHUNKED.partition(b"X-Late")[0])
     for _ in range(3 * MAX_HEADERS):
-        assert parser.feed(b"X-Late: " + b"y" * 1000 + b"\r\n") is None
-    parser.feed(b"\r\n" + GET)
+        late = b"X-Late: " + b"y" * 1000 + b"\r\n"
+        assert parser.feed(late, is_of_body=True) is None
+    parser.feed(b"\r\n" + GET, is_of_body=True)
     assert receiver.told[-2] == ["begin", "GET", "/a", "b=c", {"HTTP_HOST": "x"}, True]
 
 
