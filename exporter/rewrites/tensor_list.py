@@ -16,7 +16,10 @@ from exporter.rewrites.registry import lowering
 def lower_set(
     operation: tf.Operation, held: tf.Tensor, index: tf.Tensor, item: tf.Tensor
 ) -> tf.Tensor | None:
-    """The list with one element changed; None for a list that a loop fills."""
+    """The list with one element changed; None for a list that a loop fills.
+
+    A list of ``dynamic_size`` grows up to an element whose place is known.
+    """
     elements = _elements(held)
     if held.op.type == "TensorListReserve":
         count = held.op.inputs[1]
@@ -25,6 +28,11 @@ def lower_set(
         elements.set_shape([None, *item.shape])
     if elements is None:
         return None
+    place = tf.get_static_value(index)
+    if place is not None and operation.get_attr("resize_if_index_out_of_bounds"):
+        missing = tf.maximum(place + 1 - tf.shape(elements)[0], 0)
+        others = tf.zeros(tf.concat([[missing], tf.shape(item)], 0), item.dtype)
+        elements = tf.concat([elements, others], 0)
     changed = tf.tensor_scatter_nd_update(elements, [[index]], item[tf.newaxis])
     changed.set_shape(elements.shape)
     return changed

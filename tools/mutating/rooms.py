@@ -35,6 +35,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/exporter/proof/test_tolerance.py",
         *UNIT,
     ),
+    "exporter/proof/draws.py": ("tests/exporter/proof/test_draws.py", *UNIT),
     "runtime/access/gate.py": ("tests/runtime/access/test_gate.py", *UNIT),
     "runtime/access/tokens.py": ("tests/runtime/access/test_tokens.py", *UNIT),
     "runtime/access/limiter.py": ("tests/runtime/access/test_limiter.py", *UNIT),

@@ -40,6 +40,20 @@ def test_a_list_without_a_loop_is_a_tensor(tf):
     assert size.tolist() == [3]
 
 
+def test_a_list_grows_with_what_is_written(tf):
+    """A loop in Python writes in this way; a place that nobody wrote is 0."""
+
+    def run(x):
+        held = tf.TensorArray(tf.float32, 0, dynamic_size=True, element_shape=[None])
+        for place in (0, 1, 4, 3):
+            held = held.write(place, x[:, min(place, 3)])
+        return tf.transpose(held.stack()), tf.fill([1], held.size())
+
+    stacked, size = converted(run, ROWS)
+    assert stacked.tolist() == [[1, 2, 0, 4, 4]]
+    assert size.tolist() == [5]
+
+
 def test_an_old_array_is_read_in_any_order(tf):
     """``scatter`` and ``gather`` take places; those of stack and unstack count up."""
 

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +60,14 @@ path.write_bytes(proto.SerializeToString())
 def server():
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT],
-        env={"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", "HOME": "/"},
+        env={
+            # make coverage has put its own folder there.
+            "PYTHONPATH": os.pathsep.join(
+                [str(ROOT), os.environ.get("PYTHONPATH", str(ROOT))]
+            ),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "HOME": "/",
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -128,7 +128,11 @@ def test_constants_hold_neither_handles_nor_objects(check, tensor):
 
 @pytest.mark.parametrize(
     ("operator", "attribute"),
-    [("ParseTensor", "out_type"), ("DeserializeManySparse", "dtype")],
+    [
+        ("ParseTensor", "out_type"),
+        ("DeserializeSparse", "dtype"),
+        ("DeserializeManySparse", "dtype"),
+    ],
 )
 def test_neither_are_they_made_of_bytes(check, operator, attribute):
     made = node("p", operator)

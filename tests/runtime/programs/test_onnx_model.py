@@ -26,7 +26,7 @@ def write(folder, model, name="model.onnx"):
     (folder / name).write_bytes(model.SerializeToString())
 
 
-@pytest.mark.parametrize("domain", ["", "ai.onnx.ml", "com.microsoft"])
+@pytest.mark.parametrize("domain", ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"])
 def test_known_domains_are_taken(folder, check, domain):
     write(folder, model_of([helper.make_node("Op", ["x"], ["y"], domain=domain)]))
     check()
@@ -89,7 +89,14 @@ def test_a_function_lends_its_domain_to_no_other_operator(folder, check, call, o
 
 
 @pytest.mark.parametrize(
-    "domain", ["com.microsoft.nchwc", "com.ms.internal.nhwc", "org.pytorch.aten"]
+    "domain",
+    [
+        "ai.onnx.preview.training",
+        "com.microsoft.nchwc",
+        "com.ms.internal.nhwc",
+        "com.xilinx",
+        "org.pytorch.aten",
+    ],
 )
 def test_a_function_is_not_in_the_engines_own_domains(folder, check, domain):
     """ONNX Runtime trusts operators there, because only it puts them into graphs."""
@@ -111,7 +118,9 @@ def test_a_function_in_an_operators_name_is_looked_into(folder, check, domain):
         check()
 
 
-@pytest.mark.parametrize("operator", ["EPContext", "Snpe", "PythonOp"])
+@pytest.mark.parametrize(
+    "operator", ["ATen", "EPContext", "PythonOp", "PythonOpGrad", "Snpe", "TritonOp"]
+)
 def test_operators_that_stand_for_other_programs_are_refused(folder, check, operator):
     call = helper.make_node(operator, ["x"], ["y"], domain="com.microsoft")
     write(folder, model_of([call]))

@@ -169,3 +169,20 @@ except RuntimeError as ex:
 end.set()
 """
     assert said_by(script) == "walls bind one thread, and this process has 2\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not seccomp.is_available(), reason="no filters here")
+def test_a_filter_that_the_kernel_refuses_is_no_wall():
+    """The kernel takes no filter without a line."""
+    script = """
+from runtime.walls import Room, WallsError, enclose, seccomp
+seccomp.signals = lambda machine, pid: []
+try:
+    print(enclose(Room((), (), 1 << 20), "auto"))
+except WallsError as ex:
+    print(ex)
+"""
+    assert said_by(script) == (
+        "the walls that this kernel offers could not be built: Invalid argument\n"
+    )
