@@ -35,6 +35,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/exporter/proof/test_tolerance.py",
         *UNIT,
     ),
+    "exporter/proof/settling.py": (
+        "tests/exporter/proof/test_settling.py",
+        "tests/exporter/proof/test_comparison.py",
+        *UNIT,
+    ),
     "exporter/proof/draws.py": ("tests/exporter/proof/test_draws.py", *UNIT),
     "runtime/access/gate.py": ("tests/runtime/access/test_gate.py", *UNIT),
     "runtime/access/tokens.py": ("tests/runtime/access/test_tokens.py", *UNIT),
