@@ -154,7 +154,8 @@ def install(tmp_path, commands, **variables):
 def commands(tmp_path):
     folder = tmp_path / "bin"
     folder.mkdir()
-    script(folder / "curl")
+    for name in ("curl", "nginx"):
+        script(folder / name)
     return folder
 
 
