@@ -46,6 +46,10 @@ class Held:
             def locked(self):
                 return self._lock.locked()
 
+            # A thread that starts now outlives this test, and another test may fork.
+            def _at_fork_reinit(self):
+                self._lock._at_fork_reinit()
+
             def __enter__(self):
                 self.acquire()
 
