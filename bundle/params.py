@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from bundle.bare import bare_name
 from bundle.errors import BundleError
 from bundle.variants import VARIANTS, Variant
 
@@ -121,6 +122,9 @@ class Params:
 def read_params(folder: Path) -> Params:
     """Read and check ``params.json`` of a bundle's folder.
 
+    The name of a bare model (``bundle.bare``), which has no params.json, is its
+    folder's.
+
     Raises:
         BundleError: it is missing, is no JSON object, or a field is wrong.
     """
@@ -130,6 +134,8 @@ def read_params(folder: Path) -> Params:
 def read_stored(folder: Path) -> dict[str, Any]:
     """Read ``params.json`` of a bundle's folder as it is, its fields unchecked.
 
+    For a bare model the content is its name alone.
+
     Raises:
         BundleError: it is missing, or is no JSON object.
     """
@@ -137,8 +143,11 @@ def read_stored(folder: Path) -> dict[str, Any]:
         with (folder / FILE_NAME).open("rb") as stream:
             text = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
+        if name := bare_name(folder):
+            return {"name": name}
         raise BundleError(
-            f"{FILE_NAME} is missing: a bundle needs it beside saved_model.pb"
+            f"{FILE_NAME} is missing, and there is neither saved_model.pb nor"
+            " model.onnx, which could be served without it"
         ) from None
     except OSError as ex:
         raise BundleError(f"{FILE_NAME} cannot be read: {ex.strerror}") from ex

@@ -15,13 +15,13 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from bundle.bare import model_folder
 from bundle.errors import BundleError, ConflictError, ModelNotFound, StoreError
 from bundle.folder import open_whole
-from bundle.params import FILE_NAME as PARAMS
 from bundle.params import MODEL_NAME
 from bundle.staging import LOCK_SECONDS, Staging, locked, sync, sync_tree
 from bundle.trash import Trash
-from bundle.version import VERSION_NAME, Version, origin_of, state_of
+from bundle.version import MARKS, VERSION_NAME, Version, mark_of, origin_of, state_of
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE, VersionLabels
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ class ModelStore:
             for entry, is_dir in entries.items()
             if is_dir and VERSION_NAME.fullmatch(entry)
         )
-        return [0, *numbers] if PARAMS in entries else numbers
+        return [0, *numbers] if any(mark in entries for mark in MARKS) else numbers
 
     def current(self, name: str) -> Version:
         """Find the version that serves: the one labelled stable, else the newest.
@@ -265,8 +265,10 @@ class ModelStore:
         try:
             if number < 0:
                 raise FileNotFoundError
-            if not number:
-                (path / PARAMS).stat()
+            if number:
+                path = model_folder(path)
+            else:
+                mark_of(path)
             return Version(name, number, path, state_of(path))
         except (FileNotFoundError, NotADirectoryError):
             if not self.versions(name):

@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundle.bare import MODELS
 from bundle.params import FILE_NAME as PARAMS
 from bundle.variants import DATA, VARIANTS, onnx_file
 
 _ONNX_FILES = (onnx_file() + DATA, *(onnx_file(variant) for variant in VARIANTS))
+
+# One of these files makes a folder a bundle. The first that is there marks the bundle.
+MARKS = (PARAMS, *MODELS)
 
 # The name has digits only, and no leading zero, like a version of Triton's repository.
 VERSION_NAME = re.compile(r"[1-9][0-9]{0,17}")
@@ -82,9 +86,21 @@ def origin_of(folder: Path) -> tuple[int, ...]:
     Raises:
         OSError: the folder is not there, or cannot be read.
     """
-    status = (folder / PARAMS).stat()
+    status = mark_of(folder).stat()
     # An inode's number may be used again, but nobody can set its time of change.
     return (folder.stat().st_ino, status.st_ino, status.st_ctime_ns)
+
+
+def mark_of(folder: Path) -> Path:
+    """Return the file that makes a folder a bundle: params.json, or a bare model's own.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    for name in MARKS:
+        if (folder / name).exists():
+            return folder / name
+    raise FileNotFoundError(folder)
 
 
 def _states_of_onnx(folder: Path) -> Iterator[int]:

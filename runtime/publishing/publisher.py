@@ -17,6 +17,7 @@ from runtime.errors import BackendError, InvalidInput
 from runtime.models.registry import ModelRegistry
 from runtime.publishing.base64_text import Base64Reader
 from runtime.publishing.bundle_form import Field, write_form
+from runtime.publishing.bundle_name import name_bundle
 from runtime.publishing.revision import check_changes, write_revision
 from runtime.publishing.trial import Opened, Trial
 
@@ -72,12 +73,21 @@ class Publisher:
         self._on_published = on_published
 
     def publish(
-        self, stream: Readable, *, gzipped: bool = False, is_base64: bool = False
+        self,
+        stream: Readable,
+        *,
+        name: str = "",
+        gzipped: bool = False,
+        is_base64: bool = False,
     ) -> Published:
         """Publish the bundle that an archive holds, and load it.
 
+        A model without params.json gets the name that the request gives, or else the
+        name of its folder in the archive.
+
         Args:
             stream: a tar, a gzipped tar or a zip, which is told from its bytes.
+            name: the model's name; empty if the request gives none.
             gzipped: whether the sender said that it is gzipped; it is an error if not.
             is_base64: whether the archive comes as base64 text.
 
@@ -86,28 +96,36 @@ class Publisher:
             InvalidInput: the stream is not base64 text.
             TooLarge: the archive unpacks to more than the limit.
             BundleError: the bundle is not whole, or no engine here can open it.
+            ConflictError: ``name`` and params.json name two models.
             ProviderError: CUDA was demanded and does not work.
             StoreError: the disk is full or not writable.
         """
         source = Base64Reader(stream) if is_base64 else stream
         limits = Limits(total_bytes=self._max_bytes)
-        return self._publish(
-            lambda folder: unpack(source, folder, gzipped=gzipped, limits=limits)
-        )
+
+        def write(folder: Path) -> None:
+            top = unpack(source, folder, gzipped=gzipped, limits=limits)
+            name_bundle(folder, name, top)
+
+        return self._publish(write)
 
     def publish_form(
-        self, fields: Iterable[Field], *, is_base64: bool = False
+        self, fields: Iterable[Field], *, name: str = "", is_base64: bool = False
     ) -> Published:
         """Publish the bundle that a form's fields hold, and load it.
 
         Raises:
             InvalidInput: the fields make no bundle; see ``write_form``.
-            ArchiveError, TooLarge, BundleError, ProviderError, StoreError: see
-                ``publish``.
+            ArchiveError, TooLarge, BundleError, ConflictError, ProviderError,
+            StoreError: see ``publish``.
         """
         return self._publish(
             lambda folder: write_form(
-                fields, folder, is_base64=is_base64, max_bytes=self._max_bytes
+                fields,
+                folder,
+                name=name,
+                is_base64=is_base64,
+                max_bytes=self._max_bytes,
             )
         )
 
