@@ -28,7 +28,23 @@ MAX_BYTES = 1 << 20
 _MAX_DEPTH = 32
 
 # TFaaS's first params.json, of 2018, had these names for its nodes.
-_EARLY_KEYS = {"inputNode": "input_node", "outputNode": "output_node"}
+EARLY_KEYS = {"inputNode": "input_node", "outputNode": "output_node"}
+
+# TFaaS's params have these keys, and its lists of models have all of them.
+TFAAS_KEYS = (
+    "name",
+    "model",
+    "labels",
+    "op",
+    "input_name",
+    "output_name",
+    "img_channels",
+    "options",
+    "input_node",
+    "output_node",
+    "description",
+    "timestamp",
+)
 
 # Pixels are scaled in float32 (IEEE 754 binary32), and this is its largest number.
 _FLOAT32_MAX = (2 - 2**-23) * 2.0**127
@@ -118,6 +134,11 @@ class Params:
             key: value for key, value in content.items() if value not in ("", [], {})
         }
 
+    def to_tfaas(self) -> dict[str, Any]:
+        """Make the content with each of TFaaS's keys, also where it has no value."""
+        content = {key: getattr(self, key) for key in TFAAS_KEYS}
+        return {**content, "options": [*self.options], **self.stored}
+
 
 def read_params(folder: Path) -> Params:
     """Read and check ``params.json`` of a bundle's folder.
@@ -196,7 +217,7 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
             if key == "img_channels"
             else _text(key, content[key])
         )
-    for early, key in _EARLY_KEYS.items():
+    for early, key in EARLY_KEYS.items():
         if early in content and key not in values:
             values[key] = _text(early, content[early])
     name = values.get("name", "")

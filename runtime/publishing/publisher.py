@@ -18,7 +18,7 @@ from runtime.models.registry import ModelRegistry
 from runtime.publishing.base64_text import Base64Reader
 from runtime.publishing.bundle_form import Field, write_form
 from runtime.publishing.bundle_name import name_bundle
-from runtime.publishing.revision import check_changes, write_revision
+from runtime.publishing.revision import read_changes, write_revision
 from runtime.publishing.trial import Opened, Trial
 
 
@@ -137,7 +137,7 @@ class Publisher:
         Args:
             name: the model.
             number: the version; None is the served one.
-            changes: see ``write_revision``.
+            changes: see ``read_changes`` and ``write_revision``.
 
         Raises:
             InvalidInput: the changes cannot be made.
@@ -145,13 +145,13 @@ class Publisher:
             BundleError: the changed model cannot be loaded.
             StoreError: the disk is full or not writable.
         """
-        check_changes(changes)
         if not self._store.versions(name):
             raise ModelNotFound(
                 f"there is no model {name[:128]!r} whose params could be changed; to"
                 " rename one, upload its bundle with the new name in params.json"
             )
         version = self._store.find(name, number)
+        changes = read_changes(version, changes)
         return self._publish(lambda folder: write_revision(version, changes, folder))
 
     def set_label(self, name: str, label: str, number: int) -> None:

@@ -123,8 +123,16 @@ def test_models_are_listed_as_params_with_how_they_are_served(client, archive):
     assert model.pop("batching").startswith("by turns: an item takes ")
     assert model == {
         "name": "linear",
+        "model": "saved_model.pb",
         "labels": "labels.txt",
+        "op": "",
+        "input_name": "",
+        "output_name": "",
         "img_channels": 1,
+        "options": [],
+        "input_node": "",
+        "output_node": "",
+        "description": "",
         "classes": ["zero", "one", "two"],
         "version": 1,
         "versions": [1],

@@ -1,6 +1,7 @@
 """Requests of TFaaS's documents and clients are answered as TFaaS answers them."""
 
 import json
+import os
 
 import pytest
 
@@ -191,3 +192,83 @@ def test_the_model_may_stand_in_the_query(client, publish, path):
     ask |= {"body": body, "headers": headers}
     sentence = error_of(client.simulate_post(path, **ask))
     assert "'model' is 'linear' in the query and 'other' in the body" in sentence
+
+
+# -- params ---------------------------------------------------------------------------
+
+# GET /models of TFaaS has these keys for each model, and no others.
+TFAAS_KEYS = {
+    "name",
+    "model",
+    "labels",
+    "options",
+    "input_name",
+    "output_name",
+    "input_node",
+    "output_node",
+    "img_channels",
+    "op",
+    "description",
+    "timestamp",
+}
+
+
+def change(client, **changes):
+    return client.simulate_post("/params", body=json.dumps(changes))
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_nodes_may_have_their_early_names(client, publish, early):
+    publish("rows", identity(), **({"inputNode": "x"} if early else {}))
+    assert (
+        change(client, name="rows", inputNode="a", outputNode="y").json["version"] == 2
+    )
+    params = client.simulate_get("/params/rows").json
+    assert (params["input_node"], params["output_node"]) == ("a", "y")
+    assert "inputNode" not in params
+    sentence = error_of(change(client, name="rows", inputNode="a", input_node="b"))
+    assert "'inputNode' and 'input_node' are one key" in sentence
+
+
+@pytest.mark.parametrize("path", ["/params/rows", "/models"])
+def test_all_keys_may_be_sent_with_one_changed(client, publish, path):
+    """TFaaS's clients read a model's params, change one and send them all."""
+    publish("rows", identity(), author="me")
+    params = client.simulate_get(path).json
+    if path == "/models":
+        params = {key: params[0][key] for key in TFAAS_KEYS}
+    params["description"] = "three numbers"
+    assert change(client, **params).json["version"] == 2
+    new = client.simulate_get("/params/rows").json
+    assert (new["description"], new["author"]) == ("three numbers", "me")
+    sentence = error_of(change(client, **{**params, "model": "other.pb"}))
+    assert "'model' is no key that can be changed" in sentence
+
+
+@pytest.mark.parametrize("params", [{"name": "rows"}, None])
+def test_a_list_of_models_has_all_of_tfaas_keys(client, config, params):
+    files = {"model.onnx": identity()}
+    if params:
+        files["params.json"] = json.dumps(params).encode()
+    write_files(config.model_dir / "rows" / "1", files)
+    (model,) = client.simulate_get("/models").json
+    assert TFAAS_KEYS <= model.keys()
+    values = {key: model[key] for key in TFAAS_KEYS - {"timestamp"}}
+    assert values == {
+        **dict.fromkeys(TFAAS_KEYS - {"timestamp"}, ""),
+        "name": "rows",
+        "model": "saved_model.pb",
+        "options": [],
+        "img_channels": 0,
+    }
+
+
+def test_the_time_of_a_model_stays_when_it_is_converted(client, config):
+    upload(client, {"params.json": b'{"name": "rows"}', "model.onnx": identity()})
+    folder = config.model_dir / "rows" / "1"
+    os.utime(folder / "params.json", (1e9, 1e9))
+    (folder / "parity.json").write_bytes(b"{}")
+    (model,) = client.simulate_get("/models").json
+    # date -u -d @1000000000
+    assert model["timestamp"] == "2001-09-09T01:46:40+00:00"
+    assert client.simulate_get("/models/rows/1").json["timestamp"] == model["timestamp"]
