@@ -172,7 +172,7 @@ def _resources(
         "/status": Status(config, services.registry),
         "/netron": netron,
         "/download/{name}/{file:path}": Download(services.store),
-        "/favicon.ico": Favicon(),
+        "/favicon.ico": Favicon(Path(config.static_dir)),
         **static_files(config.base, Path(config.static_dir)),
     }
     return {
