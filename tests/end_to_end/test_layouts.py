@@ -29,6 +29,13 @@ class Twice(tf.Module):
 model = Twice()
 tf.saved_model.save(model, "twice", signatures=model.__call__)
 """
+CONFIG = """
+name: "onnx"
+platform: "onnxruntime_onnx"
+max_batch_size: 4
+input [ { name: "pixels", data_type: TYPE_FP32, dims: [ 2, 2, 1 ] } ]
+output [ { name: "scores", data_type: TYPE_FP32, dims: [ 3 ] } ]
+"""
 SERVING = "tensorflow-serving", "1700000000"
 TRITON = "triton", "3/model.savedmodel"
 FLAT = "tfaas", "."
@@ -46,6 +53,7 @@ def folder(tmp_path_factory):
         )
     (folder / "models" / "onnx" / "1").mkdir(parents=True)
     (folder / "models" / "onnx" / "1" / "model.onnx").write_bytes(linear_onnx())
+    (folder / "models" / "onnx" / "config.pbtxt").write_text(CONFIG)
     # tfaas.json is a config.json as TFaaS's deployments have it.
     (folder / "tfaas.json").write_text(
         json.dumps(

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.bundle.making import bundle_files, member, read_files, tar_of, write_files
 from tests.examples import linear_onnx
@@ -272,3 +273,57 @@ def test_the_time_of_a_model_stays_when_it_is_converted(client, config):
     # date -u -d @1000000000
     assert model["timestamp"] == "2001-09-09T01:46:40+00:00"
     assert client.simulate_get("/models/rows/1").json["timestamp"] == model["timestamp"]
+
+
+# -- Triton's description of a model --------------------------------------------------
+
+
+def described(config, text):
+    files = {"config.pbtxt": text.encode(), "1/model.onnx": linear_onnx()}
+    write_files(config.model_dir / "linear", files)
+
+
+WHOLE = """
+max_batch_size: 2
+input { name: "pixels" data_type: TYPE_FP32 dims: [ 2, 2, 1 ] }
+output { name: "scores" data_type: TYPE_FP32 dims: [ 3 ] }
+"""
+
+
+def runs_of(model, sizes):
+    """Count the runs of a model with at most so many items each."""
+    values = [
+        REGISTRY.get_sample_value(
+            "tfaas_batch_size_bucket", {"model": model, "le": size}
+        )
+        for size in sizes
+    ]
+    return [value or 0 for value in values]
+
+
+def test_a_model_is_served_as_triton_describes_it(client, config):
+    described(config, WHOLE)
+    sizes = ("1.0", "2.0", "+Inf")
+    before = runs_of("linear", sizes)
+    answer = rows(client, values=[[1, 2, 3, 4]] * 5, model="linear").json
+    assert answer == [[1, 2, 7]] * 5
+    after = runs_of("linear", sizes)
+    # Five items are two runs of two items, and one of one.
+    assert [a - b for a, b in zip(after, before, strict=True)] == [1, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('input { name: "x" dims: 3 }', "names the input 'x', and the model's inputs"),
+        ('output { name: "y" dims: 3 }', "names the output 'y', and the model's"),
+        (WHOLE.replace("[ 3 ]", "[ 4 ]"), "'scores' the shape [None, 4]"),
+        (WHOLE.replace("2, 2, 1", "2, 2"), "'pixels' the shape [None, 2, 2]"),
+        ("input {", "config.pbtxt has '' where"),
+    ],
+)
+def test_a_description_of_another_model_is_told(client, config, text, sentence):
+    described(config, text)
+    assert sentence in error_of(rows(client, values=[1, 2, 3, 4]), 500)
+    (model,) = client.simulate_get("/models").json
+    assert sentence in model["error"]
