@@ -23,12 +23,16 @@ MODELS = ("saved_model.pb", onnx_file())
 
 
 def bare_name(folder: Path) -> str:
-    """Return the name of the bare model in a folder; empty if it holds no such model.
+    """Return the name of the bare model in a folder; empty if there is none."""
+    has_model = any((folder / name).is_file() for name in MODELS)
+    return folder_name(folder) if has_model else ""
+
+
+def folder_name(folder: Path) -> str:
+    """Return the name that a folder gives to its model.
 
     A version's number, and Triton's ``model.savedmodel``, are no part of the name.
     """
-    if not any((folder / name).is_file() for name in MODELS):
-        return ""
     named = folder.absolute()
     if named.name == SAVED_MODEL_FOLDER:
         named = named.parent

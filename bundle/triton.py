@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bundle.bare import CONFIG, SAVED_MODEL_FOLDER, bare_name
+from bundle.bare import CONFIG, SAVED_MODEL_FOLDER, folder_name
 from bundle.errors import BundleError
 from bundle.pbtxt import read_pbtxt
 
@@ -59,10 +59,10 @@ def read_config(bundle: Path) -> TritonConfig | None:
     except UnicodeDecodeError as ex:
         raise BundleError(f"{CONFIG} is not a text in UTF-8") from ex
     name = _last(content, "name", str, "")
-    if name not in ("", bare_name(bundle)):
+    if name not in ("", folder_name(bundle)):
         raise BundleError(
             f"{CONFIG}: 'name' is {name[:128]!r}, and the folder's name is"
-            f" {bare_name(bundle)!r}; they must be the same"
+            f" {folder_name(bundle)!r}; they must be the same"
         )
     size = _last(content, "max_batch_size", int, None)
     if size is not None and size < 0:

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bundle.archive import HEAD, is_archive
+from bundle.bare import model_folder
 from bundle.folder import open_bundle
 from bundle.foreign import told_by
 from bundle.packing import Packed, pack
@@ -24,7 +25,8 @@ _CHUNK = 1 << 18
 def open_parcel(path: Path) -> Iterator[Transfer]:
     """Give a bundle's archive; a folder is packed while it is sent.
 
-    A folder of versions, as TensorFlow Serving has it, gives its highest version. A
+    A folder of versions, as TensorFlow Serving and Triton have it, gives its highest
+    version. A
     folder is packed without compression: its length is known before, and weights, which
     make up a bundle, hardly get smaller.
 
@@ -56,7 +58,7 @@ def open_parcel(path: Path) -> Iterator[Transfer]:
 
 def _newest(folder: Path) -> Path:
     try:
-        return newest_version(folder) or folder
+        return model_folder(newest_version(folder) or folder)
     except OSError as ex:
         raise AdminError(f"{folder} cannot be read: {ex.strerror}") from ex
 
