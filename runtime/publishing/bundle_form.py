@@ -28,7 +28,7 @@ from bundle.params import params_from_json, read_stored, write_stored
 from bundle.sample import FILE_NAME as SAMPLE
 from runtime.errors import InvalidInput
 from runtime.publishing.base64_text import Base64Reader
-from runtime.publishing.bundle_name import named
+from runtime.publishing.bundle_name import choose_name
 
 _NAME = "name"
 _ARCHIVE = "file"
@@ -98,7 +98,6 @@ def write_form(
         ArchiveError: the archive in the form cannot be taken.
         TooLarge: the files have more bytes together.
         BundleError: params.json is wrong.
-        ConflictError: the query names another model than the form.
     """
     # params may tell the place of a file, and may come last.
     aside = folder / ".fields"
@@ -185,7 +184,8 @@ class _Form:
         content = dict(stored)
         if self._name and not content.get("name"):
             content["name"] = self._name
-        content = named(content, self._asked, self._top)
+        elif not content.get("name") and (self._asked or not has_params):
+            content["name"] = choose_name(self._asked, self._top)
         params = params_from_json(content)
         if self._name not in ("", params.name):
             raise InvalidInput(

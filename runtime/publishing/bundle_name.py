@@ -1,53 +1,38 @@
-"""The name of an upload: params.json, the request or the archive's folder gives it."""
+"""The name of an upload that has no params.json: the request or its folder gives it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from bundle.bare import bare_name
-from bundle.errors import ArchiveError, BundleError, ConflictError
+from bundle.errors import ArchiveError, BundleError
 from bundle.params import FILE_NAME as PARAMS
-from bundle.params import MODEL_NAME, read_stored, write_stored
+from bundle.params import MODEL_NAME, write_stored
 
 
 def name_bundle(folder: Path, asked: str, top: str) -> None:
-    """Give a bundle its name, and a bare model the params.json that holds it.
+    """Write the params.json that a bare model lacks; see ``choose_name``.
+
+    No file of the bundle is opened, because a stranger may have made it.
 
     Args:
         folder: the unpacked bundle.
-        asked: the name in the request's query; empty if there is none.
+        asked: the name in the request; empty if there is none.
         top: the name of the archive's folder; empty if there is none.
+    """
+    # The check of the bundle says what is missing if there is neither file.
+    if not (folder / PARAMS).exists() and bare_name(folder):
+        write_stored(folder, {"name": choose_name(asked, top)})
+
+
+def choose_name(asked: str, top: str) -> str:
+    """Return the name of a model that has no params.json; see ``name_bundle``.
 
     Raises:
         ArchiveError: nothing names the model.
-        BundleError: the folder's name is no model's, or params.json is broken.
-        ConflictError: the query and params.json name two models.
+        BundleError: the name is none that a model may have.
     """
-    has_params = (folder / PARAMS).exists()
-    if not has_params and not bare_name(folder):
-        return  # the check of the bundle says what is missing
-    stored = read_stored(folder) if has_params else {}
-    content = named(stored, asked, top)
-    if content != stored:
-        write_stored(folder, content)
-
-
-def named(stored: Mapping[str, Any], asked: str, top: str) -> dict[str, Any]:
-    """Return the content of params.json with a name; see ``name_bundle``."""
-    content = dict(stored)
-    told = content.get("name")
-    if told:
-        if asked not in ("", told):
-            raise ConflictError(
-                f"the query names {asked[:128]!r} and the bundle itself"
-                f" {str(told)[:128]!r}; send the same in both"
-            )
-        return content
-    if stored and not asked:
-        return content  # the check of params.json says that its name is missing
-    content["name"] = name = asked or top
+    name = asked or top
     if not name:
         raise ArchiveError(
             "nothing names the model: there is no params.json, and no folder in the"
@@ -60,4 +45,4 @@ def named(stored: Mapping[str, Any], asked: str, top: str) -> dict[str, Any]:
             " name has 1 to 128 letters, digits, '_', '-' or '.', and does not begin"
             " with '-' or '.'"
         )
-    return content
+    return name

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.archive import Limits, Readable, unpack
-from bundle.errors import BundleError, DomainError, ModelNotFound
+from bundle.errors import BundleError, ConflictError, DomainError, ModelNotFound
 from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from bundle.version_labels import LABEL_NAME, LABEL_RULE
@@ -107,7 +107,7 @@ class Publisher:
             top = unpack(source, folder, gzipped=gzipped, limits=limits)
             name_bundle(folder, name, top)
 
-        return self._publish(write)
+        return self._publish(write, name)
 
     def publish_form(
         self, fields: Iterable[Field], *, name: str = "", is_base64: bool = False
@@ -126,7 +126,8 @@ class Publisher:
                 name=name,
                 is_base64=is_base64,
                 max_bytes=self._max_bytes,
-            )
+            ),
+            name,
         )
 
     def revise(
@@ -211,12 +212,18 @@ class Publisher:
         self._store.delete_version(name, number)
         self._registry.drop(name, number)
 
-    def _publish(self, write: Callable[[Path], None]) -> Published:
+    def _publish(self, write: Callable[[Path], None], asked: str = "") -> Published:
         tried: list[Opened] = []
 
         def check(folder: Path) -> str:
             tried.append(self._trial(folder))
-            return tried[-1].name
+            name = tried[-1].name
+            if asked not in ("", name):
+                raise ConflictError(
+                    f"the query names the model {asked[:128]!r}, and the bundle itself"
+                    f" {name!r}; send the same in both"
+                )
+            return name
 
         version = self._store.install(write, check)
         serves = version.number

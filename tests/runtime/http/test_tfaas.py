@@ -119,6 +119,18 @@ def test_a_query_that_names_another_model_is_refused(client, config):
     assert upload(client, files, "name=linear").status_code == 200
 
 
+def test_a_query_that_names_another_model_than_the_form_is_refused(client, config):
+    body, headers = form(name="digits", model=File("model.onnx", linear_onnx()))
+    send = {"body": body, "headers": headers}
+    reply = client.simulate_post("/upload", query_string="name=other", **send)
+    assert "names the model 'other', and the bundle itself 'digits'" in error_of(
+        reply, 409
+    )
+    assert not read_files(config.model_dir)
+    reply = client.simulate_post("/upload", query_string="name=digits", **send)
+    assert reply.status_code == 200
+
+
 def test_a_broken_saved_model_without_params_is_told_of_its_weights(client):
     files = {"saved_model.pb": b"\x12\x0bVarHandleOp"}
     assert "variables.index is missing" in error_of(upload(client, files), 422)

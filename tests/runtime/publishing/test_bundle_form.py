@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from bundle.errors import ArchiveError, BundleError, ConflictError, TooLarge
+from bundle.errors import ArchiveError, BundleError, TooLarge
 from runtime.errors import InvalidInput
 from runtime.publishing.bundle_form import Field, write_form
 from tests.bundle.making import bundle_files, bundle_tar, member, read_files, tar_of
@@ -258,14 +258,10 @@ def test_params_are_not_needed_where_the_name_is_told(tmp_path, top):
     assert files.keys() == bundle_files().keys()
 
 
-def test_the_query_names_the_same_model_as_the_form(tmp_path):
-    assert written(tmp_path, *TFAAS, name="mnist")["params.json"] == PARAMS
-
-
-def test_the_query_and_the_form_that_name_two_models_contradict(tmp_path):
-    sentence = refused(tmp_path, *TFAAS, name="other", error=ConflictError)
-    assert "'other'" in sentence
-    assert "'mnist'" in sentence
+def test_the_query_names_what_nothing_else_names(tmp_path):
+    parts = [part for part in TFAAS[1:] if part[0] not in ("params", "labels")]
+    files = written(tmp_path, *parts, name="digits")
+    assert json.loads(files["params.json"])["name"] == "digits"
 
 
 def test_no_fields_are_none(tmp_path):
