@@ -85,6 +85,21 @@ def test_a_model_that_lies_in_the_store_is_served_as_it_is(client, config, folde
     assert read_files(config.model_dir / folder).keys() == {"model.onnx"}
 
 
+@pytest.mark.parametrize("folder", ["linear", "linear/1", "linear/1/model.savedmodel"])
+def test_a_model_that_lies_in_the_store_may_get_params(client, config, folder):
+    write_files(config.model_dir / folder, {"model.onnx": linear_onnx()})
+    reply = change(client, name="linear", img_channels=1, description="pixels")
+    assert reply.status_code == 200, reply.text
+    body, headers = form(image=png(PIXELS), model="linear")
+    reply = client.simulate_post("/image", body=body, headers=headers)
+    assert reply.json == [10, 20, 70]
+    assert client.simulate_get("/params/linear").json == {
+        "name": "linear",
+        "img_channels": 1,
+        "description": "pixels",
+    }
+
+
 @pytest.mark.parametrize(
     ("top", "query", "status", "sentence"),
     [
