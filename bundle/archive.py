@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bundle.bare import CONFIG, model_folder
+from bundle.bare import CONFIG
 from bundle.entry import Entry
 from bundle.errors import ArchiveError, TooLarge
 from bundle.foreign import GZIP, told_by
 from bundle.leftovers import lies_in_leftover
 from bundle.tarball import is_header, read_tar
-from bundle.version import MARKS
+from bundle.version import MARKS, model_folder
 from bundle.versioned import lift, lift_newest
 from bundle.zipball import MAGIC, read_zip
 

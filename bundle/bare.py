@@ -37,11 +37,3 @@ def folder_name(folder: Path) -> str:
     if named.name == SAVED_MODEL_FOLDER:
         named = named.parent
     return named.parent.name if named.name.isdecimal() else named.name
-
-
-def model_folder(version: Path) -> Path:
-    """Return the folder of a version's files: Triton's lie one folder deeper."""
-    deeper = version / SAVED_MODEL_FOLDER
-    if deeper.is_dir() and not any((version / name).exists() for name in MODELS):
-        return deeper
-    return version

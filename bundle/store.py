@@ -15,13 +15,20 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bundle.bare import model_folder
 from bundle.errors import BundleError, ConflictError, ModelNotFound, StoreError
 from bundle.folder import open_whole
 from bundle.params import MODEL_NAME
 from bundle.staging import LOCK_SECONDS, Staging, locked, sync, sync_tree
 from bundle.trash import Trash
-from bundle.version import MARKS, VERSION_NAME, Version, mark_of, origin_of, state_of
+from bundle.version import (
+    MARKS,
+    VERSION_NAME,
+    Version,
+    mark_of,
+    model_folder,
+    origin_of,
+    state_of,
+)
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE, VersionLabels
 
 logger = logging.getLogger(__name__)

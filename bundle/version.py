@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.bare import MODELS
+from bundle.bare import MODELS, SAVED_MODEL_FOLDER
 from bundle.params import FILE_NAME as PARAMS
 from bundle.variants import DATA, VARIANTS, onnx_file
 
@@ -101,6 +101,14 @@ def mark_of(folder: Path) -> Path:
         if (folder / name).exists():
             return folder / name
     raise FileNotFoundError(folder)
+
+
+def model_folder(version: Path) -> Path:
+    """Return the folder of a version's files: Triton's lie one folder deeper."""
+    deeper = version / SAVED_MODEL_FOLDER
+    if deeper.is_dir() and not any((version / name).exists() for name in MARKS):
+        return deeper
+    return version
 
 
 def _states_of_onnx(folder: Path) -> Iterator[int]:

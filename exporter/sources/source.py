@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bundle.bare import folder_name, model_folder
+from bundle.bare import folder_name
 from bundle.errors import ModelNotFound
 from bundle.folder import SAVED_MODEL, SIGNATURE, Bundle, is_graph_def, open_bundle
 from bundle.manifest import sha256_of, source_digest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.spec import read_spec
 from bundle.store import ModelStore
+from bundle.version import model_folder
 from bundle.versioned import newest_version
 from exporter.errors import SourceError
 

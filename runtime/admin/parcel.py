@@ -7,13 +7,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bundle.archive import HEAD, is_archive
-from bundle.bare import model_folder
 from bundle.folder import open_bundle
 from bundle.foreign import told_by
 from bundle.packing import Packed, pack
 from bundle.staging import locked
 from bundle.tarball import is_header
-from bundle.version import Version
+from bundle.version import Version, model_folder
 from bundle.versioned import newest_version
 from runtime.admin import Transfer
 from runtime.admin.errors import AdminError, WorkFailed

@@ -131,6 +131,12 @@ def test_saved_model_of_triton_is_lifted_out_of_its_version(tmp_path: Path) -> N
     assert unpacked(tmp_path, data) == files
 
 
+def test_params_beside_a_saved_model_of_triton_are_kept(tmp_path: Path) -> None:
+    files = {"params.json": b"{}", "model.savedmodel/saved_model.pb": b"graph"}
+    data = tar_of(member(f"mnist/{name}", files[name]) for name in files)
+    assert unpacked(tmp_path, data) == files
+
+
 @pytest.mark.slow
 def test_long_names_of_both_formats_unpack(tmp_path: Path) -> None:
     name = "/".join(["mnist", *["d" * 60] * 3, "f" * 120])

@@ -110,8 +110,9 @@ def test_the_file_of_the_settings_may_be_named(serve, tmp_path, flag):
 
 @pytest.mark.parametrize("flag", ["--version", "-version"])
 def test_the_version_is_told(serve, flag):
-    result = serve(flag)
-    assert (result.exit_code, result.output) == (0, f"runtime, version {__version__}\n")
+    for result in (serve(flag), CliRunner().invoke(main, [flag])):
+        assert result.exit_code == 0
+        assert result.output == f"runtime, version {__version__}\n"
 
 
 def test_people_get_a_table(serve):
