@@ -6,7 +6,6 @@ that nobody here knows is read, too.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +26,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _ENDS = {"{": "}", "<": ">"}
+_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))")
+_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 
 
@@ -102,9 +103,12 @@ def _value(
     if kind == "word":
         return int(text) if _WHOLE.fullmatch(text) else text
     if kind == "text":
-        try:
-            # The escapes of the format are those of Python's literals.
-            return str(ast.literal_eval(text))
-        except (SyntaxError, ValueError):
-            pass
+        return _ESCAPE.sub(_unescaped, text[1:-1])
     raise BundleError(f"{source} has {text[:40]!r} where a value belongs")
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    octal, hexadecimal, letter = found.groups()
+    if octal or hexadecimal:
+        return chr(int(octal, 8) if octal else int(hexadecimal, 16))
+    return _ESCAPES.get(letter, letter)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bundle.errors import BundleError
 from bundle.folder import open_bundle
@@ -130,3 +132,17 @@ def test_a_description_in_bytes_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "model" / "config.pbtxt").write_bytes(b"\xff")
     with pytest.raises(BundleError, match="is not a text in UTF-8"):
         read_config(folder)
+
+
+def test_escapes_are_those_of_the_format() -> None:
+    text = r"""a: "\n\t\101\x41\\\"\'" """
+    assert read_pbtxt(text, "x") == {"a": ["\n\tAA\\\"'"]}
+
+
+@given(st.text(alphabet="ab0-1.{}[]<>:,;#\"'\\ \n", max_size=60))
+@settings(max_examples=300)
+def test_no_text_is_more_than_refused(text: str) -> None:
+    try:
+        read_pbtxt(text, "x")
+    except BundleError as ex:
+        assert str(ex).startswith("x")
