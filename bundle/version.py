@@ -20,6 +20,8 @@ MARKS = (PARAMS, *MODELS)
 
 # The name has digits only, and no leading zero, like a version of Triton's repository.
 VERSION_NAME = re.compile(r"[1-9][0-9]{0,17}")
+# TensorFlow Serving takes leading zeros, because its early exporters wrote 00000123.
+VERSION_FOLDER = re.compile(r"(?=[0-9]{1,18}$)0*[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _files(
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                if not (is_flat and VERSION_NAME.fullmatch(entry.name)):
+                if not (is_flat and VERSION_FOLDER.fullmatch(entry.name)):
                     yield from _files(Path(entry.path), (*above, here))
             elif entry.is_file():
                 yield Path(entry.path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.errors import BundleError
+from bundle.errors import BundleError, ModelNotFound
 from bundle.folder import open_bundle
 from bundle.params import Params
 from bundle.store import ModelStore
@@ -23,6 +23,7 @@ ONNX = {"model.onnx": b"onnx"}
 LAYOUTS = {
     "TFaaS": ("", 0, SAVED_MODEL),
     "TensorFlow Serving": ("1", 1, SAVED_MODEL),
+    "TensorFlow Serving, early": ("00000123", 123, SAVED_MODEL),
     "Triton's ONNX": ("7", 7, ONNX),
     "Triton's SavedModel": ("2/model.savedmodel", 2, SAVED_MODEL),
 }
@@ -62,6 +63,23 @@ def test_a_version_of_triton_is_deleted_whole(tmp_path: Path) -> None:
     store.delete_version("mnist", 1)
     assert store.versions("mnist") == [2]
     assert not (tmp_path / "mnist" / "1").exists()
+
+
+def test_leading_zeros_are_no_part_of_a_version(tmp_path: Path) -> None:
+    for number in ("0009", "10", "0012", "00", "0x1", "0" * 18 + "1"):
+        write_files(tmp_path / "mnist" / number, SAVED_MODEL)
+    store = ModelStore(tmp_path, keep=2)
+    assert store.versions("mnist") == [9, 10, 12]
+    assert store.version("mnist", 9).path == tmp_path / "mnist" / "0009"
+    with pytest.raises(ModelNotFound):
+        store.version("mnist", 2)
+    store.delete_version("mnist", 12)
+    assert store.versions("mnist") == [9, 10]
+    bundle = {"params.json": b'{"name": "mnist"}', **SAVED_MODEL}
+    version = store.install(lambda staged: write_files(staged, bundle))
+    assert version.number == 11
+    assert store.versions("mnist") == [10, 11]
+    assert not (tmp_path / "mnist" / "0009").exists()
 
 
 def test_a_folder_with_neither_is_no_model(tmp_path: Path) -> None:
