@@ -16,17 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bundle.bare import CONFIG
 from bundle.entry import Entry
 from bundle.errors import ArchiveError, TooLarge
 from bundle.foreign import GZIP, told_by
 from bundle.leftovers import lies_in_leftover
 from bundle.tarball import is_header, read_tar
-from bundle.versioned import lift_newest
+from bundle.version import MARKS, model_folder
+from bundle.versioned import lift, lift_newest
 from bundle.zipball import MAGIC, read_zip
 
 # One part of a path. It may not begin with a dot: see ``bundle.leftovers``.
 COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@,~ -]{0,199}")
 _CHUNK = 1 << 18
+# An archive without a top folder has one of these files at its top.
+_TOP_FILES = (*MARKS, CONFIG)
 # This many first bytes tell one kind of file from another.
 HEAD = 512
 
@@ -68,11 +72,12 @@ def unpack(
     *,
     gzipped: bool = False,
     limits: Limits = DEFAULT_LIMITS,
-) -> None:
+) -> str:
     """Unpack one bundle's archive; the files of its one top folder go to ``folder``.
 
     If the top folder holds versions (``NAME/1/…``, as TensorFlow Serving has them), the
-    highest version is the bundle. Files that programs leave in a folder
+    highest version is the bundle. An archive whose files lie in no folder, as ``tar -C
+    NAME .`` makes it, is unpacked as it is. Files that programs leave in a folder
     (``bundle.leftovers``) are passed over.
 
     Args:
@@ -81,10 +86,14 @@ def unpack(
         gzipped: the sender said that it is gzipped; if it is not, that is an error.
         limits: the limits on the archive's content.
 
+    Returns:
+        The name of the top folder; empty if there is none, or if it is the number of a
+        version.
+
     Raises:
         ArchiveError: it is no archive that is taken, or is cut short, or has too many
-            files, or holds links, devices, absolute names, ``..``, or anything but one
-            top folder.
+            files, or holds links, devices, absolute names, ``..``, or several folders
+            and no file beside them.
         TooLarge: it unpacks to more than the limit.
     """
     source = _Source(stream, gzipped, limits)
@@ -92,12 +101,16 @@ def unpack(
     if not head:
         raise ArchiveError("the upload is empty; send a tar of the bundle's folder")
     if head.startswith(MAGIC):
-        _unpack_zip(source, folder, limits)
+        top = _unpack_zip(source, folder, limits)
     elif not is_header(head) and (sentence := told_by(head)):
         raise ArchiveError(sentence)
     else:
-        _take(_members(source), folder, limits)
+        top = _take(_members(source), folder, limits)
     lift_newest(folder)
+    inner = model_folder(folder)
+    if inner != folder:
+        lift(inner, folder)
+    return "" if top.isdecimal() else top
 
 
 def is_archive(head: bytes) -> bool:
@@ -117,7 +130,7 @@ def _members(source: _Source) -> Iterator[Entry]:
     source.drain()
 
 
-def _unpack_zip(source: _Source, folder: Path, limits: Limits) -> None:
+def _unpack_zip(source: _Source, folder: Path, limits: Limits) -> str:
     # The file has no name in the folder, and is gone when it is closed.
     with tempfile.TemporaryFile(dir=folder) as file:
         while chunk := source.read(_CHUNK):
@@ -125,11 +138,13 @@ def _unpack_zip(source: _Source, folder: Path, limits: Limits) -> None:
         total = min(
             limits.total_bytes, limits.ratio_from + limits.ratio * source.came_bytes
         )
-        _take(read_zip(file, members=limits.members, total_bytes=total), folder, limits)
+        entries = read_zip(file, members=limits.members, total_bytes=total)
+        return _take(entries, folder, limits)
 
 
-def _take(entries: Iterator[Entry], folder: Path, limits: Limits) -> None:
-    top: str | None = None
+def _take(entries: Iterator[Entry], folder: Path, limits: Limits) -> str:
+    tops: list[str] = []
+    loose: list[str] = []
     count = 0
     names = _Names()
     for entry in entries:
@@ -149,26 +164,32 @@ def _take(entries: Iterator[Entry], folder: Path, limits: Limits) -> None:
         parts = _checked_parts(entry, limits)
         if not parts:
             continue
-        if top not in (None, parts[0]):
-            raise ArchiveError(
-                f"the archive holds several top folders, {top!r} and"
-                f" {parts[0]!r}; send one bundle an archive"
-            )
-        top = parts[0]
-        if len(parts) == 1:
-            if not entry.is_folder:
-                raise ArchiveError(
-                    f"the archive holds {top!r} outside any folder; pack the"
-                    " bundle's folder itself: tar cfz NAME.tar.gz NAME"
-                )
-            continue
+        if parts[0] not in tops:
+            tops.append(parts[0])
+        if len(parts) == 1 and not entry.is_folder:
+            loose.append(parts[0])
         names.add(entry, parts)
-        _write(entry, folder.joinpath(*parts[1:]))
-    if top is None:
+        _write(entry, folder.joinpath(*parts))
+    if not tops:
         raise ArchiveError(
             "the archive is empty; it must hold one bundle's folder, and names that"
             " begin with a dot are passed over"
         )
+    # A file at the top may come last, so only the whole archive tells what it is.
+    if any(name in _TOP_FILES for name in loose):
+        return ""
+    if loose:
+        raise ArchiveError(
+            f"the archive holds {loose[0]!r} outside any folder; pack the bundle's"
+            " folder itself: tar cfz NAME.tar.gz NAME"
+        )
+    if len(tops) > 1:
+        raise ArchiveError(
+            f"the archive holds several top folders, {tops[0]!r} and {tops[1]!r}; send"
+            " one bundle an archive"
+        )
+    lift(folder / tops[0], folder)
+    return tops[0]
 
 
 class _Names:
@@ -183,7 +204,7 @@ class _Names:
         self._files: set[str] = set()
 
     def add(self, entry: Entry, parts: list[str]) -> None:
-        for end in range(2, len(parts) + 1):
+        for end in range(1, len(parts) + 1):
             spelling = "/".join(parts[:end])
             known = self._spellings.setdefault(spelling.casefold(), spelling)
             if known != spelling:

@@ -12,6 +12,7 @@ from bundle.errors import BundleError
 from bundle.manifest import verify_manifest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import Params, read_params
+from bundle.triton import TritonConfig, read_config
 from bundle.variants import Variant, onnx_file
 
 if TYPE_CHECKING:
@@ -53,12 +54,15 @@ class Bundle:
         frozen_graph: the TensorFlow 1 graph, with its weights inside, that
             params.json's ``model`` names; None if the bundle holds a SavedModel, or
             ONNX alone.
+        config: Triton's description of a model without params.json; None if there is
+            none.
     """
 
     path: Path
     params: Params
     labels: tuple[str, ...]
     frozen_graph: Path | None = None
+    config: TritonConfig | None = None
 
     @property
     def onnx(self) -> Path | None:
@@ -130,7 +134,8 @@ def open_bundle(path: Path) -> Bundle:
         )
     if frozen_graph:
         _check_names_nodes(params)
-    return Bundle(path, params, _read_labels(path, params), frozen_graph)
+    config = None if (path / PARAMS).exists() else read_config(path)
+    return Bundle(path, params, _read_labels(path, params), frozen_graph, config)
 
 
 def open_whole(path: Path) -> Bundle:

@@ -100,7 +100,6 @@ def _is_text(head: bytes) -> bool:
 
 def _in_place_of_a_bundle(is_: str, put: str) -> str:
     return (
-        f"this is {is_}, and no archive of a bundle: put {put} and a params.json,"
-        ' {"name": "NAME"}, into a folder NAME, and send it as an archive: tar cfz'
-        " NAME.tar.gz NAME"
+        f"this is {is_}, and no archive of a bundle: put {put} into a folder with the"
+        " model's name, and send it as an archive: tar cfz NAME.tar.gz NAME"
     )

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from bundle.bare import bare_name
 from bundle.errors import BundleError
 from bundle.variants import VARIANTS, Variant
 
@@ -27,7 +28,23 @@ MAX_BYTES = 1 << 20
 _MAX_DEPTH = 32
 
 # TFaaS's first params.json, of 2018, had these names for its nodes.
-_EARLY_KEYS = {"inputNode": "input_node", "outputNode": "output_node"}
+EARLY_KEYS = {"inputNode": "input_node", "outputNode": "output_node"}
+
+# TFaaS's params have these keys, and its lists of models have all of them.
+TFAAS_KEYS = (
+    "name",
+    "model",
+    "labels",
+    "op",
+    "input_name",
+    "output_name",
+    "img_channels",
+    "options",
+    "input_node",
+    "output_node",
+    "description",
+    "timestamp",
+)
 
 # Pixels are scaled in float32 (IEEE 754 binary32), and this is its largest number.
 _FLOAT32_MAX = (2 - 2**-23) * 2.0**127
@@ -117,9 +134,17 @@ class Params:
             key: value for key, value in content.items() if value not in ("", [], {})
         }
 
+    def to_tfaas(self) -> dict[str, Any]:
+        """Make the content with each of TFaaS's keys, also where it has no value."""
+        content = {key: getattr(self, key) for key in TFAAS_KEYS}
+        return {**content, "options": [*self.options], **self.stored}
+
 
 def read_params(folder: Path) -> Params:
     """Read and check ``params.json`` of a bundle's folder.
+
+    The name of a bare model (``bundle.bare``), which has no params.json, is its
+    folder's.
 
     Raises:
         BundleError: it is missing, is no JSON object, or a field is wrong.
@@ -130,6 +155,8 @@ def read_params(folder: Path) -> Params:
 def read_stored(folder: Path) -> dict[str, Any]:
     """Read ``params.json`` of a bundle's folder as it is, its fields unchecked.
 
+    For a bare model the content is its name alone.
+
     Raises:
         BundleError: it is missing, or is no JSON object.
     """
@@ -137,8 +164,11 @@ def read_stored(folder: Path) -> dict[str, Any]:
         with (folder / FILE_NAME).open("rb") as stream:
             text = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
+        if name := bare_name(folder):
+            return {"name": name}
         raise BundleError(
-            f"{FILE_NAME} is missing: a bundle needs it beside saved_model.pb"
+            f"{FILE_NAME} is missing, and there is neither saved_model.pb nor"
+            " model.onnx, which could be served without it"
         ) from None
     except OSError as ex:
         raise BundleError(f"{FILE_NAME} cannot be read: {ex.strerror}") from ex
@@ -187,7 +217,7 @@ def params_from_json(content: Mapping[str, Any]) -> Params:
             if key == "img_channels"
             else _text(key, content[key])
         )
-    for early, key in _EARLY_KEYS.items():
+    for early, key in EARLY_KEYS.items():
         if early in content and key not in values:
             values[key] = _text(early, content[early])
     name = values.get("name", "")

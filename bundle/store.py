@@ -17,11 +17,19 @@ from pathlib import Path
 
 from bundle.errors import BundleError, ConflictError, ModelNotFound, StoreError
 from bundle.folder import open_whole
-from bundle.params import FILE_NAME as PARAMS
 from bundle.params import MODEL_NAME
 from bundle.staging import LOCK_SECONDS, Staging, locked, sync, sync_tree
 from bundle.trash import Trash
-from bundle.version import VERSION_NAME, Version, origin_of, state_of
+from bundle.version import (
+    MARKS,
+    VERSION_FOLDER,
+    VERSION_NAME,
+    Version,
+    mark_of,
+    model_folder,
+    origin_of,
+    state_of,
+)
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE, VersionLabels
 
 logger = logging.getLogger(__name__)
@@ -89,11 +97,13 @@ class ModelStore:
         except OSError as ex:
             raise _store_error("read", ex) from ex
         numbers = sorted(
-            int(entry)
-            for entry, is_dir in entries.items()
-            if is_dir and VERSION_NAME.fullmatch(entry)
+            {
+                int(entry)
+                for entry, is_dir in entries.items()
+                if is_dir and VERSION_FOLDER.fullmatch(entry)
+            }
         )
-        return [0, *numbers] if PARAMS in entries else numbers
+        return [0, *numbers] if any(mark in entries for mark in MARKS) else numbers
 
     def current(self, name: str) -> Version:
         """Find the version that serves: the one labelled stable, else the newest.
@@ -257,16 +267,17 @@ class ModelStore:
         # The name may come from a client, and becomes a part of a path.
         if not MODEL_NAME.fullmatch(name):
             raise _no_model(name)
-        folder = self.root / name
+        path = self.root / name
         shown = (
             str(number) if abs(number) < 10**18 else "of that number"
         )  # as VERSION_NAME
-        path = folder / shown if number else folder
         try:
             if number < 0:
                 raise FileNotFoundError
-            if not number:
-                (path / PARAMS).stat()
+            if number:
+                path = model_folder(_folder_of(path, shown))
+            else:
+                mark_of(path)
             return Version(name, number, path, state_of(path))
         except (FileNotFoundError, NotADirectoryError):
             if not self.versions(name):
@@ -365,7 +376,7 @@ class ModelStore:
                         " delete the label first"
                     )
             folder = self.root / name
-            bury(folder / str(number))
+            bury(_folder_of(folder, str(number)))
             sync(folder)
             if not self.versions(name):
                 self._labels(name).delete_all()
@@ -381,7 +392,7 @@ class ModelStore:
                 labelled = set(self.labels(name).values())
                 numbers = [n for n in self.versions(name) if n and n not in labelled]
                 for number in numbers[: -self._keep]:
-                    bury(self.root / name / str(number))
+                    bury(_folder_of(self.root / name, str(number)))
                     logger.info("trimmed %s version %d", name, number)
                 sync(self.root / name)
         except ModelNotFound:
@@ -429,6 +440,16 @@ class ModelStore:
                 _remove_if_empty(folder)
                 raise
             return number
+
+
+def _folder_of(model: Path, number: str) -> Path:
+    """Return the folder of a version; TensorFlow Serving takes 00000123 for 123."""
+    folder = model / number
+    if not folder.exists():
+        for path in model.glob(f"0*{number}"):
+            if VERSION_FOLDER.fullmatch(path.name) and int(path.name) == int(number):
+                return path
+    return folder
 
 
 def _no_model(name: str) -> ModelNotFound:

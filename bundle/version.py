@@ -9,13 +9,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundle.bare import MODELS, SAVED_MODEL_FOLDER
 from bundle.params import FILE_NAME as PARAMS
 from bundle.variants import DATA, VARIANTS, onnx_file
 
 _ONNX_FILES = (onnx_file() + DATA, *(onnx_file(variant) for variant in VARIANTS))
 
+# One of these files makes a folder a bundle. The first that is there marks the bundle.
+MARKS = (PARAMS, *MODELS)
+
 # The name has digits only, and no leading zero, like a version of Triton's repository.
 VERSION_NAME = re.compile(r"[1-9][0-9]{0,17}")
+# TensorFlow Serving takes leading zeros, because its early exporters wrote 00000123.
+VERSION_FOLDER = re.compile(r"(?=[0-9]{1,18}$)0*[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
@@ -82,9 +88,29 @@ def origin_of(folder: Path) -> tuple[int, ...]:
     Raises:
         OSError: the folder is not there, or cannot be read.
     """
-    status = (folder / PARAMS).stat()
+    status = mark_of(folder).stat()
     # An inode's number may be used again, but nobody can set its time of change.
     return (folder.stat().st_ino, status.st_ino, status.st_ctime_ns)
+
+
+def mark_of(folder: Path) -> Path:
+    """Return the file that makes a folder a bundle: params.json, or a bare model's own.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    for name in MARKS:
+        if (folder / name).exists():
+            return folder / name
+    raise FileNotFoundError(folder)
+
+
+def model_folder(version: Path) -> Path:
+    """Return the folder of a version's files: Triton's lie one folder deeper."""
+    deeper = version / SAVED_MODEL_FOLDER
+    if deeper.is_dir() and not any((version / name).exists() for name in MARKS):
+        return deeper
+    return version
 
 
 def _states_of_onnx(folder: Path) -> Iterator[int]:
@@ -109,7 +135,7 @@ def _files(
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                if not (is_flat and VERSION_NAME.fullmatch(entry.name)):
+                if not (is_flat and VERSION_FOLDER.fullmatch(entry.name)):
                     yield from _files(Path(entry.path), (*above, here))
             elif entry.is_file():
                 yield Path(entry.path)

@@ -38,11 +38,15 @@ def newest_version(folder: Path) -> Path | None:
 def lift_newest(folder: Path) -> None:
     """Replace a folder of versions by its highest version; keep any other folder."""
     newest = newest_version(folder)
-    if newest is None:
-        return
-    # A file of the version may have the version's own name, so it is renamed first. No
-    # other name begins with a dot here.
-    lifted = newest.rename(folder / ".newest")
+    if newest is not None:
+        lift(newest, folder)
+
+
+def lift(inner: Path, folder: Path) -> None:
+    """Replace the content of a folder by the content of one of its folders."""
+    # A file of the inner folder may have the folder's own name, so it is renamed first.
+    # No other name begins with a dot here.
+    lifted = inner.rename(folder / ".lifted")
     for path in folder.iterdir():
         if path == lifted:
             continue

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bundle.errors import DomainError
 from runtime import walls
 from runtime.access.gate import gate_of
-from runtime.config import Config, ConfigError, load_config
+from runtime.config import Config, ConfigError, load_settings
 from runtime.http.application import App, create_app
 from runtime.preflight import check_config
 from runtime.process.drain import drain_under_waitress
@@ -52,8 +52,9 @@ def __getattr__(name: str) -> App:
     # this value it answers 1,000.
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        config = _without_tls(load_config())
-        doubts = check_config(config)
+        settings = load_settings()
+        config = _without_tls(settings.config)
+        doubts = (*settings.doubts, *check_config(config))
         application = get_app(config)
     except DomainError as ex:
         # A server would print a traceback, and its own usage before it.

@@ -20,7 +20,7 @@ from bundle.spec import ModelSpec
 from bundle.staging import locked
 from bundle.store import ModelStore
 from bundle.variants import VARIANTS, Variant, parity_file
-from bundle.version import Version
+from bundle.version import Version, mark_of
 from runtime.backends import TensorSpec
 from runtime.conversion.conversions import Conversions
 from runtime.models.model import Model
@@ -189,9 +189,9 @@ class Catalogue:
         )
         model = next(filter(None, loaded), None)
         return {
-            "timestamp": _timestamp(version),
             # TFaaS's key ``labels`` is among these: the file that names the classes.
-            **bundle.params.stored,
+            **bundle.params.to_tfaas(),
+            "timestamp": bundle.params.timestamp or _timestamp(version),
             # Requests use the name of the folder in the store.
             "name": version.name,
             "version": version.number,
@@ -246,7 +246,12 @@ def _tensor(spec: TensorSpec) -> dict[str, Any]:
 
 
 def _timestamp(version: Version) -> str:
-    published = datetime.fromtimestamp(version.state[1] / 1e9, UTC)
+    """Return the time of the upload, which a later conversion does not change."""
+    try:
+        seconds = mark_of(version.path).stat().st_mtime
+    except OSError:  # a broken version has its folder alone
+        seconds = version.state[1] / 1e9
+    published = datetime.fromtimestamp(seconds, UTC)
     return published.isoformat(timespec="seconds")
 
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from bundle.bare import folder_name
 from bundle.errors import ModelNotFound
 from bundle.folder import SAVED_MODEL, SIGNATURE, Bundle, is_graph_def, open_bundle
 from bundle.manifest import sha256_of, source_digest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.spec import read_spec
 from bundle.store import ModelStore
+from bundle.version import model_folder
 from bundle.versioned import newest_version
 from exporter.errors import SourceError
 
@@ -93,9 +95,8 @@ class Source:
         if self.bundle is not None:
             name = self.bundle.params.name
         elif self.kind == "saved_model":
-            folder = self.folder.resolve()
             # A folder of versions is named as its model: NAME/1 is NAME.
-            name = folder.parent.name if folder.name.isdecimal() else folder.name
+            name = folder_name(self.folder.resolve())
         else:
             return " ".join([self.graph.name, *self.inputs, *self.outputs])
         return name if self.signature == SIGNATURE else f"{name} {self.signature}"
@@ -189,7 +190,7 @@ def find_path(given: str, models_dir: Path) -> Path:
         return store.newest(spec.name).path
     with _readable(Path(given)):
         if Path(given).is_dir():
-            return newest_version(Path(given)) or Path(given)
+            return model_folder(newest_version(Path(given)) or Path(given))
         if Path(given).exists():
             return Path(given)
     raise ModelNotFound(

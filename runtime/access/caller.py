@@ -16,11 +16,13 @@ class Caller(Protocol):
     def address(self) -> str:
         """The address that the connection comes from; empty if it has none."""
 
-    @property
-    def authorization(self) -> str:
-        """The header Authorization, such as ``Bearer TOKEN``; empty if there is none.
+    def header(self, name: str) -> str:
+        """Return the header of a name; empty if there is none.
 
         Each of its characters stands for one byte, as in WSGI.
+
+        Args:
+            name: the name in capitals and with underscores, as in ``header_names``.
         """
 
     @property

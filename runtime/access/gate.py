@@ -64,6 +64,7 @@ def gate_of(config: Config) -> Gate:
             config.predict_tokens, "predictTokensFile", config.predict_tokens_file
         ),
         [ipaddress.ip_network(network) for network in config.trusted_proxies],
+        config.token_header,
     )
 
 
@@ -75,6 +76,7 @@ class Gate:
         predict: digests of the tokens for predictions; without any, everybody may
             predict.
         trusted: the proxies that are believed when they name their client.
+        header: the header that holds the client's token.
     """
 
     def __init__(
@@ -82,10 +84,13 @@ class Gate:
         write: Sequence[str] = (),
         predict: Sequence[str] = (),
         trusted: Sequence[Network] = (),
+        header: str = Config.token_header,
     ) -> None:
         self._write = tuple(write)
         self._read = (*predict, *write) if predict else ()
         self._trusted = trusted
+        self._header = header
+        self._key = header.upper().replace("-", "_")
 
     @property
     def asks_for_reads(self) -> bool:
@@ -115,10 +120,10 @@ class Gate:
             Forbidden: no token is set, and the request may come from elsewhere.
         """
         if access is Access.READ and self._read:
-            _check_token(self._read, caller)
+            self._check_token(self._read, caller)
         elif access is Access.WRITE:
             if self._write:
-                _check_token(self._write, caller)
+                self._check_token(self._write, caller)
             else:
                 self._check_is_local(caller)
 
@@ -142,6 +147,24 @@ class Gate:
         ip = _ip(address)
         return ip is not None and any(ip in network for network in self._trusted)
 
+    def _check_token(self, digests: Sequence[str], caller: Caller) -> None:
+        scheme, _, token = caller.header(self._key).strip().partition(" ")
+        if scheme.lower() != "bearer":
+            # Another scheme's credentials in Authorization are no token.
+            is_own = self._header != Config.token_header
+            token = scheme if is_own and not token else ""
+        if not token.strip():
+            raise Unauthorized(
+                f"this request needs a token: send {self._header}: Bearer TOKEN"
+            )
+        # Each character of a WSGI text stands for one byte.
+        digest = hashlib.sha256(token.strip().encode("latin-1", "replace")).hexdigest()
+        found = False
+        for known in digests:  # all are compared, so that the time tells nothing
+            found |= hmac.compare_digest(known, digest)
+        if not found:
+            raise Unauthorized("this token does not admit this request")
+
     def _check_is_local(self, caller: Caller) -> None:
         """Refuse every caller but a program on this machine, because no token is set.
 
@@ -164,21 +187,6 @@ class Gate:
                 " service's own machine alone, at http://localhost and without a proxy;"
                 " set a token (docs/securing.md)"
             )
-
-
-def _check_token(digests: Sequence[str], caller: Caller) -> None:
-    scheme, _, token = caller.authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthorized(
-            "this request needs a token: send Authorization: Bearer TOKEN"
-        )
-    # Each character of a WSGI text stands for one byte.
-    digest = hashlib.sha256(token.strip().encode("latin-1", "replace")).hexdigest()
-    found = False
-    for known in digests:  # every digest is compared, so that the time tells nothing
-        found |= hmac.compare_digest(known, digest)
-    if not found:
-        raise Unauthorized("this token does not admit this request")
 
 
 def client_of(address: str) -> str:

@@ -12,7 +12,7 @@ from bundle.foreign import told_by
 from bundle.packing import Packed, pack
 from bundle.staging import locked
 from bundle.tarball import is_header
-from bundle.version import Version
+from bundle.version import Version, model_folder
 from bundle.versioned import newest_version
 from runtime.admin import Transfer
 from runtime.admin.errors import AdminError, WorkFailed
@@ -24,7 +24,8 @@ _CHUNK = 1 << 18
 def open_parcel(path: Path) -> Iterator[Transfer]:
     """Give a bundle's archive; a folder is packed while it is sent.
 
-    A folder of versions, as TensorFlow Serving has it, gives its highest version. A
+    A folder of versions, as TensorFlow Serving and Triton have it, gives its highest
+    version. A
     folder is packed without compression: its length is known before, and weights, which
     make up a bundle, hardly get smaller.
 
@@ -56,7 +57,7 @@ def open_parcel(path: Path) -> Iterator[Transfer]:
 
 def _newest(folder: Path) -> Path:
     try:
-        return newest_version(folder) or folder
+        return model_folder(newest_version(folder) or folder)
     except OSError as ex:
         raise AdminError(f"{folder} cannot be read: {ex.strerror}") from ex
 

@@ -27,6 +27,7 @@ MAX_REPLY_BYTES = 1 << 26
 
 # RFC 6750 allows fewer characters in a token.
 _TOKEN = re.compile(r"[!-~]+")
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 _LIST = "/models"
 _ARCHIVE_TYPE = "application/gzip"
@@ -34,7 +35,10 @@ _ARCHIVE_TYPE = "application/gzip"
 
 @contextmanager
 def connect(
-    url: str, cacert: Path | None = None, token: str = ""
+    url: str,
+    cacert: Path | None = None,
+    token: str = "",
+    token_header: str = "Authorization",
 ) -> Iterator[RemoteAdmin]:
     """Give the models of the server at ``url`` during the block.
 
@@ -43,15 +47,18 @@ def connect(
         cacert: PEM file with the authorities to trust, in place of the system's.
         token: the token that the service asks for; empty is none. No redirect is
             followed, so that no other server gets the token.
+        token_header: the header that carries the token.
 
     Raises:
-        AdminError: ``url``, ``cacert`` or ``token`` cannot be used.
+        AdminError: ``url``, ``cacert``, ``token`` or ``token_header`` cannot be used.
     """
     headers = {"User-Agent": f"tfaas-onnx/{__version__}"}
     if token:
         if not _TOKEN.fullmatch(token):
             raise AdminError("the token has characters that no token may have")
-        headers["Authorization"] = f"Bearer {token}"
+        if not _HEADER.fullmatch(token_header):
+            raise AdminError(f"{token_header[:64]!r} is no header's name")
+        headers[token_header] = f"Bearer {token}"
     with httpx.Client(
         base_url=_checked(url),
         verify=_context(cacert) if cacert else True,

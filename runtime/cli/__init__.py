@@ -24,7 +24,7 @@ class _Runtime(Group):
 
 
 @click.group(cls=_Runtime)
-@click.version_option(__version__, prog_name="runtime")
+@click.version_option(__version__, "--version", "-version", prog_name="runtime")
 def main() -> None:
     """Serve the models of a store over HTTP."""
 

@@ -124,6 +124,13 @@ _PLACE = (
         f" ${TOKEN_VARIABLE}]",
     ),
     click.option(
+        "--token-header",
+        metavar="NAME",
+        default="Authorization",
+        show_default=True,
+        help="Send the token in this header, the service's tokenHeader.",
+    ),
+    click.option(
         "--json", "as_json", is_flag=True, help="Print JSON on standard output."
     ),
 )
@@ -141,6 +148,7 @@ def _on_models(command: Callable[..., None]) -> Callable[..., None]:
         models_dir: Path | None,
         cacert: Path | None,
         token_file: Path | None,
+        token_header: str,
         **given: object,
     ) -> None:
         source = click.get_current_context().get_parameter_source("server")
@@ -148,7 +156,8 @@ def _on_models(command: Callable[..., None]) -> Callable[..., None]:
             server = None  # an option goes before a variable
         if server and models_dir:
             raise WrongInput("give --server or --models-dir, not both")
-        with _opened(server, models_dir, cacert, token_file) as admin:
+        place = (server, models_dir, cacert, token_file, token_header)
+        with _opened(*place) as admin:
             command(admin, **given)
 
     for option in reversed(_PLACE):
@@ -181,12 +190,13 @@ def _opened(
     models_dir: Path | None,
     cacert: Path | None,
     token_file: Path | None,
+    token_header: str,
 ) -> Iterator[Admin]:
     # The imports stand here, so that --help waits neither for httpx nor for the rooms.
     if server:
         from runtime.admin.remote import connect
 
-        with connect(server, cacert, _token(token_file)) as remote:
+        with connect(server, cacert, _token(token_file), token_header) as remote:
             yield remote
         return
     if cacert:

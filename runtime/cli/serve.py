@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from bundle import __version__
 from bundle.terminal import WrongInput
 from runtime.config import Config, Settings, key, load_settings, option, parse
 
@@ -54,9 +55,17 @@ def _flag(of: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., None]
 
 @click.command()
 @_with_flags
+@click.option(
+    "--config",
+    "-config",
+    "file",
+    metavar="FILE",
+    help="Read the settings from this file.  [default: config.json]",
+)
+@click.version_option(__version__, "--version", "-version", prog_name="runtime")
 @click.option("--print-config", is_flag=True, help="Show the settings, and end.")
 @click.option("--json", "as_program", is_flag=True, help="Show the settings as JSON.")
-def serve(print_config: bool, as_program: bool, **flags: Any) -> None:
+def serve(print_config: bool, as_program: bool, file: str | None, **flags: Any) -> None:
     """Serve in the foreground.
 
     A flag goes before a variable TFAAS_<KEY>. A variable goes before config.json, and
@@ -64,18 +73,18 @@ def serve(print_config: bool, as_program: bool, **flags: Any) -> None:
     """
     if as_program and not print_config:
         raise WrongInput("--json needs --print-config, whose format it sets")
-    settings = load_settings(os.environ, _given(flags))
+    settings = load_settings(os.environ, _given(flags), file)
     if print_config:
         from runtime.preflight import check_config
 
         _print(settings, as_program)
-        for doubt in check_config(settings.config):
+        for doubt in (*settings.doubts, *check_config(settings.config)):
             click.echo(f"warning: {doubt}", err=True)
         return
     # The import stands here, so that --help and --print-config do not wait for it.
     from runtime.server import serve as serve_until_told
 
-    serve_until_told(settings.config)
+    serve_until_told(settings.config, settings.doubts)
 
 
 def _given(flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -101,6 +101,18 @@ def rate(value: Any) -> str:
     return str(value)
 
 
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+
+
+def header(value: Any) -> str:
+    """Check the name of a request's header."""
+    if not _HEADER.fullmatch(text(value)):
+        raise ValueError(
+            f"is {value[:64]!r}; it must be a header's name of letters, digits and '-'"
+        )
+    return str(value)
+
+
 # A SHA-256 in hexadecimal digits.
 DIGEST = re.compile(r"[0-9a-f]{64}")
 

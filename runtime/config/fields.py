@@ -134,6 +134,12 @@ class Config:
         checks.text,
         "Admit predictions with the SHA-256 of this file too, one on each line.",
     )
+    # A proxy may keep a token of its own in Authorization.
+    token_header: str = _setting(
+        "Authorization",
+        checks.header,
+        "Read the client's token from this header, where a proxy needs Authorization.",
+    )
     trusted_proxies: tuple[str, ...] = _setting(
         (),
         checks.networks,

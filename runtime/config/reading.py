@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,13 @@ class Settings:
     Attributes:
         config: the values.
         sources: the source of each field: ``default``, a file, a variable or a flag.
+        doubts: sentences on keys of the file that are taken in another way than they
+            are written.
     """
 
     config: Config
     sources: Mapping[str, str]
+    doubts: tuple[str, ...] = ()
 
 
 def load_config(environ: Mapping[str, str] = os.environ) -> Config:
@@ -41,7 +44,9 @@ def load_config(environ: Mapping[str, str] = os.environ) -> Config:
 
 
 def load_settings(
-    environ: Mapping[str, str] = os.environ, flags: Mapping[str, Any] | None = None
+    environ: Mapping[str, str] = os.environ,
+    flags: Mapping[str, Any] | None = None,
+    file: str | None = None,
 ) -> Settings:
     """Read config.json of the working folder, or the file that $TFAAS_CONFIG names.
 
@@ -49,18 +54,21 @@ def load_settings(
         environ: the variables; ``TFAAS_<KEY>`` goes before the file's value, so
             TFAAS_MODEL_DIR goes before modelDir.
         flags: JSON values by field name; they go before both.
+        file: the file that ``--config`` names; it goes before the variable's.
 
     Raises:
         ConfigError: the file is not JSON, or a setting is unknown or of the wrong kind.
     """
-    path, content = _read_file(environ)
-    return _settings(
+    path, content = _read_file(environ, file)
+    doubts: list[str] = []
+    settings = _settings(
         [
-            *((path, *setting) for setting in _from_json(content, path)),
+            *((path, *setting) for setting in _from_json(content, path, doubts)),
             *_from_environment(environ),
             *(("flag", option(name), name, v) for name, v in (flags or {}).items()),
         ]
     )
+    return replace(settings, doubts=tuple(doubts))
 
 
 def config_from_json(content: Mapping[str, Any], source: str = FILE_NAME) -> Config:
@@ -69,7 +77,7 @@ def config_from_json(content: Mapping[str, Any], source: str = FILE_NAME) -> Con
     Raises:
         ConfigError: a key is unknown, of the wrong kind, or out of its range.
     """
-    given = [(source, *setting) for setting in _from_json(content, source)]
+    given = [(source, *setting) for setting in _from_json(content, source, [])]
     return _settings(given).config
 
 
@@ -111,16 +119,17 @@ def config_path(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get(VARIABLE) or FILE_NAME)
 
 
-def _read_file(environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    named = environ.get(VARIABLE)
-    path = config_path(environ)
+def _read_file(
+    environ: Mapping[str, str], file: str | None
+) -> tuple[str, dict[str, Any]]:
+    named = file or environ.get(VARIABLE)
+    path = Path(file) if file else config_path(environ)
     try:
         content = json.loads(path.read_bytes(), object_pairs_hook=_object)
     except FileNotFoundError:
         if named:
-            raise ConfigError(
-                f"${VARIABLE} names {named}, which is not there"
-            ) from None
+            source = "--config" if file else f"${VARIABLE}"
+            raise ConfigError(f"{source} names {named}, which is not there") from None
         return str(path), {}
     except OSError as ex:
         raise ConfigError(f"{path} cannot be read: {ex.strerror}") from ex
@@ -146,14 +155,43 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
+# Keys of TFaaS that have no effect here, in small letters, and what does the same.
+_UNUSED = {
+    "auth": "'writeTokens' and 'predictTokens' say who may ask",
+    "logformatter": "'logFormat' has the format of the log",
+    "updatedns": "clients show tokens here, and no certificates",
+}
+
+
 def _from_json(
-    content: Mapping[str, Any], source: str
+    content: Mapping[str, Any], source: str, doubts: list[str]
 ) -> Iterator[tuple[str, str, Any]]:
+    """Give each setting of a file, and write what is doubtful about it into a list.
+
+    A file of TFaaS is taken as it is: Go's JSON takes a key in any case, and TFaaS
+    reads a ``cacheLimit`` of 0 as its default.
+    """
     known = {key(f.name): f.name for f in fields(Config)}
-    for name, value in content.items():
-        if name not in known:
-            raise ConfigError(f"{source}: unknown key {name!r}{_hint(name, known)}")
-        yield f"{source}: {name!r}", known[name], value
+    in_any_case = {name.lower(): name for name in known}
+    for written, value in content.items():
+        shown = f"{source}: {written!r}"
+        if written.lower() in _UNUSED:
+            doubts.append(f"{shown} has no effect: {_UNUSED[written.lower()]}")
+            continue
+        name = written if written in known else in_any_case.get(written.lower())
+        if name is None:
+            raise ConfigError(
+                f"{source}: unknown key {written!r}{_hint(written, known)}"
+            )
+        if name != written:
+            if name in content:
+                raise ConfigError(f"{shown} and {name!r} are one key; take one out")
+            doubts.append(f"{shown} is taken as {name!r}; write it so")
+        field = known[name]
+        if field == "cache_limit" and value == 0 and type(value) is int:
+            value = Config.cache_limit
+            doubts.append(f"{shown} is 0, which is taken as {value}, as in TFaaS")
+        yield shown, field, value
 
 
 # Kubernetes sets these variables in all containers beside a Service named tfaas.

@@ -24,11 +24,10 @@ import numpy as np
 from bundle import __version__
 from bundle.errors import BundleError, DomainError, ModelNotFound, StoreError
 from bundle.folder import ONNX, VARIABLES, Bundle, open_bundle
-from bundle.params import FILE_NAME as PARAMS
 from bundle.parity import Parity
 from bundle.staging import replace_file
 from bundle.store import ModelStore
-from bundle.version import Version
+from bundle.version import Version, mark_of
 from runtime.config import Config
 from runtime.models.model import Model
 from runtime.walls import standing
@@ -288,7 +287,7 @@ def _source_of(bundle: Bundle) -> str:
     folder = bundle.path
     weights = (folder / VARIABLES).parent.glob("*")
     try:
-        files = (folder / PARAMS, bundle.tensorflow_model, *sorted(weights))
+        files = (mark_of(folder), bundle.tensorflow_model, *sorted(weights))
         statuses = [(path.name, path.stat()) for path in files]
         # The folder counts too: a number may be used again, for the same bundle.
         return f"{folder.stat().st_ino} " + " ".join(

@@ -140,9 +140,10 @@ def _resources(
     """Make the resource of each path, with the suffix of its responders."""
     catalogue, publisher = services.catalogue, services.publisher
     max_bytes = config.max_body_bytes
-    image = PredictImage(services.predictor, max_bytes)
-    rows = PredictJson(services.predictor, max_bytes)
-    proto = PredictProto(services.predictor, max_bytes)
+    predicts = (services.predictor, max_bytes, services.store.names)
+    image = PredictImage(*predicts)
+    rows = PredictJson(*predicts)
+    proto = PredictProto(*predicts)
     delete = Delete(publisher, max_bytes)
     netron = Netron(config.base)
     plain: dict[str, object] = {
@@ -171,7 +172,7 @@ def _resources(
         "/status": Status(config, services.registry),
         "/netron": netron,
         "/download/{name}/{file:path}": Download(services.store),
-        "/favicon.ico": Favicon(),
+        "/favicon.ico": Favicon(Path(config.static_dir)),
         **static_files(config.base, Path(config.static_dir)),
     }
     return {

@@ -30,10 +30,9 @@ class WsgiCaller:
         """The address that the connection comes from."""
         return _address_of_connection(self._environ)
 
-    @property
-    def authorization(self) -> str:
-        """The header Authorization."""
-        return str(self._environ.get("HTTP_AUTHORIZATION") or "")
+    def header(self, name: str) -> str:
+        """Return a header, such as ``AUTHORIZATION``; empty if there is none."""
+        return str(self._environ.get(_HEADER + name) or "")
 
     @property
     def forwarded_for(self) -> str:

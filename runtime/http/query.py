@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import falcon
 
@@ -16,24 +16,41 @@ LABELS = "application/vnd.tfaas.labels+json"
 # TFaaS answers so many labels.
 TOP = 5
 
+# An error names at most so many models.
+_MOST_NAMES = 20
+
+# A function that lists the names of the store's models.
+Names = Callable[[], list[str]]
+
 _WHOLE = re.compile(r"[0-9]{1,18}")
 
 
-def read_spec(env: Environ, given: Mapping[str, str]) -> ModelSpec:
+def read_spec(env: Environ, given: Mapping[str, str], names: Names) -> ModelSpec:
     """Read the model, and the version of it, for which a request asks.
 
     Args:
-        env: the request's environ, whose query may hold ``version`` or ``label``.
+        env: the request's environ, whose query may hold ``model``, and ``version`` or
+            ``label``.
         given: the texts of its body: ``model``, and ``version`` or ``label``.
+        names: the names of the store's models; the only one of them is meant where the
+            request names none, as in TFaaS.
 
     Raises:
-        InvalidInput: the model is missing, both version and label are there, the query
-            and the body contradict each other, or the version is no number.
+        InvalidInput: no model is named and the store has not just one, both version and
+            label are there, the query and the body contradict each other, or the
+            version is no number.
     """
-    name = given.get("model")
-    if not name:
-        problem = "is missing" if name is None else "is empty"
-        raise InvalidInput(f"the field 'model' {problem}; GET /models lists the models")
+    texts = _with_query(env, given, "model") if env.get("QUERY_STRING") else given
+    name = texts.get("model")
+    if name is None:
+        name = _only(names())
+    elif not name:
+        raise InvalidInput("the field 'model' is empty; GET /models lists the models")
+    return spec_of(env, name, given)
+
+
+def spec_of(env: Environ, name: str, given: Mapping[str, str]) -> ModelSpec:
+    """Read the version of a model for which a request asks; see ``read_spec``."""
     texts = (
         _with_query(env, given, "version", "label")
         if env.get("QUERY_STRING")
@@ -47,6 +64,16 @@ def read_spec(env: Environ, given: Mapping[str, str]) -> ModelSpec:
     return ModelSpec(
         name, None if version is None else _whole("version", version), label
     )
+
+
+def _only(names: list[str]) -> str:
+    """Return the only model's name."""
+    if len(names) == 1:
+        return names[0]
+    shown = ", ".join(names[:_MOST_NAMES])
+    more = " …" if len(names) > _MOST_NAMES else ""
+    has = f"the store has {shown}{more}" if names else "the store has no model"
+    raise InvalidInput(f"the field 'model' is missing; {has}")
 
 
 def read_top(env: Environ, given: Mapping[str, str]) -> int | None:

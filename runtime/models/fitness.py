@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+from bundle.bare import CONFIG
 from bundle.errors import BundleError, ShapeError
 from bundle.folder import Bundle
+from bundle.triton import Shape, TritonConfig
 from runtime.backends import Backend, TensorSpec
 from runtime.errors import BackendError
 
@@ -134,6 +136,43 @@ def check_features(features: tuple[str, ...], specs: tuple[TensorSpec, ...]) -> 
         raise BundleError(
             f"params.json: 'features' does not fit the model: {ex}"
         ) from ex
+
+
+def check_config(
+    config: TritonConfig,
+    inputs: tuple[TensorSpec, ...],
+    outputs: tuple[TensorSpec, ...],
+) -> None:
+    """Check that a model has the inputs and outputs that its config.pbtxt describes.
+
+    Raises:
+        BundleError: it lacks one of them, or has it in another shape.
+    """
+    for what, described, specs in (
+        ("input", config.inputs, inputs),
+        ("output", config.outputs, outputs),
+    ):
+        named = {spec.name: spec.shape for spec in specs}
+        for name, shape in described.items():
+            if name not in named:
+                raise BundleError(
+                    f"{CONFIG} names the {what} {name[:128]!r}, and the model's"
+                    f" {what}s are {', '.join(named)}"
+                )
+            # Triton completes a description without max_batch_size by the model.
+            told = [shape, (None, *shape)] if config.max_batch_size is None else [shape]
+            if not any(_may_be_same(shape, named[name]) for shape in told):
+                raise BundleError(
+                    f"{CONFIG} gives the {what} {name[:128]!r} the shape"
+                    f" {list(shape)}, and the model has {list(named[name])}"
+                )
+
+
+def _may_be_same(one: Shape, other: Shape) -> bool:
+    """Tell whether two shapes agree; None is a free axis and agrees with any length."""
+    return len(one) == len(other) and all(
+        a is None or b is None or a == b for a, b in zip(one, other, strict=True)
+    )
 
 
 def takes_rows(specs: tuple[TensorSpec, ...]) -> bool:

@@ -35,6 +35,7 @@ from runtime.models import warming
 from runtime.models.batch_policy import decide, largest_batch, seconds_of_one, sizes_of
 from runtime.models.batcher import Batcher
 from runtime.models.fitness import (
+    check_config,
     check_features,
     check_labels,
     check_same_tensors,
@@ -131,6 +132,8 @@ class Model:
         self.answers_labels = bundle.frozen_graph is not None
         check_labels(bundle, self.output, may_lack=self.answers_labels)
         check_features(bundle.params.features, self.backend.inputs)
+        if bundle.config:
+            check_config(bundle.config, self.backend.inputs, self.backend.outputs)
         self.img_channels = img_channels(bundle, self.backend.inputs, self.output)
         if self.img_channels:
             (spec,) = self.backend.inputs

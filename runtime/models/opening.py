@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bundle.errors import BundleError
 from bundle.folder import Bundle, open_bundle
 from bundle.staging import locked
+from bundle.triton import TritonConfig
 from bundle.version import Version
 from runtime.backends.opening import (
     OpenTensorFlow,
@@ -50,6 +53,19 @@ def open_model(
         raise BundleError(f"the version cannot be read: {ex.strerror}") from ex
 
 
+def _limited(options: BackendOptions, config: TritonConfig | None) -> BackendOptions:
+    """Return options that keep the batch size of config.pbtxt.
+
+    config.json's settings for a single model go before it.
+    """
+    if config is None or config.max_batch_size is None:
+        return options
+    if not config.max_batch_size:
+        return replace(options, batching="off")
+    size = min(options.max_batch_size, config.max_batch_size)
+    return replace(options, max_batch_size=size)
+
+
 def model_of(
     bundle: Bundle,
     version: int | None,
@@ -61,7 +77,7 @@ def model_of(
 
     See ``open_model``.
     """
-    options = options.of(name or bundle.params.name)
+    options = _limited(options, bundle.config).of(name or bundle.params.name)
     opened = open_backend(bundle, options, open_tensorflow)
     can_fall_back = (
         options.onnx == "prefer"

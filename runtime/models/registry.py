@@ -223,8 +223,17 @@ class ModelRegistry:
         return held.model if held and self._is_there(held.version) else None
 
     def loaded(self) -> list[tuple[str, int]]:
-        """Return name and version of all models in memory, sorted."""
+        """Return name and version of all models in memory, sorted.
+
+        Versions that another process deleted are dropped.
+        """
         self._tidy_due()
+        with self._lock:
+            held = sorted(self._loaded)
+        with contextlib.suppress(StoreError):  # all stay while nobody can look
+            for name, number in held:
+                if number not in self._store.versions(name):
+                    self.drop(name, number)
         with self._lock:
             return sorted(self._loaded)
 

@@ -83,8 +83,8 @@ class Predictor:
         model = self._find(spec, journey)
         if not model.img_channels:
             raise InvalidInput(
-                f"model {spec.name!r} takes no images: its params.json has no"
-                " img_channels"
+                f"model {spec.name!r} takes no images: its params have no img_channels;"
+                " if it does take them, tell so by POST /params: 1 is gray, 3 is colour"
             )
         count = journey.items = len(files)
         if not model.is_quick(count) or sum(map(len, files)) > QUICK_BYTES:

@@ -28,6 +28,7 @@ from bundle.params import params_from_json, read_stored, write_stored
 from bundle.sample import FILE_NAME as SAMPLE
 from runtime.errors import InvalidInput
 from runtime.publishing.base64_text import Base64Reader
+from runtime.publishing.bundle_name import choose_name
 
 _NAME = "name"
 _ARCHIVE = "file"
@@ -75,13 +76,19 @@ class _File:
 
 
 def write_form(
-    fields: Iterable[Field], folder: Path, *, is_base64: bool, max_bytes: int
+    fields: Iterable[Field],
+    folder: Path,
+    *,
+    name: str = "",
+    is_base64: bool,
+    max_bytes: int,
 ) -> None:
     """Write the bundle that a form holds; no file of it is held in memory as a whole.
 
     Args:
         fields: the form's fields, which are read one after the other.
         folder: an empty folder.
+        name: the model's name in the request's query; empty if there is none.
         is_base64: whether ``model``, or ``file``, is base64 text.
         max_bytes: the most bytes of all files together.
 
@@ -95,7 +102,7 @@ def write_form(
     # params may tell the place of a file, and may come last.
     aside = folder / ".fields"
     aside.mkdir()
-    form = _Form(aside, is_base64, max_bytes)
+    form = _Form(aside, name, is_base64, max_bytes)
     for field in fields:
         form.take(field)
     form.arrange(folder)
@@ -103,13 +110,17 @@ def write_form(
 
 
 class _Form:
-    def __init__(self, aside: Path, is_base64: bool, max_bytes: int) -> None:
+    def __init__(
+        self, aside: Path, asked: str, is_base64: bool, max_bytes: int
+    ) -> None:
         self._aside = aside
+        self._asked = asked
         self._numbers = count()
         self._is_base64 = is_base64
         self._left = self._max_bytes = max_bytes
         self._name = ""
         self._archive: Path | None = None
+        self._top = ""  # the name of the archive's folder
         self._files: dict[str, _File] = {}
         self._in_folders: dict[str, Path] = {}  # by name inside the bundle
         self._taken: set[str] = set()
@@ -149,18 +160,11 @@ class _Form:
         if self._archive:
             for path in self._archive.iterdir():
                 path.rename(folder / path.name)
-        elif missing := [
-            name
-            for name, wanted in (
-                ("params", {"params"}),
-                ("model", {"model", "onnx"}),
-            )
-            if not wanted & self._files.keys()
-        ]:
+        elif missing := self._find_missing():
             raise InvalidInput(
-                f"the field {missing[0]!r} is missing; send params, model and labels,"
-                " and the files of variables/ as fields of that name; or the archive"
-                " of the bundle's folder as 'file'"
+                f"the field {missing!r} is missing; send params, or name, and model and"
+                " labels, and the files of variables/ as fields of that name; or the"
+                " archive of the bundle's folder as 'file'"
             )
         for name, path in self._in_folders.items():
             _place(path, folder, name)
@@ -168,11 +172,20 @@ class _Form:
             _place(params.path, folder, PARAMS)
         self._place_by_params(folder)
 
+    def _find_missing(self) -> str:
+        """Name a field that a form without an archive lacks; empty if none."""
+        if not ("params" in self._files or self._name or self._asked):
+            return "params"
+        return "" if self._files.keys() & {"model", "onnx"} else "model"
+
     def _place_by_params(self, folder: Path) -> None:
-        stored = read_stored(folder)
+        has_params = (folder / PARAMS).exists()
+        stored = read_stored(folder) if has_params else {}
         content = dict(stored)
         if self._name and not content.get("name"):
             content["name"] = self._name
+        elif not content.get("name") and (self._asked or not has_params):
+            content["name"] = choose_name(self._asked, self._top)
         params = params_from_json(content)
         if self._name not in ("", params.name):
             raise InvalidInput(
@@ -224,7 +237,8 @@ class _Form:
             )
         self._archive = self._aside / "archive"
         self._archive.mkdir()
-        unpack(stream, self._archive, limits=Limits(total_bytes=self._left))
+        limits = Limits(total_bytes=self._left)
+        self._top = unpack(stream, self._archive, limits=limits)
         self._count(
             sum(p.stat().st_size for p in self._archive.rglob("*") if p.is_file())
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.archive import Limits, Readable, unpack
-from bundle.errors import BundleError, DomainError, ModelNotFound
+from bundle.errors import BundleError, ConflictError, DomainError, ModelNotFound
 from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from bundle.version_labels import LABEL_NAME, LABEL_RULE
@@ -17,7 +17,8 @@ from runtime.errors import BackendError, InvalidInput
 from runtime.models.registry import ModelRegistry
 from runtime.publishing.base64_text import Base64Reader
 from runtime.publishing.bundle_form import Field, write_form
-from runtime.publishing.revision import check_changes, write_revision
+from runtime.publishing.bundle_name import name_bundle
+from runtime.publishing.revision import read_changes, write_revision
 from runtime.publishing.trial import Opened, Trial
 
 
@@ -72,12 +73,21 @@ class Publisher:
         self._on_published = on_published
 
     def publish(
-        self, stream: Readable, *, gzipped: bool = False, is_base64: bool = False
+        self,
+        stream: Readable,
+        *,
+        name: str = "",
+        gzipped: bool = False,
+        is_base64: bool = False,
     ) -> Published:
         """Publish the bundle that an archive holds, and load it.
 
+        A model without params.json gets the name that the request gives, or else the
+        name of its folder in the archive.
+
         Args:
             stream: a tar, a gzipped tar or a zip, which is told from its bytes.
+            name: the model's name; empty if the request gives none.
             gzipped: whether the sender said that it is gzipped; it is an error if not.
             is_base64: whether the archive comes as base64 text.
 
@@ -86,29 +96,38 @@ class Publisher:
             InvalidInput: the stream is not base64 text.
             TooLarge: the archive unpacks to more than the limit.
             BundleError: the bundle is not whole, or no engine here can open it.
+            ConflictError: ``name`` and params.json name two models.
             ProviderError: CUDA was demanded and does not work.
             StoreError: the disk is full or not writable.
         """
         source = Base64Reader(stream) if is_base64 else stream
         limits = Limits(total_bytes=self._max_bytes)
-        return self._publish(
-            lambda folder: unpack(source, folder, gzipped=gzipped, limits=limits)
-        )
+
+        def write(folder: Path) -> None:
+            top = unpack(source, folder, gzipped=gzipped, limits=limits)
+            name_bundle(folder, name, top)
+
+        return self._publish(write, name)
 
     def publish_form(
-        self, fields: Iterable[Field], *, is_base64: bool = False
+        self, fields: Iterable[Field], *, name: str = "", is_base64: bool = False
     ) -> Published:
         """Publish the bundle that a form's fields hold, and load it.
 
         Raises:
             InvalidInput: the fields make no bundle; see ``write_form``.
-            ArchiveError, TooLarge, BundleError, ProviderError, StoreError: see
-                ``publish``.
+            ArchiveError, TooLarge, BundleError, ConflictError, ProviderError,
+            StoreError: see ``publish``.
         """
         return self._publish(
             lambda folder: write_form(
-                fields, folder, is_base64=is_base64, max_bytes=self._max_bytes
-            )
+                fields,
+                folder,
+                name=name,
+                is_base64=is_base64,
+                max_bytes=self._max_bytes,
+            ),
+            name,
         )
 
     def revise(
@@ -119,7 +138,7 @@ class Publisher:
         Args:
             name: the model.
             number: the version; None is the served one.
-            changes: see ``write_revision``.
+            changes: see ``read_changes`` and ``write_revision``.
 
         Raises:
             InvalidInput: the changes cannot be made.
@@ -127,13 +146,13 @@ class Publisher:
             BundleError: the changed model cannot be loaded.
             StoreError: the disk is full or not writable.
         """
-        check_changes(changes)
         if not self._store.versions(name):
             raise ModelNotFound(
                 f"there is no model {name[:128]!r} whose params could be changed; to"
                 " rename one, upload its bundle with the new name in params.json"
             )
         version = self._store.find(name, number)
+        changes = read_changes(version, changes)
         return self._publish(lambda folder: write_revision(version, changes, folder))
 
     def set_label(self, name: str, label: str, number: int) -> None:
@@ -193,12 +212,18 @@ class Publisher:
         self._store.delete_version(name, number)
         self._registry.drop(name, number)
 
-    def _publish(self, write: Callable[[Path], None]) -> Published:
+    def _publish(self, write: Callable[[Path], None], asked: str = "") -> Published:
         tried: list[Opened] = []
 
         def check(folder: Path) -> str:
             tried.append(self._trial(folder))
-            return tried[-1].name
+            name = tried[-1].name
+            if asked not in ("", name):
+                raise ConflictError(
+                    f"the query names the model {asked[:128]!r}, and the bundle itself"
+                    f" {name!r}; send the same in both"
+                )
+            return name
 
         version = self._store.install(write, check)
         serves = version.number

@@ -10,7 +10,7 @@ from typing import Any
 from bundle.errors import ModelNotFound
 from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import verify_manifest, write_manifest
-from bundle.params import params_from_json, read_params, write_stored
+from bundle.params import EARLY_KEYS, params_from_json, read_params, write_stored
 from bundle.staging import locked
 from bundle.version import Version
 from runtime.errors import InvalidInput
@@ -33,6 +33,40 @@ KEYS = (
     "ranges",
     "variant",
 )
+
+
+def read_changes(version: Version, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the changes that a request gives for a version.
+
+    A client of TFaaS sends all keys of a model with one of them changed, or the names
+    that TFaaS's first params had. A key that may not be changed is no fault if its
+    value is the version's own. ``timestamp`` is passed over, because it tells when the
+    version was published.
+
+    Returns:
+        The changes, without those keys and under the names of today.
+
+    Raises:
+        InvalidInput: see ``check_changes``.
+        BundleError: the version's params.json is broken.
+    """
+    changes = dict(given)
+    changes.pop("timestamp", None)
+    for early, key in EARLY_KEYS.items():
+        if early in changes:
+            value = changes.pop(early)
+            if changes.setdefault(key, value) != value:
+                raise InvalidInput(
+                    f"{early!r} and {key!r} are one key and have two values; send one"
+                )
+    fixed = changes.keys() - set(KEYS)
+    if fixed:
+        known = read_params(version.path).to_tfaas()
+        for key in fixed & known.keys():
+            if changes[key] == known[key]:
+                del changes[key]
+    check_changes(changes)
+    return changes
 
 
 def check_changes(changes: Mapping[str, Any]) -> None:
@@ -85,6 +119,9 @@ def write_revision(version: Version, changes: Mapping[str, Any], folder: Path) -
     # A damaged file must not be listed as whole in the new manifest.
     verify_manifest(folder)
     content = dict(read_params(folder).stored)
+    for early, key in EARLY_KEYS.items():
+        if key in changes:
+            content.pop(early, None)
     for key, value in changes.items():
         if value is None:
             content.pop(key, None)

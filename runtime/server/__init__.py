@@ -25,15 +25,19 @@ from runtime.telemetry.logs import set_up_logs
 logger = logging.getLogger(__name__)
 
 
-def serve(config: Config) -> None:
+def serve(config: Config, doubts: tuple[str, ...] = ()) -> None:
     """Serve until SIGTERM, Ctrl-C or SIGHUP; requests in hand are answered first.
+
+    Args:
+        config: the settings.
+        doubts: sentences for the log, on settings that are seldom meant.
 
     Raises:
         Failed: the port is taken, or the workers end as soon as they start.
         WrongInput: there is no such host.
         DomainError: a setting is wrong, or the store cannot be read.
     """
-    doubts = check_config(config)
+    doubts += check_config(config)
     # The parent's few lines go into the service's log, in its format.
     set_up_logs(config)
     for doubt in doubts:

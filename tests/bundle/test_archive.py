@@ -95,6 +95,49 @@ def test_archive_of_everything_in_a_folder_unpacks(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_archive_of_a_folders_content_unpacks(tmp_path: Path) -> None:
+    """MLaaS4HEP's server packs a bundle so: ``tar -C DIR .``."""
+    write_bundle(tmp_path / "src" / "mnist")
+    archive = tmp_path / "mnist.tar"
+    command = ["tar", "cf", archive, "-C", tmp_path / "src" / "mnist", "."]
+    subprocess.run(command, check=True, timeout=30)
+    assert unpacked(tmp_path, archive.read_bytes()) == FILES
+
+
+@pytest.mark.parametrize("last", sorted(FILES))
+def test_files_without_a_folder_may_come_in_any_order(
+    tmp_path: Path, last: str
+) -> None:
+    names = sorted(FILES, key=lambda name: name == last)
+    data = tar_of(member(f"./{name}", FILES[name]) for name in names)
+    assert unpacked(tmp_path, data) == FILES
+
+
+@pytest.mark.parametrize(
+    ("top", "name"), [("mnist", "mnist"), ("./mnist", "mnist"), (".", ""), ("1", "")]
+)
+def test_name_of_the_top_folder_is_told(tmp_path: Path, top: str, name: str) -> None:
+    assert unpack(io.BytesIO(bundle_tar(top)), tmp_path) == name
+
+
+def test_saved_model_of_triton_is_lifted_out_of_its_version(tmp_path: Path) -> None:
+    files = {
+        name: data for name, data in FILES.items() if name.startswith(("saved", "var"))
+    }
+    inside = [
+        member(f"mnist/3/model.savedmodel/{name}", data) for name, data in files.items()
+    ]
+    data = tar_of([member("mnist/config.pbtxt", b"name: 'mnist'"), *inside])
+    assert unpacked(tmp_path, data) == files
+
+
+def test_params_beside_a_saved_model_of_triton_are_kept(tmp_path: Path) -> None:
+    files = {"params.json": b"{}", "model.savedmodel/saved_model.pb": b"graph"}
+    data = tar_of(member(f"mnist/{name}", files[name]) for name in files)
+    assert unpacked(tmp_path, data) == files
+
+
+@pytest.mark.slow
 def test_long_names_of_both_formats_unpack(tmp_path: Path) -> None:
     name = "/".join(["mnist", *["d" * 60] * 3, "f" * 120])
     write_bundle(tmp_path / "src" / "mnist")
@@ -217,9 +260,10 @@ REFUSED = {
     "dash": ([member("mnist/-rf")], "a name that is not taken"),
     "long": ([member("mnist/" + "a" * 201)], "a name that is not taken"),
     "two-tops": ([member("a/x"), member("b/x")], "several top folders, 'a' and 'b'"),
-    "two-tops-by-case": ([member("a/x"), member("A/y")], "several top folders"),
-    "loose-file": ([member("params.json", b"{}")], "'params.json' outside any folder"),
-    "loose-after": ([member("a/x"), member("a")], "'a' outside any folder"),
+    "two-tops-by-case": ([member("a/x"), member("A/y")], "'a' and 'A'"),
+    "loose-file": ([member("notes.txt", b"{}")], "'notes.txt' outside any folder"),
+    "loose-after": ([member("a/x"), member("b")], "'b' outside any folder"),
+    "top-twice": ([member("a/x"), member("a")], "'a' is a file and a folder"),
     "empty": ([], "the archive is empty"),
     "only-companions": ([member("._mnist", b"x")], "the archive is empty"),
     "only-dot": ([folder_member(".")], "the archive is empty"),

@@ -130,7 +130,7 @@ def test_numbered_version_beats_the_flat_one(store: ModelStore) -> None:
 # test_parse_ignore_zero_prefixed_version and test_parse_ignore_non_intergral_version.
 @pytest.mark.parametrize(
     "entry",
-    ["01", "0", "-1", "+2", "1.0", "2a", "v3", "٣", " 1", "1_0", ".7", "1" * 19, "１"],  # noqa: RUF001
+    ["00", "0", "-1", "+2", "1.0", "2a", "v3", "٣", " 1", "1_0", ".7", "1" * 19, "１"],  # noqa: RUF001
 )
 def test_folder_that_is_no_version_is_passed_over(
     store: ModelStore, entry: str

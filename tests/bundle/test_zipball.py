@@ -195,7 +195,7 @@ REFUSED = {
     "backslash": (zip_of({"a\\b": b""}), "a name that is not taken"),
     "drive": (zip_of({"C:x": b""}), "a name that is not taken"),
     "two-tops": (zip_of({"a/x": b"", "b/x": b""}, top=""), "several top folders"),
-    "loose": (zip_of({"params.json": b"{}"}, top=""), "outside any folder"),
+    "loose": (zip_of({"notes.txt": b"{}"}, top=""), "outside any folder"),
     "by-case": (zip_of({"x": b"", "X": b""}), "'mnist/x' and 'mnist/X'"),
     "file-and-folder": (zip_of({"x": b"", "x/y": b""}), "is a file and a folder"),
     "empty": (zip_of({}), "the archive is empty"),

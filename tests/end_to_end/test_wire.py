@@ -503,7 +503,7 @@ def test_a_failed_form_leaves_nothing(service):
     files = frozen_form(service.folder, "half")
     del files["params"]
     reply = service.post("/upload", data={"name": "half"}, files=files)
-    assert "params" in sentence(reply, 400)
+    assert "params" in sentence(reply, 422)
     assert not (service.folder / "models" / "half").exists()
     assert service.get("/models").status_code == 200
 

@@ -92,6 +92,7 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
     row = {"keys": [], "values": [1, 2, 3, 4], "model": "linear"}
     rows = [
         row,
+        {"name": "linear", "key": ["a"], "values": [1, 2, 3, 4]},
         {"inputs": {"a": [[1, 2]], "b": [[3, 4]]}, "model": "pair"},
         {"inputs": {"text": ["a"], "flag": [True]}, "model": "texts"},
     ]
@@ -115,11 +116,19 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
             labels=files["labels.txt"],
             model=linear_onnx(),
         ),
+        # These have no params.json, or no top folder.
+        form(name="linear", model=linear_onnx()),
+        (_zip_of(bundle, top="."), {}),
+        (tar_of(bundle, top=".", mode="w"), {}),
+        (_bare_tar(folder / "linear"), gzip),
     ]
     found = {
         ("POST", "/predict"): [*images, *jsons, proto],
         ("POST", "/upload"): uploads,
-        ("POST", "/params"): [_json({"name": "linear", "description": "new"})],
+        ("POST", "/params"): [
+            _json({"name": "linear", "description": "new"}),
+            _json({"name": "linear", "inputNode": "", "op": "", "timestamp": "now"}),
+        ],
         ("PUT", "/models/{name}/labels/{label}"): [_json({"version": 1})],
         ("DELETE", "/delete"): [form(model="linear")],
     }
@@ -142,7 +151,7 @@ def _json(content: object) -> tuple[bytes, dict[str, str]]:
 
 QUERIES = (
     *(b"", b"model=linear", b"version=1", b"label=canary", b"format=tfaas"),
-    *(b"top=2", b"model=pair&version=x", b"verbose", b"file=1"),
+    *(b"top=2", b"model=pair&version=x", b"verbose", b"file=1", b"name=linear"),
 )
 HEADERS = (
     *("Content-Type", "Content-Encoding", "Accept", "X-Request-Id", "Range"),
@@ -151,12 +160,20 @@ HEADERS = (
 )
 
 
-def _zip_of(bundle: Path) -> bytes:
+def _zip_of(bundle: Path, top: str = "linear") -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for path in bundle.iterdir():
-            archive.write(path, f"{bundle.name}/{path.name}")
+            archive.write(path, f"{top}/{path.name}")
     return target.getvalue()
+
+
+def _bare_tar(folder: Path) -> bytes:
+    """Return a tar of a model without params.json, in a folder of versions."""
+    (folder / "1").mkdir(parents=True)
+    (folder / "1" / "model.onnx").write_bytes(linear_onnx())
+    (folder / "config.pbtxt").write_text("max_batch_size: 4")
+    return tar_of(folder)
 
 
 def upload_of(folder: Path, dice: random.Random) -> Request:

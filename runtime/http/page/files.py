@@ -46,10 +46,17 @@ class Files:
 
 
 class Favicon:
-    """``GET /favicon.ico``."""
+    """``GET /favicon.ico``.
 
-    def __init__(self) -> None:
-        self._icon = Path(__file__).with_name("favicon.ico").read_bytes()
+    Args:
+        folder: config.json's ``staticDir``; its own icon goes before this project's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        ours = Path(__file__).with_name("favicon.ico")
+        own = (folder / "images" / ours.name, folder / ours.name)
+        icon = next((path for path in own if path.is_file()), ours)
+        self._icon = icon.read_bytes()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer the icon."""

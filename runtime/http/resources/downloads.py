@@ -12,7 +12,7 @@ import falcon
 from bundle.errors import ModelNotFound
 from bundle.store import ModelStore
 from bundle.version import Version
-from runtime.http.query import read_spec
+from runtime.http.query import spec_of
 
 
 class Download:
@@ -40,7 +40,7 @@ class Download:
     def _describe(
         self, req: falcon.Request, resp: falcon.Response, name: str, file: str
     ) -> IO[bytes]:
-        spec = read_spec(req.env, {"model": name})
+        spec = spec_of(req.env, name, {})
         version = self._store.find(spec.name, spec.version, spec.label)
         try:
             stream = _open_listed(version, file)

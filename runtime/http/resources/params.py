@@ -9,7 +9,7 @@ import falcon
 from runtime.catalogue import Catalogue
 from runtime.errors import InvalidInput
 from runtime.http.body import read_json
-from runtime.http.query import read_spec
+from runtime.http.query import spec_of
 from runtime.http.versions import check_version
 from runtime.publishing.publisher import Publisher
 
@@ -53,6 +53,6 @@ class ModelParams:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Answer the version's params.json."""
-        resp.media = self._catalogue.params(read_spec(req.env, {"model": name}))
+        resp.media = self._catalogue.params(spec_of(req.env, name, {}))
 
     on_head = on_get

@@ -18,7 +18,14 @@ from runtime.http.body import (
 )
 from runtime.http.environ_keys import JOURNEY, Environ
 from runtime.http.plain_form import Part
-from runtime.http.query import LABELS, TOP, prefers_labels, read_spec, read_top
+from runtime.http.query import (
+    LABELS,
+    TOP,
+    Names,
+    prefers_labels,
+    read_spec,
+    read_top,
+)
 from runtime.http.reply import Reply, headers_of, to_json
 from runtime.prediction.answers import Scores
 from runtime.prediction.class_labels import Label, best_labels, name_scores
@@ -47,11 +54,13 @@ class Prediction:
     Args:
         predictor: the predictor.
         max_bytes: the most bytes of a body.
+        names: the names of the store's models; see ``read_spec``.
     """
 
-    def __init__(self, predictor: Predictor, max_bytes: int) -> None:
+    def __init__(self, predictor: Predictor, max_bytes: int, names: Names) -> None:
         self._predictor = predictor
         self._max_bytes = max_bytes
+        self._names = names
 
     def answer(self, env: Environ, journey: Journey) -> Reply:
         """Answer a POST request.
@@ -74,7 +83,8 @@ class Prediction:
 class PredictImage(Prediction):
     """``POST /predict/image``: multipart fields ``image``, once or more, and ``model``.
 
-    ``version``, ``label`` and ``top`` are fields too, or stand in the query.
+    ``version``, ``label`` and ``top`` are fields too. All of them but the image may
+    stand in the query.
     """
 
     def answer(self, env: Environ, journey: Journey) -> Reply:
@@ -84,12 +94,12 @@ class PredictImage(Prediction):
         """
         start = clock()
         try:
-            parts = read_parts(env, self._max_bytes, "image", "model")
+            parts = read_parts(env, self._max_bytes, "image")
         finally:
             journey.laps.append(("decode", start, clock()))
         images = parts.pop("image")
         given = texts_of(parts, _TEXTS)
-        spec, top = read_spec(env, given), read_top(env, given)
+        spec, top = read_spec(env, given, self._names), read_top(env, given)
         wants_labels = prefers_labels(env)
         try:
             prediction = self._predictor.predict_images(
@@ -131,7 +141,7 @@ class PredictJson(Prediction):
         finally:
             journey.laps.append(("decode", start, clock()))
         _check_json(content)
-        spec = read_spec(env, _json_texts(content))
+        spec = read_spec(env, _json_texts(content), self._names)
         if content.get("inputs") is not None:
             return self._answer_inputs(spec, content["inputs"], journey)
         return self._answer_rows(spec, content, journey)
@@ -175,7 +185,8 @@ class PredictProto(Prediction):
             rows = read_rows(row.keys, row.values)
         finally:
             journey.laps.append(("decode", start, clock()))
-        spec = read_spec(env, {"model": row.model})
+        given = {"model": row.model} if row.model else {}
+        spec = read_spec(env, given, self._names)
         answer = self._predictor.predict_rows(spec, rows, journey)
         start = clock()
         try:
@@ -222,12 +233,14 @@ class Predict(Prediction):
         return self._by_type[media_type].answer(env, journey)
 
 
-_JSON_KEYS = {"inputs", "keys", "label", "model", "values", "version"}
+_JSON_KEYS = {"inputs", "keys", "label", "model", "name", "values", "version"}
+# TFaaS's clients may send this key, and TFaaS does not use it.
+_TAKEN = _JSON_KEYS | {"key"}
 
 
 def _check_json(content: dict[str, Any]) -> None:
-    if not content.keys() <= _JSON_KEYS:
-        unknown = min(content.keys() - _JSON_KEYS)
+    if not content.keys() <= _TAKEN:
+        unknown = min(content.keys() - _TAKEN)
         raise InvalidInput(
             f"the body has an unknown key {unknown[:128]!r}; it may have"
             f" {', '.join(sorted(_JSON_KEYS))}"
@@ -247,9 +260,13 @@ def _check_json(content: dict[str, Any]) -> None:
 
 
 def _json_texts(content: dict[str, Any]) -> dict[str, str]:
-    """Read the model, version and label of a JSON body, each as a text."""
+    """Read the model, version and label of a JSON body, each as a text.
+
+    ``name`` stands for ``model``, as in TFaaS.
+    """
     texts = {}
     for name, kind, what in (
+        ("name", str, "a text"),
         ("model", str, "a text"),
         ("label", str, "a text"),
         ("version", int, "a whole number"),
@@ -260,6 +277,11 @@ def _json_texts(content: dict[str, Any]) -> dict[str, str]:
         if type(value) is not kind:
             raise InvalidInput(f"{name!r} must be {what}")
         texts[name] = str(value)
+    if "name" in texts and texts.setdefault("model", texts["name"]) != texts["name"]:
+        raise InvalidInput(
+            f"'model' is {texts['model'][:64]!r} and 'name' is {texts['name'][:64]!r};"
+            " send one of them"
+        )
     return texts
 
 

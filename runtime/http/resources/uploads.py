@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import falcon
 
+from runtime.errors import InvalidInput
 from runtime.http.body import is_multipart, read_stream, stream_form
 from runtime.publishing.publisher import Publisher
 
@@ -33,6 +34,7 @@ class Upload:
                 " send a zip, or a tar as it is or with gzip or base64"
             )
         is_base64 = encoding == "base64"
+        name = _name_in_query(req)
         if is_multipart(req.env):
             if encoding == "gzip":
                 raise falcon.HTTPUnsupportedMediaType(
@@ -40,10 +42,21 @@ class Upload:
                     " as the body; send a form without it; its files may be gzipped"
                 )
             published = self._publisher.publish_form(
-                stream_form(req.env), is_base64=is_base64
+                stream_form(req.env), name=name, is_base64=is_base64
             )
         else:
             published = self._publisher.publish(
-                read_stream(req.env), gzipped=encoding == "gzip", is_base64=is_base64
+                read_stream(req.env),
+                name=name,
+                gzipped=encoding == "gzip",
+                is_base64=is_base64,
             )
         resp.media = asdict(published)
+
+
+def _name_in_query(req: falcon.Request) -> str:
+    """Return the query's ``name``, which TFaaS's clients may send; empty without."""
+    names = req.get_param_as_list("name") or [""]
+    if len(names) > 1:
+        raise InvalidInput("the query has 'name' twice; send one")
+    return names[0]

@@ -112,6 +112,14 @@ def test_of_a_folder_of_versions_the_newest_is_meant(tmp_path):
     assert find_source(given, no_store).name == "m"
 
 
+def test_of_a_folder_of_triton_the_saved_model_is_meant(tmp_path):
+    saved_model(tmp_path / "m" / "2" / "model.savedmodel")
+    (tmp_path / "m" / "2" / "model.savedmodel" / "params.json").unlink()
+    source = find_source(str(tmp_path / "m"), tmp_path / "models")
+    assert source.folder == tmp_path / "m" / "2" / "model.savedmodel"
+    assert source.name == "m"
+
+
 def test_a_saved_model_of_constants_has_no_variables(tmp_path):
     folder = saved_model(tmp_path / "m")
     for path in (folder / "variables").iterdir():

@@ -328,3 +328,26 @@ def test_a_token_is_whole_bytes_of_utf8():
     digest = hashlib.sha256("geheim-ä".encode()).hexdigest()
     sent = "geheim-ä".encode().decode("latin-1")
     check(Gate(write=[digest]), Access.WRITE, bearing(sent))
+
+
+def test_the_token_may_stand_in_another_header():
+    """A proxy in front may keep a bearer token of its own in Authorization."""
+    gate = Gate(write=(SECRET,), header="X-TFaaS-Token")
+    for token in ("secret", "Bearer secret", "bearer  secret "):
+        own = {**bearing("of the proxy"), "HTTP_X_TFAAS_TOKEN": token}
+        check(gate, Access.WRITE, own)
+    for token in ("", "Bearer", "wrong", "Basic secret", "secret x", "Bearer wrong"):
+        own = {**bearing("secret"), "HTTP_X_TFAAS_TOKEN": token}
+        with pytest.raises(Unauthorized):
+            check(gate, Access.WRITE, own)
+    with pytest.raises(Unauthorized, match="send X-TFaaS-Token: Bearer TOKEN"):
+        check(gate, Access.WRITE, bearing("secret"))
+
+
+def test_a_token_in_authorization_needs_its_scheme():
+    with pytest.raises(Unauthorized, match="send Authorization: Bearer TOKEN"):
+        check(
+            Gate(write=(SECRET,)),
+            Access.WRITE,
+            {"REMOTE_ADDR": "192.0.2.1", "HTTP_AUTHORIZATION": "secret"},
+        )

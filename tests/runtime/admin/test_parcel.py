@@ -51,6 +51,17 @@ def test_of_a_folder_of_versions_the_newest_is_sent(tmp_path):
         assert tar.extractfile("linear/labels.txt").read() == b"a\nb\n10\n"
 
 
+@pytest.mark.parametrize("place", ["net", "net/7", "net/7/model.savedmodel"])
+def test_a_model_without_params_is_packed_under_its_folders_name(tmp_path, place):
+    """TFaaS, TensorFlow Serving and Triton keep a SavedModel so."""
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / "saved_model.pb").write_bytes(b"\x08\x01")
+    for given in ("net", place):
+        content = content_of(tmp_path / given)
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            assert tar.getnames() == ["net/saved_model.pb"]
+
+
 def test_what_is_neither_is_refused_before_it_is_sent(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BundleError, match=r"params\.json is missing"):

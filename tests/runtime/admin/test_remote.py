@@ -187,6 +187,15 @@ def test_what_cannot_be_a_token_is_a_sentence_without_it(token):
     assert token not in str(caught.value)
 
 
+@pytest.mark.parametrize("header", ["", "X Token", "X-Token:", "t\u00f6ken"])
+def test_what_cannot_be_a_header_is_a_sentence(header):
+    with (
+        pytest.raises(AdminError, match="is no header's name"),
+        connect(URL, token="secret", token_header=header),
+    ):
+        pytest.fail("it was taken")
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [

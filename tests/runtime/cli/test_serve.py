@@ -4,6 +4,7 @@ from dataclasses import fields
 import pytest
 from click.testing import CliRunner
 
+from bundle import __version__
 from runtime.cli import main
 from runtime.config import Config, option
 
@@ -80,6 +81,38 @@ def test_settings_that_may_be_meant_are_shown_with_a_warning(serve):
         "warning: 'staticDir' is nowhere, which is not there; /js, /css and /images"
         " will be 404\n"
     )
+
+
+def test_keys_of_tfaas_without_effect_are_shown_with_a_warning(serve, tmp_path):
+    (tmp_path / "config.json").write_text('{"auth": "true"}')
+    result = serve("--print-config", "--json")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "warning: config.json: 'auth' has no effect: 'writeTokens' and 'predictTokens'"
+        " say who may ask\n"
+    )
+
+
+@pytest.mark.parametrize("flag", ["--config", "-config"])
+def test_the_file_of_the_settings_may_be_named(serve, tmp_path, flag):
+    (tmp_path / "config.json").write_text('{"port": 1}')
+    (tmp_path / "tfaas.json").write_text('{"port": 2}')
+    other = {"TFAAS_CONFIG": "config.json"}
+    for options in ({}, {"env": other}):
+        settings = shown(
+            serve("--print-config", "--json", flag, "tfaas.json", **options)
+        )
+        assert settings["port"] == {"value": 2, "source": "tfaas.json"}
+    result = serve(flag, "nosuch.json")
+    assert result.exit_code == 2
+    assert "--config names nosuch.json, which is not there" in result.output
+
+
+@pytest.mark.parametrize("flag", ["--version", "-version"])
+def test_the_version_is_told(serve, flag):
+    for result in (serve(flag), CliRunner().invoke(main, [flag])):
+        assert result.exit_code == 0
+        assert result.output == f"runtime, version {__version__}\n"
 
 
 def test_people_get_a_table(serve):

@@ -44,7 +44,8 @@ def test_every_other_key_of_tfaas_is_known():
     ("content", "sentence"),
     [
         ({"thread": 4}, "unknown key 'thread', did you mean 'threads'?"),
-        ({"modeldir": "m"}, "unknown key 'modeldir', did you mean 'modelDir'?"),
+        ({"Port": 1, "port": 2}, "'Port' and 'port' are one key; take one out"),
+        ({"model_dir": "m"}, "unknown key 'model_dir', did you mean 'modelDir'?"),
         ({"zzz": 1}, "unknown key 'zzz'; there are port, host, modelDir"),
         ({"port": "8083"}, "'port' must be a whole number"),
         ({"port": True}, "'port' must be a whole number"),
@@ -62,7 +63,11 @@ def test_every_other_key_of_tfaas_is_known():
         ({"rate": 100}, "'rate' must be a text"),
         ({"accessLog": 1}, "'accessLog' must be true or false"),
         ({"logFormat": "xml"}, "'logFormat' is 'xml'; it must be one of plain, json"),
-        ({"cacheLimit": 0}, "'cacheLimit' is 0; it must be 1 to"),
+        ({"cacheLimit": -1}, "'cacheLimit' is -1; it must be 1 to"),
+        ({"cacheLimit": False}, "'cacheLimit' must be a whole number"),
+        ({"tokenHeader": ""}, "'tokenHeader' is ''; it must be a header's name"),
+        ({"tokenHeader": "X_Token"}, "'tokenHeader' is 'X_Token'; it must be"),
+        ({"tokenHeader": "X-Token: a"}, "'tokenHeader' is 'X-Token: a'; it must be"),
         ({"cacheBytes": 0}, "'cacheBytes' is 0; it must be 1 to"),
         ({"keepVersions": -1}, "'keepVersions' is -1; it must be 0 to"),
         ({"maxBatchSize": 0}, "'maxBatchSize' is 0; it must be 1 to 4096"),
@@ -107,6 +112,36 @@ def test_a_wrong_key_is_one_sentence_that_names_it(content, sentence):
     with pytest.raises(ConfigError) as caught:
         config_from_json(content)
     assert sentence in str(caught.value)
+
+
+def test_a_deployed_config_of_tfaas_starts_with_warnings(tmp_path, monkeypatch):
+    """These are keys of its versions before 2024, as its deployments have them."""
+    content = {
+        **SEED,
+        "auth": "false",
+        "logFormatter": "text",
+        "updateDNs": 60,
+        "cacheLimit": 0,
+        "MonitRecord": True,
+        "PORT": 1,
+    }
+    del content["port"]
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings({})
+    config = settings.config
+    assert (config.port, config.cache_limit, config.monit_record) == (1, 10, True)
+    assert settings.doubts == (
+        "config.json: 'auth' has no effect: 'writeTokens' and 'predictTokens' say who"
+        " may ask",
+        "config.json: 'logFormatter' has no effect: 'logFormat' has the format of the"
+        " log",
+        "config.json: 'updateDNs' has no effect: clients show tokens here, and no"
+        " certificates",
+        "config.json: 'cacheLimit' is 0, which is taken as 10, as in TFaaS",
+        "config.json: 'MonitRecord' is taken as 'monitRecord'; write it so",
+        "config.json: 'PORT' is taken as 'port'; write it so",
+    )
 
 
 @pytest.mark.parametrize(
@@ -230,6 +265,7 @@ OTHERS = {
     "write_tokens_file": ("w", "w", "w"),
     "predict_tokens": (f"{DIGEST}, {DIGEST}", [DIGEST, DIGEST], (DIGEST, DIGEST)),
     "predict_tokens_file": ("p", "p", "p"),
+    "token_header": ("X-Token", "X-Token", "X-Token"),
     "trusted_proxies": (
         "::1, 10.0.0.0/8",
         ["::1", "10.0.0.0/8"],

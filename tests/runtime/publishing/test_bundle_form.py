@@ -12,7 +12,7 @@ import pytest
 from bundle.errors import ArchiveError, BundleError, TooLarge
 from runtime.errors import InvalidInput
 from runtime.publishing.bundle_form import Field, write_form
-from tests.bundle.making import bundle_files, bundle_tar, read_files
+from tests.bundle.making import bundle_files, bundle_tar, member, read_files, tar_of
 
 PARAMS = b'{"name": "mnist", "model": "saved_model.pb", "labels": "labels.txt"}'
 BARE = b'{"name": "mnist"}'
@@ -23,10 +23,11 @@ def fields(*parts):
         yield Field(name, filename, io.BytesIO(data))
 
 
-def written(tmp_path, *parts, is_base64=False, max_bytes=1_000_000):
+def written(tmp_path, *parts, name="", is_base64=False, max_bytes=1_000_000):
     folder = tmp_path / "staged"
     folder.mkdir()
-    write_form(fields(*parts), folder, is_base64=is_base64, max_bytes=max_bytes)
+    options = {"is_base64": is_base64, "max_bytes": max_bytes}
+    write_form(fields(*parts), folder, name=name, **options)
     return read_files(folder)
 
 
@@ -240,8 +241,27 @@ def test_a_file_in_place_of_a_folder_is_told(tmp_path):
 
 @pytest.mark.parametrize("missing", ["params", "model"])
 def test_a_missing_field_is_named(tmp_path, missing):
-    parts = [part for part in TFAAS if part[0] != missing]
+    parts = [part for part in TFAAS[1:] if part[0] != missing]
     assert f"the field {missing!r} is missing" in refused(tmp_path, *parts)
+
+
+@pytest.mark.parametrize("top", ["mnist", "."])
+def test_params_are_not_needed_where_the_name_is_told(tmp_path, top):
+    """A form's own name goes before that of the archive's folder."""
+    archive = tar_of(
+        member(f"{top}/{name}", data)
+        for name, data in bundle_files().items()
+        if name != "params.json"
+    )
+    files = written(tmp_path, ("name", None, b"digits"), ("file", "x", archive))
+    assert json.loads(files["params.json"]) == {"name": "digits"}
+    assert files.keys() == bundle_files().keys()
+
+
+def test_the_query_names_what_nothing_else_names(tmp_path):
+    parts = [part for part in TFAAS[1:] if part[0] not in ("params", "labels")]
+    files = written(tmp_path, *parts, name="digits")
+    assert json.loads(files["params.json"])["name"] == "digits"
 
 
 def test_no_fields_are_none(tmp_path):

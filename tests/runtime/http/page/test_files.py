@@ -118,6 +118,12 @@ def test_the_favicon_is_an_icon(site):
         assert icon.format == "ICO"
 
 
+@pytest.mark.parametrize("path", ["images/favicon.ico", "favicon.ico"])
+def test_the_icon_of_static_dir_goes_before_ours(site, tmp_path, path):
+    (tmp_path / "static" / path).write_bytes(b"own icon")
+    assert site().simulate_get("/favicon.ico").content == b"own icon"
+
+
 # -- /download ------------------------------------------------------------------------
 
 

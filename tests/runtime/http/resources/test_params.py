@@ -191,7 +191,7 @@ def test_a_flat_bundle_may_be_the_base(client, config):
         ({}, 400, "nothing to change"),
         ({"model": "x.pb"}, 400, "'model' is no key that can be changed"),
         ({"new_name": "x"}, 400, "'new_name' is no key"),
-        ({"timestamp": "x"}, 400, "'timestamp' is no key"),
+        ({"timestamp": "x"}, 400, "there is nothing to change"),
         ({"labels": ["a", "b"]}, 422, "labels.txt names 2 classes"),
         ({"labels": []}, 400, "null"),
         ({"labels": ["a", "b\nc"]}, 400, "one line"),

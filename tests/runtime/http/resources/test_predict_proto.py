@@ -102,7 +102,6 @@ def test_a_version_is_asked_for_in_the_query(ask, publish, store):
         (field(3, b"\xff"), "no protobuf message Row"),  # the text is not UTF-8
         (row([1, 2, 3])[:-2], "no protobuf message Row"),
         (field(3, b"rows"), "'values' is empty"),
-        (row([1, 2, 3], model=""), "the field 'model' is empty"),
         (row([1, 2]), "a row has 2 values and the model takes 3"),
         (row([1, 2, float("nan")]), "'values' holds NaN, infinity"),
         (row([1, 2, float("inf")]), "'values' holds NaN, infinity"),

@@ -1,6 +1,7 @@
 import dataclasses
 import importlib.util
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -53,6 +54,16 @@ def test_ours_say_what_serves(client, tmp_path):
     assert status["models"] == ["linear:1"]
     assert (status["threads"], status["workers"]) == (5, 2)
     assert 1 <= status["cpus"] <= os.cpu_count()
+
+
+@pytest.mark.parametrize("deleted", ["linear/1", "linear"])
+def test_what_another_process_deleted_is_not_in_memory(
+    client, config, tmp_path, deleted
+):
+    client.simulate_post("/upload", body=tar_of(write_bundle(tmp_path / "u")))
+    assert client.simulate_get("/status").json["models"] == ["linear:1"]
+    shutil.rmtree(config.model_dir / deleted)
+    assert client.simulate_get("/status").json["models"] == []
 
 
 def test_it_says_what_decodes_pictures(client):
