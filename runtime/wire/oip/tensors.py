@@ -22,7 +22,7 @@ from runtime.wire.oip.datatypes import BYTES, DTYPES, check_datatype, datatype_o
 _MAX_AXES = 32
 # numpy counts an array's bytes in 63 bits, even if one of its sides is 0.
 _MAX_COUNT = 1 << 59
-# As many pictures as the parts of a form.
+# A form may have so many parts, too.
 MOST_FILES = 64
 
 
