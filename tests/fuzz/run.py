@@ -99,7 +99,7 @@ class Fuzzer:
         environ["wsgi.input"] = io.BytesIO(request.body)
         for name, value in request.headers.items():
             key = name.upper().replace("-", "_")
-            if not key.startswith("CONTENT_"):
+            if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):  # as PEP 3333 has them
                 key = f"HTTP_{key}"
             environ[key] = value.decode("latin-1")
         told: list[str] = []
