@@ -14,7 +14,8 @@ from runtime.prediction.postprocess import is_finite, to_texts
 from runtime.wire.oip.blobs import to_blob
 from runtime.wire.oip.classification import best_classes
 from runtime.wire.oip.datatypes import datatype_of
-from runtime.wire.oip.request import InferRequest, Wanted
+from runtime.wire.oip.head import Wanted
+from runtime.wire.oip.request import InferRequest
 
 
 class InferReply(NamedTuple):

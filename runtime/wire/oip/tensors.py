@@ -59,11 +59,15 @@ def read_shape(what: str, value: object) -> tuple[int, ...]:
         raise InvalidInput(f"the shape of {what} must be a list of whole numbers")
     if len(value) > _MAX_AXES:
         raise InvalidInput(f"the shape of {what} has more than {_MAX_AXES} axes")
-    if any(side < 0 for side in value):
-        raise InvalidInput(
-            f"the shape of {what} has a negative number; a request must tell all sides"
-        )
-    if math.prod(max(side, 1) for side in value) > _MAX_COUNT:
+    count = 1
+    for side in value:
+        if side < 0:
+            raise InvalidInput(
+                f"the shape of {what} has a negative number; a request must tell all"
+                " sides"
+            )
+        count *= side or 1
+    if count > _MAX_COUNT:
         raise ShapeError(f"the shape of {what} is larger than any array may be")
     return tuple(value)
 

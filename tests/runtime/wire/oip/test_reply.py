@@ -14,8 +14,9 @@ from runtime.prediction.answers import Outputs
 from runtime.wire.oip.blobs import from_blob, texts_of, to_blob, to_elements
 from runtime.wire.oip.classification import best_classes
 from runtime.wire.oip.datatypes import DTYPES, datatype_of
+from runtime.wire.oip.head import Wanted
 from runtime.wire.oip.reply import write_reply
-from runtime.wire.oip.request import InferRequest, Wanted, read_request
+from runtime.wire.oip.request import InferRequest, read_request
 from runtime.wire.oip.tensors import to_input
 
 ALL = InferRequest("7", (), (), False)

@@ -9,7 +9,8 @@ import pytest
 
 from bundle.errors import DomainError
 from runtime.backends import TensorSpec
-from runtime.wire.oip.request import InferRequest, Wanted, read_request
+from runtime.wire.oip.head import Wanted
+from runtime.wire.oip.request import InferRequest, read_request
 
 PIXELS = TensorSpec("img", np.dtype(np.float32), (None, 28, 28, 1))
 PROBS = TensorSpec("probs", np.dtype(np.float32), (None, 10))
