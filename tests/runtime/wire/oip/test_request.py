@@ -206,6 +206,15 @@ def test_binary_numbers_are_not_copied_where_they_are_aligned():
         assert is_inside == ((start + len(head)) % 4 == 0)
 
 
+def test_the_same_json_may_stand_before_other_bytes():
+    for value in (1, 2):
+        body, header = packed(ONE, np.full(784, value, "<f4").tobytes())
+        (array,) = read_request(body, header).arrays_for(model()).values()
+        assert (array == value).all()
+    with pytest.raises(DomainError, match="expecting 3136 additional bytes"):
+        read_request(*packed(ONE))
+
+
 def test_nested_and_flat_data_mean_the_same():
     spec = TensorSpec("x", np.dtype(np.float32), (None, 2))
     for data in ([[1, 2], [3, 4]], [1, 2, 3, 4]):
