@@ -5,8 +5,11 @@ import json
 import pytest
 
 from bundle import __version__
+from bundle.errors import ModelNotFound
+from bundle.spec import ModelSpec
 from runtime.models.preload import Preloader
 from runtime.process.drain import DRAINING
+from runtime.services import create_services
 from tests.runtime.graphs import texts_and_flags
 
 FEATURES = {"name": "pixels", "shape": [1, 2, 2, 1], "datatype": "FP32"}
@@ -139,6 +142,25 @@ def test_an_unloaded_model_answers_nothing_until_it_is_loaded(client, get, servi
     assert post(client, f"{path}/load", {}).status_code == 200
     assert services.registry.loaded() == [("linear", 1)]
     assert post(client, "/models/linear/infer", json.loads(ONE)).status_code == 200
+
+
+def test_all_processes_of_a_store_agree(client, get, services, config):
+    other = create_services(config)
+    spec = ModelSpec("linear")
+    assert other.registry.get(spec).version == 1
+    post(client, "/repository/models/linear/unload")
+    with pytest.raises(ModelNotFound, match="is unloaded"):
+        other.registry.get(spec)
+    assert other.registry.loaded() == []
+    other.repository.load("linear")
+    assert services.registry.get(spec).version == 1
+
+
+def test_only_a_writer_changes_what_is_loaded(client, get):
+    path = "/v2/repository/models/linear/unload"
+    assert client.simulate_post(path, remote_addr="192.0.2.1").status_code == 403
+    index = client.simulate_post("/v2/repository/index", remote_addr="192.0.2.1")
+    assert index.json[0]["state"] == "READY"
 
 
 @pytest.mark.parametrize("change", ["load", "unload"])
