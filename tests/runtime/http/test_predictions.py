@@ -140,6 +140,16 @@ def test_usual_predictions_do_not_go_through_falcon(client_of, monkeypatch):
     assert headers["x-model-version"] == "1"
 
 
+@pytest.mark.parametrize("path", ["linear", "linear/versions/1"])
+@pytest.mark.parametrize("base", ["", "/ml"])
+def test_inferences_do_not_go_through_falcon_either(client_of, monkeypatch, path, base):
+    client = client_of(base=base)
+    monkeypatch.setattr(falcon.App, "__call__", None)
+    reply = ask(client, f"{base}/v2/models/{path}/infer", of_json(INFER))
+    assert reply[0] == "200 OK"
+    assert json.loads(reply[1])["model_version"] == "1"
+
+
 @pytest.mark.parametrize("token", ["", "Bearer wrong", "Bearer right"])
 def test_tokens_are_asked_for_on_both_ways(client_of, token):
     client = client_of(predict_tokens=(digest_of("right"),))

@@ -98,19 +98,19 @@ def test_a_broken_model_is_not_ready(client, get, publish):
 
 
 def test_the_counts_of_a_model(client, get, publish):
-    publish("counted", labels=("zero", "one", "two"))
+    publish("tallied", labels=("zero", "one", "two"))
     for _ in range(3):
-        assert post(client, "/models/counted/infer", json.loads(ONE)).status_code == 200
-    refused = post(client, "/models/counted/infer", {"inputs": [{**FEATURES}]})
+        assert post(client, "/models/tallied/infer", json.loads(ONE)).status_code == 200
+    refused = post(client, "/models/tallied/infer", {"inputs": [{**FEATURES}]})
     assert refused.status_code == 400
-    (stats,) = get("/models/counted/stats").json["model_stats"]
-    assert (stats["name"], stats["version"]) == ("counted", "1")
+    (stats,) = get("/models/tallied/stats").json["model_stats"]
+    assert (stats["name"], stats["version"]) == ("tallied", "1")
     assert stats["inference_count"] == stats["execution_count"] == 3
     counts = stats["inference_stats"]
     assert counts["success"]["count"] == 3
     assert counts["success"]["ns"] > counts["compute_infer"]["ns"] > 0
     both = get("/models/stats").json["model_stats"]
-    assert [stats["name"] for stats in both] == ["counted", "linear"]
+    assert [stats["name"] for stats in both] == ["linear", "tallied"]
 
 
 def test_the_index_has_all_versions(client, get, publish):
