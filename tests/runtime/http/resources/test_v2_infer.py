@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.examples import WEIGHTS
-from tests.forms import png
+from tests.forms import form, png
 from tests.runtime.graphs import identity, texts_and_flags, two_inputs
 
 IMAGE = np.array([1, 2, 3, 4], np.float32).reshape(1, 2, 2, 1)
@@ -167,6 +167,10 @@ def test_an_image_model_takes_pictures(infer, client):
     assert output["name"] == "scores"
     assert output["shape"] == [2, 3]
     assert output["data"] == SCORES[0] * 2
+    # TFaaS's own door answers the same numbers.
+    body, headers = form(image=PICTURE, model="linear")
+    own = client.simulate_post("/predict/image", body=body, headers=headers)
+    assert own.json == output["data"][:3]
     blob = struct.pack("<I", len(PICTURE)) + PICTURE
     head = pictures(PICTURE.hex())
     del head["inputs"][0]["data"]
