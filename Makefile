@@ -86,4 +86,4 @@ proto: $(VENV)/.installed ## generate the Python modules of all .proto files
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/wire/*.proto runtime/programs/*.proto
 
 clean: ## remove everything that the other targets made, except the store
-	rm -rf $(VENV) .bench .coverage demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench .clients .coverage demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -34,6 +34,9 @@ from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE, VersionLabels
 
 logger = logging.getLogger(__name__)
 
+# The file in a model's folder that marks it as unloaded.
+UNLOADED = ".unloaded"
+
 # Commands put their own words in this place.
 LISTS = "GET /models lists"
 
@@ -225,6 +228,33 @@ class ModelStore:
         logger.info("%s label %s is deleted", name, label)
         return number
 
+    def is_unloaded(self, name: str) -> bool:
+        """Tell whether somebody unloaded a model; no service answers with it then."""
+        if not MODEL_NAME.fullmatch(name):
+            return False
+        try:
+            return (self.root / name / UNLOADED).exists()
+        except OSError as ex:
+            raise _store_error("read", ex) from ex
+
+    def set_unloaded(self, name: str, is_unloaded: bool) -> None:
+        """Mark a model as unloaded, or take the mark away.
+
+        Raises:
+            ModelNotFound: the store has no model of this name.
+            StoreError: the store cannot be written.
+        """
+        with self._alone(name):
+            folder = self.root / name
+            # A file that comes or goes gives the folder a new time, which tells all
+            # processes.
+            if is_unloaded:
+                (folder / UNLOADED).touch()
+            else:
+                (folder / UNLOADED).unlink(missing_ok=True)
+            sync(folder)
+        logger.info("%s is %s", name, "unloaded" if is_unloaded else "loaded")
+
     @contextlib.contextmanager
     def _alone(self, name: str) -> Iterator[None]:
         """Lock a model's folder while its labels change or its versions are deleted.
@@ -380,6 +410,7 @@ class ModelStore:
             sync(folder)
             if not self.versions(name):
                 self._labels(name).delete_all()
+                (folder / UNLOADED).unlink(missing_ok=True)
                 _remove_if_empty(folder)
         logger.info("deleted %s version %d", name, number)
 
@@ -454,6 +485,14 @@ def _folder_of(model: Path, number: str) -> Path:
 
 def _no_model(name: str) -> ModelNotFound:
     return ModelNotFound(f"there is no model {name[:128]!r}; {LISTS} those there are")
+
+
+def unloaded(name: str) -> ModelNotFound:
+    """Make the error of a request for a model that somebody unloaded."""
+    return ModelNotFound(
+        f"model {name[:128]!r} is unloaded; a writer loads it with POST"
+        f" /v2/repository/models/{name[:128]}/load"
+    )
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -22,6 +22,7 @@ from runtime.models.router import Router
 from runtime.prediction.predictor import Predictor
 from runtime.prediction.shadow import Shadow
 from runtime.publishing.publisher import Publisher
+from runtime.publishing.repository import Repository
 from runtime.publishing.trial import ChildTrial, fork_servers
 
 
@@ -34,6 +35,7 @@ class Services:
     predictor: Predictor
     publisher: Publisher
     catalogue: Catalogue
+    repository: Repository
     preloader: Preloader
     converter: Converter
 
@@ -113,6 +115,7 @@ def create_services(config: Config) -> Services:
             store, registry, trial, config.max_upload_bytes, converter.wake
         ),
         catalogue=Catalogue(store, registry, conversions),
+        repository=Repository(store, registry),
         preloader=Preloader(registry, store, config.preload),
         converter=converter,
     )

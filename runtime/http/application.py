@@ -49,6 +49,19 @@ from runtime.http.resources.predict import (
 )
 from runtime.http.resources.status import Status
 from runtime.http.resources.uploads import Upload
+from runtime.http.resources.v2_infer import Infer
+from runtime.http.resources.v2_models import (
+    ModelConfig,
+    ModelMetadata,
+    ModelReady,
+    ModelStatistics,
+)
+from runtime.http.resources.v2_repository import (
+    RepositoryIndex,
+    RepositoryLoad,
+    RepositoryUnload,
+)
+from runtime.http.resources.v2_server import ServerLive, ServerMetadata, ServerReady
 from runtime.http.routes import ROUTES, quiet_paths, rules_of, under
 from runtime.services import Services
 from runtime.telemetry.metrics import BUILD_INFO
@@ -76,10 +89,10 @@ class App(_Base):
         self, env: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Answer a request, as WSGI has it."""
-        resource = self.predictions.resource_for(env)
-        if resource is None:
+        found = self.predictions.resource_for(env)
+        if found is None:
             return super().__call__(env, start_response)
-        return self.predictions.answer(resource, env, start_response)
+        return self.predictions.answer(found, env, start_response)
 
 
 def create_app(services: Services, config: Config) -> App:
@@ -144,6 +157,9 @@ def _resources(
     image = PredictImage(*predicts)
     rows = PredictJson(*predicts)
     proto = PredictProto(*predicts)
+    repository = services.repository
+    statistics = ModelStatistics(repository)
+    ready = Ready(services.store, services.preloader)
     delete = Delete(publisher, max_bytes)
     netron = Netron(config.base)
     plain: dict[str, object] = {
@@ -167,7 +183,19 @@ def _resources(
         "/proto": proto,
         "/livez": Live(),
         "/healthz": Live(),
-        "/readyz": Ready(services.store, services.preloader),
+        "/readyz": ready,
+        "/v2": ServerMetadata(),
+        "/v2/health/live": ServerLive(),
+        "/v2/health/ready": ServerReady(ready),
+        **_v2_model("", ModelMetadata(services.registry, repository)),
+        **_v2_model("/infer", Infer(*predicts)),
+        **_v2_model("/ready", ModelReady(repository)),
+        **_v2_model("/config", ModelConfig(services.registry)),
+        "/v2/models/stats": statistics,
+        **_v2_model("/stats", statistics),
+        "/v2/repository/index": RepositoryIndex(repository, max_bytes),
+        "/v2/repository/models/{name}/load": RepositoryLoad(repository, max_bytes),
+        "/v2/repository/models/{name}/unload": RepositoryUnload(repository, max_bytes),
         "/metrics": Metrics(),
         "/status": Status(config, services.registry),
         "/netron": netron,
@@ -179,6 +207,14 @@ def _resources(
         **{path: (resource, None) for path, resource in plain.items()},
         "/delete/{name}": (delete, "named"),
         "/netron/{file}": (netron, "file"),
+    }
+
+
+def _v2_model(tail: str, resource: object) -> dict[str, object]:
+    """Return a resource of the Open Inference Protocol, by its two paths."""
+    return {
+        f"/v2/models/{{name}}{tail}": resource,
+        f"/v2/models/{{name}}/versions/{{version}}{tail}": resource,
     }
 
 

@@ -23,7 +23,7 @@ from runtime.publishing.bundle_form import Field
 
 _CHUNK = 1 << 18
 # HTTP uses this word for a body that is not encoded.
-_PLAIN = "identity"
+PLAIN = "identity"
 
 
 def is_multipart(env: Environ) -> bool:
@@ -121,11 +121,21 @@ def read_body(env: Environ, max_bytes: int) -> bytes:
         HTTPUnsupportedMediaType: the body is encoded.
     """
     encoding = env.get("HTTP_CONTENT_ENCODING")
-    if encoding and encoding.lower() != _PLAIN:
+    if encoding and encoding.lower() != PLAIN:
         raise falcon.HTTPUnsupportedMediaType(
             description=f"Content-Encoding {encoding[:64]!r} is not taken here; send"
             " the body as it is"
         )
+    return read_as_it_came(env, max_bytes)
+
+
+def read_as_it_came(env: Environ, max_bytes: int) -> bytes:
+    """Read a whole body, encoded or not.
+
+    Raises:
+        InvalidInput: there is no body, or a shorter one than the request says.
+        TooLarge: the body is above its limit.
+    """
     text, stream = env.get("CONTENT_LENGTH"), env["wsgi.input"]
     length = int(text) if text else None
     if length is not None and length > max_bytes:

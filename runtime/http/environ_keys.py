@@ -19,5 +19,9 @@ LOOP = "tfaas.loop"
 # The request's ``Journey``, which the first step of the application puts there.
 JOURNEY = "tfaas.journey"
 
+# The texts of a path in place of the names in braces of its route, by these names.
+# They are there for predictions.
+PLACES = "tfaas.places"
+
 # The request's ``Deadline``; the server tells it when the client leaves.
 DEADLINE = "tfaas.deadline"

@@ -9,11 +9,11 @@ else of the service, and each unusual request, goes through Falcon.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from runtime.access.gate import Access, Gate
 from runtime.http.caller import WsgiCaller
-from runtime.http.environ_keys import Environ
+from runtime.http.environ_keys import PLACES, Environ
 from runtime.http.errors import Errors
 from runtime.http.middleware.watch import Watch
 from runtime.http.reply import NO_SNIFF, NO_STORE, Headers, headers_of, to_json
@@ -23,11 +23,39 @@ _OK = "200 OK"
 _REFUSED: Headers = (("Content-Type", "application/json"), NO_SNIFF, NO_STORE)
 
 
+class Found(NamedTuple):
+    """The resource that answers a request.
+
+    Attributes:
+        resource: the resource.
+        route: the template of its route.
+        places: the texts of the path in place of the template's names in braces.
+    """
+
+    resource: Prediction
+    route: str
+    places: Mapping[str, str]
+
+
+class _Template(NamedTuple):
+    """A route with names in braces, split at its slashes.
+
+    Attributes:
+        literals: the texts that the path must have, with their places.
+        names: the names in braces, with their places.
+    """
+
+    resource: Prediction
+    route: str
+    literals: tuple[tuple[int, str], ...]
+    names: tuple[tuple[int, str], ...]
+
+
 class Predictions:
     """Answers POST requests for predictions.
 
     Args:
-        resources: the resource of each path.
+        resources: the resource of each route, by its template.
         watch: the middleware that watches all requests.
         gate: the gate that decides who may ask.
         errors: the answers to errors.
@@ -40,43 +68,68 @@ class Predictions:
         gate: Gate,
         errors: Errors,
     ) -> None:
-        self._resources = resources if watch.is_plain else {}
+        self._exact: dict[str, Found] = {}
+        self._templates: dict[int, list[_Template]] = {}
+        for route, resource in resources.items() if watch.is_plain else ():
+            if "{" in route:
+                template = _template_of(route, resource)
+                self._templates.setdefault(route.count("/"), []).append(template)
+            else:
+                self._exact[route] = Found(resource, route, {})
         self._watch = watch
         self._gate = gate if gate.asks_for_reads else None
         self._errors = errors
 
-    def resource_for(self, env: Environ) -> Prediction | None:
-        """Return the resource that answers a request; None if Falcon does."""
-        resource = self._resources.get(env["PATH_INFO"])
+    def resource_for(self, env: Environ) -> Found | None:
+        """Find the resource that answers a request; None if Falcon does."""
+        path: str = env["PATH_INFO"]
+        found = self._exact.get(path) or self._by_template(path)
         if (
-            resource is None
+            found is None
             or env["REQUEST_METHOD"] != "POST"
             or "HTTP_TRANSFER_ENCODING" in env
             or not env.get("CONTENT_LENGTH", "0").isdecimal()
         ):
             return None
-        return resource
+        return found
+
+    def _by_template(self, path: str) -> Found | None:
+        # Falcon matches a path with a regular expression for each of its parts, and
+        # decodes it before. Names of models are ASCII; Falcon refuses the others.
+        templates = self._templates.get(path.count("/"))
+        if templates is None or not path.isascii():
+            return None
+        parts = path.split("/")
+        for resource, route, literals, names in templates:
+            for place, text in literals:
+                if parts[place] != text:
+                    break
+            else:
+                places = {name: parts[place] for place, name in names}
+                return Found(resource, route, places) if all(places.values()) else None
+        return None
 
     def answer(
-        self, resource: Prediction, env: Environ, start_response: Callable[..., Any]
+        self, found: Found, env: Environ, start_response: Callable[..., Any]
     ) -> list[bytes]:
         """Answer a request, as WSGI has it."""
         path: str = env["PATH_INFO"]
+        resource, route, env[PLACES] = found
         watch = self._watch
         journey = watch.begin(env)
         try:
             watch.admit(env, journey)
             if self._gate is not None:
                 self._gate.check(Access.READ, WsgiCaller(env))
-            body, backend, version, content_type = resource.answer(env, journey)
+            body, backend, version, content_type, more = resource.answer(env, journey)
             status, code = _OK, 200
-            headers = headers_of(content_type, backend, version)
+            headers = headers_of(content_type, backend, version) + more
         except Exception as ex:
-            refusal = self._errors.refusal_of(ex, "POST", path, path)
+            refusal = self._errors.refusal_of(ex, "POST", path, route)
             status, code = refusal.status, int(refusal.status[:3])
             body = to_json(refusal.media)
             headers = _REFUSED + refusal.headers
-        watch.end(env, journey, path, path, code, len(body))
+        watch.end(env, journey, path, route, code, len(body))
         start_response(
             status,
             [
@@ -86,3 +139,13 @@ class Predictions:
             ],
         )
         return [body]
+
+
+def _template_of(route: str, resource: Prediction) -> _Template:
+    parts = list(enumerate(route.split("/")))
+    return _Template(
+        resource,
+        route,
+        tuple((place, part) for place, part in parts if "{" not in part),
+        tuple((place, part[1:-1]) for place, part in parts if "{" in part),
+    )

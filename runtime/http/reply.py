@@ -28,12 +28,14 @@ class Reply(NamedTuple):
         backend: the engine that answered, as ``engine/device``.
         version: the model's version in the store.
         content_type: the body's media type.
+        more: headers of this reply alone.
     """
 
     body: bytes
     backend: str
     version: int | None
     content_type: str = falcon.MEDIA_JSON
+    more: Headers = ()
 
 
 @functools.lru_cache(maxsize=1024)

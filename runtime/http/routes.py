@@ -69,6 +69,19 @@ def _predict(path: str, sentence: str) -> Route:
     return Route("POST", path, _READ, sentence, lane=Lane.QUICK)
 
 
+def _v2_model(tail: str, sentence: str) -> tuple[Route, Route]:
+    """Make the routes of a model, and of one version of it."""
+    return (
+        Route("GET", f"/v2/models/{{name}}{tail}", _READ, sentence),
+        Route(
+            "GET",
+            f"/v2/models/{{name}}/versions/{{version}}{tail}",
+            _READ,
+            "does the same for one version",
+        ),
+    )
+
+
 # The page lists the routes in this order.
 ROUTES = (
     _predict("/predict", "answers as one of the three below, by its content type"),
@@ -82,6 +95,10 @@ ROUTES = (
         "/predict/proto", "predicts the protobuf message Row, and sends Predictions"
     ),
     _predict("/proto", "does the same as /predict/proto"),
+    _predict("/v2/models/{name}/infer", "infers, by the Open Inference Protocol v2"),
+    _predict(
+        "/v2/models/{name}/versions/{version}/infer", "does the same with one version"
+    ),
     Route("GET", "/models", _READ, "lists the models, and how each is served"),
     Route("GET", "/models/{name}", _READ, "shows a model's labels and versions"),
     Route(
@@ -176,6 +193,46 @@ ROUTES = (
         "answers 200 when the service should get requests, else 503 and the reasons",
         lane=Lane.QUICK,
         is_quiet=True,
+    ),
+    Route("GET", "/v2", _READ, "tells the server's name, version and extensions"),
+    Route(
+        "GET",
+        "/v2/health/live",
+        _OPEN,
+        "answers 200 while the process lives",
+        lane=Lane.QUICK,
+        is_quiet=True,
+    ),
+    Route(
+        "GET",
+        "/v2/health/ready",
+        _OPEN,
+        "answers 200 or 503, as /readyz does",
+        lane=Lane.QUICK,
+        is_quiet=True,
+    ),
+    *_v2_model("", "tells the names, datatypes and shapes of inputs and outputs"),
+    *_v2_model("/ready", "answers 200 if the model answers requests, else 503"),
+    *_v2_model("/config", "tells the same as a config of Triton"),
+    Route("GET", "/v2/models/stats", _READ, "counts the requests of all models"),
+    *_v2_model("/stats", "counts the requests of each version"),
+    Route(
+        "POST",
+        "/v2/repository/index",
+        _READ,
+        "lists all versions, and which are ready",
+    ),
+    Route(
+        "POST",
+        "/v2/repository/models/{name}/load",
+        _WRITE,
+        "loads a model, and lets it answer requests again",
+    ),
+    Route(
+        "POST",
+        "/v2/repository/models/{name}/unload",
+        _WRITE,
+        "takes a model out of memory; it answers no requests until it is loaded",
     ),
     Route("GET", "/", _READ, "lists the models and the routes"),
     Route("GET", "/favicon.ico", _OPEN, "sends an icon"),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bundle.params import MODEL_NAME
 from bundle.spec import ModelSpec
-from bundle.store import ModelStore
+from bundle.store import ModelStore, unloaded
 from bundle.version import Version
 
 # A change by hand inside a version's folder is seen at most so many seconds later.
@@ -36,7 +36,7 @@ class _Found:
 
 
 class Lookup:
-    """Finds versions as ``ModelStore.find`` does.
+    """Finds versions as ``ModelStore.find`` does; a model may also be unloaded.
 
     Every program that publishes, deletes, labels or revises a version changes the
     model's folder, or touches it (``bundle.version.touch``). So every process sees the
@@ -64,7 +64,8 @@ class Lookup:
         """Return the version that a request means; see ``ModelStore.find``.
 
         Raises:
-            ModelNotFound: the store has no such model, version or label.
+            ModelNotFound: the store has no such model, version or label, or the model
+                is unloaded.
         """
         found = self._found.get(spec)
         if found is not None and self._clock() < found.until:
@@ -82,6 +83,8 @@ class Lookup:
         folder = str(Path(self._root, name))
         changed_ns = _changed_ns(folder)
         version = self._store.find(name, number, label)
+        if self._store.is_unloaded(name):
+            raise unloaded(name)
         if changed_ns + _STEP_NS < time.time_ns():
             if len(self._found) >= _LIMIT:
                 self._found.clear()

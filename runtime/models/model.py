@@ -164,6 +164,11 @@ class Model:
             self._batch_sizes = (metrics.BATCH_SIZE.labels(self.name),)
 
     @property
+    def max_batch_size(self) -> int | None:
+        """The most items in one run; None if a request of any size is one run."""
+        return self._max_batch_size
+
+    @property
     def has_free_size(self) -> bool:
         """Whether an image keeps its own size."""
         return None in self.backend.inputs[0].shape[1:3]

@@ -92,7 +92,10 @@ class Preloader:
         try:
             self._registry.get(ModelSpec(name))
         except DomainError as ex:
-            if isinstance(ex, ModelNotFound) and name not in self._named:
+            # Nobody waits for a model that somebody unloaded.
+            if isinstance(ex, ModelNotFound) and (
+                name not in self._named or self._store.is_unloaded(name)
+            ):
                 with self._lock:
                     del self._missing[name]
                 return

@@ -39,11 +39,15 @@ class Outputs(NamedTuple):
         backend: the engine that answered, as ``engine/device``.
         version: the model's version in the store.
         outputs: an array of any shape and dtype for each output, by its name.
+        main: the name of the main output, to whose classes the labels belong.
+        labels: the model's labels; empty if it has none.
     """
 
     backend: str
     version: int | None
     outputs: Mapping[str, NDArray[Any]]
+    main: str
+    labels: tuple[str, ...]
 
 
 Answer: TypeAlias = Scores | Outputs

@@ -47,13 +47,24 @@ def best_labels(
     names = _names(scores, labels, may_lack=may_lack)
     if labels:
         scores = scores[: len(labels)]
+    return [
+        {"label": names[n] if names else str(n), "probability": scores[n]}
+        for n in best_first(scores, top)
+    ]
+
+
+def best_first(scores: NDArray[Any], top: int) -> list[int]:
+    """Return the places of the highest of ``(n,)`` scores; of equal ones the first.
+
+    Args:
+        scores: ``(n,)`` floats, integers or bools.
+        top: the number of places; there may be fewer scores.
+    """
     # Read backwards, the sorted classes have the best one first. Because they were
     # sorted backwards, too, the first one of equal scores comes first.
     order = len(scores) - 1 - np.argsort(scores[::-1], kind="stable")[::-1][:top]
-    return [
-        {"label": names[n] if names else str(n), "probability": scores[n]}
-        for n in order.tolist()
-    ]
+    places: list[int] = order.tolist()
+    return places
 
 
 def name_scores(

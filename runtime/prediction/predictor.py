@@ -51,6 +51,16 @@ class Shadow(Protocol):
         """Take ``model``'s output, ``(N, …)`` of its dtype; never raise, never wait."""
 
 
+class Asked(Protocol):
+    """A request whose inputs are made when its model is known."""
+
+    def files_for(self, model: Model) -> Sequence[bytes] | None:
+        """Return the encoded pictures that it holds; None if it holds arrays."""
+
+    def arrays_for(self, model: Model) -> dict[str, NDArray[Any]]:
+        """Make an array of each input's shape and dtype, by the input's name."""
+
+
 class Predictor:
     """Answers predictions.
 
@@ -86,10 +96,15 @@ class Predictor:
                 f"model {spec.name!r} takes no images: its params have no img_channels;"
                 " if it does take them, tell so by POST /params: 1 is gray, 3 is colour"
             )
+        return self._answer_files(model, files, journey)
+
+    def _answer_files(
+        self, model: Model, files: Sequence[bytes], journey: Journey
+    ) -> Scores:
         count = journey.items = len(files)
         if not model.is_quick(count) or sum(map(len, files)) > QUICK_BYTES:
             answer = functools.partial(self._answer_images, model, files, journey)
-            return elsewhere(answer, spec.name)
+            return elsewhere(answer, journey.model)
         if count > 1:
             return self._answer_images(model, files, journey)
         images = one_image(model, files[0], journey)
@@ -160,9 +175,64 @@ class Predictor:
             ``bundle.errors`` and ``runtime.errors``.
         """
         model = self._find(spec, journey)
+        made = functools.partial(_of_inputs, inputs=inputs)
+        answer = self._answer_arrays(model, made, journey)
+        checked = {name: postprocess(array) for name, array in answer.outputs.items()}
+        return answer._replace(outputs=checked)
+
+    def predict_tensors(
+        self, spec: ModelSpec, asked: Asked, journey: Journey
+    ) -> Outputs:
+        """Answer one run of a model for a request of another protocol.
+
+        Encoded pictures are answered with the model's main output alone.
+
+        Args:
+            spec: the model.
+            asked: the request, which makes the model's inputs.
+            journey: the request's journey.
+
+        Returns:
+            The outputs, as the engine gave them; numbers may be NaN or infinity.
+
+        Raises:
+            ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
+            ``bundle.errors`` and ``runtime.errors``.
+        """
+        model = self._find(spec, journey)
+        files = asked.files_for(model)
+        if files is None:
+            return self._answer_arrays(model, asked.arrays_for, journey)
+        answer = self._answer_files(model, files, journey)
+        scores = answer.scores
+        if isinstance(scores, list):
+            if len({rows.shape for rows in scores}) > 1:
+                raise InvalidInput(
+                    "the pictures give answers of different shapes, which one output"
+                    " cannot hold; send several requests"
+                )
+            scores = np.stack(scores)
+        return Outputs(
+            answer.backend,
+            answer.version,
+            {model.output.name: scores},
+            model.output.name,
+            answer.labels,
+        )
+
+    def _answer_arrays(
+        self, model: Model, made: InputsFor, journey: Journey
+    ) -> Outputs:
+        """Run the arrays that a function makes for a model, once."""
+
+        def inputs_for(model: Model) -> Mapping[str, NDArray[Any]]:
+            arrays = made(model)
+            _check_pixels(model, arrays)
+            return arrays
+
         start = clock()
         try:
-            arrays = _of_inputs(model, inputs)
+            arrays = inputs_for(model)
         finally:
             journey.laps.append(("decode", start, clock()))
         lengths = {array.shape[0] if array.ndim else 1 for array in arrays.values()}
@@ -177,15 +247,12 @@ class Predictor:
                     f" are {', '.join(map(str, sorted(lengths)))} long"
                 ) from ex
             raise
-        answer = {name: postprocess(array) for name, array in outputs.items()}
+        main = model.output.name
         if self._shadow:
-            self._shadow.offer(
-                spec.name,
-                model,
-                functools.partial(_of_inputs, inputs=inputs),
-                outputs[model.output.name],
-            )
-        return Outputs(journey.backend, model.version, answer)
+            self._shadow.offer(journey.model, model, inputs_for, outputs[main])
+        return Outputs(
+            journey.backend, model.version, outputs, main, model.bundle.labels
+        )
 
     def _find(self, spec: ModelSpec, journey: Journey) -> Model:
         journey.deadline.check()
@@ -229,7 +296,10 @@ def _row_inputs(model: Model, rows: Rows) -> dict[str, NDArray[Any]]:
 
 
 def _of_inputs(model: Model, inputs: Mapping[str, object]) -> dict[str, NDArray[Any]]:
-    arrays = to_inputs(model.backend.inputs, inputs)
+    return to_inputs(model.backend.inputs, inputs)
+
+
+def _check_pixels(model: Model, arrays: Mapping[str, NDArray[Any]]) -> None:
     if model.img_channels and model.has_free_size:
         # The limit is that of pictures, because a run's memory grows with the pixels.
         ((_, array),) = arrays.items()
@@ -238,4 +308,3 @@ def _of_inputs(model: Model, inputs: Mapping[str, object]) -> dict[str, NDArray[
                 f"the model takes any size, and these pixels are more than"
                 f" {MAX_FREE_PIXELS} in all; send fewer"
             )
-    return arrays

@@ -39,7 +39,10 @@ def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[An
         and (fiber := current_fiber()) is not None
         and plan.takes(items)
     ):
-        return _run_planned(model, plan, fiber, items, journey)
+        output = _run_planned(model, plan, fiber, items, journey)[plan.output]
+        if output.ndim == 0 or len(output) != len(items):
+            _check_rows(model, output, len(items))
+        return output
     spec = model.backend.inputs[0]
     size = spec.shape[0]
     if size is None:
@@ -58,22 +61,19 @@ def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[An
 
 def _run_planned(
     model: Model, plan: Plan, fiber: Fiber, items: NDArray[Any], journey: Journey
-) -> NDArray[Any]:
+) -> Mapping[str, NDArray[Any]]:
     """Run items with those of other requests that came in the same turn."""
     start = clock()
     try:
-        output = plan.turn.submit(
+        return plan.turn.submit(
             fiber, {plan.name: items}, len(items), plan.kind, journey.deadline
-        )[plan.output]
+        )
     except BackendError as ex:
         outputs, backend = model.fall_back(ex, [{plan.name: items}], journey.deadline)
         journey.backend = engine_of(backend)
-        output = outputs[plan.output]
+        return outputs
     finally:
         journey.laps.append(("infer", start, clock()))
-    if output.ndim == 0 or len(output) != len(items):
-        _check_rows(model, output, len(items))
-    return output
 
 
 def _run(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[Any]:
@@ -118,7 +118,7 @@ def one_run(model: Model, items: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
 def run_model(
     model: Model, inputs: Mapping[str, NDArray[Any]], journey: Journey
-) -> dict[str, NDArray[Any]]:
+) -> Mapping[str, NDArray[Any]]:
     """Run a model once on any inputs, and note in the journey which engine answered.
 
     Args:
@@ -129,6 +129,14 @@ def run_model(
     Returns:
         An array ``(N, …)`` of each output's dtype, by its name.
     """
+    plan = model.plan
+    if (
+        plan is not None
+        and (fiber := current_fiber()) is not None
+        and inputs.keys() == {plan.name}
+        and plan.takes(inputs[plan.name])
+    ):
+        return _run_planned(model, plan, fiber, inputs[plan.name], journey)
     start = clock()
     try:
         if model.is_quick(journey.items):

@@ -905,6 +905,31 @@ def test_with_its_last_version_the_model_is_gone(store: ModelStore) -> None:
     assert tree(store.root) == []
 
 
+def test_an_unloaded_model_is_marked_until_it_is_loaded(store: ModelStore) -> None:
+    store.install(writer())
+    assert not store.is_unloaded("mnist")
+    before = (store.root / "mnist").stat().st_mtime_ns
+    store.set_unloaded("mnist", True)
+    store.set_unloaded("mnist", True)
+    assert store.is_unloaded("mnist")
+    assert (store.root / "mnist").stat().st_mtime_ns > before
+    # It stays in the store, and its versions are as they were.
+    assert store.current("mnist").number == 1
+    store.install(writer())
+    assert store.is_unloaded("mnist")
+    store.set_unloaded("mnist", False)
+    store.set_unloaded("mnist", False)
+    assert not store.is_unloaded("mnist")
+
+
+def test_only_a_model_of_the_store_is_unloaded(store: ModelStore) -> None:
+    for name in ("mnist", "..", ".labels"):
+        assert not store.is_unloaded(name)
+        with pytest.raises(ModelNotFound):
+            store.set_unloaded(name, True)
+    assert not store.root.exists()
+
+
 def test_labelled_version_is_not_deleted(store: ModelStore) -> None:
     installed(store, 2)
     store.set_label("mnist", "canary", 1)

@@ -1,8 +1,10 @@
 """Versions get their shares of traffic, whatever they cost and wherever they are."""
 
+import base64
 import http.client
 import itertools
 import json
+import struct
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -153,3 +155,32 @@ def test_every_predicting_route_answers_alike_quick_and_slow(one):
             assert slow.headers["X-Model-Version"] == "2"
             assert quick.content == slow.content
             assert quick.headers["Content-Type"] == slow.headers["Content-Type"]
+
+
+def test_an_inference_is_answered_alike_quick_and_slow(one):
+    shape = {"name": "pixels", "shape": [1, 2, 2, 1], "datatype": "FP32"}
+    blob = struct.pack("<4f", *VALUES)
+    picture = base64.b64encode(IMAGE).decode()
+    texts = {"name": "pixels", "shape": [1], "datatype": "BYTES", "data": [picture]}
+    head = json.dumps({"inputs": [{**shape, "parameters": {"binary_data_size": 16}}]})
+    length = "Inference-Header-Content-Length"
+    asked = [
+        (json.dumps({"inputs": [{**shape, "data": VALUES}]}).encode(), {}),
+        (json.dumps({"inputs": [texts]}).encode(), {}),
+        (head.encode() + blob, {length: str(len(head))}),
+        (blob, {length: "0"}),
+    ]
+    with httpx.Client(base_url=one, timeout=PATIENCE) as client:
+        for body, headers in asked:
+            quick, slow = (
+                client.post(
+                    f"/v2/models/quick_slow/versions/{n}/infer",
+                    content=body,
+                    headers=headers,
+                )
+                for n in (1, 2)
+            )
+            assert quick.status_code == 200, quick.text
+            assert slow.headers["X-Model-Version"] == "2"
+            version = b'"model_version":"%d"'
+            assert quick.content == slow.content.replace(version % 2, version % 1)

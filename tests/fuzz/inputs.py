@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import json
 import random
 import zipfile
+import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -104,10 +106,10 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
     bundle = write_bundle(folder / "upload")
     files = {path.name: path.read_bytes() for path in bundle.iterdir()}
     plain, gzipped = tar_of(bundle, mode="w"), tar_of(bundle)
-    gzip = {"Content-Encoding": "gzip"}
+    gzipped_by = {"Content-Encoding": "gzip"}
     uploads = [
         (plain, {}),
-        (gzipped, gzip),
+        (gzipped, gzipped_by),
         (base64.b64encode(gzipped), {"Content-Encoding": "base64"}),
         (_zip_of(bundle), {"Content-Type": "application/zip"}),
         form(
@@ -122,7 +124,17 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
         (tar_of(bundle, top=".", mode="w"), {}),
         (_bare_tar(folder / "linear"), gzip),
     ]
+    inferences = _inferences()
+    infer = "/v2/models/{name}/infer"
+    repository = "/v2/repository/models/{name}"
     found = {
+        ("POST", infer): inferences,
+        ("POST", infer.replace("/infer", "/versions/{version}/infer")): inferences,
+        ("POST", "/v2/repository/index"): [_json({"ready": True})],
+        ("POST", f"{repository}/load"): [_json({"parameters": {}}), (b"", {})],
+        ("POST", f"{repository}/unload"): [
+            _json({"parameters": {"unload_dependents": True}})
+        ],
         ("POST", "/predict"): [*images, *jsons, proto],
         ("POST", "/upload"): uploads,
         ("POST", "/params"): [
@@ -137,6 +149,39 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
         found["POST", f"{prefix}json"] = jsons
         found["POST", f"{prefix}proto"] = [proto]
     return found
+
+
+def _inferences() -> list[tuple[bytes, dict[str, str]]]:
+    """Return requests of the Open Inference Protocol v2 for the model ``linear``."""
+    pixels = {"name": "pixels", "datatype": "FP32", "shape": [1, 2, 2, 1]}
+    picture = _image("PNG")
+    encoded = {"name": "pixels", "datatype": "BYTES", "shape": [1]}
+    classes = [{"name": "scores", "parameters": {"classification": 2}}]
+    plain = _json({"inputs": [{**pixels, "data": [1, 2, 3, 4]}], "outputs": classes})
+    blobs = [
+        (pixels, np.arange(4, dtype="<f4").tobytes()),
+        (encoded, len(picture).to_bytes(4, "little") + picture),
+    ]
+    binary = [
+        _packed({**one, "parameters": {"binary_data_size": len(blob)}}, blob)
+        for one, blob in blobs
+    ]
+    in_json = {**encoded, "data": [base64.b64encode(picture).decode()]}
+    packed = {"Content-Encoding": "gzip", "Accept-Encoding": "deflate"}
+    return [
+        plain,
+        *binary,
+        _json({"id": "7", "inputs": [in_json], "parameters": {"priority": 1}}),
+        (blobs[0][1], {"Inference-Header-Content-Length": "0"}),
+        (gzip.compress(plain[0]), packed),
+        (zlib.compress(plain[0]), {"Content-Encoding": "deflate"}),
+    ]
+
+
+def _packed(one: dict[str, object], blob: bytes) -> tuple[bytes, dict[str, str]]:
+    content = {"inputs": [one], "parameters": {"binary_data_output": True}}
+    head = json.dumps(content).encode()
+    return head + blob, {"Inference-Header-Content-Length": str(len(head))}
 
 
 def _image(kind: str) -> bytes:
@@ -157,6 +202,7 @@ HEADERS = (
     *("Content-Type", "Content-Encoding", "Accept", "X-Request-Id", "Range"),
     *("If-None-Match", "X-Forwarded-For", "Expect", "Cookie", "Traceparent"),
     *("Content-Length", "Transfer-Encoding", "Authorization", "Host"),
+    *("Inference-Header-Content-Length", "Accept-Encoding"),
 )
 
 

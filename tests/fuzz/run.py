@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 from falcon.testing import create_environ
 
+from bundle.store import UNLOADED
 from runtime.config import Config
 from runtime.http.application import create_app
 from runtime.services import create_services
@@ -85,7 +86,8 @@ class Fuzzer:
         """Send a request, and check its reply.
 
         Raises:
-            Wrong: the reply is a 5xx other than 503, or tells secrets of the server.
+            Wrong: the reply is a 5xx other than 501 and 503, or tells secrets of the
+                server.
         """
         self._log.seek(0)
         self._log.truncate()
@@ -97,7 +99,7 @@ class Fuzzer:
         environ["wsgi.input"] = io.BytesIO(request.body)
         for name, value in request.headers.items():
             key = name.upper().replace("-", "_")
-            if not key.startswith("CONTENT_"):
+            if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):  # as PEP 3333 has them
                 key = f"HTTP_{key}"
             environ[key] = value.decode("latin-1")
         told: list[str] = []
@@ -108,11 +110,16 @@ class Fuzzer:
             getattr(reply, "close", lambda: None)()
         status = int(told[0].split()[0])
         self.statuses[status] += 1
-        if status >= 500 and status != 503:
+        if status >= 500 and status not in (501, 503):
             raise Wrong(f"{status} {body[:500]!r}\n{self._log.getvalue()[-4000:]}")
         for secret in (b"Traceback (most", str(self._folder), str(ROOT), sys.prefix):
             if (secret if isinstance(secret, bytes) else secret.encode()) in body:
                 raise Wrong(f"{secret!r} is in the reply {body[:500]!r}")
+
+    def has(self, name: str) -> bool:
+        """Tell whether no request deleted or unloaded a model."""
+        model = self._models / name
+        return model.exists() and not (model / UNLOADED).exists()
 
     def refill(self) -> None:
         """Restore the models that requests deleted, changed or made."""
@@ -144,9 +151,7 @@ def main(count: int, seed: int) -> int:
             faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
             if nth == count // 4:
                 early = process.memory_info().rss
-            if nth % 20 == 0 or not all(
-                (folder / "models" / n).exists() for n in MODELS
-            ):
+            if nth % 20 == 0 or not all(map(fuzzer.has, MODELS)):
                 fuzzer.refill()
             if dice.random() < FILES:
                 request = upload_of(folder / "upload", dice)

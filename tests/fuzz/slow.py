@@ -233,6 +233,16 @@ def parsers_of(fuzzer: Fuzzer, folder: Path) -> list[Parser]:
             ],
         ),
         Parser(
+            "inference",
+            lambda data: post("/v2/models/linear/infer", data, json),
+            [
+                pieces.text(
+                    b'{"inputs":[{"name":"pixels","shape":[1,2,2,1],"datatype":"FP32",'
+                    b'"data":[1,2,3,4]}],"outputs":[{"name":"scores"}]}'
+                )
+            ],
+        ),
+        Parser(
             "protobuf",
             lambda data: post("/predict/proto", data, proto),
             [pieces.message(row)],

@@ -27,6 +27,33 @@ ASKED = ANY | st.fixed_dictionaries(
 )
 
 
+# The words of the Open Inference Protocol, and those of the store's models.
+WORDS = st.sampled_from(
+    ["pixels", "a", "text", "FP32", "INT64", "BYTES", "BOOL", "scores", 0, 1, 2, 4]
+)
+PARAMETERS = st.dictionaries(
+    st.sampled_from(
+        ["binary_data_size", "binary_data", "classification", "binary_data_output"]
+    ),
+    ANY | WORDS,
+    max_size=2,
+)
+TENSOR = st.fixed_dictionaries(
+    {"name": WORDS},
+    optional={
+        "shape": st.lists(st.integers(-1, 4), max_size=5) | ANY,
+        "datatype": WORDS,
+        "data": st.lists(WORDS, max_size=4) | ANY,
+        "parameters": PARAMETERS,
+    },
+)
+TENSORS = st.lists(TENSOR, max_size=3) | ANY
+INFERRED = ANY | st.fixed_dictionaries(
+    {"inputs": TENSORS},
+    optional={"id": ANY, "outputs": TENSORS, "parameters": PARAMETERS, "x": ANY},
+)
+
+
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     config = Config(model_dir=tmp_path_factory.mktemp("store"), provider="cpu")
@@ -40,3 +67,11 @@ def client(tmp_path_factory):
 def test_no_json_is_more_than_refused(client, path, content):
     reply = client.simulate_post(path, json=content)
     assert reply.status_code in (200, 400, 404, 413, 415, 422), reply.text
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=150)
+@given(content=INFERRED)
+@pytest.mark.parametrize("model", ["linear", "pair", "texts"])
+def test_no_inference_is_more_than_refused(client, model, content):
+    reply = client.simulate_post(f"/v2/models/{model}/infer", json=content)
+    assert reply.status_code in (200, 400), reply.text

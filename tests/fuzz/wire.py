@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import h11
+import numpy as np
 
 from tests.forms import form, png
 from tests.fuzz.run import Wrong
@@ -42,6 +43,9 @@ def requests() -> dict[str, list[bytes]]:
         b"%x\r\n%b\r\n" % (len(piece), piece)
         for piece in (rows[:middle], rows[middle:], b"")
     )
+    pixels = {"name": "pixels", "shape": [1, 2, 2, 1], "datatype": "FP32"}
+    size = {"parameters": {"binary_data_size": 16}}
+    tensor = json.dumps({"inputs": [pixels | size]}).encode()
     hidden = b'"' + _request(b"GET", b"/models") + b'"'
     return {
         "get": [_request(b"GET", b"/livez?a=b", _CLOSE)],
@@ -49,6 +53,14 @@ def requests() -> dict[str, list[bytes]]:
         "HTTP/1.0": [_request(b"GET", b"/models/linear", version=b"1.0")],
         "image": [_request(b"POST", b"/predict/image", multipart + _CLOSE, image)],
         "rows": [_request(b"POST", b"/predict/json", _CLOSE, rows)],
+        "inference": [
+            _request(
+                b"POST",
+                b"/v2/models/linear/infer",
+                b"Inference-Header-Content-Length: %d\r\n" % len(tensor) + _CLOSE,
+                tensor + np.arange(4, dtype="<f4").tobytes(),
+            )
+        ],
         "chunks": [
             _request(
                 b"POST", b"/predict/json", _CLOSE + b"Transfer-Encoding: chunked\r\n"

@@ -45,6 +45,16 @@ class Ready:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer, with the reasons if the service is not ready; load no model."""
+        if reasons := self.reasons():
+            resp.status = falcon.HTTP_503
+            resp.media = {"status": "not ready", "reasons": reasons}
+        else:
+            resp.media = {"status": "ready"}
+
+    on_head = on_get
+
+    def reasons(self) -> list[str]:
+        """Tell why the service is not ready, one sentence each; empty if it is."""
         reasons = []
         try:
             if self._is_gone():
@@ -54,13 +64,7 @@ class Ready:
         reasons += self._preloader.missing()
         if DRAINING.is_set():
             reasons.append("the service is ending")
-        if reasons:
-            resp.status = falcon.HTTP_503
-            resp.media = {"status": "not ready", "reasons": reasons}
-        else:
-            resp.media = {"status": "ready"}
-
-    on_head = on_get
+        return reasons
 
     def _is_gone(self) -> bool:
         folder = _identity(self._store.root)

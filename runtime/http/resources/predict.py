@@ -16,7 +16,7 @@ from runtime.http.body import (
     read_parts,
     texts_of,
 )
-from runtime.http.environ_keys import JOURNEY, Environ
+from runtime.http.environ_keys import JOURNEY, PLACES, Environ
 from runtime.http.plain_form import Part
 from runtime.http.query import (
     LABELS,
@@ -71,13 +71,21 @@ class Prediction:
         """
         raise NotImplementedError
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer a request that came through Falcon."""
+    def on_post(
+        self, req: falcon.Request, resp: falcon.Response, **places: str
+    ) -> None:
+        """Answer a request that came through Falcon.
+
+        Args:
+            req: the request.
+            resp: its answer.
+            places: the texts of the path in place of the route's names in braces.
+        """
+        req.env[PLACES] = places
         reply = self.answer(req.env, req.env[JOURNEY])
         resp.data = reply.body
-        resp.set_headers(
-            headers_of(reply.content_type, reply.backend, reply.version),
-        )
+        headers = headers_of(reply.content_type, reply.backend, reply.version)
+        resp.set_headers(headers + reply.more)
 
 
 class PredictImage(Prediction):

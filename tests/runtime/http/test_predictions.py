@@ -13,6 +13,7 @@ from runtime.access.tokens import digest_of
 from runtime.config import Config
 from runtime.http.application import create_app
 from runtime.http.environ_keys import DEADLINE, JOURNEY
+from runtime.http.predictions import Found
 from runtime.services import create_services
 from runtime.wire.tfaas_pb2 import Row
 from tests.clients import HERE, LocalClient
@@ -22,6 +23,8 @@ from tests.forms import form, png
 IMAGE = png([[1, 2], [3, 4]])
 BODY, FORM = form(image=IMAGE, model="linear")
 JSON = {"Content-Type": "application/json"}
+PIXELS = {"name": "pixels", "datatype": "FP32", "shape": [1, 2, 2, 1]}
+INFER = {"inputs": [{**PIXELS, "data": [1, 2, 3, 4]}]}
 ROW = Row(key=["a", "b"], value=[1, 2], model="linear").SerializeToString()
 
 
@@ -59,6 +62,20 @@ REQUESTS = {
     "inputs": ("/json", of_json({"model": "linear", "inputs": {"x": [[1]]}})),
     "no JSON": ("/predict/json", {"body": b"{", "headers": JSON}),
     "protobuf": ("/predict/proto", {"body": ROW, "headers": {}}),
+    "an inference": ("/v2/models/linear/infer", of_json(INFER)),
+    "of a version": ("/v2/models/linear/versions/1/infer", of_json(INFER)),
+    "of no version": ("/v2/models/linear/versions/x/infer", of_json(INFER)),
+    "of no model": ("/v2/models/other/infer", of_json(INFER)),
+    "of no name": ("/v2/models//infer", of_json(INFER)),
+    "an inference that is none": ("/v2/models/linear/infer", of_json({})),
+    "an inference in binary": (
+        "/v2/models/linear/infer",
+        of_json({**INFER, "parameters": {"binary_data_output": True}}),
+    ),
+    "an inference by another method": (
+        "/v2/models/linear/infer",
+        {"method": "GET", "headers": {}},
+    ),
     "an accepted type": (
         "/predict/image",
         {
@@ -125,6 +142,16 @@ def test_usual_predictions_do_not_go_through_falcon(client_of, monkeypatch):
     assert headers["x-model-version"] == "1"
 
 
+@pytest.mark.parametrize("path", ["linear", "linear/versions/1"])
+@pytest.mark.parametrize("base", ["", "/ml"])
+def test_inferences_do_not_go_through_falcon_either(client_of, monkeypatch, path, base):
+    client = client_of(base=base)
+    monkeypatch.setattr(falcon.App, "__call__", None)
+    reply = ask(client, f"{base}/v2/models/{path}/infer", of_json(INFER))
+    assert reply[0] == "200 OK"
+    assert json.loads(reply[1])["model_version"] == "1"
+
+
 @pytest.mark.parametrize("token", ["", "Bearer wrong", "Bearer right"])
 def test_tokens_are_asked_for_on_both_ways(client_of, token):
     client = client_of(predict_tokens=(digest_of("right"),))
@@ -154,7 +181,8 @@ def test_a_bug_is_told_without_its_reason(client_of, monkeypatch, caplog):
         def answer(self, env, journey):
             raise KeyError("secret")
 
-    monkeypatch.setattr(client.app.predictions, "_resources", {"/predict/image": Bug()})
+    found = Found(Bug(), "/predict/image", {})
+    monkeypatch.setattr(client.app.predictions, "_exact", {"/predict/image": found})
     status, body, _ = ask(client, "/predict/image", {"body": BODY, "headers": FORM})
     assert status == "500 Internal Server Error"
     assert b"secret" not in body

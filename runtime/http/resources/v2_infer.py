@@ -1,0 +1,70 @@
+"""Inferences of the Open Inference Protocol v2."""
+
+from __future__ import annotations
+
+import falcon
+
+from bundle.spec import ModelSpec
+from runtime.http.encodings import encoded, read_encoded_body
+from runtime.http.environ_keys import PLACES, Environ
+from runtime.http.reply import Headers, Reply
+from runtime.http.resources.predict import Prediction
+from runtime.http.versions import version_of_path
+from runtime.telemetry.journey import Journey, clock
+from runtime.wire.oip.reply import write_reply
+from runtime.wire.oip.request import HEADER, InferRequest, read_request
+
+BINARY = "application/octet-stream"
+_KEY = "HTTP_" + HEADER.upper().replace("-", "_")
+
+
+class Infer(Prediction):
+    """``POST /v2/models/{name}/infer``, also below ``/versions/{version}``.
+
+    The content type does not matter: the header ``Inference-Header-Content-Length``
+    tells whether binary tensors stand behind the JSON.
+    """
+
+    def answer(self, env: Environ, journey: Journey) -> Reply:
+        """Answer the outputs that the request wants, as JSON or as binary tensors."""
+        start = clock()
+        try:
+            body = read_encoded_body(env, self._max_bytes)
+            request = read_request(body, env.get(_KEY))
+        finally:
+            journey.laps.append(("decode", start, clock()))
+        spec = spec_of(env[PLACES])
+        _hasten(request, journey)
+        answer = self._predictor.predict_tensors(spec, request, journey)
+        start = clock()
+        try:
+            reply = write_reply(spec.name, request, answer)
+            content, more = encoded(env, reply.body)
+        finally:
+            journey.laps.append(("encode", start, clock()))
+        if reply.json_bytes is None:
+            content_type, headers = falcon.MEDIA_JSON, more
+        else:
+            length: Headers = ((HEADER, str(reply.json_bytes)),)
+            content_type, headers = BINARY, length + more
+        return Reply(content, answer.backend, answer.version, content_type, headers)
+
+
+def spec_of(places: dict[str, str]) -> ModelSpec:
+    """Return the model, and perhaps the version, that a path names.
+
+    Raises:
+        ModelNotFound: the version is no number.
+    """
+    version = places.get("version")
+    return ModelSpec(
+        places["name"], None if version is None else version_of_path(version)
+    )
+
+
+def _hasten(request: InferRequest, journey: Journey) -> None:
+    """Let the request's own time end its wait, if that is sooner."""
+    if request.microseconds is not None:
+        at = journey.started + request.microseconds / 1e6
+        deadline = journey.deadline
+        deadline.at = at if deadline.at is None else min(at, deadline.at)

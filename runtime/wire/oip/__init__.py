@@ -1,0 +1,1 @@
+"""The Open Inference Protocol v2: its messages to arrays and back, without a server."""

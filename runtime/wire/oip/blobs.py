@@ -1,0 +1,134 @@
+"""Binary tensors: the bytes of an array, without a text between.
+
+Numbers stand in little-endian order and row by row, without gaps. A BOOL is one byte, 0
+or 1. An element of BYTES is its length, four bytes, and then the bytes themselves.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.errors import ShapeError
+from runtime.errors import InvalidInput
+from runtime.wire.oip.datatypes import BYTES, DTYPES
+
+_LENGTH = struct.Struct("<I")
+
+
+def from_blob(
+    what: str, blob: memoryview, datatype: str, shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """Read an array; numbers are not copied where their place in memory allows that.
+
+    Args:
+        what: the name of the input in an error.
+        blob: all bytes of the tensor.
+        datatype: the protocol's name of its type.
+        shape: its shape.
+
+    Returns:
+        An array of the shape and of the datatype's dtype. Elements of BYTES are objects
+        of ``bytes``.
+
+    Raises:
+        ShapeError: the bytes are not as many as the shape takes.
+        InvalidInput: a BOOL is neither 0 nor 1.
+    """
+    count = math.prod(shape)
+    if datatype == BYTES:
+        elements = np.empty(count, object)
+        elements[:] = _elements(what, blob, count)
+        return elements.reshape(shape)
+    dtype = DTYPES[datatype]
+    # Python's numbers have no end, so a huge shape is no smaller one here.
+    if len(blob) != count * dtype.itemsize:
+        raise ShapeError(
+            f"{what} has {len(blob)} bytes of binary data, and its shape"
+            f" {list(shape)} of {datatype} takes {count * dtype.itemsize}"
+        )
+    array = np.frombuffer(blob, dtype)
+    if datatype == "BOOL" and (array.view(np.uint8) > 1).any():
+        raise InvalidInput(f"{what} holds a BOOL that is neither 0 nor 1")
+    # The JSON before the numbers may have any length, and some engines read numbers
+    # only at addresses that are multiples of their size.
+    if not array.flags.aligned:
+        array = array.copy()
+    return array.reshape(shape)
+
+
+def _elements(what: str, blob: memoryview, count: int) -> list[bytes]:
+    """Take the elements of BYTES apart; each is bounded before it is read."""
+    elements: list[bytes] = []
+    # Each element takes four bytes at least. A huge count is refused at once.
+    if count * _LENGTH.size > len(blob):
+        raise ShapeError(
+            f"{what} has {len(blob)} bytes of binary data, and {count} elements of"
+            f" BYTES take at least {count * _LENGTH.size}"
+        )
+    place = 0
+    for number in range(1, count + 1):
+        if place + _LENGTH.size > len(blob):
+            raise ShapeError(
+                f"{what} ends after {number - 1} elements of BYTES, and its shape takes"
+                f" {count}"
+            )
+        (length,) = _LENGTH.unpack_from(blob, place)
+        place += _LENGTH.size
+        if length > len(blob) - place:
+            raise ShapeError(
+                f"element {number} of {what} says {length} bytes, which is beyond the"
+                f" end: expecting {length - (len(blob) - place)} additional bytes"
+            )
+        elements.append(bytes(blob[place : place + length]))
+        place += length
+    if place != len(blob):
+        raise ShapeError(
+            f"unexpected additional input data: {what} has {len(blob) - place} bytes"
+            f" after its {count} elements"
+        )
+    return elements
+
+
+def texts_of(what: str, elements: NDArray[Any]) -> NDArray[Any]:
+    """Read elements of BYTES as texts.
+
+    Args:
+        what: the name of the input in an error.
+        elements: an array of any shape with objects of ``bytes``.
+
+    Returns:
+        An array of the same shape with objects of ``str``.
+
+    Raises:
+        InvalidInput: an element is not UTF-8.
+    """
+    texts = np.empty(elements.size, object)
+    try:
+        texts[:] = [element.decode() for element in elements.ravel()]
+    except UnicodeDecodeError:
+        raise InvalidInput(
+            f"{what} holds an element that is not a text in UTF-8"
+        ) from None
+    return texts.reshape(elements.shape)
+
+
+def to_blob(array: NDArray[Any]) -> bytes:
+    """Write an array of any shape and dtype; texts are written in UTF-8."""
+    if array.dtype.kind in "OSU":
+        return to_elements(array.ravel().tolist())
+    return array.tobytes()
+
+
+def to_elements(values: Iterable[str | bytes]) -> bytes:
+    """Write texts or bytes as elements of BYTES."""
+    pieces = []
+    for value in values:
+        element = value.encode() if isinstance(value, str) else value
+        pieces += [_LENGTH.pack(len(element)), element]
+    return b"".join(pieces)

@@ -1,0 +1,99 @@
+"""The reply to an inference: JSON, perhaps with binary tensors behind it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from runtime.errors import InvalidInput
+from runtime.prediction.answers import Outputs
+from runtime.prediction.postprocess import is_finite, to_texts
+from runtime.wire.oip.blobs import to_blob
+from runtime.wire.oip.classification import best_classes
+from runtime.wire.oip.datatypes import datatype_of
+from runtime.wire.oip.head import Wanted
+from runtime.wire.oip.request import InferRequest
+
+
+class InferReply(NamedTuple):
+    """The bytes of a reply.
+
+    Attributes:
+        body: its bytes.
+        json_bytes: the bytes of the JSON, after which the binary tensors begin; None if
+            there are none.
+    """
+
+    body: bytes
+    json_bytes: int | None
+
+
+def write_reply(name: str, request: InferRequest, answer: Outputs) -> InferReply:
+    """Write the outputs that a request wants, in the order of its wishes.
+
+    Args:
+        name: the model's name, as the request has it.
+        request: the request.
+        answer: all outputs, as the engine gave them.
+
+    Raises:
+        InvalidInput: JSON cannot carry a number of an output, or an output has no
+            classes.
+    """
+    wanted = request.outputs or [
+        Wanted(output, request.is_binary, 0) for output in answer.outputs
+    ]
+    outputs: list[dict[str, Any]] = []
+    blobs: list[bytes] = []
+    for one in wanted:
+        array = wanted_array(one, answer)
+        described: dict[str, Any] = {
+            "name": one.name,
+            "datatype": datatype_of(array.dtype),
+            "shape": array.shape,
+        }
+        if one.is_binary:
+            blob = to_blob(array)
+            described["parameters"] = {"binary_data_size": len(blob)}
+            blobs.append(blob)
+        else:
+            described["data"] = _to_flat(one.name, array)
+        outputs.append(described)
+    content: dict[str, Any] = {"model_name": name}
+    if answer.version is not None:
+        content["model_version"] = str(answer.version)
+    if request.id is not None:
+        content["id"] = request.id
+    content["outputs"] = outputs
+    head = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    if not any(one.is_binary for one in wanted):
+        return InferReply(head, None)
+    return InferReply(b"".join([head, *blobs]), len(head))
+
+
+def wanted_array(wanted: Wanted, answer: Outputs) -> NDArray[Any]:
+    """Return an output as a request wants it: itself, or its best classes.
+
+    Raises:
+        InvalidInput: it has no classes.
+    """
+    array = np.asarray(answer.outputs[wanted.name], order="C")
+    if not wanted.classes:
+        return array
+    labels = answer.labels if wanted.name == answer.main else ()
+    return best_classes(wanted.name, array, wanted.classes, labels)
+
+
+def _to_flat(name: str, array: NDArray[Any]) -> object:
+    """Make the list of an output's values, row by row."""
+    if array.dtype.kind in "OSU":
+        return to_texts(array).ravel().tolist()
+    if not is_finite(array):
+        raise InvalidInput(
+            f"output {name!r} holds NaN or infinity, which JSON cannot carry; ask for"
+            " it with the parameter binary_data, or look at the input's range"
+        )
+    return array.ravel()

@@ -1,0 +1,1 @@
+"""Triton's own clients in an environment of their own, and what they are asked."""
