@@ -69,14 +69,15 @@ class Fiber(greenlet):
             ``Expired`` there when its time is over.
     """
 
+    deadline: Deadline
+    _answer: Callable[[Any], object] | None
+    _request: Any
+
     def __init__(self, hub: Hub, main: greenlet, free: list[Fiber]) -> None:
         super().__init__(None, main)
         self.hub = hub
-        self.deadline = Deadline()
         self._main = main
         self._free = free
-        self._answer: Callable[[Any], object] | None = None
-        self._request: Any = None
         self._work: _Work | None = None
 
     def begin(

@@ -122,7 +122,7 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
         form(name="linear", model=linear_onnx()),
         (_zip_of(bundle, top="."), {}),
         (tar_of(bundle, top=".", mode="w"), {}),
-        (_bare_tar(folder / "linear"), gzip),
+        (_bare_tar(folder / "linear"), gzipped_by),
     ]
     inferences = _inferences()
     infer = "/v2/models/{name}/infer"

@@ -177,9 +177,11 @@ def test_a_greenlet_that_waits_keeps_no_request_alive(hub):
     class Request:
         pass
 
-    request = Request()
+    request, given = Request(), []
     gone = weakref.ref(request)
-    Fiber(hub, getcurrent(), hub.free).begin(lambda _: None, request, Deadline())
+    fiber = Fiber(hub, getcurrent(), hub.free)
+    fiber.begin(lambda one: given.append(one is gone()), request, Deadline())
+    assert given == [True]
     del request
     assert gone() is None
 
