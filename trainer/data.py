@@ -18,7 +18,7 @@ from bundle.zipball import MAGIC as ZIP
 from trainer.classes import class_numbers
 from trainer.errors import DataError
 from trainer.formats import Arrays
-from trainer.formats.content import read_head
+from trainer.formats.content import MAX_BYTES, read_head
 from trainer.formats.foreign import advice
 from trainer.formats.idx import MAGIC, is_idx_name, read_idx
 from trainer.formats.npz import read_npz
@@ -68,13 +68,14 @@ class DataSet:
         return height, width, channels
 
 
-def load_dataset(path: Path | None) -> DataSet:
+def load_dataset(path: Path | None, max_bytes: int = MAX_BYTES) -> DataSet:
     """Load a data set.
 
     Args:
         path: an ``.npz`` file, a ``mnist.pkl.gz``, IDX files (their folder or one of
             them), or a folder of images with one subfolder for each class; None is the
             embedded MNIST.
+        max_bytes: the most bytes of a file, unpacked, or of all pixels of a folder.
 
     Returns:
         Images ``(N, H, W, C)`` uint8 and labels ``(N,)`` int64; see ``DataSet``.
@@ -84,12 +85,12 @@ def load_dataset(path: Path | None) -> DataSet:
             format, or its images and labels do not fit together.
     """
     source = path or EMBEDDED
-    return _checked(_read(source), source)
+    return _checked(_read(source, max_bytes), source)
 
 
-def _read(path: Path) -> Arrays:
+def _read(path: Path, max_bytes: int) -> Arrays:
     if path.is_dir():
-        return _read_folder(path)
+        return _read_folder(path, max_bytes)
     if not path.exists():
         raise DataError(f"there is no file or folder {path}; check --fin")
     if not path.is_file():
@@ -98,9 +99,9 @@ def _read(path: Path) -> Arrays:
     if not head:
         raise DataError(f"{path} is empty; fetch it again")
     if head.startswith(ZIP):
-        return read_npz(path)
+        return read_npz(path, max_bytes)
     if head.startswith(MAGIC):
-        return read_idx(path)
+        return read_idx(path, max_bytes)
     known = "an .npz, a .pkl.gz, IDX files or a folder of images"
     # This comes before pickles, because a tar begins with a name, which may begin as a
     # pickle does.
@@ -108,22 +109,22 @@ def _read(path: Path) -> Arrays:
         kind, what_to_do = told
         raise DataError(f"{path} is {kind}; {what_to_do} (give {known})")
     if head.startswith(_PICKLE):
-        return read_pickle(path)
+        return read_pickle(path, max_bytes)
     raise DataError(f"{path} is no data set of a known format; give {known}")
 
 
-def _read_folder(path: Path) -> Arrays:
+def _read_folder(path: Path, max_bytes: int) -> Arrays:
     try:
         names = [entry.name for entry in path.iterdir()]
     except OSError as ex:
         raise DataError(f"{path} cannot be read: {ex.strerror}") from ex
     if any(is_idx_name(name) for name in names):
-        return read_idx(path)
+        return read_idx(path, max_bytes)
     if below := _idx_below(path):
         raise DataError(
             f"{path} holds IDX files in {below.relative_to(path)}/; give {below}"
         )
-    return read_pictures(path)
+    return read_pictures(path, max_bytes)
 
 
 def _idx_below(folder: Path) -> Path | None:

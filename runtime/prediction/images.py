@@ -33,7 +33,10 @@ MAX_REQUEST_PIXELS = _MOST_FILES * MAX_PIXELS
 
 
 def batches(
-    model: Model, files: Sequence[bytes], journey: Journey
+    model: Model,
+    files: Sequence[bytes],
+    journey: Journey,
+    most_pixels: int = MAX_REQUEST_PIXELS,
 ) -> Iterator[NDArray[Any]]:
     """Decode files one by one, and join neighbours of one shape.
 
@@ -44,6 +47,7 @@ def batches(
         model: the model; it takes images.
         files: the files' bytes.
         journey: the request's journey.
+        most_pixels: the most pixels of all files together.
 
     Returns:
         Batches ``(n, H, W, C)`` of the input's dtype.
@@ -51,14 +55,14 @@ def batches(
     Raises:
         ImageError, ShapeError: a file is no image for this model; if there are several,
             the error tells which.
-        TooLarge: together they have more than ``MAX_REQUEST_PIXELS``; none was decoded.
+        TooLarge: together they have more than ``most_pixels``; none was decoded.
         Expired: the request's time is over.
     """
     # Fewer files cannot have too many pixels.
     if len(files) > _MOST_FILES:
         start = clock()
         try:
-            _check_request(files)
+            _check_request(files, most_pixels)
         finally:
             journey.laps.append(("decode", start, clock()))
     waiting: list[NDArray[Any]] = []
@@ -93,16 +97,16 @@ def one_image(model: Model, file: bytes, journey: Journey) -> NDArray[Any]:
         journey.laps.append(("decode", start, clock()))
 
 
-def _check_request(files: Sequence[bytes]) -> None:
+def _check_request(files: Sequence[bytes], most_pixels: int) -> None:
     total = 0
     for number, file in enumerate(files, start=1):
         try:
             total += pixels_of(file)
         except ImageError as ex:
             raise _numbered(ex, number, files) from ex
-    if total > MAX_REQUEST_PIXELS:
+    if total > most_pixels:
         raise TooLarge(
-            f"the images have {total} pixels, more than {MAX_REQUEST_PIXELS} in all;"
+            f"the images have {total} pixels, more than {most_pixels} in all;"
             " send several requests"
         )
 

@@ -78,6 +78,8 @@ class Connection(asyncio.Protocol):
     Args:
         front: the requests' way into the application.
         loop: the loop that serves the connection.
+        linger_bytes: the most bytes that are read and dropped after a reply to a
+            request whose body was not read.
 
     Attributes:
         since: the time, in the loop's seconds, since which the connection waits for a
@@ -85,8 +87,14 @@ class Connection(asyncio.Protocol):
         is_clogged: whether the client takes its replies too slowly.
     """
 
-    def __init__(self, front: Front, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        front: Front,
+        loop: asyncio.AbstractEventLoop,
+        linger_bytes: int = LINGER_BYTES,
+    ) -> None:
         self._front = front
+        self._linger_bytes = linger_bytes
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._environ: Environ = {}
@@ -447,7 +455,7 @@ class Connection(asyncio.Protocol):
         if not unread or self._is_ended:
             transport.close()
             return
-        self._lingers = LINGER_BYTES
+        self._lingers = self._linger_bytes
         self._is_deaf = True
         if transport.can_write_eof():
             transport.write_eof()

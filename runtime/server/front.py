@@ -22,7 +22,7 @@ from runtime.http.environ_keys import ARRIVED, DEADLINE, REFUSED
 from runtime.http.routes import Lane
 from runtime.lane import Fiber, too_many
 from runtime.server.bodies import BodyStream
-from runtime.server.connection import Connection
+from runtime.server.connection import LINGER_BYTES, Connection
 from runtime.server.environ import Environ
 from runtime.server.outlet import Outlet
 from runtime.server.patience import Patience, Stalled
@@ -87,6 +87,7 @@ class Front:
         connections: the most connections at a time.
         grace_seconds: the time in which idle connections may bring one more request
             when the service ends.
+        linger_bytes: see ``Connection``.
         clock: a clock in seconds that nobody can set back.
 
     Attributes:
@@ -110,6 +111,7 @@ class Front:
         max_streams_waiting: int = STREAMS_WAITING,
         connections: int = CONNECTIONS,
         grace_seconds: float = GRACE_SECONDS,
+        linger_bytes: int = LINGER_BYTES,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._app = app
@@ -119,6 +121,7 @@ class Front:
         self._max_body_bytes = max_body_bytes
         self._most_connections = connections
         self._grace_seconds = grace_seconds
+        self._linger_bytes = linger_bytes
         self._clock = clock
         self._work = Threads("work", threads, max_waiting)
         self._others = Threads("other", threads, max_waiting)
@@ -135,7 +138,7 @@ class Front:
 
     def connect(self) -> Connection:
         """Make the protocol of a new connection."""
-        return Connection(self, self._loop)
+        return Connection(self, self._loop, self._linger_bytes)
 
     # -- what connections call ---------------------------------------------------------
 

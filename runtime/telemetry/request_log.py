@@ -21,7 +21,7 @@ SECONDS = 0.1
 # time. Between two pieces it takes its turn.
 _AT_ONCE = 128
 # If the writing thread gets no turn, the noted requests must not grow without end.
-_MOST = 10_000
+MOST = 10_000
 
 
 class Lines(Protocol):
@@ -53,15 +53,22 @@ class RequestLog(logging.Handler):
         target: the handler that writes.
         lines: the form of the lines.
         requests_level: the level below which a request has no line.
+        most: the most requests that wait; with one more, their lines are written at
+            once.
 
     Attributes:
         soon: the writing of the noted requests.
     """
 
     def __init__(
-        self, target: logging.Handler, lines: Lines, requests_level: int
+        self,
+        target: logging.Handler,
+        lines: Lines,
+        requests_level: int,
+        most: int = MOST,
     ) -> None:
         super().__init__()
+        self._most = most
         self.requests_level = requests_level
         self._target = target
         self._lines = lines
@@ -74,7 +81,7 @@ class RequestLog(logging.Handler):
         self._noted.append(tuple(answered))
         if not self.soon.is_due:
             self.soon.want()
-        elif len(self._noted) > _MOST:
+        elif len(self._noted) > self._most:
             self.flush()
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -24,7 +24,7 @@ Noted: TypeAlias = Counter | Gauge | Histogram
 # GET /metrics of another process may lack the values of so many seconds.
 SECONDS = 0.25
 # The values of a process whose thread gets no turn must not grow without end.
-_MOST = 100_000
+MOST = 100_000
 
 
 class Tally:
@@ -34,9 +34,13 @@ class Tally:
         registry: the registry; all values are added up when it is collected. The tally
             must be the first that is registered there.
         seconds: the seconds after which they are added up if nobody collects.
+        most: the most notes that wait; with one more, they are added up at once.
     """
 
-    def __init__(self, registry: CollectorRegistry, seconds: float = SECONDS) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, seconds: float = SECONDS, most: int = MOST
+    ) -> None:
+        self._most = most
         self._noted: deque[tuple[tuple[Noted, ...], Sequence[float]]] = deque()
         self._lock = threading.Lock()
         self._soon = Soon(self.add_up, seconds, "tally")
@@ -48,7 +52,7 @@ class Tally:
         self._noted.append((metrics, values))
         if not self._soon.is_due:
             self._soon.want()
-        elif len(self._noted) > _MOST:
+        elif len(self._noted) > self._most:
             self.add_up()
 
     def add_up(self) -> None:

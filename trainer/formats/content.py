@@ -26,16 +26,16 @@ def read_head(path: Path, size: int) -> bytes:
     return _read(path, size)
 
 
-def read_content(path: Path) -> bytes:
+def read_content(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     """Read all bytes of a file, ungzipped.
 
     Raises:
-        DataError: see ``read_head``; or there are more than ``MAX_BYTES`` bytes.
+        DataError: see ``read_head``; or there are more than ``max_bytes`` bytes.
     """
-    content = _read(path, MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
+    content = _read(path, max_bytes + 1)
+    if len(content) > max_bytes:
         raise DataError(
-            f"{path} unpacks to more than {MAX_BYTES} bytes; no data set of this"
+            f"{path} unpacks to more than {max_bytes} bytes; no data set of this"
             " format is that large, give another file"
         )
     return content

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from bundle.leftovers import is_leftover
 from trainer.errors import DataError
 from trainer.formats import Arrays
-from trainer.formats.content import read_content
+from trainer.formats.content import MAX_BYTES, read_content
 from trainer.formats.parts import SPELLINGS
 
 MAGIC = b"\x00\x00\x08"
@@ -72,11 +72,12 @@ def is_idx_name(name: str) -> bool:
     return not is_leftover(name) and _NAME.fullmatch(name) is not None
 
 
-def read_idx(path: Path) -> Arrays:
+def read_idx(path: Path, max_bytes: int = MAX_BYTES) -> Arrays:
     """Read the four files.
 
     Args:
         path: their folder, or any one of them.
+        max_bytes: the most bytes of each file, unpacked.
 
     Returns:
         Images ``(N, H, W)`` uint8 and labels ``(N,)`` uint8 of both parts.
@@ -94,7 +95,7 @@ def read_idx(path: Path) -> Arrays:
                 f"{path} holds {len(stems)} data sets, {sets}; give any file of the one"
                 f" that is meant, such as {files[0].path}"
             )
-        return _read_four(path, stems[0], files)
+        return _read_four(path, stems[0], files, max_bytes)
     given = _file(path)
     if given is None:
         raise DataError(
@@ -102,7 +103,7 @@ def read_idx(path: Path) -> Arrays:
             " as MNIST does: train-images-idx3-ubyte"
         )
     beside = [file for file in _files(path.parent) if file.stem == given.stem]
-    return _read_four(path.parent, given.stem, [given, *beside])
+    return _read_four(path.parent, given.stem, [given, *beside], max_bytes)
 
 
 def _files(folder: Path) -> list[_File]:
@@ -123,12 +124,16 @@ def _file(path: Path) -> _File | None:
     return _File(path, (stem or "").lower(), SPELLINGS[part.lower()], content.lower())
 
 
-def _read_four(folder: Path, stem: str, files: Iterable[_File]) -> Arrays:
+def _read_four(
+    folder: Path, stem: str, files: Iterable[_File], max_bytes: int
+) -> Arrays:
     found: dict[tuple[str, str], Path] = {}
     for file in files:
         found.setdefault((file.part, file.content), file.path)
     images, labels, test_images, test_labels = (
-        _read_file(_named(folder, stem, found, part, content), _AXES[content])
+        _read_file(
+            _named(folder, stem, found, part, content), _AXES[content], max_bytes
+        )
         for part in ("train", "test")
         for content in ("images", "labels")
     )
@@ -161,8 +166,8 @@ def _named(
     )
 
 
-def _read_file(path: Path, axes: int) -> NDArray[np.uint8]:
-    content = read_content(path)
+def _read_file(path: Path, axes: int, max_bytes: int) -> NDArray[np.uint8]:
+    content = read_content(path, max_bytes)
     start = 4 + 4 * axes
     if not content:
         raise DataError(f"{path} is empty; fetch it again")

@@ -44,8 +44,12 @@ _MEMBER = ".npy"
 _Place = tuple[Part | None, str]
 
 
-def read_npz(path: Path) -> Arrays:
+def read_npz(path: Path, max_bytes: int = MAX_BYTES) -> Arrays:
     """Read the images and labels of each part.
+
+    Args:
+        path: the file.
+        max_bytes: the most bytes of its arrays, unpacked.
 
     Returns:
         The arrays with the shapes and dtypes of the file.
@@ -60,8 +64,8 @@ def read_npz(path: Path) -> Arrays:
         if not any(member.filename.endswith(_MEMBER) for member in members):
             raise DataError(_of_a_zip(path, [member.filename for member in members]))
         size = sum(member.file_size for member in members)
-        if size > MAX_BYTES:
-            raise DataError(f"{path} unpacks to more than {MAX_BYTES} bytes")
+        if size > max_bytes:
+            raise DataError(f"{path} unpacks to more than {max_bytes} bytes")
         # Other compressions raise errors of their own.
         if any(member.compress_type not in METHODS for member in members):
             raise ValueError("no compression of numpy's")

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from trainer.errors import DataError
 from trainer.formats import Arrays
-from trainer.formats.content import read_content
+from trainer.formats.content import MAX_BYTES, read_content
 
 # Pickles of arrays in tuples and lists need only these instructions, in protocols 0 to
 # 5. Dictionaries and sets are not allowed: the hash of nested tuples can take forever.
@@ -51,8 +51,12 @@ _NUMBER = re.compile(r"[uif][1248]")
 _MAX_INSTRUCTIONS = 10_000
 
 
-def read_pickle(path: Path) -> Arrays:
+def read_pickle(path: Path, max_bytes: int = MAX_BYTES) -> Arrays:
     """Read two or three pairs of arrays; the second of three pairs joins the first.
+
+    Args:
+        path: the file.
+        max_bytes: the most bytes of it, unpacked.
 
     Returns:
         The arrays with the shapes and dtypes of the file.
@@ -61,7 +65,7 @@ def read_pickle(path: Path) -> Arrays:
         DataError: the file is damaged or cut short, or holds anything but pairs of
             arrays.
     """
-    content = read_content(path)
+    content = read_content(path, max_bytes)
     try:
         with warnings.catch_warnings():
             # On a damaged text Python raises an error, and also warns of wrong escapes.

@@ -36,11 +36,15 @@ class _Picture:
     label: int
 
 
-def read_pictures(root: Path) -> Arrays:
+def read_pictures(root: Path, max_bytes: int = MAX_BYTES) -> Arrays:
     """Read a folder of images.
 
     All images get the most common size; others are resized. The images are gray if all
     of them are gray, and else have colour.
+
+    Args:
+        root: the folder.
+        max_bytes: the most bytes of all pixels together.
 
     Returns:
         Images ``(N, H, W, C)`` uint8, and their class numbers ``(N,)`` int64. The
@@ -62,7 +66,7 @@ def read_pictures(root: Path) -> Arrays:
         train, said = [*train, *valid], [VALID_TRAINS]
     elif valid:
         test, said = valid, [VALID_TESTS]
-    images, notes = _read_images(root, [*train, *test])  # (N, H, W, C)
+    images, notes = _read_images(root, [*train, *test], max_bytes)  # (N, H, W, C)
     if beside := _files_beside(root, *parts.values()):
         notes.append(
             f"{beside} {'file' if beside == 1 else 'files'} beside the class folders"
@@ -199,7 +203,7 @@ def _list(
 
 
 def _read_images(
-    root: Path, pictures: list[_Picture]
+    root: Path, pictures: list[_Picture], max_bytes: int
 ) -> tuple[NDArray[np.uint8], list[str]]:
     """Read all images in one size and with the same channels, and note changes."""
     images: list[NDArray[np.uint8]] = []
@@ -207,9 +211,9 @@ def _read_images(
     for picture in pictures:
         image = _read_image(root, picture.path)
         total += image.nbytes
-        if total > MAX_BYTES:
+        if total > max_bytes:
             raise DataError(
-                f"{root} holds images of more than {MAX_BYTES} bytes of pixels in all;"
+                f"{root} holds images of more than {max_bytes} bytes of pixels in all;"
                 " make them smaller"
             )
         images.append(image)

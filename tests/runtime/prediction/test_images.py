@@ -10,7 +10,6 @@ from runtime.backends import TensorSpec
 from runtime.backends.opening import Opened
 from runtime.errors import BackendError, Expired, InvalidInput
 from runtime.models.model import Model
-from runtime.prediction import images
 from runtime.prediction.images import QUICK_BYTES, batches, inputs_of_files, run_images
 from runtime.telemetry.journey import Deadline, Journey
 from tests.examples import write_bundle
@@ -88,14 +87,12 @@ def test_a_file_that_is_no_image_is_told_by_its_number(opened):
     assert "image 1" not in str(alone.value)
 
 
-def test_many_pictures_are_counted_before_any_is_decoded(opened, monkeypatch):
+def test_many_pictures_are_counted_before_any_is_decoded(opened):
     four = [A] * 4
-    monkeypatch.setattr(images, "MAX_REQUEST_PIXELS", 19)
-    assert len(next(batches(opened(), four, Journey()))) == 4
+    assert len(next(batches(opened(), four, Journey(), 19))) == 4
     with pytest.raises(TooLarge, match="have 20 pixels, more than 19 in all"):
-        next(batches(opened(), [*four, A], Journey()))
-    monkeypatch.setattr(images, "MAX_REQUEST_PIXELS", 20)
-    assert len(next(batches(opened(), [*four, A], Journey()))) == 5
+        next(batches(opened(), [*four, A], Journey(), 19))
+    assert len(next(batches(opened(), [*four, A], Journey(), 20))) == 5
     with pytest.raises(ImageError, match=r"\(image 5 of 5\)$"):
         next(batches(opened(), [*four, BROKEN], Journey()))
 

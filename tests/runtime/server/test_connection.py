@@ -9,7 +9,6 @@ import weakref
 import pytest
 
 from runtime.errors import InvalidInput
-from runtime.server import connection
 from runtime.server.connection import LINGER_SECONDS
 from tests.runtime.server.harness import (
     MAX_BODY,
@@ -369,9 +368,8 @@ def test_an_upload_that_is_refused_in_the_middle_ends_its_connection():
     harness.close()
 
 
-def test_a_client_that_never_ends_is_not_read_for_ever(monkeypatch):
-    monkeypatch.setattr(connection, "LINGER_BYTES", 1 << 20)
-    harness = Harness(echo)
+def test_a_client_that_never_ends_is_not_read_for_ever():
+    harness = Harness(echo, linger_bytes=1 << 20)
     client = harness.connect()
     client.send(request("/closed", b"", "Transfer-Encoding: chunked"))
     with pytest.raises(ConnectionError):

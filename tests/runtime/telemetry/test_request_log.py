@@ -4,7 +4,6 @@ import threading
 
 import pytest
 
-from runtime.telemetry import request_log
 from runtime.telemetry.answered import Answered
 from runtime.telemetry.lines import PlainLines
 from runtime.telemetry.logs import DailyFileHandler
@@ -83,10 +82,9 @@ def test_another_line_comes_after_the_requests_before_it(asleep, log, target):
     assert target.texts == ["one", "a warning", "two"]
 
 
-def test_if_the_thread_gets_no_turn_another_one_writes(
-    asleep, log, target, monkeypatch
-):
-    monkeypatch.setattr(request_log, "_MOST", 10)
+def test_if_the_thread_gets_no_turn_another_one_writes(target):
+    log = RequestLog(target, Ids(), logging.INFO, most=10)
+    log.soon.seconds = 3600
     for number in range(11):
         log.note(request(str(number)))
     assert target.threads == [threading.current_thread().name]

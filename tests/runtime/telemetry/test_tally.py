@@ -5,7 +5,6 @@ import threading
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from runtime.telemetry import tally as tally_module
 from runtime.telemetry.tally import Tally
 
 BOUNDS = (0.1, 1.0, 10.0)
@@ -61,9 +60,8 @@ def test_without_anybody_who_collects_it_is_added_up(registry, tally):
     assert added.wait(30)
 
 
-def test_if_the_thread_gets_no_turn_another_one_adds_up(registry, monkeypatch):
-    tally = Tally(registry, seconds=3600)
-    monkeypatch.setattr(tally_module, "_MOST", 10)
+def test_if_the_thread_gets_no_turn_another_one_adds_up(registry):
+    tally = Tally(registry, seconds=3600, most=10)
     threads = []
 
     class Telling(Counter):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from trainer.data import DataSet, load_dataset
 from trainer.errors import DataError
-from trainer.formats import Arrays, content
+from trainer.formats import Arrays
 from trainer.formats.pickled import read_pickle
 
 
@@ -202,12 +202,12 @@ def test_truncated_gzip_is_said_to_be(few: Arrays, tmp_path: Path) -> None:
         load_dataset(path)
 
 
-def test_gzip_bomb_is_refused(
-    few: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(content, "MAX_BYTES", 10_000)
+def test_gzip_bomb_is_refused(few: Arrays, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="unpacks to more than 10000 bytes"):
-        load_dataset(_write(tmp_path / "mnist.pkl.gz", pickle.dumps(_pairs(few))))
+        load_dataset(
+            _write(tmp_path / "mnist.pkl.gz", pickle.dumps(_pairs(few))),
+            max_bytes=10_000,
+        )
 
 
 @pytest.mark.parametrize("shape", [(4, 100), (4,), (4, 12, 12)])

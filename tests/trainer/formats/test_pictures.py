@@ -12,7 +12,6 @@ from tests.pictures import exif, orientation, png, saved, with_segments
 from tests.trainer.examples import write_picture
 from trainer.data import load_dataset
 from trainer.errors import DataError
-from trainer.formats import pictures
 
 
 def test_train_and_test_are_kept_apart(tmp_path: Path) -> None:
@@ -304,9 +303,6 @@ def test_label_of_two_lines_is_refused(tmp_path: Path) -> None:
         load_dataset(tmp_path)
 
 
-def test_too_many_pixels_are_refused(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pictures, "MAX_BYTES", 1000)
+def test_too_many_pixels_are_refused(folder: Path) -> None:
     with pytest.raises(DataError, match="more than 1000 bytes of pixels"):
-        load_dataset(folder)
+        load_dataset(folder, max_bytes=1000)
