@@ -16,9 +16,9 @@ from bundle.errors import BundleError
 _MAX_DEPTH = 32
 
 # The tokens of https://protobuf.dev/reference/protobuf/textformat-spec; blanks and
-# comments are passed over.
+# comments are passed over. The loops give nothing back, so no text takes long.
 _TOKEN = re.compile(
-    r"""(?:[\s,;]|\#[^\n]*)*
+    r"""(?:[\s,;]++|\#[^\n]*+)*+
     (?:(?P<mark>[{}<>\[\]:])
     |(?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
     |(?P<word>[-+.\w/]+)

@@ -12,13 +12,13 @@ from runtime.errors import InvalidInput
 from runtime.http.body import PLAIN, read_as_it_came
 from runtime.http.environ_keys import Environ
 from runtime.http.reply import Headers
-from runtime.lane import current_fiber, elsewhere
+from runtime.lane import elsewhere
 
 # zlib's number for each encoding: HTTP's deflate is a stream in zlib's format (RFC
 # 9110), and gzip is 16 more. The first that a client accepts is taken.
 _WINDOWS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 
-# So many bytes are unpacked, or packed, within a millisecond.
+# So many bytes are packed within a millisecond.
 _QUICK_BYTES = 1 << 16
 # A shorter reply is sent as it is: it fits into one packet, and packing takes as long
 # as a small model.
@@ -29,6 +29,9 @@ _LEVEL = 1
 
 def read_encoded_body(env: Environ, max_bytes: int) -> bytes:
     """Read a whole body, and unpack it if it is encoded.
+
+    ``runtime serve`` answers a request with an encoded body in another thread than the
+    network's, since both its unpacking and its reading may take long.
 
     Args:
         env: the request's environ.
@@ -47,14 +50,7 @@ def read_encoded_body(env: Environ, max_bytes: int) -> bytes:
             f" {', '.join(_WINDOWS)}, or the body as it is"
         )
     body = read_as_it_came(env, max_bytes)
-    if encoding == PLAIN:
-        return body
-    if current_fiber() is not None:
-        try:
-            return _unpacked(body, encoding, min(_QUICK_BYTES, max_bytes))
-        except TooLarge:
-            pass  # it takes long, and is unpacked elsewhere
-    return elsewhere(functools.partial(_unpacked, body, encoding, max_bytes))
+    return body if encoding == PLAIN else _unpacked(body, encoding, max_bytes)
 
 
 def _unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:

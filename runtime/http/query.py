@@ -10,6 +10,7 @@ import falcon
 from bundle.spec import ModelSpec
 from runtime.errors import InvalidInput
 from runtime.http.environ_keys import Environ
+from runtime.lane import elsewhere
 
 LABELS = "application/vnd.tfaas.labels+json"
 
@@ -43,7 +44,7 @@ def read_spec(env: Environ, given: Mapping[str, str], names: Names) -> ModelSpec
     texts = _with_query(env, given, "model") if env.get("QUERY_STRING") else given
     name = texts.get("model")
     if name is None:
-        name = _only(names())
+        name = _only(elsewhere(names))  # a store may be large, or on a slow disk
     elif not name:
         raise InvalidInput("the field 'model' is empty; GET /models lists the models")
     return spec_of(env, name, given)

@@ -86,7 +86,15 @@ class Repository:
         version = self._store.find(spec.name, spec.version)
         if self._store.is_unloaded(spec.name):
             return str(unloaded(spec.name))
-        return self._registry.failure(spec.name, version.number) or ""
+        failure = self._registry.failure(spec.name, version.number)
+        if failure and spec.version is None:
+            # Another version may stand in for the current one.
+            try:
+                self._registry.get(spec)
+            except BackendError as ex:
+                return str(ex)
+            return ""
+        return failure or ""
 
     def load(self, name: str) -> None:
         """Load a model, and let it answer requests again.
@@ -100,9 +108,12 @@ class Repository:
         _check_name(name)
         self._store.set_unloaded(name, False)
         try:
-            self._registry.get(ModelSpec(name))
+            model = self._registry.get(ModelSpec(name))
         except (BackendError, BundleError) as ex:
             raise BundleError(f"model {name!r} cannot be loaded: {ex}") from ex
+        current = self._store.find(name).number
+        if failure := self._registry.failure(name, current):
+            raise BundleError(f"{failure}; version {model.version} stands in for it")
 
     def unload(self, name: str) -> None:
         """Take a model out of memory; it answers no requests until it is loaded again.

@@ -240,7 +240,8 @@ class Front:
             self._call(request)
         elif request.lane is not Lane.QUICK:
             self._hand_over(self._others, "", request)
-        elif len(request.body) > _QUICK_BYTES:
+        elif len(request.body) > _QUICK_BYTES or "HTTP_CONTENT_ENCODING" in environ:
+            # A body that is packed may be a thousand times as long when it is unpacked.
             # The model is not known yet. A path is a safe key, because no model's name
             # starts with "/".
             self._hand_over(self._work, path, request)

@@ -146,3 +146,10 @@ def test_no_text_is_more_than_refused(text: str) -> None:
         read_pbtxt(text, "x")
     except BundleError as ex:
         assert str(ex).startswith("x")
+
+
+@pytest.mark.parametrize("text", ["#" * 60 + "\n$", " ,;" * 60 + "@", '#\n"' * 60])
+def test_no_text_takes_long(text):
+    """The time of a careless pattern doubles with each sign."""
+    with pytest.raises(BundleError, match="^config.pbtxt"):
+        read_pbtxt(text, "config.pbtxt")

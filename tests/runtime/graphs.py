@@ -117,3 +117,16 @@ def endless_onnx() -> bytes:
         turns=np.int64(1 << 62),
         always=np.bool_(True),
     )
+
+
+def one_number(op: str = "Identity") -> bytes:
+    """Return a model: the sum of a picture's four pixels, (n, 2, 2, 1) to (n,)."""
+    return onnx_of(
+        [
+            ("ReduceSum", ["x", "axes"], ["sum"], {"keepdims": 0}),
+            (op, ["sum"], ["y"], {}),
+        ],
+        [("x", FLOAT, ("n", 2, 2, 1))],
+        [("y", FLOAT, ("n",))],
+        axes=np.array([1, 2, 3]),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import falcon
 
+from bundle.errors import ModelNotFound, StoreError
 from runtime.http.resources.v2_infer import spec_of
 from runtime.models.registry import ModelRegistry
 from runtime.publishing.repository import Repository
@@ -76,16 +77,16 @@ class ModelStatistics:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, **places: str) -> None:
         """Answer the counts of each version, in Triton's form."""
-        names = [places["name"]] if places else self._repository.names()
         known = read_statistics()
-        resp.media = {
-            "model_stats": [
-                statistics_of(known, name, number)
-                for name in names
-                for number in self._repository.versions(
-                    spec_of({**places, "name": name})
-                )
-            ]
-        }
+        found = []
+        for name in [places["name"]] if places else self._repository.names():
+            try:
+                numbers = self._repository.versions(spec_of({**places, "name": name}))
+            except (ModelNotFound, StoreError):
+                if places:
+                    raise
+                continue  # a model that is gone, or broken, hides no other
+            found += [statistics_of(known, name, number) for number in numbers]
+        resp.media = {"model_stats": found}
 
     on_head = on_get

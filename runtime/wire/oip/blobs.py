@@ -42,8 +42,10 @@ def from_blob(
     """
     count = math.prod(shape)
     if datatype == BYTES:
+        # The count is checked before there is an array of so many objects.
+        found = _elements(what, blob, count)
         elements = np.empty(count, object)
-        elements[:] = _elements(what, blob, count)
+        elements[:] = found
         return elements.reshape(shape)
     dtype = DTYPES[datatype]
     # Python's numbers have no end, so a huge shape is no smaller one here.

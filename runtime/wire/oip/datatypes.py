@@ -30,8 +30,16 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 def datatype_of(dtype: np.dtype[Any]) -> str:
-    """Return the protocol's name of a dtype; texts of any kind are ``BYTES``."""
-    return BYTES if dtype.kind in "OSU" else _NAMES[dtype]
+    """Return the protocol's name of a dtype; texts of any kind are ``BYTES``.
+
+    A dtype that the protocol lacks, such as a complex one, keeps numpy's name.
+    """
+    return BYTES if dtype.kind in "OSU" else _NAMES.get(dtype, dtype.name.upper())
+
+
+def is_known(dtype: np.dtype[Any]) -> bool:
+    """Tell whether the protocol has a name for a dtype."""
+    return dtype.kind in "OSU" or dtype in _NAMES
 
 
 def check_datatype(what: str, datatype: object) -> str:

@@ -8,12 +8,12 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from runtime.errors import InvalidInput
+from runtime.errors import BackendError, InvalidInput
 from runtime.prediction.answers import Outputs
 from runtime.prediction.postprocess import is_finite, to_texts
 from runtime.wire.oip.blobs import to_blob
 from runtime.wire.oip.classification import best_classes
-from runtime.wire.oip.datatypes import datatype_of
+from runtime.wire.oip.datatypes import datatype_of, is_known
 from runtime.wire.oip.head import Wanted
 from runtime.wire.oip.request import InferRequest
 
@@ -50,6 +50,11 @@ def write_reply(name: str, request: InferRequest, answer: Outputs) -> InferReply
     blobs: list[bytes] = []
     for one in wanted:
         array = wanted_array(one, answer)
+        if not is_known(array.dtype):
+            raise InvalidInput(
+                f"output {one.name!r} is {array.dtype}, which this protocol has no name"
+                " for; ask for others in 'outputs'"
+            )
         described: dict[str, Any] = {
             "name": one.name,
             "datatype": datatype_of(array.dtype),
@@ -90,7 +95,13 @@ def wanted_array(wanted: Wanted, answer: Outputs) -> NDArray[Any]:
 def _to_flat(name: str, array: NDArray[Any]) -> object:
     """Make the list of an output's values, row by row."""
     if array.dtype.kind in "OSU":
-        return to_texts(array).ravel().tolist()
+        try:
+            return to_texts(array).ravel().tolist()
+        except BackendError as ex:
+            raise InvalidInput(
+                f"output {name!r} holds bytes that are no text in UTF-8; ask for it"
+                " with the parameter binary_data"
+            ) from ex
     if not is_finite(array):
         raise InvalidInput(
             f"output {name!r} holds NaN or infinity, which JSON cannot carry; ask for"

@@ -129,6 +129,8 @@ def raw_input(raw: memoryview, specs: tuple[TensorSpec, ...]) -> Tensor:
     (spec,) = specs
     what = f"input {spec.name!r}"
     datatype = datatype_of(spec.dtype)
+    if datatype not in DTYPES:
+        raise InvalidInput(f"{what} is {datatype}, which no request can carry")
     sides = list(spec.shape)
     if sides and sides[0] is None:
         sides[0] = 1

@@ -331,6 +331,13 @@ def test_downloads_beyond_those_that_run_and_wait_are_refused(start):
     assert answer(second) == (200, b"abc")
 
 
+def test_a_packed_body_is_answered_by_another_thread(server, app):
+    """It may take seconds when it is unpacked, however short it is."""
+    packed = ask(server, "/quick", b"abc", "Content-Encoding: gzip")
+    assert answer(packed) == (200, b"abc")
+    assert app.threads[0] is not server.call(threading.current_thread)
+
+
 # -- ends ------------------------------------------------------------------------------
 
 

@@ -9,9 +9,13 @@ import zlib
 import numpy as np
 import pytest
 
+from runtime.http.resources.v2_infer import _is_quick
+from runtime.prediction.answers import Outputs
+from runtime.wire.oip.head import Wanted
+from runtime.wire.oip.request import InferRequest
 from tests.examples import WEIGHTS
 from tests.forms import form, png
-from tests.runtime.graphs import identity, texts_and_flags, two_inputs
+from tests.runtime.graphs import identity, one_number, texts_and_flags, two_inputs
 
 IMAGE = np.array([1, 2, 3, 4], np.float32).reshape(1, 2, 2, 1)
 SCORES = (IMAGE.reshape(1, 4) @ WEIGHTS).tolist()
@@ -278,3 +282,35 @@ def test_numbers_that_json_cannot_carry(infer):
     reply = infer(**binary(nan, parameters={"binary_data_output": True}))
     size = int(reply.headers[LENGTH.lower()])
     assert np.isnan(np.frombuffer(reply.content[size:], "<f4")).all()
+
+
+def test_pictures_and_numbers_give_the_same_output(client, publish):
+    """One number for each item is no row of one number, and NaN is for binary alone."""
+    publish("means", one_number(), channels=1)
+    publish("roots", one_number("Log"), channels=1)
+    picture = base64.b64encode(png([[0, 0], [0, 0]])).decode()
+    encoded = {"name": "x", "shape": [1], "datatype": "BYTES", "data": [picture]}
+    zeros = {"name": "x", "shape": [1, 2, 2, 1], "datatype": "FP32", "data": [0] * 4}
+
+    def ask(name, one, **more):
+        body = json.dumps({"inputs": [one], **more}).encode()
+        return client.simulate_post(f"/v2/models/{name}/infer", body=body)
+
+    assert ask("means", encoded).json == ask("means", zeros).json
+    assert ask("means", encoded).json["outputs"][0]["shape"] == [1]
+    for one in (encoded, zeros):
+        refused = ask("roots", one)
+        assert refused.status_code == 400
+        assert "NaN or infinity" in refused.json["error"]
+        reply = ask("roots", one, parameters={"binary_data_output": True})
+        assert reply.content.endswith(struct.pack("<f", float("-inf")))
+
+
+@pytest.mark.parametrize(
+    ("size", "classes", "is_quick"),
+    [(1000, 1, True), (1001, 1, False), (20_000, 0, True), (20_001, 0, False)],
+)
+def test_a_long_reply_is_not_quick(size, classes, is_quick):
+    request = InferRequest(None, (), (Wanted("y", False, classes),), False)
+    outputs = {"y": np.zeros((1, size), np.float32)}
+    assert _is_quick(request, Outputs("fake", 1, outputs, "y", ())) is is_quick

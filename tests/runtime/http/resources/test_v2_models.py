@@ -207,3 +207,25 @@ def test_a_service_that_starts_does_not_wait_for_an_unloaded_model(services, pub
     preloader = Preloader(services.registry, services.store, ["linear"])
     preloader._load_all()
     assert preloader.missing() == []
+
+
+def test_a_model_whose_newest_version_is_broken_is_ready_and_does_not_load(
+    client, get, publish
+):
+    publish("linear", b"no ONNX")
+    # Version 1 stands in for version 2.
+    answer = post(client, "/models/linear/infer", json.loads(ONE))
+    assert (answer.status_code, answer.json["model_version"]) == (200, "1")
+    assert get("/models/linear/ready").json == {"name": "linear", "ready": True}
+    assert get("/models/linear/versions/2/ready").status_code == 503
+    reply = post(client, "/repository/models/linear/load")
+    assert reply.status_code == 422
+    assert "version 1 stands in for it" in reply.json["error"]
+
+
+def test_a_model_that_is_gone_hides_no_counts_of_others(client, get, services):
+    names = services.repository.names
+    services.repository.names = lambda: ["gone", *names()]
+    (counts,) = get("/models/stats").json["model_stats"]
+    assert counts["name"] == "linear"
+    assert get("/models/gone/stats").status_code == 404

@@ -192,3 +192,23 @@ def test_arrays_come_back_as_they_were(datatype, is_binary, data):
         assert back.tolist() == array.tolist()
     else:
         assert to_blob(back) == to_blob(array)
+
+
+def test_bytes_that_are_no_text_are_for_binary_alone():
+    outputs = answer(y=np.array([b"\xff"], object))
+    with pytest.raises(DomainError, match="no text in UTF-8; ask for it with"):
+        write_reply("m", ALL, outputs)
+    binary = ALL._replace(is_binary=True)
+    assert write_reply("m", binary, outputs).body.endswith(b"\x01\0\0\0\xff")
+
+
+def test_a_dtype_that_the_protocol_lacks_is_told():
+    outputs = answer(y=np.array([1j], np.complex64))
+    with pytest.raises(DomainError, match="output 'y' is complex64"):
+        write_reply("m", ALL, outputs)
+    assert datatype_of(np.dtype(np.complex64)) == "COMPLEX64"
+
+
+def test_a_huge_count_of_texts_is_refused_before_there_is_an_array():
+    with pytest.raises(DomainError, match="take at least"):
+        from_blob("input 'x'", memoryview(b""), "BYTES", (1 << 45,))

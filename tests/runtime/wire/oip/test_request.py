@@ -9,7 +9,7 @@ import pytest
 
 from bundle.errors import DomainError
 from runtime.backends import TensorSpec
-from runtime.wire.oip.head import Wanted
+from runtime.wire.oip.head import Wanted, _read_short
 from runtime.wire.oip.request import InferRequest, read_request
 
 PIXELS = TensorSpec("img", np.dtype(np.float32), (None, 28, 28, 1))
@@ -333,3 +333,25 @@ def test_other_inputs_are_no_pictures():
     read = read_request(*packed({"inputs": [texts]}))
     assert read.files_for(model(text, img_channels=1)) is None
     assert read.files_for(model()) is None
+
+
+@pytest.mark.parametrize("key", ["inputs", "outputs"])
+def test_keys_that_nobody_knows_have_a_depth_in_each_tensor(key):
+    def read(depth):
+        more = json.loads("[" * depth + "]" * depth)
+        content = {"inputs": [tensor(data=NUMBERS)], "outputs": [{"name": "probs"}]}
+        content[key][0]["more"] = more
+        return read_request(*packed(content, header=None))
+
+    read(97)
+    with pytest.raises(DomainError, match="nested more than 100 deep"):
+        read(98)
+
+
+@pytest.mark.parametrize(("more", "kept"), [({}, 1), ({"id": "7"}, 0)])
+def test_a_head_that_says_who_asks_is_not_kept(more, kept):
+    _read_short.cache_clear()
+    for _ in range(2):
+        read_request(*packed({**ONE, **more}, BLOB))
+        read_request(*packed({"inputs": [tensor(shape=[1], data=[1])]}, header=None))
+    assert _read_short.cache_info().currsize == kept
