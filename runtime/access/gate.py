@@ -151,7 +151,7 @@ class Gate:
         scheme, _, token = caller.header(self._key).strip().partition(" ")
         if scheme.lower() != "bearer":
             # Another scheme's credentials in Authorization are no token.
-            is_own = self._header != Config.token_header
+            is_own = self._header.lower() != Config.token_header.lower()
             token = scheme if is_own and not token else ""
         if not token.strip():
             raise Unauthorized(

@@ -351,3 +351,10 @@ def test_a_token_in_authorization_needs_its_scheme():
             Access.WRITE,
             {"REMOTE_ADDR": "192.0.2.1", "HTTP_AUTHORIZATION": "secret"},
         )
+
+
+@pytest.mark.parametrize("header", ["Authorization", "authorization"])
+def test_another_schemes_words_in_authorization_are_no_token(header):
+    gate = Gate(write=(SECRET,), header=header)
+    with pytest.raises(Unauthorized):
+        check(gate, Access.WRITE, {"HTTP_AUTHORIZATION": "secret"})
