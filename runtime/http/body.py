@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import falcon
-import orjson
 
 from bundle.archive import Readable
 from bundle.errors import TooLarge
@@ -20,6 +19,7 @@ from runtime.http.environ_keys import Environ
 from runtime.http.forms import parts_of, stream_parts
 from runtime.http.plain_form import Part
 from runtime.publishing.bundle_form import Field
+from runtime.wire.json_object import read_object
 
 _CHUNK = 1 << 18
 # HTTP uses this word for a body that is not encoded.
@@ -96,20 +96,10 @@ def read_json(env: Environ, max_bytes: int) -> dict[str, Any]:
     """Read a body that is one JSON object; its content type does not matter.
 
     Raises:
-        InvalidInput: the body is no JSON object, is cut short, is nested deeper than
-            orjson's 1024, or holds a number beyond float64.
+        InvalidInput: see ``read_object``.
         TooLarge: the body is above its limit.
     """
-    try:
-        content = orjson.loads(read_body(env, max_bytes))
-    except orjson.JSONDecodeError as ex:
-        raise InvalidInput(
-            f"the body is not JSON: it cannot be read at line {ex.lineno}, column"
-            f" {ex.colno}"
-        ) from ex
-    if not isinstance(content, dict):
-        raise InvalidInput("the body must be one JSON object")
-    return content
+    return read_object(read_body(env, max_bytes))
 
 
 def read_body(env: Environ, max_bytes: int) -> bytes:

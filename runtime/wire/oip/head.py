@@ -6,9 +6,8 @@ import functools
 import re
 from typing import Any, NamedTuple
 
-import orjson
-
 from runtime.errors import InvalidInput
+from runtime.wire.json_object import read_object
 from runtime.wire.oip.tensors import Tensor, read_tensor
 
 # JSON is nested at most so deep. Triton has the same limit.
@@ -81,15 +80,7 @@ def read_head(text: memoryview) -> Head:
 
 
 def _read(text: bytes | memoryview) -> Head:
-    try:
-        content = orjson.loads(text)
-    except orjson.JSONDecodeError as ex:
-        raise InvalidInput(
-            f"the body is not JSON: it cannot be read at line {ex.lineno}, column"
-            f" {ex.colno}"
-        ) from ex
-    if not isinstance(content, dict):
-        raise InvalidInput("the body must be one JSON object")
+    content = read_object(text)
     if not content.keys() <= _KEYS:  # other keys are passed over, and have a limit
         _check_depth([content[key] for key in content.keys() - _KEYS])
     name = content.get("id")

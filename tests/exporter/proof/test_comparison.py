@@ -261,7 +261,7 @@ def test_a_bound_that_was_declared_must_be_taken(onnx_path):
 
 
 def test_one_batch_that_is_refused_does_not_end_a_case(onnx_path):
-    """Of 32 rows of another length, TensorFlow refuses the first."""
+    """TensorFlow refuses the first of 32 rows of another length."""
     refused = []
 
     def picky(rows):

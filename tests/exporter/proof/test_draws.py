@@ -1,4 +1,4 @@
-"""What a model is asked with, by its inputs and by what is known of them."""
+"""A model is asked with draws that suit its inputs and all that is known of them."""
 
 import numpy as np
 import pytest
