@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,7 +107,7 @@ def serving(command: str, folder: Path) -> Iterator[Server]:
     is read.
     """
     with (
-        (folder / "server.log").open("a") as log,
+        (folder / "server.log").open("a", buffering=1) as log,
         subprocess.Popen(
             ["bash", "-c", f"exec {command} 2>&1"],
             cwd=folder,
@@ -139,6 +140,19 @@ def serving(command: str, folder: Path) -> Iterator[Server]:
             # gone.
             process.kill()
             reader.join(PATIENCE)
+
+
+def log_with(folder: Path, text: str) -> str:
+    """Return the log of a server that runs, as soon as a text stands in it.
+
+    A server writes its log after it has answered, and `serving` reads it after that.
+    """
+    for _ in range(100 * PATIENCE):
+        log = (folder / "server.log").read_text()
+        if text in log:
+            return log
+        time.sleep(0.01)
+    raise AssertionError(f"{text!r} is not in the log:\n{log}")
 
 
 WAITRESS = "waitress-serve --listen=127.0.0.1:0 runtime.app:app"
