@@ -106,12 +106,11 @@ class Cors:
             allowed: Headers = ()
             if may_ask:
                 # Falcon answers OPTIONS with the methods that the route has.
-                allowed = tuple(
-                    ("Access-Control-Allow-Methods", value)
-                    for name, value in headers
-                    if name.lower() == "allow"
+                methods = [value for name, value in headers if name.lower() == "allow"]
+                allowed = (
+                    ("Access-Control-Allow-Methods", ", ".join(methods)),
+                    *self._of_preflight,
                 )
-                allowed += self._of_preflight if allowed else ()
             return start_response(status, [*more, *allowed, *headers], *rest)
 
         return start

@@ -9,7 +9,7 @@ from falcon.testing import create_environ
 
 from runtime.errors import Overloaded
 from runtime.http.application import create_app
-from runtime.http.environ_keys import REFUSED
+from runtime.http.environ_keys import CORS, REFUSED
 from tests.clients import HERE, LocalClient
 from tests.documents import ROOT
 from tests.forms import form, png
@@ -117,6 +117,10 @@ def test_a_page_reads_a_reply_if_its_origin_is_listed(
     ):
         assert reply.status_code == 200
         assert may_read(reply, origin, credentials) == readable
+        # A page that is not listed does not hear of those that are.
+        assert ("Access-Control-Allow-Origin" in reply.headers) == (
+            readable or origins == ["*"]
+        )
 
 
 READ = ("authorization", "content-type")
@@ -177,8 +181,14 @@ def test_preflights_are_not_counted(client_of):
     client = client_of(LAB, rate="1-H")
     for _ in range(3):
         assert may_ask(preflight(client, "/predict"), LAB, "POST", ())
-    assert client.simulate_options("/predict").headers["X-Ratelimit-Remaining"] == "0"
-    assert client.simulate_options("/predict").status_code == 429
+    # These are no preflights: each lacks a header.
+    reply = client.simulate_options("/predict", headers={"Origin": LAB})
+    assert reply.headers["X-Ratelimit-Remaining"] == "0"
+    asked = {"Access-Control-Request-Method": "POST"}
+    reply = client.simulate_options("/predict", headers=asked)
+    assert reply.status_code == 429
+    reply = client.simulate_post("/predict", headers={"Origin": LAB, **asked})
+    assert reply.status_code == 429
 
 
 def refused_by_the_server(client):
@@ -189,6 +199,8 @@ def refused_by_the_server(client):
     heads = []
     client.app(environ, lambda *head: heads.append(head))
     ((status, headers),) = heads
+    # The server finds them for replies of its own.
+    assert set(environ[CORS]) <= set(headers)
     return int(status[:3]), {name.title(): value for name, value in headers}
 
 
@@ -274,8 +286,9 @@ def check(reply):
     readable = READABLE | set(listed(reply, "Access-Control-Expose-Headers"))
     # A browser uses these itself; none tells a script anything.
     silent = {"vary", "content-encoding", "accept-ranges", "x-content-type-options"}
-    for name in map(str.lower, reply.headers):
-        assert name in readable | silent or name.startswith("access-control-")
+    kinds = ("allow-origin", "allow-credentials", "expose-headers")
+    its_own = {f"access-control-{kind}" for kind in kinds}
+    assert set(map(str.lower, reply.headers)) <= readable | silent | its_own
 
 
 def test_a_reply_that_depends_on_the_origin_says_so_to_caches(client_of):
@@ -285,6 +298,7 @@ def test_a_reply_that_depends_on_the_origin_says_so_to_caches(client_of):
         reply = client_of("*").simulate_get("/netron", headers=origin)
         assert "Vary" not in reply.headers
         assert reply.headers["Access-Control-Allow-Origin"] == "*"
+        assert "Access-Control-Allow-Credentials" not in reply.headers
         assert "Vary" not in client_of().simulate_get("/netron", headers=origin).headers
 
 
