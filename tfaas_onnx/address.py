@@ -55,6 +55,7 @@ def address_of(
     Raises:
         WrongArgument: one of them cannot be used.
     """
+    parsed = _checked(url)
     headers = {"User-Agent": f"tfaas-onnx/{_version()}"}
     if token:
         if not _TOKEN.fullmatch(token):
@@ -63,8 +64,15 @@ def address_of(
             raise WrongArgument(
                 "token_header", f"{token_header[:64]!r} is no header's name"
             )
+        # A proxy may ask for the user's name and password that stand in a URL.
+        if parsed.userinfo and token_header.lower() == "authorization":
+            raise WrongArgument(
+                "token",
+                "and the user in the URL both need the header Authorization; give"
+                " another token_header",
+            )
         headers[token_header] = f"Bearer {token}"
-    return Address(_checked(url), headers, _context(cacert) if cacert else True)
+    return Address(parsed, headers, _context(cacert) if cacert else True)
 
 
 def _version() -> str:

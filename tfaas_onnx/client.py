@@ -63,8 +63,9 @@ class Download:
 class Client:
     """A client of one server; several threads may share it.
 
-    >>> with Client(url, token="") as client:
-    ...     client.ready()
+    >>> from tfaas_onnx import Client
+    >>> with Client(url) as asking:
+    ...     asking.ready()
     True
 
     Every method raises a ``ClientError`` if it gets no answer; see
@@ -253,9 +254,9 @@ class Client:
 
         >>> client.model("linear").versions[0].classes
         ('zero', 'one', 'two')
-        >>> client.model("nosuch")
+        >>> client.model("nosuch")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        tfaas_onnx.errors.NotFound: there is no model 'nosuch'; GET /models lists them
+        tfaas_onnx.errors.NotFound: there is no model 'nosuch'; ...
         """
         return self._run(self._core.model(name))
 

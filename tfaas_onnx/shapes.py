@@ -107,8 +107,12 @@ INFERRED = Fields(
     {
         "outputs": Items(
             Fields(
-                {"name": str, "datatype": str, "shape": Items(int)},
-                {"parameters": Fields({}, {"binary_data_size": int})},
+                {
+                    "name": str,
+                    "datatype": str,
+                    "shape": Items(int),
+                    "parameters": Fields({"binary_data_size": int}),
+                }
             )
         )
     }

@@ -180,9 +180,9 @@ def read_outputs(reply: Reply) -> dict[str, NDArray[Any]]:
         raise reply.stranger(f"it answered {reply.path} {problem}")
     outputs, rest = {}, memoryview(reply.body)[size:]
     for one in content["outputs"]:
-        count = one["parameters"].get("binary_data_size")
+        count = one["parameters"]["binary_data_size"]
         array = None
-        if count is not None and 0 <= count <= len(rest):
+        if 0 <= count <= len(rest):
             array = _from_blob(rest[:count], one["datatype"], one["shape"])
             rest = rest[count:]
         if array is None:
