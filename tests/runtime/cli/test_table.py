@@ -2,7 +2,7 @@
 
 import pytest
 
-from runtime.cli.table import print_model, print_models, print_version
+from runtime.cli.table import print_model, print_models, print_status, print_version
 
 READY = {"backend": "onnxruntime", "device": "CPUExecutionProvider"}
 
@@ -134,3 +134,9 @@ def test_a_name_from_elsewhere_moves_no_cursor(printed):
 def test_a_pipe_gets_long_lines_whole(printed):
     lines = printed(print_models, [{"name": "m", "error": "so " * 200 + "it is"}])
     assert lines[1:] == ["m broken: " + "so " * 200 + "it is"]
+
+
+def test_a_server_that_tells_little_of_itself_is_shown(capsys):
+    print_status("http://service", {"ready": False})
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[:2] == [["server", "http://service"], ["ready", "no"]]
