@@ -3,6 +3,8 @@
 import asyncio
 import doctest
 import json
+import re
+import shutil
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,12 +17,14 @@ import tfaas_onnx
 import tfaas_onnx.client
 from bundle.store import ModelStore
 from runtime.access.tokens import digest_of
-from tests.end_to_end.conftest import PATIENCE, RUNTIME, serving
+from tests.documents import ROOT
+from tests.end_to_end.conftest import PATIENCE, RUNTIME, run, serving
 from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 from tfaas_onnx import AsyncClient, Client
 
 CPU = "onnxruntime/CPUExecutionProvider"
 TOKEN = "a-token"
+PAGE = ROOT / "docs" / "client.md"
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +69,15 @@ def client(url, store, folder):
         yield client
 
 
+def check(examples):
+    """Run examples, and fail with what they print in place of the expected."""
+    said = []
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    result = runner.run(examples, out=said.append)
+    assert result.attempted
+    assert not result.failed, "".join(said)
+
+
 @pytest.mark.parametrize("module", [tfaas_onnx, tfaas_onnx.client])
 def test_the_examples_of_the_documentation_hold(module, client, url, folder):
     """They run in the order of the file, and one begins where the last one ended."""
@@ -76,11 +89,21 @@ def test_the_examples_of_the_documentation_hold(module, client, url, folder):
         for example in part.examples
     ]
     assert examples
-    whole = doctest.DocTest(examples, named, module.__name__, None, None, None)
-    said = []
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    result = runner.run(whole, out=said.append)
-    assert (result.failed, result.attempted) == (0, len(examples)), "".join(said)
+    check(doctest.DocTest(examples, named, module.__name__, None, None, None))
+
+
+def test_the_examples_of_the_page_hold(work, monkeypatch):
+    """They take the model and the picture that README's commands make."""
+    shutil.copytree(work / "mnist", work / "models" / "mnist" / "1")
+    run("trainer image --fout img1.png --imgid 3", work)
+    monkeypatch.chdir(work)
+    blocks = re.findall(r"^```pycon\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    assert blocks
+    with serving(f"{RUNTIME} --workers 1", work) as server:
+        name = PAGE.name
+        text = "\n".join(blocks).replace("http://localhost:8083", server.url)
+        parser = doctest.DocTestParser()
+        check(parser.get_doctest(text, {}, name, name, 0))
 
 
 PIXELS = np.array([[1, 2], [3, 4]], np.uint8)
