@@ -70,6 +70,8 @@ class Core:
     ) -> Steps[list[ImagePrediction]]:
         """See ``Client.predict_images``."""
         params = _spec_of(model, version, label)
+        if isinstance(pictures, (str, bytes)):  # they are sequences, too
+            raise WrongArgument("pictures", "must be a list of pictures")
         if top is not None and top < 1:
             raise WrongArgument("top", f"is {top}; it must be 1 or more")
         params["top"] = str(top or _ALL)

@@ -38,7 +38,9 @@ def failure_of(ex: httpx.HTTPError, address: Address, seconds: float) -> ClientE
     if isinstance(ex, httpx.ConnectTimeout):
         limit = min(seconds, CONNECT_SECONDS)
         return Unreachable(
-            f"{place} does not answer: no connection in {limit:g} seconds"
+            f"{place} does not answer: no connection in {limit:g} seconds",
+            # The machine itself has asked several times meanwhile.
+            may_pass=False,
         )
     if isinstance(ex, httpx.TimeoutException):
         return Timeout(f"{place} is silent for {seconds:g} seconds")

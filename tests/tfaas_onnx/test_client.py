@@ -172,6 +172,17 @@ def test_a_connection_that_fails_is_a_sentence_without_the_password(
     fails(handle, lambda client: client.models(), error, "^((?!secret).)*$", retries=0)
 
 
+def test_a_host_that_lets_connections_wait_is_not_asked_again():
+    asked = []
+
+    def handle(request):
+        asked.append(request)
+        raise httpx.ConnectTimeout("x")
+
+    fails(handle, lambda client: client.models(), Unreachable, "does not answer")
+    assert len(asked) == 2  # each client asked once
+
+
 def test_one_array_needs_one_output():
     array = np.zeros(1)
     assert only_output(Outputs({"a": array})) is array

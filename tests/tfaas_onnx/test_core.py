@@ -195,6 +195,9 @@ def test_a_name_that_no_model_has_is_not_sent(name):
 def test_arguments_that_contradict_each_other_are_not_sent():
     with pytest.raises(WrongArgument, match="give one of them"):
         predict_images(Talk(), [BLACK], version=1, label="old")
+    for one in ("img1.png", b"GIF89a"):
+        with pytest.raises(WrongArgument, match="pictures must be a list"):
+            predict_images(Talk(), one)
     with pytest.raises(WrongArgument, match="top is 0; it must be 1 or more"):
         predict_images(Talk(), [BLACK], top=0)
     with pytest.raises(WrongArgument, match="is no whole number"):
