@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -54,8 +54,7 @@ class AsyncDownload:
 class AsyncClient:
     """A client of one server, for asyncio; see ``Client`` for all arguments.
 
-    Pictures and bundles are read from the disk without asyncio, as they are small or
-    are read piece by piece in a thread.
+    Bundles are read from the disk by threads, and pictures, which are small, without.
     """
 
     def __init__(
@@ -180,7 +179,9 @@ class AsyncClient:
         timeout: float = UPLOAD_SECONDS,
     ) -> Published:
         """See ``Client.upload``."""
-        with opened(bundle) as body:
+        with ExitStack() as stack:
+            # A large folder takes a while to pack.
+            body = await asyncio.to_thread(stack.enter_context, opened(bundle))
             return await self._run(self._core.upload(body, timeout))
 
     async def labels(self, name: str) -> dict[str, int]:

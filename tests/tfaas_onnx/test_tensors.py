@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from runtime.wire.oip import datatypes
 from tests.tfaas_onnx.talk import PLACE
 from tfaas_onnx import NotAService, WrongArgument
 from tfaas_onnx.exchange import Reply
@@ -31,6 +32,11 @@ def output(datatype, shape, size):
         "shape": shape,
         "parameters": {"binary_data_size": size},
     }
+
+
+def test_the_datatypes_are_those_of_the_service():
+    """Neither package imports the other."""
+    assert {**DTYPES, "BYTES": np.dtype(object)} == datatypes.DTYPES
 
 
 @pytest.mark.parametrize("datatype", sorted(DTYPES))
