@@ -8,14 +8,6 @@
 The package needs httpx and numpy, and nothing else of this project.
 """
 
-from tfaas_onnx.answers import (
-    ImagePrediction,
-    Model,
-    ModelSummary,
-    ModelVersion,
-    Outputs,
-    Published,
-)
 from tfaas_onnx.async_client import AsyncClient, AsyncDownload
 from tfaas_onnx.client import Client, Download
 from tfaas_onnx.errors import (
@@ -35,6 +27,8 @@ from tfaas_onnx.errors import (
     WrongArgument,
 )
 from tfaas_onnx.exchange import Body
+from tfaas_onnx.models import Model, ModelSummary, ModelVersion, Published
+from tfaas_onnx.predictions import ImagePrediction, Outputs
 
 __all__ = [
     "AsyncClient",

@@ -15,21 +15,15 @@ import httpx
 from numpy.typing import ArrayLike, NDArray
 
 from tfaas_onnx.address import address_of
-from tfaas_onnx.answers import (
-    ImagePrediction,
-    Model,
-    ModelSummary,
-    ModelVersion,
-    Outputs,
-    Published,
-    only_output,
-)
 from tfaas_onnx.archive import opened
 from tfaas_onnx.core import Core
 from tfaas_onnx.errors import ClientError
-from tfaas_onnx.exchange import Body, Patience, Reply, Send, Steps, Wait
+from tfaas_onnx.exchange import Body, Patience, Send, Steps, Wait
 from tfaas_onnx.failure import translated
+from tfaas_onnx.models import Model, ModelSummary, ModelVersion, Published
 from tfaas_onnx.pictures import Picture
+from tfaas_onnx.predictions import ImagePrediction, Outputs, only_output
+from tfaas_onnx.reply import Reply
 from tfaas_onnx.traffic import (
     MAX_REPLY_BYTES,
     Collector,

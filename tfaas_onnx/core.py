@@ -8,21 +8,6 @@ from typing import Any, TypeVar
 from numpy.typing import ArrayLike
 
 from tfaas_onnx import shapes
-from tfaas_onnx.answers import (
-    ImagePrediction,
-    Model,
-    ModelSummary,
-    ModelVersion,
-    Outputs,
-    Published,
-    backend_of,
-    image_predictions_of,
-    model_from,
-    published_from,
-    summary_of,
-    version_from,
-    version_of,
-)
 from tfaas_onnx.errors import (
     InvalidInput,
     NotFound,
@@ -31,9 +16,27 @@ from tfaas_onnx.errors import (
     Unreachable,
     WrongArgument,
 )
-from tfaas_onnx.exchange import Body, Call, Patience, Reply, Steps, steps_of, stranger
+from tfaas_onnx.exchange import Body, Call, Patience, Steps, steps_of
+from tfaas_onnx.models import (
+    Model,
+    ModelSummary,
+    ModelVersion,
+    Published,
+    model_from,
+    published_from,
+    summary_of,
+    version_from,
+)
 from tfaas_onnx.names import checked_label, checked_model, checked_version
 from tfaas_onnx.pictures import Picture, read_picture
+from tfaas_onnx.predictions import (
+    ImagePrediction,
+    Outputs,
+    backend_of,
+    image_predictions_of,
+    version_of,
+)
+from tfaas_onnx.reply import Reply, stranger
 from tfaas_onnx.tensors import HEADER, Signature, read_outputs, signature_of, to_body
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfaas_onnx.errors import WrongArgument
-from tfaas_onnx.exchange import Reply
+from tfaas_onnx.reply import Reply
 from tfaas_onnx.shapes import INFERRED, find_problem
 
 # The header with the bytes of the JSON, after which the binary tensors begin.

@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 
 from tfaas_onnx.errors import ClientError
-from tfaas_onnx.exchange import Call, Reply, Send, error_of, stranger
+from tfaas_onnx.exchange import Call, Send
 from tfaas_onnx.failure import CONNECT_SECONDS
+from tfaas_onnx.reply import Reply, error_of, stranger
 
 # A reply that is larger comes from no model that somebody asks over HTTP.
 MAX_REPLY_BYTES = 1 << 30

@@ -9,7 +9,8 @@ import httpx
 
 from tfaas_onnx.core import Core
 from tfaas_onnx.errors import ClientError
-from tfaas_onnx.exchange import Body, Patience, Reply, Send, Steps, Wait
+from tfaas_onnx.exchange import Body, Patience, Send, Steps, Wait
+from tfaas_onnx.reply import Reply
 
 PLACE = "http://service:8083"
 

@@ -20,7 +20,7 @@ from tfaas_onnx import (
     Unreachable,
     WrongArgument,
 )
-from tfaas_onnx.answers import only_output
+from tfaas_onnx.predictions import only_output
 
 URL = "http://me:secret@service:8083/ml/"
 PUBLISHED = {"name": "a", "version": 1, "backend": "b"}

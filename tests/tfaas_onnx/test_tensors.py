@@ -8,7 +8,7 @@ import pytest
 from runtime.wire.oip import datatypes
 from tests.tfaas_onnx.talk import PLACE
 from tfaas_onnx import NotAService, WrongArgument
-from tfaas_onnx.exchange import Reply
+from tfaas_onnx.reply import Reply
 from tfaas_onnx.tensors import DTYPES, HEADER, Signature, read_outputs, to_body
 
 
