@@ -9,7 +9,8 @@ def duration(seconds: object) -> str:
         return ""
     # Just below 1000, three digits would round to 1e+03.
     if seconds < 0.9995:
-        return f"{seconds * 1000:.3g}ms"
+        # Nobody reads nanoseconds, and their digits would widen a column.
+        return f"{round(seconds * 1000, 3 if seconds >= 0.0001 else 2):.3g}ms"
     if seconds < 60:
         return f"{seconds:.3g}s"
     minutes = int(seconds // 60)

@@ -110,7 +110,7 @@ def print_status(place: str, status: Mapping[str, Any]) -> None:
         ("workers", status.get("workers")),
         ("threads", status.get("threads")),
         ("cores", status.get("cpus")),
-        ("load", plain((status.get("Load") or {}).get("load1"))),
+        ("load", _load(status.get("Load") or {})),
         ("memory", _of_total(memory)),
         ("requests", _requests(status)),
         ("models", ", ".join(map(str, status.get("models") or [])) or "none loaded"),
@@ -198,6 +198,11 @@ def _of_total(memory: Mapping[str, Any]) -> str:
     if not isinstance(total, (int, float)) or not isinstance(used, (int, float)):
         return ""
     return f"{used:.0f}% of {size(total)}"
+
+
+def _load(load: Mapping[str, Any]) -> str:
+    number = load.get("load1")
+    return f"{number:.2f}" if isinstance(number, (int, float)) else ""
 
 
 def _requests(status: Mapping[str, Any]) -> str:

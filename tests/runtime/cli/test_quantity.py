@@ -10,6 +10,8 @@ from runtime.cli.quantity import duration, plain, rate, size
     [
         (None, ""),
         (0, "0ms"),
+        (0.00000878, "0.01ms"),
+        (0.000251, "0.251ms"),
         (0.00042, "0.42ms"),
         (0.9994, "999ms"),
         (0.9999, "1s"),

@@ -176,7 +176,7 @@ def test_a_server_is_a_line_a_fact(printed):
         "workers 2",
         "threads 8",
         "cores 4",
-        "load 0.5",
+        "load 0.50",
         "memory 41% of 16GB",
         "requests 3 GET, 4 POST",
         "models a:1, b:2",
