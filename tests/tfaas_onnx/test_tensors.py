@@ -5,7 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from runtime.backends import TensorSpec
+from runtime.prediction.answers import Outputs
 from runtime.wire.oip import datatypes
+from runtime.wire.oip.reply import write_reply
+from runtime.wire.oip.request import InferRequest, read_request
+from runtime.wire.oip.tensors import to_input
 from tests.tfaas_onnx.talk import PLACE
 from tfaas_onnx import NotAService, WrongArgument
 from tfaas_onnx.reply import Reply
@@ -50,6 +55,40 @@ def test_numbers_are_written_and_read_in_little_endian_order(datatype):
     assert answer.dtype == dtype
     assert answer.tolist() == value.tolist()
     answer[0, 0] = 1  # its caller owns it
+
+
+RANDOM = np.random.default_rng(7)
+ARRAYS = {
+    **{
+        name: RANDOM.integers(0, 2, (3, 0, 2) if name == "INT8" else (3, 2)).astype(
+            kind
+        )
+        for name, kind in DTYPES.items()
+    },
+    "BYTES": np.array([["a", ""], ["\N{SNOWMAN}", "b" * 300]], object),
+}
+
+
+def test_the_service_reads_what_the_client_writes():
+    body, length = to_body(Signature({name: name for name in ARRAYS}), ARRAYS)
+    request = read_request(body, str(length))
+    assert request.is_binary
+    assert [one.name for one in request.inputs] == list(ARRAYS)
+    for one in request.inputs:
+        spec = TensorSpec(one.name, datatypes.DTYPES[one.datatype], (None, None))
+        assert to_input(one, spec).tolist() == ARRAYS[one.name].tolist()
+
+
+def test_the_client_reads_what_the_service_writes():
+    request = InferRequest(None, (), (), True)
+    written = write_reply("a", request, Outputs("onnxruntime/CPU", 1, ARRAYS, "", ()))
+    headers = {HEADER: str(written.json_bytes)}
+    path = "/v2/models/a/infer"
+    answer = read_outputs(Reply(PLACE, "POST", path, 200, "OK", headers, written.body))
+    assert list(answer) == list(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert answer[name].dtype == array.dtype
+        assert answer[name].tolist() == array.tolist()
 
 
 @pytest.mark.parametrize(
