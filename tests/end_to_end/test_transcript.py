@@ -135,6 +135,7 @@ def test_the_commands_of_every_page_work(work):
     best, _ = json.loads(outputs["ask-labels"])["labels"]
     assert best["label"] == "1"
     assert len(json.loads(outputs["ask-rows"])) == 10
+    assert re.search(r"^img1\.png +1 +0\.9", outputs["terminal"], re.M)
     assert outputs["rollback"].rstrip().endswith('{"stable":1}')
     assert "mnist serves version 4" in outputs["models"]
     assert (work / "pulled" / "model.onnx").is_file()

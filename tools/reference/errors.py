@@ -144,6 +144,6 @@ def exit_code(error: type[DomainError]) -> int:
     for all else; the exporter's and ``runtime models`` know more work that fails.
     """
     from exporter.errors import ExportError
-    from runtime.cli.models import WORK_FAILED
+    from runtime.cli.output import WORK_FAILED
 
     return 1 if issubclass(error, (ExportError, *WORK_FAILED)) else 2

@@ -11,7 +11,7 @@ from bundle.store import ModelStore
 from runtime.admin.errors import AdminError
 from runtime.backends import InputRefused
 from runtime.cli import main
-from runtime.cli.models import WORK_FAILED
+from runtime.cli.output import WORK_FAILED
 from runtime.http.errors import STATUS
 from tests.examples import tar_of, write_bundle
 
@@ -69,7 +69,7 @@ def test_help_imports_nothing_that_is_slow():
 import sys
 from click.testing import CliRunner
 from runtime.cli import main
-for arguments in ([], ["models"], ["models", "push"]):
+for arguments in ([], ["models"], ["models", "push"], ["predict"], ["top"]):
     assert CliRunner().invoke(main, [*arguments, "--help"]).exit_code == 0
 slow = {"falcon", "httpx", "onnxruntime", "rich", "tensorflow", "runtime.services"}
 print(sorted(slow & set(sys.modules)))
