@@ -275,7 +275,7 @@ def push(admin: Admin, path: Path, label: str | None, as_json: bool) -> None:
             raise type(ex)(
                 f"{name}:{number} is published, but not labelled {label!r}: {ex}"
             ) from ex
-        if label == STABLE:
+        if label == STABLE and published.get("serves", number) is not None:
             published["serves"] = number
     if as_json:
         _print_json(published)
@@ -285,7 +285,12 @@ def push(admin: Admin, path: Path, label: str | None, as_json: bool) -> None:
         _say(f"TensorFlow serves it: {reason}")
     if note := published.get("warm_up"):
         _say(f"it is {note}")
-    if published.get("serves") not in (None, number):
+    if published.get("serves", number) is None:
+        _say(
+            "the model is unloaded, and answers no requests until it is loaded with"
+            f" POST /v2/repository/models/{name}/load"
+        )
+    elif published.get("serves", number) != number:
         _say(f"a request without a version still gets {published['serves']}")
 
 

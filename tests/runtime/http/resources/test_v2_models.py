@@ -10,6 +10,7 @@ from bundle.spec import ModelSpec
 from runtime.models.preload import Preloader
 from runtime.process.drain import DRAINING
 from runtime.services import create_services
+from tests.examples import tar_of, write_bundle
 from tests.runtime.graphs import texts_and_flags
 
 FEATURES = {"name": "pixels", "shape": [1, 2, 2, 1], "datatype": "FP32"}
@@ -142,6 +143,26 @@ def test_an_unloaded_model_answers_nothing_until_it_is_loaded(client, get, servi
     assert post(client, f"{path}/load", {}).status_code == 200
     assert services.registry.loaded() == [("linear", 1)]
     assert post(client, "/models/linear/infer", json.loads(ONE)).status_code == 200
+
+
+def test_an_upload_of_an_unloaded_model_says_that_nothing_serves(
+    client, get, services, tmp_path
+):
+    post(client, "/repository/models/linear/unload")
+    body = tar_of(write_bundle(tmp_path / "linear"))
+    published = client.simulate_post("/upload", body=body).json
+    assert (published["version"], published["serves"]) == (2, None)
+    assert services.registry.loaded() == []
+    (listed,) = client.simulate_get("/models").json
+    assert "is unloaded" in listed["error"]
+    assert "is unloaded" in client.simulate_get("/models/linear/2").json["error"]
+    label = "/models/linear/labels/stable"
+    assert client.simulate_put(label, json={"version": 1}).status_code == 200
+    assert post(client, "/models/linear/infer", json.loads(ONE)).status_code == 404
+    post(client, "/repository/models/linear/load")
+    assert services.registry.loaded() == [("linear", 1)]
+    (listed,) = client.simulate_get("/models").json
+    assert (listed["serves"], listed["error"]) == (1, None)
 
 
 def test_all_processes_of_a_store_agree(client, get, services, config):
