@@ -349,6 +349,8 @@ def delete(admin: Admin, spec: ModelSpec, yes: bool, as_json: bool) -> None:
     else:
         deleted = admin.delete_version(spec.name, spec.version)
         _answer(deleted, f"{spec.name}:{spec.version} is deleted", as_json)
+        if left := deleted.get("left"):
+            _say(f"the folder {left!r} has the same number, and is this version now")
 
 
 @models.command(epilog=_LABEL_EXAMPLES)

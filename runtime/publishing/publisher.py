@@ -206,16 +206,21 @@ class Publisher:
         self._store.delete(name)
         self._registry.drop(name)
 
-    def delete_version(self, name: str, number: int) -> None:
+    def delete_version(self, name: str, number: int) -> dict[str, Any]:
         """Delete one version of a model, on disk and in memory.
+
+        Returns:
+            The name and the number of the deleted version; ``left`` is another folder
+            with this number, if there is one.
 
         Raises:
             ModelNotFound: there is no such version.
             ConflictError: a label points to it, or it was put there by hand.
             StoreError: the disk is not writable.
         """
-        self._store.delete_version(name, number)
+        left = self._store.delete_version(name, number)
         self._registry.drop(name, number)
+        return {"deleted": name, "version": number} | ({"left": left} if left else {})
 
     def _publish(self, write: Callable[[Path], None], asked: str = "") -> Published:
         tried: list[Opened] = []
