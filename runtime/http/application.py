@@ -57,6 +57,7 @@ from runtime.http.resources.v2_models import (
     ModelStatistics,
 )
 from runtime.http.resources.v2_repository import (
+    NamedRepository,
     RepositoryIndex,
     RepositoryLoad,
     RepositoryUnload,
@@ -194,8 +195,11 @@ def _resources(
         "/v2/models/stats": statistics,
         **_v2_model("/stats", statistics),
         "/v2/repository/index": RepositoryIndex(repository, max_bytes),
+        "/v2/repository/{repository}/index": RepositoryIndex(repository, max_bytes),
         "/v2/repository/models/{name}/load": RepositoryLoad(repository, max_bytes),
         "/v2/repository/models/{name}/unload": RepositoryUnload(repository, max_bytes),
+        "/v2/repository/{repository}/models/{name}/load": NamedRepository(),
+        "/v2/repository/{repository}/models/{name}/unload": NamedRepository(),
         "/metrics": Metrics(),
         "/status": Status(config, services.registry),
         "/netron": netron,

@@ -224,6 +224,12 @@ ROUTES = (
     ),
     Route(
         "POST",
+        "/v2/repository/{repository}/index",
+        _READ,
+        "does the same, whatever the repository is called",
+    ),
+    Route(
+        "POST",
         "/v2/repository/models/{name}/load",
         _WRITE,
         "loads a model, and lets it answer requests again",
@@ -233,6 +239,18 @@ ROUTES = (
         "/v2/repository/models/{name}/unload",
         _WRITE,
         "takes a model out of memory; it answers no requests until it is loaded",
+    ),
+    Route(
+        "POST",
+        "/v2/repository/{repository}/models/{name}/load",
+        _WRITE,
+        "answers 501, as Triton does: there is one repository",
+    ),
+    Route(
+        "POST",
+        "/v2/repository/{repository}/models/{name}/unload",
+        _WRITE,
+        "answers 501, as Triton does: there is one repository",
     ),
     Route("GET", "/", _READ, "lists the models and the routes"),
     Route("GET", "/favicon.ico", _OPEN, "sends an icon"),

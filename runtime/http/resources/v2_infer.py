@@ -75,9 +75,10 @@ def spec_of(places: dict[str, str]) -> ModelSpec:
         ModelNotFound: the version is no number.
     """
     version = places.get("version")
-    return ModelSpec(
-        places["name"], None if version is None else version_of_path(version)
-    )
+    if version is None:
+        return ModelSpec(places["name"])
+    # Zeros before a number mean nothing to Triton.
+    return ModelSpec(places["name"], version_of_path(version.lstrip("0") or "0"))
 
 
 def _hasten(request: InferRequest, journey: Journey) -> None:
