@@ -120,7 +120,6 @@ def create_app(services: Services, config: Config) -> App:
     router = CompiledRouter()
     # A request takes these steps in this order, and its reply the other way.
     application = App(middleware=[watch, authorize, Render()], router=router)
-    application.door = Door(router, authorize, rate, address_of)
     handlers = Handlers(
         {
             falcon.MEDIA_JSON: JSONHandler(dumps=to_json, loads=orjson.loads),
@@ -145,6 +144,8 @@ def create_app(services: Services, config: Config) -> App:
         if isinstance(resource, Prediction)
     }
     application.predictions = Predictions(predictions, watch, gate, errors)
+    find = application.predictions.find
+    application.door = Door(router, find, authorize, rate, address_of)
     return application
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from runtime.access.gate import Access
+from runtime.http.remembered import remembered
 
 _OPEN, _READ, _WRITE = Access.OPEN, Access.READ, Access.WRITE
 
@@ -300,12 +301,14 @@ class Lanes:
                 self._templates.append((_pattern_of(path), route.lane))
             else:
                 self._exact[path] = route.lane
+        self._again = remembered(self._by_template)
 
     def lane_of(self, path: str) -> Lane:
         """Return the lane of a request's path, which begins with the base."""
         lane = self._exact.get(path)
-        if lane is not None:
-            return lane
+        return self._again(path) if lane is None else lane
+
+    def _by_template(self, path: str) -> Lane:
         for pattern, lane in self._templates:
             if pattern.fullmatch(path):
                 return lane
