@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 
 import falcon
-import numpy as np
 
 from bundle.spec import ModelSpec
 from runtime.http.encodings import encoded, read_encoded_body
@@ -63,9 +62,14 @@ class Infer(Prediction):
 
 def _is_quick(request: InferRequest, answer: Outputs) -> bool:
     """Tell whether the reply is written within a millisecond."""
-    has_classes = any(wanted.classes for wanted in request.outputs)
-    most = _QUICK_CLASSES if has_classes else _QUICK_NUMBERS
-    return sum(np.size(array) for array in answer.outputs.values()) <= most
+    # These are loops, because ``sum`` and ``any`` with generators take twice as long.
+    numbers, most = 0, _QUICK_NUMBERS
+    for array in answer.outputs.values():
+        numbers += array.size
+    for wanted in request.outputs:
+        if wanted.classes:
+            most = _QUICK_CLASSES
+    return numbers <= most
 
 
 def spec_of(places: dict[str, str]) -> ModelSpec:
