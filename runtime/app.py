@@ -33,11 +33,13 @@ def get_app(config: Config) -> App:
     """Make the application for a server.
 
     The logs are set up and the store is swept. The models of ``preload`` begin to load,
-    and models without ONNX begin to be converted.
+    models without ONNX begin to be converted, and models that another process unloads
+    or deletes begin to leave memory.
     """
     set_up_logs(config)
     services = create_services(config)
     services.preloader.start()
+    services.sweeper.start()
     services.converter.start()
     return create_app(services, config)
 

@@ -19,6 +19,7 @@ from runtime.models.opening import open_model
 from runtime.models.preload import Preloader
 from runtime.models.registry import ModelRegistry
 from runtime.models.router import Router
+from runtime.models.sweeper import Sweeper
 from runtime.prediction.predictor import Predictor
 from runtime.prediction.shadow import Shadow
 from runtime.publishing.publisher import Publisher
@@ -37,6 +38,7 @@ class Services:
     catalogue: Catalogue
     repository: Repository
     preloader: Preloader
+    sweeper: Sweeper
     converter: Converter
 
 
@@ -117,5 +119,6 @@ def create_services(config: Config) -> Services:
         catalogue=Catalogue(store, registry, conversions),
         repository=Repository(store, registry),
         preloader=Preloader(registry, store, config.preload),
+        sweeper=Sweeper(registry),
         converter=converter,
     )

@@ -78,7 +78,7 @@ def test_each_shell_block_says_whether_a_test_types_it(name):
 def test_commands_stand_in_shell_blocks_alone(name):
     """No test would look at a block of another kind."""
     languages = set(re.findall(r"^```(\S+)", (ROOT / name).read_text(), re.MULTILINE))
-# The browser runs the one script, and tests/end_to_end/test_client.py the others.
+    # The browser runs the one script, and tests/end_to_end/test_client.py the others.
     tested = {"docs/securing.md": {"js"}, "docs/client.md": {"pycon"}}
     assert languages <= {"json", "sh", "text"} | tested.get(name, set())
     for text in re.findall(

@@ -85,7 +85,8 @@ class Published:
         name: the model's name.
         version: the number of the new version.
         backend: the engine that serves it, as ``engine/device``.
-        serves: the version that answers requests without one.
+        serves: the version that answers requests without one; None if the model is
+            unloaded.
         fallback_reason: the reason why TensorFlow serves it; empty if it does not.
         content: all that the server tells.
     """
@@ -93,7 +94,7 @@ class Published:
     name: str
     version: int
     backend: str
-    serves: int
+    serves: int | None
     fallback_reason: str
     content: Mapping[str, Any] = field(repr=False, compare=False)
 
@@ -136,12 +137,12 @@ def model_from(name: str, content: Mapping[str, Any]) -> Model:
 def published_from(content: Mapping[str, Any]) -> Published:
     """Read the answer of an upload."""
     number = content["version"]
-    serves = content.get("serves")
     return Published(
         content["name"],
         number,
         content["backend"],
-        number if serves is None else serves,
+        # An older server tells no version, and null means that the model is unloaded.
+        content.get("serves", number),
         content.get("fallback_reason") or "",
         content,
     )

@@ -88,7 +88,7 @@ PUBLISHED = Fields(
     {"serves": int, "fallback_reason": str, "warm_up": str},
 )
 DELETED = Fields({"deleted": str})
-DELETED_VERSION = Fields({"deleted": str, "version": int})
+DELETED_VERSION = Fields({"deleted": str, "version": int}, {"left": str})
 LABEL = Fields({"label": str, "version": int})
 LABELS = Values(int)
 STATUS = Fields({"version": str, "models": Items(str)})

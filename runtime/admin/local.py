@@ -60,8 +60,7 @@ class LocalAdmin:
 
     def delete_version(self, name: str, number: int) -> Description:
         """See ``Admin``."""
-        self._publisher.delete_version(name, number)
-        return {"deleted": name, "version": number}
+        return self._publisher.delete_version(name, number)
 
     def set_label(self, name: str, label: str, number: int) -> Description:
         """See ``Admin``."""

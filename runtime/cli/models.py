@@ -194,7 +194,7 @@ def push(admin: Admin, path: Path, label: str | None, as_json: bool) -> None:
             raise type(ex)(
                 f"{name}:{number} is published, but not labelled {label!r}: {ex}"
             ) from ex
-        if label == STABLE:
+        if label == STABLE and published.get("serves", number) is not None:
             published["serves"] = number
     if as_json:
         print_json(published)
@@ -204,7 +204,12 @@ def push(admin: Admin, path: Path, label: str | None, as_json: bool) -> None:
         say(f"TensorFlow serves it: {reason}")
     if note := published.get("warm_up"):
         say(f"it is {note}")
-    if published.get("serves") not in (None, number):
+    if published.get("serves", number) is None:
+        say(
+            "the model is unloaded, and answers no requests until it is loaded with"
+            f" POST /v2/repository/models/{name}/load"
+        )
+    elif published.get("serves", number) != number:
         say(f"a request without a version still gets {published['serves']}")
 
 
@@ -263,6 +268,8 @@ def delete(admin: Admin, spec: ModelSpec, yes: bool, as_json: bool) -> None:
     else:
         deleted = admin.delete_version(spec.name, spec.version)
         _answer(deleted, f"{spec.name}:{spec.version} is deleted", as_json)
+        if left := deleted.get("left"):
+            say(f"the folder {left!r} has the same number, and is this version now")
 
 
 @models.command(epilog=_LABEL_EXAMPLES)

@@ -58,6 +58,7 @@ from runtime.http.resources.v2_models import (
     ModelStatistics,
 )
 from runtime.http.resources.v2_repository import (
+    NamedRepository,
     RepositoryIndex,
     RepositoryLoad,
     RepositoryUnload,
@@ -124,7 +125,6 @@ def create_app(services: Services, config: Config) -> App:
     router = CompiledRouter()
     # A request takes these steps in this order, and its reply the other way.
     application = App(middleware=[watch, authorize, Render()], router=router)
-    application.door = Door(router, authorize, rate, address_of)
     origins = config.cors_origins
     application.cors = Cors(origins, config.token_header) if origins else None
     handlers = Handlers(
@@ -151,6 +151,8 @@ def create_app(services: Services, config: Config) -> App:
         if isinstance(resource, Prediction)
     }
     application.predictions = Predictions(predictions, watch, gate, errors)
+    find = application.predictions.find
+    application.door = Door(router, find, authorize, rate, address_of)
     return application
 
 
@@ -201,8 +203,11 @@ def _resources(
         "/v2/models/stats": statistics,
         **_v2_model("/stats", statistics),
         "/v2/repository/index": RepositoryIndex(repository, max_bytes),
+        "/v2/repository/{repository}/index": RepositoryIndex(repository, max_bytes),
         "/v2/repository/models/{name}/load": RepositoryLoad(repository, max_bytes),
         "/v2/repository/models/{name}/unload": RepositoryUnload(repository, max_bytes),
+        "/v2/repository/{repository}/models/{name}/load": NamedRepository(),
+        "/v2/repository/{repository}/models/{name}/unload": NamedRepository(),
         "/metrics": Metrics(),
         "/status": Status(config, services.registry),
         "/netron": netron,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from runtime.access.gate import Access
+from runtime.http.remembered import remembered
 
 _OPEN, _READ, _WRITE = Access.OPEN, Access.READ, Access.WRITE
 
@@ -224,6 +225,12 @@ ROUTES = (
     ),
     Route(
         "POST",
+        "/v2/repository/{repository}/index",
+        _READ,
+        "does the same, whatever the repository is called",
+    ),
+    Route(
+        "POST",
         "/v2/repository/models/{name}/load",
         _WRITE,
         "loads a model, and lets it answer requests again",
@@ -233,6 +240,18 @@ ROUTES = (
         "/v2/repository/models/{name}/unload",
         _WRITE,
         "takes a model out of memory; it answers no requests until it is loaded",
+    ),
+    Route(
+        "POST",
+        "/v2/repository/{repository}/models/{name}/load",
+        _WRITE,
+        "answers 501, as Triton does: there is one repository",
+    ),
+    Route(
+        "POST",
+        "/v2/repository/{repository}/models/{name}/unload",
+        _WRITE,
+        "answers 501, as Triton does: there is one repository",
     ),
     Route("GET", "/", _READ, "lists the models and the routes"),
     Route("GET", "/favicon.ico", _OPEN, "sends an icon"),
@@ -282,12 +301,14 @@ class Lanes:
                 self._templates.append((_pattern_of(path), route.lane))
             else:
                 self._exact[path] = route.lane
+        self._again = remembered(self._by_template)
 
     def lane_of(self, path: str) -> Lane:
         """Return the lane of a request's path, which begins with the base."""
         lane = self._exact.get(path)
-        if lane is not None:
-            return lane
+        return self._again(path) if lane is None else lane
+
+    def _by_template(self, path: str) -> Lane:
         for pattern, lane in self._templates:
             if pattern.fullmatch(path):
                 return lane

@@ -29,7 +29,13 @@ MODELS = {
 }
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 # These values take the place of the names in the braces of a route.
-PLACES = {"name": "linear", "version": "1", "label": "canary", "file": "params.json"}
+PLACES = {
+    "name": "linear",
+    "version": "1",
+    "label": "canary",
+    "file": "params.json",
+    "repository": "ours",
+}
 
 # Parsers stumble over these texts.
 TOKENS = (
@@ -131,6 +137,7 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
         ("POST", infer): inferences,
         ("POST", infer.replace("/infer", "/versions/{version}/infer")): inferences,
         ("POST", "/v2/repository/index"): [_json({"ready": True})],
+        ("POST", "/v2/repository/{repository}/index"): [_json({"ready": True})],
         ("POST", f"{repository}/load"): [_json({"parameters": {}}), (b"", {})],
         ("POST", f"{repository}/unload"): [
             _json({"parameters": {"unload_dependents": True}})

@@ -57,9 +57,7 @@ class ModelVersion:
         self, req: falcon.Request, resp: falcon.Response, name: str, version: str
     ) -> None:
         """Delete the version."""
-        number = version_of_path(version)
-        self._publisher.delete_version(name, number)
-        resp.media = {"deleted": name, "version": number}
+        resp.media = self._publisher.delete_version(name, version_of_path(version))
 
 
 class Archive:

@@ -13,13 +13,18 @@ from runtime.publishing.repository import Repository
 
 
 class RepositoryIndex:
-    """``POST /v2/repository/index``."""
+    """``POST /v2/repository/index``, also ``/v2/repository/{repository}/index``.
+
+    The name of a repository means nothing, as in Triton: there is one.
+    """
 
     def __init__(self, repository: Repository, max_bytes: int) -> None:
         self._repository = repository
         self._max_bytes = max_bytes
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_post(
+        self, req: falcon.Request, resp: falcon.Response, **places: str
+    ) -> None:
         """Answer the state of each version; with ``"ready": true`` of those ready."""
         only_ready = _read(req.env, self._max_bytes).get("ready")
         if not isinstance(only_ready, (bool, type(None))):
@@ -71,6 +76,19 @@ class RepositoryUnload:
         # No model depends on another one, so ``unload_dependents`` means nothing here.
         _parameters(_read(req.env, self._max_bytes))
         self._repository.unload(name)
+
+
+class NamedRepository:
+    """``load`` and ``unload`` below ``/v2/repository/{repository}/models/{name}``."""
+
+    def on_post(
+        self, req: falcon.Request, resp: falcon.Response, **places: str
+    ) -> None:
+        """Refuse, as Triton does."""
+        raise falcon.HTTPNotImplemented(
+            description="'repository_name' specification is not supported: there is"
+            " one repository; send POST /v2/repository/models/NAME/load or unload"
+        )
 
 
 def _read(env: Environ, max_bytes: int) -> dict[str, Any]:

@@ -167,6 +167,17 @@ def test_an_archive_is_pushed_and_labelled(place, store, versions):
     assert store.labels("linear") == {"canary": 2, "stable": 1}
 
 
+def test_a_push_of_an_unloaded_model_says_so(place, store, versions):
+    versions(1)
+    store.set_unloaded("linear", True)
+    write_bundle(place / "trained")
+    done = models("push trained --label stable")
+    assert done.stdout == f"linear:2 {CPU}\n"
+    assert "answers no requests until it is loaded with POST" in done.stderr
+    assert answer("push trained")["serves"] is None
+    assert store.labels("linear") == {"stable": 2}
+
+
 def test_a_push_as_json_says_what_serves(place, store, versions):
     versions(1)
     store.set_label("linear", "stable", 1)

@@ -45,6 +45,8 @@ def test_every_other_key_of_tfaas_is_known():
     [
         ({"thread": 4}, "unknown key 'thread', did you mean 'threads'?"),
         ({"Port": 1, "port": 2}, "'Port' and 'port' are one key; take one out"),
+        ({"port": 1, "Port": 2}, "'port' and 'Port' are one key; take one out"),
+        ({"Port": 1, "PORT": 1}, "'Port' and 'PORT' are one key; take one out"),
         ({"model_dir": "m"}, "unknown key 'model_dir', did you mean 'modelDir'?"),
         ({"zzz": 1}, "unknown key 'zzz'; there are port, host, modelDir"),
         ({"port": "8083"}, "'port' must be a whole number"),
