@@ -190,9 +190,9 @@ class AsyncClient:
         """See ``Client.delete_label``."""
         return await self._run(self._core.delete_label(name, label))
 
-    async def delete(self, name: str, version: int | None = None) -> None:
+    async def delete(self, name: str, version: int | None = None) -> str | None:
         """See ``Client.delete``."""
-        await self._run(self._core.delete(name, version))
+        return await self._run(self._core.delete(name, version))
 
     async def status(self) -> dict[str, Any]:
         """See ``Client.status``."""

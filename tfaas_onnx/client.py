@@ -308,12 +308,16 @@ class Client:
         """
         return self._run(self._core.delete_label(name, label))
 
-    def delete(self, name: str, version: int | None = None) -> None:
+    def delete(self, name: str, version: int | None = None) -> str | None:
         """Delete one version of a model; without ``version`` all of them.
+
+        Returns:
+            The name of another folder of the same number (``7`` and ``007``), which is
+            the version now; None if there is none, as nearly always.
 
         >>> client.delete("linear", 2)
         """
-        self._run(self._core.delete(name, version))
+        return self._run(self._core.delete(name, version))
 
     def status(self) -> dict[str, Any]:
         """Return what ``GET /status`` tells of the machine and the server's process.

@@ -227,7 +227,7 @@ class Core:
         headers = {"Accept-Encoding": "identity"}
         return Call("GET", path, lambda reply: None, headers=headers)
 
-    def delete(self, name: str, version: int | None) -> Steps[None]:
+    def delete(self, name: str, version: int | None) -> Steps[str | None]:
         """See ``Client.delete``."""
         name = checked_model(name)
         if version is None:
@@ -236,8 +236,9 @@ class Core:
             path = f"/models/{name}/{checked_version(version)}"
             shape = shapes.DELETED_VERSION
 
-        def read(reply: Reply) -> None:
-            reply.json(shape)
+        def read(reply: Reply) -> str | None:
+            left: str | None = reply.json(shape).get("left")
+            return left
 
         return self._ask(Call("DELETE", path, read, changes=True))
 

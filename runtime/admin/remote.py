@@ -117,8 +117,9 @@ class RemoteAdmin:
     def delete_version(self, name: str, number: int) -> Description:
         """See ``Admin``."""
         with told(self._client):
-            self._client.delete(name, number)
-        return {"deleted": name, "version": number}
+            left = self._client.delete(name, number)
+        deleted = {"deleted": name, "version": number}
+        return deleted if left is None else {**deleted, "left": left}
 
     def set_label(self, name: str, label: str, number: int) -> Description:
         """See ``Admin``."""

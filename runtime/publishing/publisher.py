@@ -176,10 +176,10 @@ class Publisher:
             else:
                 self._registry.get(ModelSpec(name, version=number))
         except (BackendError, BundleError) as ex:
-            raise BundleError(
-                f"version {number} of {name!r} cannot be loaded, so no label may point"
-                f" to it: {ex}"
-            ) from ex
+            raise _no_label(name, number, str(ex)) from ex
+        # The version may serve as it was before somebody broke its files.
+        if why := self._registry.failure(name, number):
+            raise _no_label(name, number, why)
         # The label goes to the bundle that was loaded, and never to a later one with
         # the same number.
         self._store.set_label(name, label, number, origin)
@@ -256,3 +256,10 @@ class Publisher:
             opened.warm_up,
             serves,
         )
+
+
+def _no_label(name: str, number: int, why: str) -> BundleError:
+    return BundleError(
+        f"version {number} of {name!r} cannot be loaded, so no label may point to it:"
+        f" {why}"
+    )
