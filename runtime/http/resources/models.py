@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import falcon
 
 from bundle.packing import Packed
@@ -10,6 +12,27 @@ from runtime.errors import InvalidInput
 from runtime.http.body import is_multipart, read_parts, texts_of
 from runtime.http.versions import version_of_path
 from runtime.publishing.publisher import Publisher
+
+
+class DeletedModel(TypedDict):
+    """A model that was deleted.
+
+    Attributes:
+        deleted: its name.
+    """
+
+    deleted: str
+
+
+class DeletedVersion(DeletedModel):
+    """A version that was deleted.
+
+    Attributes:
+        deleted: the model's name.
+        version: the version's number.
+    """
+
+    version: int
 
 
 class Models:
@@ -59,7 +82,7 @@ class ModelVersion:
         """Delete the version."""
         number = version_of_path(version)
         self._publisher.delete_version(name, number)
-        resp.media = {"deleted": name, "version": number}
+        resp.media = DeletedVersion(deleted=name, version=number)
 
 
 class Archive:
@@ -114,4 +137,4 @@ class Delete:
 
     def _delete(self, name: str, resp: falcon.Response) -> None:
         self._publisher.delete(name)
-        resp.media = {"deleted": name}
+        resp.media = DeletedModel(deleted=name)
