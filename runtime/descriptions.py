@@ -37,10 +37,10 @@ class Engine(TypedDict):
         backend: the engine.
         device: its device.
         proved: whether its ONNX is proved.
-        sample: how it did on its own sample.
+        sample: its result on its own sample.
         fallback_reason: why it is not ONNX Runtime; empty if it is.
-        variant: which variant of its ONNX runs.
-        batching: whether the requests that wait are run as one batch, and why.
+        variant: the variant of its ONNX that runs.
+        batching: whether waiting requests are run as one batch, and why.
         warm_up: why it was not warmed; empty if it was.
         variant_reason: why the variant is not the one named; empty if it is.
     """

@@ -193,7 +193,7 @@ def reason_of(error: type[Exception]) -> str:
 
 
 _SENTENCES: dict[object, str] = {
-    falcon.HTTP_404: "there is no such route; GET / lists the routes",
+    falcon.HTTP_404: "there is no such route; GET /docs lists the routes",
     falcon.HTTP_500: "the server failed on this request; its log says why, under the"
     " id in the reply's X-Request-Id",
 }

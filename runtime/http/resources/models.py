@@ -14,6 +14,16 @@ from runtime.http.versions import version_of_path
 from runtime.publishing.publisher import Publisher
 
 
+class DeleteForm(TypedDict):
+    """The form that deletes a model.
+
+    Attributes:
+        model: the model's name.
+    """
+
+    model: str
+
+
 class DeletedModel(TypedDict):
     """A model that was deleted.
 
@@ -126,8 +136,9 @@ class Delete:
                 "no model name is provided: send it as a multipart field, curl -X"
                 " DELETE -F model=NAME, or DELETE /delete/NAME"
             )
-        parts = read_parts(req.env, self._max_bytes, "model")
-        self._delete(texts_of(parts, ["model"])["model"], resp)
+        fields = DeleteForm.__annotations__
+        parts = read_parts(req.env, self._max_bytes, *fields)
+        self._delete(texts_of(parts, fields)["model"], resp)
 
     def on_delete_named(
         self, req: falcon.Request, resp: falcon.Response, name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import falcon
 
@@ -37,8 +37,6 @@ from runtime.wire.tfaas import read_row, write_predictions
 
 PROTOBUF = "application/x-protobuf"
 
-# The fields of a form that are texts.
-_TEXTS = frozenset(("model", "version", "label", "top"))
 _FILE_NAME = re.compile(rb"[\w ./~+-]{1,200}\.\w{1,5}")
 
 
@@ -47,6 +45,28 @@ class ImageLabels(TypedDict):
 
     filename: str
     labels: list[Label]
+
+
+class ImageForm(TypedDict):
+    """A form with pictures, and the model that is asked.
+
+    Attributes:
+        image: the picture's file; several are sent as several fields.
+        model: the model's name.
+        version: the version's number.
+        label: a label of the version.
+        top: the number of labels that are answered.
+    """
+
+    image: list[bytes]
+    model: NotRequired[str]
+    version: NotRequired[int]
+    label: NotRequired[str]
+    top: NotRequired[int]
+
+
+# The fields of a form that are texts.
+_TEXTS = ImageForm.__annotations__.keys() - {"image"}
 
 
 class JsonRequest(TypedDict, total=False):

@@ -240,6 +240,26 @@ class ModelReady(TypedDict):
     ready: bool
 
 
+class IndexRequest(TypedDict):
+    """The versions that the index shall have.
+
+    Attributes:
+        ready: whether they are those alone that answer requests.
+    """
+
+    ready: NotRequired[bool | None]
+
+
+class LoadRequest(TypedDict):
+    """The body of a request to load or unload a model.
+
+    Attributes:
+        parameters: none is offered for loading, and none means anything for unloading.
+    """
+
+    parameters: NotRequired[dict[str, Any] | None]
+
+
 class IndexEntry(TypedDict):
     """A version in the index of the repository.
 
