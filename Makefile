@@ -22,6 +22,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt tools/install.sh tools/apt.sh
 	PYTHON="$(PYTHON)" VENV="$(VENV)" EXTRAS="$(EXTRAS)" sh tools/install.sh
 	@touch $@
 
+# A browser takes 80 MB, so only the targets whose tests drive it ask for one.
+$(VENV)/.browser: $(VENV)/.installed tools/browser.sh
+	sh tools/browser.sh
+	@touch $@
+
 demo: $(VENV)/.installed ## train, export, serve and predict with MNIST
 	$(BIN)/python tools/demo.py
 
@@ -33,7 +38,7 @@ serve: $(VENV)/.installed ## serve models/ in the foreground
 PARALLEL := -n auto --maxprocesses=4 --no-loadscope-reorder
 
 # The zoo has more than a thousand models; the tests take one for each layer and function.
-test: $(VENV)/.installed ## run all tests, with real processes
+test: $(VENV)/.browser ## run all tests, with real processes
 	$(BIN)/python -m pytest $(PARALLEL) -m "not further"
 
 unit: $(VENV)/.installed ## run the tests that need neither TensorFlow nor real processes
@@ -41,7 +46,7 @@ unit: $(VENV)/.installed ## run the tests that need neither TensorFlow nor real 
 
 # tools/coverage/ is on the path of every process that the tests start. The figures come
 # before the exit code, because a test that measures time may fail where lines are counted.
-coverage: $(VENV)/.installed ## run all tests in half an hour, and count the lines and branches that they run
+coverage: $(VENV)/.browser ## run all tests in half an hour, and count the lines and branches that they run
 	rm -rf .coverage
 	PYTHONPATH="$(CURDIR):$(CURDIR)/tools/coverage" $(BIN)/python -m pytest $(PARALLEL) \
 		-m "not further"; code=$$?; \

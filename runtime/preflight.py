@@ -294,6 +294,11 @@ def _of_what_has_no_effect(config: Config) -> Iterator[str]:
             "'configProto' has no effect, because 'onnx' is require: it is a setting of"
             " TensorFlow"
         )
+    if "*" in config.cors_origins and not gate_of(config).asks_for_reads:
+        yield (
+            "'corsOrigins' has '*', and there are no 'predictTokens': each page that a"
+            " user of this service opens may read its models"
+        )
     for network in config.trusted_proxies:
         if not ipaddress.ip_network(network).prefixlen:
             yield (

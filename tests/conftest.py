@@ -42,6 +42,7 @@ LONGEST = (
     "end_to_end/test_kill.py",
     "end_to_end/test_versions.py",
     "exporter/test_export.py",
+    "end_to_end/browser/test_cors.py",
     "end_to_end/test_demo.py",
     "trainer/test_cli.py",
     "exporter/test_cli.py",
@@ -52,6 +53,9 @@ LONGEST = (
     "exporter/rewrites/test_convolutions.py",
     "bundle/test_store.py",
 )
+
+# Tests of this folder share a browser.
+BROWSER = "end_to_end/browser/"
 
 # These audit events of Python show that a process starts, or that a socket gets a port.
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"}
@@ -79,12 +83,16 @@ def pytest_xdist_make_scheduler(config, log):
 class Modules(LoadScopeScheduling):
     """Deal out the tests by their modules, and those of the zoo one by one.
 
+    All modules with a browser go to one process, so that it starts once.
+
     pytest-xdist 3.8 has this as ``--dist loadgroup``, but does not group anything with
     pytest 9.2, which no longer reads the name that xdist changes.
     """
 
     def _split_scope(self, nodeid):
         module = nodeid.split("::", 1)[0]
+        if BROWSER in module:
+            return BROWSER
         return nodeid if is_in_zoo(module) else module
 
 

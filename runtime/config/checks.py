@@ -142,6 +142,42 @@ def networks(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+# The notation of a browser's header Origin, without the origin "null".
+_ORIGIN = re.compile(
+    r"([a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?"
+)
+# A browser leaves these ports out.
+_PORTS = {"http": "80", "https": "443"}
+
+
+def origins(value: Any) -> tuple[str, ...]:
+    """Check a list of origins of web pages; ``*`` alone stands for all."""
+    if not isinstance(value, list) or not all(isinstance(n, str) for n in value):
+        raise ValueError('must be a list of origins, such as ["https://lab.example"]')
+    if value == ["*"]:
+        return ("*",)
+    for origin in value:
+        if origin == "*":
+            raise ValueError("has '*' beside others; '*' alone stands for all origins")
+        if origin == "null":
+            raise ValueError(
+                "has 'null', which is no single origin: files and frames of any site"
+                " send it"
+            )
+        found = _ORIGIN.fullmatch(origin)
+        if found is None or int(found[2] or 0) > 65535:
+            raise ValueError(
+                f"has {origin[:128]!r}, which is no origin as browsers send it: a"
+                " scheme, a host in small letters, and perhaps a port, such as"
+                " https://lab.example:8443, without a path or a last slash"
+            )
+        if found[2] and found[2] == _PORTS.get(found[1]):
+            raise ValueError(
+                f"has {origin[:128]!r}; write it without :{found[2]}, as browsers do"
+            )
+    return tuple(value)
+
+
 def label(value: Any) -> str:
     """Check a label's name, or an empty text for no label."""
     if text(value) and not LABEL_NAME.fullmatch(value):

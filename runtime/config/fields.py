@@ -145,6 +145,13 @@ class Config:
         checks.networks,
         'Believe the X-Forwarded-For of these networks, such as ["10.0.0.0/8"].',
     )
+    # A browser lets a page ask another origin if the reply allows it.
+    cors_origins: tuple[str, ...] = _setting(
+        (),
+        checks.origins,
+        'Let web pages of these origins ask, such as ["https://lab.example"]; ["*"] is'
+        " every page.",
+    )
     rate: str = _setting(
         "",
         checks.rate,

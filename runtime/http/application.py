@@ -21,6 +21,7 @@ from bundle import __version__
 from runtime.access.gate import Gate, gate_of
 from runtime.config import Config
 from runtime.http.caller import AddressOf, address_reader
+from runtime.http.cors import Cors
 from runtime.http.environ_keys import Environ
 from runtime.http.errors import Errors
 from runtime.http.middleware.authorize import Authorize
@@ -82,15 +83,19 @@ class App(_Base):
         door: the door that looks at a request's head; a server asks it before it waits
             for the body.
         predictions: the answers to the requests that do not go through Falcon.
+        cors: the headers for pages of other origins; None if no page may ask.
     """
 
     door: Door
     predictions: Predictions
+    cors: Cors | None
 
     def __call__(
         self, env: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Answer a request, as WSGI has it."""
+        if self.cors is not None:
+            start_response = self.cors.begin(env, start_response)
         found = self.predictions.resource_for(env)
         if found is None:
             return super().__call__(env, start_response)
@@ -122,6 +127,8 @@ def create_app(services: Services, config: Config) -> App:
     # A request takes these steps in this order, and its reply the other way.
     application = App(middleware=[watch, authorize, Render()], router=router)
     application.door = Door(router, authorize, rate, address_of)
+    origins = config.cors_origins
+    application.cors = Cors(origins, config.token_header) if origins else None
     handlers = Handlers(
         {
             falcon.MEDIA_JSON: JSONHandler(dumps=to_json, loads=orjson.loads),

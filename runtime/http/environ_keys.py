@@ -23,5 +23,9 @@ JOURNEY = "tfaas.journey"
 # They are there for predictions.
 PLACES = "tfaas.places"
 
+# The headers that let a page of another origin read the reply. A server adds them to
+# replies of its own; they are missing if config.json has no ``corsOrigins``.
+CORS = "tfaas.cors"
+
 # The request's ``Deadline``; the server tells it when the client leaves.
 DEADLINE = "tfaas.deadline"

@@ -34,6 +34,10 @@ WAIT_SECONDS = 0.5
 # when somebody asks for it: one of 300 MB must not stay after a single look.
 PINNED_SECONDS = 300.0
 
+# The version that answered before the last switch is kept for so long, so that a
+# rollback needs no load. Memory for both was needed at the switch in any case.
+LEFT_SECONDS = 300.0
+
 _LOAD_ERRORS = (BundleError, BackendError, ProviderError)
 
 # A client gets this text for an unexpected failure; the log alone gets its reason.
@@ -102,8 +106,8 @@ class ModelRegistry:
     Requests that use an old model finish on it.
 
     A version that is not needed any more is dropped as soon as something replaces it.
-    It is not needed if it is neither the default nor labelled, answers for neither, and
-    nobody asked for its number lately.
+    It is not needed if it is neither the default nor labelled, answers for neither, did
+    not answer until the last switch, and nobody asked for its number lately.
 
     Args:
         store: the store; it is asked on each request for the version, so a version that
@@ -142,6 +146,8 @@ class ModelRegistry:
         self._failed: dict[_Key, _Failure] = {}
         # The version that answered last for a name and a label; None is the default.
         self._answered: dict[tuple[str, str | None], Version] = {}
+        # The version that answered before the last switch, and the time of the switch.
+        self._left: dict[tuple[str, str | None], tuple[Version, float]] = {}
         # The versions that answer while the lookup finds the same. All are forgotten
         # when a model leaves ``_loaded`` or ``_answered``, so none is kept in memory.
         self._serving: dict[ModelSpec, tuple[Version, _Held]] = {}
@@ -254,6 +260,9 @@ class ModelRegistry:
             for target, answered in [*self._answered.items()]:
                 if target[0] == name and version in (None, answered.number):
                     del self._answered[target]
+            for target, (left, _) in [*self._left.items()]:
+                if target[0] == name and version in (None, left.number):
+                    del self._left[target]
             self._count()
 
     def _is_used(self, held: _Held) -> bool:
@@ -272,6 +281,7 @@ class ModelRegistry:
         with self._lock:
             self._serving.clear()
             before = self._answered.pop((spec.name, spec.label), None)
+            self._left.pop((spec.name, spec.label), None)
         if before is not None:
             self.tidy(spec.name)
 
@@ -307,7 +317,10 @@ class ModelRegistry:
                 held.pinned = None
             if held and held.version == version:
                 self._serving[spec] = version, held
-        if before is not None and before.number != version.number:
+            is_switch = before is not None and before.number != version.number
+            if before is not None and is_switch:
+                self._left[target] = before, self._clock()
+        if is_switch:
             self.tidy(spec.name)
         return model
 
@@ -342,31 +355,41 @@ class ModelRegistry:
         except StoreError:
             return  # they are dropped later, when they are unused longest
         now = self._clock()
-        pinned: list[float] = []
+        due: list[float] = []
         with self._lock:
             self._serving.clear()
             for label in outdated:
                 if self._answered.get((name, label)) is answered[label]:
                     del self._answered[name, label]
+                    self._left[name, label] = answered[label], now
             needed |= {v.number for (n, _), v in self._answered.items() if n == name}
             for held in held_of_name:
                 key = (name, held.version.number)
                 if held.version not in gone:
                     if held.version.number in needed:
                         continue
-                    if held.pinned is not None and now - held.pinned < PINNED_SECONDS:
-                        pinned.append(held.pinned)
+                    until = self._until(held)
+                    if now < until:
+                        due.append(until)
                         continue
                 if self._loaded.get(key) is held:
                     del self._loaded[key]
             self._count()
             self._due.pop(name, None)
-            if pinned:
-                self._due[name] = min(pinned) + PINNED_SECONDS
+            if due:
+                self._due[name] = min(due)
             self._first_due = min(self._due.values(), default=math.inf)
 
+    def _until(self, held: _Held) -> float:
+        """Return the time until which a version that does not serve is kept."""
+        until = -math.inf if held.pinned is None else held.pinned + PINNED_SECONDS
+        for (name, _), (version, since) in self._left.items():
+            if name == held.version.name and version == held.version:
+                until = max(until, since + LEFT_SECONDS)
+        return until
+
     def _tidy_due(self) -> None:
-        """Look again at models one of whose numbers was named a while ago.
+        """Look again at models one of whose versions was kept for a while.
 
         The next request for any model does this. So no thread is needed, and a request
         for one model frees the memory of another.
@@ -553,12 +576,23 @@ class ModelRegistry:
             while len(self._loaded) > 1 and (
                 len(self._loaded) > self._limit or self._bytes() > self._max_bytes
             ):
-                # A request may move a key meanwhile, so this one need not be the last.
-                oldest = next(one for one in list(self._loaded) if one != key)
+                oldest = self._first_to_go(key)
                 del self._loaded[oldest]
                 logger.info("%s version %d is dropped for others", *oldest)
             self._count()
         self.tidy(held.version.name, held.version.number)
+
+    def _first_to_go(self, key: _Key) -> _Key:
+        """Choose the version that makes room for another one, whose key is given.
+
+        It is one that is kept for a rollback alone, or else the one unused longest.
+        """
+        # A request may move a key meanwhile, so the first need not be the oldest.
+        others = {one: held for one, held in list(self._loaded.items()) if one != key}
+        left = {(v.name, v.number) for v, _ in self._left.values()}
+        left -= {(v.name, v.number) for v in self._answered.values()}
+        spare = (o for o, held in others.items() if o in left and held.pinned is None)
+        return next(spare, next(iter(others)))
 
     def _bytes(self) -> int:
         return sum(held.model.size_bytes for held in list(self._loaded.values()))

@@ -315,7 +315,7 @@ class Front:
             status, headers = start.status, start.headers
         except Exception:
             logger.exception("%s failed", environ["PATH_INFO"])
-            status, headers, pieces = 500, [], [FAILED]
+            status, headers, pieces = 500, request.own_headers(), [FAILED]
         if request.held is not None:
             self._free(request)  # the app has read the body
         if request.stream is not None:
@@ -347,7 +347,7 @@ class Front:
             request.client.reply(request, status, headers, body)
         except UnsafeHeader:
             logger.exception("%s failed", request.environ["PATH_INFO"])
-            request.client.reply(request, 500, [], FAILED)
+            request.client.reply(request, 500, request.own_headers(), FAILED)
 
     def _stream(
         self,
@@ -371,7 +371,8 @@ class Front:
 
         if not self._downloads.offer("", send):
             getattr(pieces, "close", lambda: None)()
-            self._reply(request, 503, [("retry-after", "1")], _BUSY)
+            headers = [*request.own_headers(), ("retry-after", "1")]
+            self._reply(request, 503, headers, _BUSY)
 
     def _free(self, request: Request) -> None:
         if request.held is not None:

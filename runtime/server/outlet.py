@@ -134,7 +134,8 @@ class Outlet:
     def _end(self, is_whole: bool) -> None:
         if self._failure is not None and not self._is_begun:
             self._connection.outlet = None
-            self._connection.reply(self._request, 500, [], FAILED)
+            headers = self._request.own_headers()
+            self._connection.reply(self._request, 500, headers, FAILED)
             return
         self._connection.end_reply(
             self._request, is_chunked=self._is_chunked, is_whole=is_whole

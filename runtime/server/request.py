@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from runtime.http.environ_keys import DEADLINE
+from runtime.http.environ_keys import CORS, DEADLINE
 from runtime.http.routes import Lane
 from runtime.lane import Fiber
 from runtime.server.bodies import BodyStream
@@ -73,6 +73,10 @@ class Request:
         """The request's deadline, which the application shares."""
         deadline: Deadline = self.environ.setdefault(DEADLINE, Deadline())
         return deadline
+
+    def own_headers(self) -> Headers:
+        """Return the headers of a reply that the server makes in the app's place."""
+        return list(self.environ.get(CORS, ()))
 
     def add(self, piece: bytes) -> bool:
         """Add a piece of a body that is gathered; tell whether more is wanted."""

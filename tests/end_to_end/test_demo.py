@@ -1,4 +1,4 @@
-"""``make demo`` runs in a new folder; the installation before it is tested too."""
+"""``make demo`` runs in a new folder; the installations of `make` are tested too."""
 
 import os
 import re
@@ -206,3 +206,58 @@ def test_a_machine_without_python_and_apt_is_told_what_to_install(tmp_path, comm
         1,
         "please install: python3 python3-venv\n",
     )
+
+
+def get_browser(commands):
+    """Run tools/browser.sh where only these commands exist; return what it prints."""
+    done = subprocess.run(
+        ["/bin/sh", ROOT / "tools" / "browser.sh"],
+        env={"PATH": str(commands)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+SKIPPED = (
+    "browser.sh: there is no chromium; the tests that need a browser are skipped\n"
+)
+
+
+@pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
+def test_a_browser_that_is_there_is_taken(commands, name):
+    script(commands / name)
+    assert get_browser(commands) == ""
+
+
+def test_a_machine_without_a_browser_gets_one_from_apt(commands):
+    script(commands / "id", "echo 0")
+    script(
+        commands / "apt-get",
+        f'[ "$*" = "update -qq" ] || /bin/cp {commands}/new {commands}/chromium',
+        f'echo "$*" >> {commands}/asked',
+    )
+    script(commands / "new", 'echo "the browser: $1"')
+    assert get_browser(commands) == "the browser: --version\n"
+    assert (commands / "asked").read_text().splitlines() == [
+        "update -qq",
+        "install -y -qq --no-install-recommends chromium",
+    ]
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        {"id": "echo 0"},  # there is no apt
+        {"id": "echo 0", "apt-get": "exit 100"},
+        {"id": "echo 1000", "apt-get": "exit 0"},
+        # sudo would ask for a password.
+        {"id": "echo 1000", "apt-get": "exit 0", "sudo": "exit 1"},
+    ],
+)
+def test_a_machine_that_can_have_no_browser_skips_its_tests(commands, there):
+    for name, line in there.items():
+        script(commands / name, line)
+    assert get_browser(commands) == SKIPPED

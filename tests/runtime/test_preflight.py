@@ -131,6 +131,9 @@ def test_a_key_of_another_certificate_is_refused(config):
         ({"trusted_proxies": ("0.0.0.0/0",)}, ["has 0.0.0.0/0, which is everybody"]),
         ({"trusted_proxies": ("::/0",)}, ["'trustedProxies' has ::/0, which is every"]),
         ({"trusted_proxies": ("10.0.0.0/8",)}, []),
+        ({"cors_origins": ("*",)}, ["'corsOrigins' has '*', and there are no 'pred"]),
+        ({"cors_origins": ("*",), "predict_tokens": ("0" * 64,)}, []),
+        ({"cors_origins": ("https://lab.example",)}, []),
     ],
 )
 def test_what_may_be_meant_is_told(config, monkeypatch, changes, sentences):

@@ -8,6 +8,7 @@ import falcon
 
 from runtime.errors import RateLimited
 from runtime.http.caller import AddressOf
+from runtime.http.cors import is_preflight
 
 if TYPE_CHECKING:
     from runtime.access.limiter import Allowance, RateLimiter
@@ -37,12 +38,13 @@ class Rate:
         self._address_of = address_of
 
     def allowance_of(self, path: str, env: dict[str, Any]) -> Allowance | None:
-        """Return the requests that the client may still send; None on an exempt path.
+        """Return the requests that the client may still send; None if it is exempt.
 
         A request comes here twice if it has a body, because the door sees its head
-        first. It is counted once.
+        first. It is counted once. A preflight is exempt: if it were refused, no script
+        could read the reason.
         """
-        if path in self._exempt:
+        if path in self._exempt or is_preflight(env):
             return None
         if _ALLOWANCE not in env:
             env[_ALLOWANCE] = self._limiter.take(self._address_of(env))

@@ -101,6 +101,21 @@ def test_every_other_key_of_tfaas_is_known():
         ({"writeTokens": ["x"]}, "'writeTokens' holds a text that is no SHA-256"),
         ({"trustedProxies": "::1"}, "'trustedProxies' must be a list of addresses"),
         ({"trustedProxies": ["x"]}, "'trustedProxies' has 'x', which is no network"),
+        (
+            {"corsOrigins": "https://lab.example"},
+            "'corsOrigins' must be a list of origins, such as",
+        ),
+        ({"corsOrigins": [1]}, "'corsOrigins' must be a list of origins, such as"),
+        (
+            {"corsOrigins": ["*", "https://lab.example"]},
+            "'corsOrigins' has '*' beside others; '*' alone stands for all origins",
+        ),
+        ({"corsOrigins": ["null"]}, "'corsOrigins' has 'null', which is no single"),
+        (
+            {"corsOrigins": ["https://lab.example:443"]},
+            "has 'https://lab.example:443'; write it without :443, as browsers do",
+        ),
+        ({"corsOrigins": ["http://[::1]:80"]}, "write it without :80"),
         ({"exportOnUpload": True}, "'exportOnUpload' must be a text"),
         ({"exportOnUpload": "on"}, "is 'on'; it must be one of auto, off"),
         ({"exportSeconds": 0}, "'exportSeconds' is 0; it must be 1 to 86400"),
@@ -112,6 +127,50 @@ def test_a_wrong_key_is_one_sentence_that_names_it(content, sentence):
     with pytest.raises(ConfigError) as caught:
         config_from_json(content)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        "lab.example",
+        "//lab.example",
+        "https://",
+        "https://lab.example/",
+        "https://lab.example/app",
+        "https://lab.example?a",
+        "https://me@lab.example",
+        "https://Lab.example",
+        "https://*.lab.example",
+        "https://bücher.example",
+        "https://lab.example:",
+        "https://lab.example:0443",
+        "https://lab.example:65536",
+        "https://lab.example\n",
+        "https://a.example, https://b.example",
+    ],
+)
+def test_what_no_browser_sends_as_an_origin_is_refused(origin):
+    with pytest.raises(ConfigError) as caught:
+        config_from_json({"corsOrigins": [origin]})
+    shown = f"'corsOrigins' has {origin!r}, which is no origin as browsers send it"
+    assert shown in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "*",
+        "https://lab.example",
+        "http://127.0.0.1:8080",
+        "http://[::1]:8080",
+        "https://lab.example:80",
+        "http://xn--bcher-kva.example:65535",
+        "chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai",
+    ],
+)
+def test_an_origin_as_browsers_send_it_is_taken(origin):
+    assert config_from_json({"corsOrigins": [origin]}).cors_origins == (origin,)
 
 
 def test_a_deployed_config_of_tfaas_starts_with_warnings(tmp_path, monkeypatch):
@@ -270,6 +329,11 @@ OTHERS = {
         "::1, 10.0.0.0/8",
         ["::1", "10.0.0.0/8"],
         ("::1", "10.0.0.0/8"),
+    ),
+    "cors_origins": (
+        "https://lab.example:8443, http://localhost",
+        ["https://lab.example:8443", "http://localhost"],
+        ("https://lab.example:8443", "http://localhost"),
     ),
     "drain_seconds": ("5", 5, 5),
     "intra_op_threads": ("2", 2, 2),

@@ -15,7 +15,12 @@ from runtime.backends.options import BackendOptions
 from runtime.errors import BackendError
 from runtime.models.model import Model
 from runtime.models.opening import open_model
-from runtime.models.registry import PINNED_SECONDS, RETRY_SECONDS, ModelRegistry
+from runtime.models.registry import (
+    LEFT_SECONDS,
+    PINNED_SECONDS,
+    RETRY_SECONDS,
+    ModelRegistry,
+)
 from tests.examples import write_bundle
 from tests.runtime.fakes import FakeBackend
 
@@ -674,15 +679,72 @@ def loaded(registry, *numbers):
 
 
 @pytest.fixture
-def roomy(store, opener):
-    return ModelRegistry(store, opener, limit=100)
+def now():
+    return [0.0]
 
 
-def test_a_default_that_is_replaced_is_let_go(store, roomy):
+@pytest.fixture
+def roomy(store, opener, now):
+    return ModelRegistry(store, opener, limit=100, clock=lambda: now[0])
+
+
+def test_a_default_that_is_replaced_is_let_go_later(store, roomy, now):
     publish(store)
     get(roomy)
     publish(store)
     get(roomy)
+    assert loaded(roomy, 1, 2) == [1, 2]
+    now[0] = LEFT_SECONDS
+    assert loaded(roomy, 1, 2) == [2]
+
+
+def test_a_rollback_needs_no_load(store, opener, roomy, now):
+    for _ in range(2):
+        publish(store)
+    for number in (1, 2, 1, 2, 1):
+        now[0] += LEFT_SECONDS - 1
+        store.set_label("linear", "stable", number)
+        assert get(roomy).version == number
+    assert opener.opened == [("linear", 1), ("linear", 2)]
+
+
+def test_only_the_last_default_is_kept_for_a_rollback(store, roomy):
+    for _ in range(3):
+        publish(store)
+        get(roomy)
+    assert loaded(roomy, 1, 2, 3) == [2, 3]
+
+
+def test_the_last_default_makes_room_before_a_model_that_serves(store, opener):
+    registry = ModelRegistry(store, opener, limit=3)
+    publish(store, "other")
+    registry.get(ModelSpec("other"))
+    for _ in range(2):
+        publish(store)
+        get(registry)
+    publish(store, "third")
+    registry.get(ModelSpec("third"))
+    assert registry.loaded() == [("linear", 2), ("other", 1), ("third", 1)]
+
+
+def test_the_last_default_that_is_asked_for_by_number_makes_no_room(store, opener):
+    registry = ModelRegistry(store, opener, limit=3)
+    publish(store, "other")
+    registry.get(ModelSpec("other"))
+    for _ in range(2):
+        publish(store)
+        get(registry)
+    get(registry, version=1)
+    publish(store, "third")
+    registry.get(ModelSpec("third"))
+    assert registry.loaded() == [("linear", 1), ("linear", 2), ("third", 1)]
+
+
+def test_a_last_default_that_is_deleted_is_not_kept(store, roomy):
+    for _ in range(2):
+        publish(store)
+        get(roomy)
+    store.delete_version("linear", 1)
     assert loaded(roomy, 1, 2) == [2]
 
 
@@ -743,12 +805,14 @@ def test_of_engines_that_were_replaced_nothing_is_left(store):
         now[0] += PINNED_SECONDS
     publish(store)
     assert get(registry).version == 5
+    now[0] += LEFT_SECONDS
+    assert get(registry).version == 5
     *replaced, serving = [engine() for engine in engines]
     assert serving is not None
     assert replaced == [None] * len(replaced)
 
 
-def test_a_version_whose_label_another_in_memory_took_is_let_go(store, roomy):
+def test_a_version_whose_label_another_in_memory_took_is_let_go(store, roomy, now):
     """Nobody asks for the label any more."""
     for _ in range(2):
         publish(store)
@@ -757,6 +821,7 @@ def test_a_version_whose_label_another_in_memory_took_is_let_go(store, roomy):
     get(roomy, label="canary")
     store.set_label("linear", "canary", 2)
     roomy.tidy("linear")
+    now[0] = LEFT_SECONDS
     assert loaded(roomy, 1, 2) == [2]
 
 
@@ -771,17 +836,20 @@ def test_a_version_whose_label_moved_to_one_that_may_be_broken_stays(store, room
     assert loaded(roomy, 1, 2, 3) == [1, 3]
 
 
-def test_a_version_that_was_tried_by_number_before_it_served_is_let_go(store, roomy):
+def test_a_version_that_was_tried_by_number_before_it_served_is_let_go(
+    store, roomy, now
+):
     """The service itself tries a version by number before it moves a label."""
     for number in (1, 2):
         publish(store)
         get(roomy, version=number)
         store.set_label("linear", "stable", number)
         get(roomy)
+    now[0] = LEFT_SECONDS
     assert loaded(roomy, 1, 2) == [2]
 
 
-def test_a_version_that_lost_its_label_is_let_go_but_not_the_default(store, roomy):
+def test_a_version_that_lost_its_label_is_let_go_but_not_the_default(store, roomy, now):
     for _ in range(3):
         publish(store)
     store.set_label("linear", "canary", 1)
@@ -789,6 +857,7 @@ def test_a_version_that_lost_its_label_is_let_go_but_not_the_default(store, room
     get(roomy, label="canary")
     store.set_label("linear", "canary", 3)
     get(roomy, label="canary")
+    now[0] += LEFT_SECONDS
     assert loaded(roomy, 1, 2, 3) == [3]
     store.set_label("linear", "canary", 2)
     get(roomy, label="canary")

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from runtime.errors import Overloaded, TooSlow
-from runtime.http.environ_keys import DEADLINE, REFUSED
+from runtime.http.environ_keys import CORS, DEADLINE, REFUSED
 from runtime.lane import elsewhere
 from runtime.server.front import HEAD_SECONDS
 from runtime.server.room import BODY_SECONDS
@@ -318,15 +318,17 @@ def test_downloads_beyond_those_that_run_and_wait_are_refused(start):
         assert go_on.wait(PATIENCE)
 
     def app(environ, start_response):
+        environ[CORS] = (("Access-Control-Allow-Origin", "https://lab.example"),)
         start_response("200 OK", [("Content-Length", "3")])
         return stream()
 
     server = start(app, downloads=1, max_streams_waiting=1)
     first, second = ask(server), ask(server)
     assert answer(first) == (200, b"abc")
-    status, body = answer(ask(server))
+    status, headers, body = ask(server).reply()
     assert status == 503
     assert b"try again" in body
+    assert headers["access-control-allow-origin"] == "https://lab.example"
     go_on.set()
     assert answer(second) == (200, b"abc")
 
@@ -432,6 +434,22 @@ def test_a_bug_is_a_500_without_a_word_of_it(server):
     assert status == 500
     assert b"bug" not in body
     assert answer(ask(server, body=b"abc")) == (200, b"abc")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [(list, None), (list, "b\r\nX-Forged: c"), (iter, "b\nc")]
+)
+def test_a_reply_in_the_apps_place_is_read_by_the_same_pages(start, kind, value):
+    def app(environ, start_response):
+        environ[CORS] = (("Access-Control-Allow-Origin", "https://lab.example"),)
+        if value is None:
+            raise KeyError("a bug")
+        start_response("200 OK", [("X-A", value)])
+        return kind([b"abc"])
+
+    status, headers, _ = ask(start(app)).reply()
+    assert status == 500
+    assert headers["access-control-allow-origin"] == "https://lab.example"
 
 
 def test_a_head_that_does_not_come_is_not_waited_for(server):

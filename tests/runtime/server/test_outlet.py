@@ -48,8 +48,16 @@ class Pieces:
         self.is_closed = True
 
 
+class Request:
+    def own_headers(self):
+        return []
+
+
+REQUEST = Request()
+
+
 def outlet(connection, **patience):
-    return Outlet("request", connection, lambda call: call(), Patience(**patience))
+    return Outlet(REQUEST, connection, lambda call: call(), Patience(**patience))
 
 
 def test_pieces_come_in_their_order_and_are_closed():
@@ -128,7 +136,7 @@ def test_a_head_that_cannot_be_sent_is_a_failure_and_no_wait():
     connection, pieces = Refusing(room=99), Pieces(b"abc")
     with pytest.raises(ValueError, match="a line break"):
         outlet(connection).send_all(200, [], pieces)
-    assert connection.ends == [(None, "request", 500)]
+    assert connection.ends == [(None, REQUEST, 500)]
     assert pieces.is_closed
 
 

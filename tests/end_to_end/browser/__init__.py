@@ -1,0 +1,1 @@
+"""Tests of web pages in a real browser; they share one."""
