@@ -27,8 +27,9 @@ _FILES = {"swagger-ui-bundle.js": ".js", "swagger-ui.css": ".css", _SCRIPT: ".js
 # pictures of answers as blobs, and sets styles by scripts alone, which no policy of
 # styles forbids.
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self' data: blob:; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
 )
 
 
