@@ -49,6 +49,12 @@ from runtime.http.resources.predict import (
 )
 from runtime.http.resources.status import Status
 from runtime.http.resources.uploads import Upload
+from runtime.http.resources.v1_models import (
+    NoModel,
+    SignatureMetadata,
+    VersionStates,
+)
+from runtime.http.resources.v1_predict import V1Classify, V1Predict, V1Regress
 from runtime.http.resources.v2_infer import Infer
 from runtime.http.resources.v2_models import (
     ModelConfig,
@@ -128,7 +134,7 @@ def create_app(services: Services, config: Config) -> App:
     application.req_options.media_handlers = handlers
     application.req_options.strip_url_path_trailing_slash = True
     application.resp_options.media_handlers = handlers
-    errors = Errors()
+    errors = Errors(base)
     errors.add_to(application)
     _tell_build()
 
@@ -196,6 +202,12 @@ def _resources(
         "/v2/repository/index": RepositoryIndex(repository, max_bytes),
         "/v2/repository/models/{name}/load": RepositoryLoad(repository, max_bytes),
         "/v2/repository/models/{name}/unload": RepositoryUnload(repository, max_bytes),
+        "/v1/models": NoModel(),
+        **_v1_model("", VersionStates(repository)),
+        **_v1_model("/metadata", SignatureMetadata(services.registry)),
+        **_v1_model(":predict", V1Predict(*predicts)),
+        **_v1_model(":classify", V1Classify(*predicts)),
+        **_v1_model(":regress", V1Regress(*predicts)),
         "/metrics": Metrics(),
         "/status": Status(config, services.registry),
         "/netron": netron,
@@ -208,6 +220,12 @@ def _resources(
         "/delete/{name}": (delete, "named"),
         "/netron/{file}": (netron, "file"),
     }
+
+
+def _v1_model(tail: str, resource: object) -> dict[str, object]:
+    """Return a resource of TensorFlow Serving's API, by its three paths."""
+    models = ("", "/versions/{version}", "/labels/{label}")
+    return {f"/v1/models/{{name}}{one}{tail}": resource for one in models}
 
 
 def _v2_model(tail: str, resource: object) -> dict[str, object]:

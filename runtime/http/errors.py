@@ -92,10 +92,15 @@ class Refusal(NamedTuple):
 
 
 class Errors:
-    """Makes the answer to each error; a bug is answered with 500 and no reason."""
+    """Makes the answer to each error; a bug is answered with 500 and no reason.
 
-    def __init__(self) -> None:
+    Args:
+        base: config.json's ``base``.
+    """
+
+    def __init__(self, base: str = "") -> None:
         self._refused = Seldom()
+        self._v1 = f"{base}/v1/"
 
     def refusal_of(self, ex: Exception, method: str, path: str, route: str) -> Refusal:
         """Log and count an error, and make its answer.
@@ -107,7 +112,7 @@ class Errors:
             route: the route's template; ``unknown`` if there is none.
         """
         if isinstance(ex, falcon.HTTPError):
-            refusal = _of_falcon(ex, method)
+            refusal = self._of_falcon(ex, method, path)
             reason = reason_of(type(ex))
         elif isinstance(ex, DomainError):
             kind = next(kind for kind in type(ex).__mro__ if kind in STATUS)
@@ -121,6 +126,14 @@ class Errors:
             reason = "unexpected"
         REJECTS.labels(route, reason).inc()
         return refusal
+
+    def _of_falcon(self, ex: falcon.HTTPError, method: str, path: str) -> Refusal:
+        """Write Falcon's own errors (no route, wrong method, bad form)."""
+        if isinstance(ex, _NO_ROUTE) and path.startswith(self._v1):
+            # TensorFlow Serving has one answer to all that its API does not know.
+            sentence = f"Malformed request: {method[:32]} {path[:256]}"
+            return Refusal(falcon.HTTP_400, sentence, ())
+        return _of_falcon(ex, method)
 
     def _log(self, ex: DomainError, refusal: Refusal, method: str, path: str) -> None:
         if isinstance(ex, (Overloaded, Expired, InputRefused)):
@@ -162,7 +175,7 @@ class Errors:
 
 
 def _of_falcon(ex: falcon.HTTPError, method: str) -> Refusal:
-    """Write Falcon's own errors (no route, wrong method, bad form) in the same form."""
+    """Write Falcon's own errors in the form of all others."""
     status = falcon.code_to_http_status(ex.status)
     headers = dict(ex.headers or {})
     if isinstance(ex, falcon.HTTPMethodNotAllowed):
@@ -171,6 +184,8 @@ def _of_falcon(ex: falcon.HTTPError, method: str) -> Refusal:
         sentence = ex.description or _SENTENCES.get(status) or str(ex.title)
     return Refusal(status, sentence, tuple(headers.items()))
 
+
+_NO_ROUTE = (falcon.HTTPMethodNotAllowed, falcon.HTTPRouteNotFound)
 
 # A word begins at its first capital. The last of several capitals begins the next word:
 # ModelNotFound is model_not_found, and HTTPRouteNotFound is http_route_not_found.

@@ -10,7 +10,7 @@ import numpy as np
 from bundle.spec import ModelSpec
 from runtime.http.encodings import encoded, read_encoded_body
 from runtime.http.environ_keys import PLACES, Environ
-from runtime.http.reply import Headers, Reply
+from runtime.http.reply import QUICK_NUMBERS, Headers, Reply
 from runtime.http.resources.predict import Prediction
 from runtime.http.versions import version_of_path
 from runtime.lane import elsewhere
@@ -20,9 +20,7 @@ from runtime.wire.oip.reply import write_reply
 from runtime.wire.oip.request import HEADER, InferRequest, read_request
 
 BINARY = "application/octet-stream"
-# The numbers of outputs that are written, or are sorted into classes, within a
-# millisecond.
-_QUICK_NUMBERS = 20_000
+# The numbers of outputs that are sorted into classes within a millisecond.
 _QUICK_CLASSES = 1000
 _KEY = "HTTP_" + HEADER.upper().replace("-", "_")
 
@@ -64,7 +62,7 @@ class Infer(Prediction):
 def _is_quick(request: InferRequest, answer: Outputs) -> bool:
     """Tell whether the reply is written within a millisecond."""
     has_classes = any(wanted.classes for wanted in request.outputs)
-    most = _QUICK_CLASSES if has_classes else _QUICK_NUMBERS
+    most = _QUICK_CLASSES if has_classes else QUICK_NUMBERS
     return sum(np.size(array) for array in answer.outputs.values()) <= most
 
 

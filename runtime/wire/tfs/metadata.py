@@ -1,0 +1,66 @@
+"""A model's versions and its signature, in TensorFlow Serving's form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from runtime.backends import TensorSpec
+from runtime.models.model import Model
+from runtime.wire.tfs.datatypes import datatype_of
+from runtime.wire.tfs.text import SIGNATURE
+
+METHOD = "tensorflow/serving/predict"
+
+
+def status_of(versions: Iterable[tuple[int, str]]) -> dict[str, Any]:
+    """Describe the states of versions, newest first.
+
+    Args:
+        versions: each version's number, and why it answers no requests; empty if it
+            does.
+    """
+    return {
+        "model_version_status": [
+            {
+                "version": str(number),
+                "state": "END" if reason else "AVAILABLE",
+                "status": {
+                    "error_code": "UNAVAILABLE" if reason else "OK",
+                    "error_message": reason,
+                },
+            }
+            for number, reason in sorted(versions, reverse=True)
+        ]
+    }
+
+
+def metadata_of(name: str, model: Model) -> dict[str, Any]:
+    """Describe a model's inputs and outputs as its one signature."""
+    backend = model.backend
+    signature = {
+        "inputs": {spec.name: _tensor(spec) for spec in backend.inputs},
+        "outputs": {spec.name: _tensor(spec) for spec in backend.outputs},
+        "method_name": METHOD,
+    }
+    return {
+        "model_spec": {
+            "name": name,
+            "signature_name": "",
+            "version": str(model.version),
+        },
+        # TensorFlow Serving writes a map that holds nothing but a map of this name.
+        "metadata": {"signature_def": {"signature_def": {SIGNATURE: signature}}},
+    }
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    dims = [
+        {"size": str(-1 if side is None else side), "name": ""} for side in spec.shape
+    ]
+    return {
+        "dtype": datatype_of(spec.dtype),
+        "tensor_shape": {"dim": dims, "unknown_rank": False},
+        # A graph of TensorFlow calls the first output of an operation so.
+        "name": f"{spec.name}:0",
+    }
