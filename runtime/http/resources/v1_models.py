@@ -5,12 +5,12 @@ from __future__ import annotations
 import falcon
 
 from bundle.errors import ModelNotFound
-from bundle.spec import ModelSpec
 from runtime.errors import InvalidInput
-from runtime.http.resources.v1_predict import not_found, spec_of
+from runtime.http.resources.v1_predict import spec_of
 from runtime.models.registry import ModelRegistry
 from runtime.publishing.repository import Repository
-from runtime.wire.tfs.metadata import metadata_of, status_of
+from runtime.wire.tfs.asked import not_found
+from runtime.wire.tfs.metadata import metadata_of, states_of, status_of
 
 
 class NoModel:
@@ -35,21 +35,7 @@ class VersionStates:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, **places: str) -> None:
         """Answer the state of each version, newest first."""
-        spec = spec_of(places)
-        try:
-            numbers = self._repository.versions(spec)
-        except ModelNotFound as ex:
-            raise _no_versions(spec) from ex
-        if not numbers:
-            raise _no_versions(spec)
-        states = []
-        for number in numbers:
-            try:
-                reason = self._repository.reason(ModelSpec(spec.name, number))
-            except ModelNotFound:
-                continue  # somebody deleted it after it was listed
-            states.append((number, reason))
-        resp.media = status_of(states)
+        resp.media = status_of(states_of(self._repository, spec_of(places)))
 
     on_head = on_get
 
@@ -75,13 +61,3 @@ class SignatureMetadata:
         resp.media = metadata_of(spec.name, model)
 
     on_head = on_get
-
-
-def _no_versions(spec: ModelSpec) -> Exception:
-    """Make TensorFlow Serving's error for a state that nobody knows."""
-    name = spec.name[:128]
-    if spec.label is not None:
-        return not_found(spec)
-    if spec.version is not None:
-        return ModelNotFound(f"Could not find version {spec.version} of model {name}")
-    return ModelNotFound(f"Could not find any versions of model {name}")

@@ -10,7 +10,7 @@ from typing import TypeVar
 import falcon
 import numpy as np
 
-from bundle.errors import DomainError, ModelNotFound
+from bundle.errors import ModelNotFound
 from bundle.spec import ModelSpec
 from runtime.errors import InvalidInput
 from runtime.http.encodings import encoded, read_encoded_body
@@ -21,6 +21,7 @@ from runtime.lane import elsewhere
 from runtime.prediction.answers import Outputs
 from runtime.prediction.predictor import Asked
 from runtime.telemetry.journey import Journey, clock
+from runtime.wire.tfs.asked import not_found
 from runtime.wire.tfs.examples import ExamplesRequest, read_examples
 from runtime.wire.tfs.predict import PredictRequest, read_predict
 from runtime.wire.tfs.reply import write_classes, write_predictions, write_values
@@ -130,14 +131,3 @@ def spec_of(places: dict[str, str]) -> ModelSpec:
         None if version is None else int(version),
         places.get("label"),
     )
-
-
-def not_found(spec: ModelSpec) -> DomainError:
-    """Make TensorFlow Serving's error for a model that does not answer."""
-    if spec.label is not None:
-        return InvalidInput(f"Unrecognized servable version label: {spec.label[:128]}")
-    name = spec.name[:128]
-    asked = f"Latest({name})"
-    if spec.version is not None:
-        asked = f"Specific({name}, {spec.version})"
-    return ModelNotFound(f"Servable not found for request: {asked}")

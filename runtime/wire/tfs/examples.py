@@ -85,7 +85,7 @@ class ExamplesRequest(NamedTuple):
             InvalidInput: the request asks for a signature that the model has not, or a
                 picture cannot be taken out of it.
         """
-        check_signature(self.content, self.method)
+        check_signature(self.content.get("signature_name", ""), self.method)
         specs = model.backend.inputs
         if not model.img_channels or specs[0].dtype.kind == "O":
             return None

@@ -5,12 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from bundle.errors import ModelNotFound
+from bundle.spec import ModelSpec
 from runtime.backends import TensorSpec
 from runtime.models.model import Model
+from runtime.publishing.repository import Repository
+from runtime.wire.tfs.asked import no_versions
 from runtime.wire.tfs.datatypes import datatype_of
 from runtime.wire.tfs.text import SIGNATURE
 
 METHOD = "tensorflow/serving/predict"
+
+
+def states_of(repository: Repository, spec: ModelSpec) -> list[tuple[int, str]]:
+    """Find each version's number, and why it answers no requests; empty if it does.
+
+    Args:
+        repository: the repository, which knows the versions.
+        spec: the model; of one version or label, if it names one.
+
+    Raises:
+        ModelNotFound, InvalidInput: there is no such model, version or label.
+    """
+    try:
+        numbers = repository.versions(spec)
+    except ModelNotFound as ex:
+        raise no_versions(spec) from ex
+    states = []
+    for number in numbers:
+        try:
+            reason = repository.reason(ModelSpec(spec.name, number))
+        except ModelNotFound:
+            continue  # somebody deleted it after it was listed
+        states.append((number, reason))
+    if not states:
+        raise no_versions(spec)
+    return states
 
 
 def status_of(versions: Iterable[tuple[int, str]]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class PredictRequest(NamedTuple):
             InvalidInput: the request asks for a signature that the model has not, or a
                 picture cannot be taken out of it.
         """
-        check_signature(self.content, "predict")
+        check_signature(self.content.get("signature_name", ""), "predict")
         values = self._values()
         specs = model.backend.inputs
         if not specs:

@@ -79,20 +79,19 @@ def _check_signature_text(content: dict[str, Any]) -> None:
         )
 
 
-def check_signature(content: dict[str, Any], method: str) -> None:
+def check_signature(name: str, method: str) -> None:
     """Check that a request asks for the one signature that each model has.
 
     A model answers by its default signature, which TensorFlow Serving takes for all
     requests that name none. The method's own name is taken, too.
 
     Args:
-        content: the request.
+        name: the signature's name; empty if the request names none.
         method: ``predict``, ``classify`` or ``regress``.
 
     Raises:
         InvalidInput: it names another signature.
     """
-    name = content.get("signature_name", "")
     if name not in ("", SIGNATURE, f"tensorflow/serving/{method}"):
         raise InvalidInput(
             f'Serving signature name: "{name[:_SHOWN]}" not found in signature def'
