@@ -20,7 +20,7 @@ from falcon.routing import CompiledRouter
 from bundle import __version__
 from runtime.access.gate import Gate, gate_of
 from runtime.config import Config
-from runtime.http.caller import AddressOf, address_reader
+from runtime.http.caller import address_reader
 from runtime.http.cors import Cors
 from runtime.http.environ_keys import Environ
 from runtime.http.errors import Errors
@@ -52,6 +52,12 @@ from runtime.http.resources.predict import (
 )
 from runtime.http.resources.status import Status
 from runtime.http.resources.uploads import Upload
+from runtime.http.resources.v1_models import (
+    NoModel,
+    SignatureMetadata,
+    VersionStates,
+)
+from runtime.http.resources.v1_predict import V1Classify, V1Predict, V1Regress
 from runtime.http.resources.v2_infer import Infer
 from runtime.http.resources.v2_models import (
     ModelConfig,
@@ -66,6 +72,7 @@ from runtime.http.resources.v2_repository import (
 )
 from runtime.http.resources.v2_server import ServerLive, ServerMetadata, ServerReady
 from runtime.http.routes import ROUTES, quiet_paths, rules_of, under
+from runtime.models.readiness import Readiness
 from runtime.services import Services
 from runtime.telemetry.metrics import BUILD_INFO
 from runtime.telemetry.tracing import Tracing
@@ -114,7 +121,8 @@ def create_app(services: Services, config: Config) -> App:
     bodies = ChunkedBodies(config.max_body_bytes)
     authorize = Authorize(gate, rules_of(ROUTES, base), bodies)
     address_of = address_reader(gate)
-    rate = _rate(config, quiet, address_of)
+    limiter = services.limiter
+    rate = Rate(limiter, quiet, address_of) if limiter else None
     watch = Watch(
         quiet,
         Tracing() if config.tracing else None,
@@ -137,7 +145,7 @@ def create_app(services: Services, config: Config) -> App:
     application.req_options.media_handlers = handlers
     application.req_options.strip_url_path_trailing_slash = True
     application.resp_options.media_handlers = handlers
-    errors = Errors()
+    errors = Errors(base)
     errors.add_to(application)
     _tell_build()
 
@@ -168,7 +176,7 @@ def _resources(
     proto = PredictProto(*predicts)
     repository = services.repository
     statistics = ModelStatistics(repository)
-    ready = Ready(services.store, services.preloader)
+    readiness = Readiness(services.store, services.preloader)
     delete = Delete(publisher, max_bytes)
     docs = Docs(config.base)
     netron = Netron(config.base)
@@ -193,10 +201,10 @@ def _resources(
         "/proto": proto,
         "/livez": Live(),
         "/healthz": Live(),
-        "/readyz": ready,
+        "/readyz": Ready(readiness),
         "/v2": ServerMetadata(),
         "/v2/health/live": ServerLive(),
-        "/v2/health/ready": ServerReady(ready),
+        "/v2/health/ready": ServerReady(readiness),
         **_v2_model("", ModelMetadata(services.registry, repository)),
         **_v2_model("/infer", Infer(*predicts)),
         **_v2_model("/ready", ModelReady(repository)),
@@ -206,6 +214,12 @@ def _resources(
         "/v2/repository/index": RepositoryIndex(repository, max_bytes),
         "/v2/repository/models/{name}/load": RepositoryLoad(repository, max_bytes),
         "/v2/repository/models/{name}/unload": RepositoryUnload(repository, max_bytes),
+        "/v1/models": NoModel(),
+        **_v1_model("", VersionStates(repository)),
+        **_v1_model("/metadata", SignatureMetadata(services.registry)),
+        **_v1_model(":predict", V1Predict(*predicts)),
+        **_v1_model(":classify", V1Classify(*predicts)),
+        **_v1_model(":regress", V1Regress(*predicts)),
         "/metrics": Metrics(),
         "/status": Status(config, services.registry),
         "/docs": docs,
@@ -223,21 +237,18 @@ def _resources(
     }
 
 
+def _v1_model(tail: str, resource: object) -> dict[str, object]:
+    """Return a resource of TensorFlow Serving's API, by its three paths."""
+    models = ("", "/versions/{version}", "/labels/{label}")
+    return {f"/v1/models/{{name}}{one}{tail}": resource for one in models}
+
+
 def _v2_model(tail: str, resource: object) -> dict[str, object]:
     """Return a resource of the Open Inference Protocol, by its two paths."""
     return {
         f"/v2/models/{{name}}{tail}": resource,
         f"/v2/models/{{name}}/versions/{{version}}{tail}": resource,
     }
-
-
-def _rate(config: Config, quiet: frozenset[str], address_of: AddressOf) -> Rate | None:
-    if not config.rate:
-        return None
-    # The import stands here, because the library takes 3 MB of each worker.
-    from runtime.access.limiter import RateLimiter
-
-    return Rate(RateLimiter(config.rate), quiet, address_of)
 
 
 def _tell_build() -> None:

@@ -20,6 +20,9 @@ NO_STORE = ("Cache-Control", "no-store")
 
 Headers = tuple[tuple[str, str], ...]
 
+# So many numbers of outputs are written within a millisecond.
+QUICK_NUMBERS = 20_000
+
 
 class Reply(NamedTuple):
     """The reply to a prediction that succeeded.

@@ -8,10 +8,10 @@ from runtime.http.openapi.operation import Operation, Parameter, json_of
 from runtime.http.openapi.parameters import ETAG, UNLESS
 from runtime.http.page.docs import TYPES as DOCS_TYPES
 from runtime.http.page.netron_package import TYPES as NETRON_TYPES
-from runtime.http.resources.health import Liveness, Readiness, Unreadiness
+from runtime.http.resources.health import AliveBody, NotReadyBody, ReadyBody
 from runtime.http.resources.status import ServiceStatus
 
-_ALIVE = Operation(replies={200: json_of(Liveness)})
+_ALIVE = Operation(replies={200: json_of(AliveBody)})
 _PAGE = {falcon.MEDIA_HTML: str}
 _FILE = {"*/*": bytes}
 _FILES = Operation(
@@ -33,7 +33,7 @@ SERVICE = {
     "GET /livez": _ALIVE,
     "GET /healthz": _ALIVE,
     "GET /readyz": Operation(
-        replies={200: json_of(Readiness), 503: json_of(Unreadiness)}
+        replies={200: json_of(ReadyBody), 503: json_of(NotReadyBody)}
     ),
     "GET /": Operation(replies={200: _PAGE}),
     "GET /docs": Operation(replies={200: _PAGE}),
