@@ -36,11 +36,11 @@ class LocalAdmin:
 
     def model(self, name: str) -> Description:
         """See ``Admin``."""
-        return self._catalogue.model(name)
+        return {**self._catalogue.model(name)}
 
     def version(self, name: str, number: int) -> Description:
         """See ``Admin``."""
-        return self._catalogue.version(name, number)
+        return {**self._catalogue.version(name, number)}
 
     def publish(self, archive: Transfer) -> Description:
         """See ``Admin``."""
@@ -60,7 +60,9 @@ class LocalAdmin:
 
     def delete_version(self, name: str, number: int) -> Description:
         """See ``Admin``."""
-        return self._publisher.delete_version(name, number)
+        left = self._publisher.delete_version(name, number)
+        deleted = {"deleted": name, "version": number}
+        return {**deleted, "left": left} if left else deleted
 
     def set_label(self, name: str, label: str, number: int) -> Description:
         """See ``Admin``."""

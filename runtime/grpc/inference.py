@@ -11,10 +11,10 @@ from bundle.spec import ModelSpec, read_version
 from runtime.access.gate import Access
 from runtime.grpc.lane import Lane
 from runtime.grpc.methods import Method, Service
+from runtime.grpc.runs import Runs
 from runtime.models.readiness import Readiness
-from runtime.prediction.answers import Outputs
 from runtime.services import Services
-from runtime.telemetry.journey import CURRENT, Journey, clock
+from runtime.telemetry.journey import Journey, clock
 from runtime.wire.oip import inference_pb2 as pb
 from runtime.wire.oip.messages import read_infer, write_infer
 from runtime.wire.oip.metadata import (
@@ -25,7 +25,7 @@ from runtime.wire.oip.metadata import (
     metadata_of,
     server_metadata,
 )
-from runtime.wire.protobuf import read_message
+from runtime.wire.protobuf import read_message, to_bytes
 
 NAME = "inference.GRPCInferenceService"
 
@@ -48,7 +48,7 @@ class Inference:
         self._services = services
         self._repository = services.repository
         self._readiness = readiness
-        self._lane = lane
+        self._runs = Runs(services.predictor, lane)
 
     @property
     def service(self) -> Service:
@@ -76,7 +76,7 @@ class Inference:
 
     def _infer(self, data: bytes, journey: Journey) -> bytes:
         message = read_message(pb.ModelInferRequest, data)
-        return _bytes(self._answer(message, len(data), journey))
+        return to_bytes(self._answer(message, len(data), journey))
 
     def _stream_infer(self, data: bytes, journey: Journey) -> bytes:
         message = read_message(pb.ModelInferRequest, data)
@@ -84,7 +84,7 @@ class Inference:
         if _FINAL in message.parameters and message.parameters[_FINAL].bool_param:
             # Each request has one answer, which is also the last.
             answer.parameters["triton_final_response"].bool_param = True
-        return _bytes(pb.ModelStreamInferResponse(infer_response=answer))
+        return to_bytes(pb.ModelStreamInferResponse(infer_response=answer))
 
     def _answer(
         self, message: pb.ModelInferRequest, size: int, journey: Journey
@@ -96,14 +96,7 @@ class Inference:
         finally:
             journey.laps.append(("decode", start, clock()))
         journey.hasten(request.microseconds)
-        predictor = self._services.predictor
-
-        def predict() -> Outputs:
-            CURRENT.set(journey)  # this may be another thread
-            return predictor.predict_tensors(spec, request, journey)
-
-        # No model's name starts with "/", so what is large waits by a key of its own.
-        answer = self._lane.ask(predict, journey.deadline, size, f"/{spec.name}")
+        answer = self._runs.predict(spec, request, journey, size)
         start = clock()
         try:
             return write_infer(spec.name, request, answer)
@@ -113,23 +106,23 @@ class Inference:
     # -- the server and its models -----------------------------------------------------
 
     def _live(self, data: bytes, journey: Journey) -> bytes:
-        return _bytes(pb.ServerLiveResponse(live=True))
+        return to_bytes(pb.ServerLiveResponse(live=True))
 
     def _ready(self, data: bytes, journey: Journey) -> bytes:
-        return _bytes(pb.ServerReadyResponse(ready=not self._readiness.reasons()))
+        return to_bytes(pb.ServerReadyResponse(ready=not self._readiness.reasons()))
 
     def _metadata(self, data: bytes, journey: Journey) -> bytes:
-        return _bytes(pb.ServerMetadataResponse(**server_metadata()))
+        return to_bytes(pb.ServerMetadataResponse(**server_metadata()))
 
     def _model_ready(self, data: bytes, journey: Journey) -> bytes:
         spec = _spec(read_message(pb.ModelReadyRequest, data))
-        return _bytes(pb.ModelReadyResponse(ready=not self._repository.reason(spec)))
+        return to_bytes(pb.ModelReadyResponse(ready=not self._repository.reason(spec)))
 
     def _model_metadata(self, data: bytes, journey: Journey) -> bytes:
         spec = _spec(read_message(pb.ModelMetadataRequest, data))
         model = self._services.registry.get(spec)
         found = metadata_of(spec.name, self._repository.versions(spec), model)
-        return _bytes(pb.ModelMetadataResponse(**found))
+        return to_bytes(pb.ModelMetadataResponse(**found))
 
     def _config(self, data: bytes, journey: Journey) -> bytes:
         spec = _spec(read_message(pb.ModelConfigRequest, data))
@@ -137,32 +130,32 @@ class Inference:
         for one in (*config["input"], *config["output"]):
             if one["data_type"] not in _DATA_TYPES:
                 one["data_type"] = "TYPE_INVALID"
-        return _bytes(pb.ModelConfigResponse(config=config))
+        return to_bytes(pb.ModelConfigResponse(config=config))
 
     def _statistics(self, data: bytes, journey: Journey) -> bytes:
         message = read_message(pb.ModelStatisticsRequest, data)
         spec = _spec(message) if message.name else None
         found = all_statistics(self._repository, spec)
-        return _bytes(pb.ModelStatisticsResponse(model_stats=found))
+        return to_bytes(pb.ModelStatisticsResponse(model_stats=found))
 
     # -- the repository ----------------------------------------------------------------
 
     def _index(self, data: bytes, journey: Journey) -> bytes:
         message = read_message(pb.RepositoryIndexRequest, data)
         models = index_of(self._repository, message.ready)
-        return _bytes(pb.RepositoryIndexResponse(models=models))
+        return to_bytes(pb.RepositoryIndexResponse(models=models))
 
     def _load(self, data: bytes, journey: Journey) -> bytes:
         message = read_message(pb.RepositoryModelLoadRequest, data)
         check_load(message.parameters)
         self._repository.load(message.model_name)
-        return _bytes(pb.RepositoryModelLoadResponse())
+        return to_bytes(pb.RepositoryModelLoadResponse())
 
     def _unload(self, data: bytes, journey: Journey) -> bytes:
         # No model depends on another one, so ``unload_dependents`` means nothing here.
         message = read_message(pb.RepositoryModelUnloadRequest, data)
         self._repository.unload(message.model_name)
-        return _bytes(pb.RepositoryModelUnloadResponse())
+        return to_bytes(pb.RepositoryModelUnloadResponse())
 
 
 def _refused(data: bytes, sentence: str) -> bytes:
@@ -170,12 +163,7 @@ def _refused(data: bytes, sentence: str) -> bytes:
     message = pb.ModelStreamInferResponse(error_message=sentence)
     with contextlib.suppress(DecodeError):
         message.infer_response.id = pb.ModelInferRequest.FromString(data).id
-    return _bytes(message)
-
-
-def _bytes(message: Any) -> bytes:
-    written: bytes = message.SerializeToString()
-    return written
+    return to_bytes(message)
 
 
 def spec_of(name: str, version: str) -> ModelSpec:

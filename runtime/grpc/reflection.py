@@ -9,7 +9,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from runtime.access.gate import Access
 from runtime.grpc.methods import Method, Service
 from runtime.telemetry.journey import Journey
-from runtime.wire.protobuf import read_message
+from runtime.wire.protobuf import read_message, to_bytes
 
 _INVALID_ARGUMENT = 3
 
@@ -37,8 +37,7 @@ class Reflection:
     def _answer(self, data: bytes, journey: Journey) -> bytes:
         message = read_message(reflection_pb2.ServerReflectionRequest, data)
         (answer,) = self._servicer.ServerReflectionInfo(iter((message,)), None)
-        written: bytes = answer.SerializeToString()
-        return written
+        return to_bytes(answer)
 
 
 def _refused(data: bytes, sentence: str) -> bytes:
@@ -46,7 +45,4 @@ def _refused(data: bytes, sentence: str) -> bytes:
     error = reflection_pb2.ErrorResponse(
         error_code=_INVALID_ARGUMENT, error_message=sentence
     )
-    written: bytes = reflection_pb2.ServerReflectionResponse(
-        error_response=error
-    ).SerializeToString()
-    return written
+    return to_bytes(reflection_pb2.ServerReflectionResponse(error_response=error))

@@ -17,6 +17,7 @@ from runtime.grpc.inference import Inference
 from runtime.grpc.lane import Lane, OrTheirs
 from runtime.grpc.methods import Service
 from runtime.grpc.reflection import Reflection
+from runtime.grpc.serving import Serving
 from runtime.models.readiness import Readiness
 from runtime.process.drain import DRAINING
 from runtime.services import Services
@@ -37,10 +38,12 @@ _SWEEP_SECONDS = 1.0
 def services_of(services: Services, lane: Lane) -> tuple[Service, ...]:
     """Return the services of the door: those of models, and those about the door."""
     readiness = Readiness(services.store, services.preloader)
-    of_models = (Inference(services, readiness, lane).service,)
-    names = [service.name for service in of_models]
-    health = Health(readiness, names).service
-    return (*of_models, health, Reflection((*names, health.name)).service)
+    inference = Inference(services, readiness, lane).service
+    of_models = (inference, *Serving(services, lane).services)
+    health = Health(readiness, [service.name for service in of_models]).service
+    # TensorFlow Serving has no reflection, and its messages have other names here.
+    reflection = Reflection((inference.name, health.name)).service
+    return (*of_models, health, reflection)
 
 
 class GrpcServer:

@@ -18,7 +18,7 @@ from falcon.media import Handlers, JSONHandler
 from falcon.routing import CompiledRouter
 
 from bundle import __version__
-from runtime.access.gate import gate_of
+from runtime.access.gate import Gate, gate_of
 from runtime.config import Config
 from runtime.http.caller import address_reader
 from runtime.http.cors import Cors
@@ -30,6 +30,7 @@ from runtime.http.middleware.door import Door
 from runtime.http.middleware.rate import Rate
 from runtime.http.middleware.render import Render
 from runtime.http.middleware.watch import Watch
+from runtime.http.page.docs import Docs
 from runtime.http.page.files import Favicon, static_files
 from runtime.http.page.netron import Netron
 from runtime.http.page.page import Page
@@ -40,6 +41,7 @@ from runtime.http.resources.health import Live, Ready
 from runtime.http.resources.labels import Label, Labels
 from runtime.http.resources.metrics import Metrics
 from runtime.http.resources.models import Archive, Delete, Model, Models, ModelVersion
+from runtime.http.resources.openapi import OpenApi
 from runtime.http.resources.params import ModelParams, Params
 from runtime.http.resources.predict import (
     Predict,
@@ -50,6 +52,12 @@ from runtime.http.resources.predict import (
 )
 from runtime.http.resources.status import Status
 from runtime.http.resources.uploads import Upload
+from runtime.http.resources.v1_models import (
+    NoModel,
+    SignatureMetadata,
+    VersionStates,
+)
+from runtime.http.resources.v1_predict import V1Classify, V1Predict, V1Regress
 from runtime.http.resources.v2_infer import Infer
 from runtime.http.resources.v2_models import (
     ModelConfig,
@@ -137,11 +145,11 @@ def create_app(services: Services, config: Config) -> App:
     application.req_options.media_handlers = handlers
     application.req_options.strip_url_path_trailing_slash = True
     application.resp_options.media_handlers = handlers
-    errors = Errors()
+    errors = Errors(base)
     errors.add_to(application)
     _tell_build()
 
-    resources = _resources(services, config)
+    resources = _resources(services, config, gate)
     for path in dict.fromkeys(route.path for route in ROUTES):
         # A folder of staticDir that is not there has no resource.
         if path in resources:
@@ -159,7 +167,7 @@ def create_app(services: Services, config: Config) -> App:
 
 
 def _resources(
-    services: Services, config: Config
+    services: Services, config: Config, gate: Gate
 ) -> dict[str, tuple[object, str | None]]:
     """Make the resource of each path, with the suffix of its responders."""
     catalogue, publisher = services.catalogue, services.publisher
@@ -172,6 +180,7 @@ def _resources(
     statistics = ModelStatistics(repository)
     readiness = Readiness(services.store, services.preloader)
     delete = Delete(publisher, max_bytes)
+    docs = Docs(config.base)
     netron = Netron(config.base)
     plain: dict[str, object] = {
         "/": Page(catalogue, config.base),
@@ -210,8 +219,16 @@ def _resources(
         "/v2/repository/models/{name}/unload": RepositoryUnload(repository, max_bytes),
         "/v2/repository/{repository}/models/{name}/load": NamedRepository(),
         "/v2/repository/{repository}/models/{name}/unload": NamedRepository(),
+        "/v1/models": NoModel(),
+        **_v1_model("", VersionStates(repository)),
+        **_v1_model("/metadata", SignatureMetadata(services.registry)),
+        **_v1_model(":predict", V1Predict(*predicts)),
+        **_v1_model(":classify", V1Classify(*predicts)),
+        **_v1_model(":regress", V1Regress(*predicts)),
         "/metrics": Metrics(),
         "/status": Status(config, services.registry),
+        "/docs": docs,
+        "/openapi.json": OpenApi(gate, config.base),
         "/netron": netron,
         "/download/{name}/{file:path}": Download(services.store),
         "/favicon.ico": Favicon(Path(config.static_dir)),
@@ -220,8 +237,15 @@ def _resources(
     return {
         **{path: (resource, None) for path, resource in plain.items()},
         "/delete/{name}": (delete, "named"),
+        "/docs/{file}": (docs, "file"),
         "/netron/{file}": (netron, "file"),
     }
+
+
+def _v1_model(tail: str, resource: object) -> dict[str, object]:
+    """Return a resource of TensorFlow Serving's API, by its three paths."""
+    models = ("", "/versions/{version}", "/labels/{label}")
+    return {f"/v1/models/{{name}}{one}{tail}": resource for one in models}
 
 
 def _v2_model(tail: str, resource: object) -> dict[str, object]:

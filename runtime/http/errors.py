@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import falcon
 
@@ -69,6 +69,16 @@ STATUS: dict[type[DomainError], str] = {
 }
 
 
+class ErrorBody(TypedDict):
+    """The body of each error.
+
+    Attributes:
+        error: a sentence that says what is wrong and what to do.
+    """
+
+    error: str
+
+
 class Refusal(NamedTuple):
     """The answer to a request that failed.
 
@@ -83,16 +93,21 @@ class Refusal(NamedTuple):
     headers: Headers
 
     @property
-    def media(self) -> dict[str, str]:
+    def media(self) -> ErrorBody:
         """The body, before it becomes JSON."""
         return {"error": self.sentence}
 
 
 class Errors:
-    """Makes the answer to each error; a bug is answered with 500 and no reason."""
+    """Makes the answer to each error; a bug is answered with 500 and no reason.
 
-    def __init__(self) -> None:
+    Args:
+        base: config.json's ``base``.
+    """
+
+    def __init__(self, base: str = "") -> None:
         self._refusals = Refusals()
+        self._v1 = f"{base}/v1/"
 
     def refusal_of(self, ex: Exception, method: str, path: str, route: str) -> Refusal:
         """Log and count an error, and make its answer.
@@ -105,7 +120,7 @@ class Errors:
         """
         if isinstance(ex, falcon.HTTPError):
             REJECTS.labels(route, reason_of(type(ex))).inc()
-            return _of_falcon(ex, method)
+            return self._of_falcon(ex, method, path)
         if isinstance(ex, DomainError):
             kind = next(kind for kind in type(ex).__mro__ if kind in STATUS)
             refusal = Refusal(STATUS[kind], str(ex), _HEADERS.get(kind, ()))
@@ -115,6 +130,14 @@ class Errors:
         is_fault = refusal.status >= "5"
         self._refusals.note(ex, f"{method} {path}", route, is_fault)
         return refusal
+
+    def _of_falcon(self, ex: falcon.HTTPError, method: str, path: str) -> Refusal:
+        """Write Falcon's own errors (no route, wrong method, bad form)."""
+        if isinstance(ex, _NO_ROUTE) and path.startswith(self._v1):
+            # TensorFlow Serving has one answer to all that its API does not know.
+            sentence = f"Malformed request: {method[:32]} {path[:256]}"
+            return Refusal(falcon.HTTP_400, sentence, ())
+        return _of_falcon(ex, method)
 
     def add_to(self, application: falcon.App[falcon.Request, falcon.Response]) -> None:
         """Let Falcon answer all errors so."""
@@ -139,7 +162,7 @@ class Errors:
 
 
 def _of_falcon(ex: falcon.HTTPError, method: str) -> Refusal:
-    """Write Falcon's own errors (no route, wrong method, bad form) in the same form."""
+    """Write Falcon's own errors in the form of all others."""
     status = falcon.code_to_http_status(ex.status)
     headers = dict(ex.headers or {})
     if isinstance(ex, falcon.HTTPMethodNotAllowed):
@@ -149,8 +172,10 @@ def _of_falcon(ex: falcon.HTTPError, method: str) -> Refusal:
     return Refusal(status, sentence, tuple(headers.items()))
 
 
+_NO_ROUTE = (falcon.HTTPMethodNotAllowed, falcon.HTTPRouteNotFound)
+
 _SENTENCES: dict[object, str] = {
-    falcon.HTTP_404: "there is no such route; GET / lists the routes",
+    falcon.HTTP_404: "there is no such route; GET /docs lists the routes",
     falcon.HTTP_500: "the server failed on this request; its log says why, under the"
     " id in the reply's X-Request-Id",
 }

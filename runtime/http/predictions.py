@@ -43,13 +43,31 @@ class _Template(NamedTuple):
 
     Attributes:
         literals: the texts that the path must have, with their places.
-        names: the names in braces, with their places.
+        names: the names in braces, each with its place and the text behind it, such as
+            ``:predict``.
     """
 
     resource: Prediction
     route: str
     literals: tuple[tuple[int, str], ...]
-    names: tuple[tuple[int, str], ...]
+    names: tuple[tuple[int, str, str], ...]
+
+    def places_of(self, parts: list[str]) -> dict[str, str] | None:
+        """Return the texts in place of the names; None if the path is another one."""
+        for place, text in self.literals:
+            if parts[place] != text:
+                return None
+        places = {}
+        for place, name, tail in self.names:
+            text = parts[place]
+            if tail:
+                if not text.endswith(tail):
+                    return None
+                text = text[: -len(tail)]
+            if not text:
+                return None
+            places[name] = text
+        return places
 
 
 class Predictions:
@@ -107,13 +125,10 @@ class Predictions:
         if templates is None or not path.isascii():
             return None
         parts = path.split("/")
-        for resource, route, literals, names in templates:
-            for place, text in literals:
-                if parts[place] != text:
-                    break
-            else:
-                places = {name: parts[place] for place, name in names}
-                return Found(resource, route, places) if all(places.values()) else None
+        for template in templates:
+            places = template.places_of(parts)
+            if places is not None:
+                return Found(template.resource, template.route, places)
         return None
 
     def answer(
@@ -149,10 +164,11 @@ class Predictions:
 
 
 def _template_of(route: str, resource: Prediction) -> _Template:
-    parts = list(enumerate(route.split("/")))
-    return _Template(
-        resource,
-        route,
-        tuple((place, part) for place, part in parts if "{" not in part),
-        tuple((place, part[1:-1]) for place, part in parts if "{" in part),
-    )
+    literals, names = [], []
+    for place, part in enumerate(route.split("/")):
+        name, brace, tail = part.removeprefix("{").partition("}")
+        if brace:
+            names.append((place, name, tail))
+        else:
+            literals.append((place, part))
+    return _Template(resource, route, tuple(literals), tuple(names))

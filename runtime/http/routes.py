@@ -1,8 +1,8 @@
 """The routes: one table with each route's method, path, access, sentence and lane.
 
 The application adds its resources by this table, ``Authorize`` admits by it, the
-front of ``runtime serve`` chooses a thread by it, and the page lists it. A request that
-stands in no row is refused.
+front of ``runtime serve`` chooses a thread by it, and the page at /docs lists it. A
+request that stands in no row is refused.
 """
 
 from __future__ import annotations
@@ -83,6 +83,22 @@ def _v2_model(tail: str, sentence: str) -> tuple[Route, Route]:
     )
 
 
+def _v1_model(method: str, tail: str, sentence: str) -> tuple[Route, ...]:
+    """Make the routes of a model, and of one version and one label of it."""
+    lane = Lane.QUICK if method == "POST" else Lane.OTHER
+    model = "/v1/models/{name}"
+    return (
+        Route(method, f"{model}{tail}", _READ, sentence, lane),
+        *(
+            Route(method, f"{model}/{one}{tail}", _READ, f"does the same {more}", lane)
+            for one, more in (
+                ("versions/{version}", "for one version"),
+                ("labels/{label}", "for the version of a label"),
+            )
+        ),
+    )
+
+
 # The page lists the routes in this order.
 ROUTES = (
     _predict("/predict", "answers as one of the three below, by its content type"),
@@ -100,6 +116,9 @@ ROUTES = (
     _predict(
         "/v2/models/{name}/versions/{version}/infer", "does the same with one version"
     ),
+    *_v1_model("POST", ":predict", "predicts, by TensorFlow Serving's API v1"),
+    *_v1_model("POST", ":classify", "gives the label and score of each class"),
+    *_v1_model("POST", ":regress", "gives one number for each example"),
     Route("GET", "/models", _READ, "lists the models, and how each is served"),
     Route("GET", "/models/{name}", _READ, "shows a model's labels and versions"),
     Route(
@@ -253,7 +272,15 @@ ROUTES = (
         _WRITE,
         "answers 501, as Triton does: there is one repository",
     ),
-    Route("GET", "/", _READ, "lists the models and the routes"),
+    Route("GET", "/v1/models", _READ, "answers 400: it says to name a model"),
+    *_v1_model("GET", "", "tells each version's state, by TensorFlow Serving's API v1"),
+    *_v1_model("GET", "/metadata", "tells the signature: inputs, outputs and types"),
+    Route("GET", "/", _READ, "lists the models"),
+    # These tell what the project's public documents tell, and nothing of the store. A
+    # browser can send no token with the address of a page.
+    Route("GET", "/docs", _OPEN, "shows the routes, with what they take and answer"),
+    Route("GET", "/docs/{file}", _OPEN, "sends the files of that page"),
+    Route("GET", "/openapi.json", _OPEN, "describes the routes, as OpenAPI 3.1 has it"),
     Route("GET", "/favicon.ico", _OPEN, "sends an icon"),
     Route("GET", "/js/{file:path}", _OPEN, "sends files of config.json's staticDir"),
     Route("GET", "/css/{file:path}", _OPEN, "does the same as /js/{file}"),
@@ -292,15 +319,18 @@ class Lanes:
 
     def __init__(self, routes: Iterable[Route] = ROUTES, base: str = "") -> None:
         self._exact: dict[str, Lane] = {}
-        self._templates: list[tuple[re.Pattern[str], Lane]] = []
+        patterns: dict[Lane, list[str]] = {}
         for route in routes:
             if route.lane is Lane.OTHER:
                 continue
             path = under(base, route.path)
             if "{" in path:
-                self._templates.append((_pattern_of(path), route.lane))
+                patterns.setdefault(route.lane, []).append(_pattern_of(path))
             else:
                 self._exact[path] = route.lane
+        self._templates = [
+            (re.compile("|".join(several)), lane) for lane, several in patterns.items()
+        ]
         self._again = remembered(self._by_template)
 
     def lane_of(self, path: str) -> Lane:
@@ -315,7 +345,7 @@ class Lanes:
         return Lane.OTHER
 
 
-def _pattern_of(template: str) -> re.Pattern[str]:
+def _pattern_of(template: str) -> str:
     """Make a pattern of the paths that a template matches; a name has no slash."""
     parts = re.split(r"\{[^{}]*\}", template)
-    return re.compile("[^/]+".join(map(re.escape, parts)))
+    return "[^/]+".join(map(re.escape, parts))

@@ -30,6 +30,8 @@ QUICK_BYTES = 1 << 17
 # which take a second or two. A form may hold sixty files, and would take too long.
 _MOST_FILES = 4
 MAX_REQUEST_PIXELS = _MOST_FILES * MAX_PIXELS
+# A request in JSON may hold so many pictures; a form may have so many parts, too.
+MOST_PICTURES = 64
 
 
 def batches(

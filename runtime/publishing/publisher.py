@@ -206,12 +206,12 @@ class Publisher:
         self._store.delete(name)
         self._registry.drop(name)
 
-    def delete_version(self, name: str, number: int) -> dict[str, Any]:
+    def delete_version(self, name: str, number: int) -> str:
         """Delete one version of a model, on disk and in memory.
 
         Returns:
-            The name and the number of the deleted version; ``left`` is another folder
-            with this number, if there is one.
+            Another folder with this number, which is now the version; empty if there
+            is none.
 
         Raises:
             ModelNotFound: there is no such version.
@@ -220,7 +220,7 @@ class Publisher:
         """
         left = self._store.delete_version(name, number)
         self._registry.drop(name, number)
-        return {"deleted": name, "version": number} | ({"left": left} if left else {})
+        return left
 
     def _publish(self, write: Callable[[Path], None], asked: str = "") -> Published:
         tried: list[Opened] = []

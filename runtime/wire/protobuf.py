@@ -1,4 +1,4 @@
-"""Reading a protobuf message, as the methods of several services have it."""
+"""Reading and writing a protobuf message, as methods of several services have it."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ def read_message(kind: type[_Kind], data: bytes) -> _Kind:
             f"the request is no protobuf message {kind.DESCRIPTOR.full_name}"
         ) from None
     return message
+
+
+def to_bytes(message: Message) -> bytes:
+    """Write a message."""
+    written: bytes = message.SerializeToString()
+    return written

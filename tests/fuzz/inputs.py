@@ -133,7 +133,13 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
     inferences = _inferences()
     infer = "/v2/models/{name}/infer"
     repository = "/v2/repository/models/{name}"
+    predictions = {
+        ("POST", f"/v1/models/{{name}}{one}:{method}"): contents
+        for method, contents in _predictions().items()
+        for one in ("", "/versions/{version}", "/labels/{label}")
+    }
     found = {
+        **predictions,
         ("POST", infer): inferences,
         ("POST", infer.replace("/infer", "/versions/{version}/infer")): inferences,
         ("POST", "/v2/repository/index"): [_json({"ready": True})],
@@ -183,6 +189,32 @@ def _inferences() -> list[tuple[bytes, dict[str, str]]]:
         (gzip.compress(plain[0]), packed),
         (zlib.compress(plain[0]), {"Content-Encoding": "deflate"}),
     ]
+
+
+def _predictions() -> dict[str, list[tuple[bytes, dict[str, str]]]]:
+    """Return requests of TensorFlow Serving for the model ``linear``, by method."""
+    pixels = [[[1], [2]], [[3], [4]]]
+    picture = {"b64": base64.b64encode(_image("PNG")).decode()}
+    rows = _json({"signature_name": "serving_default", "instances": [pixels]})
+    packed = {"Content-Encoding": "gzip", "Accept-Encoding": "gzip"}
+    examples = [
+        _json({"context": {}, "examples": [{"pixels": [1, 2, 3.0, 4]}]}),
+        _json({"examples": [{"pixels": [1, 2, 3, 4]}, {"pixels": [5, 6, 7, 8]}]}),
+        _json({"examples": [{"pixels": picture}]}),
+    ]
+    return {
+        "predict": [
+            rows,
+            _json({"instances": [{"pixels": pixels}, {"pixels": pixels}]}),
+            _json({"inputs": {"pixels": [pixels]}}),
+            _json({"instances": [picture]}),
+            _json({"inputs": picture}),
+            _json({"inputs": [[[[float("nan")], [2]], [[float("inf")], [-1e9]]]]}),
+            (gzip.compress(rows[0]), packed),
+        ],
+        "classify": examples,
+        "regress": examples,
+    }
 
 
 def _packed(one: dict[str, object], blob: bytes) -> tuple[bytes, dict[str, str]]:

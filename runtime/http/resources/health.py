@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypedDict
+
 import falcon
 
 from runtime.models.readiness import Readiness
+
+
+class AliveBody(TypedDict):
+    """Whether the process lives."""
+
+    status: Literal["alive"]
+
+
+class ReadyBody(TypedDict):
+    """The service should get requests."""
+
+    status: Literal["ready"]
+
+
+class NotReadyBody(TypedDict):
+    """The service should get no requests.
+
+    Attributes:
+        status: the state.
+        reasons: the reasons, one sentence each.
+    """
+
+    status: Literal["not ready"]
+    reasons: list[str]
 
 
 class Live:
@@ -12,7 +38,7 @@ class Live:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer."""
-        resp.media = {"status": "alive"}
+        resp.media = AliveBody(status="alive")
 
     on_head = on_get
 
@@ -31,8 +57,8 @@ class Ready:
         """Answer, with the reasons if the service is not ready; load no model."""
         if reasons := self._readiness.reasons():
             resp.status = falcon.HTTP_503
-            resp.media = {"status": "not ready", "reasons": reasons}
+            resp.media = NotReadyBody(status="not ready", reasons=reasons)
         else:
-            resp.media = {"status": "ready"}
+            resp.media = ReadyBody(status="ready")
 
     on_head = on_get

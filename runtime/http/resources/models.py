@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NotRequired, TypedDict
+
 import falcon
 
 from bundle.packing import Packed
@@ -10,6 +12,40 @@ from runtime.catalogue import Catalogue
 from runtime.errors import InvalidInput
 from runtime.http.body import is_multipart, read_parts, texts_of
 from runtime.publishing.publisher import Publisher
+
+
+class DeleteForm(TypedDict):
+    """The form that deletes a model.
+
+    Attributes:
+        model: the model's name.
+    """
+
+    model: str
+
+
+class DeletedModel(TypedDict):
+    """A model that was deleted.
+
+    Attributes:
+        deleted: its name.
+    """
+
+    deleted: str
+
+
+class DeletedVersion(DeletedModel):
+    """A version that was deleted.
+
+    Attributes:
+        deleted: the model's name.
+        version: the version's number.
+        left: another folder with this number, which is now the version, if there is
+            one.
+    """
+
+    version: int
+    left: NotRequired[str]
 
 
 class Models:
@@ -57,7 +93,12 @@ class ModelVersion:
         self, req: falcon.Request, resp: falcon.Response, name: str, version: str
     ) -> None:
         """Delete the version."""
-        resp.media = self._publisher.delete_version(name, read_version(version))
+        number = read_version(version)
+        left = self._publisher.delete_version(name, number)
+        deleted = DeletedVersion(deleted=name, version=number)
+        if left:
+            deleted["left"] = left
+        resp.media = deleted
 
 
 class Archive:
@@ -101,8 +142,9 @@ class Delete:
                 "no model name is provided: send it as a multipart field, curl -X"
                 " DELETE -F model=NAME, or DELETE /delete/NAME"
             )
-        parts = read_parts(req.env, self._max_bytes, "model")
-        self._delete(texts_of(parts, ["model"])["model"], resp)
+        fields = DeleteForm.__annotations__
+        parts = read_parts(req.env, self._max_bytes, *fields)
+        self._delete(texts_of(parts, fields)["model"], resp)
 
     def on_delete_named(
         self, req: falcon.Request, resp: falcon.Response, name: str
@@ -112,4 +154,4 @@ class Delete:
 
     def _delete(self, name: str, resp: falcon.Response) -> None:
         self._publisher.delete(name)
-        resp.media = {"deleted": name}
+        resp.media = DeletedModel(deleted=name)

@@ -9,7 +9,7 @@ import falcon
 from bundle.spec import ModelSpec, read_version
 from runtime.http.encodings import encoded, read_encoded_body
 from runtime.http.environ_keys import PLACES, Environ
-from runtime.http.reply import Headers, Reply
+from runtime.http.reply import QUICK_NUMBERS, Headers, Reply
 from runtime.http.resources.predict import Prediction
 from runtime.lane import elsewhere
 from runtime.prediction.answers import Outputs
@@ -18,9 +18,7 @@ from runtime.wire.oip.reply import write_reply
 from runtime.wire.oip.request import HEADER, InferRequest, read_request
 
 BINARY = "application/octet-stream"
-# The numbers of outputs that are written, or are sorted into classes, within a
-# millisecond.
-_QUICK_NUMBERS = 20_000
+# The numbers of outputs that are sorted into classes within a millisecond.
 _QUICK_CLASSES = 1000
 _KEY = "HTTP_" + HEADER.upper().replace("-", "_")
 
@@ -62,7 +60,7 @@ class Infer(Prediction):
 def _is_quick(request: InferRequest, answer: Outputs) -> bool:
     """Tell whether the reply is written within a millisecond."""
     # These are loops, because ``sum`` and ``any`` with generators take twice as long.
-    numbers, most = 0, _QUICK_NUMBERS
+    numbers, most = 0, QUICK_NUMBERS
     for array in answer.outputs.values():
         numbers += array.size
     for wanted in request.outputs:

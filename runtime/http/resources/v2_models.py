@@ -7,6 +7,7 @@ import falcon
 from runtime.http.resources.v2_infer import spec_of
 from runtime.models.registry import ModelRegistry
 from runtime.publishing.repository import Repository
+from runtime.wire.oip import bodies
 from runtime.wire.oip.metadata import all_statistics, config_of, metadata_of
 
 
@@ -57,7 +58,7 @@ class ModelReady:
         """Answer whether the model answers inferences; the first one may load it."""
         spec = spec_of(places)
         is_ready = not self._repository.reason(spec)
-        resp.media = {"name": spec.name, "ready": is_ready}
+        resp.media = bodies.ModelReady(name=spec.name, ready=is_ready)
         if not is_ready:
             resp.status = falcon.HTTP_503
 
@@ -76,6 +77,7 @@ class ModelStatistics:
     def on_get(self, req: falcon.Request, resp: falcon.Response, **places: str) -> None:
         """Answer the counts of each version, in Triton's form."""
         spec = spec_of(places) if places else None
-        resp.media = {"model_stats": all_statistics(self._repository, spec)}
+        counts = all_statistics(self._repository, spec)
+        resp.media = bodies.Statistics(model_stats=counts)
 
     on_head = on_get

@@ -5,6 +5,7 @@ from __future__ import annotations
 import falcon
 
 from runtime.models.readiness import Readiness
+from runtime.wire.oip import bodies
 from runtime.wire.oip.metadata import server_metadata
 
 
@@ -23,7 +24,7 @@ class ServerLive:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer."""
-        resp.media = {"live": True}
+        resp.media = bodies.ServerLive(live=True)
 
     on_head = on_get
 
@@ -41,7 +42,7 @@ class ServerReady:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer; ``/readyz`` has the reasons."""
         is_ready = not self._readiness.reasons()
-        resp.media = {"ready": is_ready}
+        resp.media = bodies.ServerReady(ready=is_ready)
         if not is_ready:
             resp.status = falcon.HTTP_503
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from bundle import __version__
 from bundle.errors import ModelNotFound, StoreError
@@ -13,6 +12,16 @@ from runtime.errors import NotOffered
 from runtime.models.model import Model
 from runtime.publishing.repository import Repository
 from runtime.telemetry.statistics import Statistics, read_statistics
+from runtime.wire.oip.bodies import (
+    ConfigTensor,
+    Duration,
+    IndexEntry,
+    ModelConfig,
+    ModelMetadata,
+    ServerMetadata,
+    TensorMetadata,
+    VersionStatistics,
+)
 from runtime.wire.oip.datatypes import BYTES, datatype_of
 
 # The names that Triton gives to the extensions.
@@ -29,12 +38,12 @@ _PLATFORMS = {"onnxruntime": "onnx_onnxv1", "tensorflow": "tensorflow_savedmodel
 _TRITON_PLATFORMS = {**_PLATFORMS, "onnxruntime": "onnxruntime_onnx"}
 
 
-def server_metadata() -> dict[str, Any]:
+def server_metadata() -> ServerMetadata:
     """Describe the server: its name, version and extensions of the protocol."""
     return {"name": "tfaas-onnx", "version": __version__, "extensions": EXTENSIONS}
 
 
-def metadata_of(name: str, versions: Iterable[int], model: Model) -> dict[str, Any]:
+def metadata_of(name: str, versions: Iterable[int], model: Model) -> ModelMetadata:
     """Describe a model: its versions, engine, inputs and outputs."""
     backend = model.backend
     return {
@@ -46,7 +55,7 @@ def metadata_of(name: str, versions: Iterable[int], model: Model) -> dict[str, A
     }
 
 
-def _tensor(spec: TensorSpec) -> dict[str, Any]:
+def _tensor(spec: TensorSpec) -> TensorMetadata:
     return {
         "name": spec.name,
         "datatype": datatype_of(spec.dtype),
@@ -54,7 +63,7 @@ def _tensor(spec: TensorSpec) -> dict[str, Any]:
     }
 
 
-def config_of(name: str, model: Model) -> dict[str, Any]:
+def config_of(name: str, model: Model) -> ModelConfig:
     """Describe a model in the form of Triton's config.
 
     If the first axis of all inputs and outputs is free, it is the batch's: the config
@@ -74,7 +83,7 @@ def config_of(name: str, model: Model) -> dict[str, Any]:
     }
 
 
-def _config_tensor(spec: TensorSpec, is_batched: bool) -> dict[str, Any]:
+def _config_tensor(spec: TensorSpec, is_batched: bool) -> ConfigTensor:
     datatype = datatype_of(spec.dtype)
     return {
         "name": spec.name,
@@ -88,25 +97,16 @@ def _sides(shape: tuple[int | None, ...]) -> list[int]:
     return [-1 if side is None else side for side in shape]
 
 
-# The protocol's words for the stages of a request.
-_STAGES: Mapping[str, str] = {
-    "queue": "queue",
-    "compute_input": "decode",
-    "compute_infer": "infer",
-    "compute_output": "encode",
-}
-
-
 def all_statistics(
     repository: Repository, spec: ModelSpec | None
-) -> list[dict[str, Any]]:
+) -> list[VersionStatistics]:
     """Describe the counts of each version of a model, or of all models.
 
     Raises:
         ModelNotFound: there is no such model or version.
     """
     known = read_statistics()
-    found = []
+    found: list[VersionStatistics] = []
     for one in [spec] if spec else map(ModelSpec, repository.names()):
         try:
             numbers = repository.versions(one)
@@ -118,7 +118,7 @@ def all_statistics(
     return found
 
 
-def index_of(repository: Repository, only_ready: bool) -> list[dict[str, str]]:
+def index_of(repository: Repository, only_ready: bool) -> list[IndexEntry]:
     """Describe the state of each version of all models, or only of those ready."""
     return [
         {
@@ -145,7 +145,7 @@ def check_load(parameters: Iterable[str]) -> None:
         )
 
 
-def statistics_of(known: Statistics, name: str, version: int) -> dict[str, Any]:
+def statistics_of(known: Statistics, name: str, version: int) -> VersionStatistics:
     """Describe the counts of a version in Triton's form.
 
     The metrics tell versions apart in the requests and in their time alone. The items,
@@ -154,10 +154,10 @@ def statistics_of(known: Statistics, name: str, version: int) -> dict[str, Any]:
     """
     key, whole = (name, str(version)), (name, "")
     answered = int(known.answered[key])
-    stages = {
-        word: _duration(answered, known.stages[stage][whole])
-        for word, stage in _STAGES.items()
-    }
+
+    def duration_of(stage: str) -> Duration:
+        return _duration(answered, known.stages[stage][whole])
+
     return {
         "name": name,
         "version": str(version),
@@ -166,11 +166,14 @@ def statistics_of(known: Statistics, name: str, version: int) -> dict[str, Any]:
         "inference_stats": {
             "success": _duration(answered, known.seconds[key]),
             "fail": _duration(int(known.failed[key]), 0.0),
-            **stages,
+            "queue": duration_of("queue"),
+            "compute_input": duration_of("decode"),
+            "compute_infer": duration_of("infer"),
+            "compute_output": duration_of("encode"),
         },
         "batch_stats": [],
     }
 
 
-def _duration(count: int, seconds: float) -> dict[str, int]:
+def _duration(count: int, seconds: float) -> Duration:
     return {"count": count, "ns": round(seconds * 1e9)}

@@ -13,6 +13,7 @@ from runtime.errors import BackendError, InvalidInput
 from runtime.prediction.answers import Outputs
 from runtime.prediction.postprocess import is_finite, to_texts
 from runtime.wire.oip.blobs import to_blob
+from runtime.wire.oip.bodies import InferenceReply, OutputTensor
 from runtime.wire.oip.classification import best_classes
 from runtime.wire.oip.datatypes import datatype_of, is_known
 from runtime.wire.oip.head import Wanted
@@ -44,11 +45,11 @@ def write_reply(name: str, request: InferRequest, answer: Outputs) -> InferReply
         InvalidInput: JSON cannot carry a number of an output, or an output has no
             classes.
     """
-    outputs: list[dict[str, Any]] = []
+    outputs: list[OutputTensor] = []
     blobs: list[bytes] = []
     has_blobs = False
     for one, array in wanted_arrays(request, answer):
-        described: dict[str, Any] = {
+        described: OutputTensor = {
             "name": one.name,
             "datatype": datatype_of(array.dtype),
             "shape": array.shape,
@@ -61,12 +62,11 @@ def write_reply(name: str, request: InferRequest, answer: Outputs) -> InferReply
         else:
             described["data"] = _to_flat(one.name, array)
         outputs.append(described)
-    content: dict[str, Any] = {"model_name": name}
+    content: InferenceReply = {"model_name": name, "outputs": outputs}
     if answer.version is not None:
         content["model_version"] = str(answer.version)
     if request.id is not None:
         content["id"] = request.id
-    content["outputs"] = outputs
     head = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
     if not has_blobs:
         return InferReply(head, None)
