@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
@@ -73,6 +74,8 @@ class GrpcCaller:
         return (key.upper().replace("-", "_") for key in self._metadata or ())
 
 
+# A connection has the same text at each of its calls.
+@functools.lru_cache(maxsize=1024)
 def address_of(peer: str) -> str:
     """Return the address in grpcio's text of a peer; a socket of a file has none.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import random
 import threading
@@ -14,9 +16,11 @@ import grpc
 from bundle.errors import DomainError
 from runtime.access.gate import Access, Gate
 from runtime.errors import Overloaded
+from runtime.grpc.arrivals import Arrivals
 from runtime.grpc.caller import GrpcCaller
 from runtime.grpc.errors import STATUS, Errors
 from runtime.grpc.methods import Method, Watched
+from runtime.process.drain import DRAINING
 from runtime.telemetry.answered import Answered
 from runtime.telemetry.journey import CURRENT, REQUEST_ID, Deadline, Journey, clock
 from runtime.telemetry.requests import count_begun, tell
@@ -24,10 +28,14 @@ from runtime.telemetry.requests import count_begun, tell
 if TYPE_CHECKING:
     from runtime.access.limiter import RateLimiter
 
+_OK = grpc.StatusCode.OK
+_LEFT = grpc.StatusCode.CANCELLED
 # The method of all calls in log and metrics.
 _METHOD = "GRPC"
 # grpcio tells a time beyond all others for a call without a deadline.
 _NEVER_SECONDS = 1e9
+# See ``runtime.http.middleware.watch``.
+_answered = functools.partial(tuple.__new__, Answered)
 # A watch looks for a change once in so many seconds.
 _LOOK_SECONDS = 0.5
 
@@ -41,6 +49,9 @@ class Calls:
         timeout_ms: the milliseconds after which a call that still waits is refused; 0
             is never.
         streams: the most streams at a time, each of which keeps a thread.
+
+    Attributes:
+        arrivals: the messages for which calls wait.
     """
 
     def __init__(
@@ -51,70 +62,47 @@ class Calls:
         self._timeout_ms = timeout_ms
         self._streams = threading.Semaphore(streams)
         self._errors = Errors()
-        self._idle = threading.Condition()
-        self._in_hand = 0
-        self._is_ending = threading.Event()
-
-    # -- the end -----------------------------------------------------------------------
-
-    def wait_until_idle(self, seconds: float) -> None:
-        """End the watches, and wait until no call is being answered.
-
-        A stream that waits for its client's next message is idle.
-        """
-        self._is_ending.set()
-        with self._idle:
-            self._idle.wait_for(lambda: not self._in_hand, seconds)
-
-    def _take(self) -> None:
-        with self._idle:
-            self._in_hand += 1
-
-    def _put_down(self) -> None:
-        with self._idle:
-            self._in_hand -= 1
-            if not self._in_hand:
-                self._idle.notify_all()
+        self.arrivals = Arrivals()
 
     # -- handlers ----------------------------------------------------------------------
 
     def handler_of(
         self, service: str, method: Method | Watched
     ) -> grpc.RpcMethodHandler:
-        """Make the handler of a method, whose messages are bytes."""
+        """Make the handler of a method, whose messages are bytes.
+
+        grpcio calls such a handler before the first message has come, so a client that
+        may not ask is refused without it.
+        """
         path = f"/{service}/{method.name}"
         if isinstance(method, Watched):
-            return grpc.unary_stream_rpc_method_handler(self._watched(path, method))
+            return grpc.stream_stream_rpc_method_handler(self._watched(path, method))
         if method.refuse is not None:
             return grpc.stream_stream_rpc_method_handler(self._stream(path, method))
-        return grpc.unary_unary_rpc_method_handler(self._unary(path, method))
+        return grpc.stream_unary_rpc_method_handler(self._unary(path, method))
 
     def _unary(
         self, path: str, method: Method
-    ) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
-            deadline = Deadline()
-
-            def end() -> None:
-                deadline.is_gone = True
-                self._put_down()
-
-            self._take()
-            # grpcio calls it when the reply has gone, or when the client has left.
-            if not context.add_callback(end):
-                end()
+    ) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
+        def answer(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
             caller = GrpcCaller(context)
-            journey = self._begin(caller, context, deadline)
+            journey = self._begin(caller, context)
+            # grpcio calls it when the client leaves, and when the reply has gone.
+            context.add_callback(functools.partial(_leave, journey.deadline))
             context.set_trailing_metadata((("x-request-id", journey.request_id),))
+            request = b""
             try:
                 self._admit(method, caller)
+                request = self.arrivals.only(requests, context)
                 reply = method.answer(request, journey)
+            except grpc.RpcError:
+                self._end(journey, path, method, caller, _LEFT, request, 0)
+                raise
             except Exception as ex:
                 refusal = self._errors.refusal_of(ex, path)
                 self._end(journey, path, method, caller, refusal.code, request, 0)
                 context.abort(refusal.code, refusal.sentence)
-            ok = grpc.StatusCode.OK
-            self._end(journey, path, method, caller, ok, request, len(reply))
+            self._end(journey, path, method, caller, _OK, request, len(reply))
             return reply
 
         return answer
@@ -128,16 +116,9 @@ class Calls:
         def answer(
             requests: Iterator[bytes], context: grpc.ServicerContext
         ) -> Iterator[bytes]:
-            self._enter(path, context)
-            try:
-                for request in requests:
-                    self._take()
-                    try:
-                        yield self._reply(path, method, refuse, request, context)
-                    finally:
-                        self._put_down()
-            finally:
-                self._streams.release()
+            with self._entered(path, method.access, context):
+                for request in self.arrivals.following(requests, context):
+                    yield self._reply(path, method, refuse, request, context)
 
         return answer
 
@@ -151,8 +132,8 @@ class Calls:
     ) -> bytes:
         """Answer one message of a stream; a refusal does not end the stream."""
         caller = GrpcCaller(context)
-        journey = self._begin(caller, context, Deadline())
-        code = grpc.StatusCode.OK
+        journey = self._begin(caller, context)
+        code = _OK
         try:
             self._admit(method, caller)
             reply = method.answer(request, journey)
@@ -164,39 +145,45 @@ class Calls:
 
     def _watched(
         self, path: str, method: Watched
-    ) -> Callable[[bytes, grpc.ServicerContext], Iterator[bytes]]:
-        def answer(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+    ) -> Callable[[Iterator[bytes], grpc.ServicerContext], Iterator[bytes]]:
+        def answer(
+            requests: Iterator[bytes], context: grpc.ServicerContext
+        ) -> Iterator[bytes]:
             def waits() -> bool:
-                self._is_ending.wait(_LOOK_SECONDS)
-                return context.is_active() and not self._is_ending.is_set()
+                return not DRAINING.wait(_LOOK_SECONDS) and context.is_active()
 
-            self._enter(path, context)
-            try:
-                self._gate.check(method.access, GrpcCaller(context))
+            with self._entered(path, method.access, context):
+                request = self.arrivals.only(requests, context)
                 yield from method.follow(request, waits)
-            except DomainError as ex:
-                context.abort(*self._errors.refusal_of(ex, path))
-            finally:
-                self._streams.release()
 
         return answer
 
-    def _enter(self, path: str, context: grpc.ServicerContext) -> None:
-        if not self._streams.acquire(blocking=False):
-            many = Overloaded("too many streams at once; try again in a moment")
-            context.abort(*self._errors.refusal_of(many, path))
+    @contextlib.contextmanager
+    def _entered(
+        self, path: str, access: Access, context: grpc.ServicerContext
+    ) -> Iterator[None]:
+        """Admit a stream, or refuse it before its first message."""
+        is_taken = False
+        try:
+            self._gate.check(access, GrpcCaller(context))
+            is_taken = self._streams.acquire(blocking=False)
+            if not is_taken:
+                raise Overloaded("too many streams at once; try again in a moment")
+            yield
+        except DomainError as ex:
+            context.abort(*self._errors.refusal_of(ex, path))
+        finally:
+            if is_taken:
+                self._streams.release()
 
     # -- the steps of a call -----------------------------------------------------------
 
-    def _begin(
-        self, caller: GrpcCaller, context: grpc.ServicerContext, deadline: Deadline
-    ) -> Journey:
+    def _begin(self, caller: GrpcCaller, context: grpc.ServicerContext) -> Journey:
         given = caller.metadata("x-request-id")
         journey = Journey(
             given
             if given and REQUEST_ID.fullmatch(given)
-            else f"{random.getrandbits(128):032x}",
-            deadline=deadline,
+            else f"{random.getrandbits(128):032x}"
         )
         if self._timeout_ms:
             journey.hasten(self._timeout_ms * 1000)
@@ -231,25 +218,31 @@ class Calls:
         bytes_out: int,
     ) -> None:
         tell(
-            Answered(
-                journey.request_id,
-                journey.trace_id,
-                journey.model,
-                journey.version,
-                journey.backend,
-                journey.items,
-                time.time(),
-                logging.DEBUG if method.is_quiet else logging.INFO,
-                _METHOD,
-                _METHOD,
-                path,
-                path,
-                STATUS[code],
-                clock() - journey.started,
-                journey.seconds,
-                self._gate.address_of(caller),
-                len(request),
-                bytes_out,
+            _answered(
+                (
+                    journey.request_id,
+                    journey.trace_id,
+                    journey.model,
+                    journey.version,
+                    journey.backend,
+                    journey.items,
+                    time.time(),
+                    logging.DEBUG if method.is_quiet else logging.INFO,
+                    _METHOD,
+                    _METHOD,
+                    path,
+                    path,
+                    STATUS[code],
+                    clock() - journey.started,
+                    journey.seconds,
+                    self._gate.address_of(caller),
+                    len(request),
+                    bytes_out,
+                )
             )
         )
         CURRENT.set(None)
+
+
+def _leave(deadline: Deadline) -> None:
+    deadline.is_gone = True

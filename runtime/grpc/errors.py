@@ -72,6 +72,7 @@ STATUS: dict[grpc.StatusCode, int] = {
     _Code.NOT_FOUND: 404,
     _Code.ABORTED: 409,
     _Code.RESOURCE_EXHAUSTED: 429,
+    _Code.CANCELLED: 499,
     _Code.UNIMPLEMENTED: 501,
     _Code.INTERNAL: 500,
     _Code.UNAVAILABLE: 503,

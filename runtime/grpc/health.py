@@ -63,8 +63,8 @@ class Health:
                 yield message
                 known = message
             is_wanted = waits()
-        if self._message() != known:
-            yield self._message()
+        if (message := self._message()) != known:
+            yield message
 
     def _message(self) -> bytes:
         is_ready = not self._readiness.reasons()

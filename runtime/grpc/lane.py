@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -35,3 +36,29 @@ class OwnThread:
     ) -> _Result:
         """Make a call."""
         return call()
+
+
+class OrTheirs:
+    """A lane that spares a call which is alone the way into the other thread.
+
+    The way there and back takes two turns of the system's scheduler, which is worth
+    while only if there is a run to join.
+
+    Args:
+        theirs: the thread of all requests.
+    """
+
+    def __init__(self, theirs: Lane) -> None:
+        self._theirs = theirs
+        self._alone = threading.Lock()
+
+    def ask(
+        self, call: Callable[[], _Result], deadline: Deadline, size: int, key: str
+    ) -> _Result:
+        """Make a call here if no other one is made here, and else there."""
+        if not self._alone.acquire(blocking=False):
+            return self._theirs.ask(call, deadline, size, key)
+        try:
+            return call()
+        finally:
+            self._alone.release()

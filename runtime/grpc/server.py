@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,24 +14,25 @@ from runtime.config import Config
 from runtime.grpc.calls import Calls
 from runtime.grpc.health import Health
 from runtime.grpc.inference import Inference
-from runtime.grpc.lane import Lane
+from runtime.grpc.lane import Lane, OrTheirs
 from runtime.grpc.methods import Service
 from runtime.grpc.reflection import Reflection
 from runtime.grpc.serving import Serving
 from runtime.models.readiness import Readiness
+from runtime.process.drain import DRAINING
 from runtime.services import Services
 
 # The most calls whose messages are taken at a time. Their threads wait for the front,
 # which runs what they bring together.
 CALLS = 16
 # The most streams at a time. Each keeps a thread, even while it waits for its client.
-STREAMS = 32
+STREAMS = 16
 # HTTP/2 lets a client have so many calls on one connection.
 _CALLS_OF_A_CONNECTION = 128
 # A connection that is idle for so long is asked whether its client is still there.
 _KEEPALIVE_MILLISECONDS = 60_000
-# The last reply leaves the process within this time after it was made.
-_LAST_SECONDS = 0.1
+# The server looks for messages that do not come once in so many seconds.
+_SWEEP_SECONDS = 1.0
 
 
 def services_of(services: Services, lane: Lane) -> tuple[Service, ...]:
@@ -73,7 +75,7 @@ class GrpcServer:
             ),
             maximum_concurrent_rpcs=CALLS + STREAMS + config.max_queue,
         )
-        self._add(services_of(services, lane))
+        self._add(services_of(services, OrTheirs(lane)))
         if config.server_key:
             pair = (
                 Path(config.server_key).read_bytes(),
@@ -97,9 +99,14 @@ class GrpcServer:
     def start(self) -> None:
         """Begin to take calls."""
         self._server.start()
+        threading.Thread(target=self._sweep, name="grpc sweep", daemon=True).start()
+
+    def _sweep(self) -> None:
+        while not DRAINING.wait(_SWEEP_SECONDS):
+            self._calls.arrivals.sweep()
 
     def drain(self, seconds: float) -> None:
         """Refuse new calls, and wait so long until those in hand are answered."""
-        self._server.stop(seconds)
-        self._calls.wait_until_idle(seconds)
-        self._server.stop(_LAST_SECONDS).wait()
+        stopped = self._server.stop(seconds)
+        self._calls.arrivals.end()
+        stopped.wait()

@@ -157,17 +157,15 @@ def log_with(folder: Path, text: str) -> str:
     raise AssertionError(f"{text!r} is not in the log:\n{log}")
 
 
-_addresses = itertools.count()
+_ports = itertools.count(8001)
 
 
-def own_address() -> str:
-    """Return an address of this machine that no other test uses, for a fixed port.
+def own_address() -> tuple[str, int]:
+    """Return an address and a port of this machine that no other test uses.
 
-    All of 127.0.0.0/8 is this machine. Linux's numbers of processes have 22 bits, so a
-    process has four addresses.
+    All of 127.0.0.0/8 is this machine, and Linux's numbers of processes have 22 bits.
     """
-    number = os.getpid() << 2 | next(_addresses) % 4
-    return str(IPv4Address("127.0.0.0") + number % (1 << 24))
+    return str(IPv4Address("127.64.0.0") + os.getpid() % (1 << 22)), next(_ports)
 
 
 WAITRESS = "waitress-serve --listen=127.0.0.1:0 runtime.app:app"

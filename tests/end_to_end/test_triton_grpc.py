@@ -33,13 +33,13 @@ def answers(tmp_path_factory):
             labels=(),
             params={"img_channels": 0, "labels": ""},
         )
-    host = own_address()
-    command = f"{RUNTIME} --workers 2 --host {host} --grpc-port 8001"
+    host, port = own_address()
+    command = f"{RUNTIME} --workers 2 --host {host} --grpc-port {port}"
     with serving(command, folder):
         picture = base64.b64encode(png([[1, 2], [3, 4]])).decode()
         script = REQUIREMENTS.with_name("ask_grpc.py")
         done = subprocess.run(
-            [python, script, f"{host}:8001", picture],
+            [python, script, f"{host}:{port}", picture],
             capture_output=True,
             text=True,
             timeout=PATIENCE,
