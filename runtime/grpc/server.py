@@ -41,9 +41,8 @@ def services_of(services: Services, lane: Lane) -> tuple[Service, ...]:
     inference = Inference(services, readiness, lane).service
     of_models = (inference, *Serving(services, lane).services)
     health = Health(readiness, [service.name for service in of_models]).service
-    # TensorFlow Serving has no reflection, and its messages have other names here.
-    reflection = Reflection((inference.name, health.name)).service
-    return (*of_models, health, reflection)
+    names = [service.name for service in (*of_models, health)]
+    return (*of_models, health, Reflection(names).service)
 
 
 class GrpcServer:
