@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bundle.errors import DomainError
@@ -59,7 +60,7 @@ def __getattr__(name: str) -> App:
     try:
         settings = load_settings()
         config = _without_tls(settings.config)
-        doubts = (*settings.doubts, *check_config(config))
+        doubts = (*settings.doubts, *check_config(config), *_without_grpc(config))
         application = get_app(config)
     except DomainError as ex:
         # A server would print a traceback, and its own usage before it.
@@ -71,6 +72,11 @@ def __getattr__(name: str) -> App:
     drain_under_waitress(config.drain_seconds)
     globals()["app"] = application
     return application
+
+
+def _without_grpc(config: Config) -> Iterator[str]:
+    if config.grpc_port:
+        yield "'grpcPort' has no effect here: only `runtime serve` answers gRPC"
 
 
 def _without_tls(config: Config) -> Config:

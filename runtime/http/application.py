@@ -87,10 +87,12 @@ class App(_Base):
         door: the door that looks at a request's head; a server asks it before it waits
             for the body.
         predictions: the answers to the requests that do not go through Falcon.
+        tracing: the tracing that makes spans; None if it is off.
     """
 
     door: Door
     predictions: Predictions
+    tracing: Tracing | None
 
     def __call__(
         self, env: Environ, start_response: Callable[..., Any]
@@ -116,9 +118,10 @@ def create_app(services: Services, config: Config) -> App:
     address_of = address_reader(gate)
     limiter = services.limiter
     rate = Rate(limiter, quiet, address_of) if limiter else None
+    tracing = Tracing() if config.tracing else None
     watch = Watch(
         quiet,
-        Tracing() if config.tracing else None,
+        tracing,
         config.timeout_ms,
         address_of,
         config.monit_record,
@@ -127,6 +130,7 @@ def create_app(services: Services, config: Config) -> App:
     router = CompiledRouter()
     # A request takes these steps in this order, and its reply the other way.
     application = App(middleware=[watch, authorize, Render()], router=router)
+    application.tracing = tracing
     application.door = Door(router, authorize, rate, address_of)
     handlers = Handlers(
         {

@@ -105,7 +105,7 @@ def block(arguments: Sequence[str]) -> str:
     """The table that the argument names."""
     (name,) = arguments
     found = [error for error in errors() if error.__module__ in MODULES[name]]
-    asked = ("status", "`reason`") if name == "service" else ()
+    asked = ("status", "gRPC", "`reason`") if name == "service" else ()
     heads = ("error", "meaning", *asked, "exit code", "what to do")
     return table(heads, [_row(error, found, name == "service") for error in found])
 
@@ -114,7 +114,11 @@ def _row(
     error: type[DomainError], all_of_it: Sequence[type], has_status: bool
 ) -> tuple[str, ...]:
     depth = sum(parent in all_of_it for parent in error.__mro__[1:])
-    asked = (_status(error), code(_reason(error))) if _status(error) else ("", "")
+    asked = (
+        (_status(error), code(_grpc(error)), code(_reason(error)))
+        if _status(error)
+        else ("", "", "")
+    )
     return (
         "&emsp;" * depth + code(error.__name__),
         sentence(docstring.summary(error)),
@@ -129,6 +133,13 @@ def _status(error: type[DomainError]) -> str:
     from runtime.http.errors import STATUS
 
     return next((STATUS[e][:3] for e in error.__mro__ if e in STATUS), "")
+
+
+def _grpc(error: type[DomainError]) -> str:
+    """The status of the reply to a call of gRPC."""
+    from runtime.grpc.errors import CODE
+
+    return next(CODE[e].name for e in error.__mro__ if e in CODE)
 
 
 def _reason(error: type[DomainError]) -> str:
