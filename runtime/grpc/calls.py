@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import grpc
 
@@ -24,6 +24,7 @@ from runtime.process.drain import DRAINING
 from runtime.telemetry.answered import Answered
 from runtime.telemetry.journey import CURRENT, REQUEST_ID, Deadline, Journey, clock
 from runtime.telemetry.requests import count_begun, tell
+from runtime.telemetry.tracing import HEADERS, RequestSpan, Tracing, attributes_of
 
 if TYPE_CHECKING:
     from runtime.access.limiter import RateLimiter
@@ -40,6 +41,16 @@ _answered = functools.partial(tuple.__new__, Answered)
 _LOOK_SECONDS = 0.5
 
 
+class _Call(NamedTuple):
+    """A call that has begun, or one message of a stream."""
+
+    path: str
+    method: Method
+    caller: GrpcCaller
+    journey: Journey
+    span: RequestSpan | None
+
+
 class Calls:
     """Makes the handlers of methods, which watch each call from begin to end.
 
@@ -49,17 +60,24 @@ class Calls:
         timeout_ms: the milliseconds after which a call that still waits is refused; 0
             is never.
         streams: the most streams at a time, each of which keeps a thread.
+        tracing: the tracing that makes spans; None if it is off.
 
     Attributes:
         arrivals: the messages for which calls wait.
     """
 
     def __init__(
-        self, gate: Gate, limiter: RateLimiter | None, timeout_ms: int, streams: int
+        self,
+        gate: Gate,
+        limiter: RateLimiter | None,
+        timeout_ms: int,
+        streams: int,
+        tracing: Tracing | None = None,
     ) -> None:
         self._gate = gate
         self._limiter = limiter
         self._timeout_ms = timeout_ms
+        self._tracing = tracing
         self._streams = threading.Semaphore(streams)
         self._errors = Errors()
         self.arrivals = Arrivals()
@@ -85,24 +103,24 @@ class Calls:
         self, path: str, method: Method
     ) -> Callable[[Iterator[bytes], grpc.ServicerContext], bytes]:
         def answer(requests: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
-            caller = GrpcCaller(context)
-            journey = self._begin(caller, context)
+            call = self._begin(path, method, context)
+            journey = call.journey
             # grpcio calls it when the client leaves, and when the reply has gone.
             context.add_callback(functools.partial(_leave, journey.deadline))
             context.set_trailing_metadata((("x-request-id", journey.request_id),))
             request = b""
             try:
-                self._admit(method, caller)
+                self._admit(call)
                 request = self.arrivals.only(requests, context)
                 reply = method.answer(request, journey)
             except grpc.RpcError:
-                self._end(journey, path, method, caller, _LEFT, request, 0)
+                self._end(call, _LEFT, request, 0)
                 raise
             except Exception as ex:
                 refusal = self._errors.refusal_of(ex, path)
-                self._end(journey, path, method, caller, refusal.code, request, 0)
+                self._end(call, refusal.code, request, 0)
                 context.abort(refusal.code, refusal.sentence)
-            self._end(journey, path, method, caller, _OK, request, len(reply))
+            self._end(call, _OK, request, len(reply))
             return reply
 
         return answer
@@ -118,29 +136,23 @@ class Calls:
         ) -> Iterator[bytes]:
             with self._entered(path, method.access, context):
                 for request in self.arrivals.following(requests, context):
-                    yield self._reply(path, method, refuse, request, context)
+                    call = self._begin(path, method, context)
+                    yield self._reply(call, refuse, request)
 
         return answer
 
     def _reply(
-        self,
-        path: str,
-        method: Method,
-        refuse: Callable[[bytes, str], bytes],
-        request: bytes,
-        context: grpc.ServicerContext,
+        self, call: _Call, refuse: Callable[[bytes, str], bytes], request: bytes
     ) -> bytes:
         """Answer one message of a stream; a refusal does not end the stream."""
-        caller = GrpcCaller(context)
-        journey = self._begin(caller, context)
         code = _OK
         try:
-            self._admit(method, caller)
-            reply = method.answer(request, journey)
+            self._admit(call)
+            reply = call.method.answer(request, call.journey)
         except Exception as ex:
-            code, sentence = self._errors.refusal_of(ex, path)
+            code, sentence = self._errors.refusal_of(ex, call.path)
             reply = refuse(request, sentence)
-        self._end(journey, path, method, caller, code, request, len(reply))
+        self._end(call, code, request, len(reply))
         return reply
 
     def _watched(
@@ -178,7 +190,8 @@ class Calls:
 
     # -- the steps of a call -----------------------------------------------------------
 
-    def _begin(self, caller: GrpcCaller, context: grpc.ServicerContext) -> Journey:
+    def _begin(self, path: str, method: Method, context: grpc.ServicerContext) -> _Call:
+        caller = GrpcCaller(context)
         given = caller.metadata("x-request-id")
         journey = Journey(
             given
@@ -192,14 +205,32 @@ class Calls:
             journey.hasten(left * 1e6)
         count_begun()
         CURRENT.set(journey)
-        return journey
+        span = None
+        if self._tracing is not None and not method.is_quiet:
+            span = self._start_span(self._tracing, path, caller, journey)
+        return _Call(path, method, caller, journey, span)
 
-    def _admit(self, method: Method, caller: GrpcCaller) -> None:
+    def _start_span(
+        self, tracing: Tracing, path: str, caller: GrpcCaller, journey: Journey
+    ) -> RequestSpan:
+        service, _, name = path.removeprefix("/").partition("/")
+        # OpenTelemetry's conventions have these names.
+        attributes: dict[str, str | int] = {
+            "rpc.system": "grpc",
+            "rpc.service": service,
+            "rpc.method": name,
+            "client.address": self._gate.address_of(caller),
+        }
+        headers = {name: value for name in HEADERS if (value := caller.metadata(name))}
+        return tracing.start(path.removeprefix("/"), journey, headers, attributes)
+
+    def _admit(self, call: _Call) -> None:
         """Check that the client may ask, and does not ask too often.
 
         Raises:
             Unauthorized, Forbidden, RateLimited: it may not.
         """
+        method, caller = call.method, call.caller
         if self._limiter is not None and not method.is_quiet:
             allowance = self._limiter.take(self._gate.address_of(caller))
             if allowance.is_exceeded:
@@ -208,15 +239,9 @@ class Calls:
             self._gate.check(method.access, caller)
 
     def _end(
-        self,
-        journey: Journey,
-        path: str,
-        method: Method,
-        caller: GrpcCaller,
-        code: grpc.StatusCode,
-        request: bytes,
-        bytes_out: int,
+        self, call: _Call, code: grpc.StatusCode, request: bytes, bytes_out: int
     ) -> None:
+        path, method, caller, journey, span = call
         tell(
             _answered(
                 (
@@ -241,6 +266,11 @@ class Calls:
                 )
             )
         )
+        if span is not None:
+            number: int = code.value[0]
+            attributes = {"rpc.grpc.status_code": number, **attributes_of(journey)}
+            name = path.removeprefix("/")
+            span.end(name, journey, attributes, failed=STATUS[code] >= 500)
         CURRENT.set(None)
 
 

@@ -21,6 +21,7 @@ from runtime.grpc.serving import Serving
 from runtime.models.readiness import Readiness
 from runtime.process.drain import DRAINING
 from runtime.services import Services
+from runtime.telemetry.tracing import Tracing
 
 # The most calls whose messages are taken at a time. Their threads wait for the front,
 # which runs what they bring together.
@@ -41,9 +42,8 @@ def services_of(services: Services, lane: Lane) -> tuple[Service, ...]:
     inference = Inference(services, readiness, lane).service
     of_models = (inference, *Serving(services, lane).services)
     health = Health(readiness, [service.name for service in of_models]).service
-    # TensorFlow Serving has no reflection, and its messages have other names here.
-    reflection = Reflection((inference.name, health.name)).service
-    return (*of_models, health, reflection)
+    names = [service.name for service in (*of_models, health)]
+    return (*of_models, health, Reflection(names).service)
 
 
 class GrpcServer:
@@ -54,13 +54,19 @@ class GrpcServer:
         services: the service's parts.
         lane: the thread of all requests.
         address: the address and the port at which all workers listen, as grpcio has it.
+        tracing: the tracing that makes spans; None if it is off.
     """
 
     def __init__(
-        self, config: Config, services: Services, lane: Lane, address: str
+        self,
+        config: Config,
+        services: Services,
+        lane: Lane,
+        address: str,
+        tracing: Tracing | None,
     ) -> None:
         self._calls = Calls(
-            gate_of(config), services.limiter, config.timeout_ms, STREAMS
+            gate_of(config), services.limiter, config.timeout_ms, STREAMS, tracing
         )
         self._server = grpc.server(
             ThreadPoolExecutor(CALLS + STREAMS, "grpc"),

@@ -92,11 +92,13 @@ class App(_Base):
             for the body.
         predictions: the answers to the requests that do not go through Falcon.
         cors: the headers for pages of other origins; None if no page may ask.
+        tracing: the tracing that makes spans; None if it is off.
     """
 
     door: Door
     predictions: Predictions
     cors: Cors | None
+    tracing: Tracing | None
 
     def __call__(
         self, env: Environ, start_response: Callable[..., Any]
@@ -124,9 +126,10 @@ def create_app(services: Services, config: Config) -> App:
     address_of = address_reader(gate)
     limiter = services.limiter
     rate = Rate(limiter, quiet, address_of) if limiter else None
+    tracing = Tracing() if config.tracing else None
     watch = Watch(
         quiet,
-        Tracing() if config.tracing else None,
+        tracing,
         config.timeout_ms,
         address_of,
         config.monit_record,
@@ -135,6 +138,7 @@ def create_app(services: Services, config: Config) -> App:
     router = CompiledRouter()
     # A request takes these steps in this order, and its reply the other way.
     application = App(middleware=[watch, authorize, Render()], router=router)
+    application.tracing = tracing
     origins = config.cors_origins
     application.cors = Cors(origins, config.token_header) if origins else None
     handlers = Handlers(

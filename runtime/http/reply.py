@@ -80,6 +80,7 @@ def to_json(media: object) -> bytes:
 
 def _to_lists(value: object) -> object:
     # orjson writes arrays of numbers, but no arrays of texts and none without an axis.
-    if isinstance(value, np.ndarray):
+    # It knows only one of numpy's two scalars of 64 bits.
+    if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} is not JSON")

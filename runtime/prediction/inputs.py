@@ -62,8 +62,12 @@ def flatten(what: str, value: object) -> Nested:
     if isinstance(value, list):
         shape, level = [len(value)], value
     while level and isinstance(level[0], list):
-        lengths = {len(v) if isinstance(v, list) else None for v in level}
-        if len(lengths) > 1 or len(shape) == _MAX_AXES:
+        # A loop in Python takes longer than these two.
+        if (
+            set(map(type, level)) != {list}
+            or len(set(map(len, level))) > 1
+            or len(shape) == _MAX_AXES
+        ):
             break
         shape.append(len(level[0]))
         level = (

@@ -132,7 +132,7 @@ class Worker:
             # The import takes memory and time, and needs the extra 'grpc'.
             from runtime.grpc.server import GrpcServer
 
-            grpc = GrpcServer(config, services, front, self._grpc_address)
+            grpc = GrpcServer(config, services, front, self._grpc_address, app.tracing)
         return front, tls_of(config.server_key, config.server_crt), grpc
 
     async def _serve(

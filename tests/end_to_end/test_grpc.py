@@ -136,12 +136,17 @@ def test_reflection_tells_the_services_and_their_methods(client):
     database = ProtoReflectionDescriptorDatabase(client.channel)
     assert set(database.get_services()) == {
         SERVICE,
+        "tensorflow.serving.PredictionService",
+        "tensorflow.serving.ModelService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }
-    file = database.FindFileContainingSymbol(SERVICE)
-    (service,) = file.service
-    assert "ModelInfer" in [method.name for method in service.method]
+    for name, method in (
+        (SERVICE, "ModelInfer"),
+        ("tensorflow.serving.PredictionService", "Predict"),
+    ):
+        service, *_ = database.FindFileContainingSymbol(name).service
+        assert method in [one.name for one in service.method]
 
 
 def test_health(client):

@@ -39,8 +39,8 @@ def answers(tmp_path_factory):
             labels=(),
             params={"img_channels": 0, "labels": ""},
         )
-    host = own_address()
-    command = f"{RUNTIME} --workers 1 --host {host} --grpc-port 8500"
+    host, port = own_address()
+    command = f"{RUNTIME} --workers 1 --host {host} --grpc-port {port}"
     with serving(command, folder) as server:
         labels = f"{server.url}/models/half_plus_two/labels/canary"
         assert CLIENT.put(labels, json={"version": 123}).status_code == 200
@@ -48,7 +48,7 @@ def answers(tmp_path_factory):
             [
                 sys.executable,
                 REQUIREMENTS.with_name("ask_grpc.py"),
-                f"{host}:8500",
+                f"{host}:{port}",
                 png([[1, 2], [3, 4]]).hex(),
             ],
             env={**os.environ, "PYTHONPATH": str(stubs), "CUDA_VISIBLE_DEVICES": ""},

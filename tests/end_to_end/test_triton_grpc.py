@@ -151,6 +151,7 @@ def test_a_stream_goes_on_after_a_refusal(answers):
         ("load", "NOT_FOUND", "there is no model 'other'"),
         ("ready", "NOT_FOUND", "there is no model 'other'"),
         ("statistics", "NOT_FOUND", "there is no model 'other'"),
+        ("its time", "DEADLINE_EXCEEDED", "time was over"),
         ("shared memory", "UNIMPLEMENTED", "Method not found"),
     ],
 )

@@ -33,6 +33,8 @@ from runtime.grpc.methods import Method
 from runtime.grpc.server import services_of
 from runtime.services import create_services
 from runtime.wire.oip import inference_pb2 as pb
+from runtime.wire.tfs import serving_pb2 as tfs
+from runtime.wire.tfs.tensors import write_tensor
 from tests.forms import png
 from tests.fuzz.inputs import MODELS, mutated, write_store
 from tests.fuzz.run import HANG_SECONDS, ROOT, Wrong
@@ -70,6 +72,19 @@ def whole_messages() -> dict[str, list[bytes]]:
         "RepositoryIndex": [pb.RepositoryIndexRequest(ready=True)],
         "RepositoryModelLoad": [load],
         "RepositoryModelUnload": [load],
+        "Predict": _predictions(),
+        "GetModelMetadata": [
+            tfs.GetModelMetadataRequest(
+                model_spec={"name": "pair", "version": {"value": 1}},
+                metadata_field=["signature_def"],
+            )
+        ],
+        "GetModelStatus": [
+            tfs.GetModelStatusRequest(model_spec={"name": "texts"}),
+            tfs.GetModelStatusRequest(
+                model_spec={"name": "linear", "version_label": "stable"}
+            ),
+        ],
         "Check": [health_pb2.HealthCheckRequest(service="inference")],
         "ServerReflectionInfo": [
             reflection_pb2.ServerReflectionRequest(list_services=""),
@@ -122,6 +137,32 @@ def _pair() -> Any:
     message.inputs.add(name="b", datatype="INT64", shape=[1, 2])
     message.raw_input_contents.extend([bytes(8), bytes(16)])
     return message
+
+
+def _predictions() -> list[Any]:
+    """Return messages of TensorFlow Serving."""
+    models = {
+        "linear": {"pixels": np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1)},
+        "pair": {
+            "a": np.zeros((1, 2), np.float32),
+            "b": np.zeros((1, 2), np.int64),
+        },
+        "texts": {"text": np.array(["a"], object), "flag": np.array([True])},
+    }
+    messages = []
+    for name, inputs in models.items():
+        message = tfs.PredictRequest(model_spec={"name": name})
+        for key, array in inputs.items():
+            write_tensor(key, array, message.inputs[key])
+        messages.append(message)
+    raw = tfs.PredictRequest(model_spec={"name": "linear"}, output_filter=["scores"])
+    raw.inputs["pixels"].CopyFrom(messages[0].inputs["pixels"])
+    raw.inputs["pixels"].ClearField("float_val")
+    raw.inputs["pixels"].tensor_content = bytes(16)
+    picture = tfs.PredictRequest(model_spec={"name": "linear"})
+    encoded = np.array([_PICTURE], object)
+    write_tensor("pixels", encoded, picture.inputs["pixels"])
+    return [*messages, raw, picture]
 
 
 def odd_message(data: bytes, dice: random.Random) -> bytes:

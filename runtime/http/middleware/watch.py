@@ -19,7 +19,7 @@ from runtime.http.reply import NO_SNIFF
 from runtime.telemetry.answered import Answered
 from runtime.telemetry.journey import CURRENT, REQUEST_ID, Deadline, Journey, clock
 from runtime.telemetry.requests import count_begun, tell
-from runtime.telemetry.tracing import RequestSpan, Tracing
+from runtime.telemetry.tracing import HEADERS, RequestSpan, Tracing, attributes_of
 
 _MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -249,9 +249,8 @@ def _start_span(
         attributes["http.request.method_original"] = req.method
     if req.user_agent:
         attributes["user_agent.original"] = req.user_agent
-    names = ("traceparent", "tracestate")
-    headers = {name: value for name in names if (value := req.get_header(name))}
-    return tracing.start(journey, headers, attributes)
+    headers = {name: value for name in HEADERS if (value := req.get_header(name))}
+    return tracing.start(method, journey, headers, attributes)
 
 
 def _end_span(span: RequestSpan, journey: Journey, answered: Answered) -> None:
@@ -264,10 +263,5 @@ def _end_span(span: RequestSpan, journey: Journey, answered: Answered) -> None:
         name = f"{name} {answered.route}"
     if answered.status >= 500:
         attributes["error.type"] = str(answered.status)
-    if journey.model:
-        attributes["tfaas.model"] = journey.model
-    if journey.version is not None:
-        attributes["tfaas.version"] = journey.version
-    if journey.backend:
-        attributes["tfaas.backend"] = journey.backend
+    attributes |= attributes_of(journey)
     span.end(name, journey, attributes, failed=answered.status >= 500)

@@ -81,7 +81,9 @@ def _items(name: str, array: NDArray[Any]) -> Iterable[Any]:
     if array.dtype.kind in "OSU":
         return list(_texts(name, array).tolist())
     _check_numbers(array)
-    return list(array) if is_finite(array) else [_numbers(item) for item in array]
+    if not is_finite(array):
+        return [_numbers(item) for item in array]
+    return array.tolist() if _has_whole_scalars(array, 1) else list(array)
 
 
 def _check_numbers(array: NDArray[Any]) -> None:
@@ -94,6 +96,8 @@ def _check_numbers(array: NDArray[Any]) -> None:
 def _numbers(array: NDArray[Any]) -> Any:
     """Return what orjson writes for numbers of any shape; it knows no NaN itself."""
     array = np.asarray(array)
+    if _has_whole_scalars(array, 0):
+        return array.tolist()
     # orjson writes no array without axes, and writes numpy's scalars.
     whole = array if array.ndim else array[()]
     if is_finite(array):
@@ -102,6 +106,15 @@ def _numbers(array: NDArray[Any]) -> Any:
     words = iter(array[~np.isfinite(array)].tolist())
     text = orjson.dumps(whole, option=orjson.OPT_SERIALIZE_NUMPY)
     return orjson.Fragment(re.sub(b"null", lambda _: _WORDS[str(next(words))], text))
+
+
+def _has_whole_scalars(array: NDArray[Any], axes: int) -> bool:
+    """Tell whether an array of so many axes holds no floats.
+
+    Python has these numbers, too. orjson knows only one of numpy's two scalars of 64
+    bits, and ONNX Runtime may answer the other one.
+    """
+    return array.ndim == axes and array.dtype.kind != "f"
 
 
 _WORDS = {"nan": b"NaN", "inf": b"Infinity", "-inf": b"-Infinity"}

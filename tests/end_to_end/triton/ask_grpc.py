@@ -160,6 +160,7 @@ def refusals(client):
         "load": refusal_of(lambda: client.load_model("other")),
         "ready": refusal_of(lambda: client.is_model_ready("other")),
         "statistics": refusal_of(lambda: client.get_inference_statistics("other")),
+        "its time": refusal_of(lambda: client.infer("linear", pixels(), timeout=1)),
         "shared memory": refusal_of(client.get_system_shared_memory_status),
     }
 

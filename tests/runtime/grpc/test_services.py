@@ -3,6 +3,8 @@
 import dataclasses
 
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
@@ -189,6 +191,39 @@ def test_reflection_lists_all_services(services):
     listed = reflection_pb2.ServerReflectionResponse.FromString(answer)
     names = {one.name for one in listed.list_services_response.service}
     assert names == {service.name for service in known}
+
+
+@pytest.mark.parametrize(
+    ("symbol", "package", "names"),
+    [
+        ("inference.GRPCInferenceService", "inference", ["GRPCInferenceService"]),
+        (
+            "tensorflow.serving.PredictRequest",
+            "tensorflow.serving",
+            ["PredictionService", "ModelService"],
+        ),
+        ("tensorflow.TensorProto", "tensorflow", []),
+        ("grpc.health.v1.Health", "grpc.health.v1", ["Health"]),
+    ],
+)
+def test_reflection_describes_messages_by_their_names_on_the_wire(
+    symbol, package, names
+):
+    (method,) = Reflection(()).service.methods
+    message = reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol)
+    answer = method.answer(message.SerializeToString(), Journey())
+    found = reflection_pb2.ServerReflectionResponse.FromString(answer)
+    files = [
+        FileDescriptorProto.FromString(data)
+        for data in found.file_descriptor_response.file_descriptor_proto
+    ]
+    (one,) = [file for file in files if file.package == package]
+    assert [service.name for service in one.service] == names
+    # A tool makes its own pool of the files; each type must be there.
+    pool = DescriptorPool()
+    for file in sorted(files, key=lambda file: len(file.dependency)):
+        pool.Add(file)
+    assert pool.FindFileContainingSymbol(symbol).package == package
 
 
 def test_a_question_that_cannot_be_read_is_refused():

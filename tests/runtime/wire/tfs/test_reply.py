@@ -188,3 +188,13 @@ def test_whole_numbers_become_decimal_ones():
 def test_outputs_that_are_no_scores(write, output):
     with pytest.raises(InvalidInput, match="output 'y' has no"):
         write(answer(y=output))
+
+
+@pytest.mark.parametrize("kind", "?bBhHiIlLqQ")
+def test_whole_numbers_of_all_of_numpys_kinds(kind):
+    array = np.array([0, 1], kind)
+    values = array.tolist()
+    assert row(y=array) == {"predictions": values}
+    assert row(y=array, z=array)["predictions"][1] == {"y": values[1], "z": values[1]}
+    assert column(y=array[1].reshape(())) == {"outputs": values[1]}
+    assert column(y=array.reshape(1, 2)) == {"outputs": [values]}
