@@ -122,7 +122,7 @@ def test_disk_that_is_full_at_any_file_is_one_sentence(
     out = tmp_path / "disk" / "out"
 
     def write(folder: Path) -> None:
-        write_bundle(folder, "digits", training, few_data, "few.npz", h5="digits.h5")
+        write_bundle(folder, "digits", training, few_data, "few.npz", command="x")
 
     with small_disk(tmp_path / "disk", size):
         with pytest.raises(WriteFailed) as caught:

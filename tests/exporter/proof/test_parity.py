@@ -16,6 +16,7 @@ from exporter.errors import ExportError
 from exporter.proof.parity import (
     BATCH_SIZES,
     TIMED_RUNS,
+    TIMED_SECONDS,
     _milliseconds,
     _versions,
     prove,
@@ -541,5 +542,5 @@ def test_time_is_taken_of_fifty_runs_or_two_seconds(step, runs):
 
     batch = {"row": np.zeros((1, 3), np.float32)}
     clock = functools.partial(next, times)
-    _milliseconds(answering(count, ROW), batch, 1, TIMED_RUNS, clock)
+    _milliseconds(answering(count, ROW), batch, TIMED_RUNS, TIMED_SECONDS, clock)
     assert len(counted) == runs
