@@ -16,7 +16,7 @@ from exporter.reports.section import EMPTY as EXPORTER_SECTION
 
 _STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 # A longer table is read by programs, which have metrics.json.
-_MAX_ROWS = 100
+MAX_ROWS = 100
 
 
 def html_page(title: str, body: str) -> str:
@@ -56,19 +56,27 @@ def page_of(metrics: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
             "Learning curves",
             "Validation images are a tenth of the training images, on which the model"
             " is not trained.",
-            _figures(pictures, ["learning_curve"]),
+            _figure(pictures, "learning_curve"),
         ),
         _section(
             "Where it errs",
             _mistakes_sentence(metrics),
-            _figures(pictures, ["confusion_matrix", "mistakes"]),
+            _figure(pictures, "confusion_matrix"),
         ),
-        _section(
-            "Does its confidence mean what it says?",
-            "Of all images on which the model is 90 % sure, nine out of ten should be"
-            " right. The expected calibration error (ECE) is the mean distance from"
-            f" that: {_number(metrics['ece'], '.4f')} here, and 0 at best.",
-            _figures(pictures, ["calibration"]),
+        _pair(
+            _section(
+                "Its surest mistakes",
+                "These pictures were classified wrong with the highest confidence. Some"
+                " of them may have a wrong label in the data set.",
+                _figure(pictures, "mistakes"),
+            ),
+            _section(
+                "Does its confidence mean what it says?",
+                "Of all images on which the model is 90 % sure, nine out of ten should"
+                " be right. The expected calibration error (ECE) is the mean distance"
+                f" from that: {_number(metrics['ece'], '.4f')} here, and 0 at best.",
+                _figure(pictures, "calibration"),
+            ),
         ),
         _section("Classes", _classes_sentence(metrics), _classes(metrics)),
         EXPORTER_SECTION,
@@ -91,12 +99,12 @@ def table_html(headings: list[str], rows: list[list[str]]) -> str:
 
     Args:
         headings: texts, which are escaped here.
-        rows: the HTML of the cells. A cell that begins with ``<td`` stands as it is.
+        rows: the HTML of the cells.
     """
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings)
     body = "\n".join(
         f'<tr><th scope="row">{first}</th>'
-        + "".join(c if c.startswith("<td") else f"<td>{c}</td>" for c in others)
+        + "".join(f"<td>{cell}</td>" for cell in others)
         + "</tr>"
         for first, *others in rows
     )
@@ -153,7 +161,7 @@ _ALTS = {
     ),
     "mistakes": (
         "Pictures of the most confident mistakes, with the true and predicted label",
-        "The mistakes of which the model is most sure. Some of them are wrong labels.",
+        "The true class stands above, and below it the model's class with its score.",
     ),
     "calibration": (
         "Plot of the accuracy by the model's confidence, and of the number of images",
@@ -164,17 +172,18 @@ _ALTS = {
 }
 
 
-def _figures(pictures: Mapping[str, bytes], names: list[str]) -> str:
-    figures = [
-        figure_html(
-            pictures[name],
-            *_ALTS[name],
-            kind="photos" if name == "mistakes" else "plot",
-        )
-        for name in names
-        if name in pictures
-    ]
-    return f'<div class="pair">{"".join(figures)}</div>' if figures else ""
+def _figure(pictures: Mapping[str, bytes], name: str) -> str:
+    """Make the figure of a plot; empty if it could not be drawn."""
+    if name not in pictures:
+        return ""
+    kind = "photos" if name == "mistakes" else "plot"
+    return figure_html(pictures[name], *_ALTS[name], kind=kind)
+
+
+def _pair(*sections: str) -> str:
+    """Put sections side by side, where the page is wide enough."""
+    there = [section for section in sections if section]
+    return f'<div class="pair">\n{chr(10).join(there)}\n</div>' if there else ""
 
 
 def _mistakes_sentence(metrics: Mapping[str, Any]) -> str:
@@ -202,9 +211,9 @@ def _classes_sentence(metrics: Mapping[str, Any]) -> str:
         "Precision is the share of the images taken for a class that are of it; recall"
         " is the share of a class's images that are found."
     )
-    if len(metrics["classes"]) > _MAX_ROWS:
+    if len(metrics["classes"]) > MAX_ROWS:
         sentence += (
-            f" The table has the {_MAX_ROWS} classes with the lowest F1; metrics.json"
+            f" The table has the {MAX_ROWS} classes with the lowest F1; metrics.json"
             " has all."
         )
     return sentence
@@ -212,10 +221,10 @@ def _classes_sentence(metrics: Mapping[str, Any]) -> str:
 
 def _classes(metrics: Mapping[str, Any]) -> str:
     classes = metrics["classes"]
-    if len(classes) > _MAX_ROWS:
+    if len(classes) > MAX_ROWS:
         # A class that was never measured comes last.
         classes = sorted(classes, key=lambda c: 2 if c["f1"] is None else c["f1"])
-        classes = classes[:_MAX_ROWS]
+        classes = classes[:MAX_ROWS]
     return table_html(
         ["class", "test images", "predicted", "precision", "recall", "F1"],
         [
@@ -233,10 +242,7 @@ def _classes(metrics: Mapping[str, Any]) -> str:
 
 
 def _share(value: float | None) -> str:
-    if value is None:
-        return "none"
-    # Shares below a half would all look empty, so the bar is of the whole share.
-    return f'<td class="share" style="--share:{value:.1%}">{value:.2%}</td>'
+    return "none" if value is None else f"{value:.2%}"
 
 
 def _number(value: float | None, how: str) -> str:

@@ -39,13 +39,17 @@ def learning_curve(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
 
 def confusion(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
     """Draw the confusion matrix: a cell has its count, and its share of the row."""
+    from matplotlib.colors import PowerNorm
+
     counts = np.array(metrics["confusion_matrix"])
     labels = [_short(found["label"]) for found in metrics["classes"]]
     figure = new_figure(7.4, 6.4)
     axes = figure.subplots()
     # A row without images stays white.
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    drawn = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    # The root makes mistakes of one in a hundred visible beside the diagonal.
+    norm = PowerNorm(0.5, vmin=0, vmax=1)
+    drawn = axes.imshow(shares, cmap="Blues", norm=norm)
     bar = figure.colorbar(drawn, label="share of the true class", shrink=0.8)
     bar.outline.set_visible(False)
     axes.set(xlabel="predicted", ylabel="true")
@@ -73,7 +77,7 @@ def confusion(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
                 va="center",
                 fontsize=size,
                 linespacing=1.1,
-                color="white" if share > 0.5 else "black",
+                color="white" if norm(share) > 0.5 else "black",
             )
     return png_of(figure)
 
