@@ -101,7 +101,9 @@ def test_keras_files_load_again(bundle_folder: Path, training: Training) -> None
             np.testing.assert_array_equal(loaded, fitted)
 
 
-def test_manifest_lists_every_file_but_the_page_that_changes(bundle_folder: Path, tmp_path: Path) -> None:
+def test_manifest_lists_every_file_but_the_page_that_changes(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
     folder = shutil.copytree(bundle_folder, tmp_path / "copy")
     verify_manifest(folder)
     listed = json.loads((folder / FILE_NAME).read_text())["sha256"]

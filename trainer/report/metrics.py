@@ -41,7 +41,7 @@ def metrics_of(
         command: the command that trains the model again.
 
     Returns:
-        What JSON can hold: dictionaries, lists, texts, finite numbers and None.
+        Dictionaries, lists, texts, None, and numbers, of which some may be NaN.
     """
     labels = data.labels
     confusion = confusion_matrix(data.y_test, training.predicted, len(labels))
