@@ -1,7 +1,6 @@
 """The exporter's section in a report: it comes from parity.json alone."""
 
 import json
-from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
@@ -9,8 +8,9 @@ from PIL import Image
 import exporter.reports.section
 from bundle.version import state_of
 from exporter.reports.section import EMPTY, add_section, has_report
+from tests.pages import Page
 
-PAGE = f"<!doctype html>\n<h1>before</h1>\n{EMPTY}\n<p>after 手</p>\n"
+REPORT = f"<!doctype html>\n<h1>before</h1>\n{EMPTY}\n<p>after 手</p>\n"
 PARITY = {
     "passed": True,
     "sha256": "00",
@@ -32,7 +32,7 @@ PARITY = {
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "report").mkdir()
-    (tmp_path / "report" / "report.html").write_text(PAGE, encoding="utf-8")
+    (tmp_path / "report" / "report.html").write_text(REPORT, encoding="utf-8")
     write_parity(tmp_path)
     return tmp_path
 
@@ -49,17 +49,6 @@ def files_of(folder):
     return sorted(path.name for path in (folder / "report").iterdir())
 
 
-class Images(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.found = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        if tag == "img":
-            self.found.append(dict(attrs))
-
-
 def test_the_section_has_both_plots_inside(folder):
     assert add_section(folder) == ""
     page = page_of(folder)
@@ -67,10 +56,10 @@ def test_the_section_has_both_plots_inside(folder):
     assert page.endswith("\n<p>after 手</p>\n")
     for text in ("521 items", "1.0e-06", "100.00%", "0.031 ms", "0.785 ms", "3,210"):
         assert text in page
-    images = Images(page).found
-    assert len(images) == 2
-    assert all(image["src"].startswith("data:image/png;base64,") for image in images)
-    assert all(image["alt"] for image in images)
+    parts = Page(page)
+    parts.assert_needs_nothing()
+    assert parts.tags.count("img") == 2
+    assert all(value for _, name, value in parts.attributes if name == "alt")
     for name in ("parity.png", "latency.png"):
         with Image.open(folder / "report" / name) as picture:
             picture.load()
@@ -85,7 +74,7 @@ def test_another_conversion_replaces_the_section(folder):
     page = page_of(folder)
     assert "77 items" in page
     assert "521 items" not in page
-    assert len(Images(page).found) == 1
+    assert Page(page).tags.count("img") == 1
     assert files_of(folder) == ["parity.png", "report.html"]
     assert page.count("<section>") == 1
 
@@ -114,7 +103,7 @@ def test_a_page_of_somebody_else_is_left_alone(folder, page):
 def test_a_proof_that_failed_says_nothing(folder):
     write_parity(folder, passed=False)
     assert add_section(folder) == ""
-    assert page_of(folder) == PAGE
+    assert page_of(folder) == REPORT
 
 
 def test_a_bundle_without_a_report_gets_none(tmp_path):
@@ -128,7 +117,7 @@ def test_without_matplotlib_nothing_is_added(folder, monkeypatch):
     monkeypatch.setattr(exporter.reports.section, "find_spec", lambda name: None)
     assert not has_report(folder)
     assert add_section(folder) == ""
-    assert page_of(folder) == PAGE
+    assert page_of(folder) == REPORT
 
 
 def test_a_plot_that_fails_is_a_warning(folder, monkeypatch):
@@ -137,9 +126,9 @@ def test_a_plot_that_fails_is_a_warning(folder, monkeypatch):
 
     monkeypatch.setattr(exporter.reports.section, "new_figure", fail)
     assert add_section(folder) == "warning: the report lacks the proof: no font"
-    assert page_of(folder) == PAGE
+    assert page_of(folder) == REPORT
 
 
 def test_a_page_that_is_no_text_is_a_warning(folder):
-    (folder / "report" / "report.html").write_bytes(b"\xff" + PAGE.encode())
+    (folder / "report" / "report.html").write_bytes(b"\xff" + REPORT.encode())
     assert add_section(folder).startswith("warning: the report lacks the proof: ")
