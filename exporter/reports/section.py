@@ -130,7 +130,8 @@ def _section(parity: Parity, pictures: Mapping[str, bytes]) -> str:
     return (
         "<section>\n<h2>ONNX, and its proof</h2>\n"
         f"<p>ONNX Runtime answers as TensorFlow does: {parity.samples:,} items were"
-        f" compared, the largest difference is {parity.max_abs_diff:.1e}, and the best"
+        f" compared, the largest difference is"
+        f' <span class="number">{parity.max_abs_diff:.1e}</span>, and the best'
         f" class is the same for {parity.top1_agreement:.2%} of them."
         f"{_speed(parity)}</p>\n"
         f'<div class="pair">{"".join(figures)}</div>\n</section>'

@@ -118,7 +118,7 @@ def mistakes(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
     found = metrics["confident_mistakes"]
     columns = min(3, len(found))
     rows = -(-len(found) // columns)
-    figure = new_figure(2 * columns, 2.3 * rows)
+    figure = new_figure(2.1 * columns, 2.55 * rows)
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in cells:
         axes.set_axis_off()
@@ -133,7 +133,7 @@ def mistakes(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
         axes.set_title(
             f"true {_short(mistake['true'])}\n"
             f"predicted {_short(mistake['predicted'])}, {mistake['confidence']:.1%}",
-            fontsize=9,
+            fontsize=11,
             parse_math=False,
         )
     return png_of(figure)
