@@ -6,6 +6,7 @@ need it.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class Order:
         name: the model's name.
         h5: also write the model as this HDF5 file.
         models_dir: the store; None is the store that config.json names.
+        report: write a report of the training.
         onnx: convert to ONNX if the exporter is installed.
         verbose: show TensorFlow's messages.
     """
@@ -42,6 +44,7 @@ class Order:
     settings: Settings
     h5: str | None
     models_dir: Path | None
+    report: bool
     onnx: bool
     verbose: bool
 
@@ -53,6 +56,23 @@ class Order:
         if self.models_dir is not None:
             return f"{self.name} --models-dir {self.models_dir}"
         return self.name
+
+    @property
+    def command(self) -> str:
+        """The command that trains the model again, in the folder of the data set.
+
+        It names no folders, because a report is shown to people who have others.
+        """
+        data = ["--fin", self.fin.name] if self.fin else []
+        settings = self.settings
+        return shlex.join(
+            [
+                *("trainer", "run", *data, "--model", self.name),
+                *("--epochs", str(settings.epochs)),
+                *("--batch-size", str(settings.batch_size)),
+                *("--seed", str(settings.seed)),
+            ]
+        )
 
 
 def train_and_publish(order: Order, interrupt: Interrupt) -> None:
@@ -128,7 +148,13 @@ def _publish(
     def write(folder: Path) -> None:
         interrupt.run_held(
             lambda: write_bundle(
-                folder, order.name, training, data, data_name, order.h5
+                folder,
+                order.name,
+                training,
+                data,
+                data_name,
+                order.h5,
+                command=order.command if order.report else None,
             )
         )
         conversion.add_to(folder)

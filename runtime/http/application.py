@@ -50,6 +50,7 @@ from runtime.http.resources.predict import (
     PredictJson,
     PredictProto,
 )
+from runtime.http.resources.reports import Report
 from runtime.http.resources.status import Status
 from runtime.http.resources.uploads import Upload
 from runtime.http.resources.v1_models import (
@@ -194,6 +195,7 @@ def _resources(
         "/models/{name}/labels/{label}": Label(publisher, max_bytes),
         "/models/{name}/{version}": ModelVersion(catalogue, publisher),
         "/models/{name}/{version}/bundle": Archive(catalogue),
+        "/models/{name}/{version}/report": Report(services.store),
         "/params": Params(publisher, max_bytes),
         "/params/{name}": ModelParams(catalogue),
         "/upload": Upload(publisher),

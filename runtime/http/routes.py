@@ -133,6 +133,12 @@ ROUTES = (
     ),
     Route(
         "GET",
+        "/models/{name}/{version}/report",
+        _READ,
+        "sends the page of its training: accuracy, mistakes, calibration, proof",
+    ),
+    Route(
+        "GET",
         "/models/{name}/labels",
         _READ,
         "shows the version that each label points to",
