@@ -17,6 +17,7 @@ import falcon.inspect
 import numpy as np
 from PIL import Image
 
+from bundle import report
 from runtime.wire.tfaas_pb2 import Row
 from tests.examples import linear_onnx, tar_of, write_bundle, write_parity
 from tests.forms import form
@@ -76,6 +77,9 @@ def write_store(models: Path) -> None:
         write_bundle(
             folder, name=name, onnx_bytes=content, labels=labels, params=params
         )
+        page = folder / report.PAGE
+        page.parent.mkdir()
+        page.write_text("<!doctype html><title>Report</title>")
 
 
 def whole_requests(application: falcon.App, folder: Path) -> list[Request]:
