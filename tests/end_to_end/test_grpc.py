@@ -408,7 +408,13 @@ def test_tls(tmp_path):
         serving(command_of(address, flags), tmp_path),
         GrpcClient(address, (tmp_path / "crt.pem").read_bytes()) as client,
     ):
+        with connect(address) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            while connection.recv(1 << 16):
+                pass
         assert is_right(client)
+    # The start has four lines, and the call has one.
+    assert "ssl" not in (tmp_path / "server.log").read_text()
 
 
 def test_a_port_that_is_taken(served, tmp_path):

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from runtime.wire.tfs import serving_pb2
 from tests.end_to_end.conftest import (
     CLIENT,
     PATIENCE,
@@ -59,6 +60,18 @@ def answers(tmp_path_factory):
         )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def test_the_messages_are_tensorflow_servings(answers):
+    messages = list(serving_pb2.DESCRIPTOR.message_types_by_name.values())
+    for message in messages:  # nested ones are appended meanwhile
+        messages.extend(message.nested_types)
+        for field in message.fields:
+            name = field.full_name.replace("tfaas.serving", "tensorflow.serving")
+            found = [field.number, field.type, field.is_repeated]
+            assert answers["fields"][name] == found, name
+    states = dict(serving_pb2.ModelVersionStatus.State.items())
+    assert answers["states"] == states
 
 
 # The model is TensorFlow Serving's example: x/2 + 2.

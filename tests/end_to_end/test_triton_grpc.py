@@ -7,6 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from runtime.wire.oip import inference_pb2
 from tests.end_to_end.conftest import PATIENCE, RUNTIME, own_address, serving
 from tests.end_to_end.triton.environment import REQUIREMENTS, python_of_triton
 from tests.examples import WEIGHTS, write_bundle
@@ -47,6 +48,15 @@ def answers(tmp_path_factory):
         )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def test_the_messages_are_tritons(answers):
+    messages = list(inference_pb2.DESCRIPTOR.message_types_by_name.values())
+    for message in messages:  # nested ones are appended meanwhile
+        messages.extend(message.nested_types)
+        for field in message.fields:
+            found = [field.number, field.type, field.is_repeated]
+            assert answers["fields"][field.full_name] == found, field.full_name
 
 
 def test_the_server(answers):

@@ -13,9 +13,11 @@ import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
 from tensorflow_serving.apis import get_model_metadata_pb2 as metadata
 from tensorflow_serving.apis import get_model_status_pb2 as status
+from tensorflow_serving.apis import model_pb2 as model
 from tensorflow_serving.apis import model_service_pb2_grpc as model_service
 from tensorflow_serving.apis import predict_pb2 as predict
 from tensorflow_serving.apis import prediction_service_pb2_grpc as prediction_service
+from tensorflow_serving.apis import status_pb2 as status_proto
 
 SECONDS = 100
 
@@ -69,6 +71,20 @@ def refused(call, message, **given):
     return ["OK", ""]
 
 
+def fields():
+    """Return the number and the type of each field that the messages have."""
+    found = {}
+    files = [predict, metadata, status, model, status_proto]
+    messages = [
+        m for one in files for m in one.DESCRIPTOR.message_types_by_name.values()
+    ]
+    for message in messages:  # nested ones are appended meanwhile
+        messages.extend(message.nested_types)
+        for one in message.fields:
+            found[one.full_name] = [one.number, one.type, one.is_repeated]
+    return found
+
+
 def spec_of(kind, name, **fields):
     message = kind()
     message.model_spec.name = name
@@ -96,6 +112,8 @@ odd_field.model_spec.name = "half_plus_two"
 print(
     json.dumps(
         {
+            "fields": fields(),
+            "states": dict(status.ModelVersionStatus.State.items()),
             "row": answered(request("half_plus_two", x=x)),
             # Many clients read the field itself.
             "float_val": list(raw.outputs["y"].float_val),

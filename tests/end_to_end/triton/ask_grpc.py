@@ -12,7 +12,7 @@ import sys
 
 import numpy as np
 import tritonclient.grpc as grpc
-from tritonclient.grpc import aio
+from tritonclient.grpc import aio, model_config_pb2, service_pb2
 from tritonclient.utils import InferenceServerException
 
 PIXELS = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.float32).reshape(2, 2, 2, 1)
@@ -180,11 +180,24 @@ def repository(client):
     return states
 
 
+def fields():
+    """Return the number and the type of each field that Triton's messages have."""
+    found = {}
+    files = (service_pb2.DESCRIPTOR, model_config_pb2.DESCRIPTOR)
+    messages = [m for file in files for m in file.message_types_by_name.values()]
+    for message in messages:  # nested ones are appended meanwhile
+        messages.extend(message.nested_types)
+        for one in message.fields:
+            found[one.full_name] = [one.number, one.type, one.is_repeated]
+    return found
+
+
 def main():
     address, picture = sys.argv[1], base64.b64decode(sys.argv[2])
     client = grpc.InferenceServerClient(address)
     as_json = {"as_json": True}
     answers = {
+        "fields": fields(),
         "server": client.get_server_metadata(**as_json),
         "live": client.is_server_live(),
         "ready": client.is_server_ready(),
