@@ -7,6 +7,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from bundle.errors import ModelNotFound
 from bundle.spec import ModelSpec, read_version
 from runtime.access.gate import Access
 from runtime.grpc.lane import Lane
@@ -116,7 +117,12 @@ class Inference:
 
     def _model_ready(self, data: bytes, journey: Journey) -> bytes:
         spec = _spec(read_message(pb.ModelReadyRequest, data))
-        return to_bytes(pb.ModelReadyResponse(ready=not self._repository.reason(spec)))
+        try:
+            is_ready = not self._repository.reason(spec)
+        except ModelNotFound:
+            # Clients ask again and again until a model is there. Triton says so, too.
+            is_ready = False
+        return to_bytes(pb.ModelReadyResponse(ready=is_ready))
 
     def _model_metadata(self, data: bytes, journey: Journey) -> bytes:
         spec = _spec(read_message(pb.ModelMetadataRequest, data))

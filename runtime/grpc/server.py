@@ -30,6 +30,12 @@ CALLS = 16
 STREAMS = 16
 # HTTP/2 lets a client have so many calls on one connection.
 _CALLS_OF_A_CONNECTION = 128
+# The most connections; the process's files are shared with HTTP.
+CONNECTIONS = 1024
+# A client has so many seconds for the handshakes of TLS and of HTTP/2.
+_HANDSHAKE_MILLISECONDS = 10_000
+# A connection without a call is closed after this time; its client opens another one.
+_IDLE_MILLISECONDS = 300_000
 # A connection that is idle for so long is asked whether its client is still there.
 _KEEPALIVE_MILLISECONDS = 60_000
 # The server looks for messages that do not come once in so many seconds.
@@ -75,6 +81,9 @@ class GrpcServer:
                 ("grpc.max_receive_message_length", config.max_body_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.max_concurrent_streams", _CALLS_OF_A_CONNECTION),
+                ("grpc.max_allowed_incoming_connections", CONNECTIONS),
+                ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MILLISECONDS),
+                ("grpc.max_connection_idle_ms", _IDLE_MILLISECONDS),
                 ("grpc.keepalive_time_ms", _KEEPALIVE_MILLISECONDS),
                 # Clients ask less often than this whether the server is there.
                 ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
@@ -112,7 +121,12 @@ class GrpcServer:
             self._calls.arrivals.sweep()
 
     def drain(self, seconds: float) -> None:
-        """Refuse new calls, and wait so long until those in hand are answered."""
-        stopped = self._server.stop(seconds)
+        """Refuse new calls, and wait until those in hand are answered.
+
+        Args:
+            seconds: the time after which the process is killed. Calls that are not
+                answered a little earlier, or whose client takes no reply, are given up.
+        """
+        stopped = self._server.stop(max(seconds - 1.0, seconds / 2))
         self._calls.arrivals.end()
         stopped.wait()

@@ -116,7 +116,14 @@ class Worker:
         its_log = logging.getLogger("asyncio")
         its_log.handlers = logging.getLogger("runtime").handlers
         its_log.setLevel(logging.ERROR)
-        files = _allow_files(CONNECTIONS + _FILES)
+        others = _FILES
+        if self._grpc_address:
+            # The import takes memory and time, and needs the extra 'grpc'.
+            from runtime.grpc.server import CONNECTIONS as OF_GRPC
+            from runtime.grpc.server import GrpcServer
+
+            others += OF_GRPC
+        files = _allow_files(CONNECTIONS + others)
         front = Front(
             app,
             app.door,
@@ -125,13 +132,10 @@ class Worker:
             threads=config.threads,
             max_waiting=config.max_queue,
             max_body_bytes=config.max_body_bytes,
-            connections=min(CONNECTIONS, max(files - _FILES, files // 2)),
+            connections=min(CONNECTIONS, max(files - others, files // 2)),
         )
         grpc = None
         if self._grpc_address:
-            # The import takes memory and time, and needs the extra 'grpc'.
-            from runtime.grpc.server import GrpcServer
-
             grpc = GrpcServer(config, services, front, self._grpc_address, app.tracing)
         return front, tls_of(config.server_key, config.server_crt), grpc
 

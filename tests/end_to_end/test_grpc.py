@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 
-from runtime.grpc.server import STREAMS
+from runtime.grpc.server import CONNECTIONS, STREAMS
 from runtime.wire.oip import inference_pb2 as pb
 from tests.end_to_end.conftest import (
     CLIENT,
@@ -289,6 +289,31 @@ def head_of(path, authority):
         b"\0" + bytes((len(k),)) + k.encode() + bytes((len(v),)) + v.encode()
         for k, v in fields.items()
     )
+
+
+def test_a_crowd_of_connections_leaves_room_for_http(tmp_path):
+    address = new_address()
+    with serving(command_of(address, "--workers 1"), filled(tmp_path)) as server:
+        crowd = [connect(address) for _ in range(CONNECTIONS + 100)]
+        for one in crowd:
+            one.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + h2_frame(4, 0, 0, b""))
+        taken = sum(map(is_taken, crowd))
+        assert 0 < taken <= CONNECTIONS
+        url = f"{server.url}/readyz"
+        assert CLIENT.get(url).status_code == 200
+        for one in crowd:
+            one.close()
+        with GrpcClient(address) as client:
+            answer = client.ask("ModelInfer", REQUEST, wait_for_ready=True)
+            assert scores_of(answer) == SCORES
+
+
+def is_taken(connection):
+    """Tell whether the server sends its settings, and does not end the connection."""
+    try:
+        return bool(connection.recv(9))
+    except ConnectionResetError:
+        return False
 
 
 def test_the_time_of_a_call_is_over(client, served):

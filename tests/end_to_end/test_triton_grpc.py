@@ -64,7 +64,7 @@ def test_the_server(answers):
     assert "binary_tensor_data" in answers["server"]["extensions"]
     assert answers["live"]
     assert answers["ready"]
-    assert answers["ready model"]
+    assert answers["ready models"] == [True, False]
 
 
 def test_metadata_and_config(answers):
@@ -159,7 +159,7 @@ def test_a_stream_goes_on_after_a_refusal(answers):
         ("config", "UNIMPLEMENTED", "POST /upload"),
         ("files", "UNIMPLEMENTED", "POST /upload"),
         ("load", "NOT_FOUND", "there is no model 'other'"),
-        ("ready", "NOT_FOUND", "there is no model 'other'"),
+        ("ready", "NOT_FOUND", "'x' is no version"),
         ("statistics", "NOT_FOUND", "there is no model 'other'"),
         ("its time", "DEADLINE_EXCEEDED", "time was over"),
         ("shared memory", "UNIMPLEMENTED", "Method not found"),

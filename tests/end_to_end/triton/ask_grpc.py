@@ -158,7 +158,7 @@ def refusals(client):
             )
         ),
         "load": refusal_of(lambda: client.load_model("other")),
-        "ready": refusal_of(lambda: client.is_model_ready("other")),
+        "ready": refusal_of(lambda: client.is_model_ready("linear", "x")),
         "statistics": refusal_of(lambda: client.get_inference_statistics("other")),
         "its time": refusal_of(lambda: client.infer("linear", pixels(), timeout=1)),
         "shared memory": refusal_of(client.get_system_shared_memory_status),
@@ -201,7 +201,7 @@ def main():
         "server": client.get_server_metadata(**as_json),
         "live": client.is_server_live(),
         "ready": client.is_server_ready(),
-        "ready model": client.is_model_ready("linear"),
+        "ready models": [client.is_model_ready(n) for n in ("linear", "other")],
         "metadata": client.get_model_metadata("linear", **as_json),
         "metadata of a version": client.get_model_metadata("linear", "1", **as_json),
         "config": client.get_model_config("linear", **as_json),
