@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# What covers a corner of the picture is rather a table or a shadow than ink.
+# A part that covers a corner of the picture is rather a table or a shadow than ink. Its
+# mass counts for so much of itself, and for nothing if another part is heavier still.
 _CORNER = 0.02
 
 

@@ -1,4 +1,4 @@
-"""The form of a data set's images, by which its bundle gets steps for other pictures."""
+"""The form of a data set's images, to which its bundle brings other pictures."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def write_bundle(
     data: DataSet,
     data_name: str,
     h5: str | None = None,
-    preprocess: Preprocess = Preprocess(),
+    preprocess: Preprocess | None = None,
 ) -> None:
     """Write a whole bundle, but no ONNX.
 
@@ -90,7 +90,7 @@ def write_bundle(
             output_node=signature.output_node,
             img_channels=data.image_shape[2],
             description=_description(training, data_name),
-            preprocess=preprocess,
+            preprocess=preprocess or Preprocess(),
             timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )
