@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.decode import decode_image
 from bundle.errors import ShapeError
 from bundle.preprocess import MAX_FREE_PIXELS
 from bundle.spec import ModelSpec
@@ -22,6 +21,7 @@ from runtime.prediction.explanation import Explanation, steps_of, tensor_of
 from runtime.prediction.images import (
     QUICK_BYTES,
     batches,
+    decoded,
     inputs_of_files,
     one_image,
     run_images,
@@ -123,9 +123,9 @@ class Predictor:
         journey.deadline.check()
         start = clock()
         try:
-            decoded = decode_image(file, model.img_channels)
-            pictures, item = model.explain(decoded)
-            steps = steps_of(decoded, pictures)
+            image = decoded(model, file)
+            pictures, item = model.explain(image)
+            steps = steps_of(image, pictures)
         finally:
             journey.laps.append(("decode", start, clock()))
         outputs = run_images(model, item[np.newaxis], journey)
