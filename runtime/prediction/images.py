@@ -163,26 +163,13 @@ def run_images(model: Model, images: NDArray[Any], journey: Journey) -> NDArray[
         raise
 
 
-def decoded(model: Model, file: bytes, most: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Decode one image file as a model takes it; see ``decode_image``.
-
-    Args:
-        model: the model; it takes images.
-        file: the file's bytes.
-        most: an image of more pixels is not decoded.
-
-    Returns:
-        ``(H, W, C)`` uint8, with the model's channels.
-    """
-    return decode_image(
-        file, model.img_channels, most, over_contrast=model.over_contrast
-    )
-
-
 def _of_file(model: Model, file: bytes) -> NDArray[Any]:
     """Decode one image file to ``(1, H, W, C)`` of the dtype of a model's input."""
     try:
         most = MAX_PIXELS if current_fiber() is None else QUICK_PIXELS
-        return model.to_batch(decoded(model, file, most))
+        image = decode_image(
+            file, model.img_channels, most, over_contrast=model.over_contrast
+        )
+        return model.to_batch(image)
     except Large:
         return elsewhere(functools.partial(_of_file, model, file), model.name)

@@ -6,10 +6,11 @@ from base64 import b64encode
 
 from bundle.errors import ImageError
 from runtime.errors import InvalidInput
+from runtime.http.body import read_parts, texts_of
 from runtime.http.environ_keys import Environ
 from runtime.http.query import TOP, read_spec, read_top
 from runtime.http.reply import Reply, to_json
-from runtime.http.resources.predict import Prediction, check_files, read_images
+from runtime.http.resources.predict import TEXTS, Prediction, check_files
 from runtime.prediction.class_labels import best_labels
 from runtime.telemetry.journey import Journey, clock
 
@@ -22,7 +23,13 @@ class ExplainImage(Prediction):
 
         ``labels`` is empty if the model answers something else than scores.
         """
-        images, given = read_images(env, self._max_bytes, journey)
+        start = clock()
+        try:
+            parts = read_parts(env, self._max_bytes, "image")
+        finally:
+            journey.laps.append(("decode", start, clock()))
+        images = parts.pop("image")
+        given = texts_of(parts, TEXTS)
         if len(images) > 1:
             raise InvalidInput(
                 f"the form has {len(images)} images; send one, or ask /predict/image"

@@ -36,8 +36,8 @@ from runtime.wire.tfaas import read_row, write_predictions
 
 PROTOBUF = "application/x-protobuf"
 
-# The fields of a form that are texts.
-_TEXTS = frozenset(("model", "version", "label", "top"))
+# The fields of a form of images that are texts.
+TEXTS = frozenset(("model", "version", "label", "top"))
 _FILE_NAME = re.compile(rb"[\w ./~+-]{1,200}\.\w{1,5}")
 
 
@@ -100,7 +100,13 @@ class PredictImage(Prediction):
 
         The answer to several images is an array of such answers.
         """
-        images, given = read_images(env, self._max_bytes, journey)
+        start = clock()
+        try:
+            parts = read_parts(env, self._max_bytes, "image")
+        finally:
+            journey.laps.append(("decode", start, clock()))
+        images = parts.pop("image")
+        given = texts_of(parts, TEXTS)
         spec, top = read_spec(env, given, self._names), read_top(env, given)
         wants_labels = prefers_labels(env)
         try:
@@ -285,31 +291,6 @@ def _json_texts(content: dict[str, Any]) -> dict[str, str]:
             " send one of them"
         )
     return texts
-
-
-def read_images(
-    env: Environ, max_bytes: int, journey: Journey
-) -> tuple[list[Part], dict[str, str]]:
-    """Read a form of images.
-
-    Args:
-        env: the request's environ.
-        max_bytes: the most bytes of the body.
-        journey: the request's journey.
-
-    Returns:
-        The images, at least one; and the texts of the other fields, by their names.
-
-    Raises:
-        InvalidInput: the body is no such form.
-    """
-    start = clock()
-    try:
-        parts = read_parts(env, max_bytes, "image")
-    finally:
-        journey.laps.append(("decode", start, clock()))
-    images = parts.pop("image")
-    return images, texts_of(parts, _TEXTS)
 
 
 def check_files(images: list[Part], ex: ImageError) -> None:
