@@ -84,7 +84,8 @@ class Model:
         output: the output that image predictions answer with.
         img_channels: the channels of the images that it takes: 1 is gray, 3 is colour,
             and 0 means that it takes no images.
-        over_contrast: how images are decoded for it; see ``bundle.decode``.
+        over_contrast: whether transparent pixels of an image may lie over white; see
+            ``bundle.decode``.
         batching: whether requests are run together, and why.
         warm_up: the reason why the model was not warmed; empty if it was.
         seconds: the time of one item, measured when it was loaded; infinite if that
