@@ -130,6 +130,11 @@ _FIN = click.option(
     help="Publish the model in this store.  [default: config.json's modelDir]",
 )
 @click.option("--no-report", is_flag=True, help="Write no report of the training.")
+@click.option(
+    "--no-fit",
+    is_flag=True,
+    help="Do not let the service bring drawn and photographed digits to MNIST's form.",
+)
 @click.option("--no-onnx", is_flag=True, help="Do not convert to ONNX.")
 @click.option("-v", "--verbose", is_flag=True, help="Show TensorFlow's messages.")
 def run(
@@ -142,6 +147,7 @@ def run(
     seed: int,
     models_dir: Path | None,
     no_report: bool,
+    no_fit: bool,
     no_onnx: bool,
     verbose: bool,
 ) -> None:
@@ -164,6 +170,7 @@ def run(
             h5=h5 and h5.removesuffix(".h5") + ".h5",
             models_dir=models_dir,
             report=not no_report,
+            fit=not no_fit,
             onnx=not no_onnx,
             verbose=verbose,
         )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.decode import decode_image
 from bundle.errors import ShapeError
 from bundle.preprocess import MAX_FREE_PIXELS
 from bundle.spec import ModelSpec
@@ -17,6 +18,7 @@ from runtime.errors import BackendError, InvalidInput
 from runtime.lane import elsewhere
 from runtime.models.model import Model
 from runtime.prediction.answers import Outputs, Scores
+from runtime.prediction.explanation import Explanation, steps_of, tensor_of
 from runtime.prediction.images import (
     QUICK_BYTES,
     batches,
@@ -96,11 +98,48 @@ class Predictor:
         """
         model = self._find(spec, journey)
         if not model.img_channels:
-            raise InvalidInput(
-                f"model {spec.name!r} takes no images: its params have no img_channels;"
-                " if it does take them, tell so by POST /params: 1 is gray, 3 is colour"
-            )
+            raise _takes_no_images(spec)
         return self._answer_files(model, files, journey)
+
+    def explain_image(
+        self, spec: ModelSpec, file: bytes, journey: Journey
+    ) -> Explanation:
+        """Answer for one image file, and show each step of its way to the model.
+
+        Args:
+            spec: the model.
+            file: the file's bytes.
+            journey: the request's journey.
+
+        Raises:
+            ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
+            ``predict_images``.
+        """
+        model = self._find(spec, journey)
+        if not model.img_channels:
+            raise _takes_no_images(spec)
+        return elsewhere(
+            functools.partial(self._explain, model, file, journey), journey.model
+        )
+
+    def _explain(self, model: Model, file: bytes, journey: Journey) -> Explanation:
+        journey.items = 1
+        journey.deadline.check()
+        start = clock()
+        try:
+            image = decode_image(
+                file, model.img_channels, over_contrast=model.over_contrast
+            )
+            pictures, item = model.explain(image)
+            steps = steps_of(image, pictures)
+        finally:
+            journey.laps.append(("decode", start, clock()))
+        outputs = run_images(model, item[np.newaxis], journey)
+        return Explanation(
+            steps,
+            tensor_of(item, [*pictures.values()][-1]),
+            _scores(model, _checked(outputs), journey),
+        )
 
     def _answer_files(
         self,
@@ -281,6 +320,13 @@ class Predictor:
         journey.version = model.version
         journey.backend = model.engine
         return model
+
+
+def _takes_no_images(spec: ModelSpec) -> InvalidInput:
+    return InvalidInput(
+        f"model {spec.name!r} takes no images: its params have no img_channels;"
+        " if it does take them, tell so by POST /params: 1 is gray, 3 is colour"
+    )
 
 
 def _checked(outputs: NDArray[Any]) -> NDArray[Any]:

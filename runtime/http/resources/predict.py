@@ -66,7 +66,7 @@ class ImageForm(TypedDict):
 
 
 # The fields of a form that are texts.
-_TEXTS = ImageForm.__annotations__.keys() - {"image"}
+TEXTS = ImageForm.__annotations__.keys() - {"image"}
 
 
 class JsonRequest(TypedDict, total=False):
@@ -161,7 +161,7 @@ class PredictImage(Prediction):
         finally:
             journey.laps.append(("decode", start, clock()))
         images = parts.pop("image")
-        given = texts_of(parts, _TEXTS)
+        given = texts_of(parts, TEXTS)
         spec, top = read_spec(env, given, self._names), read_top(env, given)
         wants_labels = prefers_labels(env)
         try:
@@ -169,7 +169,7 @@ class PredictImage(Prediction):
                 spec, [image.data for image in images], journey
             )
         except ImageError as ex:
-            _check_files(images, ex)
+            check_files(images, ex)
             raise
         start = clock()
         try:
@@ -348,8 +348,12 @@ def _json_texts(content: dict[str, Any]) -> dict[str, str]:
     return texts
 
 
-def _check_files(images: list[Part], ex: ImageError) -> None:
-    """Tell a client that sent a file's name in place of the file."""
+def check_files(images: list[Part], ex: ImageError) -> None:
+    """Tell a client that sent a file's name in place of the file.
+
+    Raises:
+        ImageError: it did.
+    """
     for image in images:
         if not image.filename and _FILE_NAME.fullmatch(image.data):
             name = image.data.decode()
