@@ -21,14 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle import __version__
+from bundle.agreement import APART, compare
 from bundle.manifest import sha256_of
 from bundle.params import Preprocess
 from bundle.parity import Case, Parity, Worst
 from bundle.sample import Sample
+from bundle.tolerance import SINGLE, Tolerance
 from exporter.errors import DrawsNumbers
 from exporter.proof.draws import Batch, Draw, Lengths, Ranges, Traits
 from exporter.proof.settling import refused, settle
-from exporter.proof.tolerance import SINGLE, Tolerance
 from runtime.backends import Backend
 from runtime.errors import BackendError
 
@@ -49,11 +50,6 @@ LATENCY_SECONDS = 0.15
 # probability, and the tolerance ends some decades above it.
 _BOUNDS = tuple(10.0**power for power in range(-10, 1))
 _BINS = ("0", *(f"{bound:.0e}" for bound in _BOUNDS), "more")
-# The difference between a number and NaN. JSON has no infinity, and this number can
-# still be divided.
-APART = 1e300
-# A smaller probability counts as this one, because float32 ends near 1e-38.
-_LEAST = 1e-30
 # The share of a value that float32 itself loses in some additions.
 _NOISE = 2e-6
 # The modules whose versions the report has, and the distributions that install each.
@@ -303,46 +299,20 @@ class _Comparison:
     def _compare_output(
         self, where: Worst, want: NDArray[Any], got: NDArray[Any], tally: _Tally
     ) -> None:
-        if want.shape != got.shape or want.dtype != got.dtype:
-            tally.is_within = False
+        seen = compare(want, got, self.tolerance)
+        tally.is_within &= seen.is_within
+        difference = seen.difference
+        if difference is None:
             return
-        if want.dtype.kind not in "fiub":
-            tally.is_within &= _texts(want) == _texts(got)
-            return
-        difference = _difference(want, got)
         places = np.searchsorted((0.0, *_BOUNDS), difference.ravel())
         self._counts += np.bincount(places, minlength=len(_BINS))
-        tally.abs_diff = max(tally.abs_diff, float(difference.max(initial=0.0)))
-        if want.dtype.kind != "f":
-            # Whole numbers are counts, indices and flags: a near number is wrong.
-            tally.is_within &= not difference.any()
-            self._keep_worst(where, want, got, difference)
-            return
-        # NaN and infinity only equal themselves.
-        scale = np.where(np.isfinite(want), np.abs(want.astype(np.float64)), 0.0)
-        # A small number may be a sum of large ones, and has their error.
-        size = max(1.0, _root_mean_square(scale))
-        allowed = self.tolerance.atol * size + self.tolerance.rtol * scale
-        # Near the end of float64 the tolerance would allow NaN.
-        allowed = np.minimum(allowed, APART / 10)
-        tally.is_within &= bool((difference <= allowed).all())
-        self._keep_worst(where, want, got, difference / allowed)
-        # Below atol the absolute tolerance decides: between 1e-30 and 2e-30 the
-        # relative difference is one, but the numbers are equal enough.
-        counts = scale > self.tolerance.atol
-        relative = difference[counts] / scale[counts]
-        tally.rel_diff = max(tally.rel_diff, float(relative.max(initial=0.0)))
-        if where.inputs in ("random", "sample"):
+        tally.abs_diff = max(tally.abs_diff, seen.abs_diff)
+        tally.rel_diff = max(tally.rel_diff, seen.rel_diff)
+        tally.logit_diff = max(tally.logit_diff, seen.logit_diff)
+        self._keep_worst(where, want, got, seen.excess)
+        if want.dtype.kind == "f" and where.inputs in ("random", "sample"):
             self._spreads.setdefault(where.output, _Spread()).add(want, difference)
-        if want.ndim >= 2 and want.shape[-1] > 1:
-            tally.same.append(_same_top1(want, got, self.tolerance))
-            if _are_probabilities(want):
-                logits = np.log(np.clip(want.astype(np.float64), _LEAST, None))
-                others = np.log(np.clip(got.astype(np.float64), _LEAST, None))
-                apart = np.abs(logits - others)
-                tally.logit_diff = max(tally.logit_diff, float(apart.max()))
-                limit = self.tolerance.logit * (1 + 0.1 * np.abs(logits))
-                tally.is_within &= bool((apart <= limit).all())
+        tally.same.append(seen.same)
 
     def _keep_worst(
         self,
@@ -378,14 +348,6 @@ class _Tally:
     same: list[NDArray[np.bool_]] = field(default_factory=list)
 
 
-def _texts(array: NDArray[Any]) -> list[Any]:
-    """The texts of an array as str: TensorFlow answers bytes, and ONNX Runtime str."""
-    return [
-        value.decode(errors="replace") if isinstance(value, bytes) else value
-        for value in array.ravel().tolist()
-    ]
-
-
 def _number(value: Any) -> float:
     """A finite number, because JSON has neither NaN nor infinity."""
     return float(np.nan_to_num(float(value), nan=APART, posinf=APART, neginf=-APART))
@@ -398,46 +360,6 @@ def _are_alike(once: Batch, again: Batch, tolerance: Tolerance) -> bool:
         for name, answer in once.items()
         if answer.dtype.kind in "fiub"
     )
-
-
-def _root_mean_square(numbers: NDArray[np.float64]) -> float:
-    """The root of the mean of the squares; 0 of no numbers.
-
-    The numbers are divided first, because the square of 1e200 is no number of float64.
-    """
-    largest = float(numbers.max(initial=0.0))
-    if not largest:
-        return 0.0
-    return largest * float(np.sqrt(np.mean((numbers / largest) ** 2)))
-
-
-def _are_probabilities(rows: NDArray[Any]) -> bool:
-    """Whether every row sums to one, as softmax answers do."""
-    if not rows.size or not (rows >= 0).all():
-        return False
-    return bool(np.allclose(rows.sum(axis=-1, dtype=np.float64), 1.0, atol=1e-3))
-
-
-def _difference(want: NDArray[Any], got: NDArray[Any]) -> NDArray[np.float64]:
-    """``|got - want|`` as float64; 0 for equal NaN or infinity, else ``APART``."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        difference = np.abs(got.astype(np.float64) - want.astype(np.float64))
-    same = (want == got) | (np.isnan(want) & np.isnan(got))
-    return np.where(same, 0.0, np.nan_to_num(difference, nan=APART, posinf=APART))
-
-
-def _same_top1(
-    want: NDArray[Any], got: NDArray[Any], tolerance: Tolerance
-) -> NDArray[np.bool_]:
-    """Whether the best class is the same; a tie within tolerance has two best."""
-    chosen = np.argmax(got, axis=-1)
-    is_same = chosen == np.argmax(want, axis=-1)
-    best = want.max(axis=-1).astype(np.float64)
-    of_chosen = np.take_along_axis(want, chosen[..., np.newaxis], axis=-1)[..., 0]
-    with np.errstate(invalid="ignore"):
-        is_tie = best - of_chosen <= tolerance.atol + tolerance.rtol * np.abs(best)
-    same: NDArray[np.bool_] = is_same | (np.isfinite(best) & is_tie)
-    return same.reshape(-1)
 
 
 def _by_batch(

@@ -13,13 +13,13 @@ from bundle.errors import DomainError
 from bundle.params import Params, Preprocess
 from bundle.parity import Parity
 from bundle.sample import Sample
+from bundle.tolerance import HALF
 from bundle.variants import Variant, onnx_file
 from exporter.errors import ExportError
 from exporter.options import Options
 from exporter.proof.draws import Lengths, Ranges, Traits
 from exporter.proof.parity import prove
 from exporter.proof.settling import settle
-from exporter.proof.tolerance import HALF
 from exporter.variants.calibration import (
     Items,
     batch_size,

@@ -28,6 +28,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
         " and not never_meets and not never_points and not never_outlives",
     ),
     "bundle/staging.py": ("tests/bundle/test_staging.py", *UNIT),
+    "bundle/agreement.py": (
+        "tests/exporter/proof/test_parity.py",
+        "tests/exporter/proof/test_comparison.py",
+        "tests/exporter/proof/test_tolerance.py",
+        *UNIT,
+    ),
     "exporter/proof/tolerance.py": (
         "tests/exporter/proof/test_tolerance.py",
         "-m",

@@ -7,10 +7,10 @@ import pytest
 
 from bundle.params import Preprocess
 from bundle.sample import Sample
+from bundle.tolerance import Tolerance
 from exporter.errors import ExportError
 from exporter.proof.draws import Traits
 from exporter.proof.parity import prove, worst_input
-from exporter.proof.tolerance import Tolerance
 from runtime.backends import TensorSpec
 from runtime.errors import BackendError
 from tests.exporter.proof.answers import FLOAT, ROW, answering, constant, proved

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from bundle.params import Preprocess
+from bundle.tolerance import BRAIN, HALF, SINGLE
 from exporter.proof.parity import prove
-from exporter.proof.tolerance import BRAIN, HALF, SINGLE
 from runtime.backends import TensorSpec
 from tests.runtime.fakes import FakeBackend
 
