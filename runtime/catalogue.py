@@ -35,6 +35,7 @@ from runtime.descriptions import (
 from runtime.models.model import Model
 from runtime.models.registry import ModelRegistry
 from runtime.models.warming import Tried
+from runtime.watching.watch import Watch
 
 T = TypeVar("T")
 
@@ -43,11 +44,16 @@ class Catalogue:
     """Describes the models of a store, and those loaded from it."""
 
     def __init__(
-        self, store: ModelStore, registry: ModelRegistry, conversions: Conversions
+        self,
+        store: ModelStore,
+        registry: ModelRegistry,
+        conversions: Conversions,
+        watch: Watch,
     ) -> None:
         self._store = store
         self._registry = registry
         self._conversions = conversions
+        self._watch = watch
 
     def params(self, spec: ModelSpec) -> Mapping[str, Any]:
         """Return the unchanged params.json of the version that a spec means.
@@ -143,7 +149,7 @@ class Catalogue:
             description = {
                 **description,
                 "loaded": True,
-                **_engine(model),
+                **self._engine(model),
                 "inputs": [_tensor(spec) for spec in model.backend.inputs],
                 "outputs": [_tensor(spec) for spec in model.backend.outputs],
             }
@@ -212,11 +218,27 @@ class Catalogue:
             "version_labels": self._store.labels(version.name),
             "classes": bundle.labels,
             "loaded": model.version if model else None,
-            **_engine(model),
+            **self._engine(model),
             "error": self._reason(version),
         }
         # TFaaS's key ``labels`` is in params.json: the file that names the classes.
         return {**bundle.params.to_tfaas(), **state}
+
+    def _engine(self, model: Model | None) -> Engine:
+        if model is None or model.version is None:
+            return _NO_ENGINE
+        return {
+            "backend": model.backend.name,
+            "device": model.backend.device,
+            "proved": model.is_proved,
+            "sample": _sample(model.tried) if model.tried else None,
+            "fallback_reason": model.fallback_reason,
+            "variant": model.variant,
+            "batching": model.batching,
+            "warm_up": model.warm_up,
+            "variant_reason": model.variant_reason,
+            "watching": self._watch.describe(model.name, model.version),
+        }
 
     def _reason(self, version: Version) -> str | None:
         """Tell why a version answers no requests, if it is known to answer none."""
@@ -240,25 +262,25 @@ def _nothing(name: str, number: int) -> DescribedVersion:
         "variants": {},
         "conversion": None,
         "loaded": False,
-        **_engine(None),
+        **_NO_ENGINE,
         "inputs": None,
         "outputs": None,
         "error": None,
     }
 
 
-def _engine(model: Model | None) -> Engine:
-    return {
-        "backend": model.backend.name if model else None,
-        "device": model.backend.device if model else None,
-        "proved": model.is_proved if model else None,
-        "sample": _sample(model.tried) if model and model.tried else None,
-        "fallback_reason": model.fallback_reason if model else None,
-        "variant": model.variant if model else None,
-        "batching": model.batching if model else None,
-        "warm_up": model.warm_up if model else None,
-        "variant_reason": model.variant_reason if model else None,
-    }
+_NO_ENGINE: Engine = {
+    "backend": None,
+    "device": None,
+    "proved": None,
+    "sample": None,
+    "fallback_reason": None,
+    "variant": None,
+    "batching": None,
+    "warm_up": None,
+    "variant_reason": None,
+    "watching": None,
+}
 
 
 def _sample(tried: Tried) -> Sample:

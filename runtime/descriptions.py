@@ -30,6 +30,65 @@ class Broken(TypedDict):
     error: str
 
 
+class LiveParity(TypedDict):
+    """The comparison of a version's answers with TensorFlow's, in all processes.
+
+    Attributes:
+        state: ``off``, ``not comparable``, ``waiting`` (nothing was compared yet),
+            ``agrees`` or ``differs``.
+        reason: why it cannot be compared; empty if it can.
+        share: the share of the requests that are compared, in percent.
+        compared: the requests that were compared.
+        differing: the requests on which the two differed.
+        failed: the requests on which TensorFlow failed.
+        dropped: the requests that were left out, because others waited.
+        max_abs_diff: the largest difference of two numbers.
+    """
+
+    state: str
+    reason: str
+    share: float
+    compared: int
+    differing: int
+    failed: int
+    dropped: int
+    max_abs_diff: float
+
+
+class Drift(TypedDict):
+    """What came lately beside the test set, in all processes.
+
+    Attributes:
+        state: ``not comparable``, ``too few``, ``same``, ``moved`` or ``drifted``; the
+            figure that moved most decides.
+        reason: why it cannot be compared; empty if it can.
+        items: the items of the window that were counted.
+        least_items: the least items that are compared.
+        seconds: the length of the window.
+        psi: the population stability index of each figure; null while there are too
+            few items.
+    """
+
+    state: str
+    reason: str
+    items: int
+    least_items: int
+    seconds: int
+    psi: dict[str, float | None]
+
+
+class Watching(TypedDict):
+    """Whether a version is still right.
+
+    Attributes:
+        parity: the comparison of its answers with TensorFlow's.
+        drift: what came lately beside its test set; null if ``drift`` is off.
+    """
+
+    parity: LiveParity
+    drift: Drift | None
+
+
 class Engine(TypedDict):
     """The engine of a version; each value is null while it is not in memory.
 
@@ -43,6 +102,7 @@ class Engine(TypedDict):
         batching: whether waiting requests are run as one batch, and why.
         warm_up: why it was not warmed; empty if it was.
         variant_reason: why the variant is not the one named; empty if it is.
+        watching: whether it is still right.
     """
 
     backend: str | None
@@ -54,6 +114,7 @@ class Engine(TypedDict):
     batching: str | None
     warm_up: str | None
     variant_reason: str | None
+    watching: Watching | None
 
 
 class ServedModel(Engine):

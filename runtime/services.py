@@ -26,6 +26,10 @@ from runtime.prediction.shadow import Shadow
 from runtime.publishing.publisher import Publisher
 from runtime.publishing.repository import Repository
 from runtime.publishing.trial import ChildTrial, fork_servers
+from runtime.watching.watch import Watch
+
+# Nobody waits for the answers that are compared, so requests go before them.
+_NICENESS = 15
 
 if TYPE_CHECKING:
     from runtime.access.limiter import RateLimiter
@@ -45,6 +49,7 @@ class Services:
     sweeper: Sweeper
     converter: Converter
     limiter: RateLimiter | None
+    watch: Watch
 
 
 def create_services(config: Config) -> Services:
@@ -86,9 +91,14 @@ def create_services(config: Config) -> Services:
     )
     store = ModelStore(config.model_dir, config.keep_versions)
     store.sweep()
+    watch = Watch(config, functools.partial(tensorflow.open, niceness=_NICENESS))
     registry = ModelRegistry(
         store,
-        functools.partial(open_model, options=options, open_tensorflow=tensorflow.open),
+        watch.opening(
+            functools.partial(
+                open_model, options=options, open_tensorflow=tensorflow.open
+            )
+        ),
         config.cache_limit,
         config.cache_bytes,
         Lookup(store),
@@ -121,12 +131,13 @@ def create_services(config: Config) -> Services:
         publisher=Publisher(
             store, registry, trial, config.max_upload_bytes, converter.wake
         ),
-        catalogue=Catalogue(store, registry, conversions),
+        catalogue=Catalogue(store, registry, conversions, watch),
         repository=Repository(store, registry),
         preloader=Preloader(registry, store, config.preload),
         sweeper=Sweeper(registry),
         converter=converter,
         limiter=_limiter(config),
+        watch=watch,
     )
 
 

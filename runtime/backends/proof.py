@@ -13,6 +13,7 @@ from bundle.variants import Variant, onnx_file, parity_file
 
 # The reason why TensorFlow serves a model, in one word for the metrics; empty where
 # ONNX Runtime does.
+# ``live_parity``: ONNX Runtime served it until it answered a request otherwise.
 # ``variant``: ONNX Runtime serves it, but model.onnx and not the variant that is named.
 FallbackCode = Literal[
     "",
@@ -22,6 +23,7 @@ FallbackCode = Literal[
     "unproved_file",
     "unloadable",
     "off",
+    "live_parity",
     "variant",
 ]
 

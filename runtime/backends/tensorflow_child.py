@@ -11,6 +11,7 @@ import base64
 import contextlib
 import json
 import logging
+import os
 import socket
 import sys
 import threading
@@ -76,6 +77,8 @@ def main(order: str, control_descriptor: int) -> None:
 
 
 def _open(given: dict[str, Any]) -> Backend:
+    # This comes before the threads, which would keep the old priority.
+    os.nice(given["niceness"])
     folder = Path(given["path"])
     # The process lives as long as the service, and needs no file of its own.
     room = walls.Room((folder,), (), given["max_bytes"], given["user"])

@@ -79,8 +79,13 @@ class TensorFlowProcesses:
             "user": user,
         }
 
-    def open(self, bundle: Bundle) -> TensorFlowProcess:
+    def open(self, bundle: Bundle, niceness: int = 0) -> TensorFlowProcess:
         """Open a bundle's frozen graph or SavedModel.
+
+        Args:
+            bundle: the bundle.
+            niceness: the number by which the process steps back behind others, 0 to 19,
+                if nobody waits for its answers.
 
         Raises:
             BackendError: TensorFlow is not installed, or cannot load or run the model.
@@ -88,7 +93,8 @@ class TensorFlowProcesses:
         """
         require_tensorflow()
         walls.demand(self._policy)
-        order = {**self._order, "path": str(bundle.path.absolute())}
+        path = str(bundle.path.absolute())
+        order = {**self._order, "path": path, "niceness": niceness}
         start = partial(
             ModelProcess, self._server, json.dumps(order), self._limits, *self._seconds
         )

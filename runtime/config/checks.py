@@ -202,6 +202,15 @@ def traffic(value: Any) -> dict[str, float]:
     return {str(label): float(share) for label, share in value.items()}
 
 
+def share(value: Any) -> float:
+    """Check a percentage."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number, the percentage")
+    if not 0 <= value <= 100:
+        raise ValueError(f"is {value} %; it must be 0 to 100")
+    return float(value)
+
+
 def names(value: Any) -> tuple[str, ...]:
     """Check a list of model names; ``*`` stands for all models."""
     if not isinstance(value, list) or not all(isinstance(n, str) for n in value):

@@ -31,6 +31,12 @@ Batching = Literal["auto", "on", "off"]
 Walls = Literal["auto", "require", "off"]
 
 
+ParityFailure = Literal["warn", "fallback"]
+
+
+Drift = Literal["auto", "off"]
+
+
 class ConfigError(DomainError):
     """A setting is wrong; the sentence names the key and where it was set."""
 
@@ -210,6 +216,38 @@ class Config:
         "",
         checks.label,
         "Also run requests on the version with this label, and compare the answers.",
+    )
+    # Each compared request costs one run of TensorFlow, in a process of low priority.
+    parity_share: float = _setting(
+        0.0,
+        checks.share,
+        "Let TensorFlow answer this share of the requests too, in percent, and compare"
+        " the answers.",
+    )
+    # A fallback is slower, and a client that knows a bad input can bring it about. So
+    # somebody has to ask for it.
+    on_parity_failure: ParityFailure = _setting(
+        "warn",
+        checks.one_of(ParityFailure),
+        "Warn of an answer that TensorFlow gives otherwise, or let TensorFlow serve"
+        " the version (fallback).",
+    )
+    # auto compares where the bundle has the distributions of its test set.
+    drift: Drift = _setting(
+        "auto",
+        checks.one_of(Drift),
+        "Compare inputs and answers with the model's test set (auto), or never (off).",
+    )
+    drift_seconds: int = _setting(
+        3600,
+        checks.whole(60, 30 * 86400),
+        "Compare the inputs and answers of this many seconds.",
+    )
+    # From 500 items on, ten bins differ by chance by 0.04 at most, far less than 0.1.
+    drift_items: int = _setting(
+        500,
+        checks.whole(1, 1_000_000),
+        "Compare from this many inputs on.",
     )
     preload: tuple[str, ...] = _setting(
         (), checks.names, 'Load these models before the service is ready; ["*"] is all.'

@@ -233,7 +233,7 @@ def _resources(
         **_v1_model(":predict", V1Predict(*predicts)),
         **_v1_model(":classify", V1Classify(*predicts)),
         **_v1_model(":regress", V1Regress(*predicts)),
-        "/metrics": Metrics(),
+        "/metrics": Metrics(services.watch.show),
         "/status": Status(config, services.registry),
         "/docs": docs,
         "/openapi.json": OpenApi(gate, config.base),

@@ -45,6 +45,7 @@ from runtime.models.fitness import (
 from runtime.models.joint_run import kind_of
 from runtime.models.plan import Plan
 from runtime.models.turn import Turn
+from runtime.models.watched import Watched
 from runtime.telemetry import metrics
 from runtime.telemetry.journey import Deadline
 
@@ -90,6 +91,7 @@ class Model:
         warm_up: the reason why the model was not warmed; empty if it was.
         seconds: the time of one item, measured when it was loaded; infinite if that
             could not be measured.
+        watched: what is counted about its answers; None if nothing is.
         answers_labels: whether it is a frozen graph. TFaaS answers those with the best
             labels of an image, and not with all scores. Classes beyond labels.txt have
             no label there.
@@ -130,6 +132,7 @@ class Model:
         self._lock = threading.Lock()
         self._batch_sizes: tuple[Histogram] | None = None
         self.warm_up = ""
+        self.watched: Watched | None = None
         self.output = main_output(bundle, self.backend.outputs)
         self.answers_labels = bundle.frozen_graph is not None
         check_labels(bundle, self.output, may_lack=self.answers_labels)
@@ -254,12 +257,11 @@ class Model:
         pieces = [inputs]
         if items is not None and items > 1:
             pieces = self._pieces(inputs, items)
+        backend = self.backend  # another may take its place meanwhile
         try:
             if len(pieces) == 1:
-                return self._run_piece(
-                    self.backend, inputs, items, deadline
-                ), self.backend
-            return self._run_on(self.backend, pieces, deadline), self.backend
+                return self._run_piece(backend, inputs, items, deadline), backend
+            return self._run_on(backend, pieces, deadline), backend
         except BackendError as ex:
             return self.fall_back(ex, pieces, deadline)
 
@@ -307,6 +309,31 @@ class Model:
             metrics.FALLBACKS.labels(self.name, self.version, "request").inc()
         return outputs, fallback
 
+    def give_way(self, reason: str) -> None:
+        """Let TensorFlow answer all later requests.
+
+        Requests that wait for ONNX Runtime still get its answers.
+
+        Args:
+            reason: the reason, a sentence's end.
+
+        Raises:
+            BackendError: there is no TensorFlow model, or it cannot be opened.
+        """
+        fallback = self._get_fallback()
+        if fallback is None:
+            raise BackendError("there is no TensorFlow model that may take its place")
+        # TensorFlow is not quick, so no request may be run in a turn or a batch now.
+        # These go first: a thread that sees the new engine must not see them.
+        self.plan, self._turn, self._batcher = None, None, None
+        self.batching = "off: TensorFlow took its place"
+        self.fallback_reason, self.fallback_code = reason, "live_parity"
+        self.is_proved, self.variant = None, None
+        self._open_fallback = self._fallback = None
+        self.engine = engine_of(fallback)
+        self.backend = fallback
+        metrics.FALLBACKS.labels(self.name, self.version, "live_parity").inc()
+
     def _run_on(
         self,
         backend: Backend,
@@ -332,10 +359,11 @@ class Model:
         deadline: Deadline | None,
     ) -> dict[str, NDArray[Any]]:
         if items and backend is self.backend:
-            if self._batcher is not None:
-                return self._batcher.submit(piece, deadline)
-            if self._turn is not None and (fiber := current_fiber()) is not None:
-                return self._turn.submit(fiber, piece, items, kind_of(piece), deadline)
+            batcher, turn = self._batcher, self._turn
+            if batcher is not None:
+                return batcher.submit(piece, deadline)
+            if turn is not None and (fiber := current_fiber()) is not None:
+                return turn.submit(fiber, piece, items, kind_of(piece), deadline)
         if deadline is not None:
             deadline.check()
         return self.run_once(piece, backend)
@@ -378,7 +406,7 @@ class Model:
         # Each gets a weak reference. A model that refers to itself would be freed only
         # by Python's slow search for cycles, and its memory or its process with it. A
         # request that waits for a run keeps the model alive.
-        run = functools.partial(_run_of, weakref.ref(self))
+        run = functools.partial(_run_of, weakref.ref(self), self.backend)
         if self._max_batch_size is None:
             return verdict.why, None, None
         if not verdict.is_on:
@@ -468,11 +496,11 @@ def _items_of(inputs: Mapping[str, NDArray[Any]]) -> int | None:
 
 
 def _run_of(
-    held: weakref.ref[Model], inputs: Mapping[str, NDArray[Any]]
+    held: weakref.ref[Model], backend: Backend, inputs: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
     model = held()
     assert model is not None, "the caller keeps the model alive"
-    return model.run_once(inputs)
+    return model.run_once(inputs, backend)
 
 
 def _size_bytes(bundle: Bundle, backend: Backend, variant: Variant | None) -> int:

@@ -187,6 +187,8 @@ class Predictor:
         """Run the decoded images of some files, and offer them to the shadow."""
         outputs = run_images(model, images, journey)
         checked = (check or _checked)(outputs)
+        if model.watched is not None:
+            model.watched.note(images, outputs)
         if self._shadow:
             # The files are kept, and not their pixels, because another version may take
             # colour where this one takes gray.
@@ -210,6 +212,8 @@ class Predictor:
         journey.items = len(items)
         outputs = run_items(model, items, journey)
         checked = _checked(outputs)
+        if model.watched is not None:
+            model.watched.note(items, outputs)
         if self._shadow:
             inputs_for = functools.partial(_row_inputs, rows=rows)
             self._shadow.offer(spec.name, model, inputs_for, outputs)
@@ -303,6 +307,8 @@ class Predictor:
                 ) from ex
             raise
         main = model.output.name
+        if model.watched is not None:
+            model.watched.note(arrays, outputs)
         if self._shadow:
             self._shadow.offer(journey.model, model, inputs_for, outputs[main])
         return Outputs(

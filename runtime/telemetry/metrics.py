@@ -119,6 +119,31 @@ SHADOW = Counter(
     "Requests that the shadow version ran too; agreed: yes, no, failed or dropped.",
     ("model", "version", "shadow_version", "agreed"),
 )
+LIVE_PARITY = Counter(
+    "tfaas_live_parity",
+    "Requests that TensorFlow answered too, and that were compared; agreed: yes, no,"
+    " failed or dropped.",
+    ("model", "version", "agreed"),
+)
+LIVE_PARITY_DIFFERENCE = Gauge(
+    "tfaas_live_parity_difference",
+    "The largest difference between an answer of ONNX Runtime and TensorFlow's.",
+    ("model", "version"),
+    multiprocess_mode="max",
+)
+DRIFT = Gauge(
+    "tfaas_drift_psi",
+    "How far the last inputs and answers lie apart from the test set, as population"
+    " stability index; NaN while they are too few.",
+    ("model", "version", "figure"),
+    multiprocess_mode="livemostrecent",
+)
+DRIFT_ITEMS = Gauge(
+    "tfaas_drift_items",
+    "Inputs of the window that were counted for tfaas_drift_psi.",
+    ("model", "version"),
+    multiprocess_mode="livemostrecent",
+)
 # outcome: a word of runtime.conversion.converter.Outcome.
 CONVERSIONS = Counter(
     "tfaas_conversions",

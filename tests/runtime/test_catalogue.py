@@ -20,6 +20,7 @@ from runtime.conversion.conversions import Conversions
 from runtime.errors import BackendError
 from runtime.models.model import Model
 from runtime.models.registry import ModelRegistry
+from runtime.watching.watch import Watch
 from tests.bundle.making import read_files
 from tests.examples import write_bundle, write_variant
 from tests.frozen import write_frozen_bundle
@@ -75,7 +76,8 @@ def registry(store, opener):
 
 @pytest.fixture
 def catalogue(store, registry, config):
-    return Catalogue(store, registry, Conversions(store, config))
+    watch = Watch(config, lambda bundle: pytest.fail("not needed"))
+    return Catalogue(store, registry, Conversions(store, config), watch)
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def _kind(field: Field[Any]) -> str:
     origin = get_origin(kind) or kind
     names = {
         bool: "`true` or `false`",
+        float: "percentage, 0 to 100",
         str: "text",
         Path: "path",
         tuple: "list of texts",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bundle import __version__
+from bundle.figures import confidence_of
 from bundle.report import SCHEMA_VERSION
 from trainer.data import DataSet
 from trainer.report.measures import (
@@ -45,8 +46,7 @@ def metrics_of(
     """
     labels = data.labels
     confusion = confusion_matrix(data.y_test, training.predicted, len(labels))
-    # (N,); scores may exceed one by float32's rounding.
-    confidence = training.scores.max(axis=1).astype(np.float64).clip(0, 1)
+    confidence = confidence_of(training.scores)
     bins = calibration(confidence, training.predicted == data.y_test)
     mistakes = confident_mistakes(data.y_test, training.scores, MISTAKES)
     settings = training.settings

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.figures import count_in_bins, image_figures
+
 # Most scores of a good model lie near one, so the bins are narrow there.
 CONFIDENCE_EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
 # Ten bins, each with a tenth of the test images, are usual for such comparisons.
@@ -55,20 +57,13 @@ def input_distributions(images: NDArray[np.uint8]) -> dict[str, Distribution]:
         and ``clipped``, the share of its pixels that are 0 or 255. The edges divide the
         test images into ``BINS`` bins of one size, or fewer where many are equal.
     """
-    flat = images.reshape(len(images), -1)
-    figures: dict[str, list[NDArray[np.float64]]] = {
-        "mean": [],
-        "spread": [],
-        "clipped": [],
-    }
-    for start in range(0, len(flat), _ROWS):
-        rows = flat[start : start + _ROWS]
-        figures["mean"].append(rows.mean(axis=1, dtype=np.float64))
-        figures["spread"].append(rows.std(axis=1, dtype=np.float64))
-        figures["clipped"].append(((rows == 0) | (rows == 255)).mean(axis=1))
+    parts = [
+        image_figures(images[start : start + _ROWS])
+        for start in range(0, len(images), _ROWS)
+    ]
     return {
-        name: _counted_in_quantiles(np.concatenate(parts))
-        for name, parts in figures.items()
+        name: _counted_in_quantiles(np.concatenate([part[name] for part in parts]))
+        for name in parts[0]
     }
 
 
@@ -80,8 +75,7 @@ def _counted_in_quantiles(values: NDArray[np.float64]) -> Distribution:
 
 
 def _counted(values: NDArray[np.float64], edges: NDArray[np.float64]) -> Distribution:
-    places = np.searchsorted(edges, values, side="right")
-    counts = np.bincount(places, minlength=len(edges) + 1)
+    counts = count_in_bins(values, edges)
     return Distribution(
         edges=tuple(edges.tolist()),
         counts=tuple(counts.tolist()),

@@ -120,6 +120,7 @@ def test_models_are_listed_as_params_with_how_they_are_served(client, archive):
     upload(client, archive)
     (model,) = client.simulate_get("/models").json
     assert model.pop("timestamp").endswith("+00:00")
+    assert model.pop("watching")["parity"]["state"] == "off"
     assert model.pop("batching").startswith("by turns: an item takes ")
     assert model == {
         "name": "linear",

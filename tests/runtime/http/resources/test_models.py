@@ -68,6 +68,9 @@ def test_a_version_is_described(client, published, bundle):
     parity = version.pop("parity")
     assert datetime.fromisoformat(version.pop("timestamp")).tzinfo
     assert version.pop("batching").startswith("by turns: an item takes ")
+    watching = version.pop("watching")
+    assert watching["parity"]["state"] == "off"
+    assert watching["drift"]["state"] == "not comparable"
     assert version == {
         "name": "linear",
         "version": 1,
@@ -106,8 +109,8 @@ def test_a_version_that_is_not_in_memory_says_so(other):
     version = other.simulate_get("/models/linear/1").json
     assert version["loaded"] is False
     keys = ["backend", "device", "proved", "sample", "inputs", "outputs"]
-    keys += ["fallback_reason", "variant", "variant_reason", "error"]
-    assert [version[key] for key in keys] == [None] * 10
+    keys += ["fallback_reason", "variant", "variant_reason", "watching", "error"]
+    assert [version[key] for key in keys] == [None] * 11
 
 
 def test_a_model_is_described_with_its_versions(client, published, bundle):

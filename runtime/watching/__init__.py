@@ -1,0 +1,1 @@
+"""Whether a model is still right: live parity with TensorFlow, and drift."""
