@@ -57,7 +57,11 @@ def count_inputs(
     rows = images.reshape(len(images), -1)
     if rows.dtype.kind not in "fiu" or not rows.size:
         return {}
-    found = image_figures(rows[np.isfinite(rows).all(axis=1)])
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    if not len(rows):
+        return {}
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers that are no pixels
+        found = image_figures(rows)
     return {
         figure: count_in_bins(found[figure], reference.edges[figure])
         for figure in OF_INPUT

@@ -112,6 +112,7 @@ class LiveParity:
             task.state.compare(task.model, task.inputs, task.outputs)
             # The arrays and the model must not stay until the next task comes.
             del task
+            self._tasks.task_done()
 
 
 class ParityOfModel:

@@ -603,3 +603,54 @@ def test_the_bytes_are_those_of_the_engines_files(tmp_path):
     assert size_in("onnxruntime", "fp32") == 1230
     assert size_in("onnxruntime", "int8") == 300
     assert size_in("tensorflow") == 125
+
+
+# -- TensorFlow in the place of ONNX ---------------------------------------------------
+
+
+def test_a_model_that_gives_way_is_answered_by_tensorflow(bundle):
+    onnx = FakeBackend(name="onnxruntime")
+    tensorflow = FakeBackend((1, 0, 0), name="tensorflow")
+    model = Model(bundle, 1, Opened(onnx), lambda: tensorflow, options=BackendOptions())
+    model.give_way("live parity: it differs")
+    outputs, answered = model.run(BATCH)
+    assert answered is tensorflow
+    assert outputs["scores"].tolist() == [[1, 0, 0]]
+    assert model.engine == "tensorflow/cpu"
+    assert (model.fallback_code, model.fallback_reason) == (
+        *("live_parity", "live parity: it differs"),
+    )
+    assert (model.variant, model.is_proved, model.plan) == (None, None, None)
+    assert not model.is_quick(1)
+
+
+def test_a_model_that_gave_way_has_no_other_engine(bundle):
+    broken = FailingBackend(name="tensorflow")
+    model = Model(bundle, 1, Opened(FakeBackend()), lambda: broken)
+    model.give_way("why")
+    with pytest.raises(BackendError, match="^it broke$"):
+        model.run(BATCH)
+    assert len(broken.batches) == 1
+
+
+def test_a_model_without_tensorflow_cannot_give_way(bundle):
+    onnx = FakeBackend()
+    model = Model(bundle, 1, Opened(onnx), None)
+    with pytest.raises(BackendError, match="no TensorFlow model"):
+        model.give_way("why")
+    assert model.backend is onnx
+    assert model.fallback_reason == ""
+
+
+def test_requests_that_wait_for_a_batch_get_the_engine_that_they_asked(bundle):
+    onnx = FakeBackend(name="onnxruntime")
+    tensorflow = FakeBackend((1, 0, 0), name="tensorflow")
+    options = BackendOptions(batching="on")
+    model = Model(
+        bundle, 1, Opened(onnx), lambda: tensorflow, max_batch_size=4, options=options
+    )
+    batcher = model._batcher
+    assert batcher is not None
+    model.give_way("why")
+    assert batcher.submit(BATCH, None)["scores"].tolist() == [[0, 0, 1]]
+    assert model.run(BATCH)[0]["scores"].tolist() == [[1, 0, 0]]
