@@ -100,6 +100,15 @@ def test_it_answers_and_tells_its_tensors(processes, doubler):
         backend.run({})
 
 
+def test_a_process_whose_answers_nobody_waits_for_steps_back(processes, doubler):
+    before = {process.pid for process in workers()}
+    backend = processes.open(doubler, niceness=3)
+    assert backend.run(ONE)["doubled"].tolist() == [[2, 4, 6]]
+    (process,) = (one for one in workers() if one.pid not in before)
+    # 19 is the lowest priority.
+    assert process.nice() == min(19, psutil.Process().nice() + 3)
+
+
 def test_texts_go_there_and_back(processes, save):
     import tensorflow as tf
 
