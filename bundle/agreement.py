@@ -23,7 +23,7 @@ def _no_rows() -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far one output of an engine agrees with the reference.
+    """The agreement of one output of an engine with the reference.
 
     Attributes:
         is_within: each number is within the tolerance; or all texts are equal.

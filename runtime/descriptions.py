@@ -56,7 +56,7 @@ class LiveParity(TypedDict):
 
 
 class Drift(TypedDict):
-    """What came lately beside the test set, in all processes.
+    """The comparison of what came lately with the test set, in all processes.
 
     Attributes:
         state: ``not comparable``, ``too few``, ``same``, ``moved`` or ``drifted``; the
@@ -82,7 +82,8 @@ class Watching(TypedDict):
 
     Attributes:
         parity: the comparison of its answers with TensorFlow's.
-        drift: what came lately beside its test set; null if ``drift`` is off.
+        drift: the comparison of what came lately with its test set; null if config.json's
+            ``drift`` is ``off``.
     """
 
     parity: LiveParity

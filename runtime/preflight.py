@@ -310,6 +310,18 @@ def _of_what_has_no_effect(config: Config) -> Iterator[str]:
             "'provider' has no effect, because 'onnx' is off: it is a setting of ONNX"
             " Runtime"
         )
+    if config.onnx == "off" and config.parity_share:
+        yield (
+            "'parityShare' has no effect, because 'onnx' is off: TensorFlow answers all"
+            " requests"
+        )
+    if config.on_parity_failure == "fallback" and not config.parity_share:
+        yield "'onParityFailure' has no effect, because 'parityShare' is 0"
+    if config.onnx == "require" and config.on_parity_failure == "fallback":
+        yield (
+            "'onParityFailure' has no effect, because 'onnx' is require: TensorFlow"
+            " serves no model"
+        )
     if config.onnx == "require" and config.config_proto:
         yield (
             "'configProto' has no effect, because 'onnx' is require: it is a setting of"

@@ -243,7 +243,7 @@ class Config:
         checks.whole(60, 30 * 86400),
         "Compare the inputs and answers of this many seconds.",
     )
-    # From 500 items on, ten bins differ by chance by 0.04 at most, far less than 0.1.
+    # From 500 items on, chance alone moves ten bins by some 0.02, far less than 0.1.
     drift_items: int = _setting(
         500,
         checks.whole(1, 1_000_000),

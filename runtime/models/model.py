@@ -91,7 +91,7 @@ class Model:
         warm_up: the reason why the model was not warmed; empty if it was.
         seconds: the time of one item, measured when it was loaded; infinite if that
             could not be measured.
-        watched: what is counted about its answers; None if nothing is.
+        watched: the counts about its answers; None if nothing is counted.
         answers_labels: whether it is a frozen graph. TFaaS answers those with the best
             labels of an image, and not with all scores. Classes beyond labels.txt have
             no label there.

@@ -1,4 +1,4 @@
-"""What is counted about a model's answers; ``runtime.watching`` does it."""
+"""The counts about a model's answers; ``runtime.watching`` makes them."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ LIVE_PARITY_DIFFERENCE = Gauge(
 )
 DRIFT = Gauge(
     "tfaas_drift_psi",
-    "How far the last inputs and answers lie apart from the test set, as population"
+    "The distance of the last inputs and answers from the test set, as population"
     " stability index; NaN while they are too few.",
     ("model", "version", "figure"),
     multiprocess_mode="livemostrecent",

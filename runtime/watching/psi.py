@@ -1,4 +1,4 @@
-"""The population stability index: how far two distributions lie apart."""
+"""The population stability index tells the distance of two distributions."""
 
 from __future__ import annotations
 

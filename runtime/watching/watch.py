@@ -45,7 +45,7 @@ class _State:
 
 
 class _Watched:
-    """What a model is told of each request; see ``Watched``."""
+    """Takes the requests of one model; see ``Watched``."""
 
     def __init__(
         self, model: Model, state: _State, parity: LiveParity, soon: Soon

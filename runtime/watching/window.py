@@ -55,8 +55,11 @@ class Window:
         }
 
     def _forget(self, now: float) -> None:
-        oldest = int(now / self._seconds) - SLOTS
-        for slot in [slot for slot in self._slots if slot <= oldest]:
+        newest = int(now / self._seconds)
+        # A clock that was set back leaves slots of a time that has not come.
+        for slot in [
+            slot for slot in self._slots if not newest - SLOTS < slot <= newest
+        ]:
             del self._slots[slot]
 
 
@@ -66,18 +69,18 @@ def sum_of(
     """Add the windows of several processes.
 
     Args:
-        windows: what ``Window.to_json`` of each gave.
+        windows: the results of ``Window.to_json`` of each.
         seconds: the length of the window.
         now: the time, in seconds of ``time.time``.
 
     Returns:
         A number for each bin, by figure.
     """
-    oldest = int(now / (seconds / SLOTS)) - SLOTS
+    newest = int(now / (seconds / SLOTS))
     total: dict[Any, NDArray[np.int64]] = {}
     for window in windows:
         for slot, counts in window.items():
-            if int(slot) > oldest:
+            if newest - SLOTS < int(slot) <= newest:
                 for figure, numbers in counts.items():
                     total[figure] = total.get(figure, 0) + np.array(numbers, np.int64)
     return total

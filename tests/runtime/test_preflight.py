@@ -139,6 +139,19 @@ def test_a_key_of_another_certificate_is_refused(config):
         ({"preload": ("mnist", "mnst", "*")}, ["'preload' names 'mnst', which the"]),
         ({"models": {"mnst": {}}}, ["'models' names 'mnst', which the store does not"]),
         ({"onnx": "off", "variant": "int8"}, ["'variant' has no effect"]),
+        (
+            {"onnx": "off", "parity_share": 1.0},
+            ["'parityShare' has no effect, because 'onnx' is off"],
+        ),
+        (
+            {"on_parity_failure": "fallback"},
+            ["'onParityFailure' has no effect, because 'parityShare' is 0"],
+        ),
+        (
+            {"onnx": "require", "on_parity_failure": "fallback", "parity_share": 1.0},
+            ["'onParityFailure' has no effect, because 'onnx' is require"],
+        ),
+        ({"on_parity_failure": "fallback", "parity_share": 1.0}, []),
         ({"onnx": "off", "provider": "cuda"}, ["'provider' has no effect"]),
         ({"trusted_proxies": ("0.0.0.0/0",)}, ["has 0.0.0.0/0, which is everybody"]),
         ({"trusted_proxies": ("::/0",)}, ["'trustedProxies' has ::/0, which is every"]),

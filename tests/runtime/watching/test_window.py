@@ -47,3 +47,11 @@ def test_the_windows_of_two_processes_are_one():
     both = [first.to_json(1055), second.to_json(1055)]
     assert sum_of(both, LENGTH, 1055)["predicted"].tolist() == [4, 4]
     assert sum_of(both, LENGTH, 1121)["predicted"].tolist() == [3, 4]
+
+
+def test_a_clock_that_is_set_back_leaves_no_counts_behind():
+    window = Window(LENGTH)
+    window.add(counts(1, 0), now=5000)
+    window.add(counts(0, 1), now=1000)
+    assert sums(window, 1000) == {"predicted": [0, 1]}
+    assert len(window.to_json(1000)) == 1
