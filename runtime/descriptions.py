@@ -82,8 +82,8 @@ class Watching(TypedDict):
 
     Attributes:
         parity: the comparison of its answers with TensorFlow's.
-        drift: the comparison of what came lately with its test set; null if config.json's
-            ``drift`` is ``off``.
+        drift: the comparison of what came lately with its test set; null if the
+            setting ``drift`` is ``off``.
     """
 
     parity: LiveParity

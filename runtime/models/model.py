@@ -330,9 +330,9 @@ class Model:
         self.fallback_reason, self.fallback_code = reason, "live_parity"
         self.is_proved, self.variant = None, None
         self._open_fallback = self._fallback = None
+        metrics.FALLBACKS.labels(self.name, self.version, "live_parity").inc()
         self.engine = engine_of(fallback)
         self.backend = fallback
-        metrics.FALLBACKS.labels(self.name, self.version, "live_parity").inc()
 
     def _run_on(
         self,

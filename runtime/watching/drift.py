@@ -41,7 +41,9 @@ class DriftOfModel:
         self._seconds = seconds
         self._least = least
         self._window = Window(seconds)
-        self._lock = threading.Lock()  # guards the window
+        self._lock = (
+            threading.Lock()
+        )  # guards the window, and the exchange of what waits
         self._waiting: list[tuple[Arrays, Arrays]] = []
         self._output = model.output.name
         self._input = ""
@@ -74,7 +76,8 @@ class DriftOfModel:
 
     def add_up(self) -> None:
         """Count the requests that were noted, and forget them."""
-        waiting, self._waiting = self._waiting, []
+        with self._lock:  # two threads must not count the same requests
+            waiting, self._waiting = self._waiting, []
         if not waiting or self._reference is None:
             return
         pairs: list[Pair] = []

@@ -17,8 +17,10 @@ import orjson
 
 from runtime.telemetry.counters import VARIABLE
 
-# prometheus_client reads the files *.db in this folder, and no others.
-_PREFIX = "watching-"
+# prometheus_client reads the files *.db in this folder, and no others. The number is
+# that of the content: a release that writes other keys has another one, and two
+# releases that share the folder for a while do not read each other's files.
+_PREFIX = "watching-1-"
 
 
 class Exchange:

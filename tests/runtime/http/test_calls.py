@@ -20,6 +20,7 @@ from tests.calls import calls_of, listed
 from tests.clients import HERE
 from tests.examples import write_bundle
 from tests.forms import form, png
+from tests.runtime.watching.examples import write_watched
 
 
 class Asked(NamedTuple):
@@ -62,7 +63,13 @@ REQUESTS = {
 
 
 @pytest.fixture
-def ask(tmp_path):
+def write():
+    """Return the function that writes the bundle."""
+    return write_bundle
+
+
+@pytest.fixture
+def ask(tmp_path, write):
     """Return a function that sends a request, and returns the calls it took."""
     prefix = str(tmp_path / "log")
     config = Config(
@@ -72,7 +79,7 @@ def ask(tmp_path):
         batching="off",  # on a busy machine the measurement may decide otherwise
     )
     set_up_logs(config)
-    write_bundle(tmp_path / "models" / "linear" / "1")
+    write(tmp_path / "models" / "linear" / "1")
     # The store is asked again and again while a model's folder has just changed.
     os.utime(tmp_path / "models" / "linear", (1e9, 1e9))
     app = create_app(create_services(config), config)
@@ -101,3 +108,12 @@ def test_a_prediction_takes_few_calls_and_has_its_line_in_the_log(ask, tmp_path,
     logs.request_log.flush()
     (path,) = tmp_path.glob("log-*")
     assert path.read_text().count(" runtime.requests: ") == 8
+
+
+@pytest.mark.parametrize("write", [write_watched])
+def test_a_model_whose_drift_is_counted_takes_two_calls_more(ask, write):
+    asked = REQUESTS["image"]
+    calls = min((ask(asked) for _ in range(8)), key=len)
+    own = [call for call in calls if call.startswith(("runtime/", "bundle/"))]
+    assert len(own) <= asked.own + 2, listed(own)
+    assert any("watching/drift.py" in call for call in own)

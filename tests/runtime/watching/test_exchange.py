@@ -14,7 +14,7 @@ def folder(tmp_path):
 
 
 def of_another(folder, content, number=1):
-    path = folder / f"watching-{number}.json"
+    path = folder / f"watching-1-{number}.json"
     path.write_bytes(content if isinstance(content, bytes) else orjson.dumps(content))
     return path
 
@@ -32,7 +32,7 @@ def test_what_is_shown_is_a_file_of_this_process(folder):
     exchange = Exchange(100, folder)
     exchange.show({"a/1": {"items": 5}})
     (path,) = folder.iterdir()
-    assert path.name == f"watching-{os.getpid()}.json"
+    assert path.name == f"watching-1-{os.getpid()}.json"
     assert orjson.loads(path.read_bytes()) == {"a/1": {"items": 5}}
 
 

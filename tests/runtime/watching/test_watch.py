@@ -186,7 +186,7 @@ def test_processes_count_together(linear, config, tmp_path, monkeypatch):
     services.watch.add_up()
     (shown,) = folder.glob("watching-*.json")
     # Another process has the same counts.
-    (folder / "watching-1.json").write_bytes(shown.read_bytes())
+    (folder / "watching-1-1.json").write_bytes(shown.read_bytes())
     assert drift_of(client)["items"] == 6
     (content,) = orjson.loads(shown.read_bytes()).values()
     assert sorted(content) == ["drift", "parity"]
