@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from bundle.errors import BundleError
+from runtime.backends import TensorSpec
 from runtime.descriptions import Drift
 from runtime.models.model import Model
 from runtime.models.watched import Arrays
@@ -23,6 +25,8 @@ from runtime.watching.window import Window, sum_of
 MOST_ITEMS = 64
 # The inputs that wait to be counted hold so many bytes, or one input.
 _MOST_BYTES = 4 << 20
+# A free axis counts as so long: a picture of free size is of a camera's.
+_FREE_SIDE = 1024
 # The usual bounds of the index.
 MOVED = 0.1
 DRIFTED = 0.25
@@ -63,10 +67,7 @@ class DriftOfModel:
         if model.img_channels and (how.scale, how.offset) == (1.0, 0.0):
             # Test images are counted with pixels from 0 to 255.
             self._input = model.backend.inputs[0].name
-        item = [side or 1024 for side in model.backend.inputs[0].shape[1:]]
-        size = model.backend.inputs[0].dtype.itemsize
-        for side in item:
-            size *= side
+        size = sum(map(_bytes_of_item, model.backend.inputs))
         self.room = max(1, min(MOST_ITEMS, _MOST_BYTES // max(1, size)))
 
     def note(self, inputs: Arrays, outputs: Arrays) -> None:
@@ -137,6 +138,11 @@ class DriftOfModel:
         else:
             told["state"] = "moved" if max(known) < DRIFTED else "drifted"
         return told
+
+
+def _bytes_of_item(spec: TensorSpec) -> int:
+    sides = [_FREE_SIDE if side is None else side for side in spec.shape[1:]]
+    return spec.dtype.itemsize * math.prod(sides)
 
 
 def _named(arrays: Arrays, name: str) -> NDArray[Any]:

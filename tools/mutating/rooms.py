@@ -29,6 +29,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "bundle/staging.py": ("tests/bundle/test_staging.py", *UNIT),
     "bundle/agreement.py": (
+        "tests/bundle/test_agreement.py",
         "tests/exporter/proof/test_parity.py",
         "tests/exporter/proof/test_comparison.py",
         "tests/exporter/proof/test_tolerance.py",

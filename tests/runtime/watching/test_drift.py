@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bundle.folder import open_bundle
+from runtime.backends import TensorSpec
 from runtime.backends.opening import Opened
 from runtime.models.model import Model
 from runtime.watching.drift import MOST_ITEMS, DriftOfModel
@@ -167,3 +168,20 @@ def test_answers_that_are_no_scores_harm_nothing(drift_of):
     drift.note(np.zeros((1, 2, 2, 1), "f4"), np.float32(1))
     drift.add_up()
     assert drift.describe([])["state"] == "too few"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "room"),
+    [
+        ((), MOST_ITEMS),
+        ((TensorSpec("words", np.dtype(object), (None,)),), MOST_ITEMS),
+        # Four megabytes hold six pictures of 224 x 224 in colour, and none of 2048.
+        ((TensorSpec("x", np.dtype("f4"), (None, 224, 224, 3)),), 6),
+        ((TensorSpec("x", np.dtype("f4"), (None, 2048, 2048, 3)),), 1),
+        ((TensorSpec("x", np.dtype("u1"), (None, None, None, 1)),), 4),
+    ],
+)
+def test_large_inputs_that_wait_are_few(tmp_path, inputs, room):
+    bundle = open_bundle(write_watched(tmp_path / "any", params={"img_channels": 0}))
+    model = Model(bundle, 1, Opened(FakeBackend(inputs=inputs)), None)
+    assert DriftOfModel(model, 3600, 500).room == room
