@@ -71,7 +71,7 @@ def test_share_of_the_limit_is_the_median_of_the_rounds_shares():
     # 120 / 240 = 0.5, 140 / 200 = 0.7 and 90 / 300 = 0.3.
     found = timed((220, 20, 120), (170, 30, 140), (275, 25, 90))
     assert found.of_limit == pytest.approx(0.5)
-    assert (found.server_us, found.wrk_us, found.limit_us) == (220, 25, 120)
+    assert (found.server_us, found.load_us, found.limit_us) == (220, 25, 120)
 
 
 def test_rounds_without_processor_time_have_no_share_and_do_not_count():
@@ -178,7 +178,7 @@ def test_results_of_before_the_processor_time_are_read(tmp_path):
     write(path, results)
     content = json.loads(path.read_bytes())
     (figures,) = content["servers"]["ours"]["cells"]["a/8"]["rounds"]
-    for name in ("server_us", "wrk_us", "limit_us"):
+    for name in ("server_us", "load_us", "limit_us"):
         del figures[name]
     for name in ("core_us", "machine_us"):
         del content["limits"]["a"][name]
