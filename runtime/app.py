@@ -16,7 +16,7 @@ from runtime.config import Config, ConfigError, load_settings
 from runtime.http.application import App, create_app
 from runtime.preflight import check_config
 from runtime.process.drain import drain_under_waitress
-from runtime.services import create_services
+from runtime.services import Services, create_services
 from runtime.telemetry.logs import set_up_logs
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ SWITCH_SECONDS = 1e-5
 
 
 def get_app(config: Config) -> App:
-    """Make the application for a server.
+    """Make the application for a server, over services that have begun their work."""
+    return create_app(start_services(config), config)
+
+
+def start_services(config: Config) -> Services:
+    """Make the service's parts, and let them begin.
 
     The logs are set up and the store is swept. The models of ``preload`` begin to load,
     and models without ONNX begin to be converted.
@@ -39,7 +44,7 @@ def get_app(config: Config) -> App:
     services = create_services(config)
     services.preloader.start()
     services.converter.start()
-    return create_app(services, config)
+    return services
 
 
 def __getattr__(name: str) -> App:

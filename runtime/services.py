@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bundle.store import ModelStore
 from runtime import walls
@@ -25,6 +26,9 @@ from runtime.publishing.publisher import Publisher
 from runtime.publishing.repository import Repository
 from runtime.publishing.trial import ChildTrial, fork_servers
 
+if TYPE_CHECKING:
+    from runtime.access.limiter import RateLimiter
+
 
 @dataclass(frozen=True)
 class Services:
@@ -38,6 +42,7 @@ class Services:
     repository: Repository
     preloader: Preloader
     converter: Converter
+    limiter: RateLimiter | None
 
 
 def create_services(config: Config) -> Services:
@@ -118,4 +123,14 @@ def create_services(config: Config) -> Services:
         repository=Repository(store, registry),
         preloader=Preloader(registry, store, config.preload),
         converter=converter,
+        limiter=_limiter(config),
     )
+
+
+def _limiter(config: Config) -> RateLimiter | None:
+    if not config.rate:
+        return None
+    # The import stands here, because the library takes 3 MB of each worker.
+    from runtime.access.limiter import RateLimiter
+
+    return RateLimiter(config.rate)

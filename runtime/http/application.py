@@ -20,7 +20,7 @@ from falcon.routing import CompiledRouter
 from bundle import __version__
 from runtime.access.gate import gate_of
 from runtime.config import Config
-from runtime.http.caller import AddressOf, address_reader
+from runtime.http.caller import address_reader
 from runtime.http.environ_keys import Environ
 from runtime.http.errors import Errors
 from runtime.http.middleware.authorize import Authorize
@@ -63,6 +63,7 @@ from runtime.http.resources.v2_repository import (
 )
 from runtime.http.resources.v2_server import ServerLive, ServerMetadata, ServerReady
 from runtime.http.routes import ROUTES, quiet_paths, rules_of, under
+from runtime.models.readiness import Readiness
 from runtime.services import Services
 from runtime.telemetry.metrics import BUILD_INFO
 from runtime.telemetry.tracing import Tracing
@@ -107,7 +108,8 @@ def create_app(services: Services, config: Config) -> App:
     bodies = ChunkedBodies(config.max_body_bytes)
     authorize = Authorize(gate, rules_of(ROUTES, base), bodies)
     address_of = address_reader(gate)
-    rate = _rate(config, quiet, address_of)
+    limiter = services.limiter
+    rate = Rate(limiter, quiet, address_of) if limiter else None
     watch = Watch(
         quiet,
         Tracing() if config.tracing else None,
@@ -159,7 +161,7 @@ def _resources(
     proto = PredictProto(*predicts)
     repository = services.repository
     statistics = ModelStatistics(repository)
-    ready = Ready(services.store, services.preloader)
+    readiness = Readiness(services.store, services.preloader)
     delete = Delete(publisher, max_bytes)
     netron = Netron(config.base)
     plain: dict[str, object] = {
@@ -183,10 +185,10 @@ def _resources(
         "/proto": proto,
         "/livez": Live(),
         "/healthz": Live(),
-        "/readyz": ready,
+        "/readyz": Ready(readiness),
         "/v2": ServerMetadata(),
         "/v2/health/live": ServerLive(),
-        "/v2/health/ready": ServerReady(ready),
+        "/v2/health/ready": ServerReady(readiness),
         **_v2_model("", ModelMetadata(services.registry, repository)),
         **_v2_model("/infer", Infer(*predicts)),
         **_v2_model("/ready", ModelReady(repository)),
@@ -216,15 +218,6 @@ def _v2_model(tail: str, resource: object) -> dict[str, object]:
         f"/v2/models/{{name}}{tail}": resource,
         f"/v2/models/{{name}}/versions/{{version}}{tail}": resource,
     }
-
-
-def _rate(config: Config, quiet: frozenset[str], address_of: AddressOf) -> Rate | None:
-    if not config.rate:
-        return None
-    # The import stands here, because the library takes 3 MB of each worker.
-    from runtime.access.limiter import RateLimiter
-
-    return Rate(RateLimiter(config.rate), quiet, address_of)
 
 
 def _tell_build() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import re
 from typing import Any, NamedTuple
 
 import falcon
@@ -25,6 +23,7 @@ from runtime.errors import (
     Expired,
     Forbidden,
     InvalidInput,
+    NotOffered,
     Overloaded,
     ProviderError,
     RateLimited,
@@ -34,11 +33,8 @@ from runtime.errors import (
 )
 from runtime.http.middleware.watch import route_of
 from runtime.http.reply import Headers
-from runtime.telemetry.logs import Seldom
+from runtime.refusals import Refusals, reason_of
 from runtime.telemetry.metrics import REJECTS
-
-logger = logging.getLogger(__name__)
-
 
 # A client asks an overloaded server again after so many seconds.
 RETRY_SECONDS = "1"
@@ -63,6 +59,7 @@ STATUS: dict[type[DomainError], str] = {
     TooLarge: falcon.HTTP_413,
     BundleError: falcon.HTTP_422,
     RateLimited: falcon.HTTP_429,
+    NotOffered: falcon.HTTP_501,
     Overloaded: falcon.HTTP_503,
     BackendError: falcon.HTTP_500,
     ProviderError: falcon.HTTP_500,
@@ -95,7 +92,7 @@ class Errors:
     """Makes the answer to each error; a bug is answered with 500 and no reason."""
 
     def __init__(self) -> None:
-        self._refused = Seldom()
+        self._refusals = Refusals()
 
     def refusal_of(self, ex: Exception, method: str, path: str, route: str) -> Refusal:
         """Log and count an error, and make its answer.
@@ -107,37 +104,17 @@ class Errors:
             route: the route's template; ``unknown`` if there is none.
         """
         if isinstance(ex, falcon.HTTPError):
-            refusal = _of_falcon(ex, method)
-            reason = reason_of(type(ex))
-        elif isinstance(ex, DomainError):
+            REJECTS.labels(route, reason_of(type(ex))).inc()
+            return _of_falcon(ex, method)
+        if isinstance(ex, DomainError):
             kind = next(kind for kind in type(ex).__mro__ if kind in STATUS)
             refusal = Refusal(STATUS[kind], str(ex), _HEADERS.get(kind, ()))
-            reason = reason_of(type(ex))
-            self._log(ex, refusal, method, path)
         else:
             # Only the log has the reason of an error that nobody foresaw.
-            logger.error("%s %s: %r", method, path, ex, exc_info=ex)
             refusal = Refusal(falcon.HTTP_500, _SENTENCES[falcon.HTTP_500], ())
-            reason = "unexpected"
-        REJECTS.labels(route, reason).inc()
+        is_fault = refusal.status >= "5"
+        self._refusals.note(ex, f"{method} {path}", route, is_fault)
         return refusal
-
-    def _log(self, ex: DomainError, refusal: Refusal, method: str, path: str) -> None:
-        if isinstance(ex, (Overloaded, Expired, InputRefused)):
-            # These errors are no faults, and come in crowds. The access log has each.
-            # The engine's own words tell more of an input that it refused.
-            if count := self._refused.count():
-                logger.warning(
-                    "%d request%s refused in the last minute or so, this one last:"
-                    " %s %s: %s",
-                    count,
-                    "" if count == 1 else "s",
-                    method,
-                    path,
-                    ex.__cause__ or ex,
-                )
-        elif refusal.status >= "5":
-            logger.error("%s %s: %s", method, path, ex, exc_info=ex)
 
     def add_to(self, application: falcon.App[falcon.Request, falcon.Response]) -> None:
         """Let Falcon answer all errors so."""
@@ -170,16 +147,6 @@ def _of_falcon(ex: falcon.HTTPError, method: str) -> Refusal:
     else:
         sentence = ex.description or _SENTENCES.get(status) or str(ex.title)
     return Refusal(status, sentence, tuple(headers.items()))
-
-
-# A word begins at its first capital. The last of several capitals begins the next word:
-# ModelNotFound is model_not_found, and HTTPRouteNotFound is http_route_not_found.
-_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-def reason_of(error: type[Exception]) -> str:
-    """Return the word for an error in the metrics."""
-    return _WORD.sub("_", error.__name__).lower()
 
 
 _SENTENCES: dict[object, str] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import httpx
@@ -153,6 +155,19 @@ def log_with(folder: Path, text: str) -> str:
             return log
         time.sleep(0.01)
     raise AssertionError(f"{text!r} is not in the log:\n{log}")
+
+
+_addresses = itertools.count()
+
+
+def own_address() -> str:
+    """Return an address of this machine that no other test uses, for a fixed port.
+
+    All of 127.0.0.0/8 is this machine. Linux's numbers of processes have 22 bits, so a
+    process has four addresses.
+    """
+    number = os.getpid() << 2 | next(_addresses) % 4
+    return str(IPv4Address("127.0.0.0") + number % (1 << 24))
 
 
 WAITRESS = "waitress-serve --listen=127.0.0.1:0 runtime.app:app"

@@ -40,6 +40,7 @@ WHAT_TO_DO: Mapping[str, str] = {
     "StoreError": "Look at the disk of `modelDir`: is it full, can it be written?",
     "ServiceError": "It is the parent of the errors below, and is not raised itself.",
     "InvalidInput": "Correct the field that the sentence names.",
+    "NotOffered": "Do what the sentence names instead.",
     "Unauthorized": "Send `Authorization: Bearer TOKEN` with a token that may do this.",
     "Forbidden": "Ask from the service's own machine, or set `writeTokens`.",
     "RateLimited": "Wait as long as `Retry-After` says, or raise `rate`.",
@@ -132,7 +133,7 @@ def _status(error: type[DomainError]) -> str:
 
 def _reason(error: type[DomainError]) -> str:
     """Its word in the label ``reason`` of the metric ``tfaas_rejects``."""
-    from runtime.http.errors import reason_of
+    from runtime.refusals import reason_of
 
     return reason_of(error)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import falcon
 
 from bundle.packing import Packed
+from bundle.spec import read_version
 from runtime.catalogue import Catalogue
 from runtime.errors import InvalidInput
 from runtime.http.body import is_multipart, read_parts, texts_of
-from runtime.http.versions import version_of_path
 from runtime.publishing.publisher import Publisher
 
 
@@ -49,7 +49,7 @@ class ModelVersion:
         self, req: falcon.Request, resp: falcon.Response, name: str, version: str
     ) -> None:
         """Answer the description of the version."""
-        resp.media = self._catalogue.version(name, version_of_path(version))
+        resp.media = self._catalogue.version(name, read_version(version))
 
     on_head = on_get
 
@@ -57,7 +57,7 @@ class ModelVersion:
         self, req: falcon.Request, resp: falcon.Response, name: str, version: str
     ) -> None:
         """Delete the version."""
-        number = version_of_path(version)
+        number = read_version(version)
         self._publisher.delete_version(name, number)
         resp.media = {"deleted": name, "version": number}
 
@@ -81,7 +81,7 @@ class Archive:
         self._open(resp, name, version).close()
 
     def _open(self, resp: falcon.Response, name: str, version: str) -> Packed:
-        number = version_of_path(version)
+        number = read_version(version)
         packed = self._catalogue.bundle(name, number)
         resp.content_type = "application/gzip"
         resp.downloadable_as = f"{name}-{number}.tar.gz"

@@ -7,12 +7,11 @@ import functools
 import falcon
 import numpy as np
 
-from bundle.spec import ModelSpec
+from bundle.spec import ModelSpec, read_version
 from runtime.http.encodings import encoded, read_encoded_body
 from runtime.http.environ_keys import PLACES, Environ
 from runtime.http.reply import Headers, Reply
 from runtime.http.resources.predict import Prediction
-from runtime.http.versions import version_of_path
 from runtime.lane import elsewhere
 from runtime.prediction.answers import Outputs
 from runtime.telemetry.journey import Journey, clock
@@ -43,7 +42,7 @@ class Infer(Prediction):
         finally:
             journey.laps.append(("decode", start, clock()))
         spec = spec_of(env[PLACES])
-        _hasten(request, journey)
+        journey.hasten(request.microseconds)
         answer = self._predictor.predict_tensors(spec, request, journey)
         start = clock()
         try:
@@ -75,14 +74,4 @@ def spec_of(places: dict[str, str]) -> ModelSpec:
         ModelNotFound: the version is no number.
     """
     version = places.get("version")
-    return ModelSpec(
-        places["name"], None if version is None else version_of_path(version)
-    )
-
-
-def _hasten(request: InferRequest, journey: Journey) -> None:
-    """Let the request's own time end its wait, if that is sooner."""
-    if request.microseconds is not None:
-        at = journey.started + request.microseconds / 1e6
-        deadline = journey.deadline
-        deadline.at = at if deadline.at is None else min(at, deadline.at)
+    return ModelSpec(places["name"], None if version is None else read_version(version))

@@ -10,6 +10,7 @@ from runtime.errors import InvalidInput
 from runtime.http.body import read_json
 from runtime.http.environ_keys import Environ
 from runtime.publishing.repository import Repository
+from runtime.wire.oip.metadata import check_load, index_of
 
 
 class RepositoryIndex:
@@ -24,16 +25,7 @@ class RepositoryIndex:
         only_ready = _read(req.env, self._max_bytes).get("ready")
         if not isinstance(only_ready, (bool, type(None))):
             raise InvalidInput("'ready' must be true or false")
-        resp.media = [
-            {
-                "name": entry.name,
-                "version": str(entry.version),
-                "state": "UNAVAILABLE" if entry.reason else "READY",
-                "reason": entry.reason,
-            }
-            for entry in self._repository.index()
-            if not (only_ready and entry.reason)
-        ]
+        resp.media = index_of(self._repository, bool(only_ready))
 
 
 class RepositoryLoad:
@@ -49,13 +41,7 @@ class RepositoryLoad:
         Triton also takes a config and files of a model here. They would bring a model
         past all checks of an upload, and are refused.
         """
-        parameters = _parameters(_read(req.env, self._max_bytes))
-        if parameters:
-            raise falcon.HTTPNotImplemented(
-                description=f"the parameter {min(parameters)[:64]!r} is not offered: a"
-                " model is loaded as it stands in the store, and new ones come by"
-                " POST /upload"
-            )
+        check_load(_parameters(_read(req.env, self._max_bytes)))
         self._repository.load(name)
 
 

@@ -1,0 +1,1 @@
+"""The gRPC door: its server, its services, errors and the watch over each call."""
