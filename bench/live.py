@@ -161,7 +161,7 @@ def running(
     served = folder / "store"
     if server.is_ours:
         (fill or _copy)(served)
-    command, variables, *ports = _prepared(server, model, folder, served)
+    command, variables, (port, grpc_port) = _prepared(server, model, folder, served)
     mark = uuid.uuid4().hex
     request = server.protocols["image"](model.asked.first(1))
     begin = time.perf_counter()
@@ -177,7 +177,7 @@ def running(
             start_new_session=True,
         )
     try:
-        live = Live(*ports, folder, served, 0, mark)
+        live = Live(port, grpc_port, folder, served, 0, mark)
         _await(server, live, process, request, model.asked.first(1))
         yield replace(live, start_seconds=time.perf_counter() - begin)
     finally:
@@ -187,7 +187,7 @@ def running(
 
 def _prepared(
     server: Server, model: Model, folder: Path, store: Path
-) -> tuple[list[str], dict[str, str], int, int]:
+) -> tuple[list[str], dict[str, str], tuple[int, int]]:
     ports = _free_ports(3)
     words = {
         "port": ports[0],
@@ -207,7 +207,7 @@ def _prepared(
         variables["BENCH_CORES"] = str(usable_cores())
     variables |= {k: v.format(**words) for k, v in server.variables.items()}
     command = shlex.split(server.command.format(**words))
-    return command, variables, ports[0], ports[1]
+    return command, variables, (ports[0], ports[1])
 
 
 def _await(

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
-from runtime.wire.oip.inference_pb2 import ModelInferRequest, ModelInferResponse
 
 from bench.errors import BenchError
+from runtime.wire.oip.inference_pb2 import ModelInferRequest, ModelInferResponse
 
 _BOUNDARY = "bench-7c1f0e5a9b3d"
 _JSON: Mapping[str, str] = {"Content-Type": "application/json"}

@@ -9,6 +9,7 @@ from bench.machine import Machine
 from bench.page import page
 from bench.ratios import ratios
 from bench.record import Cell, Entry, Limit, Results, Start, key, read, write
+from bench.round import Round
 from bench.tables import (
     growth_table,
     limit_table,
@@ -18,7 +19,6 @@ from bench.tables import (
     work_table,
 )
 from bench.work import BY_KEY
-from bench.wrk import Round
 
 NOW, BEFORE = "2026-02-03T04:05:06+00:00", "2026-01-02T03:04:05+00:00"
 MACHINE = Machine("A Processor", 3, True, "Linux 6.1", "3.11.2", "wrk 4.1.0")
