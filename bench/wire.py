@@ -253,9 +253,10 @@ def scores(reply: bytes) -> NDArray[np.float32]:
         # Binary numbers follow the JSON of their answer. Latin-1 has a character for
         # each byte.
         content, end = _DECODER.raw_decode(reply.decode("latin-1").lstrip())
-        if isinstance(content, dict) and "data" not in content.get("outputs", [{}])[0]:
-            binary = content["outputs"][0]["parameters"]["binary_data_size"]
-            return np.frombuffer(reply[end : end + binary], "<f4")
+        outputs = content.get("outputs") if isinstance(content, dict) else None
+        if outputs and "data" not in outputs[0]:
+            size = outputs[0]["parameters"]["binary_data_size"]
+            return np.frombuffer(reply[end : end + size], "<f4")
         if isinstance(content, dict):
             content = _told(content)
         return np.asarray(content, np.float32).ravel()
