@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bundle.errors import ShapeError
 from runtime.errors import InvalidInput
 from runtime.programs.tensorflow_pb2 import DataType, TensorProto
+from runtime.wire.shape import check_shape
 from runtime.wire.tfs.datatypes import STRING, datatype_of
 
 
@@ -51,7 +52,6 @@ _FIELDS: dict[str, _Field] = {
 }
 _NAMES: dict[int, str] = {number: name for name, number in DataType.items()}
 
-_MAX_AXES = 32
 # A short message could ask for any memory, if its one value stood for all others.
 _MOST_REPEATED = 1 << 20
 _NAME = 128
@@ -94,13 +94,7 @@ def read_tensor(name: str, tensor: TensorProto) -> NDArray[Any]:
 def _shape_of(what: str, tensor: TensorProto) -> tuple[int, ...]:
     if tensor.tensor_shape.unknown_rank:
         raise InvalidInput(f"{what} tells no shape")
-    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    if len(shape) > _MAX_AXES or any(side < 0 for side in shape):
-        raise InvalidInput(
-            f"the shape of {what} must have at most {_MAX_AXES} axes, and no negative"
-            " number"
-        )
-    return shape
+    return check_shape(what, [dim.size for dim in tensor.tensor_shape.dim])
 
 
 def _of_bytes(
