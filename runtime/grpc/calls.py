@@ -6,7 +6,6 @@ import contextlib
 import functools
 import logging
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,11 +14,11 @@ import grpc
 
 from bundle.errors import DomainError
 from runtime.access.gate import Access, Gate
-from runtime.errors import Overloaded
 from runtime.grpc.arrivals import Arrivals
 from runtime.grpc.caller import GrpcCaller
 from runtime.grpc.errors import STATUS, Errors
 from runtime.grpc.methods import Method, Watched
+from runtime.grpc.places import Places
 from runtime.process.drain import DRAINING
 from runtime.telemetry.answered import Answered
 from runtime.telemetry.journey import CURRENT, REQUEST_ID, Deadline, Journey, clock
@@ -59,7 +58,7 @@ class Calls:
         limiter: the limit of each client's requests; None if there is none.
         timeout_ms: the milliseconds after which a call that still waits is refused; 0
             is never.
-        streams: the most streams at a time, each of which keeps a thread.
+        places: the places of calls that wait for their clients.
         tracing: the tracing that makes spans; None if it is off.
 
     Attributes:
@@ -71,14 +70,14 @@ class Calls:
         gate: Gate,
         limiter: RateLimiter | None,
         timeout_ms: int,
-        streams: int,
+        places: Places,
         tracing: Tracing | None = None,
     ) -> None:
         self._gate = gate
         self._limiter = limiter
         self._timeout_ms = timeout_ms
         self._tracing = tracing
-        self._streams = threading.Semaphore(streams)
+        self._places = places
         self._errors = Errors()
         self.arrivals = Arrivals()
 
@@ -111,8 +110,9 @@ class Calls:
             request = b""
             try:
                 self._admit(call)
-                request = self.arrivals.only(requests, context)
-                reply = method.answer(request, journey)
+                with self._places.of_call(method.access):
+                    request = self.arrivals.only(requests, context)
+                    reply = method.answer(request, journey)
             except grpc.RpcError:
                 self._end(call, _LEFT, request, 0)
                 raise
@@ -175,18 +175,12 @@ class Calls:
         self, path: str, access: Access, context: grpc.ServicerContext
     ) -> Iterator[None]:
         """Admit a stream, or refuse it before its first message."""
-        is_taken = False
         try:
             self._gate.check(access, GrpcCaller(context))
-            is_taken = self._streams.acquire(blocking=False)
-            if not is_taken:
-                raise Overloaded("too many streams at once; try again in a moment")
-            yield
+            with self._places.of_stream(access):
+                yield
         except DomainError as ex:
             context.abort(*self._errors.refusal_of(ex, path))
-        finally:
-            if is_taken:
-                self._streams.release()
 
     # -- the steps of a call -----------------------------------------------------------
 
