@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import grpc
 
-from bundle.errors import DomainError
 from runtime.access.gate import Access, Gate
 from runtime.grpc.arrivals import Arrivals
 from runtime.grpc.caller import GrpcCaller
@@ -44,7 +43,7 @@ class _Call(NamedTuple):
     """A call that has begun, or one message of a stream."""
 
     path: str
-    method: Method
+    method: Method | Watched
     caller: GrpcCaller
     journey: Journey
     span: RequestSpan | None
@@ -109,7 +108,7 @@ class Calls:
             context.set_trailing_metadata((("x-request-id", journey.request_id),))
             request = b""
             try:
-                self._admit(call)
+                self._admit(method, call.caller)
                 with self._places.of_call(method.access):
                     request = self.arrivals.only(requests, context)
                     reply = method.answer(request, journey)
@@ -134,21 +133,25 @@ class Calls:
         def answer(
             requests: Iterator[bytes], context: grpc.ServicerContext
         ) -> Iterator[bytes]:
-            with self._entered(path, method.access, context):
+            with self._entered(path, method, context):
                 for request in self.arrivals.following(requests, context):
                     call = self._begin(path, method, context)
-                    yield self._reply(call, refuse, request)
+                    yield self._reply(call, method, refuse, request)
 
         return answer
 
     def _reply(
-        self, call: _Call, refuse: Callable[[bytes, str], bytes], request: bytes
+        self,
+        call: _Call,
+        method: Method,
+        refuse: Callable[[bytes, str], bytes],
+        request: bytes,
     ) -> bytes:
         """Answer one message of a stream; a refusal does not end the stream."""
         code = _OK
         try:
-            self._admit(call)
-            reply = call.method.answer(request, call.journey)
+            self._admit(method, call.caller)
+            reply = method.answer(request, call.journey)
         except Exception as ex:
             code, sentence = self._errors.refusal_of(ex, call.path)
             reply = refuse(request, sentence)
@@ -164,7 +167,7 @@ class Calls:
             def waits() -> bool:
                 return not DRAINING.wait(_LOOK_SECONDS) and context.is_active()
 
-            with self._entered(path, method.access, context):
+            with self._entered(path, method, context):
                 request = self.arrivals.only(requests, context)
                 yield from method.follow(request, waits)
 
@@ -172,19 +175,27 @@ class Calls:
 
     @contextlib.contextmanager
     def _entered(
-        self, path: str, access: Access, context: grpc.ServicerContext
+        self, path: str, method: Method | Watched, context: grpc.ServicerContext
     ) -> Iterator[None]:
         """Admit a stream, or refuse it before its first message."""
         try:
-            self._gate.check(access, GrpcCaller(context))
-            with self._places.of_stream(access):
+            self._admit(method, GrpcCaller(context))
+            with self._places.of_stream(method.access):
                 yield
-        except DomainError as ex:
-            context.abort(*self._errors.refusal_of(ex, path))
+        except grpc.RpcError:
+            raise
+        except Exception as ex:
+            # Only its messages are counted and logged, if it has any.
+            call = self._begin(path, method, context)
+            refusal = self._errors.refusal_of(ex, path)
+            self._end(call, refusal.code, b"", 0)
+            context.abort(refusal.code, refusal.sentence)
 
     # -- the steps of a call -----------------------------------------------------------
 
-    def _begin(self, path: str, method: Method, context: grpc.ServicerContext) -> _Call:
+    def _begin(
+        self, path: str, method: Method | Watched, context: grpc.ServicerContext
+    ) -> _Call:
         caller = GrpcCaller(context)
         given = caller.metadata("x-request-id")
         journey = Journey(
@@ -218,13 +229,12 @@ class Calls:
         headers = {name: value for name in HEADERS if (value := caller.metadata(name))}
         return tracing.start(path.removeprefix("/"), journey, headers, attributes)
 
-    def _admit(self, call: _Call) -> None:
+    def _admit(self, method: Method | Watched, caller: GrpcCaller) -> None:
         """Check that the client may ask, and does not ask too often.
 
         Raises:
             Unauthorized, Forbidden, RateLimited: it may not.
         """
-        method, caller = call.method, call.caller
         if self._limiter is not None and not method.is_quiet:
             allowance = self._limiter.take(self._gate.address_of(caller))
             if allowance.is_exceeded:

@@ -226,11 +226,27 @@ def test_a_refusal_does_not_end_a_stream(log):
     assert [one.status for one in log.noted] == [200, 400, 200]
 
 
-def test_a_stream_needs_a_token_before_its_first_message(log):
+def test_a_stream_needs_a_token_before_its_first_message(log, in_progress):
     stream = calls(Gate(predict=[TOKEN])).handler_of("a.B", STREAM).stream_stream
     with pytest.raises(Aborted) as raised:
         list(stream(Context(), Context()))
     assert raised.value.code is StatusCode.UNAUTHENTICATED
+    assert log.noted[0].status == 401
+    assert in_progress() == 0
+
+
+def test_tokens_cannot_be_guessed_faster_by_streams(log):
+    its = calls(Gate(predict=[TOKEN]), rate="2-D").handler_of("a.B", STREAM)
+    right = (("authorization", "Bearer secret"),)
+    for metadata, code in (
+        ((), StatusCode.UNAUTHENTICATED),
+        ((("authorization", "Bearer wrong"),), StatusCode.UNAUTHENTICATED),
+        (right, StatusCode.RESOURCE_EXHAUSTED),
+    ):
+        context = Context(metadata=metadata)
+        with pytest.raises(Aborted) as raised:
+            list(its.stream_stream(context, context))
+        assert raised.value.code is code
 
 
 def test_a_stream_makes_room_when_it_ends(log):
@@ -274,6 +290,19 @@ def test_a_watch_is_told_the_changes_until_its_client_leaves(log):
     contexts.append(context)
     watch = calls().handler_of("a.B", Watched("Watch", Access.OPEN, follow))
     assert list(watch.stream_stream(context, context)) == [b"a", b"a"]
+
+
+def test_a_bug_in_a_watch_tells_the_client_nothing(log):
+    def fail(data, waits):
+        yield data
+        raise KeyError("a secret")
+
+    context = Context().send(b"a", None)
+    watch = calls().handler_of("a.B", Watched("Watch", Access.OPEN, fail))
+    with pytest.raises(Aborted) as raised:
+        list(watch.stream_stream(context, context))
+    assert raised.value.code is StatusCode.INTERNAL
+    assert "secret" not in raised.value.details
 
 
 def test_the_handlers_take_bytes():
