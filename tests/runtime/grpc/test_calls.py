@@ -226,6 +226,22 @@ def test_a_refusal_does_not_end_a_stream(log):
     assert [one.status for one in log.noted] == [200, 400, 200]
 
 
+def test_a_message_of_a_stream_is_not_run_for_a_client_that_has_left(log):
+    journeys = []
+
+    def keep(data, journey):
+        journeys.append(journey)
+        return data
+
+    context = Context().send(b"a", b"b")
+    stream = calls().handler_of("a.B", STREAM._replace(answer=keep)).stream_stream
+    answers = stream(context, context)
+    assert [next(answers), next(answers)] == [b"a", b"b"]
+    (leave,) = context.callbacks  # one for all messages
+    leave()
+    assert [one.deadline.is_gone for one in journeys] == [False, True]
+
+
 def test_a_stream_needs_a_token_before_its_first_message(log, in_progress):
     stream = calls(Gate(predict=[TOKEN])).handler_of("a.B", STREAM).stream_stream
     with pytest.raises(Aborted) as raised:
