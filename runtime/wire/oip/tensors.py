@@ -16,7 +16,8 @@ from runtime.backends.tensors import shown
 from runtime.errors import InvalidInput
 from runtime.prediction.images import MOST_PICTURES
 from runtime.prediction.inputs import Nested, flatten, to_array
-from runtime.wire.oip.blobs import from_blob, texts_of
+from runtime.wire.content import texts_of
+from runtime.wire.oip.blobs import from_blob
 from runtime.wire.oip.datatypes import BYTES, DTYPES, check_datatype, datatype_of
 from runtime.wire.shape import check_shape
 

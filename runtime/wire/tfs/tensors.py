@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bundle.errors import ShapeError
 from runtime.errors import InvalidInput
 from runtime.programs.tensorflow_pb2 import DataType, TensorProto
+from runtime.wire.content import numbers_of
 from runtime.wire.shape import check_shape
 from runtime.wire.tfs.datatypes import STRING, datatype_of
 
@@ -102,19 +103,8 @@ def _of_bytes(
 ) -> NDArray[Any]:
     if field.dtype.kind == "O":
         raise InvalidInput(f"{what} holds texts, which stand in 'string_val'")
-    content = tensor.tensor_content
-    # Python's numbers have no end, so a huge shape is no smaller one here.
-    wanted = math.prod(shape) * field.dtype.itemsize
-    if len(content) != wanted:
-        raise ShapeError(
-            f"{what} has {len(content)} bytes, and its shape {list(shape)} takes"
-            f" {wanted}"
-        )
-    array = np.frombuffer(content, field.dtype)
-    if field.dtype.kind == "b" and (array.view(np.uint8) > 1).any():
-        raise InvalidInput(f"{what} holds a bool that is neither 0 nor 1")
-    # Some engines read numbers only at addresses that are multiples of their size.
-    return (array if array.flags.aligned else array.copy()).reshape(shape)
+    datatype = datatype_of(field.dtype)
+    return numbers_of(what, tensor.tensor_content, datatype, field.dtype, shape)
 
 
 def _of_values(

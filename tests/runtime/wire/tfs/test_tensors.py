@@ -95,7 +95,7 @@ REFUSED = {
     "many axes": (proto("DT_FLOAT", *[1] * 33), "more than 32 axes"),
     "too few bytes": (
         proto("DT_FLOAT", 2, tensor_content=b"1234567"),
-        r"has 7 bytes, and its shape \[2\] takes 8",
+        r"has 7 bytes of binary data, and its shape \[2\] of DT_FLOAT takes 8",
     ),
     "a huge shape": (
         proto("DT_FLOAT", 1 << 62, 4, tensor_content=b"1234"),
