@@ -70,7 +70,7 @@ zoo: $(VENV)/.installed ## convert and prove the zoo, and write docs/zoo.md; ZOO
 
 FUZZ ?= 20000
 fuzz: $(VENV)/.installed ## send damaged and slow requests to every route, and raw bytes over sockets; FUZZ=100000 sends so many, FUZZ_SEED=7 others
-	FUZZ=$(FUZZ) $(BIN)/python -m pytest -s tests/fuzz
+	FUZZ=$(FUZZ) $(BIN)/python -m pytest -s tests/fuzz tests/runtime/http/openapi
 
 SOAK ?= 100
 soak: $(VENV)/.installed ## predict while versions change and workers are killed; SOAK=1000 makes so many versions

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -23,8 +22,19 @@ from bundle.variants import VARIANTS, Variant, parity_file
 from bundle.version import Version, mark_of
 from runtime.backends import TensorSpec
 from runtime.conversion.conversions import Conversions
+from runtime.descriptions import (
+    Broken,
+    DescribedModel,
+    DescribedVersion,
+    Engine,
+    File,
+    Sample,
+    ServedModel,
+    Tensor,
+)
 from runtime.models.model import Model
 from runtime.models.registry import ModelRegistry
+from runtime.models.warming import Tried
 
 T = TypeVar("T")
 
@@ -53,31 +63,32 @@ class Catalogue:
 
         A broken bundle is listed with its ``error``, and hides no other bundle.
         """
-        descriptions = []
+        descriptions: list[dict[str, Any]] = []
         for name in self._store.names():
             try:
                 descriptions.append(self._read(ModelSpec(name), self._describe))
             except ModelNotFound:
                 continue  # somebody deleted it after the names were read
             except (BundleError, StoreError) as ex:
-                descriptions.append({"name": name, "error": str(ex)})
+                broken: Broken = {"name": name, "error": str(ex)}
+                descriptions.append({**broken})
         return descriptions
 
-    def model(self, name: str) -> dict[str, Any]:
+    def model(self, name: str) -> DescribedModel:
         """Describe a model's labels and its versions, lowest first.
 
         Raises:
             ModelNotFound: there is no such model.
         """
         serves = self._store.current(name).number
-        versions = []
+        versions: list[DescribedVersion] = []
         for number in self._store.versions(name):
             try:
                 versions.append(self.version(name, number))
             except ModelNotFound:
                 continue  # somebody deleted it after the versions were listed
             except StoreError as ex:  # a broken version hides no other version
-                versions.append(_nothing(name, number) | {"error": str(ex)})
+                versions.append({**_nothing(name, number), "error": str(ex)})
         return {
             "name": name,
             "serves": serves,
@@ -85,7 +96,7 @@ class Catalogue:
             "versions": versions,
         }
 
-    def version(self, name: str, number: int) -> dict[str, Any]:
+    def version(self, name: str, number: int) -> DescribedVersion:
         """Describe one version: its files, params and proof, and its engine.
 
         The description of a broken version has its ``error``, and as much as can be
@@ -97,7 +108,8 @@ class Catalogue:
         version = self._store.version(name, number)
         labels = self._store.labels(name)
         files = _files(version)
-        description = _nothing(name, number) | {
+        description: DescribedVersion = {
+            **_nothing(name, number),
             "timestamp": _timestamp(version),
             "labels": [
                 label for label, labelled in labels.items() if labelled == number
@@ -128,13 +140,15 @@ class Catalogue:
         except BundleError as ex:
             error = error or str(ex)
         if model:
-            description |= {
+            description = {
+                **description,
                 "loaded": True,
                 **_engine(model),
                 "inputs": [_tensor(spec) for spec in model.backend.inputs],
                 "outputs": [_tensor(spec) for spec in model.backend.outputs],
             }
-        return description | {"error": error}
+        description["error"] = error
+        return description
 
     def labels(self, name: str) -> dict[str, int]:
         """Return each label's version, by label.
@@ -188,9 +202,7 @@ class Catalogue:
             for number in (version.number, *reversed(versions))
         )
         model = next(filter(None, loaded), None)
-        return {
-            # TFaaS's key ``labels`` is among these: the file that names the classes.
-            **bundle.params.to_tfaas(),
+        state: ServedModel = {
             "timestamp": bundle.params.timestamp or _timestamp(version),
             # Requests use the name of the folder in the store.
             "name": version.name,
@@ -203,9 +215,11 @@ class Catalogue:
             **_engine(model),
             "error": self._registry.failure(version.name, version.number),
         }
+        # TFaaS's key ``labels`` is in params.json: the file that names the classes.
+        return {**bundle.params.to_tfaas(), **state}
 
 
-def _nothing(name: str, number: int) -> dict[str, Any]:
+def _nothing(name: str, number: int) -> DescribedVersion:
     """Make a version's description with every key, before its values are known."""
     return {
         "name": name,
@@ -213,7 +227,7 @@ def _nothing(name: str, number: int) -> dict[str, Any]:
         "timestamp": "",
         "labels": [],
         "params": {},
-        "classes": [],
+        "classes": (),
         "bytes": 0,
         "files": [],
         "parity": None,
@@ -227,12 +241,12 @@ def _nothing(name: str, number: int) -> dict[str, Any]:
     }
 
 
-def _engine(model: Model | None) -> dict[str, Any]:
+def _engine(model: Model | None) -> Engine:
     return {
         "backend": model.backend.name if model else None,
         "device": model.backend.device if model else None,
         "proved": model.is_proved if model else None,
-        "sample": asdict(model.tried) if model and model.tried else None,
+        "sample": _sample(model.tried) if model and model.tried else None,
         "fallback_reason": model.fallback_reason if model else None,
         "variant": model.variant if model else None,
         "batching": model.batching if model else None,
@@ -241,7 +255,11 @@ def _engine(model: Model | None) -> dict[str, Any]:
     }
 
 
-def _tensor(spec: TensorSpec) -> dict[str, Any]:
+def _sample(tried: Tried) -> Sample:
+    return {"images": tried.images, "right": tried.right}
+
+
+def _tensor(spec: TensorSpec) -> Tensor:
     return {"name": spec.name, "dtype": str(spec.dtype), "shape": spec.shape}
 
 
@@ -255,7 +273,7 @@ def _timestamp(version: Version) -> str:
     return published.isoformat(timespec="seconds")
 
 
-def _files(version: Version) -> list[dict[str, Any]]:
+def _files(version: Version) -> list[File]:
     try:
         return [
             # A file that somebody put there may have a name that is not UTF-8, as JSON

@@ -98,6 +98,16 @@ class Gate:
         return bool(self._read)
 
     @property
+    def asks_for_writes(self) -> bool:
+        """Tell whether writing needs a token; else only this machine may write."""
+        return bool(self._write)
+
+    @property
+    def header(self) -> str:
+        """The header that holds a client's token."""
+        return self._header
+
+    @property
     def trusts_proxies(self) -> bool:
         """Tell whether any proxy is believed when it names its client."""
         return bool(self._trusted)

@@ -36,11 +36,11 @@ class LocalAdmin:
 
     def model(self, name: str) -> Description:
         """See ``Admin``."""
-        return self._catalogue.model(name)
+        return {**self._catalogue.model(name)}
 
     def version(self, name: str, number: int) -> Description:
         """See ``Admin``."""
-        return self._catalogue.version(name, number)
+        return {**self._catalogue.version(name, number)}
 
     def publish(self, archive: Transfer) -> Description:
         """See ``Admin``."""

@@ -18,7 +18,7 @@ from falcon.media import Handlers, JSONHandler
 from falcon.routing import CompiledRouter
 
 from bundle import __version__
-from runtime.access.gate import gate_of
+from runtime.access.gate import Gate, gate_of
 from runtime.config import Config
 from runtime.http.caller import AddressOf, address_reader
 from runtime.http.cors import Cors
@@ -30,6 +30,7 @@ from runtime.http.middleware.door import Door
 from runtime.http.middleware.rate import Rate
 from runtime.http.middleware.render import Render
 from runtime.http.middleware.watch import Watch
+from runtime.http.page.docs import Docs
 from runtime.http.page.files import Favicon, static_files
 from runtime.http.page.netron import Netron
 from runtime.http.page.page import Page
@@ -40,6 +41,7 @@ from runtime.http.resources.health import Live, Ready
 from runtime.http.resources.labels import Label, Labels
 from runtime.http.resources.metrics import Metrics
 from runtime.http.resources.models import Archive, Delete, Model, Models, ModelVersion
+from runtime.http.resources.openapi import OpenApi
 from runtime.http.resources.params import ModelParams, Params
 from runtime.http.resources.predict import (
     Predict,
@@ -139,7 +141,7 @@ def create_app(services: Services, config: Config) -> App:
     errors.add_to(application)
     _tell_build()
 
-    resources = _resources(services, config)
+    resources = _resources(services, config, gate)
     for path in dict.fromkeys(route.path for route in ROUTES):
         # A folder of staticDir that is not there has no resource.
         if path in resources:
@@ -155,7 +157,7 @@ def create_app(services: Services, config: Config) -> App:
 
 
 def _resources(
-    services: Services, config: Config
+    services: Services, config: Config, gate: Gate
 ) -> dict[str, tuple[object, str | None]]:
     """Make the resource of each path, with the suffix of its responders."""
     catalogue, publisher = services.catalogue, services.publisher
@@ -168,6 +170,7 @@ def _resources(
     statistics = ModelStatistics(repository)
     ready = Ready(services.store, services.preloader)
     delete = Delete(publisher, max_bytes)
+    docs = Docs(config.base)
     netron = Netron(config.base)
     plain: dict[str, object] = {
         "/": Page(catalogue, config.base),
@@ -205,6 +208,8 @@ def _resources(
         "/v2/repository/models/{name}/unload": RepositoryUnload(repository, max_bytes),
         "/metrics": Metrics(),
         "/status": Status(config, services.registry),
+        "/docs": docs,
+        "/openapi.json": OpenApi(gate, config.base),
         "/netron": netron,
         "/download/{name}/{file:path}": Download(services.store),
         "/favicon.ico": Favicon(Path(config.static_dir)),
@@ -213,6 +218,7 @@ def _resources(
     return {
         **{path: (resource, None) for path, resource in plain.items()},
         "/delete/{name}": (delete, "named"),
+        "/docs/{file}": (docs, "file"),
         "/netron/{file}": (netron, "file"),
     }
 

@@ -78,10 +78,9 @@ def encoded(env: Environ, body: bytes) -> tuple[bytes, Headers]:
     Returns:
         The body as it is sent, and the headers that say so.
     """
-    accepted: str = env.get("HTTP_ACCEPT_ENCODING", "")
-    if not accepted or len(body) < _SHORT_BYTES:
+    if len(body) < _SHORT_BYTES:
         return body, ()
-    encoding = _accepted(accepted)
+    encoding = accepted(env)
     if encoding is None:
         return body, ()
     pack = functools.partial(_packed, body, encoding)
@@ -94,8 +93,11 @@ def _packed(body: bytes, encoding: str) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
-def _accepted(header: str) -> str | None:
-    """Return the first of our encodings that a header accepts; None if it has none."""
+def accepted(env: Environ) -> str | None:
+    """Return the first of our encodings that a client accepts; None if it has none."""
+    header: str = env.get("HTTP_ACCEPT_ENCODING", "")
+    if not header:
+        return None
     refused: set[str] = set()
     named: set[str] = set()
     for part in header.lower().split(","):

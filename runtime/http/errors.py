@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import falcon
 
@@ -72,6 +72,16 @@ STATUS: dict[type[DomainError], str] = {
 }
 
 
+class ErrorBody(TypedDict):
+    """The body of each error.
+
+    Attributes:
+        error: a sentence that says what is wrong and what to do.
+    """
+
+    error: str
+
+
 class Refusal(NamedTuple):
     """The answer to a request that failed.
 
@@ -86,7 +96,7 @@ class Refusal(NamedTuple):
     headers: Headers
 
     @property
-    def media(self) -> dict[str, str]:
+    def media(self) -> ErrorBody:
         """The body, before it becomes JSON."""
         return {"error": self.sentence}
 
@@ -183,7 +193,7 @@ def reason_of(error: type[Exception]) -> str:
 
 
 _SENTENCES: dict[object, str] = {
-    falcon.HTTP_404: "there is no such route; GET / lists the routes",
+    falcon.HTTP_404: "there is no such route; GET /docs lists the routes",
     falcon.HTTP_500: "the server failed on this request; its log says why, under the"
     " id in the reply's X-Request-Id",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from typing import NamedTuple
 
 import falcon
@@ -48,6 +49,25 @@ def headers_of(content_type: str, backend: str, version: int | None) -> Headers:
         NO_SNIFF,
         NO_STORE,
     )
+
+
+def is_known(req: falcon.Request, resp: falcon.Response, content: bytes) -> bool:
+    """Tell whether the client has this content already, and answer 304 then.
+
+    Args:
+        req: the request, which may have marks in ``If-None-Match``.
+        resp: its answer, which gets the content's mark.
+        content: the content, from which the mark is made. The mark is a weak one,
+            because the content may be packed on the wire.
+    """
+    mark = falcon.ETag(hashlib.sha256(content).hexdigest()[:16])
+    mark.is_weak = True
+    resp.etag = mark.dumps()
+    known = req.if_none_match or []
+    if not any(one == "*" or one == mark for one in known):
+        return False
+    resp.status = falcon.HTTP_304
+    return True
 
 
 def to_json(media: object) -> bytes:

@@ -1,8 +1,8 @@
 """The routes: one table with each route's method, path, access, sentence and lane.
 
 The application adds its resources by this table, ``Authorize`` admits by it, the
-front of ``runtime serve`` chooses a thread by it, and the page lists it. A request that
-stands in no row is refused.
+front of ``runtime serve`` chooses a thread by it, and the page at /docs lists it. A
+request that stands in no row is refused.
 """
 
 from __future__ import annotations
@@ -234,7 +234,12 @@ ROUTES = (
         _WRITE,
         "takes a model out of memory; it answers no requests until it is loaded",
     ),
-    Route("GET", "/", _READ, "lists the models and the routes"),
+    Route("GET", "/", _READ, "lists the models"),
+    # These tell what the project's public documents tell, and nothing of the store. A
+    # browser can send no token with the address of a page.
+    Route("GET", "/docs", _OPEN, "shows the routes, with what they take and answer"),
+    Route("GET", "/docs/{file}", _OPEN, "sends the files of that page"),
+    Route("GET", "/openapi.json", _OPEN, "describes the routes, as OpenAPI 3.1 has it"),
     Route("GET", "/favicon.ico", _OPEN, "sends an icon"),
     Route("GET", "/js/{file:path}", _OPEN, "sends files of config.json's staticDir"),
     Route("GET", "/css/{file:path}", _OPEN, "does the same as /js/{file}"),

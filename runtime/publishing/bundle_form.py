@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from bundle.archive import COMPONENT, HEAD, Limits, Readable, is_archive, unpack
 from bundle.errors import TooLarge
@@ -33,17 +33,37 @@ from runtime.publishing.bundle_name import choose_name
 _NAME = "name"
 _ARCHIVE = "file"
 _FOLDERS = ("variables", "assets")
-FIELDS = (
-    _NAME,
-    "params",
-    "model",
-    "labels",
-    "op",
-    *_FOLDERS,
-    "onnx",
-    "sample",
-    _ARCHIVE,
-)
+
+
+class BundleForm(TypedDict, total=False):
+    """A bundle's files as the fields of a form.
+
+    Attributes:
+        name: the model's name.
+        params: params.json.
+        model: the SavedModel's saved_model.pb, a frozen graph, or an archive.
+        labels: the names of the classes, one on each line.
+        op: the graph alone, for TFaaS.
+        variables: a file of ``variables/``; several are sent as several fields.
+        assets: a file of ``assets/``; several are sent as several fields.
+        onnx: model.onnx.
+        sample: sample.npz.
+        file: an archive of the bundle's folder.
+    """
+
+    name: str
+    params: bytes
+    model: bytes
+    labels: bytes
+    op: bytes
+    variables: list[bytes]
+    assets: list[bytes]
+    onnx: bytes
+    sample: bytes
+    file: bytes
+
+
+FIELDS = tuple(BundleForm.__annotations__)
 
 # A file gets this name if it came without one and params.json does not name it.
 _NAMES = {"model": SAVED_MODEL, "labels": "labels.txt", "op": "model.graph"}

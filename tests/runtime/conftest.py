@@ -25,6 +25,11 @@ def config(tmp_path):
     )
 
 
+def trial_here(servers, options, *, trusted, **limits):
+    """Make the trial of uploads in the calling process, in place of ``ChildTrial``."""
+    return functools.partial(try_here, options=options, trusted=trusted)
+
+
 @pytest.fixture(autouse=True)
 def tried_here(request, monkeypatch):
     """Let unit tests try uploads in their own process.
@@ -33,10 +38,6 @@ def tried_here(request, monkeypatch):
     and tests with TensorFlow, try uploads as the service does.
     """
     if not any(map(request.node.get_closest_marker, ("slow", "tensorflow"))):
-
-        def trial_here(servers, options, *, trusted, **limits):
-            return functools.partial(try_here, options=options, trusted=trusted)
-
         monkeypatch.setattr(rooms, "ChildTrial", trial_here)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 
 from bundle.errors import DomainError
-from tools.reference import docstring
+from runtime.http.openapi import docstring
 from tools.reference.markdown import code, sentence, table
 
 # Where errors are defined, by the table that tells of them.

@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from bundle.params import Params, Preprocess
-from tools.reference import docstring
+from runtime.http.openapi import docstring
 from tools.reference.markdown import code, sentence, table
 
 _HEADS = ("key", "type", "default", "meaning")

@@ -1,4 +1,4 @@
-"""``GET /``: a short page with the routes and the models."""
+"""``GET /``: a short page with the models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import falcon
 
 from runtime.catalogue import Catalogue
-from runtime.http.routes import ROUTES
+from runtime.http.page.rows import row
 
 _PAGE = Template(Path(__file__).with_name("index.html").read_text(encoding="utf-8"))
 
@@ -35,13 +35,7 @@ class Page:
         resp.set_header("Content-Security-Policy", _POLICY)
         resp.text = _PAGE.substitute(
             models=_models(self._catalogue.models()),
-            routes="\n".join(
-                _row(
-                    f"<code>{route.method} {escape(self._base + route.shown)}</code>",
-                    route.sentence,
-                )
-                for route in ROUTES
-            ),
+            base=escape(self._base),
         )
 
     on_head = on_get
@@ -50,9 +44,9 @@ class Page:
 def _models(models: list[dict[str, Any]]) -> str:
     if not models:
         return "<p>None yet: train one with <code>trainer run</code>, or upload it.</p>"
-    rows = [_row("<b>Name</b>", "<b>Version</b>", "<b>Served by</b>")]
+    rows = [row("<b>Name</b>", "<b>Version</b>", "<b>Served by</b>")]
     rows += [
-        _row(
+        row(
             escape(model["name"]),
             escape(str(model.get("version", "-"))),
             escape(_served_by(model)),
@@ -68,7 +62,3 @@ def _served_by(model: dict[str, Any]) -> str:
         return broken or "loaded on first use"
     served = f"version {model['loaded']} by {model['backend']}/{model['device']}"
     return f"{served}; {broken}" if broken else served
-
-
-def _row(*cells: str) -> str:
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Literal, TypedDict
 
 import falcon
 
@@ -13,12 +14,36 @@ from runtime.models.preload import Preloader
 from runtime.process.drain import DRAINING
 
 
+class Liveness(TypedDict):
+    """Whether the process lives."""
+
+    status: Literal["alive"]
+
+
+class Readiness(TypedDict):
+    """The service should get requests."""
+
+    status: Literal["ready"]
+
+
+class Unreadiness(TypedDict):
+    """The service should get no requests.
+
+    Attributes:
+        status: the state.
+        reasons: the reasons, one sentence each.
+    """
+
+    status: Literal["not ready"]
+    reasons: list[str]
+
+
 class Live:
     """``GET /livez`` and ``GET /healthz``: any answer shows that the process lives."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer."""
-        resp.media = {"status": "alive"}
+        resp.media = Liveness(status="alive")
 
     on_head = on_get
 
@@ -47,9 +72,9 @@ class Ready:
         """Answer, with the reasons if the service is not ready; load no model."""
         if reasons := self.reasons():
             resp.status = falcon.HTTP_503
-            resp.media = {"status": "not ready", "reasons": reasons}
+            resp.media = Unreadiness(status="not ready", reasons=reasons)
         else:
-            resp.media = {"status": "ready"}
+            resp.media = Readiness(status="ready")
 
     on_head = on_get
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import falcon
 
 from runtime.catalogue import Catalogue
@@ -9,6 +11,30 @@ from runtime.errors import InvalidInput
 from runtime.http.body import read_json
 from runtime.http.versions import check_version, version_query
 from runtime.publishing.publisher import Publisher
+
+
+class LabelRequest(TypedDict):
+    """The version to which a label shall point.
+
+    Attributes:
+        version: its number.
+    """
+
+    version: int
+
+
+class LabelledVersion(TypedDict):
+    """A label, and the version to which it points, or pointed until it was deleted.
+
+    Attributes:
+        name: the model's name.
+        label: the label.
+        version: the version's number.
+    """
+
+    name: str
+    label: str
+    version: int
 
 
 class Labels:
@@ -37,21 +63,21 @@ class Label:
         """Point the label to ``{"version": N}``, or to ``?version=N``."""
         number = self._read_version(req)
         self._publisher.set_label(name, label, number)
-        resp.media = {"name": name, "label": label, "version": number}
+        resp.media = LabelledVersion(name=name, label=label, version=number)
 
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, name: str, label: str
     ) -> None:
         """Delete the label; its version stays."""
         number = self._publisher.delete_label(name, label)
-        resp.media = {"name": name, "label": label, "version": number}
+        resp.media = LabelledVersion(name=name, label=label, version=number)
 
     def _read_version(self, req: falcon.Request) -> int:
         asked = version_query(req)
         if asked is not None and not req.content_length:
             return asked
         body = read_json(req.env, self._max_bytes)
-        if set(body) != {"version"}:
+        if body.keys() != LabelRequest.__annotations__.keys():
             raise InvalidInput('send {"version": N}, the number, and no other key')
         number = check_version(body["version"])
         if asked not in (None, number):

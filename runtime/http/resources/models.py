@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import falcon
 
 from bundle.packing import Packed
@@ -10,6 +12,37 @@ from runtime.errors import InvalidInput
 from runtime.http.body import is_multipart, read_parts, texts_of
 from runtime.http.versions import version_of_path
 from runtime.publishing.publisher import Publisher
+
+
+class DeleteForm(TypedDict):
+    """The form that deletes a model.
+
+    Attributes:
+        model: the model's name.
+    """
+
+    model: str
+
+
+class DeletedModel(TypedDict):
+    """A model that was deleted.
+
+    Attributes:
+        deleted: its name.
+    """
+
+    deleted: str
+
+
+class DeletedVersion(DeletedModel):
+    """A version that was deleted.
+
+    Attributes:
+        deleted: the model's name.
+        version: the version's number.
+    """
+
+    version: int
 
 
 class Models:
@@ -59,7 +92,7 @@ class ModelVersion:
         """Delete the version."""
         number = version_of_path(version)
         self._publisher.delete_version(name, number)
-        resp.media = {"deleted": name, "version": number}
+        resp.media = DeletedVersion(deleted=name, version=number)
 
 
 class Archive:
@@ -103,8 +136,9 @@ class Delete:
                 "no model name is provided: send it as a multipart field, curl -X"
                 " DELETE -F model=NAME, or DELETE /delete/NAME"
             )
-        parts = read_parts(req.env, self._max_bytes, "model")
-        self._delete(texts_of(parts, ["model"])["model"], resp)
+        fields = DeleteForm.__annotations__
+        parts = read_parts(req.env, self._max_bytes, *fields)
+        self._delete(texts_of(parts, fields)["model"], resp)
 
     def on_delete_named(
         self, req: falcon.Request, resp: falcon.Response, name: str
@@ -114,4 +148,4 @@ class Delete:
 
     def _delete(self, name: str, resp: falcon.Response) -> None:
         self._publisher.delete(name)
-        resp.media = {"deleted": name}
+        resp.media = DeletedModel(deleted=name)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypedDict
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
 
 import falcon
 
@@ -36,8 +37,6 @@ from runtime.wire.tfaas import read_row, write_predictions
 
 PROTOBUF = "application/x-protobuf"
 
-# The fields of a form that are texts.
-_TEXTS = frozenset(("model", "version", "label", "top"))
 _FILE_NAME = re.compile(rb"[\w ./~+-]{1,200}\.\w{1,5}")
 
 
@@ -46,6 +45,62 @@ class ImageLabels(TypedDict):
 
     filename: str
     labels: list[Label]
+
+
+class ImageForm(TypedDict):
+    """A form with pictures, and the model that is asked.
+
+    Attributes:
+        image: the picture's file; several are sent as several fields.
+        model: the model's name.
+        version: the version's number.
+        label: a label of the version.
+        top: the number of labels that are answered.
+    """
+
+    image: list[bytes]
+    model: NotRequired[str]
+    version: NotRequired[int]
+    label: NotRequired[str]
+    top: NotRequired[int]
+
+
+# The fields of a form that are texts.
+_TEXTS = ImageForm.__annotations__.keys() - {"image"}
+
+
+class JsonRequest(TypedDict, total=False):
+    """Rows of numbers, or inputs by name, and the model that is asked.
+
+    Attributes:
+        keys: the names of a row's values.
+        values: a row, or a list of rows.
+        inputs: the model's inputs by name, as nested lists.
+        model: the model's name.
+        name: the same as ``model``.
+        version: the version's number.
+        label: a label of the version.
+        key: it is not used.
+    """
+
+    keys: list[str] | None
+    values: list[Any] | None
+    inputs: dict[str, Any] | None
+    model: str | None
+    name: str | None
+    version: int | None
+    label: str | None
+    key: Any
+
+
+class JsonOutputs(TypedDict):
+    """The answer to inputs by name.
+
+    Attributes:
+        outputs: all outputs by name, as nested lists.
+    """
+
+    outputs: Mapping[str, Any]
 
 
 class Prediction:
@@ -160,7 +215,7 @@ class PredictJson(Prediction):
         answer = self._predictor.predict_inputs(spec, inputs, journey)
         start = clock()
         try:
-            body = to_json({"outputs": answer.outputs})
+            body = to_json(JsonOutputs(outputs=answer.outputs))
         finally:
             journey.laps.append(("encode", start, clock()))
         return Reply(body, answer.backend, answer.version)
@@ -241,9 +296,9 @@ class Predict(Prediction):
         return self._by_type[media_type].answer(env, journey)
 
 
-_JSON_KEYS = {"inputs", "keys", "label", "model", "name", "values", "version"}
-# TFaaS's clients may send this key, and TFaaS does not use it.
-_TAKEN = _JSON_KEYS | {"key"}
+# TFaaS's clients may send the key, and TFaaS does not use it.
+_TAKEN = frozenset(JsonRequest.__annotations__)
+_JSON_KEYS = _TAKEN - {"key"}
 
 
 def _check_json(content: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import os
 import platform
 import threading
 import time
-from typing import Any
+from typing import Any, TypedDict
 
 import falcon
 import onnxruntime
@@ -24,6 +24,94 @@ from runtime.walls import standing
 # The kernel counts in hundredths of a second. Over less than this time a percentage is
 # noise.
 _LEAST_SECONDS = 0.5
+
+
+class LoadStatus(TypedDict):
+    """The machine's load over one, five and fifteen minutes."""
+
+    load1: float
+    load5: float
+    load15: float
+
+
+class MemoryStatus(TypedDict):
+    """A memory, in bytes."""
+
+    total: int
+    free: int
+    used: int
+    usedPercent: float
+
+
+class MemoriesStatus(TypedDict):
+    """The machine's memories."""
+
+    Virtual: MemoryStatus
+    Swap: MemoryStatus
+
+
+class WallsStatus(TypedDict):
+    """The walls around strangers' models.
+
+    Attributes:
+        policy: config.json's ``walls``.
+        landlock: the kernel's version of Landlock.
+        seccomp: whether system calls are guarded.
+        runAsUser: config.json's ``runAsUser``.
+        missing: the walls that the kernel does not offer.
+    """
+
+    policy: str
+    landlock: int
+    seccomp: bool
+    runAsUser: str
+    missing: list[str]
+
+
+class ServiceStatus(TypedDict):
+    """The machine and one process of the service.
+
+    Attributes:
+        CPU: the use of each core, 0 to 100.
+        Load: the machine's load.
+        Memory: the machine's memories.
+        NGo: the threads of the process.
+        Uptime: the seconds since its start.
+        getRequests: the requests of GET that all processes answered.
+        postRequests: the requests of POST that all processes answered.
+        version: the service's version.
+        pid: the number of the process.
+        python: Python's version.
+        onnxruntime: ONNX Runtime's version.
+        providers: ONNX Runtime's execution providers.
+        decoders: the library that decodes plain images, by format.
+        loop: the library that reads the network; null if another server does.
+        models: the versions in memory, as ``name:version``.
+        workers: the number of processes.
+        threads: the threads of each process that answer requests.
+        cpus: the cores that the process may use.
+        walls: the walls around strangers' models.
+    """
+
+    CPU: list[float]
+    Load: LoadStatus
+    Memory: MemoriesStatus
+    NGo: int
+    Uptime: float
+    getRequests: int
+    postRequests: int
+    version: str
+    pid: int
+    python: str
+    onnxruntime: str
+    providers: list[str]
+    decoders: dict[str, str]
+    loop: str | None
+    models: list[str]
+    workers: int
+    threads: int
+    cpus: int
+    walls: WallsStatus
 
 
 class CoreUse:
@@ -81,7 +169,7 @@ class Status:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer; the first seven keys are TFaaS's. Requests count in all processes."""
         load1, load5, load15 = psutil.getloadavg()
-        resp.media = {
+        described: ServiceStatus = {
             "CPU": self._cores.percents(),
             "Load": {"load1": load1, "load5": load5, "load15": load15},
             "Memory": {
@@ -109,10 +197,11 @@ class Status:
             "cpus": usable_cores(),
             "walls": self._walls(),
         }
+        resp.media = described
 
     on_head = on_get
 
-    def _walls(self) -> dict[str, Any]:
+    def _walls(self) -> WallsStatus:
         """Describe the walls around strangers' models: the policy, and the kernel's."""
         stands = standing()
         return {
@@ -128,7 +217,7 @@ class Status:
         return [f"{name}:{version}" for name, version in self._registry.loaded()]
 
 
-def _memory(memory: Any) -> dict[str, float]:
+def _memory(memory: Any) -> MemoryStatus:
     return {
         "total": memory.total,
         "free": memory.free,

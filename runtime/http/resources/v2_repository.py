@@ -10,6 +10,7 @@ from runtime.errors import InvalidInput
 from runtime.http.body import read_json
 from runtime.http.environ_keys import Environ
 from runtime.publishing.repository import Repository
+from runtime.wire.oip.messages import IndexEntry
 
 
 class RepositoryIndex:
@@ -25,12 +26,12 @@ class RepositoryIndex:
         if not isinstance(only_ready, (bool, type(None))):
             raise InvalidInput("'ready' must be true or false")
         resp.media = [
-            {
-                "name": entry.name,
-                "version": str(entry.version),
-                "state": "UNAVAILABLE" if entry.reason else "READY",
-                "reason": entry.reason,
-            }
+            IndexEntry(
+                name=entry.name,
+                version=str(entry.version),
+                state="UNAVAILABLE" if entry.reason else "READY",
+                reason=entry.reason,
+            )
             for entry in self._repository.index()
             if not (only_ready and entry.reason)
         ]

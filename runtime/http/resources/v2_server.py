@@ -6,6 +6,7 @@ import falcon
 
 from bundle import __version__
 from runtime.http.resources.health import Ready
+from runtime.wire.oip import messages
 
 # The names that Triton gives to the extensions.
 EXTENSIONS = (
@@ -22,11 +23,9 @@ class ServerMetadata:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer the server's name, version and extensions of the protocol."""
-        resp.media = {
-            "name": "tfaas-onnx",
-            "version": __version__,
-            "extensions": EXTENSIONS,
-        }
+        resp.media = messages.ServerMetadata(
+            name="tfaas-onnx", version=__version__, extensions=EXTENSIONS
+        )
 
     on_head = on_get
 
@@ -36,7 +35,7 @@ class ServerLive:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer."""
-        resp.media = {"live": True}
+        resp.media = messages.ServerLive(live=True)
 
     on_head = on_get
 
@@ -54,7 +53,7 @@ class ServerReady:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer; ``/readyz`` has the reasons."""
         is_ready = not self._ready.reasons()
-        resp.media = {"ready": is_ready}
+        resp.media = messages.ServerReady(ready=is_ready)
         if not is_ready:
             resp.status = falcon.HTTP_503
 

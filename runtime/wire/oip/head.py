@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from runtime.errors import InvalidInput
 from runtime.wire.json_object import read_object
+from runtime.wire.oip.messages import InferenceRequest, InputTensor
 from runtime.wire.oip.tensors import Tensor, read_tensor
 
 # JSON is nested at most so deep. Triton has the same limit.
@@ -20,9 +21,9 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 _KEPT_BYTES = 1024
 _KEPT = 256
 
-_KEYS = frozenset(("id", "inputs", "outputs", "parameters"))
+_KEYS = frozenset(InferenceRequest.__annotations__)
 # The keys of an input or an output. Others are passed over, and have a limit.
-_TENSOR_KEYS = frozenset(("name", "shape", "datatype", "parameters", "data"))
+_TENSOR_KEYS = frozenset(InputTensor.__annotations__)
 # A head with one of these keys is not kept.
 _VALUES = re.compile(rb'"(?:data|id)"')
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from runtime.backends import TensorSpec
 from runtime.models.model import Model
 from runtime.telemetry.statistics import Statistics
 from runtime.wire.oip.datatypes import BYTES, datatype_of
+from runtime.wire.oip.messages import (
+    ConfigTensor,
+    Duration,
+    ModelConfig,
+    ModelMetadata,
+    TensorMetadata,
+    VersionStatistics,
+)
 
 # The protocol's names of the engines' formats, and Triton's.
 _PLATFORMS = {"onnxruntime": "onnx_onnxv1", "tensorflow": "tensorflow_savedmodel"}
 _TRITON_PLATFORMS = {**_PLATFORMS, "onnxruntime": "onnxruntime_onnx"}
 
 
-def metadata_of(name: str, versions: Iterable[int], model: Model) -> dict[str, Any]:
+def metadata_of(name: str, versions: Iterable[int], model: Model) -> ModelMetadata:
     """Describe a model: its versions, engine, inputs and outputs."""
     backend = model.backend
     return {
@@ -27,7 +34,7 @@ def metadata_of(name: str, versions: Iterable[int], model: Model) -> dict[str, A
     }
 
 
-def _tensor(spec: TensorSpec) -> dict[str, Any]:
+def _tensor(spec: TensorSpec) -> TensorMetadata:
     return {
         "name": spec.name,
         "datatype": datatype_of(spec.dtype),
@@ -35,7 +42,7 @@ def _tensor(spec: TensorSpec) -> dict[str, Any]:
     }
 
 
-def config_of(name: str, model: Model) -> dict[str, Any]:
+def config_of(name: str, model: Model) -> ModelConfig:
     """Describe a model in the form of Triton's config.
 
     If the first axis of all inputs and outputs is free, it is the batch's: the config
@@ -55,7 +62,7 @@ def config_of(name: str, model: Model) -> dict[str, Any]:
     }
 
 
-def _config_tensor(spec: TensorSpec, is_batched: bool) -> dict[str, Any]:
+def _config_tensor(spec: TensorSpec, is_batched: bool) -> ConfigTensor:
     datatype = datatype_of(spec.dtype)
     return {
         "name": spec.name,
@@ -69,16 +76,7 @@ def _sides(shape: tuple[int | None, ...]) -> list[int]:
     return [-1 if side is None else side for side in shape]
 
 
-# The protocol's words for the stages of a request.
-_STAGES: Mapping[str, str] = {
-    "queue": "queue",
-    "compute_input": "decode",
-    "compute_infer": "infer",
-    "compute_output": "encode",
-}
-
-
-def statistics_of(known: Statistics, name: str, version: int) -> dict[str, Any]:
+def statistics_of(known: Statistics, name: str, version: int) -> VersionStatistics:
     """Describe the counts of a version in Triton's form.
 
     The metrics tell versions apart in the requests and in their time alone. The items,
@@ -87,10 +85,10 @@ def statistics_of(known: Statistics, name: str, version: int) -> dict[str, Any]:
     """
     key, whole = (name, str(version)), (name, "")
     answered = int(known.answered[key])
-    stages = {
-        word: _duration(answered, known.stages[stage][whole])
-        for word, stage in _STAGES.items()
-    }
+
+    def duration_of(stage: str) -> Duration:
+        return _duration(answered, known.stages[stage][whole])
+
     return {
         "name": name,
         "version": str(version),
@@ -99,11 +97,14 @@ def statistics_of(known: Statistics, name: str, version: int) -> dict[str, Any]:
         "inference_stats": {
             "success": _duration(answered, known.seconds[key]),
             "fail": _duration(int(known.failed[key]), 0.0),
-            **stages,
+            "queue": duration_of("queue"),
+            "compute_input": duration_of("decode"),
+            "compute_infer": duration_of("infer"),
+            "compute_output": duration_of("encode"),
         },
         "batch_stats": [],
     }
 
 
-def _duration(count: int, seconds: float) -> dict[str, int]:
+def _duration(count: int, seconds: float) -> Duration:
     return {"count": count, "ns": round(seconds * 1e9)}

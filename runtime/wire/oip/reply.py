@@ -15,6 +15,7 @@ from runtime.wire.oip.blobs import to_blob
 from runtime.wire.oip.classification import best_classes
 from runtime.wire.oip.datatypes import datatype_of, is_known
 from runtime.wire.oip.head import Wanted
+from runtime.wire.oip.messages import InferenceReply, OutputTensor
 from runtime.wire.oip.request import InferRequest
 
 
@@ -46,7 +47,7 @@ def write_reply(name: str, request: InferRequest, answer: Outputs) -> InferReply
     wanted = request.outputs or [
         Wanted(output, request.is_binary, 0) for output in answer.outputs
     ]
-    outputs: list[dict[str, Any]] = []
+    outputs: list[OutputTensor] = []
     blobs: list[bytes] = []
     for one in wanted:
         array = wanted_array(one, answer)
@@ -55,7 +56,7 @@ def write_reply(name: str, request: InferRequest, answer: Outputs) -> InferReply
                 f"output {one.name!r} is {array.dtype}, which this protocol has no name"
                 " for; ask for others in 'outputs'"
             )
-        described: dict[str, Any] = {
+        described: OutputTensor = {
             "name": one.name,
             "datatype": datatype_of(array.dtype),
             "shape": array.shape,
@@ -67,12 +68,11 @@ def write_reply(name: str, request: InferRequest, answer: Outputs) -> InferReply
         else:
             described["data"] = _to_flat(one.name, array)
         outputs.append(described)
-    content: dict[str, Any] = {"model_name": name}
+    content: InferenceReply = {"model_name": name, "outputs": outputs}
     if answer.version is not None:
         content["model_version"] = str(answer.version)
     if request.id is not None:
         content["id"] = request.id
-    content["outputs"] = outputs
     head = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
     if not any(one.is_binary for one in wanted):
         return InferReply(head, None)

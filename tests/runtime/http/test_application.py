@@ -182,12 +182,12 @@ def test_a_deleted_model_is_gone(client, archive, how):
     assert predict(client, png([[1, 2], [3, 4]])).status == falcon.HTTP_404
 
 
-def test_the_page_names_the_routes_and_the_models(client, archive):
+def test_the_page_names_the_models_and_where_the_routes_are(client, archive):
     assert "None yet" in client.simulate_get("/").text
     upload(client, archive)
     page = client.simulate_get("/")
     assert page.headers["Content-Type"].startswith("text/html")
-    assert "/predict/image" in page.text
+    assert 'href="/docs"' in page.text
     assert "linear" in page.text
     assert CPU in page.text
 
@@ -206,7 +206,7 @@ def test_base_prefixes_every_route(config, archive):
     client = LocalClient(create_app(create_services(config), config))
     assert client.simulate_get("/models").status == falcon.HTTP_404
     assert client.simulate_get("/tfaas/models").json == []
-    assert "/tfaas/predict/image" in client.simulate_get("/tfaas/").text
+    assert 'href="/tfaas/docs"' in client.simulate_get("/tfaas/").text
 
 
 # -- what is refused ------------------------------------------------------------------

@@ -52,7 +52,7 @@ def table_of(text):
     ]
 
 
-def test_the_page_lists_every_route_of_the_application(application):
+def test_the_table_has_every_route_of_the_application(application):
     rows = {(route.method, route.shown) for route in ROUTES}
     assert rows ^ routes_of(application) == set(), (
         "each row of ROUTES needs a line in _resources of runtime/http/application.py,"
@@ -100,7 +100,7 @@ def test_the_tables_list_every_route_of_the_application_once(application, text, 
 
 
 def test_the_page_shows_its_table_under_base(application):
-    page = LocalClient(application).simulate_get("/ml").text
+    page = LocalClient(application).simulate_get("/ml/docs").text
     for route in ROUTES:
         assert f"<code>{route.method} /ml{route.shown}</code>" in page
 
