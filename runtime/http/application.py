@@ -39,6 +39,7 @@ from runtime.http.reply import to_json
 from runtime.http.resources.downloads import Download
 from runtime.http.resources.health import Live, Ready
 from runtime.http.resources.labels import Label, Labels
+from runtime.http.resources.live import LiveLoad
 from runtime.http.resources.metrics import Metrics
 from runtime.http.resources.models import Archive, Delete, Model, Models, ModelVersion
 from runtime.http.resources.openapi import OpenApi
@@ -172,8 +173,9 @@ def _resources(
     delete = Delete(publisher, max_bytes)
     docs = Docs(config.base)
     netron = Netron(config.base)
+    page = Page(config.base, config.token_header)
     plain: dict[str, object] = {
-        "/": Page(catalogue, config.base),
+        "/": page,
         "/models": Models(catalogue),
         "/models/{name}": Model(catalogue),
         "/models/{name}/labels": Labels(catalogue),
@@ -207,6 +209,7 @@ def _resources(
         "/v2/repository/models/{name}/load": RepositoryLoad(repository, max_bytes),
         "/v2/repository/models/{name}/unload": RepositoryUnload(repository, max_bytes),
         "/metrics": Metrics(),
+        "/live": LiveLoad(services.store),
         "/status": Status(config, services.registry),
         "/docs": docs,
         "/openapi.json": OpenApi(gate, config.base),
@@ -220,6 +223,7 @@ def _resources(
         "/delete/{name}": (delete, "named"),
         "/docs/{file}": (docs, "file"),
         "/netron/{file}": (netron, "file"),
+        "/page/{file}": (page, "file"),
     }
 
 

@@ -234,7 +234,15 @@ ROUTES = (
         _WRITE,
         "takes a model out of memory; it answers no requests until it is loaded",
     ),
-    Route("GET", "/", _READ, "lists the models"),
+    Route(
+        "GET",
+        "/live",
+        _READ,
+        "gives the load of the service and of each model, for a page",
+        is_quiet=True,
+    ),
+    Route("GET", "/", _OPEN, "shows the page, on which one can try the models"),
+    Route("GET", "/page/{file}", _OPEN, "sends the files of that page"),
     # These tell what the project's public documents tell, and nothing of the store. A
     # browser can send no token with the address of a page.
     Route("GET", "/docs", _OPEN, "shows the routes, with what they take and answer"),

@@ -1,0 +1,127 @@
+// One version of a model: what it is, and the ways to try it.
+
+import { pathOf, read, root, token } from "./api.js";
+import { notice } from "./dialog.js";
+import { h } from "./dom.js";
+import { JsonTrial } from "./editor.js";
+import { PictureTrial } from "./picture.js";
+import { RowTrial } from "./rows.js";
+import { kindOf } from "./trial.js";
+import { engine, many, size, tiny } from "./words.js";
+
+const TRIALS = { picture: PictureTrial, row: RowTrial, json: JsonTrial };
+
+/**
+ * Read a version's description, and bring the version into memory first: only then it
+ * is known what the model takes.
+ * @param {string} name
+ * @param {number | null} wanted null is the version that serves
+ * @param {() => void} loading is called if that takes a load
+ */
+export async function describe(name, wanted, loading) {
+  let model = await read(pathOf(name));
+  const number = wanted ?? model.serves;
+  const find = () => model.versions.find((one) => one.version === number);
+  if (find() && !find().loaded && !find().error) {
+    loading();
+    const v2 = await read(`v2/${pathOf(name)}/versions/${number}`);
+    model = await read(pathOf(name));
+    const version = find();
+    // Another worker may answer, which has not loaded it.
+    if (version && !version.inputs) Object.assign(version, { inputs: v2.inputs.map(tensorOf), outputs: v2.outputs.map(tensorOf) });
+  }
+  return { model, version: find() };
+}
+
+const NUMPY = { FP16: "float16", FP32: "float32", FP64: "float64", BYTES: "str" };
+const tensorOf = ({ name, datatype, shape }) => ({
+  name,
+  dtype: NUMPY[datatype] ?? datatype.toLowerCase(),
+  shape: shape.map((side) => (side < 0 ? null : side)),
+});
+
+/**
+ * Make the head: the name, and the facts about the version.
+ * @param {any} model
+ * @param {any} version
+ */
+export function head(model, version) {
+  const { params, files, parity } = version;
+  const chips = [
+    h("span", { class: "chip" }, `version ${version.version}`),
+    version.version === model.serves && h("span", { class: "chip", "data-is": "good" }, "serves"),
+    ...version.labels.map((label) => h("span", { class: "chip", "data-is": "label" }, label)),
+    version.backend && h("span", { class: "chip" }, engine(version.backend, version.device)),
+    version.variant && version.variant !== "fp32" && h("span", { class: "chip" }, version.variant),
+    version.proved && parity
+      ? h("span", { class: "chip", "data-is": "good", title: "the largest difference to TensorFlow's answers" }, `proved ${tiny(parity.max_abs_diff)}`)
+      : version.backend === "onnxruntime" && h("span", { class: "chip", "data-is": "warn" }, "unproved"),
+    h("span", { class: "chip" }, size(version.bytes)),
+    version.classes.length > 0 && h("span", { class: "chip" }, many(version.classes.length, "class").replace("classs", "classes")),
+    version.sample && h("span", { class: "chip", title: "its own test pictures, when it was loaded" }, `${version.sample.right} of ${version.sample.images} samples right`),
+  ];
+  return h(
+    "section",
+    { class: "head" },
+    h("div", { class: "name" }, h("h1", {}, version.name), h("span", { class: "soft" }, params.description || "")),
+    h("div", { class: "chips" }, ...chips),
+    links(version, files),
+    ...notices(version),
+  );
+}
+
+function links(version, files) {
+  const { name } = version;
+  const has = (file) => files.some((one) => one.name === file);
+  const query = `?version=${version.version}`;
+  const graph = ["model.onnx", "saved_model.pb"].find(has);
+  const opened = `${new URL(root).pathname}download/${encodeURIComponent(name)}/${graph}${query}`;
+  const all = [
+    has("report/report.html") && ["training report", `${pathOf(name, version.version)}/report`],
+    graph && ["graph", `netron/?url=${encodeURIComponent(opened)}`],
+    has("parity.json") && ["parity", `download/${encodeURIComponent(name)}/parity.json${query}`],
+    ["bundle (.tar.gz)", `${pathOf(name, version.version)}/bundle`],
+    ["description (JSON)", pathOf(name, version.version)],
+  ];
+  return h(
+    "p",
+    { class: "links" },
+    ...all.filter(Boolean).map(([text, path]) => h("a", { href: root + path, target: "_blank", rel: "noopener" }, text)),
+    token.get() && h("small", {}, "A link sends no token: if reading is locked, ask with curl."),
+  );
+}
+
+function notices(version) {
+  const found = [];
+  const converted = version.conversion ?? "";
+  if (version.error) found.push(notice("bad", `This version cannot serve: ${version.error}`));
+  if (converted === "converting") {
+    found.push(notice("warn", "Step 2 of 3: it is being converted to ONNX and proved. TensorFlow answers meanwhile; ONNX Runtime takes over when the proof has passed."));
+  } else if (version.backend === "tensorflow") {
+    const reason = version.fallback_reason || converted.replace(/^tensorflow: /, "");
+    found.push(notice("warn", `TensorFlow answers, and not ONNX Runtime: ${reason}.`.replace(/\.\.$/, ".")));
+  } else if (version.backend === "onnxruntime" && !version.proved) {
+    found.push(
+      notice("warn", "ONNX Runtime answers, but nobody has proved that its answers are TensorFlow's. ", h("code", {}, `exporter verify ${version.name}:${version.version}`), " does, if the bundle has the TensorFlow model, too."),
+    );
+  }
+  if (version.variant_reason) found.push(notice("warn", version.variant_reason));
+  if (version.warm_up) found.push(notice("", `It was not warmed: ${version.warm_up}`));
+  return found;
+}
+
+/**
+ * Make the card in which the version is tried.
+ * @param {any} version
+ */
+export function tryCard(version) {
+  const trial = new TRIALS[kindOf(version)](version);
+  const node = h(
+    "section",
+    { class: "card", "aria-labelledby": "try" },
+    h("div", { class: "title" }, h("h2", { id: "try" }, "Try it")),
+    trial.node,
+    trial.more,
+  );
+  return { node, trial };
+}
