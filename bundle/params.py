@@ -52,6 +52,24 @@ _FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 Resize = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 
 
+# Scaling to a box of this side takes milliseconds.
+_MAX_BOX = 1024
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The place of the ink in the model's input, as each digit of MNIST has it.
+
+    Attributes:
+        box: ``(height, width)`` in pixels; the ink is scaled until it fills one side.
+        centre: the point of the ink that comes to the middle of the model's input: the
+            centre of its mass, or of its box.
+    """
+
+    box: tuple[int, int]
+    centre: Literal["mass", "box"] = "mass"
+
+
 @dataclass(frozen=True)
 class Preprocess:
     """The steps from a decoded image to the model's input.
@@ -66,6 +84,10 @@ class Preprocess:
         resize: the filter that is used when the size differs.
         invert: replace each pixel by ``255 - pixel`` before ``scale``, for pictures
             that are dark on white.
+        polarity: with ``"auto"``, a gray picture is inverted if its ink is darker than
+            its ground; null keeps it.
+        fit: the ink of a gray picture is found, cleaned and brought to this box; null
+            takes the whole picture.
     """
 
     size: tuple[int, int] | None = None
@@ -73,6 +95,19 @@ class Preprocess:
     offset: float = 0.0
     resize: Resize = "bilinear"
     invert: bool = False
+    polarity: Literal["auto"] | None = None
+    fit: Fit | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Make the content of the key ``preprocess``; defaults are left out."""
+        default = asdict(Preprocess())
+        content = {k: v for k, v in asdict(self).items() if v != default[k]}
+        # JSON has no tuples.
+        if self.size:
+            content["size"] = [*self.size]
+        if self.fit:
+            content["fit"]["box"] = [*self.fit.box]
+        return content
 
 
 @dataclass(frozen=True)
@@ -128,8 +163,7 @@ class Params:
         content["features"] = list(self.features)
         content["options"] = list(self.options)
         content["ranges"] = {name: [*ends] for name, ends in self.ranges.items()}
-        if self.preprocess == Preprocess():
-            del content["preprocess"]
+        content["preprocess"] = self.preprocess.to_json()
         return {
             key: value for key, value in content.items() if value not in ("", [], {})
         }
@@ -303,7 +337,45 @@ def _preprocess(content: object) -> Preprocess:
         )
     if not isinstance(values.get("invert", False), bool):
         raise BundleError(f"{FILE_NAME}: 'preprocess.invert' must be true or false")
+    if values.get("polarity") not in (None, "auto"):
+        raise BundleError(
+            f"{FILE_NAME}: 'preprocess.polarity' must be \"auto\" or null"
+        )
+    if values.get("polarity") and values.get("invert"):
+        raise BundleError(
+            f"{FILE_NAME}: 'preprocess.polarity' finds out what 'preprocess.invert'"
+            " tells; leave one of them out"
+        )
+    values["fit"] = _fit(values.get("fit"))
     return Preprocess(**values)
+
+
+def _fit(content: object) -> Fit | None:
+    if content is None:
+        return None
+    if not isinstance(content, dict) or not {"box"} <= content.keys() <= {
+        "box",
+        "centre",
+    }:
+        raise BundleError(
+            f"{FILE_NAME}: 'preprocess.fit' must be an object with 'box' and perhaps"
+            " 'centre', and no other key"
+        )
+    box, centre = content["box"], content.get("centre", "mass")
+    if (
+        not isinstance(box, list)
+        or len(box) != 2
+        or not all(type(n) is int and 0 < n <= _MAX_BOX for n in box)
+    ):
+        raise BundleError(
+            f"{FILE_NAME}: 'preprocess.fit.box' must be [height, width] in pixels, at"
+            f" most {_MAX_BOX} each"
+        )
+    if centre not in ("mass", "box"):
+        raise BundleError(
+            f'{FILE_NAME}: \'preprocess.fit.centre\' must be "mass" or "box"'
+        )
+    return Fit((box[0], box[1]), centre)
 
 
 def _ranges(content: object) -> dict[str, tuple[float, float]]:

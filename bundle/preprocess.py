@@ -6,6 +6,7 @@ that were made in the same way.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bundle.errors import ShapeError
+from bundle.fit import Fitting, lightened
 from bundle.params import Preprocess
 
 _FILTERS = {
@@ -23,6 +25,9 @@ _FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 
+
+# A step takes and gives a picture, ``(H, W, C)`` uint8.
+_Step = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 # A model with free sides takes images of any size, and a convolution takes about a
 # hundred bytes of memory a pixel, which is gigabytes at 16 Mpx. Networks of this kind
@@ -50,8 +55,8 @@ def preprocess(
 
     Raises:
         ShapeError: the image has another number of channels than the model, or
-            ``how.size`` contradicts the model, or the image is too large for a model
-            with free sides.
+            ``how`` contradicts the model, or the image is too large for a model with
+            free sides.
 
     Source: Pillow's filters. They use more pixels the more they shrink an image, unlike
     tf.image.resize without antialias, so a photo's thin lines survive at 28 pixels.
@@ -83,15 +88,95 @@ class Preprocessing:
         # An image of this shape needs no check and keeps its size. A free axis is None
         # here, so no image has this shape then.
         self._fitting = None if self._contradicts else (*self._size, channels)
+        self._steps: dict[str, _Step] = {"size": self._sized}
+        if how.invert:
+            self._steps["invert"] = _inverted
+        self._chain: tuple[_Step, ...] = tuple(self._steps.values())
+        if how.polarity or how.fit:
+            self._find_ink_first(how)
         self._keeps_range = how.scale == 1.0 and how.offset == 0.0
         self._scale, self._offset = np.float32(how.scale), np.float32(how.offset)
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[Any]:
         """Bring one image, ``(H, W, C)`` uint8, to the model; see ``preprocess``."""
-        if image.shape != self._fitting:
-            image = self._fit(image)
-        if self._how.invert:
-            image = 255 - image
+        for step in self._chain:
+            image = step(image)
+        return self._scaled(image)
+
+    def explain(
+        self, image: NDArray[np.uint8]
+    ) -> tuple[dict[str, NDArray[np.uint8]], NDArray[Any]]:
+        """Bring one image to the model, and keep the picture after each step.
+
+        Args:
+            image: ``(H, W, C)`` uint8, 0..255.
+
+        Returns:
+            The pictures, ``(H', W', C)`` uint8, by the names of the steps in their
+            order; and the same item as ``preprocess`` gives.
+
+        Raises:
+            ShapeError: see ``preprocess``.
+        """
+        pictures = {}
+        for name, step in self._steps.items():
+            image = pictures[name] = step(image)
+        return pictures, self._scaled(image)
+
+    def _find_ink_first(self, how: Preprocess) -> None:
+        """Put the steps for drawn and photographed pictures before all others."""
+        others, self._steps = self._steps, {}
+        if (refusal := self._reason_against_ink()) is not None:
+
+            def refuse(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+                raise ShapeError(f"params.json: {refusal}")
+
+            self._steps["fit"] = refuse
+        elif how.fit is None:
+            self._steps["polarity"] = lightened
+        else:
+            height, width = self._size
+            assert height and width, "there would be a reason against it"
+            fitting = Fitting(how.fit, (height, width))
+            if how.polarity:
+                self._steps["polarity"] = fitting.lightened
+            elif how.invert:
+                # Ink must be light before it is looked for.
+                self._steps["invert"] = others.pop("invert")
+            self._steps["fit"] = fitting.fitted
+            if how.polarity:
+                # One look tells of most pictures that they have the form already.
+                self._steps.update(others)
+                self._chain = (fitting.lightened_and_fitted, *others.values())
+                return
+        self._steps.update(others)
+        self._chain = tuple(self._steps.values())
+
+    def _reason_against_ink(self) -> str | None:
+        """Say why a model cannot have ``polarity`` or ``fit``; None if it can."""
+        height, width = self._size
+        channels = self._shape[2]
+        if channels not in (None, 1):
+            return (
+                "'preprocess.polarity' and 'preprocess.fit' are for gray pictures, and"
+                f" the model takes {channels} channels; leave them out"
+            )
+        if self._how.fit is None:
+            return None
+        if not height or not width:
+            return (
+                "'preprocess.fit' needs 'preprocess.size', because the model takes any"
+                " size"
+            )
+        box = self._how.fit.box
+        if box[0] > height or box[1] > width:
+            return (
+                f"'preprocess.fit.box' is {box[0]} x {box[1]}, and the model's input is"
+                f" {height} x {width}; give a smaller box"
+            )
+        return None
+
+    def _scaled(self, image: NDArray[np.uint8]) -> NDArray[Any]:
         if self._keeps_range:
             return image.astype(self._dtype)
         scaled = image.astype(np.float32)
@@ -103,8 +188,10 @@ class Preprocessing:
             scaled = np.clip(np.rint(scaled), limits.min, limits.max)
         return scaled.astype(self._dtype, copy=False)
 
-    def _fit(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _sized(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Check an image against the model, and bring it to its size."""
+        if image.shape == self._fitting:
+            return image
         height, width, channels = self._shape
         rows, columns = image.shape[:2]
         wanted_height, wanted_width = self._size
@@ -128,6 +215,10 @@ class Preprocessing:
                     " image"
                 )
         return _resize(image, wanted_height, wanted_width, self._how)
+
+
+def _inverted(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return 255 - image
 
 
 # Callers that keep no plan get the one of the last image, and of some other models.

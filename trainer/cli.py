@@ -127,6 +127,11 @@ _FIN = click.option(
     type=_Path(),
     help="Publish the model in this store.  [default: config.json's modelDir]",
 )
+@click.option(
+    "--no-fit",
+    is_flag=True,
+    help="Do not let the service bring drawn and photographed digits to MNIST's form.",
+)
 @click.option("--no-onnx", is_flag=True, help="Do not convert to ONNX.")
 @click.option("-v", "--verbose", is_flag=True, help="Show TensorFlow's messages.")
 def run(
@@ -138,6 +143,7 @@ def run(
     h5: str | None,
     seed: int,
     models_dir: Path | None,
+    no_fit: bool,
     no_onnx: bool,
     verbose: bool,
 ) -> None:
@@ -159,6 +165,7 @@ def run(
             settings=settings,
             h5=h5 and h5.removesuffix(".h5") + ".h5",
             models_dir=models_dir,
+            fit=not no_fit,
             onnx=not no_onnx,
             verbose=verbose,
         )

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import click
 
+from bundle.params import Preprocess
 from bundle.terminal import Failed
 from trainer.conversion import Conversion
 from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.destination import Destination, FolderDestination, StoreDestination
 from trainer.engine import check_engine, import_engine
+from trainer.form import preprocess_of
 from trainer.interrupt import Interrupt
 from trainer.networks import check_image_shape
 from trainer.saved_model import read_signature, write_bundle
@@ -32,6 +34,7 @@ class Order:
         name: the model's name.
         h5: also write the model as this HDF5 file.
         models_dir: the store; None is the store that config.json names.
+        fit: let the service bring pictures to MNIST's form, if the images have it.
         onnx: convert to ONNX if the exporter is installed.
         verbose: show TensorFlow's messages.
     """
@@ -42,6 +45,7 @@ class Order:
     settings: Settings
     h5: str | None
     models_dir: Path | None
+    fit: bool
     onnx: bool
     verbose: bool
 
@@ -124,11 +128,18 @@ def _publish(
     interrupt: Interrupt,
 ) -> None:
     data_name = (order.fin or EMBEDDED).name
+    preprocess = preprocess_of(data) if order.fit else Preprocess()
 
     def write(folder: Path) -> None:
         interrupt.run_held(
             lambda: write_bundle(
-                folder, order.name, training, data, data_name, order.h5
+                folder,
+                order.name,
+                training,
+                data,
+                data_name,
+                order.h5,
+                preprocess,
             )
         )
         conversion.add_to(folder)

@@ -14,7 +14,7 @@ import numpy as np
 from bundle.disk import as_disk_error
 from bundle.folder import SAVED_MODEL, SIGNATURE
 from bundle.manifest import write_manifest
-from bundle.params import Params, write_params
+from bundle.params import Params, Preprocess, write_params
 from bundle.sample import FILE_NAME as SAMPLE
 from exporter.sources.inference import export_inference
 from trainer.data import DataSet
@@ -55,6 +55,7 @@ def write_bundle(
     data: DataSet,
     data_name: str,
     h5: str | None = None,
+    preprocess: Preprocess | None = None,
 ) -> None:
     """Write a whole bundle, but no ONNX.
 
@@ -65,6 +66,7 @@ def write_bundle(
         data: the data set.
         data_name: the data set's name, for the report.
         h5: also write the model as this HDF5 file.
+        preprocess: the steps from a picture to the model's input.
 
     Raises:
         OSError: the disk refuses a file, even one that TensorFlow or HDF5 writes.
@@ -88,6 +90,7 @@ def write_bundle(
             output_node=signature.output_node,
             img_channels=data.image_shape[2],
             description=_description(training, data_name),
+            preprocess=preprocess or Preprocess(),
             timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )

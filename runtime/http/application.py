@@ -37,6 +37,7 @@ from runtime.http.page.page import Page
 from runtime.http.predictions import Predictions
 from runtime.http.reply import to_json
 from runtime.http.resources.downloads import Download
+from runtime.http.resources.explain import ExplainImage
 from runtime.http.resources.health import Live, Ready
 from runtime.http.resources.labels import Label, Labels
 from runtime.http.resources.live import LiveLoad
@@ -189,6 +190,7 @@ def _resources(
         "/predict": Predict(image, rows, proto),
         "/predict/image": image,
         "/image": image,
+        "/explain/image": ExplainImage(*predicts),
         "/predict/json": rows,
         "/json": rows,
         "/predict/proto": proto,

@@ -95,6 +95,12 @@ ROUTES = (
         "/predict/proto", "predicts the protobuf message Row, and sends Predictions"
     ),
     _predict("/proto", "does the same as /predict/proto"),
+    Route(
+        "POST",
+        "/explain/image",
+        _READ,
+        "shows the steps from an image in a form to the model's input, and its answer",
+    ),
     _predict("/v2/models/{name}/infer", "infers, by the Open Inference Protocol v2"),
     _predict(
         "/v2/models/{name}/versions/{version}/infer", "does the same with one version"

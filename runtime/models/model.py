@@ -196,6 +196,20 @@ class Model:
         """
         return self._preprocess(image)[np.newaxis]
 
+    def explain(
+        self, image: NDArray[np.uint8]
+    ) -> tuple[dict[str, NDArray[np.uint8]], NDArray[Any]]:
+        """Do the same as ``to_batch``, and keep the picture after each step.
+
+        Returns:
+            The pictures, ``(H, W, C)`` uint8, by the names of the steps; and the item,
+            ``(H', W', C)`` of the input's dtype.
+
+        Raises:
+            ShapeError: the model does not take such an image.
+        """
+        return self._preprocess.explain(image)
+
     def to_input(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """Bring one decoded image to one run's input; see ``to_batch``.
 

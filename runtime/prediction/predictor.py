@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.decode import decode_image
 from bundle.errors import ShapeError
 from bundle.preprocess import MAX_FREE_PIXELS
 from bundle.spec import ModelSpec
@@ -17,6 +18,7 @@ from runtime.errors import BackendError, InvalidInput
 from runtime.lane import elsewhere
 from runtime.models.model import Model
 from runtime.prediction.answers import Outputs, Scores
+from runtime.prediction.explanation import Explanation, steps_of, tensor_of
 from runtime.prediction.images import (
     QUICK_BYTES,
     batches,
@@ -94,13 +96,53 @@ class Predictor:
             ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
             ``bundle.errors`` and ``runtime.errors``.
         """
+        model = self._find_for_images(spec, journey)
+        return self._answer_files(model, files, journey)
+
+    def explain_image(
+        self, spec: ModelSpec, file: bytes, journey: Journey
+    ) -> Explanation:
+        """Answer for one image file, and show each step of its way to the model.
+
+        Args:
+            spec: the model.
+            file: the file's bytes.
+            journey: the request's journey.
+
+        Raises:
+            ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
+            ``predict_images``.
+        """
+        model = self._find_for_images(spec, journey)
+        return elsewhere(
+            functools.partial(self._explain, model, file, journey), journey.model
+        )
+
+    def _explain(self, model: Model, file: bytes, journey: Journey) -> Explanation:
+        journey.items = 1
+        journey.deadline.check()
+        start = clock()
+        try:
+            decoded = decode_image(file, model.img_channels)
+            pictures, item = model.explain(decoded)
+            steps = steps_of(decoded, pictures)
+        finally:
+            journey.laps.append(("decode", start, clock()))
+        outputs = run_images(model, item[np.newaxis], journey)
+        return Explanation(
+            steps,
+            tensor_of(item, [*pictures.values()][-1]),
+            _scores(model, _checked(outputs), journey),
+        )
+
+    def _find_for_images(self, spec: ModelSpec, journey: Journey) -> Model:
         model = self._find(spec, journey)
         if not model.img_channels:
             raise InvalidInput(
                 f"model {spec.name!r} takes no images: its params have no img_channels;"
                 " if it does take them, tell so by POST /params: 1 is gray, 3 is colour"
             )
-        return self._answer_files(model, files, journey)
+        return model
 
     def _answer_files(
         self,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bundle.errors import BundleError
 from bundle.params import (
+    Fit,
     Params,
     Preprocess,
     params_from_json,
@@ -77,6 +78,19 @@ def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
     )
     write_params(tmp_path, params)
     assert read_params(tmp_path) == params
+
+
+def test_steps_for_drawn_digits_read_and_write_back(tmp_path: Path) -> None:
+    steps = {"polarity": "auto", "fit": {"box": [20, 18], "centre": "box"}}
+    params = params_from_json({"name": "m", "preprocess": steps})
+    assert params.preprocess == Preprocess(polarity="auto", fit=Fit((20, 18), "box"))
+    write_params(tmp_path, params)
+    written = json.loads((tmp_path / "params.json").read_bytes())
+    assert written["preprocess"] == steps
+    nulls = {"polarity": None, "fit": None}
+    assert params_from_json({"name": "m", "preprocess": nulls}).preprocess == (
+        Preprocess()
+    )
 
 
 def test_written_file_holds_tfaas_keys_and_no_empty_ones(tmp_path: Path) -> None:
@@ -266,6 +280,29 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"variant": "int4"}, "'variant' is 'int4'; it must be one of fp32, fp16, int8"),
     ({"variant": 8}, "'variant' must be a text"),
     ({"preprocess": {"invert": 1}}, "'preprocess.invert' must be true or false"),
+    ({"preprocess": {"polarity": "dark"}}, "'preprocess.polarity' must be"),
+    ({"preprocess": {"polarity": []}}, "'preprocess.polarity' must be"),
+    (
+        {"preprocess": {"polarity": "auto", "invert": True}},
+        "'preprocess.polarity' finds out what 'preprocess.invert' tells",
+    ),
+    ({"preprocess": {"fit": [20, 20]}}, "'preprocess.fit' must be an object"),
+    ({"preprocess": {"fit": {}}}, "'preprocess.fit' must be an object with 'box'"),
+    ({"preprocess": {"fit": {"centre": "mass"}}}, "'preprocess.fit' must be"),
+    (
+        {"preprocess": {"fit": {"box": [20, 20], "canvas": [28, 28]}}},
+        "'preprocess.fit' must be an object with 'box' and perhaps 'centre'",
+    ),
+    ({"preprocess": {"fit": {"box": 20}}}, "'preprocess.fit.box' must be"),
+    ({"preprocess": {"fit": {"box": [20]}}}, "'preprocess.fit.box' must be"),
+    ({"preprocess": {"fit": {"box": [0, 20]}}}, "'preprocess.fit.box' must be"),
+    ({"preprocess": {"fit": {"box": [20, 1025]}}}, "at most 1024 each"),
+    ({"preprocess": {"fit": {"box": [True, 20]}}}, "'preprocess.fit.box' must be"),
+    (
+        {"preprocess": {"fit": {"box": [20, 20], "centre": "middle"}}},
+        "'preprocess.fit.centre' must be",
+    ),
+    ({"preprocess": {"fit": {"box": [1, 1], "centre": []}}}, "'preprocess.fit.centre'"),
 ]
 
 
@@ -351,7 +388,9 @@ anything = st.recursive(
 known_key = st.sampled_from(
     [*TEXTS, "inputNode", "features", "img_channels", "options", "preprocess"]
 )
-known_detail = st.sampled_from(["size", "scale", "offset", "resize", "invert"])
+known_detail = st.sampled_from(
+    ["size", "scale", "offset", "resize", "invert", "polarity", "fit"]
+)
 near_miss = st.fixed_dictionaries(
     {"name": st.just("m")},
     optional={

@@ -134,6 +134,10 @@ def test_the_commands_of_every_page_work(work):
     assert upload["backend"] == "onnxruntime/CPUExecutionProvider"
     best, _ = json.loads(outputs["ask-labels"])["labels"]
     assert best["label"] == "1"
+    explained = json.loads(outputs["explain"])
+    names = [step["name"] for step in explained["steps"]]
+    assert names == ["decoded", "polarity", "fit", "size"]
+    assert explained["labels"][0]["label"] == "1"
     assert len(json.loads(outputs["ask-rows"])) == 10
     assert outputs["rollback"].rstrip().endswith('{"stable":1}')
     assert "mnist serves version 4" in outputs["models"]

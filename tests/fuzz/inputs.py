@@ -136,6 +136,7 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
             _json({"parameters": {"unload_dependents": True}})
         ],
         ("POST", "/predict"): [*images, *jsons, proto],
+        ("POST", "/explain/image"): images,
         ("POST", "/upload"): uploads,
         ("POST", "/params"): [
             _json({"name": "linear", "description": "new"}),

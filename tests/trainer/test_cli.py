@@ -270,6 +270,11 @@ class TestWithoutExporter:
         assert {"saved_model.pb", "params.json", "digits.h5"} <= set(names_in(out))
         params = json.loads((out / "params.json").read_text())
         assert params["name"] == "digits"
+        # few.npz has images of MNIST.
+        assert params["preprocess"] == {
+            "polarity": "auto",
+            "fit": {"box": [20, 20], "centre": "mass"},
+        }
         lines = result.output.splitlines()
         assert not any("replacing" in line for line in lines)
         assert lines[:3] == [
@@ -289,6 +294,15 @@ class TestWithoutExporter:
         # The seed is printed and kept, even if the user gave none.
         assert f"seed: {report['seed']}" in lines
         assert f"Test accuracy: {report['test_accuracy']}" in lines
+
+    @pytest.mark.usefixtures("trained")
+    def test_no_fit_leaves_pictures_as_they_are(
+        self, tmp_path: Path, few_npz: Path
+    ) -> None:
+        out = tmp_path / "mnist"
+        result = run_trainer("run", "--fin", few_npz, "--fout", out, "--no-fit")
+        assert result.exit_code == 0, result.output
+        assert "preprocess" not in json.loads((out / "params.json").read_text())
 
     # The limits are bytes of a file: the weights have 280,000, and Keras's file has
     # 450,000.

@@ -8,18 +8,20 @@ from dataclasses import MISSING, Field, fields
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from bundle.params import Params, Preprocess
+from bundle.params import Fit, Params, Preprocess
 from runtime.http.openapi import docstring
 from tools.reference.markdown import code, sentence, table
 
 _HEADS = ("key", "type", "default", "meaning")
+# The keys whose values are objects with keys of their own.
+_OBJECTS: dict[str, type] = {"preprocess": Preprocess, "fit": Fit}
 # It is the file's content, and no key of the file.
 _OTHERS = ("stored",)
 
 
 def block(arguments: Sequence[str]) -> str:
     """The table of params.json's keys, or of those of the key that is named."""
-    of: type = Preprocess if arguments == ["preprocess"] else Params
+    of = _OBJECTS[arguments[0]] if arguments else Params
     meanings, kinds = docstring.attributes(of), get_type_hints(of)
     return table(
         _HEADS,
@@ -44,7 +46,7 @@ def _kind(kind: Any) -> str:
     origin, inner = get_origin(kind), get_args(kind)
     if kind is bool:
         return "`true` or `false`"
-    if kind is Preprocess or origin is Mapping or (origin or kind) is Mapping:
+    if kind in _OBJECTS.values() or origin is Mapping or (origin or kind) is Mapping:
         return "object"
     if kind in (int, float):
         return "whole number" if kind is int else "number"

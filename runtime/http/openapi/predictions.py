@@ -8,6 +8,7 @@ from runtime.http.openapi.operation import Body, Operation, Parameter, json_of
 from runtime.http.openapi.parameters import BACKEND, LABEL, VERSION, VERSION_HEADER
 from runtime.http.openapi.schemas import Or
 from runtime.http.query import LABELS
+from runtime.http.resources.explain import ExplainedImage
 from runtime.http.resources.predict import (
     PROTOBUF,
     ImageForm,
@@ -59,6 +60,14 @@ _IMAGE = Operation(
     " the JSON has the best labels of each picture. Several pictures are answered with"
     " a list.",
 )
+_EXPLAINED = Operation(
+    replies={200: json_of(ExplainedImage)},
+    refusals=_REFUSALS,
+    body=Body(_IMAGE_BODY),
+    query=(*_WHICH, _TOP),
+    sends=_SENDS,
+    text="It takes one picture.",
+)
 _JSON = Operation(
     replies={200: json_of(Or(_NUMBERS, JsonOutputs))},
     refusals=_REFUSALS,
@@ -95,6 +104,7 @@ PREDICTIONS = {
     "POST /predict": _ANY,
     "POST /predict/image": _IMAGE,
     "POST /image": _IMAGE,
+    "POST /explain/image": _EXPLAINED,
     "POST /predict/json": _JSON,
     "POST /json": _JSON,
     "POST /predict/proto": _PROTO,

@@ -155,13 +155,7 @@ class PredictImage(Prediction):
 
         The answer to several images is an array of such answers.
         """
-        start = clock()
-        try:
-            parts = read_parts(env, self._max_bytes, "image")
-        finally:
-            journey.laps.append(("decode", start, clock()))
-        images = parts.pop("image")
-        given = texts_of(parts, _TEXTS)
+        images, given = read_images(env, self._max_bytes, journey)
         spec, top = read_spec(env, given, self._names), read_top(env, given)
         wants_labels = prefers_labels(env)
         try:
@@ -169,7 +163,7 @@ class PredictImage(Prediction):
                 spec, [image.data for image in images], journey
             )
         except ImageError as ex:
-            _check_files(images, ex)
+            check_files(images, ex)
             raise
         start = clock()
         try:
@@ -348,8 +342,37 @@ def _json_texts(content: dict[str, Any]) -> dict[str, str]:
     return texts
 
 
-def _check_files(images: list[Part], ex: ImageError) -> None:
-    """Tell a client that sent a file's name in place of the file."""
+def read_images(
+    env: Environ, max_bytes: int, journey: Journey
+) -> tuple[list[Part], dict[str, str]]:
+    """Read a form of images.
+
+    Args:
+        env: the request's environ.
+        max_bytes: the most bytes of the body.
+        journey: the request's journey.
+
+    Returns:
+        The images, at least one; and the texts of the other fields, by their names.
+
+    Raises:
+        InvalidInput: the body is no such form.
+    """
+    start = clock()
+    try:
+        parts = read_parts(env, max_bytes, "image")
+    finally:
+        journey.laps.append(("decode", start, clock()))
+    images = parts.pop("image")
+    return images, texts_of(parts, _TEXTS)
+
+
+def check_files(images: list[Part], ex: ImageError) -> None:
+    """Tell a client that sent a file's name in place of the file.
+
+    Raises:
+        ImageError: it did.
+    """
     for image in images:
         if not image.filename and _FILE_NAME.fullmatch(image.data):
             name = image.data.decode()

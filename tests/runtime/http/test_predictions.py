@@ -58,6 +58,8 @@ REQUESTS = {
         {"body": BODY, "headers": {**FORM, "Content-Encoding": "gzip"}},
     ),
     "a long body": ("/predict/json", {"body": bytes(200_000), "headers": JSON}),
+    "an explanation": ("/explain/image", of_form(image=IMAGE, model="linear")),
+    "two to explain": ("/explain/image", of_form(image=[IMAGE, IMAGE], model="linear")),
     "rows": ("/predict/json", of_json({"model": "linear", "values": [1, 2, 3, 4]})),
     "inputs": ("/json", of_json({"model": "linear", "inputs": {"x": [[1]]}})),
     "no JSON": ("/predict/json", {"body": b"{", "headers": JSON}),

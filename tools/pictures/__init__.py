@@ -1,0 +1,1 @@
+"""Measures how a model reads digits as people draw and photograph them."""
