@@ -23,11 +23,13 @@ _SCRIPT = "start.js"
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 _FILES = {"swagger-ui-bundle.js": ".js", "swagger-ui.css": ".css", _SCRIPT: ".js"}
 
-# The page loads and asks nothing outside. Swagger UI has its icons as data, and sets
-# styles by scripts alone, which no policy of styles forbids.
+# The page loads and asks nothing outside. Swagger UI has its icons as data, shows the
+# pictures of answers as blobs, and sets styles by scripts alone, which no policy of
+# styles forbids.
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self' data: blob:; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
 )
 
 
@@ -47,6 +49,7 @@ class Docs:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer the page."""
         resp.content_type = falcon.MEDIA_HTML
+        resp.cache_control = ["no-cache"]
         resp.set_header("Content-Security-Policy", _POLICY)
         page = (_FOLDER / "docs.html").read_text(encoding="utf-8")
         resp.text = Template(page).substitute(

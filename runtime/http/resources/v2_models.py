@@ -9,7 +9,7 @@ from runtime.http.resources.v2_infer import spec_of
 from runtime.models.registry import ModelRegistry
 from runtime.publishing.repository import Repository
 from runtime.telemetry.statistics import read_statistics
-from runtime.wire.oip import messages
+from runtime.wire.oip import bodies
 from runtime.wire.oip.metadata import config_of, metadata_of, statistics_of
 
 
@@ -60,7 +60,7 @@ class ModelReady:
         """Answer whether the model answers inferences; the first one may load it."""
         spec = spec_of(places)
         is_ready = not self._repository.reason(spec)
-        resp.media = messages.ModelReady(name=spec.name, ready=is_ready)
+        resp.media = bodies.ModelReady(name=spec.name, ready=is_ready)
         if not is_ready:
             resp.status = falcon.HTTP_503
 
@@ -88,6 +88,6 @@ class ModelStatistics:
                     raise
                 continue  # a model that is gone, or broken, hides no other
             found += [statistics_of(known, name, number) for number in numbers]
-        resp.media = messages.Statistics(model_stats=found)
+        resp.media = bodies.Statistics(model_stats=found)
 
     on_head = on_get

@@ -10,7 +10,7 @@ from runtime.errors import InvalidInput
 from runtime.http.body import read_json
 from runtime.http.environ_keys import Environ
 from runtime.publishing.repository import Repository
-from runtime.wire.oip.messages import IndexEntry
+from runtime.wire.oip.bodies import IndexEntry
 
 
 class RepositoryIndex:

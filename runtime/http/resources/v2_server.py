@@ -6,7 +6,7 @@ import falcon
 
 from bundle import __version__
 from runtime.http.resources.health import Ready
-from runtime.wire.oip import messages
+from runtime.wire.oip import bodies
 
 # The names that Triton gives to the extensions.
 EXTENSIONS = (
@@ -23,7 +23,7 @@ class ServerMetadata:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer the server's name, version and extensions of the protocol."""
-        resp.media = messages.ServerMetadata(
+        resp.media = bodies.ServerMetadata(
             name="tfaas-onnx", version=__version__, extensions=EXTENSIONS
         )
 
@@ -35,7 +35,7 @@ class ServerLive:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer."""
-        resp.media = messages.ServerLive(live=True)
+        resp.media = bodies.ServerLive(live=True)
 
     on_head = on_get
 
@@ -53,7 +53,7 @@ class ServerReady:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer; ``/readyz`` has the reasons."""
         is_ready = not self._ready.reasons()
-        resp.media = messages.ServerReady(ready=is_ready)
+        resp.media = bodies.ServerReady(ready=is_ready)
         if not is_ready:
             resp.status = falcon.HTTP_503
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from runtime.errors import InvalidInput
 from runtime.wire.json_object import read_object
-from runtime.wire.oip.messages import InferenceRequest, InputTensor
+from runtime.wire.oip.bodies import InferenceRequest, InputTensor
 from runtime.wire.oip.tensors import Tensor, read_tensor
 
 # JSON is nested at most so deep. Triton has the same limit.

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from runtime.backends import TensorSpec
 from runtime.models.model import Model
 from runtime.telemetry.statistics import Statistics
-from runtime.wire.oip.datatypes import BYTES, datatype_of
-from runtime.wire.oip.messages import (
+from runtime.wire.oip.bodies import (
     ConfigTensor,
     Duration,
     ModelConfig,
@@ -16,6 +15,7 @@ from runtime.wire.oip.messages import (
     TensorMetadata,
     VersionStatistics,
 )
+from runtime.wire.oip.datatypes import BYTES, datatype_of
 
 # The protocol's names of the engines' formats, and Triton's.
 _PLATFORMS = {"onnxruntime": "onnx_onnxv1", "tensorflow": "tensorflow_savedmodel"}

@@ -12,10 +12,10 @@ from runtime.errors import BackendError, InvalidInput
 from runtime.prediction.answers import Outputs
 from runtime.prediction.postprocess import is_finite, to_texts
 from runtime.wire.oip.blobs import to_blob
+from runtime.wire.oip.bodies import InferenceReply, OutputTensor
 from runtime.wire.oip.classification import best_classes
 from runtime.wire.oip.datatypes import datatype_of, is_known
 from runtime.wire.oip.head import Wanted
-from runtime.wire.oip.messages import InferenceReply, OutputTensor
 from runtime.wire.oip.request import InferRequest
 
 

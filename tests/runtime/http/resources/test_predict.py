@@ -86,4 +86,4 @@ def test_every_route_is_under_the_base(tmp_path, path):
     assert client.simulate_post(path).status_code == 404
     assert client.simulate_post("/tfaas" + path).status_code in (400, 415)
     assert "takes POST" in error_of(client.simulate_get("/tfaas" + path), 405)
-    assert "/tfaas" + path in client.simulate_get("/tfaas").text
+    assert "/tfaas" + path in client.simulate_get("/tfaas/docs").text

@@ -1,4 +1,4 @@
-"""The JSON messages of the Open Inference Protocol v2, with Triton's extensions.
+"""The JSON bodies of the Open Inference Protocol v2, with Triton's extensions.
 
 A request is checked by ``head`` and ``tensors``; the types here tell its keys.
 """
