@@ -30,7 +30,7 @@ class Step(NamedTuple):
     png: bytes
 
 
-class Tensor(TypedDict):
+class TensorFigures(TypedDict):
     """The item that the model got, in numbers.
 
     Attributes:
@@ -61,7 +61,7 @@ class Explanation(NamedTuple):
     """
 
     steps: list[Step]
-    tensor: Tensor
+    tensor: TensorFigures
     scores: Scores
 
 
@@ -80,14 +80,14 @@ def steps_of(
     ]
 
 
-def tensor_of(item: NDArray[Any], picture: NDArray[np.uint8]) -> Tensor:
+def tensor_of(item: NDArray[Any], picture: NDArray[np.uint8]) -> TensorFigures:
     """Describe a model's item.
 
     Args:
         item: ``(H, W, C)`` of the input's dtype.
         picture: the same as a picture, before it was scaled.
     """
-    return Tensor(
+    return TensorFigures(
         shape=item.shape,
         dtype=item.dtype.name,
         min=float(item.min()),

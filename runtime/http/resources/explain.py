@@ -12,7 +12,7 @@ from runtime.http.query import TOP, read_spec, read_top
 from runtime.http.reply import Reply, to_json
 from runtime.http.resources.predict import Prediction, check_files, read_images
 from runtime.prediction.class_labels import Label, best_labels
-from runtime.prediction.explanation import Tensor
+from runtime.prediction.explanation import TensorFigures
 from runtime.telemetry.journey import Journey, clock
 
 
@@ -41,7 +41,7 @@ class ExplainedImage(TypedDict):
     """
 
     steps: list[StepPicture]
-    tensor: Tensor
+    tensor: TensorFigures
     probabilities: Any
     labels: list[Label]
 

@@ -38,6 +38,13 @@ export class Bars {
    * @param {string} under a line below
    */
   show(scores, classes, under) {
+    if (!Array.isArray(scores) || !scores.every((one) => typeof one === "number")) {
+      this.say(JSON.stringify(scores).slice(0, 2000));
+      this._under.textContent = under;
+      return;
+    }
+    // A single score of two classes belongs to the second.
+    if (scores.length === 1 && classes.length === 2) scores = [1 - scores[0], scores[0]];
     const all = scores.map((value, at) => ({ name: classes[at] ?? String(at), value }));
     const top = all.reduce((best, one) => (one.value > best.value ? one : best), all[0]);
     const shown = all.length <= FIXED ? all : [...all].sort((a, b) => b.value - a.value).slice(0, BEST);

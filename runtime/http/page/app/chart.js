@@ -95,7 +95,7 @@ function path(points, key, top) {
 
 /** The next number of 1, 2, 5, 10, 20, 50 … */
 function ceiling(value) {
-  if (value <= 0) return 1;
+  if (value <= 1) return 1;
   const ten = 10 ** Math.floor(Math.log10(value));
   return ten * ([1, 2, 5, 10].find((step) => step * ten >= value) ?? 10);
 }

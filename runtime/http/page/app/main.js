@@ -20,6 +20,7 @@ const live = new Live({ figures: showFigures, failed: showFailure });
 const charts = new Charts(live);
 
 let models = []; // the answer of GET /models
+let isKnown = false; // whether it has come
 let state = ""; // the state of the models, from the live figures
 let status = null; // the answer of GET /status
 let goneSince = null;
@@ -39,6 +40,7 @@ listenToDrops();
 async function refresh() {
   try {
     models = await read("models");
+    isKnown = true;
     status ??= await read("status");
   } catch (error) {
     showFailure(error);
@@ -56,6 +58,7 @@ function address() {
 
 /** @param {boolean} isMove whether the reader goes to another model */
 async function choose(isMove) {
+  if (!isKnown) return;
   const mine = ++turn;
   clearTimeout(pending);
   const { name, version } = address();
@@ -65,6 +68,10 @@ async function choose(isMove) {
   const main = byId("model");
   if (!name) {
     clear(main, empty());
+    return;
+  }
+  if (!models.some((model) => model.name === name)) {
+    failed(main, name, new Refused(404, `The store has no model ${name}.`));
     return;
   }
   if (name !== shown.name) clear(main, h("section", { class: "head" }, h("h1", {}, name), h("p", { class: "soft", role: "status" }, "Asking for its description …")));
@@ -100,7 +107,10 @@ function show(main, { model, version }, isMove) {
     charts.node,
     version.inputs && snippetsCard(version, version.version === model.serves),
   );
-  if (isMove) main.focus();
+  if (isMove) {
+    main.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
   const waits = model.versions.some((one) => ["converting", "tensorflow: it is not converted yet"].includes(one.conversion));
   if (waits) pending = setTimeout(refresh, PENDING);
 }

@@ -1,6 +1,6 @@
 // One version of a model: what it is, and the ways to try it.
 
-import { pathOf, read, root, token } from "./api.js";
+import { Refused, pathOf, read } from "./api.js";
 import { notice } from "./dialog.js";
 import { h } from "./dom.js";
 import { JsonTrial } from "./editor.js";
@@ -24,11 +24,18 @@ export async function describe(name, wanted, loading) {
   const find = () => model.versions.find((one) => one.version === number);
   if (find() && !find().loaded && !find().error) {
     loading();
-    const v2 = await read(`v2/${pathOf(name)}/versions/${number}`);
+    let [inputs, outputs, error] = [null, null, null];
+    try {
+      const loaded = await read(`v2/${pathOf(name)}/versions/${number}`);
+      [inputs, outputs] = [loaded.inputs.map(tensorOf), loaded.outputs.map(tensorOf)];
+    } catch (refused) {
+      if (!(refused instanceof Refused) || refused.status === 401) throw refused;
+      error = refused.message;
+    }
     model = await read(pathOf(name));
     const version = find();
-    // Another worker may answer, which has not loaded it.
-    if (version && !version.inputs) Object.assign(version, { inputs: v2.inputs.map(tensorOf), outputs: v2.outputs.map(tensorOf) });
+    // Another worker may answer, which has not tried to load it.
+    if (version && !version.inputs) Object.assign(version, { inputs, outputs, error: version.error ?? error });
   }
   return { model, version: find() };
 }
@@ -46,7 +53,7 @@ const tensorOf = ({ name, datatype, shape }) => ({
  * @param {any} version
  */
 export function head(model, version) {
-  const { params, files, parity } = version;
+  const { params, parity } = version;
   const chips = [
     h("span", { class: "chip" }, `version ${version.version}`),
     version.version === model.serves && h("span", { class: "chip", "data-is": "good" }, "serves"),
@@ -65,29 +72,7 @@ export function head(model, version) {
     { class: "head" },
     h("div", { class: "name" }, h("h1", {}, version.name), h("span", { class: "soft" }, params.description || "")),
     h("div", { class: "chips" }, ...chips),
-    links(version, files),
     ...notices(version),
-  );
-}
-
-function links(version, files) {
-  const { name } = version;
-  const has = (file) => files.some((one) => one.name === file);
-  const query = `?version=${version.version}`;
-  const graph = ["model.onnx", "saved_model.pb"].find(has);
-  const opened = `${new URL(root).pathname}download/${encodeURIComponent(name)}/${graph}${query}`;
-  const all = [
-    has("report/report.html") && ["training report", `${pathOf(name, version.version)}/report`],
-    graph && ["graph", `netron/?url=${encodeURIComponent(opened)}`],
-    has("parity.json") && ["parity", `download/${encodeURIComponent(name)}/parity.json${query}`],
-    ["bundle (.tar.gz)", `${pathOf(name, version.version)}/bundle`],
-    ["description (JSON)", pathOf(name, version.version)],
-  ];
-  return h(
-    "p",
-    { class: "links" },
-    ...all.filter(Boolean).map(([text, path]) => h("a", { href: root + path, target: "_blank", rel: "noopener" }, text)),
-    token.get() && h("small", {}, "A link sends no token: if reading is locked, ask with curl."),
   );
 }
 

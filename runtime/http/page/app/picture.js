@@ -6,8 +6,9 @@ import { h, replace } from "./dom.js";
 import { Follower } from "./follower.js";
 import { Pad } from "./pad.js";
 import { samplesOf } from "./samples.js";
-import { engine } from "./words.js";
+import { Seen } from "./seen.js";
 import { refusal } from "./trial.js";
+import { engine } from "./words.js";
 
 export class PictureTrial {
   /** @param {any} version the description of the version */
@@ -15,6 +16,7 @@ export class PictureTrial {
     this._version = version;
     this._follower = new Follower((picture, signal) => this._send(picture, signal));
     this._bars = new Bars();
+    this._seen = new Seen();
     this._pad = new Pad(() => this._drawn());
     const file = h("input", {
       type: "file",
@@ -44,6 +46,7 @@ export class PictureTrial {
         ),
         h("small", {}, "Draw here; or drop or paste a picture."),
       ),
+      this._seen.node,
       this._bars.node,
     );
     this.more = this._samples;
@@ -76,17 +79,19 @@ export class PictureTrial {
   _clear() {
     this._follower.stop();
     this._pad.clear();
+    this._seen.clear();
     this._bars.say("Draw something: the answer follows.");
   }
 
   async _send(picture, signal) {
     const start = performance.now();
     try {
-      const reply = await ask("predict/image", { method: "POST", body: this._form(picture), signal });
-      const scores = await reply.json();
+      const reply = await ask("explain/image", { method: "POST", body: this._form(picture), signal });
+      const { steps, tensor, probabilities } = await reply.json();
       const spent = performance.now() - start;
       const [backend, device] = (reply.headers.get("X-Model-Backend") ?? "").split("/");
-      this._bars.show(scores, this._version.classes, `${spent.toFixed(0)} ms there and back · ${engine(backend, device)}`);
+      this._seen.show(steps, tensor);
+      this._bars.show(probabilities, this._version.classes, `${spent.toFixed(0)} ms there and back · ${engine(backend, device)}`);
     } catch (error) {
       if (!signal.aborted) this._bars.say(refusal(error), true);
     }

@@ -34,7 +34,7 @@ export class RowTrial {
       ),
       this._bars.node,
     );
-    this._bars.say("Change a value: the answer follows.");
+    this._offer();
   }
 
   stop() {
@@ -48,10 +48,10 @@ export class RowTrial {
   }
 
   async _send(values, signal) {
-    const { name, version, classes } = this._version;
+    const { name, version, classes, params } = this._version;
     const start = performance.now();
     try {
-      const reply = await send("predict/json", { model: name, version, values }, { signal });
+      const reply = await send("predict/json", { model: name, version, keys: params.features, values }, { signal });
       const scores = await reply.json();
       const [backend, device] = (reply.headers.get("X-Model-Backend") ?? "").split("/");
       const spent = performance.now() - start;

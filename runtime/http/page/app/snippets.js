@@ -69,7 +69,7 @@ function snippetsOf(version, isServing) {
 
   const auth = locked ? ` \\\n    -H "${token.header}: Bearer $TOKEN"` : "";
   const body = { model: name, ...(number === null ? {} : { version: number }) };
-  if (kind === "row") Object.assign(body, { values });
+  if (kind === "row") Object.assign(body, { keys: version.params.features, values });
   else Object.assign(body, { inputs: Object.fromEntries(inputs.map((one) => [one.name, zeros(one.shape)])) });
   const curl =
     kind === "picture"

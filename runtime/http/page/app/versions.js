@@ -1,6 +1,6 @@
 // The versions of a model: which one serves, their labels, and what can be done to them.
 
-import { ask, pathOf, send } from "./api.js";
+import { ask, pathOf, root, send, token } from "./api.js";
 import { asks, notice, tell } from "./dialog.js";
 import { h } from "./dom.js";
 import { stateOf } from "./models.js";
@@ -103,6 +103,7 @@ export function versionsCard(model, shown, changed) {
       ),
     );
   });
+  const others = newestFirst.filter((one) => one.error && one.version !== shown);
   return h(
     "section",
     { class: "card", "aria-labelledby": "versions" },
@@ -127,7 +128,31 @@ export function versionsCard(model, shown, changed) {
         h("tbody", {}, ...rows),
       ),
     ),
-    newestFirst.some((one) => one.error) &&
-      h("div", { class: "broken" }, ...newestFirst.filter((one) => one.error).map((one) => notice("bad", `Version ${one.version}: ${one.error}`))),
+    others.length > 0 &&
+      h("div", { class: "broken" }, ...others.map((one) => notice("bad", `Version ${one.version}: ${one.error}`))),
+    links(model.versions.find((one) => one.version === shown)),
+  );
+}
+
+/** Links to what a version's bundle holds. */
+function links(version) {
+  const { name, files } = version;
+  const has = (file) => files.some((one) => one.name === file);
+  const query = `?version=${version.version}`;
+  const graph = ["model.onnx", "saved_model.pb"].find(has);
+  const opened = `${new URL(root).pathname}download/${encodeURIComponent(name)}/${graph}${query}`;
+  const all = [
+    has("report/report.html") && ["training report", `${pathOf(name, version.version)}/report`],
+    graph && ["graph", `netron/?url=${encodeURIComponent(opened)}&identifier=${graph}`],
+    has("parity.json") && ["parity", `download/${encodeURIComponent(name)}/parity.json${query}`],
+    ["bundle (.tar.gz)", `${pathOf(name, version.version)}/bundle`],
+    ["description (JSON)", pathOf(name, version.version)],
+  ];
+  return h(
+    "p",
+    { class: "links" },
+    h("span", { class: "soft" }, `Version ${version.version}:`),
+    ...all.filter(Boolean).map(([text, path]) => h("a", { href: root + path, target: "_blank", rel: "noopener" }, text)),
+    token.get() && h("small", {}, "A link sends no token: if reading is locked, ask with curl."),
   );
 }
