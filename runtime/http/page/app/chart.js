@@ -49,7 +49,7 @@ export class Chart {
     this._points = points;
     const values = points.flatMap((point) => this._series.map((one) => point[one.key] ?? 0));
     const top = ceiling(Math.max(0, ...values));
-    this._top.textContent = short(top);
+    this._top.textContent = top >= 10000 ? short(top) : String(top);
     this._series.forEach((one, at) => this._lines[at].setAttribute("d", path(points, one.key, top)));
     this._read();
   }

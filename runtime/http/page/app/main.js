@@ -13,7 +13,9 @@ import { chooseUpload, filesOf, upload } from "./upload.js";
 import { versionsCard } from "./versions.js";
 import { clock, engine, many, size } from "./words.js";
 
-const PENDING = 2000; // milliseconds until a version that is being converted is asked again
+// Milliseconds until a version that waits for its conversion is asked again. The end of a
+// conversion changes the state of the models, and needs no such question.
+const PENDING = 10_000;
 
 const list = new ModelList();
 const live = new Live({ figures: showFigures, failed: showFailure });
@@ -155,13 +157,13 @@ function showFigures(reading) {
   if (goneSince) unlocked();
   goneSince = null;
   byId("gone")?.remove();
-  const parts = [
+  const more = [
     status && many(status.workers, "worker"),
     many(reading.loaded, "version") + ` in memory (${size(reading.loaded_bytes)})`,
     many(reading.in_progress, "request") + " in hand",
     status && `release ${status.version}`,
   ];
-  service("good", `ready · ${parts.filter(Boolean).join(" · ")}`);
+  service("good", "ready", `· ${more.filter(Boolean).join(" · ")}`);
   list.showFigures((name) => live.now(name));
   if (shown.name) charts.show();
   if (reading.state !== state) {
@@ -189,10 +191,13 @@ function showFailure(error) {
   }
 }
 
-function service(is, text) {
-  const node = byId("service");
-  node.firstElementChild.dataset.is = is;
-  if (node.lastElementChild.textContent !== text) node.lastElementChild.textContent = text;
+function service(is, ...texts) {
+  const [dot, ...places] = byId("service").children;
+  dot.dataset.is = is;
+  places.forEach((place, at) => {
+    const text = texts[at] ?? "";
+    if (place.textContent !== text) place.textContent = text;
+  });
 }
 
 function locked(sentence) {

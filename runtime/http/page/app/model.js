@@ -106,7 +106,7 @@ export function tryCard(version) {
     { class: "card", "aria-labelledby": "try" },
     h("div", { class: "title" }, h("h2", { id: "try" }, "Try it")),
     trial.node,
-    trial.more,
+    "more" in trial && trial.more,
   );
   return { node, trial };
 }

@@ -3,6 +3,8 @@
 import { byId, h, replace } from "./dom.js";
 import { engine, many, short } from "./words.js";
 
+const ABSENT = "not in memory";
+
 /**
  * The state of a model in a word, and its colour.
  * @param {any} model a description of GET /models, or of a version
@@ -10,7 +12,7 @@ import { engine, many, short } from "./words.js";
  */
 export function stateOf(model) {
   if (model.error && !model.backend) return ["bad", "broken"];
-  if (!model.backend) return ["", "not in memory"];
+  if (!model.backend) return ["", ABSENT];
   if (model.error) return ["warn", "an earlier version stands in"];
   if (model.backend !== "onnxruntime") return ["warn", "TensorFlow answers"];
   return model.proved ? ["good", "proved"] : ["warn", "unproved"];
@@ -21,7 +23,7 @@ export class ModelList {
     this._list = byId("models");
     this._filter = byId("filter");
     this._filter.addEventListener("input", () => this._hide());
-    /** @type {Map<string, {row: HTMLElement, figures: HTMLElement}>} */
+    /** @type {Map<string, {row: HTMLElement, state: HTMLElement, figures: HTMLElement}>} */
     this._rows = new Map();
   }
 
@@ -35,17 +37,18 @@ export class ModelList {
     const rows = models.map((model) => {
       const [is, word] = stateOf(model);
       const figures = h("span");
+      const state = h("span", {}, model.backend ? engine(model.backend, model.device) : word);
       const link = h(
         "a",
         { href: `#/${encodeURIComponent(model.name)}`, "aria-current": model.name === chosen ? "page" : null },
         h("span", { class: "dot", "data-is": is, title: word }),
         h("span", { class: "who" }, model.name),
         h("span", { class: "soft number" }, model.version === undefined ? "" : `v${model.version}`),
-        h("small", {}, h("span", {}, model.backend ? engine(model.backend, model.device) : word), figures),
+        h("small", {}, state, figures),
         h("span", { class: "unseen" }, word),
       );
       const row = h("li", {}, link);
-      this._rows.set(model.name, { row, figures });
+      this._rows.set(model.name, { row, state, figures });
       return row;
     });
     replace(this._list, ...rows);
@@ -56,8 +59,10 @@ export class ModelList {
 
   /** @param {(name: string) => {rate: number | null, p50: number | null}} figuresOf */
   showFigures(figuresOf) {
-    for (const [name, { figures }] of this._rows) {
+    for (const [name, { state, figures }] of this._rows) {
       const { rate, p50 } = figuresOf(name);
+      // The description comes from one worker, and the figures from all.
+      if (rate > 0 && state.textContent === ABSENT) state.textContent = "in another worker";
       figures.textContent = rate === null ? "" : rate === 0 ? "idle" : `${short(rate)}/s${p50 === null ? "" : ` · ${short(p50)} ms`}`;
     }
   }

@@ -121,7 +121,7 @@ function triton(version, url, number, locked) {
 /** The arrays of the inputs, as Python has them. */
 function arrays(inputs, kind) {
   const made = inputs.map((one) =>
-    kind === "row" ? `np.array([[${zeros(one.shape)[0].join(", ")}]], np.${numpy(one.dtype)})` : `np.zeros(${`(${one.shape.map((side) => side ?? 1).join(", ")},)`.replace(", ,", ",")}, np.${numpy(one.dtype)})`,
+    kind === "row" ? `np.array([[${zeros(one.shape)[0].join(", ")}]], np.${numpy(one.dtype)})` : `np.zeros([${one.shape.map((side) => side ?? 1).join(", ")}], np.${numpy(one.dtype)})`,
   );
   if (inputs.length === 1) return made[0];
   return `{${inputs.map((one, at) => `"${one.name}": ${made[at]}`).join(", ")}}`;

@@ -12,7 +12,7 @@ import { h } from "./dom.js";
 export async function unlock(what, sentence) {
   const field = h("input", { type: "password", autocomplete: "off", required: true, autofocus: true });
   const yes = await asks(
-    "A token is needed",
+    "Token",
     [
       h("p", {}, what),
       notice("warn", sentence),

@@ -17,7 +17,7 @@ export function short(number) {
   if (number === null || !Number.isFinite(number)) return "–";
   const large = Math.abs(number);
   if (large >= 10000) return `${Math.round(number / 1000)}k`;
-  if (large >= 100 || number === 0) return String(Math.round(number));
+  if (large >= 100 || large < 0.005) return String(Math.round(number));
   return number.toFixed(large >= 10 ? 1 : 2);
 }
 
@@ -35,7 +35,8 @@ export function score(score) {
 export function date(timestamp) {
   const time = new Date(timestamp);
   if (Number.isNaN(time.getTime())) return "–";
-  return time.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const isOld = time.getFullYear() !== new Date().getFullYear();
+  return time.toLocaleString([], { year: isOld ? "numeric" : undefined, month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 }
 
 /** @param {Date} time */
