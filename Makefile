@@ -5,7 +5,7 @@
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := train,export,tensorflow,tracing,netron,dev
+EXTRAS := train,export,tensorflow,tracing,netron,grpc,dev
 # Images for containers often set this. The tests start hundreds of processes, and each
 # would compile the project anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -89,7 +89,7 @@ bench-quick: $(VENV)/.installed ## measure this project and naive Falcon in thre
 	$(BIN)/python -m bench --quick $(BENCH)
 
 proto: $(VENV)/.installed ## generate the Python modules of all .proto files
-	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/wire/*.proto runtime/programs/*.proto
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/wire/*.proto runtime/wire/*/*.proto runtime/programs/*.proto
 
 clean: ## remove everything that the other targets made, except the store
 	rm -rf $(VENV) .bench .clients .coverage demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

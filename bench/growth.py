@@ -13,13 +13,14 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.live import Live, running
+from bench.load import load
 from bench.machine import this_machine
 from bench.measure import upload
 from bench.models import STORE, Model, make, parcel
 from bench.record import Results, now
+from bench.round import Round
 from bench.server import BY_NAME
 from bench.wire import Request
-from bench.wrk import Round, load
 from runtime.process.cores import usable_cores
 
 _CONNECTIONS = 8
@@ -221,7 +222,7 @@ def _other(model: Model, folder: Path) -> None:
 
 def _load(live: Live, model: Model, seconds: int) -> Round:
     request = BY_NAME["ours"].protocols["image"](model.asked.first(1))
-    return load(live.port, [(100, request)], _CONNECTIONS, seconds, live.folder)
+    return load(live, [(100, request)], _CONNECTIONS, seconds)
 
 
 def _told(found: Round) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from bundle.bare import CONFIG
+from bundle.bare import CONFIG, SAVED_MODEL_FOLDER
 from bundle.entry import Entry
 from bundle.errors import ArchiveError, TooLarge
 from bundle.foreign import GZIP, told_by
@@ -88,7 +88,7 @@ def unpack(
 
     Returns:
         The name of the top folder; empty if there is none, or if it is the number of a
-        version.
+        version or Triton's ``model.savedmodel``.
 
     Raises:
         ArchiveError: it is no archive that is taken, or is cut short, or has too many
@@ -110,7 +110,8 @@ def unpack(
     inner = model_folder(folder)
     if inner != folder:
         lift(inner, folder)
-    return "" if top.isdecimal() else top
+    # These folders are parts of a model's, and have the same name in each model.
+    return "" if top.isdecimal() or top == SAVED_MODEL_FOLDER else top
 
 
 def is_archive(head: bytes) -> bool:

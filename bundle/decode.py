@@ -59,7 +59,11 @@ class Large(Exception):
 
 
 def decode_image(
-    data: bytes, channels: int, most_pixels: int = MAX_PIXELS
+    data: bytes,
+    channels: int,
+    most_pixels: int = MAX_PIXELS,
+    *,
+    over_contrast: bool = False,
 ) -> NDArray[np.uint8]:
     """Decode one image file.
 
@@ -71,6 +75,8 @@ def decode_image(
         data: the file's bytes.
         channels: 1 makes it gray (ITU-R 601 luma), 3 makes it RGB.
         most_pixels: an image of more pixels is not decoded.
+        over_contrast: transparent pixels lie over white if the others are dark on
+            average, so that dark ink is seen.
 
     Returns:
         ``(H, W, channels)`` uint8, 0..255.
@@ -96,8 +102,9 @@ def decode_image(
         return pixels if gray else np.repeat(pixels, 3, axis=2)
     if "transparency" in image.info or "A" in image.getbands():
         image = image.convert("RGBA")
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image).convert("RGB")
+        level = 255 if over_contrast and _is_dark(image) else 0
+        ground = Image.new("RGBA", image.size, (level, level, level, 255))
+        image = Image.alpha_composite(ground, image).convert("RGB")
     mode = "L" if gray else "RGB"
     # convert() would copy an image that has the mode already.
     pixels = np.asarray(image if image.mode == mode else image.convert(mode))
@@ -178,6 +185,15 @@ def _without(seen: Look, image: Image.Image) -> Image.Image:
         is_transparent &= low[:, :, channel] == value & 255
     pixels[is_transparent] = 0
     return Image.fromarray(pixels)
+
+
+def _is_dark(image: Image.Image) -> bool:
+    """Tell whether the visible pixels of an RGBA picture are dark on average."""
+    gray = np.asarray(image.convert("L"))
+    alpha = np.asarray(image.getchannel("A"))
+    visible = int(alpha.sum(dtype=np.uint64))
+    light = int(np.multiply(gray, alpha, dtype=np.uint16).sum(dtype=np.uint64))
+    return light < 128 * visible
 
 
 def _unreadable() -> ImageError:

@@ -36,9 +36,8 @@ _NOISY = 1.0
 _VERY_NOISY = 2.0
 
 # Strokes that are thinner or thicker, in pixels for a box of 20, are brought to these
-# numbers. Half of MNIST's digits are thinner than the first (5 % than 1.6), and 12 %
-# thicker than the second. Half of the digits of both kinds would be read wrong
-# otherwise.
+# numbers. Half of MNIST's own digits are thinner than the first (5 % than 1.6), and
+# 10 % thicker than the second, but the model reads those in between best.
 _THINNEST, _THICKEST = 2.4, 3.2
 _BOX = 20
 
@@ -228,7 +227,9 @@ def _find(gray: NDArray[np.uint8], again: bool = True) -> NDArray[np.float32] | 
     parts = largest_parts(np.where(calm > least, calm, 0), _PART[is_even])
     top, bottom, left, right = _around(parts, gray.shape)
     if again and 2 * (bottom - top) * (right - left) < gray.size:
-        return _find(gray[top:bottom, left:right], again=False)
+        nearer = _find(gray[top:bottom, left:right], again=False)
+        if nearer is not None:
+            return nearer
     full = float(np.mean(calm[parts]))
     low = min(max(ground.significant, 0.1 * full), 0.5 * full)
     near = grown(parts.astype(np.float32), 1)[1:-1, 1:-1] > 0

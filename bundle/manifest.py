@@ -2,6 +2,7 @@
 
 It does not list files that came later: model.onnx, its weights, its variants and their
 proofs. Their digests stand in the proofs, and a proof is replaced together with them.
+It does not list the page of the report either, to which the exporter adds its figures.
 """
 
 from __future__ import annotations

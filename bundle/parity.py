@@ -129,6 +129,12 @@ class Parity:
         is_repeatable: the ONNX gave the same answer when it was asked once more.
         milliseconds_per_image: the time by engine, at batch size 1.
         versions: the versions of all libraries that took part.
+        differences: the number of compared numbers by ``|onnx - tensorflow|``. A key is
+            the largest difference of its numbers, and the key before it the bound that
+            they exceed: ``0`` counts equal numbers, ``1e-06`` those above 1e-07 and up
+            to 1e-06, and ``more`` those beyond the last bound.
+        milliseconds_by_batch: the median time of one run of the whole batch, by the
+            batch size and by engine; empty if it was not measured.
         created: the time, UTC, in ISO 8601.
         source: the exporter's name for the source, such as ``mnist`` or a file's name;
             empty if it was not noted.
@@ -156,6 +162,10 @@ class Parity:
     is_repeatable: bool = True
     worst: Worst | None = None
     trial: Trial | None = None
+    differences: Mapping[str, int] = field(default_factory=dict)
+    milliseconds_by_batch: Mapping[str, Mapping[str, float]] = field(
+        default_factory=dict
+    )
 
     def to_json(self) -> dict[str, Any]:
         """Make the content of parity.json."""

@@ -88,10 +88,11 @@ class Preprocessing:
         # An image of this shape needs no check and keeps its size. A free axis is None
         # here, so no image has this shape then.
         self._fitting = None if self._contradicts else (*self._size, channels)
-        self._steps: dict[str, _Step] = {"size": self._sized}
-        if how.invert:
-            self._steps["invert"] = _inverted
-        self._chain: tuple[_Step, ...] = tuple(self._steps.values())
+        self._inverts = how.invert
+        # The steps before the picture gets its size, by their names, and the functions
+        # that do the same at once.
+        self._steps: dict[str, _Step] = {}
+        self._chain: tuple[_Step, ...] = ()
         if how.polarity or how.fit:
             self._find_ink_first(how)
         self._keeps_range = how.scale == 1.0 and how.offset == 0.0
@@ -101,6 +102,12 @@ class Preprocessing:
         """Bring one image, ``(H, W, C)`` uint8, to the model; see ``preprocess``."""
         for step in self._chain:
             image = step(image)
+        if image.shape != self._fitting:
+            image = self._sized(image)
+        if self._inverts:
+            image = _inverted(image)
+        if self._keeps_range:
+            return image.astype(self._dtype)
         return self._scaled(image)
 
     def explain(
@@ -121,36 +128,37 @@ class Preprocessing:
         pictures = {}
         for name, step in self._steps.items():
             image = pictures[name] = step(image)
+        image = pictures["size"] = self._sized(image)
+        if self._inverts:
+            image = pictures["invert"] = _inverted(image)
         return pictures, self._scaled(image)
 
     def _find_ink_first(self, how: Preprocess) -> None:
-        """Put the steps for drawn and photographed pictures before all others."""
-        others, self._steps = self._steps, {}
+        """Add the steps for drawn and photographed pictures."""
+        steps = self._steps
         if (refusal := self._reason_against_ink()) is not None:
 
             def refuse(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
                 raise ShapeError(f"params.json: {refusal}")
 
-            self._steps["fit"] = refuse
+            steps["fit"] = refuse
         elif how.fit is None:
-            self._steps["polarity"] = lightened
+            steps["polarity"] = lightened
         else:
             height, width = self._size
             assert height and width, "there would be a reason against it"
             fitting = Fitting(how.fit, (height, width))
             if how.polarity:
-                self._steps["polarity"] = fitting.lightened
+                steps["polarity"] = fitting.lightened
             elif how.invert:
                 # Ink must be light before it is looked for.
-                self._steps["invert"] = others.pop("invert")
-            self._steps["fit"] = fitting.fitted
+                steps["invert"] = _inverted
+                self._inverts = False
+            steps["fit"] = fitting.fitted
             if how.polarity:
                 # One look tells of most pictures that they have the form already.
-                self._steps.update(others)
-                self._chain = (fitting.lightened_and_fitted, *others.values())
-                return
-        self._steps.update(others)
-        self._chain = tuple(self._steps.values())
+                self._chain = (fitting.lightened_and_fitted,)
+        self._chain = self._chain or tuple(steps.values())
 
     def _reason_against_ink(self) -> str | None:
         """Say why a model cannot have ``polarity`` or ``fit``; None if it can."""
@@ -177,8 +185,6 @@ class Preprocessing:
         return None
 
     def _scaled(self, image: NDArray[np.uint8]) -> NDArray[Any]:
-        if self._keeps_range:
-            return image.astype(self._dtype)
         scaled = image.astype(np.float32)
         scaled *= self._scale
         scaled += self._offset

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
+from bundle.errors import ModelNotFound
 from bundle.params import MODEL_NAME
 from bundle.version_labels import LABEL_NAME
+
+# bundle.version numbers versions so; 0 is a flat bundle.
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 class ModelSpec(NamedTuple):
@@ -40,3 +45,17 @@ def read_spec(text: str) -> ModelSpec | None:
     ):
         return None
     return ModelSpec(name, int(version) if colon else None, label if at else None)
+
+
+def read_version(text: str) -> int:
+    """Read the version that a request names.
+
+    Raises:
+        ModelNotFound: the text is no version's number.
+    """
+    if not _NUMBER.fullmatch(text):
+        raise ModelNotFound(
+            f"{text[:64]!r} is no version: versions are numbers; GET"
+            " /models/NAME/labels tells the version of each label"
+        )
+    return int(text)

@@ -382,8 +382,12 @@ class ModelStore:
             sync(self.root)
         logger.info("deleted %s", name)
 
-    def delete_version(self, name: str, number: int) -> None:
+    def delete_version(self, name: str, number: int) -> str:
         """Delete one version of a model.
+
+        Returns:
+            Another folder with this number (``007`` beside ``7``), which is the version
+            from now on; empty if there is none.
 
         Raises:
             ModelNotFound: there is no such version.
@@ -408,11 +412,16 @@ class ModelStore:
             folder = self.root / name
             bury(_folder_of(folder, str(number)))
             sync(folder)
+            other = _folder_of(folder, str(number))
+            left = other.name if other.exists() else ""
             if not self.versions(name):
                 self._labels(name).delete_all()
                 (folder / UNLOADED).unlink(missing_ok=True)
                 _remove_if_empty(folder)
         logger.info("deleted %s version %d", name, number)
+        if left:
+            logger.warning("%s version %d is the folder %s now", name, number, left)
+        return left
 
     def _trim(self, name: str) -> None:
         """Delete the oldest versions without a label, down to ``keep`` of them."""
@@ -474,13 +483,19 @@ class ModelStore:
 
 
 def _folder_of(model: Path, number: str) -> Path:
-    """Return the folder of a version; TensorFlow Serving takes 00000123 for 123."""
+    """Return the folder of a version; TensorFlow Serving takes 00000123 for 123.
+
+    The folder with the fewest zeros is the version, if several have its number.
+    """
     folder = model / number
-    if not folder.exists():
-        for path in model.glob(f"0*{number}"):
-            if VERSION_FOLDER.fullmatch(path.name) and int(path.name) == int(number):
-                return path
-    return folder
+    if folder.exists():
+        return folder
+    same = [
+        path
+        for path in model.glob(f"0*{number}")
+        if VERSION_FOLDER.fullmatch(path.name) and int(path.name) == int(number)
+    ]
+    return min(same, key=lambda path: len(path.name), default=folder)
 
 
 def _no_model(name: str) -> ModelNotFound:

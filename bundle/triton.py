@@ -16,6 +16,8 @@ MAX_BYTES = 1 << 20
 
 Shape = tuple[int | None, ...]
 
+_KINDS = {int: "a whole number", str: "a text", dict: "a message"}
+
 
 @dataclass(frozen=True)
 class TritonConfig:
@@ -24,8 +26,8 @@ class TritonConfig:
     Attributes:
         max_batch_size: the most items of one run; 0 if requests must not be joined, and
             None if it is not told.
-        inputs: the shape of each input that is told, with its first axis; None is a
-            free axis.
+        inputs: the shape in which the model gets each input that is told, with its
+            first axis; None is a free axis.
         outputs: the same for the outputs.
     """
 
@@ -81,19 +83,33 @@ def _shapes(content: Mapping[str, Any], key: str, size: int | None) -> dict[str,
             raise BundleError(f"{CONFIG}: {key!r} must be a message")
         name = _last(tensor, "name", str, "")
         dims = tensor.get("dims", [])
-        if not name or not all(isinstance(n, int) and n >= -1 for n in dims):
+        if not name or not _are_sides(dims):
             raise BundleError(
                 f"{CONFIG}: each {key!r} must have a name, and dims of -1 or more"
             )
-        if dims:
+        reshape = _last(tensor, "reshape", dict, None)
+        if reshape is not None:
+            # The model has this shape; the dims are those of Triton's requests.
+            dims = reshape.get("shape", [])
+            if not _are_sides(dims):
+                raise BundleError(
+                    f"{CONFIG}: 'reshape' of {name[:128]!r} must have a shape of -1 or"
+                    " more"
+                )
+        if dims or reshape is not None:
             shapes[name] = first + tuple(None if n == -1 else n for n in dims)
     return shapes
 
 
+def _are_sides(dims: list[Any]) -> bool:
+    return all(isinstance(n, int) and n >= -1 for n in dims)
+
+
 def _last(content: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
     """Return a field's last value, which counts in protobuf."""
-    value = content.get(key, [default])[-1]
-    if value is not default and not isinstance(value, kind):
-        what = "a whole number" if kind is int else "a text"
-        raise BundleError(f"{CONFIG}: {key!r} must be {what}")
-    return value
+    values = content.get(key)
+    if not values:  # an empty list gives no value
+        return default
+    if not isinstance(values[-1], kind):
+        raise BundleError(f"{CONFIG}: {key!r} must be {_KINDS[kind]}")
+    return values[-1]

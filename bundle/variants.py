@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from bundle.report import CHANGED_BY_EXPORTER
+
 Variant = Literal["fp32", "fp16", "int8"]
 
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
@@ -32,4 +34,5 @@ DATA = ".data"
 EXPORTED = (
     onnx_file() + DATA,
     *(file(variant) for variant in VARIANTS for file in (parity_file, onnx_file)),
+    *CHANGED_BY_EXPORTER,
 )

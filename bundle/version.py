@@ -113,6 +113,17 @@ def model_folder(version: Path) -> Path:
     return version
 
 
+def version_of(folder: Path) -> Path | None:
+    """Return the version, ``NAME/<n>``, whose files are in a folder; None if in none.
+
+    It is the inverse of ``model_folder``.
+    """
+    folder = folder.resolve()
+    if folder.name == SAVED_MODEL_FOLDER:
+        folder = folder.parent
+    return folder if folder.name.isdecimal() else None
+
+
 def _states_of_onnx(folder: Path) -> Iterator[int]:
     for name in _ONNX_FILES:
         try:

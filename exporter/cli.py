@@ -85,6 +85,11 @@ def _work() -> Iterator[None]:
     help="Also write model.int8.onnx, for CPUs.",
 )
 @click.option(
+    "--no-latency",
+    is_flag=True,
+    help="Do not measure the latency for the report of a bundle that has one.",
+)
+@click.option(
     "--calibration",
     metavar="FOLDER",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -99,6 +104,7 @@ def convert(
     inputs_as_nchw: tuple[str, ...],
     fp16: bool,
     quantize: str | None,
+    no_latency: bool,
     calibration: Path | None,
     verbose: bool,
     as_json: bool,
@@ -125,22 +131,26 @@ def convert(
     A command prints no such line if a signal ended it, if it crashed, or if its
     options are wrong.
     """  # noqa: D301 click leaves the lines after a backspace as they are
-    from exporter.destination import destination_of
+    from exporter.destination import beside, destination_of
     from exporter.export import export
     from exporter.reports.progress import progress
+    from exporter.reports.section import add_section, has_report
     from exporter.reports.table import print_table, print_trial
 
     if calibration and not (quantize or fp16):
         raise click.UsageError("--calibration needs --quantize or --fp16")
+    destination = destination_of(source, output)
+    # The report of a bundle is about the ONNX in this bundle, and about no other.
+    has_section = destination == beside(source) and has_report(source.folder)
     options = Options(
         opset=int(opset),
         inputs_as_nchw=inputs_as_nchw,
         fp16=fp16,
         int8=quantize == "int8",
         calibration=calibration,
+        latency=has_section and not no_latency,
         verbose=verbose,
     )
-    destination = destination_of(source, output)
     if not as_json:
         click.echo(f"converting {source.given}")
     refused: VariantRefused | None = None
@@ -164,6 +174,8 @@ def convert(
         )
         serves = "; TensorFlow will serve this model" if is_served else ""
         raise Failed(printable(f"{ex}{serves}")) from ex
+    if has_section and (warning := add_section(source.folder)):
+        click.echo(warning, err=True)
     if not as_json:
         print_table(parity)
         click.echo(f"wrote {destination.model}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from exporter.onnx_model.metadata import write_metadata
 from exporter.options import Options
 from exporter.proof.draws import Lengths, Ranges, Traits
 from exporter.proof.lengths import describe, find_lengths, with_shapes
-from exporter.proof.parity import prove
+from exporter.proof.parity import LATENCY_SIZES, prove
 from exporter.proof.ranges import index_ranges, traits_of
 from exporter.sources.reference import open_reference
 from exporter.sources.source import Source
@@ -141,7 +142,14 @@ def _convert(
     write_metadata(model, options, order.source.bundle, order.source.version)
     tell("writing")
     onnx.save(model, order.candidate)
-    return compare(order.source, settled, order.candidate, digest, tell)
+    return compare(
+        order.source,
+        settled,
+        order.candidate,
+        digest,
+        tell,
+        LATENCY_SIZES if options.latency else (),
+    )
 
 
 @dataclass(frozen=True)
@@ -200,6 +208,7 @@ def compare(
     path: Path,
     digest: str,
     tell: Tell,
+    latency_sizes: Sequence[int] = (),
 ) -> Parity:
     """Prove an ONNX against its source.
 
@@ -209,6 +218,7 @@ def compare(
         path: the ONNX file.
         digest: the digest of the source when it was loaded.
         tell: is called with each step.
+        latency_sizes: see ``exporter.proof.parity.prove``.
 
     Raises:
         ExportError: ONNX Runtime cannot load or run the ONNX.
@@ -234,6 +244,7 @@ def compare(
             lengths=settled.lengths,
             tolerance=tolerance_of(settled.reference.signature),
             report=tell,
+            latency_sizes=latency_sizes,
         )
     except BackendError as ex:
         raise ExportError(f"the ONNX cannot be proved: {ex}") from ex

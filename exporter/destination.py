@@ -15,7 +15,7 @@ from bundle.parity import FILE_NAME as PARITY
 from bundle.parity import Parity, read_parity
 from bundle.staging import locked, replace_files
 from bundle.variants import DATA, VARIANTS, Variant, onnx_file, parity_file
-from bundle.version import touch
+from bundle.version import touch, version_of
 from exporter.errors import ExportError, NoOnnx, OutputError, ParityFailed
 from exporter.sources.source import Source
 from exporter.variants import Made
@@ -183,8 +183,8 @@ class Destination:
             replace_files(self.folder, {**contents, self.model.name: candidate})
             if not data.exists():
                 self.data.unlink(missing_ok=True)
-        if source.version is not None:
-            touch(self.folder.resolve().parent)
+        if version := version_of(self.folder):
+            touch(version.parent)
 
     def _sweep(self) -> None:
         """Remove the temporary files that a killed export left."""

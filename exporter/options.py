@@ -27,6 +27,7 @@ class Options:
         calibration: a folder of images or arrays on which int8 is calibrated; None is
             the bundle's sample.
         clean: remove from the graph everything that its answers do not need.
+        latency: also measure the time of both engines by batch size, for the report.
         verbose: show the output of TensorFlow and tf2onnx.
     """
 
@@ -36,6 +37,7 @@ class Options:
     int8: bool = False
     calibration: Path | None = None
     clean: bool = True
+    latency: bool = False
     verbose: bool = False
 
     @property

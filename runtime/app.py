@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bundle.errors import DomainError
@@ -16,7 +17,7 @@ from runtime.config import Config, ConfigError, load_settings
 from runtime.http.application import App, create_app
 from runtime.preflight import check_config
 from runtime.process.drain import drain_under_waitress
-from runtime.services import create_services
+from runtime.services import Services, create_services
 from runtime.telemetry.logs import set_up_logs
 
 if TYPE_CHECKING:
@@ -30,16 +31,23 @@ SWITCH_SECONDS = 1e-5
 
 
 def get_app(config: Config) -> App:
-    """Make the application for a server.
+    """Make the application for a server, over services that have begun their work."""
+    return create_app(start_services(config), config)
+
+
+def start_services(config: Config) -> Services:
+    """Make the service's parts, and let them begin.
 
     The logs are set up and the store is swept. The models of ``preload`` begin to load,
-    and models without ONNX begin to be converted.
+    models without ONNX begin to be converted, and models that another process unloads
+    or deletes begin to leave memory.
     """
     set_up_logs(config)
     services = create_services(config)
     services.preloader.start()
+    services.sweeper.start()
     services.converter.start()
-    return create_app(services, config)
+    return services
 
 
 def __getattr__(name: str) -> App:
@@ -54,7 +62,7 @@ def __getattr__(name: str) -> App:
     try:
         settings = load_settings()
         config = _without_tls(settings.config)
-        doubts = (*settings.doubts, *check_config(config))
+        doubts = (*settings.doubts, *check_config(config), *_without_grpc(config))
         application = get_app(config)
     except DomainError as ex:
         # A server would print a traceback, and its own usage before it.
@@ -66,6 +74,11 @@ def __getattr__(name: str) -> App:
     drain_under_waitress(config.drain_seconds)
     globals()["app"] = application
     return application
+
+
+def _without_grpc(config: Config) -> Iterator[str]:
+    if config.grpc_port:
+        yield "'grpcPort' has no effect here: only `runtime serve` answers gRPC"
 
 
 def _without_tls(config: Config) -> Config:

@@ -17,7 +17,7 @@ from bundle.params import read_params
 from bundle.parity import Parity, read_parity
 from bundle.spec import ModelSpec
 from bundle.staging import locked
-from bundle.store import ModelStore
+from bundle.store import ModelStore, unloaded
 from bundle.variants import VARIANTS, Variant, parity_file
 from bundle.version import Version, mark_of
 from runtime.backends import TensorSpec
@@ -117,7 +117,7 @@ class Catalogue:
             "bytes": sum(file["bytes"] for file in files),
             "files": files,
         }
-        error = self._registry.failure(name, number)
+        error = self._reason(version)
         model = self._registry.peek(name, number)
         try:
             bundle = open_bundle(version.path)
@@ -213,10 +213,16 @@ class Catalogue:
             "classes": bundle.labels,
             "loaded": model.version if model else None,
             **_engine(model),
-            "error": self._registry.failure(version.name, version.number),
+            "error": self._reason(version),
         }
         # TFaaS's key ``labels`` is in params.json: the file that names the classes.
         return {**bundle.params.to_tfaas(), **state}
+
+    def _reason(self, version: Version) -> str | None:
+        """Tell why a version answers no requests, if it is known to answer none."""
+        if self._store.is_unloaded(version.name):
+            return str(unloaded(version.name))
+        return self._registry.failure(version.name, version.number)
 
 
 def _nothing(name: str, number: int) -> DescribedVersion:

@@ -1,9 +1,10 @@
-"""The errors of a request inside the service, without HTTP.
+"""The errors of a request inside the service, without a protocol.
 
 * DomainError          bundle/errors.py: archives, bundles, images, shapes, the store
   * ServiceError
     x InvalidInput     the client's request cannot become a model's input
     x Unauthorized     the request needs a token, and has none or a wrong one
+    x NotOffered       the client asks for a part of a protocol that is not offered
     x Forbidden        no token could admit the request
     x RateLimited      the client asks more often than config.json's ``rate`` allows
     x Overloaded       too many requests wait already
@@ -13,7 +14,8 @@
     x ProviderError    config.json asks for CUDA, which does not work here
     x WallsError       config.json asks for walls that this machine does not have
 
-``runtime/http/errors.py`` has the table of their statuses.
+``runtime/http/errors.py`` has the table of their statuses, and
+``runtime/grpc/errors.py`` that of gRPC.
 """
 
 from bundle.errors import DomainError
@@ -25,6 +27,10 @@ class ServiceError(DomainError):
 
 class InvalidInput(ServiceError):
     """The client's request cannot become a model's input."""
+
+
+class NotOffered(ServiceError):
+    """The client asks for a part of a protocol that this service does not offer."""
 
 
 class Unauthorized(ServiceError):

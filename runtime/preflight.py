@@ -11,6 +11,7 @@ import os
 import ssl
 import stat
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from bundle.errors import DomainError
@@ -33,6 +34,9 @@ _CROWD = 4
 
 _STATIC = ("js", "css", "images")
 
+# The extra 'grpc' installs these packages.
+_GRPC = ("grpc", "grpc_health", "grpc_reflection")
+
 
 def check_config(config: Config) -> tuple[str, ...]:
     """Check files, folders and numbers before a worker needs them.
@@ -44,6 +48,7 @@ def check_config(config: Config) -> tuple[str, ...]:
         ConfigError: a setting cannot work; the sentence names its key.
     """
     check_tls(config)
+    _check_grpc(config)
     gate_of(config)
     read_session_config(config.config_proto, config.intra_op_threads)
     _check_log(config)
@@ -88,6 +93,22 @@ def check_tls(config: Config) -> None:
             " be a key without a password and its certificate, in PEM; OpenSSL says:"
             f" {(ex.reason or 'unreadable').replace('_', ' ').lower()}"
         ) from ex
+
+
+def _check_grpc(config: Config) -> None:
+    if not config.grpc_port:
+        return
+    missing = [name for name in _GRPC if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"'grpcPort' is {config.grpc_port}, and {missing[0]} is not installed:"
+            " pip install 'tfaas-onnx[grpc]'"
+        )
+    if config.grpc_port == config.port:
+        raise ConfigError(
+            f"'grpcPort' and 'port' are both {config.port}; gRPC needs a port of its"
+            " own"
+        )
 
 
 def _check_memory(config: Config) -> None:

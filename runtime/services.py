@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bundle.store import ModelStore
 from runtime import walls
@@ -19,11 +20,15 @@ from runtime.models.opening import open_model
 from runtime.models.preload import Preloader
 from runtime.models.registry import ModelRegistry
 from runtime.models.router import Router
+from runtime.models.sweeper import Sweeper
 from runtime.prediction.predictor import Predictor
 from runtime.prediction.shadow import Shadow
 from runtime.publishing.publisher import Publisher
 from runtime.publishing.repository import Repository
 from runtime.publishing.trial import ChildTrial, fork_servers
+
+if TYPE_CHECKING:
+    from runtime.access.limiter import RateLimiter
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,9 @@ class Services:
     catalogue: Catalogue
     repository: Repository
     preloader: Preloader
+    sweeper: Sweeper
     converter: Converter
+    limiter: RateLimiter | None
 
 
 def create_services(config: Config) -> Services:
@@ -117,5 +124,16 @@ def create_services(config: Config) -> Services:
         catalogue=Catalogue(store, registry, conversions),
         repository=Repository(store, registry),
         preloader=Preloader(registry, store, config.preload),
+        sweeper=Sweeper(registry),
         converter=converter,
+        limiter=_limiter(config),
     )
+
+
+def _limiter(config: Config) -> RateLimiter | None:
+    if not config.rate:
+        return None
+    # The import stands here, because the library takes 3 MB of each worker.
+    from runtime.access.limiter import RateLimiter
+
+    return RateLimiter(config.rate)

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 PLACES = (
-    *("bench", "bundle", "exporter", "runtime", "tools", "trainer"),
+    *("bench", "bundle", "exporter", "runtime", "tfaas_onnx", "tools", "trainer"),
     *("CONTRIBUTING.md", "SECURITY.md"),
     *("CHANGELOG.md", "docs"),
     *("ARCHITECTURE.md", "README.md"),

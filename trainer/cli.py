@@ -1,4 +1,4 @@
-"""``trainer run`` and ``trainer image``: arguments and exit codes.
+"""``trainer run``, ``trainer image`` and ``trainer compare``: arguments and exit codes.
 
 The commands import slow modules only after they handle signals. Otherwise a Ctrl-C in
 the middle of an import would end in a traceback.
@@ -7,6 +7,7 @@ the middle of an import would end in a traceback.
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ import click
 
 from bundle import __version__
 from bundle.params import MODEL_NAME
-from bundle.terminal import Group
+from bundle.terminal import Failed, Group
+from exporter.arguments import MODELS_DIR, store_of, writable
 from trainer.interrupt import Interrupt, Interrupted
 
 # numpy and Keras take no larger seeds.
@@ -127,6 +129,7 @@ _FIN = click.option(
     type=_Path(),
     help="Publish the model in this store.  [default: config.json's modelDir]",
 )
+@click.option("--no-report", is_flag=True, help="Write no report of the training.")
 @click.option(
     "--no-fit",
     is_flag=True,
@@ -143,6 +146,7 @@ def run(
     h5: str | None,
     seed: int,
     models_dir: Path | None,
+    no_report: bool,
     no_fit: bool,
     no_onnx: bool,
     verbose: bool,
@@ -165,6 +169,7 @@ def run(
             settings=settings,
             h5=h5 and h5.removesuffix(".h5") + ".h5",
             models_dir=models_dir,
+            report=not no_report,
             fit=not no_fit,
             onnx=not no_onnx,
             verbose=verbose,
@@ -194,6 +199,58 @@ def image(fin: Path | None, fout: Path, imgid: int) -> None:
         interrupt.hold()
         label = write_png(data, imgid, fout)
         click.echo(f"wrote image {imgid}, a {label}, to {fout}")
+
+
+@main.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@MODELS_DIR
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=writable,
+    metavar="FILE.html",
+    help="Also write the comparison as a page.",
+)
+def compare(
+    first: str, second: str, models_dir: Path | None, as_json: bool, html: Path | None
+) -> None:
+    """Put two bundles side by side, by the reports of their trainings.
+
+    A and B are models of the store (mnist is its newest version; mnist:3; mnist@stable)
+    or folders of bundles. The exit code is 2 if one of them has no report.
+    """
+    with Interrupt() as interrupt:
+        _import_held(interrupt, "trainer.comparison.table")
+        from exporter.sources.source import find_path
+        from trainer.comparison.comparison import compare as compare_sides
+        from trainer.comparison.page import comparison_page
+        from trainer.comparison.side import read_side
+        from trainer.comparison.table import print_comparison
+
+        store = store_of(models_dir)
+        sides = [read_side(given, find_path(given, store)) for given in (first, second)]
+        comparison = compare_sides(*sides)
+        interrupt.hold()
+        if as_json:
+            click.echo(json.dumps(comparison.to_json(), indent=2, ensure_ascii=False))
+        else:
+            print_comparison(comparison)
+        if html is not None:
+            _write(html, comparison_page(comparison))
+            click.echo(f"wrote {html}", err=as_json)
+
+
+def _write(path: Path, page: str) -> None:
+    from bundle.disk import refusal
+    from bundle.staging import replace_file
+
+    try:
+        replace_file(path, page.encode())
+    except OSError as ex:
+        why = refusal(ex, "name another file with --html")
+        raise Failed(f"{path} cannot be written: {why}") from ex
 
 
 def _import_held(interrupt: Interrupt, name: str) -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import click
+
 from bundle.errors import DomainError
 
 
@@ -38,14 +40,17 @@ class Conversion:
         # These are imported here because tf2onnx and rich come with the extra.
         from exporter.export import export
         from exporter.options import Options
+        from exporter.reports.section import add_section, has_report
         from exporter.reports.table import print_table
         from exporter.sources.source import open_source
 
         try:
-            options = Options(verbose=self._verbose)
+            options = Options(verbose=self._verbose, latency=has_report(folder))
             # The model was trained here, so all its operators are trusted.
             source = replace(open_source(folder), trusted=True)
             print_table(export(source, options))
+            if warning := add_section(folder):
+                click.echo(warning, err=True)
         except DomainError as ex:
             self.failure = str(ex)
         except OSError as ex:  # a full disk

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from bundle.disk import refusal
@@ -25,8 +25,11 @@ from bundle.variants import EXPORTED
 from trainer.errors import DestinationError, WriteFailed
 from trainer.exchange import exchange
 
-# A killed exporter leaves files beside its own whose names begin so.
-_TEMPORARY = tuple(f".{name}." for name in EXPORTED)
+# A killed exporter leaves files beside its own whose paths begin so.
+_TEMPORARY = tuple(
+    PurePosixPath(name).with_name(f".{PurePosixPath(name).name}.").as_posix()
+    for name in EXPORTED
+)
 
 
 # Even the smallest network takes more, with its graph, its report and its sample.
@@ -184,9 +187,11 @@ def _first_foreign(folder: Path) -> str | None:
     """
     listed = _listed(folder)
     for name in _files(folder):
-        # Temporary files lie in the bundle's top folder only. A folder whose name
-        # begins so belongs to somebody else.
-        is_left = name.startswith(_TEMPORARY) and "/" not in name
+        # A folder whose name begins so belongs to somebody else.
+        is_left = any(
+            name.startswith(start) and "/" not in name[len(start) :]
+            for start in _TEMPORARY
+        )
         added = name in (MANIFEST, *EXPORTED) or is_left
         if name not in listed and not (listed and added):
             return name

@@ -6,6 +6,7 @@ need it.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class Order:
         name: the model's name.
         h5: also write the model as this HDF5 file.
         models_dir: the store; None is the store that config.json names.
+        report: write a report of the training.
         fit: let the service bring pictures to MNIST's form, if the images have it.
         onnx: convert to ONNX if the exporter is installed.
         verbose: show TensorFlow's messages.
@@ -45,6 +47,7 @@ class Order:
     settings: Settings
     h5: str | None
     models_dir: Path | None
+    report: bool
     fit: bool
     onnx: bool
     verbose: bool
@@ -57,6 +60,23 @@ class Order:
         if self.models_dir is not None:
             return f"{self.name} --models-dir {self.models_dir}"
         return self.name
+
+    @property
+    def command(self) -> str:
+        """The command that trains the model again, in the folder of the data set.
+
+        It names no folders, because a report is shown to people who have others.
+        """
+        data = ["--fin", self.fin.name] if self.fin else []
+        settings = self.settings
+        return shlex.join(
+            [
+                *("trainer", "run", *data, "--model", self.name),
+                *("--epochs", str(settings.epochs)),
+                *("--batch-size", str(settings.batch_size)),
+                *("--seed", str(settings.seed)),
+            ]
+        )
 
 
 def train_and_publish(order: Order, interrupt: Interrupt) -> None:
@@ -140,6 +160,7 @@ def _publish(
                 data_name,
                 order.h5,
                 preprocess,
+                command=order.command if order.report else None,
             )
         )
         conversion.add_to(folder)

@@ -18,7 +18,7 @@ from bundle.params import Params, Preprocess, write_params
 from bundle.sample import FILE_NAME as SAMPLE
 from exporter.sources.inference import export_inference
 from trainer.data import DataSet
-from trainer.report import write_report
+from trainer.report.folder import write_report
 from trainer.train import Training
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def write_bundle(
     data_name: str,
     h5: str | None = None,
     preprocess: Preprocess | None = None,
+    *,
+    command: str | None,
 ) -> None:
     """Write a whole bundle, but no ONNX.
 
@@ -67,6 +69,8 @@ def write_bundle(
         data_name: the data set's name, for the report.
         h5: also write the model as this HDF5 file.
         preprocess: the steps from a picture to the model's input.
+        command: the command that trains the model again, for the report. None writes no
+            report.
 
     Raises:
         OSError: the disk refuses a file, even one that TensorFlow or HDF5 writes.
@@ -97,7 +101,8 @@ def write_bundle(
     text = "".join(f"{label}\n" for label in data.labels)
     (folder / LABELS).write_text(text, encoding="utf-8")
     _write_sample(folder, data)
-    write_report(folder, training, data, data_name)
+    if command is not None:
+        write_report(folder, name, training, data, data_name, command)
     write_manifest(folder)
 
 

@@ -54,7 +54,7 @@ class Training:
         history: Keras's metrics by name, with one value for each epoch.
         test_loss: the categorical cross-entropy over the test images.
         test_accuracy: the share of test images that are classified right, 0..1.
-        predicted: ``(N,)`` int64, the model's class of each test image.
+        scores: ``(N, num_classes)`` float32, the model's answers to the test images.
         seconds: the time that the fit took.
     """
 
@@ -63,8 +63,14 @@ class Training:
     history: dict[str, list[float]]
     test_loss: float
     test_accuracy: float
-    predicted: NDArray[np.int64]
+    scores: NDArray[np.float32]
     seconds: float
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """``(N,)`` int64, the model's class of each test image."""
+        predicted: NDArray[np.int64] = self.scores.argmax(axis=1).astype(np.int64)
+        return predicted
 
 
 def train(
@@ -119,7 +125,7 @@ def train(
         },
         test_loss=float(test_loss),
         test_accuracy=float(test_accuracy),
-        predicted=scores.argmax(axis=1).astype(np.int64),
+        scores=scores,
         seconds=seconds,
     )
 

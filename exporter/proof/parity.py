@@ -41,6 +41,14 @@ TIMED_RUNS = 50
 TIMED_SECONDS = 2.0
 # After so many seconds a case starts no further batch. Each case has at least one.
 CASE_SECONDS = 10.0
+# The batch sizes and the seconds of each, where the latency is measured for the report.
+# Sixteen times 0.15 s is less than the import of TensorFlow takes.
+LATENCY_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+LATENCY_SECONDS = 0.15
+# The differences are counted between these bounds. float32 loses some 1e-7 of a
+# probability, and the tolerance ends some decades above it.
+_BOUNDS = tuple(10.0**power for power in range(-10, 1))
+_BINS = ("0", *(f"{bound:.0e}" for bound in _BOUNDS), "more")
 # The difference between a number and NaN. JSON has no infinity, and this number can
 # still be divided.
 APART = 1e300
@@ -76,6 +84,7 @@ def prove(
     report: Callable[[str], None] = lambda step: None,
     batch_sizes: Sequence[int] = BATCH_SIZES,
     timed_runs: int = TIMED_RUNS,
+    latency_sizes: Sequence[int] = (),
     clock: Callable[[], float] = time.perf_counter,
 ) -> Parity:
     """Compare two backends of one model.
@@ -95,6 +104,8 @@ def prove(
         batch_sizes: the batch sizes, if the first axis of the model is free.
         timed_runs: the largest number of timed runs of each engine; the report has
             their median time.
+        latency_sizes: measure both engines at these batch sizes, too, if the ONNX is
+            proved and its first axis is free.
         clock: a clock in seconds that only goes forward.
 
     Returns:
@@ -119,10 +130,17 @@ def prove(
             if case := comparison.compare(kind, size, may_skip=size > sizes[0]):
                 cases.append(case)
     share = comparison.share_of_spread()
-    return Parity(
-        passed=all(case.passed for case in cases)
+    is_proved = (
+        all(case.passed for case in cases)
         and share <= tolerance.spread
-        and comparison.is_repeatable,
+        and comparison.is_repeatable
+    )
+    by_batch: dict[str, dict[str, float]] = {}
+    if latency_sizes and is_proved and is_free:
+        report("timing")
+        by_batch = _by_batch((tensorflow, onnx), kinds[0], latency_sizes, clock)
+    return Parity(
+        passed=is_proved,
         sha256=sha256_of(onnx_path),
         atol=tolerance.atol,
         rtol=tolerance.rtol,
@@ -134,9 +152,15 @@ def prove(
         is_repeatable=comparison.is_repeatable,
         samples=sum(case.samples for case in cases),
         milliseconds_per_image={
-            backend.name: _milliseconds(backend, first, sizes[0], timed_runs, clock)
+            backend.name: round(
+                _milliseconds(backend, first, timed_runs, TIMED_SECONDS, clock)
+                / sizes[0],
+                4,
+            )
             for backend in (tensorflow, onnx)
         },
+        milliseconds_by_batch=by_batch,
+        differences=comparison.differences(),
         versions=_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         worst=comparison.worst,
@@ -218,6 +242,9 @@ class _Comparison:
     is_repeatable: bool = True
     worst: Worst | None = None
     _excess: float = -1.0
+    _counts: NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros(len(_BINS), np.int64)
+    )
     _spreads: dict[str, _Spread] = field(default_factory=dict)
 
     def compare(self, kind: Draw, size: int, *, may_skip: bool) -> Case | None:
@@ -269,6 +296,10 @@ class _Comparison:
         """The largest share of all outputs; see ``Tolerance.spread``."""
         return max((spread.share() for spread in self._spreads.values()), default=0.0)
 
+    def differences(self) -> dict[str, int]:
+        """The number of compared numbers by difference; see ``Parity``."""
+        return dict(zip(_BINS, self._counts.tolist(), strict=True))
+
     def _compare_output(
         self, where: Worst, want: NDArray[Any], got: NDArray[Any], tally: _Tally
     ) -> None:
@@ -279,6 +310,8 @@ class _Comparison:
             tally.is_within &= _texts(want) == _texts(got)
             return
         difference = _difference(want, got)
+        places = np.searchsorted((0.0, *_BOUNDS), difference.ravel())
+        self._counts += np.bincount(places, minlength=len(_BINS))
         tally.abs_diff = max(tally.abs_diff, float(difference.max(initial=0.0)))
         if want.dtype.kind != "f":
             # Whole numbers are counts, indices and flags: a near number is wrong.
@@ -407,18 +440,48 @@ def _same_top1(
     return same.reshape(-1)
 
 
+def _by_batch(
+    backends: Sequence[Backend],
+    kind: Draw,
+    sizes: Sequence[int],
+    clock: Callable[[], float],
+) -> dict[str, dict[str, float]]:
+    """The milliseconds of a run, by batch size and engine; see ``Parity``.
+
+    A batch size that an engine refuses is left out. A slow model gets no larger one.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for size in sizes:
+        with suppress(BackendError):
+            batch = next(kind.batches(size))
+            found[str(size)] = {
+                backend.name: round(
+                    _milliseconds(backend, batch, TIMED_RUNS, LATENCY_SECONDS, clock), 4
+                )
+                for backend in backends
+            }
+            if max(found[str(size)].values()) > LATENCY_SECONDS * 1000:
+                break
+    return found
+
+
 def _milliseconds(
-    backend: Backend, batch: Batch, items: int, runs: int, clock: Callable[[], float]
+    backend: Backend,
+    batch: Batch,
+    runs: int,
+    seconds: float,
+    clock: Callable[[], float],
 ) -> float:
-    """The median time of one run, for one item."""
+    """The median time of one run of the batch."""
     backend.run(batch)
     times: list[float] = []
-    end = clock() + TIMED_SECONDS
-    while len(times) < runs and clock() < end:
+    end = clock() + seconds
+    # One run is timed in any case, also where another process took the time.
+    while len(times) < runs and (clock() < end or not times):
         start = clock()
         backend.run(batch)
         times.append(clock() - start)
-    return round(float(np.median(times)) * 1000 / items, 4)
+    return float(np.median(times)) * 1000
 
 
 @cache

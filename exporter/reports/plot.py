@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +9,7 @@ from bundle.disk import refusal
 from bundle.staging import replace_file
 from exporter.bench import ENGINES, Timing
 from exporter.errors import ExportError
-
-# These are matplotlib's first two colours; colour-blind people can tell them apart.
-_COLOURS = dict(zip(ENGINES, ("tab:orange", "tab:blue"), strict=True))
+from exporter.reports.figure import ENGINE_COLOURS, new_figure, png_of, tidy
 
 
 def plot(timings: Sequence[Timing], title: str, path: Path) -> None:
@@ -26,11 +23,7 @@ def plot(timings: Sequence[Timing], title: str, path: Path) -> None:
     Raises:
         ExportError: the file cannot be written.
     """
-    # The figure is made without pyplot, which keeps every figure and looks for a
-    # screen.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure = new_figure(8, 5)
     axes = figure.subplots()
     counts = sorted({timing.threads for timing in timings})
     for threads in counts:
@@ -39,7 +32,7 @@ def plot(timings: Sequence[Timing], title: str, path: Path) -> None:
             axes.plot(
                 [t.batch_size for t in line],
                 [t.items_per_second for t in line],
-                color=_COLOURS[engine],
+                color=ENGINE_COLOURS[engine],
                 linestyle="-" if threads == counts[-1] else "--",
                 marker="o",
                 label=f"{engine}, threads: {threads}",
@@ -48,13 +41,11 @@ def plot(timings: Sequence[Timing], title: str, path: Path) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [str(size) for size in sizes])
     axes.set_yscale("log")
-    axes.set(title=title, xlabel="batch size", ylabel="items a second")
-    axes.grid(visible=True, alpha=0.3)
+    tidy(axes, title=title, xlabel="batch size", ylabel="items a second")
     axes.legend()
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120)
+    picture = png_of(figure)
     try:
-        replace_file(path, picture.getvalue())
+        replace_file(path, picture)
     except OSError as ex:
         why = refusal(ex, "name another file with --plot")
         raise ExportError(f"{path} cannot be written: {why}") from ex

@@ -18,7 +18,7 @@ from bundle.manifest import sha256_of, source_digest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.spec import read_spec
 from bundle.store import ModelStore
-from bundle.version import model_folder
+from bundle.version import model_folder, version_of
 from bundle.versioned import newest_version
 from exporter.errors import SourceError
 
@@ -69,9 +69,8 @@ class Source:
     @property
     def version(self) -> int | None:
         """The number of the version, if it lies in a store as ``<name>/<number>``."""
-        folder = self.folder.resolve()
-        is_stored = self.bundle is not None and folder.name.isdecimal()
-        return int(folder.name) if is_stored else None
+        version = version_of(self.folder) if self.bundle is not None else None
+        return int(version.name) if version else None
 
     @property
     def folder(self) -> Path:

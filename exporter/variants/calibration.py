@@ -165,7 +165,10 @@ def _read_images(folder: Path, spec: TensorSpec, how: Preprocess) -> Items:
     images = []
     for path in _evenly(paths):
         try:
-            images.append(decode_image(path.read_bytes(), channels))
+            over_contrast = how.polarity is not None
+            images.append(
+                decode_image(path.read_bytes(), channels, over_contrast=over_contrast)
+            )
         except ImageError:
             continue
     if not images:

@@ -19,6 +19,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from runtime.access.gate import client_of
 from runtime.config import RATE
+from runtime.errors import RateLimited
 
 _UNITS: dict[str, tuple[type[RateLimitItem], str]] = {
     "S": (RateLimitItemPerSecond, "a second"),
@@ -92,6 +93,13 @@ class RateLimiter:
             remaining=remaining,
             reset=math.ceil(reset),
             wait=max(1, math.ceil(reset - time.time())),
+        )
+
+    def refusal(self, allowance: Allowance) -> RateLimited:
+        """Make the error of a request that was one too many."""
+        return RateLimited(
+            f"Limit exceeded: {allowance.limit} requests {self.unit} are allowed; try"
+            f" again in {allowance.wait} s"
         )
 
 

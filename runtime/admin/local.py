@@ -60,8 +60,9 @@ class LocalAdmin:
 
     def delete_version(self, name: str, number: int) -> Description:
         """See ``Admin``."""
-        self._publisher.delete_version(name, number)
-        return {"deleted": name, "version": number}
+        left = self._publisher.delete_version(name, number)
+        deleted = {"deleted": name, "version": number}
+        return {**deleted, "left": left} if left else deleted
 
     def set_label(self, name: str, label: str, number: int) -> Description:
         """See ``Admin``."""

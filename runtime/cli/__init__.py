@@ -1,4 +1,4 @@
-"""The command ``runtime``: ``serve``, ``models``, ``token`` and ``tune``."""
+"""The command ``runtime``: the service, and the work with one from a terminal."""
 
 import click
 
@@ -6,8 +6,11 @@ from bundle import __version__
 from bundle.store import LISTS
 from bundle.terminal import Failed, Group, WrongInput
 from runtime.cli.models import models
+from runtime.cli.predict import predict
 from runtime.cli.serve import serve
+from runtime.cli.status import status
 from runtime.cli.token import token
+from runtime.cli.top import top
 from runtime.cli.tune import tune
 
 
@@ -26,10 +29,13 @@ class _Runtime(Group):
 @click.group(cls=_Runtime)
 @click.version_option(__version__, "--version", "-version", prog_name="runtime")
 def main() -> None:
-    """Serve the models of a store over HTTP."""
+    """Serve the models of a store over HTTP, and ask such a service."""
 
 
 main.add_command(serve)
 main.add_command(models)
+main.add_command(predict)
+main.add_command(status)
+main.add_command(top)
 main.add_command(token)
 main.add_command(tune)

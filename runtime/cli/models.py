@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,25 +11,15 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from bundle.errors import DomainError, ModelNotFound, StoreError
-from bundle.spec import ModelSpec, read_spec
-from bundle.terminal import Failed, WrongInput, printable
+from bundle.errors import DomainError, ModelNotFound
+from bundle.spec import ModelSpec
+from bundle.terminal import Failed, WrongInput
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE
-from runtime.admin import TOKEN_VARIABLE, Admin, Description
+from runtime.admin import Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
-from runtime.errors import BackendError, Expired, Overloaded, ProviderError, WallsError
-
-# The service answers these errors with 5xx, and their commands exit with 1.
-WORK_FAILED = (
-    WorkFailed,
-    StoreError,
-    BackendError,
-    Overloaded,
-    Expired,
-    ProviderError,
-    WallsError,
-)
-
+from runtime.cli.output import echo, print_json, say, sentences
+from runtime.cli.server import AS_JSON, PROOF, read_token
+from runtime.cli.spec import ANY, NAME, VERSION
 
 # click folds all lines except those after a \b.
 _LABEL_EXAMPLES = """\b
@@ -45,37 +33,8 @@ class _Group(click.Group):
     """Commands that exit with 1 if the work failed, and with 2 if the input is bad."""
 
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with sentences():
             return super().invoke(ctx)
-        except WORK_FAILED as ex:
-            raise Failed(printable(str(ex))) from ex
-        except DomainError as ex:
-            raise WrongInput(printable(str(ex))) from ex
-
-
-class _Spec(click.ParamType[ModelSpec]):
-    """NAME, NAME:VERSION or NAME@LABEL."""
-
-    name = "model"
-
-    def __init__(self, *forms: str) -> None:
-        self._forms = forms
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> ModelSpec:
-        form = (
-            "NAME:VERSION" if ":" in value else "NAME@LABEL" if "@" in value else "NAME"
-        )
-        spec = read_spec(value)
-        if spec is None or form not in self._forms:
-            self.fail(f"{value!r} is not {' or '.join(self._forms)}", param, ctx)
-        return spec
-
-
-_NAME = _Spec("NAME")
-_VERSION = _Spec("NAME", "NAME:VERSION")
-_ANY = _Spec("NAME", "NAME:VERSION", "NAME@LABEL")
 
 
 def _checked_label(
@@ -110,29 +69,8 @@ _PLACE = (
         type=click.Path(path_type=Path),
         help="Work on this store, without a server.  [default: config.json's modelDir]",
     ),
-    click.option(
-        "--cacert",
-        metavar="FILE",
-        type=click.Path(path_type=Path),
-        help="Trust the authority in this PEM file for an https:// server.",
-    ),
-    click.option(
-        "--token-file",
-        metavar="FILE",
-        type=click.Path(path_type=Path),
-        help="Send the token in this file to the service.  [default:"
-        f" ${TOKEN_VARIABLE}]",
-    ),
-    click.option(
-        "--token-header",
-        metavar="NAME",
-        default="Authorization",
-        show_default=True,
-        help="Send the token in this header, the service's tokenHeader.",
-    ),
-    click.option(
-        "--json", "as_json", is_flag=True, help="Print JSON on standard output."
-    ),
+    *PROOF,
+    AS_JSON,
 )
 
 
@@ -165,25 +103,6 @@ def _on_models(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def _token(file: Path | None) -> str:
-    """Read the token from a file or the environment.
-
-    It never stands in the command line, because all users of a machine see that.
-    """
-    if file is None:
-        return os.environ.get(TOKEN_VARIABLE, "").strip()
-    try:
-        words = file.read_text(encoding="utf-8").split()
-    except OSError as ex:
-        raise WrongInput(f"--token-file {file} cannot be read: {ex.strerror}") from ex
-    except ValueError as ex:
-        raise WrongInput(f"--token-file {file} is not a text") from ex
-    if len(words) != 1:
-        has = "several lines or words" if words else "nothing"
-        raise WrongInput(f"--token-file {file} has {has}; put one token alone into it")
-    return words[0]
-
-
 @contextmanager
 def _opened(
     server: str | None,
@@ -196,7 +115,7 @@ def _opened(
     if server:
         from runtime.admin.remote import connect
 
-        with connect(server, cacert, _token(token_file), token_header) as remote:
+        with connect(server, cacert, read_token(token_file), token_header) as remote:
             yield remote
         return
     if cacert:
@@ -218,15 +137,15 @@ def list_models(admin: Admin, as_json: bool) -> None:
 
     found = admin.models()
     if as_json:
-        _print_json(found)
+        print_json(found)
     elif found:
         print_models(found)
     else:
-        _say(f"there are no models in {admin.place}")
+        say(f"there are no models in {admin.place}")
 
 
 @models.command()
-@click.argument("spec", type=_ANY, metavar="NAME[:VERSION|@LABEL]")
+@click.argument("spec", type=ANY, metavar="NAME[:VERSION|@LABEL]")
 @_on_models
 def show(admin: Admin, spec: ModelSpec, as_json: bool) -> None:
     """Show a model, or one version in full."""
@@ -234,13 +153,13 @@ def show(admin: Admin, spec: ModelSpec, as_json: bool) -> None:
 
     if spec.is_pinned:
         version = admin.version(spec.name, _number(admin, spec))
-        _print_json(version) if as_json else print_version(version)
+        print_json(version) if as_json else print_version(version)
         return
     model = admin.model(spec.name)
     if as_json:
-        _print_json(model)
+        print_json(model)
         return
-    _echo(f"{spec.name} serves version {model['serves']}")
+    echo(f"{spec.name} serves version {model['serves']}")
     print_model(model)
 
 
@@ -275,22 +194,27 @@ def push(admin: Admin, path: Path, label: str | None, as_json: bool) -> None:
             raise type(ex)(
                 f"{name}:{number} is published, but not labelled {label!r}: {ex}"
             ) from ex
-        if label == STABLE:
+        if label == STABLE and published.get("serves", number) is not None:
             published["serves"] = number
     if as_json:
-        _print_json(published)
+        print_json(published)
         return
-    _echo(f"{name}:{number} {published['backend']}")
+    echo(f"{name}:{number} {published['backend']}")
     if reason := published.get("fallback_reason"):
-        _say(f"TensorFlow serves it: {reason}")
+        say(f"TensorFlow serves it: {reason}")
     if note := published.get("warm_up"):
-        _say(f"it is {note}")
-    if published.get("serves") not in (None, number):
-        _say(f"a request without a version still gets {published['serves']}")
+        say(f"it is {note}")
+    if published.get("serves", number) is None:
+        say(
+            "the model is unloaded, and answers no requests until it is loaded with"
+            f" POST /v2/repository/models/{name}/load"
+        )
+    elif published.get("serves", number) != number:
+        say(f"a request without a version still gets {published['serves']}")
 
 
 @models.command()
-@click.argument("spec", type=_ANY, metavar="NAME[:VERSION|@LABEL]")
+@click.argument("spec", type=ANY, metavar="NAME[:VERSION|@LABEL]")
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -317,13 +241,13 @@ def pull(admin: Admin, spec: ModelSpec, output: Path | None, as_json: bool) -> N
     ):
         destination.save(archive.chunks, size)
     if as_json:
-        _print_json({"name": spec.name, "version": number, "path": str(path)})
+        print_json({"name": spec.name, "version": number, "path": str(path)})
     else:
-        _echo(f"{spec.name}:{number} {path}")
+        echo(f"{spec.name}:{number} {path}")
 
 
 @models.command()
-@click.argument("spec", type=_VERSION, metavar="NAME[:VERSION]")
+@click.argument("spec", type=VERSION, metavar="NAME[:VERSION]")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_on_models
 def delete(admin: Admin, spec: ModelSpec, yes: bool, as_json: bool) -> None:
@@ -344,10 +268,12 @@ def delete(admin: Admin, spec: ModelSpec, yes: bool, as_json: bool) -> None:
     else:
         deleted = admin.delete_version(spec.name, spec.version)
         _answer(deleted, f"{spec.name}:{spec.version} is deleted", as_json)
+        if left := deleted.get("left"):
+            say(f"the folder {left!r} has the same number, and is this version now")
 
 
 @models.command(epilog=_LABEL_EXAMPLES)
-@click.argument("spec", type=_ANY, metavar="NAME:VERSION|NAME@LABEL")
+@click.argument("spec", type=ANY, metavar="NAME:VERSION|NAME@LABEL")
 @click.argument("label", callback=_checked_label)
 @click.option("--delete", is_flag=True, help="Take LABEL away from the model NAME.")
 @_on_models
@@ -374,7 +300,7 @@ def label(
 
 
 @models.command()
-@click.argument("spec", type=_NAME, metavar="NAME")
+@click.argument("spec", type=NAME, metavar="NAME")
 @click.option(
     "--to",
     "target",
@@ -411,7 +337,7 @@ def _step_back(admin: Admin, name: str) -> None:
         except Unreachable:
             raise
         except DomainError as ex:  # the version does not load, or was just deleted
-            _say(f"not {name}:{number}: {ex}")
+            say(f"not {name}:{number}: {ex}")
     raise WorkFailed(f"{name!r} serves version {serves}, and no earlier version loads")
 
 
@@ -443,23 +369,4 @@ def _what_goes(admin: Admin, spec: ModelSpec) -> str:
 
 
 def _answer(answer: Description, sentence: str, as_json: bool) -> None:
-    _print_json(answer) if as_json else _echo(sentence)
-
-
-def _print_json(answer: object) -> None:
-    import orjson
-
-    option = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
-    text = orjson.dumps(answer, default=dict, option=option).decode()
-    # orjson leaves characters such as U+009B, which are beyond ASCII and move a cursor.
-    kept = (c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
-    click.echo("".join(kept))
-
-
-def _echo(line: str, err: bool = False) -> None:
-    click.echo(printable(line), err=err)
-
-
-def _say(line: str) -> None:
-    """Print a line on standard error, beside the answer."""
-    _echo(line, err=True)
+    print_json(answer) if as_json else echo(sentence)

@@ -1,10 +1,10 @@
-"""Descriptions of models, for people."""
+"""Descriptions of models, servers and answers, for people."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, JustifyMethod
 from rich.table import Table
@@ -12,6 +12,10 @@ from rich.text import Text
 
 from bundle.terminal import printable
 from runtime.admin import Description
+from runtime.cli.quantity import duration, plain, size
+
+if TYPE_CHECKING:
+    from tfaas_onnx import ImagePrediction
 
 # A pipe has no width. Lines are not folded there, so that grep finds whole lines.
 _PIPE_WIDTH = 1000
@@ -80,17 +84,61 @@ def print_version(version: Description) -> None:
     _print(None, [(name, fact) for name, fact in facts if fact])
 
 
+def print_predictions(answers: Iterable[tuple[str, ImagePrediction]]) -> None:
+    """Print one line for each class of each picture, the best class first."""
+    _print(
+        ("picture", "label", "probability"),
+        [
+            ("" if place else picture, label, f"{probability:.4f}")
+            for picture, answer in answers
+            for place, (label, probability) in enumerate(
+                zip(answer.labels, answer.probabilities.tolist(), strict=True)
+            )
+        ],
+    )
+
+
+def print_status(place: str, status: Mapping[str, Any]) -> None:
+    """Print one line for each fact that a server tells of itself."""
+    memory = (status.get("Memory") or {}).get("Virtual") or {}
+    walls = status.get("walls") or {}
+    facts: list[tuple[str, object]] = [
+        ("server", place),
+        ("ready", _yes_or_no(status["ready"])),
+        ("version", status.get("version")),
+        ("up", duration(status.get("Uptime"))),
+        ("workers", status.get("workers")),
+        ("threads", status.get("threads")),
+        ("cores", status.get("cpus")),
+        ("load", _load(status.get("Load") or {})),
+        ("memory", _of_total(memory)),
+        ("requests", _requests(status)),
+        ("models", ", ".join(map(str, status.get("models") or [])) or "none loaded"),
+        ("onnxruntime", status.get("onnxruntime")),
+        ("providers", ", ".join(map(str, status.get("providers") or []))),
+        ("walls", walls.get("policy")),
+        ("missing walls", ", ".join(map(str, walls.get("missing") or []))),
+    ]
+    _print(None, [(name, _shown(fact)) for name, fact in facts if fact])
+
+
 def _print(headings: tuple[str, ...] | None, rows: list[tuple[str, ...]]) -> None:
     table = Table(box=None, pad_edge=False, show_header=headings is not None)
     for heading in headings or ("", ""):
-        justify: JustifyMethod = "right" if heading == "bytes" else "left"
+        is_number = heading in ("bytes", "probability")
+        justify: JustifyMethod = "right" if is_number else "left"
         table.add_column(heading, justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
+    console_of_stdout().print(table)
+
+
+def console_of_stdout() -> Console:
+    """Make the console that prints a table on a terminal or into a pipe."""
     console = Console()
     if not console.is_terminal:
         console.width = _PIPE_WIDTH
-    console.print(table)
+    return console
 
 
 def _state(description: Description) -> str:
@@ -143,3 +191,22 @@ def _yes_or_no(fact: object) -> str:
 
 def _shown(value: object) -> str:
     return "" if value is None else str(value)
+
+
+def _of_total(memory: Mapping[str, Any]) -> str:
+    total, used = memory.get("total"), memory.get("usedPercent")
+    if not isinstance(total, (int, float)) or not isinstance(used, (int, float)):
+        return ""
+    return f"{used:.0f}% of {size(total)}"
+
+
+def _load(load: Mapping[str, Any]) -> str:
+    number = load.get("load1")
+    return f"{number:.2f}" if isinstance(number, (int, float)) else ""
+
+
+def _requests(status: Mapping[str, Any]) -> str:
+    counts = {"GET": status.get("getRequests"), "POST": status.get("postRequests")}
+    return ", ".join(
+        f"{plain(count)} {method}" for method, count in counts.items() if plain(count)
+    )

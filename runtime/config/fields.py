@@ -92,6 +92,10 @@ class Config:
     host: str = _setting(
         "127.0.0.1", checks.host, "Listen on this address; 0.0.0.0 is every address."
     )
+    # Triton's port is 8001. The door needs the extra 'grpc'.
+    grpc_port: int = _setting(
+        0, checks.whole(0, 65535), "Answer gRPC on this port, such as 8001; 0 is off."
+    )
     # The path is relative to the working folder, as in TFaaS.
     model_dir: Path = _setting(
         Path("models"), checks.folder, "Keep the models in this folder, the store."

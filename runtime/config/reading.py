@@ -173,6 +173,7 @@ def _from_json(
     """
     known = {key(f.name): f.name for f in fields(Config)}
     in_any_case = {name.lower(): name for name in known}
+    spellings: dict[str, str] = {}
     for written, value in content.items():
         shown = f"{source}: {written!r}"
         if written.lower() in _UNUSED:
@@ -183,9 +184,11 @@ def _from_json(
             raise ConfigError(
                 f"{source}: unknown key {written!r}{_hint(written, known)}"
             )
+        if (other := spellings.setdefault(name, written)) != written:
+            raise ConfigError(
+                f"{source}: {other!r} and {written!r} are one key; take one out"
+            )
         if name != written:
-            if name in content:
-                raise ConfigError(f"{shown} and {name!r} are one key; take one out")
             doubts.append(f"{shown} is taken as {name!r}; write it so")
         field = known[name]
         if field == "cache_limit" and value == 0 and type(value) is int:

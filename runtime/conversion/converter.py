@@ -78,6 +78,8 @@ def exporter_for(config: Config) -> Sequence[str]:
         *EXPORTER,
         # The guard keeps the limits, of time and of memory.
         "--no-time-limit",
+        # Times beside requests, and after all other work, would say nothing.
+        "--no-latency",
         # The folder is named, so that the exporter reads no config.json.
         *("--models-dir", str(config.model_dir)),
         *("--walls", config.walls),

@@ -20,7 +20,7 @@ from falcon.routing import CompiledRouter
 from bundle import __version__
 from runtime.access.gate import Gate, gate_of
 from runtime.config import Config
-from runtime.http.caller import AddressOf, address_reader
+from runtime.http.caller import address_reader
 from runtime.http.cors import Cors
 from runtime.http.environ_keys import Environ
 from runtime.http.errors import Errors
@@ -52,8 +52,15 @@ from runtime.http.resources.predict import (
     PredictJson,
     PredictProto,
 )
+from runtime.http.resources.reports import Report
 from runtime.http.resources.status import Status
 from runtime.http.resources.uploads import Upload
+from runtime.http.resources.v1_models import (
+    NoModel,
+    SignatureMetadata,
+    VersionStates,
+)
+from runtime.http.resources.v1_predict import V1Classify, V1Predict, V1Regress
 from runtime.http.resources.v2_infer import Infer
 from runtime.http.resources.v2_models import (
     ModelConfig,
@@ -62,12 +69,14 @@ from runtime.http.resources.v2_models import (
     ModelStatistics,
 )
 from runtime.http.resources.v2_repository import (
+    NamedRepository,
     RepositoryIndex,
     RepositoryLoad,
     RepositoryUnload,
 )
 from runtime.http.resources.v2_server import ServerLive, ServerMetadata, ServerReady
 from runtime.http.routes import ROUTES, quiet_paths, rules_of, under
+from runtime.models.readiness import Readiness
 from runtime.services import Services
 from runtime.telemetry.metrics import BUILD_INFO
 from runtime.telemetry.tracing import Tracing
@@ -86,11 +95,13 @@ class App(_Base):
             for the body.
         predictions: the answers to the requests that do not go through Falcon.
         cors: the headers for pages of other origins; None if no page may ask.
+        tracing: the tracing that makes spans; None if it is off.
     """
 
     door: Door
     predictions: Predictions
     cors: Cors | None
+    tracing: Tracing | None
 
     def __call__(
         self, env: Environ, start_response: Callable[..., Any]
@@ -116,10 +127,12 @@ def create_app(services: Services, config: Config) -> App:
     bodies = ChunkedBodies(config.max_body_bytes)
     authorize = Authorize(gate, rules_of(ROUTES, base), bodies)
     address_of = address_reader(gate)
-    rate = _rate(config, quiet, address_of)
+    limiter = services.limiter
+    rate = Rate(limiter, quiet, address_of) if limiter else None
+    tracing = Tracing() if config.tracing else None
     watch = Watch(
         quiet,
-        Tracing() if config.tracing else None,
+        tracing,
         config.timeout_ms,
         address_of,
         config.monit_record,
@@ -128,7 +141,7 @@ def create_app(services: Services, config: Config) -> App:
     router = CompiledRouter()
     # A request takes these steps in this order, and its reply the other way.
     application = App(middleware=[watch, authorize, Render()], router=router)
-    application.door = Door(router, authorize, rate, address_of)
+    application.tracing = tracing
     origins = config.cors_origins
     application.cors = Cors(origins, config.token_header) if origins else None
     handlers = Handlers(
@@ -139,7 +152,7 @@ def create_app(services: Services, config: Config) -> App:
     application.req_options.media_handlers = handlers
     application.req_options.strip_url_path_trailing_slash = True
     application.resp_options.media_handlers = handlers
-    errors = Errors()
+    errors = Errors(base)
     errors.add_to(application)
     _tell_build()
 
@@ -155,6 +168,8 @@ def create_app(services: Services, config: Config) -> App:
         if isinstance(resource, Prediction)
     }
     application.predictions = Predictions(predictions, watch, gate, errors)
+    find = application.predictions.find
+    application.door = Door(router, find, authorize, rate, address_of)
     return application
 
 
@@ -170,7 +185,7 @@ def _resources(
     proto = PredictProto(*predicts)
     repository = services.repository
     statistics = ModelStatistics(repository)
-    ready = Ready(services.store, services.preloader)
+    readiness = Readiness(services.store, services.preloader)
     delete = Delete(publisher, max_bytes)
     docs = Docs(config.base)
     netron = Netron(config.base)
@@ -183,6 +198,7 @@ def _resources(
         "/models/{name}/labels/{label}": Label(publisher, max_bytes),
         "/models/{name}/{version}": ModelVersion(catalogue, publisher),
         "/models/{name}/{version}/bundle": Archive(catalogue),
+        "/models/{name}/{version}/report": Report(services.store),
         "/params": Params(publisher, max_bytes),
         "/params/{name}": ModelParams(catalogue),
         "/upload": Upload(publisher),
@@ -197,10 +213,10 @@ def _resources(
         "/proto": proto,
         "/livez": Live(),
         "/healthz": Live(),
-        "/readyz": ready,
+        "/readyz": Ready(readiness),
         "/v2": ServerMetadata(),
         "/v2/health/live": ServerLive(),
-        "/v2/health/ready": ServerReady(ready),
+        "/v2/health/ready": ServerReady(readiness),
         **_v2_model("", ModelMetadata(services.registry, repository)),
         **_v2_model("/infer", Infer(*predicts)),
         **_v2_model("/ready", ModelReady(repository)),
@@ -208,8 +224,17 @@ def _resources(
         "/v2/models/stats": statistics,
         **_v2_model("/stats", statistics),
         "/v2/repository/index": RepositoryIndex(repository, max_bytes),
+        "/v2/repository/{repository}/index": RepositoryIndex(repository, max_bytes),
         "/v2/repository/models/{name}/load": RepositoryLoad(repository, max_bytes),
         "/v2/repository/models/{name}/unload": RepositoryUnload(repository, max_bytes),
+        "/v2/repository/{repository}/models/{name}/load": NamedRepository(),
+        "/v2/repository/{repository}/models/{name}/unload": NamedRepository(),
+        "/v1/models": NoModel(),
+        **_v1_model("", VersionStates(repository)),
+        **_v1_model("/metadata", SignatureMetadata(services.registry)),
+        **_v1_model(":predict", V1Predict(*predicts)),
+        **_v1_model(":classify", V1Classify(*predicts)),
+        **_v1_model(":regress", V1Regress(*predicts)),
         "/metrics": Metrics(),
         "/live": LiveLoad(services.store),
         "/status": Status(config, services.registry),
@@ -229,21 +254,18 @@ def _resources(
     }
 
 
+def _v1_model(tail: str, resource: object) -> dict[str, object]:
+    """Return a resource of TensorFlow Serving's API, by its three paths."""
+    models = ("", "/versions/{version}", "/labels/{label}")
+    return {f"/v1/models/{{name}}{one}{tail}": resource for one in models}
+
+
 def _v2_model(tail: str, resource: object) -> dict[str, object]:
     """Return a resource of the Open Inference Protocol, by its two paths."""
     return {
         f"/v2/models/{{name}}{tail}": resource,
         f"/v2/models/{{name}}/versions/{{version}}{tail}": resource,
     }
-
-
-def _rate(config: Config, quiet: frozenset[str], address_of: AddressOf) -> Rate | None:
-    if not config.rate:
-        return None
-    # The import stands here, because the library takes 3 MB of each worker.
-    from runtime.access.limiter import RateLimiter
-
-    return Rate(RateLimiter(config.rate), quiet, address_of)
 
 
 def _tell_build() -> None:

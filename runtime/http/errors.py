@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import re
 from typing import Any, NamedTuple, TypedDict
 
 import falcon
@@ -25,6 +23,7 @@ from runtime.errors import (
     Expired,
     Forbidden,
     InvalidInput,
+    NotOffered,
     Overloaded,
     ProviderError,
     RateLimited,
@@ -34,11 +33,8 @@ from runtime.errors import (
 )
 from runtime.http.middleware.watch import route_of
 from runtime.http.reply import Headers
-from runtime.telemetry.logs import Seldom
+from runtime.refusals import Refusals, reason_of
 from runtime.telemetry.metrics import REJECTS
-
-logger = logging.getLogger(__name__)
-
 
 # A client asks an overloaded server again after so many seconds.
 RETRY_SECONDS = "1"
@@ -63,6 +59,7 @@ STATUS: dict[type[DomainError], str] = {
     TooLarge: falcon.HTTP_413,
     BundleError: falcon.HTTP_422,
     RateLimited: falcon.HTTP_429,
+    NotOffered: falcon.HTTP_501,
     Overloaded: falcon.HTTP_503,
     BackendError: falcon.HTTP_500,
     ProviderError: falcon.HTTP_500,
@@ -102,10 +99,15 @@ class Refusal(NamedTuple):
 
 
 class Errors:
-    """Makes the answer to each error; a bug is answered with 500 and no reason."""
+    """Makes the answer to each error; a bug is answered with 500 and no reason.
 
-    def __init__(self) -> None:
-        self._refused = Seldom()
+    Args:
+        base: config.json's ``base``.
+    """
+
+    def __init__(self, base: str = "") -> None:
+        self._refusals = Refusals()
+        self._v1 = f"{base}/v1/"
 
     def refusal_of(self, ex: Exception, method: str, path: str, route: str) -> Refusal:
         """Log and count an error, and make its answer.
@@ -117,37 +119,25 @@ class Errors:
             route: the route's template; ``unknown`` if there is none.
         """
         if isinstance(ex, falcon.HTTPError):
-            refusal = _of_falcon(ex, method)
-            reason = reason_of(type(ex))
-        elif isinstance(ex, DomainError):
+            REJECTS.labels(route, reason_of(type(ex))).inc()
+            return self._of_falcon(ex, method, path)
+        if isinstance(ex, DomainError):
             kind = next(kind for kind in type(ex).__mro__ if kind in STATUS)
             refusal = Refusal(STATUS[kind], str(ex), _HEADERS.get(kind, ()))
-            reason = reason_of(type(ex))
-            self._log(ex, refusal, method, path)
         else:
             # Only the log has the reason of an error that nobody foresaw.
-            logger.error("%s %s: %r", method, path, ex, exc_info=ex)
             refusal = Refusal(falcon.HTTP_500, _SENTENCES[falcon.HTTP_500], ())
-            reason = "unexpected"
-        REJECTS.labels(route, reason).inc()
+        is_fault = refusal.status >= "5"
+        self._refusals.note(ex, f"{method} {path}", route, is_fault)
         return refusal
 
-    def _log(self, ex: DomainError, refusal: Refusal, method: str, path: str) -> None:
-        if isinstance(ex, (Overloaded, Expired, InputRefused)):
-            # These errors are no faults, and come in crowds. The access log has each.
-            # The engine's own words tell more of an input that it refused.
-            if count := self._refused.count():
-                logger.warning(
-                    "%d request%s refused in the last minute or so, this one last:"
-                    " %s %s: %s",
-                    count,
-                    "" if count == 1 else "s",
-                    method,
-                    path,
-                    ex.__cause__ or ex,
-                )
-        elif refusal.status >= "5":
-            logger.error("%s %s: %s", method, path, ex, exc_info=ex)
+    def _of_falcon(self, ex: falcon.HTTPError, method: str, path: str) -> Refusal:
+        """Write Falcon's own errors (no route, wrong method, bad form)."""
+        if isinstance(ex, _NO_ROUTE) and path.startswith(self._v1):
+            # TensorFlow Serving has one answer to all that its API does not know.
+            sentence = f"Malformed request: {method[:32]} {path[:256]}"
+            return Refusal(falcon.HTTP_400, sentence, ())
+        return _of_falcon(ex, method)
 
     def add_to(self, application: falcon.App[falcon.Request, falcon.Response]) -> None:
         """Let Falcon answer all errors so."""
@@ -172,7 +162,7 @@ class Errors:
 
 
 def _of_falcon(ex: falcon.HTTPError, method: str) -> Refusal:
-    """Write Falcon's own errors (no route, wrong method, bad form) in the same form."""
+    """Write Falcon's own errors in the form of all others."""
     status = falcon.code_to_http_status(ex.status)
     headers = dict(ex.headers or {})
     if isinstance(ex, falcon.HTTPMethodNotAllowed):
@@ -182,15 +172,7 @@ def _of_falcon(ex: falcon.HTTPError, method: str) -> Refusal:
     return Refusal(status, sentence, tuple(headers.items()))
 
 
-# A word begins at its first capital. The last of several capitals begins the next word:
-# ModelNotFound is model_not_found, and HTTPRouteNotFound is http_route_not_found.
-_WORD = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-
-
-def reason_of(error: type[Exception]) -> str:
-    """Return the word for an error in the metrics."""
-    return _WORD.sub("_", error.__name__).lower()
-
+_NO_ROUTE = (falcon.HTTPMethodNotAllowed, falcon.HTTPRouteNotFound)
 
 _SENTENCES: dict[object, str] = {
     falcon.HTTP_404: "there is no such route; GET /docs lists the routes",

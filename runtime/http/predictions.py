@@ -16,6 +16,7 @@ from runtime.http.caller import WsgiCaller
 from runtime.http.environ_keys import PLACES, Environ
 from runtime.http.errors import Errors
 from runtime.http.middleware.watch import Watch
+from runtime.http.remembered import remembered
 from runtime.http.reply import NO_SNIFF, NO_STORE, Headers, headers_of, to_json
 from runtime.http.resources.predict import Prediction
 
@@ -42,13 +43,31 @@ class _Template(NamedTuple):
 
     Attributes:
         literals: the texts that the path must have, with their places.
-        names: the names in braces, with their places.
+        names: the names in braces, each with its place and the text behind it, such as
+            ``:predict``.
     """
 
     resource: Prediction
     route: str
     literals: tuple[tuple[int, str], ...]
-    names: tuple[tuple[int, str], ...]
+    names: tuple[tuple[int, str, str], ...]
+
+    def places_of(self, parts: list[str]) -> dict[str, str] | None:
+        """Return the texts in place of the names; None if the path is another one."""
+        for place, text in self.literals:
+            if parts[place] != text:
+                return None
+        places = {}
+        for place, name, tail in self.names:
+            text = parts[place]
+            if tail:
+                if not text.endswith(tail):
+                    return None
+                text = text[: -len(tail)]
+            if not text:
+                return None
+            places[name] = text
+        return places
 
 
 class Predictions:
@@ -76,6 +95,7 @@ class Predictions:
                 self._templates.setdefault(route.count("/"), []).append(template)
             else:
                 self._exact[route] = Found(resource, route, {})
+        self._again = remembered(self._by_template)
         self._watch = watch
         self._gate = gate if gate.asks_for_reads else None
         self._errors = errors
@@ -83,7 +103,8 @@ class Predictions:
     def resource_for(self, env: Environ) -> Found | None:
         """Find the resource that answers a request; None if Falcon does."""
         path: str = env["PATH_INFO"]
-        found = self._exact.get(path) or self._by_template(path)
+        # This is ``find``, without the time of one more call.
+        found = self._exact.get(path) or self._again(path)
         if (
             found is None
             or env["REQUEST_METHOD"] != "POST"
@@ -93,6 +114,10 @@ class Predictions:
             return None
         return found
 
+    def find(self, path: str) -> Found | None:
+        """Find the resource of a path; None if Falcon finds it."""
+        return self._exact.get(path) or self._again(path)
+
     def _by_template(self, path: str) -> Found | None:
         # Falcon matches a path with a regular expression for each of its parts, and
         # decodes it before. Names of models are ASCII; Falcon refuses the others.
@@ -100,13 +125,10 @@ class Predictions:
         if templates is None or not path.isascii():
             return None
         parts = path.split("/")
-        for resource, route, literals, names in templates:
-            for place, text in literals:
-                if parts[place] != text:
-                    break
-            else:
-                places = {name: parts[place] for place, name in names}
-                return Found(resource, route, places) if all(places.values()) else None
+        for template in templates:
+            places = template.places_of(parts)
+            if places is not None:
+                return Found(template.resource, template.route, places)
         return None
 
     def answer(
@@ -142,10 +164,11 @@ class Predictions:
 
 
 def _template_of(route: str, resource: Prediction) -> _Template:
-    parts = list(enumerate(route.split("/")))
-    return _Template(
-        resource,
-        route,
-        tuple((place, part) for place, part in parts if "{" not in part),
-        tuple((place, part[1:-1]) for place, part in parts if "{" in part),
-    )
+    literals, names = [], []
+    for place, part in enumerate(route.split("/")):
+        name, brace, tail = part.removeprefix("{").partition("}")
+        if brace:
+            names.append((place, name, tail))
+        else:
+            literals.append((place, part))
+    return _Template(resource, route, tuple(literals), tuple(names))

@@ -20,6 +20,9 @@ NO_STORE = ("Cache-Control", "no-store")
 
 Headers = tuple[tuple[str, str], ...]
 
+# So many numbers of outputs are written within a millisecond.
+QUICK_NUMBERS = 20_000
+
 
 class Reply(NamedTuple):
     """The reply to a prediction that succeeded.
@@ -77,6 +80,7 @@ def to_json(media: object) -> bytes:
 
 def _to_lists(value: object) -> object:
     # orjson writes arrays of numbers, but no arrays of texts and none without an axis.
-    if isinstance(value, np.ndarray):
+    # It knows only one of numpy's two scalars of 64 bits.
+    if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
     raise TypeError(f"{type(value).__name__} is not JSON")

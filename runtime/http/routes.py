@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from runtime.access.gate import Access
+from runtime.http.remembered import remembered
 
 _OPEN, _READ, _WRITE = Access.OPEN, Access.READ, Access.WRITE
 
@@ -82,6 +83,22 @@ def _v2_model(tail: str, sentence: str) -> tuple[Route, Route]:
     )
 
 
+def _v1_model(method: str, tail: str, sentence: str) -> tuple[Route, ...]:
+    """Make the routes of a model, and of one version and one label of it."""
+    lane = Lane.QUICK if method == "POST" else Lane.OTHER
+    model = "/v1/models/{name}"
+    return (
+        Route(method, f"{model}{tail}", _READ, sentence, lane),
+        *(
+            Route(method, f"{model}/{one}{tail}", _READ, f"does the same {more}", lane)
+            for one, more in (
+                ("versions/{version}", "for one version"),
+                ("labels/{label}", "for the version of a label"),
+            )
+        ),
+    )
+
+
 # The page lists the routes in this order.
 ROUTES = (
     _predict("/predict", "answers as one of the three below, by its content type"),
@@ -105,6 +122,9 @@ ROUTES = (
     _predict(
         "/v2/models/{name}/versions/{version}/infer", "does the same with one version"
     ),
+    *_v1_model("POST", ":predict", "predicts, by TensorFlow Serving's API v1"),
+    *_v1_model("POST", ":classify", "gives the label and score of each class"),
+    *_v1_model("POST", ":regress", "gives one number for each example"),
     Route("GET", "/models", _READ, "lists the models, and how each is served"),
     Route("GET", "/models/{name}", _READ, "shows a model's labels and versions"),
     Route(
@@ -116,6 +136,12 @@ ROUTES = (
     Route("DELETE", "/models/{name}/{version}", _WRITE, "deletes one version"),
     Route(
         "GET", "/models/{name}/{version}/bundle", _READ, "sends its bundle as a tar.gz"
+    ),
+    Route(
+        "GET",
+        "/models/{name}/{version}/report",
+        _READ,
+        "sends the page of its training: accuracy, mistakes, calibration, proof",
     ),
     Route(
         "GET",
@@ -230,6 +256,12 @@ ROUTES = (
     ),
     Route(
         "POST",
+        "/v2/repository/{repository}/index",
+        _READ,
+        "does the same, whatever the repository is called",
+    ),
+    Route(
+        "POST",
         "/v2/repository/models/{name}/load",
         _WRITE,
         "loads a model, and lets it answer requests again",
@@ -240,6 +272,21 @@ ROUTES = (
         _WRITE,
         "takes a model out of memory; it answers no requests until it is loaded",
     ),
+    Route(
+        "POST",
+        "/v2/repository/{repository}/models/{name}/load",
+        _WRITE,
+        "answers 501, as Triton does: there is one repository",
+    ),
+    Route(
+        "POST",
+        "/v2/repository/{repository}/models/{name}/unload",
+        _WRITE,
+        "answers 501, as Triton does: there is one repository",
+    ),
+    Route("GET", "/v1/models", _READ, "answers 400: it says to name a model"),
+    *_v1_model("GET", "", "tells each version's state, by TensorFlow Serving's API v1"),
+    *_v1_model("GET", "/metadata", "tells the signature: inputs, outputs and types"),
     Route(
         "GET",
         "/live",
@@ -292,28 +339,33 @@ class Lanes:
 
     def __init__(self, routes: Iterable[Route] = ROUTES, base: str = "") -> None:
         self._exact: dict[str, Lane] = {}
-        self._templates: list[tuple[re.Pattern[str], Lane]] = []
+        patterns: dict[Lane, list[str]] = {}
         for route in routes:
             if route.lane is Lane.OTHER:
                 continue
             path = under(base, route.path)
             if "{" in path:
-                self._templates.append((_pattern_of(path), route.lane))
+                patterns.setdefault(route.lane, []).append(_pattern_of(path))
             else:
                 self._exact[path] = route.lane
+        self._templates = [
+            (re.compile("|".join(several)), lane) for lane, several in patterns.items()
+        ]
+        self._again = remembered(self._by_template)
 
     def lane_of(self, path: str) -> Lane:
         """Return the lane of a request's path, which begins with the base."""
         lane = self._exact.get(path)
-        if lane is not None:
-            return lane
+        return self._again(path) if lane is None else lane
+
+    def _by_template(self, path: str) -> Lane:
         for pattern, lane in self._templates:
             if pattern.fullmatch(path):
                 return lane
         return Lane.OTHER
 
 
-def _pattern_of(template: str) -> re.Pattern[str]:
+def _pattern_of(template: str) -> str:
     """Make a pattern of the paths that a template matches; a name has no slash."""
     parts = re.split(r"\{[^{}]*\}", template)
-    return re.compile("[^/]+".join(map(re.escape, parts)))
+    return "[^/]+".join(map(re.escape, parts))

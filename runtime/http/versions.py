@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import falcon
 
-from bundle.errors import ModelNotFound
 from runtime.errors import InvalidInput
 
-# bundle.version numbers versions so; 0 is a flat bundle.
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _MAX = 10**18 - 1
-
-
-def version_of_path(text: str) -> int:
-    """Read the version that a path names.
-
-    Raises:
-        ModelNotFound: the text is no version's number.
-    """
-    if not _NUMBER.fullmatch(text):
-        raise ModelNotFound(
-            f"{text[:64]!r} is no version: versions are numbers; GET"
-            " /models/NAME/labels tells the version of each label"
-        )
-    return int(text)
 
 
 def version_query(req: falcon.Request) -> int | None:

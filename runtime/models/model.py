@@ -84,6 +84,8 @@ class Model:
         output: the output that image predictions answer with.
         img_channels: the channels of the images that it takes: 1 is gray, 3 is colour,
             and 0 means that it takes no images.
+        over_contrast: whether transparent pixels of an image may lie over white; see
+            ``bundle.decode``.
         batching: whether requests are run together, and why.
         warm_up: the reason why the model was not warmed; empty if it was.
         seconds: the time of one item, measured when it was loaded; infinite if that
@@ -134,6 +136,8 @@ class Model:
         check_features(bundle.params.features, self.backend.inputs)
         if bundle.config:
             check_config(bundle.config, self.backend.inputs, self.backend.outputs)
+        # Dark ink on a transparent ground must be seen where either polarity is taken.
+        self.over_contrast = bundle.params.preprocess.polarity is not None
         self.img_channels = img_channels(bundle, self.backend.inputs, self.output)
         if self.img_channels:
             (spec,) = self.backend.inputs

@@ -231,14 +231,16 @@ class ModelRegistry:
     def loaded(self) -> list[tuple[str, int]]:
         """Return name and version of all models in memory, sorted.
 
-        Versions that another process deleted are dropped.
+        Versions that another process deleted or unloaded are dropped.
         """
         self._tidy_due()
         with self._lock:
             held = sorted(self._loaded)
         with contextlib.suppress(StoreError):  # all stay while nobody can look
             for name, number in held:
-                if number not in self._store.versions(name):
+                if number not in self._store.versions(name) or self._store.is_unloaded(
+                    name
+                ):
                     self.drop(name, number)
         with self._lock:
             return sorted(self._loaded)

@@ -30,7 +30,7 @@ class Step(NamedTuple):
     png: bytes
 
 
-class TensorFigures(TypedDict):
+class ExplainedTensor(TypedDict):
     """The item that the model got, in numbers.
 
     Attributes:
@@ -61,7 +61,7 @@ class Explanation(NamedTuple):
     """
 
     steps: list[Step]
-    tensor: TensorFigures
+    tensor: ExplainedTensor
     scores: Scores
 
 
@@ -80,14 +80,14 @@ def steps_of(
     ]
 
 
-def tensor_of(item: NDArray[Any], picture: NDArray[np.uint8]) -> TensorFigures:
+def tensor_of(item: NDArray[Any], picture: NDArray[np.uint8]) -> ExplainedTensor:
     """Describe a model's item.
 
     Args:
         item: ``(H, W, C)`` of the input's dtype.
         picture: the same as a picture, before it was scaled.
     """
-    return TensorFigures(
+    return ExplainedTensor(
         shape=item.shape,
         dtype=item.dtype.name,
         min=float(item.min()),

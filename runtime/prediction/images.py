@@ -30,6 +30,8 @@ QUICK_BYTES = 1 << 17
 # which take a second or two. A form may hold sixty files, and would take too long.
 _MOST_FILES = 4
 MAX_REQUEST_PIXELS = _MOST_FILES * MAX_PIXELS
+# A request in JSON may hold so many pictures; a form may have so many parts, too.
+MOST_PICTURES = 64
 
 
 def batches(
@@ -167,6 +169,9 @@ def _of_file(model: Model, file: bytes) -> NDArray[Any]:
     """Decode one image file to ``(1, H, W, C)`` of the dtype of a model's input."""
     try:
         most = MAX_PIXELS if current_fiber() is None else QUICK_PIXELS
-        return model.to_batch(decode_image(file, model.img_channels, most))
+        image = decode_image(
+            file, model.img_channels, most, over_contrast=model.over_contrast
+        )
+        return model.to_batch(image)
     except Large:
         return elsewhere(functools.partial(_of_file, model, file), model.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import struct
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -61,8 +62,12 @@ def flatten(what: str, value: object) -> Nested:
     if isinstance(value, list):
         shape, level = [len(value)], value
     while level and isinstance(level[0], list):
-        lengths = {len(v) if isinstance(v, list) else None for v in level}
-        if len(lengths) > 1 or len(shape) == _MAX_AXES:
+        # A loop in Python takes longer than these two.
+        if (
+            set(map(type, level)) != {list}
+            or len(set(map(len, level))) > 1
+            or len(shape) == _MAX_AXES
+        ):
             break
         shape.append(len(level[0]))
         level = (
@@ -80,13 +85,17 @@ def flatten(what: str, value: object) -> Nested:
     return Nested(tuple(shape), level, kinds)
 
 
-def to_array(what: str, nested: Nested, dtype: np.dtype[Any]) -> NDArray[Any]:
+def to_array(
+    what: str, nested: Nested, dtype: np.dtype[Any], *, takes_infinity: bool = False
+) -> NDArray[Any]:
     """Make an array of a model's dtype; no value is rounded, wrapped or replaced by 0.
 
     Args:
         what: the name of the value in an error.
         nested: numbers, or other values that the dtype holds.
         dtype: numpy's dtype; ``object`` for texts.
+        takes_infinity: whether floats may be NaN and infinity. A finite number beyond
+            the dtype is refused in any case.
 
     Returns:
         An array of the nested lists' shape and of this dtype.
@@ -96,8 +105,11 @@ def to_array(what: str, nested: Nested, dtype: np.dtype[Any]) -> NDArray[Any]:
     """
     if dtype.kind in "fiu":
         _check_kinds(what, nested.kinds, {int, float}, "numbers")
-        convert = _floats if dtype.kind == "f" else _whole_numbers
-        array = convert(what, nested, dtype)
+        array = (
+            _floats(what, nested, dtype, takes_infinity)
+            if dtype.kind == "f"
+            else _whole_numbers(what, nested, dtype)
+        )
     else:
         wanted, name = (bool, "booleans") if dtype.kind == "b" else (str, "texts")
         _check_kinds(what, nested.kinds, {wanted}, name)
@@ -137,14 +149,20 @@ def _check_kinds(what: str, found: set[type], wanted: set[type], name: str) -> N
         raise InvalidInput(f"{what} must hold {name}, and holds {other}")
 
 
-def _floats(what: str, nested: Nested, dtype: np.dtype[Any]) -> NDArray[Any]:
+def _floats(
+    what: str, nested: Nested, dtype: np.dtype[Any], takes_infinity: bool
+) -> NDArray[Any]:
     try:
         array = _packed(nested.flat, dtype)
     except _BEYOND:  # float16 alone; a number beyond float32 becomes infinity
-        is_finite = False
+        fits = False
     else:
-        is_finite = np.isfinite(array).all()
-    if not is_finite:
+        fits = bool(np.isfinite(array).all())
+        if takes_infinity and not fits:
+            fits = np.array_equal(
+                np.isfinite(array), list(map(math.isfinite, nested.flat))
+            )
+    if not fits:
         raise InvalidInput(
             f"{what} holds NaN, infinity or a number too large for the model's {dtype}"
         )

@@ -96,7 +96,9 @@ class Predictor:
             ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
             ``bundle.errors`` and ``runtime.errors``.
         """
-        model = self._find_for_images(spec, journey)
+        model = self._find(spec, journey)
+        if not model.img_channels:
+            raise _takes_no_images(spec)
         return self._answer_files(model, files, journey)
 
     def explain_image(
@@ -113,7 +115,9 @@ class Predictor:
             ModelNotFound, InvalidInput, ImageError, ShapeError, BackendError: see
             ``predict_images``.
         """
-        model = self._find_for_images(spec, journey)
+        model = self._find(spec, journey)
+        if not model.img_channels:
+            raise _takes_no_images(spec)
         return elsewhere(
             functools.partial(self._explain, model, file, journey), journey.model
         )
@@ -123,9 +127,11 @@ class Predictor:
         journey.deadline.check()
         start = clock()
         try:
-            decoded = decode_image(file, model.img_channels)
-            pictures, item = model.explain(decoded)
-            steps = steps_of(decoded, pictures)
+            image = decode_image(
+                file, model.img_channels, over_contrast=model.over_contrast
+            )
+            pictures, item = model.explain(image)
+            steps = steps_of(image, pictures)
         finally:
             journey.laps.append(("decode", start, clock()))
         outputs = run_images(model, item[np.newaxis], journey)
@@ -134,15 +140,6 @@ class Predictor:
             tensor_of(item, [*pictures.values()][-1]),
             _scores(model, _checked(outputs), journey),
         )
-
-    def _find_for_images(self, spec: ModelSpec, journey: Journey) -> Model:
-        model = self._find(spec, journey)
-        if not model.img_channels:
-            raise InvalidInput(
-                f"model {spec.name!r} takes no images: its params have no img_channels;"
-                " if it does take them, tell so by POST /params: 1 is gray, 3 is colour"
-            )
-        return model
 
     def _answer_files(
         self,
@@ -323,6 +320,13 @@ class Predictor:
         journey.version = model.version
         journey.backend = model.engine
         return model
+
+
+def _takes_no_images(spec: ModelSpec) -> InvalidInput:
+    return InvalidInput(
+        f"model {spec.name!r} takes no images: its params have no img_channels;"
+        " if it does take them, tell so by POST /params: 1 is gray, 3 is colour"
+    )
 
 
 def _checked(outputs: NDArray[Any]) -> NDArray[Any]:

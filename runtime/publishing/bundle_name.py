@@ -35,9 +35,9 @@ def choose_name(asked: str, top: str) -> str:
     name = asked or top
     if not name:
         raise ArchiveError(
-            "nothing names the model: there is no params.json, and no folder in the"
-            " archive; pack the model's folder itself, tar cfz NAME.tar.gz NAME, or"
-            " send it to /upload?name=NAME"
+            "nothing names the model: there is no params.json, and no folder of the"
+            " archive names it; pack the model's folder itself, tar cfz NAME.tar.gz"
+            " NAME, or send it to /upload?name=NAME"
         )
     if not MODEL_NAME.fullmatch(name):
         raise BundleError(

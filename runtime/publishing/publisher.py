@@ -31,7 +31,7 @@ class Published:
         fallback_reason: the reason why that is not ONNX Runtime; else empty.
         warm_up: the reason why the model was not warmed; empty if it was.
         serves: the version that answers requests which name none: this version, unless
-            another one is labelled ``stable``.
+            another one is labelled ``stable``; None if the model is unloaded.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Published:
     backend: str
     fallback_reason: str
     warm_up: str
-    serves: int
+    serves: int | None
 
 
 class Publisher:
@@ -158,6 +158,8 @@ class Publisher:
     def set_label(self, name: str, label: str, number: int) -> None:
         """Point a label to a version that loads here, or move it there.
 
+        The version of an unloaded model is opened on trial, and stays out of memory.
+
         Raises:
             InvalidInput: ``label`` cannot be the name of a label.
             ModelNotFound: there is no such version.
@@ -169,12 +171,15 @@ class Publisher:
             raise InvalidInput(f"{label[:64]!r} is no name for a label: {LABEL_RULE}")
         origin = self._store.origin(name, number)
         try:
-            self._registry.get(ModelSpec(name, version=number))
+            if self._store.is_unloaded(name):
+                self._trial(self._store.version(name, number).path)
+            else:
+                self._registry.get(ModelSpec(name, version=number))
         except (BackendError, BundleError) as ex:
-            raise BundleError(
-                f"version {number} of {name!r} cannot be loaded, so no label may point"
-                f" to it: {ex}"
-            ) from ex
+            raise _no_label(name, number, str(ex)) from ex
+        # The version may serve as it was before somebody broke its files.
+        if why := self._registry.failure(name, number):
+            raise _no_label(name, number, why)
         # The label goes to the bundle that was loaded, and never to a later one with
         # the same number.
         self._store.set_label(name, label, number, origin)
@@ -201,16 +206,21 @@ class Publisher:
         self._store.delete(name)
         self._registry.drop(name)
 
-    def delete_version(self, name: str, number: int) -> None:
+    def delete_version(self, name: str, number: int) -> str:
         """Delete one version of a model, on disk and in memory.
+
+        Returns:
+            Another folder with this number, which is now the version; empty if there
+            is none.
 
         Raises:
             ModelNotFound: there is no such version.
             ConflictError: a label points to it, or it was put there by hand.
             StoreError: the disk is not writable.
         """
-        self._store.delete_version(name, number)
+        left = self._store.delete_version(name, number)
         self._registry.drop(name, number)
+        return left
 
     def _publish(self, write: Callable[[Path], None], asked: str = "") -> Published:
         tried: list[Opened] = []
@@ -226,11 +236,16 @@ class Publisher:
             return name
 
         version = self._store.install(write, check)
-        serves = version.number
+        serves: int | None = version.number
         # The version is published, even if this fails; it may be deleted by now.
         with contextlib.suppress(DomainError):
-            self._registry.get(ModelSpec(version.name))
-            serves = self._store.current(version.name).number
+            if self._store.is_unloaded(version.name):
+                # Its operator took it out of service, and an upload may come from a
+                # program that does not know.
+                serves = None
+            else:
+                self._registry.get(ModelSpec(version.name))
+                serves = self._store.current(version.name).number
         self._on_published()
         (opened,) = tried
         return Published(
@@ -241,3 +256,10 @@ class Publisher:
             opened.warm_up,
             serves,
         )
+
+
+def _no_label(name: str, number: int, why: str) -> BundleError:
+    return BundleError(
+        f"version {number} of {name!r} cannot be loaded, so no label may point to it:"
+        f" {why}"
+    )

@@ -70,10 +70,10 @@ class Repository:
         """List a model's versions; only the one that a spec names, if it names one.
 
         Raises:
-            ModelNotFound: there is no such model or version.
+            ModelNotFound: there is no such model, version or label.
         """
-        number = self._store.find(spec.name, spec.version).number
-        if spec.version is not None:
+        number = self._store.find(*spec).number
+        if spec.is_pinned:
             return [number]
         return self._store.versions(spec.name)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from runtime.config import Config
 from runtime.preflight import check_config
 from runtime.process.cores import usable_cores
-from runtime.server.listener import listening
+from runtime.server.listener import listening, reserved
 from runtime.server.parent import Parent
 from runtime.telemetry.counters import counters_folder
 from runtime.telemetry.logs import set_up_logs
@@ -33,7 +33,7 @@ def serve(config: Config, doubts: tuple[str, ...] = ()) -> None:
         doubts: sentences for the log, on settings that are seldom meant.
 
     Raises:
-        Failed: the port is taken, or the workers end as soon as they start.
+        Failed: a port is taken, or the workers end as soon as they start.
         WrongInput: there is no such host.
         DomainError: a setting is wrong, or the store cannot be read.
     """
@@ -46,9 +46,10 @@ def serve(config: Config, doubts: tuple[str, ...] = ()) -> None:
     config = replace(config, workers=workers)
     with (
         listening(config, workers) as listeners,
+        reserved(config) as grpc_address,
         counters_folder(workers) as made,
     ):
-        Parent(config, listeners, made).run()
+        Parent(config, listeners, made, grpc_address).run()
 
 
 def count_workers(config: Config) -> int:

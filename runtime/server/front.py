@@ -13,17 +13,18 @@ import io
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from greenlet import getcurrent, greenlet
 
 from runtime.errors import Overloaded, TooSlow
 from runtime.http.environ_keys import ARRIVED, DEADLINE, REFUSED
 from runtime.http.routes import Lane
-from runtime.lane import Fiber, too_many
+from runtime.lane import Fiber, elsewhere, too_many
 from runtime.server.bodies import BodyStream
 from runtime.server.connection import LINGER_BYTES, Connection
 from runtime.server.environ import Environ
+from runtime.server.errand import Errand
 from runtime.server.outlet import Outlet
 from runtime.server.patience import Patience, Stalled
 from runtime.server.replies import FAILED, Date, UnsafeHeader
@@ -55,6 +56,9 @@ CONNECTIONS = 8192
 
 # The front sends these where the application itself cannot answer any more.
 _BUSY = b'{"error":"too many downloads at once; try again in a moment"}'
+
+
+_Result = TypeVar("_Result")
 
 
 class Door(Protocol):
@@ -250,6 +254,31 @@ class Front:
             request.fiber = this = free.pop() if free else self._new_fiber()
             deadline = environ[DEADLINE] = Deadline()
             this.begin(self._call, request, deadline)
+
+    def ask(
+        self, call: Callable[[], _Result], deadline: Deadline, size: int, key: str
+    ) -> _Result:
+        """Make a call as a quick request, and wait for it in another thread.
+
+        Other doors bring their predictions so, and these run together with HTTP's.
+
+        Args:
+            call: the call, whose error is raised here.
+            deadline: the request's deadline.
+            size: the bytes of the request; a large one is not quick.
+            key: the name under which a large request waits; only so many of one name
+                may wait.
+        """
+        if size > _QUICK_BYTES:
+            call = functools.partial(elsewhere, call, key)
+        errand = Errand(call)
+        self.wake(functools.partial(self._run_errand, errand, deadline))
+        return errand.wait()
+
+    def _run_errand(self, errand: Errand[Any], deadline: Deadline) -> None:
+        free = self._free_fibers
+        fiber = free.pop() if free else self._new_fiber()
+        fiber.begin(Errand.run, errand, deadline)
 
     # -- the hub of runtime.lane -------------------------------------------------------
 

@@ -42,16 +42,21 @@ class Parent:
         listeners: the sockets, one for each worker; they have one port, listen and do
             not block.
         made: a folder that is removed when the service ends; or empty.
+        grpc_address: the address at which each worker takes gRPC; or empty.
     """
 
     def __init__(
-        self, config: Config, listeners: Sequence[socket.socket], made: str
+        self,
+        config: Config,
+        listeners: Sequence[socket.socket],
+        made: str,
+        grpc_address: str = "",
     ) -> None:
         self._config = config
         self._listeners = listeners
         self._messages, reporter = multiprocessing.Pipe(duplex=False)
         self._hearts = Hearts(len(listeners))
-        self._worker = Worker(config, reporter, self._hearts, made)
+        self._worker = Worker(config, reporter, self._hearts, made, grpc_address)
         self._processes: list[SpawnProcess] = []
         self._born: list[float] = []
         self._ready: set[int] = set()
@@ -151,6 +156,8 @@ class Parent:
             f"serving {self._config.model_dir}/ ({models}) on"
             f" {url_of(self._config, self._listeners[0])}  ({crew}; Ctrl-C stops)"
         )
+        if self._config.grpc_port:
+            click.echo(f"gRPC is answered on port {self._config.grpc_port}, too")
         click.echo(gate_of(self._config).sentence)
         click.echo(walls.sentence(self._config.walls, self._config.run_as_user))
         walls.warn(self._config.walls)

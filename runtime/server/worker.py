@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bundle.errors import DomainError
 from runtime.config import Config
@@ -26,6 +26,9 @@ from runtime.server.listener import BACKLOG
 from runtime.server.loop import listen, new_loop, tls_of
 from runtime.server.signals import hear
 from runtime.telemetry.counters import forget_process
+
+if TYPE_CHECKING:
+    from runtime.grpc.server import GrpcServer
 
 logger = logging.getLogger(__name__)
 
@@ -45,15 +48,22 @@ class Worker:
             it cannot.
         hearts: the workers' hearts, by which the parent sees that they live.
         made: a folder that is removed when the service ends; or empty.
+        grpc_address: the address at which each worker takes gRPC; or empty.
     """
 
     def __init__(
-        self, config: Config, reporter: Connection, hearts: Hearts, made: str
+        self,
+        config: Config,
+        reporter: Connection,
+        hearts: Hearts,
+        made: str,
+        grpc_address: str = "",
     ) -> None:
         self._config = config
         self._reporter = reporter
         self._hearts = hearts
         self._made = made
+        self._grpc_address = grpc_address
 
     def __call__(self, index: int, listener: socket.socket) -> None:
         """Serve until SIGTERM, which lets requests in hand be answered.
@@ -73,26 +83,28 @@ class Worker:
         # A terminal and the parent may both ask; the second time changes nothing.
         hear((signal.SIGTERM, signal.SIGINT), end)
         threading.Thread(target=self._end_with_the_parent, daemon=True).start()
-        front, context = self._build(loop)
+        front, context, grpc = self._build(loop)
         # The loop has a thread of its own, because a loop in the main thread would take
         # the signals for itself.
-        serve = self._serve(loop, front, index, listener, context, asked)
+        serve = self._serve(loop, front, index, listener, context, grpc, asked)
         thread = threading.Thread(target=_run, args=(loop, serve), name="front")
         thread.start()
         thread.join()
 
     def _build(
         self, loop: asyncio.AbstractEventLoop
-    ) -> tuple[Front, ssl.SSLContext | None]:
+    ) -> tuple[Front, ssl.SSLContext | None, GrpcServer | None]:
         """Build the app; if that fails, tell the parent why, and wait for the end."""
         # An earlier process with this one's number may have left gauges.
         forget_process(os.getpid())
         config = self._config
         try:
-            from runtime.app import get_app
+            from runtime.app import start_services
+            from runtime.http.application import create_app
             from runtime.http.routes import Lanes
 
-            app = get_app(config)
+            services = start_services(config)
+            app = create_app(services, config)
         except DomainError as ex:
             # The sentence is far shorter than PIPE_BUF, so two workers' never mix.
             self._reporter.send((os.getpid(), str(ex)[:1000]))
@@ -104,7 +116,14 @@ class Worker:
         its_log = logging.getLogger("asyncio")
         its_log.handlers = logging.getLogger("runtime").handlers
         its_log.setLevel(logging.ERROR)
-        files = _allow_files(CONNECTIONS + _FILES)
+        others = _FILES
+        if self._grpc_address:
+            # The import takes memory and time, and needs the extra 'grpc'.
+            from runtime.grpc.server import CONNECTIONS as OF_GRPC
+            from runtime.grpc.server import GrpcServer
+
+            others += OF_GRPC
+        files = _allow_files(CONNECTIONS + others)
         front = Front(
             app,
             app.door,
@@ -113,9 +132,12 @@ class Worker:
             threads=config.threads,
             max_waiting=config.max_queue,
             max_body_bytes=config.max_body_bytes,
-            connections=min(CONNECTIONS, max(files - _FILES, files // 2)),
+            connections=min(CONNECTIONS, max(files - others, files // 2)),
         )
-        return front, tls_of(config.server_key, config.server_crt)
+        grpc = None
+        if self._grpc_address:
+            grpc = GrpcServer(config, services, front, self._grpc_address, app.tracing)
+        return front, tls_of(config.server_key, config.server_crt), grpc
 
     async def _serve(
         self,
@@ -124,6 +146,7 @@ class Worker:
         index: int,
         listener: socket.socket,
         context: ssl.SSLContext | None,
+        grpc: GrpcServer | None,
         asked: asyncio.Event,
     ) -> None:
         server = await listen(loop, front.connect, listener, context, BACKLOG)
@@ -134,11 +157,17 @@ class Worker:
             loop.call_later(LOOK_SECONDS, beat)
 
         beat()
+        if grpc is not None:
+            grpc.start()
         self._reporter.send((os.getpid(), ""))
         await asked.wait()
         await asyncio.sleep(_LAST_SECONDS)
         server.close()
-        await front.drain()
+        drained = [front.drain()]
+        if grpc is not None:
+            seconds = self._config.drain_seconds
+            drained.append(asyncio.to_thread(grpc.drain, seconds))
+        await asyncio.gather(*drained)
 
     def _end_with_the_parent(self) -> None:
         """End as after a SIGTERM when the parent has ended, even if it was killed."""

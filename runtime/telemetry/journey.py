@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -51,6 +52,11 @@ class Deadline:
             raise Expired("the request's time was over before it could be run")
 
 
+# A client may give its request an id. The id is copied into the reply, the log and
+# perhaps other systems, so it has few kinds of characters.
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
 @dataclass(slots=True)
 class Journey:
     """The way of one request; each room notes its part.
@@ -77,6 +83,13 @@ class Journey:
     started: float = field(default_factory=time.perf_counter)
     deadline: Deadline = field(default_factory=Deadline)
     laps: list[Lap] = field(default_factory=list)
+
+    def hasten(self, microseconds: float | None) -> None:
+        """Let a time of the client end the wait, if that is sooner; None is no time."""
+        if microseconds is not None:
+            at = self.started + microseconds / 1e6
+            known = self.deadline.at
+            self.deadline.at = at if known is None else min(at, known)
 
     @property
     def seconds(self) -> tuple[float | None, ...]:

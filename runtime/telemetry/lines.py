@@ -70,7 +70,7 @@ class _Templates:
     """The lines of usual requests without their numbers and their client.
 
     Templates stay in memory, so they hold no text of which a client can invent many. A
-    path without parameters is its own route.
+    path is its own route, or the route with the model and the version that answered.
 
     Args:
         make: a function that makes a template, with ``%s`` for each of them; it
@@ -84,7 +84,8 @@ class _Templates:
     def find(self, answered: Answered) -> str:
         """Return the template of a request's line; it is empty if none fits."""
         if (
-            answered.path != answered.route
+            answered.path
+            not in _paths_of(answered.route, answered.model, answered.version)
             or answered.sent_method != answered.method
             or answered.bytes_in is None
             or answered.bytes_out is None
@@ -95,8 +96,9 @@ class _Templates:
         ):
             return ""
         key = (
-            *(answered.level, answered.method, answered.route, answered.status),
-            *(answered.model, answered.version, answered.backend, answered.items),
+            *(answered.level, answered.method, answered.path, answered.route),
+            *(answered.status, answered.model, answered.version),
+            *(answered.backend, answered.items),
         )
         template = self._made.get(key)
         if template is None:
@@ -104,6 +106,13 @@ class _Templates:
                 self._made.clear()
             template = self._made[key] = self._make(answered)
         return template
+
+
+@functools.lru_cache(_MOST_TEMPLATES)
+def _paths_of(route: str, model: str, version: int | None) -> tuple[str, str]:
+    """Return the paths that a route has for the version of a model that answered."""
+    named = route.replace("{name}", model).replace("{version}", str(version))
+    return route, named
 
 
 def _values(answered: Answered) -> tuple[str | int | None, ...]:

@@ -29,7 +29,7 @@ from runtime.telemetry.journey import CURRENT
 from runtime.telemetry.lines import JsonLines, PlainLines
 from runtime.telemetry.request_log import ManyLines, RequestLog
 
-LOGGERS = ("bundle", "opentelemetry", "runtime", "waitress")
+LOGGERS = ("bundle", "grpc", "opentelemetry", "runtime", "waitress")
 monit = logging.getLogger("runtime.monit")
 
 # The log of this process; ``set_up_logs`` gives it a place.

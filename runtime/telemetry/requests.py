@@ -1,4 +1,4 @@
-"""The count of requests, which a door of any protocol reports to the metrics."""
+"""The count and the log line of requests, which the doors of all protocols report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 from itertools import compress
 from typing import Any
 
-from runtime.telemetry import metrics
+from runtime.telemetry import logs, metrics
 from runtime.telemetry.answered import Answered
 from runtime.telemetry.journey import STAGES, Stage
 from runtime.telemetry.tally import Noted
@@ -15,8 +15,11 @@ from runtime.telemetry.tally import Noted
 count_begun = functools.partial(metrics.TALLY.note, (metrics.IN_PROGRESS,), (1.0,))
 
 
-def count_answered(answered: Answered) -> None:
-    """Count a request that is answered."""
+def tell(answered: Answered) -> None:
+    """Count a request that is answered, and log it."""
+    log = logs.request_log
+    if answered.level >= log.requests_level:
+        log.note(answered)
     stages = STAGES
     seconds: tuple[Any, ...] = answered.stages
     if None in seconds:  # it did not come to each stage

@@ -44,11 +44,16 @@ class Tracing:
         self._tracer: Tracer | None = None
 
     def start(
-        self, journey: Journey, headers: Mapping[str, str], attributes: Attributes
+        self,
+        name: str,
+        journey: Journey,
+        headers: Mapping[str, str],
+        attributes: Attributes,
     ) -> RequestSpan:
         """Begin a request's span, and give the journey its trace's id.
 
         Args:
+            name: the span's name, until it ends.
             journey: the request's journey.
             headers: the headers traceparent and tracestate that the client sent.
             attributes: the attributes that a sampler may look at.
@@ -62,7 +67,7 @@ class Tracing:
         # This is the difference between perf_counter and the clock of the spans.
         offset = time.time() - time.perf_counter()
         span = tracer.start_span(
-            str(attributes["http.request.method"]),
+            name,
             TraceContextTextMapPropagator().extract(headers),
             SpanKind.SERVER,
             attributes,
@@ -93,6 +98,22 @@ class Tracing:
                 Finalize(None, provider.shutdown, exitpriority=0)
                 self._tracer = provider.get_tracer("runtime")
             return self._tracer
+
+
+# A client sends these headers.
+HEADERS = ("traceparent", "tracestate")
+
+
+def attributes_of(journey: Journey) -> dict[str, str | int]:
+    """Return the attributes about the model that answered."""
+    attributes: dict[str, str | int] = {}
+    if journey.model:
+        attributes["tfaas.model"] = journey.model
+    if journey.version is not None:
+        attributes["tfaas.version"] = journey.version
+    if journey.backend:
+        attributes["tfaas.backend"] = journey.backend
+    return attributes
 
 
 class RequestSpan:

@@ -114,7 +114,16 @@ def test_files_without_a_folder_may_come_in_any_order(
 
 
 @pytest.mark.parametrize(
-    ("top", "name"), [("mnist", "mnist"), ("./mnist", "mnist"), (".", ""), ("1", "")]
+    ("top", "name"),
+    [
+        ("mnist", "mnist"),
+        ("./mnist", "mnist"),
+        (".", ""),
+        ("1", ""),
+        ("model.savedmodel", ""),
+        ("mnist/1/model.savedmodel", "mnist"),
+        ("1/model.savedmodel", ""),
+    ],
 )
 def test_name_of_the_top_folder_is_told(tmp_path: Path, top: str, name: str) -> None:
     assert unpack(io.BytesIO(bundle_tar(top)), tmp_path) == name

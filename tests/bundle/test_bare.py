@@ -82,6 +82,25 @@ def test_leading_zeros_are_no_part_of_a_version(tmp_path: Path) -> None:
     assert not (tmp_path / "mnist" / "0009").exists()
 
 
+def test_of_two_folders_with_one_number_the_one_with_fewer_zeros_is_the_version(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "mnist"
+    for number in ("0007", "07", "7", "007"):
+        write_files(folder / number, SAVED_MODEL)
+    store = ModelStore(tmp_path)
+    for number, left in (("7", "07"), ("07", "007"), ("007", "0007"), ("0007", "")):
+        assert store.versions("mnist") == [7]
+        assert store.version("mnist", 7).path == folder / number
+        assert store.delete_version("mnist", 7) == left
+        assert not (folder / number).exists()
+    assert store.names() == []
+    told = [text for text in caplog.messages if text.endswith(" now")]
+    assert told == [
+        f"mnist version 7 is the folder {n} now" for n in ("07", "007", "0007")
+    ]
+
+
 def test_a_folder_with_neither_is_no_model(tmp_path: Path) -> None:
     write_files(tmp_path / "mnist", {"weights.h5": b"x"})
     assert ModelStore(tmp_path).names() == []

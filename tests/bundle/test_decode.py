@@ -349,3 +349,27 @@ def with_checksums(data: bytes) -> bytes:
         fixed += chunk(kind, body)
         place += 12 + size
     return fixed
+
+
+@pytest.mark.parametrize(
+    ("visible", "ground"), [(0, 255), (30, 255), (127, 255), (128, 0), (255, 0)]
+)
+def test_transparent_pixels_lie_over_the_contrast_where_it_is_wanted(
+    visible: int, ground: int
+) -> None:
+    # A pixel of the ink, one that is half transparent, and one of the ground.
+    image = np.array([[[visible, 255], [visible, 128], [7, 0]]], np.uint8)
+    data = saved(Image.fromarray(image, "LA"))
+    half = (visible * 128 + ground * 127) / 255
+    ink, edge, other = decode_image(data, 1, over_contrast=True).ravel().tolist()
+    assert (ink, other) == (visible, ground)
+    assert abs(edge - half) <= 1
+    assert decode_image(data, 1).ravel().tolist()[2] == 0
+
+
+def test_a_picture_without_transparency_is_the_same_over_any_ground() -> None:
+    image = Image.fromarray(np.full((4, 4, 2), (9, 255), np.uint8), "LA")
+    data = saved(image)
+    assert np.array_equal(
+        decode_image(data, 1, over_contrast=True), np.full((4, 4, 1), 9)
+    )

@@ -49,6 +49,8 @@ REPORT: dict[str, Any] = {
         "expected": 0.5,
         "answered": 0.5000002,
     },
+    "differences": {"0": 3, "1e-06": 2},
+    "milliseconds_by_batch": {"8": {"onnxruntime": 0.4, "tensorflow": 2.5}},
 }
 WRITTEN = Parity(
     passed=True,
@@ -67,6 +69,8 @@ WRITTEN = Parity(
     source="mnist",
     share_of_spread=1e-6,
     worst=Worst("sample", 8, 4, "scores", (3, 1), 0.5, 0.5000002),
+    differences={"0": 3, "1e-06": 2},
+    milliseconds_by_batch={"8": {"onnxruntime": 0.4, "tensorflow": 2.5}},
 )
 NEEDED = ["passed", "sha256", "atol", "rtol", "max_abs_diff", "samples"]
 

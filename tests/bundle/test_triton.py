@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from google.protobuf import text_format
+from google.protobuf.descriptor_pb2 import SourceCodeInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +78,79 @@ def test_a_model_without_batches_has_whole_shapes(tmp_path: Path) -> None:
     assert read_config(write(tmp_path, text)) == TritonConfig(0, {"x": (1, 3)})
 
 
+def test_a_reshaped_tensor_has_the_models_shape(tmp_path: Path) -> None:
+    """Triton's documentation has both forms ("Reshape")."""
+    text = """
+      max_batch_size: 8
+      input [ { name: "x" dims: [ 1 ] reshape: { shape: [ ] } } ]
+      input { name: "y" dims: [ -1, 4 ] reshape { shape: [ -1, 2, 2 ] } }
+      output [ { name: "z" dims: [ 2, 2 ] reshape: { shape: [ 4 ] } } ]
+    """
+    assert read_config(write(tmp_path, text)) == TritonConfig(
+        8, {"x": (None,), "y": (None, None, 2, 2)}, {"z": (None, 4)}
+    )
+
+
+# The values are those of https://protobuf.dev/reference/protobuf/textformat-spec.
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('name: "a" "b"', {"name": ["ab"]}),
+        ("name: \"a\" # why\n 'b'", {"name": ["ab"]}),
+        ('backends: ["a" "b", "c"]', {"backends": ["ab", "c"]}),
+        ("dims: 0x1F dims: 017 dims: 0", {"dims": [31, 15, 0]}),
+        ("dims: [-1, - 1, -0x2]", {"dims": [-1, -1, -2]}),
+        ("dims: []", {"dims": []}),
+        (r"name: 'it\'s \x41\102\?'", {"name": ["it's AB?"]}),
+        (r'name: "\303\251 \u00e9 \U0001F600"', {"name": ["é é 😀"]}),
+        ("a < b: 1; c: 2, > d { }", {"a": [{"b": [1], "c": [2]}], "d": [{}]}),
+        ("a: 1; b: 2, c: 3", {"a": [1], "b": [2], "c": [3]}),
+        ("a [<b: 1>, {b: 2}]", {"a": [{"b": [1]}, {"b": [2]}]}),
+        ("#a: 1\nb: 2#c", {"b": [2]}),
+        (
+            "[a.b]: 5 [t.com/a.B] { c: 1.5e-3f }",
+            {"[a.b]": [5], "[t.com/a.B]": [{"c": ["1.5e-3f"]}]},
+        ),
+        (
+            "a: true b: -inf c: KIND_CPU",
+            {"a": ["true"], "b": ["-inf"], "c": ["KIND_CPU"]},
+        ),
+    ],
+)
+def test_each_form_of_the_format_is_read(text: str, expected: object) -> None:
+    assert read_pbtxt(text, "x") == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path: 0x1F path: 0 path: -1",
+        "path: [0X1f, 2]; span: [], path: 3",
+        "leading_comments: 'a' \"b\" # c\n 'd'",
+        r"""leading_comments: 'it\'s \x41\102\n'""",
+        r'leading_comments: "\303\251 \u00e9 \U0001F600"',
+        "leading_detached_comments: ['a' 'b', 'c']",
+        "path: [1 2]",
+        "path: [1,]",
+        "path: 1;;",
+        "5: 1",
+    ],
+)
+def test_protobuf_itself_reads_and_refuses_the_same(text: str) -> None:
+    try:
+        wanted = text_format.Parse(text, SourceCodeInfo.Location())
+    except text_format.ParseError:
+        with pytest.raises(BundleError):
+            read_pbtxt(text, "x")
+        return
+    content = read_pbtxt(text, "x")
+    assert content.get("path", []) == list(wanted.path)
+    assert "".join(content.get("leading_comments", [])) == wanted.leading_comments
+    assert content.get("leading_detached_comments", []) == list(
+        wanted.leading_detached_comments
+    )
+
+
 @pytest.mark.parametrize("text", ["", "  # nothing\n", 'backend: "onnxruntime"'])
 def test_a_description_may_tell_nothing(tmp_path: Path, text: str) -> None:
     assert read_config(write(tmp_path, text)) == TritonConfig()
@@ -105,6 +180,16 @@ def test_params_go_before_a_description(tmp_path: Path) -> None:
         ('output { name: "y" dims: 1.5 }', "each 'output' must have a name, and dims"),
         ("input {", "has '' where a field's name belongs"),
         ("input [", "has '' where a value belongs"),
+        ("dims: [1 2]", "has '2' where a comma or ']' belongs"),
+        ("dims: [1,]", "has ']' where a value belongs"),
+        ("5: 1", "has '5' where a field's name belongs"),
+        ("a: 1;;", "has ';' where a field's name belongs"),
+        ("[a: 1", "has ':' where a field's name belongs"),
+        (r'name: "\q"', r"has the escape '\\q', which is none of the format"),
+        (r'name: "\U00110000"', "which is none of the format"),
+        (r'name: "\uD800"', "which is none of the format"),
+        ('input { name: "x" reshape: 1 }', "'reshape' must be a message"),
+        ('input { name: "x" reshape { shape: -2 } }', "'reshape' of 'x' must have a"),
         ("}", "has '}' where a field's name belongs"),
         ("name", "no value follows 'name'"),
         ('name "x"', "no value follows 'name'"),
@@ -113,7 +198,7 @@ def test_params_go_before_a_description(tmp_path: Path) -> None:
         ("\n\nname: $", "cannot be read at line 3"),
         ("a {" * 33, "is nested more than 32 deep"),
         ("a {" * 100_000, "is nested more than 32 deep"),
-        ("a: [" * 100_000, "has ':' where a value belongs"),
+        ("a: [" * 100_000, "has ':' where a comma or ']' belongs"),
         ("a: " + "[" * 100_000, "has '[' where a value belongs"),
         ("#" + "x" * (1 << 20), "is larger than 1048576 bytes"),
     ],

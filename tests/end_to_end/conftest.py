@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import httpx
@@ -153,6 +155,17 @@ def log_with(folder: Path, text: str) -> str:
             return log
         time.sleep(0.01)
     raise AssertionError(f"{text!r} is not in the log:\n{log}")
+
+
+_ports = itertools.count(8001)
+
+
+def own_address() -> tuple[str, int]:
+    """Return an address and a port of this machine that no other test uses.
+
+    All of 127.0.0.0/8 is this machine, and Linux's numbers of processes have 22 bits.
+    """
+    return str(IPv4Address("127.64.0.0") + os.getpid() % (1 << 22)), next(_ports)
 
 
 WAITRESS = "waitress-serve --listen=127.0.0.1:0 runtime.app:app"

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import signal
 import socket
 import ssl
@@ -14,9 +13,9 @@ import pytest
 
 from bundle.store import ModelStore
 from tests.end_to_end.conftest import ENVIRONMENT, PATIENCE, WAITRESS, run, serving
+from tests.end_to_end.terminal import on_terminal
 from tests.examples import WEIGHTS, linear_onnx, tar_of, write_bundle
 
-TERMINAL = {**ENVIRONMENT, "TERM": "xterm", "COLUMNS": "120"}
 CPU = "onnxruntime/CPUExecutionProvider"
 
 
@@ -53,33 +52,6 @@ def models(url, store, tmp_path):
         return wrote
 
     return type_in
-
-
-def on_terminal(command, folder, typed=b""):
-    """Type a command in a terminal, and ``typed`` when the command asks.
-
-    Returns:
-        The exit code, and the text on the terminal.
-    """
-    process, terminal = pty.fork()
-    if not process:
-        os.chdir(folder)
-        os.execvpe("bash", ["bash", "-c", f"exec {command}"], TERMINAL)
-    seen = b""
-    limit = threading.Timer(PATIENCE, os.kill, (process, signal.SIGKILL))
-    limit.start()
-    try:
-        while chunk := os.read(terminal, 1 << 16):
-            seen += chunk
-            if typed and b"[y/N]" in seen:
-                os.write(terminal, typed)
-                typed = b""
-    except OSError:  # Linux says so that the other side is closed
-        pass
-    limit.cancel()
-    os.close(terminal)
-    _, status = os.waitpid(process, 0)
-    return os.waitstatus_to_exitcode(status), seen.decode()
 
 
 def test_a_bundle_is_pushed_listed_and_deleted(models, store, url, tmp_path):

@@ -5,12 +5,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
 )
 
-from tests.end_to_end.conftest import CLIENT, PATIENCE, RUNTIME, run_python, serving
+from runtime.wire.oip.inference_pb2 import ServerReadyRequest
+from tests.end_to_end.conftest import (
+    CLIENT,
+    PATIENCE,
+    RUNTIME,
+    own_address,
+    run_python,
+    serving,
+)
+from tests.end_to_end.grpc_client import GrpcClient, infer_request
 from tests.examples import write_bundle
 from tests.forms import png
 
@@ -121,6 +131,50 @@ def test_a_collector_gets_what_the_conventions_say(collected):
     assert not missing.parent_span_id
     assert plain(missing.attributes)["http.response.status_code"] == 404
     assert missing.status.code == missing.status.STATUS_CODE_UNSET
+
+
+def test_a_call_of_grpc_has_its_span(tmp_path):
+    write_bundle(tmp_path / "models" / "linear" / "1")
+    host, port = own_address()
+    with collecting() as collector:
+        command = (
+            f"env OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:{collector.server_port}"
+            f" TFAAS_TRACING=true {RUNTIME} --host {host} --grpc-port {port}"
+        )
+        with serving(command, tmp_path) as server:
+            pixels = np.arange(4).reshape(1, 2, 2, 1)
+            parent = f"00-{TRACE}-{PARENT}-01"
+            with GrpcClient(f"{host}:{port}", traceparent=parent) as client:
+                client.ask("ServerReady", ServerReadyRequest())
+                client.ask("ModelInfer", infer_request("linear", pixels=pixels))
+                client.refusal("ModelInfer", infer_request("nosuch", pixels=pixels))
+            server.process.terminate()
+            assert server.process.wait(PATIENCE) == 0
+        found = [
+            span
+            for request in collector.requests
+            for of_resource in request.resource_spans
+            for of_scope in of_resource.scope_spans
+            for span in of_scope.spans
+            if span.kind == span.SPAN_KIND_SERVER
+        ]
+    answered, refused = sorted(found, key=lambda span: span.start_time_unix_nano)
+    for span in (answered, refused):
+        assert span.name == "inference.GRPCInferenceService/ModelInfer"
+        assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
+        assert span.status.code == span.status.STATUS_CODE_UNSET
+    attributes = plain(answered.attributes)
+    assert (
+        attributes.items()
+        >= {
+            "rpc.system": "grpc",
+            "rpc.service": "inference.GRPCInferenceService",
+            "rpc.method": "ModelInfer",
+            "rpc.grpc.status_code": 0,
+            "tfaas.model": "linear",
+        }.items()
+    )
+    assert plain(refused.attributes)["rpc.grpc.status_code"] == 5
 
 
 STAGES = """

@@ -76,7 +76,7 @@ def test_readme_lists_the_bundles_files(trained):
     there = {path.name for path in (trained / "mnist").iterdir()}
     assert set(listing.group(1).split()) == there
     reference = (ROOT / "docs" / "reference" / "bundle.md").read_text()
-    rows = set(re.findall(r"`([^`/]+)/?`", reference))
+    rows = {name.partition("/")[0] for name in re.findall(r"`([^`]+)`", reference)}
     assert there <= rows
 
 
@@ -139,6 +139,7 @@ def test_the_commands_of_every_page_work(work):
     assert names == ["decoded", "polarity", "fit", "size"]
     assert explained["labels"][0]["label"] == "1"
     assert len(json.loads(outputs["ask-rows"])) == 10
+    assert re.search(r"^img1\.png +1 +0\.9", outputs["terminal"], re.M)
     assert outputs["rollback"].rstrip().endswith('{"stable":1}')
     assert "mnist serves version 4" in outputs["models"]
     assert (work / "pulled" / "model.onnx").is_file()

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 
 import psutil
 import pytest
@@ -39,6 +40,23 @@ def test_workers_that_end_as_soon_as_they_serve_are_not_started_forever(folder):
     said = (folder / "server.log").read_text()
     assert said.count("was killed by SIGABRT; another takes its place") == 2
     assert "each worker process was killed by SIGABRT as soon as it served" in said
+
+
+def test_an_unloaded_model_leaves_the_memory_of_all_workers(folder):
+    """No request for the model comes to them any more."""
+
+    def wait_for(count):
+        end = time.monotonic() + PATIENCE
+        while f"\ntfaas_models_loaded {count}" not in CLIENT.get(url).text:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+    with serving(f"{RUNTIME} --workers 2 --preload linear", folder) as server:
+        url = f"{server.url}/metrics"
+        wait_for(2.0)
+        path = "/v2/repository/models/linear/unload"
+        assert CLIENT.post(f"{server.url}{path}").status_code == 200
+        wait_for(0.0)
 
 
 def test_a_worker_that_does_not_end_is_killed(folder):

@@ -87,8 +87,8 @@ def test_the_plot_is_a_picture_with_lines_of_both_colours(tmp_path):
     plot(TIMINGS, "mnist", tmp_path / "bench.png")
     picture = np.asarray(Image.open(tmp_path / "bench.png").convert("RGB"))
     colours = {tuple(pixel) for pixel in picture.reshape(-1, 3)}
-    # The colours are matplotlib's tab:orange and tab:blue.
-    assert {(255, 127, 14), (31, 119, 180)} <= colours
+    # The colours are Okabe and Ito's vermilion and blue.
+    assert {(213, 94, 0), (0, 114, 178)} <= colours
 
 
 def test_a_plot_that_cannot_be_written_is_a_sentence(tmp_path):

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 import exporter.bench
 import exporter.export
+import exporter.reports.section
 import exporter.verify
 from bundle.errors import BundleError, StoreError
 from bundle.parity import Case, Parity, Trial
@@ -90,6 +91,39 @@ def test_a_version_or_label_is_that_version(store, exported, spec):
     store.set_label("linear", "stable", 1)
     convert(spec)
     assert folders(exported) == ["models/linear/1"]
+
+
+@pytest.mark.parametrize(
+    ("more", "is_measured"),
+    [((), True), (("--no-latency",), False), (("--output", "other"), False)],
+)
+def test_latency_is_measured_for_the_report_of_this_bundle(
+    store, exported, more, is_measured
+):
+    report = store.root / "linear" / "2" / "report"
+    report.mkdir()
+    (report / "report.html").write_text("a page")
+    convert("linear", *more)
+    convert("linear:1", *more)
+    assert [options.latency for _, options, *_ in exported] == [is_measured, False]
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_section_that_fails_is_a_warning(store, exported, monkeypatch, more):
+    report = store.root / "linear" / "2" / "report"
+    report.mkdir()
+    (report / "report.html").write_text("a page")
+    folders = []
+
+    def add_section(folder):
+        folders.append(folder)
+        return "warning: no font"
+
+    monkeypatch.setattr(exporter.reports.section, "add_section", add_section)
+    result = convert("linear", *more)
+    assert result.exit_code == 0
+    assert result.stderr.endswith("\nwarning: no font\n")
+    assert [folder.name for folder in folders] == ["2"]
 
 
 def test_the_store_is_the_one_that_config_json_names(store, exported, tmp_path):

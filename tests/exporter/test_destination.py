@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -177,6 +178,19 @@ def test_model_and_proof_are_written(bundle, publish):
     assert {name: after[name] for name in before} == before
     proof = json.loads(after["parity.json"])
     assert (proof["passed"], proof["source"]) == (True, "digits")
+
+
+@pytest.mark.parametrize("place", ["digits/1", "digits/1/model.savedmodel"])
+@pytest.mark.parametrize("is_bare", [False, True])
+def test_a_model_of_a_store_gets_a_new_time(tmp_path, publish, place, is_bare):
+    """All services look at a model anew when its folder's time changes."""
+    folder = saved_model(tmp_path / place, "digits")
+    if is_bare:
+        (folder / "params.json").unlink()
+    os.utime(tmp_path / "digits", (1, 1))
+    source = open_source(folder)
+    publish(source, beside(source))
+    assert (tmp_path / "digits").stat().st_mtime > 1
 
 
 def test_external_data_comes_and_goes_with_its_model(bundle, publish):

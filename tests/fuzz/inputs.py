@@ -17,6 +17,7 @@ import falcon.inspect
 import numpy as np
 from PIL import Image
 
+from bundle import report
 from runtime.wire.tfaas_pb2 import Row
 from tests.examples import linear_onnx, tar_of, write_bundle, write_parity
 from tests.forms import form
@@ -29,7 +30,13 @@ MODELS = {
 }
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 # These values take the place of the names in the braces of a route.
-PLACES = {"name": "linear", "version": "1", "label": "canary", "file": "params.json"}
+PLACES = {
+    "name": "linear",
+    "version": "1",
+    "label": "canary",
+    "file": "params.json",
+    "repository": "ours",
+}
 
 # Parsers stumble over these texts.
 TOKENS = (
@@ -70,6 +77,9 @@ def write_store(models: Path) -> None:
         write_bundle(
             folder, name=name, onnx_bytes=content, labels=labels, params=params
         )
+        page = folder / report.PAGE
+        page.parent.mkdir()
+        page.write_text("<!doctype html><title>Report</title>")
 
 
 def whole_requests(application: falcon.App, folder: Path) -> list[Request]:
@@ -127,10 +137,17 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
     inferences = _inferences()
     infer = "/v2/models/{name}/infer"
     repository = "/v2/repository/models/{name}"
+    predictions = {
+        ("POST", f"/v1/models/{{name}}{one}:{method}"): contents
+        for method, contents in _predictions().items()
+        for one in ("", "/versions/{version}", "/labels/{label}")
+    }
     found = {
+        **predictions,
         ("POST", infer): inferences,
         ("POST", infer.replace("/infer", "/versions/{version}/infer")): inferences,
         ("POST", "/v2/repository/index"): [_json({"ready": True})],
+        ("POST", "/v2/repository/{repository}/index"): [_json({"ready": True})],
         ("POST", f"{repository}/load"): [_json({"parameters": {}}), (b"", {})],
         ("POST", f"{repository}/unload"): [
             _json({"parameters": {"unload_dependents": True}})
@@ -177,6 +194,32 @@ def _inferences() -> list[tuple[bytes, dict[str, str]]]:
         (gzip.compress(plain[0]), packed),
         (zlib.compress(plain[0]), {"Content-Encoding": "deflate"}),
     ]
+
+
+def _predictions() -> dict[str, list[tuple[bytes, dict[str, str]]]]:
+    """Return requests of TensorFlow Serving for the model ``linear``, by method."""
+    pixels = [[[1], [2]], [[3], [4]]]
+    picture = {"b64": base64.b64encode(_image("PNG")).decode()}
+    rows = _json({"signature_name": "serving_default", "instances": [pixels]})
+    packed = {"Content-Encoding": "gzip", "Accept-Encoding": "gzip"}
+    examples = [
+        _json({"context": {}, "examples": [{"pixels": [1, 2, 3.0, 4]}]}),
+        _json({"examples": [{"pixels": [1, 2, 3, 4]}, {"pixels": [5, 6, 7, 8]}]}),
+        _json({"examples": [{"pixels": picture}]}),
+    ]
+    return {
+        "predict": [
+            rows,
+            _json({"instances": [{"pixels": pixels}, {"pixels": pixels}]}),
+            _json({"inputs": {"pixels": [pixels]}}),
+            _json({"instances": [picture]}),
+            _json({"inputs": picture}),
+            _json({"inputs": [[[[float("nan")], [2]], [[float("inf")], [-1e9]]]]}),
+            (gzip.compress(rows[0]), packed),
+        ],
+        "classify": examples,
+        "regress": examples,
+    }
 
 
 def _packed(one: dict[str, object], blob: bytes) -> tuple[bytes, dict[str, str]]:

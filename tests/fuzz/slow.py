@@ -243,6 +243,19 @@ def parsers_of(fuzzer: Fuzzer, folder: Path) -> list[Parser]:
             ],
         ),
         Parser(
+            "predict",
+            lambda data: post("/v1/models/pair:predict", data, json),
+            [
+                pieces.text(b'{"instances":[{"a":[1,NaN],"b":[3,4]}]}'),
+                pieces.text(b'{"inputs":{"a":[[1,2]],"b":[[3,4]]}}'),
+            ],
+        ),
+        Parser(
+            "examples",
+            lambda data: post("/v1/models/linear:classify", data, json),
+            [pieces.text(b'{"examples":[{"pixels":[1,2,3,4]}],"context":{}}')],
+        ),
+        Parser(
             "protobuf",
             lambda data: post("/predict/proto", data, proto),
             [pieces.message(row)],

@@ -1,4 +1,4 @@
-"""Damaged requests go to every route, in a process of their own that must live on.
+"""Damaged requests go to every route and method, in processes that must live on.
 
 ``FUZZ`` is their number and ``FUZZ_SEED`` the seed; ``make fuzz`` sends more.
 """
@@ -16,9 +16,10 @@ SEED = int(os.environ.get("FUZZ_SEED", "1"))
 
 
 @pytest.mark.slow
-def test_no_damaged_request_is_more_than_refused():
+@pytest.mark.parametrize("fuzzer", ["tests.fuzz.run", "tests.fuzz.messages"])
+def test_no_damaged_request_is_more_than_refused(fuzzer):
     done = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz.run", str(COUNT), str(SEED)],
+        [sys.executable, "-m", fuzzer, str(COUNT), str(SEED)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -1,5 +1,7 @@
 """Every route that takes JSON gets any JSON at all."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,6 +56,24 @@ INFERRED = ANY | st.fixed_dictionaries(
 )
 
 
+# The words of TensorFlow Serving's API.
+BASE64 = st.fixed_dictionaries({"b64": st.sampled_from(["", "YQ==", "/w", "?"]) | ANY})
+VALUE = ANY | BASE64 | st.lists(st.lists(st.integers(0, 4) | st.floats() | BASE64))
+ITEM = VALUE | st.dictionaries(
+    st.sampled_from(["pixels", "a", "b", "text", "flag"]), VALUE, max_size=2
+)
+PREDICTED = ANY | st.fixed_dictionaries(
+    {},
+    optional={
+        "instances": st.lists(ITEM, max_size=3) | ANY,
+        "inputs": ITEM,
+        "examples": st.lists(ITEM, max_size=3) | ANY,
+        "context": ITEM,
+        "signature_name": st.sampled_from(["", "serving_default"]) | ANY,
+    },
+)
+
+
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     config = Config(model_dir=tmp_path_factory.mktemp("store"), provider="cpu")
@@ -74,4 +94,17 @@ def test_no_json_is_more_than_refused(client, path, content):
 @pytest.mark.parametrize("model", ["linear", "pair", "texts"])
 def test_no_inference_is_more_than_refused(client, model, content):
     reply = client.simulate_post(f"/v2/models/{model}/infer", json=content)
+    assert reply.status_code in (200, 400), reply.text
+
+
+@settings(deadline=None, derandomize=True, database=None, max_examples=150)
+@given(content=PREDICTED)
+@pytest.mark.parametrize("model", ["linear", "pair", "texts"])
+@pytest.mark.parametrize("method", ["predict", "classify", "regress"])
+def test_no_request_of_tensorflow_serving_is_more_than_refused(
+    client, model, method, content
+):
+    # Python writes NaN and infinity as TensorFlow Serving reads them.
+    body = json.dumps(content)
+    reply = client.simulate_post(f"/v1/models/{model}:{method}", body=body)
     assert reply.status_code in (200, 400), reply.text

@@ -61,6 +61,14 @@ def requests() -> dict[str, list[bytes]]:
                 tensor + np.arange(4, dtype="<f4").tobytes(),
             )
         ],
+        "prediction": [
+            _request(
+                b"POST",
+                b"/v1/models/linear:predict",
+                _CLOSE,
+                b'{"inputs": [[[[1], [NaN]], [[3], [4]]]]}',
+            )
+        ],
         "chunks": [
             _request(
                 b"POST", b"/predict/json", _CLOSE + b"Transfer-Encoding: chunked\r\n"

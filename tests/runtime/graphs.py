@@ -49,6 +49,17 @@ def two_inputs() -> bytes:
     )
 
 
+def half_plus_two() -> bytes:
+    """Return TensorFlow Serving's example: y is x/2 + 2, float32 (n,)."""
+    return onnx_of(
+        [("Mul", ["x", "half"], ["m"], {}), ("Add", ["m", "two"], ["y"], {})],
+        [("x", FLOAT, ("n",))],
+        [("y", FLOAT, ("n",))],
+        half=np.float32(0.5),
+        two=np.float32(2),
+    )
+
+
 def texts_and_flags() -> bytes:
     """Return a model: ``same`` is the text, ``other`` the opposite of the flag."""
     return onnx_of(

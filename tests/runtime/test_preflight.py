@@ -39,6 +39,7 @@ DIGEST = "0123456789abcdef" * 4
     ("changes", "sentence"),
     [
         ({"log_file": "/tmp"}, "'logFile' is /tmp, which is a folder; name files in"),
+        ({"grpc_port": 8083}, "'grpcPort' and 'port' are both 8083"),
         ({"log_file": "models"}, "'logFile' is models, which is a folder"),
         ({"log_file": "logs/"}, "'logFile' is logs/, which is a folder"),
         ({"log_file": "no/log"}, "'logFile' is no/log, which cannot be written"),
@@ -72,6 +73,17 @@ def test_what_cannot_work_is_refused_by_its_key(config, changes, sentence):
     with pytest.raises(ConfigError) as caught:
         check_config(replace(config, **changes))
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["grpc", "grpc_health", "grpc_reflection"])
+def test_grpc_without_its_extra_is_refused(config, monkeypatch, name):
+    monkeypatch.setattr(
+        "runtime.preflight.find_spec", lambda asked: None if asked == name else True
+    )
+    assert check_config(config) == ()  # the door is off
+    words = f"'grpcPort' is 8001, and {name} is not installed: pip install"
+    with pytest.raises(ConfigError, match=words):
+        check_config(replace(config, grpc_port=8001))
 
 
 @pytest.mark.slow

@@ -80,5 +80,13 @@ def bundle_folder(
     from trainer.saved_model import write_bundle
 
     folder = tmp_path_factory.mktemp("bundle")
-    write_bundle(folder, "digits", training, few_data, "few.npz", h5="digits.h5")
+    write_bundle(
+        folder,
+        "digits",
+        training,
+        few_data,
+        "few.npz",
+        h5="digits.h5",
+        command="trainer run <x>",
+    )
     return folder

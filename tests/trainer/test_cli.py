@@ -433,6 +433,31 @@ class TestWithExporter:
         return folders
 
 
+@pytest.mark.tensorflow
+@pytest.mark.usefixtures("trained", "no_exporter")
+class TestReport:
+    def test_it_has_the_command_that_trains_again(
+        self, tmp_path: Path, few_npz: Path
+    ) -> None:
+        out = tmp_path / "out"
+        # The settings are those of the training that other tests share.
+        run_trainer(
+            "run", "--fin", few_npz, "--fout", out, "--model", "few", "--h5", "x"
+        )
+        metrics = json.loads((out / "report" / "metrics.json").read_text())
+        assert metrics["command"] == (
+            "trainer run --fin few.npz --model few --epochs 1 --batch-size 128 --seed 4"
+        )
+        assert metrics["model"] == "few"
+
+    def test_no_report_writes_none(self, tmp_path: Path, few_npz: Path) -> None:
+        out = tmp_path / "out"
+        result = run_trainer("run", "--fin", few_npz, "--fout", out, "--no-report")
+        assert result.exit_code == 0
+        assert "report" not in names_in(out)
+        assert "saved_model.pb" in names_in(out)
+
+
 # --- Ctrl-C and SIGTERM, in a real process
 
 # A shell that runs the tests in the background ignores SIGINT, and a child inherits

@@ -63,6 +63,9 @@ def test_folder_is_made_or_replaced(tmp_path: Path, before: str) -> None:
         (path / "parity.int8.json").write_text("{}")
         (path / ".model.fp16.onnx.c0ffee").write_text("half of it")
         (path / ".model.onnx.c0ffee").write_text("half of it")
+        (path / "report").mkdir()
+        (path / "report" / "parity.png").write_text("a plot")
+        (path / "report" / ".report.html.c0ffee").write_text("half of it")
     if before == "no parents":
         path = tmp_path / "a" / "b"
     destination = FolderDestination(path)
@@ -134,6 +137,7 @@ def _foreign_manifest(folder: Path) -> None:
         (_bundle_and("variables/old"), "variables/old"),
         (_bundle_and(".hidden"), ".hidden"),
         (_bundle_and(".model.onnx.mine/notes"), ".model.onnx.mine/notes"),
+        (_bundle_and("report/notes"), "report/notes"),
         (_bundle_and_link, "photos"),
         (_stored_model, "1/manifest.json"),
         (_original_bundle, "params.json"),

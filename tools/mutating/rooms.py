@@ -14,7 +14,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "-k",
         "not damage_has and not damaged_rows and not baseline",
     ),
-    "bundle/preprocess.py": ("tests/bundle/test_preprocess.py", *UNIT),
+    "bundle/preprocess.py": (
+        "tests/bundle/test_preprocess.py",
+        "tests/bundle/test_fit.py",
+        *UNIT,
+    ),
     # Tests that kill a process at each of its steps, and those of races, take a minute.
     "bundle/store.py": (
         "tests/bundle/test_store.py",

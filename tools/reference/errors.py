@@ -40,6 +40,7 @@ WHAT_TO_DO: Mapping[str, str] = {
     "StoreError": "Look at the disk of `modelDir`: is it full, can it be written?",
     "ServiceError": "It is the parent of the errors below, and is not raised itself.",
     "InvalidInput": "Correct the field that the sentence names.",
+    "NotOffered": "Do what the sentence names instead.",
     "Unauthorized": "Send `Authorization: Bearer TOKEN` with a token that may do this.",
     "Forbidden": "Ask from the service's own machine, or set `writeTokens`.",
     "RateLimited": "Wait as long as `Retry-After` says, or raise `rate`.",
@@ -104,7 +105,7 @@ def block(arguments: Sequence[str]) -> str:
     """The table that the argument names."""
     (name,) = arguments
     found = [error for error in errors() if error.__module__ in MODULES[name]]
-    asked = ("status", "`reason`") if name == "service" else ()
+    asked = ("status", "gRPC", "`reason`") if name == "service" else ()
     heads = ("error", "meaning", *asked, "exit code", "what to do")
     return table(heads, [_row(error, found, name == "service") for error in found])
 
@@ -113,7 +114,11 @@ def _row(
     error: type[DomainError], all_of_it: Sequence[type], has_status: bool
 ) -> tuple[str, ...]:
     depth = sum(parent in all_of_it for parent in error.__mro__[1:])
-    asked = (_status(error), code(_reason(error))) if _status(error) else ("", "")
+    asked = (
+        (_status(error), code(_grpc(error)), code(_reason(error)))
+        if _status(error)
+        else ("", "", "")
+    )
     return (
         "&emsp;" * depth + code(error.__name__),
         sentence(docstring.summary(error)),
@@ -130,9 +135,16 @@ def _status(error: type[DomainError]) -> str:
     return next((STATUS[e][:3] for e in error.__mro__ if e in STATUS), "")
 
 
+def _grpc(error: type[DomainError]) -> str:
+    """The status of the reply to a call of gRPC."""
+    from runtime.grpc.errors import CODE
+
+    return next(CODE[e].name for e in error.__mro__ if e in CODE)
+
+
 def _reason(error: type[DomainError]) -> str:
     """Its word in the label ``reason`` of the metric ``tfaas_rejects``."""
-    from runtime.http.errors import reason_of
+    from runtime.refusals import reason_of
 
     return reason_of(error)
 
@@ -144,6 +156,6 @@ def exit_code(error: type[DomainError]) -> int:
     for all else; the exporter's and ``runtime models`` know more work that fails.
     """
     from exporter.errors import ExportError
-    from runtime.cli.models import WORK_FAILED
+    from runtime.cli.output import WORK_FAILED
 
     return 1 if issubclass(error, (ExportError, *WORK_FAILED)) else 2

@@ -37,14 +37,11 @@ class Authorize:
         self._open = () if gate.asks_for_reads else (Access.READ,)
 
     def for_all(self) -> frozenset[tuple[str, str]]:
-        """Return the pairs of a path and a method that anybody may ask.
-
-        Only paths that are their own template are among them.
-        """
+        """Return the pairs of a template and a method that anybody may ask."""
         return frozenset(
             key
             for key, access in self._table.items()
-            if "{" not in key[0] and (access is Access.OPEN or access in self._open)
+            if access is Access.OPEN or access in self._open
         )
 
     def admits(self, template: str, method: str, env: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from falcon.routing import CompiledRouter
@@ -11,6 +11,7 @@ from runtime.access.gate import client_of
 from runtime.http.caller import AddressOf
 from runtime.http.middleware.authorize import Authorize
 from runtime.http.middleware.rate import Rate
+from runtime.http.predictions import Found
 
 # No route reads the body of another method.
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH", "DELETE"))
@@ -21,6 +22,8 @@ class Door:
 
     Args:
         router: the application's router.
+        find: the function that finds the prediction of a path; None if Falcon finds its
+            resource.
         authorize: the middleware that decides whether a client may ask.
         rate: the middleware that decides whether a client asks too often; None if there
             is no limit.
@@ -30,11 +33,13 @@ class Door:
     def __init__(
         self,
         router: CompiledRouter,
+        find: Callable[[str], Found | None],
         authorize: Authorize,
         rate: Rate | None,
         address_of: AddressOf,
     ) -> None:
         self._router = router
+        self._find = find
         self._authorize = authorize
         self._rate = rate
         self._address_of = address_of
@@ -49,7 +54,8 @@ class Door:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if method not in _WITH_BODY:
             return False
-        if (path, method) in self._for_all:
+        found = self._find(path)
+        if ((path if found is None else found.route), method) in self._for_all:
             return True
         # Falcon reads a path so: each character of a WSGI text stands for one byte.
         path = path.encode("latin-1").decode(errors="replace")
@@ -59,9 +65,9 @@ class Door:
             allowance = self._rate.allowance_of(path, environ)
             if allowance is not None and allowance.is_exceeded:
                 return False
-        found = self._router.find(path)
-        return found is not None and self._authorize.admits(
-            str(found[3]), method, environ
+        resource = self._router.find(path)
+        return resource is not None and self._authorize.admits(
+            str(resource[3]), method, environ
         )
 
     def client_of(self, environ: Mapping[str, Any]) -> str:

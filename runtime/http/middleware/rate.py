@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import falcon
 
-from runtime.errors import RateLimited
 from runtime.http.caller import AddressOf
 from runtime.http.cors import is_preflight
 
@@ -65,7 +64,4 @@ class Rate:
         resp.set_header("X-Ratelimit-Reset", str(allowance.reset))
         if allowance.is_exceeded:
             resp.set_header("Retry-After", str(allowance.wait))
-            raise RateLimited(
-                f"Limit exceeded: {allowance.limit} requests {self._limiter.unit}"
-                f" are allowed; try again in {allowance.wait} s"
-            )
+            raise self._limiter.refusal(allowance)

@@ -16,15 +16,11 @@ from runtime.http.environ_keys import ARRIVED, DEADLINE, JOURNEY, REFUSED, Envir
 from runtime.http.middleware.access_log import bytes_in, bytes_out, log_monit
 from runtime.http.middleware.rate import Rate
 from runtime.http.reply import NO_SNIFF
-from runtime.telemetry import logs
 from runtime.telemetry.answered import Answered
-from runtime.telemetry.journey import CURRENT, Deadline, Journey, clock
-from runtime.telemetry.requests import count_answered, count_begun
-from runtime.telemetry.tracing import RequestSpan, Tracing
+from runtime.telemetry.journey import CURRENT, REQUEST_ID, Deadline, Journey, clock
+from runtime.telemetry.requests import count_begun, tell
+from runtime.telemetry.tracing import HEADERS, RequestSpan, Tracing, attributes_of
 
-# The id is copied into the reply, the log and perhaps other systems, so it has few
-# kinds of characters.
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _MILLISECONDS = re.compile(r"[1-9][0-9]{0,8}")
 
 # A client may invent any number of methods. OpenTelemetry calls all of them _OTHER.
@@ -85,7 +81,7 @@ class Watch:
         given = env.get("HTTP_X_REQUEST_ID")
         journey = env[JOURNEY] = Journey(
             given
-            if given and _REQUEST_ID.fullmatch(given)
+            if given and REQUEST_ID.fullmatch(given)
             else f"{random.getrandbits(128):032x}",
             started=env.get(ARRIVED) or clock(),
             # The server tells this deadline when the client leaves, and may have put it
@@ -153,10 +149,7 @@ class Watch:
                 bytes_out,
             )
         )
-        count_answered(answered)
-        log = logs.request_log
-        if answered.level >= log.requests_level:
-            log.note(answered)
+        tell(answered)
         CURRENT.set(None)
         return answered
 
@@ -256,9 +249,8 @@ def _start_span(
         attributes["http.request.method_original"] = req.method
     if req.user_agent:
         attributes["user_agent.original"] = req.user_agent
-    names = ("traceparent", "tracestate")
-    headers = {name: value for name in names if (value := req.get_header(name))}
-    return tracing.start(journey, headers, attributes)
+    headers = {name: value for name in HEADERS if (value := req.get_header(name))}
+    return tracing.start(method, journey, headers, attributes)
 
 
 def _end_span(span: RequestSpan, journey: Journey, answered: Answered) -> None:
@@ -271,10 +263,5 @@ def _end_span(span: RequestSpan, journey: Journey, answered: Answered) -> None:
         name = f"{name} {answered.route}"
     if answered.status >= 500:
         attributes["error.type"] = str(answered.status)
-    if journey.model:
-        attributes["tfaas.model"] = journey.model
-    if journey.version is not None:
-        attributes["tfaas.version"] = journey.version
-    if journey.backend:
-        attributes["tfaas.backend"] = journey.backend
+    attributes |= attributes_of(journey)
     span.end(name, journey, attributes, failed=answered.status >= 500)

@@ -26,12 +26,14 @@ from runtime.http.openapi.parameters import (
 from runtime.http.openapi.predictions import PREDICTIONS
 from runtime.http.openapi.schemas import Or, Schemas
 from runtime.http.openapi.service import SERVICE
+from runtime.http.openapi.serving import SERVING
 from runtime.http.routes import ROUTES, Route
 
 # The groups of routes, in the order of the page.
 GROUPS: Mapping[str, Mapping[str, Operation]] = {
     "Predictions": PREDICTIONS,
     "Open Inference Protocol": INFERENCES,
+    "TensorFlow Serving": SERVING,
     "Models": MODELS,
     "The service": SERVICE,
 }
@@ -46,7 +48,6 @@ _FRAMEWORK = {
     404: "There is no such route or file.",
     415: "The route takes another content type or encoding.",
     416: "The file has no such part.",
-    501: "The service does not offer what the request asks for.",
 }
 _HEADERS = {401: AUTHENTICATE, 429: RETRY_AFTER, 503: RETRY_AFTER}
 

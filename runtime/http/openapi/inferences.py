@@ -57,6 +57,16 @@ _NOTHING = Body(
     {falcon.MEDIA_JSON: {"nothing": {}}},
     is_required=False,
 )
+_INDEX = Operation(
+    replies={200: json_of(list[bodies.IndexEntry])},
+    refusals=(415,),
+    body=Body(
+        json_of(bodies.IndexRequest),
+        {falcon.MEDIA_JSON: {"ready": {"ready": True}}},
+        is_required=False,
+    ),
+)
+_NAMED = Operation(replies={}, refusals=(501,))
 _MODEL, _VERSION = "/v2/models/{name}", "/v2/models/{name}/versions/{version}"
 
 INFERENCES = {
@@ -79,19 +89,14 @@ INFERENCES = {
     "GET /v2/models/stats": Operation(replies={200: json_of(bodies.Statistics)}),
     f"GET {_MODEL}/stats": _STATISTICS,
     f"GET {_VERSION}/stats": _STATISTICS,
-    "POST /v2/repository/index": Operation(
-        replies={200: json_of(list[bodies.IndexEntry])},
-        refusals=(415,),
-        body=Body(
-            json_of(bodies.IndexRequest),
-            {falcon.MEDIA_JSON: {"ready": {"ready": True}}},
-            is_required=False,
-        ),
-    ),
+    "POST /v2/repository/index": _INDEX,
+    "POST /v2/repository/{repository}/index": _INDEX,
     "POST /v2/repository/models/{name}/load": Operation(
         replies={200: None}, refusals=(404, 415, 422, 501), body=_NOTHING
     ),
     "POST /v2/repository/models/{name}/unload": Operation(
         replies={200: None}, refusals=(404, 415), body=_NOTHING
     ),
+    "POST /v2/repository/{repository}/models/{name}/load": _NAMED,
+    "POST /v2/repository/{repository}/models/{name}/unload": _NAMED,
 }

@@ -36,6 +36,9 @@ MODELS = {
     "GET /models/{name}/{version}/bundle": Operation(
         replies={200: {"application/gzip": bytes}}, refusals=(404,)
     ),
+    "GET /models/{name}/{version}/report": Operation(
+        replies={200: {"text/html": str}}, refusals=(404,)
+    ),
     "GET /models/{name}/labels": Operation(
         replies={200: json_of(dict[str, int])}, refusals=(404,)
     ),

@@ -27,6 +27,9 @@ PLACES = {
             "canary",
         ),
         Parameter(
+            "repository", "The repository's name, any.", {"type": "string"}, "models"
+        ),
+        Parameter(
             "file", "The file's path, perhaps with slashes.", {"type": "string"}, ""
         ),
     )

@@ -60,14 +60,6 @@ _IMAGE = Operation(
     " the JSON has the best labels of each picture. Several pictures are answered with"
     " a list.",
 )
-_EXPLAINED = Operation(
-    replies={200: json_of(ExplainedImage)},
-    refusals=_REFUSALS,
-    body=Body(_IMAGE_BODY),
-    query=(*_WHICH, _TOP),
-    sends=_SENDS,
-    text="It takes one picture.",
-)
 _JSON = Operation(
     replies={200: json_of(Or(_NUMBERS, JsonOutputs))},
     refusals=_REFUSALS,
@@ -100,11 +92,20 @@ _ANY = Operation(
     sends=_SENDS,
 )
 
+_EXPLAIN = Operation(
+    replies={200: json_of(ExplainedImage)},
+    refusals=_REFUSALS,
+    body=Body(_IMAGE_BODY),
+    query=(*_WHICH, _TOP),
+    sends=_SENDS,
+    text="The form holds one picture.",
+)
+
 PREDICTIONS = {
     "POST /predict": _ANY,
     "POST /predict/image": _IMAGE,
     "POST /image": _IMAGE,
-    "POST /explain/image": _EXPLAINED,
+    "POST /explain/image": _EXPLAIN,
     "POST /predict/json": _JSON,
     "POST /json": _JSON,
     "POST /predict/proto": _PROTO,

@@ -9,11 +9,11 @@ from runtime.http.openapi.parameters import ETAG, UNLESS
 from runtime.http.page.docs import TYPES as DOCS_TYPES
 from runtime.http.page.netron_package import TYPES as NETRON_TYPES
 from runtime.http.page.page import TYPES as PAGE_TYPES
-from runtime.http.resources.health import Liveness, Readiness, Unreadiness
+from runtime.http.resources.health import AliveBody, NotReadyBody, ReadyBody
 from runtime.http.resources.live import LiveFigures
 from runtime.http.resources.status import ServiceStatus
 
-_ALIVE = Operation(replies={200: json_of(Liveness)})
+_ALIVE = Operation(replies={200: json_of(AliveBody)})
 _PAGE = {falcon.MEDIA_HTML: str}
 _FILE = {"*/*": bytes}
 _FILES = Operation(
@@ -35,7 +35,7 @@ SERVICE = {
     "GET /livez": _ALIVE,
     "GET /healthz": _ALIVE,
     "GET /readyz": Operation(
-        replies={200: json_of(Readiness), 503: json_of(Unreadiness)}
+        replies={200: json_of(ReadyBody), 503: json_of(NotReadyBody)}
     ),
     "GET /live": Operation(
         replies={200: json_of(LiveFigures)},

@@ -43,7 +43,7 @@ class Download:
         spec = spec_of(req.env, name, {})
         version = self._store.find(spec.name, spec.version, spec.label)
         try:
-            stream = _open_listed(version, file)
+            stream = open_listed(version, file)
         except OSError:
             raise ModelNotFound(
                 f"version {version.number} of {name!r} has no file {file[:200]!r}"
@@ -64,7 +64,7 @@ def _is_binary(file: str) -> bool:
     return PurePosixPath(file).suffix not in _TEXTS
 
 
-def _open_listed(version: Version, file: str) -> IO[bytes]:
+def open_listed(version: Version, file: str) -> IO[bytes]:
     """Open a regular file below a version's folder.
 
     Links are not followed. Names that begin with a dot are not the bundle's. Beside a

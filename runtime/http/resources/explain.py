@@ -7,22 +7,23 @@ from typing import Any, TypedDict
 
 from bundle.errors import ImageError
 from runtime.errors import InvalidInput
+from runtime.http.body import read_parts, texts_of
 from runtime.http.environ_keys import Environ
 from runtime.http.query import TOP, read_spec, read_top
 from runtime.http.reply import Reply, to_json
-from runtime.http.resources.predict import Prediction, check_files, read_images
+from runtime.http.resources.predict import TEXTS, Prediction, check_files
 from runtime.prediction.class_labels import Label, best_labels
-from runtime.prediction.explanation import TensorFigures
+from runtime.prediction.explanation import ExplainedTensor
 from runtime.telemetry.journey import Journey, clock
 
 
-class StepPicture(TypedDict):
-    """A picture after one step.
+class ExplainedStep(TypedDict):
+    """The picture after one step.
 
     Attributes:
-        name: ``decoded``, or the key of params.json's ``preprocess``.
-        shape: ``(H, W, C)`` of the picture.
-        png: the picture as a PNG file in base64, at most 256 pixels a side.
+        name: the step's name.
+        shape: ``(H, W, C)``.
+        png: the picture as PNG in base64, at most 256 pixels a side.
     """
 
     name: str
@@ -31,7 +32,7 @@ class StepPicture(TypedDict):
 
 
 class ExplainedImage(TypedDict):
-    """The way of a picture to a model, and the model's answer.
+    """The way of a picture to the model, and its answer.
 
     Attributes:
         steps: the picture after each step.
@@ -40,8 +41,8 @@ class ExplainedImage(TypedDict):
         labels: the best labels; empty if the model answers something else than scores.
     """
 
-    steps: list[StepPicture]
-    tensor: TensorFigures
+    steps: list[ExplainedStep]
+    tensor: ExplainedTensor
     probabilities: Any
     labels: list[Label]
 
@@ -54,7 +55,13 @@ class ExplainImage(Prediction):
 
         ``labels`` is empty if the model answers something else than scores.
         """
-        images, given = read_images(env, self._max_bytes, journey)
+        start = clock()
+        try:
+            parts = read_parts(env, self._max_bytes, "image")
+        finally:
+            journey.laps.append(("decode", start, clock()))
+        images = parts.pop("image")
+        given = texts_of(parts, TEXTS)
         if len(images) > 1:
             raise InvalidInput(
                 f"the form has {len(images)} images; send one, or ask /predict/image"
@@ -76,21 +83,20 @@ class ExplainImage(Prediction):
                 if scores.ndim == 1
                 else []
             )
-            body = to_json(
-                ExplainedImage(
-                    steps=[
-                        StepPicture(
-                            name=step.name,
-                            shape=step.shape,
-                            png=b64encode(step.png).decode(),
-                        )
-                        for step in explained.steps
-                    ],
-                    tensor=explained.tensor,
-                    probabilities=scores,
-                    labels=labels,
-                )
+            reply = ExplainedImage(
+                steps=[
+                    ExplainedStep(
+                        name=step.name,
+                        shape=step.shape,
+                        png=b64encode(step.png).decode(),
+                    )
+                    for step in explained.steps
+                ],
+                tensor=explained.tensor,
+                probabilities=scores,
+                labels=labels,
             )
+            body = to_json(reply)
         finally:
             journey.laps.append(("encode", start, clock()))
         return Reply(body, answer.backend, answer.version)

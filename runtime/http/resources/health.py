@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-from pathlib import Path
 from typing import Literal, TypedDict
 
 import falcon
 
-from bundle.errors import StoreError
-from bundle.store import ModelStore
-from runtime.models.preload import Preloader
-from runtime.process.drain import DRAINING
+from runtime.models.readiness import Readiness
 
 
-class Liveness(TypedDict):
+class AliveBody(TypedDict):
     """Whether the process lives."""
 
     status: Literal["alive"]
 
 
-class Readiness(TypedDict):
+class ReadyBody(TypedDict):
     """The service should get requests."""
 
     status: Literal["ready"]
 
 
-class Unreadiness(TypedDict):
+class NotReadyBody(TypedDict):
     """The service should get no requests.
 
     Attributes:
@@ -43,7 +38,7 @@ class Live:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer."""
-        resp.media = Liveness(status="alive")
+        resp.media = AliveBody(status="alive")
 
     on_head = on_get
 
@@ -51,60 +46,19 @@ class Live:
 class Ready:
     """``GET /readyz``: 503 while the service should get no requests.
 
-    It should get none while the store cannot be read or has gone, while models are not
-    warm, and while the service is ending.
-
     Args:
-        store: the store, whose folder need not be there yet: the first upload makes it.
-            If the store had models, and now its folder is missing, or another empty
-            folder is in its place, then its mount was lost.
-        preloader: the preloader, which names the models that are not warm yet.
+        readiness: the reasons why it should get none.
     """
 
-    def __init__(self, store: ModelStore, preloader: Preloader) -> None:
-        self._store = store
-        self._preloader = preloader
-        self._seen: tuple[int, int] | None = None  # the mark of the folder with models
-        with contextlib.suppress(StoreError):
-            self._is_gone()
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer, with the reasons if the service is not ready; load no model."""
-        if reasons := self.reasons():
+        if reasons := self._readiness.reasons():
             resp.status = falcon.HTTP_503
-            resp.media = Unreadiness(status="not ready", reasons=reasons)
+            resp.media = NotReadyBody(status="not ready", reasons=reasons)
         else:
-            resp.media = Readiness(status="ready")
+            resp.media = ReadyBody(status="ready")
 
     on_head = on_get
-
-    def reasons(self) -> list[str]:
-        """Tell why the service is not ready, one sentence each; empty if it is."""
-        reasons = []
-        try:
-            if self._is_gone():
-                reasons.append("the store has gone: it had models, and is not there")
-        except StoreError as ex:
-            reasons.append(str(ex))
-        reasons += self._preloader.missing()
-        if DRAINING.is_set():
-            reasons.append("the service is ending")
-        return reasons
-
-    def _is_gone(self) -> bool:
-        folder = _identity(self._store.root)
-        if self._store.names():
-            self._seen = folder
-        return self._seen is not None and self._seen != folder
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """Return a mark of a folder; another folder of this name has another mark.
-
-    It is None if there is no folder.
-    """
-    try:
-        found = folder.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import falcon
 
 from bundle.packing import Packed
+from bundle.spec import read_version
 from runtime.catalogue import Catalogue
 from runtime.errors import InvalidInput
 from runtime.http.body import is_multipart, read_parts, texts_of
-from runtime.http.versions import version_of_path
 from runtime.publishing.publisher import Publisher
 
 
@@ -40,9 +40,12 @@ class DeletedVersion(DeletedModel):
     Attributes:
         deleted: the model's name.
         version: the version's number.
+        left: another folder with this number, which is now the version, if there is
+            one.
     """
 
     version: int
+    left: NotRequired[str]
 
 
 class Models:
@@ -82,7 +85,7 @@ class ModelVersion:
         self, req: falcon.Request, resp: falcon.Response, name: str, version: str
     ) -> None:
         """Answer the description of the version."""
-        resp.media = self._catalogue.version(name, version_of_path(version))
+        resp.media = self._catalogue.version(name, read_version(version))
 
     on_head = on_get
 
@@ -90,9 +93,12 @@ class ModelVersion:
         self, req: falcon.Request, resp: falcon.Response, name: str, version: str
     ) -> None:
         """Delete the version."""
-        number = version_of_path(version)
-        self._publisher.delete_version(name, number)
-        resp.media = DeletedVersion(deleted=name, version=number)
+        number = read_version(version)
+        left = self._publisher.delete_version(name, number)
+        deleted = DeletedVersion(deleted=name, version=number)
+        if left:
+            deleted["left"] = left
+        resp.media = deleted
 
 
 class Archive:
@@ -114,7 +120,7 @@ class Archive:
         self._open(resp, name, version).close()
 
     def _open(self, resp: falcon.Response, name: str, version: str) -> Packed:
-        number = version_of_path(version)
+        number = read_version(version)
         packed = self._catalogue.bundle(name, number)
         resp.content_type = "application/gzip"
         resp.downloadable_as = f"{name}-{number}.tar.gz"

@@ -66,7 +66,7 @@ class ImageForm(TypedDict):
 
 
 # The fields of a form that are texts.
-_TEXTS = ImageForm.__annotations__.keys() - {"image"}
+TEXTS = ImageForm.__annotations__.keys() - {"image"}
 
 
 class JsonRequest(TypedDict, total=False):
@@ -155,7 +155,13 @@ class PredictImage(Prediction):
 
         The answer to several images is an array of such answers.
         """
-        images, given = read_images(env, self._max_bytes, journey)
+        start = clock()
+        try:
+            parts = read_parts(env, self._max_bytes, "image")
+        finally:
+            journey.laps.append(("decode", start, clock()))
+        images = parts.pop("image")
+        given = texts_of(parts, TEXTS)
         spec, top = read_spec(env, given, self._names), read_top(env, given)
         wants_labels = prefers_labels(env)
         try:
@@ -340,31 +346,6 @@ def _json_texts(content: dict[str, Any]) -> dict[str, str]:
             " send one of them"
         )
     return texts
-
-
-def read_images(
-    env: Environ, max_bytes: int, journey: Journey
-) -> tuple[list[Part], dict[str, str]]:
-    """Read a form of images.
-
-    Args:
-        env: the request's environ.
-        max_bytes: the most bytes of the body.
-        journey: the request's journey.
-
-    Returns:
-        The images, at least one; and the texts of the other fields, by their names.
-
-    Raises:
-        InvalidInput: the body is no such form.
-    """
-    start = clock()
-    try:
-        parts = read_parts(env, max_bytes, "image")
-    finally:
-        journey.laps.append(("decode", start, clock()))
-    images = parts.pop("image")
-    return images, texts_of(parts, _TEXTS)
 
 
 def check_files(images: list[Part], ex: ImageError) -> None:

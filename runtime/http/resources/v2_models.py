@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import falcon
 
-from bundle.errors import ModelNotFound, StoreError
 from runtime.http.resources.v2_infer import spec_of
 from runtime.models.registry import ModelRegistry
 from runtime.publishing.repository import Repository
-from runtime.telemetry.statistics import read_statistics
 from runtime.wire.oip import bodies
-from runtime.wire.oip.metadata import config_of, metadata_of, statistics_of
+from runtime.wire.oip.metadata import all_statistics, config_of, metadata_of
 
 
 class ModelMetadata:
@@ -78,16 +76,8 @@ class ModelStatistics:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, **places: str) -> None:
         """Answer the counts of each version, in Triton's form."""
-        known = read_statistics()
-        found = []
-        for name in [places["name"]] if places else self._repository.names():
-            try:
-                numbers = self._repository.versions(spec_of({**places, "name": name}))
-            except (ModelNotFound, StoreError):
-                if places:
-                    raise
-                continue  # a model that is gone, or broken, hides no other
-            found += [statistics_of(known, name, number) for number in numbers]
-        resp.media = bodies.Statistics(model_stats=found)
+        spec = spec_of(places) if places else None
+        counts = all_statistics(self._repository, spec)
+        resp.media = bodies.Statistics(model_stats=counts)
 
     on_head = on_get

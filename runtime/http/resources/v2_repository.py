@@ -10,31 +10,27 @@ from runtime.errors import InvalidInput
 from runtime.http.body import read_json
 from runtime.http.environ_keys import Environ
 from runtime.publishing.repository import Repository
-from runtime.wire.oip.bodies import IndexEntry
+from runtime.wire.oip.metadata import check_load, index_of
 
 
 class RepositoryIndex:
-    """``POST /v2/repository/index``."""
+    """``POST /v2/repository/index``, also ``/v2/repository/{repository}/index``.
+
+    The name of a repository means nothing, as in Triton: there is one.
+    """
 
     def __init__(self, repository: Repository, max_bytes: int) -> None:
         self._repository = repository
         self._max_bytes = max_bytes
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def on_post(
+        self, req: falcon.Request, resp: falcon.Response, **places: str
+    ) -> None:
         """Answer the state of each version; with ``"ready": true`` of those ready."""
         only_ready = _read(req.env, self._max_bytes).get("ready")
         if not isinstance(only_ready, (bool, type(None))):
             raise InvalidInput("'ready' must be true or false")
-        resp.media = [
-            IndexEntry(
-                name=entry.name,
-                version=str(entry.version),
-                state="UNAVAILABLE" if entry.reason else "READY",
-                reason=entry.reason,
-            )
-            for entry in self._repository.index()
-            if not (only_ready and entry.reason)
-        ]
+        resp.media = index_of(self._repository, bool(only_ready))
 
 
 class RepositoryLoad:
@@ -50,13 +46,7 @@ class RepositoryLoad:
         Triton also takes a config and files of a model here. They would bring a model
         past all checks of an upload, and are refused.
         """
-        parameters = _parameters(_read(req.env, self._max_bytes))
-        if parameters:
-            raise falcon.HTTPNotImplemented(
-                description=f"the parameter {min(parameters)[:64]!r} is not offered: a"
-                " model is loaded as it stands in the store, and new ones come by"
-                " POST /upload"
-            )
+        check_load(_parameters(_read(req.env, self._max_bytes)))
         self._repository.load(name)
 
 
@@ -72,6 +62,19 @@ class RepositoryUnload:
         # No model depends on another one, so ``unload_dependents`` means nothing here.
         _parameters(_read(req.env, self._max_bytes))
         self._repository.unload(name)
+
+
+class NamedRepository:
+    """``load`` and ``unload`` below ``/v2/repository/{repository}/models/{name}``."""
+
+    def on_post(
+        self, req: falcon.Request, resp: falcon.Response, **places: str
+    ) -> None:
+        """Refuse, as Triton does."""
+        raise falcon.HTTPNotImplemented(
+            description="'repository_name' specification is not supported: there is"
+            " one repository; send POST /v2/repository/models/NAME/load or unload"
+        )
 
 
 def _read(env: Environ, max_bytes: int) -> dict[str, Any]:

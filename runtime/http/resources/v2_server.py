@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import falcon
 
-from bundle import __version__
-from runtime.http.resources.health import Ready
+from runtime.models.readiness import Readiness
 from runtime.wire.oip import bodies
-
-# The names that Triton gives to the extensions.
-EXTENSIONS = (
-    "binary_tensor_data",
-    "classification",
-    "model_configuration",
-    "model_repository",
-    "statistics",
-)
+from runtime.wire.oip.metadata import server_metadata
 
 
 class ServerMetadata:
@@ -23,9 +14,7 @@ class ServerMetadata:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer the server's name, version and extensions of the protocol."""
-        resp.media = bodies.ServerMetadata(
-            name="tfaas-onnx", version=__version__, extensions=EXTENSIONS
-        )
+        resp.media = server_metadata()
 
     on_head = on_get
 
@@ -44,15 +33,15 @@ class ServerReady:
     """``GET /v2/health/ready``: 503 while ``/readyz`` answers that.
 
     Args:
-        ready: the resource of ``/readyz``, which knows the reasons.
+        readiness: the reasons why the service should get no requests.
     """
 
-    def __init__(self, ready: Ready) -> None:
-        self._ready = ready
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer; ``/readyz`` has the reasons."""
-        is_ready = not self._ready.reasons()
+        is_ready = not self._readiness.reasons()
         resp.media = bodies.ServerReady(ready=is_ready)
         if not is_ready:
             resp.status = falcon.HTTP_503

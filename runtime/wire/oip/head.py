@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from runtime.errors import InvalidInput
@@ -94,7 +95,7 @@ def _read(text: bytes | memoryview) -> Head:
         _read_inputs(content.get("inputs")),
         _read_outputs(content.get("outputs"), is_binary),
         is_binary,
-        _microseconds(parameters.get("timeout")),
+        read_microseconds(parameters.get("timeout")),
     )
 
 
@@ -114,7 +115,7 @@ def _read_inputs(inputs: object) -> tuple[Tensor, ...]:
         if name in tensors:
             raise InvalidInput(f"{what} is there twice")
         parameters = _parameters(what, one)
-        _refuse_shared_memory(what, parameters)
+        refuse_shared_memory(what, parameters)
         content = one.get("data")
         size = parameters.get("binary_data_size")
         if (size is None) == (content is None):
@@ -148,14 +149,9 @@ def _read_outputs(outputs: object, is_binary: bool) -> tuple[Wanted, ...]:
         if name in wanted:
             raise InvalidInput(f"{what} is there twice")
         parameters = _parameters(what, one)
-        _refuse_shared_memory(what, parameters)
-        classes = parameters.get("classification", 0)
-        if type(classes) is not int or classes < ("classification" in parameters):
-            raise InvalidInput(
-                f"'classification' of {what} must be a whole number from 1 on"
-            )
+        refuse_shared_memory(what, parameters)
         is_its = _flag(parameters, "binary_data", is_binary)
-        wanted[name] = Wanted(name, is_its, classes)
+        wanted[name] = Wanted(name, is_its, read_classes(what, parameters))
     return tuple(wanted.values())
 
 
@@ -190,7 +186,26 @@ def _flag(parameters: dict[str, Any], name: str, default: bool = False) -> bool:
     return value
 
 
-def _refuse_shared_memory(what: str, parameters: dict[str, Any]) -> None:
+def read_classes(what: str, parameters: Mapping[str, Any]) -> int:
+    """Read the parameter ``classification`` of an output; 0 if it is not there.
+
+    Raises:
+        InvalidInput: it is no number of classes.
+    """
+    classes = parameters.get("classification", 0)
+    if type(classes) is not int or classes < ("classification" in parameters):
+        raise InvalidInput(
+            f"'classification' of {what} must be a whole number from 1 on"
+        )
+    return classes
+
+
+def refuse_shared_memory(what: str, parameters: Mapping[str, Any]) -> None:
+    """Check that an input or an output names no shared memory.
+
+    Raises:
+        InvalidInput: it does.
+    """
     if "shared_memory_region" in parameters:
         raise InvalidInput(
             f"{what} names shared memory, which this service does not read or write;"
@@ -198,8 +213,12 @@ def _refuse_shared_memory(what: str, parameters: dict[str, Any]) -> None:
         )
 
 
-def _microseconds(timeout: object) -> int | None:
-    """Read Triton's parameter ``timeout``; 0 is none."""
+def read_microseconds(timeout: object) -> int | None:
+    """Read Triton's parameter ``timeout``; 0 is none.
+
+    Raises:
+        InvalidInput: it is no number of microseconds.
+    """
     if timeout is None:
         return None
     # Some clients send every parameter as a text.

@@ -4,22 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bundle import __version__
+from bundle.errors import ModelNotFound, StoreError
+from bundle.spec import ModelSpec
 from runtime.backends import TensorSpec
+from runtime.errors import NotOffered
 from runtime.models.model import Model
-from runtime.telemetry.statistics import Statistics
+from runtime.publishing.repository import Repository
+from runtime.telemetry.statistics import Statistics, read_statistics
 from runtime.wire.oip.bodies import (
     ConfigTensor,
     Duration,
+    IndexEntry,
     ModelConfig,
     ModelMetadata,
+    ServerMetadata,
     TensorMetadata,
     VersionStatistics,
 )
 from runtime.wire.oip.datatypes import BYTES, datatype_of
 
+# The names that Triton gives to the extensions.
+EXTENSIONS = (
+    "binary_tensor_data",
+    "classification",
+    "model_configuration",
+    "model_repository",
+    "statistics",
+)
+
 # The protocol's names of the engines' formats, and Triton's.
 _PLATFORMS = {"onnxruntime": "onnx_onnxv1", "tensorflow": "tensorflow_savedmodel"}
 _TRITON_PLATFORMS = {**_PLATFORMS, "onnxruntime": "onnxruntime_onnx"}
+
+
+def server_metadata() -> ServerMetadata:
+    """Describe the server: its name, version and extensions of the protocol."""
+    return {"name": "tfaas-onnx", "version": __version__, "extensions": EXTENSIONS}
 
 
 def metadata_of(name: str, versions: Iterable[int], model: Model) -> ModelMetadata:
@@ -74,6 +95,54 @@ def _config_tensor(spec: TensorSpec, is_batched: bool) -> ConfigTensor:
 def _sides(shape: tuple[int | None, ...]) -> list[int]:
     """Write a shape; -1 is a free axis."""
     return [-1 if side is None else side for side in shape]
+
+
+def all_statistics(
+    repository: Repository, spec: ModelSpec | None
+) -> list[VersionStatistics]:
+    """Describe the counts of each version of a model, or of all models.
+
+    Raises:
+        ModelNotFound: there is no such model or version.
+    """
+    known = read_statistics()
+    found: list[VersionStatistics] = []
+    for one in [spec] if spec else map(ModelSpec, repository.names()):
+        try:
+            numbers = repository.versions(one)
+        except (ModelNotFound, StoreError):
+            if spec:
+                raise
+            continue  # a model that is gone, or broken, hides no other
+        found += [statistics_of(known, one.name, number) for number in numbers]
+    return found
+
+
+def index_of(repository: Repository, only_ready: bool) -> list[IndexEntry]:
+    """Describe the state of each version of all models, or only of those ready."""
+    return [
+        {
+            "name": entry.name,
+            "version": str(entry.version),
+            "state": "UNAVAILABLE" if entry.reason else "READY",
+            "reason": entry.reason,
+        }
+        for entry in repository.index()
+        if not (only_ready and entry.reason)
+    ]
+
+
+def check_load(parameters: Iterable[str]) -> None:
+    """Check that a model is loaded as it stands in the store.
+
+    Raises:
+        NotOffered: there is a parameter, such as another config or a file.
+    """
+    for name in sorted(parameters):
+        raise NotOffered(
+            f"the parameter {name[:64]!r} is not offered: a model is loaded as it"
+            " stands in the store, and new ones come by POST /upload"
+        )
 
 
 def statistics_of(known: Statistics, name: str, version: int) -> VersionStatistics:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,18 +45,10 @@ def write_reply(name: str, request: InferRequest, answer: Outputs) -> InferReply
         InvalidInput: JSON cannot carry a number of an output, or an output has no
             classes.
     """
-    wanted = request.outputs or [
-        Wanted(output, request.is_binary, 0) for output in answer.outputs
-    ]
     outputs: list[OutputTensor] = []
     blobs: list[bytes] = []
-    for one in wanted:
-        array = wanted_array(one, answer)
-        if not is_known(array.dtype):
-            raise InvalidInput(
-                f"output {one.name!r} is {array.dtype}, which this protocol has no name"
-                " for; ask for others in 'outputs'"
-            )
+    has_blobs = False
+    for one, array in wanted_arrays(request, answer):
         described: OutputTensor = {
             "name": one.name,
             "datatype": datatype_of(array.dtype),
@@ -65,6 +58,7 @@ def write_reply(name: str, request: InferRequest, answer: Outputs) -> InferReply
             blob = to_blob(array)
             described["parameters"] = {"binary_data_size": len(blob)}
             blobs.append(blob)
+            has_blobs = True
         else:
             described["data"] = _to_flat(one.name, array)
         outputs.append(described)
@@ -74,17 +68,34 @@ def write_reply(name: str, request: InferRequest, answer: Outputs) -> InferReply
     if request.id is not None:
         content["id"] = request.id
     head = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
-    if not any(one.is_binary for one in wanted):
+    if not has_blobs:
         return InferReply(head, None)
     return InferReply(b"".join([head, *blobs]), len(head))
 
 
-def wanted_array(wanted: Wanted, answer: Outputs) -> NDArray[Any]:
-    """Return an output as a request wants it: itself, or its best classes.
+def wanted_arrays(
+    request: InferRequest, answer: Outputs
+) -> Iterator[tuple[Wanted, NDArray[Any]]]:
+    """Yield the outputs that a request wants, in the order of its wishes.
 
     Raises:
-        InvalidInput: it has no classes.
+        InvalidInput: the protocol has no name for an output's dtype, or an output has
+            no classes.
     """
+    for wanted in request.outputs or [
+        Wanted(output, request.is_binary, 0) for output in answer.outputs
+    ]:
+        array = _wanted_array(wanted, answer)
+        if not is_known(array.dtype):
+            raise InvalidInput(
+                f"output {wanted.name!r} is {array.dtype}, which this protocol has no"
+                " name for; ask for others in 'outputs'"
+            )
+        yield wanted, array
+
+
+def _wanted_array(wanted: Wanted, answer: Outputs) -> NDArray[Any]:
+    """Return an output as a request wants it: itself, or its best classes."""
     array = np.asarray(answer.outputs[wanted.name], order="C")
     if not wanted.classes:
         return array

@@ -55,7 +55,8 @@ class InferRequest(NamedTuple):
             inputs = (raw_input(self.raw, specs),)
         given = {tensor.name: tensor for tensor in inputs}
         check_names(specs, given)
-        check_outputs(self.outputs, [spec.name for spec in model.backend.outputs])
+        if self.outputs:
+            check_outputs(self.outputs, [spec.name for spec in model.backend.outputs])
         arrays = {spec.name: to_input(given[spec.name], spec) for spec in specs}
         check_inputs(specs, arrays)
         return arrays

@@ -14,6 +14,7 @@ from bundle.errors import ShapeError
 from runtime.backends import TensorSpec
 from runtime.backends.tensors import shown
 from runtime.errors import InvalidInput
+from runtime.prediction.images import MOST_PICTURES
 from runtime.prediction.inputs import Nested, flatten, to_array
 from runtime.wire.oip.blobs import from_blob, texts_of
 from runtime.wire.oip.datatypes import BYTES, DTYPES, check_datatype, datatype_of
@@ -22,8 +23,6 @@ from runtime.wire.oip.datatypes import BYTES, DTYPES, check_datatype, datatype_o
 _MAX_AXES = 32
 # numpy counts an array's bytes in 63 bits, even if one of its sides is 0.
 _MAX_COUNT = 1 << 59
-# A form may have so many parts, too.
-MOST_FILES = 64
 
 
 class Tensor(NamedTuple):
@@ -168,9 +167,9 @@ def to_files(tensor: Tensor) -> list[bytes]:
         ShapeError: they are not as many as the shape takes.
     """
     count = math.prod(tensor.shape)
-    if not 0 < count <= MOST_FILES:
+    if not 0 < count <= MOST_PICTURES:
         raise InvalidInput(
-            f"{tensor.what} holds {count} pictures; send 1 to {MOST_FILES}"
+            f"{tensor.what} holds {count} pictures; send 1 to {MOST_PICTURES}"
         )
     elements = _array_of(tensor).ravel().tolist()
     if isinstance(tensor.content, memoryview):

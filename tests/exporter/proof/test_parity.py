@@ -16,6 +16,7 @@ from exporter.errors import ExportError
 from exporter.proof.parity import (
     BATCH_SIZES,
     TIMED_RUNS,
+    TIMED_SECONDS,
     _milliseconds,
     _versions,
     prove,
@@ -541,5 +542,76 @@ def test_time_is_taken_of_fifty_runs_or_two_seconds(step, runs):
 
     batch = {"row": np.zeros((1, 3), np.float32)}
     clock = functools.partial(next, times)
-    _milliseconds(answering(count, ROW), batch, 1, TIMED_RUNS, clock)
+    _milliseconds(answering(count, ROW), batch, TIMED_RUNS, TIMED_SECONDS, clock)
     assert len(counted) == runs
+
+
+def test_differences_are_counted_by_their_size(onnx_path):
+    """Each row has an equal number, one 0.5 apart, and one 1/1024 apart."""
+    inputs = (1.0, 2.0, 0.0)
+    parity = proved(
+        onnx_path, constant(*inputs), constant(1.0, 2.5, 2**-10), batch_sizes=(1, 2)
+    )
+    filled = {name: count for name, count in parity.differences.items() if count}
+    assert filled == {
+        "0": parity.samples,
+        "1e-03": parity.samples,
+        "1e+00": parity.samples,
+    }
+    assert list(parity.differences)[:2] == ["0", "1e-10"]
+    assert list(parity.differences)[-1] == "more"
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [(1e-10, "1e-10"), (1.01e-10, "1e-09"), (1.0, "1e+00"), (1.01, "more")],
+)
+def test_a_bound_belongs_to_the_smaller_differences(onnx_path, answer, name):
+    zeros = constant(0.0, dtype=np.float64)
+    parity = proved(onnx_path, zeros, constant(answer, dtype=np.float64))
+    assert parity.differences[name] == parity.samples
+    assert sum(parity.differences.values()) == parity.samples
+
+
+def test_a_number_beside_nan_is_counted_beyond_all_bounds(onnx_path):
+    parity = proved(onnx_path, constant(np.nan, 1.0), constant(1.0, 1.0))
+    assert parity.differences["more"] == parity.samples
+
+
+SAME = constant(0.0, 0.0, 1.0)
+
+
+def test_latency_is_measured_only_where_it_is_asked_for(onnx_path):
+    assert proved(onnx_path, SAME, SAME).milliseconds_by_batch == {}
+
+
+def test_latency_is_that_of_a_whole_batch_by_size_and_engine(onnx_path):
+    """A run takes one tick of 10 ms, whatever the size of the batch is."""
+    clock = functools.partial(next, itertools.count(step=0.01))
+    parity = proved(onnx_path, SAME, SAME, latency_sizes=(1, 32), clock=clock)
+    times = {"tensorflow": pytest.approx(10), "onnxruntime": pytest.approx(10)}
+    assert parity.milliseconds_by_batch == {"1": times, "32": times}
+    assert json.loads(json.dumps(parity.to_json()))["milliseconds_by_batch"]
+
+
+def test_a_slow_model_gets_no_larger_batch(onnx_path):
+    clock = functools.partial(next, itertools.count(step=0.2))
+    parity = proved(onnx_path, SAME, SAME, latency_sizes=(1, 2, 4), clock=clock)
+    assert list(parity.milliseconds_by_batch) == ["1"]
+
+
+def test_a_batch_that_an_engine_refuses_has_no_latency(onnx_path):
+    def refuse(rows):
+        if len(rows) == 2:
+            raise BackendError("not two")
+        return SAME(rows)
+
+    parity = proved(onnx_path, SAME, refuse, latency_sizes=(1, 2, 4))
+    assert list(parity.milliseconds_by_batch) == ["1", "4"]
+
+
+def test_an_onnx_that_is_not_proved_is_not_timed(onnx_path):
+    other = constant(0.0, 1.0, 0.0)
+    parity = proved(onnx_path, SAME, other, latency_sizes=(1,))
+    assert not parity.passed
+    assert parity.milliseconds_by_batch == {}

@@ -12,6 +12,7 @@ from runtime.config import Config
 from runtime.http.application import create_app
 from runtime.services import create_services
 from tests.examples import write_bundle
+from tfaas_onnx import Client
 
 URL = "http://service:8083/base"
 
@@ -30,10 +31,9 @@ def folder(tmp_path):
 
 @pytest.fixture
 def remote(config):
-    config = replace(config, write_tokens=(digest_of("a token"),))
+    config = replace(config, write_tokens=(digest_of("a-token"),))
     transport = httpx.WSGITransport(create_app(create_services(config), config))
-    headers = {"Authorization": "Bearer a token"}
-    with httpx.Client(base_url=URL, transport=transport, headers=headers) as client:
+    with Client(URL, token="a-token", transport=transport) as client:
         yield RemoteAdmin(client)
 
 

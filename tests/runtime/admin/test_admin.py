@@ -1,6 +1,7 @@
 """Models in a folder and models on a server are administered in the same way."""
 
 import io
+import shutil
 import tarfile
 
 import pytest
@@ -98,6 +99,14 @@ def test_a_version_and_then_the_model_are_deleted(admin, store):
     assert store.versions("linear") == [2]
     assert admin.delete("linear") == {"deleted": "linear"}
     assert store.names() == []
+
+
+def test_another_folder_with_the_number_of_a_deleted_version_is_told(admin, store):
+    store.install(lambda staged: write_bundle(staged))
+    shutil.copytree(store.root / "linear" / "1", store.root / "linear" / "001")
+    deleted = {"deleted": "linear", "version": 1}
+    assert admin.delete_version("linear", 1) == {**deleted, "left": "001"}
+    assert admin.delete_version("linear", 1) == deleted
 
 
 @pytest.mark.parametrize(

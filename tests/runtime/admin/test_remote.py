@@ -9,14 +9,16 @@ from runtime.admin import Transfer
 from runtime.admin.destination import Destination
 from runtime.admin.errors import AdminError, Refused, ServerFailed, Unreachable
 from runtime.admin.remote import RemoteAdmin, connect
+from tfaas_onnx import Client
 
 URL = "http://service:8083/base"
 HTML = {"html": "<h1>It works!</h1>"}
 
 
 def answering(handle, **options):
-    client = httpx.Client(base_url=URL, transport=httpx.MockTransport(handle))
-    return RemoteAdmin(client, **options)
+    transport = httpx.MockTransport(handle)
+    client = Client(URL, transport=transport, timeout=300, retries=0, **options)
+    return RemoteAdmin(client)
 
 
 def refusing(error, cause=None):
@@ -243,7 +245,7 @@ class Recording(httpx.BaseTransport):
 
 def test_an_upload_says_its_length_and_is_sent_in_pieces():
     seen = Recording()
-    admin = RemoteAdmin(httpx.Client(base_url=URL, transport=seen))
+    admin = RemoteAdmin(Client(URL, transport=seen))
     admin.publish(Transfer(iter([b"one", b"two"]), 6))
     assert seen.headers["Content-Length"] == "6"
     assert "Transfer-Encoding" not in seen.headers

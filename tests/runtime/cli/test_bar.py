@@ -5,7 +5,7 @@ import io
 import pytest
 
 from runtime.admin import Transfer
-from runtime.cli.bar import shown
+from runtime.cli.bar import counted, shown
 
 
 class Terminal(io.StringIO):
@@ -34,3 +34,20 @@ def test_a_pipe_gets_no_bar(capsys):
     with shown(transfer, "pushing") as seen:
         assert seen is transfer
     assert capsys.readouterr() == ("", "")
+
+
+def test_long_work_is_counted_on_a_terminal_alone(monkeypatch, capsys):
+    with counted(40, "predicting", 32) as advance:
+        advance(40)
+    assert capsys.readouterr() == ("", "")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with counted(32, "predicting", 32) as advance:
+        advance(32)
+    assert terminal.getvalue() == ""
+    with counted(40, "predicting", 32) as advance:
+        advance(32)
+        advance(8)
+    assert "predicting" in terminal.getvalue()
+    assert "40/40" in terminal.getvalue()

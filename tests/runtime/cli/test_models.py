@@ -11,7 +11,8 @@ from bundle.store import ModelStore
 from runtime.admin.errors import AdminError
 from runtime.backends import InputRefused
 from runtime.cli import main
-from runtime.cli.models import WORK_FAILED
+from runtime.cli.output import WORK_FAILED
+from runtime.errors import NotOffered
 from runtime.http.errors import STATUS
 from tests.examples import tar_of, write_bundle
 
@@ -69,7 +70,7 @@ def test_help_imports_nothing_that_is_slow():
 import sys
 from click.testing import CliRunner
 from runtime.cli import main
-for arguments in ([], ["models"], ["models", "push"]):
+for arguments in ([], ["models"], ["models", "push"], ["predict"], ["top"]):
     assert CliRunner().invoke(main, [*arguments, "--help"]).exit_code == 0
 slow = {"falcon", "httpx", "onnxruntime", "rich", "tensorflow", "runtime.services"}
 print(sorted(slow & set(sys.modules)))
@@ -165,6 +166,17 @@ def test_an_archive_is_pushed_and_labelled(place, store, versions):
     assert done.stdout == f"linear:2 {CPU}\n"
     assert done.stderr == "a request without a version still gets 1\n"
     assert store.labels("linear") == {"canary": 2, "stable": 1}
+
+
+def test_a_push_of_an_unloaded_model_says_so(place, store, versions):
+    versions(1)
+    store.set_unloaded("linear", True)
+    write_bundle(place / "trained")
+    done = models("push trained --label stable")
+    assert done.stdout == f"linear:2 {CPU}\n"
+    assert "answers no requests until it is loaded with POST" in done.stderr
+    assert answer("push trained")["serves"] is None
+    assert store.labels("linear") == {"stable": 2}
 
 
 def test_a_push_as_json_says_what_serves(place, store, versions):
@@ -361,8 +373,8 @@ def test_a_disk_that_will_not_is_no_fault_of_what_was_typed(versions, store):
 
 def test_exit_codes_are_those_of_the_statuses():
     """The code is 1 for errors that the service answers with 5xx, and 2 for 4xx."""
-    # No command here gives a model the numbers of a client.
-    for error in STATUS.keys() - {InputRefused}:
+    # No command here gives a model the numbers of a client, or speaks a protocol.
+    for error in STATUS.keys() - {InputRefused, NotOffered}:
         is_failure = STATUS[error].startswith("5")
         assert issubclass(error, WORK_FAILED) == is_failure, error
     assert not issubclass(AdminError, WORK_FAILED)

@@ -1,8 +1,16 @@
 """Tables show models to people: one line for each model, version or fact."""
 
+import numpy as np
 import pytest
 
-from runtime.cli.table import print_model, print_models, print_version
+from runtime.cli.table import (
+    print_model,
+    print_models,
+    print_predictions,
+    print_status,
+    print_version,
+)
+from tfaas_onnx import ImagePrediction
 
 READY = {"backend": "onnxruntime", "device": "CPUExecutionProvider"}
 
@@ -134,3 +142,59 @@ def test_a_name_from_elsewhere_moves_no_cursor(printed):
 def test_a_pipe_gets_long_lines_whole(printed):
     lines = printed(print_models, [{"name": "m", "error": "so " * 200 + "it is"}])
     assert lines[1:] == ["m broken: " + "so " * 200 + "it is"]
+
+
+def test_a_server_that_tells_little_of_itself_is_shown(capsys):
+    print_status("http://service", {"ready": False})
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[:2] == [["server", "http://service"], ["ready", "no"]]
+
+
+def test_a_server_is_a_line_a_fact(printed):
+    status = {
+        "ready": True,
+        "version": "1.2",
+        "Uptime": 61,
+        "workers": 2,
+        "threads": 8,
+        "cpus": 4,
+        "Load": {"load1": 0.5},
+        "Memory": {"Virtual": {"total": 16e9, "usedPercent": 41.2}},
+        "getRequests": 3,
+        "postRequests": 4,
+        "models": ["a:1", "b:2"],
+        "onnxruntime": "1.27",
+        "providers": ["CUDAExecutionProvider", "CPUExecutionProvider"],
+        "walls": {"policy": "auto", "missing": ["landlock"]},
+    }
+    shown = printed(lambda told: print_status("http://service", told), status)
+    assert shown == [
+        "server http://service",
+        "ready yes",
+        "version 1.2",
+        "up 1m",
+        "workers 2",
+        "threads 8",
+        "cores 4",
+        "load 0.50",
+        "memory 41% of 16GB",
+        "requests 3 GET, 4 POST",
+        "models a:1, b:2",
+        "onnxruntime 1.27",
+        "providers CUDAExecutionProvider, CPUExecutionProvider",
+        "walls auto",
+        "missing walls landlock",
+    ]
+
+
+def test_a_prediction_has_a_line_a_class(printed):
+    answer = ImagePrediction(
+        ("one", "two\x1b[2J"), np.array([0.98765, 0.01]), "onnxruntime/CPU", 1, "abc"
+    )
+    none = ImagePrediction((), np.array([]), "onnxruntime/CPU", 1, "abc")
+    shown = printed(print_predictions, [("a.png", answer), ("b.png", none)])
+    assert shown == [
+        "picture label probability",
+        "a.png one 0.9877",
+        "two\N{REPLACEMENT CHARACTER}[2J 0.0100",
+    ]

@@ -45,8 +45,10 @@ def test_every_other_key_of_tfaas_is_known():
     [
         ({"thread": 4}, "unknown key 'thread', did you mean 'threads'?"),
         ({"Port": 1, "port": 2}, "'Port' and 'port' are one key; take one out"),
+        ({"port": 1, "Port": 2}, "'port' and 'Port' are one key; take one out"),
+        ({"Port": 1, "PORT": 1}, "'Port' and 'PORT' are one key; take one out"),
         ({"model_dir": "m"}, "unknown key 'model_dir', did you mean 'modelDir'?"),
-        ({"zzz": 1}, "unknown key 'zzz'; there are port, host, modelDir"),
+        ({"zzz": 1}, "unknown key 'zzz'; there are port, host, grpcPort"),
         ({"port": "8083"}, "'port' must be a whole number"),
         ({"port": True}, "'port' must be a whole number"),
         ({"port": 70000}, "'port' is 70000; it must be 0 to 65535"),
@@ -284,6 +286,7 @@ DIGEST = "0123456789abcdef" * 4
 
 OTHERS = {
     "port": ("0", 0, 0),
+    "grpc_port": ("8001", 8001, 8001),
     "host": ("0.0.0.0", "0.0.0.0", "0.0.0.0"),
     "model_dir": ("m", "m", Path("m")),
     "base": ("tfaas", "tfaas", "/tfaas"),

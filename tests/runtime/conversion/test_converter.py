@@ -256,6 +256,10 @@ def test_the_guard_alone_ends_what_takes_too_long():
     assert not {"--time-limit", "--memory-limit"} & {*command}
 
 
+def test_no_latency_is_measured_beside_requests():
+    assert "--no-latency" in exporter_for(Config())
+
+
 def test_the_exporter_has_the_services_walls_and_reads_no_settings_of_its_own():
     """Settings in the working folder may belong to somebody else."""
     config = Config(model_dir="elsewhere", walls="require", run_as_user="models")

@@ -453,6 +453,12 @@ def test_cuda_that_is_demanded_and_not_there_is_told_at_the_start(tmp_path):
         create_services(Config(model_dir=tmp_path, provider="cuda"))
 
 
+def test_a_server_that_answers_no_grpc_says_so():
+    assert list(runtime.app._without_grpc(Config())) == []
+    (doubt,) = runtime.app._without_grpc(Config(grpc_port=8001))
+    assert "'grpcPort' has no effect here: only `runtime serve`" in doubt
+
+
 def test_a_server_that_speaks_no_tls_does_not_answer_in_clear_text(
     tmp_path, monkeypatch
 ):

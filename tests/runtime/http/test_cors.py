@@ -7,6 +7,7 @@ import re
 import pytest
 from falcon.testing import create_environ
 
+from runtime.access.limiter import RateLimiter
 from runtime.errors import Overloaded
 from runtime.http.application import create_app
 from runtime.http.environ_keys import CORS, REFUSED
@@ -67,7 +68,11 @@ def client_of(services, config):
 
     def make(*origins, **changes):
         changed = dataclasses.replace(config, cors_origins=origins, **changes)
-        return LocalClient(create_app(services, changed))
+        mine = services
+        if changed.rate:
+            limiter = RateLimiter(changed.rate)
+            mine = dataclasses.replace(services, limiter=limiter)
+        return LocalClient(create_app(mine, changed))
 
     return make
 

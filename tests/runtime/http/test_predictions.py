@@ -74,6 +74,30 @@ REQUESTS = {
         "/v2/models/linear/infer",
         of_json({**INFER, "parameters": {"binary_data_output": True}}),
     ),
+    "a prediction of TensorFlow Serving": (
+        "/v1/models/linear:predict",
+        of_json({"inputs": [[[[1], [2]], [[3], [4]]]]}),
+    ),
+    "of its version": (
+        "/v1/models/linear/versions/1:predict",
+        of_json({"instances": [[[[1], [2]], [[3], [4]]]]}),
+    ),
+    "of a label that is none": (
+        "/v1/models/linear/labels/canary:predict",
+        of_json({"instances": []}),
+    ),
+    "its classification": (
+        "/v1/models/linear:classify",
+        of_json({"examples": [{"pixels": [1, 2, 3, 4]}]}),
+    ),
+    "its regression": ("/v1/models/linear:regress", of_json({"examples": [{}]})),
+    "of another method": ("/v1/models/linear:explain", of_json({})),
+    "of a model without a name": ("/v1/models/:predict", of_json({})),
+    "of a name with a colon": ("/v1/models/a:b:predict", of_json({})),
+    "of a version that is none": (
+        "/v1/models/linear/versions/x:predict",
+        of_json({}),
+    ),
     "an inference by another method": (
         "/v2/models/linear/infer",
         {"method": "GET", "headers": {}},
@@ -152,6 +176,19 @@ def test_inferences_do_not_go_through_falcon_either(client_of, monkeypatch, path
     reply = ask(client, f"{base}/v2/models/{path}/infer", of_json(INFER))
     assert reply[0] == "200 OK"
     assert json.loads(reply[1])["model_version"] == "1"
+
+
+@pytest.mark.parametrize("path", ["linear", "linear/versions/1"])
+@pytest.mark.parametrize("base", ["", "/ml"])
+@pytest.mark.parametrize("method", ["predict", "classify"])
+def test_nor_do_predictions_of_tensorflow_serving(
+    client_of, monkeypatch, path, base, method
+):
+    client = client_of(base=base)
+    monkeypatch.setattr(falcon.App, "__call__", None)
+    content = {"inputs": [[[[1], [2]], [[3], [4]]]], "examples": [{"pixels": [0] * 4}]}
+    reply = ask(client, f"{base}/v1/models/{path}:{method}", of_json(content))
+    assert reply[0] == "200 OK"
 
 
 @pytest.mark.parametrize("token", ["", "Bearer wrong", "Bearer right"])

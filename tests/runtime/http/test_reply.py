@@ -23,3 +23,9 @@ def test_json_ends_its_line_and_knows_arrays(media, text):
 def test_what_is_not_json_is_a_bug():
     with pytest.raises(TypeError):
         to_json({"a": object()})
+
+
+def test_numpys_scalars_of_whole_numbers():
+    # ONNX Runtime answers numbers of ulonglong, which is another type than uint64.
+    values = [np.array([7], kind)[0] for kind in "bBhHiIlLqQ"]
+    assert to_json({"values": values}) == b'{"values":[7,7,7,7,7,7,7,7,7,7]}\n'

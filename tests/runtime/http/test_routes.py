@@ -125,6 +125,11 @@ def test_all_methods_of_a_path_share_its_lane_and_its_quiet():
         ("/upload", Lane.STREAMED),
         ("/metrics", Lane.OTHER),
         ("/models/mnist", Lane.OTHER),
+        ("/v1/models/mnist:predict", Lane.QUICK),
+        ("/v1/models/mnist/versions/1:classify", Lane.QUICK),
+        ("/v1/models/mnist/labels/canary:regress", Lane.QUICK),
+        ("/v1/models/mnist", Lane.OTHER),
+        ("/v1/models/mnist:other", Lane.OTHER),
         ("/no/such/route", Lane.OTHER),
     ],
 )

@@ -105,6 +105,7 @@ def test_a_model_that_lies_in_the_store_may_get_params(client, config, folder):
     [
         ("", "", 400, "/upload?name=NAME"),
         ("7", "", 400, "nothing names the model"),
+        ("model.savedmodel", "", 400, "nothing names the model"),
         ("my model", "", 422, "the archive names the model 'my model'"),
         ("m", "name=a/b", 422, "the query names the model 'a/b'"),
         ("m", "name=../x", 422, "the query names the model '../x'"),

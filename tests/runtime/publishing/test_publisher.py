@@ -34,17 +34,36 @@ def test_who_waits_for_uploads_is_told_of_what_was_published(tmp_path):
         assert told == expected
 
 
-def test_a_version_that_a_label_left_goes_from_memory_at_once(tmp_path):
+def test_the_version_that_a_label_left_stays_in_memory_for_a_rollback(tmp_path):
     services = create_services(Config(model_dir=tmp_path / "models", provider="cpu"))
-    for _ in range(2):
+    for _ in range(3):
         services.store.install(lambda folder: write_bundle(folder) and None)
-    for number in (1, 2):
+    for number in (1, 2, 3):
         services.publisher.set_label("linear", "stable", number)
         assert services.registry.get(ModelSpec("linear")).version == number
-    assert services.registry.loaded() == [("linear", 2)]
+    assert services.registry.loaded() == [("linear", 2), ("linear", 3)]
     services.publisher.set_label("linear", "canary", 1)
     services.publisher.delete_label("linear", "canary")
-    assert ("linear", 2) in services.registry.loaded()
+    assert ("linear", 3) in services.registry.loaded()
+
+
+def test_the_labels_of_an_unloaded_model_move_and_it_stays_out_of_memory(tmp_path):
+    services = create_services(Config(model_dir=tmp_path / "models", provider="cpu"))
+    store = services.store
+    for content in (None, b"broken", None):
+        store.install(
+            lambda folder, c=content: write_bundle(folder, onnx_bytes=c) and None
+        )
+    services.repository.unload("linear")
+    services.publisher.set_label("linear", "stable", 1)
+    with pytest.raises(BundleError, match="version 2 of 'linear' cannot be loaded"):
+        services.publisher.set_label("linear", "stable", 2)
+    assert store.labels("linear") == {"stable": 1}
+    assert services.registry.loaded() == []
+    services.repository.load("linear")
+    assert services.registry.loaded() == [("linear", 1)]
+    services.repository.unload("linear")
+    assert services.publisher.delete_label("linear", "stable") == 1
 
 
 def test_a_label_goes_to_no_other_bundle_than_the_one_that_loaded(

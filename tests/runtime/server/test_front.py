@@ -1,13 +1,17 @@
 """The front serves a WSGI app that answers with its request and its thread."""
 
 import asyncio
+import functools
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
-from runtime.errors import Overloaded, TooSlow
+from runtime.errors import Expired, Overloaded, TooSlow
 from runtime.http.environ_keys import CORS, DEADLINE, REFUSED
-from runtime.lane import elsewhere
+from runtime.lane import current_fiber, elsewhere
+from runtime.models.turn import Turn
 from runtime.server.front import HEAD_SECONDS
 from runtime.server.room import BODY_SECONDS
 from runtime.telemetry.journey import Deadline
@@ -511,3 +515,94 @@ def test_the_end_answers_what_is_held_and_one_more_request_of_each(start, app):
     status, headers, body = held.reply()
     assert (status, headers["connection"], body) == (200, "close", b"a")
     drained.result(PATIENCE)
+
+
+# -- calls of other doors --------------------------------------------------------------
+
+
+def test_calls_of_other_threads_join_one_run(server):
+    runs = []
+
+    def run(inputs):
+        runs.append((threading.current_thread(), inputs["x"].ravel().tolist()))
+        return {"y": inputs["x"] * 2}
+
+    turn = Turn(run, max_batch_size=32, seconds=1e-6)
+
+    def call(number):
+        inputs = {"x": np.array([[number]], np.float32)}
+        outputs = turn.submit(current_fiber(), inputs, 1, ("x",), None)
+        return outputs["y"].item()
+
+    numbers = range(4)
+    there = threading.Semaphore(0)
+    wake = server.front.wake
+
+    def noticed(call):
+        wake(call)
+        there.release()
+
+    server.front.wake = noticed
+    go_on = threading.Event()
+    server.loop.call_soon_threadsafe(go_on.wait, PATIENCE)
+    with ThreadPoolExecutor(len(numbers)) as pool:
+        asked = [
+            pool.submit(server.front.ask, functools.partial(call, n), Deadline(), 1, "")
+            for n in numbers
+        ]
+        # All of them stand before the loop's next turn.
+        for _ in numbers:
+            assert there.acquire(timeout=PATIENCE)
+        go_on.set()
+        assert [one.result(PATIENCE) for one in asked] == [2.0 * n for n in numbers]
+    ((thread, items),) = runs
+    assert thread is server._thread
+    assert sorted(items) == list(numbers)
+
+
+def test_a_call_raises_what_it_raises(server):
+    def fail():
+        raise KeyError("a bug")
+
+    for _ in range(2):  # the fiber answers again after it
+        with pytest.raises(KeyError):
+            server.front.ask(fail, Deadline(), 1, "/m")
+    assert server.front.ask(lambda: 7, Deadline(), 1, "/m") == 7
+
+
+def test_a_large_call_is_made_elsewhere(server):
+    ask = server.front.ask
+    quick = ask(threading.current_thread, Deadline(), 1 << 16, "/m")
+    large = ask(threading.current_thread, Deadline(), (1 << 16) + 1, "/m")
+    assert quick is server._thread
+    assert large is not server._thread
+
+
+def test_too_many_large_calls_are_refused(start):
+    server = start(threads=1, max_waiting=0)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        begun.set()
+        return go_on.wait(PATIENCE)
+
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(server.front.ask, hold, Deadline(), 1 << 20, "/m")
+        assert begun.wait(PATIENCE)
+        with pytest.raises(Overloaded):
+            server.front.ask(lambda: 7, Deadline(), 1 << 20, "/m")
+        go_on.set()
+        assert held.result(PATIENCE)
+
+
+def test_a_call_whose_time_is_over_is_woken(server):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        begun.set()
+        go_on.wait(PATIENCE)
+
+    deadline = Deadline(at=0.001)  # the clock of the loop's timers is real
+    with pytest.raises(Expired):
+        server.front.ask(lambda: elsewhere(hold, "m"), deadline, 1, "/m")
+    go_on.set()

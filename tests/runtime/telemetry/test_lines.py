@@ -68,7 +68,9 @@ def test_a_value_does_not_run_into_the_next(value, shown):
 
 # -- requests -------------------------------------------------------------------------
 
-ROUTES = st.sampled_from(["/predict/image", "/models/{name}", "/é", "unknown"])
+ROUTES = st.sampled_from(
+    ["/predict/image", "/models/{name}", "/m/{name}/v/{version}", "/é", "unknown"]
+)
 METHODS = st.sampled_from(["GET", "POST", "_OTHER"])
 TEXTS = st.text(max_size=20)
 SECONDS = st.floats(0, 1e6)
@@ -80,18 +82,21 @@ IDS = st.from_regex(r"[A-Za-z0-9._:/+=@-]{1,128}", fullmatch=True)
 def requests(draw):
     """Draw the facts of a request: those of most clients, and odd ones."""
     route, method = draw(ROUTES), draw(METHODS)
+    model = draw(st.sampled_from(["", "mnist", "1"]) | TEXTS)
+    version = draw(st.none() | st.integers(0, 2) | st.integers(0, 2**63))
+    path = route.replace("{name}", model).replace("{version}", str(version))
     return Answered(
         request_id=draw(IDS | TEXTS),
         trace_id=draw(st.sampled_from(["", "", "f" * 32]) | TEXTS),
-        model=draw(st.sampled_from(["", "mnist"]) | TEXTS),
-        version=draw(st.none() | st.integers(0, 2**63)),
+        model=model,
+        version=version,
         backend=draw(st.sampled_from(["", "onnxruntime/CPUExecutionProvider"])),
         items=draw(st.integers(0, 2**63)),
         ended=draw(st.floats(0, 4e9)),
         level=draw(st.sampled_from([logging.DEBUG, logging.INFO])),
         sent_method=draw(st.just(method) | TEXTS),
         method=method,
-        path=draw(st.just(route) | TEXTS),
+        path=draw(st.sampled_from([route, path]) | TEXTS),
         route=route,
         status=draw(st.integers(100, 599)),
         seconds=draw(SECONDS),
@@ -122,13 +127,37 @@ def test_the_record_of_a_request_has_loggings_own_time():
         )
 
 
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/predict", "/predict"),
+        ("/v2/models/mnist/infer", "/v2/models/{name}/infer"),
+        (
+            "/v2/models/mnist/versions/1/infer",
+            "/v2/models/{name}/versions/{version}/infer",
+        ),
+    ],
+)
 @pytest.mark.parametrize("lines", [PlainLines(), JsonLines()])
-def test_the_line_of_a_usual_request_takes_few_calls(lines):
+def test_the_line_of_a_usual_request_takes_few_calls(lines, path, route):
     """The slow way takes 20 calls or more."""
     answered = Answered(
         *("abc-1", "", "mnist", 1, "onnx/cpu", 1, 1.5, logging.INFO, "POST", "POST"),
-        *("/predict", "/predict", 200, 0.5, (0.1,) * 4, "127.0.0.1", 280, 105),
+        *(path, route, 200, 0.5, (0.1,) * 4, "127.0.0.1", 280, 105),
     )
     lines.request(answered)  # the pieces are remembered
     calls = calls_of(lambda: lines.request(answered))
     assert len(calls) <= 12, listed(calls)
+
+
+def test_paths_that_clients_invent_are_not_remembered():
+    lines = PlainLines()
+    for number in range(3000):
+        path = f"/models/{number}"
+        lines.request(
+            Answered(
+                *("abc-1", "", "", None, "", 1, 1.5, logging.INFO, "POST", "POST"),
+                *(path, "/models/{name}", 404, 0.5, (0.1,) * 4, "127.0.0.1", 280, 105),
+            )
+        )
+    assert not lines._templates._made

@@ -8,7 +8,7 @@ import runtime
 from runtime.wire.tfaas_pb2 import DataFrame, Hits
 
 ROOT = Path(runtime.__file__).parents[1]
-PROTOS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("runtime/*/*.proto"))
+PROTOS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("runtime/**/*.proto"))
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ BEARER = {"Authorization": "Bearer w"}
 PATHS = (
     *("/predict", "/predict/image", "/image", "/predict/json", "/json"),
     *("/predict/proto", "/proto", "/upload", "/params"),
+    *("/v2/models/m/infer", "/v2/models/m/versions/1/infer"),
 )
 
 
@@ -42,6 +43,8 @@ def test_what_a_route_takes_is_waited_for(tmp_path, path, base):
         ("/nosuch", "POST"),
         ("/predict/imagex", "POST"),
         ("/predict", "PUT"),
+        ("/v2/models/m/infer", "PUT"),
+        ("/v2/models/m/n/infer", "POST"),
         ("/predict", "GET"),
         ("/predict", "PROPFIND"),
         ("/livez", "POST"),

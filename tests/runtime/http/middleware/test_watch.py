@@ -251,7 +251,7 @@ def test_a_bug_tells_the_log_why_and_the_client_where(client, caplog):
         " in the reply's X-Request-Id"
     }
     (record,) = caplog.records
-    assert (record.name, record.levelno) == ("runtime.http.errors", logging.ERROR)
+    assert (record.name, record.levelno) == ("runtime.refusals", logging.ERROR)
     assert record.exc_info[0] is KeyError
 
 

@@ -78,6 +78,25 @@ def test_top_gives_so_many_labels(publish, ask):
     assert len(ask(top="2").json["labels"]) == 2
 
 
+def test_dark_ink_on_a_transparent_ground_is_seen_if_polarity_says_so(publish, ask):
+    pixels = np.zeros((40, 40, 2), np.uint8)
+    pixels[10:30, 18:22] = (30, 255)  # a dark bar, and nothing around it
+    drawn = saved(Image.fromarray(pixels, "LA"))
+    publish("same", identity(1, "n", 28, 28, 1), channels=1)
+    steps = ask(drawn, model="same").json["steps"]
+    assert pixels_of(steps[0])[[0, 20], [0, 20]].tolist() == [0, 30]
+    publish(
+        "same",
+        identity(1, "n", 28, 28, 1),
+        channels=1,
+        preprocess={"polarity": "auto", "fit": {"box": [20, 20]}},
+    )
+    steps = ask(drawn, model="same").json["steps"]
+    assert pixels_of(steps[0])[[0, 20], [0, 20]].tolist() == [255, 30]
+    saw = pixels_of(steps[-1])
+    assert np.flatnonzero(saw.any(axis=1)).tolist() == [*range(4, 24)]
+
+
 def test_a_large_picture_is_shown_small_with_its_own_size(publish, ask):
     publish("linear", channels=1, labels=("zero", "one", "two"))
     reply = ask(saved(Image.new("L", (1000, 600), 200)))

@@ -204,16 +204,18 @@ def test_a_body_may_be_packed(infer, encoding, pack):
 
 
 BODY = json.dumps(ONE).encode()
+# The time that gzip writes by default would give the tests other names each second.
+GZIPPED = gzip.compress(BODY, mtime=0)
 
 
 @pytest.mark.parametrize(
     ("encoding", "body", "status", "words"),
     [
         ("gzip", BODY, 400, "no gzip"),
-        ("gzip", gzip.compress(BODY)[:-1], 400, "ends before the end"),
-        ("gzip", gzip.compress(BODY) + b"0", 400, "goes on after"),
+        ("gzip", GZIPPED[:-1], 400, "ends before the end"),
+        ("gzip", GZIPPED + b"0", 400, "goes on after"),
         ("deflate", zlib.compress(b""), 400, "no body"),
-        ("deflate", gzip.compress(BODY), 400, "no deflate"),
+        ("deflate", GZIPPED, 400, "no deflate"),
         ("gzip", gzip.compress(bytes(100_001)), 413, "unpacks to more than 100000"),
         ("gzip", gzip.compress(bytes(99_999)), 400, "not JSON"),
         ("br", BODY, 415, "send gzip, deflate"),

@@ -10,6 +10,7 @@ from bundle.spec import ModelSpec
 from runtime.models.preload import Preloader
 from runtime.process.drain import DRAINING
 from runtime.services import create_services
+from tests.examples import tar_of, write_bundle
 from tests.runtime.graphs import texts_and_flags
 
 FEATURES = {"name": "pixels", "shape": [1, 2, 2, 1], "datatype": "FP32"}
@@ -122,6 +123,40 @@ def test_the_index_has_all_versions(client, get, publish):
     assert post(client, "/repository/index", {"ready": "yes"}).status_code == 400
 
 
+def test_the_repository_may_be_named_where_triton_takes_a_name(client, get, services):
+    """Triton's server takes any name for the index, and none for the other two."""
+    for name in ("ours", "models"):
+        index = post(client, f"/repository/{name}/index", {"ready": True})
+        assert [entry["name"] for entry in index.json] == ["linear"]
+    for change in ("load", "unload"):
+        refused = post(client, f"/repository/ours/models/linear/{change}")
+        assert refused.status_code == 501
+        assert refused.json["error"].startswith(
+            "'repository_name' specification is not supported"
+        )
+        stranger = client.simulate_post(
+            f"/v2/repository/ours/models/linear/{change}", remote_addr="192.0.2.1"
+        )
+        assert stranger.status_code == 403
+    assert services.registry.loaded() == []
+    assert get("/models/linear/ready").status_code == 200
+
+
+@pytest.mark.parametrize("version", ["1", "01", "0000000000000000000001"])
+def test_zeros_before_a_version_mean_nothing(client, get, version):
+    path = f"/models/linear/versions/{version}"
+    assert get(path).json["versions"] == ["1"]
+    reply = post(client, f"{path}/infer", json.loads(ONE))
+    assert (reply.status_code, reply.json["model_version"]) == (200, "1")
+
+
+@pytest.mark.parametrize("version", ["0", "00", "-1", "1" * 19, "x"])
+def test_other_versions_are_not_found(client, get, version):
+    path = f"/models/linear/versions/{version}"
+    assert get(path).status_code == 404
+    assert post(client, f"{path}/infer", json.loads(ONE)).status_code == 404
+
+
 def test_an_unloaded_model_answers_nothing_until_it_is_loaded(client, get, services):
     path = "/repository/models/linear"
     assert post(client, "/models/linear/infer", json.loads(ONE)).status_code == 200
@@ -142,6 +177,26 @@ def test_an_unloaded_model_answers_nothing_until_it_is_loaded(client, get, servi
     assert post(client, f"{path}/load", {}).status_code == 200
     assert services.registry.loaded() == [("linear", 1)]
     assert post(client, "/models/linear/infer", json.loads(ONE)).status_code == 200
+
+
+def test_an_upload_of_an_unloaded_model_says_that_nothing_serves(
+    client, get, services, tmp_path
+):
+    post(client, "/repository/models/linear/unload")
+    body = tar_of(write_bundle(tmp_path / "linear"))
+    published = client.simulate_post("/upload", body=body).json
+    assert (published["version"], published["serves"]) == (2, None)
+    assert services.registry.loaded() == []
+    (listed,) = client.simulate_get("/models").json
+    assert "is unloaded" in listed["error"]
+    assert "is unloaded" in client.simulate_get("/models/linear/2").json["error"]
+    label = "/models/linear/labels/stable"
+    assert client.simulate_put(label, json={"version": 1}).status_code == 200
+    assert post(client, "/models/linear/infer", json.loads(ONE)).status_code == 404
+    post(client, "/repository/models/linear/load")
+    assert services.registry.loaded() == [("linear", 1)]
+    (listed,) = client.simulate_get("/models").json
+    assert (listed["serves"], listed["error"]) == (1, None)
 
 
 def test_all_processes_of_a_store_agree(client, get, services, config):

@@ -88,10 +88,8 @@ def outputs_of(reply):
     return arrays
 
 
-@pytest.mark.parametrize("is_binary", [False, True])
-@settings(deadline=None, max_examples=25)
-@given(given=st.lists(arrays(), min_size=1, max_size=4))
-def test_any_model_answers_as_its_engine_does(client, config, is_binary, given):
+def published(config, given):
+    """Publish a model; return its inputs, its name and the answer of its engine."""
     inputs = {f"x{number}": array for number, array in enumerate(given)}
     name, content = f"random{next(NUMBER)}", model_of(inputs)
     params = {"img_channels": 0, "labels": ""}
@@ -105,11 +103,10 @@ def test_any_model_answers_as_its_engine_does(client, config, is_binary, given):
             strict=True,
         )
     )
-    body, headers = asked(inputs, is_binary)
-    path = f"/v2/models/{name}/infer"
-    reply = client.simulate_post(path, body=body, headers=headers)
-    assert reply.status_code == 200, reply.text
-    found = outputs_of(reply)
+    return inputs, name, expected
+
+
+def check(found, expected):
     assert found.keys() == expected.keys()
     for output, array in expected.items():
         array = np.asarray(array)
@@ -119,3 +116,29 @@ def test_any_model_answers_as_its_engine_does(client, config, is_binary, given):
         else:
             assert found[output].dtype == array.dtype
             assert found[output].tobytes() == array.tobytes()
+
+
+@pytest.mark.parametrize("is_binary", [False, True])
+@settings(deadline=None, max_examples=25)
+@given(given=st.lists(arrays(), min_size=1, max_size=4))
+def test_any_model_answers_as_its_engine_does(client, config, is_binary, given):
+    inputs, name, expected = published(config, given)
+    body, headers = asked(inputs, is_binary)
+    path = f"/v2/models/{name}/infer"
+    reply = client.simulate_post(path, body=body, headers=headers)
+    assert reply.status_code == 200, reply.text
+    check(outputs_of(reply), expected)
+
+
+@settings(deadline=None, max_examples=25)
+@given(given=st.lists(arrays(), min_size=1, max_size=4))
+def test_tensorflow_servings_door_answers_so_too(client, config, given):
+    inputs, name, expected = published(config, given)
+    content = {"inputs": {key: array.tolist() for key, array in inputs.items()}}
+    reply = client.simulate_post(f"/v1/models/{name}:predict", json=content)
+    assert reply.status_code == 200, reply.text
+    found = {
+        key: np.array(value, np.asarray(expected[key]).dtype)
+        for key, value in reply.json["outputs"].items()
+    }
+    check(found, expected)

@@ -1,7 +1,6 @@
-"""The shapes of a server's replies, as far as the commands read them.
+"""The shapes of a server's replies, as far as the client reads them.
 
-The server may be anybody's. The commands never print a reply of another shape, nor
-compute with it.
+The server may be anybody's. The client gives no reply of another shape to its caller.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Union
 
-from bundle.params import MODEL_NAME
+from tfaas_onnx.names import MODEL_NAME
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,35 @@ PUBLISHED = Fields(
     {"serves": int, "fallback_reason": str, "warm_up": str},
 )
 DELETED = Fields({"deleted": str})
-DELETED_VERSION = Fields({"deleted": str, "version": int})
+DELETED_VERSION = Fields({"deleted": str, "version": int}, {"left": str})
 LABEL = Fields({"label": str, "version": int})
+LABELS = Values(int)
+STATUS = Fields({"version": str, "models": Items(str)})
+READY = Fields({"status": str}, {"reasons": Items(str)})
+METADATA = Fields(
+    {
+        "inputs": Items(
+            Fields({"name": str, "datatype": str, "shape": Items(int)}),
+        )
+    }
+)
+IMAGE = Fields(
+    {"labels": Items(Fields({"label": str, "probability": int | float | None}))}
+)
+INFERRED = Fields(
+    {
+        "outputs": Items(
+            Fields(
+                {
+                    "name": str,
+                    "datatype": str,
+                    "shape": Items(int),
+                    "parameters": Fields({"binary_data_size": int}),
+                }
+            )
+        )
+    }
+)
 
 
 def find_problem(content: object, shape: Shape, name: str = "") -> str:

@@ -1,0 +1,132 @@
+"""The server: grpcio's own, on threads beside the front, at one port of all workers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+
+from runtime.access.gate import gate_of
+from runtime.config import Config
+from runtime.grpc.calls import Calls
+from runtime.grpc.health import Health
+from runtime.grpc.inference import Inference
+from runtime.grpc.lane import Lane, OrTheirs
+from runtime.grpc.methods import Service
+from runtime.grpc.reflection import Reflection
+from runtime.grpc.serving import Serving
+from runtime.models.readiness import Readiness
+from runtime.process.drain import DRAINING
+from runtime.services import Services
+from runtime.telemetry.tracing import Tracing
+
+# The most calls whose messages are taken at a time. Their threads wait for the front,
+# which runs what they bring together.
+CALLS = 16
+# The most streams at a time. Each keeps a thread, even while it waits for its client.
+STREAMS = 16
+# HTTP/2 lets a client have so many calls on one connection.
+_CALLS_OF_A_CONNECTION = 128
+# The most connections; the process's files are shared with HTTP.
+CONNECTIONS = 1024
+# A client has so many seconds for the handshakes of TLS and of HTTP/2.
+_HANDSHAKE_MILLISECONDS = 10_000
+# A connection without a call is closed after this time; its client opens another one.
+_IDLE_MILLISECONDS = 300_000
+# A connection that is idle for so long is asked whether its client is still there.
+_KEEPALIVE_MILLISECONDS = 60_000
+# The server looks for messages that do not come once in so many seconds.
+_SWEEP_SECONDS = 1.0
+
+
+def services_of(services: Services, lane: Lane) -> tuple[Service, ...]:
+    """Return the services of the door: those of models, and those about the door."""
+    readiness = Readiness(services.store, services.preloader)
+    inference = Inference(services, readiness, lane).service
+    of_models = (inference, *Serving(services, lane).services)
+    health = Health(readiness, [service.name for service in of_models]).service
+    names = [service.name for service in (*of_models, health)]
+    return (*of_models, health, Reflection(names).service)
+
+
+class GrpcServer:
+    """The door's server in one worker.
+
+    Args:
+        config: the settings.
+        services: the service's parts.
+        lane: the thread of all requests.
+        address: the address and the port at which all workers listen, as grpcio has it.
+        tracing: the tracing that makes spans; None if it is off.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        services: Services,
+        lane: Lane,
+        address: str,
+        tracing: Tracing | None,
+    ) -> None:
+        self._calls = Calls(
+            gate_of(config), services.limiter, config.timeout_ms, STREAMS, tracing
+        )
+        self._server = grpc.server(
+            ThreadPoolExecutor(CALLS + STREAMS, "grpc"),
+            options=(
+                ("grpc.so_reuseport", 1),
+                ("grpc.max_receive_message_length", config.max_body_bytes),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.max_concurrent_streams", _CALLS_OF_A_CONNECTION),
+                ("grpc.max_allowed_incoming_connections", CONNECTIONS),
+                ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MILLISECONDS),
+                ("grpc.max_connection_idle_ms", _IDLE_MILLISECONDS),
+                ("grpc.keepalive_time_ms", _KEEPALIVE_MILLISECONDS),
+                # Clients ask less often than this whether the server is there.
+                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+            ),
+            maximum_concurrent_rpcs=CALLS + STREAMS + config.max_queue,
+        )
+        self._add(services_of(services, OrTheirs(lane)))
+        if config.server_key:
+            pair = (
+                Path(config.server_key).read_bytes(),
+                Path(config.server_crt).read_bytes(),
+            )
+            credentials = grpc.ssl_server_credentials([pair])
+            self._server.add_secure_port(address, credentials)
+        else:
+            self._server.add_insecure_port(address)
+
+    def _add(self, services: Iterable[Service]) -> None:
+        for service in services:
+            handlers = {
+                method.name: self._calls.handler_of(service.name, method)
+                for method in service.methods
+            }
+            self._server.add_generic_rpc_handlers(
+                (grpc.method_handlers_generic_handler(service.name, handlers),)
+            )
+
+    def start(self) -> None:
+        """Begin to take calls."""
+        self._server.start()
+        threading.Thread(target=self._sweep, name="grpc sweep", daemon=True).start()
+
+    def _sweep(self) -> None:
+        while not DRAINING.wait(_SWEEP_SECONDS):
+            self._calls.arrivals.sweep()
+
+    def drain(self, seconds: float) -> None:
+        """Refuse new calls, and wait until those in hand are answered.
+
+        Args:
+            seconds: the time after which the process is killed. Calls that are not
+                answered a little earlier, or whose client takes no reply, are given up.
+        """
+        stopped = self._server.stop(max(seconds - 1.0, seconds / 2))
+        self._calls.arrivals.end()
+        stopped.wait()

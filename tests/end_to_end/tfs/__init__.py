@@ -1,0 +1,1 @@
+"""TensorFlow Serving's own client, and the script that drives it."""

@@ -1,0 +1,1 @@
+"""report/: the results of a training, in numbers, in plots and as a page."""

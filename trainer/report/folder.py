@@ -1,0 +1,82 @@
+"""The files of ``report/``: metrics.json, a picture for each plot, and the page."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bundle.report import FOLDER, METRICS, PAGE
+from trainer.data import DataSet
+from trainer.report.metrics import metrics_of
+from trainer.report.page import page_of
+from trainer.report.plots import PLOTS
+from trainer.train import Training
+
+
+def write_report(
+    folder: Path,
+    name: str,
+    training: Training,
+    data: DataSet,
+    data_name: str,
+    command: str,
+) -> None:
+    """Write the report of a training into its bundle.
+
+    A picture that cannot be drawn is left out with a warning on standard error.
+
+    Args:
+        folder: the bundle's folder.
+        name: the model's name.
+        training: the fitted model and its measures.
+        data: the data set.
+        data_name: the data set's name.
+        command: the command that trains the model again.
+
+    Raises:
+        OSError: the disk refuses a file.
+    """
+    (folder / FOLDER).mkdir()
+    metrics = _finite(metrics_of(name, training, data, data_name, command))
+    text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
+    (folder / METRICS).write_text(text + "\n", encoding="utf-8")
+    pictures = {}
+    for plot_name, plot in PLOTS.items():
+        if plot_name in _needless(metrics):
+            continue
+        try:
+            picture = plot(metrics, data.x_test)
+        # matplotlib can fail on fonts, caches and unusual numbers. The training took
+        # much longer than the picture, and must not be lost.
+        except Exception as ex:
+            click.echo(f"warning: the report lacks {plot_name}.png: {ex}", err=True)
+            continue
+        pictures[plot_name] = picture
+        (folder / FOLDER / f"{plot_name}.png").write_bytes(picture)
+    page = page_of(metrics, pictures)
+    (folder / PAGE).write_text(page, encoding="utf-8")
+
+
+def _needless(metrics: dict[str, Any]) -> set[str]:
+    """Name the pictures that would show nothing."""
+    needless = set()
+    if metrics["confusion_matrix"] is None:
+        needless.add("confusion_matrix")
+    if not metrics["confident_mistakes"]:
+        needless.add("mistakes")
+    return needless
+
+
+def _finite(value: Any) -> Any:
+    """Replace numbers that JSON lacks by None: a training may end in NaN."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

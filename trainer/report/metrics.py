@@ -1,0 +1,110 @@
+"""metrics.json: all figures of a training, for programs."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from bundle import __version__
+from bundle.report import SCHEMA_VERSION
+from trainer.data import DataSet
+from trainer.report.measures import (
+    calibration,
+    class_measures,
+    confident_mistakes,
+    confusion_matrix,
+    expected_calibration_error,
+)
+from trainer.report.reference import confidence_distribution, input_distributions
+from trainer.train import Training
+
+# So many mistakes make a square of pictures.
+MISTAKES = 9
+# The confusion matrix of more classes has a million numbers, and nobody reads it.
+_MAX_CONFUSION = 500
+
+
+def metrics_of(
+    name: str, training: Training, data: DataSet, data_name: str, command: str
+) -> dict[str, Any]:
+    """Make the content of metrics.json; docs/reference/bundle.md tells its keys.
+
+    Args:
+        name: the model's name.
+        training: the fitted model and its measures.
+        data: the data set.
+        data_name: the data set's name.
+        command: the command that trains the model again.
+
+    Returns:
+        Dictionaries, lists, texts, None, and numbers, of which some may be NaN.
+    """
+    labels = data.labels
+    confusion = confusion_matrix(data.y_test, training.predicted, len(labels))
+    # (N,); scores may exceed one by float32's rounding.
+    confidence = training.scores.max(axis=1).astype(np.float64).clip(0, 1)
+    bins = calibration(confidence, training.predicted == data.y_test)
+    mistakes = confident_mistakes(data.y_test, training.scores, MISTAKES)
+    settings = training.settings
+    predicted = np.bincount(training.predicted, minlength=len(labels))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": name,
+        "data_set": data_name,
+        "train_samples": len(data.x_train),
+        "test_samples": len(data.x_test),
+        "image_shape": list(data.image_shape),
+        "network": settings.network,
+        "parameters": training.model.count_params(),
+        "epochs": settings.epochs,
+        "batch_size": settings.batch_size,
+        "seed": settings.seed,
+        "command": command,
+        "seconds": round(training.seconds, 3),
+        "history": training.history,
+        "test_loss": training.test_loss,
+        "test_accuracy": training.test_accuracy,
+        "mistakes": int((training.predicted != data.y_test).sum()),
+        "ece": expected_calibration_error(bins),
+        "calibration": [asdict(found) for found in bins],
+        "classes": [asdict(found) for found in class_measures(confusion, labels)],
+        "confusion_matrix": (
+            confusion.tolist() if len(labels) <= _MAX_CONFUSION else None
+        ),
+        "confident_mistakes": [
+            {
+                "image": mistake.image,
+                "true": labels[mistake.true],
+                "predicted": labels[mistake.predicted],
+                "confidence": mistake.confidence,
+            }
+            for mistake in mistakes
+        ],
+        "reference": {
+            # In the order of the labels.
+            "predicted": predicted.tolist(),
+            "confidence": asdict(confidence_distribution(confidence)),
+            "input": {
+                name: asdict(found)
+                for name, found in input_distributions(data.x_test).items()
+            },
+        },
+        "versions": {
+            "tfaas-onnx": __version__,
+            "python": platform.python_version(),
+            "tensorflow": _tensorflow_version(),
+            "keras": version("keras"),
+            "numpy": version("numpy"),
+        },
+    }
+
+
+def _tensorflow_version() -> str:
+    # The module is asked, because the package may be tensorflow or tensorflow-cpu.
+    import tensorflow as tf
+
+    return str(tf.__version__)

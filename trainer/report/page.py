@@ -1,0 +1,249 @@
+"""report.html: one page with all figures and pictures of a training.
+
+The page needs no script and no other file: its pictures are inside it. The exporter
+adds its own section between two comments of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from exporter.reports.figure import figure_html
+from exporter.reports.section import EMPTY as EXPORTER_SECTION
+
+_STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+# A longer table is read by programs, which have metrics.json.
+MAX_ROWS = 100
+
+
+def html_page(title: str, body: str) -> str:
+    """Make a page of its own, with the style of a report.
+
+    Args:
+        title: the page's title, which is escaped here.
+        body: the HTML of its body.
+    """
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>
+{_STYLE}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def page_of(metrics: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
+    """Make the page of a training.
+
+    Args:
+        metrics: the content of metrics.json.
+        pictures: PNGs by the names in ``PLOTS``; one that is missing is left out.
+    """
+    model = metrics["model"]
+    parts = [
+        _head(metrics),
+        _section(
+            "Learning curves",
+            "Validation images are a tenth of the training images, on which the model"
+            " is not trained.",
+            _figure(pictures, "learning_curve"),
+        ),
+        _section(
+            "Where it errs",
+            _mistakes_sentence(metrics),
+            _figure(pictures, "confusion_matrix"),
+        ),
+        _pair(
+            _section(
+                "Its surest mistakes",
+                "These pictures were classified wrong with the highest confidence. Some"
+                " of them may have a wrong label in the data set.",
+                _figure(pictures, "mistakes"),
+            ),
+            _section(
+                "Does its confidence mean what it says?",
+                "Of all images on which the model is 90 % sure, nine out of ten should"
+                " be right. The expected calibration error (ECE) is the mean distance"
+                f" from that: {_number(metrics['ece'], '.4f')} here, and 0 at best.",
+                _figure(pictures, "calibration"),
+            ),
+        ),
+        _section("Classes", _classes_sentence(metrics), _classes(metrics)),
+        EXPORTER_SECTION,
+        _section(
+            "Make it again",
+            "The same command on the same machine, with the same data set and versions,"
+            " gives the same weights.",
+            f"<pre>{escape(metrics['command'])}</pre>"
+            + table_html(
+                ["package", "version"],
+                [[escape(n), escape(v)] for n, v in metrics["versions"].items()],
+            ),
+        ),
+    ]
+    return html_page(f"{model}: training report", "\n".join(filter(None, parts)))
+
+
+def table_html(headings: list[str], rows: list[list[str]]) -> str:
+    """Make a table; the first cell of each row heads the row.
+
+    Args:
+        headings: texts, which are escaped here.
+        rows: the HTML of the cells.
+    """
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings)
+    body = "\n".join(
+        f'<tr><th scope="row">{first}</th>'
+        + "".join(f"<td>{cell}</td>" for cell in others)
+        + "</tr>"
+        for first, *others in rows
+    )
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="table">'
+        f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
+    )
+
+
+def _head(metrics: Mapping[str, Any]) -> str:
+    height, width, channels = metrics["image_shape"]
+    epochs = metrics["epochs"]
+    facts = [
+        ("mistakes", f"{metrics['mistakes']:,} of {metrics['test_samples']:,}"),
+        ("test loss", _number(metrics["test_loss"], ".4f")),
+        ("ECE", _number(metrics["ece"], ".4f")),
+        ("training time", f"{metrics['seconds']:.1f} s"),
+        ("parameters", f"{metrics['parameters']:,}"),
+    ]
+    items = "".join(
+        f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts
+    )
+    accuracy = _number(metrics["test_accuracy"], ".2%")
+    return (
+        f"<h1>{escape(metrics['model'])}</h1>\n"
+        f'<p class="quiet">{escape(metrics["network"])} trained on'
+        f" {escape(metrics['data_set'])}: {metrics['train_samples']:,} images of"
+        f" {height} x {width} x {channels}, {len(metrics['classes'])} classes,"
+        f" {epochs} epoch{'s' if epochs > 1 else ''}, batch size"
+        f" {metrics['batch_size']}, seed {metrics['seed']}</p>\n"
+        f'<dl class="facts"><div class="main"><dt>accuracy on'
+        f" {metrics['test_samples']:,} test images</dt><dd>{accuracy}</dd></div>"
+        f"{items}</dl>"
+    )
+
+
+def _section(title: str, sentence: str, content: str) -> str:
+    """Make a section; empty if it has no content."""
+    if not content:
+        return ""
+    return f"<section>\n<h2>{title}</h2>\n<p>{sentence}</p>\n{content}\n</section>"
+
+
+_ALTS = {
+    "learning_curve": (
+        "Two plots of loss and accuracy by epoch, for training and validation images",
+        "Loss and accuracy after each epoch. Dropout is off where validation images are"
+        " measured, so their line may be the better one.",
+    ),
+    "confusion_matrix": (
+        "Matrix of the true class of the test images against the predicted class",
+        "Each row holds the test images of one class: their number, and their share of"
+        " the row. Empty cells hold none.",
+    ),
+    "mistakes": (
+        "Pictures of the most confident mistakes, with the true and predicted label",
+        "The true class stands above, and below it the model's class with its score.",
+    ),
+    "calibration": (
+        "Plot of the accuracy by the model's confidence, and of the number of images",
+        "Points below the dashed line: the model is too sure of itself. The lower plot"
+        " has the number of images, on a logarithmic scale; points of few images say"
+        " little.",
+    ),
+}
+
+
+def _figure(pictures: Mapping[str, bytes], name: str) -> str:
+    """Make the figure of a plot; empty if it could not be drawn."""
+    if name not in pictures:
+        return ""
+    kind = "photos" if name == "mistakes" else "plot"
+    return figure_html(pictures[name], *_ALTS[name], kind=kind)
+
+
+def _pair(*sections: str) -> str:
+    """Put sections side by side, where the page is wide enough."""
+    there = [section for section in sections if section]
+    return f'<div class="pair">\n{chr(10).join(there)}\n</div>' if there else ""
+
+
+def _mistakes_sentence(metrics: Mapping[str, Any]) -> str:
+    if not metrics["mistakes"]:
+        return "The model classified every test image right."
+    matrix = metrics["confusion_matrix"]
+    if matrix is None:
+        return f"The model made {metrics['mistakes']:,} mistakes."
+    labels = [found["label"] for found in metrics["classes"]]
+    pairs = [
+        (count, labels[row], labels[column])
+        for row, counts in enumerate(matrix)
+        for column, count in enumerate(counts)
+        if row != column and count
+    ]
+    count, true, predicted = max(pairs, key=lambda pair: pair[0])
+    return (
+        f"The most frequent mistake: {count:,} of class {escape(true)} were taken for"
+        f" {escape(predicted)}."
+    )
+
+
+def _classes_sentence(metrics: Mapping[str, Any]) -> str:
+    sentence = (
+        "Precision is the share of the images taken for a class that are of it; recall"
+        " is the share of a class's images that are found."
+    )
+    if len(metrics["classes"]) > MAX_ROWS:
+        sentence += (
+            f" The table has the {MAX_ROWS} classes with the lowest F1; metrics.json"
+            " has all."
+        )
+    return sentence
+
+
+def _classes(metrics: Mapping[str, Any]) -> str:
+    classes = metrics["classes"]
+    if len(classes) > MAX_ROWS:
+        # A class that was never measured comes last.
+        classes = sorted(classes, key=lambda c: 2 if c["f1"] is None else c["f1"])
+        classes = classes[:MAX_ROWS]
+    return table_html(
+        ["class", "test images", "predicted", "precision", "recall", "F1"],
+        [
+            [
+                escape(found["label"]),
+                f"{found['images']:,}",
+                f"{found['predicted']:,}",
+                _share(found["precision"]),
+                _share(found["recall"]),
+                _share(found["f1"]),
+            ]
+            for found in classes
+        ],
+    )
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2%}"
+
+
+def _number(value: float | None, how: str) -> str:
+    return "not a number" if value is None else format(value, how)
