@@ -292,6 +292,7 @@ ROUTES = (
         "/live",
         _READ,
         "gives the load of the service and of each model, for a page",
+        lane=Lane.QUICK,
         is_quiet=True,
     ),
     Route("GET", "/", _OPEN, "shows the page, on which one can try the models"),

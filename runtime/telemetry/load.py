@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 
 from runtime.telemetry.metrics import SECONDS, current_registry
 
-# A reading is kept for so many seconds.
-_LEAST_SECONDS = 0.5
+# A reading is kept for so many seconds. Pages ask once a second.
+_LEAST_SECONDS = 0.9
 # A reading is kept for so many times the processor time that it took, so that no number
-# of models lets the readings take more than 2 % of a core.
-_TIMES = 50
+# of models lets the readings take more than 1 % of a core.
+_TIMES = 100
 
 
 @dataclass
@@ -95,7 +95,12 @@ class LoadReader:
         self._clock, self._spent = clock, spent
         self._lock = threading.Lock()
         self._load: Load | None = None
-        self._until = 0.0
+        self._until = -math.inf
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether ``read`` would read the metrics anew."""
+        return self._clock() >= self._until
 
     def read(self) -> Load:
         """Return the last reading, or a new one if it is too old."""

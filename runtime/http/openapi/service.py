@@ -48,7 +48,7 @@ SERVICE = {
             ),
         ),
         text="The answer has less than 4 kB. A page may ask each second: one reading"
-        " of the metrics answers all who ask within half a second.",
+        " of the metrics answers all who ask within 0.9 s.",
     ),
     "GET /": Operation(
         replies={200: _PAGE, 304: None}, headers=(UNLESS,), sends=(ETAG,)

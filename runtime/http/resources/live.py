@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass, field
 from typing import TypedDict
 
 import falcon
 import orjson
 
 from bundle.store import ModelStore
+from runtime.lane import elsewhere
 from runtime.telemetry.load import Load, LoadReader, ModelLoad
 from runtime.telemetry.metrics import SECONDS
 
@@ -66,8 +68,23 @@ class LiveFigures(TypedDict):
     models: list[ModelFigures]
 
 
+@dataclass(frozen=True)
+class _Answers:
+    """The answers of one reading.
+
+    Attributes:
+        load: the reading.
+        state: the state of the models.
+        texts: the answers that somebody asked for, by the model that comes first.
+    """
+
+    load: Load
+    state: str
+    texts: dict[str, bytes] = field(default_factory=dict)
+
+
 class LiveLoad:
-    """``GET /live``: the answer is made once for all who ask within half a second.
+    """``GET /live``: the answer is made once for all who ask within a second.
 
     Args:
         store: the store, whose folders tell whether a model changed.
@@ -77,35 +94,41 @@ class LiveLoad:
     def __init__(self, store: ModelStore, reader: LoadReader | None = None) -> None:
         self._store = store
         self._reader = reader or LoadReader()
-        self._load: Load | None = None
-        self._answers: dict[str, bytes] = {}
+        self._answers = _Answers(Load(0), "")
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer; the model that ``?model=`` names is among the models, if it can be.
 
         It is there if it had a request.
         """
-        load = self._reader.read()
-        # Other threads may do the same with the same reading, and get the same answer.
-        if load is not self._load:
-            self._load, self._answers = load, {}
-        answers = self._answers
         model = req.get_param("model") or ""
-        model = model if model in load.models else ""
-        if model not in answers:
-            answers[model] = self._answer(load, model)
+        # A reading takes some milliseconds, and may not keep the quick thread.
+        answers = elsewhere(self._renewed) if self._reader.is_due else self._answers
+        if model not in answers.load.models:
+            model = ""
+        if model not in answers.texts:
+            answers.texts[model] = self._answer(answers, model)
         resp.content_type = falcon.MEDIA_JSON
-        resp.data = answers[model]
+        resp.data = answers.texts[model]
 
     on_head = on_get
 
-    def _answer(self, load: Load, first: str) -> bytes:
+    def _renewed(self) -> _Answers:
+        """Make the answers of the newest reading."""
+        load = self._reader.read()
+        # Other threads may do the same with the same reading, and get the same answers.
+        if load is not self._answers.load:
+            self._answers = _Answers(load, self._state(load))
+        return self._answers
+
+    def _answer(self, answers: _Answers, first: str) -> bytes:
+        load = answers.load
         total = ModelLoad()
         for sums in load.models.values():
             total.add(sums)
         figures = LiveFigures(
             at=round(load.at, 3),
-            state=self._state(load),
+            state=answers.state,
             in_progress=max(0, load.in_progress - 1),
             loaded=load.loaded,
             loaded_bytes=load.loaded_bytes,

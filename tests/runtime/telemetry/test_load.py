@@ -101,19 +101,21 @@ def test_many_who_ask_at_once_get_one_reading(metrics):
     clock = Clock()
     reader = LoadReader(clock)
     first = reader.read()
-    clock.now += 0.25
-    assert reader.read() is first
     clock.now += 0.5
+    assert reader.read() is first
+    assert not reader.is_due
+    clock.now += 0.5
+    assert reader.is_due
     second = reader.read()
-    assert (first.at, second.at) == (100.0, 100.75)
+    assert (first.at, second.at) == (100.0, 101.0)
 
 
 def test_a_dear_reading_is_kept_longer(metrics):
-    """A reading of 0.1 s is made at most each 5 s: it takes 2 % of a core."""
+    """A reading of 0.1 s is made at most each 10 s: it takes 1 % of a core."""
     clock, spent = Clock(), iter([0.0, 0.1, 0.1, 0.2])
     reader = LoadReader(clock, lambda: next(spent))
     first = reader.read()
-    clock.now += 4.9
+    clock.now += 9.9
     assert reader.read() is first
     clock.now += 0.2
     assert reader.read() is not first

@@ -11,7 +11,7 @@ import { snippetsCard } from "./snippets.js";
 import { unlock } from "./unlock.js";
 import { chooseUpload, filesOf, upload } from "./upload.js";
 import { versionsCard } from "./versions.js";
-import { clock, engine, many, size } from "./words.js";
+import { clock, many, size } from "./words.js";
 
 // Milliseconds until a version that waits for its conversion is asked again. The end of a
 // conversion changes the state of the models, and needs no such question.
@@ -144,9 +144,9 @@ function empty() {
 }
 
 function uploaded(published) {
-  const { name, version, backend, fallback_reason: reason, serves } = published;
+  const { name, version, serves } = published;
   const rest = serves === version ? "It serves now." : `Version ${serves} goes on serving, because it has the label stable.`;
-  tell(reason ? "warn" : "good", `${name} version ${version} is published: ${engine(...backend.split("/"))}. ${rest} ${reason ? `${reason}.` : ""}`);
+  tell("good", `${name} version ${version} is published. ${rest}`);
   location.hash = `#/${encodeURIComponent(name)}/${version}`;
   refresh();
 }

@@ -22,8 +22,14 @@ class Reader:
 
     def __init__(self):
         self.load = Load(at=1.0)
+        self.read_last = None
+
+    @property
+    def is_due(self):
+        return self.load is not self.read_last
 
     def read(self):
+        self.read_last = self.load
         return self.load
 
 
