@@ -1,7 +1,7 @@
 // The live charts of a model, or of all models together.
 
 import { Chart } from "./chart.js";
-import { h } from "./dom.js";
+import { card, h } from "./dom.js";
 import { HISTORY } from "./live.js";
 
 export class Charts {
@@ -29,12 +29,8 @@ export class Charts {
       const ago = box ? HISTORY * (1 - (event.clientX - box.left) / box.width) : null;
       for (const chart of this._charts) chart.pointAt(ago);
     };
-    this.node = h(
-      "section",
-      { class: "card", "aria-labelledby": "live" },
-      h("div", { class: "title" }, h("h2", { id: "live" }, "Live"), h("small", {}, "all workers together"), this._scope),
-      h("div", { class: "charts", pointermove: point, pointerleave: point }, ...this._charts.map((chart) => chart.node)),
-    );
+    const all = h("div", { class: "charts", pointermove: point, pointerleave: point }, ...this._charts.map((one) => one.node));
+    this.node = card("live", "Live", [h("small", {}, "all workers together"), this._scope], all);
   }
 
   /** @param {string} name */

@@ -1,15 +1,15 @@
 // Dialogs: the browser keeps the focus inside, and Escape closes them.
 
-import { byId, h } from "./dom.js";
+import { button, byId, h } from "./dom.js";
 
 /**
  * Ask something.
  * @param {string} title
  * @param {import("./dom.js").Child[]} content
- * @param {{yes: string, kind?: string}} button
+ * @param {{yes: string, kind?: string}} answer
  * @returns {Promise<boolean>} whether the reader said yes
  */
-export function asks(title, content, button) {
+export function asks(title, content, answer) {
   const dialog = h(
     "dialog",
     { "aria-labelledby": "dialog-title" },
@@ -26,8 +26,8 @@ export function asks(title, content, button) {
       h(
         "div",
         { class: "buttons" },
-        h("button", { type: "button", click: () => dialog.close("") }, "Cancel"),
-        h("button", { type: "submit", class: button.kind ?? "main" }, button.yes),
+        button("Cancel", () => dialog.close("")),
+        h("button", { type: "submit", class: answer.kind ?? "main" }, answer.yes),
       ),
     ),
   );
@@ -56,7 +56,7 @@ export function notice(kind, ...content) {
  * @param {string} sentence
  */
 export function tell(kind, sentence) {
-  const close = h("button", { class: "small", click: () => told.remove() }, "dismiss");
+  const close = button("dismiss", () => told.remove(), { class: "small" });
   const told = notice(kind, sentence, " ", close);
   told.id = "told";
   byId("told")?.remove();

@@ -26,6 +26,24 @@ export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
+/** A button that does something. */
+export const button = (text, click, more = {}) => h("button", { type: "button", click, ...more }, text);
+
+/** A fact in a frame, whose colour tells whether it is good. */
+export const chip = (text, is, title) => h("span", { class: "chip", "data-is": is, title }, text);
+
+/**
+ * A card with a title.
+ * @param {string} id
+ * @param {string} title
+ * @param {Child[]} beside what stands beside the title
+ * @param {...Child} content
+ */
+export function card(id, title, beside, ...content) {
+  const head = h("div", { class: "title" }, h("h2", { id }, title), ...beside);
+  return h("section", { class: "card", "aria-labelledby": id }, head, ...content);
+}
+
 /**
  * Find an element of index.html.
  * @param {string} id

@@ -1,6 +1,6 @@
 // The live figures: one small reply a second, while somebody looks at the page.
 
-import { Gone, read } from "./api.js";
+import { read } from "./api.js";
 
 const SECOND = 1000;
 export const HISTORY = 300; // seconds
@@ -123,6 +123,3 @@ function quantile(share, counts, bounds) {
   }
   return 1000 * bounds.at(-1);
 }
-
-/** Tell whether an error means that nobody answers. */
-export const isGone = (error) => error instanceof Gone;

@@ -2,7 +2,7 @@
 
 import { Refused, pathOf, read } from "./api.js";
 import { notice } from "./dialog.js";
-import { h } from "./dom.js";
+import { card, chip, h } from "./dom.js";
 import { JsonTrial } from "./editor.js";
 import { PictureTrial } from "./picture.js";
 import { RowTrial } from "./rows.js";
@@ -55,17 +55,17 @@ const tensorOf = ({ name, datatype, shape }) => ({
 export function head(model, version) {
   const { params, parity } = version;
   const chips = [
-    h("span", { class: "chip" }, `version ${version.version}`),
-    version.version === model.serves && h("span", { class: "chip", "data-is": "good" }, "serves"),
-    ...version.labels.map((label) => h("span", { class: "chip", "data-is": "label" }, label)),
-    version.backend && h("span", { class: "chip" }, engine(version.backend, version.device)),
-    version.variant && version.variant !== "fp32" && h("span", { class: "chip" }, version.variant),
+    chip(`version ${version.version}`),
+    version.version === model.serves && chip("serves", "good"),
+    ...version.labels.map((label) => chip(label, "label")),
+    version.backend && chip(engine(version.backend, version.device)),
+    version.variant && version.variant !== "fp32" && chip(version.variant),
     version.proved && parity
-      ? h("span", { class: "chip", "data-is": "good", title: "the largest difference to TensorFlow's answers" }, `proved ${tiny(parity.max_abs_diff)}`)
-      : version.backend === "onnxruntime" && h("span", { class: "chip", "data-is": "warn" }, "unproved"),
-    h("span", { class: "chip" }, size(version.bytes)),
-    version.classes.length > 0 && h("span", { class: "chip" }, many(version.classes.length, "class").replace("classs", "classes")),
-    version.sample && h("span", { class: "chip", title: "its own test pictures, when it was loaded" }, `${version.sample.right} of ${version.sample.images} samples right`),
+      ? chip(`proved ${tiny(parity.max_abs_diff)}`, "good", "the largest difference to TensorFlow's answers")
+      : version.backend === "onnxruntime" && chip("unproved", "warn"),
+    chip(size(version.bytes)),
+    version.classes.length > 0 && chip(many(version.classes.length, "class", "classes")),
+    version.sample && chip(`${version.sample.right} of ${version.sample.images} samples right`, "", "its own test pictures, when it was loaded"),
   ];
   return h(
     "section",
@@ -101,12 +101,5 @@ function notices(version) {
  */
 export function tryCard(version) {
   const trial = new TRIALS[kindOf(version)](version);
-  const node = h(
-    "section",
-    { class: "card", "aria-labelledby": "try" },
-    h("div", { class: "title" }, h("h2", { id: "try" }, "Try it")),
-    trial.node,
-    "more" in trial && trial.more,
-  );
-  return { node, trial };
+  return { node: card("try", "Try it", [], trial.node, "more" in trial && trial.more), trial };
 }

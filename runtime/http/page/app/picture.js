@@ -2,13 +2,12 @@
 
 import { ask } from "./api.js";
 import { Bars } from "./bars.js";
-import { h, replace } from "./dom.js";
+import { button, h, replace } from "./dom.js";
 import { Follower } from "./follower.js";
 import { Pad } from "./pad.js";
 import { samplesOf } from "./samples.js";
 import { Seen } from "./seen.js";
-import { refusal } from "./trial.js";
-import { engine } from "./words.js";
+import { refusal, under } from "./trial.js";
 
 export class PictureTrial {
   /** @param {any} version the description of the version */
@@ -40,8 +39,8 @@ export class PictureTrial {
         h(
           "div",
           { class: "under" },
-          h("button", { type: "button", click: () => this._clear() }, "Clear"),
-          h("button", { type: "button", click: () => file.click() }, "Choose a picture"),
+          button("Clear", () => this._clear()),
+          button("Choose a picture", () => file.click()),
           file,
         ),
         h("small", {}, "Draw here; or drop or paste a picture."),
@@ -88,10 +87,8 @@ export class PictureTrial {
     try {
       const reply = await ask("explain/image", { method: "POST", body: this._form(picture), signal });
       const { steps, tensor, probabilities } = await reply.json();
-      const spent = performance.now() - start;
-      const [backend, device] = (reply.headers.get("X-Model-Backend") ?? "").split("/");
       this._seen.show(steps, tensor);
-      this._bars.show(probabilities, this._version.classes, `${spent.toFixed(0)} ms there and back · ${engine(backend, device)}`);
+      this._bars.show(probabilities, this._version.classes, under(reply, start));
     } catch (error) {
       if (!signal.aborted) this._bars.say(refusal(error), true);
     }
@@ -122,7 +119,7 @@ export class PictureTrial {
           this._pad.show(canvas);
           this._follower.offer(() => new Promise((resolve) => canvas.toBlob(resolve, "image/png")));
         };
-        return h("button", { type: "button", click, title: `labelled ${name}`, "aria-label": `Try a picture labelled ${name}` }, canvas);
+        return button(canvas, click, { title: `labelled ${name}`, "aria-label": `Try a picture labelled ${name}` });
       }),
     );
   }

@@ -4,8 +4,7 @@ import { send } from "./api.js";
 import { Bars } from "./bars.js";
 import { h } from "./dom.js";
 import { Follower } from "./follower.js";
-import { engine } from "./words.js";
-import { featuresOf, refusal } from "./trial.js";
+import { featuresOf, refusal, under } from "./trial.js";
 
 export class RowTrial {
   /** @param {any} version */
@@ -53,9 +52,7 @@ export class RowTrial {
     try {
       const reply = await send("predict/json", { model: name, version, keys: params.features, values }, { signal });
       const scores = await reply.json();
-      const [backend, device] = (reply.headers.get("X-Model-Backend") ?? "").split("/");
-      const spent = performance.now() - start;
-      this._bars.show(scores.flat(Infinity), classes, `${spent.toFixed(0)} ms there and back · ${engine(backend, device)}`);
+      this._bars.show(scores.flat(Infinity), classes, under(reply, start));
     } catch (error) {
       if (!signal.aborted) this._bars.say(refusal(error), true);
     }

@@ -1,7 +1,7 @@
 // Lines to copy: the same question from a terminal and from Python.
 
 import { root, token } from "./api.js";
-import { h } from "./dom.js";
+import { button, card, h } from "./dom.js";
 import { kindOf } from "./trial.js";
 
 const DATATYPES = { bool: "BOOL", float16: "FP16", float32: "FP32", float64: "FP64" };
@@ -14,7 +14,7 @@ const DATATYPES = { bool: "BOOL", float16: "FP16", float32: "FP32", float64: "FP
 export function snippetsCard(version, isServing) {
   const texts = snippetsOf(version, isServing);
   const code = h("pre", { id: "lines", role: "tabpanel", tabindex: 0, "aria-live": "off" });
-  const copy = h("button", { type: "button", click: () => copied(code, copy) }, "Copy");
+  const copy = button("Copy", () => copied(code, copy));
   const names = Object.keys(texts);
   const choose = (name) => {
     code.textContent = texts[name];
@@ -24,32 +24,19 @@ export function snippetsCard(version, isServing) {
       tab.tabIndex = names[at] === name ? 0 : -1;
     });
   };
-  const tabs = names.map((name, at) =>
-    h(
-      "button",
-      {
-        type: "button",
-        role: "tab",
-        "aria-controls": "lines",
-        click: () => choose(name),
-        keydown: (event) => {
-          const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-          if (!step) return;
-          const next = (at + step + names.length) % names.length;
-          choose(names[next]);
-          tabs[next].focus();
-        },
-      },
-      name,
-    ),
-  );
+  const tabs = names.map((name, at) => {
+    const keydown = (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const next = (at + step + names.length) % names.length;
+      choose(names[next]);
+      tabs[next].focus();
+    };
+    return button(name, () => choose(name), { role: "tab", "aria-controls": "lines", keydown });
+  });
   choose(names[0]);
-  return h(
-    "section",
-    { class: "card", "aria-labelledby": "ask" },
-    h("div", { class: "title" }, h("h2", { id: "ask" }, "Ask it"), h("div", { class: "tabs", role: "tablist", "aria-labelledby": "ask" }, ...tabs), copy),
-    code,
-  );
+  const list = h("div", { class: "tabs", role: "tablist", "aria-labelledby": "ask" }, ...tabs);
+  return card("ask", "Ask it", [list, copy], code);
 }
 
 /**

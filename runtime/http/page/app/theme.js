@@ -3,34 +3,25 @@
 {
   const NAMES = { "": "auto", light: "light", dark: "dark" };
   const root = document.documentElement;
-  const read = () => {
-    try {
-      return localStorage.getItem("theme") ?? "";
-    } catch {
-      return ""; // a browser may forbid it
-    }
-  };
   const set = (theme) => {
     if (theme in NAMES && theme) root.dataset.theme = theme;
     else delete root.dataset.theme;
   };
-  set(read());
+  try {
+    set(localStorage.getItem("theme") ?? "");
+  } catch {
+    // A browser may forbid it; the choice then lasts as long as the page.
+  }
   addEventListener("DOMContentLoaded", () => {
     const button = /** @type {HTMLButtonElement} */ (document.getElementById("theme"));
-    const show = () => {
-      button.textContent = `theme: ${NAMES[root.dataset.theme ?? ""]}`;
-    };
+    const show = () => (button.textContent = `theme: ${NAMES[root.dataset.theme ?? ""]}`);
     button.hidden = false;
     show();
     button.addEventListener("click", () => {
       const names = Object.keys(NAMES);
       set(names[(names.indexOf(root.dataset.theme ?? "") + 1) % names.length]);
-      try {
-        localStorage.setItem("theme", root.dataset.theme ?? "");
-      } catch {
-        // The choice lasts as long as the page.
-      }
       show();
+      localStorage.setItem("theme", root.dataset.theme ?? "");
     });
   });
 }

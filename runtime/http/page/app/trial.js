@@ -1,6 +1,7 @@
 // Which way a model is tried: with pictures, with a row of features, or with JSON.
 
 import { Gone, Refused } from "./api.js";
+import { engine } from "./words.js";
 
 const MOST_FEATURES = 100;
 
@@ -40,4 +41,14 @@ export function refusal(error) {
   }
   if (error instanceof Refused || error instanceof Gone) return error.message;
   throw error;
+}
+
+/**
+ * The line below an answer: the time that it took, and who answered.
+ * @param {Response} reply
+ * @param {number} start
+ */
+export function under(reply, start) {
+  const [backend, device] = (reply.headers.get("X-Model-Backend") ?? "").split("/");
+  return `${(performance.now() - start).toFixed(0)} ms there and back · ${engine(backend, device)}`;
 }

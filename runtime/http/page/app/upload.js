@@ -2,7 +2,7 @@
 
 import { Gone, Refused, root, sentenceOf, tokenHeaders } from "./api.js";
 import { asks, notice } from "./dialog.js";
-import { byId, h, replace } from "./dom.js";
+import { button, byId, h, replace } from "./dom.js";
 import { tarOf } from "./tar.js";
 import { unlock } from "./unlock.js";
 import { many, size } from "./words.js";
@@ -32,7 +32,7 @@ export async function chooseUpload(done) {
         told.textContent = found.length === 1 ? found[0].path : `${many(found.length, "file")} of ${found[0]?.path.split("/")[0]}`;
       },
     });
-    return [input, h("button", { type: "button", click: () => input.click() }, text)];
+    return [input, button(text, () => input.click())];
   };
   const yes = await asks(
     "Upload a model",
@@ -84,7 +84,7 @@ async function run(body, name, what, done) {
   for (;;) {
     try {
       const published = await sendIt(body, name, {
-        begin: (stop) => begin(h("button", { class: "small", click: stop }, "stop")),
+        begin: (stop) => begin(button("stop", stop, { class: "small" })),
         sent: (share) => {
           bar.value = share;
           if (share < 1) step.firstChild.textContent = `Sending … ${Math.round(100 * share)} % of ${size(body.size)}`;
@@ -99,7 +99,7 @@ async function run(body, name, what, done) {
       return;
     } catch (error) {
       if (error instanceof Refused && error.status === 401 && (await unlock(`Uploading ${what} is locked.`, error.message))) continue;
-      const dismiss = h("button", { class: "small", click: () => card.remove() }, "dismiss");
+      const dismiss = button("dismiss", () => card.remove(), { class: "small" });
       replace(card, h("h2", {}, `${what} was not taken`), notice("bad", error.message, " ", dismiss));
       return;
     }

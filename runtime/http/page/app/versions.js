@@ -2,12 +2,14 @@
 
 import { ask, pathOf, root, send, token } from "./api.js";
 import { asks, notice, tell } from "./dialog.js";
-import { h } from "./dom.js";
+import { button, card, chip, h } from "./dom.js";
 import { stateOf } from "./models.js";
 import { withToken } from "./unlock.js";
 import { date, engine, many, size } from "./words.js";
 
 const STABLE = "stable"; // the version with this label serves
+const LABEL = "[A-Za-z][A-Za-z0-9_.\\-]{0,62}";
+const HEADS = ["Version", "Labels", "Engine here", "Size", "Published"];
 
 /**
  * Make the card of a model's versions.
@@ -19,117 +21,85 @@ export function versionsCard(model, shown, changed) {
   const { name, serves } = model;
   const newestFirst = [...model.versions].reverse();
   const before = newestFirst.find((one) => one.version < serves && !one.error);
+  const broken = newestFirst.filter((one) => one.error && one.version !== shown);
 
-  const act = async (what, sentence, request) => {
-    if (await withToken(what, async () => (await request(), true))) {
-      tell("good", sentence);
-      changed();
-    }
+  const act = async (what, done, path, method, body) => {
+    const request = () => (body ? send(path, body, { method }) : ask(path, { method }));
+    if (!(await withToken(`${what} is locked.`, request))) return;
+    tell("good", done);
+    changed();
   };
-  const serve = (number) =>
-    act(`Letting version ${number} of ${name} serve is locked.`, `Version ${number} of ${name} serves now.`, () =>
-      send(`${pathOf(name)}/labels/${STABLE}`, { version: number }, { method: "PUT" }),
-    );
-  const remove = async (number) => {
-    const what = `version ${number} of ${name}`;
-    const sure = await asks(`Delete ${what}?`, [h("p", {}, "Its files are deleted from the store.")], { yes: "Delete", kind: "bad" });
-    if (sure) await act(`Deleting ${what} is locked.`, `Deleted ${what}.`, () => ask(pathOf(name, number), { method: "DELETE" }));
-  };
-  const label = async (number) => {
-    const field = h("input", { required: true, pattern: "[A-Za-z][A-Za-z0-9_.\\-]{0,62}", autofocus: true, list: "known-labels", autocomplete: "off" });
+  const labelPath = (given) => `${pathOf(name)}/labels/${encodeURIComponent(given)}`;
+  const serve = (version) =>
+    act(`Letting version ${version} of ${name} serve`, `Version ${version} of ${name} serves now.`, labelPath(STABLE), "PUT", { version });
+  const unlabel = (given) => act(`Taking labels of ${name} away`, `Took the label “${given}” away.`, labelPath(given), "DELETE");
+  const label = async (version) => {
+    const field = h("input", { required: true, pattern: LABEL, autofocus: true, list: "known-labels", autocomplete: "off" });
     const known = [...new Set([...Object.keys(model.labels), STABLE, "canary"])];
-    const yes = await asks(
-      `Label version ${number} of ${name}`,
-      [
-        h("label", {}, "Label", field),
-        h("datalist", { id: "known-labels" }, ...known.map((one) => h("option", { value: one }))),
-        h("small", {}, `A label points to one version. The version with the label “${STABLE}” serves.`),
-      ],
-      { yes: "Label" },
-    );
+    const content = [
+      h("label", {}, "Label", field),
+      h("datalist", { id: "known-labels" }, ...known.map((value) => h("option", { value }))),
+      h("small", {}, `A label points to one version. The version with the label “${STABLE}” serves.`),
+    ];
+    if (!(await asks(`Label version ${version} of ${name}`, content, { yes: "Label" }))) return;
     const given = field.value;
-    if (!yes) return;
-    await act(`Labels of ${name} are locked.`, `Version ${number} of ${name} has the label “${given}”.`, () =>
-      send(`${pathOf(name)}/labels/${encodeURIComponent(given)}`, { version: number }, { method: "PUT" }),
-    );
+    await act(`Labelling ${name}`, `Version ${version} of ${name} has the label “${given}”.`, labelPath(given), "PUT", { version });
   };
-  const unlabel = (given) =>
-    act(`Labels of ${name} are locked.`, `Took the label “${given}” away.`, () =>
-      ask(`${pathOf(name)}/labels/${encodeURIComponent(given)}`, { method: "DELETE" }),
-    );
-  const removeAll = async () => {
-    const sure = await asks(
-      `Delete ${name}?`,
-      [h("p", {}, `All of its ${many(model.versions.length, "version")} are deleted from the store, and its requests get 404.`)],
-      { yes: "Delete the model", kind: "bad" },
-    );
-    if (sure) await act(`Deleting ${name} is locked.`, `Deleted ${name}.`, () => ask(`delete/${encodeURIComponent(name)}`, { method: "DELETE" }));
+  const remove = async (what, sentence, yes, path) => {
+    const sure = await asks(`Delete ${what}?`, [h("p", {}, sentence)], { yes, kind: "bad" });
+    if (sure) await act(`Deleting ${what}`, `Deleted ${what}.`, path, "DELETE");
+  };
+  const removeOne = (version) =>
+    remove(`version ${version} of ${name}`, "Its files are deleted from the store.", "Delete", pathOf(name, version));
+  const removeAll = () => {
+    const sentence = `${many(model.versions.length, "version")} of it are deleted from the store, and its requests get 404.`;
+    return remove(name, sentence, "Delete the model", `delete/${encodeURIComponent(name)}`);
   };
 
-  const rows = newestFirst.map((one) => {
+  const labelChip = (given) => {
+    const made = chip(`${given} `, "label");
+    made.append(button("×", () => unlabel(given), { class: "cross", "aria-label": `Take the label ${given} away` }));
+    return made;
+  };
+  const row = (one) => {
     const [is, word] = stateOf(one);
     const isServing = one.version === serves;
     return h(
       "tr",
       { "aria-current": one.version === shown ? "true" : null },
       h("td", {}, h("a", { href: `#/${encodeURIComponent(name)}/${one.version}` }, `version ${one.version}`)),
-      h(
-        "td",
-        {},
-        h(
-          "span",
-          { class: "chips" },
-          isServing && h("span", { class: "chip", "data-is": "good" }, "serves"),
-          ...one.labels.map((given) =>
-            h(
-              "span",
-              { class: "chip", "data-is": "label" },
-              given,
-              " ",
-              h("button", { class: "cross", click: () => unlabel(given), "aria-label": `Take the label ${given} away` }, "×"),
-            ),
-          ),
-        ),
-      ),
+      h("td", {}, h("span", { class: "chips" }, isServing && chip("serves", "good"), ...one.labels.map(labelChip))),
       h("td", {}, h("span", { class: "state" }, h("span", { class: "dot", "data-is": is }), one.backend ? `${engine(one.backend, one.device)}, ${word}` : word)),
       h("td", { class: "number" }, size(one.bytes)),
       h("td", {}, date(one.timestamp)),
       h(
         "td",
         { class: "acts" },
-        !isServing && h("button", { class: "small", click: () => serve(one.version) }, "serve"),
-        h("button", { class: "small", click: () => label(one.version) }, "label …"),
-        h("button", { class: "small bad", click: () => remove(one.version), "aria-label": `delete version ${one.version}` }, "delete"),
+        !isServing && button("serve", () => serve(one.version), { class: "small" }),
+        button("label …", () => label(one.version), { class: "small" }),
+        button("delete", () => removeOne(one.version), { class: "small bad", "aria-label": `delete version ${one.version}` }),
       ),
     );
-  });
-  const others = newestFirst.filter((one) => one.error && one.version !== shown);
-  return h(
-    "section",
-    { class: "card", "aria-labelledby": "versions" },
-    h(
-      "div",
-      { class: "title" },
-      h("h2", { id: "versions" }, "Versions"),
-      h(
-        "span",
-        { class: "chips" },
-        before && h("button", { click: () => serve(before.version) }, `Roll back to version ${before.version}`),
-        h("button", { class: "bad", click: removeAll }, "Delete the model"),
-      ),
-    ),
-    h(
-      "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table of versions" },
-      h(
-        "table",
-        {},
-        h("thead", {}, h("tr", {}, ...["Version", "Labels", "Engine here"].map((text) => h("th", {}, text)), h("th", { class: "number" }, "Size"), h("th", {}, "Published"), h("th", {}, h("span", { class: "unseen" }, "Actions")))),
-        h("tbody", {}, ...rows),
-      ),
-    ),
-    others.length > 0 &&
-      h("div", { class: "broken" }, ...others.map((one) => notice("bad", `Version ${one.version}: ${one.error}`))),
+  };
+  const heads = HEADS.map((text) => h("th", { class: text === "Size" ? "number" : null }, text));
+  const table = h(
+    "table",
+    {},
+    h("thead", {}, h("tr", {}, ...heads, h("th", {}, h("span", { class: "unseen" }, "Actions")))),
+    h("tbody", {}, ...newestFirst.map(row)),
+  );
+  const buttons = h(
+    "span",
+    { class: "chips" },
+    before && button(`Roll back to version ${before.version}`, () => serve(before.version)),
+    button("Delete the model", removeAll, { class: "bad" }),
+  );
+  return card(
+    "versions",
+    "Versions",
+    [buttons],
+    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table of versions" }, table),
+    broken.length > 0 && h("div", { class: "broken" }, ...broken.map((one) => notice("bad", `Version ${one.version}: ${one.error}`))),
     links(model.versions.find((one) => one.version === shown)),
   );
 }

@@ -44,14 +44,8 @@ export function clock(time) {
   return time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 }
 
-/**
- * Write a count with its noun.
- * @param {number} count
- * @param {string} noun
- */
-export function many(count, noun) {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
-}
+/** A count with its noun. */
+export const many = (count, noun, nouns = `${noun}s`) => `${count} ${count === 1 ? noun : nouns}`;
 
 /** @param {(number | null)[]} shape */
 export function shape(shape) {
