@@ -99,7 +99,7 @@ def _v1_model(method: str, tail: str, sentence: str) -> tuple[Route, ...]:
     )
 
 
-# The page lists the routes in this order.
+# /docs lists the routes in this order.
 ROUTES = (
     _predict("/predict", "answers as one of the three below, by its content type"),
     _predict(
