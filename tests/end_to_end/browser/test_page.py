@@ -445,6 +445,25 @@ def test_a_token_is_asked_for_under_a_base(page, faults, tmp_path, linear):
         page.close()  # it would miss the service
 
 
+def test_an_open_page_does_not_load_a_model_that_left_the_memory(page, tmp_path):
+    """With memory for one model, two open pages would load theirs in turns for ever."""
+    for name in ("one", "two"):
+        write_bundle(tmp_path / "models" / name / "1", name=name)
+    (tmp_path / "config.json").write_text('{"cacheLimit": 1}')
+    loads = []
+    page.on("request", lambda request: "/v2/" in request.url and loads.append(request))
+    with serving(f"{RUNTIME} --workers 1", tmp_path) as server:
+        page.goto(f"{server.url}/#/one")
+        state = page.locator("#models li", has_text="one").locator(".dot")
+        expect(state).to_have_attribute("title", "proved")
+        CLIENT.get(f"{server.url}/v2/models/two").raise_for_status()
+        expect(state).to_have_attribute("title", "not in memory")
+        expect(page.locator("tbody")).to_contain_text("not in memory")
+        expect(page.locator(".pad canvas")).to_be_visible()
+        assert len(loads) == 1
+        page.close()
+
+
 def test_an_empty_store_says_what_fills_it_and_a_service_that_goes_is_missed(
     page, faults, tmp_path
 ):

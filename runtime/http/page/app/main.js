@@ -16,6 +16,8 @@ import { clock, many, size } from "./words.js";
 // Milliseconds until a version that waits for its conversion is asked again. The end of a
 // conversion changes the state of the models, and needs no such question.
 const PENDING = 10_000;
+// Milliseconds between two questions for the models, however often they change.
+const GAP = 3000;
 
 const list = new ModelList();
 const live = new Live({ figures: showFigures, failed: showFailure });
@@ -25,8 +27,9 @@ let models = []; // the answer of GET /models
 let isKnown = false; // whether it has come
 let state = ""; // the state of the models, from the live figures
 let status = null; // the answer of GET /status
+let refreshed = -GAP; // when the models were asked for
 let goneSince = null;
-let shown = { name: "", key: "", trial: null };
+let shown = { name: "", key: "", version: null, trial: null };
 let turn = 0; // a newer choice overtakes an older one that still waits
 let pending = 0;
 
@@ -79,7 +82,7 @@ async function choose(isMove) {
   if (name !== shown.name) clear(main, h("section", { class: "head" }, h("h1", {}, name), h("p", { class: "soft", role: "status" }, "Asking for its description …")));
   let found;
   try {
-    found = await describe(name, version, () => {
+    found = await describe(name, version, shown.version, () => {
       if (mine === turn && name !== shown.name) main.querySelector("[role=status]").textContent = "Loading it into memory: this takes a moment, once …";
     });
   } catch (error) {
@@ -98,7 +101,7 @@ function show(main, { model, version }, isMove) {
   // A drawing stays while only labels or engines change.
   if (key !== shown.key) {
     shown.trial?.trial.stop();
-    shown = { name: version.name, key, trial: version.error && !version.loaded ? null : tryCard(version) };
+    shown = { name: version.name, key, version, trial: version.error && !version.loaded ? null : tryCard(version) };
   }
   charts.choose(version.name);
   replace(
@@ -119,7 +122,7 @@ function show(main, { model, version }, isMove) {
 
 function clear(main, ...children) {
   shown.trial?.trial.stop();
-  shown = { name: "", key: "", trial: null };
+  shown = { name: "", key: "", version: null, trial: null };
   replace(main, ...children);
 }
 
@@ -166,7 +169,8 @@ function showFigures(reading) {
   service("good", "ready", `· ${more.filter(Boolean).join(" · ")}`);
   list.showFigures((name) => live.now(name));
   if (shown.name) charts.show();
-  if (reading.state !== state) {
+  if (reading.state !== state && performance.now() - refreshed > GAP) {
+    refreshed = performance.now();
     state = reading.state;
     refresh();
   }

@@ -16,13 +16,19 @@ const TRIALS = { picture: PictureTrial, row: RowTrial, json: JsonTrial };
  * is known what the model takes.
  * @param {string} name
  * @param {number | null} wanted null is the version that serves
+ * @param {any} known the last description on show, if there is one
  * @param {() => void} loading is called if that takes a load
  */
-export async function describe(name, wanted, loading) {
+export async function describe(name, wanted, known, loading) {
   let model = await read(pathOf(name));
   const number = wanted ?? model.serves;
   const find = () => model.versions.find((one) => one.version === number);
-  if (find() && !find().loaded && !find().error) {
+  const isKnown = known?.inputs && known.name === name && known.version === number && known.timestamp === find()?.timestamp;
+  if (isKnown && !find().loaded) {
+    // It left the memory of this worker. A page that is only open must not load it again:
+    // several pages, and a small memory, would load models in turns for ever.
+    Object.assign(find(), { inputs: known.inputs, outputs: known.outputs });
+  } else if (find() && !find().loaded && !find().error) {
     loading();
     let [inputs, outputs, error] = [null, null, null];
     try {
