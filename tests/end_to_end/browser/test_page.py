@@ -1,8 +1,10 @@
 """A person opens the page, tries models, and changes the store."""
 
+import ast
 import hashlib
 import json
 import re
+import shlex
 import shutil
 from urllib.parse import urlsplit
 
@@ -395,6 +397,39 @@ def test_the_lines_to_copy_name_the_model_and_the_service(opened, server):
     page.get_by_role("tab", name="tritonclient").click()
     expect(lines).to_contain_text('[1, 28, 28, 1], "FP32")')
     expect(lines).to_contain_text('model_version="1"')
+
+
+def test_lines_to_copy_quote_a_strangers_names(opened, server, tmp_path):
+    """Whoever pastes them into a shell or a Python runs nothing of the model's."""
+    name = """x'; touch harm; echo "$(touch harm)\\"""
+    graph = onnx_of(
+        [("Identity", [name], ["y"], {})],
+        [(name, FLOAT, ("n", 2, 3))],
+        [("y", FLOAT, ("n", 2, 3))],
+    )
+    bundle = write_bundle(
+        tmp_path / "quotes",
+        name="quotes",
+        onnx_bytes=graph,
+        params={"img_channels": 0, "labels": ""},
+    )
+    published = CLIENT.post(
+        f"{server.url}/upload", content=tar_of(bundle, top="quotes")
+    )
+    published.raise_for_status()
+    page = opened("quotes")
+    lines = page.get_by_role("tabpanel")
+    words = shlex.split(lines.text_content().replace("\\\n", " "))
+    assert words[:3] == ["curl", f"{server.url}/predict/json", "-d"]
+    assert list(json.loads(words[3])["inputs"]) == [name]
+    assert len(words) == 4
+    page.get_by_role("tab", name="tritonclient").click()
+    texts = [
+        node.value
+        for node in ast.walk(ast.parse(lines.text_content()))
+        if isinstance(node, ast.Constant)
+    ]
+    assert name in texts
 
 
 def test_the_graph_of_the_model_is_shown(opened):

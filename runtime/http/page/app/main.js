@@ -57,7 +57,7 @@ async function refresh() {
 
 /** The model and version in the address; without one, the first model. */
 function address() {
-  const [, name = "", version = ""] = location.hash.split("/").map(decodeURIComponent);
+  const [, name = "", version = ""] = location.hash.split("/");
   return { name: name || models[0]?.name || "", version: /^\d+$/.test(version) ? Number(version) : null };
 }
 
@@ -94,7 +94,7 @@ async function choose(isMove) {
 
 function show(main, { model, version }, isMove) {
   if (!version) {
-    clear(main, h("h1", {}, model.name), notice("bad", `Version ${address().version} is not there any more. `, h("a", { href: `#/${encodeURIComponent(model.name)}` }, "Show the one that serves.")));
+    clear(main, h("h1", {}, model.name), notice("bad", `Version ${address().version} is not there any more. `, h("a", { href: `#/${model.name}` }, "Show the one that serves.")));
     return;
   }
   const key = JSON.stringify([version.name, version.version, version.inputs, version.timestamp]);
@@ -150,7 +150,7 @@ function uploaded(published) {
   const { name, version, serves } = published;
   const rest = serves === version ? "It serves now." : `Version ${serves} goes on serving, because it has the label stable.`;
   tell("good", `${name} version ${version} is published. ${rest}`);
-  location.hash = `#/${encodeURIComponent(name)}/${version}`;
+  location.hash = `#/${name}/${version}`;
   refresh();
 }
 

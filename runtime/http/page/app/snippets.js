@@ -61,7 +61,7 @@ function snippetsOf(version, isServing) {
   const curl =
     kind === "picture"
       ? `curl ${url}/predict/image -F image=@digit.png -F model=${name}${number === null ? "" : ` -F version=${number}`}${auth}`
-      : `curl ${url}/predict/json \\\n    -d '${JSON.stringify(body)}'${auth}`;
+      : `curl ${url}/predict/json \\\n    -d ${quoted(JSON.stringify(body))}${auth}`;
 
   const client = `Client("${url}"${locked ? ', token=os.environ["TOKEN"]' : ""}${locked && token.header !== "Authorization" ? `, token_header="${token.header}"` : ""})`;
   const which = `model="${name}"${number === null ? "" : `, version=${number}`}`;
@@ -93,7 +93,7 @@ function triton(version, url, number, locked) {
   (inputs ?? []).forEach((input, at) => {
     const sides = input.shape.map((side) => side ?? 1);
     lines.push(
-      `${names[at]} = http.InferInput("${input.name}", [${sides.join(", ")}], "${datatype(input.dtype)}")`,
+      `${names[at]} = http.InferInput(${text(input.name)}, [${sides.join(", ")}], "${datatype(input.dtype)}")`,
       `${names[at]}.set_data_from_numpy(np.zeros([${sides.join(", ")}], np.${numpy(input.dtype)}))`,
     );
   });
@@ -101,7 +101,7 @@ function triton(version, url, number, locked) {
     number === null ? "" : `, model_version="${number}"`,
     locked ? `,\n    headers={"${token.header}": "Bearer " + os.environ["TOKEN"]}` : "",
   ].join("");
-  lines.push(`answer = client.infer("${name}", [${names.join(", ")}]${more})`, `print(answer.as_numpy("${outputs?.[0]?.name ?? "output"}"))`);
+  lines.push(`answer = client.infer("${name}", [${names.join(", ")}]${more})`, `print(answer.as_numpy(${text(outputs?.[0]?.name ?? "output")}))`);
   return lines.join("\n");
 }
 
@@ -111,9 +111,12 @@ function arrays(inputs, kind) {
     kind === "row" ? `np.array([[${zeros(one.shape)[0].join(", ")}]], np.${numpy(one.dtype)})` : `np.zeros([${one.shape.map((side) => side ?? 1).join(", ")}], np.${numpy(one.dtype)})`,
   );
   if (inputs.length === 1) return made[0];
-  return `{${inputs.map((one, at) => `"${one.name}": ${made[at]}`).join(", ")}}`;
+  return `{${inputs.map((one, at) => `${text(one.name)}: ${made[at]}`).join(", ")}}`;
 }
 
+// The names of inputs are a stranger's, and readers run these lines.
+const quoted = (words) => `'${words.replaceAll("'", "'\\''")}'`; // for a shell
+const text = (words) => JSON.stringify(words); // for Python
 const zeros = (shape) => shape.reduceRight((inner, side) => Array(Math.min(side ?? 1, 8)).fill(inner), 0);
 const numpy = (dtype) => (/^(float|int|uint|bool)/.test(dtype) ? dtype.replace(/^bool$/, "bool_") : "object_");
 const datatype = (dtype) => DATATYPES[dtype] ?? (/^u?int/.test(dtype) ? dtype.toUpperCase() : "BYTES");
