@@ -9,6 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple
 
 import grpc
@@ -61,6 +62,7 @@ class Calls:
             is never.
         streams: the most streams at a time, each of which keeps a thread.
         tracing: the tracing that makes spans; None if it is off.
+        apart: lets another thread take the place of a stream's.
 
     Attributes:
         arrivals: the messages for which calls wait.
@@ -73,7 +75,9 @@ class Calls:
         timeout_ms: int,
         streams: int,
         tracing: Tracing | None = None,
+        apart: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
+        self._apart = apart
         self._gate = gate
         self._limiter = limiter
         self._timeout_ms = timeout_ms
@@ -181,7 +185,8 @@ class Calls:
             is_taken = self._streams.acquire(blocking=False)
             if not is_taken:
                 raise Overloaded("too many streams at once; try again in a moment")
-            yield
+            with self._apart():
+                yield
         except DomainError as ex:
             context.abort(*self._errors.refusal_of(ex, path))
         finally:

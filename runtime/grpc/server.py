@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -18,13 +17,15 @@ from runtime.grpc.lane import Lane, OrTheirs
 from runtime.grpc.methods import Service
 from runtime.grpc.reflection import Reflection
 from runtime.grpc.serving import Serving
+from runtime.grpc.threads import Threads
 from runtime.models.readiness import Readiness
 from runtime.process.drain import DRAINING
 from runtime.services import Services
 from runtime.telemetry.tracing import Tracing
 
-# The most calls whose messages are taken at a time. Their threads wait for the front,
-# which runs what they bring together.
+# The threads of a worker while all calls are quick; there is a worker for each core.
+BUSY = 2
+# The most calls whose messages are taken at a time.
 CALLS = 16
 # The most streams at a time. Each keeps a thread, even while it waits for its client.
 STREAMS = 16
@@ -71,11 +72,17 @@ class GrpcServer:
         address: str,
         tracing: Tracing | None,
     ) -> None:
+        threads = Threads(BUSY, CALLS + STREAMS)
         self._calls = Calls(
-            gate_of(config), services.limiter, config.timeout_ms, STREAMS, tracing
+            gate_of(config),
+            services.limiter,
+            config.timeout_ms,
+            STREAMS,
+            tracing,
+            threads.apart,
         )
         self._server = grpc.server(
-            ThreadPoolExecutor(CALLS + STREAMS, "grpc"),
+            threads,
             options=(
                 ("grpc.so_reuseport", 1),
                 ("grpc.max_receive_message_length", config.max_body_bytes),
