@@ -57,6 +57,7 @@ check: $(VENV)/.installed ## check formatting, lints, types, and the imports bet
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	if command -v tsc; then tsc -p tools/page; fi
 
 format: $(VENV)/.installed ## format the code as make check demands
 	$(BIN)/ruff format .

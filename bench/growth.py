@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import threading
@@ -13,13 +14,14 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.live import Live, running
+from bench.load import load
 from bench.machine import this_machine
 from bench.measure import upload
 from bench.models import STORE, Model, make, parcel
 from bench.record import Results, now
+from bench.round import Round
 from bench.server import BY_NAME
 from bench.wire import Request
-from bench.wrk import Round, load
 from runtime.process.cores import usable_cores
 
 _CONNECTIONS = 8
@@ -31,6 +33,8 @@ _CONVERSION_SECONDS = 30
 # Growing memory shows after this many requests, or this many new versions.
 _REQUESTS = 1_000_000
 _RELOADS = 200
+# Each open page asks for the live figures once a second.
+_PAGES = 100
 # The pause between two uploads or two switches of the version, in seconds.
 _PAUSE = 0.5
 
@@ -83,6 +87,7 @@ def _lines(model: Model, seconds: int) -> Iterator[tuple[str, str, Callable[[], 
     yield f"{_RELOADS} versions uploaded", memory, lambda: _reloaded(model)
     for given, act, least in (
         ("nothing else", None, seconds),
+        (f"{_PAGES} open pages with live charts", _watch, seconds),
         ("an upload every half second", _upload, seconds),
         ("the version switched every half second", _switch, seconds),
         ("an upload and its conversion", _convert, _CONVERSION_SECONDS),
@@ -172,6 +177,19 @@ def _beside(
     return _told(found)
 
 
+def _watch(live: Live, model: Model, number: int) -> None:
+    """Ask as all open pages together do until the next pause is over."""
+    connection = http.client.HTTPConnection("127.0.0.1", live.port)
+    try:
+        for _ in range(round(_PAGES * _PAUSE)):
+            connection.request("GET", f"/live?model={model.name}")
+            reply = connection.getresponse()
+            if reply.status != 200 or not reply.read():
+                raise BenchError(f"/live answered {reply.status}")
+    finally:
+        connection.close()
+
+
 def _upload(live: Live, model: Model, number: int) -> None:
     live.ask(upload(parcel(model, "candidate")))
 
@@ -221,7 +239,7 @@ def _other(model: Model, folder: Path) -> None:
 
 def _load(live: Live, model: Model, seconds: int) -> Round:
     request = BY_NAME["ours"].protocols["image"](model.asked.first(1))
-    return load(live.port, [(100, request)], _CONNECTIONS, seconds, live.folder)
+    return load(live, [(100, request)], _CONNECTIONS, seconds)
 
 
 def _told(found: Round) -> str:

@@ -33,7 +33,7 @@ class Loop:
     """One kind of loop.
 
     Attributes:
-        key: its name in results.json; a work's key, if it does the same as that work.
+        key: its name in results.json; works name their loop by it.
         title: its name in the tables.
         model: the name of the model that runs.
         batch: the number of images in one run.
@@ -63,6 +63,7 @@ class Pace:
 LOOPS = (
     Loop("a", "MNIST: decode and run, batch 1", "mnist", 1),
     Loop("b", "MNIST: run alone, batch 1", "mnist", 1, decode=False),
+    Loop("b32", "MNIST: run alone, batch 32", "mnist", 32, decode=False),
     Loop("c", "MNIST: decode and run, batch 32", "mnist", 32),
     Loop("d", "MobileNetV2: decode and run, batch 1", "mobilenet", 1),
     Loop("d32", "MobileNetV2: decode and run, batch 32", "mobilenet", 32),

@@ -14,9 +14,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import grpc
 import numpy as np
 import psutil
 
@@ -25,7 +26,7 @@ from bench.errors import BenchError
 from bench.models import STORE, Model, own_environment
 from bench.places import BIN, PEERS, RUN
 from bench.server import Server
-from bench.wire import Asked, Request, scores
+from bench.wire import Asked, Request, grpc_scores, scores
 from runtime.process.cores import usable_cores
 
 # Probabilities may differ from onnxruntime's by this much.
@@ -33,6 +34,8 @@ TOLERANCE = 1e-4
 # A server has this many seconds to end by itself.
 _GRACE = 10
 _PAUSE = 0.02
+# The byte and the length before a message of gRPC, which grpcio writes itself.
+_PREFIX = 5
 # Orphans become children of this process, so that none is lost (<linux/prctl.h>).
 _SET_CHILD_SUBREAPER = 36
 # A server's processes inherit this variable, which tells them from others.
@@ -45,6 +48,7 @@ class Live:
 
     Attributes:
         port: the port of this machine on which it listens.
+        grpc_port: its port for gRPC, if it has one.
         folder: a folder for the requests that wrk sends.
         store: the store that it serves, if it is this project's.
         start_seconds: the time from its start to its first right answer.
@@ -52,6 +56,7 @@ class Live:
     """
 
     port: int
+    grpc_port: int
     folder: Path
     store: Path
     start_seconds: float
@@ -80,6 +85,8 @@ class Live:
             BenchError: the status is not 2xx.
             OSError: the server does not listen.
         """
+        if request.is_grpc:
+            return self._call(request, seconds)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, seconds)
         try:
             connection.request(method, request.path, request.body, {**request.headers})
@@ -94,6 +101,16 @@ class Live:
             raise BenchError(f"{request.path} answers {response.status}: {said}")
         return content
 
+    def _call(self, request: Request, seconds: float) -> bytes:
+        """Send one gRPC request, and give the message of the answer."""
+        with grpc.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
+            call = channel.unary_unary(request.path)
+            try:
+                reply: bytes = call(request.body[_PREFIX:], timeout=seconds)
+            except grpc.RpcError as ex:
+                raise BenchError(f"{request.path}: {ex}") from ex
+        return reply
+
     def check(self, request: Request, asked: Asked) -> None:
         """Send one request, and compare the answer with onnxruntime's.
 
@@ -101,7 +118,8 @@ class Live:
             BenchError: there is no answer, or it differs from onnxruntime's.
             OSError: the server does not listen.
         """
-        compare(scores(self.ask(request)), asked)
+        reply = self.ask(request)
+        compare(grpc_scores(reply) if request.is_grpc else scores(reply), asked)
 
 
 def compare(given: object, asked: Asked) -> None:
@@ -143,7 +161,7 @@ def running(
     served = folder / "store"
     if server.is_ours:
         (fill or _copy)(served)
-    command, variables, port = _prepared(server, model, folder, served)
+    command, variables, (port, grpc_port) = _prepared(server, model, folder, served)
     mark = uuid.uuid4().hex
     request = server.protocols["image"](model.asked.first(1))
     begin = time.perf_counter()
@@ -159,9 +177,9 @@ def running(
             start_new_session=True,
         )
     try:
-        live = Live(port, folder, served, 0, mark)
+        live = Live(port, grpc_port, folder, served, 0, mark)
         _await(server, live, process, request, model.asked.first(1))
-        yield Live(port, folder, served, time.perf_counter() - begin, mark)
+        yield replace(live, start_seconds=time.perf_counter() - begin)
     finally:
         _end(process, mark)
         shutil.rmtree(served, ignore_errors=True)
@@ -169,7 +187,7 @@ def running(
 
 def _prepared(
     server: Server, model: Model, folder: Path, store: Path
-) -> tuple[list[str], dict[str, str], int]:
+) -> tuple[list[str], dict[str, str], tuple[int, int]]:
     ports = _free_ports(3)
     words = {
         "port": ports[0],
@@ -188,7 +206,8 @@ def _prepared(
         variables["BENCH_MODEL"] = str(model.onnx)
         variables["BENCH_CORES"] = str(usable_cores())
     variables |= {k: v.format(**words) for k, v in server.variables.items()}
-    return shlex.split(server.command.format(**words)), variables, ports[0]
+    command = shlex.split(server.command.format(**words))
+    return command, variables, (ports[0], ports[1])
 
 
 def _await(

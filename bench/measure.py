@@ -10,14 +10,15 @@ from bench.environment import pinned
 from bench.errors import BenchError
 from bench.limit import LOOPS, pace
 from bench.live import Live, running
+from bench.load import load
 from bench.machine import this_machine
 from bench.models import Model, make, parcel
 from bench.places import PEERS
 from bench.record import Cell, Entry, Limit, Results, Start, key, now
+from bench.round import Round
 from bench.server import Server
 from bench.wire import Request
 from bench.work import CONNECTIONS, Work
-from bench.wrk import Round, load
 from bundle import __version__
 from runtime.process.cores import usable_cores
 
@@ -144,11 +145,11 @@ class Run:
                 for count in CONNECTIONS:
                     del entry.cells[key(work.key, count)]
                 return
-            load(live.port, requests, max(CONNECTIONS), _WARM_UP, live.folder)
+            load(live, requests, max(CONNECTIONS), _WARM_UP)
             before = limit_us(work, model)
             for cell, count in zip(cells, CONNECTIONS, strict=True):
                 cell.protocol = requests[0][1].protocol
-                found = load(live.port, requests, count, self.plan.seconds, live.folder)
+                found = load(live, requests, count, self.plan.seconds)
                 after = limit_us(work, model)
                 found = replace(found, limit_us=_mean(before, after))
                 before = after
@@ -161,9 +162,10 @@ class Run:
 
     def _loops(self, models: Iterable[Model]) -> None:
         by_name = {model.name: model for model in models}
-        keys = {work.key for work in self.plan.works}
+        # Larger batches of the same loop are told beside it.
+        keys = {work.limit[:1] for work in self.plan.works}
         for loop in LOOPS:
-            if loop.key[0] not in keys or loop.model not in by_name:
+            if loop.key[0] not in keys:
                 continue
             limit = self.results.limits.get(loop.key)
             if limit is None or limit.run != self.began:
@@ -202,7 +204,7 @@ def _figures(found: Round) -> str:
         f"{name} {us:.0f} us, "
         for name, us in (
             ("server", found.server_us),
-            ("wrk", found.wrk_us),
+            ("load", found.load_us),
             ("limit", found.limit_us),
         )
         if us is not None
@@ -222,7 +224,7 @@ def limit_us(work: Work, model: Model) -> float | None:
         The time in microseconds while all cores are busy; None if the work has no loop.
     """
     for loop in LOOPS:
-        if loop.key == work.key:
+        if loop.key == work.limit:
             found = pace(loop, model, usable_cores(), _LIMIT_SECONDS)
             return round(found.image_us * work.images, 1)
     return None
@@ -256,6 +258,8 @@ def requests_of(
         live.check(image, asked)
         live.check(tensor, asked)
         return [(_IMAGES, image), (_TENSORS, tensor), (_UPLOADS, bundle)]
+    if work.kind not in server.protocols:
+        return []
     asked = model.asked.first(work.images)
     request = server.protocols[work.kind](asked)
     live.check(request, asked)

@@ -61,7 +61,10 @@ def make(name: str) -> Model:
     onnx = folder / "model.onnx"
     pictures = _digits(folder) if name == "mnist" else [_noise()]
     pixels = np.stack([decode_image(p, 1 if name == "mnist" else 3) for p in pictures])
-    return Model(name, onnx, Asked(name, pictures, pixels, answers(onnx, pixels)))
+    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    right = answers(onnx, pixels)
+    return Model(name, onnx, Asked(name, given.name, pictures, pixels, right))
 
 
 def answers(onnx: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

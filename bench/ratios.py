@@ -79,7 +79,7 @@ def ratios(results: Results) -> Iterator[Ratios]:
 
 
 def _to_limit(results: Results, ours: Cell | None, work: Work) -> float | None:
-    limit = results.limits.get(work.key)
+    limit = results.limits.get(work.limit)
     if ours is None or limit is None or limit.run != ours.run or not limit.machine:
         return None
     images = ours.requests_per_second * work.images

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.machine import Machine
-from bench.wrk import Round
+from bench.round import Round
 from bundle.staging import replace_file
 
 
@@ -52,9 +52,9 @@ class Cell:
         return _median(r.server_us for r in self.rounds)
 
     @property
-    def wrk_us(self) -> float | None:
-        """The median of wrk's processor time for one request."""
-        return _median(r.wrk_us for r in self.rounds)
+    def load_us(self) -> float | None:
+        """The median of the load generator's processor time for one request."""
+        return _median(r.load_us for r in self.rounds)
 
     @property
     def limit_us(self) -> float | None:

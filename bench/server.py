@@ -14,8 +14,9 @@ class Server:
     """A server, with its start command and its protocols.
 
     ``command`` and ``variables`` may contain ``{port}``, ``{port2}`` and ``{port3}``
-    (free ports), ``{cores}`` (the machine's number of cores), ``{bin}`` (the folder of
-    the commands) and ``{folder}`` (a folder to write into).
+    (free ports; the second is for gRPC, where there is gRPC), ``{cores}`` (the
+    machine's number of cores), ``{bin}`` (the folder of the commands) and ``{folder}``
+    (a folder to write into).
 
     Attributes:
         name: its name on the command line and in results.json.
@@ -48,6 +49,8 @@ _OURS: Mapping[str, Wire] = {
     "image": wire.form("/predict/image"),
     "tensor": wire.tfaas_json("/predict/json"),
     "batch": wire.form("/predict/image"),
+    "binary": wire.v2_tensor("/v2/models/{model}/infer"),
+    "numbers": wire.v2_json("/v2/models/{model}/infer"),
 }
 _PLAIN: Mapping[str, Wire] = {
     "image": wire.form("/image"),
@@ -74,6 +77,15 @@ SERVERS = (
         "",
         "{bin}/runtime serve --port {port}",
         _OURS,
+    ),
+    Server(
+        "ours-grpc",
+        "this project, `runtime serve` with its gRPC port",
+        "as it comes, and `--grpc-port`",
+        "",
+        "{bin}/runtime serve --port {port} --grpc-port {port2}",
+        {"image": _OURS["image"], "grpc": wire.v2_grpc()},
+        _NO_LOG,
     ),
     Server(
         "ours-waitress",
@@ -136,8 +148,9 @@ SERVERS = (
         "{bin}/mlserver start .",
         {
             "image": wire.v2_base64(_INFER),
-            "tensor": wire.v2_json(_INFER),
+            "tensor": wire.v2_json(_INFER, "pixels"),
             "batch": wire.v2_base64(_INFER),
+            "numbers": wire.v2_json(_INFER, "pixels"),
         },
         {
             "MLSERVER_HTTP_PORT": "{port}",
@@ -192,11 +205,14 @@ SERVERS = (
         "Triton, of nvidia-pytriton",
         "Python backend, an instance a core, dynamic batching",
         "triton",
-        "{bin}/python serve.py {port} {folder}",
+        "{bin}/python serve.py {port} {port2} {folder}",
         {
             "image": wire.v2_binary(_INFER),
-            "tensor": wire.v2_json(_INFER),
+            "tensor": wire.v2_json(_INFER, "pixels"),
             "batch": wire.v2_binary(_INFER),
+            "numbers": wire.v2_json(_INFER, "pixels"),
+            "binary": wire.v2_tensor(_INFER, "pixels"),
+            "grpc": wire.v2_grpc("model", "pixels"),
         },
     ),
 )

@@ -40,7 +40,7 @@ def work_table(results: Results, work: Work, connections: int) -> Table:
             "server",
             OF_LIMIT,
             "server us",
-            "wrk us",
+            "load us",
             "limit us",
             "req/s",
             "p50 / p99 ms",
@@ -214,7 +214,7 @@ def _load(cell: Cell) -> tuple[str, ...]:
         _ratio(cell.of_limit),
         *(
             NONE if us is None else _figure(us)
-            for us in (cell.server_us, cell.wrk_us, cell.limit_us)
+            for us in (cell.server_us, cell.load_us, cell.limit_us)
         ),
         f"{_figure(cell.requests_per_second)}{errors}",
         f"{_figure(cell.p50_ms)} / {_figure(cell.p99_ms)}",

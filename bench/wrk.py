@@ -1,4 +1,4 @@
-"""The load of a server by wrk, with wrk's figures and the processor time it took."""
+"""The load of a server by wrk."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import json
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from bench import processor
 from bench.errors import BenchError
+from bench.round import Sent
 from bench.wire import Request
 
 _SCRIPT = Path(__file__).with_name("load.lua")
@@ -18,59 +17,18 @@ _SCRIPT = Path(__file__).with_name("load.lua")
 _GRACE = 30
 
 
-@dataclass(frozen=True)
-class Round:
-    """One load of one server.
-
-    A processor time is user and system time together, in microseconds. It is None if no
-    request was answered, or if nobody measured it.
-
-    Attributes:
-        requests_per_second: the requests a second that were answered with 2xx.
-        p50_ms: half of the requests took less time.
-        p99_ms: 99 of 100 requests took less time.
-        errors: answers with another status, and connections that broke or timed out.
-        server_us: the processor time of all the server's processes for one request.
-        wrk_us: the processor time of wrk for one request.
-        limit_us: the processor time of the loop without a server for the images of one
-            request, the mean of before and after the load; None if the work has no such
-            loop.
-    """
-
-    requests_per_second: float
-    p50_ms: float
-    p99_ms: float
-    errors: int
-    server_us: float | None = None
-    wrk_us: float | None = None
-    limit_us: float | None = None
-
-    @property
-    def of_limit(self) -> float | None:
-        """The processor time of the limit, divided by that of server and wrk."""
-        if self.limit_us is None or self.server_us is None or self.wrk_us is None:
-            return None
-        return self.limit_us / (self.server_us + self.wrk_us)
-
-
-def load(
+def send(
     port: int,
     requests: Sequence[tuple[int, Request]],
     connections: int,
     seconds: int,
     folder: Path,
-) -> Round:
-    """Send requests to a server of this machine as fast as it answers.
-
-    All processes below this one must be the server's, because their processor time
-    counts as the server's.
+) -> Sent:
+    """Send requests by HTTP/1.1; see ``bench.load``.
 
     Args:
         port: the server's port.
-        requests: each request with its share in percent.
-        connections: the number of connections. Each waits for its answer, and then
-            sends the next request.
-        seconds: the length of the load.
+        requests, connections, seconds: see ``bench.load``.
         folder: a folder for the files of the requests.
 
     Raises:
@@ -79,7 +37,6 @@ def load(
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=10s"]
     url = f"http://127.0.0.1:{port}/"
     written = _written(requests, folder)
-    server, wrk = processor.of_descendants(), processor.of_ended_children()
     try:
         process = subprocess.run(
             [*command, "-s", str(_SCRIPT), url, "--", str(written)],
@@ -91,20 +48,11 @@ def load(
         raise BenchError(f"wrk did not end within {seconds + _GRACE} s") from ex
     if process.returncode:
         raise BenchError(f"wrk failed: {process.stderr.strip() or process.stdout}")
-    return parse(
-        process.stdout,
-        processor.of_descendants() - server,
-        processor.of_ended_children() - wrk,
-    )
+    return parse(process.stdout)
 
 
-def parse(output: str, server: float, wrk: float) -> Round:
+def parse(output: str) -> Sent:
     """Read the figures that load.lua made wrk print.
-
-    Args:
-        output: the output of wrk.
-        server: the processor time that the server took for the load, in seconds.
-        wrk: the processor time that wrk took, in seconds.
 
     Raises:
         BenchError: the last line is not load.lua's.
@@ -112,21 +60,22 @@ def parse(output: str, server: float, wrk: float) -> Round:
     lines = output.strip().splitlines()
     try:
         found = json.loads(lines[-1])
-        status, seconds = found["status"], found["duration"] / 1e6
-        return Round(
-            round((found["requests"] - status) / seconds, 1),
+        return Sent(
+            found["requests"],
+            _positive(found["duration"]) / 1e6,
             found["p50"] / 1e3,
             found["p99"] / 1e3,
-            status + found["socket"],
-            _us(server, found["requests"]),
-            _us(wrk, found["requests"]),
+            found["status"],
+            found["socket"],
         )
-    except (LookupError, TypeError, ValueError, ZeroDivisionError) as ex:
+    except (LookupError, TypeError, ValueError) as ex:
         raise BenchError(f"wrk's output is not understood: {output[:200]!r}") from ex
 
 
-def _us(seconds: float, requests: int) -> float | None:
-    return round(seconds / requests * 1e6, 1) if requests else None
+def _positive(number: float) -> float:
+    if not number > 0:
+        raise ValueError
+    return number
 
 
 def require_wrk() -> None:

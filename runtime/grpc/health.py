@@ -36,7 +36,7 @@ class Health:
             _NAME,
             (
                 Method("Check", Access.OPEN, self._check, is_quiet=True),
-                Watched("Watch", Access.OPEN, self._follow),
+                Watched("Watch", Access.OPEN, self._follow, is_quiet=True),
             ),
         )
 

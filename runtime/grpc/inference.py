@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from bundle.errors import ModelNotFound
-from bundle.spec import ModelSpec, read_version
+from bundle.spec import ModelSpec
 from runtime.access.gate import Access
 from runtime.grpc.lane import Lane
 from runtime.grpc.methods import Method, Service
@@ -17,10 +17,12 @@ from runtime.models.readiness import Readiness
 from runtime.services import Services
 from runtime.telemetry.journey import Journey, clock
 from runtime.wire.oip import inference_pb2 as pb
+from runtime.wire.oip.asked import spec_of
 from runtime.wire.oip.messages import read_infer, write_infer
 from runtime.wire.oip.metadata import (
     all_statistics,
     check_load,
+    check_repository,
     config_of,
     index_of,
     metadata_of,
@@ -153,6 +155,7 @@ class Inference:
 
     def _load(self, data: bytes, journey: Journey) -> bytes:
         message = read_message(pb.RepositoryModelLoadRequest, data)
+        check_repository(message.repository_name)
         check_load(message.parameters)
         self._repository.load(message.model_name)
         return to_bytes(pb.RepositoryModelLoadResponse())
@@ -160,6 +163,7 @@ class Inference:
     def _unload(self, data: bytes, journey: Journey) -> bytes:
         # No model depends on another one, so ``unload_dependents`` means nothing here.
         message = read_message(pb.RepositoryModelUnloadRequest, data)
+        check_repository(message.repository_name)
         self._repository.unload(message.model_name)
         return to_bytes(pb.RepositoryModelUnloadResponse())
 
@@ -170,15 +174,6 @@ def _refused(data: bytes, sentence: str) -> bytes:
     with contextlib.suppress(DecodeError):
         message.infer_response.id = pb.ModelInferRequest.FromString(data).id
     return to_bytes(message)
-
-
-def spec_of(name: str, version: str) -> ModelSpec:
-    """Return the model that a message names; an empty version is the one that serves.
-
-    Raises:
-        ModelNotFound: the version is no number.
-    """
-    return ModelSpec(name, read_version(version) if version else None)
 
 
 def _spec(message: Any) -> ModelSpec:

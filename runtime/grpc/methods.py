@@ -40,11 +40,13 @@ class Watched(NamedTuple):
         access: the proof that it wants from its client.
         follow: the function that yields the messages. It takes the first message, and a
             function that waits a moment and tells whether the client is still there.
+        is_quiet: see ``Method``.
     """
 
     name: str
     access: Access
     follow: Callable[[bytes, Callable[[], bool]], Iterator[bytes]]
+    is_quiet: bool = False
 
 
 class Service(NamedTuple):

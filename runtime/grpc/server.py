@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -16,18 +15,25 @@ from runtime.grpc.health import Health
 from runtime.grpc.inference import Inference
 from runtime.grpc.lane import Lane, OrTheirs
 from runtime.grpc.methods import Service
+from runtime.grpc.places import Places
 from runtime.grpc.reflection import Reflection
 from runtime.grpc.serving import Serving
+from runtime.grpc.threads import Threads
 from runtime.models.readiness import Readiness
 from runtime.process.drain import DRAINING
 from runtime.services import Services
 from runtime.telemetry.tracing import Tracing
 
-# The most calls whose messages are taken at a time. Their threads wait for the front,
-# which runs what they bring together.
+# The threads of a worker while all calls are quick; there is a worker for each core.
+BUSY = 2
+# The most calls whose messages are taken at a time.
 CALLS = 16
 # The most streams at a time. Each keeps a thread, even while it waits for its client.
 STREAMS = 16
+# The most calls at a time of methods that anybody may ask, and the most such streams.
+# They stand beside those of the clients that may predict.
+OPEN_CALLS = 8
+_THREADS = CALLS + STREAMS + 2 * OPEN_CALLS
 # HTTP/2 lets a client have so many calls on one connection.
 _CALLS_OF_A_CONNECTION = 128
 # The most connections; the process's files are shared with HTTP.
@@ -71,11 +77,16 @@ class GrpcServer:
         address: str,
         tracing: Tracing | None,
     ) -> None:
+        threads = Threads(BUSY, _THREADS)
         self._calls = Calls(
-            gate_of(config), services.limiter, config.timeout_ms, STREAMS, tracing
+            gate_of(config),
+            services.limiter,
+            config.timeout_ms,
+            Places(STREAMS, OPEN_CALLS, threads.apart),
+            tracing,
         )
         self._server = grpc.server(
-            ThreadPoolExecutor(CALLS + STREAMS, "grpc"),
+            threads,
             options=(
                 ("grpc.so_reuseport", 1),
                 ("grpc.max_receive_message_length", config.max_body_bytes),
@@ -88,7 +99,7 @@ class GrpcServer:
                 # Clients ask less often than this whether the server is there.
                 ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
             ),
-            maximum_concurrent_rpcs=CALLS + STREAMS + config.max_queue,
+            maximum_concurrent_rpcs=_THREADS + config.max_queue,
         )
         self._add(services_of(services, OrTheirs(lane)))
         if config.server_key:

@@ -40,6 +40,7 @@ from runtime.http.resources.downloads import Download
 from runtime.http.resources.explain import ExplainImage
 from runtime.http.resources.health import Live, Ready
 from runtime.http.resources.labels import Label, Labels
+from runtime.http.resources.live import LiveLoad
 from runtime.http.resources.metrics import Metrics
 from runtime.http.resources.models import Archive, Delete, Model, Models, ModelVersion
 from runtime.http.resources.openapi import OpenApi
@@ -188,8 +189,9 @@ def _resources(
     delete = Delete(publisher, max_bytes)
     docs = Docs(config.base)
     netron = Netron(config.base)
+    page = Page(config.base, config.token_header)
     plain: dict[str, object] = {
-        "/": Page(catalogue, config.base),
+        "/": page,
         "/models": Models(catalogue),
         "/models/{name}": Model(catalogue),
         "/models/{name}/labels": Labels(catalogue),
@@ -234,6 +236,7 @@ def _resources(
         **_v1_model(":classify", V1Classify(*predicts)),
         **_v1_model(":regress", V1Regress(*predicts)),
         "/metrics": Metrics(services.watch.show),
+        "/live": LiveLoad(services.store),
         "/status": Status(config, services.registry),
         "/docs": docs,
         "/openapi.json": OpenApi(gate, config.base),
@@ -247,6 +250,7 @@ def _resources(
         "/delete/{name}": (delete, "named"),
         "/docs/{file}": (docs, "file"),
         "/netron/{file}": (netron, "file"),
+        "/page/{file}": (page, "file"),
     }
 
 

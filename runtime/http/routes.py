@@ -99,7 +99,7 @@ def _v1_model(method: str, tail: str, sentence: str) -> tuple[Route, ...]:
     )
 
 
-# The page lists the routes in this order.
+# /docs lists the routes in this order.
 ROUTES = (
     _predict("/predict", "answers as one of the three below, by its content type"),
     _predict(
@@ -287,7 +287,16 @@ ROUTES = (
     Route("GET", "/v1/models", _READ, "answers 400: it says to name a model"),
     *_v1_model("GET", "", "tells each version's state, by TensorFlow Serving's API v1"),
     *_v1_model("GET", "/metadata", "tells the signature: inputs, outputs and types"),
-    Route("GET", "/", _READ, "lists the models"),
+    Route(
+        "GET",
+        "/live",
+        _READ,
+        "gives the load of the service and of each model, for a page",
+        lane=Lane.QUICK,
+        is_quiet=True,
+    ),
+    Route("GET", "/", _OPEN, "shows the page, on which one can try the models"),
+    Route("GET", "/page/{file}", _OPEN, "sends the files of that page"),
     # These tell what the project's public documents tell, and nothing of the store. A
     # browser can send no token with the address of a page.
     Route("GET", "/docs", _OPEN, "shows the routes, with what they take and answer"),

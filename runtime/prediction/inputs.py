@@ -19,9 +19,9 @@ from runtime.errors import InvalidInput
 # numpy's own limit is 64, and no model has more than a few axes.
 _MAX_AXES = 32
 
-# Up to this number float64 holds each whole number exactly. A greater one that JSON
-# wrote with a point or an exponent may stand for its neighbour.
-_MAX_WHOLE_FLOAT = 2**53
+# Up to this number no two whole numbers are the same float64. A greater one that JSON
+# wrote with a point or an exponent may stand for its neighbour, as 2**53 does.
+_MAX_WHOLE_FLOAT = 2**53 - 1
 
 _KINDS: dict[type, str] = {
     bool: "true or false",

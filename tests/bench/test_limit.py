@@ -30,7 +30,7 @@ def test_loop_is_busy_for_no_longer_than_it_ran(tmp_path, monkeypatch):
     onnx.write_bytes(linear_onnx())
     pixels = np.zeros((1, 2, 2, 1), np.uint8)
     picture = saved(Image.fromarray(pixels[0, :, :, 0]))
-    asked = Asked("linear", [picture], pixels, np.zeros((1, 3), np.float32))
+    asked = Asked("linear", "x", [picture], pixels, np.zeros((1, 3), np.float32))
     loop = Loop("x", "decode and run", "linear", 1)
     found = pace(loop, Model("linear", onnx, asked), processes=1, seconds=0.5)
     # One thread of one process: a second has at most a second of processor time. The

@@ -9,6 +9,7 @@ from bench.machine import Machine
 from bench.page import page
 from bench.ratios import ratios
 from bench.record import Cell, Entry, Limit, Results, Start, key, read, write
+from bench.round import Round
 from bench.tables import (
     growth_table,
     limit_table,
@@ -18,7 +19,6 @@ from bench.tables import (
     work_table,
 )
 from bench.work import BY_KEY
-from bench.wrk import Round
 
 NOW, BEFORE = "2026-02-03T04:05:06+00:00", "2026-01-02T03:04:05+00:00"
 MACHINE = Machine("A Processor", 3, True, "Linux 6.1", "3.11.2", "wrk 4.1.0")
@@ -71,7 +71,7 @@ def test_share_of_the_limit_is_the_median_of_the_rounds_shares():
     # 120 / 240 = 0.5, 140 / 200 = 0.7 and 90 / 300 = 0.3.
     found = timed((220, 20, 120), (170, 30, 140), (275, 25, 90))
     assert found.of_limit == pytest.approx(0.5)
-    assert (found.server_us, found.wrk_us, found.limit_us) == (220, 25, 120)
+    assert (found.server_us, found.load_us, found.limit_us) == (220, 25, 120)
 
 
 def test_rounds_without_processor_time_have_no_share_and_do_not_count():
@@ -178,7 +178,7 @@ def test_results_of_before_the_processor_time_are_read(tmp_path):
     write(path, results)
     content = json.loads(path.read_bytes())
     (figures,) = content["servers"]["ours"]["cells"]["a/8"]["rounds"]
-    for name in ("server_us", "wrk_us", "limit_us"):
+    for name in ("server_us", "load_us", "limit_us"):
         del figures[name]
     for name in ("core_us", "machine_us"):
         del content["limits"]["a"][name]

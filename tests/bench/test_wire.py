@@ -8,11 +8,12 @@ import pytest
 from bench import wire
 from bench.errors import BenchError
 from bench.live import compare
-from bench.wire import Asked, scores
+from bench.wire import Asked, grpc_scores, scores
 
 PICTURES = [b"\x89PNG one", b"\x89PNG two"]
 ASKED = Asked(
     "digits",
+    "img",
     PICTURES,
     np.arange(8, dtype=np.uint8).reshape(2, 2, 2, 1),
     np.array([[0.25, 0.75], [0.5, 0.5]], np.float32),
@@ -72,3 +73,55 @@ def test_answer_without_scores_is_one_sentence(reply):
 def test_wrong_answer_is_one_sentence(given, sentence):
     with pytest.raises(BenchError, match=sentence):
         compare(np.array(given, np.float32), ASKED)
+
+
+def test_tensor_of_v2_is_binary_floats_and_asks_for_such():
+    request = wire.v2_tensor("/v2/models/{model}/infer")(ASKED)
+    assert request.path == "/v2/models/digits/infer"
+    length = int(request.headers["Inference-Header-Content-Length"])
+    assert json.loads(request.body[:length]) == {
+        "inputs": [
+            {
+                "name": "img",
+                "shape": [2, 2, 2, 1],
+                "datatype": "FP32",
+                "parameters": {"binary_data_size": 32},
+            }
+        ],
+        "parameters": {"binary_data_output": True},
+    }
+    assert np.frombuffer(request.body[length:], "<f4").tolist() == [*range(8)]
+
+
+def test_message_of_grpc_follows_its_length():
+    request = wire.v2_grpc("model", "pixels")(ASKED.first(1))
+    # The field numbers are those of the protocol: model_name is 1, inputs is 5 with
+    # name 1, datatype 2 and shape 3, and raw_input_contents is 7.
+    tensor = b"\x0a\x06pixels\x12\x04FP32\x1a\x04\x01\x02\x02\x01"
+    message = (
+        b"\x0a\x05model"
+        + b"\x2a"
+        + bytes([len(tensor)])
+        + tensor
+        + b"\x3a\x10"
+        + np.arange(4, dtype="<f4").tobytes()
+    )
+    assert request.body == bytes([0, 0, 0, 0, len(message)]) + message
+    assert request.is_grpc
+
+
+def test_binary_scores_follow_their_json():
+    head = b'{"outputs":[{"name":"y","parameters":{"binary_data_size":8}}]}'
+    data = np.array([0.25, 0.75], "<f4").tobytes()
+    assert scores(head + data).tolist() == [0.25, 0.75]
+    with pytest.raises(BenchError, match="no scores"):
+        scores(head + data[:7])
+
+
+def test_scores_of_grpc_are_raw():
+    # raw_output_contents is field 6.
+    data = np.array([0.25, 0.75], "<f4").tobytes()
+    assert grpc_scores(b"\x32\x08" + data).tolist() == [0.25, 0.75]
+    for reply in (b"", b"\x32\x07" + data[:7], b"\xff"):
+        with pytest.raises(BenchError, match="no scores"):
+            grpc_scores(reply)

@@ -7,8 +7,11 @@ import subprocess
 import pytest
 
 from bench.errors import BenchError
+from bench.live import Live
+from bench.load import load
+from bench.round import Round, Sent
 from bench.wire import Request
-from bench.wrk import Round, load, parse
+from bench.wrk import parse
 
 # wrk 4.1.0 printed this with load.lua.
 RECORDED = """\
@@ -26,27 +29,29 @@ Transfer/sec:    648.13KB
 
 
 def test_recorded_output_is_read():
+    found = parse(RECORDED)
+    assert found == Sent(9150, 3.0, 2.4, 8.13, refused=150, broken=2)
     # 3.66 s / 9150 requests = 400 us, and 0.183 s / 9150 = 20 us.
-    found = parse(RECORDED, server=3.66, wrk=0.183)
-    assert found == Round(3000.0, 2.4, 8.13, 152, 400.0, 20.0)
+    load = found.round(server=3.66, load=0.183)
+    assert load == Round(3000.0, 2.4, 8.13, 152, 400.0, 20.0)
 
 
 def test_load_without_an_answer_has_no_processor_time_of_one():
     line = {"requests": 0, "duration": 9, "p50": 0, "p99": 0, "status": 0, "socket": 8}
-    found = parse(json.dumps(line), server=0.5, wrk=0.25)
+    found = parse(json.dumps(line)).round(server=0.5, load=0.25)
     assert found == Round(0.0, 0.0, 0.0, 8, None, None)
 
 
 @pytest.mark.parametrize("output", ["", "unable to connect to 127.0.0.1", "{}", "[]"])
 def test_output_of_another_kind_is_one_sentence(output):
     with pytest.raises(BenchError, match="wrk's output is not understood"):
-        parse(output, 1.0, 1.0)
+        parse(output)
 
 
 def test_run_without_a_second_is_one_sentence():
     line = {"requests": 0, "duration": 0, "p50": 0, "p99": 0, "status": 0, "socket": 0}
     with pytest.raises(BenchError, match="not understood"):
-        parse(json.dumps(line), 1.0, 1.0)
+        parse(json.dumps(line))
 
 
 @pytest.mark.slow
@@ -63,12 +68,12 @@ def test_wrk_counts_what_is_refused(tmp_path):
         request = Request("/x", {"Content-Type": "text/plain"}, b"a\0b", "none")
         both = [(60, request), (40, request)]
         for requests in ([(100, request)], both):
-            found = load(port, requests, 2, 1, tmp_path)
+            found = load(Live(port, 0, tmp_path, tmp_path, 0.0, ""), requests, 2, 1)
             # The server accepts no POST: it answers 501 to every request.
             assert found.requests_per_second == 0
             assert found.errors > 0
             # Python's simple server takes longer for a request than wrk does.
-            assert found.server_us > found.wrk_us > 0
+            assert found.server_us > found.load_us > 0
     finally:
         server.kill()
         server.communicate()

@@ -37,7 +37,7 @@ def replies(output):
 
 def test_every_transcript_of_the_readme_is_typed():
     names = [block.word for block in transcripts("README.md")]
-    assert names == ["train", "serve", "ask"]
+    assert names == ["train", "serve", "ask", "others"]  # test_other_clients.py
 
 
 def test_training_says_what_tfaas_example_shows(trained):

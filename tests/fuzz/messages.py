@@ -30,6 +30,7 @@ from runtime.config import Config
 from runtime.grpc.calls import Calls
 from runtime.grpc.lane import OwnThread
 from runtime.grpc.methods import Method
+from runtime.grpc.places import Places
 from runtime.grpc.server import services_of
 from runtime.services import create_services
 from runtime.wire.oip import inference_pb2 as pb
@@ -222,7 +223,7 @@ class Fuzzer:
         self._log = io.StringIO()
         logging.basicConfig(stream=self._log, level=logging.ERROR, force=True)
         write_store(self._models)
-        calls = Calls(Gate(), None, 0, streams=1)
+        calls = Calls(Gate(), None, 0, Places(streams=1, open_calls=1))
         self._handlers: dict[str, Callable[..., Any]] = {}
         for service in services_of(create_services(config), OwnThread()):
             for method in service.methods:

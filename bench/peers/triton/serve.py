@@ -1,6 +1,6 @@
 """Start the tritonserver that nvidia-pytriton ships, with model.py beside this file.
 
-The arguments are the HTTP port, and a folder for the model repository.
+The arguments are the ports for HTTP and gRPC, and a folder for the model repository.
 """
 
 import os
@@ -30,7 +30,7 @@ output [ {{ name: "scores", data_type: TYPE_FP32, dims: [-1] }} ]
 
 def main():
     """Write the repository, and become the server."""
-    port, folder = sys.argv[1], Path(sys.argv[2])
+    port, grpc_port, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     shutil.rmtree(folder, ignore_errors=True)
     version = folder / "repository" / "model" / "1"
     version.mkdir(parents=True)
@@ -64,7 +64,8 @@ def main():
             "--http-address=127.0.0.1",
             f"--http-port={port}",
             f"--http-thread-count={os.environ['BENCH_CORES']}",
-            "--allow-grpc=false",
+            "--grpc-address=127.0.0.1",
+            f"--grpc-port={grpc_port}",
             "--allow-metrics=false",
             "--log-info=false",
         ],

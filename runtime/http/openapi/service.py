@@ -8,7 +8,9 @@ from runtime.http.openapi.operation import Operation, Parameter, json_of
 from runtime.http.openapi.parameters import ETAG, UNLESS
 from runtime.http.page.docs import TYPES as DOCS_TYPES
 from runtime.http.page.netron_package import TYPES as NETRON_TYPES
+from runtime.http.page.page import TYPES as PAGE_TYPES
 from runtime.http.resources.health import AliveBody, NotReadyBody, ReadyBody
+from runtime.http.resources.live import LiveFigures
 from runtime.http.resources.status import ServiceStatus
 
 _ALIVE = Operation(replies={200: json_of(AliveBody)})
@@ -35,7 +37,29 @@ SERVICE = {
     "GET /readyz": Operation(
         replies={200: json_of(ReadyBody), 503: json_of(NotReadyBody)}
     ),
-    "GET /": Operation(replies={200: _PAGE}),
+    "GET /live": Operation(
+        replies={200: json_of(LiveFigures)},
+        query=(
+            Parameter(
+                "model",
+                "A model that shall be among the models, however little it is used.",
+                {"type": "string"},
+                "linear",
+            ),
+        ),
+        text="The answer has less than 4 kB. A page may ask each second: one reading"
+        " of the metrics answers all who ask within 0.9 s.",
+    ),
+    "GET /": Operation(
+        replies={200: _PAGE, 304: None}, headers=(UNLESS,), sends=(ETAG,)
+    ),
+    "GET /page/{file}": Operation(
+        replies={200: dict.fromkeys(PAGE_TYPES.values(), str), 304: None},
+        refusals=(404,),
+        headers=(UNLESS,),
+        sends=(ETAG,),
+        places={"file": "main.js"},
+    ),
     "GET /docs": Operation(replies={200: _PAGE}),
     "GET /docs/{file}": Operation(
         replies={200: dict.fromkeys(DOCS_TYPES.values(), str), 304: None},

@@ -10,7 +10,6 @@ from string import Template
 import falcon
 
 from runtime.http.encodings import accepted
-from runtime.http.page.rows import row
 from runtime.http.reply import is_known
 from runtime.http.routes import ROUTES
 
@@ -55,7 +54,7 @@ class Docs:
         resp.text = Template(page).substitute(
             base=escape(self._base),
             routes="\n".join(
-                row(
+                _row(
                     f"<code>{route.method} {escape(self._base + route.shown)}</code>",
                     escape(route.sentence),
                 )
@@ -85,3 +84,8 @@ class Docs:
 
     on_head = on_get
     on_head_file = on_get_file
+
+
+def _row(*cells: str) -> str:
+    """Write a row of a table, whose cells are HTML already."""
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

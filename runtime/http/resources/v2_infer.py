@@ -6,7 +6,6 @@ import functools
 
 import falcon
 
-from bundle.spec import ModelSpec, read_version
 from runtime.http.encodings import encoded, read_encoded_body
 from runtime.http.environ_keys import PLACES, Environ
 from runtime.http.reply import QUICK_NUMBERS, Headers, Reply
@@ -14,6 +13,7 @@ from runtime.http.resources.predict import Prediction
 from runtime.lane import elsewhere
 from runtime.prediction.answers import Outputs
 from runtime.telemetry.journey import Journey, clock
+from runtime.wire.oip.asked import spec_of
 from runtime.wire.oip.reply import write_reply
 from runtime.wire.oip.request import HEADER, InferRequest, read_request
 
@@ -38,7 +38,7 @@ class Infer(Prediction):
             request = read_request(body, env.get(_KEY))
         finally:
             journey.laps.append(("decode", start, clock()))
-        spec = spec_of(env[PLACES])
+        spec = spec_of(**env[PLACES])
         journey.hasten(request.microseconds)
         answer = self._predictor.predict_tensors(spec, request, journey)
         start = clock()
@@ -67,16 +67,3 @@ def _is_quick(request: InferRequest, answer: Outputs) -> bool:
         if wanted.classes:
             most = _QUICK_CLASSES
     return numbers <= most
-
-
-def spec_of(places: dict[str, str]) -> ModelSpec:
-    """Return the model, and perhaps the version, that a path names.
-
-    Raises:
-        ModelNotFound: the version is no number.
-    """
-    version = places.get("version")
-    if version is None:
-        return ModelSpec(places["name"])
-    # Zeros before a number mean nothing to Triton.
-    return ModelSpec(places["name"], read_version(version.lstrip("0") or "0"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import falcon
 
-from runtime.http.resources.v2_infer import spec_of
 from runtime.models.registry import ModelRegistry
 from runtime.publishing.repository import Repository
 from runtime.wire.oip import bodies
+from runtime.wire.oip.asked import spec_of
 from runtime.wire.oip.metadata import all_statistics, config_of, metadata_of
 
 
@@ -26,7 +26,7 @@ class ModelMetadata:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, **places: str) -> None:
         """Answer its versions, engine, inputs and outputs."""
-        spec = spec_of(places)
+        spec = spec_of(**places)
         model = self._registry.get(spec)
         versions = self._repository.versions(spec)
         resp.media = metadata_of(spec.name, versions, model)
@@ -42,7 +42,7 @@ class ModelConfig:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, **places: str) -> None:
         """Answer the model's config in Triton's form."""
-        spec = spec_of(places)
+        spec = spec_of(**places)
         resp.media = config_of(spec.name, self._registry.get(spec))
 
     on_head = on_get
@@ -56,7 +56,7 @@ class ModelReady:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, **places: str) -> None:
         """Answer whether the model answers inferences; the first one may load it."""
-        spec = spec_of(places)
+        spec = spec_of(**places)
         is_ready = not self._repository.reason(spec)
         resp.media = bodies.ModelReady(name=spec.name, ready=is_ready)
         if not is_ready:
@@ -76,7 +76,7 @@ class ModelStatistics:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, **places: str) -> None:
         """Answer the counts of each version, in Triton's form."""
-        spec = spec_of(places) if places else None
+        spec = spec_of(**places) if places else None
         counts = all_statistics(self._repository, spec)
         resp.media = bodies.Statistics(model_stats=counts)
 

@@ -10,7 +10,7 @@ from runtime.errors import InvalidInput
 from runtime.http.body import read_json
 from runtime.http.environ_keys import Environ
 from runtime.publishing.repository import Repository
-from runtime.wire.oip.metadata import check_load, index_of
+from runtime.wire.oip.metadata import check_load, check_repository, index_of
 
 
 class RepositoryIndex:
@@ -71,10 +71,7 @@ class NamedRepository:
         self, req: falcon.Request, resp: falcon.Response, **places: str
     ) -> None:
         """Refuse, as Triton does."""
-        raise falcon.HTTPNotImplemented(
-            description="'repository_name' specification is not supported: there is"
-            " one repository; send POST /v2/repository/models/NAME/load or unload"
-        )
+        check_repository(places["repository"])
 
 
 def _read(env: Environ, max_bytes: int) -> dict[str, Any]:

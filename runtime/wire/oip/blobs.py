@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import ShapeError
-from runtime.errors import InvalidInput
+from runtime.wire.content import numbers_of
 from runtime.wire.oip.datatypes import BYTES, DTYPES
 
 _LENGTH = struct.Struct("<I")
@@ -47,21 +47,7 @@ def from_blob(
         elements = np.empty(count, object)
         elements[:] = found
         return elements.reshape(shape)
-    dtype = DTYPES[datatype]
-    # Python's numbers have no end, so a huge shape is no smaller one here.
-    if len(blob) != count * dtype.itemsize:
-        raise ShapeError(
-            f"{what} has {len(blob)} bytes of binary data, and its shape"
-            f" {list(shape)} of {datatype} takes {count * dtype.itemsize}"
-        )
-    array = np.frombuffer(blob, dtype)
-    if datatype == "BOOL" and (array.view(np.uint8) > 1).any():
-        raise InvalidInput(f"{what} holds a BOOL that is neither 0 nor 1")
-    # The JSON before the numbers may have any length, and some engines read numbers
-    # only at addresses that are multiples of their size.
-    if not array.flags.aligned:
-        array = array.copy()
-    return array.reshape(shape)
+    return numbers_of(what, blob, datatype, DTYPES[datatype], shape)
 
 
 def _elements(what: str, blob: memoryview, count: int) -> list[bytes]:
@@ -95,29 +81,6 @@ def _elements(what: str, blob: memoryview, count: int) -> list[bytes]:
             f" after its {count} elements"
         )
     return elements
-
-
-def texts_of(what: str, elements: NDArray[Any]) -> NDArray[Any]:
-    """Read elements of BYTES as texts.
-
-    Args:
-        what: the name of the input in an error.
-        elements: an array of any shape with objects of ``bytes``.
-
-    Returns:
-        An array of the same shape with objects of ``str``.
-
-    Raises:
-        InvalidInput: an element is not UTF-8.
-    """
-    texts = np.empty(elements.size, object)
-    try:
-        texts[:] = [element.decode() for element in elements.ravel()]
-    except UnicodeDecodeError:
-        raise InvalidInput(
-            f"{what} holds an element that is not a text in UTF-8"
-        ) from None
-    return texts.reshape(elements.shape)
 
 
 def to_blob(array: NDArray[Any]) -> bytes:

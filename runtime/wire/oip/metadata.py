@@ -145,6 +145,19 @@ def check_load(parameters: Iterable[str]) -> None:
         )
 
 
+def check_repository(name: str) -> None:
+    """Check that a request to load or unload a model names no repository.
+
+    Raises:
+        NotOffered: it names one. Triton refuses it, too.
+    """
+    if name:
+        raise NotOffered(
+            "'repository_name' specification is not supported: there is one repository;"
+            " ask without a repository's name"
+        )
+
+
 def statistics_of(known: Statistics, name: str, version: int) -> VersionStatistics:
     """Describe the counts of a version in Triton's form.
 

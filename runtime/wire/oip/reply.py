@@ -19,6 +19,9 @@ from runtime.wire.oip.datatypes import datatype_of, is_known
 from runtime.wire.oip.head import Wanted
 from runtime.wire.oip.request import InferRequest
 
+# Without a line's end two replies run together in a terminal.
+_ALONE = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+
 
 class InferReply(NamedTuple):
     """The bytes of a reply.
@@ -67,9 +70,9 @@ def write_reply(name: str, request: InferRequest, answer: Outputs) -> InferReply
         content["model_version"] = str(answer.version)
     if request.id is not None:
         content["id"] = request.id
-    head = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
     if not has_blobs:
-        return InferReply(head, None)
+        return InferReply(orjson.dumps(content, option=_ALONE), None)
+    head = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
     return InferReply(b"".join([head, *blobs]), len(head))
 
 

@@ -16,13 +16,10 @@ from runtime.backends.tensors import shown
 from runtime.errors import InvalidInput
 from runtime.prediction.images import MOST_PICTURES
 from runtime.prediction.inputs import Nested, flatten, to_array
-from runtime.wire.oip.blobs import from_blob, texts_of
+from runtime.wire.content import texts_of
+from runtime.wire.oip.blobs import from_blob
 from runtime.wire.oip.datatypes import BYTES, DTYPES, check_datatype, datatype_of
-
-# numpy's own limit is 64, and no model has more than a few axes.
-_MAX_AXES = 32
-# numpy counts an array's bytes in 63 bits, even if one of its sides is 0.
-_MAX_COUNT = 1 << 59
+from runtime.wire.shape import check_shape
 
 
 class Tensor(NamedTuple):
@@ -56,19 +53,7 @@ def read_shape(what: str, value: object) -> tuple[int, ...]:
     """
     if not isinstance(value, list) or not all(type(side) is int for side in value):
         raise InvalidInput(f"the shape of {what} must be a list of whole numbers")
-    if len(value) > _MAX_AXES:
-        raise InvalidInput(f"the shape of {what} has more than {_MAX_AXES} axes")
-    count = 1
-    for side in value:
-        if side < 0:
-            raise InvalidInput(
-                f"the shape of {what} has a negative number; a request must tell all"
-                " sides"
-            )
-        count *= side or 1
-    if count > _MAX_COUNT:
-        raise ShapeError(f"the shape of {what} is larger than any array may be")
-    return tuple(value)
+    return check_shape(what, value)
 
 
 def read_tensor(

@@ -14,13 +14,12 @@ import numpy as np
 
 from runtime.backends import TensorSpec
 from runtime.errors import InvalidInput
+from runtime.wire.shape import MAX_AXES
 from runtime.wire.tfs.base64_object import text_of
 from runtime.wire.tfs.columns import Specs, is_named
 from runtime.wire.tfs.datatypes import word_of
 from runtime.wire.tfs.text import kind_of, shown
 
-# No array has more axes than numpy's.
-_MAX_AXES = 32
 # The status of an error stands before its sentence inside another error.
 _STATUS = "INVALID_ARGUMENT: "
 _NAME = 128
@@ -121,10 +120,10 @@ def _check_tensor(value: object, spec: TensorSpec) -> tuple[int, ...]:
     first = value
     while isinstance(first, list):
         sides.append(len(first))
-        if len(sides) > _MAX_AXES or not first:
+        if len(sides) > MAX_AXES or not first:
             break
         first = first[0]
-    if len(sides) <= _MAX_AXES:  # deeper lists are refused in another sentence
+    if len(sides) <= MAX_AXES:  # deeper lists are refused in another sentence
         _check_level(value, 0, sides, spec.dtype)
     return tuple(sides)
 

@@ -16,6 +16,7 @@ from runtime.models.model import Model
 from runtime.prediction.answers import Outputs
 from runtime.prediction.images import MOST_PICTURES
 from runtime.programs.tensorflow_pb2 import DataType, TensorProto
+from runtime.wire.content import texts_of
 from runtime.wire.tfs import serving_pb2 as pb
 from runtime.wire.tfs.datatypes import datatype_of
 from runtime.wire.tfs.metadata import metadata_of, status_of
@@ -67,7 +68,9 @@ class PredictMessage(NamedTuple):
                 )
             array = read_tensor(spec.name, tensor)
             arrays[spec.name] = (
-                _texts(spec.name, array) if array.dtype.kind == "O" else array
+                texts_of(f"input {spec.name!r}", array)
+                if array.dtype.kind == "O"
+                else array
             )
         check_inputs(specs, arrays)
         return arrays
@@ -110,17 +113,6 @@ class PredictMessage(NamedTuple):
                 )
             if name in self.wanted[:place]:
                 raise InvalidInput(f"duplicate output tensor alias: {name[:_NAME]}")
-
-
-def _texts(name: str, elements: NDArray[Any]) -> NDArray[Any]:
-    texts = np.empty(elements.size, object)
-    try:
-        texts[:] = [element.decode() for element in elements.ravel().tolist()]
-    except UnicodeDecodeError:
-        raise InvalidInput(
-            f"input {name!r} holds an element that is not a text in UTF-8"
-        ) from None
-    return texts.reshape(elements.shape)
 
 
 def spec_of(message: Any) -> ModelSpec:

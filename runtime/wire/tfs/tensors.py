@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from bundle.errors import ShapeError
 from runtime.errors import InvalidInput
 from runtime.programs.tensorflow_pb2 import DataType, TensorProto
+from runtime.wire.content import numbers_of
+from runtime.wire.shape import check_shape
 from runtime.wire.tfs.datatypes import STRING, datatype_of
 
 
@@ -51,7 +53,6 @@ _FIELDS: dict[str, _Field] = {
 }
 _NAMES: dict[int, str] = {number: name for name, number in DataType.items()}
 
-_MAX_AXES = 32
 # A short message could ask for any memory, if its one value stood for all others.
 _MOST_REPEATED = 1 << 20
 _NAME = 128
@@ -94,13 +95,7 @@ def read_tensor(name: str, tensor: TensorProto) -> NDArray[Any]:
 def _shape_of(what: str, tensor: TensorProto) -> tuple[int, ...]:
     if tensor.tensor_shape.unknown_rank:
         raise InvalidInput(f"{what} tells no shape")
-    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    if len(shape) > _MAX_AXES or any(side < 0 for side in shape):
-        raise InvalidInput(
-            f"the shape of {what} must have at most {_MAX_AXES} axes, and no negative"
-            " number"
-        )
-    return shape
+    return check_shape(what, [dim.size for dim in tensor.tensor_shape.dim])
 
 
 def _of_bytes(
@@ -108,19 +103,8 @@ def _of_bytes(
 ) -> NDArray[Any]:
     if field.dtype.kind == "O":
         raise InvalidInput(f"{what} holds texts, which stand in 'string_val'")
-    content = tensor.tensor_content
-    # Python's numbers have no end, so a huge shape is no smaller one here.
-    wanted = math.prod(shape) * field.dtype.itemsize
-    if len(content) != wanted:
-        raise ShapeError(
-            f"{what} has {len(content)} bytes, and its shape {list(shape)} takes"
-            f" {wanted}"
-        )
-    array = np.frombuffer(content, field.dtype)
-    if field.dtype.kind == "b" and (array.view(np.uint8) > 1).any():
-        raise InvalidInput(f"{what} holds a bool that is neither 0 nor 1")
-    # Some engines read numbers only at addresses that are multiples of their size.
-    return (array if array.flags.aligned else array.copy()).reshape(shape)
+    datatype = datatype_of(field.dtype)
+    return numbers_of(what, tensor.tensor_content, datatype, field.dtype, shape)
 
 
 def _of_values(

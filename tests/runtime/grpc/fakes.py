@@ -1,6 +1,7 @@
 """A call without a connection."""
 
 import queue
+import threading
 
 import grpc
 
@@ -25,6 +26,7 @@ class Context:
         self.is_cancelled = False
         self._peer = peer
         self._coming = queue.SimpleQueue()
+        self.is_asked = threading.Event()
 
     def peer(self):
         return self._peer
@@ -63,6 +65,7 @@ class Context:
         return self
 
     def __next__(self):
+        self.is_asked.set()
         message = self._coming.get(timeout=30)
         if message is None:
             raise StopIteration

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -12,6 +13,7 @@ from runtime.access.limiter import RateLimiter
 from runtime.errors import InvalidInput
 from runtime.grpc.calls import Calls
 from runtime.grpc.methods import Method, Watched
+from runtime.grpc.places import Places
 from runtime.telemetry import logs
 from runtime.telemetry.metrics import IN_PROGRESS, TALLY
 from tests.runtime.grpc.fakes import Aborted, Context
@@ -48,9 +50,9 @@ def in_progress():
     return lambda: now() - before
 
 
-def calls(gate=None, rate=None, timeout_ms=0, streams=1):
+def calls(gate=None, rate=None, timeout_ms=0):
     limiter = RateLimiter(rate) if rate else None
-    return Calls(gate or Gate(), limiter, timeout_ms, streams)
+    return Calls(gate or Gate(), limiter, timeout_ms, Places(streams=1, open_calls=1))
 
 
 def echo(data, journey):
@@ -184,6 +186,25 @@ def test_a_call_without_a_message(log):
         unary()(context, context)
 
 
+def test_calls_that_anybody_may_begin_take_no_room_of_others(log):
+    its = calls()
+    live = its.handler_of("a.B", Method("Live", Access.OPEN, echo)).stream_unary
+    ask = its.handler_of("a.B", Method("Echo", Access.READ, echo)).stream_unary
+    waiting = Context()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(live, waiting, waiting)
+        waiting.is_asked.wait(30)
+        with pytest.raises(Aborted) as raised:
+            live(Context(), Context())
+        assert raised.value.code is StatusCode.UNAVAILABLE
+        other = Context().send(b"b", None)
+        assert ask(other, other) == b"b!"
+        waiting.send(b"a", None)
+        assert first.result(30) == b"a!"
+    again = Context().send(b"c", None)
+    assert live(again, again) == b"c!"
+
+
 # -- streams ---------------------------------------------------------------------------
 
 
@@ -205,15 +226,47 @@ def test_a_refusal_does_not_end_a_stream(log):
     assert [one.status for one in log.noted] == [200, 400, 200]
 
 
-def test_a_stream_needs_a_token_before_its_first_message(log):
+def test_a_message_of_a_stream_is_not_run_for_a_client_that_has_left(log):
+    journeys = []
+
+    def keep(data, journey):
+        journeys.append(journey)
+        return data
+
+    context = Context().send(b"a", b"b")
+    stream = calls().handler_of("a.B", STREAM._replace(answer=keep)).stream_stream
+    answers = stream(context, context)
+    assert [next(answers), next(answers)] == [b"a", b"b"]
+    (leave,) = context.callbacks  # one for all messages
+    leave()
+    assert [one.deadline.is_gone for one in journeys] == [False, True]
+
+
+def test_a_stream_needs_a_token_before_its_first_message(log, in_progress):
     stream = calls(Gate(predict=[TOKEN])).handler_of("a.B", STREAM).stream_stream
     with pytest.raises(Aborted) as raised:
         list(stream(Context(), Context()))
     assert raised.value.code is StatusCode.UNAUTHENTICATED
+    assert log.noted[0].status == 401
+    assert in_progress() == 0
+
+
+def test_tokens_cannot_be_guessed_faster_by_streams(log):
+    its = calls(Gate(predict=[TOKEN]), rate="2-D").handler_of("a.B", STREAM)
+    right = (("authorization", "Bearer secret"),)
+    for metadata, code in (
+        ((), StatusCode.UNAUTHENTICATED),
+        ((("authorization", "Bearer wrong"),), StatusCode.UNAUTHENTICATED),
+        (right, StatusCode.RESOURCE_EXHAUSTED),
+    ):
+        context = Context(metadata=metadata)
+        with pytest.raises(Aborted) as raised:
+            list(its.stream_stream(context, context))
+        assert raised.value.code is code
 
 
 def test_a_stream_makes_room_when_it_ends(log):
-    stream = calls(streams=1).handler_of("a.B", STREAM).stream_stream
+    stream = calls().handler_of("a.B", STREAM).stream_stream
     first = Context().send(b"a")
     answers = stream(first, first)
     assert next(answers) == b"a!"
@@ -224,6 +277,19 @@ def test_a_stream_makes_room_when_it_ends(log):
         next(answers)
     again = Context().send(b"b", None)
     assert list(stream(again, again)) == [b"b!"]
+
+
+def test_streams_that_anybody_may_open_take_no_room_of_others(log):
+    its = calls()
+    anybodys = STREAM._replace(access=Access.OPEN)
+    first = Context().send(b"a")
+    answers = its.handler_of("a.B", anybodys).stream_stream(first, first)
+    assert next(answers) == b"a!"
+    with pytest.raises(Aborted, match="too many streams"):
+        list(its.handler_of("a.C", anybodys).stream_stream(Context(), Context()))
+    other = Context().send(b"b", None)
+    stream = its.handler_of("a.B", STREAM).stream_stream
+    assert list(stream(other, other)) == [b"b!"]
 
 
 def test_a_watch_is_told_the_changes_until_its_client_leaves(log):
@@ -240,6 +306,19 @@ def test_a_watch_is_told_the_changes_until_its_client_leaves(log):
     contexts.append(context)
     watch = calls().handler_of("a.B", Watched("Watch", Access.OPEN, follow))
     assert list(watch.stream_stream(context, context)) == [b"a", b"a"]
+
+
+def test_a_bug_in_a_watch_tells_the_client_nothing(log):
+    def fail(data, waits):
+        yield data
+        raise KeyError("a secret")
+
+    context = Context().send(b"a", None)
+    watch = calls().handler_of("a.B", Watched("Watch", Access.OPEN, fail))
+    with pytest.raises(Aborted) as raised:
+        list(watch.stream_stream(context, context))
+    assert raised.value.code is StatusCode.INTERNAL
+    assert "secret" not in raised.value.details
 
 
 def test_the_handlers_take_bytes():

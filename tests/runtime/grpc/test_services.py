@@ -114,11 +114,24 @@ def test_a_dtype_that_triton_has_no_name_for(methods, monkeypatch):
     assert one.data_type == pb.TYPE_INVALID
 
 
+@pytest.mark.parametrize("version", ["1", "01", "0000000000000000000001"])
+def test_zeros_before_a_version_mean_nothing(methods, version):
+    message = pb.ModelReadyRequest(name="linear", version=version)
+    data = ask(methods, "ModelReady", message)
+    assert pb.ModelReadyResponse.FromString(data).ready
+
+
 def test_what_is_refused(methods):
     load = pb.RepositoryModelLoadRequest(model_name="linear")
     load.parameters["file:1/model.onnx"].bytes_param = b"x"
     with pytest.raises(NotOffered, match="'file:1/model.onnx' is not offered"):
         ask(methods, "RepositoryModelLoad", load)
+    for word in ("Load", "Unload"):
+        message = pb.RepositoryModelLoadRequest(
+            model_name="linear", repository_name="other"
+        )
+        with pytest.raises(NotOffered, match="'repository_name' .* is not supported"):
+            ask(methods, f"RepositoryModel{word}", message)
     for name in ("", " ", "../linear", "a/b"):
         for word in ("Load", "Unload"):
             message = pb.RepositoryModelLoadRequest(model_name=name)

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -90,7 +92,14 @@ def test_lists_of_different_lengths_are_refused(value):
         flatten("it", value)
 
 
-def test_a_large_whole_float_stands_for_no_one_number():
+@pytest.mark.parametrize("text", ["9007199254740993.0", "9007199254740992.0", "1e16"])
+def test_a_large_whole_float_stands_for_no_one_number(text):
     """2**53 and its neighbour are the same float64."""
+    nested = flatten("it", [json.loads(text)])
     with pytest.raises(InvalidInput, match="must hold whole numbers"):
-        to_array("it", flatten("it", [2.0**53 + 2]), np.dtype(np.int64))
+        to_array("it", nested, np.dtype(np.int64))
+
+
+def test_the_largest_whole_float_that_is_one_number():
+    nested = flatten("it", [json.loads("9007199254740991.0")])
+    assert to_array("it", nested, np.dtype(np.int64)).tolist() == [9007199254740991]

@@ -163,11 +163,3 @@ def test_predictions_are_kept_by_nobody(store):
     assert static.status_code == 200
     assert "Cache-Control" not in static.headers
     assert static.headers["X-Content-Type-Options"] == "nosniff"
-
-
-def test_the_page_may_run_nothing(store):
-    policy = client_of(store).simulate_get("/").headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy
-    assert "script-src" not in policy
-    for directive in ("frame-ancestors", "base-uri", "form-action"):
-        assert f"{directive} 'none'" in policy

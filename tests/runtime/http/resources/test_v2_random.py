@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from onnx import helper
 
-from runtime.wire.oip.blobs import from_blob, texts_of, to_blob
+from runtime.wire.content import texts_of
+from runtime.wire.oip.blobs import from_blob, to_blob
 from runtime.wire.oip.datatypes import BYTES, DTYPES, datatype_of
 from tests.examples import write_bundle
 from tests.runtime.graphs import onnx_of

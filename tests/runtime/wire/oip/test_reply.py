@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as arrays_of
 from bundle.errors import DomainError
 from runtime.backends import TensorSpec
 from runtime.prediction.answers import Outputs
-from runtime.wire.oip.blobs import from_blob, texts_of, to_blob, to_elements
+from runtime.wire.content import texts_of
+from runtime.wire.oip.blobs import from_blob, to_blob, to_elements
 from runtime.wire.oip.classification import best_classes
 from runtime.wire.oip.datatypes import DTYPES, datatype_of
 from runtime.wire.oip.head import Wanted

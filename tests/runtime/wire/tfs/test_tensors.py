@@ -91,21 +91,32 @@ REFUSED = {
         TensorProto(dtype="DT_FLOAT", tensor_shape={"unknown_rank": True}),
         "tells no shape",
     ),
-    "a negative side": (proto("DT_FLOAT", -1), "no negative number"),
-    "many axes": (proto("DT_FLOAT", *[1] * 33), "at most 32 axes"),
+    "a negative side": (proto("DT_FLOAT", -1), "has a negative number"),
+    "many axes": (proto("DT_FLOAT", *[1] * 33), "more than 32 axes"),
     "too few bytes": (
         proto("DT_FLOAT", 2, tensor_content=b"1234567"),
-        r"has 7 bytes, and its shape \[2\] takes 8",
+        r"has 7 bytes of binary data, and its shape \[2\] of DT_FLOAT takes 8",
     ),
     "a huge shape": (
         proto("DT_FLOAT", 1 << 62, 4, tensor_content=b"1234"),
-        "has 4 bytes",
+        "larger than any array",
+    ),
+    "a huge side beside none": (
+        proto("DT_FLOAT", 0, 1 << 62),
+        "larger than any array",
+    ),
+    "the largest side beside none": (
+        proto("DT_STRING", (1 << 63) - 1, 0),
+        "larger than any array",
     ),
     "a huge shape of one value": (
         proto("DT_FLOAT", 1 << 40, float_val=[1]),
         "has 1 values",
     ),
-    "a huge shape of nothing": (proto("DT_INT64", 1 << 62, 1 << 62), "has 0 values"),
+    "a huge shape of nothing": (
+        proto("DT_INT64", 1 << 62, 1 << 62),
+        "larger than any array",
+    ),
     "too many values": (proto("DT_FLOAT", 1, float_val=[1, 2]), "has 2 values"),
     "another field": (
         proto("DT_FLOAT", 1, double_val=[1]),

@@ -1,0 +1,76 @@
+// Elements are made here. Texts become text nodes, so no name is ever read as HTML.
+
+/** @typedef {Node | string | number | null | undefined | false} Child */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * Make an element.
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes] a function is a listener; null, undefined and false leave it out
+ * @param {...Child} children
+ * @returns {any}
+ */
+export function h(tag, attributes = {}, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/**
+ * Make an element of SVG.
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes]
+ * @param {...Child} children
+ * @returns {any}
+ */
+export function svg(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+/** A button that does something. */
+export const button = (text, click, more = {}) => h("button", { type: "button", click, ...more }, text);
+
+/** A fact in a frame, whose colour tells whether it is good. */
+export const chip = (text, is, title) => h("span", { class: "chip", "data-is": is, title }, text);
+
+/**
+ * A card with a title.
+ * @param {string} id
+ * @param {string} title
+ * @param {Child[]} beside what stands beside the title
+ * @param {...Child} content
+ */
+export function card(id, title, beside, ...content) {
+  const head = h("div", { class: "title" }, h("h2", { id }, title), ...beside);
+  return h("section", { class: "card", "aria-labelledby": id }, head, ...content);
+}
+
+/**
+ * Find an element of index.html.
+ * @param {string} id
+ * @returns {any}
+ */
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+/**
+ * Put these children in place of all others.
+ * @param {Element} node
+ * @param {...Child} children
+ */
+export function replace(node, ...children) {
+  node.replaceChildren(...children.filter(isThere).map(textOrNode));
+}
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name, value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (isThere(value)) node.setAttribute(name, String(value));
+  }
+  node.append(...children.filter(isThere).map(textOrNode));
+  return node;
+}
+
+const isThere = (child) => child !== null && child !== undefined && child !== false;
+const textOrNode = (child) => (child instanceof Node ? child : String(child));
