@@ -35,6 +35,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/exporter/proof/test_tolerance.py",
         *UNIT,
     ),
+    "bundle/tolerance.py": (
+        "tests/bundle/test_agreement.py",
+        "tests/exporter/proof/test_tolerance.py",
+        *UNIT,
+    ),
     "exporter/proof/tolerance.py": (
         "tests/exporter/proof/test_tolerance.py",
         "-m",
