@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import queue
-import threading
-import time
-import weakref
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bundle.agreement import compare
-from bundle.errors import BundleError, DomainError
-from bundle.folder import Bundle
-from bundle.parity import read_parity
-from bundle.tolerance import SINGLE, Tolerance, proved_tolerance
-from bundle.variants import parity_file
-from runtime.backends import Backend
 from runtime.config import ParityFailure
-from runtime.descriptions import LiveParity as Described
-from runtime.errors import BackendError
-from runtime.models.fitness import check_same_tensors
-from runtime.models.model import RETRY_SECONDS, Model
+from runtime.models.model import Model
 from runtime.models.watched import Arrays
-from runtime.prediction.runs import one_run
 from runtime.process.daemon_thread import DaemonThread
-from runtime.telemetry import metrics
-from runtime.telemetry.once import Once
-
-logger = logging.getLogger(__name__)
+from runtime.watching.parity_of_model import ParityOfModel
+from runtime.watching.references import OpenReference, References
 
 # So many requests may wait: enough for a burst, and few, because each keeps its arrays.
 ROOM = 8
-# So many items of a request are compared, so that a large one costs no more.
-MOST_ITEMS = 32
-
-# A function that opens a bundle in TensorFlow, for answers that nobody waits for.
-OpenReference = Callable[[Bundle], Backend]
 
 
 @dataclass(frozen=True)
@@ -68,15 +41,15 @@ class LiveParity:
         on_failure: ParityFailure = "warn",
         room: int = ROOM,
     ) -> None:
-        self._open_reference = open_reference
         self.share = share
-        self.on_failure = on_failure
+        self._on_failure = on_failure
+        self._references = References(open_reference)
         self._tasks: queue.Queue[_Task] = queue.Queue(room)
         self._thread = DaemonThread(self._work, "live parity")
-        # TensorFlow's process of a model ends when the model leaves memory.
-        self._references: weakref.WeakKeyDictionary[Model, Backend] = (
-            weakref.WeakKeyDictionary()
-        )
+
+    def begin(self, model: Model) -> ParityOfModel:
+        """Return the state of a model that has just been loaded."""
+        return ParityOfModel(model, self._references, self.share, self._on_failure)
 
     def offer(
         self, state: ParityOfModel, model: Model, inputs: Arrays, outputs: Arrays
@@ -89,23 +62,6 @@ class LiveParity:
             return
         self._thread.start()
 
-    def reference_of(self, model: Model) -> Backend:
-        """Return the engine that answers too; it is opened when it is first needed.
-
-        Raises:
-            BackendError: it cannot be opened, or its tensors are others.
-        """
-        reference = self._references.get(model)
-        if reference is None:
-            reference = self._open_reference(model.bundle)
-            check_same_tensors(model.backend, reference)
-            self._references[model] = reference
-        return reference
-
-    def forget(self, model: Model) -> None:
-        """End the process that answered too."""
-        self._references.pop(model, None)
-
     def _work(self) -> None:
         while True:
             task = self._tasks.get()
@@ -113,199 +69,3 @@ class LiveParity:
             # The arrays and the model must not stay until the next task comes.
             del task
             self._tasks.task_done()
-
-
-class ParityOfModel:
-    """The comparisons of one version in this process.
-
-    Args:
-        parity: the settings, and the function that opens TensorFlow.
-        model: the version, which has just been loaded.
-
-    Attributes:
-        why_not: the reason why nothing can be compared; else empty.
-        failed_at: the time of the first answer that differed, in seconds of
-            ``time.time``; 0 if none did.
-    """
-
-    def __init__(self, parity: LiveParity, model: Model) -> None:
-        self._parity = parity
-        self._name, self._version = model.name, model.version
-        self._began = time.time()
-        self._once = Once()
-        self._lock = threading.Lock()  # guards the counts
-        self._counts = dict.fromkeys(("yes", "no", "failed", "dropped"), 0)
-        self._largest = 0.0
-        self._not_before, self._why = 0.0, ""
-        self.failed_at = 0.0
-        self.why_not = _why_not(model)
-        self._tolerance = SINGLE if self.why_not else _tolerance_of(model)
-
-    @property
-    def is_on(self) -> bool:
-        """Whether a share of the requests is compared."""
-        return self._parity.share > 0 and not self.why_not
-
-    def count(self, agreed: str) -> None:
-        """Count a request by what came of it."""
-        with self._lock:
-            self._counts[agreed] += 1
-        metrics.LIVE_PARITY.labels(self._name, self._version, agreed).inc()
-
-    def compare(self, model: Model, inputs: Arrays, outputs: Arrays) -> None:
-        """Let TensorFlow answer a request too, and compare; never raise."""
-        if self.why_not:  # TensorFlow took its place while the request waited
-            return
-        try:
-            reference = self._open(model)
-            named, answered = _of_run(model, inputs, outputs)
-            expected = reference.run(named)
-            found = [
-                compare(expected[name][: len(got)], got, self._tolerance)
-                if got.ndim
-                else compare(expected[name], got, self._tolerance)
-                for name, got in answered.items()
-            ]
-        # Every error is TensorFlow's, and must not end this thread.
-        except Exception as ex:
-            self.count("failed")
-            said = f"{self._name} version {self._version}: live parity failed: {ex}"
-            if self._once.is_news(said):
-                logger.warning(said, exc_info=not isinstance(ex, DomainError))
-            return
-        is_same = all(one.is_within and one.same.all() for one in found)
-        largest = max((one.abs_diff for one in found), default=0.0)
-        with self._lock:
-            self._largest = max(self._largest, largest)
-        metrics.LIVE_PARITY_DIFFERENCE.labels(self._name, self._version).set(
-            self._largest
-        )
-        self.count("yes" if is_same else "no")
-        if not is_same and not self.failed_at:
-            self.failed_at = time.time()
-            rows = [row for one in found for row in one.same.tolist()]
-            classes = (
-                f"; {sum(rows)} of {len(rows)} best classes are the same"
-                if rows
-                else ""
-            )
-            self._tell(
-                model,
-                "live parity: ONNX Runtime answered otherwise than TensorFlow:"
-                f" largest difference {largest:.3g}, tolerance"
-                f" {self._tolerance.atol:.3g} + {self._tolerance.rtol:.3g} x value"
-                f"{classes}",
-            )
-
-    def follow(self, model: Model, failed_at: list[float]) -> None:
-        """Give way, too, if the version gave way in another process.
-
-        Args:
-            model: the version.
-            failed_at: the times at which it failed in the others.
-        """
-        if (
-            self._parity.on_failure == "fallback"
-            and self.is_on
-            and not self.failed_at
-            and any(when > self._began for when in failed_at)
-        ):
-            self.failed_at = time.time()
-            self._tell(
-                model, "live parity: it failed in another process of this service"
-            )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the counts, for another process."""
-        with self._lock:
-            return {
-                **self._counts,
-                "largest": self._largest,
-                "failed_at": self.failed_at,
-            }
-
-    def describe(self, others: list[dict[str, Any]]) -> Described:
-        """Describe the comparisons of all processes.
-
-        Args:
-            others: the counts of the other processes.
-        """
-        counts = [self.to_json(), *others]
-        compared = sum(one["yes"] + one["no"] for one in counts)
-        differing = sum(one["no"] for one in counts)
-        told: Described = {
-            "state": "off",
-            "reason": self.why_not,
-            "share": self._parity.share,
-            "compared": compared,
-            "differing": differing,
-            "failed": sum(one["failed"] for one in counts),
-            "dropped": sum(one["dropped"] for one in counts),
-            "max_abs_diff": max(one["largest"] for one in counts),
-        }
-        if self._parity.share > 0:
-            if differing or any(one["failed_at"] for one in counts):
-                told["state"] = "differs"
-            elif self.why_not:
-                told["state"] = "not comparable"
-            else:
-                told["state"] = "agrees" if compared else "waiting"
-        return told
-
-    def _open(self, model: Model) -> Backend:
-        if time.monotonic() < self._not_before:
-            raise BackendError(self._why)
-        try:
-            return self._parity.reference_of(model)
-        except BackendError as ex:
-            self._not_before = time.monotonic() + RETRY_SECONDS
-            self._why = str(ex)
-            raise
-
-    def _tell(self, model: Model, sentence: str) -> None:
-        """Warn of a failure, and let TensorFlow serve if that is wanted."""
-        shown = f"{self._name} version {self._version}: {sentence}"
-        if self._parity.on_failure == "warn":
-            logger.warning("%s; ONNX Runtime still answers", shown)
-            return
-        try:
-            model.give_way(sentence)
-        except BackendError as ex:
-            logger.warning("%s; ONNX Runtime still answers, because %s", shown, ex)
-            return
-        logger.warning("%s; TensorFlow answers from now on", shown)
-        self.why_not = _why_not(model)
-        self._parity.forget(model)
-
-
-def _why_not(model: Model) -> str:
-    """Tell why a model cannot be compared; empty if it can."""
-    if model.backend.name != "onnxruntime":
-        return "TensorFlow itself answers"
-    if model.bundle.tensorflow_model is None:
-        return "the bundle has no TensorFlow model to compare with"
-    if model.variant == "int8":
-        return "int8 answers otherwise by its nature, and was judged by its trial"
-    return ""
-
-
-def _tolerance_of(model: Model) -> Tolerance:
-    """Return the tolerance of the proof; float32's if there is no proof."""
-    try:
-        proof = read_parity(model.bundle.path, parity_file(model.variant or "fp32"))
-    except BundleError:
-        return SINGLE
-    return proved_tolerance(proof.atol, proof.rtol) if proof else SINGLE
-
-
-def _of_run(
-    model: Model, inputs: Arrays, outputs: Arrays
-) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]]:
-    """Return the inputs of one run, and the answers to its first items, by name."""
-    if isinstance(inputs, Mapping) and isinstance(outputs, Mapping):
-        return inputs, outputs
-    assert not isinstance(inputs, Mapping) and not isinstance(outputs, Mapping)
-    items = min(model.backend.inputs[0].shape[0] or MOST_ITEMS, len(inputs))
-    return one_run(model, inputs[:items]), {
-        model.output.name: np.asarray(outputs)[:items]
-    }

@@ -20,8 +20,10 @@ from runtime.process.soon import Soon
 from runtime.telemetry import metrics
 from runtime.watching.drift import DriftOfModel
 from runtime.watching.exchange import Exchange
-from runtime.watching.live_parity import LiveParity, OpenReference, ParityOfModel
+from runtime.watching.live_parity import LiveParity
+from runtime.watching.parity_of_model import ParityOfModel
 from runtime.watching.reference import FIGURES
+from runtime.watching.references import OpenReference
 
 # Requests are counted so many seconds after the first of them.
 SECONDS = 1.0
@@ -119,7 +121,7 @@ class Watch:
         drift = before.drift if before and before.key == key else None
         if drift is None and self._drift == "auto":
             drift = DriftOfModel(model, *self._window)
-        state = _State(key, drift, ParityOfModel(self._parity, model))
+        state = _State(key, drift, self._parity.begin(model))
         if (drift and drift.room) or state.parity.is_on:
             model.watched = _Watched(model, state, self._parity, self._soon)
         with self._lock:

@@ -14,7 +14,7 @@ from runtime.backends.opening import Opened
 from runtime.errors import BackendError
 from runtime.models.model import Model
 from runtime.telemetry import metrics
-from runtime.watching.live_parity import ROOM, LiveParity, ParityOfModel
+from runtime.watching.live_parity import ROOM, LiveParity
 from tests.examples import write_bundle, write_variant
 from tests.runtime.fakes import FailingBackend, FakeBackend
 
@@ -52,7 +52,7 @@ class Bench:
         )
         self.onnx.batches.clear()
         self.parity = LiveParity(self.open_reference, share, on_failure, **kwargs)
-        self.state = ParityOfModel(self.parity, self.model)
+        self.state = self.parity.begin(self.model)
         return self
 
     def ask(self, inputs=PIXELS, outputs=None):
