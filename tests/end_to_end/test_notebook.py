@@ -32,11 +32,12 @@ def code(notebook):
 def words(cell):
     """Return what a cell printed and drew, without numbers and the space around them.
 
-    A network that another processor trains has other weights, and so other numbers.
+    A network that another processor trains has other weights, and so other numbers. The
+    exporter quotes the kind of inputs with the largest difference, which changes, too.
     """
     printed = "".join(out.text for out in cell.outputs if out.output_type == "stream")
     drawn = [sorted(out.data) for out in cell.outputs if "data" in out]
-    return re.sub(r"\d[\d.,]*(?:e[+-]\d+)?", "#", printed).split(), drawn
+    return re.sub(r"\d[\d.,]*(?:e[+-]\d+)?|'\w+'", "#", printed).split(), drawn
 
 
 def cell_of(notebook, name):

@@ -20,7 +20,9 @@ def test_the_file_is_as_the_script_writes_it(tmp_path):
 
 
 def test_every_cell_has_run_once_in_its_order(cells):
-    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), (
+        "run `make notebook`"
+    )
 
 
 def test_no_cell_failed_or_warned(cells):
@@ -38,7 +40,7 @@ def test_the_file_tells_nothing_of_the_machine_that_ran_it():
     assert "127.0.0.1" not in text
     for folder in (tempfile.gettempdir(), Path.home(), NOTEBOOK.parents[1]):
         assert f"{folder}/" not in text
-    assert set(read().metadata) == {"kernelspec"}
+    assert set(read().metadata) == {"kernelspec"}, "run `make notebook`"
 
 
 def test_the_file_is_small():
