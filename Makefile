@@ -11,7 +11,7 @@ EXTRAS := train,export,tensorflow,tracing,netron,grpc,dev
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit coverage check format docs zoo fuzz soak mutate bench bench-quick proto clean
+.PHONY: help demo serve test unit coverage check format docs notebook zoo fuzz soak mutate bench bench-quick proto clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -65,6 +65,9 @@ format: $(VENV)/.installed ## format the code as make check demands
 
 docs: $(VENV)/.installed ## write the reference pages anew
 	$(BIN)/python -m tools.reference
+
+notebook: $(VENV)/.installed ## run docs/mnist.ipynb, and write its outputs into it
+	$(BIN)/python -m tools.notebook
 
 zoo: $(VENV)/.installed ## convert and prove the zoo, and write docs/zoo.md; ZOO=layers takes one family, or one model
 	$(BIN)/python -m tools.zoo $(if $(ZOO),"$(ZOO)")

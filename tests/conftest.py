@@ -44,6 +44,7 @@ LONGEST = (
     "exporter/test_export.py",
     "end_to_end/browser/test_cors.py",
     "end_to_end/test_demo.py",
+    "end_to_end/test_notebook.py",
     "trainer/test_cli.py",
     "exporter/test_cli.py",
     "runtime/conversion/test_converter.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -45,6 +46,17 @@ class Block(NamedTuple):
 def documents() -> list[Path]:
     """Return README.md and all pages in docs/, the generated ones too."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def markdown_of(page: Path) -> str:
+    """Return a page's text; that of a notebook has its Markdown cells alone."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix != ".ipynb":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n\n".join(
+        "".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"
+    )
 
 
 def blocks(page: Path) -> list[Block]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.documents import ROOT, markdown_of
 
 PLACES = (
     *("bench", "bundle", "exporter", "runtime", "tfaas_onnx", "tools", "trainer"),
@@ -112,7 +112,7 @@ def of_markdown(source: str) -> Iterator[Sentence]:
 def files(place: Path) -> list[Path]:
     if place.is_file():
         return [place]
-    found = [*place.rglob("*.py"), *place.rglob("*.md")]
+    found = [*place.rglob("*.py"), *place.rglob("*.md"), *place.rglob("*.ipynb")]
     return sorted(path for path in found if not path.stem.endswith("_pb2"))
 
 
@@ -123,8 +123,10 @@ def test_every_sentence_begins_with_its_subject(place):
     assert [
         f"{path.relative_to(ROOT)}:{number}: {sentence}"
         for path in read
-        for number, text in (of_python if path.suffix == ".py" else of_markdown)(
-            path.read_text()
+        for number, text in (
+            of_python(path.read_text())
+            if path.suffix == ".py"
+            else of_markdown(markdown_of(path))
         )
         for sentence in hiding(text)
     ] == []
