@@ -85,9 +85,8 @@ def wanted_arrays(
         InvalidInput: the protocol has no name for an output's dtype, or an output has
             no classes.
     """
-    for wanted in request.outputs or [
-        Wanted(output, request.is_binary, 0) for output in answer.outputs
-    ]:
+    for one in request.outputs or answer.outputs:
+        wanted = Wanted(one, request.is_binary, 0) if isinstance(one, str) else one
         array = _wanted_array(wanted, answer)
         if not is_known(array.dtype):
             raise InvalidInput(
