@@ -47,11 +47,19 @@ def test_app_compiles(path):
 
 
 @pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
-def test_server_can_be_asked_for_every_work(server):
+def test_server_can_be_asked_for_the_works(server):
     assert server.is_ours or server.peer in FOLDERS
-    kinds = {work.kind for work in WORKS} - {"mixed"}
-    assert set(server.protocols) == kinds
+    # The first request asks for a picture.
+    assert "image" in server.protocols
+    assert set(server.protocols) <= {work.kind for work in WORKS} - {"mixed"}
     assert "onnxruntime" in versions_of(server)
+
+
+def test_every_work_is_asked_of_this_project_and_of_a_peer():
+    kinds = {work.kind for work in WORKS} - {"mixed"}
+    for is_ours in (True, False):
+        several = [one.protocols for one in SERVERS if one.is_ours == is_ours]
+        assert set().union(*several) == kinds
 
 
 def test_names_are_unique_and_each_folder_is_used():

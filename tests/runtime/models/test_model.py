@@ -553,9 +553,9 @@ def test_the_size_of_each_run_is_counted_and_no_warm_up(tmp_path):
     path = write_bundle(tmp_path / "linear")
     images = np.zeros((6, 2, 2, 1), np.uint8)
     np.savez(path / "sample.npz", images=images, labels=[0, 1, 2, 0, 1, 2])
-    of = {"model": "counted"}
+    of = {"model": "sized"}
     model = Model(
-        open_bundle(path), 7, Opened(Counting()), None, name="counted", max_batch_size=4
+        open_bundle(path), 7, Opened(Counting()), None, name="sized", max_batch_size=4
     )
     assert value_of("tfaas_batch_size_count", **of) == 0
     model.run(counted(9))
