@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from runtime.config import Config
+
 Description = dict[str, Any]
 
 # This variable holds the token that a server asks for.
@@ -55,9 +57,13 @@ class Admin(Protocol):
 
     Attributes:
         place: the server's URL, or the folder; for sentences.
+        url: the URL at which a service of these models is asked.
+        settings: the settings with which a model is tried before it is published.
     """
 
     place: str
+    url: str
+    settings: Config
 
     def models(self) -> list[Description]:
         """Return the content that ``GET /models`` answers with."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import tfaas_onnx
 from runtime.admin import TOKEN_VARIABLE, Description, Transfer
 from runtime.admin.errors import AdminError, Refused, ServerFailed, Unreachable
+from runtime.config import Config
 from tfaas_onnx import Body, Client
 
 # The longest silence between two bytes. A server answers an upload after it has loaded
@@ -80,6 +81,9 @@ class RemoteAdmin:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.place = client.place
+        self.url = client.place
+        # The server's own settings are not known here. Its GPU is not this machine's.
+        self.settings = Config(provider="cpu")
 
     def models(self) -> list[Description]:
         """See ``Admin``."""
