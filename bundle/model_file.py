@@ -11,6 +11,9 @@ KERAS = (".keras", ".h5", ".hdf5")
 GRAPH = ".pb"
 ONNX_ENDING = ".onnx"
 
+# A bundle keeps the model's own file under this name, for further training.
+KERAS_MODEL = "model.keras"
+
 ENDINGS = (*KERAS, GRAPH, ONNX_ENDING)
 
 

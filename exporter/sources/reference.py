@@ -29,7 +29,7 @@ def open_reference(source: Source) -> TensorFlowBackend:
     try:
         return _open(source)
     except NoSignature as ex:
-        raise SourceError(f"{ex}; choose one with --signature") from ex
+        raise SourceError(str(ex)) from ex
     except BackendError as ex:
         if source.kind != "frozen_graph" or source.bundle is not None:
             raise ExportError(str(ex)) from ex

@@ -12,6 +12,7 @@ from bundle.folder import ONNX, SAVED_MODEL
 from bundle.foreign import told_by
 from bundle.model_file import ENDINGS, GRAPH, KERAS, ONNX_ENDING, is_saved_model
 from bundle.params import FILE_NAME as PARAMS
+from bundle.tarball import is_header
 from bundle.version import model_folder
 from bundle.versioned import newest_version
 from runtime.admin.errors import AdminError
@@ -72,7 +73,7 @@ def _folder(path: Path) -> Given:
             return Given("saved_model", folder, name)
         return Given("frozen_graph", graph, name)
     if (folder / ONNX).is_file():
-        return Given("onnx", folder / ONNX, name)
+        return Given("onnx", folder, name)
     found = sorted(f.name for f in folder.iterdir() if f.suffix.lower() in ENDINGS)
     one = f"; it has {found[0]}: give that file" if len(found) == 1 else ""
     several = f"; it has {', '.join(found[:8])}: give one of them"
@@ -96,10 +97,10 @@ def _file(path: Path) -> Given:
         return Given("frozen_graph", path, name)
     with path.open("rb") as stream:
         head = stream.read(HEAD)
+    if head and not is_header(head) and (told := told_by(head)):
+        raise AdminError(f"{path}: {told}")
     if is_archive(head):
         return Given("bundle", path, "")
-    if told := told_by(head) if head else "":
-        raise AdminError(f"{path}: {told}")
     raise AdminError(
         f"{path} is no model that is known: give a Keras file ({', '.join(KERAS)}), an"
         " ONNX model (.onnx), a frozen graph (.pb), a SavedModel's folder, or a"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bundle.disk import refusal
-from bundle.folder import ONNX, SIGNATURE
+from bundle.folder import LABELS, ONNX, SIGNATURE
 from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import write_manifest
+from bundle.model_file import KERAS_MODEL
 from bundle.params import MODEL_NAME, params_from_json, write_params
 from bundle.version import Version
 from runtime.admin import Description
@@ -28,10 +29,6 @@ from runtime.bundling.nodes import find_nodes
 from runtime.bundling.onnx_files import copy_onnx
 from runtime.config import Config
 from runtime.models.fitness import channels_of
-
-LABELS = "labels.txt"
-# The trainer calls it so, too.
-_KERAS = "model.keras"
 
 Tell = Callable[[str], None]
 
@@ -138,7 +135,7 @@ def make_bundle(
                 tell("converting it, and proving that the ONNX answers the same")
                 if reason := convert(folder, config):
                     tell(f"there is no ONNX: {reason}")
-            elif importlib.util.find_spec("tensorflow") is None:
+            elif find_spec("tensorflow") is None:
                 tell(
                     "it is not tried here: neither TensorFlow nor the exporter is there"
                 )
@@ -165,7 +162,7 @@ def _fill(
         tell("writing it as a SavedModel")
         save(given.path, folder, config)
         if given.path.suffix.lower() == ".keras":
-            shutil.copyfile(given.path, folder / _KERAS)
+            shutil.copyfile(given.path, folder / KERAS_MODEL)
         return {}
     folder.mkdir()
     if given.kind == "frozen_graph":
@@ -247,7 +244,8 @@ def _take(wishes: Wishes, version: Description, tell: Tell) -> int:
             if version["proved"]
             else "model.onnx is unproved: no TensorFlow model is there to compare with"
         )
-    if not wishes.labels:
+    axes = outputs[0].shape
+    if not wishes.labels and len(axes) == 2 and (axes[1] or 0) > 1:
         tell("its classes have no names; --labels a,b,c gives them")
     if wishes.channels is not None:
         return 0

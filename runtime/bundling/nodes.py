@@ -50,5 +50,5 @@ def _only(path: Path, does: str, found: list[str], option: str) -> tuple[str, ..
     shown = ", ".join(found[:_SHOWN]) + (" …" if len(found) > _SHOWN else "")
     raise AdminError(
         f"{path.name} does not tell which node {does}: it has {shown or 'none'}; name"
-        f" it with {option} NODE"
+        f" it with {option} NODE,…"
     )

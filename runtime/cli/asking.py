@@ -44,46 +44,48 @@ def curl_line(url: str, version: Description, *, is_pinned: bool = False) -> str
     if features := params.get("features"):
         asked["keys"] = features
     if takes_rows(specs):
-        asked["values"] = _Zeros((_count(specs[0]),), "0")
+        asked["values"] = _Filled((_count(specs[0]),), 0)
     else:
-        asked["inputs"] = {spec.name: _zeros(spec) for spec in specs}
+        asked["inputs"] = {spec.name: _filled(spec) for spec in specs}
     where = shlex.quote(f"{url}/predict/json{query}")
     if sum(map(_count, specs)) <= _SHOWN:
-        return f"curl {where} -d {shlex.quote(_text(asked, _Zeros.written))}"
-    program = f"import json; print(json.dumps({_text(asked, _Zeros.computed)}))"
+        return f"curl {where} -d {shlex.quote(_text(asked, _Filled.written))}"
+    program = f"import json; print(json.dumps({_text(asked, _Filled.computed)}))"
     return f"python3 -c {shlex.quote(program)} | curl {where} -d @-"
 
 
-class _Zeros:
+class _Filled:
     """An array of one value, as text.
 
     Args:
         shape: the lengths of its axes.
-        value: the value, as JSON and Python both write it.
+        value: the value.
     """
 
-    def __init__(self, shape: tuple[int, ...], value: str) -> None:
+    def __init__(self, shape: tuple[int, ...], value: float | str) -> None:
         self._shape = shape
         self._value = value
 
     def written(self) -> str:
         """Return the array in JSON."""
-        text = self._value
+        text = json.dumps(self._value)
         for length in reversed(self._shape):
             text = f"[{', '.join([text] * length)}]"
         return text
 
     def computed(self) -> str:
         """Return an expression of Python that makes the array."""
-        text = self._value
+        # Python and JSON write flags differently.
+        text = str(self._value) if self._value is False else json.dumps(self._value)
         for length in reversed(self._shape):
             text = f"[{text}] * {length}"
         return text
 
 
-def _zeros(spec: TensorSpec) -> _Zeros:
-    value = '"a"' if spec.dtype.kind in "OSU" else "0"
-    return _Zeros((1, *(length or 1 for length in spec.shape[1:])), value)
+def _filled(spec: TensorSpec) -> _Filled:
+    values: dict[str, float | str] = {"b": False, "O": "a"}
+    value = values.get(spec.dtype.kind, 0)
+    return _Filled((1, *(length or 1 for length in spec.shape[1:])), value)
 
 
 def _count(spec: TensorSpec) -> int:
@@ -91,7 +93,7 @@ def _count(spec: TensorSpec) -> int:
 
 
 def _text(asked: object, text_of: Any) -> str:
-    if isinstance(asked, _Zeros):
+    if isinstance(asked, _Filled):
         return str(text_of(asked))
     if isinstance(asked, dict):
         parts = (f"{json.dumps(k)}: {_text(v, text_of)}" for k, v in asked.items())

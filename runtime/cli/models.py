@@ -204,7 +204,7 @@ def push(
     given, wished = look_at(path), wishes()
     check_wishes(given, wished)
     if given.kind == "bundle":
-        _push(admin, path, path.name, label, as_json)
+        _push(admin, given.path, path.name, label, as_json)
         return
     settings = replace(
         admin.settings, trust_uploads=trust or admin.settings.trust_uploads
