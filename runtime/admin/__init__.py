@@ -15,6 +15,10 @@ from runtime.config import Config
 
 Description = dict[str, Any]
 
+# A model is tried with these settings before a server gets it: the server's own are not
+# known here, and it judges the size of an upload itself.
+TRIAL_SETTINGS = Config(provider="cpu", max_upload_bytes=1 << 40)
+
 # This variable holds the token that a server asks for.
 TOKEN_VARIABLE = "MODELS_TOKEN"
 

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import tfaas_onnx
-from runtime.admin import TOKEN_VARIABLE, Description, Transfer
+from runtime.admin import TOKEN_VARIABLE, TRIAL_SETTINGS, Description, Transfer
 from runtime.admin.errors import AdminError, Refused, ServerFailed, Unreachable
-from runtime.config import Config
 from tfaas_onnx import Body, Client
 
 # The longest silence between two bytes. A server answers an upload after it has loaded
@@ -82,8 +81,7 @@ class RemoteAdmin:
         self._client = client
         self.place = client.place
         self.url = client.place
-        # The server's own settings are not known here. Its GPU is not this machine's.
-        self.settings = Config(provider="cpu")
+        self.settings = TRIAL_SETTINGS
 
     def models(self) -> list[Description]:
         """See ``Admin``."""

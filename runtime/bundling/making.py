@@ -116,7 +116,9 @@ def make_bundle(
     """
     check_wishes(given, wishes)
     name = wishes.name or given.name
-    folder = place / name
+    # The name may be any word, also that of a store beside it.
+    folder = place / "bundle" / name
+    folder.parent.mkdir()
     tell(f"{given.path} is {_kind(given)}; the model's name is {name}")
     try:
         content = _fill(given, wishes, folder, config, tell)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from runtime.admin import TRIAL_SETTINGS
 from runtime.cli.output import echo, print_json, say, sentences
 from runtime.cli.server import AS_JSON
 from runtime.cli.wishes import with_wishes
@@ -48,7 +50,6 @@ def bundle(
         from runtime.admin.errors import AdminError
         from runtime.bundling.given import look_at
         from runtime.bundling.making import check_wishes, make_bundle
-        from runtime.config import Config
 
         given, wished = look_at(path), wishes()
         if given.kind == "bundle":
@@ -58,7 +59,7 @@ def bundle(
         place = output or Path(name)
         destination = Destination(place)
         destination.check()
-        config = Config(provider="cpu", trust_uploads=trust)
+        config = replace(TRIAL_SETTINGS, trust_uploads=trust)
         with scratch_folder("tfaas-bundle") as scratch:
             made = make_bundle(given, wished, scratch, config, say)
             files = Version(name, 0, made.folder, ()).files()

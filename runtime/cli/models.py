@@ -224,6 +224,7 @@ def _push(
 ) -> None:
     """Publish a bundle, and tell how it is served and asked."""
     from runtime.admin.parcel import open_parcel
+    from runtime.cli.asking import curl_line
     from runtime.cli.bar import shown
 
     with (
@@ -241,13 +242,20 @@ def _push(
             ) from ex
         if label == STABLE and published.get("serves", number) is not None:
             published["serves"] = number
-    ask = _curl_line(admin, published, made)
+    version = made or _described(admin, published)
+    ask = ""
+    if version:
+        is_pinned = published.get("serves", number) not in (None, number)
+        version = {**version, "version": number}
+        ask = curl_line(admin.url, version, is_pinned=is_pinned)
     if as_json:
         print_json({**published, "ask": ask})
         return
     echo(f"{name}:{number} {published['backend']}")
     if reason := published.get("fallback_reason"):
         say(f"TensorFlow serves it: {reason}")
+    if version and not made and version["proved"] is False:
+        say("its model.onnx is unproved; 'exporter convert' makes one with its proof")
     if note := published.get("warm_up"):
         say(f"it is {note}")
     if published.get("serves", number) is None:
@@ -261,21 +269,16 @@ def _push(
         echo(ask)
 
 
-def _curl_line(admin: Admin, published: Description, made: Description | None) -> str:
-    """Return the line that asks what was pushed; empty if nobody knows its inputs.
+def _described(admin: Admin, published: Description) -> Description | None:
+    """Describe what was pushed; the answer is None if it is deleted by now.
 
-    A bundle that was made here was opened here. The place describes the others, unless
-    another worker of the server has them in memory.
+    Another worker of a server may have the version in memory, and then its inputs and
+    its engine are not known.
     """
-    from runtime.cli.asking import curl_line
-
-    name, number = published["name"], published["version"]
     try:
-        version = made or admin.version(name, number)
-    except DomainError:  # it is published, and may be deleted by now
-        return ""
-    is_pinned = published.get("serves", number) not in (None, number)
-    return curl_line(admin.url, {**version, "version": number}, is_pinned=is_pinned)
+        return admin.version(published["name"], published["version"])
+    except DomainError:
+        return None
 
 
 @models.command()

@@ -129,6 +129,12 @@ def test_wishes_that_do_not_fit_are_refused(make, wishes, told):
         make(**wishes)
 
 
+@pytest.mark.parametrize("name", ["trial", "again", "bundle"])
+def test_a_model_may_have_any_name(make, name):
+    made, _ = make(name=name)
+    assert open_whole(made.folder).params.name == made.version["name"] == name
+
+
 def test_a_file_without_a_name_of_its_own_needs_one(make, tmp_path):
     path = tmp_path / "model.onnx"
     path.write_bytes(linear_onnx())

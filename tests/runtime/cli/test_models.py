@@ -160,6 +160,13 @@ def test_a_folder_is_pushed(place, store):
     assert store.versions("linear") == [1]
 
 
+def test_a_push_says_that_an_onnx_has_no_proof(place):
+    write_bundle(place / "trained", proved=False)
+    assert models("push trained").stderr == (
+        "its model.onnx is unproved; 'exporter convert' makes one with its proof\n"
+    )
+
+
 def test_an_archive_is_pushed_and_labelled(place, store, versions):
     versions(1)
     store.set_label("linear", "stable", 1)
