@@ -257,7 +257,17 @@ def _take(wishes: Wishes, version: Description, tell: Tell) -> int:
             f"img_channels is {channels}, from the shape of {inputs[0].name}: it takes"
             f" {'gray' if channels == 1 else 'colour'} pictures; --channels 0 says no"
         )
+    elif len(inputs) == 1 and _has_channels_first(inputs[0]):
+        tell(
+            f"the channels of {inputs[0].name} come first, so it takes numbers and no"
+            " pictures"
+        )
     return channels
+
+
+def _has_channels_first(spec: TensorSpec) -> bool:
+    """Tell whether an input has the shape of pictures as PyTorch has them."""
+    return len(spec.shape) == 4 and spec.shape[1] in (1, 3)
 
 
 def _specs(tensors: Sequence[Mapping[str, Any]]) -> tuple[TensorSpec, ...]:

@@ -65,6 +65,12 @@ def test_only_gray_and_colour_pictures_have_channels(make, shape, channels):
     assert ("img_channels is" in told) == bool(channels)
 
 
+def test_channels_that_come_first_are_told(make):
+    _, told = make(identity(1, "n", 3, 8, 8))
+    assert "the channels of x come first, so it takes numbers and no pictures" in told
+    assert "come first" not in make(identity(1, "n", 8, 8, 3))[1]
+
+
 def test_texts_are_no_pictures(make):
     made, _ = make(identity(STRING, "n", 2, 2, 1))
     assert params(made).get("img_channels", 0) == 0
