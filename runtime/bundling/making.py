@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from bundle.disk import refusal
 from bundle.folder import LABELS, ONNX, SIGNATURE
@@ -22,38 +20,13 @@ from runtime.admin import Description
 from runtime.admin.errors import AdminError, WorkFailed
 from runtime.admin.local import LocalAdmin
 from runtime.admin.parcel import open_parcel
-from runtime.backends import TensorSpec
 from runtime.bundling.conversion import can_convert, convert, demand_exporter, save
 from runtime.bundling.given import WORDS, Given
 from runtime.bundling.nodes import find_nodes
 from runtime.bundling.onnx_files import copy_onnx
+from runtime.bundling.taking import take_channels
+from runtime.bundling.wishes import Tell, Wishes
 from runtime.config import Config
-from runtime.models.fitness import channels_of
-
-Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """The words of a person about a model, which its file does not say.
-
-    Attributes:
-        name: the model's name; empty takes that of the file.
-        labels: one for each class; empty if the person names none.
-        channels: see ``Params.img_channels``; None takes them from the model's input.
-        preprocess: the content of params.json's key of this name.
-        signature: the signature of a SavedModel; empty is the one that is served.
-        inputs: the input nodes of a frozen graph; empty are found.
-        outputs: the output nodes of a frozen graph; empty are found.
-    """
-
-    name: str = ""
-    labels: tuple[str, ...] = ()
-    channels: int | None = None
-    preprocess: Mapping[str, Any] = field(default_factory=dict)
-    signature: str = ""
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +116,7 @@ def make_bundle(
                 )
                 return Made(folder, {})
         version = _try(folder, place / "trial", config, tell)
-        if channels := _take(wishes, version, tell):
+        if channels := take_channels(wishes, version, tell):
             _write(folder, {**content, "img_channels": channels})
             version = _try(folder, place / "again", config, tell)
     except OSError as ex:
@@ -232,50 +205,3 @@ def _try(folder: Path, store: Path, config: Config, tell: Tell) -> Description:
     with open_parcel(folder) as parcel:
         published = admin.publish(parcel)
     return admin.version(published["name"], published["version"])
-
-
-def _take(wishes: Wishes, version: Description, tell: Tell) -> int:
-    """Tell of an opened model; return the channels that its params.json must name."""
-    inputs, outputs = _specs(version["inputs"]), _specs(version["outputs"])
-    for word, specs in (("input", inputs), ("output", outputs)):
-        for spec in specs:
-            tell(f"{word} {spec.name}: {_shape(spec)} {spec.dtype.name}")
-    if version["proved"] is not None:
-        tell(
-            "model.onnx is proved: it answers as TensorFlow does"
-            if version["proved"]
-            else "model.onnx is unproved: no TensorFlow model is there to compare with"
-        )
-    axes = outputs[0].shape
-    if not wishes.labels and len(axes) == 2 and (axes[1] or 0) > 1:
-        tell("its classes have no names; --labels a,b,c gives them")
-    if wishes.channels is not None:
-        return 0
-    channels = channels_of(inputs, outputs[0])
-    if channels:
-        tell(
-            f"img_channels is {channels}, from the shape of {inputs[0].name}: it takes"
-            f" {'gray' if channels == 1 else 'colour'} pictures; --channels 0 says no"
-        )
-    elif len(inputs) == 1 and _has_channels_first(inputs[0]):
-        tell(
-            f"the channels of {inputs[0].name} come first, so it takes numbers and no"
-            " pictures"
-        )
-    return channels
-
-
-def _has_channels_first(spec: TensorSpec) -> bool:
-    """Tell whether an input has the shape of pictures as PyTorch has them."""
-    return len(spec.shape) == 4 and spec.shape[1] in (1, 3)
-
-
-def _specs(tensors: Sequence[Mapping[str, Any]]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(told["name"], np.dtype(told["dtype"]), tuple(told["shape"]))
-        for told in tensors
-    )
-
-
-def _shape(spec: TensorSpec) -> str:
-    return f"({', '.join('N' if n is None else str(n) for n in spec.shape)})"

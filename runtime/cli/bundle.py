@@ -15,7 +15,7 @@ from runtime.cli.server import AS_JSON
 from runtime.cli.wishes import with_wishes
 
 if TYPE_CHECKING:  # --help must not wait for an engine.
-    from runtime.bundling.making import Wishes
+    from runtime.bundling.wishes import Wishes
 
 
 @click.command()

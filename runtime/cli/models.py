@@ -25,7 +25,7 @@ from runtime.cli.spec import ANY, NAME, VERSION
 from runtime.cli.wishes import with_wishes
 
 if TYPE_CHECKING:  # --help must not wait for an engine.
-    from runtime.bundling.making import Wishes
+    from runtime.bundling.wishes import Wishes
 
 # click folds all lines except those after a \b.
 _LABEL_EXAMPLES = """\b
@@ -200,85 +200,19 @@ def push(
     from bundle.scratch import scratch_folder
     from runtime.bundling.given import look_at
     from runtime.bundling.making import check_wishes, make_bundle
+    from runtime.cli.pushing import publish
 
     given, wished = look_at(path), wishes()
     check_wishes(given, wished)
     if given.kind == "bundle":
-        _push(admin, given.path, path.name, label, as_json)
+        publish(admin, given.path, path.name, label, as_json)
         return
     settings = replace(
         admin.settings, trust_uploads=trust or admin.settings.trust_uploads
     )
     with scratch_folder("tfaas-bundle") as scratch:
         made = make_bundle(given, wished, scratch, settings, say)
-        _push(admin, made.folder, path.name, label, as_json, made.version)
-
-
-def _push(
-    admin: Admin,
-    path: Path,
-    shown_as: str,
-    label: str | None,
-    as_json: bool,
-    made: Description | None = None,
-) -> None:
-    """Publish a bundle, and tell how it is served and asked."""
-    from runtime.admin.parcel import open_parcel
-    from runtime.cli.asking import curl_line
-    from runtime.cli.bar import shown
-
-    with (
-        open_parcel(path) as parcel,
-        shown(parcel, f"pushing {shown_as}") as archive,
-    ):
-        published = admin.publish(archive)
-    name, number = published["name"], published["version"]
-    if label:
-        try:
-            published = {**published, **admin.set_label(name, label, number)}
-        except DomainError as ex:
-            raise type(ex)(
-                f"{name}:{number} is published, but not labelled {label!r}: {ex}"
-            ) from ex
-        if label == STABLE and published.get("serves", number) is not None:
-            published["serves"] = number
-    version = made or _described(admin, published)
-    ask = ""
-    if version:
-        is_pinned = published.get("serves", number) not in (None, number)
-        version = {**version, "version": number}
-        ask = curl_line(admin.url, version, is_pinned=is_pinned)
-    if as_json:
-        print_json({**published, "ask": ask})
-        return
-    echo(f"{name}:{number} {published['backend']}")
-    if reason := published.get("fallback_reason"):
-        say(f"TensorFlow serves it: {reason}")
-    if version and not made and version["proved"] is False:
-        say("its model.onnx is unproved; 'exporter convert' makes one with its proof")
-    if note := published.get("warm_up"):
-        say(f"it is {note}")
-    if published.get("serves", number) is None:
-        say(
-            "the model is unloaded, and answers no requests until it is loaded with"
-            f" POST /v2/repository/models/{name}/load"
-        )
-    elif published.get("serves", number) != number:
-        say(f"a request without a version still gets {published['serves']}")
-    if ask:
-        echo(ask)
-
-
-def _described(admin: Admin, published: Description) -> Description | None:
-    """Describe what was pushed; the answer is None if it is deleted by now.
-
-    Another worker of a server may have the version in memory, and then its inputs and
-    its engine are not known.
-    """
-    try:
-        return admin.version(published["name"], published["version"])
-    except DomainError:
-        return None
+        publish(admin, made.folder, path.name, label, as_json, made.version)
 
 
 @models.command()

@@ -15,7 +15,7 @@ from bundle.folder import MAX_LABELS_BYTES
 from bundle.params import params_from_json
 
 if TYPE_CHECKING:  # --help must not wait for an engine.
-    from runtime.bundling.making import Wishes
+    from runtime.bundling.wishes import Wishes
 
 
 def _labels(
@@ -137,7 +137,7 @@ def with_wishes(command: Callable[..., None]) -> Callable[..., None]:
         **given: object,
     ) -> None:
         def wishes() -> Wishes:
-            from runtime.bundling.making import Wishes
+            from runtime.bundling.wishes import Wishes
 
             return Wishes(
                 name,

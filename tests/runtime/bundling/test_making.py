@@ -10,7 +10,8 @@ from bundle.folder import open_whole
 from runtime.admin.errors import AdminError
 from runtime.bundling import making
 from runtime.bundling.given import look_at
-from runtime.bundling.making import Wishes, make_bundle
+from runtime.bundling.making import make_bundle
+from runtime.bundling.wishes import Wishes
 from runtime.config import Config
 from tests.examples import linear_onnx, write_bundle
 from tests.runtime.graphs import INT64, STRING, identity, two_inputs
