@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SAVED_MODEL = "saved_model.pb"
 ONNX = onnx_file()
+# The trainer and the command of own models give the labels this name.
+LABELS = "labels.txt"
 VARIABLES = "variables/variables.index"
 
 # The signature that Keras exports and TensorFlow Serving serves.
@@ -221,7 +223,8 @@ def _check_names_nodes(params: Params) -> None:
         if not getattr(params, field):
             raise BundleError(
                 f"{PARAMS}: {field!r} is missing: it must name the node of"
-                f" {params.model}, a frozen graph, that {does}"
+                f" {params.model}, a frozen graph, that {does}; 'runtime bundle"
+                f" {params.model}' finds it"
             )
 
 
@@ -240,7 +243,8 @@ def _read_labels(path: Path, params: Params) -> tuple[str, ...]:
         text = data.decode("utf-8-sig")
     except FileNotFoundError:
         raise BundleError(
-            f"{params.labels} is missing, and params.json names it as 'labels'"
+            f"{params.labels} is missing, and params.json names it as 'labels'; put it"
+            " there, or make the bundle with: runtime bundle FILE --labels A,B,C"
         ) from None
     except (OSError, UnicodeDecodeError) as ex:
         raise BundleError(f"{params.labels} is not a text file in UTF-8") from ex

@@ -54,9 +54,7 @@ def told_by(head: bytes, *, only_archives: bool = False) -> str:
 
 def keras_file() -> str:
     """Say that a file is a Keras file."""
-    return _in_place_of_a_bundle(
-        "a Keras file", "model.onnx, made of it with: exporter convert FILE,"
-    )
+    return _model_alone("a Keras file")
 
 
 def _model_told_by(head: bytes) -> str:
@@ -71,11 +69,9 @@ def _model_told_by(head: bytes) -> str:
     # number is the version of ONNX's format (3 and above), or 1 in a SavedModel.
     if head[:1] == b"\x08" and head[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a"):
         if head[1] == 1:
-            return _in_place_of_a_bundle(
-                "a SavedModel's graph without its weights", "the SavedModel's files"
-            )
+            return _model_alone("a SavedModel's graph", "FOLDER")
         if head[1] < 0x80:
-            return _in_place_of_a_bundle("an ONNX model", "it, as model.onnx,")
+            return _model_alone("an ONNX model")
     return ""
 
 
@@ -96,6 +92,13 @@ def _is_text(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return all(character >= " " or character in "\t\n\f\r" for character in text)
+
+
+def _model_alone(is_: str, given: str = "FILE") -> str:
+    return (
+        f"this is {is_}, and no archive of a bundle: make the bundle and send it with:"
+        f" runtime models push {given} --name NAME --server URL"
+    )
 
 
 def _in_place_of_a_bundle(is_: str, put: str) -> str:

@@ -202,7 +202,8 @@ def read_stored(folder: Path) -> dict[str, Any]:
             return {"name": name}
         raise BundleError(
             f"{FILE_NAME} is missing, and there is neither saved_model.pb nor"
-            " model.onnx, which could be served without it"
+            " model.onnx, which could be served without it; 'runtime bundle FILE' makes"
+            " a bundle of a model's file"
         ) from None
     except OSError as ex:
         raise BundleError(f"{FILE_NAME} cannot be read: {ex.strerror}") from ex

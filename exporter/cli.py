@@ -1,4 +1,4 @@
-"""``exporter convert|verify|bench|inspect MODEL``."""
+"""``exporter convert|save|verify|bench|inspect MODEL``."""
 
 from __future__ import annotations
 
@@ -186,6 +186,33 @@ def convert(
                 click.echo(f"wrote {place.model}")
     if refused:
         raise Failed(printable(str(refused))) from refused
+
+
+@main.command()
+@told_as_json
+@on_source
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Write the SavedModel into this new or empty folder.",
+)
+def save(
+    source: Source, limits: Limits, output: Path, verbose: bool, as_json: bool
+) -> None:
+    """Write a .keras or .h5 file as a SavedModel, which TensorFlow can serve.
+
+    No code in the file is run. The SavedModel answers as model.predict does. With
+    --json, the last line of standard output is that of 'exporter convert'.
+    """
+    from exporter.reports.progress import progress
+    from exporter.save import save as write
+
+    with _work(), progress() as tell:
+        write(source, output, limits=limits, tell=tell, verbose=verbose)
+    if not as_json:
+        click.echo(f"wrote {output}")
 
 
 _ONNX = click.option(

@@ -14,7 +14,8 @@ from runtime.backends.tensorflow_process import TensorFlowProcesses
 from runtime.catalogue import Catalogue
 from runtime.config import Config, ConfigError
 from runtime.conversion.conversions import Conversions
-from runtime.conversion.converter import Converter, exporter_for
+from runtime.conversion.converter import Converter
+from runtime.conversion.exporter import exporter_for
 from runtime.models.lookup import Lookup
 from runtime.models.opening import open_model
 from runtime.models.preload import Preloader

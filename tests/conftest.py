@@ -36,6 +36,7 @@ LONGEST = (
     "end_to_end/test_transcript.py",
     "end_to_end/test_export_on_upload.py",
     "end_to_end/test_conversion.py",
+    "end_to_end/test_own_model.py",
     "exporter/rewrites/test_matrices.py",
     "end_to_end/test_server.py",
     "end_to_end/test_wire.py",

@@ -16,6 +16,7 @@ PAGES = (
     "docs/converting.md",
     "docs/reference/config.md",
     "docs/serving.md",
+    "docs/own-model.md",
     "docs/client.md",
     "docs/versions.md",
     "docs/observing.md",

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bundle.disk import as_disk_error
-from bundle.folder import SAVED_MODEL, SIGNATURE
+from bundle.folder import LABELS, SAVED_MODEL, SIGNATURE
 from bundle.manifest import write_manifest
+from bundle.model_file import KERAS_MODEL
 from bundle.params import Params, Preprocess, write_params
 from bundle.sample import FILE_NAME as SAMPLE
 from exporter.sources.inference import export_inference
@@ -23,9 +24,6 @@ from trainer.train import Training
 
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
-
-LABELS = "labels.txt"
-KERAS_MODEL = "model.keras"
 
 # 64 images show a wrong conversion, and take little space beside the weights.
 SAMPLE_SIZE = 64

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +45,33 @@ def load_keras(path: Path) -> Signature:
         input layers, its outputs ``output_0``, … or as in its dictionary.
 
     Raises:
+        SourceError, ExportError: see ``save_keras``.
+        BackendError: TensorFlow cannot run the model.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        save_keras(path, Path(folder))
+        return load_signature(Path(folder))
+
+
+def save_keras(path: Path, folder: Path) -> None:
+    """Write the model of a file of Keras 3 or Keras 2 as a SavedModel.
+
+    The SavedModel answers as ``model.predict``; ``load_keras`` tells its names.
+
+    Args:
+        path: the file.
+        folder: the folder of the SavedModel.
+
+    Raises:
         SourceError: the file is no Keras file, or holds code: Lambda layers, or classes
             that are not Keras's.
-        BackendError: TensorFlow cannot run the model.
-        ExportError: there is no room for temporary files.
+        ExportError: there is no room for the files.
     """
+    with _in_small_letters(path) as file:
+        _save(file, folder)
+
+
+def _save(path: Path, folder: Path) -> None:
     config, version = _description(path)
     if code := sorted(set(_code(config))):
         raise SourceError(
@@ -62,9 +86,7 @@ def load_keras(path: Path) -> Signature:
     import tensorflow as tf
 
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            export_inference(model, Path(folder))
-            return load_signature(Path(folder))
+        export_inference(model, folder)
     except (ValueError, TypeError) as ex:
         raise SourceError(f"Keras cannot export {path.name}: {_said(ex)}") from ex
     # TensorFlow's message about a full disk has the folder before it and the operator
@@ -72,6 +94,20 @@ def load_keras(path: Path) -> Signature:
     except tf.errors.OpError as ex:
         reason = str(ex).rpartition("; ")[2].partition(" [Op:")[0]
         raise ExportError(f"temporary files cannot be written: {reason}") from ex
+
+
+@contextmanager
+def _in_small_letters(path: Path) -> Iterator[Path]:
+    """Give the file with a small extension: Keras does not recognize ``MODEL.H5``."""
+    ending = path.suffix.lower()
+    if path.suffix == ending:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        # A link would not do, because the walls around this process forbid it.
+        copy = Path(folder, path.stem + ending)
+        shutil.copyfile(path, copy)
+        yield copy
 
 
 def _read(path: Path) -> Any:

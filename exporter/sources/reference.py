@@ -5,12 +5,6 @@ This runs in the child process. TensorFlow is imported only when it is called.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from exporter.errors import ExportError, SourceError
 from exporter.sources.source import Source
 from exporter.sources.trust import check_source
@@ -35,7 +29,7 @@ def open_reference(source: Source) -> TensorFlowBackend:
     try:
         return _open(source)
     except NoSignature as ex:
-        raise SourceError(f"{ex}; choose one with --signature") from ex
+        raise SourceError(str(ex)) from ex
     except BackendError as ex:
         if source.kind != "frozen_graph" or source.bundle is not None:
             raise ExportError(str(ex)) from ex
@@ -46,26 +40,11 @@ def open_reference(source: Source) -> TensorFlowBackend:
         raise SourceError(f"{ex}{hint}") from ex
 
 
-@contextmanager
-def _in_small_letters(path: Path) -> Iterator[Path]:
-    """Give the file with a small extension: Keras does not recognize ``MODEL.H5``."""
-    ending = path.suffix.lower()
-    if path.suffix == ending:
-        yield path
-        return
-    with TemporaryDirectory() as folder:
-        # A link would not do, because the walls around this process forbid it.
-        copy = Path(folder, path.stem + ending)
-        shutil.copyfile(path, copy)
-        yield copy
-
-
 def _open(source: Source) -> TensorFlowBackend:
     if source.kind == "keras":
         from exporter.sources.keras_file import load_keras
 
-        with _in_small_letters(source.graph) as path:
-            return TensorFlowBackend(load_keras(path), source.ranges)
+        return TensorFlowBackend(load_keras(source.graph), source.ranges)
     if source.kind == "saved_model":
         return SavedModelBackend(source.folder, source.signature, source.ranges)
     if source.bundle is not None:

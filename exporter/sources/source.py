@@ -13,16 +13,15 @@ from typing import Literal
 
 from bundle.bare import folder_name
 from bundle.errors import ModelNotFound
-from bundle.folder import SAVED_MODEL, SIGNATURE, Bundle, is_graph_def, open_bundle
+from bundle.folder import SAVED_MODEL, SIGNATURE, Bundle, open_bundle
 from bundle.manifest import sha256_of, source_digest
+from bundle.model_file import KERAS, is_saved_model
 from bundle.params import FILE_NAME as PARAMS
 from bundle.spec import read_spec
 from bundle.store import ModelStore
 from bundle.version import model_folder, version_of
 from bundle.versioned import newest_version
 from exporter.errors import SourceError
-
-KERAS = (".keras", ".h5", ".hdf5")
 
 Kind = Literal["saved_model", "frozen_graph", "keras"]
 
@@ -223,8 +222,7 @@ def open_source(
         bundle = open_bundle(path.parent)
         if bundle.tensorflow_model == path:
             return _of_bundle(bundle, signature or SIGNATURE)
-    has_variables = (path.parent / "variables").is_dir()
-    if path.name == SAVED_MODEL and (has_variables or not is_graph_def(path)):
+    if is_saved_model(path):
         return Source("saved_model", path, signature=signature or SIGNATURE)
     return Source("frozen_graph", path, inputs=tuple(inputs), outputs=tuple(outputs))
 

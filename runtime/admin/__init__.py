@@ -11,7 +11,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from runtime.config import Config
+
 Description = dict[str, Any]
+
+# A model is tried with these settings before a server gets it: the server's own are not
+# known here, and it judges the size of an upload itself.
+TRIAL_SETTINGS = Config(provider="cpu", max_upload_bytes=1 << 40)
 
 # This variable holds the token that a server asks for.
 TOKEN_VARIABLE = "MODELS_TOKEN"
@@ -55,9 +61,13 @@ class Admin(Protocol):
 
     Attributes:
         place: the server's URL, or the folder; for sentences.
+        url: the URL at which a service of these models is asked.
+        settings: the settings with which a model is tried before it is published.
     """
 
     place: str
+    url: str
+    settings: Config
 
     def models(self) -> list[Description]:
         """Return the content that ``GET /models`` answers with."""

@@ -22,6 +22,9 @@ class LocalAdmin:
 
     def __init__(self, config: Config) -> None:
         self.place = f"{config.model_dir}/"
+        scheme = "https" if config.server_key else "http"
+        self.url = f"{scheme}://localhost:{config.port}{config.base}"
+        self.settings = config
         # The service logs a traceback for a model that cannot be loaded. The command
         # says the same in one sentence, so the log goes nowhere.
         for name in ("bundle", "runtime"):

@@ -1,4 +1,4 @@
-"""A parcel to push: a bundle's folder, a folder of versions, or a bundle's archive."""
+"""A parcel to push: a bundle's folder, or a bundle's archive."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from bundle.archive import HEAD, is_archive
 from bundle.folder import open_bundle
-from bundle.foreign import told_by
 from bundle.packing import Packed, pack
 from bundle.staging import locked
-from bundle.tarball import is_header
-from bundle.version import Version, model_folder
-from bundle.versioned import newest_version
+from bundle.version import Version
 from runtime.admin import Transfer
 from runtime.admin.errors import AdminError, WorkFailed
 
@@ -24,42 +20,26 @@ _CHUNK = 1 << 18
 def open_parcel(path: Path) -> Iterator[Transfer]:
     """Give a bundle's archive; a folder is packed while it is sent.
 
-    A folder of versions, as TensorFlow Serving and Triton have it, gives its highest
-    version. A
-    folder is packed without compression: its length is known before, and weights, which
-    make up a bundle, hardly get smaller.
+    A folder is packed without compression: its length is known before, and weights,
+    which make up a bundle, hardly get smaller.
+
+    Args:
+        path: the folder or the archive, as ``runtime.bundling.given`` finds it.
 
     Raises:
         BundleError: the folder is no bundle.
-        AdminError: the file is no tar or zip.
+        AdminError: the file or the folder cannot be read.
         WorkFailed: the files changed while they were sent.
     """
     if path.is_dir():
-        folder = _newest(path)
-        with closing(_packed(folder)) as packed:
-            yield Transfer(_watched(packed, folder), packed.length)
+        with closing(_packed(path)) as packed:
+            yield Transfer(_watched(packed, path), packed.length)
         return
     try:
-        with path.open("rb") as stream:
-            head = stream.read(HEAD)
         length = path.stat().st_size
     except OSError as ex:
         raise AdminError(f"{path} cannot be read: {ex.strerror}") from ex
-    if head and not is_header(head) and (sentence := told_by(head)):
-        raise AdminError(f"{path}: {sentence}")
-    if not is_archive(head):
-        raise AdminError(
-            f"{path} is neither a bundle's folder nor a tar or zip of one; make one"
-            " with: tar cfz NAME.tar.gz NAME"
-        )
     yield Transfer(_watched(_content(path, length), path), length)
-
-
-def _newest(folder: Path) -> Path:
-    try:
-        return model_folder(newest_version(folder) or folder)
-    except OSError as ex:
-        raise AdminError(f"{folder} cannot be read: {ex.strerror}") from ex
 
 
 def _packed(folder: Path) -> Packed:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import tfaas_onnx
-from runtime.admin import TOKEN_VARIABLE, Description, Transfer
+from runtime.admin import TOKEN_VARIABLE, TRIAL_SETTINGS, Description, Transfer
 from runtime.admin.errors import AdminError, Refused, ServerFailed, Unreachable
 from tfaas_onnx import Body, Client
 
@@ -80,6 +80,8 @@ class RemoteAdmin:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.place = client.place
+        self.url = client.place
+        self.settings = TRIAL_SETTINGS
 
     def models(self) -> list[Description]:
         """See ``Admin``."""

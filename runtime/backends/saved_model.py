@@ -152,7 +152,9 @@ def load_signature(path: Path, name: str = SIGNATURE) -> Signature:
     if name not in loaded.signatures:
         raise NoSignature(
             f"{SAVED_MODEL} has no signature {name!r}; it has"
-            f" {', '.join(sorted(loaded.signatures)) or 'none'}"
+            f" {', '.join(sorted(loaded.signatures)) or 'none'}; choose one with:"
+            " runtime models push FOLDER --signature NAME, or exporter convert FOLDER"
+            " --signature NAME"
         )
     function = loaded.signatures[name]
     # The signature does not keep its variables alive; what was loaded does.

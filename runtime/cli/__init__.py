@@ -5,6 +5,7 @@ import click
 from bundle import __version__
 from bundle.store import LISTS
 from bundle.terminal import Failed, Group, WrongInput
+from runtime.cli.bundle import bundle
 from runtime.cli.models import models
 from runtime.cli.predict import predict
 from runtime.cli.serve import serve
@@ -34,6 +35,7 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(models)
+main.add_command(bundle)
 main.add_command(predict)
 main.add_command(status)
 main.add_command(top)

@@ -6,7 +6,9 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -20,6 +22,10 @@ from runtime.admin.errors import Unreachable, WorkFailed
 from runtime.cli.output import echo, print_json, say, sentences
 from runtime.cli.server import AS_JSON, PROOF, read_token
 from runtime.cli.spec import ANY, NAME, VERSION
+from runtime.cli.wishes import with_wishes
+
+if TYPE_CHECKING:  # --help must not wait for an engine.
+    from runtime.bundling.wishes import Wishes
 
 # click folds all lines except those after a \b.
 _LABEL_EXAMPLES = """\b
@@ -165,52 +171,48 @@ def show(admin: Admin, spec: ModelSpec, as_json: bool) -> None:
 
 @models.command()
 @click.argument("path", type=click.Path(path_type=Path, exists=True))
+@with_wishes
 @click.option(
     "--label",
     callback=_checked_label,
     help="Point this label to the pushed version.",
 )
 @_on_models
-def push(admin: Admin, path: Path, label: str | None, as_json: bool) -> None:
-    """Publish a bundle.
+def push(
+    admin: Admin,
+    path: Path,
+    wishes: Callable[[], Wishes],
+    trust: bool,
+    label: str | None,
+    as_json: bool,
+) -> None:
+    """Publish a model: a bundle, or a model's file.
 
-    It becomes the next version of the model that its params.json names. PATH is a
-    bundle's folder, or a .tar, .tar.gz or .zip of one. PATH may also be a folder of
-    versions, as TensorFlow Serving has it (PATH/1, PATH/2): the highest is taken.
+    A .keras or .h5 file, an ONNX model, a frozen graph (.pb) or a SavedModel's folder
+    is made a bundle first, whose params.json comes from the model and from the options;
+    docs/own-model.md tells more. Where the exporter is installed, the bundle gets its
+    proved model.onnx.
+
+    A bundle's folder, or a .tar, .tar.gz or .zip of one, becomes the next version of
+    the model that its params.json names. PATH may also be a folder of versions, as
+    TensorFlow Serving has it (PATH/1, PATH/2): the highest is taken.
     """
-    from runtime.admin.parcel import open_parcel
-    from runtime.cli.bar import shown
+    from bundle.scratch import scratch_folder
+    from runtime.bundling.given import look_at
+    from runtime.bundling.making import check_wishes, make_bundle
+    from runtime.cli.pushing import publish
 
-    with (
-        open_parcel(path) as parcel,
-        shown(parcel, f"pushing {path.name}") as archive,
-    ):
-        published = admin.publish(archive)
-    name, number = published["name"], published["version"]
-    if label:
-        try:
-            published = {**published, **admin.set_label(name, label, number)}
-        except DomainError as ex:
-            raise type(ex)(
-                f"{name}:{number} is published, but not labelled {label!r}: {ex}"
-            ) from ex
-        if label == STABLE and published.get("serves", number) is not None:
-            published["serves"] = number
-    if as_json:
-        print_json(published)
+    given, wished = look_at(path), wishes()
+    check_wishes(given, wished)
+    if given.kind == "bundle":
+        publish(admin, given.path, path.name, label, as_json)
         return
-    echo(f"{name}:{number} {published['backend']}")
-    if reason := published.get("fallback_reason"):
-        say(f"TensorFlow serves it: {reason}")
-    if note := published.get("warm_up"):
-        say(f"it is {note}")
-    if published.get("serves", number) is None:
-        say(
-            "the model is unloaded, and answers no requests until it is loaded with"
-            f" POST /v2/repository/models/{name}/load"
-        )
-    elif published.get("serves", number) != number:
-        say(f"a request without a version still gets {published['serves']}")
+    settings = replace(
+        admin.settings, trust_uploads=trust or admin.settings.trust_uploads
+    )
+    with scratch_folder("tfaas-bundle") as scratch:
+        made = make_bundle(given, wished, scratch, settings, say)
+        publish(admin, made.folder, path.name, label, as_json, made.version)
 
 
 @models.command()

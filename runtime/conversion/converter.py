@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import signal
@@ -23,8 +22,8 @@ from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from bundle.terminal import printable
 from bundle.version import Version
-from runtime.config import Config
 from runtime.conversion.conversions import Conversions
+from runtime.conversion.exporter import outcome_of
 from runtime.models.registry import ModelRegistry
 from runtime.process import guard
 from runtime.process.daemon_thread import DaemonThread
@@ -34,11 +33,6 @@ from runtime.telemetry import metrics
 from runtime.telemetry.once import Once
 
 logger = logging.getLogger(__name__)
-
-# The exporter is a process of its own. So TensorFlow, and all that a stranger's model
-# does to it, stay out of the service.
-# -P: modules of the same name in the working folder are not imported.
-EXPORTER = (sys.executable, "-P", "-m", "exporter", "convert", "--json")
 
 # Versions that other processes publish, or leave when they end, are found so late.
 LOOK_SECONDS = 60.0
@@ -70,23 +64,6 @@ INTERRUPTIONS = 3
 Outcome = Literal[
     "converted", "refused", "failed", "too_slow", "too_large", "interrupted", "gone"
 ]
-
-
-def exporter_for(config: Config) -> Sequence[str]:
-    """Return the exporter's command for the service's settings."""
-    return (
-        *EXPORTER,
-        # The guard keeps the limits, of time and of memory.
-        "--no-time-limit",
-        # Times beside requests, and after all other work, would say nothing.
-        "--no-latency",
-        # The folder is named, so that the exporter reads no config.json.
-        *("--models-dir", str(config.model_dir)),
-        *("--walls", config.walls),
-        *("--run-as-user", config.run_as_user),
-        # Without this the exporter checks an upload's operators once more.
-        *(("--trust",) if config.trust_uploads else ()),
-    )
 
 
 class Converter:
@@ -285,7 +262,7 @@ class Converter:
                 f"its conversion took more than {self._max_bytes} bytes of memory or"
                 " of files (config.json's 'exportBytes')"
             )
-        outcome, reason = _outcome_of(told)
+        outcome, reason = outcome_of(told)
         if outcome == "converted" and (version.path / ONNX).is_file():
             return "converted", ""
         if outcome in ("refused", "failed") and reason:
@@ -328,23 +305,6 @@ def _environment() -> dict[str, str]:
 def _read_outcome(stream: IO[str], told: deque[str]) -> None:
     """Keep the last line, and read to the end: a child waits when its pipe is full."""
     told.extend(guard.lines_of(stream, OUTCOME_LENGTH))
-
-
-def _outcome_of(told: str) -> tuple[Outcome | None, str]:
-    """Return the outcome and the reason in a line of ``exporter convert --json``.
-
-    The outcome is None if the line is something else.
-    """
-    try:
-        match json.loads(told):
-            case {
-                "outcome": "converted" | "refused" | "failed" as outcome,
-                "reason": str(reason),
-            }:
-                return outcome, reason
-    except (ValueError, RecursionError):
-        pass
-    return None, ""
 
 
 def _read_lines(stream: IO[str], lines: deque[str]) -> None:

@@ -77,6 +77,15 @@ def img_channels(
         return channels
     if bundle.frozen_graph is None or "img_channels" in bundle.params.stored:
         return 0
+    return channels_of(inputs, output)
+
+
+def channels_of(inputs: tuple[TensorSpec, ...], output: TensorSpec) -> int:
+    """Return the channels of the images that a model takes, by its input's shape.
+
+    Returns:
+        1 or 3; 0 if the shape is not that of gray or colour images.
+    """
     for channels in (1, 3):
         if not _problem_with_images(channels, inputs, output):
             return channels

@@ -331,7 +331,8 @@ class Predictor:
 def _takes_no_images(spec: ModelSpec) -> InvalidInput:
     return InvalidInput(
         f"model {spec.name!r} takes no images: its params have no img_channels;"
-        " if it does take them, tell so by POST /params: 1 is gray, 3 is colour"
+        " if it does take them, tell so by POST /params: 1 is gray, 3 is colour; or"
+        " push its file again with: runtime models push FILE --channels 1|3"
     )
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from bundle.errors import ModelNotFound
+from bundle.folder import LABELS
 from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import verify_manifest, write_manifest
 from bundle.params import EARLY_KEYS, params_from_json, read_params, write_stored
 from bundle.staging import locked
 from bundle.version import Version
 from runtime.errors import InvalidInput
-
-LABELS = "labels.txt"
 
 # The other keys name the files, or tell when and by whom they were made.
 KEYS = (

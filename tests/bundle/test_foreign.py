@@ -57,7 +57,7 @@ def test_other_archive_is_told_by_its_kind_and_how_to_make_one(
 def test_bare_model_is_told_and_what_to_put_beside_it(tmp_path: Path) -> None:
     assert "an ONNX model" in sentence_of(tmp_path, linear_onnx())
     hdf5 = b"\x89HDF\r\n\x1a\n" + bytes(600)
-    assert "exporter convert FILE" in sentence_of(tmp_path, hdf5)
+    assert "runtime models push FILE" in sentence_of(tmp_path, hdf5)
     saved_model = b"\x08\x01\x12\x05" + bytes(600)
     assert "a SavedModel's graph" in sentence_of(tmp_path, saved_model)
     assert "JSON" in sentence_of(tmp_path, b'{"name": "mnist"}')

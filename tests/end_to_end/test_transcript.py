@@ -139,6 +139,9 @@ def test_the_commands_of_every_page_work(work):
     assert names == ["decoded", "polarity", "fit", "size"]
     assert explained["labels"][0]["label"] == "1"
     assert len(json.loads(outputs["ask-rows"])) == 10
+    assert "img_channels is 1, from the shape of" in outputs["own-push"]
+    assert int(np.argmax(json.loads(outputs["own-ask"]))) == 1
+    assert "digits:2 onnxruntime/CPUExecutionProvider" in outputs["own-bundle"]
     assert re.search(r"^img1\.png +1 +0\.9", outputs["terminal"], re.M)
     assert outputs["rollback"].rstrip().endswith('{"stable":1}')
     assert "mnist serves version 4" in outputs["models"]

@@ -17,6 +17,8 @@ from runtime.http.errors import STATUS
 from tests.examples import tar_of, write_bundle
 
 CPU = "onnxruntime/CPUExecutionProvider"
+# The model 'linear' takes pictures.
+ASK = "curl http://localhost:8083/predict/image -F image=@picture.png -F model=linear"
 
 
 @pytest.fixture(autouse=True)
@@ -154,8 +156,15 @@ def test_show_tells_one_version_in_full(store, versions, spec):
 
 def test_a_folder_is_pushed(place, store):
     write_bundle(place / "trained")
-    assert models("push trained").stdout == f"linear:1 {CPU}\n"
+    assert models("push trained").stdout == f"linear:1 {CPU}\n{ASK}\n"
     assert store.versions("linear") == [1]
+
+
+def test_a_push_says_that_an_onnx_has_no_proof(place):
+    write_bundle(place / "trained", proved=False)
+    assert models("push trained").stderr == (
+        "its model.onnx is unproved; 'exporter convert' makes one with its proof\n"
+    )
 
 
 def test_an_archive_is_pushed_and_labelled(place, store, versions):
@@ -163,7 +172,9 @@ def test_an_archive_is_pushed_and_labelled(place, store, versions):
     store.set_label("linear", "stable", 1)
     (place / "x.tar.gz").write_bytes(tar_of(write_bundle(place / "trained")))
     done = models("push x.tar.gz --label canary")
-    assert done.stdout == f"linear:2 {CPU}\n"
+    where, pinned = "http://localhost:8083/predict/image", "?version=2"
+    ask = ASK.replace(where, f"'{where}{pinned}'")
+    assert done.stdout == f"linear:2 {CPU}\n{ask}\n"
     assert done.stderr == "a request without a version still gets 1\n"
     assert store.labels("linear") == {"canary": 2, "stable": 1}
 
@@ -173,7 +184,7 @@ def test_a_push_of_an_unloaded_model_says_so(place, store, versions):
     store.set_unloaded("linear", True)
     write_bundle(place / "trained")
     done = models("push trained --label stable")
-    assert done.stdout == f"linear:2 {CPU}\n"
+    assert done.stdout == f"linear:2 {CPU}\n{ASK}\n"
     assert "answers no requests until it is loaded with POST" in done.stderr
     assert answer("push trained")["serves"] is None
     assert store.labels("linear") == {"stable": 2}
@@ -192,6 +203,7 @@ def test_a_push_as_json_says_what_serves(place, store, versions):
         "warm_up": "",
         "serves": 3,
         "label": "stable",
+        "ask": ASK,
     }
 
 

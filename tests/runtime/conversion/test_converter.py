@@ -17,7 +17,8 @@ from bundle.store import ModelStore
 from runtime.backends.options import BackendOptions
 from runtime.config import Config
 from runtime.conversion.conversions import Conversions
-from runtime.conversion.converter import Converter, exporter_for
+from runtime.conversion.converter import Converter
+from runtime.conversion.exporter import exporter_for
 from runtime.models.opening import open_model
 from runtime.models.registry import ModelRegistry
 from runtime.telemetry import metrics
