@@ -67,8 +67,9 @@ class Load:
         in_progress: the requests that are being answered.
         loaded: the versions in memory, in all processes.
         loaded_bytes: the bytes of their files.
-        events: the loads and conversions so far; a change of this number tells that
-            the state of a model changed.
+        events: the loads, the conversions and the failures of live parity that let
+            TensorFlow serve, so far; a change of this number tells that the state of a
+            model changed.
     """
 
     at: float
@@ -132,6 +133,9 @@ def _read(at: float) -> Load:
                 case "tfaas_models_loaded_bytes":
                     load.loaded_bytes = int(value)
                 case "tfaas_model_loads_total" | "tfaas_conversions_total":
+                    load.events += int(value)
+                # Its other reasons come with a load, or hold for one request alone.
+                case "tfaas_fallbacks_total" if labels["reason"] == "live_parity":
                     load.events += int(value)
                 case _ if name := labels.get("model"):
                     _count(models[name], sample.name, labels, value)

@@ -39,6 +39,9 @@ def metrics(monkeypatch):
         "loads": Counter(
             "tfaas_model_loads", "", ("model", "version", "result"), registry=registry
         ),
+        "fallbacks": Counter(
+            "tfaas_fallbacks", "", ("model", "version", "reason"), registry=registry
+        ),
         "in_progress": Gauge("tfaas_requests_in_progress", "", registry=registry),
         "loaded": Gauge("tfaas_models_loaded", "", registry=registry),
         "bytes": Gauge("tfaas_models_loaded_bytes", "", registry=registry),
@@ -95,6 +98,12 @@ def test_the_state_of_the_service_is_read(metrics):
     read = LoadReader().read()
     assert (read.in_progress, read.loaded, read.loaded_bytes) == (3, 2, 1_300_000)
     assert read.events == 2
+
+
+def test_a_model_that_gives_way_is_an_event_and_a_single_request_is_none(metrics):
+    metrics["fallbacks"].labels("mnist", "1", "live_parity").inc()
+    metrics["fallbacks"].labels("mnist", "1", "request").inc(5)
+    assert LoadReader().read().events == 1
 
 
 def test_many_who_ask_at_once_get_one_reading(metrics):

@@ -11,6 +11,7 @@ import { snippetsCard } from "./snippets.js";
 import { unlock } from "./unlock.js";
 import { chooseUpload, filesOf, upload } from "./upload.js";
 import { versionsCard } from "./versions.js";
+import { Watching } from "./watching.js";
 import { clock, many, size } from "./words.js";
 
 // Milliseconds until a version that waits for its conversion is asked again. The end of a
@@ -22,6 +23,7 @@ const GAP = 3000;
 const list = new ModelList();
 const live = new Live({ figures: showFigures, failed: showFailure });
 const charts = new Charts(live);
+const watching = new Watching();
 
 let models = []; // the answer of GET /models
 let isKnown = false; // whether it has come
@@ -104,11 +106,13 @@ function show(main, { model, version }, isMove) {
     shown = { name: version.name, key, version, trial: version.error && !version.loaded ? null : tryCard(version) };
   }
   charts.choose(version.name);
+  watching.choose(version);
   replace(
     main,
     head(model, version),
     shown.trial?.node,
     versionsCard(model, version.version, refresh),
+    watching.node,
     charts.node,
     version.inputs && snippetsCard(version, version.version === model.serves),
   );
