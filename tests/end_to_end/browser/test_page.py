@@ -224,6 +224,20 @@ def test_a_lone_onnx_is_uploaded_under_a_name(opened):
     expect(page.locator("h1")).to_have_text("lone")
 
 
+def test_an_archive_that_nothing_names_is_named(opened, tmp_path, faults):
+    """Without a folder and a params.json, such as a SavedModel that somebody zipped."""
+    folder = write_bundle(tmp_path / "flat", name="flat")
+    (folder / "params.json").unlink()
+    faults.expect("the server responded with a status of 400")
+    page = opened("row")
+    drop(page, "my flat.tar.gz", "application/gzip", tar_of(folder, top="."))
+    name = dialog(page).get_by_label("Name")
+    expect(name).to_have_value("my_flat")
+    name.fill("flat")
+    name.press("Enter")
+    expect(page.locator("h1")).to_have_text("flat")
+
+
 def test_a_folder_is_uploaded(opened, tmp_path):
     folder = write_bundle(tmp_path / "folder", name="folder")
     page = opened("mnist")
@@ -262,6 +276,48 @@ def test_versions_are_rolled_back_labelled_and_deleted(opened, server, linear):
     dialog(page).get_by_role("button", name="Delete the model").click()
     expect(page.locator("#models")).not_to_contain_text("turned")
     assert CLIENT.get(f"{server.url}/models/turned").status_code == 404
+
+
+def test_a_change_elsewhere_takes_nothing_from_the_readers_hands(opened, server):
+    """Each change of any model renews the page, and may come while somebody types."""
+    page = opened("row")
+    page.get_by_role("tab", name="Python").click()
+    page.get_by_label("height").focus()
+    with page.expect_response(lambda reply: reply.url.endswith("/models/row")):
+        CLIENT.put(f"{server.url}/models/pair/labels/canary", json={"version": 1})
+    expect(page.get_by_label("height")).to_be_focused()
+    expect(page.get_by_role("tab", name="Python")).to_have_attribute(
+        "aria-selected", "true"
+    )
+    with page.expect_response(lambda reply: reply.url.endswith("/models/row")):
+        CLIENT.put(f"{server.url}/models/row/labels/canary", json={"version": 1})
+    expect(page.locator("tbody")).to_contain_text("canary")
+    expect(page.get_by_label("height")).to_be_focused()
+
+
+def test_a_service_that_refuses_for_a_moment_is_asked_again(page, server, faults):
+    faults.expect("the server responded with a status of 503")
+    busy = {"status": 503, "json": {"error": "too much to do"}}
+    page.route("**/models", lambda route: route.fulfill(**busy), times=1)
+    page.clock.install()
+    with page.expect_response("**/models"):
+        page.goto(f"{server.url}/#/row")
+    page.clock.run_for(5000)
+    expect(page.locator("h1")).to_have_text("row")
+
+
+def test_a_silent_service_is_missed(page, server):
+    page.clock.install()
+    page.goto(f"{server.url}/#/row")
+    expect(page.locator("#service")).to_contain_text("ready")
+    with page.expect_request("**/live**"):
+        page.route("**/live**", lambda route: None)
+        page.clock.run_for(1000)
+    page.clock.run_for(10_000)
+    expect(page.locator("#gone")).to_contain_text("does not answer since")
+    page.unroute_all()
+    page.clock.run_for(1000)
+    expect(page.locator("#gone")).to_have_count(0)
 
 
 # -- addresses, looks and hands -------------------------------------------------------
@@ -336,6 +392,12 @@ def test_dialogs_are_accessible(opened):
     page.get_by_role("button", name="token").click()
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+    # A header cannot carry it, and the service would look as if it were gone.
+    field = dialog(page).get_by_label("Token")
+    field.fill("Schlüssel")
+    field.press("Enter")
+    assert not field.evaluate("(field) => field.checkValidity()")
+    expect(dialog(page)).to_have_count(1)
     page.keyboard.press("Escape")
     expect(dialog(page)).to_have_count(0)
 

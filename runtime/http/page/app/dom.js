@@ -54,12 +54,18 @@ export function byId(id) {
 }
 
 /**
- * Put these children in place of all others.
+ * Put these children in place of all others. One that is there already stays where it is:
+ * if it were taken out for a moment, it would lose the focus, and the pointer that draws.
  * @param {Element} node
  * @param {...Child} children
  */
 export function replace(node, ...children) {
-  node.replaceChildren(...children.filter(isThere).map(textOrNode));
+  const wanted = children.filter(isThere).map(textOrNode);
+  for (const child of [...node.childNodes]) if (!wanted.includes(child)) child.remove();
+  wanted.forEach((child, at) => {
+    const there = node.childNodes[at] ?? null;
+    if (child !== there) node.insertBefore(child instanceof Node ? child : document.createTextNode(child), there);
+  });
 }
 
 function fill(node, attributes, children) {

@@ -29,7 +29,7 @@ let state = ""; // the state of the models, from the live figures
 let status = null; // the answer of GET /status
 let refreshed = -GAP; // when the models were asked for
 let goneSince = null;
-let shown = { name: "", key: "", version: null, trial: null };
+let shown = nothing();
 let turn = 0; // a newer choice overtakes an older one that still waits
 let pending = 0;
 
@@ -101,16 +101,17 @@ function show(main, { model, version }, isMove) {
   // A drawing stays while only labels or engines change.
   if (key !== shown.key) {
     shown.trial?.trial.stop();
-    shown = { name: version.name, key, version, trial: version.error && !version.loaded ? null : tryCard(version) };
+    shown = { ...nothing(), name: version.name, key, version, trial: version.error && !version.loaded ? null : tryCard(version) };
   }
+  const isServing = version.version === model.serves;
   charts.choose(version.name);
   replace(
     main,
-    head(model, version),
+    kept("head", [model.serves, version], () => head(model, version)),
     shown.trial?.node,
-    versionsCard(model, version.version, refresh),
+    kept("versions", model, () => versionsCard(model, version.version, refresh)),
     charts.node,
-    version.inputs && snippetsCard(version, version.version === model.serves),
+    version.inputs && kept("snippets", isServing, () => snippetsCard(version, isServing)),
   );
   if (isMove) {
     main.focus({ preventScroll: true });
@@ -120,9 +121,23 @@ function show(main, { model, version }, isMove) {
   if (waits) pending = setTimeout(refresh, PENDING);
 }
 
+/**
+ * A card of the version on show. It is made anew only if what it shows has changed, since
+ * its reader may have the focus in it, or have chosen a tab.
+ */
+function kept(place, about, make) {
+  const key = JSON.stringify([about, token.get() !== ""]);
+  if (shown.cards[place]?.key !== key) shown.cards[place] = { key, node: make() };
+  return shown.cards[place].node;
+}
+
+function nothing() {
+  return { name: "", key: "", version: null, trial: null, cards: {} };
+}
+
 function clear(main, ...children) {
   shown.trial?.trial.stop();
-  shown = { name: "", key: "", version: null, trial: null };
+  shown = nothing();
   replace(main, ...children);
 }
 
@@ -131,6 +146,7 @@ function failed(main, name, error) {
     showFailure(error);
     return;
   }
+  if (error.status === 429 || error.status >= 500) state = ""; // ask again: it may pass
   clear(main, h("h1", {}, name), notice("bad", error.message), models.length > 0 && h("p", {}, h("a", { href: "#/" }, "Show the first model")));
 }
 
@@ -189,6 +205,7 @@ function showFailure(error) {
     state = "";
   } else if (error instanceof Refused) {
     if (error.status === 401) locked(error.message);
+    state = ""; // ask again: it may pass, such as 429 and 503
     service(error.status === 401 ? "warn" : "bad", error.status === 401 ? "locked" : error.message);
   } else {
     throw error;
@@ -209,7 +226,6 @@ function locked(sentence) {
   told.id = "locked";
   byId("locked")?.remove();
   byId("banner").append(told);
-  state = "";
 }
 
 function unlocked() {
@@ -227,7 +243,10 @@ async function giveToken() {
 // -- drop and paste -------------------------------------------------------------------
 
 function listenToDrops() {
+  // A dropped text belongs to the field below it.
+  const hasFiles = (event) => event.dataTransfer.types.includes("Files");
   addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     document.body.classList.add("dropping");
   });
@@ -235,6 +254,7 @@ function listenToDrops() {
     if (!event.relatedTarget) document.body.classList.remove("dropping");
   });
   addEventListener("drop", async (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     document.body.classList.remove("dropping");
     const found = await filesOf(event.dataTransfer);

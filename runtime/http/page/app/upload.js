@@ -1,7 +1,7 @@
 // Uploading a model: an archive, a folder or an .onnx file.
 
 import { Gone, Refused, root, sentenceOf, tokenHeaders } from "./api.js";
-import { asks, notice } from "./dialog.js";
+import { asks, notice, tell } from "./dialog.js";
 import { button, byId, h, replace } from "./dom.js";
 import { tarOf } from "./tar.js";
 import { unlock } from "./unlock.js";
@@ -53,28 +53,33 @@ export async function chooseUpload(done) {
  */
 export async function upload(found, done) {
   const isArchive = found.length === 1 && ARCHIVE.test(found[0].path);
-  const isBundle = isArchive || found.some((one) => one.path.endsWith("params.json"));
+  const isBundle = isArchive || found.some((one) => /^([^/]+\/)?params\.json$/.test(one.path));
   const total = found.reduce((sum, one) => sum + one.file.size, 0);
-  let name = "";
-  if (!isBundle) {
-    const field = h("input", { required: true, pattern: NAME, autofocus: true, autocomplete: "off", value: nameOf(found) });
-    const yes = await asks(
-      "Name the model",
-      [
-        h("p", { class: "soft" }, `${many(found.length, "file")}, ${size(total)}, without a params.json that names it`),
-        h("label", {}, "Name", field),
-        h("small", {}, "If the store has a model of this name, the upload becomes its next version."),
-      ],
-      { yes: "Upload" },
-    );
-    if (!yes) return;
-    name = field.value;
+  const askName = () => nameFor(`${many(found.length, "file")}, ${size(total)}, without a params.json that names it`, nameOf(found));
+  const name = isBundle ? "" : await askName();
+  if (name === null) return;
+  let body;
+  try {
+    body = isArchive ? found[0].file : tarOf(inFolder(found, name));
+  } catch (error) {
+    tell("bad", error.message);
+    return;
   }
-  const body = isArchive ? found[0].file : tarOf(inFolder(found, name));
-  await run(body, name, isArchive ? found[0].path : name || found[0].path.split("/")[0], done);
+  await run(body, name, isArchive ? found[0].path : name || found[0].path.split("/")[0], askName, done);
 }
 
-async function run(body, name, what, done) {
+/** Ask for a model's name; null if the reader gives none. */
+async function nameFor(what, proposed) {
+  const field = h("input", { required: true, pattern: NAME, autofocus: true, autocomplete: "off", value: proposed });
+  const content = [
+    h("p", { class: "soft" }, what),
+    h("label", {}, "Name", field),
+    h("small", {}, "If the store has a model of this name, the upload becomes its next version."),
+  ];
+  return (await asks("Name the model", content, { yes: "Upload" })) ? field.value : null;
+}
+
+async function run(body, name, what, askName, done) {
   const bar = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
   const step = h("p", { "aria-live": "polite" });
   const card = h("section", { class: "card", id: "uploading" }, h("h2", {}, `Uploading ${what}`), step, bar);
@@ -99,6 +104,11 @@ async function run(body, name, what, done) {
       return;
     } catch (error) {
       if (error instanceof Refused && error.status === 401 && (await unlock(`Uploading ${what} is locked.`, error.message))) continue;
+      // The service has opened an archive that nothing names, and says how to name it.
+      if (!name && error.message.includes("/upload?name=")) {
+        name = await askName();
+        if (name) continue;
+      }
       const dismiss = button("dismiss", () => card.remove(), { class: "small" });
       replace(card, h("h2", {}, `${what} was not taken`), notice("bad", error.message, " ", dismiss));
       return;
@@ -129,7 +139,7 @@ function sendIt(body, name, on) {
 /** A name for a model without one: its folder's, or its file's. */
 function nameOf(found) {
   const [first] = found[0].path.split("/");
-  return first.replace(/\.(onnx|pb)$/i, "").replace(/[^A-Za-z0-9_.-]+/g, "_").replace(/^[.-]+/, "");
+  return first.replace(ARCHIVE, "").replace(/\.(onnx|pb)$/i, "").replace(/[^A-Za-z0-9_.-]+/g, "_").replace(/^[.-]+/, "");
 }
 
 /** Put the files below one folder; a lone file gets the name that a model's file has. */
