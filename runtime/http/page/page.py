@@ -43,8 +43,7 @@ class Page:
             if path.suffix in TYPES
         }
         page = (_FOLDER / "index.html").read_text(encoding="utf-8")
-        # The script that runs before the first paint is no module: as one it would be
-        # fetched a second time.
+        # theme.js is no module. A link to it as a module would fetch it a second time.
         modules = sorted(
             name for name in self._files if name.endswith(".js") and name != _FIRST
         )

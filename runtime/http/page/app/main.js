@@ -3,7 +3,7 @@
 import { Gone, Refused, read, root, token } from "./api.js";
 import { Charts } from "./charts.js";
 import { notice, tell } from "./dialog.js";
-import { byId, h, replace } from "./dom.js";
+import { button, byId, h, replace } from "./dom.js";
 import { Live } from "./live.js";
 import { describe, head, tryCard } from "./model.js";
 import { ModelList } from "./models.js";
@@ -158,7 +158,7 @@ function empty() {
     h("p", {}, "The store is empty. Train a small one and upload it, in two commands:"),
     h("pre", { tabindex: 0 }, `trainer run --fout=mnist --model=mnist\ntar cz mnist | curl --data-binary @- ${root}upload`),
     h("p", {}, "Or drop a bundle, a SavedModel's folder or an .onnx file anywhere on this page."),
-    h("p", {}, h("button", { class: "main", click: () => chooseUpload(uploaded) }, "Upload a model")),
+    h("p", {}, button("Upload a model", () => chooseUpload(uploaded), { class: "main" })),
   );
 }
 
@@ -222,7 +222,7 @@ function service(is, ...texts) {
 }
 
 function locked(sentence) {
-  const told = notice("warn", h("strong", {}, "Reading is locked. "), sentence, h("div", { class: "chips" }, h("button", { class: "main", click: giveToken }, "Unlock")));
+  const told = notice("warn", h("strong", {}, "Reading is locked. "), sentence, h("div", { class: "chips" }, button("Unlock", giveToken, { class: "main" })));
   told.id = "locked";
   byId("locked")?.remove();
   byId("banner").append(told);

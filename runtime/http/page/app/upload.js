@@ -2,7 +2,7 @@
 
 import { Gone, Refused, root, sentenceOf, tokenHeaders } from "./api.js";
 import { asks, notice, tell } from "./dialog.js";
-import { button, byId, h, replace } from "./dom.js";
+import { button, byId, h, picker, replace } from "./dom.js";
 import { tarOf } from "./tar.js";
 import { unlock } from "./unlock.js";
 import { many, size } from "./words.js";
@@ -20,25 +20,15 @@ export async function chooseUpload(done) {
   /** @type {Found[]} */
   let found = [];
   const told = h("p", { class: "soft" }, "Nothing is chosen yet.");
-  const pick = (text, attributes) => {
-    const input = h("input", {
-      type: "file",
-      class: "unseen",
-      tabindex: -1,
-      "aria-hidden": "true",
-      ...attributes,
-      change: () => {
-        found = [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
-        told.textContent = found.length === 1 ? found[0].path : `${many(found.length, "file")} of ${found[0]?.path.split("/")[0]}`;
-      },
-    });
-    return [input, button(text, () => input.click())];
+  const taken = (files) => {
+    found = files.map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+    told.textContent = found.length === 1 ? found[0].path : `${many(found.length, "file")} of ${found[0].path.split("/")[0]}`;
   };
   const yes = await asks(
     "Upload a model",
     [
       h("p", {}, "A bundle (.tar.gz, .zip, or its folder), a SavedModel's folder, or an .onnx file. It is checked before it serves."),
-      h("div", { class: "chips" }, ...pick("Choose a file", { accept: ".tar,.gz,.tgz,.zip,.onnx" }), ...pick("Choose a folder", { webkitdirectory: true })),
+      h("div", { class: "chips" }, picker("Choose a file", { accept: ".tar,.gz,.tgz,.zip,.onnx" }, taken), picker("Choose a folder", { webkitdirectory: true }, taken)),
       told,
     ],
     { yes: "Next" },
