@@ -3,8 +3,8 @@
 It serves the bundle in two versions beside two small models, sends requests of a
 changing rate for a minute, so that the charts have something to show, draws a digit,
 and takes the pictures of the page, of the bundle's report and of ``runtime top`` with
-Chromium. ``trainer run --fout=mnist --epochs=4`` makes a bundle, whose report has curves
-of learning.
+Chromium. ``trainer run --fout=mnist --epochs=4`` makes a bundle whose report shows
+several epochs.
 """
 
 from __future__ import annotations
