@@ -1,8 +1,10 @@
-"""``python -m tools.screenshots BUNDLE`` makes the page's pictures in docs/images/.
+"""``python -m tools.screenshots BUNDLE`` makes the pictures in docs/images/.
 
 It serves the bundle in two versions beside two small models, sends requests of a
 changing rate for a minute, so that the charts have something to show, draws a digit,
-and takes the pictures with Chromium. ``trainer run --fout=mnist`` makes the bundle.
+and takes the pictures of the page, of the bundle's report and of ``runtime top`` with
+Chromium. ``trainer run --fout=mnist --epochs=4`` makes a bundle whose report shows
+several epochs.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from html import escape
 from pathlib import Path
 
 import httpx
@@ -23,7 +26,7 @@ from bundle.sample import read_sample
 from tests.documents import ROOT
 from tests.end_to_end.browser.conftest import ARGUMENTS, NAMES
 from tests.end_to_end.browser.pages import THREE, draw
-from tests.end_to_end.conftest import RUNTIME, serving
+from tests.end_to_end.conftest import RUNTIME, run, serving
 from tests.examples import write_bundle
 from tests.forms import form, png
 from tests.runtime.graphs import FLOAT, onnx_of
@@ -33,6 +36,7 @@ SECONDS = 75
 FEATURES = ["sepal length", "sepal width", "petal length", "petal width"]
 DESKTOP = {"width": 1280, "height": 1240}
 PHONE = {"width": 390, "height": 844}
+REPORT = {"width": 1000, "height": 1580}  # down to the matrix of mistakes
 
 # The label, the size of the window, the theme.
 PICTURES = (
@@ -117,7 +121,24 @@ def _take(url: str) -> None:
             page.wait_for_timeout(500)  # the bars grow to their length
             page.evaluate("scrollTo(0, 0)")
             page.screenshot(path=FOLDER / f"{label}.png")
+        report = browser.new_page(viewport=REPORT)
+        report.goto(f"{url}/models/mnist/3/report")
+        report.screenshot(path=FOLDER / "report.png")
+        _take_top(browser, url)
         browser.close()
+
+
+def _take_top(browser: Browser, url: str) -> None:
+    """Show what ``runtime top`` prints, in the colours of a terminal."""
+    command = "runtime top --once"
+    printed = run(f"{command} --url {url}", ROOT).replace(url, "http://localhost:8083")
+    page = browser.new_page()
+    page.set_content(
+        "<pre style='display: inline-block; margin: 0; padding: 16px 24px;"
+        " background: #14181d; color: #e7eaee; font: 15px/22px monospace'>"
+        f"{escape(f'$ {command}')}\n{escape(printed)}</pre>"
+    )
+    page.locator("pre").screenshot(path=FOLDER / "top.png")
 
 
 def _open(browser: Browser, url: str, size: dict[str, int], scheme: str):

@@ -32,7 +32,7 @@ def learning_curve(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
             axes.plot(epochs, values, marker="o", color=colour, label=label)
         # The axis is wide enough to show whole numbers beside a single epoch.
         tidy(axes, xlabel="epoch", ylabel=metric, xlim=(0.5, len(epochs) + 0.5))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.legend(frameon=False)
     return png_of(figure)
 

@@ -12,6 +12,7 @@ from runtime.http.reply import is_known
 
 _FOLDER = Path(__file__).with_name("app")
 TYPES = {".js": "text/javascript", ".css": "text/css"}
+_FIRST = "theme.js"
 
 # The page runs its own scripts alone, and neither loads nor asks anything outside. Its
 # pictures are drawn by the page, or come from the service as data.
@@ -42,7 +43,10 @@ class Page:
             if path.suffix in TYPES
         }
         page = (_FOLDER / "index.html").read_text(encoding="utf-8")
-        modules = sorted(name for name in self._files if name.endswith(".js"))
+        # theme.js is no module. A link to it as a module would fetch it a second time.
+        modules = sorted(
+            name for name in self._files if name.endswith(".js") and name != _FIRST
+        )
         self._page = Template(page).safe_substitute(
             header=escape(self._token_header),
             modules="\n".join(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
@@ -51,6 +52,19 @@ def paste(page: Page, name: str, kind: str, content: bytes) -> None:
         "new ClipboardEvent('paste', {clipboardData, bubbles: true}))",
         _file(page, name, kind, content),
     )
+
+
+def hasten(page: Page, is_so: Callable[[], bool]) -> None:
+    """Let the page's own time run ten times as fast until something is so.
+
+    The page's clock must be installed before the page is opened.
+    """
+    for _ in range(600):
+        if is_so():
+            return
+        page.clock.run_for(1000)
+        page.wait_for_timeout(100)
+    raise AssertionError("it was not so after ten minutes of the page's time")
 
 
 def _file(page: Page, name: str, kind: str, content: bytes):

@@ -14,12 +14,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from bundle.sample import read_sample
-from tests.end_to_end.browser.pages import THREE, draw, drop, paste
+from tests.end_to_end.browser.pages import THREE, draw, drop, hasten, paste
 from tests.end_to_end.conftest import CLIENT, RUNTIME, serving
 from tests.examples import linear_onnx, tar_of, write_bundle
 from tests.forms import png
 from tests.runtime.graphs import FLOAT, onnx_of, two_inputs
 
+# The route, and not the page's own live.js.
+LIVE = re.compile(r"/live(\?|$)")
 HTML = "<img src=x onerror=alert(1)>"
 
 # It answers the sum and the difference of a row's two values.
@@ -224,6 +226,20 @@ def test_a_lone_onnx_is_uploaded_under_a_name(opened):
     expect(page.locator("h1")).to_have_text("lone")
 
 
+def test_an_archive_that_nothing_names_is_named(opened, tmp_path, faults):
+    """Without a folder and a params.json, such as a SavedModel that somebody zipped."""
+    folder = write_bundle(tmp_path / "flat", name="flat")
+    (folder / "params.json").unlink()
+    faults.expect("the server responded with a status of 400")
+    page = opened("row")
+    drop(page, "my flat.tar.gz", "application/gzip", tar_of(folder, top="."))
+    name = dialog(page).get_by_label("Name")
+    expect(name).to_have_value("my_flat")
+    name.fill("flat")
+    name.press("Enter")
+    expect(page.locator("h1")).to_have_text("flat")
+
+
 def test_a_folder_is_uploaded(opened, tmp_path):
     folder = write_bundle(tmp_path / "folder", name="folder")
     page = opened("mnist")
@@ -262,6 +278,59 @@ def test_versions_are_rolled_back_labelled_and_deleted(opened, server, linear):
     dialog(page).get_by_role("button", name="Delete the model").click()
     expect(page.locator("#models")).not_to_contain_text("turned")
     assert CLIENT.get(f"{server.url}/models/turned").status_code == 404
+
+
+def test_a_change_elsewhere_takes_nothing_from_the_readers_hands(page, opened, server):
+    """Each change of any model renews the page, and may come while somebody types."""
+    page.clock.install()
+    opened("row")
+    page.get_by_role("tab", name="Python").click()
+    page.get_by_label("height").focus()
+    renewed = []
+    page.on("response", lambda reply: renewed.append(urlsplit(reply.url).path))
+    for name in ("pair", "row"):
+        CLIENT.put(f"{server.url}/models/{name}/labels/canary", json={"version": 1})
+        before = renewed.count("/models")
+        hasten(page, lambda before=before: renewed.count("/models") > before)
+    hasten(page, lambda: "canary" in page.locator("tbody").text_content())
+    expect(page.get_by_label("height")).to_be_focused()
+    expect(page.get_by_role("tab", name="Python")).to_have_attribute(
+        "aria-selected", "true"
+    )
+
+
+def test_a_service_that_refuses_for_a_moment_is_asked_again(page, server, faults):
+    faults.expect("the server responded with a status of 503")
+    busy = {"status": 503, "json": {"error": "too much to do"}}
+    page.route("**/models", lambda route: route.fulfill(**busy), times=1)
+    page.clock.install()
+    with page.expect_response("**/models"):
+        page.goto(f"{server.url}/#/row")
+    page.clock.run_for(5000)
+    expect(page.locator("h1")).to_have_text("row")
+
+
+def test_a_proxys_page_is_no_answer_of_the_service(page, server):
+    page.route(LIVE, lambda route: route.fulfill(body="<h1>Soon</h1>"))
+    page.goto(f"{server.url}/#/row")
+    expect(page.locator("#gone")).to_contain_text("does not answer since")
+    page.unroute_all()
+    expect(page.locator("h1")).to_have_text("row")
+    expect(page.locator("#gone")).to_have_count(0)
+
+
+def test_a_silent_service_is_missed(page, server):
+    page.clock.install()
+    page.goto(f"{server.url}/#/row")
+    expect(page.locator("#service")).to_contain_text("ready")
+    with page.expect_request(LIVE):
+        page.route(LIVE, lambda route: None)
+        page.clock.run_for(1000)
+    page.clock.run_for(10_000)
+    expect(page.locator("#gone")).to_contain_text("does not answer since")
+    page.unroute_all()
+    page.clock.run_for(1000)
+    expect(page.locator("#gone")).to_have_count(0)
 
 
 # -- addresses, looks and hands -------------------------------------------------------
@@ -307,7 +376,7 @@ def test_a_page_that_nobody_sees_asks_nothing(page, server):
     page.clock.install()
     page.goto(f"{server.url}/#/row")
     for _ in range(3):
-        with page.expect_response("**/live**"):
+        with page.expect_response(LIVE):
             page.clock.run_for(1000)
     page.evaluate(
         "Object.defineProperty(document, 'hidden', {get: () => true});"
@@ -318,17 +387,17 @@ def test_a_page_that_nobody_sees_asks_nothing(page, server):
     assert asked.count("/live") == before
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["mnist", "row", "pair"])
-def test_the_page_is_accessible_in_both_themes(opened, scheme, name):
+def test_the_page_is_accessible_in_both_themes(opened, name):
     page = opened(name)
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     if name == "mnist":
         draw(page, THREE)
         expect(best(page)).to_have_text("3")
     expect(page.locator("#models")).to_contain_text("idle")
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
 
 
 def test_dialogs_are_accessible(opened):
@@ -336,6 +405,12 @@ def test_dialogs_are_accessible(opened):
     page.get_by_role("button", name="token").click()
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+    # A header cannot carry it, and the service would look as if it were gone.
+    field = dialog(page).get_by_label("Token")
+    field.fill("Schlüssel")
+    field.press("Enter")
+    assert not field.evaluate("(field) => field.checkValidity()")
+    expect(dialog(page)).to_have_count(1)
     page.keyboard.press("Escape")
     expect(dialog(page)).to_have_count(0)
 
@@ -488,11 +563,12 @@ def test_an_open_page_does_not_load_a_model_that_left_the_memory(page, tmp_path)
     loads = []
     page.on("request", lambda request: "/v2/" in request.url and loads.append(request))
     with serving(f"{RUNTIME} --workers 1", tmp_path) as server:
+        page.clock.install()
         page.goto(f"{server.url}/#/one")
         state = page.locator("#models li", has_text="one").locator(".dot")
-        expect(state).to_have_attribute("title", "proved")
+        hasten(page, lambda: state.get_attribute("title") == "proved")
         CLIENT.get(f"{server.url}/v2/models/two").raise_for_status()
-        expect(state).to_have_attribute("title", "not in memory")
+        hasten(page, lambda: state.get_attribute("title") == "not in memory")
         expect(page.locator("tbody")).to_contain_text("not in memory")
         expect(page.locator(".pad canvas")).to_be_visible()
         assert len(loads) == 1

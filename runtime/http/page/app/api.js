@@ -50,7 +50,7 @@ export async function ask(path, init = {}) {
     if (init.signal?.aborted) throw error;
     throw new Gone("the service does not answer");
   }
-  if (!reply.ok) throw new Refused(reply.status, sentenceOf(await reply.text(), reply.status));
+  if (!reply.ok) throw new Refused(reply.status, sentenceOf(await reply.text().catch(() => ""), reply.status));
   return reply;
 }
 
@@ -61,7 +61,22 @@ export async function ask(path, init = {}) {
  * @returns {Promise<any>}
  */
 export async function read(path, init) {
-  return (await ask(path, init)).json();
+  return contentOf(await ask(path, init), init?.signal);
+}
+
+/**
+ * Read the JSON of a reply. Without it, the service broke off, or a proxy answers for it.
+ * @param {Response} reply
+ * @param {AbortSignal | null} [signal] that of the request
+ * @returns {Promise<any>}
+ */
+export async function contentOf(reply, signal) {
+  try {
+    return await reply.json();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Gone("the service does not answer in JSON");
+  }
 }
 
 /**

@@ -29,6 +29,21 @@ export function svg(tag, attributes = {}, ...children) {
 /** A button that does something. */
 export const button = (text, click, more = {}) => h("button", { type: "button", click, ...more }, text);
 
+/**
+ * A button that lets the reader choose files of the disk.
+ * @param {string} text
+ * @param {Record<string, any>} attributes of the field of files behind it
+ * @param {(files: File[]) => void} taken is called with one file or more
+ */
+export function picker(text, attributes, taken) {
+  const change = () => {
+    if (input.files.length) taken([...input.files]);
+    input.value = ""; // the same file may be chosen again
+  };
+  const input = h("input", { type: "file", class: "unseen", tabindex: -1, "aria-hidden": "true", ...attributes, change });
+  return h("span", {}, input, button(text, () => input.click()));
+}
+
 /** A fact in a frame, whose colour tells whether it is good. */
 export const chip = (text, is, title) => h("span", { class: "chip", "data-is": is, title }, text);
 
@@ -54,12 +69,18 @@ export function byId(id) {
 }
 
 /**
- * Put these children in place of all others.
+ * Put these children in place of all others. One that is there already stays where it is:
+ * if it were taken out for a moment, it would lose the focus, and the pointer that draws.
  * @param {Element} node
  * @param {...Child} children
  */
 export function replace(node, ...children) {
-  node.replaceChildren(...children.filter(isThere).map(textOrNode));
+  const wanted = children.filter(isThere).map(textOrNode);
+  for (const child of [...node.childNodes]) if (!wanted.includes(child)) child.remove();
+  wanted.forEach((child, at) => {
+    const there = node.childNodes[at] ?? null;
+    if (child !== there) node.insertBefore(child instanceof Node ? child : document.createTextNode(child), there);
+  });
 }
 
 function fill(node, attributes, children) {

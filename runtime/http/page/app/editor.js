@@ -1,7 +1,7 @@
 // Trying any other model: its inputs by name, as JSON.
 
-import { send } from "./api.js";
-import { h } from "./dom.js";
+import { contentOf, send } from "./api.js";
+import { button, h } from "./dom.js";
 import { refusal } from "./trial.js";
 import { shape } from "./words.js";
 
@@ -35,7 +35,7 @@ export class JsonTrial {
         h("div", { class: "scroll" }, h("table", {}, h("tbody", {}, ...rows))),
         h("label", { for: id }, "Inputs by name, as nested lists"),
         this._text,
-        h("p", {}, h("button", { type: "button", class: "main", click: () => this._send() }, "Send"), h("small", {}, " or Ctrl+Enter")),
+        h("p", {}, button("Send", () => this._send(), { class: "main" }), h("small", {}, " or Ctrl+Enter")),
       ),
       h("div", {}, h("h3", {}, "It answers"), this._answer),
     );
@@ -54,7 +54,7 @@ export class JsonTrial {
     const { name, version } = this._version;
     try {
       const reply = await send("predict/json", { model: name, version, inputs });
-      this._answer.textContent = JSON.stringify((await reply.json()).outputs, null, 1);
+      this._answer.textContent = JSON.stringify((await contentOf(reply)).outputs, null, 1);
     } catch (error) {
       this._answer.textContent = refusal(error);
     }

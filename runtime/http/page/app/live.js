@@ -1,8 +1,9 @@
 // The live figures: one small reply a second, while somebody looks at the page.
 
-import { read } from "./api.js";
+import { Gone, read } from "./api.js";
 
 const SECOND = 1000;
+const PATIENCE = 10_000; // milliseconds after which a service that says nothing is gone
 export const HISTORY = 300; // seconds
 // A rate is the difference of two readings that are so many seconds apart.
 const WINDOW = 3;
@@ -38,11 +39,15 @@ export class Live {
     if (this._isAsking) return;
     this._isAsking = true;
     const start = performance.now();
+    const asking = new AbortController();
+    const silence = setTimeout(() => asking.abort(new Gone("the service is silent")), PATIENCE);
     try {
-      this._take(await read(this.model ? `live?model=${encodeURIComponent(this.model)}` : "live"));
+      const path = this.model ? `live?model=${encodeURIComponent(this.model)}` : "live";
+      this._take(await read(path, { signal: asking.signal }));
     } catch (error) {
       this._on.failed(error);
     } finally {
+      clearTimeout(silence);
       this._isAsking = false;
       this._next(Math.max(0, start + SECOND - performance.now()));
     }

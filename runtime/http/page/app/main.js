@@ -3,7 +3,7 @@
 import { Gone, Refused, read, root, token } from "./api.js";
 import { Charts } from "./charts.js";
 import { notice, tell } from "./dialog.js";
-import { byId, h, replace } from "./dom.js";
+import { button, byId, h, replace } from "./dom.js";
 import { Live } from "./live.js";
 import { describe, head, tryCard } from "./model.js";
 import { ModelList } from "./models.js";
@@ -31,7 +31,7 @@ let state = ""; // the state of the models, from the live figures
 let status = null; // the answer of GET /status
 let refreshed = -GAP; // when the models were asked for
 let goneSince = null;
-let shown = { name: "", key: "", version: null, trial: null };
+let shown = nothing();
 let turn = 0; // a newer choice overtakes an older one that still waits
 let pending = 0;
 
@@ -103,18 +103,19 @@ function show(main, { model, version }, isMove) {
   // A drawing stays while only labels or engines change.
   if (key !== shown.key) {
     shown.trial?.trial.stop();
-    shown = { name: version.name, key, version, trial: version.error && !version.loaded ? null : tryCard(version) };
+    shown = { ...nothing(), name: version.name, key, version, trial: version.error && !version.loaded ? null : tryCard(version) };
   }
+  const isServing = version.version === model.serves;
   charts.choose(version.name);
   watching.choose(version);
   replace(
     main,
-    head(model, version),
+    kept("head", [model.serves, version], () => head(model, version)),
     shown.trial?.node,
-    versionsCard(model, version.version, refresh),
+    kept("versions", model, () => versionsCard(model, version.version, refresh)),
     watching.node,
     charts.node,
-    version.inputs && snippetsCard(version, version.version === model.serves),
+    version.inputs && kept("snippets", isServing, () => snippetsCard(version, isServing)),
   );
   if (isMove) {
     main.focus({ preventScroll: true });
@@ -124,9 +125,24 @@ function show(main, { model, version }, isMove) {
   if (waits) pending = setTimeout(refresh, PENDING);
 }
 
+/**
+ * A card of the version on show. It is made anew only if what it shows has changed, since
+ * its reader may have the focus in it, or have chosen a tab.
+ */
+function kept(place, about, make) {
+  // The counts of a watched model change all the time, and have a card of their own.
+  const key = JSON.stringify([about, token.get() !== ""], (name, value) => (name === "watching" ? null : value));
+  if (shown.cards[place]?.key !== key) shown.cards[place] = { key, node: make() };
+  return shown.cards[place].node;
+}
+
+function nothing() {
+  return { name: "", key: "", version: null, trial: null, cards: {} };
+}
+
 function clear(main, ...children) {
   shown.trial?.trial.stop();
-  shown = { name: "", key: "", version: null, trial: null };
+  shown = nothing();
   replace(main, ...children);
 }
 
@@ -135,6 +151,7 @@ function failed(main, name, error) {
     showFailure(error);
     return;
   }
+  if (error.status === 429 || error.status >= 500) state = ""; // ask again: it may pass
   clear(main, h("h1", {}, name), notice("bad", error.message), models.length > 0 && h("p", {}, h("a", { href: "#/" }, "Show the first model")));
 }
 
@@ -146,7 +163,7 @@ function empty() {
     h("p", {}, "The store is empty. Train a small one and upload it, in two commands:"),
     h("pre", { tabindex: 0 }, `trainer run --fout=mnist --model=mnist\ntar cz mnist | curl --data-binary @- ${root}upload`),
     h("p", {}, "Or drop a bundle, a SavedModel's folder or an .onnx file anywhere on this page."),
-    h("p", {}, h("button", { class: "main", click: () => chooseUpload(uploaded) }, "Upload a model")),
+    h("p", {}, button("Upload a model", () => chooseUpload(uploaded), { class: "main" })),
   );
 }
 
@@ -193,6 +210,7 @@ function showFailure(error) {
     state = "";
   } else if (error instanceof Refused) {
     if (error.status === 401) locked(error.message);
+    state = ""; // ask again: it may pass, such as 429 and 503
     service(error.status === 401 ? "warn" : "bad", error.status === 401 ? "locked" : error.message);
   } else {
     throw error;
@@ -209,11 +227,10 @@ function service(is, ...texts) {
 }
 
 function locked(sentence) {
-  const told = notice("warn", h("strong", {}, "Reading is locked. "), sentence, h("div", { class: "chips" }, h("button", { class: "main", click: giveToken }, "Unlock")));
+  const told = notice("warn", h("strong", {}, "Reading is locked. "), sentence, h("div", { class: "chips" }, button("Unlock", giveToken, { class: "main" })));
   told.id = "locked";
   byId("locked")?.remove();
   byId("banner").append(told);
-  state = "";
 }
 
 function unlocked() {
@@ -231,7 +248,10 @@ async function giveToken() {
 // -- drop and paste -------------------------------------------------------------------
 
 function listenToDrops() {
+  // A dropped text belongs to the field below it.
+  const hasFiles = (event) => event.dataTransfer.types.includes("Files");
   addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     document.body.classList.add("dropping");
   });
@@ -239,6 +259,7 @@ function listenToDrops() {
     if (!event.relatedTarget) document.body.classList.remove("dropping");
   });
   addEventListener("drop", async (event) => {
+    if (!hasFiles(event)) return;
     event.preventDefault();
     document.body.classList.remove("dropping");
     const found = await filesOf(event.dataTransfer);

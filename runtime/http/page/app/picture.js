@@ -1,8 +1,8 @@
 // Trying a model of pictures: draw one, drop, paste or choose one, and see the answer.
 
-import { ask } from "./api.js";
+import { ask, contentOf } from "./api.js";
 import { Bars } from "./bars.js";
-import { button, h, replace } from "./dom.js";
+import { button, h, picker, replace } from "./dom.js";
 import { Follower } from "./follower.js";
 import { Pad } from "./pad.js";
 import { samplesOf } from "./samples.js";
@@ -17,17 +17,6 @@ export class PictureTrial {
     this._bars = new Bars();
     this._seen = new Seen();
     this._pad = new Pad(() => this._drawn());
-    const file = h("input", {
-      type: "file",
-      accept: "image/*",
-      class: "unseen",
-      tabindex: -1,
-      "aria-hidden": "true",
-      change: () => {
-        if (file.files[0]) this.take(file.files[0]);
-        file.value = "";
-      },
-    });
     this._samples = h("div", { class: "samples" });
     this.node = h(
       "div",
@@ -40,8 +29,7 @@ export class PictureTrial {
           "div",
           { class: "under" },
           button("Clear", () => this._clear()),
-          button("Choose a picture", () => file.click()),
-          file,
+          picker("Choose a picture", { accept: "image/*" }, ([file]) => this.take(file)),
         ),
         h("small", {}, "Draw here; or drop or paste a picture."),
       ),
@@ -86,7 +74,7 @@ export class PictureTrial {
     const start = performance.now();
     try {
       const reply = await ask("explain/image", { method: "POST", body: this._form(picture), signal });
-      const { steps, tensor, probabilities } = await reply.json();
+      const { steps, tensor, probabilities } = await contentOf(reply, signal);
       this._seen.show(steps, tensor);
       this._bars.show(probabilities, this._version.classes, under(reply, start));
     } catch (error) {

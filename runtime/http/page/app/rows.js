@@ -1,6 +1,6 @@
 // Trying a model of rows: a form of its features.
 
-import { send } from "./api.js";
+import { contentOf, send } from "./api.js";
 import { Bars } from "./bars.js";
 import { h } from "./dom.js";
 import { Follower } from "./follower.js";
@@ -51,7 +51,7 @@ export class RowTrial {
     const start = performance.now();
     try {
       const reply = await send("predict/json", { model: name, version, keys: params.features, values }, { signal });
-      const scores = await reply.json();
+      const scores = await contentOf(reply, signal);
       this._bars.show(scores.flat(Infinity), classes, under(reply, start));
     } catch (error) {
       if (!signal.aborted) this._bars.say(refusal(error), true);

@@ -14,14 +14,18 @@ export function tarOf(files) {
 
 function header(path, size) {
   const block = new Uint8Array(BLOCK);
-  const put = (at, text) => block.set(new TextEncoder().encode(text), at);
+  const bytes = (text) => new TextEncoder().encode(text);
+  const put = (at, text) => block.set(bytes(text), at);
   let [name, prefix] = [path, ""];
-  // ustar has room for 100 bytes of a name, and for 155 of the folders before it.
-  if (name.length > 100) {
-    const cut = path.lastIndexOf("/", 155);
+  // ustar has room for 100 bytes of a name, for 155 of the folders before it, and for 8 GiB.
+  if (bytes(path).length > 100) {
+    const cuts = [...path.matchAll(/\//g)].map((slash) => slash.index);
+    const cut = cuts.find((at) => bytes(path.slice(at + 1)).length <= 100) ?? 0;
     [name, prefix] = [path.slice(cut + 1), path.slice(0, cut)];
   }
-  put(0, name.slice(0, 100));
+  if (!name || bytes(name).length > 100 || bytes(prefix).length > 155) throw new RangeError(`The path ${path} is too long for a tar; pack it as .zip.`);
+  if (size >= 8 ** 11) throw new RangeError(`${path} has more than 8 GiB; pack it as .tar.gz or .zip.`);
+  put(0, name);
   put(100, "0000644\0" + "0000000\0" + "0000000\0");
   put(124, `${size.toString(8).padStart(11, "0")}\0` + "00000000000\0" + "        " + "0");
   put(257, "ustar\0" + "00");

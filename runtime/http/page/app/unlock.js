@@ -4,13 +4,16 @@ import { Gone, Refused, token } from "./api.js";
 import { asks, notice, tell } from "./dialog.js";
 import { h } from "./dom.js";
 
+// A header can carry no other characters.
+const TOKEN = " *[!-~]+ *";
+
 /**
  * Ask for the token.
  * @param {string} what the thing that is locked
  * @param {string} sentence the service's own
  */
 export async function unlock(what, sentence) {
-  const field = h("input", { type: "password", autocomplete: "off", required: true, autofocus: true });
+  const field = h("input", { type: "password", autocomplete: "off", required: true, autofocus: true, pattern: TOKEN, title: "letters, digits and signs of ASCII" });
   const yes = await asks(
     "Token",
     [

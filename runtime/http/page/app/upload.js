@@ -1,8 +1,8 @@
 // Uploading a model: an archive, a folder or an .onnx file.
 
 import { Gone, Refused, root, sentenceOf, tokenHeaders } from "./api.js";
-import { asks, notice } from "./dialog.js";
-import { button, byId, h, replace } from "./dom.js";
+import { asks, notice, tell } from "./dialog.js";
+import { button, byId, h, picker, replace } from "./dom.js";
 import { tarOf } from "./tar.js";
 import { unlock } from "./unlock.js";
 import { many, size } from "./words.js";
@@ -20,25 +20,15 @@ export async function chooseUpload(done) {
   /** @type {Found[]} */
   let found = [];
   const told = h("p", { class: "soft" }, "Nothing is chosen yet.");
-  const pick = (text, attributes) => {
-    const input = h("input", {
-      type: "file",
-      class: "unseen",
-      tabindex: -1,
-      "aria-hidden": "true",
-      ...attributes,
-      change: () => {
-        found = [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
-        told.textContent = found.length === 1 ? found[0].path : `${many(found.length, "file")} of ${found[0]?.path.split("/")[0]}`;
-      },
-    });
-    return [input, button(text, () => input.click())];
+  const taken = (files) => {
+    found = files.map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+    told.textContent = found.length === 1 ? found[0].path : `${many(found.length, "file")} of ${found[0].path.split("/")[0]}`;
   };
   const yes = await asks(
     "Upload a model",
     [
       h("p", {}, "A bundle (.tar.gz, .zip, or its folder), a SavedModel's folder, or an .onnx file. It is checked before it serves."),
-      h("div", { class: "chips" }, ...pick("Choose a file", { accept: ".tar,.gz,.tgz,.zip,.onnx" }), ...pick("Choose a folder", { webkitdirectory: true })),
+      h("div", { class: "chips" }, picker("Choose a file", { accept: ".tar,.gz,.tgz,.zip,.onnx" }, taken), picker("Choose a folder", { webkitdirectory: true }, taken)),
       told,
     ],
     { yes: "Next" },
@@ -53,28 +43,33 @@ export async function chooseUpload(done) {
  */
 export async function upload(found, done) {
   const isArchive = found.length === 1 && ARCHIVE.test(found[0].path);
-  const isBundle = isArchive || found.some((one) => one.path.endsWith("params.json"));
+  const isBundle = isArchive || found.some((one) => /^([^/]+\/)?params\.json$/.test(one.path));
   const total = found.reduce((sum, one) => sum + one.file.size, 0);
-  let name = "";
-  if (!isBundle) {
-    const field = h("input", { required: true, pattern: NAME, autofocus: true, autocomplete: "off", value: nameOf(found) });
-    const yes = await asks(
-      "Name the model",
-      [
-        h("p", { class: "soft" }, `${many(found.length, "file")}, ${size(total)}, without a params.json that names it`),
-        h("label", {}, "Name", field),
-        h("small", {}, "If the store has a model of this name, the upload becomes its next version."),
-      ],
-      { yes: "Upload" },
-    );
-    if (!yes) return;
-    name = field.value;
+  const askName = () => nameFor(`${many(found.length, "file")}, ${size(total)}, without a params.json that names it`, nameOf(found));
+  const name = isBundle ? "" : await askName();
+  if (name === null) return;
+  let body;
+  try {
+    body = isArchive ? found[0].file : tarOf(inFolder(found, name));
+  } catch (error) {
+    tell("bad", error.message);
+    return;
   }
-  const body = isArchive ? found[0].file : tarOf(inFolder(found, name));
-  await run(body, name, isArchive ? found[0].path : name || found[0].path.split("/")[0], done);
+  await run(body, name, isArchive ? found[0].path : name || found[0].path.split("/")[0], askName, done);
 }
 
-async function run(body, name, what, done) {
+/** Ask for a model's name; null if the reader gives none. */
+async function nameFor(what, proposed) {
+  const field = h("input", { required: true, pattern: NAME, autofocus: true, autocomplete: "off", value: proposed });
+  const content = [
+    h("p", { class: "soft" }, what),
+    h("label", {}, "Name", field),
+    h("small", {}, "If the store has a model of this name, the upload becomes its next version."),
+  ];
+  return (await asks("Name the model", content, { yes: "Upload" })) ? field.value : null;
+}
+
+async function run(body, name, what, askName, done) {
   const bar = h("progress", { max: 1, value: 0, "aria-label": "Upload" });
   const step = h("p", { "aria-live": "polite" });
   const card = h("section", { class: "card", id: "uploading" }, h("h2", {}, `Uploading ${what}`), step, bar);
@@ -99,6 +94,11 @@ async function run(body, name, what, done) {
       return;
     } catch (error) {
       if (error instanceof Refused && error.status === 401 && (await unlock(`Uploading ${what} is locked.`, error.message))) continue;
+      // The service has opened an archive that nothing names, and says how to name it.
+      if (!name && error.message.includes("/upload?name=")) {
+        name = await askName();
+        if (name) continue;
+      }
       const dismiss = button("dismiss", () => card.remove(), { class: "small" });
       replace(card, h("h2", {}, `${what} was not taken`), notice("bad", error.message, " ", dismiss));
       return;
@@ -129,7 +129,7 @@ function sendIt(body, name, on) {
 /** A name for a model without one: its folder's, or its file's. */
 function nameOf(found) {
   const [first] = found[0].path.split("/");
-  return first.replace(/\.(onnx|pb)$/i, "").replace(/[^A-Za-z0-9_.-]+/g, "_").replace(/^[.-]+/, "");
+  return first.replace(ARCHIVE, "").replace(/\.(onnx|pb)$/i, "").replace(/[^A-Za-z0-9_.-]+/g, "_").replace(/^[.-]+/, "");
 }
 
 /** Put the files below one folder; a lone file gets the name that a model's file has. */
