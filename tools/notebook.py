@@ -7,6 +7,8 @@ compares the words of its outputs with those in the file.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from copy import deepcopy
 from pathlib import Path
@@ -55,7 +57,20 @@ def executed(notebook: NotebookNode) -> NotebookNode:
             record_timing=False,
             coalesce_streams=True,
         )
-        settings = {"IPYTHONDIR": f"{folder}/ipython", "COLUMNS": "80"}
+        # matplotlib lists the machine's fonts once. On a slow machine it says so on
+        # standard error, and a list that another environment left may lack its own.
+        fonts = f"{folder}/matplotlib"
+        settings = {
+            "IPYTHONDIR": f"{folder}/ipython",
+            "COLUMNS": "80",
+            "MPLCONFIGDIR": fonts,
+        }
+        subprocess.run(
+            [sys.executable, "-c", "import matplotlib.font_manager"],
+            env={**os.environ, "MPLCONFIGDIR": fonts},
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
         run = client.execute(cwd=folder, env={**os.environ, **settings})
     # The version of Python, which the kernel adds, would change the file for nothing.
     run.metadata = {"kernelspec": run.metadata.kernelspec}

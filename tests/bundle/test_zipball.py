@@ -208,7 +208,7 @@ REFUSED = {
     "cut": (ONE[:-30], "not a whole zip"),
     "keras": (
         zip_of({"config.json": b"{}", "metadata.json": b"{}"}, top=""),
-        "exporter convert FILE",
+        "runtime models push FILE",
     ),
 }
 
