@@ -564,7 +564,8 @@ def test_tls_is_spoken_with_a_key_and_its_certificate(certified):
             assert predict(server.url, client).json() == ANSWER
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             predict(server.url)
-        with pytest.raises(httpx.RemoteProtocolError):
+        # The server closes, and the rest of the request may reset the connection.
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
             predict(server.url.replace("https", "http"))
         spoken = [is_spoken(server.url, v) for v in ("tls1_1", "tls1_2", "tls1_3")]
         assert spoken == [False, True, True]
