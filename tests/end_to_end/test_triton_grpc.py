@@ -10,9 +10,9 @@ import pytest
 from runtime.wire.oip import inference_pb2
 from tests.end_to_end.conftest import PATIENCE, RUNTIME, own_address, serving
 from tests.end_to_end.triton.environment import REQUIREMENTS, python_of_triton
-from tests.examples import WEIGHTS, write_bundle
+from tests.end_to_end.triton.store import write_models
+from tests.examples import WEIGHTS
 from tests.forms import png
-from tests.runtime.graphs import texts_and_flags, two_inputs
 
 # The same numbers as in ask_grpc.py.
 SCORES = (np.arange(1, 9).reshape(2, 4) @ WEIGHTS).ravel().tolist()
@@ -23,17 +23,7 @@ def answers(tmp_path_factory):
     """Return what the client found at a service with two versions of one model."""
     python = python_of_triton()
     folder = tmp_path_factory.mktemp("triton")
-    models = folder / "models"
-    for number in ("1", "2"):
-        write_bundle(models / "linear" / number)
-    for name, content in (("pair", two_inputs()), ("texts", texts_and_flags())):
-        write_bundle(
-            models / name / "1",
-            name=name,
-            onnx_bytes=content,
-            labels=(),
-            params={"img_channels": 0, "labels": ""},
-        )
+    write_models(folder / "models")
     host, port = own_address()
     command = f"{RUNTIME} --workers 2 --host {host} --grpc-port {port}"
     with serving(command, folder):

@@ -1,4 +1,4 @@
-"""What a person does on the page: draws, drops and pastes."""
+"""A person draws on the page, drops files on it and pastes into it."""
 
 from __future__ import annotations
 

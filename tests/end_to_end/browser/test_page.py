@@ -475,7 +475,7 @@ def test_the_lines_to_copy_name_the_model_and_the_service(opened, server):
 
 
 def test_lines_to_copy_quote_a_strangers_names(opened, server, tmp_path):
-    """Whoever pastes them into a shell or a Python runs nothing of the model's."""
+    """A person who pastes them into a shell or a Python runs nothing of the model's."""
     name = """x'; touch harm; echo "$(touch harm)\\"""
     graph = onnx_of(
         [("Identity", [name], ["y"], {})],

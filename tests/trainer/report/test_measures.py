@@ -30,7 +30,7 @@ def test_confusion_has_the_truth_in_rows() -> None:
 
 
 def test_precision_is_of_a_column_and_recall_of_a_row() -> None:
-    # Of four cats three are found, and one dog is taken for a cat: 3 of 4 predicted
+    # Three of four cats are found, and one dog is taken for a cat: 3 of 4 predicted
     # cats are cats. One of two dogs is found, and a cat is taken for a dog.
     confusion = np.array([[3, 1, 0], [1, 1, 0], [0, 0, 0]])
     cat, dog, none = class_measures(confusion, ("cat", "dog", "none"))
