@@ -13,19 +13,20 @@ export class Feedback {
     this._right = h("select", { change: () => this._say("") }, ...options);
     this._said = h("small", { role: "status" });
     const keep = button("Keep it", () => this._keep());
-    this.node = h("p", { class: "feedback", hidden: true }, h("label", {}, "Wrong? It was a ", this._right), " ", keep, " ", this._said);
+    this.node = h("p", { class: "feedback", hidden: true }, h("label", {}, "Wrong? It was a ", this._right), keep, this._said);
   }
 
   /**
-   * Offer to keep a picture that was answered.
+   * Offer to keep a picture that was answered. A drawing that goes on keeps its class.
    * @param {Blob} picture
    */
   offer(picture) {
-    this.clear();
     this._picture = picture;
+    this._say("");
     this.node.hidden = false;
   }
 
+  /** Forget the picture and its class. */
   clear() {
     this._picture = null;
     this._right.value = "";

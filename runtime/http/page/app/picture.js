@@ -56,6 +56,7 @@ export class PictureTrial {
    * @param {Blob} file
    */
   async take(file) {
+    this._feedback?.clear();
     this._follower.offer(() => file);
     try {
       this._pad.show(await createImageBitmap(file));
@@ -114,6 +115,7 @@ export class PictureTrial {
       ...samples.map(({ canvas, label }) => {
         const name = this._version.classes[label] ?? label;
         const click = () => {
+          this._feedback?.clear();
           this._pad.show(canvas);
           this._follower.offer(() => new Promise((resolve) => canvas.toBlob(resolve, "image/png")));
         };
