@@ -174,10 +174,12 @@ def _of_feedback(config: Config) -> Iterator[str]:
             f"'feedbackDir' is {folder} and 'modelDir' is {config.model_dir}: one lies"
             " in the other; name a folder of its own"
         )
-    if config.static_dir and any(place.is_relative_to(static / n) for n in _STATIC):
+    # A folder of pictures is called as one of staticDir's folders is: images.
+    is_shown = any(place.is_relative_to(static / name) for name in _STATIC)
+    if config.static_dir and (is_shown or static.is_relative_to(place)):
         raise ConfigError(
-            f"{told} lies in 'staticDir' {config.static_dir}, whose files everybody may"
-            " read; name another folder"
+            f"'feedbackDir' is {folder} and 'staticDir' is {config.static_dir}, whose"
+            " files everybody may read: one lies in the other; name another folder"
         )
     if _is_folder(folder):
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):

@@ -65,7 +65,11 @@ DIGEST = "0123456789abcdef" * 4
         ({"feedback_dir": "models"}, "'modelDir' is models: one lies in the other"),
         ({"feedback_dir": "x/../models/y"}, "one lies in the other; name a folder"),
         ({"feedback_dir": "."}, "one lies in the other"),
-        ({"feedback_dir": "static/images/x"}, "lies in 'staticDir' static, whose"),
+        ({"feedback_dir": "static/images/x"}, "and 'staticDir' is static, whose files"),
+        (
+            {"feedback_dir": "kept", "static_dir": "kept/mnist"},
+            "and 'staticDir' is kept/mnist, whose files everybody may read",
+        ),
         ({"write_tokens_file": "no"}, "'writeTokensFile': no cannot be read"),
         ({"predict_tokens_file": "file"}, "'predictTokensFile': file: line 1 is no"),
         ({"server_key": "no", "server_crt": "no"}, "'serverKey' is no, which cannot"),

@@ -128,7 +128,7 @@ def test_every_other_key_of_tfaas_is_known():
         ({"exportSeconds": 0}, "'exportSeconds' is 0; it must be 1 to 86400"),
         ({"exportBytes": 0}, "'exportBytes' is 0; it must be 1 to"),
         ({"feedbackDir": None}, "'feedbackDir' must be a text"),
-        ({"feedbackItems": 0}, "'feedbackItems' is 0; it must be 1 to 1000000"),
+        ({"feedbackItems": 0}, "'feedbackItems' is 0; it must be 1 to 100000"),
         ({"feedbackBytes": -1}, "'feedbackBytes' is -1; it must be 1 to"),
         ({"verbose": 3}, "'verbose' is 3; it must be 0 to 2"),
     ],
