@@ -25,6 +25,7 @@ from trainer.formats.npz import read_npz
 from trainer.formats.pickled import read_pickle
 from trainer.formats.pictures import read_pictures
 from trainer.pixels import pixels, size_of
+from trainer.samples import Task
 
 # If a data set has no test part, every fifth image of each class is held out.
 HOLD_OUT = 5
@@ -60,6 +61,21 @@ class DataSet:
     y_test: NDArray[np.int64]
     labels: tuple[str, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> Task:
+        """Images show classes."""
+        return "classes"
+
+    @property
+    def w_train(self) -> None:
+        """All images weigh alike."""
+        return None
+
+    @property
+    def w_test(self) -> None:
+        """See ``w_train``."""
+        return None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -446,7 +446,7 @@ class TestReport:
         )
         metrics = json.loads((out / "report" / "metrics.json").read_text())
         assert metrics["command"] == (
-            "trainer run --fin few.npz --model few --epochs 1 --batch-size 128 --seed 4"
+            "trainer run --fin few.npz --model few --epochs 1 --batch-size 50 --seed 7"
         )
         assert metrics["model"] == "few"
 
