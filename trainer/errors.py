@@ -2,6 +2,7 @@
 
 * DomainError            (bundle.errors)
   x DataError            ``--fin`` names no data set that can be trained on
+  x ArchitectureError    the network cannot be built, or does not fit the data
   x DestinationError     a bundle or an image may not be written to the given place
   * StoreError           (bundle.errors) the work failed
     x WriteFailed        the disk refused a file of a training
@@ -13,6 +14,10 @@ from bundle.errors import DomainError, StoreError
 
 class DataError(DomainError):
     """The argument ``--fin`` names no data set that can be trained on."""
+
+
+class ArchitectureError(DomainError):
+    """The network cannot be built, or does not fit the data set."""
 
 
 class DestinationError(DomainError):

@@ -6,8 +6,6 @@ need it.
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -20,63 +18,12 @@ from trainer.destination import Destination, FolderDestination, StoreDestination
 from trainer.engine import check_engine, import_engine
 from trainer.form import preprocess_of
 from trainer.interrupt import Interrupt
-from trainer.networks import check_image_shape
+from trainer.networks.sizes import check_image_shape
+from trainer.order import Order
+from trainer.recipes import network_of, settings_of
 from trainer.saved_model import read_signature, write_bundle
-from trainer.train import Settings, Training, train
-
-
-@dataclass(frozen=True)
-class Order:
-    """The arguments of ``trainer run``.
-
-    Attributes:
-        fin: the data set; None is the embedded MNIST.
-        fout: a flat bundle's folder; None is the store's next version.
-        name: the model's name.
-        h5: also write the model as this HDF5 file.
-        models_dir: the store; None is the store that config.json names.
-        report: write a report of the training.
-        fit: let the service bring pictures to MNIST's form, if the images have it.
-        onnx: convert to ONNX if the exporter is installed.
-        verbose: show TensorFlow's messages.
-    """
-
-    fin: Path | None
-    fout: Path | None
-    name: str
-    settings: Settings
-    h5: str | None
-    models_dir: Path | None
-    report: bool
-    fit: bool
-    onnx: bool
-    verbose: bool
-
-    @property
-    def reference(self) -> str:
-        """The arguments that name the bundle on the exporter's command line."""
-        if self.fout is not None:
-            return str(self.fout)
-        if self.models_dir is not None:
-            return f"{self.name} --models-dir {self.models_dir}"
-        return self.name
-
-    @property
-    def command(self) -> str:
-        """The command that trains the model again, in the folder of the data set.
-
-        It names no folders, because a report is shown to people who have others.
-        """
-        data = ["--fin", self.fin.name] if self.fin else []
-        settings = self.settings
-        return shlex.join(
-            [
-                *("trainer", "run", *data, "--model", self.name),
-                *("--epochs", str(settings.epochs)),
-                *("--batch-size", str(settings.batch_size)),
-                *("--seed", str(settings.seed)),
-            ]
-        )
+from trainer.settings import Settings
+from trainer.train import Training, train
 
 
 def train_and_publish(order: Order, interrupt: Interrupt) -> None:
@@ -91,7 +38,8 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
     data = _prepare(order, destination)
     # TensorFlow may crash the process if its import is interrupted.
     interrupt.run_held(lambda: import_engine(order.verbose))
-    training = _train(data, order.settings, interrupt)
+    settings = settings_of(order.choices, data, progress_bar=order.progress_bar)
+    training = _train(data, settings, interrupt)
     conversion = Conversion(order.onnx, order.verbose)
     _publish(order, data, training, conversion, destination, interrupt)
     if conversion.failure is not None:
@@ -118,7 +66,7 @@ def _prepare(order: Order, destination: Destination) -> DataSet:
     check_engine()
     replaces = destination.check()
     data = load_dataset(order.fin)
-    check_image_shape(data.image_shape)
+    check_image_shape(data.image_shape, network_of(order.choices, data))
     if replaces:
         click.echo(f"replacing the bundle in {order.fout}")
     for note in data.notes:
@@ -160,7 +108,7 @@ def _publish(
                 data_name,
                 order.h5,
                 preprocess,
-                command=order.command if order.report else None,
+                command=order.command(training.settings) if order.report else None,
             )
         )
         conversion.add_to(folder)

@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from trainer.data import DataSet
-from trainer.train import Settings, Training, train
+from trainer.settings import Settings
+from trainer.train import Training, train
 
 pytestmark = pytest.mark.tensorflow
 
@@ -69,6 +70,6 @@ def test_stop_is_asked_after_every_step(tensorflow: None) -> None:
     settings = Settings(epochs=2, batch_size=30, seed=1)
     train(data, settings, lambda: steps.append(1))
     # Each of two epochs trains on 90 images in three steps, and validates on the 10
-    # held out in one step. The 64 test images are measured and then predicted in
-    # Keras's own batches of 32.
-    assert len(steps) == 2 * (3 + 1) + 2 + 2
+    # held out in one step. The 64 test images are measured and then predicted in three
+    # steps each.
+    assert len(steps) == 2 * (3 + 1) + 3 + 3
