@@ -12,6 +12,7 @@ import click
 
 from bundle.params import Preprocess
 from bundle.terminal import Failed
+from trainer.also import with_also
 from trainer.conversion import Conversion
 from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.destination import Destination, FolderDestination, StoreDestination
@@ -65,7 +66,7 @@ def _prepare(order: Order, destination: Destination) -> DataSet:
     """Check everything that can be checked before the training, and read the data."""
     check_engine()
     replaces = destination.check()
-    data = load_dataset(order.fin)
+    data = _load(order)
     check_image_shape(data.image_shape, network_of(order.choices, data))
     if replaces:
         click.echo(f"replacing the bundle in {order.fout}")
@@ -75,6 +76,24 @@ def _prepare(order: Order, destination: Destination) -> DataSet:
     click.echo(f"{len(data.x_train)} train samples")
     click.echo(f"{len(data.x_test)} test samples")
     return data
+
+
+def _load(order: Order) -> DataSet:
+    data = load_dataset(
+        order.fin,
+        size=order.size,
+        seed=order.choices.seed,
+        label=order.label,
+        max_bytes=order.memory,
+    )
+    for path in order.also:
+        how = _preprocess(order, data)
+        data = with_also(data, path, how, max_bytes=order.memory)
+    return data
+
+
+def _preprocess(order: Order, data: DataSet) -> Preprocess:
+    return preprocess_of(data) if order.fit else Preprocess()
 
 
 def _train(data: DataSet, settings: Settings, interrupt: Interrupt) -> Training:
@@ -96,7 +115,7 @@ def _publish(
     interrupt: Interrupt,
 ) -> None:
     data_name = (order.fin or EMBEDDED).name
-    preprocess = preprocess_of(data) if order.fit else Preprocess()
+    preprocess = _preprocess(order, data)
 
     def write(folder: Path) -> None:
         interrupt.run_held(
