@@ -29,7 +29,7 @@ EMBEDDED = Path(__file__).parent / "data" / "mnist.npz"
 # A note names this many empty classes at most.
 _NAMED = 10
 
-_GIB = 1 << 30
+_MB = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,9 @@ def load_dataset(
 def _on_disk(data: DataSet, most: int) -> str:
     pixels = sum(math.prod(images.shape) for images in (data.x_train, data.x_test))
     return (
-        f"the images lie in a file in {scratch_place()} and not in memory, where"
-        f" {most / _GIB:.3g} GiB are for them ({pixels / _GIB:.3g} GiB of pixels)"
+        f"the images take {pixels / _MB:,.0f} MB and lie in a file in"
+        f" {scratch_place()}, because memory holds at most {most / _MB:,.0f} MB of them"
+        " (--memory)"
     )
 
 
