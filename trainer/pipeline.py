@@ -151,7 +151,13 @@ def _check(order: Order, place: _Place) -> Start | None:
 def _prepare(order: Order, place: _Place) -> DataSet:
     """Check the destination, and read the data."""
     replaces = place.destination.check()
-    data = load_dataset(order.fin)
+    data = load_dataset(
+        order.fin,
+        size=order.size,
+        seed=order.choices.seed,
+        label=order.label,
+        max_bytes=order.memory,
+    )
     if order.choices.start is None:
         check_image_shape(data.image_shape, network_of(order.choices, data))
     if replaces and not order.dry_run:
