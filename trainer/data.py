@@ -120,10 +120,8 @@ def _on_disk(data: DataSet, most: int) -> str:
 
 
 def _checked(arrays: Arrays, source: Path, seed: int) -> DataSet:
-    x_train, (y_train, names) = (
-        arrays.x_train,
-        class_numbers_of(arrays.x_train, arrays.y_train, source, "training"),
-    )
+    x_train = arrays.x_train
+    y_train, names = class_numbers_of(x_train, arrays.y_train, source, "training")
     labels = arrays.labels or names or _numbered(y_train, source)
     notes = list(arrays.notes)
     if arrays.x_test is None or arrays.y_test is None:

@@ -58,7 +58,7 @@ def metrics_of(
         "train_samples": len(data.x_train),
         "test_samples": len(data.x_test),
         "image_shape": list(data.image_shape),
-        "network": settings.network,
+        "network": settings.network_name,
         "parameters": training.model.count_params(),
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
