@@ -230,6 +230,20 @@ def test_broken_data_are_one_sentence_and_nothing_is_written(
     assert names_in(tmp_path) == ["data"]
 
 
+def test_the_size_that_is_given_is_that_of_the_images(tmp_path: Path) -> None:
+    """A size that the network cannot take shows it before any training."""
+    fin = _photos(tmp_path / "data")
+    result = run_trainer("run", "--fin", fin, "--size", "20x8", "--models-dir", fin)
+    assert_refused(result, "20 x 8", "10 x 10")
+
+
+def test_a_label_of_more_images_that_the_first_lack_is_refused(tmp_path: Path) -> None:
+    fin, more = _photos(tmp_path / "data"), tmp_path / "more"
+    write_picture(more / "c" / "0.png", 9)
+    result = run_trainer("run", "--fin", fin, "--also", more, "--models-dir", tmp_path)
+    assert_refused(result, "more has the label 'c', and --fin has only a, b")
+
+
 def test_a_disk_too_full_for_the_pixels_is_work_that_failed(tmp_path: Path) -> None:
     fin, images = tmp_path / "a.npz", np.zeros((2000, 28, 28), np.uint8)
     np.savez_compressed(fin, images=images, labels=np.arange(2000) % 2)
