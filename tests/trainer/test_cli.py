@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def trained(
     """
     import keras
 
-    def load(*given: object) -> Training:
+    def load(*given: object, **options: object) -> Training:
         model = keras.models.load_model(bundle_folder / "model.keras")
         return dataclasses.replace(training, model=model)
 
@@ -345,9 +346,11 @@ class TestWithoutExporter:
         out = tmp_path / "out"
         result = run_trainer("run", "--fin", tmp_path / "data", "--fout", out)
         assert result.exit_code == 0, result.output
-        assert result.output.splitlines()[:3] == [
+        assert result.output.splitlines()[:4] == [
             "1 of 10 images is brought to 12 x 14, the most common size",
             "1 file beside the class folders was passed over",
+            "there are no test images: 2 images, 20% of each class by chance (seed 4),"
+            " are held out",
             "x_train shape: (8, 12, 14, 1)",
         ]
         assert (out / "labels.txt").read_text() == "dark\nlight\n"
@@ -470,17 +473,18 @@ _MAIN = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "seen"),
+    ("number", "epochs", "seen"),
     [
-        (signal.SIGINT, "x_train shape"),  # it comes in TensorFlow's import
-        (signal.SIGINT, "epoch 1/"),  # The signal comes while it trains.
-        (signal.SIGTERM, "epoch 1/"),
+        (signal.SIGINT, 1, "x_train shape"),  # it comes in TensorFlow's import
+        # The signal comes while it trains.
+        (signal.SIGINT, 10000, "epoch 1/"),
+        (signal.SIGTERM, 10000, "epoch 1/"),
     ],
 )
-def test_interrupted_training_leaves_nothing(
-    tmp_path: Path, few_npz: Path, number: signal.Signals, seen: str
+def test_interrupted_training_leaves_nothing_but_a_checkpoint(
+    tmp_path: Path, few_npz: Path, number: signal.Signals, epochs: int, seen: str
 ) -> None:
-    arguments = ["run", "--fin", str(few_npz), "--epochs", "10000"]
+    arguments = ["run", "--fin", str(few_npz), "--epochs", str(epochs)]
     place = ["--models-dir", str(tmp_path / "models")]
     with subprocess.Popen(
         [sys.executable, "-c", _MAIN, *arguments, *place],
@@ -495,9 +499,18 @@ def test_interrupted_training_leaves_nothing(
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     # Both are compared together, because a crash tells nothing but its number.
-    told = (128 + number, "interrupted; nothing was written\n")
-    assert (process.returncode, errors) == told
-    assert list(tmp_path.iterdir()) == []
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    told = "interrupted; nothing was written"
+    if epochs > 1:
+        assert [path.parent for path in left] == [tmp_path / "models/.training/mnist"]
+        told += (
+            r" but a checkpoint after epoch \d+; the same command with --resume goes on"
+            " from it"
+        )
+    else:
+        assert left == []
+    assert process.returncode == 128 + number
+    assert re.fullmatch(f"{told}\n", errors)
 
 
 @pytest.mark.slow
