@@ -36,6 +36,16 @@ _SCHEMA = 1
 _ROWS = 1024
 # The letters of a digest in a file's name; two orders never share so many.
 _LETTERS = 16
+# The errors of a file that is cut, or is none of the trainer.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    zipfile.BadZipFile,
+)
 
 
 @dataclass(frozen=True)
@@ -88,8 +98,7 @@ class Checkpoints:
             CheckpointError: the file is damaged.
         """
         try:
-            with np.load(self._file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
+            arrays = _read(self._file)
             meta = json.loads(arrays.pop("meta").tobytes())
             return Saved(
                 settings=Settings(**meta["settings"]),
@@ -100,7 +109,7 @@ class Checkpoints:
             )
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as ex:
+        except _DAMAGE as ex:
             raise CheckpointError(
                 f"the checkpoint {self._file} is damaged; remove it, and train without"
                 " --resume"
@@ -216,11 +225,16 @@ def restore(learner: Learner, saved: Saved) -> None:
 
 def _order_of(file: Path) -> Mapping[str, Any]:
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            order = json.loads(archive["meta"].tobytes())["order"]
-            return order if isinstance(order, dict) else {}
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        order = json.loads(_read(file)["meta"].tobytes())["order"]
+    except _DAMAGE:
         return {}
+    return order if isinstance(order, dict) else {}
+
+
+def _read(file: Path) -> dict[str, NDArray[Any]]:
+    # numpy leaves a file open that it opened itself and cannot read.
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def _said(value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from trainer.recipes import Choices
@@ -101,8 +101,8 @@ class Order:
             ("--label", self.label),
             ("--weight", self.weight),
             ("--model", self.name),
-            ("--from", given.start and PurePath(given.start).name),
-            ("--arch", given.arch and PurePath(given.arch).name),
+            ("--from", settings.start_name),
+            ("--arch", given.arch and settings.network_name),
             ("--recipe", given.recipe if given.recipe != "quick" else None),
             ("--tune", self.tune or None),
             ("--epochs", settings.epochs),

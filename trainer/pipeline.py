@@ -22,7 +22,7 @@ from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.destination import Destination, FolderDestination, StoreDestination
 from trainer.engine import check_engine, import_engine
 from trainer.errors import CheckpointError, SettingsError
-from trainer.event_log import check_event_folder
+from trainer.event_log import make_event_folder
 from trainer.form import preprocess_of
 from trainer.interrupt import Interrupt, Interrupted
 from trainer.networks.build import check_network
@@ -49,6 +49,8 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
     place = _place(order)
     start = _check(order, place)
     data = _prepare(order, place)
+    if order.tensorboard is not None and not order.dry_run:
+        make_event_folder(order.tensorboard)
     # TensorFlow may crash the process if its import is interrupted.
     interrupt.run_held(lambda: import_engine(order.verbose))
     settings = settings_of(
@@ -144,8 +146,6 @@ def _check(order: Order, place: _Place) -> Start | None:
                 "--from has a network of its own; leave --arch or --from out"
             )
         check_network(choices.arch)
-    if order.tensorboard is not None and not order.dry_run:
-        check_event_folder(order.tensorboard)
     return find_start(choices.start, place.store) if choices.start else None
 
 

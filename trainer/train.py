@@ -120,7 +120,7 @@ def train(
         click.echo(f"resumed after epoch {learner.epoch}")
     callbacks = progress_of(learner, settings)
     if checkpoints is not None:
-        callbacks.append(_keeper(learner, settings, trials, checkpoints))
+        callbacks.append(keeper(learner, settings, trials, checkpoints))
     if events is not None:
         callbacks.append(event_log(events))
     stop = stopper(check_stop)
@@ -143,7 +143,7 @@ def _trials(
     return ()
 
 
-def _keeper(
+def keeper(
     learner: Learner,
     settings: Settings,
     trials: tuple[Trial, ...],
