@@ -1,0 +1,1 @@
+"""``python -m tools.results``: the trainings of docs/results.md, run and measured."""
