@@ -285,6 +285,18 @@ def test_a_label_that_is_no_number_is_refused(publish, row, root, label):
     assert not root.exists()
 
 
+@pytest.mark.parametrize("label", ["1" * 50_000 + "x", "1" * 256, "é" * 128])
+def test_a_long_label_is_refused_at_once(publish, row, root, label):
+    """A search whose steps are the square of the length would take minutes."""
+    publish("total", SUM, features=["width", "height"])
+    publish("free", ROW, features=["width", "height"])
+    for model in ("total", "free"):
+        reply = row(model=model, label=label)
+        assert "is too long: it may have at most 255 bytes" in error_of(reply)
+        assert len(reply.content) < 300
+    assert not root.exists()
+
+
 @pytest.mark.parametrize(
     ("keys", "status", "words"),
     [
