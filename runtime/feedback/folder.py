@@ -139,7 +139,7 @@ class FeedbackFolder:
                         folder.rmdir()
                 for path in self._root.glob(f"*/{ROWS}"):
                     _mend(path)
-                self._counts.write(self._counts.of_folder())
+                self._counts.make()
         except StoreError as ex:
             logger.warning("%s", ex)
 
@@ -162,10 +162,9 @@ class FeedbackFolder:
         the next process counts anew.
         """
         counts = self._counts.read()
-        if self._is_full(counts, size):
+        if self._is_full(counts, size) and not self._counts.are_new():
             # The owner may have taken some away.
-            counts = self._counts.of_folder()
-            self._counts.write(counts)
+            counts = self._counts.make()
         if problem := self._is_full(counts, size):
             raise ConflictError(
                 f"the folder of the feedback is full: {problem}; its owner must take"

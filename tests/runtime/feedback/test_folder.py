@@ -1,9 +1,11 @@
 """The folder of the feedback is whole after every fault, and never above its bounds."""
 
+import contextlib
 import csv
 import errno
 import hashlib
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from bundle.errors import ConflictError, StoreError
 from bundle.staging import locked
+from runtime.feedback import counts
 from runtime.feedback.folder import FeedbackFolder
 from tests.examples import file_size_limit
 from tests.forms import png
@@ -120,11 +123,50 @@ def test_no_more_bytes_than_the_bound_are_kept(make, root):
     assert sum(map(len, shown(root).values())) == 88
 
 
-def test_what_the_owner_takes_away_makes_room(make, root):
+def test_what_the_owner_takes_away_makes_room_in_a_few_seconds(make, root, monkeypatch):
     folder = make(max_items=1)
     folder.keep_picture("mnist", "7", b"one", "png")
     (root / place_of("7", b"one")).unlink()
+    # A look at each picture takes long, so not each refusal takes one.
+    monkeypatch.setattr(counts, "_SECONDS", 1e9)
+    for again in (folder, make(max_items=1)):
+        with pytest.raises(ConflictError, match="is full"):
+            again.keep_picture("mnist", "7", b"two", "png")
+    monkeypatch.setattr(counts, "_SECONDS", 0)
     assert folder.keep_picture("mnist", "7", b"two", "png") == 1
+
+
+def test_counts_that_a_kill_took_are_made_once(make, root, monkeypatch):
+    make().keep_picture("mnist", "7", b"one", "png")
+    (root / ".counts.json").unlink()
+    made = []
+    real = counts.Counts.make
+    monkeypatch.setattr(
+        counts.Counts, "make", lambda self: made.append(self) or real(self)
+    )
+    for _ in range(3):
+        assert make().keep_picture("mnist", "7", b"one", "png") == 1
+    assert len(made) == 1
+
+
+def test_what_the_owner_takes_away_during_a_count_is_no_fault(make, root, monkeypatch):
+    folder = make()
+    folder.keep_picture("mnist", "7", b"one", "png")
+    folder.keep_picture("mnist", "8", b"two", "png")
+    folder.keep_row("other", COLUMNS, ("1", "mu", "a"))
+    real = os.scandir
+
+    def taken_away(path):
+        found = [*real(path)]
+        if str(path).endswith("images"):
+            shutil.rmtree(root / "mnist" / "images" / "8")
+        return contextlib.nullcontext(found)
+
+    (root / ".counts.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", taken_away)
+        assert make().keep_picture("other", "7", b"one", "png") == 2
+    assert make().keep_picture("mnist", "7", b"one", "png") == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b'{"mnist": 1}', b'{"m'])
