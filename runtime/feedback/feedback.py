@@ -69,6 +69,7 @@ class Feedback:
                 does not take it, or has no such label.
             ConflictError: the folder is full.
             StoreError: the disk refused it.
+            Overloaded: too much feedback waits for the disk.
         """
         model = self._find(spec)
         if not model.img_channels:
@@ -99,6 +100,7 @@ class Feedback:
                 take it, or has no such label.
             ConflictError: the folder is full, or has rows of other columns.
             StoreError: the disk refused it.
+            Overloaded: too much feedback waits for the disk.
         """
         rows = read_rows(keys, values)
         if not rows.is_one:

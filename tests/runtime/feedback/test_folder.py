@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from bundle.errors import ConflictError, StoreError
 from bundle.staging import locked
+from runtime.errors import Overloaded
 from runtime.feedback import counts
 from runtime.feedback.folder import FeedbackFolder
 from tests.examples import file_size_limit
@@ -246,6 +248,26 @@ def test_a_folder_that_cannot_be_used_is_told_at_the_start(make, root, caplog):
     with locked(root):
         make(lock_seconds=0).sweep()
     assert "the feedback cannot be kept: another process is changing it" in caplog.text
+
+
+def test_a_folder_that_another_process_holds_stops_no_more_threads_than_may_wait(make):
+    make().keep_picture("mnist", "7", b"one", "png")
+    folder = make(threads=2, lock_seconds=30)
+
+    def keep(number):
+        try:
+            return folder.keep_picture("mnist", "7", b"%d" % number, "png")
+        except Overloaded:
+            refused.set()
+            return None
+
+    refused = threading.Event()
+    with ThreadPoolExecutor(3) as pool:
+        with locked(folder._root):
+            answers = pool.map(keep, range(3))
+            assert refused.wait(20)
+        assert {*answers} == {None, 2, 3}
+    assert folder.keep_picture("mnist", "7", b"more", "png") == 4
 
 
 def keep_both(folder):
