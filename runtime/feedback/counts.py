@@ -74,7 +74,7 @@ class Counts:
         counts = {
             model.name: _count_of(self._root / model.name)
             for model in _content_of(self._root)
-            if MODEL_NAME.fullmatch(model.name) and model.is_dir()
+            if MODEL_NAME.fullmatch(model.name) and (self._root / model.name).is_dir()
         }
         self.write(counts)
         return counts
