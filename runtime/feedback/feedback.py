@@ -129,6 +129,11 @@ def _told(
 def _features_of(model: Model) -> tuple[str, ...]:
     """Return the features of a model, which name the columns of its rows."""
     features = model.bundle.params.features
+    if not features and model.img_channels:
+        raise InvalidInput(
+            f"model {model.name!r} takes pictures; send one in a form, with the fields"
+            " image, model and label"
+        )
     if not features:
         raise InvalidInput(
             f"model {model.name!r} names no 'features', so the columns of {ROWS} have"

@@ -271,6 +271,11 @@ def _mend(path: Path) -> None:
             end = content.rfind(b"\n") + 1
         if end < size:
             stream.truncate(end)
+            logger.warning(
+                "the last line of %s/%s had no end, and was taken away",
+                path.parent.name,
+                path.name,
+            )
 
 
 def _header_of(path: Path) -> bytes:

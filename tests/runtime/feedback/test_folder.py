@@ -208,7 +208,7 @@ def test_several_writers_lose_nothing_and_keep_the_bound(make, root):
 
 
 @pytest.mark.parametrize("how", ["the next row", "the next start"])
-def test_a_row_that_a_kill_cut_short_is_taken_away(make, root, how):
+def test_a_row_that_a_kill_cut_short_is_taken_away(make, root, caplog, how):
     make().keep_row("higgs", COLUMNS, ("1", "mu", "a"))
     path = root / "higgs" / "rows.csv"
     one = path.read_bytes()
@@ -216,12 +216,15 @@ def test_a_row_that_a_kill_cut_short_is_taken_away(make, root, how):
     two = path.read_bytes()
     for length in range(len(two)):
         path.write_bytes(two[:length])
+        caplog.clear()
         whole = one if length >= len(one) else two[:14] if length >= 14 else b""
         if how == "the next start":
             make().sweep()
             assert path.read_bytes() == whole
         make().keep_row("higgs", COLUMNS, ("3", "mu", "c"))
         assert path.read_bytes() == (whole or two[:14]) + b"3,mu,c\n"
+        told = "the last line of higgs/rows.csv had no end, and was taken away"
+        assert [*caplog.messages] == [told] * (len(whole) < length)
 
 
 def test_the_start_takes_away_what_a_kill_left(make, root):

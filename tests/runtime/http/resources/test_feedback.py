@@ -217,7 +217,7 @@ def test_a_label_that_is_no_line_is_refused(publish, send, root, label):
         ({"image": b""}, 400, "the field 'image' is empty"),
         ({"image": None}, 400, "the field 'image' is missing"),
         ({"image": [PICTURE, PICTURE]}, 400, "the form has 2 images; send one"),
-        ({"label": None}, 400, "the field 'label' is missing"),
+        ({"label": None}, 400, "'label' is missing; send image, model, label"),
         ({"label": ""}, 400, "the field 'label' is empty"),
         ({"label": ["one", "two"]}, 400, "the field 'label' is there twice"),
         ({"label": b"\xff"}, 400, "the field 'label' is not a text in UTF-8"),
@@ -334,6 +334,13 @@ def test_a_long_label_is_refused_at_once(publish, row, root, label):
 def test_a_row_that_cannot_be_kept_is_refused(table, row, root, keys, status, words):
     reply = row(**keys)
     assert words in error_of(reply, status)
+    assert not root.exists()
+
+
+def test_a_model_of_pictures_takes_no_rows(linear, row, root):
+    assert "takes pictures; send one in a form" in error_of(
+        row(model="linear", label="one")
+    )
     assert not root.exists()
 
 
