@@ -168,19 +168,21 @@ def _of_feedback(config: Config) -> Iterator[str]:
     folder = Path(config.feedback_dir)
     told = f"'feedbackDir' is {folder}, which"
     place = folder.resolve()
-    store, static = config.model_dir.resolve(), Path(config.static_dir).resolve()
+    store = config.model_dir.resolve()
     if place.is_relative_to(store) or store.is_relative_to(place):
         raise ConfigError(
             f"'feedbackDir' is {folder} and 'modelDir' is {config.model_dir}: one lies"
             " in the other; name a folder of its own"
         )
-    # A folder of pictures is called as one of staticDir's folders is: images.
-    is_shown = any(place.is_relative_to(static / name) for name in _STATIC)
-    if config.static_dir and (is_shown or static.is_relative_to(place)):
-        raise ConfigError(
-            f"'feedbackDir' is {folder} and 'staticDir' is {config.static_dir}, whose"
-            " files everybody may read: one lies in the other; name another folder"
-        )
+    # A folder of pictures is called as one of staticDir's folders is: images. Each may
+    # be a link, and an empty staticDir is the working folder.
+    static = Path(config.static_dir)
+    for shown in ((static / name).resolve() for name in _STATIC):
+        if place.is_relative_to(shown) or shown.is_relative_to(place):
+            raise ConfigError(
+                f"'feedbackDir' is {folder} and 'staticDir' is {static}, whose files"
+                " everybody may read: one lies in the other; name another folder"
+            )
     if _is_folder(folder):
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise ConfigError(

@@ -151,7 +151,10 @@ def _feedback(config: Config, registry: ModelRegistry) -> Feedback | None:
     if not config.feedback_dir:
         return None
     folder = FeedbackFolder(
-        Path(config.feedback_dir), config.feedback_bytes, config.feedback_items
+        Path(config.feedback_dir),
+        config.feedback_bytes,
+        config.feedback_items,
+        threads=max(1, config.threads - 1),  # one is left for other requests
     )
     folder.sweep()
     return Feedback(registry.get, folder)

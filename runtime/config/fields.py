@@ -259,7 +259,8 @@ class Config:
     feedback_bytes: int = _setting(
         1 << 30, _BYTES, "Keep at most this many bytes of feedback."
     )
-    # While the folder is full, it is counted anew; so many pictures take 50 ms.
+    # While the folder is full, it is counted anew every few seconds; so many pictures
+    # take 50 ms.
     feedback_items: int = _setting(
         10_000,
         checks.whole(1, 100_000),

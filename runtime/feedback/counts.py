@@ -7,6 +7,8 @@ that file, or with a damaged one, they are counted anew.
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +23,9 @@ ROWS = "rows.csv"
 
 _FILE = ".counts.json"
 _CHUNK = 1 << 20
+# A full folder is counted anew after so many seconds. A look at 100,000 pictures takes
+# a second, and others wait for it.
+_SECONDS = 5.0
 
 
 class Count(NamedTuple):
@@ -52,7 +57,7 @@ class Counts:
             content = orjson.loads(self._path.read_bytes())
             return {model: Count(*map(int, count)) for model, count in content.items()}
         except (FileNotFoundError, ValueError, TypeError, AttributeError):
-            return self.of_folder()
+            return self.make()
 
     def write(self, counts: dict[str, Count]) -> None:
         """Write the counts; without them, on a full disk, they are counted anew."""
@@ -64,23 +69,34 @@ class Counts:
         """Take the counts away before the folder changes."""
         self._path.unlink(missing_ok=True)
 
-    def of_folder(self) -> dict[str, Count]:
-        """Count what the folder holds."""
-        return {
-            folder.name: _count_of(folder)
-            for folder in self._root.iterdir()
-            if MODEL_NAME.fullmatch(folder.name) and folder.is_dir()
+    def make(self) -> dict[str, Count]:
+        """Count what the folder holds, and write the counts."""
+        counts = {
+            model.name: _count_of(self._root / model.name)
+            for model in _content_of(self._root)
+            if MODEL_NAME.fullmatch(model.name) and (self._root / model.name).is_dir()
         }
+        self.write(counts)
+        return counts
+
+    def are_new(self) -> bool:
+        """Tell whether the counts were written within the last seconds."""
+        try:
+            written = self._path.stat().st_mtime
+        except FileNotFoundError:
+            return False
+        return abs(time.time() - written) < _SECONDS  # a clock may be set back
 
 
 def _count_of(folder: Path) -> Count:
     items = size = 0
-    for picture in folder.glob(f"{IMAGES}/*/*"):
-        # The owner may take one away meanwhile.
-        with contextlib.suppress(FileNotFoundError):
-            if not is_leftover(picture.name):
-                size += picture.stat().st_size
-                items += 1
+    for label in _content_of(folder / IMAGES):
+        for picture in _content_of(label.path):
+            # The owner may take one away meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                if not is_leftover(picture.name):
+                    size += picture.stat().st_size
+                    items += 1
     with (
         contextlib.suppress(FileNotFoundError),
         (folder / ROWS).open("rb") as stream,
@@ -91,3 +107,12 @@ def _count_of(folder: Path) -> Count:
             lines += chunk.count(b"\n")
         items += max(0, lines - 1)  # the first line is the header
     return Count(items, size)
+
+
+def _content_of(folder: str | Path) -> list[os.DirEntry[str]]:
+    """List a folder; a file has nothing, as a folder that its owner takes away."""
+    try:
+        with os.scandir(folder) as found:
+            return [*found]
+    except (FileNotFoundError, NotADirectoryError):
+        return []

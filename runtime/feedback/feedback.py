@@ -69,6 +69,7 @@ class Feedback:
                 does not take it, or has no such label.
             ConflictError: the folder is full.
             StoreError: the disk refused it.
+            Overloaded: too much feedback waits for the disk.
         """
         model = self._find(spec)
         if not model.img_channels:
@@ -99,6 +100,7 @@ class Feedback:
                 take it, or has no such label.
             ConflictError: the folder is full, or has rows of other columns.
             StoreError: the disk refused it.
+            Overloaded: too much feedback waits for the disk.
         """
         rows = read_rows(keys, values)
         if not rows.is_one:
@@ -127,6 +129,11 @@ def _told(
 def _features_of(model: Model) -> tuple[str, ...]:
     """Return the features of a model, which name the columns of its rows."""
     features = model.bundle.params.features
+    if not features and model.img_channels:
+        raise InvalidInput(
+            f"model {model.name!r} takes pictures; send one in a form, with the fields"
+            " image, model and label"
+        )
     if not features:
         raise InvalidInput(
             f"model {model.name!r} names no 'features', so the columns of {ROWS} have"

@@ -19,18 +19,22 @@ import io
 import logging
 import mmap
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bundle.disk import refusal
 from bundle.errors import ConflictError, StoreError
 from bundle.staging import LOCK_SECONDS, locked, sync
+from runtime.errors import Overloaded
 from runtime.feedback.counts import IMAGES, ROWS, Count, Counts
 
 logger = logging.getLogger(__name__)
 
 # A picture is written here first. Only one process writes at a time.
 _NEW = ".new"
+# A write takes milliseconds, so a burst of requests goes on after a short wait.
+_TURN_SECONDS = 0.1
 
 
 class FeedbackFolder:
@@ -40,6 +44,8 @@ class FeedbackFolder:
         root: the folder; the first picture or row makes it.
         max_bytes: the most bytes of all pictures and rows.
         max_items: the most pictures and rows.
+        threads: the most threads of this process that write, or wait for a slow disk or
+            another process, at a time. The service's other threads stay free.
         lock_seconds: the longest wait for another process.
     """
 
@@ -48,11 +54,13 @@ class FeedbackFolder:
         root: Path,
         max_bytes: int,
         max_items: int,
+        threads: int = 1,
         lock_seconds: float = LOCK_SECONDS,
     ) -> None:
         self._root = root
         self._max_bytes = max_bytes
         self._max_items = max_items
+        self._turns = threading.BoundedSemaphore(threads)
         self._lock_seconds = lock_seconds
         self._counts = Counts(root)
 
@@ -71,6 +79,7 @@ class FeedbackFolder:
         Raises:
             ConflictError: the folder is full.
             StoreError: the disk refused it, and nothing was kept.
+            Overloaded: too many threads wait for the disk.
         """
         images = self._root / model / IMAGES
         name = f"{hashlib.sha256(data).hexdigest()}.{ending}"
@@ -105,6 +114,7 @@ class FeedbackFolder:
         Raises:
             ConflictError: the folder is full, or has rows of other columns.
             StoreError: the disk refused it, and nothing was kept.
+            Overloaded: too many threads wait for the disk.
         """
         path = self._root / model / ROWS
         header, line = _line(columns), _line(cells)
@@ -139,13 +149,17 @@ class FeedbackFolder:
                         folder.rmdir()
                 for path in self._root.glob(f"*/{ROWS}"):
                     _mend(path)
-                self._counts.write(self._counts.of_folder())
+                self._counts.make()
         except StoreError as ex:
             logger.warning("%s", ex)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the folder's lock, and translate what the disk says."""
+        if not self._turns.acquire(timeout=_TURN_SECONDS):
+            raise Overloaded(
+                "too much feedback waits for the disk already; try again in a moment"
+            )
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             with locked(self._root, seconds=self._lock_seconds):
@@ -153,6 +167,8 @@ class FeedbackFolder:
         except OSError as ex:
             advice = refusal(ex, "look at the folder that 'feedbackDir' names")
             raise StoreError(f"the feedback cannot be kept: {advice}") from ex
+        finally:
+            self._turns.release()
 
     @contextlib.contextmanager
     def _counted(self, model: str, size: int) -> Iterator[int]:
@@ -162,10 +178,9 @@ class FeedbackFolder:
         the next process counts anew.
         """
         counts = self._counts.read()
-        if self._is_full(counts, size):
+        if self._is_full(counts, size) and not self._counts.are_new():
             # The owner may have taken some away.
-            counts = self._counts.of_folder()
-            self._counts.write(counts)
+            counts = self._counts.make()
         if problem := self._is_full(counts, size):
             raise ConflictError(
                 f"the folder of the feedback is full: {problem}; its owner must take"
@@ -256,6 +271,11 @@ def _mend(path: Path) -> None:
             end = content.rfind(b"\n") + 1
         if end < size:
             stream.truncate(end)
+            logger.warning(
+                "the last line of %s/%s had no end, and was taken away",
+                path.parent.name,
+                path.name,
+            )
 
 
 def _header_of(path: Path) -> bytes:

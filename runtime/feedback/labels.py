@@ -12,8 +12,10 @@ from runtime.models.model import Model
 # An error names at most so many labels.
 _MOST_LABELS = 20
 # Python takes more spellings of a number, and a reader of CSV may not.
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-# A name in a file system of Linux has at most so many bytes.
+# Each digit has one place in it, so that a text of many digits takes no long search.
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# A name in a file system of Linux has at most so many bytes, and a label without a
+# list of labels may have no more.
 _MOST_BYTES = 255
 
 
@@ -39,6 +41,11 @@ def label_of(model: Model, given: object) -> str:
                 f"model {model.name!r} has no label {text[:64]!r}; it has {shown}{more}"
             )
         return text
+    if len(text.encode()) > _MOST_BYTES:
+        raise InvalidInput(
+            f"'label' begins with {text[:64]!r} and is too long: it may have at most"
+            f" {_MOST_BYTES} bytes"
+        )
     if model.output.shape[1:] in ((), (1,)):
         if not _NUMBER.fullmatch(text) or not math.isfinite(float(text)):
             raise InvalidInput(

@@ -63,7 +63,7 @@ def read_parts(env: Environ, max_bytes: int, *required: str) -> dict[str, list[P
         else:
             problem = "is empty" if name in parts else "is missing"
             raise InvalidInput(
-                f"the field {name!r} {problem}; send {' and '.join(required)}"
+                f"the field {name!r} {problem}; send {', '.join(required)}"
             )
     return parts
 

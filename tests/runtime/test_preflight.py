@@ -70,6 +70,9 @@ DIGEST = "0123456789abcdef" * 4
             {"feedback_dir": "kept", "static_dir": "kept/mnist"},
             "and 'staticDir' is kept/mnist, whose files everybody may read",
         ),
+        ({"feedback_dir": "images", "static_dir": ""}, "and 'staticDir' is ., whose"),
+        ({"feedback_dir": "kept", "static_dir": "links"}, "is links, whose files"),
+        ({"feedback_dir": "kept/x", "static_dir": "links"}, "is links, whose files"),
         ({"write_tokens_file": "no"}, "'writeTokensFile': no cannot be read"),
         ({"predict_tokens_file": "file"}, "'predictTokensFile': file: line 1 is no"),
         ({"server_key": "no", "server_crt": "no"}, "'serverKey' is no, which cannot"),
@@ -82,6 +85,8 @@ DIGEST = "0123456789abcdef" * 4
 def test_what_cannot_work_is_refused_by_its_key(config, changes, sentence):
     Path("file").write_text("some text\n")
     Path("dangling").symlink_to("nowhere")
+    Path("links").mkdir()
+    Path("links/images").symlink_to("../kept")
     with pytest.raises(ConfigError) as caught:
         check_config(replace(config, **changes))
     assert sentence in str(caught.value)

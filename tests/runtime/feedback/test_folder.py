@@ -1,9 +1,12 @@
 """The folder of the feedback is whole after every fault, and never above its bounds."""
 
+import contextlib
 import csv
 import errno
 import hashlib
 import os
+import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +14,8 @@ import pytest
 
 from bundle.errors import ConflictError, StoreError
 from bundle.staging import locked
+from runtime.errors import Overloaded
+from runtime.feedback import counts
 from runtime.feedback.folder import FeedbackFolder
 from tests.examples import file_size_limit
 from tests.forms import png
@@ -120,11 +125,50 @@ def test_no_more_bytes_than_the_bound_are_kept(make, root):
     assert sum(map(len, shown(root).values())) == 88
 
 
-def test_what_the_owner_takes_away_makes_room(make, root):
+def test_what_the_owner_takes_away_makes_room_in_a_few_seconds(make, root, monkeypatch):
     folder = make(max_items=1)
     folder.keep_picture("mnist", "7", b"one", "png")
     (root / place_of("7", b"one")).unlink()
+    # A look at each picture takes long, so not each refusal takes one.
+    monkeypatch.setattr(counts, "_SECONDS", 1e9)
+    for again in (folder, make(max_items=1)):
+        with pytest.raises(ConflictError, match="is full"):
+            again.keep_picture("mnist", "7", b"two", "png")
+    monkeypatch.setattr(counts, "_SECONDS", 0)
     assert folder.keep_picture("mnist", "7", b"two", "png") == 1
+
+
+def test_counts_that_a_kill_took_are_made_once(make, root, monkeypatch):
+    make().keep_picture("mnist", "7", b"one", "png")
+    (root / ".counts.json").unlink()
+    made = []
+    real = counts.Counts.make
+    monkeypatch.setattr(
+        counts.Counts, "make", lambda self: made.append(self) or real(self)
+    )
+    for _ in range(3):
+        assert make().keep_picture("mnist", "7", b"one", "png") == 1
+    assert len(made) == 1
+
+
+def test_what_the_owner_takes_away_during_a_count_is_no_fault(make, root, monkeypatch):
+    folder = make()
+    folder.keep_picture("mnist", "7", b"one", "png")
+    folder.keep_picture("mnist", "8", b"two", "png")
+    folder.keep_row("other", COLUMNS, ("1", "mu", "a"))
+    real = os.scandir
+
+    def taken_away(path):
+        found = [*real(path)]
+        if str(path).endswith("images"):
+            shutil.rmtree(root / "mnist" / "images" / "8")
+        return contextlib.nullcontext(found)
+
+    (root / ".counts.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", taken_away)
+        assert make().keep_picture("other", "7", b"one", "png") == 2
+    assert make().keep_picture("mnist", "7", b"one", "png") == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b'{"mnist": 1}', b'{"m'])
@@ -164,7 +208,7 @@ def test_several_writers_lose_nothing_and_keep_the_bound(make, root):
 
 
 @pytest.mark.parametrize("how", ["the next row", "the next start"])
-def test_a_row_that_a_kill_cut_short_is_taken_away(make, root, how):
+def test_a_row_that_a_kill_cut_short_is_taken_away(make, root, caplog, how):
     make().keep_row("higgs", COLUMNS, ("1", "mu", "a"))
     path = root / "higgs" / "rows.csv"
     one = path.read_bytes()
@@ -172,12 +216,15 @@ def test_a_row_that_a_kill_cut_short_is_taken_away(make, root, how):
     two = path.read_bytes()
     for length in range(len(two)):
         path.write_bytes(two[:length])
+        caplog.clear()
         whole = one if length >= len(one) else two[:14] if length >= 14 else b""
         if how == "the next start":
             make().sweep()
             assert path.read_bytes() == whole
         make().keep_row("higgs", COLUMNS, ("3", "mu", "c"))
         assert path.read_bytes() == (whole or two[:14]) + b"3,mu,c\n"
+        told = "the last line of higgs/rows.csv had no end, and was taken away"
+        assert [*caplog.messages] == [told] * (len(whole) < length)
 
 
 def test_the_start_takes_away_what_a_kill_left(make, root):
@@ -204,6 +251,26 @@ def test_a_folder_that_cannot_be_used_is_told_at_the_start(make, root, caplog):
     with locked(root):
         make(lock_seconds=0).sweep()
     assert "the feedback cannot be kept: another process is changing it" in caplog.text
+
+
+def test_a_folder_that_another_process_holds_stops_no_more_threads_than_may_wait(make):
+    make().keep_picture("mnist", "7", b"one", "png")
+    folder = make(threads=2, lock_seconds=30)
+
+    def keep(number):
+        try:
+            return folder.keep_picture("mnist", "7", b"%d" % number, "png")
+        except Overloaded:
+            refused.set()
+            return None
+
+    refused = threading.Event()
+    with ThreadPoolExecutor(3) as pool:
+        with locked(folder._root):
+            answers = pool.map(keep, range(3))
+            assert refused.wait(20)
+        assert {*answers} == {None, 2, 3}
+    assert folder.keep_picture("mnist", "7", b"more", "png") == 4
 
 
 def keep_both(folder):

@@ -22,6 +22,8 @@ export class PictureTrial {
     this._seen = new Seen();
     this._pad = new Pad(() => this._drawn());
     this._samples = h("div", { class: "samples" });
+    /** @type {WeakSet<Blob>} the bundle's test pictures that were sent; no training may have them */
+    this._tests = new WeakSet();
     this._feedback = takesFeedback && version.classes.length ? new Feedback(version) : null;
     if (this._feedback) this._bars.node.append(this._feedback.node);
     this.node = h(
@@ -85,7 +87,8 @@ export class PictureTrial {
       const { steps, tensor, probabilities } = await contentOf(reply, signal);
       this._seen.show(steps, tensor);
       this._bars.show(probabilities, this._version.classes, under(reply, start));
-      this._feedback?.offer(picture);
+      if (this._tests.has(picture)) this._feedback?.clear();
+      else this._feedback?.offer(picture);
     } catch (error) {
       if (signal.aborted) return;
       this._feedback?.clear();
@@ -117,7 +120,11 @@ export class PictureTrial {
         const click = () => {
           this._feedback?.clear();
           this._pad.show(canvas);
-          this._follower.offer(() => new Promise((resolve) => canvas.toBlob(resolve, "image/png")));
+          this._follower.offer(async () => {
+            const picture = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+            this._tests.add(picture);
+            return picture;
+          });
         };
         return button(canvas, click, { title: `labelled ${name}`, "aria-label": `Try a picture labelled ${name}` });
       }),

@@ -90,7 +90,7 @@ def conflicting(service, request):
         full = {"linear": Count(10_000, 0)}
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Counts, "read", lambda counts: full)
-            patch.setattr(Counts, "of_folder", lambda counts: full)
+            patch.setattr(Counts, "make", lambda counts: full)
             # A picture that is there already is taken.
             return service.ask(replace(request, body=FULL))
     if request.method == "PUT":

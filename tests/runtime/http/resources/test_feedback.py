@@ -190,10 +190,13 @@ def test_a_label_that_no_folder_can_have_keeps_no_picture(publish, send, root, l
     publish("same", identity(1, "n", 2, 2, 1), channels=1)
     publish("linear", channels=1, labels=(label.strip(), "one", "two"))
     for model in ("same", "linear"):
-        reply = send(model=model, label=label)
-        assert ("cannot be the name of a folder" in error_of(reply)) or (
-            model == "linear" and "has no label" in error_of(reply)
-        )
+        error = error_of(send(model=model, label=label))
+        if model == "linear" and label != label.strip():
+            assert "has no label" in error
+        elif model == "same" and len(label) == 128:
+            assert "is too long" in error
+        else:
+            assert "cannot be the name of a folder" in error
     assert not root.exists()
 
 
@@ -214,7 +217,7 @@ def test_a_label_that_is_no_line_is_refused(publish, send, root, label):
         ({"image": b""}, 400, "the field 'image' is empty"),
         ({"image": None}, 400, "the field 'image' is missing"),
         ({"image": [PICTURE, PICTURE]}, 400, "the form has 2 images; send one"),
-        ({"label": None}, 400, "the field 'label' is missing"),
+        ({"label": None}, 400, "'label' is missing; send image, model, label"),
         ({"label": ""}, 400, "the field 'label' is empty"),
         ({"label": ["one", "two"]}, 400, "the field 'label' is there twice"),
         ({"label": b"\xff"}, 400, "the field 'label' is not a text in UTF-8"),
@@ -285,6 +288,18 @@ def test_a_label_that_is_no_number_is_refused(publish, row, root, label):
     assert not root.exists()
 
 
+@pytest.mark.parametrize("label", ["1" * 50_000 + "x", "1" * 256, "é" * 128])
+def test_a_long_label_is_refused_at_once(publish, row, root, label):
+    """A search whose steps are the square of the length would take minutes."""
+    publish("total", SUM, features=["width", "height"])
+    publish("free", ROW, features=["width", "height"])
+    for model in ("total", "free"):
+        reply = row(model=model, label=label)
+        assert "is too long: it may have at most 255 bytes" in error_of(reply)
+        assert len(reply.content) < 300
+    assert not root.exists()
+
+
 @pytest.mark.parametrize(
     ("keys", "status", "words"),
     [
@@ -319,6 +334,13 @@ def test_a_label_that_is_no_number_is_refused(publish, row, root, label):
 def test_a_row_that_cannot_be_kept_is_refused(table, row, root, keys, status, words):
     reply = row(**keys)
     assert words in error_of(reply, status)
+    assert not root.exists()
+
+
+def test_a_model_of_pictures_takes_no_rows(linear, row, root):
+    assert "takes pictures; send one in a form" in error_of(
+        row(model="linear", label="one")
+    )
     assert not root.exists()
 
 
