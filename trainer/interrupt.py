@@ -18,7 +18,12 @@ class Interrupted(BaseException):
 
     Args:
         number: the signal's number.
+
+    Attributes:
+        advice: the end of the sentence that the user sees: how to go on.
     """
+
+    advice = ""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

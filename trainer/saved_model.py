@@ -151,7 +151,7 @@ def _signature(graph: MetaGraphDef) -> Signature:
 def _description(training: Training, data_name: str) -> str:
     epochs = training.settings.epochs
     return (
-        f"{training.settings.network} trained on {data_name} for {epochs}"
+        f"{training.settings.network_name} trained on {data_name} for {epochs}"
         f" epoch{'s' if epochs > 1 else ''}, test accuracy {training.test_accuracy:.4f}"
     )
 

@@ -1,47 +1,32 @@
-"""Training: fit a network to a data set, and measure it on images it has not seen.
+"""Training: fit a network to a data set, and measure it on rows it has not seen.
 
 The same seed, data and machine give the same weights.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.data import DataSet
-from trainer.networks import NETWORKS
+from bundle.disk import refusal
+from trainer.checkpoint import Checkpoints, Saved, restore
+from trainer.event_log import event_log
+from trainer.learner import Learner, split_of, stopper, test_batches
+from trainer.networks.build import build_network
+from trainer.networks.start import Start
+from trainer.samples import Samples
+from trainer.search import search
+from trainer.settings import Settings
+from trainer.trials import Trial, best_of, choose_augmentation, described
 
 if TYPE_CHECKING:
     import keras
-
-# This share of the training images is not trained on, but measures each epoch.
-VALIDATION_SPLIT = 0.1
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings of a training.
-
-    Attributes:
-        epochs: the number of passes through the data.
-        batch_size: the number of images in one step.
-        seed: the seed of the weights, the order and the dropout; 0 to 2**32 - 1.
-        network: a name in ``trainer.networks``.
-        progress_bar: show Keras's bar, which needs a terminal. Otherwise each epoch
-            prints one line.
-    """
-
-    epochs: int
-    batch_size: int
-    seed: int
-    network: str = "cnn"
-    progress_bar: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,32 +34,48 @@ class Training:
     """A fitted model, with its settings and measures.
 
     Attributes:
-        model: it takes ``(N, H, W, C)`` and gives ``(N, num_classes)`` scores.
+        model: it takes images ``(N, H, W, C)``, or rows of a table, and gives ``(N,
+            num_classes)`` scores, or ``(N, 1)`` numbers.
         settings: the settings of the training.
         history: Keras's metrics by name, with one value for each epoch.
-        test_loss: the categorical cross-entropy over the test images.
-        test_accuracy: the share of test images that are classified right, 0..1.
-        scores: ``(N, num_classes)`` float32, the model's answers to the test images.
+        test_loss: the categorical cross-entropy over the test part, or the mean squared
+            error of a regression.
+        test_accuracy: the share of the test part that is classified right, 0..1; None
+            for a regression.
+        scores: ``(N, num_classes)`` float32, the model's answers to the test part;
+            ``(N, 1)`` for a regression.
         seconds: the time that the fit took.
+        test_error: the mean absolute error of a regression; None for classes.
+        trials: the short trainings by which settings were chosen.
     """
 
-    model: keras.Sequential
+    model: keras.Model
     settings: Settings
     history: dict[str, list[float]]
     test_loss: float
-    test_accuracy: float
+    test_accuracy: float | None
     scores: NDArray[np.float32]
     seconds: float
+    test_error: float | None = None
+    trials: tuple[Trial, ...] = ()
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """``(N,)`` int64, the model's class of each test image."""
+        """``(N,)`` int64, the model's class of each row of the test part."""
         predicted: NDArray[np.int64] = self.scores.argmax(axis=1).astype(np.int64)
         return predicted
 
 
 def train(
-    data: DataSet, settings: Settings, check_stop: Callable[[], None] = lambda: None
+    data: Samples,
+    settings: Settings,
+    check_stop: Callable[[], None] = lambda: None,
+    *,
+    tune: int = 0,
+    start: Start | None = None,
+    checkpoints: Checkpoints | None = None,
+    saved: Saved | None = None,
+    events: Path | None = None,
 ) -> Training:
     """Fit and evaluate a network, and print the model and the progress.
 
@@ -83,69 +84,112 @@ def train(
         settings: the settings of the training.
         check_stop: is called after every step of training and of measuring; it raises
             to end them.
+        tune: the number of trials of a search for better settings.
+        start: the bundle whose network and weights the training starts from.
+        checkpoints: keep the state here after each epoch.
+        saved: go on from this state.
+        events: write TensorBoard's event files into this folder.
+
+    Raises:
+        ArchitectureError: the network cannot be built, or does not fit the data.
+        CheckpointError: ``saved`` is of another network.
     """
     import keras
     import tensorflow as tf
 
-    keras.utils.set_random_seed(settings.seed)
-    tf.config.experimental.enable_op_determinism()
-    num_classes = len(data.labels)
-    model = NETWORKS[settings.network](data.image_shape, num_classes)
-    model.summary(print_fn=click.echo)
+    from trainer.progress import progress_of
 
-    # Keras takes the last tenth of the images for validation. In a folder of images,
-    # these are the last class, which the training would then never see.
-    order = np.random.default_rng(settings.seed).permutation(len(data.x_train))
-    callbacks = [_progress(settings, check_stop)]
-    started = time.monotonic()
-    history = model.fit(
-        data.x_train[order],
-        keras.utils.to_categorical(data.y_train[order], num_classes),
-        batch_size=settings.batch_size,
-        epochs=settings.epochs,
-        validation_split=VALIDATION_SPLIT,
-        verbose=1 if settings.progress_bar else 0,
-        callbacks=callbacks,
+    tf.config.experimental.enable_op_determinism()
+    if saved is not None:
+        progress_bar = settings.progress_bar
+        settings = replace(saved.settings, progress_bar=progress_bar)
+        trials = saved.trials
+    else:
+        trials = _trials(data, settings, tune, start, check_stop)
+        if trials:
+            settings = best_of(trials).chosen(settings)
+            click.echo(f"chosen: {described(best_of(trials), data)}")
+            # The layers are named as if there had been no trials.
+            keras.utils.clear_session()
+    keras.utils.set_random_seed(settings.seed)
+    model = build_network(data, settings.network, settings.width, start)
+    model.summary(print_fn=click.echo)
+    learner = Learner(model, data, settings, split_of(data, settings.seed))
+    if saved is not None:
+        restore(learner, saved)
+        click.echo(f"resumed after epoch {learner.epoch}")
+    callbacks = progress_of(learner, settings)
+    if checkpoints is not None:
+        callbacks.append(keeper(learner, settings, trials, checkpoints))
+    if events is not None:
+        callbacks.append(event_log(events))
+    stop = stopper(check_stop)
+    learner.run([*callbacks, stop])
+    return _measured(data, settings, trials, learner, [stop])
+
+
+def _trials(
+    data: Samples,
+    settings: Settings,
+    tune: int,
+    start: Start | None,
+    check_stop: Callable[[], None],
+) -> tuple[Trial, ...]:
+    """Do the trials by which settings are chosen; none if all are chosen."""
+    if tune:
+        return tuple(search(data, settings, tune, start, check_stop))
+    if settings.augmentation is None:
+        return tuple(choose_augmentation(data, settings, start, check_stop))
+    return ()
+
+
+def keeper(
+    learner: Learner,
+    settings: Settings,
+    trials: tuple[Trial, ...],
+    checkpoints: Checkpoints,
+) -> keras.callbacks.Callback:
+    """Make a callback that writes a checkpoint at the beginning and after each epoch.
+
+    The first one keeps the trials, which may take longer than an epoch.
+    """
+    import keras
+
+    def keep() -> None:
+        try:
+            checkpoints.write(learner, settings, trials)
+        # The training itself needs no disk until its end.
+        except OSError as ex:
+            why = refusal(ex, "stop, and train elsewhere")
+            click.echo(f"warning: no checkpoint could be written: {why}", err=True)
+
+    return keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: keep() if trials and not learner.epoch else None,
+        on_epoch_end=lambda epoch, logs: keep(),
     )
-    seconds = time.monotonic() - started
-    test_loss, test_accuracy = model.evaluate(
-        data.x_test,
-        keras.utils.to_categorical(data.y_test, num_classes),
-        verbose=0,
-        callbacks=callbacks,
-    )
-    # (N, num_classes)
-    scores = model.predict(data.x_test, verbose=0, callbacks=callbacks)
+
+
+def _measured(
+    data: Samples,
+    settings: Settings,
+    trials: tuple[Trial, ...],
+    learner: Learner,
+    callbacks: list[keras.callbacks.Callback],
+) -> Training:
+    learner.compile_for_measures()
+    model = learner.model
+    batches = test_batches(data, settings)
+    loss, metric = model.evaluate(batches, verbose=0, callbacks=callbacks)
+    scores = model.predict(batches, verbose=0, callbacks=callbacks)
+    is_classes = data.task == "classes"
     return Training(
         model=model,
         settings=settings,
-        history={
-            name: [float(value) for value in values]
-            for name, values in history.history.items()
-        },
-        test_loss=float(test_loss),
-        test_accuracy=float(test_accuracy),
+        history=learner.history,
+        test_loss=float(loss),
+        test_accuracy=float(metric) if is_classes else None,
         scores=scores,
-        seconds=seconds,
-    )
-
-
-def _progress(
-    settings: Settings, check_stop: Callable[[], None]
-) -> keras.callbacks.Callback:
-    import keras
-
-    def print_epoch(epoch: int, logs: dict[str, float]) -> None:
-        if not settings.progress_bar:
-            metrics = " - ".join(f"{name} {logs[name]:.4f}" for name in sorted(logs))
-            click.echo(f"epoch {epoch + 1}/{settings.epochs}: {metrics}")
-
-    def check(batch: int, logs: object) -> None:
-        check_stop()
-
-    return keras.callbacks.LambdaCallback(
-        on_epoch_end=print_epoch,
-        on_train_batch_end=check,
-        on_test_batch_end=check,
-        on_predict_batch_end=check,
+        seconds=learner.seconds,
+        trials=trials,
+        test_error=None if is_classes else float(metric),
     )

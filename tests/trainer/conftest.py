@@ -9,7 +9,8 @@ import pytest
 
 from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.formats import Arrays
-from trainer.train import Settings, Training
+from trainer.settings import Settings
+from trainer.train import Training
 
 
 @pytest.fixture(scope="session")

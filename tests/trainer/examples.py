@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from click.testing import CliRunner, Result
 from PIL import Image
 
 from trainer.cli import main
+from trainer.data import DataSet
 
 
 def run_trainer(*arguments: object) -> Result:
@@ -38,3 +40,11 @@ def write_picture(
 
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def blank_images(shape: tuple[int, int, int], classes: int) -> DataSet:
+    """Return black images, one of each class, to train and to test on."""
+    images = np.zeros((classes, *shape), np.uint8)
+    numbers = np.arange(classes)
+    labels = tuple(f"class {number}" for number in range(classes))
+    return DataSet(images, numbers, images, numbers, labels)

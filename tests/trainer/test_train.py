@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from trainer.data import DataSet
-from trainer.train import Settings, Training, train
+from trainer.data import DataSet, load_dataset
+from trainer.settings import Settings
+from trainer.train import Training, train
 
 pytestmark = pytest.mark.tensorflow
 
@@ -69,6 +71,13 @@ def test_stop_is_asked_after_every_step(tensorflow: None) -> None:
     settings = Settings(epochs=2, batch_size=30, seed=1)
     train(data, settings, lambda: steps.append(1))
     # Each of two epochs trains on 90 images in three steps, and validates on the 10
-    # held out in one step. The 64 test images are measured and then predicted in
-    # Keras's own batches of 32.
-    assert len(steps) == 2 * (3 + 1) + 2 + 2
+    # held out in one step. The 64 test images are measured and then predicted in three
+    # steps each.
+    assert len(steps) == 2 * (3 + 1) + 3 + 3
+
+
+def test_images_on_disk_train_the_same_model(training: Training, few_npz: Path) -> None:
+    stored = load_dataset(few_npz, max_bytes=1000)
+    assert not isinstance(stored.x_train, np.ndarray)
+    again = train(stored, training.settings)
+    np.testing.assert_array_equal(again.scores, training.scores)

@@ -20,6 +20,7 @@ from trainer.report.measures import (
     confusion_matrix,
     expected_calibration_error,
 )
+from trainer.report.recipe import recipe_metrics
 from trainer.report.reference import confidence_distribution, input_distributions
 from trainer.train import Training
 
@@ -58,11 +59,12 @@ def metrics_of(
         "train_samples": len(data.x_train),
         "test_samples": len(data.x_test),
         "image_shape": list(data.image_shape),
-        "network": settings.network,
+        "network": settings.network_name,
         "parameters": training.model.count_params(),
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
         "seed": settings.seed,
+        **recipe_metrics(training),
         "command": command,
         "seconds": round(training.seconds, 3),
         "history": training.history,

@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from trainer.data import DataSet
-from trainer.train import Settings, Training
+from trainer.settings import Settings
+from trainer.train import Training
 
 LABELS = ("<b>cat</b>", "$dog$", "手")
 

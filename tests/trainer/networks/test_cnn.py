@@ -1,18 +1,18 @@
-"""The network is the one of TFaaS's MNIST example."""
+"""The network ``cnn`` is the one of TFaaS's MNIST example."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from trainer.errors import DataError
-from trainer.networks import NETWORKS, check_image_shape
+from tests.trainer.examples import blank_images
+from trainer.networks import NETWORKS
 
 pytestmark = pytest.mark.tensorflow
 
 
 def test_layers_and_parameters_are_the_documented_ones(tensorflow: None) -> None:
-    model = NETWORKS["cnn"]((28, 28, 1), 10)
+    model = NETWORKS["cnn"](blank_images((28, 28, 1), 10), 1.0)
     # The summary is printed in https://github.com/vkuznet/TFaaS, doc/MNIST.md. This
     # project adds the Rescaling.
     assert [(type(layer).__name__, layer.count_params()) for layer in model.layers] == [
@@ -30,17 +30,6 @@ def test_layers_and_parameters_are_the_documented_ones(tensorflow: None) -> None
 
 
 def test_scaling_is_a_layer(tensorflow: None) -> None:
-    model = NETWORKS["cnn"]((28, 28, 1), 10)
+    model = NETWORKS["cnn"](blank_images((28, 28, 1), 10), 1.0)
     white = np.full((1, 28, 28, 1), 255, np.uint8)
     np.testing.assert_allclose(np.asarray(model.layers[0](white)), 1.0)
-
-
-def test_smallest_image_fits(tensorflow: None) -> None:
-    check_image_shape((10, 10, 3))
-    assert NETWORKS["cnn"]((10, 10, 3), 2).output_shape == (None, 2)
-
-
-@pytest.mark.parametrize("shape", [(9, 28, 1), (28, 9, 1)])
-def test_too_small_image_is_refused(shape: tuple[int, int, int]) -> None:
-    with pytest.raises(DataError, match="the network needs 10 x 10 or more"):
-        check_image_shape(shape)

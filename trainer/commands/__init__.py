@@ -1,0 +1,1 @@
+"""The commands of ``trainer``: their options, and one file for each of them."""
