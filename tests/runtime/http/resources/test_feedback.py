@@ -17,7 +17,9 @@ from runtime.feedback import folder as disk
 from runtime.http.application import create_app
 from runtime.services import create_services
 from tests.clients import LocalClient
+from tests.examples import mixed_onnx
 from tests.forms import File, form, png
+from tests.mixed import FEATURES
 from tests.pictures import saved
 from tests.replies import error_of
 from tests.runtime.graphs import FLOAT, identity, onnx_of, two_inputs
@@ -278,6 +280,15 @@ def test_a_model_that_answers_a_number_takes_a_number(publish, row, root, label,
     assert row(model="total", label=label).json["label"] == kept
     lines = (root / "total" / "rows.csv").read_text().splitlines()
     assert lines == ["width,height,label", f"1.5,-2,{kept}"]
+
+
+def test_a_row_of_numbers_and_texts_is_kept(publish, row, root):
+    publish("mixed", mixed_onnx(), labels=("e", "mu"), features=FEATURES)
+    mixed = {"model": "mixed", "label": "mu", "keys": FEATURES[::-1]}
+    assert row(**mixed, values=[2, "µ, or τ", None]).status_code == 201
+    assert row(**mixed, values=[2, 3, None]).status_code == 400
+    lines = (root / "mixed" / "rows.csv").read_text().splitlines()
+    assert lines == ["pt,part,njet,label", ',"µ, or τ",2,mu']
 
 
 @pytest.mark.parametrize("label", ["", "a", "nan", "inf", "1e999", "1_0", "٣", "1\n"])
