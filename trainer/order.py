@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.recipes import Choices
+from trainer.samples import Task
 from trainer.settings import Settings
+from trainer.tables.wishes import Wishes
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class Order:
         size: ``(height, width)`` that images are brought to; None is chosen by them.
         label: the column of a table that is learned.
         weight: the column of a table with the weights of its rows.
+        features: the columns of a table that it is learned from; empty takes all.
+        categorical: the columns of a table whose numbers name categories.
+        task: what the label of a table is; None takes what it looks like.
         also: more data to train on, such as the feedback of users.
         memory: the most bytes of a data set that is held in memory; None is chosen by
             the machine.
@@ -45,6 +50,9 @@ class Order:
     size: tuple[int, int] | None = None
     label: str | None = None
     weight: str | None = None
+    features: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    task: Task | None = None
     also: tuple[Path, ...] = ()
     memory: int | None = None
     tune: int = 0
@@ -58,6 +66,13 @@ class Order:
     onnx: bool = True
     progress_bar: bool = False
     verbose: bool = False
+
+    @property
+    def wishes(self) -> Wishes:
+        """What a table's reader must know."""
+        return Wishes(
+            self.label, self.weight, self.features, self.categorical, self.task
+        )
 
     @property
     def reference(self) -> str:
@@ -83,6 +98,9 @@ class Order:
             ("--size", self.size and "x".join(map(str, self.size))),
             ("--label", self.label),
             ("--weight", self.weight),
+            ("--features", ",".join(self.features) or None),
+            ("--categorical", ",".join(self.categorical) or None),
+            ("--task", self.task),
             ("--model", self.name),
             ("--from", settings.start),
             ("--arch", given.arch),

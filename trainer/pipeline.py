@@ -16,13 +16,17 @@ from trainer.conversion import Conversion
 from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.destination import Destination, FolderDestination, StoreDestination
 from trainer.engine import check_engine, import_engine
+from trainer.errors import DataError
 from trainer.form import preprocess_of
 from trainer.interrupt import Interrupt
-from trainer.networks.sizes import check_image_shape
+from trainer.networks.sizes import check_image_shape, check_table_network
 from trainer.order import Order
 from trainer.recipes import network_of, settings_of
 from trainer.saved_model import read_signature, write_bundle
 from trainer.settings import Settings
+from trainer.tables.dataset import TableSet, load_table
+from trainer.tables.opening import is_table
+from trainer.tables.wishes import Wishes
 from trainer.train import Training, train
 
 
@@ -61,42 +65,65 @@ def _destination(order: Order) -> Destination:
     return StoreDestination(order.models_dir or config.model_dir, config.keep_versions)
 
 
-def _prepare(order: Order, destination: Destination) -> DataSet:
+def _prepare(order: Order, destination: Destination) -> DataSet | TableSet:
     """Check everything that can be checked before the training, and read the data."""
     check_engine()
     replaces = destination.check()
-    data = load_dataset(order.fin)
-    check_image_shape(data.image_shape, network_of(order.choices, data))
+    data = _read(order)
     if replaces:
         click.echo(f"replacing the bundle in {order.fout}")
     for note in data.notes:
         click.echo(note)
-    click.echo(f"x_train shape: {data.x_train.shape}")
-    click.echo(f"{len(data.x_train)} train samples")
-    click.echo(f"{len(data.x_test)} test samples")
+    if isinstance(data, TableSet):
+        click.echo(f"features: {', '.join(data.features)}")
+    else:
+        click.echo(f"x_train shape: {data.x_train.shape}")
+    click.echo(f"{len(data.y_train)} train samples")
+    click.echo(f"{len(data.y_test)} test samples")
     return data
 
 
-def _train(data: DataSet, settings: Settings, interrupt: Interrupt) -> Training:
+def _read(order: Order) -> DataSet | TableSet:
+    if order.fin is not None and is_table(order.fin):
+        check_table_network(order.choices.arch)
+        return load_table(order.fin, order.wishes, order.choices.seed, order.also)
+    data = load_dataset(order.fin)
+    if order.wishes != Wishes():
+        raise DataError(
+            f"{order.fin or EMBEDDED} holds images; --label, --weight, --features,"
+            " --categorical and --task are for tables"
+        )
+    check_image_shape(data.image_shape, network_of(order.choices, data))
+    return data
+
+
+def _train(
+    data: DataSet | TableSet, settings: Settings, interrupt: Interrupt
+) -> Training:
     click.echo(f"seed: {settings.seed}")
     # TensorFlow's C code calls Python and does not check for exceptions, so one inside
     # may cause a segmentation fault. So the exception is raised between two steps.
     training = interrupt.run_held(lambda: train(data, settings, interrupt.check))
     click.echo(f"Test loss: {training.test_loss}")
-    click.echo(f"Test accuracy: {training.test_accuracy}")
+    if training.test_accuracy is not None:
+        click.echo(f"Test accuracy: {training.test_accuracy}")
+    else:
+        click.echo(f"Test mean absolute error: {training.test_error}")
     return training
 
 
 def _publish(
     order: Order,
-    data: DataSet,
+    data: DataSet | TableSet,
     training: Training,
     conversion: Conversion,
     destination: Destination,
     interrupt: Interrupt,
 ) -> None:
     data_name = (order.fin or EMBEDDED).name
-    preprocess = preprocess_of(data) if order.fit else Preprocess()
+    preprocess = Preprocess()
+    if order.fit and isinstance(data, DataSet):
+        preprocess = preprocess_of(data)
 
     def write(folder: Path) -> None:
         interrupt.run_held(
@@ -120,5 +147,5 @@ def _publish(
     path = destination.publish(write)
     signature = read_signature(path)
     click.echo(f"saved model to {path}")
-    click.echo(f"### input {[signature.input_tensor]}")
+    click.echo(f"### input {[*signature.inputs.values()]}")
     click.echo(f"### output {[signature.output_tensor]}")
