@@ -25,7 +25,7 @@ from bundle.containers.orientation import UPRIGHT
 from bundle.errors import ImageError
 from bundle.quick_decoders import decode_plain
 
-__all__ = ["FORMATS", "MAX_PIXELS", "Large", "decode_image", "is_gray", "pixels_of"]
+__all__ = ["FORMATS", "MAX_PIXELS", "Large", "decode_image", "pixels_of", "shape_of"]
 
 # TFaaS's clients send these formats. Pillow could open about forty more, among them
 # PostScript; nobody can attack a decoder that is not there.
@@ -52,6 +52,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# The other turns exchange height and width.
+_KEEP_SIDES = (2, 3, 4)
 
 
 class Large(Exception):
@@ -124,16 +126,33 @@ def pixels_of(data: bytes) -> int:
     return seen.width * seen.height
 
 
-def is_gray(data: bytes) -> bool:
-    """Tell from an image file's mode whether it holds no colour.
+def shape_of(data: bytes) -> tuple[int, int, int]:
+    """Read the shape of a picture from its file's header, without decoding.
+
+    Returns:
+        ``(H, W, C)`` of the upright picture; C is 1 if its mode holds no colour, and
+        else 3.
 
     Raises:
-        ImageError: see ``decode_image``.
+        ImageError: see ``decode_image``; damaged pixels are not seen.
     """
-    image = _open(data)
-    if isinstance(image, np.ndarray):
-        return bool(image.shape[2] == 1)
-    return image.mode in ("1", "L", "LA") or image.mode.startswith("I;16")
+    try:
+        seen = look_at(data)
+        channels = seen.plain_channels or (3 if _has_colour(seen) else 1)
+    # Pillow's readers raise many kinds of errors on broken headers.
+    except (OSError, ValueError, SyntaxError, ArithmeticError, LookupError) as ex:
+        raise _unreadable() from ex
+    except (MemoryError, TypeError, struct.error) as ex:
+        raise _unreadable() from ex
+    height, width = seen.height, seen.width
+    if seen.orientation in _TURNS and seen.orientation not in _KEEP_SIDES:
+        height, width = width, height
+    return height, width, channels
+
+
+def _has_colour(seen: Look) -> bool:
+    mode = _READERS[seen.format](io.BytesIO(seen.data)).mode
+    return mode not in ("1", "L", "LA") and not mode.startswith("I;16")
 
 
 def _open(

@@ -6,17 +6,16 @@ would see another order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.augmentation import Augment
 from trainer.images import Images
 from trainer.samples import Columns
-
-Augment = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 
 
 class Batches(keras.utils.PyDataset):

@@ -6,6 +6,9 @@
   x DestinationError     a bundle or an image may not be written to the given place
   * StoreError           (bundle.errors) the work failed
     x WriteFailed        the disk refused a file of a training
+  x CheckpointError      ``--resume`` has no checkpoint to go on from
+  x SettingsError        two options of a training contradict each other
+  x SearchMissing        the installation cannot search for settings
   x TensorFlowMissing    the installation cannot train
 """
 
@@ -30,3 +33,15 @@ class WriteFailed(StoreError):
 
 class TensorFlowMissing(DomainError):
     """The installation cannot train."""
+
+
+class CheckpointError(DomainError):
+    """There is no checkpoint that ``--resume`` could go on from."""
+
+
+class SearchMissing(DomainError):
+    """The installation cannot search for settings."""
+
+
+class SettingsError(DomainError):
+    """Two options of a training contradict each other."""

@@ -36,7 +36,7 @@ def preprocess_of(data: DataSet) -> Preprocess:
         return Preprocess()
     fitting = Fitting(_FIT, _SHAPE[:2])
     chosen = np.linspace(0, len(data.x_train) - 1, _LOOKED_AT).astype(int)
-    kept = sum(fitting.keeps(data.x_train[number, :, :, 0]) for number in chosen)
+    kept = sum(fitting.keeps(data.x_train[int(number)][:, :, 0]) for number in chosen)
     if kept < _SHARE * len(chosen):
         return Preprocess()
     return Preprocess(polarity="auto", fit=_FIT)

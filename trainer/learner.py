@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.augmentation import augment_of
 from trainer.precision import twin_of
 from trainer.samples import Samples, outputs_of
 from trainer.settings import Settings
@@ -195,6 +197,11 @@ def batches_of(
         batch_size=settings.batch_size,
         num_classes=outputs_of(data) if data.task == "classes" else None,
         seed=settings.seed if in_training else None,
+        augment=(
+            augment_of(settings.augmentation or "none", settings.strength)
+            if in_training
+            else None
+        ),
     )
 
 
@@ -265,4 +272,16 @@ def _optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:
         return keras.optimizers.Adam(rate)
     return keras.optimizers.AdamW(
         keras.optimizers.schedules.CosineDecay(rate, steps * settings.epochs)
+    )
+
+
+def stopper(check_stop: Callable[[], None]) -> keras.callbacks.Callback:
+    """Make a callback that asks after every step whether to end."""
+    import keras
+
+    def check(batch: int, logs: object) -> None:
+        check_stop()
+
+    return keras.callbacks.LambdaCallback(
+        on_train_batch_end=check, on_test_batch_end=check, on_predict_batch_end=check
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 from trainer.recipes import Choices
 from trainer.samples import Task
@@ -83,6 +84,22 @@ class Order:
             return f"{self.name} --models-dir {self.models_dir}"
         return self.name
 
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """The options that decide the weights, by their names, besides the data set."""
+        given = self.choices
+        return {
+            "--recipe": given.recipe,
+            "--arch": given.arch,
+            "--from": given.start,
+            "--tune": self.tune,
+            "--epochs": given.epochs,
+            "--batch-size": given.batch_size,
+            "--seed": given.seed,
+            "--precision": given.precision,
+            "--patience": given.patience,
+        }
+
     def command(self, settings: Settings) -> str:
         """Return the command that trains the model again, in the folder of the data.
 
@@ -102,9 +119,9 @@ class Order:
             ("--categorical", ",".join(self.categorical) or None),
             ("--task", self.task),
             ("--model", self.name),
-            ("--from", settings.start),
-            ("--arch", given.arch),
-            ("--recipe", settings.recipe if settings.recipe != "quick" else None),
+            ("--from", given.start and PurePath(given.start).name),
+            ("--arch", given.arch and PurePath(given.arch).name),
+            ("--recipe", given.recipe if given.recipe != "quick" else None),
             ("--tune", self.tune or None),
             ("--epochs", settings.epochs),
             ("--batch-size", settings.batch_size),

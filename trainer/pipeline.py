@@ -6,27 +6,36 @@ need it.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from bundle.params import Preprocess
 from bundle.terminal import Failed
+from trainer.augmentation import AUGMENTATIONS
+from trainer.checkpoint import Checkpoints, Saved
 from trainer.conversion import Conversion
 from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.destination import Destination, FolderDestination, StoreDestination
 from trainer.engine import check_engine, import_engine
-from trainer.errors import DataError
+from trainer.errors import CheckpointError, DataError, SettingsError
+from trainer.event_log import check_event_folder
 from trainer.form import preprocess_of
-from trainer.interrupt import Interrupt
+from trainer.interrupt import Interrupt, Interrupted
+from trainer.networks.build import check_network
+from trainer.networks.own import is_own, own_file
 from trainer.networks.sizes import check_image_shape, check_table_network
+from trainer.networks.start import Start, find_start
 from trainer.order import Order
 from trainer.recipes import network_of, settings_of
+from trainer.rehearsal import rehearse
 from trainer.saved_model import read_signature, write_bundle
+from trainer.search import check_search
 from trainer.settings import Settings
 from trainer.tables.dataset import TableSet, load_table
 from trainer.tables.opening import is_table
-from trainer.tables.wishes import Wishes
 from trainer.train import Training, train
 
 
@@ -38,14 +47,38 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
         WriteFailed: the disk refused the bundle; nothing was written.
         Failed: the bundle was written, and its ONNX failed.
     """
-    destination = _destination(order)
-    data = _prepare(order, destination)
+    place = _place(order)
+    start = _check(order, place)
+    data = _prepare(order, place)
     # TensorFlow may crash the process if its import is interrupted.
     interrupt.run_held(lambda: import_engine(order.verbose))
-    settings = settings_of(order.choices, data, progress_bar=order.progress_bar)
-    training = _train(data, settings, interrupt)
+    settings = settings_of(
+        order.choices, data, start=start, progress_bar=order.progress_bar
+    )
+    trials = order.tune or (len(AUGMENTATIONS) if settings.augmentation is None else 0)
+    if order.dry_run:
+        interrupt.run_held(
+            lambda: rehearse(data, settings, trials, start, interrupt.check)
+        )
+        return
+    checkpoints = None
+    # A single epoch leaves nothing to go on from.
+    if settings.epochs > 1 or trials or order.resume:
+        checkpoints = _checkpoints(order, place, data, start)
+    saved = _saved(order, checkpoints)
     conversion = Conversion(order.onnx, order.verbose)
-    _publish(order, data, training, conversion, destination, interrupt)
+    try:
+        training = _train(data, settings, order, interrupt, start, checkpoints, saved)
+        _publish(order, data, training, conversion, place.destination, interrupt)
+    except Interrupted as ex:
+        if checkpoints is not None and (left := checkpoints.find()):
+            ex.advice = (
+                f" but a checkpoint after epoch {left.epoch}; the same command with"
+                " --resume goes on from it"
+            )
+        raise
+    if checkpoints is not None:
+        checkpoints.remove()
     if conversion.failure is not None:
         raise Failed(f"the bundle was written without ONNX: {conversion.failure}")
     if conversion.exporter_missing:
@@ -55,22 +88,73 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
         )
 
 
-def _destination(order: Order) -> Destination:
-    if order.fout is not None:
-        return FolderDestination(order.fout)
+@dataclass(frozen=True)
+class _Place:
+    """The place of the new bundle, and the store in which other bundles lie.
+
+    Attributes:
+        destination: publishes the bundle.
+        folder: the folder that will hold it; checkpoints lie there, too.
+        name: its name there.
+        store: the store.
+    """
+
+    destination: Destination
+    folder: Path
+    name: str
+    store: Path
+
+
+def _place(order: Order) -> _Place:
     # config.json is the service's own file, so the service finds the model.
     from runtime.config import load_config
 
+    if order.fout is not None:
+        # A folder needs no configuration, unless the training starts from the store.
+        store = order.models_dir
+        if store is None and order.choices.start is not None:
+            store = load_config().model_dir
+        path = order.fout.resolve()
+        return _Place(
+            FolderDestination(order.fout), path.parent, path.name, store or Path()
+        )
     config = load_config()
-    return StoreDestination(order.models_dir or config.model_dir, config.keep_versions)
+    store = order.models_dir or config.model_dir
+    destination = StoreDestination(store, config.keep_versions)
+    return _Place(destination, store, order.name, store)
 
 
-def _prepare(order: Order, destination: Destination) -> DataSet | TableSet:
-    """Check everything that can be checked before the training, and read the data."""
+def _check(order: Order, place: _Place) -> Start | None:
+    """Check the options that need no data set.
+
+    Returns:
+        The bundle that the training starts from; None if there is none.
+    """
     check_engine()
-    replaces = destination.check()
+    choices = order.choices
+    if order.tune:
+        check_search()
+    if choices.patience and choices.epochs and choices.patience >= choices.epochs:
+        raise SettingsError(
+            f"--patience {choices.patience} never ends a training of --epochs"
+            f" {choices.epochs}; give a smaller number, or more epochs"
+        )
+    if choices.arch is not None:
+        if choices.start is not None:
+            raise SettingsError(
+                "--from has a network of its own; leave --arch or --from out"
+            )
+        check_network(choices.arch)
+    if order.tensorboard is not None and not order.dry_run:
+        check_event_folder(order.tensorboard)
+    return find_start(choices.start, place.store) if choices.start else None
+
+
+def _prepare(order: Order, place: _Place) -> DataSet | TableSet:
+    """Check the destination, and read the data."""
+    replaces = place.destination.check()
     data = _read(order)
-    if replaces:
+    if replaces and not order.dry_run:
         click.echo(f"replacing the bundle in {order.fout}")
     for note in data.notes:
         click.echo(note)
@@ -87,23 +171,72 @@ def _read(order: Order) -> DataSet | TableSet:
     if order.fin is not None and is_table(order.fin):
         check_table_network(order.choices.arch)
         return load_table(order.fin, order.wishes, order.choices.seed, order.also)
-    data = load_dataset(order.fin)
-    if order.wishes != Wishes():
+    for_tables = (order.weight, order.features, order.categorical, order.task)
+    if any(for_tables):
         raise DataError(
-            f"{order.fin or EMBEDDED} holds images; --label, --weight, --features,"
-            " --categorical and --task are for tables"
+            f"{order.fin or EMBEDDED} holds images; --weight, --features, --categorical"
+            " and --task are for tables"
         )
-    check_image_shape(data.image_shape, network_of(order.choices, data))
+    data = load_dataset(
+        order.fin,
+        size=order.size,
+        seed=order.choices.seed,
+        label=order.label,
+        max_bytes=order.memory,
+    )
+    if order.choices.start is None:
+        check_image_shape(data.image_shape, network_of(order.choices, data))
     return data
 
 
+def _checkpoints(
+    order: Order, place: _Place, data: DataSet | TableSet, start: Start | None
+) -> Checkpoints:
+    files = [start.file] if start else []
+    if order.choices.arch is not None and is_own(order.choices.arch):
+        files.append(own_file(order.choices.arch))
+    return Checkpoints(place.folder, place.name, order.deciding, data, tuple(files))
+
+
+def _saved(order: Order, checkpoints: Checkpoints | None) -> Saved | None:
+    """Read the checkpoint to go on from, if it is asked for."""
+    if checkpoints is None:
+        return None
+    if order.resume:
+        return checkpoints.need()
+    with suppress(CheckpointError):  # it will be replaced
+        if left := checkpoints.find():
+            click.echo(
+                f"a checkpoint of this training is there: --resume would go on after"
+                f" epoch {left.epoch}; now the training begins anew"
+            )
+    return None
+
+
 def _train(
-    data: DataSet | TableSet, settings: Settings, interrupt: Interrupt
+    data: DataSet | TableSet,
+    settings: Settings,
+    order: Order,
+    interrupt: Interrupt,
+    start: Start | None,
+    checkpoints: Checkpoints | None,
+    saved: Saved | None,
 ) -> Training:
     click.echo(f"seed: {settings.seed}")
     # TensorFlow's C code calls Python and does not check for exceptions, so one inside
     # may cause a segmentation fault. So the exception is raised between two steps.
-    training = interrupt.run_held(lambda: train(data, settings, interrupt.check))
+    training = interrupt.run_held(
+        lambda: train(
+            data,
+            settings,
+            interrupt.check,
+            tune=order.tune,
+            start=start,
+            checkpoints=checkpoints,
+            saved=saved,
+            events=order.tensorboard,
+        )
+    )
     click.echo(f"Test loss: {training.test_loss}")
     if training.test_accuracy is not None:
         click.echo(f"Test accuracy: {training.test_accuracy}")

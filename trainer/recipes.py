@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from trainer.networks.start import Start
 from trainer.samples import Samples, input_shape_of
 from trainer.settings import Precision, Recipe, Settings
 
@@ -57,7 +58,13 @@ def network_of(choices: Choices, data: Samples) -> str:
     return "resnet-small" if channels == 3 else "vgg-small"
 
 
-def settings_of(choices: Choices, data: Samples, *, progress_bar: bool) -> Settings:
+def settings_of(
+    choices: Choices,
+    data: Samples,
+    *,
+    start: Start | None = None,
+    progress_bar: bool = False,
+) -> Settings:
     """Complete the options by their recipe.
 
     TensorFlow is asked for a GPU, so it must be imported.
@@ -65,6 +72,7 @@ def settings_of(choices: Choices, data: Samples, *, progress_bar: bool) -> Setti
     Args:
         choices: the options that were given.
         data: the data set.
+        start: the bundle of ``choices.start``.
         progress_bar: see ``Settings``.
 
     Returns:
@@ -84,9 +92,10 @@ def settings_of(choices: Choices, data: Samples, *, progress_bar: bool) -> Setti
         epochs=choices.epochs or (best_epochs if is_best else 1),
         batch_size=choices.batch_size or _BATCH_SIZE,
         seed=choices.seed,
-        network=network_of(choices, data),
+        network=start.network if start else network_of(choices, data),
         recipe=choices.recipe,
-        learning_rate=0.003 if is_best else 0.001,
+        # The higher rate would undo what the bundle's weights know.
+        learning_rate=0.003 if is_best and start is None else 0.001,
         augmentation=None if is_best and not is_table else "none",
         precision=precision,
         patience=choices.patience,

@@ -176,7 +176,7 @@ def _description(training: Training, data_name: str) -> str:
     else:
         measured = f"mean absolute error {training.test_error:.4g} on the test rows"
     return (
-        f"{training.settings.network} trained on {data_name} for {epochs}"
+        f"{training.settings.network_name} trained on {data_name} for {epochs}"
         f" epoch{'s' if epochs > 1 else ''}, {measured}"
     )
 

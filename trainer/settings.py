@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal
 
 Recipe = Literal["quick", "best"]
@@ -49,3 +50,8 @@ class Settings:
     patience: int | None = None
     start: str | None = None
     progress_bar: bool = False
+
+    @property
+    def network_name(self) -> str:
+        """The network's name for other people, without a folder of this machine."""
+        return PurePath(self.network).name

@@ -6,17 +6,24 @@ The same seed, data and machine give the same weights.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.learner import Learner, split_of, test_batches
+from bundle.disk import refusal
+from trainer.checkpoint import Checkpoints, Saved, restore
+from trainer.event_log import event_log
+from trainer.learner import Learner, split_of, stopper, test_batches
 from trainer.networks.build import build_network
+from trainer.networks.start import Start
 from trainer.samples import Samples
+from trainer.search import search
 from trainer.settings import Settings
+from trainer.trials import Trial, best_of, choose_augmentation, described
 
 if TYPE_CHECKING:
     import keras
@@ -39,6 +46,7 @@ class Training:
             ``(N, 1)`` for a regression.
         seconds: the time that the fit took.
         test_error: the mean absolute error of a regression; None for classes.
+        trials: the short trainings by which settings were chosen.
     """
 
     model: keras.Model
@@ -49,6 +57,7 @@ class Training:
     scores: NDArray[np.float32]
     seconds: float
     test_error: float | None = None
+    trials: tuple[Trial, ...] = ()
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -58,7 +67,15 @@ class Training:
 
 
 def train(
-    data: Samples, settings: Settings, check_stop: Callable[[], None] = lambda: None
+    data: Samples,
+    settings: Settings,
+    check_stop: Callable[[], None] = lambda: None,
+    *,
+    tune: int = 0,
+    start: Start | None = None,
+    checkpoints: Checkpoints | None = None,
+    saved: Saved | None = None,
+    events: Path | None = None,
 ) -> Training:
     """Fit and evaluate a network, and print the model and the progress.
 
@@ -67,38 +84,95 @@ def train(
         settings: the settings of the training.
         check_stop: is called after every step of training and of measuring; it raises
             to end them.
+        tune: the number of trials of a search for better settings.
+        start: the bundle whose network and weights the training starts from.
+        checkpoints: keep the state here after each epoch.
+        saved: go on from this state.
+        events: write TensorBoard's event files into this folder.
+
+    Raises:
+        ArchitectureError: the network cannot be built, or does not fit the data.
+        CheckpointError: ``saved`` is of another network.
     """
     import keras
     import tensorflow as tf
 
     from trainer.progress import progress_of
 
-    keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
-    model = build_network(data, settings.network, settings.width)
+    if saved is not None:
+        progress_bar = settings.progress_bar
+        settings = replace(saved.settings, progress_bar=progress_bar)
+        trials = saved.trials
+    else:
+        trials = _trials(data, settings, tune, start, check_stop)
+        if trials:
+            settings = best_of(trials).chosen(settings)
+            click.echo(f"chosen: {described(best_of(trials), data)}")
+            # The layers are named as if there had been no trials.
+            keras.utils.clear_session()
+    keras.utils.set_random_seed(settings.seed)
+    model = build_network(data, settings.network, settings.width, start)
     model.summary(print_fn=click.echo)
-    split = split_of(data, settings.seed)
-    learner = Learner(model, data, settings, split)
-    callbacks = [*progress_of(learner, settings), stopper(check_stop)]
-    learner.run(callbacks)
-    return _measured(data, settings, learner, callbacks[-1:])
+    learner = Learner(model, data, settings, split_of(data, settings.seed))
+    if saved is not None:
+        restore(learner, saved)
+        click.echo(f"resumed after epoch {learner.epoch}")
+    callbacks = progress_of(learner, settings)
+    if checkpoints is not None:
+        callbacks.append(_keeper(learner, settings, trials, checkpoints))
+    if events is not None:
+        callbacks.append(event_log(events))
+    stop = stopper(check_stop)
+    learner.run([*callbacks, stop])
+    return _measured(data, settings, trials, learner, [stop])
 
 
-def stopper(check_stop: Callable[[], None]) -> keras.callbacks.Callback:
-    """Make a callback that asks after every step whether to end."""
+def _trials(
+    data: Samples,
+    settings: Settings,
+    tune: int,
+    start: Start | None,
+    check_stop: Callable[[], None],
+) -> tuple[Trial, ...]:
+    """Do the trials by which settings are chosen; none if all are chosen."""
+    if tune:
+        return tuple(search(data, settings, tune, start, check_stop))
+    if settings.augmentation is None:
+        return tuple(choose_augmentation(data, settings, start, check_stop))
+    return ()
+
+
+def _keeper(
+    learner: Learner,
+    settings: Settings,
+    trials: tuple[Trial, ...],
+    checkpoints: Checkpoints,
+) -> keras.callbacks.Callback:
+    """Make a callback that writes a checkpoint at the beginning and after each epoch.
+
+    The first one keeps the trials, which may take longer than an epoch.
+    """
     import keras
 
-    def check(batch: int, logs: object) -> None:
-        check_stop()
+    def keep() -> None:
+        try:
+            checkpoints.write(learner, settings, trials)
+        # The training itself needs no disk until its end.
+        except OSError as ex:
+            why = refusal(ex, "stop, and train elsewhere")
+            click.echo(f"warning: no checkpoint could be written: {why}", err=True)
 
     return keras.callbacks.LambdaCallback(
-        on_train_batch_end=check, on_test_batch_end=check, on_predict_batch_end=check
+        on_train_begin=lambda logs: keep() if trials and not learner.epoch else None,
+        on_epoch_end=lambda epoch, logs: keep(),
     )
 
 
 def _measured(
     data: Samples,
     settings: Settings,
+    trials: tuple[Trial, ...],
     learner: Learner,
     callbacks: list[keras.callbacks.Callback],
 ) -> Training:
@@ -116,5 +190,6 @@ def _measured(
         test_accuracy=float(metric) if is_classes else None,
         scores=scores,
         seconds=learner.seconds,
+        trials=trials,
         test_error=None if is_classes else float(metric),
     )

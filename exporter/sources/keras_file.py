@@ -71,7 +71,12 @@ def save_keras(path: Path, folder: Path) -> None:
         _save(file, folder)
 
 
-def _save(path: Path, folder: Path) -> None:
+def read_keras(path: Path) -> Any:
+    """Load the Keras model of a file of Keras 3 or Keras 2, whose ending is small.
+
+    Raises:
+        SourceError: see ``save_keras``.
+    """
     config, version = _description(path)
     if code := sorted(set(_code(config))):
         raise SourceError(
@@ -79,9 +84,12 @@ def _save(path: Path, folder: Path) -> None:
             f" a layer of Keras in its place, {_EXPORT_IT}"
         )
     if version.startswith("3"):
-        model = _read(path)
-    else:
-        model = _translate(path, config, version)
+        return _read(path)
+    return _translate(path, config, version)
+
+
+def _save(path: Path, folder: Path) -> None:
+    model = read_keras(path)
     _name_as_scopes(model)
     import tensorflow as tf
 

@@ -1,8 +1,30 @@
-"""Memory that a load took and freed is given back to the system."""
+"""The memory that this process may use, and its return to the system."""
 
 from __future__ import annotations
 
 import ctypes
+import os
+from pathlib import Path
+
+from runtime.process.cgroups import Limit, words_of
+
+_MEMORY = Limit("memory", "memory.max", ("memory.limit_in_bytes",))
+
+
+def usable_memory(root: Path = Path("/")) -> int:
+    """Return the bytes of the machine's memory, or fewer by a cgroup's limit.
+
+    Args:
+        root: the folder that holds ``proc/self/cgroup`` and ``sys/fs/cgroup``.
+    """
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    # A group without a limit says "max".
+    limits = [
+        int(words[0])
+        for words in words_of(_MEMORY, root)
+        if words and words[0].isdecimal()
+    ]
+    return min([machine, *limits])
 
 
 def give_memory_back() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from bundle.decode import MAX_PIXELS, Large, decode_image, is_gray, pixels_of
+from bundle.decode import MAX_PIXELS, Large, decode_image, pixels_of, shape_of
 from bundle.errors import ImageError
 from tests.pictures import (
     COLOUR,
@@ -92,7 +92,7 @@ def test_gray_of_16_bits_is_rounded(deep: int, byte: int) -> None:
     data = png(1, 1, 16, GRAY, b"\0" + deep.to_bytes(2, "big"))
     assert pixels(data, 1) == [[[byte]]]
     assert pixels(data, 3) == [[[byte] * 3]]
-    assert is_gray(data)
+    assert shape_of(data)[2] == 1
 
 
 def test_transparent_gray_of_16_bits_is_black() -> None:
@@ -105,7 +105,7 @@ def test_colour_becomes_gray_by_rec_601() -> None:
     # ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B.
     data = png(4, 1, 8, COLOUR, bytes([0, *RED, *GREEN, *BLUE, 255, 255, 255]))
     assert pixels(data, 1) == [[[76], [150], [29], [255]]]
-    assert not is_gray(data)
+    assert shape_of(data)[2] == 3
 
 
 def test_alpha_lies_over_black() -> None:
@@ -118,7 +118,7 @@ def test_alpha_lies_over_black() -> None:
 def test_gray_with_alpha_lies_over_black() -> None:
     data = png(2, 1, 8, GRAY_ALPHA, bytes([0, 200, 255, 200, 0]))
     assert pixels(data, 1) == [[[200], [0]]]
-    assert is_gray(data)
+    assert shape_of(data)[2] == 1
 
 
 @pytest.mark.parametrize("bits", [1, 8])
@@ -178,13 +178,13 @@ def test_cmyk_jpeg_is_brought_to_rgb() -> None:
     ],
 )
 def test_a_picture_is_gray_by_its_mode(mode: str, gray: bool) -> None:
-    assert is_gray(saved(Image.new(mode, (2, 2)))) is gray
+    assert shape_of(saved(Image.new(mode, (3, 2)))) == (2, 3, 1 if gray else 3)
 
 
 def test_a_gray_jpeg_is_gray_by_its_mode() -> None:
     # Pillow decodes this kind, and a quick decoder the PNGs above.
     data = saved(Image.new("L", (2, 2)), "JPEG", progressive=True)
-    assert is_gray(data)
+    assert shape_of(data)[2] == 1
 
 
 # --- orientation and frames
@@ -210,6 +210,14 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     image = Image.new("RGB", (2, 2))
     image.putdata([(255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)])
     assert pixels(saved(image, "PNG", exif=exif), 3) == ORIENTED[orientation]
+
+
+@pytest.mark.parametrize("orientation", ORIENTED)
+def test_a_shape_is_that_of_the_upright_picture(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    data = saved(Image.new("RGB", (7, 5)), "PNG", exif=exif)
+    assert shape_of(data) == decode_image(data, 3).shape
 
 
 @pytest.mark.parametrize("form", ["GIF", "PNG", "WEBP"])
@@ -251,7 +259,7 @@ def test_a_picture_that_is_too_large_for_who_asks_is_not_decoded() -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"x", b"GIF89a", b"\x89PNG\r\n\x1a\n", b"BM", b"<svg/>", bytes(1000)]
 )
-@pytest.mark.parametrize("ask", [lambda d: decode_image(d, 1), is_gray, pixels_of])
+@pytest.mark.parametrize("ask", [lambda d: decode_image(d, 1), shape_of, pixels_of])
 def test_what_is_no_image_is_refused(data: bytes, ask: Any) -> None:
     with pytest.raises(ImageError, match=r"^Invalid image: .* PNG, JPEG, BMP, GIF or"):
         ask(data)

@@ -19,7 +19,7 @@ from PIL import Image, features
 
 from bundle import quick_decoders
 from bundle.containers import look_at
-from bundle.decode import decode_image, is_gray
+from bundle.decode import decode_image, shape_of
 from bundle.errors import ImageError
 from bundle.quick_decoders import (
     MAX_PNG_BYTES,
@@ -64,9 +64,9 @@ def pillow_alone() -> Iterator[None]:
 
 
 def outcome(data: bytes, channels: int) -> Any:
-    """Return the pixels and whether they are gray, or the error."""
+    """Return the pixels and the shape of the header, or the error."""
     try:
-        return decode_image(data, channels).tolist(), is_gray(data)
+        return decode_image(data, channels).tolist(), shape_of(data)
     except ImageError as ex:
         return str(ex)
 
@@ -128,7 +128,7 @@ def test_a_plain_png_has_its_pixels(
 ) -> None:
     data, pixels = plain_png(*size, channels, kinds)
     assert np.array_equal(decode_image(data, channels), pixels)
-    assert is_gray(data) == (channels == 1)
+    assert shape_of(data)[2] == channels
     assert_same_as_pillow(data)
 
 
@@ -332,7 +332,7 @@ def test_a_baseline_jpeg_has_pillows_pixels(
     with Image.open(io.BytesIO(data)) as image:
         assert np.array_equal(decode_image(data, 3), image.convert("RGB"))
         assert np.array_equal(decode_image(data, 1)[:, :, 0], image.convert("L"))
-    assert is_gray(data) == (mode == "L")
+    assert shape_of(data)[2] == (1 if mode == "L" else 3)
 
 
 @pytest.mark.parametrize(

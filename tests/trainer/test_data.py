@@ -240,7 +240,7 @@ def test_other_file_is_called_what_it_is(
         ({"x_train": np.zeros((4, 12, 12, 2), np.uint8)}, "have the shape"),
         ({"x_train": np.full((4, 12, 12), 256)}, "reach from 256 to 256"),
         ({"x_train": np.full((4, 12, 12), -1)}, "reach from -1"),
-        ({"x_train": np.full((4, 12, 12), np.nan)}, "reach from nan"),
+        ({"x_train": np.full((4, 12, 12), np.nan)}, "have nan in image 0"),
         ({"x_train": np.full((4, 12, 12), 1.5)}, "fractions beyond 1"),
         ({"x_train": np.full((4, 12, 12), "a")}, "must be numbers"),
         ({"x_train": np.full((4, 12, 12), 1j)}, "must be numbers"),

@@ -25,12 +25,12 @@ def test_images_that_fill_their_canvas_get_no_steps(few_data: DataSet) -> None:
 
 def test_inverted_images_get_no_steps(few_data: DataSet) -> None:
     # Such a model knows dark digits on white alone.
-    inverted = replace(few_data, x_train=255 - few_data.x_train)
+    inverted = replace(few_data, x_train=255 - few_data.x_train[:])
     assert preprocess_of(inverted) == Preprocess()
 
 
 def test_images_of_another_size_or_in_colour_get_no_steps(few_data: DataSet) -> None:
-    larger = np.pad(few_data.x_train, ((0, 0), (2, 2), (2, 2), (0, 0)))
-    coloured = np.repeat(few_data.x_train, 3, axis=3)
+    larger = np.pad(few_data.x_train[:], ((0, 0), (2, 2), (2, 2), (0, 0)))
+    coloured = np.repeat(few_data.x_train[:], 3, axis=3)
     for images in (larger, coloured):
         assert preprocess_of(replace(few_data, x_train=images)) == Preprocess()

@@ -35,7 +35,7 @@ def _rounded(microseconds: float) -> str:
 def main(folder: Path) -> None:
     """Measure a bundle on MNIST's 10,000 test images."""
     data = load_dataset(None)
-    rows = measure(folder, data.x_test[:, :, :, 0], data.y_test)
+    rows = measure(folder, data.x_test[:][:, :, :, 0], data.y_test)
     written = table(rows)
     head, _, rest = PAGE.read_text(encoding="utf-8").partition(_BEGIN)
     _, _, tail = rest.partition(_END)

@@ -1,17 +1,19 @@
-"""A data file's bytes, ungzipped and limited to a size that memory can hold."""
+"""A data file's bytes, ungzipped, in pieces or limited to a size that memory holds."""
 
 from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
 from bundle.foreign import GZIP
 from trainer.errors import DataError
 
-# 2 GiB is ten times the largest common MNIST file, and a training holds its data set
-# twice. A gzip file of 2 MB can unpack to 2 GiB.
+# Files that are held in memory whole, such as labels and pickles, are no larger. A gzip
+# file of 2 MB can unpack to 2 GiB.
 MAX_BYTES = 2 << 30
 
 _CHUNK = 1 << 20
@@ -41,14 +43,16 @@ def read_content(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     return content
 
 
-def _read(path: Path, size: int) -> bytes:
-    content = bytearray()
+@contextmanager
+def opened(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
+    """Open a file for reading its bytes, ungzipped, and close it after the block.
+
+    Raises:
+        DataError: see ``read_head``; also for what the block reads.
+    """
     try:
         with _open(path) as stream:
-            # It is read in pieces, because one read of the whole limit would reserve
-            # that much memory at once.
-            while piece := stream.read(min(_CHUNK, size - len(content))):
-                content += piece
+            yield stream
     except EOFError:
         raise DataError(
             f"{path} is cut short: its gzip data does not end; fetch it again"
@@ -57,6 +61,15 @@ def _read(path: Path, size: int) -> bytes:
         raise DataError(f"{path} is not whole gzip data; fetch it again") from ex
     except OSError as ex:
         raise DataError(f"{path} cannot be read: {ex.strerror}") from ex
+
+
+def _read(path: Path, size: int) -> bytes:
+    content = bytearray()
+    with opened(path) as stream:
+        # It is read in pieces, because one read of the whole limit would reserve that
+        # much memory at once.
+        while piece := stream.read(min(_CHUNK, size - len(content))):
+            content += piece
     return bytes(content)
 
 

@@ -15,6 +15,7 @@ import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,11 @@ from numpy.typing import NDArray
 from bundle.leftovers import is_leftover
 from trainer.errors import DataError
 from trainer.formats import Arrays
-from trainer.formats.content import MAX_BYTES, read_content
+from trainer.formats.content import MAX_BYTES, opened, read_content, read_head
+from trainer.formats.emnist import classes_of
 from trainer.formats.parts import SPELLINGS
+from trainer.images import Images
+from trainer.stored_images import ImageWriter
 
 MAGIC = b"\x00\x00\x08"
 
@@ -34,6 +38,8 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 _AXES = {"images": 3, "labels": 1}
+# About so many bytes of images are read at a time.
+_PIECE = 1 << 22
 
 # EMNIST stores its pixels column by column, so its pictures come out mirrored and
 # turned by a quarter. A model trained on such pictures cannot read upright writing.
@@ -72,19 +78,21 @@ def is_idx_name(name: str) -> bool:
     return not is_leftover(name) and _NAME.fullmatch(name) is not None
 
 
-def read_idx(path: Path, max_bytes: int = MAX_BYTES) -> Arrays:
+def read_idx(path: Path, max_bytes: int) -> Arrays:
     """Read the four files.
 
     Args:
         path: their folder, or any one of them.
-        max_bytes: the most bytes of each file, unpacked.
+        max_bytes: images of more bytes are kept on disk.
 
     Returns:
-        Images ``(N, H, W)`` uint8 and labels ``(N,)`` uint8 of both parts.
+        Images ``(N, H, W)`` uint8 and labels ``(N,)`` of both parts. EMNIST's labels
+        have names, if its file ``emnist-…-mapping.txt`` lies beside them.
 
     Raises:
         DataError: a file is missing, damaged or cut short, or contradicts its name; or
             the folder holds several data sets.
+        WriteFailed: the disk refuses the images.
     """
     if path.is_dir():
         files = _files(path)
@@ -131,20 +139,30 @@ def _read_four(
     for file in files:
         found.setdefault((file.part, file.content), file.path)
     images, labels, test_images, test_labels = (
-        _read_file(
-            _named(folder, stem, found, part, content), _AXES[content], max_bytes
-        )
+        _named(folder, stem, found, part, content)
         for part in ("train", "test")
         for content in ("images", "labels")
     )
-    if not stem.startswith(_TRANSPOSED):
-        return Arrays(images, labels, test_images, test_labels)
+    shapes = [_shape(path, _AXES["images"]) for path in (images, test_images)]
+    on_disk = sum(map(math.prod, shapes)) > max_bytes
+    is_emnist = stem.startswith(_TRANSPOSED)
+    x_train, x_test = (
+        _read_images(path, shape, on_disk=on_disk, by_column=is_emnist)
+        for path, shape in zip((images, test_images), shapes, strict=True)
+    )
+    y_train, y_test = map(_read_labels, (labels, test_labels))
+    if not is_emnist:
+        return Arrays(x_train, y_train, x_test, y_test)
+    classes = classes_of(folder / f"{stem}-mapping.txt")
+    if classes is None:
+        return Arrays(x_train, y_train, x_test, y_test, notes=(_TURNED,))
     return Arrays(
-        images.transpose(0, 2, 1),
-        labels,
-        test_images.transpose(0, 2, 1),
-        test_labels,
-        notes=(_TURNED,),
+        x_train,
+        classes.numbers(y_train, labels),
+        x_test,
+        classes.numbers(y_test, test_labels),
+        classes.names,
+        (_TURNED,),
     )
 
 
@@ -166,27 +184,78 @@ def _named(
     )
 
 
-def _read_file(path: Path, axes: int, max_bytes: int) -> NDArray[np.uint8]:
-    content = read_content(path, max_bytes)
-    start = 4 + 4 * axes
-    if not content:
+def _shape(path: Path, axes: int) -> tuple[int, ...]:
+    """Read the shape in a file's header.
+
+    Raises:
+        DataError: the file is empty, or cut short, or of another kind.
+    """
+    start = _header_size(axes)
+    head = read_head(path, start)
+    if not head:
         raise DataError(f"{path} is empty; fetch it again")
-    if not content.startswith(MAGIC + bytes([axes])):
+    if not head.startswith(MAGIC + bytes([axes])):
         raise DataError(
             f"{path} is not an IDX file of {'images' if axes == 3 else 'labels'};"
             " fetch it again"
         )
-    if len(content) < start:
+    if len(head) < start:
         raise DataError(f"{path} is cut short; fetch it again")
-    shape = struct.unpack(f">{axes}I", content[4:start])
-    if len(content) - start != math.prod(shape):
+    return struct.unpack(f">{axes}I", head[4:start])
+
+
+def _header_size(axes: int) -> int:
+    return 4 + 4 * axes
+
+
+def _read_images(
+    path: Path, shape: tuple[int, ...], *, on_disk: bool, by_column: bool
+) -> Images:
+    """Read images in pieces, ``(N, H, W)`` uint8."""
+    count, *sides = shape
+    each = math.prod(sides)
+    if not count or not 0 < each <= MAX_BYTES:
         raise DataError(
-            f"{path} holds {len(content) - start} bytes of data and its header says"
-            f" {math.prod(shape)}; fetch it again"
+            f"{path} is damaged: its header says {shape}, which no images have; fetch"
+            " it again"
         )
-    try:
-        return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-    except ValueError as ex:  # one length is 0, and another length is too large
-        raise DataError(
-            f"{path} holds nothing, and its header says {shape}; fetch it again"
-        ) from ex
+    stored = (sides[1], sides[0]) if by_column else (sides[0], sides[1])
+    writer = ImageWriter(count, stored, np.dtype(np.uint8), on_disk=on_disk)
+    step = max(1, _PIECE // each)
+    came = 0
+    with opened(path) as stream:
+        stream.read(_header_size(_AXES["images"]))
+        while came < count * each:
+            wanted = min(step, count - came // each) * each
+            piece = _exactly(stream, wanted)
+            came += len(piece)
+            if len(piece) < wanted:
+                raise _of_another_size(path, str(came), shape)
+            images = np.frombuffer(piece, np.uint8).reshape(-1, *sides)
+            writer.add(images.transpose(0, 2, 1) if by_column else images)
+        if stream.read(1):
+            raise _of_another_size(path, f"more than {came}", shape)
+    return writer.finish()
+
+
+def _exactly(stream: BufferedIOBase, size: int) -> bytes:
+    """Read so many bytes, or fewer if the file ends before."""
+    content = bytearray()
+    while piece := stream.read(min(size - len(content), _PIECE)):
+        content += piece
+    return bytes(content)
+
+
+def _read_labels(path: Path) -> NDArray[np.uint8]:
+    shape, start = _shape(path, _AXES["labels"]), _header_size(_AXES["labels"])
+    content = read_content(path)[start:]
+    if len(content) != shape[0]:
+        raise _of_another_size(path, str(len(content)), shape)
+    return np.frombuffer(content, np.uint8)
+
+
+def _of_another_size(path: Path, held: str, shape: tuple[int, ...]) -> DataError:
+    return DataError(
+        f"{path} holds {held} bytes of data and its header says {math.prod(shape)};"
+        " fetch it again"
+    )

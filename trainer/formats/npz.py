@@ -11,20 +11,17 @@ import re
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bundle.leftovers import lies_in_leftover
 from bundle.zipball import METHODS
 from trainer.errors import DataError
 from trainer.formats import Arrays
-from trainer.formats.content import MAX_BYTES
 from trainer.formats.foreign import PICTURES
 from trainer.formats.idx import is_idx_name
+from trainer.formats.npz_members import SUFFIX, Members
 from trainer.formats.parts import SPELLINGS, VALID_TESTS, VALID_TRAINS, Part
 
 _IMAGES = ("x", "image", "images", "img", "imgs", "data", "features", "pixels")
@@ -37,46 +34,41 @@ _WANTED = (
     "x_train, y_train, x_test and y_test, or only images and labels, and then some of"
     " them are held out to test on"
 )
-# The names in numpy's archives have this ending.
-_MEMBER = ".npy"
 
 # An array's place is its part (None if the data has no parts) and its role.
 _Place = tuple[Part | None, str]
 
 
-def read_npz(path: Path, max_bytes: int = MAX_BYTES) -> Arrays:
+def read_npz(path: Path, max_bytes: int) -> Arrays:
     """Read the images and labels of each part.
 
     Args:
         path: the file.
-        max_bytes: the most bytes of its arrays, unpacked.
+        max_bytes: images of more bytes are unpacked to disk.
 
     Returns:
         The arrays with the shapes and dtypes of the file.
 
     Raises:
-        DataError: the file is damaged, is too large, holds objects, has unknown names
-            of arrays, or is a zip of something else.
+        DataError: the file is damaged, holds objects, has unknown names of arrays, or
+            is a zip of something else.
+        WriteFailed: the disk refuses the images.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-        if not any(member.filename.endswith(_MEMBER) for member in members):
-            raise DataError(_of_a_zip(path, [member.filename for member in members]))
-        size = sum(member.file_size for member in members)
-        if size > max_bytes:
-            raise DataError(f"{path} unpacks to more than {max_bytes} bytes")
-        # Other compressions raise errors of their own.
-        if any(member.compress_type not in METHODS for member in members):
-            raise ValueError("no compression of numpy's")
-        # Pickle is off, because an .npz with objects can run any code of its author.
-        with np.load(path, allow_pickle=False) as archive:
-            places = _places(path, archive.files)
-            arrays = {place: archive[name] for place, name in places.items()}
-            # numpy gives a member that is no array as bytes.
-            if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-                raise ValueError("no array")
-            return _arranged(arrays, set(archive.files) - set(places.values()))
+        with zipfile.ZipFile(path) as zipped:
+            names = zipped.namelist()
+            if not any(name.endswith(SUFFIX) for name in names):
+                raise DataError(_of_a_zip(path, names))
+            # Other compressions raise errors of their own.
+            if any(info.compress_type not in METHODS for info in zipped.infolist()):
+                raise ValueError("no compression of numpy's")
+            # Pickle is off, because an .npz with objects can run any code of its
+            # author.
+            with np.load(path, allow_pickle=False) as archive:
+                places = _places(path, archive.files)
+                others = set(archive.files) - set(places.values())
+                members = Members(path, zipped, archive, max_bytes)
+                return _arranged(places, others, members)
     # numpy and Python's parser raise these errors if a header is no tuple of small
     # whole numbers.
     except (
@@ -169,7 +161,7 @@ def _place(name: str) -> _Place | None:
     return None
 
 
-def _arranged(arrays: Mapping[_Place, NDArray[Any]], others: set[str]) -> Arrays:
+def _arranged(places: dict[_Place, str], others: set[str], members: Members) -> Arrays:
     notes = []
     if others:
         several = len(others) > 1
@@ -177,28 +169,27 @@ def _arranged(arrays: Mapping[_Place, NDArray[Any]], others: set[str]) -> Arrays
             f"the array{'s' if several else ''} {', '.join(sorted(others))}"
             f" {'were' if several else 'was'} passed over"
         )
-    first: Part | None = "train" if ("train", "images") in arrays else None
-    x_train, y_train = arrays[first, "images"], arrays[first, "labels"]
-    x_test, y_test = arrays.get(("test", "images")), arrays.get(("test", "labels"))
-    x_valid, y_valid = arrays.get(("valid", "images")), arrays.get(("valid", "labels"))
-    if x_test is None:
-        x_test, y_test = x_valid, y_valid
-        if x_valid is not None:
-            notes.append(VALID_TESTS)
-    elif x_valid is not None and y_valid is not None:
-        x_train, y_train = _joined(x_train, x_valid), _joined(y_train, y_valid)
-        notes.append(VALID_TRAINS)
-    if x_test is None:
-        notes.append(
-            "there are no test images: every fifth image of each class is held out"
-        )
-    return Arrays(x_train, y_train, x_test, y_test, None, tuple(notes))
+    first: Part | None = "train" if ("train", "images") in places else None
+    train: list[Part | None] = [first]
+    test: list[Part | None] = []
+    if ("test", "images") in places:
+        test = ["test"]
+        if ("valid", "images") in places:
+            train.append("valid")
+            notes.append(VALID_TRAINS)
+    elif ("valid", "images") in places:
+        test = ["valid"]
+        notes.append(VALID_TESTS)
 
+    def names(parts: list[Part | None], role: str) -> list[str]:
+        return [places[part, role] for part in parts]
 
-def _joined(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
-    if one.shape[1:] != other.shape[1:] or one.dtype.kind != other.dtype.kind:
-        raise DataError(
-            f"the arrays to train on are {one.dtype} of the shape {one.shape}, those to"
-            f" validate on {other.dtype} of {other.shape}; these must be equal"
-        )
-    return np.concatenate([one, other])
+    members.weigh(names([*train, *test], "images"))
+    return Arrays(
+        members.images(names(train, "images")),
+        members.labels(names(train, "labels")),
+        members.images(names(test, "images")) if test else None,
+        members.labels(names(test, "labels")) if test else None,
+        None,
+        tuple(notes),
+    )

@@ -1,265 +1,239 @@
-"""A reader of a folder of images with one subfolder for each class.
+"""Picture files become images of one size, wherever the files are listed.
 
-The folder may have the parts ``train/`` and ``test/``. The names of parts have several
-spellings; see ``trainer.formats.parts``. The images tell their size and channels, and
-the folders tell the names of the classes.
+A folder and a CSV list pictures. Their headers tell the size and the channels that all
+get; then each picture is decoded once, on all cores, and kept in memory or on disk. A
+file that cannot be read is skipped, and too many of them end the work.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.decode import decode_image, is_gray
+from bundle.decode import MAX_PIXELS, decode_image, shape_of
 from bundle.errors import ImageError
-from bundle.leftovers import is_leftover
-from bundle.params import Preprocess
-from bundle.preprocess import preprocess
-from trainer.classes import ordered
+from runtime.process.cores import usable_cores
 from trainer.errors import DataError
-from trainer.formats import Arrays
-from trainer.formats.content import MAX_BYTES
-from trainer.formats.foreign import PICTURES
-from trainer.formats.parts import VALID_TESTS, VALID_TRAINS, Part, part_of
+from trainer.formats import Form
+from trainer.images import Images
+from trainer.pixels import bring
+from trainer.stored_images import ImageWriter
 
-# Files with these endings may be a data set, or contain one.
-_DATA_SETS = (".npz", ".pkl.gz", ".zip", ".tar", ".tar.gz", ".tgz")
+# More files than this share mean that something else is wrong than a few bad files.
+MOST_UNREADABLE = 0.05
+
+# A note names this many files at most.
+_NAMED = 10
+
+# No picture of ``MAX_PIXELS`` is a larger file.
+_MOST_BYTES = 256 << 20
+
+# The decoding of the largest picture takes about so many bytes at a time.
+_COST = 4 * 3 * MAX_PIXELS
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True)
-class _Picture:
+class Picture(NamedTuple):
+    """A picture file of a data set.
+
+    Attributes:
+        path: the file.
+        name: its name in a sentence, such as its path below the data set's folder.
+    """
+
     path: Path
-    label: int
+    name: str
 
 
-def read_pictures(root: Path, max_bytes: int = MAX_BYTES) -> Arrays:
-    """Read a folder of images.
+class _Unreadable(NamedTuple):
+    """The reason why a picture cannot be read."""
 
-    All images get the most common size; others are resized. The images are gray if all
-    of them are gray, and else have colour.
+    reason: str
+
+
+class Album(NamedTuple):
+    """The pictures that could be read.
+
+    Attributes:
+        images: ``(N, H, W, C)`` uint8, 0..255.
+        places: ``(N,)`` int64, the place of each in the list of pictures.
+        notes: sentences about pictures that were changed or skipped.
+    """
+
+    images: Images
+    places: NDArray[np.int64]
+    notes: list[str]
+
+
+def read_pictures(
+    source: Path, pictures: Sequence[Picture], form: Form, max_bytes: int
+) -> Album:
+    """Read all pictures in one form.
 
     Args:
-        root: the folder.
-        max_bytes: the most bytes of all pixels together.
-
-    Returns:
-        Images ``(N, H, W, C)`` uint8, and their class numbers ``(N,)`` int64. The
-        labels are the subfolders' sorted names (numbers sorted by their value). The
-        notes tell which files were passed over, resized or taken as colour.
+        source: the data set, for sentences.
+        pictures: the files, in order.
+        form: the form that they get. Without a size they get their most common one.
+            Without channels they are gray if all of them are gray, and else have
+            colour.
+        max_bytes: pixels of more bytes are kept on disk.
 
     Raises:
-        DataError: there are no classes, or a class is empty, or a file is no image. The
-            sentence names its path below ``root``.
+        DataError: more pictures cannot be read than ``MOST_UNREADABLE``, or all are
+            too large for one.
+        WriteFailed: the disk refuses the pixels.
     """
-    parts = _parts(root)
-    classes = parts.get("train", root)
-    labels = _labels(root, classes)
-    train = _list(root, classes, labels, classes)
-    test = _list(root, parts["test"], labels, classes) if "test" in parts else []
-    valid = _list(root, parts["valid"], labels, classes) if "valid" in parts else []
-    said: list[str] = []
-    if valid and test:
-        train, said = [*train, *valid], [VALID_TRAINS]
-    elif valid:
-        test, said = valid, [VALID_TESTS]
-    images, notes = _read_images(root, [*train, *test], max_bytes)  # (N, H, W, C)
-    if beside := _files_beside(root, *parts.values()):
+    bad: dict[int, str] = {}
+    shapes: dict[int, tuple[int, int, int]] = {}
+    workers = max(1, min(usable_cores(), max_bytes // _COST))
+    if form.size is None or form.channels is None:
+        for place, shape in enumerate(_in_order(_shape, pictures, workers)):
+            if isinstance(shape, _Unreadable):
+                bad[place] = shape.reason
+            else:
+                shapes[place] = shape
+        _check(source, pictures, bad)
+    size = form.size or _most_common(shapes)
+    channels = form.channels or max(shape[2] for shape in shapes.values())
+    wanted = (*size, channels)
+
+    def decode(place: int) -> NDArray[np.uint8] | _Unreadable:
+        return _decode(pictures[place].path, wanted, form)
+
+    places = [place for place in range(len(pictures)) if place not in bad]
+    on_disk = len(places) * math.prod(wanted) > max_bytes
+    writer = ImageWriter(len(places), wanted, np.dtype(np.uint8), on_disk=on_disk)
+    kept = []
+    for place, image in zip(places, _in_order(decode, places, workers), strict=True):
+        if isinstance(image, _Unreadable):
+            bad[place] = image.reason
+        else:
+            writer.add(image[np.newaxis])
+            kept.append(place)
+    _check(source, pictures, bad)
+    notes = _notes([shapes[place] for place in kept if place in shapes], wanted, form)
+    if bad:
         notes.append(
-            f"{beside} {'file' if beside == 1 else 'files'} beside the class folders"
-            f" {'was' if beside == 1 else 'were'} passed over"
+            _skipped([pictures[place].name for place in sorted(bad)], pictures)
         )
-    numbers = np.array([picture.label for picture in [*train, *test]], np.int64)
-    count = len(train)
-    return Arrays(
-        images[:count],
-        numbers[:count],
-        images[count:] if test else None,
-        numbers[count:] if test else None,
-        labels,
-        (*said, *notes),
+    return Album(writer.finish(), np.array(kept, np.int64), notes)
+
+
+def _in_order(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], workers: int
+) -> Iterator[_Result]:
+    """Do the work on threads, and give the results in the order of the items.
+
+    Only a few results wait at a time, so that memory stays bounded.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[_Result]] = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _content(path: Path) -> bytes | _Unreadable:
+    try:
+        # A pipe in place of a file would be waited for without an end.
+        if path.exists() and not path.is_file():
+            return _Unreadable("it is no file")
+        if path.stat().st_size > _MOST_BYTES:
+            return _Unreadable(f"it has more than {_MOST_BYTES} bytes")
+        return path.read_bytes()
+    except OSError as ex:
+        return _Unreadable(ex.strerror or "the system refuses it")
+    # The system's call refuses such a path.
+    except ValueError:
+        return _Unreadable("its name holds a zero byte")
+
+
+def _shape(picture: Picture) -> tuple[int, int, int] | _Unreadable:
+    """Read ``(H, W, C)`` from a picture's header."""
+    content = _content(picture.path)
+    if isinstance(content, _Unreadable):
+        return content
+    try:
+        return shape_of(content)
+    except ImageError as ex:
+        return _reason(ex)
+
+
+def _decode(
+    path: Path, wanted: tuple[int, int, int], form: Form
+) -> NDArray[np.uint8] | _Unreadable:
+    content = _content(path)
+    if isinstance(content, _Unreadable):
+        return content
+    try:
+        # The service decodes so, too: see ``runtime.models.model``.
+        over_contrast = form.how.polarity is not None
+        image = decode_image(content, wanted[2], over_contrast=over_contrast)
+    except ImageError as ex:
+        return _reason(ex)
+    return bring(image, wanted, form.how)
+
+
+def _reason(ex: ImageError) -> _Unreadable:
+    # The advice after the semicolon is for somebody who sends a picture.
+    return _Unreadable(str(ex).removeprefix("Invalid image: ").partition(";")[0])
+
+
+def _most_common(shapes: dict[int, tuple[int, int, int]]) -> tuple[int, int]:
+    counts = Counter(shape[:2] for shape in shapes.values())
+    return counts.most_common(1)[0][0]
+
+
+def _check(source: Path, pictures: Sequence[Picture], bad: dict[int, str]) -> None:
+    """Check that few enough pictures cannot be read."""
+    count, total = len(bad), len(pictures)
+    if count <= MOST_UNREADABLE * total:
+        return
+    first = min(bad)
+    raise DataError(
+        f"{source}: {count} of {total} images ({count / total:.1%}) cannot be read, and"
+        f" at most {MOST_UNREADABLE:.0%} may be so; the first is"
+        f" {pictures[first].name}: {bad[first]};"
+        f" replace or remove {'it' if count == 1 else 'them'}"
     )
 
 
-def _parts(root: Path) -> dict[Part, Path]:
-    """Find the folders of the parts; none if the root itself holds the classes.
-
-    A folder ``train`` that holds images directly is a class of that name.
-
-    Raises:
-        DataError: two folders mean the same part, or other folders lie beside them.
-    """
-    parts: dict[Part, Path] = {}
-    others: list[str] = []
-    for folder in _subfolders(root):
-        part = part_of(folder.name)
-        if part is None:
-            others.append(folder.name)
-        elif part in parts:
-            raise DataError(
-                f"{root} holds {parts[part].name}/ and {folder.name}/, which mean the"
-                " same here; leave one of them"
-            )
-        else:
-            parts[part] = folder
-    if "train" not in parts or not _subfolders(parts["train"]):
-        return {}
-    if others:
-        names = " and ".join(f"{folder.name}/" for folder in parts.values())
-        raise DataError(
-            f"{root} holds {parts['train'].name}/ and also {others[0]}/; leave {names}"
-            " alone, or put each class straight into the folder"
-        )
-    return parts
-
-
-def _files_beside(*folders: Path) -> int:
-    return sum(not path.is_dir() for folder in folders for path in _visible(folder))
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted(path for path in _visible(folder) if path.is_dir())
-
-
-def _visible(folder: Path) -> list[Path]:
-    try:
-        return [path for path in folder.iterdir() if not is_leftover(path.name)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as ex:
-        raise DataError(f"{folder} cannot be read: {ex.strerror}") from ex
-
-
-def _labels(root: Path, folder: Path) -> tuple[str, ...]:
-    classes = _subfolders(folder)
-    names = [path.name for path in classes]
-    if not names:
-        raise DataError(
-            f"{folder} holds neither IDX files nor images in one subfolder a class;"
-            f" {_instead(folder)}"
-        )
-    for path in classes:
-        if _subfolders(path) and not _files_beside(path):
-            raise DataError(
-                f"{root}: {path.relative_to(root)}/ holds folders and no images of its"
-                f" own; if those are the classes, give {path} with --fin, else move"
-                " the images up"
-            )
-    for name in names:
-        # labels.txt holds one label on each line, in UTF-8.
-        if "\n" in name or "\r" in name or not _is_utf8(name):
-            raise DataError(
-                f"{folder} has a subfolder {name!r}, which cannot be a label; rename it"
-            )
-    return ordered(names)
-
-
-def _instead(folder: Path) -> str:
-    """Give advice about a folder without classes, by the files in it."""
-    files = sorted(path for path in _visible(folder) if path.is_file())
-    for path in files:
-        if path.name.lower().endswith(_DATA_SETS):
-            return f"give {path} with --fin if that is the data set"
-    if any(path.suffix.lower() in PICTURES for path in files):
-        return "put its pictures into subfolders that are named by their classes"
-    return "check --fin"
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _list(
-    root: Path, folder: Path, labels: tuple[str, ...], train: Path
-) -> list[_Picture]:
-    """List the pictures of ``folder`` by class and, within a class, by name.
-
-    Args:
-        train: the folder whose subfolders are the labels.
-    """
-    names = {subfolder.name for subfolder in _subfolders(folder)}
-    if unknown := sorted(names.difference(labels)):
-        raise DataError(
-            f"{root}: {(folder / unknown[0]).relative_to(root)}/ is a class that"
-            f" {train.name}/ does not have; add it there or remove it"
-        )
-    pictures = []
-    for number, label in enumerate(labels):
-        paths = sorted(_visible(folder / label))
-        if label in names and not paths:
-            raise DataError(
-                f"{root}: {(folder / label).relative_to(root)}/ holds no images;"
-                " add some or remove it"
-            )
-        pictures += [_Picture(path, number) for path in paths]
-    return pictures
-
-
-def _read_images(
-    root: Path, pictures: list[_Picture], max_bytes: int
-) -> tuple[NDArray[np.uint8], list[str]]:
-    """Read all images in one size and with the same channels, and note changes."""
-    images: list[NDArray[np.uint8]] = []
-    total = 0
-    for picture in pictures:
-        image = _read_image(root, picture.path)
-        total += image.nbytes
-        if total > max_bytes:
-            raise DataError(
-                f"{root} holds images of more than {max_bytes} bytes of pixels in all;"
-                " make them smaller"
-            )
-        images.append(image)
-    channels = max(image.shape[2] for image in images)
-    sizes = Counter(image.shape[:2] for image in images)
-    height, width = sizes.most_common(1)[0][0]
-    batch = np.empty((len(images), height, width, channels), np.uint8)
-    for index, image in enumerate(images):
-        coloured = np.repeat(image, channels // image.shape[2], axis=2)
-        batch[index] = preprocess(
-            coloured, Preprocess(), (height, width, channels), batch.dtype
-        )
-    return batch, _notes(images, batch)
-
-
-def _notes(images: list[NDArray[np.uint8]], batch: NDArray[np.uint8]) -> list[str]:
-    count, height, width, channels = batch.shape
+def _notes(
+    shapes: list[tuple[int, int, int]], wanted: tuple[int, int, int], form: Form
+) -> list[str]:
+    """Say how many pictures were changed."""
+    height, width, channels = wanted
     notes = []
-    if resized := sum(image.shape[:2] != (height, width) for image in images):
+    if resized := sum(shape[:2] != (height, width) for shape in shapes):
+        reason = "the size that is given" if form.size else "the most common size"
         notes.append(
-            f"{resized} of {count} images {'is' if resized == 1 else 'are'} brought to"
-            f" {height} x {width}, the most common size"
+            f"{resized} of {len(shapes)} images {'is' if resized == 1 else 'are'}"
+            f" brought to {height} x {width}, {reason}"
         )
-    if gray := sum(image.shape[2] != channels for image in images):
+    if gray := sum(shape[2] < channels for shape in shapes):
         notes.append(
             f"{gray} gray {'image is' if gray == 1 else 'images are'} taken as colour"
         )
     return notes
 
 
-def _read_image(root: Path, path: Path) -> NDArray[np.uint8]:
-    if path.is_dir():
-        raise DataError(
-            f"{root}: {path.relative_to(root)}/ is a folder inside a class; move its"
-            " images up into the class's folder, or remove it"
-        )
-    try:
-        data = path.read_bytes()
-        return decode_image(data, 1 if is_gray(data) else 3)
-    except ImageError as ex:
-        reason = str(ex).removeprefix("Invalid image: ")
-        raise DataError(
-            f"{root}: {path.relative_to(root)} is not an image that can be read:"
-            f" {reason}. Replace or remove it"
-        ) from ex
-    except OSError as ex:
-        raise DataError(
-            f"{root}: {path.relative_to(root)} cannot be read: {ex.strerror}"
-        ) from ex
+def _skipped(names: list[str], pictures: Sequence[Picture]) -> str:
+    several = len(names) > 1
+    more = len(names) - _NAMED
+    named = ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return (
+        f"{len(names)} of {len(pictures)} images cannot be read and"
+        f" {'were' if several else 'was'} skipped: {named}"
+    )

@@ -58,7 +58,7 @@ def metrics_of(
         "train_samples": len(data.y_train),
         "test_samples": len(data.y_test),
         **({} if isinstance(data, TableSet) else _of_images(data)),
-        "network": settings.network,
+        "network": settings.network_name,
         "parameters": training.model.count_params(),
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from exporter.reports.figure import BLUE, GRAY, ORANGE, new_figure, png_of, tidy
+from trainer.images import Images
 
 # Above this the numbers in the cells would cover each other.
 _MAX_NUMBERED_CLASSES = 20
@@ -18,7 +18,7 @@ _LONGEST = 16
 Metrics = Mapping[str, Any]
 
 
-def learning_curve(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
+def learning_curve(metrics: Metrics, images: Images) -> bytes:
     """Draw the loss and the other measure of each epoch."""
     history = metrics["history"]
     figure = new_figure(9, 3.6)
@@ -45,7 +45,7 @@ def learning_curve(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
     return png_of(figure)
 
 
-def confusion(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
+def confusion(metrics: Metrics, images: Images) -> bytes:
     """Draw the confusion matrix: a cell has its count, and its share of the row."""
     from matplotlib.colors import PowerNorm
 
@@ -90,7 +90,7 @@ def confusion(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
     return png_of(figure)
 
 
-def calibration(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
+def calibration(metrics: Metrics, images: Images) -> bytes:
     """Draw accuracy by confidence, and below it the number of images in each bin."""
     bins = metrics["calibration"]
     figure = new_figure(5.4, 5.4)
@@ -121,7 +121,7 @@ def calibration(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
     return png_of(figure)
 
 
-def mistakes(metrics: Metrics, images: NDArray[np.uint8]) -> bytes:
+def mistakes(metrics: Metrics, images: Images) -> bytes:
     """Draw the most confident mistakes as a square of pictures."""
     found = metrics["confident_mistakes"]
     columns = min(3, len(found))
@@ -153,7 +153,7 @@ def short(label: str) -> str:
 
 
 # The pictures by their files' names without ``.png``.
-PLOTS: dict[str, Callable[[Metrics, NDArray[np.uint8]], bytes]] = {
+PLOTS: dict[str, Callable[[Metrics, Images], bytes]] = {
     "learning_curve": learning_curve,
     "confusion_matrix": confusion,
     "calibration": calibration,

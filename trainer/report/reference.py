@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.figures import count_in_bins, image_figures
+from trainer.images import Images
 
 # Most scores of a good model lie near one, so the bins are narrow there.
 CONFIDENCE_EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
@@ -46,7 +47,7 @@ def confidence_distribution(confidence: NDArray[np.float64]) -> Distribution:
     return _counted(confidence, np.array(CONFIDENCE_EDGES))
 
 
-def input_distributions(images: NDArray[np.uint8]) -> dict[str, Distribution]:
+def input_distributions(images: Images) -> dict[str, Distribution]:
     """Count test images by simple figures of their pixels.
 
     Args:

@@ -111,7 +111,6 @@ def test_emnist_is_read_upright_with_a_note(
     few: Arrays, tmp_path: Path, of: str, suffix: str
 ) -> None:
     _emnist(tmp_path, of, few, suffix)
-    (tmp_path / f"emnist-{of}-mapping.txt").write_text("0 48\n")
     _assert_is(few, tmp_path)
     (note,) = load_dataset(tmp_path).notes
     assert "EMNIST's images are stored by column" in note
@@ -182,7 +181,10 @@ def test_other_name_cannot_tell_its_siblings(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("size", "sentence"),
-    [(0, "is empty"), (3, "not an IDX file"), (9, "cut short"), (999, "bytes of data")],
+    [
+        *[(0, "is empty"), (3, "not an IDX file"), (9, "cut short")],
+        (999, "holds 983 bytes of data and its header says 392000"),
+    ],
 )
 def test_truncated_file_is_named(folder: Path, size: int, sentence: str) -> None:
     path = folder / "train-images-idx3-ubyte"
@@ -221,10 +223,92 @@ def test_a_header_of_nothing_and_of_terabytes_is_refused(
 ) -> None:
     header = struct.pack(">HBB3I", 0, 8, 3, *shape)
     (folder / "train-images-idx3-ubyte").write_bytes(header)
-    with pytest.raises(DataError, match="holds nothing, and its header says"):
+    with pytest.raises(DataError, match="its header says .* which no images have"):
         load_dataset(folder)
 
 
 def test_gzip_bomb_is_refused(folder: Path) -> None:
-    with pytest.raises(DataError, match="unpacks to more than 10000 bytes"):
-        load_dataset(folder, max_bytes=10_000)
+    """Its header names few images, so no more is unpacked than they take."""
+    path = folder / "train-images-idx3-ubyte"
+    path.write_bytes(gzip.compress(path.read_bytes() + bytes(1 << 20), 1))
+    with pytest.raises(
+        DataError,
+        match="holds more than 392000 bytes of data and its header says 392000",
+    ):
+        load_dataset(folder)
+
+
+@pytest.mark.parametrize("part", ["train", "t10k"])
+@pytest.mark.parametrize("more", [-1, 1])
+def test_images_and_labels_of_other_numbers_are_refused(
+    few: Arrays, folder: Path, part: str, more: int
+) -> None:
+    labels = few.y_train if part == "train" else few.y_test
+    changed = labels[:more] if more < 0 else np.append(labels, labels[:1])
+    (folder / f"{part}-labels-idx1-ubyte").write_bytes(_idx(changed))
+    word, count = ("training", 500) if part == "train" else ("test", 100)
+    with pytest.raises(
+        DataError, match=f"{count} {word} images and {count + more} labels"
+    ):
+        load_dataset(folder)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_images_beyond_the_bound_lie_on_disk(
+    few: Arrays, tmp_path: Path, suffix: str
+) -> None:
+    _emnist(tmp_path, "digits", few, suffix)
+    data = load_dataset(tmp_path, max_bytes=600 * 28 * 28 - 1)
+    assert not isinstance(data.x_train, np.ndarray)
+    np.testing.assert_array_equal(data.x_train[:][..., 0], few.x_train)
+    np.testing.assert_array_equal(data.x_test[:][..., 0], few.x_test)
+    assert "the images lie in a file in" in data.notes[-1]
+
+
+# --- EMNIST's file of classes
+
+
+def test_emnists_letters_get_their_names(few: Arrays, tmp_path: Path) -> None:
+    letters = few._replace(y_train=few.y_train + 1, y_test=few.y_test + 1)
+    _emnist(tmp_path, "letters", letters)
+    # NIST's own file of the letters names both cases of each.
+    lines = (f"{n} {64 + n} {96 + n}" for n in range(1, 27))
+    (tmp_path / "emnist-letters-mapping.txt").write_text("\n".join(lines))
+    data = load_dataset(tmp_path)
+    assert "".join(data.labels) == "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    np.testing.assert_array_equal(data.y_train, few.y_train)
+    assert data.notes[-1].startswith("classes K, L, M, ")
+
+
+def test_emnists_balanced_set_has_digits_and_letters(
+    few: Arrays, tmp_path: Path
+) -> None:
+    _emnist(tmp_path, "balanced", few)
+    # These are the first lines of NIST's own file, and one of the last.
+    codes = [*range(48, 58), *range(65, 91), 97, 98, 100, 101, 102, 103]
+    text = "".join(f"{number} {code}\n" for number, code in enumerate(codes))
+    (tmp_path / "emnist-balanced-mapping.txt").write_text(text)
+    data = load_dataset(tmp_path)
+    assert data.labels[:12] == tuple("0123456789AB")
+    assert data.labels[-3:] == ("e", "f", "g")
+    np.testing.assert_array_equal(data.y_train, few.y_train)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("0 48\nhello\n", r"mapping\.txt, line 2: it must hold a class number"),
+        ("0 48\n1\n", r"mapping\.txt, line 2: it must"),
+        ("0 48\n0 49\n", r"mapping\.txt, line 2: it must"),
+        ("0 10\n", r"mapping\.txt, line 1: it must"),
+        ("\n", r"mapping\.txt names no class"),
+        ("0 48\n1 49\n", r"label 0 \(the first is 0\) is 5, which emnist-digits-mapp"),
+    ],
+)
+def test_a_damaged_file_of_classes_is_named(
+    few: Arrays, tmp_path: Path, text: str, sentence: str
+) -> None:
+    _emnist(tmp_path, "digits", few)
+    (tmp_path / "emnist-digits-mapping.txt").write_text(text)
+    with pytest.raises(DataError, match=sentence):
+        load_dataset(tmp_path)

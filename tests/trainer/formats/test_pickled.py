@@ -204,7 +204,7 @@ def test_truncated_gzip_is_said_to_be(few: Arrays, tmp_path: Path) -> None:
 
 def test_gzip_bomb_is_refused(few: Arrays, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="unpacks to more than 10000 bytes"):
-        load_dataset(
+        read_pickle(
             _write(tmp_path / "mnist.pkl.gz", pickle.dumps(_pairs(few))),
             max_bytes=10_000,
         )

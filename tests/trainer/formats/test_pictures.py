@@ -1,8 +1,11 @@
-"""A folder of images tells the size, the channels and the classes."""
+"""Pictures of every mode become images of one form, and bad files are skipped."""
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,299 +13,195 @@ from PIL import Image
 
 from tests.pictures import exif, orientation, png, saved, with_segments
 from tests.trainer.examples import write_picture
-from trainer.data import load_dataset
 from trainer.errors import DataError
+from trainer.formats import Form
+from trainer.formats.pictures import Album, Picture, read_pictures
+from trainer.images import Images
+from trainer.stored_images import StoredImages
 
 
-def test_train_and_test_are_kept_apart(tmp_path: Path) -> None:
-    for index, label in enumerate(("cat", "dog")):
-        for number in range(3):
-            write_picture(tmp_path / "train" / label / f"{number}.png", 100 + index)
-        write_picture(tmp_path / "test" / label / "0.png", 200 + index)
-    data = load_dataset(tmp_path)
-    assert data.labels == ("cat", "dog")
-    assert data.x_train.shape == (6, 12, 12, 1)
-    assert data.y_train.tolist() == [0, 0, 0, 1, 1, 1]
-    assert data.x_train[:, 0, 0, 0].tolist() == [100, 100, 100, 101, 101, 101]
-    assert data.y_test.tolist() == [0, 1]
-    assert data.x_test[:, 0, 0, 0].tolist() == [200, 201]
+def _read(folder: Path, form: Form | None = None, max_bytes: int = 1 << 30) -> Album:
+    listed = [Picture(path, path.name) for path in sorted(folder.iterdir())]
+    return read_pictures(folder, listed, form or Form(), max_bytes)
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+# --- modes
+
+_ORANGE, _GRAY = (255, 128, 0), 0.299 * 255 + 0.587 * 128
+
+
+def _orange(mode: str, form: str, **options: Any) -> bytes:
+    return saved(Image.new("RGB", (12, 12), _ORANGE).convert(mode), form, **options)
 
 
 @pytest.mark.parametrize(
-    ("train", "test"),
+    "content",
     [
-        ("Train", "Test"),
-        ("TRAIN", "test"),
-        ("training", "testing"),
-        ("Training", "T10k"),
+        _orange("RGB", "PNG"),
+        _orange("RGBA", "PNG"),
+        _orange("P", "PNG"),
+        _orange("P", "GIF"),
+        _orange("RGB", "BMP"),
+        _orange("RGB", "WEBP", lossless=True),
+        _orange("RGB", "JPEG", quality=100),
+        _orange("CMYK", "JPEG", quality=100),
     ],
+    ids=["rgb", "rgba", "p", "gif", "bmp", "webp", "jpeg", "cmyk"],
 )
-def test_parts_are_known_in_any_usual_spelling(
-    tmp_path: Path, train: str, test: str
+def test_every_mode_of_colour_keeps_its_colour(tmp_path: Path, content: bytes) -> None:
+    image = _read(_write(tmp_path, {"0": content})).images[0]
+    assert image.shape == (12, 12, 3)
+    # JPEG, and the palette of the web, change a colour a little.
+    assert np.abs(image.reshape(-1, 3).mean(axis=0) - _ORANGE).max() < 26
+
+
+@pytest.mark.parametrize(
+    ("mode", "white"), [("1", 1), ("L", 255), ("LA", (255, 255)), ("I;16", 65535)]
+)
+def test_every_mode_without_colour_is_gray(
+    tmp_path: Path, mode: str, white: Any
 ) -> None:
-    for label in ("cat", "dog"):
-        for number in range(3):
-            write_picture(tmp_path / train / label / f"{number}.png", 100)
-        write_picture(tmp_path / test / label / "0.png", 200)
-    data = load_dataset(tmp_path)
-    assert data.labels == ("cat", "dog")
-    assert data.x_train[:, 0, 0, 0].tolist() == [100] * 6
-    assert data.x_test[:, 0, 0, 0].tolist() == [200] * 2
+    content = saved(Image.new(mode, (12, 12), white))
+    image = _read(_write(tmp_path, {"0": content})).images[0]
+    assert image.shape == (12, 12, 1)
+    assert set(image.flat) == {255}
 
 
-@pytest.mark.parametrize("valid", ["val", "valid", "Validation"])
-def test_validation_images_are_trained_on_beside_a_test(
-    tmp_path: Path, valid: str
-) -> None:
-    for value, part in ((1, "train"), (2, valid), (3, "test")):
-        for label in ("a", "b"):
-            write_picture(tmp_path / part / label / "0.png", value)
-    data = load_dataset(tmp_path)
-    assert data.x_train[:, 0, 0, 0].tolist() == [1, 1, 2, 2]
-    assert data.y_train.tolist() == [0, 1, 0, 1]
-    assert data.x_test[:, 0, 0, 0].tolist() == [3, 3]
-    (note,) = data.notes
-    assert note.startswith("the validation images are trained on")
+def test_colour_becomes_gray_if_gray_is_wanted(tmp_path: Path) -> None:
+    _write(tmp_path, {"0": _orange("RGB", "PNG")})
+    image = _read(tmp_path, Form(channels=1)).images[0]
+    assert image.shape == (12, 12, 1)
+    # ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B.
+    assert abs(int(image[0, 0, 0]) - _GRAY) <= 1
 
 
-def test_validation_images_stand_for_a_test_that_is_missing(tmp_path: Path) -> None:
-    for value, part in ((1, "train"), (2, "val")):
-        for label in ("a", "b"):
-            write_picture(tmp_path / part / label / "0.png", value)
-    data = load_dataset(tmp_path)
-    assert data.x_train[:, 0, 0, 0].tolist() == [1, 1]
-    assert data.x_test[:, 0, 0, 0].tolist() == [2, 2]
-    (note,) = data.notes
-    assert note.endswith("the validation images are tested on")
-
-
-def test_two_spellings_of_one_part_are_refused(tmp_path: Path) -> None:
-    for part in ("Train", "train"):
-        write_picture(tmp_path / part / "a" / "0.png", 9)
-    with pytest.raises(DataError, match="holds Train/ and train/, which mean the same"):
-        load_dataset(tmp_path)
-
-
-def test_train_may_be_a_class(tmp_path: Path) -> None:
-    for label in ("bus", "train"):
-        for number in range(2):
-            write_picture(tmp_path / label / f"{number}.png", 9)
-    assert load_dataset(tmp_path).labels == ("bus", "train")
-
-
-@pytest.mark.parametrize("layout", [".", "Train"])
-def test_what_systems_leave_is_passed_over_at_any_level(
-    tmp_path: Path, layout: str
-) -> None:
-    for label in ("a", "b"):
-        for number in range(2):
-            write_picture(tmp_path / layout / label / f"{number}.png", 9)
-    for level in {tmp_path, tmp_path / layout, tmp_path / layout / "a"}:
-        for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._0.png", "THUMBS.DB"):
-            (level / name).write_bytes(b"\xd0\xcf\x11\xe0")
-        for name in ("__MACOSX", ".ipynb_checkpoints", "@eaDir"):
-            (level / name / "a").mkdir(parents=True)
-            (tmp_path / level / name / "a" / "0-checkpoint.png").write_bytes(b"x")
-    data = load_dataset(tmp_path)
-    assert data.labels == ("a", "b")
-    assert len(data.x_train) + len(data.x_test) == 4
-    assert data.notes == ()
-
-
-def test_a_folder_around_the_classes_is_named(tmp_path: Path) -> None:
-    for label in ("cat", "dog"):
-        write_picture(tmp_path / "pets" / label / "0.png", 9)
-    with pytest.raises(DataError, match=r"pets/ holds folders .* give \S+/pets with"):
-        load_dataset(tmp_path)
-
-
-@pytest.mark.parametrize("layout", [".", "train"])
-def test_without_test_a_fifth_of_each_class_is_held_out(
-    tmp_path: Path, layout: str
-) -> None:
-    for label, count in (("a", 10), ("b", 2), ("c", 1)):
-        for number in range(count):
-            write_picture(tmp_path / layout / label / f"{number:02}.png", number)
-    data = load_dataset(tmp_path)
-    # The fifth and the tenth of ten are held out, the last of two, and none of one.
-    assert data.y_test.tolist() == [0, 0, 1]
-    assert data.x_test[:, 0, 0, 0].tolist() == [4, 9, 1]
-    assert np.bincount(data.y_train).tolist() == [8, 1, 1]
-
-
-def test_numbers_are_ordered_by_value(tmp_path: Path) -> None:
-    for label in ("10", "9", "2"):
-        for number in range(2):
-            write_picture(tmp_path / label / f"{number}.png", int(label))
-    data = load_dataset(tmp_path)
-    assert data.labels == ("2", "9", "10")
-    assert data.x_test[:, 0, 0, 0].tolist() == [2, 9, 10]
-
-
-def test_most_common_size_wins(tmp_path: Path) -> None:
-    write_picture(tmp_path / "a" / "0.png", 50, size=(40, 30))
-    for number in range(1, 4):
-        write_picture(tmp_path / "a" / f"{number}.png", 50, size=(20, 10))
-        write_picture(tmp_path / "b" / f"{number}.png", 60, size=(20, 10))
-    data = load_dataset(tmp_path)
-    assert data.image_shape == (10, 20, 1)
-    assert set(data.x_train[data.y_train == 0].flat) == {50}
-    # The height comes first, as in the shape that is printed above it.
-    note = "1 of 7 images is brought to 10 x 20, the most common size"
-    assert data.notes == (note,)
-
-
-def test_one_coloured_image_makes_all_coloured(tmp_path: Path) -> None:
-    for number in range(2):
-        write_picture(tmp_path / "a" / f"{number}.png", 50)
-        path = tmp_path / "b" / f"{number}.png"
-        path.parent.mkdir(exist_ok=True)
-        Image.new("RGB", (12, 12), (1, 2, 3)).save(path)
-    data = load_dataset(tmp_path)
-    assert data.image_shape == (12, 12, 3)
-    assert data.x_train[0, 0, 0].tolist() == [50, 50, 50]
-    assert data.x_train[1, 0, 0].tolist() == [1, 2, 3]
-    assert data.notes == ("2 gray images are taken as colour",)
-
-
-def test_hidden_files_are_passed_over(tmp_path: Path) -> None:
-    for label in ("a", "b"):
-        for number in range(2):
-            write_picture(tmp_path / label / f"{number}.png", 9)
-        (tmp_path / label / ".DS_Store").write_bytes(b"\x00")
-    (tmp_path / ".git").mkdir()
-    data = load_dataset(tmp_path)
-    assert data.labels == ("a", "b")
-    assert data.notes == ()
-
-
-@pytest.mark.parametrize("parts", [["."], ["train"], ["train", "test"]])
-def test_files_beside_the_class_folders_are_counted(
-    tmp_path: Path, parts: list[str]
-) -> None:
-    for part in parts:
-        for label in ("a", "b"):
-            for number in range(2):
-                write_picture(tmp_path / part / label / f"{number}.png", 9)
-        write_picture(tmp_path / part / "loose.png", 9)
-    (tmp_path / "LICENSE").write_text("")
-    (tmp_path / ".DS_Store").write_text("")
-    note = f"{1 + len(parts)} files beside the class folders were passed over"
-    assert load_dataset(tmp_path).notes == (note,)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for label in ("a", "b"):
-        for number in range(5):
-            write_picture(tmp_path / label / f"{number}.png", 9)
-    return tmp_path
-
-
-def test_one_odd_tag_beside_the_orientation_spoils_nothing(tmp_path: Path) -> None:
-    stored = np.zeros((16, 16), np.uint8)
-    stored[:, 8:] = 255
+def test_the_size_is_that_of_the_upright_picture(tmp_path: Path) -> None:
+    stored = np.zeros((12, 20), np.uint8)
+    stored[:, 10:] = 255
     odd = exif(orientation(6), (0x010E, 5, 1, bytes(8)))
     data = with_segments(saved(Image.fromarray(stored), "JPEG", quality=100), odd)
-    for label in ("a", "b"):
-        (tmp_path / label).mkdir()
-        for number in range(2):
-            (tmp_path / label / f"{number}.jpg").write_bytes(data)
-    for image in load_dataset(tmp_path).x_train:
-        # The left side is now at the top.
-        assert image[:8].max() <= 3
-        assert image[8:].min() >= 252
+    image = _read(_write(tmp_path, {"0": data})).images[0]
+    assert image.shape == (20, 12, 1)
+    # The left side is now at the top. One odd tag beside spoils nothing.
+    assert image[:9].max() <= 3
+    assert image[11:].min() >= 252
 
 
-def test_a_picture_that_is_too_large_is_told_so(folder: Path) -> None:
-    (folder / "b" / "large.png").write_bytes(png(5000, 5000, 1, 0, b""))
-    with pytest.raises(DataError, match=r"b/large\.png .* 5000 x 5000 pixels are more"):
-        load_dataset(folder)
+# --- files that cannot be read
 
 
-def test_file_that_is_no_image_is_named(folder: Path) -> None:
-    (folder / "b" / "notes.txt").write_text("hello")
-    with pytest.raises(DataError, match=r": b/notes\.txt is not an image"):
-        load_dataset(folder)
+def _pictures(folder: Path, count: int) -> Path:
+    for number in range(count):
+        write_picture(folder / f"{number:03}.png", number)
+    return folder
 
 
-def test_truncated_image_is_named(folder: Path) -> None:
-    path = folder / "b" / "4.png"
-    path.write_bytes(path.read_bytes()[:40])
-    with pytest.raises(DataError, match=r": b/4\.png is not an image"):
-        load_dataset(folder)
+def test_a_few_bad_files_are_skipped_and_named(tmp_path: Path) -> None:
+    _pictures(tmp_path, 40)
+    bad = {"007.png": b"hello", "031.png": (tmp_path / "031.png").read_bytes()[:40]}
+    album = _read(_write(tmp_path, bad))
+    expected = [number for number in range(40) if number not in (7, 31)]
+    assert album.places.tolist() == expected
+    assert album.images[:][:, 0, 0, 0].tolist() == expected
+    assert album.notes == [
+        "2 of 40 images cannot be read and were skipped: 007.png, 031.png"
+    ]
 
 
-def test_folder_in_a_class_is_named(folder: Path) -> None:
-    (folder / "a" / "more").mkdir()
-    with pytest.raises(DataError, match=r": a/more/ is a folder inside a class"):
-        load_dataset(folder)
+def test_a_note_names_ten_bad_files(tmp_path: Path) -> None:
+    _pictures(tmp_path, 280)
+    _write(tmp_path, {f"{number:03}.png": b"" for number in range(0, 280, 20)})
+    (note,) = _read(tmp_path).notes
+    assert note.startswith("14 of 280 images cannot be read and were skipped: 000.png")
+    assert note.endswith("160.png, 180.png and 4 more")
 
 
-def test_empty_class_is_named(folder: Path) -> None:
-    (folder / "c").mkdir()
-    with pytest.raises(DataError, match=": c/ holds no images"):
-        load_dataset(folder)
-
-
-def test_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds neither IDX files nor images"):
-        load_dataset(tmp_path)
+def test_more_than_a_twentieth_of_bad_files_is_refused(tmp_path: Path) -> None:
+    _pictures(tmp_path, 40)
+    _write(tmp_path, {f"{number:03}.png": b"x" for number in (5, 6, 7)})
+    with pytest.raises(DataError) as caught:
+        _read(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: 3 of 40 images (7.5%) cannot be read, and at most 5% may be so;"
+        " the first is 005.png: it is damaged, cut short, or not a PNG, JPEG, BMP, GIF"
+        " or WEBP file; replace or remove them"
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"),
+    ("content", "reason"),
     [
-        ("mnist.npz", r"give \S+/mnist\.npz with --fin"),
-        ("pets.zip", r"give \S+/pets\.zip with --fin"),
-        ("0.JPG", "put its pictures into subfolders"),
-        ("notes.txt", "check --fin"),
+        (b"hello", "it is damaged, cut short, or not a PNG"),
+        (_orange("RGB", "TIFF"), "it is damaged, cut short, or not a PNG"),
+        (_orange("RGB", "PNG")[:40], "it is damaged, cut short, or not a PNG"),
+        (_orange("RGB", "JPEG")[:-60], "it is damaged, cut short, or not a PNG"),
+        (png(5000, 5000, 1, 0, b""), "5000 x 5000 pixels are more than 16777216"),
     ],
+    ids=["text", "tiff", "cut png", "cut jpeg", "large"],
 )
-def test_folder_without_classes_is_told_what_to_do(
-    tmp_path: Path, name: str, sentence: str
+def test_a_bad_file_is_named_with_the_reason(
+    tmp_path: Path, content: bytes, reason: str
 ) -> None:
-    (tmp_path / name).write_bytes(b"")
-    with pytest.raises(DataError, match=f"in one subfolder a class; {sentence}"):
-        load_dataset(tmp_path)
+    _write(_pictures(tmp_path, 3), {"bad": content})
+    with pytest.raises(DataError, match=f"1 of 4 images .* first is bad: {reason}"):
+        _read(tmp_path)
 
 
-@pytest.mark.parametrize("layout", [".", "train"])
-def test_one_image_a_class_is_too_few(tmp_path: Path, layout: str) -> None:
-    for label in ("a", "b"):
-        write_picture(tmp_path / layout / label / "0.png", 9)
-    with pytest.raises(DataError, match="no test images .* at least 2 images a class"):
-        load_dataset(tmp_path)
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read every file")
+def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
+    (_pictures(tmp_path, 3) / "001.png").chmod(0)
+    with pytest.raises(DataError, match=r"first is 001\.png: Permission denied"):
+        _read(tmp_path)
 
 
-def test_single_class_is_refused(tmp_path: Path) -> None:
-    for number in range(2):
-        write_picture(tmp_path / "a" / f"{number}.png", 9)
-    with pytest.raises(DataError, match="of one class"):
-        load_dataset(tmp_path)
+def test_a_file_that_is_not_there_and_a_pipe_are_named(tmp_path: Path) -> None:
+    (_pictures(tmp_path, 3) / "lost.png").symlink_to("nowhere")
+    with pytest.raises(DataError, match=r"lost\.png: No such file or directory"):
+        _read(tmp_path)
+    (tmp_path / "lost.png").unlink()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="first is pipe: it is no file"):
+        _read(tmp_path)
 
 
-def test_class_of_test_alone_is_refused(tmp_path: Path) -> None:
-    for part, label in (("train", "a"), ("train", "b"), ("test", "c")):
-        write_picture(tmp_path / part / label / "0.png", 9)
-    with pytest.raises(DataError, match="test/c/ is a class that train/ does not have"):
-        load_dataset(tmp_path)
+# --- more pixels than memory
 
 
-def test_folder_beside_train_is_refused(tmp_path: Path) -> None:
-    for part in ("train", "more"):
-        write_picture(tmp_path / part / "a" / "0.png", 9)
-    with pytest.raises(DataError, match="holds train/ and also more/"):
-        load_dataset(tmp_path)
+def test_pixels_beyond_the_bound_lie_on_disk_and_are_the_same(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for number in range(20):
+        content = saved(Image.fromarray(rng.integers(0, 256, (9, 11, 3), np.uint8)))
+        (tmp_path / f"{number:02}.png").write_bytes(content)
+    held, stored = _read(tmp_path).images, _read(tmp_path, max_bytes=5000).images
+    assert isinstance(held, np.ndarray)
+    assert isinstance(stored, StoredImages)
+    np.testing.assert_array_equal(stored[:], held)
 
 
-def test_label_of_two_lines_is_refused(tmp_path: Path) -> None:
-    for label in ("a", "b\nc"):
-        write_picture(tmp_path / label / "0.png", 9)
-    with pytest.raises(DataError, match="cannot be a label"):
-        load_dataset(tmp_path)
+def _peak(folder: Path, max_bytes: int) -> tuple[Images, int]:
+    """Return the images, and the most bytes that Python and numpy held for them."""
+    tracemalloc.start()
+    try:
+        return _read(
+            folder, max_bytes=max_bytes
+        ).images, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
-def test_too_many_pixels_are_refused(folder: Path) -> None:
-    with pytest.raises(DataError, match="more than 1000 bytes of pixels"):
-        load_dataset(folder, max_bytes=1000)
+def test_pixels_beyond_the_bound_are_not_held(tmp_path: Path) -> None:
+    for number in range(60):
+        write_picture(tmp_path / f"{number:02}.png", number, size=(200, 100))
+    pixels = 60 * 200 * 100
+    _, held = _peak(tmp_path, pixels)
+    stored, peak = _peak(tmp_path, pixels - 1)
+    assert held > pixels
+    # One thread decodes; a few pictures and their files are held at a time.
+    assert peak < pixels / 4
+    assert stored[59].max() == 59

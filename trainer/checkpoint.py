@@ -1,0 +1,254 @@
+"""Checkpoints: the state of a training after each epoch, from which it can go on.
+
+They lie in a hidden folder beside the bundle's place. Each is one file, replaced by one
+rename, so a kill at any moment leaves the one before whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import uuid
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle import __version__
+from bundle.staging import sync
+from trainer.errors import CheckpointError
+from trainer.learner import Best, Learner
+from trainer.samples import Samples
+from trainer.settings import Settings
+from trainer.trials import Trial
+
+FOLDER_NAME = ".training"
+# Another version of the file's content would be read wrong.
+_SCHEMA = 1
+# So many images are read at a time for the digest.
+_ROWS = 1024
+# The letters of a digest in a file's name; two orders never share so many.
+_LETTERS = 16
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint.
+
+    Attributes:
+        settings: the settings of the training, all of them chosen.
+        trials: the trials by which they were chosen.
+        epoch: the number of epochs that are done.
+        meta: the rest of the learner's state, such as its history.
+        arrays: the arrays of the learner by their names in the file.
+    """
+
+    settings: Settings
+    trials: tuple[Trial, ...]
+    epoch: int
+    meta: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any]]
+
+
+class Checkpoints:
+    """The checkpoint of one order.
+
+    Args:
+        place: the folder in which the bundle will be published.
+        name: the name that the bundle will have there.
+        order: the options that decide the weights, by their names on the command line.
+        data: the data set.
+        files: other files that decide the weights.
+    """
+
+    def __init__(
+        self,
+        place: Path,
+        name: str,
+        order: Mapping[str, Any],
+        data: Samples,
+        files: tuple[Path, ...] = (),
+    ) -> None:
+        self._order = dict(order)
+        self._folder = place / FOLDER_NAME / name
+        digest = _digest(self._order, data, files)
+        self._file = self._folder / f"{digest[:_LETTERS]}.npz"
+
+    def find(self) -> Saved | None:
+        """Read the checkpoint of the same order and data; None if there is none.
+
+        Raises:
+            CheckpointError: the file is damaged.
+        """
+        try:
+            with np.load(self._file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            meta = json.loads(arrays.pop("meta").tobytes())
+            return Saved(
+                settings=Settings(**meta["settings"]),
+                trials=tuple(Trial(**trial) for trial in meta["trials"]),
+                epoch=int(meta["epoch"]),
+                meta=meta,
+                arrays=arrays,
+            )
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as ex:
+            raise CheckpointError(
+                f"the checkpoint {self._file} is damaged; remove it, and train without"
+                " --resume"
+            ) from ex
+
+    def need(self) -> Saved:
+        """Read the checkpoint.
+
+        Raises:
+            CheckpointError: there is none of this order; the sentence tells the
+                difference to another one that is there.
+        """
+        if saved := self.find():
+            return saved
+        for other in sorted(self._folder.glob("*.npz")):
+            raise CheckpointError(self._difference(_order_of(other)))
+        raise CheckpointError(
+            f"there is no checkpoint in {self._folder}, from which --resume could go"
+            " on; leave --resume out"
+        )
+
+    def write(
+        self, learner: Learner, settings: Settings, trials: tuple[Trial, ...]
+    ) -> None:
+        """Write the state of a training, and replace the state before.
+
+        Raises:
+            OSError: the disk refuses it; the state before stays.
+        """
+        best = learner.best
+        meta = {
+            "schema": _SCHEMA,
+            "order": self._order,
+            "settings": asdict(settings),
+            "trials": [asdict(trial) for trial in trials],
+            "epoch": learner.epoch,
+            "history": learner.history,
+            "seconds": learner.seconds,
+            "ended": learner.ended,
+            "best": best and {"loss": best.loss, "epoch": best.epoch},
+        }
+        arrays: dict[str, Any] = {
+            f"variable_{number}": np.asarray(variable)
+            for number, variable in enumerate(learner.variables)
+        }
+        for number, weights in enumerate(best.weights if best else ()):
+            arrays[f"best_{number}"] = weights
+        text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        temporary = self._folder / f".{uuid.uuid4().hex}"
+        try:
+            with temporary.open("xb") as stream:
+                np.savez(stream, meta=text, **arrays)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(self._file)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync(self._folder)
+
+    def remove(self) -> None:
+        """Remove the checkpoint, and the folders that are empty without it."""
+        with contextlib.suppress(OSError):  # another order has one there
+            self._file.unlink(missing_ok=True)
+            self._folder.rmdir()
+            self._folder.parent.rmdir()
+
+    def _difference(self, other: Mapping[str, Any]) -> str:
+        names = [n for n in self._order if self._order[n] != other.get(n)]
+        if not names:
+            return (
+                "the data set, a file or a package has changed since the checkpoint;"
+                " restore it, or train without --resume"
+            )
+        said = " and ".join(
+            f"{name} {_said(other.get(name))}, not {_said(self._order[name])}"
+            for name in names
+        )
+        return (
+            f"the checkpoint there is of an order with {said}; give the same, or train"
+            " without --resume"
+        )
+
+
+def restore(learner: Learner, saved: Saved) -> None:
+    """Bring a learner to the state of a checkpoint.
+
+    Raises:
+        CheckpointError: the checkpoint is of another network.
+    """
+    variables = learner.variables
+    names = [f"variable_{number}" for number in range(len(variables))]
+    fits = all(
+        name in saved.arrays and saved.arrays[name].shape == tuple(variable.shape)
+        for name, variable in zip(names, variables, strict=True)
+    )
+    if not fits:
+        raise CheckpointError(
+            "the checkpoint is of another network; train without --resume"
+        )
+    for name, variable in zip(names, variables, strict=True):
+        variable.assign(saved.arrays[name])
+    meta = saved.meta
+    learner.epoch = saved.epoch
+    learner.history = {name: list(values) for name, values in meta["history"].items()}
+    learner.seconds = meta["seconds"]
+    learner.ended = meta["ended"]
+    if found := meta["best"]:
+        count = sum(name.startswith("best_") for name in saved.arrays)
+        weights = [saved.arrays[f"best_{number}"] for number in range(count)]
+        learner.best = Best(found["loss"], found["epoch"], weights)
+
+
+def _order_of(file: Path) -> Mapping[str, Any]:
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            order = json.loads(archive["meta"].tobytes())["order"]
+            return order if isinstance(order, dict) else {}
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        return {}
+
+
+def _said(value: Any) -> str:
+    return "not given" if value in (None, 0, [], False) else str(value)
+
+
+def _digest(order: Mapping[str, Any], data: Samples, files: tuple[Path, ...]) -> str:
+    """Compute the sha256 of all that decides the weights and the measures."""
+    found = hashlib.sha256()
+    versions = {name: version(name) for name in ("keras", "numpy")}
+    text = json.dumps([_SCHEMA, __version__, versions, order, data.labels])
+    found.update(text.encode())
+    for file in files:
+        found.update(file.read_bytes())
+    for part in (data.x_train, data.x_test):
+        for column in part.values() if isinstance(part, Mapping) else (part,):
+            _add(found, column)
+    for answers in (data.y_train, data.y_test, data.w_train, data.w_test):
+        if answers is not None:
+            _add(found, answers)
+    return found.hexdigest()
+
+
+def _add(found: Any, rows: Any) -> None:
+    found.update(repr((rows.shape, str(rows.dtype))).encode())
+    for start in range(0, len(rows), _ROWS):
+        part = rows[start : start + _ROWS]
+        # The bytes of texts are addresses, so their letters are taken.
+        found.update(
+            repr(part.tolist()).encode() if part.dtype == object else part.tobytes()
+        )
