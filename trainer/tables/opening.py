@@ -10,8 +10,9 @@ from pathlib import Path
 from bundle.foreign import GZIP, HDF5
 from bundle.zipball import MAGIC as ZIP
 from trainer.errors import DataError
+from trainer.formats.image_list import is_image_list
 from trainer.formats.parts import Part, part_of
-from trainer.tables.csv_files import open_csv
+from trainer.tables.csv_files import csv_header, open_csv
 from trainer.tables.hdf5_files import open_hdf5
 from trainer.tables.npz_files import npz_shapes, open_npz
 from trainer.tables.parquet_files import open_parquet
@@ -53,8 +54,8 @@ _OPENERS: dict[str, Callable[[Path], tuple[Source, ...]]] = {
 def is_table(path: Path) -> bool:
     """Tell whether a path is a table, and no images, by names and first bytes alone.
 
-    A CSV file is one; a list of images in a CSV file must be sorted out before. A
-    damaged file is one if its name says so, so that its reader tells the damage.
+    A CSV file is one, unless its header says that it lists pictures. A damaged file is
+    one if its name says so, so that its reader tells the damage.
     """
     file, tree = _split(path)
     if tree is not None:
@@ -63,12 +64,14 @@ def is_table(path: Path) -> bool:
         tables = _tables_in(file)
         return bool(tables) and all(map(is_table, tables))
     kind = _format_by_name(file)
-    if kind == "NumPy":
-        try:
-            shapes = npz_shapes(file)
-        except DataError:
-            return False
-        return all(len(shape) <= 2 for shape in shapes.values())
+    try:
+        if kind == "NumPy":
+            return all(len(shape) <= 2 for shape in npz_shapes(file).values())
+        if kind == "CSV":
+            return not is_image_list(csv_header(file))
+    except DataError:
+        # The reader of images tells of a damaged .npz, as it always did.
+        return kind != "NumPy"
     return kind is not None
 
 
