@@ -14,6 +14,7 @@ import click
 
 from bundle.params import Preprocess
 from bundle.terminal import Failed
+from trainer.also import with_also
 from trainer.augmentation import AUGMENTATIONS
 from trainer.checkpoint import Checkpoints, Saved
 from trainer.conversion import Conversion
@@ -186,7 +187,16 @@ def _read(order: Order) -> DataSet | TableSet:
     )
     if order.choices.start is None:
         check_image_shape(data.image_shape, network_of(order.choices, data))
+    for path in order.also:
+        how = _preprocess(order, data)
+        data = with_also(data, path, how, max_bytes=order.memory)
     return data
+
+
+def _preprocess(order: Order, data: DataSet | TableSet) -> Preprocess:
+    if isinstance(data, TableSet) or not order.fit:
+        return Preprocess()
+    return preprocess_of(data)
 
 
 def _checkpoints(
@@ -254,9 +264,7 @@ def _publish(
     interrupt: Interrupt,
 ) -> None:
     data_name = (order.fin or EMBEDDED).name
-    preprocess = Preprocess()
-    if order.fit and isinstance(data, DataSet):
-        preprocess = preprocess_of(data)
+    preprocess = _preprocess(order, data)
 
     def write(folder: Path) -> None:
         interrupt.run_held(

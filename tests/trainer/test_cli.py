@@ -345,9 +345,11 @@ class TestWithoutExporter:
         out = tmp_path / "out"
         result = run_trainer("run", "--fin", tmp_path / "data", "--fout", out)
         assert result.exit_code == 0, result.output
-        assert result.output.splitlines()[:3] == [
+        assert result.output.splitlines()[:4] == [
             "1 of 10 images is brought to 12 x 14, the most common size",
             "1 file beside the class folders was passed over",
+            "there are no test images: 2 images, 20% of each class by chance (seed 4),"
+            " are held out",
             "x_train shape: (8, 12, 14, 1)",
         ]
         assert (out / "labels.txt").read_text() == "dark\nlight\n"

@@ -148,7 +148,9 @@ def test_a_split_depends_on_names_and_seed_and_not_on_the_file_system(
     for place in ("one", "two"):
         for number in rng.permutation(20):
             for label in ("a", "b"):
-                write_picture(tmp_path / place / label / f"{number:02}.png", int(number))
+                write_picture(
+                    tmp_path / place / label / f"{number:02}.png", int(number)
+                )
         tested.append(load_dataset(tmp_path / place, seed=1).x_test)
     np.testing.assert_array_equal(*tested)
     other = load_dataset(tmp_path / "one", seed=2).x_test
