@@ -130,8 +130,8 @@ def _names(
 @click.option(
     "--epochs",
     type=click.IntRange(1),
-    help="Go through all training data this many times.  [default: 1; best: 12 for"
-    " images, 30 for tables]",
+    help="Go through all training data this many times.  [default: 1 for images,"
+    " 10 for tables; best: 12 for images, 20 for tables]",
 )
 @click.option(
     "--batch-size",

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _UNITS = 128
 _LAYERS = 3
-_DROPOUT = 0.1
+# With a tenth, twenty epochs learn 40,000 rows by heart.
+_DROPOUT = 0.3
 # More places would tell no more about a category.
 _MAX_PLACES = 16
 
