@@ -187,10 +187,9 @@ _ALTS = {
         "The true class stands above, and below it the model's class with its score.",
     ),
     "calibration": (
-        "Plot of the accuracy by the model's confidence, and of the number of images",
+        "Plot of the accuracy by the model's confidence, and of the number of cases",
         "Points below the dashed line: the model is too sure of itself. The lower plot"
-        " has the number of images, on a logarithmic scale; points of few images say"
-        " little.",
+        " has their number, on a logarithmic scale; points of few cases say little.",
     ),
 }
 

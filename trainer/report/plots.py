@@ -117,7 +117,8 @@ def calibration(metrics: Metrics, images: Images) -> bytes:
     )
     # Nearly all images of a good model lie in the last bin.
     below.set_yscale("symlog", linthresh=1)
-    tidy(below, xlabel="confidence", ylabel="images")
+    items = "rows" if "features" in metrics else "images"
+    tidy(below, xlabel="confidence", ylabel=items)
     return png_of(figure)
 
 
