@@ -90,6 +90,8 @@ class Checkpoints:
         self._folder = place / FOLDER_NAME / name
         digest = _digest(self._order, data, files)
         self._file = self._folder / f"{digest[:_LETTERS]}.npz"
+        # A kill in the middle of a write leaves a file of such a name.
+        self._temporary = f".{digest[:_LETTERS]}."
 
     def find(self) -> Saved | None:
         """Read the checkpoint of the same order and data; None if there is none.
@@ -159,7 +161,8 @@ class Checkpoints:
             arrays[f"best_{number}"] = weights
         text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._folder / f".{uuid.uuid4().hex}"
+        self._sweep()
+        temporary = self._folder / f"{self._temporary}{uuid.uuid4().hex}"
         try:
             with temporary.open("xb") as stream:
                 np.savez(stream, meta=text, **arrays)
@@ -173,9 +176,14 @@ class Checkpoints:
     def remove(self) -> None:
         """Remove the checkpoint, and the folders that are empty without it."""
         with contextlib.suppress(OSError):  # another order has one there
+            self._sweep()
             self._file.unlink(missing_ok=True)
             self._folder.rmdir()
             self._folder.parent.rmdir()
+
+    def _sweep(self) -> None:
+        for left in self._folder.glob(f"{self._temporary}*"):
+            left.unlink(missing_ok=True)
 
     def _difference(self, other: Mapping[str, Any]) -> str:
         names = [n for n in self._order if self._order[n] != other.get(n)]
