@@ -9,30 +9,27 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.process.memory import usable_memory
 from trainer.classes import class_numbers
 from trainer.errors import DataError
 from trainer.formats import Arrays, Form
 from trainer.formats.recognize import read_data
 from trainer.images import Images, choose
 from trainer.pixels import size_of
+from trainer.samples import Task
 from trainer.split import TEST_SHARE, stratified
-from trainer.stored_images import scratch_place
+from trainer.stored_images import memory_for_images, scratch_place
 
 EMBEDDED = Path(__file__).parent / "data" / "mnist.npz"
-
-# A split copies images, and TensorFlow needs memory, too.
-_MEMORY_SHARE = 4
 
 # A note names this many empty classes at most.
 _NAMED = 10
 
-_GIB = 1 << 30
+_MB = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,11 @@ class DataSet:
     notes: tuple[str, ...] = ()
 
     @property
+    def task(self) -> Task:
+        """Images show classes."""
+        return "classes"
+
+    @property
     def w_train(self) -> None:
         """All images weigh alike."""
         return None
@@ -71,11 +73,6 @@ class DataSet:
         """``(H, W, C)`` of one image."""
         _, height, width, channels = self.x_train.shape
         return height, width, channels
-
-    @property
-    def task(self) -> Literal["classes"]:
-        """The kind of answer that a model learns."""
-        return "classes"
 
 
 def load_dataset(
@@ -94,8 +91,8 @@ def load_dataset(
             size of pictures, and the size that arrays have.
         seed: chooses the images that are held out, if there is no test part.
         label: the column of a CSV's labels; None finds it by its usual names.
-        max_bytes: images of more bytes are kept on disk and not in memory; None is a
-            quarter of the memory that this process may use.
+        max_bytes: images of more bytes are kept on disk and not in memory; None is
+            ``memory_for_images``.
 
     Returns:
         Images ``(N, H, W, C)`` uint8 and labels ``(N,)`` int64; see ``DataSet``.
@@ -106,7 +103,7 @@ def load_dataset(
         WriteFailed: the disk refuses the images that memory cannot hold.
     """
     source = path or EMBEDDED
-    most = usable_memory() // _MEMORY_SHARE if max_bytes is None else max_bytes
+    most = memory_for_images() if max_bytes is None else max_bytes
     data = _checked(read_data(source, Form(size), most, label), source, seed)
     if isinstance(data.x_train, np.ndarray):
         return data
@@ -116,16 +113,15 @@ def load_dataset(
 def _on_disk(data: DataSet, most: int) -> str:
     pixels = sum(math.prod(images.shape) for images in (data.x_train, data.x_test))
     return (
-        f"the images lie in a file in {scratch_place()} and not in memory, where"
-        f" {most / _GIB:.3g} GiB are for them ({pixels / _GIB:.3g} GiB of pixels)"
+        f"the images take {pixels / _MB:,.0f} MB and lie in a file in"
+        f" {scratch_place()}, because memory holds at most {most / _MB:,.0f} MB of them"
+        " (--memory)"
     )
 
 
 def _checked(arrays: Arrays, source: Path, seed: int) -> DataSet:
-    x_train, (y_train, names) = (
-        arrays.x_train,
-        _part(arrays.x_train, arrays.y_train, source, "training"),
-    )
+    x_train = arrays.x_train
+    y_train, names = class_numbers_of(x_train, arrays.y_train, source, "training")
     labels = arrays.labels or names or _numbered(y_train, source)
     notes = list(arrays.notes)
     if arrays.x_test is None or arrays.y_test is None:
@@ -142,7 +138,7 @@ def _checked(arrays: Arrays, source: Path, seed: int) -> DataSet:
                 " both"
             )
         x_test = arrays.x_test
-        y_test, _ = _part(x_test, arrays.y_test, source, "test", names)
+        y_test, _ = class_numbers_of(x_test, arrays.y_test, source, "test", names)
     if x_train.shape[1:] != x_test.shape[1:]:
         raise DataError(
             f"{source}: training images are {size_of(x_train)} and test images"
@@ -162,14 +158,28 @@ def _checked(arrays: Arrays, source: Path, seed: int) -> DataSet:
     return DataSet(x_train, y_train, x_test, y_test, labels, tuple(notes))
 
 
-def _part(
+def class_numbers_of(
     images: Images,
     labels: NDArray[Any],
     source: Path,
     part: str,
     known: tuple[str, ...] | None = None,
 ) -> tuple[NDArray[np.int64], tuple[str, ...] | None]:
-    """Check one part; give its class numbers and, if known, the class names."""
+    """Check one part, and return its class numbers.
+
+    Args:
+        images: ``(N, H, W, C)``.
+        labels: the labels as the file has them; see ``class_numbers``.
+        source: the data set, for sentences.
+        part: the part's name, for sentences.
+        known: the class names of the training part, if this is another part.
+
+    Returns:
+        ``(N,)`` int64, and the class names; None if the labels are numbers.
+
+    Raises:
+        DataError: the labels have another form, or their number is not N, or N is 0.
+    """
     numbers, names = class_numbers(labels, f"{source}: the {part} labels", known)
     if len(images) != len(numbers):
         raise DataError(

@@ -14,6 +14,7 @@ import click
 
 from bundle.params import Preprocess
 from bundle.terminal import Failed
+from trainer.also import with_also
 from trainer.augmentation import AUGMENTATIONS
 from trainer.checkpoint import Checkpoints, Saved
 from trainer.conversion import Conversion
@@ -151,13 +152,7 @@ def _check(order: Order, place: _Place) -> Start | None:
 def _prepare(order: Order, place: _Place) -> DataSet:
     """Check the destination, and read the data."""
     replaces = place.destination.check()
-    data = load_dataset(
-        order.fin,
-        size=order.size,
-        seed=order.choices.seed,
-        label=order.label,
-        max_bytes=order.memory,
-    )
+    data = _load(order)
     if order.choices.start is None:
         check_image_shape(data.image_shape, network_of(order.choices, data))
     if replaces and not order.dry_run:
@@ -168,6 +163,24 @@ def _prepare(order: Order, place: _Place) -> DataSet:
     click.echo(f"{len(data.x_train)} train samples")
     click.echo(f"{len(data.x_test)} test samples")
     return data
+
+
+def _load(order: Order) -> DataSet:
+    data = load_dataset(
+        order.fin,
+        size=order.size,
+        seed=order.choices.seed,
+        label=order.label,
+        max_bytes=order.memory,
+    )
+    for path in order.also:
+        how = _preprocess(order, data)
+        data = with_also(data, path, how, max_bytes=order.memory)
+    return data
+
+
+def _preprocess(order: Order, data: DataSet) -> Preprocess:
+    return preprocess_of(data) if order.fit else Preprocess()
 
 
 def _checkpoints(
@@ -235,7 +248,7 @@ def _publish(
     interrupt: Interrupt,
 ) -> None:
     data_name = (order.fin or EMBEDDED).name
-    preprocess = preprocess_of(data) if order.fit else Preprocess()
+    preprocess = _preprocess(order, data)
 
     def write(folder: Path) -> None:
         interrupt.run_held(

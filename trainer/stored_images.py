@@ -19,11 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.disk import refusal
+from runtime.process.memory import usable_memory
 from trainer.errors import WriteFailed
 from trainer.images import Images, numbers_of
 
 # /tmp often lies in memory, which would then hold the pixels after all.
 _PLACE = Path("/var/tmp")
+
+# A split copies images, and TensorFlow needs memory, too.
+_SHARE = 4
+
+
+def memory_for_images() -> int:
+    """Return the bytes of images that are held in memory, if nobody says otherwise."""
+    return usable_memory() // _SHARE
 
 
 def scratch_place() -> Path:

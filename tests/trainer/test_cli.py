@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -182,6 +183,83 @@ def test_empty_path_is_not_the_folder_one_is_in(command: str, option: str) -> No
 def test_wrong_data_is_one_sentence(tmp_path: Path) -> None:
     result = run_trainer("run", f"--fin={tmp_path}/no.npz", "--models-dir", tmp_path)
     assert_refused(result, "no.npz", "check --fin")
+
+
+def _photos(root: Path, count: int = 5) -> Path:
+    for label in ("a", "b"):
+        for number in range(count):
+            write_picture(root / label / f"{number}.png", 9)
+    return root
+
+
+def _with_a_cut_picture(root: Path) -> Path:
+    path = _photos(root) / "b" / "3.png"
+    path.write_bytes(path.read_bytes()[:40])
+    return root
+
+
+def _list_without_labels(root: Path) -> Path:
+    (_photos(root) / "list.csv").write_text("path,kind\na/0.png,a\n")
+    return root / "list.csv"
+
+
+def _archive_with_infinity(root: Path) -> Path:
+    images = np.zeros((4, 12, 12), np.float32)
+    images[2, 0, 0] = np.inf
+    root.mkdir()
+    np.savez(root / "a.npz", images=images, labels=np.arange(4) % 2)
+    return root / "a.npz"
+
+
+def _images_of_one_class(root: Path) -> Path:
+    write_picture(root / "a" / "0.png", 9)
+    write_picture(root / "a" / "1.png", 9)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (_with_a_cut_picture, ("1 of 10 images (10.0%)", "b/3.png", "replace or")),
+        (_list_without_labels, ("list.csv has no column of labels", "path, kind")),
+        (_archive_with_infinity, ("a.npz: the training images have inf in image 2",)),
+        (_images_of_one_class, ("all training images are of one class",)),
+        (lambda root: _photos(root, 1), ("no test images and one image a class",)),
+        (lambda root: _photos(root) / "a", ("put its pictures into subfolders",)),
+    ],
+)
+def test_broken_data_are_one_sentence_and_nothing_is_written(
+    tmp_path: Path, make: Callable[[Path], Path], words: tuple[str, ...]
+) -> None:
+    fin = make(tmp_path / "data")
+    result = run_trainer("run", "--fin", fin, "--fout", tmp_path / "out")
+    assert_refused(result, *words)
+    assert names_in(tmp_path) == ["data"]
+
+
+def test_the_size_that_is_given_is_that_of_the_images(tmp_path: Path) -> None:
+    """A size that the network cannot take shows it before any training."""
+    fin = _photos(tmp_path / "data")
+    result = run_trainer("run", "--fin", fin, "--size", "20x8", "--models-dir", fin)
+    assert_refused(result, "20 x 8", "10 x 10")
+
+
+def test_a_label_of_more_images_that_the_first_lack_is_refused(tmp_path: Path) -> None:
+    fin, more = _photos(tmp_path / "data"), tmp_path / "more"
+    write_picture(more / "c" / "0.png", 9)
+    result = run_trainer("run", "--fin", fin, "--also", more, "--models-dir", tmp_path)
+    assert_refused(result, "more has the label 'c', and --fin has only a, b")
+
+
+def test_a_disk_too_full_for_the_pixels_is_work_that_failed(tmp_path: Path) -> None:
+    fin, images = tmp_path / "a.npz", np.zeros((2000, 28, 28), np.uint8)
+    np.savez_compressed(fin, images=images, labels=np.arange(2000) % 2)
+    arguments = ("--fin", fin, "--memory", 1, "--fout", tmp_path / "out")
+    with file_size_limit(1000):
+        result = run_trainer("run", *arguments)
+    assert result.exit_code == 1
+    assert "the file for the pixels cannot be written: File too large" in result.stderr
+    assert names_in(tmp_path) == ["a.npz"]
 
 
 def test_too_small_images_are_refused(tmp_path: Path) -> None:

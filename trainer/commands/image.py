@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from trainer.commands.options import FIN, GivenPath, import_held
+from trainer.commands.options import FIN, SEED, GivenPath, import_held
 from trainer.interrupt import Interrupt
 
 
@@ -26,7 +26,7 @@ def image(fin: Path | None, fout: Path, imgid: int) -> None:
         from trainer.data import load_dataset
         from trainer.picture import write_png
 
-        data = load_dataset(fin)
+        data = load_dataset(fin, seed=SEED)
         for note in data.notes:
             click.echo(note)
         interrupt.hold()

@@ -45,9 +45,14 @@ class GivenPath(click.Path):
 FIN = click.option(
     "--fin",
     type=GivenPath(),
-    help="Read the data set from here: an .npz, a mnist.pkl.gz, IDX files, or a folder"
-    " of images with one subfolder for each class.  [default: the embedded MNIST]",
+    help="Read the data set from here: an .npz, a mnist.pkl.gz, IDX files, a folder of"
+    " images with one subfolder for each class, or a .csv of paths and labels."
+    "  [default: the embedded MNIST]",
 )
+
+# The seed is fixed so that a reader of README gets the same weights each time. Any seed
+# would do.
+SEED = 4
 
 
 def import_held(interrupt: Interrupt, name: str) -> None:

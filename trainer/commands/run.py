@@ -9,14 +9,11 @@ from typing import Any
 
 import click
 
-from trainer.commands.options import FIN, GivenPath, checked_name, import_held
+from trainer.commands.options import FIN, SEED, GivenPath, checked_name, import_held
 from trainer.interrupt import Interrupt
 
 # numpy and Keras take no larger seeds.
 _MAX_SEED = 2**32 - 1
-# The seed is fixed so that a reader of README gets the same weights each time. Any seed
-# would do.
-_SEED = 4
 # A side of a picture; a larger one would not fit into memory.
 _MAX_SIDE = 4096
 _MEGABYTE = 1_000_000
@@ -152,7 +149,7 @@ def _size(
 @click.option(
     "--seed",
     type=click.IntRange(0, _MAX_SEED),
-    default=_SEED,
+    default=SEED,
     show_default=True,
     help="The same seed on the same machine gives the same weights.",
 )
