@@ -228,7 +228,7 @@ def compare(
 
     bundle = source.bundle
     how = bundle.params.preprocess if bundle else Preprocess()
-    sample = bundle.read_sample() if bundle else None
+    sample = source.read_sample()
     try:
         candidate = open_onnx(path, BackendOptions(provider="cpu"), source.ranges)
         ranges, traits = known_of(source, path)

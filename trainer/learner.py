@@ -246,11 +246,23 @@ def compile_model(
     model.compile(
         loss=loss,
         optimizer=optimizer,
+        loss_weights=_loss_weights(data),
         metrics=None if is_weighted else [metric],
         weighted_metrics=[metric] if is_weighted else None,
         # XLA makes the steps slower on a processor.
         jit_compile=False,
     )
+
+
+def _loss_weights(data: Samples) -> list[float] | None:
+    """Measure a regression's loss in variances of its labels.
+
+    A label in small or large units would make steps that are too small or too large.
+    """
+    if data.task == "classes":
+        return None
+    variance = float(data.y_train.var(dtype=np.float64))
+    return [1 / variance] if variance > 0 else None
 
 
 def _optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:

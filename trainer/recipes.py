@@ -14,8 +14,10 @@ _SMALL = 64
 # One epoch of `best` takes 41 s on MNIST with two cores that know bfloat16. So many
 # epochs, and the choice of the augmentation before them, end within 14 minutes.
 _BEST_EPOCHS = 12
-# A row of a table takes a thousandth of the time of an image.
-_BEST_TABLE_EPOCHS = 30
+# A row of a table takes a thousandth of the time of an image, so even `quick` goes on
+# until a table of some thousand rows is learned. 50,000 rows take half a minute.
+_QUICK_TABLE_EPOCHS = 10
+_BEST_TABLE_EPOCHS = 20
 _BATCH_SIZE = 128
 
 
@@ -83,19 +85,25 @@ def settings_of(
 
     is_table = isinstance(data.x_train, Mapping)
     is_best = choices.recipe == "best"
-    best_epochs = _BEST_TABLE_EPOCHS if is_table else _BEST_EPOCHS
+    if is_table:
+        epochs, best_rate = (
+            _BEST_TABLE_EPOCHS if is_best else _QUICK_TABLE_EPOCHS,
+            0.002,
+        )
+    else:
+        epochs, best_rate = _BEST_EPOCHS if is_best else 1, 0.003
     precision = choices.precision
     if precision is None:
         # Columns of a table may have values that 16 bits cannot tell apart.
         precision = machine_precision() if is_best and not is_table else "float32"
     return Settings(
-        epochs=choices.epochs or (best_epochs if is_best else 1),
+        epochs=choices.epochs or epochs,
         batch_size=choices.batch_size or _BATCH_SIZE,
         seed=choices.seed,
         network=start.network if start else network_of(choices, data),
         recipe=choices.recipe,
         # The higher rate would undo what the bundle's weights know.
-        learning_rate=0.003 if is_best and start is None else 0.001,
+        learning_rate=best_rate if is_best and start is None else 0.001,
         augmentation=None if is_best and not is_table else "none",
         precision=precision,
         patience=choices.patience,

@@ -38,8 +38,8 @@ class Training:
             num_classes)`` scores, or ``(N, 1)`` numbers.
         settings: the settings of the training.
         history: Keras's metrics by name, with one value for each epoch.
-        test_loss: the categorical cross-entropy over the test part, or the mean squared
-            error of a regression.
+        test_loss: the categorical cross-entropy over the test part; for a regression
+            the mean squared error, divided by the variance of the training labels.
         test_accuracy: the share of the test part that is classified right, 0..1; None
             for a regression.
         scores: ``(N, num_classes)`` float32, the model's answers to the test part;

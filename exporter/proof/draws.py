@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bundle.params import Preprocess
 from bundle.preprocess import preprocess
-from bundle.sample import Sample
+from bundle.sample import RowSample, Sample
 from runtime.backends import TensorSpec
 from runtime.backends.tensors import WARMED_SIDE
 
@@ -26,7 +26,10 @@ OTHER = 5
 ITEMS = 32
 # Small whole numbers are drawn between minus this and this.
 _SMALL = 9
-_TEXTS = ("", "a", "some words", "ÄÖ 12")
+# Texts that few vocabularies have, the empty one, and some that are not ASCII.
+_TEXTS = ("", "a", "some words", "ÄÖ 12", "µ→e", "no such word")
+# So many of eight texts are of the model's vocabulary, if it has one.
+_OF_VOCABULARY = 5
 
 Batch = dict[str, NDArray[Any]]
 # The least and the greatest number that an input takes, by the input's name.
@@ -34,9 +37,9 @@ Ranges = Mapping[str, tuple[float, float]]
 # Two lengths that a free axis accepts, by the input's name and the axis. They replace
 # the usual lengths.
 Lengths = Mapping[tuple[str, int], tuple[int, int]]
-# The kind of numbers for an input that does not take all numbers: none is 0, as for a
-# divisor; all are above 0; or matrices that have an inverse.
-Kind = Literal["nonzero", "positive", "matrix"]
+# The kind of values for an input that does not take all: no number is 0, as for a
+# divisor; all are above 0; matrices that have an inverse; or texts of the vocabulary.
+Kind = Literal["nonzero", "positive", "matrix", "known"]
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,13 @@ class Traits:
             so they may be negative.
         unbounded: the names of signed inputs that only exact arithmetic uses, so they
             may be as large as their dtype allows.
+        words: the vocabularies of inputs that take texts, by their names.
     """
 
     whole: frozenset[str] = frozenset()
     signed: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset()
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Draw:
 def draws(
     specs: tuple[TensorSpec, ...],
     how: Preprocess,
-    sample: Sample | None,
+    sample: Sample | RowSample | None,
     ranges: Ranges | None = None,
     traits: Traits | None = None,
     lengths: Lengths | None = None,
@@ -88,18 +93,42 @@ def draws(
     Args:
         specs: the model's inputs.
         how: params.json's ``preprocess``, which is applied to pictures.
-        sample: real images, if the bundle has some.
+        sample: real images or rows, if the bundle has some.
         ranges: the ranges of inputs that are no pictures. Without a range, real numbers
             are drawn from a unit normal distribution, and whole numbers are 0 or 1.
         traits: other facts about the inputs.
         lengths: the lengths of free axes that do not take the usual ones.
         kinds: the kinds of numbers of inputs that do not take all, by their names.
     """
-    pictures = _pictures(specs, how, sample, lengths or {}) if not ranges else None
+    images = sample if isinstance(sample, Sample) else None
+    pictures = _pictures(specs, how, images, lengths or {}) if not ranges else None
     if pictures:
         return pictures
     filler = _Filler(ranges or {}, traits or Traits(), kinds or {})
-    return _tensors(specs, filler, lengths or {})
+    found = _tensors(specs, filler, lengths or {})
+    if isinstance(sample, RowSample) and _fit(sample, specs):
+        found.append(Draw("sample", partial(_row_batches, sample.inputs)))
+    return found
+
+
+def _fit(sample: RowSample, specs: tuple[TensorSpec, ...]) -> bool:
+    """Tell whether rows of a sample fit a model's inputs."""
+    return all(
+        (rows := sample.inputs.get(spec.name)) is not None
+        and rows.dtype == spec.dtype
+        and len(rows.shape) == len(spec.shape)
+        and all(
+            n in (None, found)
+            for n, found in zip(spec.shape[1:], rows.shape[1:], strict=True)
+        )
+        for spec in specs
+    )
+
+
+def _row_batches(inputs: Mapping[str, NDArray[Any]], size: int) -> Iterator[Batch]:
+    count = len(next(iter(inputs.values())))
+    for rows in _rows(count, size):
+        yield {name: values[rows] for name, values in inputs.items()}
 
 
 def _pictures(
@@ -194,6 +223,10 @@ def _tensors(
     ):
         if any(spec.name in whole - filler.ranges.keys() for spec in specs):
             found.append(Draw(name, partial(batches, kind), may_be_refused=True))
+    if any(spec.name in filler.traits.words for spec in specs):
+        # The first draw has such texts, too, unless TensorFlow refuses them.
+        unknown = partial(batches, "unknown")
+        found.append(Draw("texts out of vocabulary", unknown, may_be_refused=True))
     return found
 
 
@@ -211,7 +244,7 @@ def _shape(
 
 @dataclass(frozen=True)
 class _Filler:
-    """Draws the numbers of one input."""
+    """Draws the values of one input."""
 
     ranges: Ranges
     traits: Traits
@@ -225,10 +258,7 @@ class _Filler:
         generator: np.random.Generator,
     ) -> NDArray[Any]:
         if spec.dtype == object:
-            texts = np.asarray(_TEXTS, object)
-            if kind not in ("low", "high"):
-                return texts[generator.integers(0, len(texts), shape)]
-            return np.full(shape, texts[0 if kind == "low" else 1], object)
+            return self._texts(spec.name, shape, kind, generator)
         low, high = self.ranges.get(spec.name, (0, 1))
         if kind in ("low", "high") and self.kinds.get(spec.name) == "matrix":
             identity = np.eye(shape[-1]) * (1 if kind == "low" else 2)
@@ -266,6 +296,28 @@ class _Filler:
                 # inverse.
                 reals = reals / shape[-1] + 2 * np.eye(shape[-1])
         return reals.astype(spec.dtype)
+
+    def _texts(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        kind: str,
+        generator: np.random.Generator,
+    ) -> NDArray[Any]:
+        known = np.asarray(self.traits.words.get(name, ()), object)
+        others = np.asarray(_TEXTS, object)
+        if self.kinds.get(name) == "known" and kind != "unknown":
+            others = known
+        if kind in ("low", "high"):
+            text = others[0] if kind == "low" else (known if len(known) else _TEXTS)[-1]
+            return np.full(shape, text, object)
+        drawn: NDArray[Any] = others[generator.integers(0, len(others), shape)]
+        if kind == "unknown" or not len(known):
+            return drawn
+        is_known = generator.integers(0, 8, shape) < _OF_VOCABULARY
+        words = known[generator.integers(0, len(known), shape)]
+        mixed: NDArray[Any] = np.where(is_known, words, drawn)
+        return mixed
 
 
 def _large(
