@@ -36,6 +36,16 @@ _SCHEMA = 1
 _ROWS = 1024
 # The letters of a digest in a file's name; two orders never share so many.
 _LETTERS = 16
+# The errors of a file that is cut, or is none of the trainer.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    zipfile.BadZipFile,
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,8 @@ class Checkpoints:
         self._folder = place / FOLDER_NAME / name
         digest = _digest(self._order, data, files)
         self._file = self._folder / f"{digest[:_LETTERS]}.npz"
+        # A kill in the middle of a write leaves a file of such a name.
+        self._temporary = f".{digest[:_LETTERS]}."
 
     def find(self) -> Saved | None:
         """Read the checkpoint of the same order and data; None if there is none.
@@ -88,8 +100,7 @@ class Checkpoints:
             CheckpointError: the file is damaged.
         """
         try:
-            with np.load(self._file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
+            arrays = _read(self._file)
             meta = json.loads(arrays.pop("meta").tobytes())
             return Saved(
                 settings=Settings(**meta["settings"]),
@@ -100,7 +111,7 @@ class Checkpoints:
             )
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as ex:
+        except _DAMAGE as ex:
             raise CheckpointError(
                 f"the checkpoint {self._file} is damaged; remove it, and train without"
                 " --resume"
@@ -150,7 +161,8 @@ class Checkpoints:
             arrays[f"best_{number}"] = weights
         text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._folder / f".{uuid.uuid4().hex}"
+        self._sweep()
+        temporary = self._folder / f"{self._temporary}{uuid.uuid4().hex}"
         try:
             with temporary.open("xb") as stream:
                 np.savez(stream, meta=text, **arrays)
@@ -164,9 +176,14 @@ class Checkpoints:
     def remove(self) -> None:
         """Remove the checkpoint, and the folders that are empty without it."""
         with contextlib.suppress(OSError):  # another order has one there
+            self._sweep()
             self._file.unlink(missing_ok=True)
             self._folder.rmdir()
             self._folder.parent.rmdir()
+
+    def _sweep(self) -> None:
+        for left in self._folder.glob(f"{self._temporary}*"):
+            left.unlink(missing_ok=True)
 
     def _difference(self, other: Mapping[str, Any]) -> str:
         names = [n for n in self._order if self._order[n] != other.get(n)]
@@ -216,11 +233,16 @@ def restore(learner: Learner, saved: Saved) -> None:
 
 def _order_of(file: Path) -> Mapping[str, Any]:
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            order = json.loads(archive["meta"].tobytes())["order"]
-            return order if isinstance(order, dict) else {}
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+        order = json.loads(_read(file)["meta"].tobytes())["order"]
+    except _DAMAGE:
         return {}
+    return order if isinstance(order, dict) else {}
+
+
+def _read(file: Path) -> dict[str, NDArray[Any]]:
+    # numpy leaves a file open that it opened itself and cannot read.
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
 
 
 def _said(value: Any) -> str:

@@ -29,7 +29,7 @@ EMBEDDED = Path(__file__).parent / "data" / "mnist.npz"
 # A note names this many empty classes at most.
 _NAMED = 10
 
-_GIB = 1 << 30
+_MB = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -113,16 +113,15 @@ def load_dataset(
 def _on_disk(data: DataSet, most: int) -> str:
     pixels = sum(math.prod(images.shape) for images in (data.x_train, data.x_test))
     return (
-        f"the images lie in a file in {scratch_place()} and not in memory, where"
-        f" {most / _GIB:.3g} GiB are for them ({pixels / _GIB:.3g} GiB of pixels)"
+        f"the images take {pixels / _MB:,.0f} MB and lie in a file in"
+        f" {scratch_place()}, because memory holds at most {most / _MB:,.0f} MB of them"
+        " (--memory)"
     )
 
 
 def _checked(arrays: Arrays, source: Path, seed: int) -> DataSet:
-    x_train, (y_train, names) = (
-        arrays.x_train,
-        class_numbers_of(arrays.x_train, arrays.y_train, source, "training"),
-    )
+    x_train = arrays.x_train
+    y_train, names = class_numbers_of(x_train, arrays.y_train, source, "training")
     labels = arrays.labels or names or _numbered(y_train, source)
     notes = list(arrays.notes)
     if arrays.x_test is None or arrays.y_test is None:

@@ -21,7 +21,7 @@ _PLUGIN = "scalars"
 _VALIDATION = "val_"
 
 
-def check_event_folder(folder: Path) -> None:
+def make_event_folder(folder: Path) -> None:
     """Make the folder.
 
     Raises:

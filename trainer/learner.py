@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -166,8 +167,8 @@ class Learner:
 
     def _note_best(self, patience: int) -> None:
         loss = self.history["val_loss"][-1]
-        # The comparison is negated, because every comparison with NaN is false.
-        if self.best is None or not loss >= self.best.loss:
+        # Every comparison with NaN is false, so it is asked for by its name.
+        if self.best is None or math.isnan(self.best.loss) or loss < self.best.loss:
             self.best = Best(loss, self.epoch, self._twin.get_weights())
         self.ended = self.epoch - self.best.epoch >= patience
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from trainer.recipes import Choices
@@ -85,10 +85,24 @@ class Order:
         return self.name
 
     @property
+    def _of_data(self) -> list[tuple[str, str | None]]:
+        """The options that tell how the data set is read, by their names."""
+        return [
+            ("--size", self.size and "x".join(map(str, self.size))),
+            ("--label", self.label),
+            ("--weight", self.weight),
+            ("--features", ",".join(self.features) or None),
+            ("--categorical", ",".join(self.categorical) or None),
+            ("--task", self.task),
+        ]
+
+    @property
     def deciding(self) -> dict[str, Any]:
         """The options that decide the weights, by their names, besides the data set."""
         given = self.choices
         return {
+            "--also": ", ".join(path.name for path in self.also) or None,
+            **dict(self._of_data),
             "--recipe": given.recipe,
             "--arch": given.arch,
             "--from": given.start,
@@ -109,25 +123,21 @@ class Order:
             settings: the settings of the training.
         """
         given = self.choices
+        # Without the option, the recipe may choose otherwise on another machine.
+        precision = settings.precision if given.recipe == "best" else given.precision
         options = [
             *([("--fin", self.fin.name)] if self.fin else []),
             *(("--also", path.name) for path in self.also),
-            ("--size", self.size and "x".join(map(str, self.size))),
-            ("--label", self.label),
-            ("--weight", self.weight),
-            ("--features", ",".join(self.features) or None),
-            ("--categorical", ",".join(self.categorical) or None),
-            ("--task", self.task),
+            *self._of_data,
             ("--model", self.name),
-            ("--from", given.start and PurePath(given.start).name),
-            ("--arch", given.arch and PurePath(given.arch).name),
+            ("--from", settings.start_name),
+            ("--arch", given.arch and settings.network_name),
             ("--recipe", given.recipe if given.recipe != "quick" else None),
             ("--tune", self.tune or None),
             ("--epochs", settings.epochs),
             ("--batch-size", settings.batch_size),
             ("--seed", settings.seed),
-            # Without the option, another machine may choose otherwise.
-            ("--precision", settings.precision if given.recipe == "best" else None),
+            ("--precision", precision),
             ("--patience", settings.patience),
         ]
         words = [str(word) for o in options if o[1] is not None for word in o]

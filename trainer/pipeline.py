@@ -22,7 +22,7 @@ from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.destination import Destination, FolderDestination, StoreDestination
 from trainer.engine import check_engine, import_engine
 from trainer.errors import CheckpointError, DataError, SettingsError
-from trainer.event_log import check_event_folder
+from trainer.event_log import make_event_folder
 from trainer.form import preprocess_of
 from trainer.interrupt import Interrupt, Interrupted
 from trainer.networks.build import check_network
@@ -51,6 +51,8 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
     place = _place(order)
     start = _check(order, place)
     data = _prepare(order, place)
+    if order.tensorboard is not None and not order.dry_run:
+        make_event_folder(order.tensorboard)
     # TensorFlow may crash the process if its import is interrupted.
     interrupt.run_held(lambda: import_engine(order.verbose))
     settings = settings_of(
@@ -146,8 +148,6 @@ def _check(order: Order, place: _Place) -> Start | None:
                 "--from has a network of its own; leave --arch or --from out"
             )
         check_network(choices.arch)
-    if order.tensorboard is not None and not order.dry_run:
-        check_event_folder(order.tensorboard)
     return find_start(choices.start, place.store) if choices.start else None
 
 
@@ -171,6 +171,11 @@ def _prepare(order: Order, place: _Place) -> DataSet | TableSet:
 def _read(order: Order) -> DataSet | TableSet:
     if order.fin is not None and is_table(order.fin):
         check_table_network(order.choices.arch)
+        if order.choices.precision == "mixed":
+            raise SettingsError(
+                "--precision mixed is for images, because 16 bits cannot tell near"
+                " numbers of a table apart; leave it out"
+            )
         return load_table(order.fin, order.wishes, order.choices.seed, order.also)
     for_tables = (order.weight, order.features, order.categorical, order.task)
     if any(for_tables):

@@ -55,3 +55,8 @@ class Settings:
     def network_name(self) -> str:
         """The network's name for other people, without a folder of this machine."""
         return PurePath(self.network).name
+
+    @property
+    def start_name(self) -> str | None:
+        """The bundle that the training started from, without a folder."""
+        return self.start and PurePath(self.start).name

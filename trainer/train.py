@@ -118,9 +118,11 @@ def train(
     if saved is not None:
         restore(learner, saved)
         click.echo(f"resumed after epoch {learner.epoch}")
-    callbacks = progress_of(learner, settings)
+    callbacks = []
+    # An epoch is told of as soon as it cannot be lost.
     if checkpoints is not None:
-        callbacks.append(_keeper(learner, settings, trials, checkpoints))
+        callbacks.append(keeper(learner, settings, trials, checkpoints))
+    callbacks += progress_of(learner, settings)
     if events is not None:
         callbacks.append(event_log(events))
     stop = stopper(check_stop)
@@ -143,7 +145,7 @@ def _trials(
     return ()
 
 
-def _keeper(
+def keeper(
     learner: Learner,
     settings: Settings,
     trials: tuple[Trial, ...],

@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +24,12 @@ from exporter.options import Options
 from exporter.sources.source import Source
 from tests.examples import file_size_limit
 from tests.trainer.examples import assert_refused, names_in, run_trainer, write_picture
+from trainer.checkpoint import Checkpoints
+from trainer.data import DataSet
 from trainer.formats import Arrays
+from trainer.order import Order
+from trainer.recipes import Choices
+from trainer.settings import Settings
 from trainer.train import Training
 
 
@@ -45,7 +53,7 @@ def trained(
     """
     import keras
 
-    def load(*given: object) -> Training:
+    def load(*given: object, **options: object) -> Training:
         model = keras.models.load_model(bundle_folder / "model.keras")
         return dataclasses.replace(training, model=model)
 
@@ -177,6 +185,83 @@ def test_wrong_data_is_one_sentence(tmp_path: Path) -> None:
     assert_refused(result, "no.npz", "check --fin")
 
 
+def _photos(root: Path, count: int = 5) -> Path:
+    for label in ("a", "b"):
+        for number in range(count):
+            write_picture(root / label / f"{number}.png", 9)
+    return root
+
+
+def _with_a_cut_picture(root: Path) -> Path:
+    path = _photos(root) / "b" / "3.png"
+    path.write_bytes(path.read_bytes()[:40])
+    return root
+
+
+def _list_without_labels(root: Path) -> Path:
+    (_photos(root) / "list.csv").write_text("path,kind\na/0.png,a\n")
+    return root / "list.csv"
+
+
+def _archive_with_infinity(root: Path) -> Path:
+    images = np.zeros((4, 12, 12), np.float32)
+    images[2, 0, 0] = np.inf
+    root.mkdir()
+    np.savez(root / "a.npz", images=images, labels=np.arange(4) % 2)
+    return root / "a.npz"
+
+
+def _images_of_one_class(root: Path) -> Path:
+    write_picture(root / "a" / "0.png", 9)
+    write_picture(root / "a" / "1.png", 9)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (_with_a_cut_picture, ("1 of 10 images (10.0%)", "b/3.png", "replace or")),
+        (_list_without_labels, ("list.csv has no column of labels", "path, kind")),
+        (_archive_with_infinity, ("a.npz: the training images have inf in image 2",)),
+        (_images_of_one_class, ("all training images are of one class",)),
+        (lambda root: _photos(root, 1), ("no test images and one image a class",)),
+        (lambda root: _photos(root) / "a", ("put its pictures into subfolders",)),
+    ],
+)
+def test_broken_data_are_one_sentence_and_nothing_is_written(
+    tmp_path: Path, make: Callable[[Path], Path], words: tuple[str, ...]
+) -> None:
+    fin = make(tmp_path / "data")
+    result = run_trainer("run", "--fin", fin, "--fout", tmp_path / "out")
+    assert_refused(result, *words)
+    assert names_in(tmp_path) == ["data"]
+
+
+def test_the_size_that_is_given_is_that_of_the_images(tmp_path: Path) -> None:
+    """A size that the network cannot take shows it before any training."""
+    fin = _photos(tmp_path / "data")
+    result = run_trainer("run", "--fin", fin, "--size", "20x8", "--models-dir", fin)
+    assert_refused(result, "20 x 8", "10 x 10")
+
+
+def test_a_label_of_more_images_that_the_first_lack_is_refused(tmp_path: Path) -> None:
+    fin, more = _photos(tmp_path / "data"), tmp_path / "more"
+    write_picture(more / "c" / "0.png", 9)
+    result = run_trainer("run", "--fin", fin, "--also", more, "--models-dir", tmp_path)
+    assert_refused(result, "more has the label 'c', and --fin has only a, b")
+
+
+def test_a_disk_too_full_for_the_pixels_is_work_that_failed(tmp_path: Path) -> None:
+    fin, images = tmp_path / "a.npz", np.zeros((2000, 28, 28), np.uint8)
+    np.savez_compressed(fin, images=images, labels=np.arange(2000) % 2)
+    arguments = ("--fin", fin, "--memory", 1, "--fout", tmp_path / "out")
+    with file_size_limit(1000):
+        result = run_trainer("run", *arguments)
+    assert result.exit_code == 1
+    assert "the file for the pixels cannot be written: File too large" in result.stderr
+    assert names_in(tmp_path) == ["a.npz"]
+
+
 def test_too_small_images_are_refused(tmp_path: Path) -> None:
     for label in ("a", "b"):
         for number in range(2):
@@ -200,6 +285,15 @@ def test_folder_of_something_else_is_refused(tmp_path: Path, few_npz: Path) -> N
         ("--h5", "../mnist"),
         ("--seed", "-1"),
         ("--seed", str(2**32)),
+        ("--patience", "0"),
+        ("--recipe", "slow"),
+        ("--precision", "16"),
+        ("--tune", "-1"),
+        ("--memory", "0"),
+        ("--size", "28x"),
+        ("--size", "0"),
+        ("--size", "28x5000"),
+        ("--size", "1x2x3"),
     ],
 )
 def test_wrong_option_is_named(tmp_path: Path, option: str, value: str) -> None:
@@ -209,6 +303,39 @@ def test_wrong_option_is_named(tmp_path: Path, option: str, value: str) -> None:
         "_", "-"
     )
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            ["--patience", 3, "--epochs", 3],
+            "--patience 3 never ends a training of --epochs 3; give a smaller number",
+        ),
+        (["--arch", "cnn", "--from", "mnist"], "leave --arch or --from out"),
+        (["--arch", "resnet"], "there is no network resnet; --arch takes cnn, "),
+        (["--arch", "nowhere.py:f"], "there is no file nowhere.py; check --arch"),
+        (["--from", "cats:3"], "there is no model 'cats:3' in"),
+        (["--arch", "mobilenet"], "28 x 28 pixels and the network mobilenet needs 32"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_before_tensorflow(
+    tmp_path: Path, few_npz: Path, options: list[object], told: str
+) -> None:
+    place = ("--fin", few_npz, "--models-dir", tmp_path / "models")
+    assert_refused(run_trainer("run", *place, *options), told)
+    assert not (tmp_path / "models").exists()
+
+
+def test_search_without_optuna_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "trainer.search.find_spec",
+        lambda name: None if name == "optuna" else find_spec(name),
+    )
+    result = run_trainer("run", "--models-dir", tmp_path, "--tune", 3)
+    assert_refused(result, "--tune needs Optuna", "install the extra 'tune'")
 
 
 @pytest.mark.parametrize("missing", ["tensorflow", "keras", "matplotlib"])
@@ -294,6 +421,32 @@ class TestWithoutExporter:
         # The seed is printed and kept, even if the user gave none.
         assert f"seed: {report['seed']}" in lines
         assert f"Test accuracy: {report['test_accuracy']}" in lines
+
+    def test_resume_needs_a_checkpoint_of_the_same_order(
+        self, tmp_path: Path, few_npz: Path
+    ) -> None:
+        place = ("--fin", few_npz, "--models-dir", tmp_path)
+        result = run_trainer("run", *place, "--epochs", 2, "--resume")
+        assert_refused(result, "there is no checkpoint in", "leave --resume out")
+        assert names_in(tmp_path) == []
+
+    @pytest.mark.usefixtures("trained")
+    def test_a_checkpoint_is_told_of_and_gone_after_the_training(
+        self, tmp_path: Path, few_npz: Path, few_data: DataSet
+    ) -> None:
+        order = Order(few_npz, None, "mnist", Choices(4, epochs=2))
+        checkpoints = Checkpoints(tmp_path, "mnist", order.deciding, few_data)
+        learner: Any = SimpleNamespace(
+            variables=[], epoch=1, history={}, seconds=1, best=None, ended=False
+        )
+        checkpoints.write(learner, Settings(2, 128, 4), ())
+        place = ("--fin", few_npz, "--models-dir", tmp_path)
+        result = run_trainer("run", *place, "--epochs", 3, "--resume")
+        assert_refused(result, "of an order with --epochs 2, not 3; give the same")
+        result = run_trainer("run", *place, "--epochs", 2)
+        assert result.exit_code == 0, result.output
+        assert "--resume would go on after epoch 1; now the training" in result.output
+        assert names_in(tmp_path) == ["mnist"]
 
     @pytest.mark.usefixtures("trained")
     def test_no_fit_leaves_pictures_as_they_are(
@@ -472,17 +625,18 @@ _MAIN = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "seen"),
+    ("number", "epochs", "seen"),
     [
-        (signal.SIGINT, "x_train shape"),  # it comes in TensorFlow's import
-        (signal.SIGINT, "epoch 1/"),  # The signal comes while it trains.
-        (signal.SIGTERM, "epoch 1/"),
+        (signal.SIGINT, 1, "x_train shape"),  # it comes in TensorFlow's import
+        # The signal comes while it trains.
+        (signal.SIGINT, 10000, "epoch 1/"),
+        (signal.SIGTERM, 10000, "epoch 1/"),
     ],
 )
-def test_interrupted_training_leaves_nothing(
-    tmp_path: Path, few_npz: Path, number: signal.Signals, seen: str
+def test_interrupted_training_leaves_nothing_but_a_checkpoint(
+    tmp_path: Path, few_npz: Path, number: signal.Signals, epochs: int, seen: str
 ) -> None:
-    arguments = ["run", "--fin", str(few_npz), "--epochs", "10000"]
+    arguments = ["run", "--fin", str(few_npz), "--epochs", str(epochs)]
     place = ["--models-dir", str(tmp_path / "models")]
     with subprocess.Popen(
         [sys.executable, "-c", _MAIN, *arguments, *place],
@@ -497,9 +651,18 @@ def test_interrupted_training_leaves_nothing(
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     # Both are compared together, because a crash tells nothing but its number.
-    told = (128 + number, "interrupted; nothing was written\n")
-    assert (process.returncode, errors) == told
-    assert list(tmp_path.iterdir()) == []
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    told = "interrupted; nothing was written"
+    if epochs > 1:
+        assert [path.parent for path in left] == [tmp_path / "models/.training/mnist"]
+        told += (
+            r" but a checkpoint after epoch \d+; the same command with --resume goes on"
+            " from it"
+        )
+    else:
+        assert left == []
+    assert process.returncode == 128 + number
+    assert re.fullmatch(f"{told}\n", errors)
 
 
 @pytest.mark.slow

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from trainer.data import DataSet
+from trainer.data import DataSet, load_dataset
 from trainer.settings import Settings
 from trainer.train import Training, train
 
@@ -73,3 +74,10 @@ def test_stop_is_asked_after_every_step(tensorflow: None) -> None:
     # held out in one step. The 64 test images are measured and then predicted in three
     # steps each.
     assert len(steps) == 2 * (3 + 1) + 3 + 3
+
+
+def test_images_on_disk_train_the_same_model(training: Training, few_npz: Path) -> None:
+    stored = load_dataset(few_npz, max_bytes=1000)
+    assert not isinstance(stored.x_train, np.ndarray)
+    again = train(stored, training.settings)
+    np.testing.assert_array_equal(again.scores, training.scores)

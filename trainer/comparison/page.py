@@ -24,8 +24,9 @@ def comparison_page(comparison: Comparison) -> str:
         f"{first.shown} and {second.shown}",
         f"<h1>{escape(first.shown)} and {escape(second.shown)}</h1>\n"
         f'<p class="quiet">A is {escape(first.shown)}, trained on'
-        f" {escape(first.data_set)}; B is {escape(second.shown)}, trained on"
-        f" {escape(second.data_set)}.</p>\n"
+        f" {escape(first.data_set)} ({escape(first.how)}); B is"
+        f" {escape(second.shown)}, trained on {escape(second.data_set)}"
+        f" ({escape(second.how)}).</p>\n"
         f"{notes}<h2>Figures</h2>\n{_table('figure', comparison.rows)}\n{classes}",
     )
 

@@ -21,6 +21,7 @@ class Side:
     Attributes:
         shown: the bundle as the user named it.
         data_set: the name of the data set.
+        how: the network, the recipe, and what the recipe chose.
         test_samples: the number of test images or rows.
         accuracy: the share of them that are classified right, 0..1.
         loss: the loss on them.
@@ -40,6 +41,7 @@ class Side:
 
     shown: str
     data_set: str
+    how: str
     test_samples: float | None
     accuracy: float | None
     loss: float | None
@@ -80,6 +82,7 @@ def read_side(shown: str, folder: Path) -> Side:
     return Side(
         shown=shown,
         data_set=str(metrics.get("data_set", "")),
+        how=_how(metrics),
         test_samples=_number(metrics.get("test_samples")),
         accuracy=_number(metrics.get("test_accuracy")),
         loss=_number(metrics.get("test_loss")),
@@ -96,6 +99,20 @@ def read_side(shown: str, folder: Path) -> Side:
         mae=_number(metrics.get("mae")),
         recall=_recall(metrics.get("classes")),
     )
+
+
+def _how(metrics: Mapping[str, Any]) -> str:
+    """Write what the report tells of the training; older reports tell less."""
+    told = [str(metrics.get("network", "unknown network"))]
+    for key, usual in (
+        ("recipe", "quick"),
+        ("augmentation", "none"),
+        ("precision", "float32"),
+        ("started_from", None),
+    ):
+        if (value := metrics.get(key, usual)) != usual:
+            told.append(f"{key.replace('_', ' ')} {value}")
+    return ", ".join(told)
 
 
 def _number(value: Any) -> float | None:

@@ -19,7 +19,8 @@ def print_comparison(comparison: Comparison) -> None:
     """Print the figures of both bundles, and the classes that differ most."""
     console = Console()
     for letter, side in zip("AB", comparison.sides, strict=True):
-        console.print(Text(printable(f"{letter}: {side.shown}, on {side.data_set}")))
+        told = f"{letter}: {side.shown}, on {side.data_set} ({side.how})"
+        console.print(Text(printable(told)))
     console.print(_table("", comparison.rows))
     shown = [row for row in comparison.classes if row.difference][:_MAX_CLASSES]
     if shown:

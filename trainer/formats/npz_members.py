@@ -7,7 +7,8 @@ from the header that ``numpy.lib.format`` reads, and its numbers go to disk as t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
 from zipfile import ZipFile
@@ -64,13 +65,10 @@ class Members:
         headers = [self._header(name) for name in names]
         self._check_alike(names, headers)
         shape, dtype = headers[0]
-        return write_all(
-            (piece for name in names for piece in self._pieces(name)),
-            sum(header[0][0] for header in headers),
-            shape[1:],
-            dtype,
-            on_disk=True,
-        )
+        count = sum(header[0][0] for header in headers)
+        # The archive is closed at once, even if the disk refuses a piece.
+        with closing(self._pieces(names)) as came:
+            return write_all(came, count, shape[1:], dtype, on_disk=True)
 
     def labels(self, names: Sequence[str]) -> NDArray[Any]:
         """Read one or two arrays as one, which memory holds.
@@ -141,7 +139,11 @@ class Members:
             )
         return shape, dtype
 
-    def _pieces(self, name: str) -> Iterator[NDArray[Any]]:
+    def _pieces(self, names: Sequence[str]) -> Generator[NDArray[Any], None, None]:
+        for name in names:
+            yield from self._pieces_of(name)
+
+    def _pieces_of(self, name: str) -> Generator[NDArray[Any], None, None]:
         with self._zip.open(self._member(name)) as stream:
             shape, dtype = self._read_header(name, stream)
             each = dtype.itemsize * math.prod(shape[1:])

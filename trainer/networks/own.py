@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.errors import ArchitectureError
 from trainer.samples import Samples, input_shape_of, outputs_of
@@ -68,8 +69,12 @@ def build_own(name: str, data: Samples) -> keras.Model:
         )
     build = _function(file, name.partition(":")[2])
     model = _run(file, lambda: build(shape, outputs))
-    _check(model, name, shape, outputs)
-    _check_scores(model, name, data)
+    _check_kind(model, name, shape)
+    x = data.x_train
+    two = (next(iter(x.values())) if isinstance(x, Mapping) else x)[:2]
+    # A model without an input layer gets its weights by this call.
+    scores = _run(file, lambda: np.asarray(model(two), np.float32))
+    _check_scores(scores, name, outputs, is_classes=data.task == "classes")
     return model
 
 
@@ -105,21 +110,23 @@ def _run(file: Path, work: Callable[[], Any]) -> Any:
         ) from ex
 
 
-def _check(model: Any, name: str, shape: tuple[int, ...], outputs: int) -> None:
+def _check_kind(model: Any, name: str, shape: tuple[int, ...]) -> None:
     import keras
 
     if not isinstance(model, keras.Model):
+        kind = "None" if model is None else f"an object of {type(model).__name__}"
         raise ArchitectureError(
-            f"{name} returned {_kind(model)}, and must return a Keras model"
+            f"{name} returned {kind}, and must return a Keras model"
         )
-    if not model.built:
-        _run(Path(name.partition(":")[0]), lambda: model.build((None, *shape)))
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
+    # A model of a class of its own does not tell its inputs.
+    if not (inputs := getattr(model, "inputs", None)):
+        return
+    if len(inputs) != 1 or len(model.outputs) != 1:
         raise ArchitectureError(
-            f"{name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs,"
-            " and must have one of each"
+            f"{name} has {len(inputs)} inputs and {len(model.outputs)} outputs, and"
+            " must have one of each"
         )
-    taken, given = tuple(model.inputs[0].shape)[1:], tuple(model.outputs[0].shape)[1:]
+    taken = tuple(inputs[0].shape)[1:]
     if len(taken) != len(shape) or any(
         a not in (None, b) for a, b in zip(taken, shape, strict=True)
     ):
@@ -127,25 +134,20 @@ def _check(model: Any, name: str, shape: tuple[int, ...], outputs: int) -> None:
             f"{name} takes inputs of the shape {taken}, and the data have {shape}; use"
             " the argument input_shape in it"
         )
-    if given != (outputs,):
+
+
+def _check_scores(
+    scores: NDArray[np.float32], name: str, outputs: int, *, is_classes: bool
+) -> None:
+    """Check that the scores of two images or rows are probabilities."""
+    if scores.shape[1:] != (outputs,):
         raise ArchitectureError(
-            f"{name} gives outputs of the shape {given}, and the data need"
+            f"{name} gives outputs of the shape {scores.shape[1:]}, and the data need"
             f" ({outputs},); use the argument classes in it"
         )
-
-
-def _kind(value: Any) -> str:
-    return "None" if value is None else f"an object of the type {type(value).__name__}"
-
-
-def _check_scores(model: keras.Model, name: str, data: Samples) -> None:
-    """Check that the scores of two images or rows are probabilities."""
-    if data.task == "regression":
-        return
-    x = data.x_train
-    two = (next(iter(x.values())) if isinstance(x, Mapping) else x)[:2]
-    scores = np.asarray(model(two), np.float32)
-    if scores.min() < 0 or not np.allclose(scores.sum(axis=1), 1, atol=_TOLERANCE):
+    if is_classes and (
+        scores.min() < 0 or not np.allclose(scores.sum(axis=1), 1, atol=_TOLERANCE)
+    ):
         raise ArchitectureError(
             f"{name} gives scores that do not sum to 1; let its last layer have"
             " activation='softmax'"

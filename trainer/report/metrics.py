@@ -20,6 +20,7 @@ from trainer.report.measures import (
     confusion_matrix,
     expected_calibration_error,
 )
+from trainer.report.recipe import recipe_metrics
 from trainer.report.reference import confidence_distribution, input_distributions
 from trainer.report.table_metrics import table_metrics
 from trainer.tables.dataset import TableSet
@@ -63,6 +64,7 @@ def metrics_of(
         "epochs": settings.epochs,
         "batch_size": settings.batch_size,
         "seed": settings.seed,
+        **recipe_metrics(training),
         "command": command,
         "seconds": round(training.seconds, 3),
         "history": training.history,

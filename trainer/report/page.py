@@ -13,6 +13,7 @@ from typing import Any
 
 from exporter.reports.figure import figure_html
 from exporter.reports.section import EMPTY as EXPORTER_SECTION
+from trainer.report.recipe import TRIAL_HEADINGS, recipe_rows, trial_rows
 
 _STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 # A longer table is read by programs, which have metrics.json.
@@ -80,9 +81,26 @@ def page_of(metrics: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
         ),
         section("Classes", classes_sentence(metrics), classes_table(metrics)),
         EXPORTER_SECTION,
+        recipe_section(metrics),
         again_section(metrics),
     ]
     return html_page(f"{model}: training report", "\n".join(filter(None, parts)))
+
+
+def recipe_section(metrics: Mapping[str, Any]) -> str:
+    """Make the section that tells what the recipe chose, and by which trials."""
+    content = table_html(["setting", "value"], recipe_rows(metrics))
+    if metrics["trials"]:
+        content += (
+            "\n<p>These short trainings on a part of the training data chose it. The"
+            " test part was not looked at.</p>\n"
+            + table_html(TRIAL_HEADINGS, trial_rows(metrics))
+        )
+    return section(
+        "How it was trained",
+        "A recipe chooses what no option of the command names.",
+        content,
+    )
 
 
 def again_section(metrics: Mapping[str, Any]) -> str:

@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.figures import count_in_bins, image_figures
-from trainer.images import Images
+from trainer.images import Images, pieces
 
 # Most scores of a good model lie near one, so the bins are narrow there.
 CONFIDENCE_EDGES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
 # Ten bins, each with a tenth of the test images, are usual for such comparisons.
 BINS = 10
-# This many images are converted to float64 at a time.
-_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -58,10 +56,8 @@ def input_distributions(images: Images) -> dict[str, Distribution]:
         and ``clipped``, the share of its pixels that are 0 or 255. The edges divide the
         test images into ``BINS`` bins of one size, or fewer where many are equal.
     """
-    parts = [
-        image_figures(images[start : start + _ROWS])
-        for start in range(0, len(images), _ROWS)
-    ]
+    # A piece becomes float64, which takes eight times its memory.
+    parts = [image_figures(piece) for piece in pieces(images)]
     return {
         name: _counted_in_quantiles(np.concatenate([part[name] for part in parts]))
         for name in parts[0]

@@ -17,6 +17,7 @@ from trainer.report.page import (
     mistakes_sentence,
     number,
     pair,
+    recipe_section,
     section,
     table_html,
 )
@@ -47,6 +48,7 @@ def table_page_of(metrics: Mapping[str, Any], pictures: Mapping[str, bytes]) -> 
             figure(pictures, "importance") + _importance(metrics),
         ),
         EXPORTER_SECTION,
+        recipe_section(metrics),
         again_section(metrics),
     ]
     title = f"{metrics['model']}: training report"

@@ -19,6 +19,7 @@ from trainer.comparison.side import Side, read_side
 METRICS: dict[str, Any] = {
     "schema_version": 1,
     "data_set": "mnist.npz",
+    "network": "cnn",
     "test_samples": 100,
     "test_accuracy": 0.9,
     "test_loss": 0.4,
@@ -34,6 +35,11 @@ METRICS: dict[str, Any] = {
 }
 BETTER = {
     **METRICS,
+    "network": "vgg-small",
+    "recipe": "best",
+    "augmentation": "affine",
+    "precision": "mixed",
+    "started_from": None,
     "test_accuracy": 0.95,
     "test_loss": 0.4,
     "ece": 0.03,
@@ -72,6 +78,14 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return first, a_bundle(tmp_path / "two", BETTER)
 
 
+def test_a_side_tells_how_it_was_trained(folders: tuple[Path, Path]) -> None:
+    how = read_side("two", folders[1]).how
+    assert how == "vgg-small, recipe best, augmentation affine, precision mixed"
+    assert f"({how})" in comparison_page(
+        compare(*(read_side(folder.name, folder) for folder in folders))
+    )
+
+
 def run_compare(folders: tuple[Path, Path], *options: object) -> Result:
     return run_trainer("compare", *folders, *options)
 
@@ -98,6 +112,7 @@ def test_a_side_has_the_figures_of_its_files(folders: tuple[Path, Path]) -> None
     assert side == Side(
         shown="one",
         data_set="mnist.npz",
+        how="cnn",
         test_samples=100,
         accuracy=0.9,
         loss=0.4,

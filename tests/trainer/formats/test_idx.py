@@ -262,7 +262,7 @@ def test_images_beyond_the_bound_lie_on_disk(
     assert not isinstance(data.x_train, np.ndarray)
     np.testing.assert_array_equal(data.x_train[:][..., 0], few.x_train)
     np.testing.assert_array_equal(data.x_test[:][..., 0], few.x_test)
-    assert "the images lie in a file in" in data.notes[-1]
+    assert "and lie in a file in" in data.notes[-1]
 
 
 # --- EMNIST's file of classes

@@ -227,7 +227,7 @@ def test_arrays_beyond_the_bound_lie_on_disk(few_npz: Path, few: Arrays) -> None
     np.testing.assert_array_equal(data.x_train[:][..., 0], few.x_train)
     np.testing.assert_array_equal(data.x_test[:][..., 0], few.x_test)
     np.testing.assert_array_equal(data.y_train, few.y_train)
-    assert data.notes[-1].startswith("the images lie in a file in ")
+    assert data.notes[-1].startswith("the images take 0 MB and lie in a file in ")
 
 
 @pytest.mark.parametrize("dtype", [">f4", np.float64, np.int16, bool])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +20,9 @@ from tests.trainer.report.examples import LABELS, a_data_set, a_training
 from trainer.data import DataSet
 from trainer.report.folder import write_report
 from trainer.report.plots import PLOTS
+from trainer.settings import Settings
 from trainer.train import Training
+from trainer.trials import Trial
 
 COMMAND = "trainer run --fin 'a <b>' --seed 3"
 
@@ -65,6 +69,22 @@ def test_the_metrics_are_those_of_the_training(tmp_path: Path) -> None:
         *("keras", "numpy", "python", "tensorflow", "tfaas-onnx")
     ]
     assert metrics["versions"]["tensorflow"] == "2.21.0"
+
+
+def test_the_recipe_and_its_trials_are_told(tmp_path: Path) -> None:
+    first = Trial(0.003, 1.0, "none", 1.0, 0.25, 0.9, 1.5)
+    trials = (first, dataclasses.replace(first, augmentation="affine", loss=math.inf))
+    settings = Settings(2, 5, 3, network="/home/a/nets.py:build", start="models/old")
+    metrics, page = written(tmp_path, trials=trials, settings=settings)
+    assert (metrics["recipe"], metrics["precision"]) == ("quick", "float32")
+    # No folder of this machine is told.
+    assert (metrics["network"], metrics["started_from"]) == ("nets.py:build", "old")
+    assert [trial["augmentation"] for trial in metrics["trials"]] == ["none", "affine"]
+    assert [trial["chosen"] for trial in metrics["trials"]] == [True, False]
+    # JSON has no infinity.
+    assert [trial["val_loss"] for trial in metrics["trials"]] == [0.25, None]
+    assert "<td>affine x 1</td><td>not a number</td>" in page
+    assert "<td>0.2500</td><td>chosen</td>" in page
 
 
 def test_the_metrics_have_the_reference_for_later_requests(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""A dry run tells what a training takes, and writes nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.trainer.examples import names_in, run_trainer
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("tensorflow")]
+
+
+def test_it_tells_steps_memory_and_time(tmp_path: Path, few_npz: Path) -> None:
+    options = ("--epochs", 3, "--batch-size", 100, "--patience", 2, "--dry-run")
+    events = tmp_path / "events"
+    result = run_trainer(
+        *("run", "--fin", few_npz, "--models-dir", tmp_path, "--tensorboard", events),
+        *options,
+    )
+    assert result.exit_code == 0, result.output
+    told = result.output.splitlines()[-7:]
+    # A tenth of each digit's images is held out. The classes' shares are rounded.
+    found = re.fullmatch(
+        r"rows: (\d+) to train on, (\d+) to validate, 100 to test", told[2]
+    )
+    assert found is not None
+    train, validation = map(int, found.groups())
+    assert train + validation == 500
+    assert abs(validation - 50) <= 5
+    assert told[:2] == ["network: cnn, 34,826 parameters", "precision: float32"]
+    assert told[3] == "steps: 5 an epoch, 3 epochs at most"
+    assert re.fullmatch(r"memory: [\d,]+ MB in these steps", told[4])
+    assert re.fullmatch(
+        r"time: \d+ ms a step, about .* an epoch and .* in all", told[5]
+    )
+    assert told[6] == "dry run: nothing was written"
+    assert names_in(tmp_path) == []
+
+
+def test_it_counts_the_trials(tmp_path: Path, few_npz: Path) -> None:
+    result = run_trainer(
+        *("run", "--fin", few_npz, "--fout", tmp_path / "m", "--tune", 2, "--dry-run")
+    )
+    assert result.exit_code == 0, result.output
+    assert re.search(r"^trials: 2, about \d", result.output, re.MULTILINE)
+    assert "epoch 1/" not in result.output
+    assert names_in(tmp_path) == []
