@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trainer.commands.options import FIN, SEED, GivenPath, checked_name, import_held
 from trainer.interrupt import Interrupt
-from trainer.samples import Task
+
+if TYPE_CHECKING:  # it imports numpy
+    from trainer.samples import Task
 
 # numpy and Keras take no larger seeds.
 _MAX_SEED = 2**32 - 1
