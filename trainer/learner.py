@@ -56,7 +56,7 @@ class Best:
     """The epoch with the lowest loss on the validation part.
 
     Attributes:
-        loss: that loss.
+        loss: its loss there.
         epoch: the epoch's number, from 1.
         weights: the weights after it.
     """
