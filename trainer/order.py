@@ -27,7 +27,7 @@ class Order:
         weight: the column of a table with the weights of its rows.
         features: the columns of a table that it is learned from; empty takes all.
         categorical: the columns of a table whose numbers name categories.
-        task: what the label of a table is; None takes what it looks like.
+        task: the kind of a table's label; None takes what it looks like.
         also: more data to train on, such as the feedback of users.
         memory: the most bytes of a data set that is held in memory; None is chosen by
             the machine.
@@ -70,7 +70,7 @@ class Order:
 
     @property
     def wishes(self) -> Wishes:
-        """What a table's reader must know."""
+        """The options that a table's reader needs."""
         return Wishes(
             self.label, self.weight, self.features, self.categorical, self.task
         )

@@ -37,6 +37,7 @@ from trainer.search import check_search
 from trainer.settings import Settings
 from trainer.tables.dataset import TableSet, load_table
 from trainer.tables.opening import is_table
+from trainer.tables.wishes import Wishes
 from trainer.train import Training, train
 
 
@@ -169,7 +170,8 @@ def _prepare(order: Order, place: _Place) -> DataSet | TableSet:
 
 
 def _read(order: Order) -> DataSet | TableSet:
-    if order.fin is not None and is_table(order.fin):
+    named = order.wishes != Wishes()
+    if order.fin is not None and is_table(order.fin, named=named):
         check_table_network(order.choices.arch)
         if order.choices.precision == "mixed":
             raise SettingsError(

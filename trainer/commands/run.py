@@ -100,7 +100,7 @@ def _names(
 @click.option(
     "--task",
     type=click.Choice(["classes", "regression"]),
-    help="What the label of a table is.  [default: what it looks like]",
+    help="Take the label of a table for this.  [default: what it looks like]",
 )
 @click.option(
     "--memory",

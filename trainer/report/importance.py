@@ -1,4 +1,4 @@
-"""The importance of features: what the model loses when one of them tells nothing."""
+"""The importance of features: the loss grows when one of them tells nothing."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 
 @dataclass
 class _Form:
-    """What the first bytes tell of a CSV file.
+    """The form of a CSV file, by its first line.
 
     Attributes:
         delimiter: the character between two cells.

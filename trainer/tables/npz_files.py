@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tokenize
 import zipfile
 import zlib
@@ -15,12 +16,12 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from trainer.errors import DataError
+from trainer.formats.npz import place_of
 from trainer.formats.parts import Part
-from trainer.tables.matrix import LABEL, MATRIX, WEIGHT, column_names
+from trainer.tables.matrix import LABEL, WEIGHT, column_names
 from trainer.tables.source import Piece, Source, checked_names, nested, rows_of
 
 _FEATURES = "features"
-_PARTS: tuple[Part, ...] = ("train", "test", "valid")
 
 # numpy and zipfile raise these errors on damaged files, and MemoryError if a header
 # claims too much.
@@ -65,19 +66,16 @@ def open_npz(path: Path) -> tuple[Source, ...]:
     Args:
         path: a file with one array ``(N,)`` for each column; or ``x`` ``(N, F)`` and
             ``y`` ``(N,)``, and perhaps ``w`` and the names of the columns of ``x`` in
-            ``features``; or such arrays with parts, as ``x_train`` and ``x_test``.
+            ``features``; or such arrays with parts, as ``x_train`` and ``x_test``. The
+            names may be others that say the same: ``X``, ``data``, ``target``.
 
     Raises:
         DataError: the file is damaged, or holds no table.
     """
     shapes = npz_shapes(path)
     shown = str(path)
-    found: list[tuple[Part | None, str]] = []
-    for part in (None, *_PARTS):
-        matrix = f"{MATRIX}_{part}" if part else MATRIX
-        if len(shapes.get(matrix, ())) == 2:
-            found.append((part, matrix))
-    if not found:
+    matrices = matrices_of(shapes)
+    if not matrices:
         for name, shape in shapes.items():
             if len(shape) != 1:
                 raise nested(shown, name, f"values of the shape {shape[1:]}")
@@ -86,8 +84,23 @@ def open_npz(path: Path) -> tuple[Source, ...]:
         return (Source(shown, names, lambda wanted, _: _columns(path, wanted)),)
     features = _features(path) if _FEATURES in shapes else None
     return tuple(
-        _matrix_source(path, part, matrix, shapes, features) for part, matrix in found
+        _matrix_source(path, part, matrix, shapes, features)
+        for part, matrix in matrices.items()
     )
+
+
+def matrices_of(shapes: dict[str, tuple[int, ...]]) -> dict[Part | None, str]:
+    """Return the arrays ``(N, F)`` of rows by their part; None is the whole set.
+
+    Args:
+        shapes: the shapes of an .npz file's arrays by their names, which may be any
+            that say *x*: ``X``, ``x_train``, ``data``.
+    """
+    return {
+        place[0]: name
+        for name, shape in shapes.items()
+        if len(shape) == 2 and (place := place_of(name)) and place[1] == "images"
+    }
 
 
 def _matrix_source(
@@ -99,8 +112,14 @@ def _matrix_source(
 ) -> Source:
     shown = str(path)
     names = column_names(shapes[matrix][1], features, shown)
-    ending = f"_{part}" if part else ""
-    rest = {name: name + ending for name in (LABEL, WEIGHT) if name + ending in shapes}
+    rest = {}
+    for name, shape in shapes.items():
+        is_column = len(shape) > 0 and math.prod(shape) == shape[0]
+        if is_column and place_of(name) == (part, "labels"):
+            rest[LABEL] = name
+    weight = f"{WEIGHT}_{part}" if part else WEIGHT
+    if weight in shapes:
+        rest[WEIGHT] = weight
     _check_lengths(shown, {n: shapes[n] for n in (matrix, *rest.values())})
     return Source(
         shown=f"{shown}:{matrix}" if part else shown,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ from trainer.formats.image_list import is_image_list
 from trainer.formats.parts import Part, part_of
 from trainer.tables.csv_files import csv_header, open_csv
 from trainer.tables.hdf5_files import open_hdf5
-from trainer.tables.npz_files import npz_shapes, open_npz
+from trainer.tables.npz_files import matrices_of, npz_shapes, open_npz
 from trainer.tables.parquet_files import open_parquet
 from trainer.tables.root_files import MAGIC as ROOT
 from trainer.tables.root_files import open_root
@@ -22,6 +23,8 @@ from trainer.tables.source import Source
 
 _PARQUET = b"PAR1"
 _HEAD = 16
+# The smallest images that the default network takes have 10 x 10 pixels.
+_LEAST_PIXELS = 100
 
 # The format of a file by the ending of its name, in lower case.
 _FORMATS = {
@@ -51,28 +54,55 @@ _OPENERS: dict[str, Callable[[Path], tuple[Source, ...]]] = {
 }
 
 
-def is_table(path: Path) -> bool:
+def is_table(path: Path, *, named: bool = False) -> bool:
     """Tell whether a path is a table, and no images, by names and first bytes alone.
 
     A CSV file is one, unless its header says that it lists pictures. A damaged file is
     one if its name says so, so that its reader tells the damage.
+
+    Args:
+        path: see ``open_tables``.
+        named: a person named columns, so rows of an .npz are no pixels.
     """
     file, tree = _split(path)
     if tree is not None:
         return True
     if file.is_dir():
         tables = _tables_in(file)
-        return bool(tables) and all(map(is_table, tables))
+        return bool(tables) and all(is_table(found, named=named) for found in tables)
     kind = _format_by_name(file)
     try:
         if kind == "NumPy":
-            return all(len(shape) <= 2 for shape in npz_shapes(file).values())
+            return _holds_rows(npz_shapes(file), named=named)
         if kind == "CSV":
             return not is_image_list(csv_header(file))
     except DataError:
         # The reader of images tells of a damaged .npz, as it always did.
         return kind != "NumPy"
     return kind is not None
+
+
+def _holds_rows(shapes: dict[str, tuple[int, ...]], *, named: bool) -> bool:
+    """Tell whether the arrays of an .npz are a table, and no images.
+
+    Rows of a square number of values may be the pixels of square images. People then
+    say by an option such as ``--label`` that they are a table.
+    """
+    if any(len(shape) > 2 for shape in shapes.values()):
+        return False
+    matrices = matrices_of(shapes)
+    widths = {shapes[name][1] for name in matrices.values()}
+    return named or not any(map(_may_be_pixels, widths))
+
+
+def _may_be_pixels(width: int) -> bool:
+    if width < _LEAST_PIXELS:
+        return False
+    return any(
+        width % channels == 0
+        and math.isqrt(width // channels) ** 2 == width // channels
+        for channels in (1, 3)
+    )
 
 
 def open_tables(path: Path) -> tuple[Source, ...]:

@@ -20,8 +20,7 @@ from trainer.tables.source import (
 
 MAGIC = b"root"
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple")
-# uproot raises errors of many kinds on damaged files: of its own, of struct, of the
-# compressions and of numpy. None of them is a bug of this project.
+# A sentence names this many trees at most.
 _NAMED = 10
 
 
@@ -47,6 +46,8 @@ def open_root(path: Path, tree: str | None = None) -> Source:
             names = list(file[name].keys(recursive=False))
     except DataError:
         raise
+    # uproot, struct, numpy and the compressions raise errors of many kinds on damaged
+    # files, and none of them is a bug of this project.
     except Exception as ex:
         raise DataError(_damaged(path, ex)) from ex
     shown = f"{path}:{name}"
@@ -93,6 +94,8 @@ def _pieces(path: Path, tree: str, wanted: tuple[str, ...]) -> Iterator[Piece]:
                 yield {name: _values(shown, name, piece[name]) for name in wanted}
     except DataError:
         raise
+    # uproot, struct, numpy and the compressions raise errors of many kinds on damaged
+    # files, and none of them is a bug of this project.
     except Exception as ex:
         raise DataError(_damaged(path, ex)) from ex
 

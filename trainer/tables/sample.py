@@ -1,4 +1,4 @@
-"""What the proof of a conversion needs of a table: ranges of its inputs, and rows."""
+"""The ranges and the rows of a table with which a conversion is proved."""
 
 from __future__ import annotations
 

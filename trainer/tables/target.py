@@ -21,7 +21,7 @@ class Target:
     """The labels of all rows.
 
     Attributes:
-        task: what they are.
+        task: whether they are classes or numbers.
         labels: the names of the classes; empty for a regression.
         y: ``(N,)`` int64 class numbers, or ``(N,)`` float32.
         note: a sentence that tells what was taken.

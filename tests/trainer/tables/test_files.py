@@ -128,6 +128,27 @@ def test_an_npz_may_hold_a_matrix_with_parts(tmp_path: Path) -> None:
     assert data.y_test.tolist() == [0, 1]
 
 
+def test_rows_of_an_npz_may_be_named_as_people_do(tmp_path: Path) -> None:
+    x, y = np.arange(24.0).reshape(8, 3), np.arange(8) % 2
+    path = tmp_path / "t.npz"
+    for x_name, y_name in (("X", "y"), ("data", "target"), ("trainX", "trainY")):
+        np.savez(path, **{x_name: x, y_name: y})
+        assert is_table(path)
+        data = load_table(path)
+        assert data.features == ("x0", "x1", "x2")
+        assert len(data.y_train) + len(data.y_test) == 8
+
+
+@pytest.mark.parametrize(("width", "table"), [(784, False), (3072, False), (99, True)])
+def test_rows_of_pixels_are_images_unless_a_person_names_columns(
+    width: int, table: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.npz"
+    np.savez(path, x_train=np.zeros((2, width)), y_train=np.arange(2))
+    assert is_table(path) is table
+    assert is_table(path, named=True)
+
+
 def test_an_hdf5_may_hold_a_compound_or_a_matrix(tmp_path: Path) -> None:
     x = np.arange(24, dtype=np.float32).reshape(8, 3)
     compound = np.zeros(8, [("a", "f4"), ("name", "S4"), ("label", "i1")])
