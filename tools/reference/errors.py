@@ -75,7 +75,8 @@ WHAT_TO_DO: Mapping[str, str] = {
     "TimeLimitReached": "Raise `--time-limit`.",
     "MemoryLimitReached": "Raise `--memory-limit`, or use a larger machine.",
     "DataError": "Give one of the [data sets](../training.md#data-sets).",
-    "ArchitectureError": "Correct `--arch`, `--from` or the file that the sentence names.",
+    "ArchitectureError": "Correct `--arch`, `--from` or the file that the sentence"
+    " names.",
     "DestinationError": "Name another place with `--fout`.",
     "CheckpointError": "Give the options and the data of the checkpoint, or leave"
     " `--resume` out.",
