@@ -138,6 +138,20 @@ def print_trial(data: Samples, number: int, count: int, trial: Trial) -> None:
     )
 
 
+def print_trials(data: Samples, trials: Sequence[Trial]) -> None:
+    """Print a table of the trials, the best one first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    metric = "accuracy" if data.task == "classes" else "mean absolute error"
+    table = Table("trial", "settings", f"validation {metric}", "validation loss")
+    numbered = sorted(enumerate(trials, 1), key=lambda pair: pair[1].loss)
+    for number, trial in numbered:
+        figures = (f"{trial.metric:.4f}", f"{trial.loss:.4f}")
+        table.add_row(str(number), described(trial, data), *figures)
+    Console().print(table)
+
+
 def described(trial: Trial, data: Samples) -> str:
     """Write the settings of a trial."""
     text = f"rate {trial.learning_rate:.2g}, width {trial.width:g}"
