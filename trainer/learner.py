@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.augmentation import augment_of
-from trainer.precision import twin_of
+from trainer.precision import scaled, twin_of
 from trainer.samples import Samples, outputs_of
 from trainer.settings import Settings
 from trainer.split import stratified
@@ -99,7 +99,7 @@ class Learner:
         self._validation = batches_of(data, settings, split.validation)
         self._twin = twin_of(model, settings.precision)
         optimizer = _optimizer(settings, len(self._train))
-        compile_model(self._twin, data, optimizer)
+        compile_model(self._twin, data, scaled(optimizer, settings.precision))
         self._twin.optimizer.build(self._twin.trainable_variables)
 
     @property
