@@ -72,7 +72,7 @@ class Batches(keras.utils.PyDataset):
             self._order = generator.permutation(self._rows)
 
     def __getitem__(self, number: int) -> tuple[Any, ...]:
-        """Return a batch: what the model takes, the answers, and perhaps weights."""
+        """Return a batch: the inputs of the model, the answers, and perhaps weights."""
         start = number * self._batch_size
         rows = self._order[start : start + self._batch_size]
         answers = self._answers(rows)

@@ -1,4 +1,4 @@
-"""The recipes: what ``quick`` and ``best`` decide where the user gave no option."""
+"""The recipes ``quick`` and ``best`` decide where the user gave no option."""
 
 from __future__ import annotations
 

@@ -20,10 +20,11 @@ from trainer.event_log import event_log
 from trainer.learner import Learner, split_of, stopper, test_batches
 from trainer.networks.build import build_network
 from trainer.networks.start import Start
+from trainer.progress import progress
 from trainer.samples import Samples
 from trainer.search import search
 from trainer.settings import Settings
-from trainer.trials import Trial, best_of, choose_augmentation, described
+from trainer.trials import Trial, best_of, choose_augmentation, described, print_trials
 
 if TYPE_CHECKING:
     import keras
@@ -97,8 +98,6 @@ def train(
     import keras
     import tensorflow as tf
 
-    from trainer.progress import progress_of
-
     tf.config.experimental.enable_op_determinism()
     if saved is not None:
         progress_bar = settings.progress_bar
@@ -122,11 +121,11 @@ def train(
     # An epoch is told of as soon as it cannot be lost.
     if checkpoints is not None:
         callbacks.append(keeper(learner, settings, trials, checkpoints))
-    callbacks += progress_of(learner, settings)
     if events is not None:
         callbacks.append(event_log(events))
     stop = stopper(check_stop)
-    learner.run([*callbacks, stop])
+    with progress(learner, settings) as telling:
+        learner.run([*callbacks, *telling, stop])
     return _measured(data, settings, trials, learner, [stop])
 
 
@@ -139,7 +138,9 @@ def _trials(
 ) -> tuple[Trial, ...]:
     """Do the trials by which settings are chosen; none if all are chosen."""
     if tune:
-        return tuple(search(data, settings, tune, start, check_stop))
+        trials = search(data, settings, tune, start, check_stop)
+        print_trials(data, trials)
+        return tuple(trials)
     if settings.augmentation is None:
         return tuple(choose_augmentation(data, settings, start, check_stop))
     return ()

@@ -327,6 +327,13 @@ def test_options_that_do_not_fit_are_refused_before_tensorflow(
     assert not (tmp_path / "models").exists()
 
 
+def test_mixed_precision_is_for_images(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("pt,label\n1,a\n2,b\n")
+    options = ("--fin", tmp_path / "a.csv", "--precision", "mixed")
+    result = run_trainer("run", "--fout", tmp_path / "m", *options)
+    assert_refused(result, "--precision mixed is for images")
+
+
 def test_search_without_optuna_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
