@@ -102,7 +102,7 @@ def convert_and_prove(order: Order, tell: Tell) -> Converted:
         order.candidate,
         settled.reference,
         options,
-        bundle.read_sample() if bundle else None,
+        order.source.read_sample(),
         bundle.params if bundle else None,
         order.candidate.parent,
         digest,

@@ -103,12 +103,12 @@ def draws(
         return pictures
     filler = _Filler(ranges or {}, traits or Traits(), kinds or {})
     found = _tensors(specs, filler, lengths or {})
-    if isinstance(sample, RowSample) and _fit(sample, specs):
+    if isinstance(sample, RowSample) and fits(sample, specs):
         found.append(Draw("sample", partial(_row_batches, sample.inputs)))
     return found
 
 
-def _fit(sample: RowSample, specs: tuple[TensorSpec, ...]) -> bool:
+def fits(sample: RowSample, specs: tuple[TensorSpec, ...]) -> bool:
     """Tell whether rows of a sample fit a model's inputs."""
     return all(
         (rows := sample.inputs.get(spec.name)) is not None
