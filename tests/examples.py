@@ -52,7 +52,7 @@ def mixed_onnx(batch: int | str = "batch") -> bytes:
     """Return a model of numbers and texts: ``pt``, ``njet`` and ``part``, (batch, 1).
 
     It answers ``scores`` (batch, 2) float32: pt plus the part's number, and njet. A pt
-    that is NaN counts as -1. ``mixed_keras`` makes the same model in Keras.
+    that is NaN counts as -1. ``tests.mixed`` has the same model in Keras.
     """
     nodes = [
         helper.make_node(
@@ -82,23 +82,6 @@ def mixed_onnx(batch: int | str = "batch") -> bytes:
         [numpy_helper.from_array(np.float32(-1), "missing")],
     )
     return serialize(graph, helper.make_opsetid("ai.onnx.ml", 2))
-
-
-# A script makes this model with ``import keras`` alone.
-MIXED_KERAS = """
-import keras
-from keras import layers, ops
-
-def mixed_keras():
-    njet = keras.Input((1,), dtype="int64", name="njet")
-    part = keras.Input((1,), dtype="string", name="part")
-    pt = keras.Input((1,), name="pt")
-    known = ops.where(ops.isnan(pt), -1.0, pt)
-    place = layers.StringLookup(vocabulary=["e", "mu", "τ"])(part)
-    total = known + 10.0 * ops.cast(place, "float32")
-    scores = ops.concatenate([total, ops.cast(njet, "float32")], axis=1)
-    return keras.Model([pt, part, njet], layers.Identity(name="scores")(scores))
-"""
 
 
 def slow_onnx(times: int = 100) -> bytes:

@@ -12,6 +12,7 @@ import numpy as np
 from runtime.programs.tensorflow_pb2 import TensorProto
 from runtime.wire.oip import inference_pb2 as oip
 from runtime.wire.tfs import serving_pb2 as tfs
+from tests.examples import PARTS
 
 FEATURES = ["pt", "part", "njet"]
 ROWS = [[0.5, "mu", 2], [None, "τ", 0], [-1.5, None, 1], [4, "no such part", 7]]
@@ -26,6 +27,20 @@ COLUMNS = {
 }
 _DATATYPES = {"pt": "FP32", "part": "BYTES", "njet": "INT64"}
 _OF_TENSORFLOW = {"pt": "DT_FLOAT", "part": "DT_STRING", "njet": "DT_INT64"}
+
+
+def mixed_keras() -> Any:
+    """Return the model in Keras, which this imports."""
+    import keras
+    from keras import layers, ops
+
+    pt = keras.Input((1,), name="pt")
+    part = keras.Input((1,), dtype="string", name="part")
+    njet = keras.Input((1,), dtype="int64", name="njet")
+    known = ops.where(ops.isnan(pt), -1.0, pt)
+    place = ops.cast(layers.StringLookup(vocabulary=[*PARTS])(part), "float32")
+    scores = [known + 10.0 * place, ops.cast(njet, "float32")]
+    return keras.Model([pt, part, njet], layers.Concatenate()(scores))
 
 
 class Door(NamedTuple):
@@ -74,7 +89,7 @@ def _doors(model: str) -> Iterator[Door]:
         "inputs",
         "/predict/json",
         {"model": model, "inputs": columns},
-        lambda told: told["outputs"]["scores"],
+        lambda told: next(iter(told["outputs"].values())),
         WHOLE,
     )
     tensors = [

@@ -100,7 +100,10 @@ def to_row_input(
     try:
         table = to_array("'values'", rows.values, spec.dtype)
     except InvalidInput:
-        table = _with_missing(rows, spec.dtype, is_named=bool(features))
+        if not features:
+            _tell_key(rows, spec.dtype)
+            raise
+        table = _with_missing(rows, spec.dtype)
     table = table.reshape(-1, width)
     if order is not None:
         table = table[:, order]
@@ -108,17 +111,25 @@ def to_row_input(
     return {spec.name: table.reshape(len(table), *item)}
 
 
-def _with_missing(rows: Rows, dtype: np.dtype[Any], *, is_named: bool) -> NDArray[Any]:
-    """Make the array of rows of which a value is missing, or tell the key of a fault.
+def _with_missing(rows: Rows, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Make the array of rows of which a value is missing.
 
     This is apart, because most rows have all their values.
     """
     try:
-        return to_array("'values'", rows.values, dtype, takes_missing=is_named)
+        return to_array("'values'", rows.values, dtype, takes_missing=True)
     except InvalidInput:
-        for place, key in enumerate(rows.keys):
-            _to_column(rows, place, key, dtype, takes_missing=is_named)
+        _tell_key(rows, dtype)
         raise
+
+
+def _tell_key(rows: Rows, dtype: np.dtype[Any]) -> None:
+    """Refuse the first value of a wrong kind by its key, if there are keys."""
+    place = _first_wrong(rows.values.flat, dtype)
+    if rows.keys and place is not None:
+        row, column = divmod(place, len(rows.keys))
+        what, value = _at(rows, row, rows.keys[column]), rows.values.flat[place]
+        to_array(what, flatten(what, value), dtype, takes_missing=True)
 
 
 def _to_named(
@@ -138,28 +149,37 @@ def _to_named(
     arrays = {}
     for name, place in zip(names, order, strict=True):
         spec = by_name[name]
-        column = _to_column(rows, place, name, spec.dtype, takes_missing=True)
-        arrays[name] = column.reshape(-1, *spec.shape[1:])
+        column = _to_column(rows, place, spec)
+        arrays[name] = column.reshape(len(column), *spec.shape[1:])
     return arrays
 
 
-def _to_column(
-    rows: Rows, place: int, key: str, dtype: np.dtype[Any], *, takes_missing: bool
-) -> NDArray[Any]:
-    """Make an array ``(N,)`` of the values of one key.
+def _to_column(rows: Rows, place: int, spec: TensorSpec) -> NDArray[Any]:
+    """Make an array ``(N,)`` of the values at one place of the rows.
 
     Raises:
-        InvalidInput: a value is none that the dtype can hold; the sentence names the
-            key, and the row if its kind is wrong.
+        InvalidInput: a value is none that the input's dtype can hold; the sentence
+            names the key, and the row if its kind is wrong.
     """
-    flat = rows.values.flat[place :: rows.values.shape[-1]]
-    what = f"'values' at the key {key[:128]!r}"
-    nested = Nested((len(flat),), flat, set(map(type, flat)))
-    if not rows.is_one and not nested.kinds <= _TAKEN[dtype.kind]:
-        row = next(n for n, v in enumerate(flat) if type(v) not in _TAKEN[dtype.kind])
-        what = f"'values[{row}]' at the key {key[:128]!r}"
-        nested = Nested((1,), [flat[row]], {type(flat[row])})
-    return to_array(what, nested, dtype, takes_missing=takes_missing)
+    flat = rows.values.flat[place :: len(rows.keys)]
+    wrong = _first_wrong(flat, spec.dtype)
+    what = _at(rows, wrong, spec.name)
+    nested = flatten(what, flat if wrong is None else flat[wrong])
+    return to_array(what, nested, spec.dtype, takes_missing=True)
+
+
+def _first_wrong(values: list[Any], dtype: np.dtype[Any]) -> int | None:
+    """Find the first value of a kind that a dtype does not hold; None without one."""
+    taken = _TAKEN[dtype.kind]
+    if set(map(type, values)) <= taken:  # a loop would take longer
+        return None
+    return next(n for n, value in enumerate(values) if type(value) not in taken)
+
+
+def _at(rows: Rows, row: int | None, key: str) -> str:
+    """Name a value of a row, or of all rows, in an error."""
+    which = "values" if row is None or rows.is_one else f"values[{row}]"
+    return f"'{which}' at the key {key[:128]!r}"
 
 
 def _order(

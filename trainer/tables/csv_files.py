@@ -6,19 +6,23 @@ value, in words of its own.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
+import io
 import re
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.foreign import GZIP
 from trainer.errors import DataError
+from trainer.formats.content import open_unpacked
 from trainer.tables.source import Piece, Source, check_package, checked_names
 
 if TYPE_CHECKING:
@@ -90,14 +94,8 @@ def csv_header(path: Path) -> list[str]:
 
 
 def _form(path: Path) -> _Form:
-    try:
-        with path.open("rb") as raw:
-            gzipped = raw.read(len(GZIP)) == GZIP
-        with gzip.open(path) if gzipped else path.open("rb") as stream:
-            head = stream.readline(_MAX_HEADER)
-    except (OSError, EOFError) as ex:
-        why = getattr(ex, "strerror", None) or "it is damaged or cut short"
-        raise DataError(f"{path} cannot be read: {why}") from ex
+    with _translated(path), open_unpacked(path) as stream:
+        head = stream.readline(_MAX_HEADER)
     if not head.strip():
         raise DataError(f"{path} is empty, or its first line is; give a header there")
     try:
@@ -115,6 +113,45 @@ def _form(path: Path) -> _Form:
             " the columns there"
         )
     return _Form(delimiter, names)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Translate the errors of a file that cannot be read or unpacked."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error) as ex:
+        why = getattr(ex, "strerror", None) or "it is damaged or cut short"
+        raise DataError(f"{path} cannot be read: {why}") from ex
+
+
+class _Text(io.RawIOBase):
+    """The bytes of a file, checked to be UTF-8.
+
+    pyarrow prints a traceback of its own where a line of a wrong length is no text.
+    """
+
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile, path: Path) -> None:
+        self._stream = stream
+        self._path = path
+        self._line = 1
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece = self._stream.read(size)
+        try:
+            self._decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as ex:
+            line = self._line + ex.object[: ex.start].count(b"\n")
+            raise DataError(
+                f"{self._path}: line {line} is no text in UTF-8; write the file as"
+                " UTF-8"
+            ) from ex
+        self._line += piece.count(b"\n")
+        return piece
 
 
 def _is_number(text: str) -> bool:
@@ -141,36 +178,34 @@ def _pieces(
     places = {name: str(form.names.index(name)) for name in wanted}
     columns = {name: _Column(str(path), name, name in mixed) for name in wanted}
     try:
-        reader = arrow_csv.open_csv(
-            path,
-            read_options=arrow_csv.ReadOptions(
-                # Only one thread tells the number of a wrong row.
-                use_threads=False,
-                block_size=_BLOCK,
-                skip_rows=1,
-                column_names=[str(place) for place in range(len(form.names))],
-            ),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=form.delimiter,
-                newlines_in_values=True,
-                invalid_row_handler=remember,
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                include_columns=list(places.values()),
-                column_types=dict.fromkeys(places.values(), pa.string()),
-                strings_can_be_null=False,
-            ),
-        )
-        for batch in reader:
-            yield {
-                name: columns[name].typed(batch.column(place))
-                for name, place in places.items()
-            }
+        with _translated(path), open_unpacked(path) as stream:
+            reader = arrow_csv.open_csv(
+                pa.PythonFile(_Text(stream, path), mode="r"),
+                read_options=arrow_csv.ReadOptions(
+                    # Only one thread tells the number of a wrong row.
+                    use_threads=False,
+                    block_size=_BLOCK,
+                    skip_rows=1,
+                    column_names=[str(place) for place in range(len(form.names))],
+                ),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=form.delimiter,
+                    newlines_in_values=True,
+                    invalid_row_handler=remember,
+                ),
+                convert_options=arrow_csv.ConvertOptions(
+                    include_columns=list(places.values()),
+                    column_types=dict.fromkeys(places.values(), pa.string()),
+                    strings_can_be_null=False,
+                ),
+            )
+            for batch in reader:
+                yield {
+                    name: columns[name].typed(batch.column(place))
+                    for name, place in places.items()
+                }
     except pa.ArrowInvalid as ex:
         raise DataError(_of_failure(str(path), form, wrong, str(ex))) from ex
-    except OSError as ex:
-        why = ex.strerror or "it is damaged or cut short"
-        raise DataError(f"{path} cannot be read: {why}") from ex
 
 
 def _of_failure(shown: str, form: _Form, wrong: list[Any], message: str) -> str:
@@ -182,9 +217,6 @@ def _of_failure(shown: str, form: _Form, wrong: list[Any], message: str) -> str:
             f" value{'s' if row.actual_columns != 1 else ''} and the header names"
             f" {row.expected_columns} columns; mend or remove the line"
         )
-    if found := re.search(r"column #(\d+): Row #(\d+).*UTF8", message):
-        name = form.names[int(found[1])]
-        return f"{shown}: line {found[2]} of the column {name!r} is no text in UTF-8"
     if "Empty CSV" in message:
         return f"{shown} has a header and no rows; give a table with rows"
     return f"{shown} is no whole CSV file; write it again"

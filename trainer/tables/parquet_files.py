@@ -35,7 +35,8 @@ def open_parquet(path: Path) -> Source:
 
     try:
         schema = parquet.read_schema(path)
-    except (pa.ArrowException, OSError) as ex:
+    # The names of damaged columns may be no text.
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as ex:
         raise DataError(_damaged(path, ex)) from ex
     return Source(
         shown=str(path),
@@ -60,7 +61,8 @@ def _pieces(path: Path, schema: pa.Schema, wanted: tuple[str, ...]) -> Iterator[
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(rows_of(len(wanted)), columns=list(wanted)):
                 yield {name: _values(batch.column(name)) for name in wanted}
-    except (pa.ArrowException, OSError) as ex:
+    # The names of damaged columns may be no text.
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as ex:
         raise DataError(_damaged(path, ex)) from ex
 
 

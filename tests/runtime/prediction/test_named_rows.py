@@ -106,9 +106,24 @@ def test_a_value_that_an_input_does_not_hold_is_named_by_its_key(row, problem):
         made([*FEATURES], row)
 
 
+def test_a_number_beyond_its_input_is_named_by_its_key():
+    small = (TensorSpec("n", np.dtype("u1"), (None, 1)), *specs("part"))
+    assert made(["n", "part"], [[200, "e"]], small, ())["n"].tolist() == [[200]]
+    for values in ([256, "e"], [[1, "e"], [256, "e"]]):
+        with pytest.raises(InvalidInput, match="^'values' at the key 'n' holds a numb"):
+            made(["n", "part"], values, small, ())
+    with pytest.raises(
+        InvalidInput, match="^'values' at the key 'n' must hold numbers"
+    ):
+        made(["n", "part"], ["e", "e"], small, ())
+
+
 def test_the_row_is_named_if_there_are_several():
     with pytest.raises(InvalidInput, match=r"^'values\[2\]' at the key 'pt' must hold"):
         made([*FEATURES], [[1, "e", True, 3]] * 2 + [["e", 1, True, 3]])
+    # Of two wrong values, the first is told.
+    with pytest.raises(InvalidInput, match=r"^'values\[1\]' .* and holds an object"):
+        made(["pt", "part"], [[1, "e"], [{}, "e"], ["x", "e"]], specs("part", "pt"), ())
 
 
 @pytest.mark.parametrize(
@@ -167,10 +182,41 @@ def test_null_is_missing_in_a_row_whose_values_have_names():
         made([], [None, 1], TWO, ())
 
 
-def test_a_text_in_a_row_of_numbers_is_named_by_its_key():
+@pytest.mark.parametrize("features", [("a", "b"), ()])
+def test_a_text_in_a_row_of_numbers_is_named_by_its_key(features):
     with pytest.raises(
         InvalidInput, match="^'values' at the key 'b' must hold numbers"
     ):
-        made(["b", "a"], ["x", 1], TWO, ("a", "b"))
+        made(["b", "a"], ["x", 1], TWO, features)
     with pytest.raises(InvalidInput, match=r"^'values\[1\]' at the key 'a' must hold"):
-        made(["a", "b"], [[1, 2], ["x", 1]], TWO, ())
+        made(["a", "b"], [[1, 2], ["x", 1]], TWO, features)
+    with pytest.raises(
+        InvalidInput, match="^'values' must hold numbers, and holds a te"
+    ):
+        made([], ["x", 1], TWO, ())
+
+
+def test_null_has_no_meaning_where_the_values_have_no_names():
+    with pytest.raises(
+        InvalidInput, match="^'values' must hold numbers, and holds null"
+    ):
+        made(["a", "b"], [1, None], TWO, ())
+
+
+def test_of_a_long_key_the_beginning_is_shown():
+    with pytest.raises(InvalidInput, match=f"at the key '{'k' * 128}' must hold"):
+        made(["k" * 200, "b"], ["x", 1], TWO, ())
+
+
+def test_a_number_too_large_for_a_row_is_told_without_its_key():
+    with pytest.raises(InvalidInput, match="^'values' holds NaN, infinity or a number"):
+        made(["a", "b"], [1e39, 1], TWO, ("a", "b"))
+
+
+def test_null_in_a_row_of_whole_numbers_is_told_by_its_key():
+    whole = (TensorSpec("row", np.dtype("i4"), (None, 2)),)
+    for features in (("a", "b"), ()):
+        with pytest.raises(
+            InvalidInput, match="^'values' at the key 'b' holds null, wh"
+        ):
+            made(["a", "b"], [1, None], whole, features)

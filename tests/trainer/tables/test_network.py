@@ -135,3 +135,23 @@ def test_a_label_in_small_units_is_learned_and_the_bundle_tells_of_the_table(
     assert rows.inputs["b"].ravel().tolist() == data.x_test["b"].ravel().tolist()
     np.testing.assert_array_equal(rows.inputs["a"], data.x_test["a"])
     assert bundle.read_sample() is None
+
+
+def test_a_start_takes_the_same_columns_in_the_same_order(tmp_path: Path) -> None:
+    from trainer.errors import ArchitectureError
+    from trainer.networks.start import Start, build_start
+
+    data = a_table()
+    model = a_model(data)
+    model.save(tmp_path / "model.keras")
+    start = Start("old:1", tmp_path / "model.keras", data.labels, "mlp", ("a", "b"))
+    again = build_start(start, data)
+    np.testing.assert_array_equal(
+        answers(again, data.x_test), answers(model, data.x_test)
+    )
+    turned = replace(data, columns=data.columns[::-1])
+    with pytest.raises(ArchitectureError) as caught:
+        build_start(start, turned)
+    assert str(caught.value) == (
+        "old:1 takes the columns a, b, and the table has b, a; give --features a,b"
+    )
