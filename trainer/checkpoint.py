@@ -14,7 +14,7 @@ import uuid
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ FOLDER_NAME = ".training"
 _SCHEMA = 1
 # So many images are read at a time for the digest.
 _ROWS = 1024
+# Other versions of these may compute other bits. One of TensorFlow's two is there.
+_PACKAGES = ("keras", "numpy", "tensorflow", "tensorflow-cpu")
 # The letters of a digest in a file's name; two orders never share so many.
 _LETTERS = 16
 # The errors of a file that is cut, or is none of the trainer.
@@ -65,6 +67,11 @@ class Saved:
     epoch: int
     meta: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
+
+    @property
+    def point(self) -> str:
+        """The point that the training has reached, for a sentence."""
+        return f"epoch {self.epoch}" if self.epoch else "the trials"
 
 
 class Checkpoints:
@@ -252,7 +259,7 @@ def _said(value: Any) -> str:
 def _digest(order: Mapping[str, Any], data: Samples, files: tuple[Path, ...]) -> str:
     """Compute the sha256 of all that decides the weights and the measures."""
     found = hashlib.sha256()
-    versions = {name: version(name) for name in ("keras", "numpy")}
+    versions = {name: _version(name) for name in _PACKAGES}
     text = json.dumps([_SCHEMA, __version__, versions, order, data.labels])
     found.update(text.encode())
     for file in files:
@@ -264,6 +271,13 @@ def _digest(order: Mapping[str, Any], data: Samples, files: tuple[Path, ...]) ->
         if answers is not None:
             _add(found, answers)
     return found.hexdigest()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _add(found: Any, rows: Any) -> None:

@@ -30,7 +30,7 @@ from trainer.networks.own import is_own, own_file
 from trainer.networks.sizes import check_image_shape, check_table_network
 from trainer.networks.start import Start, find_start
 from trainer.order import Order
-from trainer.recipes import network_of, settings_of
+from trainer.recipes import epochs_of, network_of, settings_of
 from trainer.rehearsal import rehearse
 from trainer.saved_model import read_signature, write_bundle
 from trainer.search import check_search
@@ -77,7 +77,7 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
     except Interrupted as ex:
         if checkpoints is not None and (left := checkpoints.find()):
             ex.advice = (
-                f" but a checkpoint after epoch {left.epoch}; the same command with"
+                f" but a checkpoint after {left.point}; the same command with"
                 " --resume goes on from it"
             )
         raise
@@ -138,11 +138,6 @@ def _check(order: Order, place: _Place) -> Start | None:
     choices = order.choices
     if order.tune:
         check_search()
-    if choices.patience and choices.epochs and choices.patience >= choices.epochs:
-        raise SettingsError(
-            f"--patience {choices.patience} never ends a training of --epochs"
-            f" {choices.epochs}; give a smaller number, or more epochs"
-        )
     if choices.arch is not None:
         if choices.start is not None:
             raise SettingsError(
@@ -156,6 +151,13 @@ def _prepare(order: Order, place: _Place) -> DataSet | TableSet:
     """Check the destination, and read the data."""
     replaces = place.destination.check()
     data = _read(order)
+    epochs, patience = epochs_of(order.choices, data), order.choices.patience
+    if patience and patience >= epochs:
+        raise SettingsError(
+            f"--patience {patience} never ends a training of {epochs}"
+            f" epoch{'s' if epochs > 1 else ''}; give a smaller number, or more"
+            " --epochs"
+        )
     if replaces and not order.dry_run:
         click.echo(f"replacing the bundle in {order.fout}")
     for note in data.notes:
@@ -225,7 +227,7 @@ def _saved(order: Order, checkpoints: Checkpoints | None) -> Saved | None:
         if left := checkpoints.find():
             click.echo(
                 f"a checkpoint of this training is there: --resume would go on after"
-                f" epoch {left.epoch}; now the training begins anew"
+                f" {left.point}; now the training begins anew"
             )
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -64,9 +65,9 @@ def _lines(
         now = time.monotonic()
         took, began[0] = now - began[0], now
         left = settings.epochs - learner.epoch
-        told = duration(took)
+        told = _clock(took)
         if left and not learner.ended:
-            told += f", {duration(took * left)} left"
+            told += f", {_clock(took * left)} left"
         write(f"epoch {epoch + 1}/{settings.epochs}: {metrics} - {told}")
 
     return keras.callbacks.LambdaCallback(on_epoch_end=print_epoch)
@@ -89,10 +90,6 @@ def _steps(
     )
 
 
-def duration(seconds: float) -> str:
-    """Write a time as people say it: ``9.5 s``, ``3 min 20 s`` or ``2 h 5 min``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    if seconds < 3600:
-        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
-    return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60} min"
+def _clock(seconds: float) -> str:
+    """Write a time as the bar does: hours, minutes and seconds, such as 0:03:20."""
+    return str(timedelta(seconds=round(seconds)))

@@ -60,6 +60,16 @@ def network_of(choices: Choices, data: Samples) -> str:
     return "resnet-small" if channels == 3 else "vgg-small"
 
 
+def epochs_of(choices: Choices, data: Samples) -> int:
+    """Choose the number of epochs for a data set, without TensorFlow."""
+    if choices.epochs is not None:
+        return choices.epochs
+    is_best = choices.recipe == "best"
+    if isinstance(data.x_train, Mapping):
+        return _BEST_TABLE_EPOCHS if is_best else _QUICK_TABLE_EPOCHS
+    return _BEST_EPOCHS if is_best else 1
+
+
 def settings_of(
     choices: Choices,
     data: Samples,
@@ -85,19 +95,13 @@ def settings_of(
 
     is_table = isinstance(data.x_train, Mapping)
     is_best = choices.recipe == "best"
-    if is_table:
-        epochs, best_rate = (
-            _BEST_TABLE_EPOCHS if is_best else _QUICK_TABLE_EPOCHS,
-            0.002,
-        )
-    else:
-        epochs, best_rate = _BEST_EPOCHS if is_best else 1, 0.003
+    best_rate = 0.002 if is_table else 0.003
     precision = choices.precision
     if precision is None:
         # Columns of a table may have values that 16 bits cannot tell apart.
         precision = machine_precision() if is_best and not is_table else "float32"
     return Settings(
-        epochs=choices.epochs or epochs,
+        epochs=epochs_of(choices, data),
         batch_size=choices.batch_size or _BATCH_SIZE,
         seed=choices.seed,
         network=start.network if start else network_of(choices, data),

@@ -116,7 +116,7 @@ def train(
     learner = Learner(model, data, settings, split_of(data, settings.seed))
     if saved is not None:
         restore(learner, saved)
-        click.echo(f"resumed after epoch {learner.epoch}")
+        click.echo(f"resumed after {saved.point}")
     callbacks = []
     # An epoch is told of as soon as it cannot be lost.
     if checkpoints is not None:

@@ -310,8 +310,10 @@ def test_wrong_option_is_named(tmp_path: Path, option: str, value: str) -> None:
     [
         (
             ["--patience", 3, "--epochs", 3],
-            "--patience 3 never ends a training of --epochs 3; give a smaller number",
+            "--patience 3 never ends a training of 3 epochs; give a smaller number",
         ),
+        (["--patience", 1], "--patience 1 never ends a training of 1 epoch; give"),
+        (["--patience", 12, "--recipe", "best"], "ends a training of 12 epochs;"),
         (["--arch", "cnn", "--from", "mnist"], "leave --arch or --from out"),
         (["--arch", "resnet"], "there is no network resnet; --arch takes cnn, "),
         (["--arch", "nowhere.py:f"], "there is no file nowhere.py; check --arch"),
