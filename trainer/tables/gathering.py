@@ -46,9 +46,12 @@ class Gathering:
             DataError: a number is infinite, or a column mixes numbers and texts.
         """
         for name, values in piece.items():
-            if values.dtype.kind in "OU" or (
-                values.dtype.kind == "b" and name in self._exact
-            ):
+            is_bools = values.dtype.kind == "b" or _hold_bools(values)
+            if is_bools and name in self._exact:
+                part = _names_of(values)
+            elif is_bools:
+                part = values.astype(np.float32)
+            elif values.dtype.kind in "OU":
                 part = self._as_texts(values)
             else:
                 part = self._as_numbers(name, values, shown, first)
@@ -81,9 +84,6 @@ class Gathering:
     def _as_texts(self, values: NDArray[Any]) -> NDArray[Any]:
         texts = np.empty(len(values), object)
         known = self._texts
-        if values.dtype.kind == "b":
-            texts[:] = ["true" if value else "false" for value in values]
-            return texts
         texts[:] = [
             known[v] if v in known else known.setdefault(v, v) for v in values.tolist()
         ]
@@ -118,6 +118,22 @@ class Gathering:
             ).any():
                 self.rounded.add(name)
         return small
+
+
+def _hold_bools(values: NDArray[Any]) -> bool:
+    """Tell whether objects are bools, of which some are None."""
+    if values.dtype != object:
+        return False
+    first = next((value for value in values.tolist() if value is not None), None)
+    return isinstance(first, bool)
+
+
+def _names_of(bools: NDArray[Any]) -> NDArray[Any]:
+    """Return bools as texts; None becomes ""."""
+    names = {True: "true", False: "false", None: ""}
+    texts = np.empty(len(bools), object)
+    texts[:] = [names[value] for value in bools.tolist()]
+    return texts
 
 
 def _tell(parts: list[NDArray[Any]]) -> bool:

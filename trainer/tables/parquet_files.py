@@ -97,10 +97,7 @@ def _values(column: pa.Array) -> NDArray[Any]:
     if types.is_dictionary(kind):
         column = column.dictionary_decode()
         kind = column.type
-    if types.is_boolean(kind) and column.null_count:
-        # numpy's bools cannot be missing.
-        column = column.cast(pa.int8())
-    elif types.is_decimal(kind) or types.is_null(kind):
+    if types.is_decimal(kind) or types.is_null(kind):
         column = column.cast(pa.float64())
     values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
     return values if values.dtype != np.float16 else values.astype(np.float32)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tests.trainer.tables.examples import (
     Table,
@@ -86,6 +88,19 @@ def test_a_bool_is_two_classes(tmp_path: Path) -> None:
     table = {"a": np.arange(8.0), "signal": np.arange(8) % 2 == 0}
     data = load_table(write_parquet(tmp_path / "t.parquet", table), Wishes("signal"))
     assert data.labels == ("false", "true")
+
+
+def test_bools_may_be_missing(tmp_path: Path) -> None:
+    flags = [True, None, False, False] * 20
+    label = [None, *[False, True] * 39, True]
+    table = {"flag": flags, "signal": label}
+    parquet.write_table(pa.table(table), tmp_path / "t.parquet")
+    data = load_table(tmp_path / "t.parquet", Wishes("signal"))
+    assert data.labels == ("false", "true")
+    assert note(data, "skipped") == "1 row without a label or a weight was skipped"
+    found = np.concatenate([data.x_train["row"], data.x_test["row"]])
+    assert (found == 1).sum() == 19
+    assert np.isnan(found).sum() == 20
 
 
 def test_the_label_has_a_usual_name_if_none_is_given(tmp_path: Path) -> None:
