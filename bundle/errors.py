@@ -7,8 +7,8 @@
   x ImageError         the bytes are no image that can be read
   x ShapeError         an array does not fit the model's input
   x ModelNotFound      the store has no model of this name
-  x ConflictError      the request contradicts the store's state
-  x StoreError         the disk refused an operation of the store
+  x ConflictError      the request contradicts what the store or the feedback holds
+  x StoreError         the disk refused an operation of the store or the feedback
 
 A sentence tells what is wrong, names the file or field, and says what to do. It never
 names a folder of the server, because a client may read it.
@@ -44,8 +44,8 @@ class ModelNotFound(DomainError):
 
 
 class ConflictError(DomainError):
-    """The request contradicts the store's state."""
+    """The request contradicts what the store, or the folder of the feedback, holds."""
 
 
 class StoreError(DomainError):
-    """The disk refused an operation of the store: it is full, or not writable."""
+    """The disk of the store, or of the feedback, is full or cannot be written."""

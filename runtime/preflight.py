@@ -55,6 +55,7 @@ def check_config(config: Config) -> tuple[str, ...]:
     _check_memory(config)
     return (
         *_of_the_store(config),
+        *_of_feedback(config),
         *_of_static_files(config),
         *_of_secrets(config),
         *_of_numbers(config),
@@ -139,6 +140,12 @@ def _of_the_store(config: Config) -> Iterator[str]:
         return
     if os.path.lexists(folder):
         raise ConfigError(f"{told} is not a folder")
+    _check_can_be_made(folder, told)
+    if folder != Config.model_dir:
+        yield f"{told} is not there; the first upload will make it"
+
+
+def _check_can_be_made(folder: Path, told: str) -> None:
     path = folder.absolute()
     while not os.path.lexists(path.parent):
         path = path.parent
@@ -153,8 +160,42 @@ def _of_the_store(config: Config) -> Iterator[str]:
         raise ConfigError(
             f"{told} is not there and cannot be made: {ex.strerror}"
         ) from ex
-    if folder != Config.model_dir:
-        yield f"{told} is not there; the first upload will make it"
+
+
+def _of_feedback(config: Config) -> Iterator[str]:
+    if not config.feedback_dir:
+        return
+    folder = Path(config.feedback_dir)
+    told = f"'feedbackDir' is {folder}, which"
+    place = folder.resolve()
+    store, static = config.model_dir.resolve(), Path(config.static_dir).resolve()
+    if place.is_relative_to(store) or store.is_relative_to(place):
+        raise ConfigError(
+            f"'feedbackDir' is {folder} and 'modelDir' is {config.model_dir}: one lies"
+            " in the other; name a folder of its own"
+        )
+    # A folder of pictures is called as one of staticDir's folders is: images.
+    is_shown = any(place.is_relative_to(static / name) for name in _STATIC)
+    if config.static_dir and (is_shown or static.is_relative_to(place)):
+        raise ConfigError(
+            f"'feedbackDir' is {folder} and 'staticDir' is {config.static_dir}, whose"
+            " files everybody may read: one lies in the other; name another folder"
+        )
+    if _is_folder(folder):
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            raise ConfigError(
+                f"{told} cannot be read and written; change its permissions"
+            )
+    elif os.path.lexists(folder):
+        raise ConfigError(f"{told} is not a folder")
+    else:
+        _check_can_be_made(folder, told)
+    if config.feedback_bytes < config.max_body_bytes:
+        yield (
+            f"'feedbackBytes' ({config.feedback_bytes}) is less than 'maxBodyBytes'"
+            f" ({config.max_body_bytes}): one picture may be larger than all feedback"
+            " may be"
+        )
 
 
 def _is_folder(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.store import ModelStore
@@ -16,6 +17,8 @@ from runtime.config import Config, ConfigError
 from runtime.conversion.conversions import Conversions
 from runtime.conversion.converter import Converter
 from runtime.conversion.exporter import exporter_for
+from runtime.feedback.feedback import Feedback
+from runtime.feedback.folder import FeedbackFolder
 from runtime.models.lookup import Lookup
 from runtime.models.opening import open_model
 from runtime.models.preload import Preloader
@@ -51,10 +54,11 @@ class Services:
     converter: Converter
     limiter: RateLimiter | None
     watch: Watch
+    feedback: Feedback | None
 
 
 def create_services(config: Config) -> Services:
-    """Wire the service's parts, and remove what crashes left in the store.
+    """Wire the service's parts, and remove what crashes left behind.
 
     Raises:
         ConfigError: ``modelDir`` is a file, ``configProto`` cannot be read, or this
@@ -139,7 +143,18 @@ def create_services(config: Config) -> Services:
         converter=converter,
         limiter=_limiter(config),
         watch=watch,
+        feedback=_feedback(config, registry),
     )
+
+
+def _feedback(config: Config, registry: ModelRegistry) -> Feedback | None:
+    if not config.feedback_dir:
+        return None
+    folder = FeedbackFolder(
+        Path(config.feedback_dir), config.feedback_bytes, config.feedback_items
+    )
+    folder.sweep()
+    return Feedback(registry.get, folder)
 
 
 def _limiter(config: Config) -> RateLimiter | None:

@@ -27,7 +27,7 @@ from tfaas_onnx.errors import (
     WrongArgument,
 )
 from tfaas_onnx.exchange import Body
-from tfaas_onnx.models import Model, ModelSummary, ModelVersion, Published
+from tfaas_onnx.models import Kept, Model, ModelSummary, ModelVersion, Published
 from tfaas_onnx.predictions import ImagePrediction, Outputs
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Forbidden",
     "ImagePrediction",
     "InvalidInput",
+    "Kept",
     "Model",
     "ModelSummary",
     "ModelVersion",

@@ -21,7 +21,7 @@ from tfaas_onnx.core import Core
 from tfaas_onnx.errors import ClientError
 from tfaas_onnx.exchange import Body, Patience, Send, Steps, Wait
 from tfaas_onnx.failure import translated
-from tfaas_onnx.models import Model, ModelSummary, ModelVersion, Published
+from tfaas_onnx.models import Kept, Model, ModelSummary, ModelVersion, Published
 from tfaas_onnx.pictures import Picture
 from tfaas_onnx.predictions import ImagePrediction, Outputs, only_output
 from tfaas_onnx.reply import Reply
@@ -165,6 +165,18 @@ class AsyncClient:
     ) -> NDArray[Any]:
         """See ``Client.predict_rows``."""
         return await self._run(self._core.predict_rows(rows, model, version, label))
+
+    async def feedback(
+        self,
+        model: str,
+        label: str | float,
+        *,
+        picture: Picture | None = None,
+        row: Mapping[str, str | float | None] | None = None,
+        version: int | None = None,
+    ) -> Kept:
+        """See ``Client.feedback``."""
+        return await self._run(self._core.feedback(model, label, picture, row, version))
 
     async def models(self) -> list[ModelSummary]:
         """See ``Client.models``."""

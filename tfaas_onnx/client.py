@@ -20,7 +20,7 @@ from tfaas_onnx.core import Core
 from tfaas_onnx.errors import ClientError
 from tfaas_onnx.exchange import Body, Patience, Send, Steps, Wait
 from tfaas_onnx.failure import translated
-from tfaas_onnx.models import Model, ModelSummary, ModelVersion, Published
+from tfaas_onnx.models import Kept, Model, ModelSummary, ModelVersion, Published
 from tfaas_onnx.pictures import Picture
 from tfaas_onnx.predictions import ImagePrediction, Outputs, only_output
 from tfaas_onnx.reply import Reply
@@ -267,6 +267,36 @@ class Client:
                 number nor a text.
         """
         return self._run(self._core.predict_rows(rows, model, version, label))
+
+    def feedback(
+        self,
+        model: str,
+        label: str | float,
+        *,
+        picture: Picture | None = None,
+        row: Mapping[str, str | float | None] | None = None,
+        version: int | None = None,
+    ) -> Kept:
+        """Tell the right label of a picture or a row, which the server then keeps.
+
+        >>> import numpy as np
+        >>> pixels = np.array([[0, 200], [0, 0]], np.uint8)
+        >>> kept = client.feedback("linear", "two", picture=pixels)
+        >>> kept.label, kept.items
+        ('two', 1)
+
+        Args:
+            model: the model's name.
+            label: the right label: one of the model's labels, or a number.
+            picture: the picture; see ``predict_image``. A picture that is kept already
+                gets the new label.
+            row: the row's values by the names of the model's features.
+            version: the version with which the server checks it.
+
+        Raises:
+            WrongArgument: both or none of picture and row are given.
+        """
+        return self._run(self._core.feedback(model, label, picture, row, version))
 
     def models(self) -> list[ModelSummary]:
         """List the models.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tfaas_onnx import shapes
@@ -18,10 +21,12 @@ from tfaas_onnx.errors import (
 )
 from tfaas_onnx.exchange import Body, Call, Patience, Steps, steps_of
 from tfaas_onnx.models import (
+    Kept,
     Model,
     ModelSummary,
     ModelVersion,
     Published,
+    kept_from,
     model_from,
     published_from,
     summary_of,
@@ -183,6 +188,39 @@ class Core:
             )
         )
 
+    def feedback(
+        self,
+        model: str,
+        label: str | float,
+        picture: Picture | None,
+        row: Mapping[str, str | float | None] | None,
+        version: int | None,
+    ) -> Steps[Kept]:
+        """See ``Client.feedback``."""
+        spec = _spec_of(model, version, None)
+        if picture is not None and row is not None:
+            raise WrongArgument("picture", "and row are both given; give one of them")
+        if isinstance(label, np.generic):  # such as one of a data set's labels
+            label = label.item()
+        if isinstance(label, bool) or not isinstance(label, (str, int, float)):
+            raise WrongArgument("label", "must be a text or a number")
+        call = Call(
+            "POST",
+            "/feedback",
+            lambda reply: kept_from(reply.json(shapes.KEPT)),
+            changes=True,
+        )
+        if row is not None:
+            content = _row_body(model, label, row, version)
+            headers = {"Content-Type": "application/json"}
+            return self._ask(replace(call, headers=headers, content=content))
+        if picture is None:
+            raise WrongArgument("picture", "is missing; give a picture or a row")
+        name, image = read_picture(picture)
+        texts = {**spec, "label": str(label)}
+        files = [(key, None, text.encode()) for key, text in texts.items()]
+        return self._ask(replace(call, files=(("image", name, image), *files)))
+
     def models(self) -> Steps[list[ModelSummary]]:
         """See ``Client.models``."""
         try:
@@ -307,6 +345,36 @@ def _spec_of(
     if label is not None:
         spec["label"] = checked_label(label)
     return spec
+
+
+def _row_body(
+    model: str,
+    label: str | float,
+    row: Mapping[str, str | float | None],
+    version: int | None,
+) -> bytes:
+    """Write the JSON of a row with its right label."""
+    if not isinstance(row, Mapping):
+        raise WrongArgument("row", "must be a dict, with each feature's value")
+    body = {
+        "model": model,
+        "label": label,
+        "keys": [*row.keys()],
+        "values": [*row.values()],
+    }
+    if version is not None:
+        body["version"] = version
+    try:
+        return json.dumps(body, allow_nan=False, default=_plain).encode()
+    except (TypeError, ValueError) as ex:
+        raise WrongArgument("row", f"cannot be written as JSON: {ex}") from ex
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy's numbers as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is neither a number nor a text")
 
 
 def _reader_of(count: int) -> Any:

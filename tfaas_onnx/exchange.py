@@ -48,12 +48,13 @@ class Call(Generic[T]):
         method: the HTTP method.
         path: the path below the server's URL.
         read: a function that reads a reply with a status below 400.
-        changes: whether it changes the server's models. Such a call is repeated only if
-            the server surely did not act.
+        changes: whether it changes what the server keeps. Such a call is repeated only
+            if the server surely did not act.
         params: the query.
         headers: the headers.
         content: the body, if there is one.
-        files: the parts of a form, each with the field, the file's name and its bytes.
+        files: the parts of a form, each with the field, the file's name (None for a
+            text) and its bytes.
         seconds: the longest silence, and the time for repetitions; None for the
             client's.
         is_prediction: whether the server may drop it when nobody waits for it any more.
@@ -66,7 +67,7 @@ class Call(Generic[T]):
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes | Body | None = None
-    files: tuple[tuple[str, str, bytes], ...] = ()
+    files: tuple[tuple[str, str | None, bytes], ...] = ()
     seconds: float | None = None
     is_prediction: bool = False
 

@@ -99,6 +99,23 @@ class Published:
     content: Mapping[str, Any] = field(repr=False, compare=False)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A picture or a row that the server keeps with its right label.
+
+    Attributes:
+        model: the model's name.
+        label: the right label.
+        items: the number of the model's pictures and rows that are kept now.
+        content: all that the server tells.
+    """
+
+    model: str
+    label: str
+    items: int
+    content: Mapping[str, Any] = field(repr=False, compare=False)
+
+
 def summary_of(content: Mapping[str, Any]) -> ModelSummary:
     """Read one model of ``GET /models``."""
     return ModelSummary(
@@ -146,6 +163,11 @@ def published_from(content: Mapping[str, Any]) -> Published:
         content.get("fallback_reason") or "",
         content,
     )
+
+
+def kept_from(content: Mapping[str, Any]) -> Kept:
+    """Read the answer of ``POST /feedback``."""
+    return Kept(content["model"], content["label"], content["items"], content)
 
 
 def _engine(content: Mapping[str, Any]) -> str:

@@ -87,6 +87,7 @@ PUBLISHED = Fields(
     {"name": MODEL_NAME, "version": int, "backend": str},
     {"serves": int, "fallback_reason": str, "warm_up": str},
 )
+KEPT = Fields({"model": str, "label": str, "items": int})
 DELETED = Fields({"deleted": str})
 DELETED_VERSION = Fields({"deleted": str, "version": int}, {"left": str})
 LABEL = Fields({"label": str, "version": int})

@@ -249,6 +249,22 @@ class Config:
         checks.whole(1, 1_000_000),
         "Compare from this many inputs on.",
     )
+    # Pictures and rows of people are kept only if the owner of the service says so.
+    feedback_dir: str = _setting(
+        "",
+        checks.text,
+        "Keep the pictures and rows of POST /feedback, with their right labels, in this"
+        " folder; empty keeps none.",
+    )
+    feedback_bytes: int = _setting(
+        1 << 30, _BYTES, "Keep at most this many bytes of feedback."
+    )
+    # While the folder is full, it is counted anew; so many pictures take 50 ms.
+    feedback_items: int = _setting(
+        10_000,
+        checks.whole(1, 100_000),
+        "Keep at most this many pictures and rows of feedback.",
+    )
     preload: tuple[str, ...] = _setting(
         (), checks.names, 'Load these models before the service is ready; ["*"] is all.'
     )

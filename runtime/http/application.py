@@ -38,6 +38,7 @@ from runtime.http.predictions import Predictions
 from runtime.http.reply import to_json
 from runtime.http.resources.downloads import Download
 from runtime.http.resources.explain import ExplainImage
+from runtime.http.resources.feedback import PostFeedback
 from runtime.http.resources.health import Live, Ready
 from runtime.http.resources.labels import Label, Labels
 from runtime.http.resources.live import LiveLoad
@@ -207,6 +208,7 @@ def _resources(
         "/predict/image": image,
         "/image": image,
         "/explain/image": ExplainImage(*predicts),
+        "/feedback": PostFeedback(services.feedback, max_bytes),
         "/predict/json": rows,
         "/json": rows,
         "/predict/proto": proto,

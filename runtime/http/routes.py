@@ -118,6 +118,12 @@ ROUTES = (
         _READ,
         "shows the steps from an image in a form to the model's input, and its answer",
     ),
+    Route(
+        "POST",
+        "/feedback",
+        _WRITE,
+        "keeps a picture in a form, or a row in JSON, with its right label",
+    ),
     _predict("/v2/models/{name}/infer", "infers, by the Open Inference Protocol v2"),
     _predict(
         "/v2/models/{name}/versions/{version}/infer", "does the same with one version"

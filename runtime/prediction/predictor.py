@@ -215,7 +215,14 @@ class Predictor:
             outputs = run_items(model, items, journey)
         else:
             outputs = run_named(model, arrays, journey)
-        checked = _checked(outputs)
+        try:
+            checked = _checked(outputs)
+        except BackendError as ex:
+            if rows.has_missing:
+                raise InvalidInput(
+                    "the model gives no number for a row in which a value is missing"
+                ) from ex
+            raise
         if model.watched is not None:
             model.watched.note(items if len(arrays) == 1 else arrays, outputs)
         if self._shadow:

@@ -44,6 +44,11 @@ class Rows(NamedTuple):
         """Whether the client sent one row, and not a list of rows."""
         return len(self.values.shape) == 1
 
+    @property
+    def has_missing(self) -> bool:
+        """Whether a value is null."""
+        return type(None) in self.values.kinds
+
 
 def read_rows(keys: object, values: object) -> Rows:
     """Check keys and values that come from JSON.

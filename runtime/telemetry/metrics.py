@@ -154,6 +154,11 @@ TENSORFLOW_RESTARTS = Counter(
     "tfaas_tensorflow_restarts",
     "Processes of TensorFlow that died and were replaced.",
 )
+FEEDBACK = Counter(
+    "tfaas_feedback",
+    "Pictures and rows that were sent with their right label, and kept.",
+    ("model",),
+)
 BUILD_INFO = Gauge(
     "tfaas_build_info",
     "The versions of the serving software, as labels; its value is 1.",

@@ -36,6 +36,7 @@ def served(tmp_path_factory):
                 "provider": "cpu",
                 "base": "/ml",
                 "workers": 1,
+                "feedbackDir": "feedback",
                 "writeTokens": [digest_of(TOKEN)],
             }
         )

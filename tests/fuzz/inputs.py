@@ -21,13 +21,15 @@ from bundle import report
 from runtime.wire.tfaas_pb2 import Row
 from tests.examples import linear_onnx, tar_of, write_bundle, write_parity
 from tests.forms import form
-from tests.runtime.graphs import texts_and_flags, two_inputs
+from tests.runtime.graphs import texts_and_flags, total, two_inputs
 
 MODELS = {
     "linear": (None, ("zero", "one", "two")),
     "pair": (two_inputs(), ("zero", "one")),
     "texts": (texts_and_flags(), ("same",)),
+    "row": (total("n", 2), ()),
 }
+FEATURES = {"row": ["a", "b"]}
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
 # These values take the place of the names in the braces of a route.
 PLACES = {
@@ -73,7 +75,10 @@ def write_store(models: Path) -> None:
     """Write one version of each of MODELS."""
     for name, (content, labels) in MODELS.items():
         folder = models / name / "1"
-        params = {"img_channels": int(name == "linear")}
+        params = {
+            "img_channels": int(name == "linear"),
+            "features": FEATURES.get(name, []),
+        }
         write_bundle(
             folder, name=name, onnx_bytes=content, labels=labels, params=params
         )
@@ -155,6 +160,13 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
         ],
         ("POST", "/predict"): [*images, *jsons, proto],
         ("POST", "/explain/image"): images,
+        ("POST", "/feedback"): [
+            *(
+                form(image=_image(kind), model="linear", label="two")
+                for kind in FORMATS
+            ),
+            _json({"model": "row", "label": 3, "keys": ["b", "a"], "values": [1, 2]}),
+        ],
         ("POST", "/upload"): uploads,
         ("POST", "/params"): [
             _json({"name": "linear", "description": "new"}),

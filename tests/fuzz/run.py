@@ -65,12 +65,14 @@ class Fuzzer:
     ) -> None:
         self._folder = folder
         self._models = folder / "models"
+        self._feedback = folder / "feedback"
         config = Config(
             model_dir=self._models,
             provider="cpu",
             onnx="require",  # TensorFlow is not tested here
             export_on_upload="off",
             keep_versions=2,
+            feedback_dir=str(self._feedback),
             cache_limit=4,
             max_body_bytes=max_body_bytes,
             max_upload_bytes=max_upload_bytes,
@@ -122,8 +124,9 @@ class Fuzzer:
         return model.exists() and not (model / UNLOADED).exists()
 
     def refill(self) -> None:
-        """Restore the models that requests deleted, changed or made."""
+        """Restore the models that requests changed, and take the feedback away."""
         shutil.rmtree(self._models, ignore_errors=True)
+        shutil.rmtree(self._feedback, ignore_errors=True)
         write_store(self._models)
 
 

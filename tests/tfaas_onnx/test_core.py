@@ -9,7 +9,14 @@ import pytest
 from bundle.params import MODEL_NAME
 from bundle.version_labels import LABEL_NAME
 from tests.tfaas_onnx.talk import Talk
-from tfaas_onnx import InvalidInput, NotAService, NotFound, WrongArgument, names
+from tfaas_onnx import (
+    InvalidInput,
+    NotAService,
+    NotFound,
+    Unavailable,
+    WrongArgument,
+    names,
+)
 
 BLACK = np.zeros((2, 2), np.uint8)
 ANSWERED = {
@@ -251,3 +258,64 @@ def test_arguments_that_contradict_each_other_are_not_sent():
         predict_images(Talk(), [BLACK], version=-1)
     with pytest.raises(WrongArgument, match="is no label's name"):
         predict_images(Talk(), [BLACK], label="a/b")
+
+
+KEPT = (201, {}, {"model": "a", "label": "7", "items": 12, "kind": "picture"})
+
+
+def feedback(talk, model="a", label="7", picture=None, row=None, version=None):
+    return talk.run(talk.core.feedback(model, label, picture, row, version))
+
+
+def test_a_picture_with_its_right_label_is_a_form():
+    talk = Talk(KEPT)
+    kept = feedback(talk, label=np.int64(7), picture=b"GIF89a", version=3)
+    assert (kept.model, kept.label, kept.items) == ("a", "7", 12)
+    (send,) = talk.sent
+    assert (send.call.method, send.call.path) == ("POST", "/feedback")
+    assert send.call.files == (
+        ("image", "picture", b"GIF89a"),
+        ("model", None, b"a"),
+        ("version", None, b"3"),
+        ("label", None, b"7"),
+    )
+    assert not send.call.params
+
+
+def test_a_row_with_its_right_label_is_json():
+    talk = Talk(KEPT)
+    row = {"pt": np.float32(0.5), "kind": "mu", "eta": None, "n": 3}
+    feedback(talk, label=1.5, row=row)
+    (send,) = talk.sent
+    assert json.loads(send.call.content) == {
+        "model": "a",
+        "label": 1.5,
+        "keys": ["pt", "kind", "eta", "n"],
+        "values": [0.5, "mu", None, 3],
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "picture is missing; give a picture or a row"),
+        ({"picture": BLACK, "row": {}}, "picture and row are both given"),
+        ({"row": [1, 2]}, "row must be a dict"),
+        ({"row": {"a": float("nan")}}, "row cannot be written as JSON"),
+        ({"row": {"a": object()}}, "row cannot be written as JSON: object is neither"),
+        ({"picture": BLACK, "label": True}, "label must be a text or a number"),
+        ({"picture": BLACK, "model": "a/b"}, "is no model's name"),
+    ],
+)
+def test_feedback_that_cannot_be_meant_is_not_sent(given, words):
+    talk = Talk()
+    with pytest.raises(WrongArgument, match=words):
+        feedback(talk, **given)
+    assert talk.sent == []
+
+
+def test_feedback_is_not_sent_twice():
+    talk = Talk((503, {}, {"error": "busy"}), KEPT)
+    with pytest.raises(Unavailable):
+        feedback(talk, row={"a": 1})
+    assert len(talk.sent) == 1

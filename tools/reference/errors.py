@@ -36,13 +36,15 @@ WHAT_TO_DO: Mapping[str, str] = {
     " `GET /models/{name}/{version}` has it in `inputs`.",
     "ModelNotFound": "Ask `GET /models` for the models, their versions and labels.",
     "ConflictError": "Move or delete the label first, or ask again with what the store"
-    " holds now.",
-    "StoreError": "Look at the disk of `modelDir`: is it full, can it be written?",
+    " holds now; take some feedback away, or raise its bound.",
+    "StoreError": "Look at the disk of `modelDir`, or of `feedbackDir`: is it full, can"
+    " it be written?",
     "ServiceError": "It is the parent of the errors below, and is not raised itself.",
     "InvalidInput": "Correct the field that the sentence names.",
     "NotOffered": "Do what the sentence names instead.",
     "Unauthorized": "Send `Authorization: Bearer TOKEN` with a token that may do this.",
-    "Forbidden": "Ask from the service's own machine, or set `writeTokens`.",
+    "Forbidden": "Ask from the service's own machine, or set `writeTokens`; for"
+    " feedback, set `feedbackDir`.",
     "RateLimited": "Wait as long as `Retry-After` says, or raise `rate`.",
     "Overloaded": "Come again after `Retry-After`; add workers, or raise `maxQueue`.",
     "TooSlow": "Send the request faster.",

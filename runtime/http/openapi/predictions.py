@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import falcon
 
+from runtime.feedback.feedback import Kept
 from runtime.http.openapi.operation import Body, Operation, Parameter, json_of
 from runtime.http.openapi.parameters import BACKEND, LABEL, VERSION, VERSION_HEADER
 from runtime.http.openapi.schemas import Or
 from runtime.http.query import LABELS
 from runtime.http.resources.explain import ExplainedImage
+from runtime.http.resources.feedback import FeedbackForm, FeedbackRow
 from runtime.http.resources.predict import (
     PROTOBUF,
     ImageForm,
@@ -101,11 +103,21 @@ _EXPLAIN = Operation(
     text="The form holds one picture.",
 )
 
+_FEEDBACK = Operation(
+    replies={201: json_of(Kept)},
+    refusals=(404, 409, 415),
+    body=Body({falcon.MEDIA_MULTIPART: FeedbackForm, **json_of(FeedbackRow)}),
+    text="A form has one picture; the same picture under another label moves there. Any"
+    " other body is JSON with one row, whose keys are the model's features. 403 also"
+    " says that config.json has no `feedbackDir`, and 409 that the folder is full.",
+)
+
 PREDICTIONS = {
     "POST /predict": _ANY,
     "POST /predict/image": _IMAGE,
     "POST /image": _IMAGE,
     "POST /explain/image": _EXPLAIN,
+    "POST /feedback": _FEEDBACK,
     "POST /predict/json": _JSON,
     "POST /json": _JSON,
     "POST /predict/proto": _PROTO,

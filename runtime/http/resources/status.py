@@ -91,6 +91,7 @@ class ServiceStatus(TypedDict):
         threads: the threads of each process that answer requests.
         cpus: the cores that the process may use.
         walls: the walls around strangers' models.
+        feedback: whether ``POST /feedback`` keeps pictures and rows.
     """
 
     CPU: list[float]
@@ -112,6 +113,7 @@ class ServiceStatus(TypedDict):
     threads: int
     cpus: int
     walls: WallsStatus
+    feedback: bool
 
 
 class CoreUse:
@@ -196,6 +198,7 @@ class Status:
             "threads": self._config.threads,
             "cpus": usable_cores(),
             "walls": self._walls(),
+            "feedback": bool(self._config.feedback_dir),
         }
         resp.media = described
 

@@ -1,6 +1,7 @@
 """A person opens the page, tries models, and changes the store."""
 
 import ast
+import base64
 import hashlib
 import json
 import re
@@ -69,7 +70,9 @@ def server(trained, tmp_path_factory):
         params={"description": HTML},
         labels=("<b>zero</b>", HTML, "two"),
     )
-    with serving(f"{RUNTIME} --workers 2", folder) as server:
+    command = f"{RUNTIME} --workers 2 --feedback-dir feedback"
+    with serving(command, folder) as server:
+        server.feedback = folder / "feedback"
         yield server
 
 
@@ -212,6 +215,52 @@ def test_names_and_texts_with_html_stay_texts(opened):
     expect(best(page)).to_have_text("two")
     expect(page.locator(".bars .of")).to_have_text(["<b>zero</b>", HTML, "two"])
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_wrong_answer_is_told_with_the_picture_as_it_was_drawn(opened, server):
+    page = opened("mnist")
+    wrong = page.locator(".feedback")
+    expect(wrong).to_be_hidden()
+    draw(page, [(140, 140)])  # one point is one answer, and none follows
+    expect(wrong).to_be_visible()
+    keep = wrong.get_by_role("button", name="Keep it")
+    keep.click()
+    expect(wrong).to_contain_text("Choose the right class first.")
+    for label in ("8", "9"):
+        wrong.get_by_label("Wrong? It was a").select_option(label)
+        keep.click()
+        expect(wrong).to_contain_text(f"Kept as {label}: 1 so far.")
+    (kept,) = (server.feedback / "mnist" / "images").glob("*/*")
+    assert kept.parent.name == "9"
+    drawn = page.locator(".pad canvas").evaluate("(canvas) => canvas.toDataURL()")
+    assert kept.read_bytes() == base64.b64decode(drawn.partition(",")[2])
+    page.get_by_role("button", name="Clear").click()
+    expect(wrong).to_be_hidden()
+
+
+def test_a_refusal_of_feedback_is_shown_and_no_feedback_is_not_offered(
+    page, opened, digit, faults
+):
+    faults.expect("the server responded with a status of 409")
+    refusal = {"error": "the folder of the feedback is full"}
+    page.route("**/feedback", lambda route: route.fulfill(status=409, json=refusal))
+    opened("mnist")
+    wrong = page.locator(".feedback")
+    drop(page, "seven.png", "image/png", digit[0])
+    wrong.get_by_label("Wrong? It was a").select_option("1")
+    wrong.get_by_role("button", name="Keep it").click()
+    expect(wrong).to_contain_text(refusal["error"])
+
+    def without(route):
+        reply = route.fetch()
+        route.fulfill(response=reply, json={**reply.json(), "feedback": False})
+
+    page.route("**/status", without)
+    page.reload()
+    expect(page.locator("h1")).to_have_text("mnist")
+    drop(page, "seven.png", "image/png", digit[0])
+    expect(best(page)).to_have_text("7")
+    expect(wrong).to_have_count(0)
 
 
 # -- the store ------------------------------------------------------------------------

@@ -81,6 +81,11 @@ def test_null_is_a_missing_number_or_text():
     assert arrays["part"].tolist() == [[""], [""]]
 
 
+def test_rows_know_whether_a_value_is_null():
+    assert read_rows([*FEATURES], [[1, "", True, 3], [1, None, True, 3]]).has_missing
+    assert not read_rows([*FEATURES], [1, "", True, 3]).has_missing
+
+
 def test_nan_of_a_message_is_a_missing_number():
     arrays = made(["pt", "njet"], [math.nan, 3.0], specs("njet", "pt"), ())
     assert math.isnan(arrays["pt"][0, 0])

@@ -103,7 +103,7 @@ function show(main, { model, version }, isMove) {
   // A drawing stays while only labels or engines change.
   if (key !== shown.key) {
     shown.trial?.trial.stop();
-    shown = { ...nothing(), name: version.name, key, version, trial: version.error && !version.loaded ? null : tryCard(version) };
+    shown = { ...nothing(), name: version.name, key, version, trial: version.error && !version.loaded ? null : tryCard(version, status.feedback) };
   }
   const isServing = version.version === model.serves;
   charts.choose(version.name);

@@ -104,8 +104,9 @@ function notices(version) {
 /**
  * Make the card in which the version is tried.
  * @param {any} version
+ * @param {boolean} takesFeedback whether the service keeps pictures with their class
  */
-export function tryCard(version) {
-  const trial = new TRIALS[kindOf(version)](version);
+export function tryCard(version, takesFeedback) {
+  const trial = new TRIALS[kindOf(version)](version, takesFeedback);
   return { node: card("try", "Try it", [], trial.node, "more" in trial && trial.more), trial };
 }

@@ -3,6 +3,7 @@
 import { ask, contentOf } from "./api.js";
 import { Bars } from "./bars.js";
 import { button, h, picker, replace } from "./dom.js";
+import { Feedback } from "./feedback.js";
 import { Follower } from "./follower.js";
 import { Pad } from "./pad.js";
 import { samplesOf } from "./samples.js";
@@ -10,14 +11,19 @@ import { Seen } from "./seen.js";
 import { refusal, under } from "./trial.js";
 
 export class PictureTrial {
-  /** @param {any} version the description of the version */
-  constructor(version) {
+  /**
+   * @param {any} version the description of the version
+   * @param {boolean} takesFeedback whether the service keeps pictures with their class
+   */
+  constructor(version, takesFeedback) {
     this._version = version;
     this._follower = new Follower((picture, signal) => this._send(picture, signal));
     this._bars = new Bars();
     this._seen = new Seen();
     this._pad = new Pad(() => this._drawn());
     this._samples = h("div", { class: "samples" });
+    this._feedback = takesFeedback && version.classes.length ? new Feedback(version) : null;
+    if (this._feedback) this._bars.node.append(this._feedback.node);
     this.node = h(
       "div",
       { class: "try" },
@@ -50,6 +56,7 @@ export class PictureTrial {
    * @param {Blob} file
    */
   async take(file) {
+    this._feedback?.clear();
     this._follower.offer(() => file);
     try {
       this._pad.show(await createImageBitmap(file));
@@ -67,6 +74,7 @@ export class PictureTrial {
     this._follower.stop();
     this._pad.clear();
     this._seen.clear();
+    this._feedback?.clear();
     this._bars.say("Draw something: the answer follows.");
   }
 
@@ -77,8 +85,11 @@ export class PictureTrial {
       const { steps, tensor, probabilities } = await contentOf(reply, signal);
       this._seen.show(steps, tensor);
       this._bars.show(probabilities, this._version.classes, under(reply, start));
+      this._feedback?.offer(picture);
     } catch (error) {
-      if (!signal.aborted) this._bars.say(refusal(error), true);
+      if (signal.aborted) return;
+      this._feedback?.clear();
+      this._bars.say(refusal(error), true);
     }
   }
 
@@ -104,6 +115,7 @@ export class PictureTrial {
       ...samples.map(({ canvas, label }) => {
         const name = this._version.classes[label] ?? label;
         const click = () => {
+          this._feedback?.clear();
           this._pad.show(canvas);
           this._follower.offer(() => new Promise((resolve) => canvas.toBlob(resolve, "image/png")));
         };

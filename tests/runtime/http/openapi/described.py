@@ -37,6 +37,7 @@ class Service:
         config = Config(
             model_dir=self._models,
             static_dir=str(folder / "static"),
+            feedback_dir=str(folder / "feedback"),
             provider="cpu",
             onnx="require",
             export_on_upload="off",

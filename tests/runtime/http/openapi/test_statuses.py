@@ -12,9 +12,11 @@ import pytest
 
 from bundle.store import ModelStore
 from runtime.errors import Overloaded, RateLimited, TooSlow
+from runtime.feedback.counts import Count, Counts
 from runtime.http.environ_keys import ARRIVED, REFUSED
 from runtime.http.page import netron
 from runtime.process.drain import DRAINING
+from tests.forms import form, png
 from tests.fuzz.inputs import Request
 from tests.runtime.http.openapi.described import (
     LABELS,
@@ -24,6 +26,8 @@ from tests.runtime.http.openapi.described import (
     named_by,
 )
 
+# The whole requests have other pictures.
+FULL, _ = form(image=png([[9, 9], [9, 9]]), model="linear", label="two")
 INFERENCE = (
     b'{"inputs": [{"name": "a", "shape": [1], "datatype": "FP32", "data": [1]}]}'
 )
@@ -82,6 +86,13 @@ def tar(name, content):
 def conflicting(service, request):
     if request.path == b"/upload":
         return service.ask(replace(request, query=b"name=another"))
+    if request.path == b"/feedback":
+        full = {"linear": Count(10_000, 0)}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Counts, "read", lambda counts: full)
+            patch.setattr(Counts, "of_folder", lambda counts: full)
+            # A picture that is there already is taken.
+            return service.ask(replace(request, body=FULL))
     if request.method == "PUT":
         # The version is another one at each look.
         with pytest.MonkeyPatch.context() as patch:
@@ -126,7 +137,7 @@ PROVOKED = {
     "504": late,
 }
 # Whole requests get these; the two others need another service.
-BY_WHOLE = {"200", "301"}
+BY_WHOLE = {"200", "201", "301"}
 ELSEWHERE = {"401", "403"}
 
 

@@ -16,7 +16,7 @@ from runtime.wire.tfs.tensors import read_tensor
 from tests.examples import mixed_onnx
 from tests.mixed import ANSWERS, FEATURES, doors, oip_request, oip_scores, tfs_request
 from tests.replies import error_of
-from tests.runtime.graphs import FLOAT, onnx_of
+from tests.runtime.graphs import FLOAT, identity, onnx_of
 from tests.runtime.http.resources.test_predict_proto import classes, row
 
 
@@ -112,6 +112,14 @@ def test_wrong_keys_are_named(ask, keys, problem):
     reply = of_rows(ask, [0.5, "mu", 2], keys)
     assert reply.status_code == 400
     assert error_of(reply).startswith(problem)
+
+
+def test_a_model_of_numbers_that_are_all_needed_says_so(client, publish):
+    publish("rows", identity(), features=["a", "b", "c"])
+    body = {"model": "rows", "keys": ["a", "b", "c"], "values": [1, None, 3]}
+    reply = client.simulate_post("/predict/json", json=body)
+    assert reply.status_code == 400
+    assert "no number for a row in which a value is missing" in error_of(reply)
 
 
 def test_a_message_of_floats_is_answered_with_labels(client, publish):

@@ -1,0 +1,1 @@
+"""Feedback: pictures and rows with their right label, kept for the next training."""
