@@ -16,7 +16,7 @@ from bundle.triton import TritonConfig, read_config
 from bundle.variants import Variant, onnx_file
 
 if TYPE_CHECKING:
-    from bundle.sample import Sample
+    from bundle.sample import RowSample, Sample
 
 SAVED_MODEL = "saved_model.pb"
 ONNX = onnx_file()
@@ -106,6 +106,16 @@ class Bundle:
         from bundle.sample import read_sample
 
         return read_sample(self.path)
+
+    def read_rows(self) -> RowSample | None:
+        """Read ``rows.npz``, if the bundle has one.
+
+        Raises:
+            BundleError: the file is there and is not a sample of rows.
+        """
+        from bundle.sample import read_rows
+
+        return read_rows(self.path)
 
 
 def open_bundle(path: Path) -> Bundle:

@@ -1,9 +1,10 @@
-"""sample.npz: a few labelled test images in a bundle."""
+"""sample.npz and rows.npz: a few test images, or test rows of a table, in a bundle."""
 
 from __future__ import annotations
 
 import math
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +18,7 @@ from bundle.errors import BundleError
 from bundle.zipball import METHODS, check_apart, open_zip
 
 FILE_NAME = "sample.npz"
+ROWS = "rows.npz"
 
 # This holds 1700 colour images of 224 x 224. The limit is needed because an npz of one
 # megabyte can claim to hold a gigabyte.
@@ -34,6 +36,17 @@ class Sample:
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RowSample:
+    """A few test rows of a table, on which the exporter proves its conversion.
+
+    Attributes:
+        inputs: ``(N, …)`` numbers, or objects that are ``str``, by the input's name.
+    """
+
+    inputs: Mapping[str, NDArray[Any]]
 
 
 def read_sample(folder: Path, max_bytes: int = MAX_BYTES) -> Sample | None:
@@ -76,6 +89,44 @@ def read_sample(folder: Path, max_bytes: int = MAX_BYTES) -> Sample | None:
             f"{FILE_NAME} must hold 'images' (N, H, W, C) uint8 and 'labels' (N,)"
         )
     return Sample(images, labels.astype(np.int64))
+
+
+def read_rows(folder: Path, max_bytes: int = MAX_BYTES) -> RowSample | None:
+    """Read a bundle's ``rows.npz``; None if it has none.
+
+    Args:
+        folder: the bundle's folder.
+        max_bytes: the largest size of the unpacked file.
+
+    Raises:
+        BundleError: the file is there and holds no arrays of equal length.
+    """
+    try:
+        with (folder / ROWS).open("rb") as stream, open_zip(stream) as archive:
+            if sum(info.file_size for info in archive.infolist()) > max_bytes:
+                raise zipfile.BadZipFile("too large")
+            check_apart(archive)
+            arrays = {
+                name.removesuffix(".npy"): _array(archive, name)
+                for name in archive.namelist()
+            }
+    except FileNotFoundError:
+        return None
+    # See ``read_sample``.
+    except Exception as ex:
+        raise BundleError(f"{ROWS} is not a sample of rows") from ex
+    counts = {array.shape[:1] for array in arrays.values()}
+    kinds = {array.dtype.kind for array in arrays.values()}
+    if len(counts) != 1 or counts & {(), (0,)} or not kinds <= set("biufU"):
+        raise BundleError(
+            f"{ROWS} must hold arrays (N, …) of numbers or texts, one for each input"
+        )
+    return RowSample(
+        {
+            name: array.astype(object) if array.dtype.kind == "U" else array
+            for name, array in arrays.items()
+        }
+    )
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:

@@ -102,7 +102,7 @@ def convert_and_prove(order: Order, tell: Tell) -> Converted:
         order.candidate,
         settled.reference,
         options,
-        bundle.read_sample() if bundle else None,
+        order.source.read_sample(),
         bundle.params if bundle else None,
         order.candidate.parent,
         digest,
@@ -228,7 +228,7 @@ def compare(
 
     bundle = source.bundle
     how = bundle.params.preprocess if bundle else Preprocess()
-    sample = bundle.read_sample() if bundle else None
+    sample = source.read_sample()
     try:
         candidate = open_onnx(path, BackendOptions(provider="cpu"), source.ranges)
         ranges, traits = known_of(source, path)

@@ -104,7 +104,7 @@ def _compare(order: _Order, tell: Tell) -> tuple[Parity, dict[str, NDArray[Any]]
         reference,
         parity.worst,
         bundle.params.preprocess if bundle else Preprocess(),
-        bundle.read_sample() if bundle else None,
+        order.source.read_sample(),
         *known_of(order.source, path),
         settled.lengths,
     )

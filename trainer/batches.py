@@ -72,7 +72,7 @@ class Batches(keras.utils.PyDataset):
             self._order = generator.permutation(self._rows)
 
     def __getitem__(self, number: int) -> tuple[Any, ...]:
-        """Return a batch: what the model takes, the answers, and perhaps weights."""
+        """Return a batch: the inputs of the model, the answers, and perhaps weights."""
         start = number * self._batch_size
         rows = self._order[start : start + self._batch_size]
         answers = self._answers(rows)
@@ -82,7 +82,7 @@ class Batches(keras.utils.PyDataset):
 
     def _inputs(self, rows: NDArray[np.int64], number: int) -> Any:
         if isinstance(self._x, Mapping):
-            columns = {name: column[rows] for name, column in self._x.items()}
+            columns = {name: _taken(x, rows) for name, x in self._x.items()}
             # A model with one input may give it any name.
             return next(iter(columns.values())) if len(columns) == 1 else columns
         images = self._x[rows]
@@ -98,3 +98,9 @@ class Batches(keras.utils.PyDataset):
         one_hot = np.zeros((len(rows), self._num_classes), np.float32)
         one_hot[np.arange(len(rows)), self._y[rows]] = 1
         return one_hot
+
+
+def _taken(column: NDArray[Any], rows: NDArray[np.int64]) -> Any:
+    """Take rows of a column; Keras takes texts as TensorFlow's tensors alone."""
+    taken = column[rows]
+    return keras.ops.convert_to_tensor(taken) if taken.dtype == object else taken

@@ -14,7 +14,7 @@ import uuid
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ FOLDER_NAME = ".training"
 _SCHEMA = 1
 # So many images are read at a time for the digest.
 _ROWS = 1024
+# Other versions of these may compute other bits. One of TensorFlow's two is there.
+_PACKAGES = ("keras", "numpy", "tensorflow", "tensorflow-cpu")
 # The letters of a digest in a file's name; two orders never share so many.
 _LETTERS = 16
 # The errors of a file that is cut, or is none of the trainer.
@@ -66,6 +68,11 @@ class Saved:
     meta: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
 
+    @property
+    def point(self) -> str:
+        """The point that the training has reached, for a sentence."""
+        return f"epoch {self.epoch}" if self.epoch else "the trials"
+
 
 class Checkpoints:
     """The checkpoint of one order.
@@ -90,6 +97,8 @@ class Checkpoints:
         self._folder = place / FOLDER_NAME / name
         digest = _digest(self._order, data, files)
         self._file = self._folder / f"{digest[:_LETTERS]}.npz"
+        # A kill in the middle of a write leaves a file of such a name.
+        self._temporary = f".{digest[:_LETTERS]}."
 
     def find(self) -> Saved | None:
         """Read the checkpoint of the same order and data; None if there is none.
@@ -159,7 +168,8 @@ class Checkpoints:
             arrays[f"best_{number}"] = weights
         text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = self._folder / f".{uuid.uuid4().hex}"
+        self._sweep()
+        temporary = self._folder / f"{self._temporary}{uuid.uuid4().hex}"
         try:
             with temporary.open("xb") as stream:
                 np.savez(stream, meta=text, **arrays)
@@ -173,9 +183,14 @@ class Checkpoints:
     def remove(self) -> None:
         """Remove the checkpoint, and the folders that are empty without it."""
         with contextlib.suppress(OSError):  # another order has one there
+            self._sweep()
             self._file.unlink(missing_ok=True)
             self._folder.rmdir()
             self._folder.parent.rmdir()
+
+    def _sweep(self) -> None:
+        for left in self._folder.glob(f"{self._temporary}*"):
+            left.unlink(missing_ok=True)
 
     def _difference(self, other: Mapping[str, Any]) -> str:
         names = [n for n in self._order if self._order[n] != other.get(n)]
@@ -244,7 +259,7 @@ def _said(value: Any) -> str:
 def _digest(order: Mapping[str, Any], data: Samples, files: tuple[Path, ...]) -> str:
     """Compute the sha256 of all that decides the weights and the measures."""
     found = hashlib.sha256()
-    versions = {name: version(name) for name in ("keras", "numpy")}
+    versions = {name: _version(name) for name in _PACKAGES}
     text = json.dumps([_SCHEMA, __version__, versions, order, data.labels])
     found.update(text.encode())
     for file in files:
@@ -256,6 +271,13 @@ def _digest(order: Mapping[str, Any], data: Samples, files: tuple[Path, ...]) ->
         if answers is not None:
             _add(found, answers)
     return found.hexdigest()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _add(found: Any, rows: Any) -> None:

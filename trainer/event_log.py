@@ -37,8 +37,8 @@ def make_event_folder(folder: Path) -> None:
 def event_log(folder: Path) -> keras.callbacks.Callback:
     """Make a callback that writes the figures of each epoch.
 
-    As Keras's own callback does, it writes ``epoch_loss`` and the others into
-    ``train/`` and ``validation/``, so that TensorBoard draws both in one plot.
+    It writes ``epoch_loss`` and the others into ``train/`` and ``validation/``, as
+    Keras's own callback does, so that TensorBoard draws both in one plot.
     """
     import keras
     import tensorflow as tf

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.augmentation import augment_of
-from trainer.precision import twin_of
+from trainer.precision import scaled, twin_of
 from trainer.samples import Samples, outputs_of
 from trainer.settings import Settings
 from trainer.split import stratified
@@ -56,7 +56,7 @@ class Best:
     """The epoch with the lowest loss on the validation part.
 
     Attributes:
-        loss: that loss.
+        loss: its loss there.
         epoch: the epoch's number, from 1.
         weights: the weights after it.
     """
@@ -99,7 +99,7 @@ class Learner:
         self._validation = batches_of(data, settings, split.validation)
         self._twin = twin_of(model, settings.precision)
         optimizer = _optimizer(settings, len(self._train))
-        compile_model(self._twin, data, optimizer, settings.label_smoothing)
+        compile_model(self._twin, data, scaled(optimizer, settings.precision))
         self._twin.optimizer.build(self._twin.trainable_variables)
 
     @property
@@ -224,7 +224,6 @@ def compile_model(
     model: keras.Model,
     data: Samples,
     optimizer: keras.optimizers.Optimizer,
-    label_smoothing: float = 0.0,
 ) -> None:
     """Give a model the loss and the metric of its task.
 
@@ -232,13 +231,11 @@ def compile_model(
         model: the model.
         data: the data set.
         optimizer: the optimizer.
-        label_smoothing: see ``Settings``. The loss that is measured has none, so that
-            losses can be compared.
     """
     import keras
 
     if data.task == "classes":
-        loss = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
+        loss = keras.losses.CategoricalCrossentropy()
         metric = "accuracy"
     else:
         loss, metric = keras.losses.MeanSquaredError(), "mean_absolute_error"
@@ -246,11 +243,23 @@ def compile_model(
     model.compile(
         loss=loss,
         optimizer=optimizer,
+        loss_weights=_loss_weights(data),
         metrics=None if is_weighted else [metric],
         weighted_metrics=[metric] if is_weighted else None,
         # XLA makes the steps slower on a processor.
         jit_compile=False,
     )
+
+
+def _loss_weights(data: Samples) -> list[float] | None:
+    """Measure a regression's loss in variances of its labels.
+
+    A label in small or large units would make steps that are too small or too large.
+    """
+    if data.task == "classes":
+        return None
+    variance = float(data.y_train.var(dtype=np.float64))
+    return [1 / variance] if variance > 0 else None
 
 
 def _optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from trainer.recipes import Choices
+from trainer.samples import Task
 from trainer.settings import Settings
+from trainer.tables.wishes import Wishes
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,9 @@ class Order:
         size: ``(height, width)`` that images are brought to; None is chosen by them.
         label: the column of a table that is learned.
         weight: the column of a table with the weights of its rows.
+        features: the columns of a table that it is learned from; empty takes all.
+        categorical: the columns of a table whose numbers name categories.
+        task: the kind of a table's label; None takes what it looks like.
         also: more data to train on, such as the feedback of users.
         memory: the most bytes of a data set that is held in memory; None is chosen by
             the machine.
@@ -46,6 +51,9 @@ class Order:
     size: tuple[int, int] | None = None
     label: str | None = None
     weight: str | None = None
+    features: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    task: Task | None = None
     also: tuple[Path, ...] = ()
     memory: int | None = None
     tune: int = 0
@@ -61,6 +69,13 @@ class Order:
     verbose: bool = False
 
     @property
+    def wishes(self) -> Wishes:
+        """The options that a table's reader needs."""
+        return Wishes(
+            self.label, self.weight, self.features, self.categorical, self.task
+        )
+
+    @property
     def reference(self) -> str:
         """The arguments that name the bundle on the exporter's command line."""
         if self.fout is not None:
@@ -70,10 +85,24 @@ class Order:
         return self.name
 
     @property
+    def _of_data(self) -> list[tuple[str, str | None]]:
+        """The options that tell how the data set is read, by their names."""
+        return [
+            ("--size", self.size and "x".join(map(str, self.size))),
+            ("--label", self.label),
+            ("--weight", self.weight),
+            ("--features", ",".join(self.features) or None),
+            ("--categorical", ",".join(self.categorical) or None),
+            ("--task", self.task),
+        ]
+
+    @property
     def deciding(self) -> dict[str, Any]:
         """The options that decide the weights, by their names, besides the data set."""
         given = self.choices
         return {
+            "--also": ", ".join(path.name for path in self.also) or None,
+            **dict(self._of_data),
             "--recipe": given.recipe,
             "--arch": given.arch,
             "--from": given.start,
@@ -94,12 +123,12 @@ class Order:
             settings: the settings of the training.
         """
         given = self.choices
+        # Without the option, the recipe may choose otherwise on another machine.
+        precision = settings.precision if given.recipe == "best" else given.precision
         options = [
             *([("--fin", self.fin.name)] if self.fin else []),
             *(("--also", path.name) for path in self.also),
-            ("--size", self.size and "x".join(map(str, self.size))),
-            ("--label", self.label),
-            ("--weight", self.weight),
+            *self._of_data,
             ("--model", self.name),
             ("--from", settings.start_name),
             ("--arch", given.arch and settings.network_name),
@@ -108,8 +137,7 @@ class Order:
             ("--epochs", settings.epochs),
             ("--batch-size", settings.batch_size),
             ("--seed", settings.seed),
-            # Without the option, another machine may choose otherwise.
-            ("--precision", settings.precision if given.recipe == "best" else None),
+            ("--precision", precision),
             ("--patience", settings.patience),
         ]
         words = [str(word) for o in options if o[1] is not None for word in o]

@@ -21,20 +21,23 @@ from trainer.conversion import Conversion
 from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.destination import Destination, FolderDestination, StoreDestination
 from trainer.engine import check_engine, import_engine
-from trainer.errors import CheckpointError, SettingsError
+from trainer.errors import CheckpointError, DataError, SettingsError
 from trainer.event_log import make_event_folder
 from trainer.form import preprocess_of
 from trainer.interrupt import Interrupt, Interrupted
 from trainer.networks.build import check_network
 from trainer.networks.own import is_own, own_file
-from trainer.networks.sizes import check_image_shape
+from trainer.networks.sizes import check_image_shape, check_table_network
 from trainer.networks.start import Start, find_start
 from trainer.order import Order
-from trainer.recipes import network_of, settings_of
+from trainer.recipes import epochs_of, network_of, settings_of
 from trainer.rehearsal import rehearse
 from trainer.saved_model import read_signature, write_bundle
 from trainer.search import check_search
 from trainer.settings import Settings
+from trainer.tables.dataset import TableSet, load_table
+from trainer.tables.opening import is_table
+from trainer.tables.wishes import Wishes
 from trainer.train import Training, train
 
 
@@ -74,7 +77,7 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
     except Interrupted as ex:
         if checkpoints is not None and (left := checkpoints.find()):
             ex.advice = (
-                f" but a checkpoint after epoch {left.epoch}; the same command with"
+                f" but a checkpoint after {left.point}; the same command with"
                 " --resume goes on from it"
             )
         raise
@@ -135,11 +138,6 @@ def _check(order: Order, place: _Place) -> Start | None:
     choices = order.choices
     if order.tune:
         check_search()
-    if choices.patience and choices.epochs and choices.patience >= choices.epochs:
-        raise SettingsError(
-            f"--patience {choices.patience} never ends a training of --epochs"
-            f" {choices.epochs}; give a smaller number, or more epochs"
-        )
     if choices.arch is not None:
         if choices.start is not None:
             raise SettingsError(
@@ -149,23 +147,46 @@ def _check(order: Order, place: _Place) -> Start | None:
     return find_start(choices.start, place.store) if choices.start else None
 
 
-def _prepare(order: Order, place: _Place) -> DataSet:
+def _prepare(order: Order, place: _Place) -> DataSet | TableSet:
     """Check the destination, and read the data."""
     replaces = place.destination.check()
-    data = _load(order)
-    if order.choices.start is None:
-        check_image_shape(data.image_shape, network_of(order.choices, data))
+    data = _read(order)
+    epochs, patience = epochs_of(order.choices, data), order.choices.patience
+    if patience and patience >= epochs:
+        raise SettingsError(
+            f"--patience {patience} never ends a training of {epochs}"
+            f" epoch{'s' if epochs > 1 else ''}; give a smaller number, or more"
+            " --epochs"
+        )
     if replaces and not order.dry_run:
         click.echo(f"replacing the bundle in {order.fout}")
     for note in data.notes:
         click.echo(note)
-    click.echo(f"x_train shape: {data.x_train.shape}")
-    click.echo(f"{len(data.x_train)} train samples")
-    click.echo(f"{len(data.x_test)} test samples")
+    if isinstance(data, TableSet):
+        click.echo(f"features: {', '.join(data.features)}")
+    else:
+        click.echo(f"x_train shape: {data.x_train.shape}")
+    click.echo(f"{len(data.y_train)} train samples")
+    click.echo(f"{len(data.y_test)} test samples")
     return data
 
 
-def _load(order: Order) -> DataSet:
+def _read(order: Order) -> DataSet | TableSet:
+    named = order.wishes != Wishes()
+    if order.fin is not None and is_table(order.fin, named=named):
+        check_table_network(order.choices.arch)
+        if order.choices.precision == "mixed":
+            raise SettingsError(
+                "--precision mixed is for images, because 16 bits cannot tell near"
+                " numbers of a table apart; leave it out"
+            )
+        return load_table(order.fin, order.wishes, order.choices.seed, order.also)
+    for_tables = (order.weight, order.features, order.categorical, order.task)
+    if any(for_tables):
+        raise DataError(
+            f"{order.fin or EMBEDDED} holds images; --weight, --features, --categorical"
+            " and --task are for tables"
+        )
     data = load_dataset(
         order.fin,
         size=order.size,
@@ -173,18 +194,22 @@ def _load(order: Order) -> DataSet:
         label=order.label,
         max_bytes=order.memory,
     )
+    if order.choices.start is None:
+        check_image_shape(data.image_shape, network_of(order.choices, data))
     for path in order.also:
         how = _preprocess(order, data)
         data = with_also(data, path, how, max_bytes=order.memory)
     return data
 
 
-def _preprocess(order: Order, data: DataSet) -> Preprocess:
-    return preprocess_of(data) if order.fit else Preprocess()
+def _preprocess(order: Order, data: DataSet | TableSet) -> Preprocess:
+    if isinstance(data, TableSet) or not order.fit:
+        return Preprocess()
+    return preprocess_of(data)
 
 
 def _checkpoints(
-    order: Order, place: _Place, data: DataSet, start: Start | None
+    order: Order, place: _Place, data: DataSet | TableSet, start: Start | None
 ) -> Checkpoints:
     files = [start.file] if start else []
     if order.choices.arch is not None and is_own(order.choices.arch):
@@ -202,13 +227,13 @@ def _saved(order: Order, checkpoints: Checkpoints | None) -> Saved | None:
         if left := checkpoints.find():
             click.echo(
                 f"a checkpoint of this training is there: --resume would go on after"
-                f" epoch {left.epoch}; now the training begins anew"
+                f" {left.point}; now the training begins anew"
             )
     return None
 
 
 def _train(
-    data: DataSet,
+    data: DataSet | TableSet,
     settings: Settings,
     order: Order,
     interrupt: Interrupt,
@@ -241,7 +266,7 @@ def _train(
 
 def _publish(
     order: Order,
-    data: DataSet,
+    data: DataSet | TableSet,
     training: Training,
     conversion: Conversion,
     destination: Destination,
@@ -272,5 +297,5 @@ def _publish(
     path = destination.publish(write)
     signature = read_signature(path)
     click.echo(f"saved model to {path}")
-    click.echo(f"### input {[signature.input_tensor]}")
+    click.echo(f"### input {sorted(signature.inputs.values())}")
     click.echo(f"### output {[signature.output_tensor]}")

@@ -61,6 +61,20 @@ def twin_of(model: keras.Model, precision: Precision) -> keras.Model:
     return twin
 
 
+def scaled(
+    optimizer: keras.optimizers.Optimizer, precision: Precision
+) -> keras.optimizers.Optimizer:
+    """Let an optimizer scale the loss where the numbers are float16.
+
+    Small gradients would be 0 in float16. bfloat16 has the range of float32.
+    """
+    import keras
+
+    if precision == "mixed" and _has_gpu():
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
 def _has_gpu() -> bool:
     import tensorflow as tf
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -12,15 +15,47 @@ from trainer.settings import Settings
 
 if TYPE_CHECKING:
     import keras
+    from rich.progress import Progress
 
 
-def progress_of(learner: Learner, settings: Settings) -> list[keras.callbacks.Callback]:
-    """Make the callbacks that tell people of the progress."""
-    lines = _lines(learner, settings)
-    return [_bar(learner, settings), lines] if settings.progress_bar else [lines]
+@contextmanager
+def progress(
+    learner: Learner, settings: Settings
+) -> Iterator[list[keras.callbacks.Callback]]:
+    """Give the callbacks that tell people of the progress; remove the bar at the end.
+
+    The end may be an exception, and a terminal must have its cursor again then.
+    """
+    if not settings.progress_bar:
+        yield [_lines(learner, settings, click.echo)]
+        return
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as bar:
+        # A line that does not go through the bar's console would stand behind the bar.
+        lines = _lines(
+            learner,
+            settings,
+            lambda text: bar.console.print(text, highlight=False, soft_wrap=True),
+        )
+        yield [_steps(learner, settings, bar), lines]
 
 
-def _lines(learner: Learner, settings: Settings) -> keras.callbacks.Callback:
+def _lines(
+    learner: Learner, settings: Settings, write: Callable[[str], None]
+) -> keras.callbacks.Callback:
     import keras
 
     began = [time.monotonic()]
@@ -30,51 +65,31 @@ def _lines(learner: Learner, settings: Settings) -> keras.callbacks.Callback:
         now = time.monotonic()
         took, began[0] = now - began[0], now
         left = settings.epochs - learner.epoch
-        told = f"{duration(took)}"
+        told = _clock(took)
         if left and not learner.ended:
-            told += f", {duration(took * left)} left"
-        click.echo(f"epoch {epoch + 1}/{settings.epochs}: {metrics} - {told}")
+            told += f", {_clock(took * left)} left"
+        write(f"epoch {epoch + 1}/{settings.epochs}: {metrics} - {told}")
 
     return keras.callbacks.LambdaCallback(on_epoch_end=print_epoch)
 
 
-def _bar(learner: Learner, settings: Settings) -> keras.callbacks.Callback:
-    """Make rich's bar of the steps of all epochs."""
+def _steps(
+    learner: Learner, settings: Settings, bar: Progress
+) -> keras.callbacks.Callback:
+    """Make a callback that moves the bar by each step of all epochs."""
     import keras
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
 
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-    )
-    total = settings.epochs * learner.steps
-    task = bar.add_task(
-        "training", total=total, completed=learner.epoch * learner.steps
-    )
+    done, total = learner.epoch * learner.steps, settings.epochs * learner.steps
+    task = bar.add_task("training", total=total, completed=done)
 
     def begin(epoch: int, logs: object) -> None:
         bar.update(task, description=f"epoch {epoch + 1}/{settings.epochs}")
 
     return keras.callbacks.LambdaCallback(
-        on_train_begin=lambda logs: bar.start(),
-        on_epoch_begin=begin,
-        on_train_batch_end=lambda batch, logs: bar.advance(task),
-        on_train_end=lambda logs: bar.stop(),
+        on_epoch_begin=begin, on_train_batch_end=lambda batch, logs: bar.advance(task)
     )
 
 
-def duration(seconds: float) -> str:
-    """Write a time as people say it: ``9.5 s``, ``3 min 20 s`` or ``2 h 5 min``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    if seconds < 3600:
-        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
-    return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60} min"
+def _clock(seconds: float) -> str:
+    """Write a time as the bar does: hours, minutes and seconds, such as 0:03:20."""
+    return str(timedelta(seconds=round(seconds)))

@@ -14,7 +14,6 @@ from trainer.augmentation import AUGMENTATIONS
 from trainer.learner import Learner, split_of
 from trainer.networks.build import build_network
 from trainer.networks.start import Start
-from trainer.progress import duration
 from trainer.samples import Samples
 from trainer.settings import Settings
 from trainer.trials import EPOCHS, trial_split
@@ -71,11 +70,11 @@ def rehearse(
         part = trial_split(data, settings.seed)
         rows = len(part.train) + _MEASURING * len(part.validation)
         told = row * rows * EPOCHS * trials
-        click.echo(f"trials: {trials}, about {duration(told)}")
+        click.echo(f"trials: {trials}, about {_duration(told)}")
         seconds += told
     click.echo(
-        f"time: {step * 1000:.0f} ms a step, about {duration(epoch)} an epoch and"
-        f" {duration(seconds)} in all"
+        f"time: {step * 1000:.0f} ms a step, about {_duration(epoch)} an epoch and"
+        f" {_duration(seconds)} in all"
     )
     click.echo("dry run: nothing was written")
 
@@ -105,3 +104,12 @@ def _epochs(settings: Settings) -> str:
     count = settings.epochs
     at_most = " at most" if settings.patience else ""
     return f"{count} epoch{'s' if count > 1 else ''}{at_most}"
+
+
+def _duration(seconds: float) -> str:
+    """Write a time as people say it: ``9.5 s``, ``3 min 20 s`` or ``2 h 5 min``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60} min"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,8 @@ from bundle.sample import FILE_NAME as SAMPLE
 from exporter.sources.inference import export_inference
 from trainer.data import DataSet
 from trainer.report.folder import write_report
+from trainer.tables.dataset import TableSet
+from trainer.tables.sample import ranges_of, write_rows
 from trainer.train import Training
 
 if TYPE_CHECKING:
@@ -31,26 +33,33 @@ SAMPLE_SIZE = 64
 
 @dataclass(frozen=True)
 class Signature:
-    """The names of a SavedModel's one input and one output.
+    """The names of a SavedModel's inputs and of its one output.
 
     Attributes:
-        input_node: the input's name in the signature.
-        input_tensor: the graph's tensor behind it, ``operation:0``.
+        inputs: the graph's tensor, ``operation:0``, behind each input of the signature,
+            by the input's name.
         output_node: the output's name in the signature.
         output_tensor: the graph's tensor behind it.
     """
 
-    input_node: str
-    input_tensor: str
+    inputs: Mapping[str, str]
     output_node: str
     output_tensor: str
+
+    @property
+    def only_input(self) -> tuple[str, str]:
+        """The name and the tensor of the one input; empty texts if there are more."""
+        if len(self.inputs) > 1:
+            return "", ""
+        ((node, tensor),) = self.inputs.items()
+        return node, tensor
 
 
 def write_bundle(
     folder: Path,
     name: str,
     training: Training,
-    data: DataSet,
+    data: DataSet | TableSet,
     data_name: str,
     h5: str | None = None,
     preprocess: Preprocess | None = None,
@@ -80,25 +89,33 @@ def write_bundle(
             training.model.save(folder / h5)
     graph = _write_graph(folder)
     signature = _signature(graph)
+    input_node, input_tensor = signature.only_input
+    table = data if isinstance(data, TableSet) else None
     write_params(
         folder,
         Params(
             name=name,
             model=SAVED_MODEL,
-            labels=LABELS,
-            input_name=signature.input_tensor.removesuffix(":0"),
+            labels=LABELS if data.labels else "",
+            input_name=input_tensor.removesuffix(":0"),
             output_name=signature.output_tensor.removesuffix(":0"),
-            input_node=signature.input_node,
+            input_node=input_node,
             output_node=signature.output_node,
-            img_channels=data.image_shape[2],
+            img_channels=_channels(data),
+            features=table.features if table else (),
+            ranges=ranges_of(table) if table else {},
             description=_description(training, data_name),
             preprocess=preprocess or Preprocess(),
             timestamp=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )
-    text = "".join(f"{label}\n" for label in data.labels)
-    (folder / LABELS).write_text(text, encoding="utf-8")
-    _write_sample(folder, data)
+    if data.labels:
+        text = "".join(f"{label}\n" for label in data.labels)
+        (folder / LABELS).write_text(text, encoding="utf-8")
+    if isinstance(data, TableSet):
+        write_rows(folder, data)
+    else:
+        _write_sample(folder, data)
     if command is not None:
         write_report(folder, name, training, data, data_name, command)
     write_manifest(folder)
@@ -142,17 +159,25 @@ def _read_saved_model(folder: Path) -> Any:
 
 def _signature(graph: MetaGraphDef) -> Signature:
     signature = graph.signature_def[SIGNATURE]
-    # The networks here have one input, images, and one output, scores.
-    ((input_node, input_tensor),) = signature.inputs.items()
+    # The networks here have one output, scores.
     ((output_node, output_tensor),) = signature.outputs.items()
-    return Signature(input_node, input_tensor.name, output_node, output_tensor.name)
+    inputs = {name: tensor.name for name, tensor in signature.inputs.items()}
+    return Signature(inputs, output_node, output_tensor.name)
+
+
+def _channels(data: DataSet | TableSet) -> int:
+    return 0 if isinstance(data, TableSet) else data.image_shape[2]
 
 
 def _description(training: Training, data_name: str) -> str:
     epochs = training.settings.epochs
+    if training.test_accuracy is not None:
+        measured = f"test accuracy {training.test_accuracy:.4f}"
+    else:
+        measured = f"mean absolute error {training.test_error:.4g} on the test rows"
     return (
         f"{training.settings.network_name} trained on {data_name} for {epochs}"
-        f" epoch{'s' if epochs > 1 else ''}, test accuracy {training.test_accuracy:.4f}"
+        f" epoch{'s' if epochs > 1 else ''}, {measured}"
     )
 
 

@@ -26,7 +26,6 @@ class Settings:
         width: the factor of the numbers of channels or units in each layer.
         augmentation: a name in ``trainer.augmentation``; None is not chosen yet.
         strength: the factor of the augmentation's angles, shifts and scales.
-        label_smoothing: the share of each label that is spread over all classes.
         precision: ``mixed`` computes in 16 bits and keeps the weights in float32.
         patience: the training ends when the loss on the validation part has not become
             lower in so many epochs; None never ends it early.
@@ -45,7 +44,6 @@ class Settings:
     width: float = 1.0
     augmentation: str | None = "none"
     strength: float = 1.0
-    label_smoothing: float = 0.0
     precision: Precision = "float32"
     patience: int | None = None
     start: str | None = None

@@ -20,10 +20,11 @@ from trainer.event_log import event_log
 from trainer.learner import Learner, split_of, stopper, test_batches
 from trainer.networks.build import build_network
 from trainer.networks.start import Start
+from trainer.progress import progress
 from trainer.samples import Samples
 from trainer.search import search
 from trainer.settings import Settings
-from trainer.trials import Trial, best_of, choose_augmentation, described
+from trainer.trials import Trial, best_of, choose_augmentation, described, print_trials
 
 if TYPE_CHECKING:
     import keras
@@ -38,8 +39,8 @@ class Training:
             num_classes)`` scores, or ``(N, 1)`` numbers.
         settings: the settings of the training.
         history: Keras's metrics by name, with one value for each epoch.
-        test_loss: the categorical cross-entropy over the test part, or the mean squared
-            error of a regression.
+        test_loss: the categorical cross-entropy over the test part; for a regression
+            the mean squared error, divided by the variance of the training labels.
         test_accuracy: the share of the test part that is classified right, 0..1; None
             for a regression.
         scores: ``(N, num_classes)`` float32, the model's answers to the test part;
@@ -97,8 +98,6 @@ def train(
     import keras
     import tensorflow as tf
 
-    from trainer.progress import progress_of
-
     tf.config.experimental.enable_op_determinism()
     if saved is not None:
         progress_bar = settings.progress_bar
@@ -117,14 +116,16 @@ def train(
     learner = Learner(model, data, settings, split_of(data, settings.seed))
     if saved is not None:
         restore(learner, saved)
-        click.echo(f"resumed after epoch {learner.epoch}")
-    callbacks = progress_of(learner, settings)
+        click.echo(f"resumed after {saved.point}")
+    callbacks = []
+    # An epoch is told of as soon as it cannot be lost.
     if checkpoints is not None:
         callbacks.append(keeper(learner, settings, trials, checkpoints))
     if events is not None:
         callbacks.append(event_log(events))
     stop = stopper(check_stop)
-    learner.run([*callbacks, stop])
+    with progress(learner, settings) as telling:
+        learner.run([*callbacks, *telling, stop])
     return _measured(data, settings, trials, learner, [stop])
 
 
@@ -137,7 +138,9 @@ def _trials(
 ) -> tuple[Trial, ...]:
     """Do the trials by which settings are chosen; none if all are chosen."""
     if tune:
-        return tuple(search(data, settings, tune, start, check_stop))
+        trials = search(data, settings, tune, start, check_stop)
+        print_trials(data, trials)
+        return tuple(trials)
     if settings.augmentation is None:
         return tuple(choose_augmentation(data, settings, start, check_stop))
     return ()

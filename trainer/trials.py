@@ -138,10 +138,35 @@ def print_trial(data: Samples, number: int, count: int, trial: Trial) -> None:
     )
 
 
+def print_trials(data: Samples, trials: Sequence[Trial]) -> None:
+    """Print a table of the trials, the best one first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    metric = "accuracy" if data.task == "classes" else "mean absolute error"
+    table = Table("trial", "rate", "width", "augmentation", metric, "loss")
+    numbered = sorted(enumerate(trials, 1), key=lambda pair: pair[1].loss)
+    for number, trial in numbered:
+        table.add_row(
+            str(number),
+            f"{trial.learning_rate:.2g}",
+            f"{trial.width:g}",
+            _augmentation(trial),
+            f"{trial.metric:.4f}",
+            f"{trial.loss:.4f}",
+        )
+    Console().print(table)
+
+
 def described(trial: Trial, data: Samples) -> str:
     """Write the settings of a trial."""
     text = f"rate {trial.learning_rate:.2g}, width {trial.width:g}"
     if isinstance(data.x_train, Mapping):
         return text
-    strength = "" if trial.augmentation == "none" else f" x {trial.strength:.2g}"
-    return f"{text}, augmentation {trial.augmentation}{strength}"
+    return f"{text}, augmentation {_augmentation(trial)}"
+
+
+def _augmentation(trial: Trial) -> str:
+    if trial.augmentation == "none":
+        return "none"
+    return f"{trial.augmentation} x {trial.strength:.2g}"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bundle.params import Preprocess
 from bundle.preprocess import preprocess
-from bundle.sample import Sample
+from bundle.sample import RowSample, Sample
 from runtime.backends import TensorSpec
 from runtime.backends.tensors import WARMED_SIDE
 
@@ -79,7 +79,7 @@ class Draw:
 def draws(
     specs: tuple[TensorSpec, ...],
     how: Preprocess,
-    sample: Sample | None,
+    sample: Sample | RowSample | None,
     ranges: Ranges | None = None,
     traits: Traits | None = None,
     lengths: Lengths | None = None,
@@ -90,18 +90,42 @@ def draws(
     Args:
         specs: the model's inputs.
         how: params.json's ``preprocess``, which is applied to pictures.
-        sample: real images, if the bundle has some.
+        sample: real images or rows, if the bundle has some.
         ranges: the ranges of inputs that are no pictures. Without a range, real numbers
             are drawn from a unit normal distribution, and whole numbers are 0 or 1.
         traits: other facts about the inputs.
         lengths: the lengths of free axes that do not take the usual ones.
         kinds: the kinds of numbers of inputs that do not take all, by their names.
     """
-    pictures = _pictures(specs, how, sample, lengths or {}) if not ranges else None
+    images = sample if isinstance(sample, Sample) else None
+    pictures = _pictures(specs, how, images, lengths or {}) if not ranges else None
     if pictures:
         return pictures
     filler = _Filler(ranges or {}, traits or Traits(), kinds or {})
-    return _tensors(specs, filler, lengths or {})
+    found = _tensors(specs, filler, lengths or {})
+    if isinstance(sample, RowSample) and fits(sample, specs):
+        found.append(Draw("sample", partial(_row_batches, sample.inputs)))
+    return found
+
+
+def fits(sample: RowSample, specs: tuple[TensorSpec, ...]) -> bool:
+    """Tell whether rows of a sample fit a model's inputs."""
+    return all(
+        (rows := sample.inputs.get(spec.name)) is not None
+        and rows.dtype == spec.dtype
+        and len(rows.shape) == len(spec.shape)
+        and all(
+            n in (None, found)
+            for n, found in zip(spec.shape[1:], rows.shape[1:], strict=True)
+        )
+        for spec in specs
+    )
+
+
+def _row_batches(inputs: Mapping[str, NDArray[Any]], size: int) -> Iterator[Batch]:
+    count = len(next(iter(inputs.values())))
+    for rows in _rows(count, size):
+        yield {name: values[rows] for name, values in inputs.items()}
 
 
 def _pictures(

@@ -25,7 +25,7 @@ from bundle.agreement import APART, compare
 from bundle.manifest import sha256_of
 from bundle.params import Preprocess
 from bundle.parity import Case, Parity, Worst
-from bundle.sample import Sample
+from bundle.sample import RowSample, Sample
 from bundle.tolerance import SINGLE, Tolerance
 from exporter.errors import DrawsNumbers
 from exporter.proof.draws import Batch, Draw, Lengths, Ranges, Traits
@@ -71,7 +71,7 @@ def prove(
     onnx: Backend,
     onnx_path: Path,
     how: Preprocess,
-    sample: Sample | None,
+    sample: Sample | RowSample | None,
     saved_model: str = "",
     ranges: Ranges | None = None,
     traits: Traits | None = None,
@@ -90,7 +90,7 @@ def prove(
         onnx: the candidate, opened from ``onnx_path``.
         onnx_path: the ONNX file; the report has its sha256.
         how: params.json's ``preprocess``.
-        sample: real images, if the bundle has some.
+        sample: real images or rows, if the bundle has some.
         saved_model: the digest of the reference, for the report.
         ranges: see ``exporter.proof.draws.draws``.
         traits: see there.
@@ -169,7 +169,7 @@ def worst_input(
     backend: Backend,
     worst: Worst,
     how: Preprocess,
-    sample: Sample | None,
+    sample: Sample | RowSample | None,
     ranges: Ranges | None = None,
     traits: Traits | None = None,
     lengths: Lengths | None = None,

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from bundle.params import Preprocess
-from bundle.sample import Sample
+from bundle.sample import RowSample, Sample
 from exporter.errors import NotDrawn
 from exporter.proof.draws import Draw, Kind, Lengths, Ranges, Traits, draws
 from runtime.backends import Backend, TensorSpec
@@ -26,7 +26,7 @@ _SECONDS = 5.0
 def settle(
     backend: Backend,
     how: Preprocess,
-    sample: Sample | None,
+    sample: Sample | RowSample | None,
     ranges: Ranges | None = None,
     traits: Traits | None = None,
     lengths: Lengths | None = None,

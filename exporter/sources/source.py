@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bundle.bare import folder_name
 from bundle.errors import ModelNotFound
@@ -22,6 +22,9 @@ from bundle.store import ModelStore
 from bundle.version import model_folder, version_of
 from bundle.versioned import newest_version
 from exporter.errors import SourceError
+
+if TYPE_CHECKING:
+    from bundle.sample import RowSample, Sample
 
 Kind = Literal["saved_model", "frozen_graph", "keras"]
 
@@ -64,6 +67,16 @@ class Source:
         """The ranges of params.json, replaced by those that were declared by hand."""
         by_hand = {name: (low, high) for name, low, high in self.declared}
         return {**(self.bundle.params.ranges if self.bundle else {}), **by_hand}
+
+    def read_sample(self) -> Sample | RowSample | None:
+        """Read the bundle's test images or rows, if it has some.
+
+        Raises:
+            BundleError: the file is there and is no sample.
+        """
+        if self.bundle is None:
+            return None
+        return self.bundle.read_sample() or self.bundle.read_rows()
 
     @property
     def version(self) -> int | None:

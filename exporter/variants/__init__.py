@@ -12,7 +12,7 @@ from pathlib import Path
 from bundle.errors import DomainError
 from bundle.params import Params, Preprocess
 from bundle.parity import Parity
-from bundle.sample import Sample
+from bundle.sample import RowSample, Sample
 from bundle.tolerance import HALF
 from bundle.variants import Variant, onnx_file
 from exporter.errors import ExportError
@@ -57,7 +57,7 @@ def make_variants(
     fp32: Path,
     reference: Backend,
     options: Options,
-    sample: Sample | None,
+    sample: Sample | RowSample | None,
     params: Params | None,
     scratch: Path,
     saved_model: str = "",
@@ -71,7 +71,7 @@ def make_variants(
         fp32: a proved model.onnx.
         reference: the backend that model.onnx was proved against.
         options: the variants to make, and the folder to calibrate int8 on.
-        sample: the bundle's labelled images, if it has some.
+        sample: the bundle's labelled images or its rows, if it has some.
         params: the bundle's params; None for a SavedModel alone.
         scratch: a folder to write into.
         saved_model: the digest of the reference, for the proofs.
@@ -103,7 +103,7 @@ class _Maker:
     fp32: Path
     reference: Backend
     folder: Path | None
-    sample: Sample | None
+    sample: Sample | RowSample | None
     how: Preprocess
     output_node: str
     ranges: Ranges | None
@@ -133,9 +133,9 @@ class _Maker:
         if labelled:
             return labelled.part()
         raise ExportError(
-            "int8 needs real inputs to take its ranges from, and there is no"
-            " sample.npz; give --calibration FOLDER, of images, or of arrays by the"
-            " names of the inputs"
+            "int8 needs real inputs to take its ranges from, and there is neither"
+            " sample.npz nor rows.npz; give --calibration FOLDER, of images, or of"
+            " arrays by the names of the inputs"
         )
 
     def _drawn(self) -> Items:

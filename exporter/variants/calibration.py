@@ -18,9 +18,9 @@ from bundle.decode import decode_image
 from bundle.errors import ImageError, ShapeError
 from bundle.params import Preprocess
 from bundle.preprocess import preprocess
-from bundle.sample import Sample
+from bundle.sample import RowSample, Sample
 from exporter.errors import ExportError
-from exporter.proof.draws import ITEMS, Batch, Draw
+from exporter.proof.draws import ITEMS, Batch, Draw, fits
 from runtime.backends import TensorSpec
 from runtime.backends.tensors import check_inputs
 
@@ -112,13 +112,21 @@ def drawn_items(specs: tuple[TensorSpec, ...], kinds: Sequence[Draw]) -> Items:
 
 
 def sample_items(
-    specs: tuple[TensorSpec, ...], how: Preprocess, sample: Sample | None
+    specs: tuple[TensorSpec, ...],
+    how: Preprocess,
+    sample: Sample | RowSample | None,
 ) -> Items | None:
-    """The bundle's labelled images as the model takes them; None without images.
+    """The bundle's images or rows as the model takes them; None if it has none.
 
     Raises:
         ShapeError: the images do not fit the model.
     """
+    if isinstance(sample, RowSample):
+        if not fits(sample, specs):
+            return None
+        inputs = {spec.name: sample.inputs[spec.name] for spec in specs}
+        count = len(next(iter(inputs.values())))
+        return Items(inputs, None, f"the {count} of rows.npz")
     if sample is None or not _takes_images(specs):
         return None
     inputs = _from_images(specs[0], how, list(sample.images))

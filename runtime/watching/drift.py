@@ -64,7 +64,8 @@ class DriftOfModel:
             self.room = 0
             return
         how = model.bundle.params.preprocess
-        if model.img_channels and (how.scale, how.offset) == (1.0, 0.0):
+        has_pixels = set(OF_INPUT) <= self._reference.counts.keys()
+        if model.img_channels and has_pixels and (how.scale, how.offset) == (1.0, 0.0):
             # Test images are counted with pixels from 0 to 255.
             self._input = model.backend.inputs[0].name
         size = sum(map(_bytes_of_item, model.backend.inputs))

@@ -57,7 +57,9 @@ def read_reference(bundle: Bundle) -> Reference | None:
     try:
         classes = _counts(found["predicted"])
         distributions: dict[Figure, Any] = {"confidence": found["confidence"]}
-        distributions |= {figure: found["input"][figure] for figure in OF_INPUT}
+        # A table's test set has no pixels to count.
+        if inputs := found["input"]:
+            distributions |= {figure: inputs[figure] for figure in OF_INPUT}
         counts = {name: _counts(one["counts"]) for name, one in distributions.items()}
         edges = {name: _edges(one["edges"]) for name, one in distributions.items()}
         if any(len(edges[name]) + 1 != len(counts[name]) for name in edges):

@@ -85,6 +85,21 @@ def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
+def test_what_a_kill_left_is_removed(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, "m", ORDER, DATA)
+    checkpoints.write(a_learner(), SETTINGS, ())
+    (file,) = (tmp_path / ".training" / "m").iterdir()
+    left = file.with_name(f".{file.stem}.0123")
+    for finish in (
+        lambda: checkpoints.write(a_learner(), SETTINGS, ()),
+        checkpoints.remove,
+    ):
+        left.write_bytes(b"half of it")
+        finish()
+        assert not left.exists()
+    assert names_in(tmp_path) == []
+
+
 def test_a_checkpoint_of_another_order_stays(tmp_path: Path) -> None:
     others = Checkpoints(tmp_path, "digits", {**ORDER, "--epochs": 9}, DATA)
     others.write(a_learner(), SETTINGS, ())

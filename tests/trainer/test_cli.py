@@ -310,8 +310,10 @@ def test_wrong_option_is_named(tmp_path: Path, option: str, value: str) -> None:
     [
         (
             ["--patience", 3, "--epochs", 3],
-            "--patience 3 never ends a training of --epochs 3; give a smaller number",
+            "--patience 3 never ends a training of 3 epochs; give a smaller number",
         ),
+        (["--patience", 1], "--patience 1 never ends a training of 1 epoch; give"),
+        (["--patience", 12, "--recipe", "best"], "ends a training of 12 epochs;"),
         (["--arch", "cnn", "--from", "mnist"], "leave --arch or --from out"),
         (["--arch", "resnet"], "there is no network resnet; --arch takes cnn, "),
         (["--arch", "nowhere.py:f"], "there is no file nowhere.py; check --arch"),
@@ -325,6 +327,13 @@ def test_options_that_do_not_fit_are_refused_before_tensorflow(
     place = ("--fin", few_npz, "--models-dir", tmp_path / "models")
     assert_refused(run_trainer("run", *place, *options), told)
     assert not (tmp_path / "models").exists()
+
+
+def test_mixed_precision_is_for_images(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("pt,label\n1,a\n2,b\n")
+    options = ("--fin", tmp_path / "a.csv", "--precision", "mixed")
+    result = run_trainer("run", "--fout", tmp_path / "m", *options)
+    assert_refused(result, "--precision mixed is for images")
 
 
 def test_search_without_optuna_is_refused(

@@ -52,3 +52,12 @@ def test_places_and_forms_of_the_bundle_decide_nothing() -> None:
     other = Order(Path("c"), None, "cats", choices, resume=True, onnx=False)
     assert one.deciding == other.deciding
     assert one.deciding["--epochs"] == 3
+
+
+def test_columns_of_a_table_decide() -> None:
+    one, other = (
+        Order(Path("a"), None, "pets", Choices(4), features=features)
+        for features in (("pt", "eta"), ("eta", "pt"))
+    )
+    assert one.deciding["--features"] == "pt,eta"
+    assert one.deciding != other.deciding

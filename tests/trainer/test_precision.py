@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 from tests.trainer.examples import blank_images
+from trainer.data import DataSet
 from trainer.errors import ArchitectureError
+from trainer.learner import Learner, split_of
 from trainer.networks import NETWORKS
 from trainer.precision import machine_precision, twin_of
+from trainer.settings import Settings
+from trainer.train import train
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("tensorflow")]
 
@@ -30,6 +34,25 @@ def test_a_twin_has_the_weights_and_nearly_the_answers(name: str) -> None:
     np.testing.assert_allclose(
         np.asarray(twin(noise)), np.asarray(model(noise)), atol=0.02
     )
+
+
+def test_float16_of_a_gpu_trains_with_a_scaled_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """This machine has no GPU; its processor computes in float16, too, but slowly."""
+    monkeypatch.setattr("trainer.precision._has_gpu", lambda: True)
+    images = np.zeros((40, 10, 10, 1), np.uint8)
+    numbers = np.arange(40) % 2
+    images[numbers == 1] = 255
+    data = DataSet(images, numbers, images, numbers, ("black", "white"))
+    training = train(data, Settings(8, 8, 1, width=0.25, precision="mixed"))
+    assert training.test_accuracy == 1.0
+    assert np.isfinite(training.history["loss"]).all()
+    twin = twin_of(training.model, "mixed")
+    assert {layer.compute_dtype for layer in twin.layers[:-1]} == {"float16"}
+    learner = Learner(training.model, data, training.settings, split_of(data, 1))
+    # A checkpoint keeps the scale, too.
+    assert any("scale" in variable.path for variable in learner.variables)
 
 
 def test_float32_needs_no_twin() -> None:

@@ -8,10 +8,27 @@ from pathlib import Path
 import pytest
 
 from tests.trainer.examples import names_in, run_trainer
+from trainer.rehearsal import _duration
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.usefixtures("tensorflow")]
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.04, "0.0 s"),
+        (9.53, "9.5 s"),
+        (59.9, "59.9 s"),
+        (60, "1 min 0 s"),
+        (200.7, "3 min 20 s"),
+        (3600, "1 h 0 min"),
+        (7530, "2 h 5 min"),
+    ],
+)
+def test_times_are_written_as_people_say_them(seconds: float, text: str) -> None:
+    assert _duration(seconds) == text
 
 
+@pytest.mark.tensorflow
+@pytest.mark.usefixtures("tensorflow")
 def test_it_tells_steps_memory_and_time(tmp_path: Path, few_npz: Path) -> None:
     options = ("--epochs", 3, "--batch-size", 100, "--patience", 2, "--dry-run")
     events = tmp_path / "events"
@@ -39,6 +56,8 @@ def test_it_tells_steps_memory_and_time(tmp_path: Path, few_npz: Path) -> None:
     assert names_in(tmp_path) == []
 
 
+@pytest.mark.tensorflow
+@pytest.mark.usefixtures("tensorflow")
 def test_it_counts_the_trials(tmp_path: Path, few_npz: Path) -> None:
     result = run_trainer(
         *("run", "--fin", few_npz, "--fout", tmp_path / "m", "--tune", 2, "--dry-run")

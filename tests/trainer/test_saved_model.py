@@ -75,7 +75,7 @@ def test_graph_stands_alone_and_as_text(bundle_folder: Path) -> None:
     graph = MetaGraphDef.FromString((bundle_folder / "model.graph").read_bytes())
     assert graph == binary.meta_graphs[0]
     tensor = graph.signature_def["serving_default"].inputs["input_1"].name
-    assert read_signature(bundle_folder).input_tensor == tensor
+    assert read_signature(bundle_folder).only_input == ("input_1", tensor)
 
 
 def test_bundle_opens_with_labels_and_a_sample_of_every_class(

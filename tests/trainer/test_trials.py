@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,7 +18,13 @@ from trainer.learner import Split
 from trainer.search import check_search, search
 from trainer.settings import Settings
 from trainer.train import train
-from trainer.trials import Trial, best_of, choose_augmentation, trial_split
+from trainer.trials import (
+    Trial,
+    best_of,
+    choose_augmentation,
+    print_trials,
+    trial_split,
+)
 
 SETTINGS = Settings(1, 32, 7, network="vgg-small", learning_rate=0.003, width=0.25)
 
@@ -104,6 +111,23 @@ def test_a_search_leaves_the_width_of_the_users_own_network(
     settings = dataclasses.replace(SETTINGS, network="nets.py:build", width=1.0)
     search(a_data_set(), settings, 6, None, lambda: None)
     assert {settings.width for settings in tried} == {1.0}
+
+
+def test_a_table_has_the_best_trial_first(capsys: pytest.CaptureFixture[str]) -> None:
+    first = Trial(0.003, 1.0, "none", 1.0, 0.5, 0.75, 1.0)
+    better = dataclasses.replace(first, augmentation="affine", strength=0.5, loss=0.25)
+    lost = dataclasses.replace(first, loss=math.inf)
+    print_trials(a_data_set(), [first, lost, better])
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("│")
+    ]
+    assert [(row[0], row[-1]) for row in rows] == [
+        ("3", "0.2500"),
+        ("1", "0.5000"),
+        ("2", "inf"),
+    ]
 
 
 def test_without_optuna_the_sentence_says_how_to_install_it(

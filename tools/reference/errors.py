@@ -77,7 +77,13 @@ WHAT_TO_DO: Mapping[str, str] = {
     "TimeLimitReached": "Raise `--time-limit`.",
     "MemoryLimitReached": "Raise `--memory-limit`, or use a larger machine.",
     "DataError": "Give one of the [data sets](../training.md#data-sets).",
+    "ArchitectureError": "Correct `--arch`, `--from` or the file that the sentence"
+    " names.",
     "DestinationError": "Name another place with `--fout`.",
+    "CheckpointError": "Give the options and the data of the checkpoint, or leave"
+    " `--resume` out.",
+    "SettingsError": "Leave one of the two options out.",
+    "SearchMissing": "Install the [extra `tune`](../installing.md).",
     "WriteFailed": "Make room on the disk, and train again.",
     "TensorFlowMissing": "Install the [extra `train`](../installing.md).",
 }

@@ -46,8 +46,9 @@ FIN = click.option(
     "--fin",
     type=GivenPath(),
     help="Read the data set from here: an .npz, a mnist.pkl.gz, IDX files, a folder of"
-    " images with one subfolder for each class, or a .csv of paths and labels."
-    "  [default: the embedded MNIST]",
+    " images with one subfolder for each class, a .csv of paths and labels, or a table"
+    " (.csv, .parquet, .h5, .npz, .root, or a folder of them).  [default: the embedded"
+    " MNIST]",
 )
 
 # The seed is fixed so that a reader of README gets the same weights each time. Any seed

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trainer.commands.options import FIN, SEED, GivenPath, checked_name, import_held
 from trainer.interrupt import Interrupt
+
+if TYPE_CHECKING:  # it imports numpy
+    from trainer.samples import Task
 
 # numpy and Keras take no larger seeds.
 _MAX_SEED = 2**32 - 1
@@ -33,6 +36,20 @@ def _size(
             f" such as 48x64, each from 1 to {_MAX_SIDE}"
         )
     return sides[0], sides[-1]
+
+
+def _names(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[str, ...]:
+    """Read ``a,b,c``, the names of columns."""
+    if value is None:
+        return ()
+    names = tuple(name.strip() for name in value.split(","))
+    if not all(names):
+        raise click.BadParameter(
+            f"{value!r} must be names of columns with commas between them"
+        )
+    return names
 
 
 @click.command()
@@ -69,6 +86,23 @@ def _size(
     "--weight", metavar="COLUMN", help="Weigh the rows of a table by this column."
 )
 @click.option(
+    "--features",
+    callback=_names,
+    metavar="A,B,…",
+    help="Learn from these columns of a table, in this order.  [default: all others]",
+)
+@click.option(
+    "--categorical",
+    callback=_names,
+    metavar="A,B,…",
+    help="Take the numbers in these columns of a table for names of categories.",
+)
+@click.option(
+    "--task",
+    type=click.Choice(["classes", "regression"]),
+    help="Take the label of a table for this.  [default: what it looks like]",
+)
+@click.option(
     "--memory",
     type=click.IntRange(1),
     metavar="MB",
@@ -98,8 +132,8 @@ def _size(
 @click.option(
     "--epochs",
     type=click.IntRange(1),
-    help="Go through all training data this many times.  [default: 1; best: 12 for"
-    " images, 30 for tables]",
+    help="Go through all training data this many times.  [default: 1 for images,"
+    " 10 for tables; best: 12 for images, 20 for tables]",
 )
 @click.option(
     "--batch-size",
@@ -179,6 +213,9 @@ def run(
     size: tuple[int, int] | None,
     label: str | None,
     weight: str | None,
+    features: tuple[str, ...],
+    categorical: tuple[str, ...],
+    task: Task | None,
     tune: int,
     resume: bool,
     dry_run: bool,
@@ -206,6 +243,9 @@ def run(
             size=size,
             label=label,
             weight=weight,
+            features=features,
+            categorical=categorical,
+            task=task,
             also=also,
             memory=memory and memory * _MEGABYTE,
             tune=tune,

@@ -89,6 +89,7 @@ def compare(first: Side, second: Side) -> Comparison:
     rows = tuple(
         Row(name, (getattr(first, field), getattr(second, field)), how, better, percent)
         for name, field, how, better, percent in _FIGURES
+        if field not in _OF_TABLES or _has(first, field) or _has(second, field)
     )
     labels = [*first.recall, *(n for n in second.recall if n not in first.recall)]
     classes = [
@@ -113,12 +114,20 @@ def _notes(first: Side, second: Side) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _has(side: Side, field: str) -> bool:
+    return getattr(side, field) is not None
+
+
 def _percent(value: float) -> str:
     return f"{value:.2%}"
 
 
 def _whole(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.4g}"
 
 
 def _size(value: float) -> str:
@@ -129,10 +138,17 @@ def _figure(digits: int, unit: str = "") -> Callable[[float], str]:
     return lambda value: f"{value:,.{digits}f}{unit}"
 
 
+# Figures that models of images have not.
+_OF_TABLES = ("auc", "r2", "rmse", "mae")
+
 _FIGURES: tuple[tuple[str, str, Callable[[float], str], Better, bool], ...] = (
     ("accuracy", "accuracy", _percent, "higher", True),
     ("test loss", "loss", _figure(4), "lower", False),
     ("calibration error (ECE)", "ece", _figure(4), "lower", False),
+    ("area below the ROC (AUC)", "auc", _figure(4), "higher", False),
+    ("explained variance (R²)", "r2", _figure(4), "higher", False),
+    ("root mean squared error", "rmse", _short, "lower", False),
+    ("mean absolute error", "mae", _short, "lower", False),
     ("parameters", "parameters", _whole, "lower", False),
     ("epochs", "epochs", _whole, "", False),
     ("training time", "seconds", _figure(1, " s"), "lower", False),

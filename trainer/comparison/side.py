@@ -22,9 +22,9 @@ class Side:
         shown: the bundle as the user named it.
         data_set: the name of the data set.
         how: the network, the recipe, and what the recipe chose.
-        test_samples: the number of test images.
-        accuracy: the share of test images that are classified right, 0..1.
-        loss: the loss on the test images.
+        test_samples: the number of test images or rows.
+        accuracy: the share of them that are classified right, 0..1.
+        loss: the loss on them.
         ece: the expected calibration error, 0..1.
         parameters: the number of the network's weights.
         epochs: the number of passes through the data.
@@ -33,6 +33,10 @@ class Side:
         onnx_bytes: the bytes of model.onnx.
         milliseconds: the time of one item in ONNX Runtime, by parity.json.
         recall: the share of each class's images that are found, by the class's label.
+        auc: the area below the ROC curve of a table's classes, as a mean, 0..1.
+        r2: the share of the variance that a regression explains.
+        rmse: the root of the mean squared error of a regression.
+        mae: the mean absolute error of a regression.
     """
 
     shown: str
@@ -49,6 +53,10 @@ class Side:
     onnx_bytes: float | None
     milliseconds: float | None
     recall: Mapping[str, float | None]
+    auc: float | None = None
+    r2: float | None = None
+    rmse: float | None = None
+    mae: float | None = None
 
 
 def read_side(shown: str, folder: Path) -> Side:
@@ -85,6 +93,10 @@ def read_side(shown: str, folder: Path) -> Side:
         bundle_bytes=sum(path.stat().st_size for path in files),
         onnx_bytes=onnx.stat().st_size if onnx.is_file() else None,
         milliseconds=_number(times.get("onnxruntime")),
+        auc=_number(metrics.get("auc")),
+        r2=_number(metrics.get("r2")),
+        rmse=_number(metrics.get("rmse")),
+        mae=_number(metrics.get("mae")),
         recall=_recall(metrics.get("classes")),
     )
 

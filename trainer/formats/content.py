@@ -51,7 +51,7 @@ def opened(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
         DataError: see ``read_head``; also for what the block reads.
     """
     try:
-        with _open(path) as stream:
+        with open_unpacked(path) as stream:
             yield stream
     except EOFError:
         raise DataError(
@@ -73,7 +73,8 @@ def _read(path: Path, size: int) -> bytes:
     return bytes(content)
 
 
-def _open(path: Path) -> gzip.GzipFile | BufferedReader:
+def open_unpacked(path: Path) -> gzip.GzipFile | BufferedReader:
+    """Open a file, gzipped or not."""
     with path.open("rb") as stream:
         gzipped = stream.read(len(GZIP)) == GZIP
     return gzip.open(path) if gzipped else path.open("rb")

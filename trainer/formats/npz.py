@@ -128,7 +128,7 @@ def _places(path: Path, names: list[str]) -> dict[_Place, str]:
     """
     places: dict[_Place, str] = {}
     for name in names:
-        place = _place(name)
+        place = place_of(name)
         if place is None:
             continue
         if place in places:
@@ -149,7 +149,7 @@ def _places(path: Path, names: list[str]) -> dict[_Place, str]:
     return wanted
 
 
-def _place(name: str) -> _Place | None:
+def place_of(name: str) -> _Place | None:
     """Find an array's place by its name: ``x_train``, ``trainX``, ``Train images``."""
     joined = re.sub(r"[^a-z0-9]", "", name.lower())
     if joined in _ROLES:

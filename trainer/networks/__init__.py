@@ -15,12 +15,14 @@ from trainer.networks.cnn import build_cnn
 from trainer.networks.mobilenet import build_mobilenet
 from trainer.networks.resnet_small import build_resnet_small
 from trainer.networks.vgg_small import build_vgg_small
+from trainer.tables.network import build_mlp
 
 if TYPE_CHECKING:
     import keras
 
 NETWORKS: dict[str, Callable[[Any, float], keras.Model]] = {
     "cnn": build_cnn,
+    "mlp": build_mlp,
     "mobilenet": build_mobilenet,
     "resnet-small": build_resnet_small,
     "vgg-small": build_vgg_small,

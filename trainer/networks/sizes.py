@@ -10,6 +10,22 @@ from trainer.errors import DataError
 _MIN_SIZES = {"cnn": 10, "mobilenet": 32, "resnet-small": 4, "vgg-small": 4}
 
 
+def check_table_network(network: str | None) -> None:
+    """Check that a network takes rows of a table.
+
+    Args:
+        network: the network's name or file; None leaves the choice to the recipe.
+
+    Raises:
+        DataError: the network takes images.
+    """
+    if network in _MIN_SIZES:
+        raise DataError(
+            f"the network {network} takes images; a table needs mlp, or"
+            " FILE.py:FUNCTION of your own"
+        )
+
+
 def check_image_shape(shape: tuple[int, int, int], network: str) -> None:
     """Check that images are large enough for a network, without TensorFlow.
 
@@ -20,6 +36,11 @@ def check_image_shape(shape: tuple[int, int, int], network: str) -> None:
     Raises:
         DataError: the images are too small.
     """
+    if network == "mlp":
+        raise DataError(
+            "the network mlp takes tables; images need another one with --arch"
+            f" ({', '.join(_MIN_SIZES)})"
+        )
     height, width, _ = shape
     least = _MIN_SIZES.get(network, 1)
     if min(height, width) >= least:

@@ -16,6 +16,7 @@ from exporter.sources.keras_file import read_keras
 from exporter.sources.source import find_path
 from trainer.errors import ArchitectureError
 from trainer.samples import Samples, outputs_of
+from trainer.tables.dataset import TableSet
 
 if TYPE_CHECKING:
     import keras
@@ -30,12 +31,14 @@ class Start:
         file: its Keras model.
         labels: its labels.
         network: the name of its network, as far as its report tells it.
+        features: the columns of a table that it takes, in their order.
     """
 
     shown: str
     file: Path
     labels: tuple[str, ...]
     network: str
+    features: tuple[str, ...] = ()
 
 
 def find_start(given: str, models_dir: Path) -> Start:
@@ -63,7 +66,8 @@ def find_start(given: str, models_dir: Path) -> Start:
         )
     network = (read_metrics(path) or {}).get("network")
     shown = network if isinstance(network, str) else f"the network of {given}"
-    return Start(given, path / KERAS_MODEL, bundle.labels, shown)
+    features = bundle.params.features
+    return Start(given, path / KERAS_MODEL, bundle.labels, shown, features)
 
 
 def build_start(start: Start, data: Samples) -> keras.Model:
@@ -92,6 +96,13 @@ def _check_inputs(model: Any, start: Start, data: Samples) -> None:
                 f" {', '.join(given)}; give a table with the same columns"
             )
         return
+    # One input of several columns does not tell their names.
+    if isinstance(data, TableSet) and start.features not in ((), data.features):
+        raise ArchitectureError(
+            f"{start.shown} takes the columns {', '.join(start.features)}, and the"
+            f" table has {', '.join(data.features)}; give --features"
+            f" {','.join(start.features)}"
+        )
     shape = (next(iter(x.values())) if isinstance(x, Mapping) else x).shape[1:]
     inputs = [tuple(tensor.shape[1:]) for tensor in model.inputs]
     if inputs != [tuple(shape)]:

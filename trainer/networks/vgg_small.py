@@ -21,7 +21,7 @@ def build_vgg_small(data: DataSet, width: float = 1.0) -> keras.Model:
         width: the factor of the numbers of channels.
 
     Returns:
-        The model; 193,994 parameters for ``(28, 28, 1)`` and 10 classes.
+        The model; 193,194 parameters for ``(28, 28, 1)`` and 10 classes.
     """
     import keras
     from keras import layers

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from trainer.data import DataSet
 from trainer.report.metrics import metrics_of
 from trainer.report.page import page_of
 from trainer.report.plots import PLOTS
+from trainer.report.table_page import table_page_of
+from trainer.report.table_plots import TABLE_PLOTS, needed
+from trainer.tables.dataset import TableSet
 from trainer.train import Training
 
 
@@ -21,7 +26,7 @@ def write_report(
     folder: Path,
     name: str,
     training: Training,
-    data: DataSet,
+    data: DataSet | TableSet,
     data_name: str,
     command: str,
 ) -> None:
@@ -45,11 +50,10 @@ def write_report(
     text = json.dumps(metrics, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / METRICS).write_text(text + "\n", encoding="utf-8")
     pictures = {}
-    for plot_name, plot in PLOTS.items():
-        if plot_name in _needless(metrics):
-            continue
+    plots = _plots(metrics, data)
+    for plot_name, plot in plots.items():
         try:
-            picture = plot(metrics, data.x_test)
+            picture = plot()
         # matplotlib can fail on fonts, caches and unusual numbers. The training took
         # much longer than the picture, and must not be lost.
         except Exception as ex:
@@ -57,18 +61,31 @@ def write_report(
             continue
         pictures[plot_name] = picture
         (folder / FOLDER / f"{plot_name}.png").write_bytes(picture)
-    page = page_of(metrics, pictures)
+    of = table_page_of if isinstance(data, TableSet) else page_of
+    page = of(metrics, pictures)
     (folder / PAGE).write_text(page, encoding="utf-8")
 
 
-def _needless(metrics: dict[str, Any]) -> set[str]:
-    """Name the pictures that would show nothing."""
+def _plots(
+    metrics: dict[str, Any], data: DataSet | TableSet
+) -> dict[str, Callable[[], bytes]]:
+    """Return the pictures that show something, by their files' names."""
+    if isinstance(data, TableSet):
+        return {
+            name: partial(plot, metrics)
+            for name, plot in TABLE_PLOTS.items()
+            if name in needed(metrics)
+        }
     needless = set()
     if metrics["confusion_matrix"] is None:
         needless.add("confusion_matrix")
     if not metrics["confident_mistakes"]:
         needless.add("mistakes")
-    return needless
+    return {
+        name: partial(plot, metrics, data.x_test)
+        for name, plot in PLOTS.items()
+        if name not in needless
+    }
 
 
 def _finite(value: Any) -> Any:

@@ -22,6 +22,8 @@ from trainer.report.measures import (
 )
 from trainer.report.recipe import recipe_metrics
 from trainer.report.reference import confidence_distribution, input_distributions
+from trainer.report.table_metrics import table_metrics
+from trainer.tables.dataset import TableSet
 from trainer.train import Training
 
 # So many mistakes make a square of pictures.
@@ -31,7 +33,11 @@ _MAX_CONFUSION = 500
 
 
 def metrics_of(
-    name: str, training: Training, data: DataSet, data_name: str, command: str
+    name: str,
+    training: Training,
+    data: DataSet | TableSet,
+    data_name: str,
+    command: str,
 ) -> dict[str, Any]:
     """Make the content of metrics.json; docs/reference/bundle.md tells its keys.
 
@@ -45,20 +51,14 @@ def metrics_of(
     Returns:
         Dictionaries, lists, texts, None, and numbers, of which some may be NaN.
     """
-    labels = data.labels
-    confusion = confusion_matrix(data.y_test, training.predicted, len(labels))
-    confidence = confidence_of(training.scores)
-    bins = calibration(confidence, training.predicted == data.y_test)
-    mistakes = confident_mistakes(data.y_test, training.scores, MISTAKES)
     settings = training.settings
-    predicted = np.bincount(training.predicted, minlength=len(labels))
     return {
         "schema_version": SCHEMA_VERSION,
         "model": name,
         "data_set": data_name,
-        "train_samples": len(data.x_train),
-        "test_samples": len(data.x_test),
-        "image_shape": list(data.image_shape),
+        "train_samples": len(data.y_train),
+        "test_samples": len(data.y_test),
+        **({} if isinstance(data, TableSet) else _of_images(data)),
         "network": settings.network_name,
         "parameters": training.model.count_params(),
         "epochs": settings.epochs,
@@ -69,6 +69,31 @@ def metrics_of(
         "seconds": round(training.seconds, 3),
         "history": training.history,
         "test_loss": training.test_loss,
+        **(_of_classes(training, data) if data.task == "classes" else {}),
+        **(table_metrics(training, data) if isinstance(data, TableSet) else {}),
+        "versions": {
+            "tfaas-onnx": __version__,
+            "python": platform.python_version(),
+            "tensorflow": _tensorflow_version(),
+            "keras": version("keras"),
+            "numpy": version("numpy"),
+        },
+    }
+
+
+def _of_images(data: DataSet) -> dict[str, Any]:
+    return {"image_shape": list(data.image_shape)}
+
+
+def _of_classes(training: Training, data: DataSet | TableSet) -> dict[str, Any]:
+    labels = data.labels
+    confusion = confusion_matrix(data.y_test, training.predicted, len(labels))
+    confidence = confidence_of(training.scores)
+    bins = calibration(confidence, training.predicted == data.y_test)
+    mistakes = confident_mistakes(data.y_test, training.scores, MISTAKES)
+    predicted = np.bincount(training.predicted, minlength=len(labels))
+    figures = {} if isinstance(data, TableSet) else input_distributions(data.x_test)
+    return {
         "test_accuracy": training.test_accuracy,
         "mistakes": int((training.predicted != data.y_test).sum()),
         "ece": expected_calibration_error(bins),
@@ -90,17 +115,7 @@ def metrics_of(
             # In the order of the labels.
             "predicted": predicted.tolist(),
             "confidence": asdict(confidence_distribution(confidence)),
-            "input": {
-                name: asdict(found)
-                for name, found in input_distributions(data.x_test).items()
-            },
-        },
-        "versions": {
-            "tfaas-onnx": __version__,
-            "python": platform.python_version(),
-            "tensorflow": _tensorflow_version(),
-            "keras": version("keras"),
-            "numpy": version("numpy"),
+            "input": {name: asdict(found) for name, found in figures.items()},
         },
     }
 

@@ -53,45 +53,36 @@ def page_of(metrics: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
     model = metrics["model"]
     parts = [
         _head(metrics),
-        _section(
+        section(
             "Learning curves",
             "Validation images are a tenth of the training images, on which the model"
             " is not trained.",
-            _figure(pictures, "learning_curve"),
+            figure(pictures, "learning_curve"),
         ),
-        _section(
+        section(
             "Where it errs",
-            _mistakes_sentence(metrics),
-            _figure(pictures, "confusion_matrix"),
+            mistakes_sentence(metrics),
+            figure(pictures, "confusion_matrix"),
         ),
-        _pair(
-            _section(
+        pair(
+            section(
                 "Its surest mistakes",
                 "These pictures were classified wrong with the highest confidence. Some"
                 " of them may have a wrong label in the data set.",
-                _figure(pictures, "mistakes"),
+                figure(pictures, "mistakes"),
             ),
-            _section(
+            section(
                 "Does its confidence mean what it says?",
                 "Of all images on which the model is 90 % sure, nine out of ten should"
                 " be right. The expected calibration error (ECE) is the mean distance"
-                f" from that: {_number(metrics['ece'], '.4f')} here, and 0 at best.",
-                _figure(pictures, "calibration"),
+                f" from that: {number(metrics['ece'], '.4f')} here, and 0 at best.",
+                figure(pictures, "calibration"),
             ),
         ),
-        _section("Classes", _classes_sentence(metrics), _classes(metrics)),
+        section("Classes", classes_sentence(metrics), classes_table(metrics)),
         EXPORTER_SECTION,
         recipe_section(metrics),
-        _section(
-            "Make it again",
-            "The same command on the same machine, with the same data set and versions,"
-            " gives the same weights.",
-            f"<pre>{escape(metrics['command'])}</pre>"
-            + table_html(
-                ["package", "version"],
-                [[escape(n), escape(v)] for n, v in metrics["versions"].items()],
-            ),
-        ),
+        again_section(metrics),
     ]
     return html_page(f"{model}: training report", "\n".join(filter(None, parts)))
 
@@ -105,10 +96,24 @@ def recipe_section(metrics: Mapping[str, Any]) -> str:
             " test part was not looked at.</p>\n"
             + table_html(TRIAL_HEADINGS, trial_rows(metrics))
         )
-    return _section(
+    return section(
         "How it was trained",
         "A recipe chooses what no option of the command names.",
         content,
+    )
+
+
+def again_section(metrics: Mapping[str, Any]) -> str:
+    """Make the section that tells how to train the model again."""
+    return section(
+        "Make it again",
+        "The same command on the same machine, with the same data set and versions,"
+        " gives the same weights.",
+        f"<pre>{escape(metrics['command'])}</pre>"
+        + table_html(
+            ["package", "version"],
+            [[escape(n), escape(v)] for n, v in metrics["versions"].items()],
+        ),
     )
 
 
@@ -137,15 +142,15 @@ def _head(metrics: Mapping[str, Any]) -> str:
     epochs = metrics["epochs"]
     facts = [
         ("mistakes", f"{metrics['mistakes']:,} of {metrics['test_samples']:,}"),
-        ("test loss", _number(metrics["test_loss"], ".4f")),
-        ("ECE", _number(metrics["ece"], ".4f")),
+        ("test loss", number(metrics["test_loss"], ".4f")),
+        ("ECE", number(metrics["ece"], ".4f")),
         ("training time", f"{metrics['seconds']:.1f} s"),
         ("parameters", f"{metrics['parameters']:,}"),
     ]
     items = "".join(
         f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts
     )
-    accuracy = _number(metrics["test_accuracy"], ".2%")
+    accuracy = number(metrics["test_accuracy"], ".2%")
     return (
         f"<h1>{escape(metrics['model'])}</h1>\n"
         f'<p class="quiet">{escape(metrics["network"])} trained on'
@@ -159,7 +164,7 @@ def _head(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _section(title: str, sentence: str, content: str) -> str:
+def section(title: str, sentence: str, content: str) -> str:
     """Make a section; empty if it has no content."""
     if not content:
         return ""
@@ -168,29 +173,46 @@ def _section(title: str, sentence: str, content: str) -> str:
 
 _ALTS = {
     "learning_curve": (
-        "Two plots of loss and accuracy by epoch, for training and validation images",
-        "Loss and accuracy after each epoch. Dropout is off where validation images are"
-        " measured, so their line may be the better one.",
+        "Two plots of loss and accuracy by epoch, for training and validation part",
+        "The figures after each epoch. Dropout is off where the validation part is"
+        " measured, so its line may be the better one.",
     ),
     "confusion_matrix": (
-        "Matrix of the true class of the test images against the predicted class",
-        "Each row holds the test images of one class: their number, and their share of"
-        " the row. Empty cells hold none.",
+        "Matrix of the true class of the test part against the predicted class",
+        "Each row holds one class of the test part: numbers, and shares of the row."
+        " Empty cells hold none.",
+    ),
+    "roc": (
+        "Curves of the share of true positives by the share of false positives",
+        "Each point is a bound of the score. The dashed line is chance.",
+    ),
+    "scores": (
+        "Histograms of the scores of training rows and test rows, by class",
+        "Filled: training rows; points: test rows. Where they differ, the model has"
+        " learned its training rows by heart.",
+    ),
+    "importance": (
+        "Bars of the growth of the loss for each feature",
+        "The mean of five shuffles, with their standard deviation.",
+    ),
+    "regression": (
+        "Plot of predicted by true numbers, and histogram of their differences",
+        "Points on the dashed line are right. The histogram leaves out the farthest"
+        " hundredth.",
     ),
     "mistakes": (
         "Pictures of the most confident mistakes, with the true and predicted label",
         "The true class stands above, and below it the model's class with its score.",
     ),
     "calibration": (
-        "Plot of the accuracy by the model's confidence, and of the number of images",
+        "Plot of the accuracy by the model's confidence, and of the number of cases",
         "Points below the dashed line: the model is too sure of itself. The lower plot"
-        " has the number of images, on a logarithmic scale; points of few images say"
-        " little.",
+        " has their number, on a logarithmic scale; points of few cases say little.",
     ),
 }
 
 
-def _figure(pictures: Mapping[str, bytes], name: str) -> str:
+def figure(pictures: Mapping[str, bytes], name: str) -> str:
     """Make the figure of a plot; empty if it could not be drawn."""
     if name not in pictures:
         return ""
@@ -198,15 +220,16 @@ def _figure(pictures: Mapping[str, bytes], name: str) -> str:
     return figure_html(pictures[name], *_ALTS[name], kind=kind)
 
 
-def _pair(*sections: str) -> str:
+def pair(*sections: str) -> str:
     """Put sections side by side, where the page is wide enough."""
     there = [section for section in sections if section]
     return f'<div class="pair">\n{chr(10).join(there)}\n</div>' if there else ""
 
 
-def _mistakes_sentence(metrics: Mapping[str, Any]) -> str:
+def mistakes_sentence(metrics: Mapping[str, Any], item: str = "image") -> str:
+    """Tell the most frequent mistake."""
     if not metrics["mistakes"]:
-        return "The model classified every test image right."
+        return f"The model classified every test {item} right."
     matrix = metrics["confusion_matrix"]
     if matrix is None:
         return f"The model made {metrics['mistakes']:,} mistakes."
@@ -224,10 +247,11 @@ def _mistakes_sentence(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _classes_sentence(metrics: Mapping[str, Any]) -> str:
+def classes_sentence(metrics: Mapping[str, Any], item: str = "image") -> str:
+    """Tell what the table of the classes has."""
     sentence = (
-        "Precision is the share of the images taken for a class that are of it; recall"
-        " is the share of a class's images that are found."
+        f"Precision is the share of the {item}s taken for a class that are of it;"
+        f" recall is the share of a class's {item}s that are found."
     )
     if len(metrics["classes"]) > MAX_ROWS:
         sentence += (
@@ -237,14 +261,15 @@ def _classes_sentence(metrics: Mapping[str, Any]) -> str:
     return sentence
 
 
-def _classes(metrics: Mapping[str, Any]) -> str:
+def classes_table(metrics: Mapping[str, Any], item: str = "image") -> str:
+    """Make the table of the classes."""
     classes = metrics["classes"]
     if len(classes) > MAX_ROWS:
         # A class that was never measured comes last.
         classes = sorted(classes, key=lambda c: 2 if c["f1"] is None else c["f1"])
         classes = classes[:MAX_ROWS]
     return table_html(
-        ["class", "test images", "predicted", "precision", "recall", "F1"],
+        ["class", f"test {item}s", "predicted", "precision", "recall", "F1"],
         [
             [
                 escape(found["label"]),
@@ -263,5 +288,6 @@ def _share(value: float | None) -> str:
     return "none" if value is None else f"{value:.2%}"
 
 
-def _number(value: float | None, how: str) -> str:
+def number(value: float | None, how: str) -> str:
+    """Show a number; None stands for one that is not finite."""
     return "not a number" if value is None else format(value, how)

@@ -19,10 +19,13 @@ Metrics = Mapping[str, Any]
 
 
 def learning_curve(metrics: Metrics, images: Images) -> bytes:
-    """Draw loss and accuracy of each epoch."""
+    """Draw the loss and the other measure of each epoch."""
     history = metrics["history"]
     figure = new_figure(9, 3.6)
-    for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    found = [name for name in history if not name.startswith("val_")]
+    metrics_by_epoch = sorted(found, key=lambda name: name != "loss")
+    cells = figure.subplots(1, len(found), squeeze=False)[0]
+    for axes, metric in zip(cells, metrics_by_epoch, strict=True):
         epochs = range(1, len(history[metric]) + 1)
         for name, label, colour in (
             (metric, "training", ORANGE),
@@ -31,7 +34,12 @@ def learning_curve(metrics: Metrics, images: Images) -> bytes:
             values = [np.nan if value is None else value for value in history[name]]
             axes.plot(epochs, values, marker="o", color=colour, label=label)
         # The axis is wide enough to show whole numbers beside a single epoch.
-        tidy(axes, xlabel="epoch", ylabel=metric, xlim=(0.5, len(epochs) + 0.5))
+        tidy(
+            axes,
+            xlabel="epoch",
+            ylabel=metric.replace("_", " "),
+            xlim=(0.5, len(epochs) + 0.5),
+        )
         axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.legend(frameon=False)
     return png_of(figure)
@@ -42,7 +50,7 @@ def confusion(metrics: Metrics, images: Images) -> bytes:
     from matplotlib.colors import PowerNorm
 
     counts = np.array(metrics["confusion_matrix"])
-    labels = [_short(found["label"]) for found in metrics["classes"]]
+    labels = [short(found["label"]) for found in metrics["classes"]]
     figure = new_figure(7.4, 6.4)
     axes = figure.subplots()
     # A row without images stays white.
@@ -109,7 +117,8 @@ def calibration(metrics: Metrics, images: Images) -> bytes:
     )
     # Nearly all images of a good model lie in the last bin.
     below.set_yscale("symlog", linthresh=1)
-    tidy(below, xlabel="confidence", ylabel="images")
+    items = "rows" if "features" in metrics else "images"
+    tidy(below, xlabel="confidence", ylabel=items)
     return png_of(figure)
 
 
@@ -131,15 +140,16 @@ def mistakes(metrics: Metrics, images: Images) -> bytes:
             vmax=255,
         )
         axes.set_title(
-            f"true {_short(mistake['true'])}\n"
-            f"predicted {_short(mistake['predicted'])}, {mistake['confidence']:.1%}",
+            f"true {short(mistake['true'])}\n"
+            f"predicted {short(mistake['predicted'])}, {mistake['confidence']:.1%}",
             fontsize=11,
             parse_math=False,
         )
     return png_of(figure)
 
 
-def _short(label: str) -> str:
+def short(label: str) -> str:
+    """Shorten a label for a plot."""
     return label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…"
 
 

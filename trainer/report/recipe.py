@@ -1,4 +1,4 @@
-"""The part of a report about the recipe: what was chosen, and by which trials."""
+"""The part of a report about the recipe: its choices, and the trials behind them."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bundle.params import Preprocess
-from bundle.sample import Sample
+from bundle.sample import RowSample, Sample
 from exporter.proof.draws import Traits, draws
 from runtime.backends import TensorSpec
 
@@ -43,6 +43,37 @@ def test_real_numbers_are_normal_and_the_same_each_time():
     assert {numbers(draw).dtype for draw in found.values()} == {x.dtype}
     assert numbers(found["zeros"]).tolist() == [[0] * 50] * 4
     assert numbers(found["ones"]).tolist() == [[1] * 50] * 4
+
+
+def test_rows_of_the_bundle_come_last_each_in_a_batch():
+    x, word = (
+        np.float32([[1, np.nan], [3, 4], [5, 6]]),
+        np.array(["a", "", "c"], object),
+    )
+    sample = RowSample({"x": x, "word": word, "more": x})
+    specs = spec(np.float32, 2), spec(object, name="word")
+    found = drawn(*specs, sample=sample)
+    assert [*found][-1] == "sample"
+    batches = list(found["sample"].batches(2))
+    # The last batch is filled up by the first row.
+    np.testing.assert_array_equal([b["x"] for b in batches], [x[:2], x[[2, 0]]])
+    assert [b["word"].tolist() for b in batches] == [["a", ""], ["c", "a"]]
+    assert not found["sample"].may_be_refused
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        spec(np.float32, 3),
+        spec(np.float64, 2),
+        spec(np.float32),
+        spec(np.float32, 2, name="y"),
+    ],
+)
+def test_rows_that_do_not_fit_the_model_are_not_drawn(other):
+    sample = RowSample({"x": np.float32([[1, 2]])})
+    assert "sample" not in drawn(other, sample=sample)
+    assert "sample" in drawn(spec(np.float32, None), sample=sample)
 
 
 @pytest.mark.parametrize(("size", "items"), [(1, 32), (7, 28), (32, 32), (40, 40)])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bundle.params import Preprocess
-from bundle.sample import Sample
+from bundle.sample import RowSample, Sample
 from exporter.errors import ExportError
 from exporter.variants.calibration import MAX_ITEMS, Items, read_items, sample_items
 from runtime.backends import TensorSpec
@@ -37,6 +37,17 @@ def test_parts_are_apart_and_hold_every_class():
 def test_few_items_serve_both_purposes():
     few = items(29)
     assert few.part() == (few, few)
+
+
+def test_rows_are_taken_as_they_are_if_they_fit():
+    x = np.float32([[1, 2], [3, np.nan]])
+    spec = TensorSpec("x", np.dtype(np.float32), (None, 2))
+    items = sample_items((spec,), AS_IT_IS, RowSample({"x": x, "more": x}))
+    assert items is not None
+    assert [*items.inputs] == ["x"]
+    np.testing.assert_array_equal(items.inputs["x"], x)
+    assert (items.labels, items.what) == (None, "the 2 of rows.npz")
+    assert sample_items((spec,), AS_IT_IS, RowSample({"x": x[:, :1]})) is None
 
 
 def test_a_sample_goes_through_the_preprocessing_of_the_service():

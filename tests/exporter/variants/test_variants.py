@@ -135,7 +135,7 @@ def test_a_folder_of_images_is_calibrated_on_and_the_sample_tried(fp32, tmp_path
 
 def test_int8_without_anything_to_calibrate_on_says_what_to_give(fp32):
     (small,) = made(fp32, Options(int8=True), sample=None)
-    assert "no sample.npz; give --calibration FOLDER" in small.refusal
+    assert "sample.npz nor rows.npz; give --calibration FOLDER" in small.refusal
     assert small.parity is None
     assert not small.path.exists()
 

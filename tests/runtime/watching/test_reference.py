@@ -47,6 +47,11 @@ def test_what_the_trainer_writes_is_read(read):
     assert {sum(counts) for counts in found.counts.values()} == {1000}
 
 
+def test_the_reference_of_a_table_has_no_pixels(read):
+    found = read({**GOOD, "input": {}})
+    assert found.counts == {"predicted": (3, 4, 0), "confidence": (1, 2, 4)}
+
+
 @pytest.mark.parametrize(
     "content", [{"schema_version": 2}, {"reference": None}], ids=["newer", "none"]
 )

@@ -90,6 +90,22 @@ def run_compare(folders: tuple[Path, Path], *options: object) -> Result:
     return run_trainer("compare", *folders, *options)
 
 
+def test_tables_have_figures_of_their_own(tmp_path: Path) -> None:
+    classes = a_bundle(tmp_path / "c", {**METRICS, "auc": 0.9})
+    numbers = {k: v for k, v in METRICS.items() if k not in ("classes", "ece")}
+    numbers |= {"test_accuracy": None, "r2": 0.75, "rmse": 1234.5, "mae": 0.125}
+    regression = a_bundle(tmp_path / "r", numbers)
+    found = compare(read_side("c", classes), read_side("r", regression))
+    cells = {row.name: row.cells[:2] for row in found.rows}
+    assert cells["area below the ROC (AUC)"] == ("0.9000", "unknown")
+    assert cells["explained variance (R²)"] == ("unknown", "0.7500")
+    assert cells["root mean squared error"] == ("unknown", "1,234")
+    assert cells["mean absolute error"] == ("unknown", "0.125")
+    assert cells["accuracy"] == ("90.00%", "unknown")
+    same = compare(read_side("r", regression), read_side("r", regression))
+    assert "area below the ROC (AUC)" not in {row.name for row in same.rows}
+
+
 def test_a_side_has_the_figures_of_its_files(folders: tuple[Path, Path]) -> None:
     side = read_side("one", folders[0])
     size = sum(path.stat().st_size for path in folders[0].rglob("*.*"))

@@ -1,0 +1,99 @@
+"""The importance of features: the loss grows when one of them tells nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.samples import Columns
+from trainer.tables.dataset import ROW, TableSet
+
+# More rows would make the figures no better than the spread of the repetitions.
+_ROWS = 5000
+_REPEATS = 5
+_LEAST = 1e-7
+
+
+@dataclass(frozen=True)
+class Importance:
+    """The importance of one feature.
+
+    Attributes:
+        feature: its name.
+        loss_increase: by how much the loss grows, as a mean of some repetitions.
+        spread: their standard deviation.
+    """
+
+    feature: str
+    loss_increase: float
+    spread: float
+
+
+def importances(
+    ask: Callable[[Columns], NDArray[np.float64]], data: TableSet, seed: int
+) -> tuple[Importance, ...]:
+    """Shuffle one feature after another among the test rows, and measure the loss.
+
+    Args:
+        ask: gives the model's ``(N, K)`` answers to some inputs.
+        data: the table; at most ``_ROWS`` of its test rows are taken.
+        seed: chooses the rows and the shuffles.
+
+    Returns:
+        The features, the most important first.
+    """
+    generator = np.random.default_rng(seed)
+    count = len(data.y_test)
+    rows = np.sort(generator.permutation(count)[:_ROWS])
+    inputs = {name: values[rows] for name, values in data.x_test.items()}
+    weights = None if data.w_test is None else data.w_test[rows]
+    y = data.y_test[rows]
+
+    def loss(given: Columns) -> float:
+        return loss_of(data, y, ask(given), weights)
+
+    before = loss(inputs)
+    found = []
+    for place, feature in enumerate(data.features):
+        increases = []
+        for _ in range(_REPEATS):
+            order = generator.permutation(len(rows))
+            increases.append(loss(_shuffled(inputs, place, feature, order)) - before)
+        found.append(
+            Importance(feature, float(np.mean(increases)), float(np.std(increases)))
+        )
+    return tuple(sorted(found, key=lambda one: -one.loss_increase))
+
+
+def _shuffled(
+    inputs: Columns, place: int, feature: str, order: NDArray[np.intp]
+) -> Columns:
+    if ROW not in inputs:
+        return {**inputs, feature: inputs[feature][order]}
+    row = inputs[ROW].copy()
+    row[:, place] = row[order, place]
+    return {ROW: row}
+
+
+def loss_of(
+    data: TableSet,
+    y: NDArray[Any],
+    answers: NDArray[np.float64],
+    weights: NDArray[np.float32] | None,
+) -> float:
+    """Return the mean cross-entropy of ``(N, K)`` scores, or the mean squared error.
+
+    The error of a regression is divided by the variance of the training labels, as in
+    the training.
+    """
+    if data.task == "classes":
+        right = answers[np.arange(len(y)), y]
+        losses = -np.log(np.clip(right, _LEAST, 1))
+    else:
+        scale, _ = data.label_scale
+        losses = ((answers[:, 0] - y) / scale) ** 2
+    return float(np.average(losses, weights=weights))
