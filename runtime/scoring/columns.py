@@ -1,0 +1,81 @@
+"""The columns of the output: the item, what is kept, the label, and the classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.errors import BackendError
+from runtime.scoring.facts import Facts
+
+ITEM, LABEL, VALUE = "item", "label", "value"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a model's answers.
+
+    Attributes:
+        labels: the name of each class that may be the best; empty for a model of one
+            value, which has no classes.
+        names: the names of the columns of numbers, no two of them alike.
+        is_pair: whether one score stands for two classes: it belongs to the second, and
+            the first has 1 minus that.
+    """
+
+    labels: tuple[str, ...]
+    names: tuple[str, ...]
+    is_pair: bool
+
+    def numbers(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """Return ``(n, len(names))`` numbers for ``(n, K)`` scores of the model."""
+        if self.is_pair:
+            scores = np.concatenate([1 - scores, scores], axis=1)
+        return np.ascontiguousarray(
+            scores.astype(np.uint8) if scores.dtype.kind == "b" else scores
+        )
+
+    def best(self, numbers: NDArray[Any]) -> list[str]:
+        """Return each item's best label; of equal scores the first class has it.
+
+        Args:
+            numbers: the columns of numbers, ``(n, len(names))``.
+        """
+        places = numbers[:, : len(self.labels)].argmax(axis=1).tolist()
+        return [self.labels[place] for place in places]
+
+
+def columns_of(facts: Facts, kept: tuple[str, ...], width: int) -> Columns:
+    """Name the columns of a model that answers each item with ``width`` numbers.
+
+    Raises:
+        BackendError: the model has more labels than scores, or fewer where none may
+            lack.
+    """
+    labels = facts.labels
+    is_pair = width == 1 and len(labels) == 2
+    if width == 1 and not labels:
+        return Columns((), _distinct((VALUE,), (ITEM, *kept)), is_pair)
+    count = 2 if is_pair else width
+    if len(labels) > count or (labels and len(labels) < count and not facts.may_lack):
+        raise BackendError(
+            f"the model answered {width} scores and has {len(labels)} labels"
+        )
+    every = labels + tuple(map(str, range(len(labels), count)))
+    # Classes without a label are never the best, as in the service's answers.
+    return Columns(labels or every, _distinct(every, (ITEM, *kept, LABEL)), is_pair)
+
+
+def _distinct(names: tuple[str, ...], taken: tuple[str, ...]) -> tuple[str, ...]:
+    """Give names that are taken already a number, such as ``label_2``."""
+    found = list(taken)
+    for name in names:
+        number, free = 1, name
+        while free in found:
+            number += 1
+            free = f"{name}_{number}"
+        found.append(free)
+    return tuple(found[len(taken) :])
