@@ -98,10 +98,13 @@ def inputs_of_numbers(
 def _unfit(
     matrix: NDArray[Any], dtype: np.dtype[Any], *, may_lack: bool
 ) -> NDArray[np.bool_]:
-    """Tell for each number of ``(N, F)`` whether a dtype cannot hold it."""
+    """Tell which numbers of ``(N, F)`` a dtype cannot hold.
+
+    Whole numbers all fit into a float, and then one False stands for a row.
+    """
     if dtype.kind == "f":
         if matrix.dtype.kind != "f":
-            return np.zeros(matrix.shape, bool)
+            return np.zeros((len(matrix), 1), bool)
         bad: NDArray[np.bool_] = np.abs(matrix) > np.finfo(dtype).max  # infinity, too
         return bad if may_lack else bad | np.isnan(matrix)
     limits = np.iinfo(dtype)

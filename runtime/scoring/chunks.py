@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from numpy.typing import NDArray
@@ -17,9 +16,12 @@ Column: TypeAlias = "Sequence[Any] | NDArray[Any]"
 
 
 class Files(NamedTuple):
-    """Files of pictures, by their paths."""
+    """Files of pictures, by their paths.
 
-    paths: list[Path]
+    The paths are texts, because a ``Path`` takes long to send to another process.
+    """
+
+    paths: list[str]
 
 
 class Pixels(NamedTuple):

@@ -53,7 +53,7 @@ def listed_pictures(
     names, *columns = zip(*rows, strict=True)
     return PictureFiles(
         names,
-        [path.parent / name for name in names],
+        [str(path.parent / name) for name in names],
         tuple(Kept(name, "text") for name in keep),
         tuple(columns),
         beside=[path],

@@ -23,13 +23,13 @@ class PictureFiles:
         paths: the file of each.
         kept: the columns that are kept.
         columns: their values, one for each picture.
-        beside: another file whose change is a change of the input, a list of them.
+        beside: other files whose change is a change of the input.
     """
 
     def __init__(
         self,
         names: Sequence[str],
-        paths: Sequence[Path],
+        paths: Sequence[str],
         kept: tuple[Kept, ...] = (),
         columns: tuple[Sequence[str], ...] = (),
         beside: Sequence[Path] = (),
@@ -71,11 +71,11 @@ def pictures_of(inputs: Sequence[Path]) -> PictureFiles:
         AdminError: a folder has no pictures, or cannot be read.
     """
     names: list[str] = []
-    paths: list[Path] = []
+    paths: list[str] = []
     for given in inputs:
         if not given.is_dir():
             names.append(text_of(given))
-            paths.append(given)
+            paths.append(str(given))
             continue
         found = _below(given)
         if not found:
@@ -83,22 +83,27 @@ def pictures_of(inputs: Sequence[Path]) -> PictureFiles:
                 f"{text_of(given)} has no pictures: no name in it ends with"
                 f" {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
             )
-        top = given if len(inputs) == 1 else Path()
-        names += [text_of(path.relative_to(top)) for path in found]
-        paths += found
+        theirs = [f"{given}/{'/'.join(parts)}" for parts in found]
+        paths += theirs
+        if len(inputs) == 1:
+            theirs = ["/".join(parts) for parts in found]
+        names += map(text_of, theirs)
     return PictureFiles(names, paths)
 
 
-def _below(folder: Path) -> list[Path]:
+def _below(folder: Path) -> list[tuple[str, ...]]:
+    """Find the pictures below a folder, each as the names on the way to it."""
+
     def refuse(ex: OSError) -> None:
         raise unreadable(Path(ex.filename or folder), ex) from ex
 
-    found: list[Path] = []
+    found: list[tuple[str, ...]] = []
     for place, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        above = Path(place).relative_to(folder).parts
         found += [
-            Path(place, name)
+            (*above, name)
             for name in files
             if not name.startswith(".") and name.lower().endswith(ENDINGS)
         ]
-    return sorted(found, key=lambda path: path.parts)
+    return sorted(found)

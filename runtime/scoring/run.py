@@ -83,9 +83,8 @@ class Run:
             AdminError: the input or the command is wrong. Nothing is left of the run.
             DomainError, ClientError: the work failed; the done part is kept.
         """
-        identity = self.source.identity
         plan = {
-            "input": identity,
+            "input": self.source.identity,
             "model": f"{self.facts.spec} {self.facts.digest}",
             "settings": self.settings,
         }
@@ -106,12 +105,10 @@ class Run:
                             spool.commit()
                             committed = now
                             tell(state.done, state.rejected)
-                if self.source.identity != identity:
-                    raise AdminError("the input changed while it was scored")
                 if state.done != self.source.total:
                     raise AdminError(
-                        f"the input gave {state.done} items in place of"
-                        f" {self.source.total}"
+                        f"the input changed while it was scored: it gave {state.done}"
+                        f" items in place of {self.source.total}"
                     )
                 state.seconds = before + clock() - begun
                 spool.finish(self.form)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bundle.decode import MAX_PIXELS
+from bundle.errors import ImageError
 from runtime.scoring.cells import inputs_of_numbers, inputs_of_table
 from runtime.scoring.chunks import (
     Chunk,
@@ -93,23 +95,17 @@ class Scorer:
                 kept = self._lines(tray, chunk.content, chunk.items)
         return tray.take(chunk.items, kept)
 
-    def _files(self, tray: Tray, paths: Sequence[Path]) -> None:
+    def _files(self, tray: Tray, paths: Sequence[str]) -> None:
         files: dict[int, bytes] = {}
         for place, path in enumerate(paths):
             try:
-                if not path.is_file():
-                    problem = "is no file" if path.exists() else "is not there"
-                    tray.reject({place: f"the picture {problem}"})
-                elif path.stat().st_size > _MOST_BYTES:
-                    tray.reject(
-                        {place: f"the picture has more than {_MOST_BYTES} bytes"}
-                    )
-                else:
-                    files[place] = path.read_bytes()
+                files[place] = _read(path)
+            except FileNotFoundError:
+                tray.reject({place: "the picture is not there"})
             except OSError as ex:
                 tray.reject({place: f"the picture cannot be read: {ex.strerror}"})
-            except ValueError:  # a zero byte
-                tray.reject({place: "the picture's name is no file name"})
+            except (ImageError, ValueError) as ex:  # a zero byte is in no name
+                tray.reject({place: f"the picture cannot be read: {ex}"})
         self._engine.files(tray, list(files), list(files.values()))
 
     def _lines(
@@ -140,6 +136,27 @@ class Scorer:
             return self._engine.inputs({k: array[part] for k, array in inputs.items()})
 
         tray.ask(places, answer)
+
+
+def _read(path: str) -> bytes:
+    """Read a regular file; a pipe or a device might never end.
+
+    Raises:
+        ImageError: it is something else, or is larger than any picture.
+        OSError: it cannot be read.
+    """
+    # Without O_NONBLOCK, the opening of a pipe would wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError("it is no file")
+        if status.st_size > _MOST_BYTES:
+            raise ImageError(f"it has more than {_MOST_BYTES} bytes")
+        # Linux gives a regular file whole. A file object would take twice as long.
+        return os.read(descriptor, status.st_size)
+    finally:
+        os.close(descriptor)
 
 
 def _with_channels(array: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:
