@@ -100,11 +100,13 @@ def _unfit(
 ) -> NDArray[np.bool_]:
     """Tell which numbers of ``(N, F)`` a dtype cannot hold.
 
-    Whole numbers all fit into a float, and then one False stands for a row.
+    Whole numbers all fit into a float32, and then one False stands for a row.
     """
     if dtype.kind == "f":
         if matrix.dtype.kind != "f":
-            return np.zeros((len(matrix), 1), bool)
+            if dtype.itemsize > 2:
+                return np.zeros((len(matrix), 1), bool)
+            matrix = matrix.astype(np.float64)
         bad: NDArray[np.bool_] = np.abs(matrix) > np.finfo(dtype).max  # infinity, too
         return bad if may_lack else bad | np.isnan(matrix)
     limits = np.iinfo(dtype)

@@ -7,6 +7,7 @@ which takes most of the time. A record ends with a line, unless a quoted text go
 from __future__ import annotations
 
 import csv
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -136,37 +137,36 @@ def _all_records(path: Path) -> Iterator[bytes]:
 
 def _joined(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
     """Join the lines of each record; its quotes are even."""
-    pending = b""
-    begun = 0
-    number = 0
-    while line := stream.readline(_MOST_BYTES + 1):
-        number += 1
-        if not pending:
+    pieces: list[bytes] = []
+    size = quotes = begun = 0
+    for number, line in enumerate(_lines(stream), 1):
+        if not pieces:
+            size = quotes = 0
             begun = number
-            if b'"' not in line:
-                if len(line) > _MOST_BYTES:
-                    raise _too_long(path, begun)
-                if row := line.strip(b"\r\n"):
-                    yield row
-                continue
-        pending += line
-        if len(pending) > _MOST_BYTES:
-            raise _too_long(path, begun)
-        if pending.count(b'"') % 2 == 0:
-            yield pending.strip(b"\r\n")
-            pending = b""
-    if pending:
+        size += len(line)
+        if size > _MOST_BYTES:
+            raise AdminError(
+                f"{text_of(path)}: the row that begins in line {begun} is longer than"
+                f" {_MOST_BYTES} bytes; a quote has no end, or the file is no CSV"
+            )
+        quotes += line.count(b'"')
+        if quotes % 2:
+            pieces.append(line)
+            continue
+        row = (b"".join((*pieces, line)) if pieces else line).strip(b"\r\n")
+        pieces = []
+        if row:
+            yield row
+    if pieces:
         raise AdminError(
             f"{text_of(path)}: the quoted text in line {begun} has no end; the file is"
             " cut short, or a quote is missing"
         )
 
 
-def _too_long(path: Path, line: int) -> AdminError:
-    return AdminError(
-        f"{text_of(path)}: the row that begins in line {line} is longer than"
-        f" {_MOST_BYTES} bytes; a quote has no end, or the file is no CSV"
-    )
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Give the lines of a file, and of a longer one its begin."""
+    return iter(functools.partial(stream.readline, _MOST_BYTES + 1), b"")
 
 
 def split(
