@@ -125,7 +125,8 @@ class Params:
             input's node, with or without ``:0``.
         output_node: the output's name or node, like ``input_node``.
         img_channels: 1 for gray, 3 for colour, 0 for a model that takes no images.
-        features: the names of a row's values, in the order of the model's input.
+        features: the names of a row's values, in the order of the model's input; of a
+            model with an input for each value, the names of the inputs.
         options: TFaaS's list of the model's options; it is kept and not used.
         description: a text for people.
         timestamp: the time at which the trainer wrote the bundle.

@@ -44,6 +44,46 @@ def linear_onnx(weights: np.ndarray = WEIGHTS) -> bytes:
     return serialize(graph)
 
 
+# The model of mixed inputs adds these to pt for each part, and 0 for an unknown one.
+PARTS = {"e": 10.0, "mu": 20.0, "τ": 30.0}
+
+
+def mixed_onnx(batch: int | str = "batch") -> bytes:
+    """Return a model of numbers and texts: ``pt``, ``njet`` and ``part``, (batch, 1).
+
+    It answers ``scores`` (batch, 2) float32: pt plus the part's number, and njet. A pt
+    that is NaN counts as -1. ``tests.mixed`` has the same model in Keras.
+    """
+    nodes = [
+        helper.make_node(
+            "LabelEncoder",
+            ["part"],
+            ["place"],
+            domain="ai.onnx.ml",
+            keys_strings=[*PARTS],
+            values_floats=[*PARTS.values()],
+            default_float=0.0,
+        ),
+        helper.make_node("IsNaN", ["pt"], ["is_missing"]),
+        helper.make_node("Where", ["is_missing", "missing", "pt"], ["known"]),
+        helper.make_node("Add", ["known", "place"], ["sum"]),
+        helper.make_node("Cast", ["njet"], ["count"], to=TensorProto.FLOAT),
+        helper.make_node("Concat", ["sum", "count"], ["scores"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "mixed",
+        [
+            helper.make_tensor_value_info("njet", TensorProto.INT64, [batch, 1]),
+            helper.make_tensor_value_info("part", TensorProto.STRING, [batch, 1]),
+            helper.make_tensor_value_info("pt", TensorProto.FLOAT, [batch, 1]),
+        ],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, 2])],
+        [numpy_helper.from_array(np.float32(-1), "missing")],
+    )
+    return serialize(graph, helper.make_opsetid("ai.onnx.ml", 2))
+
+
 def slow_onnx(times: int = 100) -> bytes:
     """Return ``linear_onnx`` after some products of large matrices, 1 ms or so each."""
     side = 512
@@ -81,9 +121,9 @@ def slow_onnx(times: int = 100) -> bytes:
     return serialize(graph)
 
 
-def serialize(graph: onnx.GraphProto) -> bytes:
+def serialize(graph: onnx.GraphProto, *opsets: onnx.OperatorSetIdProto) -> bytes:
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8
+        graph, opset_imports=[helper.make_opsetid("", 18), *opsets], ir_version=8
     )
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()

@@ -25,6 +25,7 @@ from tfaas_onnx.models import Model, ModelSummary, ModelVersion, Published
 from tfaas_onnx.pictures import Picture
 from tfaas_onnx.predictions import ImagePrediction, Outputs, only_output
 from tfaas_onnx.reply import Reply
+from tfaas_onnx.rows import Row
 from tfaas_onnx.traffic import (
     MAX_REPLY_BYTES,
     Collector,
@@ -153,6 +154,17 @@ class AsyncClient:
         """See ``Client.predict``."""
         outputs = await self._run(self._core.predict(inputs, model, version, label))
         return outputs if isinstance(inputs, Mapping) else only_output(outputs)
+
+    async def predict_rows(
+        self,
+        rows: Sequence[Row],
+        *,
+        model: str,
+        version: int | None = None,
+        label: str | None = None,
+    ) -> NDArray[Any]:
+        """See ``Client.predict_rows``."""
+        return await self._run(self._core.predict_rows(rows, model, version, label))
 
     async def models(self) -> list[ModelSummary]:
         """See ``Client.models``."""

@@ -24,6 +24,7 @@ from tfaas_onnx.models import Model, ModelSummary, ModelVersion, Published
 from tfaas_onnx.pictures import Picture
 from tfaas_onnx.predictions import ImagePrediction, Outputs, only_output
 from tfaas_onnx.reply import Reply
+from tfaas_onnx.rows import Row
 from tfaas_onnx.traffic import (
     MAX_REPLY_BYTES,
     Collector,
@@ -234,6 +235,38 @@ class Client:
         """
         outputs = self._run(self._core.predict(inputs, model, version, label))
         return outputs if isinstance(inputs, Mapping) else only_output(outputs)
+
+    def predict_rows(
+        self,
+        rows: Sequence[Row],
+        *,
+        model: str,
+        version: int | None = None,
+        label: str | None = None,
+    ) -> NDArray[Any]:
+        """Predict rows of numbers and texts, in their order.
+
+        >>> row = {"up": 1, "left": 2, "right": 3, "down": 4}
+        >>> client.predict_rows([row, row], model="linear")
+        array([[1., 2., 7.],
+               [1., 2., 7.]])
+
+        Args:
+            rows: the values of each row by their names, which are the model's features;
+                None and NaN stand for a value that is missing. ``to_dict("records")``
+                of a pandas table gives such rows.
+            model: the model's name.
+            version: the version that must answer.
+            label: the label whose version must answer.
+
+        Returns:
+            ``(N, …)``, the main output's row for each row.
+
+        Raises:
+            WrongArgument: rows have different names, or a value is neither a finite
+                number nor a text.
+        """
+        return self._run(self._core.predict_rows(rows, model, version, label))
 
     def models(self) -> list[ModelSummary]:
         """List the models.

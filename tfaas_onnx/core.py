@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tfaas_onnx import shapes
 from tfaas_onnx.errors import (
@@ -37,6 +37,7 @@ from tfaas_onnx.predictions import (
     version_of,
 )
 from tfaas_onnx.reply import Reply, stranger
+from tfaas_onnx.rows import Row, read_scores, rows_to_body
 from tfaas_onnx.tensors import HEADER, Signature, read_outputs, signature_of, to_body
 
 T = TypeVar("T")
@@ -156,6 +157,28 @@ class Core:
                     HEADER: str(length),
                 },
                 content=body,
+                is_prediction=True,
+            )
+        )
+
+    def predict_rows(
+        self,
+        rows: Sequence[Row],
+        model: str,
+        version: int | None,
+        label: str | None,
+    ) -> Steps[NDArray[Any]]:
+        """See ``Client.predict_rows``."""
+        spec: dict[str, object] = {**_spec_of(model, version, label)}
+        if version is not None:
+            spec["version"] = version
+        return self._ask(
+            Call(
+                "POST",
+                "/predict/json",
+                lambda reply: read_scores(reply, len(rows)),
+                headers={"Content-Type": "application/json"},
+                content=rows_to_body(rows, spec),
                 is_prediction=True,
             )
         )

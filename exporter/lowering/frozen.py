@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tensorflow.python.eager import context
 
 from exporter.errors import ExportError
+from exporter.rewrites.label_encoder import WIDER
 from exporter.rewrites.pair import Pair
 
 
@@ -139,12 +140,12 @@ def read_table(operation: tf.Operation, table: Resource) -> tuple[tf.Tensor, tf.
     """The keys and the values of the table in which ``operation`` looks something up.
 
     Raises:
-        ExportError: the keys or the values are texts.
+        ExportError: ONNX cannot look up texts of this table.
     """
     kinds = operation.get_attr("Tin"), operation.get_attr("Tout")
-    if tf.string in kinds:
+    if tf.string in kinds and not WIDER.keys() >= set(kinds):
         raise ExportError(
-            "ONNX has no operator for what the model does: it looks up texts"
+            f"ONNX looks up no {kinds[0].name} that stands for {kinds[1].name}"
             f" ({operation.type} in {operation.name[:120]})"
         )
     with context.eager_mode():
@@ -154,4 +155,18 @@ def read_table(operation: tf.Operation, table: Resource) -> tuple[tf.Tensor, tf.
             Tvalues=kinds[1],
         )
         found = keys.numpy(), values.numpy()
-    return tf.constant(found[0]), tf.constant(found[1])
+    for array in found:
+        _check_texts(operation, array)
+    return tf.constant(found[0], kinds[0]), tf.constant(found[1], kinds[1])
+
+
+def _check_texts(operation: tf.Operation, array: NDArray[Any]) -> None:
+    """Refuse texts that ONNX cannot hold."""
+    for text in array.tolist() if array.dtype == object else ():
+        try:
+            text.decode()
+        except UnicodeDecodeError as ex:
+            raise ExportError(
+                f"the table of texts has {text[:40]!r}, which is not UTF-8, as ONNX"
+                f" demands ({operation.type} in {operation.name[:120]})"
+            ) from ex

@@ -51,7 +51,7 @@ _LOOPS = ("While", "StatelessWhile")
 _BRANCHES = ("If", "StatelessIf")
 _CASES = ("Case", "StatelessCase")
 _READS = ("ReadVariableOp", "ResourceGather", "ResourceGatherNd", "VariableShape")
-# The variables, and the tables of numbers, that TensorFlow 1 has among the operators.
+# The variables and the tables that TensorFlow 1 has among the operators.
 _REFERENCES = ("Variable", "VariableV2")
 _TABLES = ("HashTable", "HashTableV2", "MutableHashTableV2")
 _FIND = ("LookupTableFind", "LookupTableFindV2")

@@ -54,6 +54,11 @@ _RANDOM = frozenset(
         "RandomUniformLike",
     }
 )
+# These operators of TensorFlow read or change the characters of texts.
+_OF_CHARACTERS = frozenset(
+    {"RegexReplace", "SparseCross", "StaticRegexReplace", "StringLower", "StringSplit"}
+    | {"StringSplitV2", "StringToHashBucketFast", "StringToHashBucketStrong"}
+)
 
 
 def convert(
@@ -198,8 +203,14 @@ def _check_operators(model: onnx.ModelProto) -> None:
         elif node.op_type in _RANDOM:
             random[node.op_type] = node.name
     if unknown:
+        why = (
+            "; it looks whole texts up in a vocabulary, but cannot split, change or"
+            " hash them, so do that before the model"
+            if unknown.keys() & _OF_CHARACTERS
+            else ""
+        )
         raise ExportError(
-            f"ONNX has no operator for what the model does: {_shown(unknown)}"
+            f"ONNX has no operator for what the model does: {_shown(unknown)}{why}"
         )
     if random:
         raise DrawsNumbers(f"{DRAWS}: {_shown(random)}; {IN_INFERENCE_MODE}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
@@ -26,7 +26,10 @@ OTHER = 5
 ITEMS = 32
 # Small whole numbers are drawn between minus this and this.
 _SMALL = 9
-_TEXTS = ("", "a", "some words", "ÄÖ 12")
+# Texts that few vocabularies have, the empty one, and some that are not ASCII.
+_TEXTS = ("", "a", "some words", "ÄÖ 12", "µ→e", "no such word")
+# So many of eight texts are of the model's vocabulary, if it has one.
+_OF_VOCABULARY = 5
 
 Batch = dict[str, NDArray[Any]]
 # The least and the greatest number that an input takes, by the input's name.
@@ -34,9 +37,9 @@ Ranges = Mapping[str, tuple[float, float]]
 # Two lengths that a free axis accepts, by the input's name and the axis. They replace
 # the usual lengths.
 Lengths = Mapping[tuple[str, int], tuple[int, int]]
-# The kind of numbers for an input that does not take all numbers: none is 0, as for a
-# divisor; all are above 0; or matrices that have an inverse.
-Kind = Literal["nonzero", "positive", "matrix"]
+# The kind of values for an input that does not take all: no number is 0, as for a
+# divisor; all are above 0; matrices that have an inverse; or texts of the vocabulary.
+Kind = Literal["nonzero", "positive", "matrix", "known"]
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,13 @@ class Traits:
             so they may be negative.
         unbounded: the names of signed inputs that only exact arithmetic uses, so they
             may be as large as their dtype allows.
+        words: the vocabularies of inputs that take texts, by their names.
     """
 
     whole: frozenset[str] = frozenset()
     signed: frozenset[str] = frozenset()
     unbounded: frozenset[str] = frozenset()
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -194,6 +199,10 @@ def _tensors(
     ):
         if any(spec.name in whole - filler.ranges.keys() for spec in specs):
             found.append(Draw(name, partial(batches, kind), may_be_refused=True))
+    if any(spec.name in filler.traits.words for spec in specs):
+        # The first draw has such texts, too, unless TensorFlow refuses them.
+        unknown = partial(batches, "unknown")
+        found.append(Draw("texts out of vocabulary", unknown, may_be_refused=True))
     return found
 
 
@@ -211,7 +220,7 @@ def _shape(
 
 @dataclass(frozen=True)
 class _Filler:
-    """Draws the numbers of one input."""
+    """Draws the values of one input."""
 
     ranges: Ranges
     traits: Traits
@@ -225,10 +234,7 @@ class _Filler:
         generator: np.random.Generator,
     ) -> NDArray[Any]:
         if spec.dtype == object:
-            texts = np.asarray(_TEXTS, object)
-            if kind not in ("low", "high"):
-                return texts[generator.integers(0, len(texts), shape)]
-            return np.full(shape, texts[0 if kind == "low" else 1], object)
+            return self._texts(spec.name, shape, kind, generator)
         low, high = self.ranges.get(spec.name, (0, 1))
         if kind in ("low", "high") and self.kinds.get(spec.name) == "matrix":
             identity = np.eye(shape[-1]) * (1 if kind == "low" else 2)
@@ -266,6 +272,28 @@ class _Filler:
                 # inverse.
                 reals = reals / shape[-1] + 2 * np.eye(shape[-1])
         return reals.astype(spec.dtype)
+
+    def _texts(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        kind: str,
+        generator: np.random.Generator,
+    ) -> NDArray[Any]:
+        known = np.asarray(self.traits.words.get(name, ()), object)
+        others = np.asarray(_TEXTS, object)
+        if self.kinds.get(name) == "known" and kind != "unknown":
+            others = known
+        if kind in ("low", "high"):
+            text = others[0] if kind == "low" else (known if len(known) else _TEXTS)[-1]
+            return np.full(shape, text, object)
+        drawn: NDArray[Any] = others[generator.integers(0, len(others), shape)]
+        if kind == "unknown" or not len(known):
+            return drawn
+        is_known = generator.integers(0, 8, shape) < _OF_VOCABULARY
+        words = known[generator.integers(0, len(known), shape)]
+        mixed: NDArray[Any] = np.where(is_known, words, drawn)
+        return mixed
 
 
 def _large(

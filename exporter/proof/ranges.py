@@ -1,4 +1,4 @@
-"""Read from a model's graph between which numbers its inputs lie."""
+"""Read from a model's graph which numbers and texts its inputs take."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -55,6 +56,8 @@ _OF_PLACES = frozenset(
     }
     | {"Reshape", "Slice", "Split", "Squeeze", "Tile", "Unsqueeze"}
 )
+# The attribute of LabelEncoder that has its keys, if they are texts.
+_KEYS = "keys_strings"
 # A number is compared with at most so many keys of a table, or segments. A longer list
 # is something else.
 _MOST_KEYS = 1 << 20
@@ -93,6 +96,12 @@ def traits_of(model: onnx.ModelProto) -> Traits:
         whole=frozenset(name for name, (_, _, is_whole) in found.items() if is_whole),
         signed=frozenset(name for name, use in uses.items() if use != "places"),
         unbounded=frozenset(name for name, use in uses.items() if use == "numbers"),
+        words={
+            taken.name: words
+            for taken in model.graph.input
+            if taken.type.tensor_type.elem_type == TensorProto.STRING
+            and (words := graph.words(taken.name))
+        },
     )
 
 
@@ -281,6 +290,23 @@ class _Graph:
             case "Mod" if is_first and least == most and most > 0:
                 return line.cut(0, most - 1)
         return None
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """The texts that an input's values are looked up among; each text once."""
+        found: dict[str, None] = {}
+        waiting, seen = [name], {name}
+        while waiting:
+            values = waiting.pop()
+            for node in self.users[values]:
+                if node.op_type == "LabelEncoder":
+                    keys = (a.strings for a in node.attribute if a.name == _KEYS)
+                    for text in chain.from_iterable(keys):
+                        found.setdefault(text.decode())
+                elif node.op_type in _SAME_VALUES or node.op_type == "Concat":
+                    fresh = set(node.output) - seen
+                    seen |= fresh
+                    waiting += fresh
+        return tuple(found)
 
     def _number(self, name: str) -> float | None:
         known = self.constants.get(name)

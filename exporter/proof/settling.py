@@ -51,7 +51,8 @@ def settle(
         return draws(specs, how, sample, ranges, traits, lengths, kinds)
 
     known = ranges or {}
-    for kinds in _kinds(specs, known):
+    words = traits.words if traits else {}
+    for kinds in _kinds(specs, known, words):
         found = drawn(kinds)
         if not _is_taken(backend, found[0], size):
             continue
@@ -90,7 +91,9 @@ def refused(specs: tuple[TensorSpec, ...], kind: str, size: int) -> NotDrawn:
     )
 
 
-def _kinds(specs: tuple[TensorSpec, ...], ranges: Ranges) -> Iterator[dict[str, Kind]]:
+def _kinds(
+    specs: tuple[TensorSpec, ...], ranges: Ranges, words: Mapping[str, object]
+) -> Iterator[dict[str, Kind]]:
     free = [spec for spec in specs if spec.name not in ranges]
     whole = [spec.name for spec in free if spec.dtype.kind in "iu"]
     real = [spec.name for spec in free if spec.dtype.kind == "f"]
@@ -98,14 +101,23 @@ def _kinds(specs: tuple[TensorSpec, ...], ranges: Ranges) -> Iterator[dict[str, 
     nonzero: dict[str, Kind] = dict.fromkeys(whole, "nonzero")
     inverted: dict[str, Kind] = dict.fromkeys(matrices, "matrix")
     positive: dict[str, Kind] = dict.fromkeys(real, "positive")
+    # A layer without a place for unknown words refuses them.
+    known: dict[str, Kind] = dict.fromkeys(words, "known")
     seen: list[dict[str, Kind]] = []
     for kinds in (
         {},
-        nonzero,
-        inverted,
-        nonzero | inverted,
-        positive,
-        positive | nonzero,
+        known,
+        *(
+            texts | numbers
+            for texts in ({}, known)
+            for numbers in (
+                nonzero,
+                inverted,
+                nonzero | inverted,
+                positive,
+                positive | nonzero,
+            )
+        ),
     ):
         if kinds not in seen:
             seen.append(kinds)
@@ -120,8 +132,8 @@ def _is_matrix(spec: TensorSpec) -> bool:
 
 
 def _is_taken(backend: Backend, draw: Draw, size: int) -> bool:
-    """Whether TensorFlow accepts a draw; for whole numbers, all batches of it."""
-    is_whole = any(spec.dtype.kind in "iu" for spec in backend.inputs)
+    """Whether TensorFlow accepts a draw; of whole numbers and texts, all batches."""
+    is_whole = any(spec.dtype.kind in "iuO" for spec in backend.inputs)
     end = time.monotonic() + _SECONDS
     for batch in draw.batches(size):
         try:

@@ -41,10 +41,14 @@ def curl_line(url: str, version: Description, *, is_pinned: bool = False) -> str
         for told in version["inputs"]
     )
     asked: dict[str, Any] = {"model": name}
-    if features := params.get("features"):
+    features = params.get("features")
+    if features:
         asked["keys"] = features
     if takes_rows(specs):
         asked["values"] = _Filled((_count(specs[0]),), 0)
+    elif features:
+        values = {spec.name: _value(spec) for spec in specs}
+        asked["values"] = [values[feature] for feature in features]
     else:
         asked["inputs"] = {spec.name: _filled(spec) for spec in specs}
     where = shlex.quote(f"{url}/predict/json{query}")
@@ -83,9 +87,12 @@ class _Filled:
 
 
 def _filled(spec: TensorSpec) -> _Filled:
+    return _Filled((1, *(length or 1 for length in spec.shape[1:])), _value(spec))
+
+
+def _value(spec: TensorSpec) -> float | str:
     values: dict[str, float | str] = {"b": False, "O": "a"}
-    value = values.get(spec.dtype.kind, 0)
-    return _Filled((1, *(length or 1 for length in spec.shape[1:])), value)
+    return values.get(spec.dtype.kind, 0)
 
 
 def _count(spec: TensorSpec) -> int:

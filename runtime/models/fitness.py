@@ -128,7 +128,7 @@ def check_same_tensors(preferred: Backend, fallback: Backend) -> None:
 
 
 def check_features(features: tuple[str, ...], specs: tuple[TensorSpec, ...]) -> None:
-    """Check that a model takes rows of as many values as params.json names.
+    """Check that a model takes rows of the values that params.json names.
 
     Raises:
         BundleError: it takes other rows.
@@ -136,15 +136,28 @@ def check_features(features: tuple[str, ...], specs: tuple[TensorSpec, ...]) -> 
     if not features:
         return
     if not takes_rows(specs):
-        raise BundleError(
-            "params.json: 'features' are for a model with one input of numbers"
-        )
+        _check_names(features, specs)
+        return
     try:
         _check_width(specs[0], len(features))
     except ShapeError as ex:
         raise BundleError(
             f"params.json: 'features' does not fit the model: {ex}"
         ) from ex
+
+
+def _check_names(features: tuple[str, ...], specs: tuple[TensorSpec, ...]) -> None:
+    if not takes_named_values(specs):
+        raise BundleError(
+            "params.json: 'features' are for a model with one input of numbers, or with"
+            " inputs that take one value of an item each"
+        )
+    names = [spec.name for spec in specs]
+    if sorted(features) != sorted(names):
+        raise BundleError(
+            "params.json: 'features' must name the model's inputs, each once:"
+            f" {', '.join(names)}"
+        )
 
 
 def check_config(
@@ -195,6 +208,17 @@ def takes_rows(specs: tuple[TensorSpec, ...]) -> bool:
     (spec,) = specs
     item = spec.shape[1:]
     return bool(spec.shape) and spec.dtype.kind in "fiu" and item.count(None) <= 1
+
+
+def takes_named_values(specs: tuple[TensorSpec, ...]) -> bool:
+    """Tell whether each input takes one value of an item, as a column of a table.
+
+    Then a row gives each input the value of its name: ``(N,)`` or ``(N, 1)``.
+    """
+    return all(
+        spec.dtype.kind in "fiubO" and spec.shape and spec.shape[1:] in ((), (1,))
+        for spec in specs
+    )
 
 
 def _check_width(spec: TensorSpec, width: int) -> None:

@@ -33,6 +33,9 @@ _KINDS: dict[type, str] = {
 }
 
 
+_NULL = type(None)
+
+
 class Nested(NamedTuple):
     """Nested lists that have one length at each depth.
 
@@ -86,7 +89,12 @@ def flatten(what: str, value: object) -> Nested:
 
 
 def to_array(
-    what: str, nested: Nested, dtype: np.dtype[Any], *, takes_infinity: bool = False
+    what: str,
+    nested: Nested,
+    dtype: np.dtype[Any],
+    *,
+    takes_infinity: bool = False,
+    takes_missing: bool = False,
 ) -> NDArray[Any]:
     """Make an array of a model's dtype; no value is rounded, wrapped or replaced by 0.
 
@@ -96,6 +104,8 @@ def to_array(
         dtype: numpy's dtype; ``object`` for texts.
         takes_infinity: whether floats may be NaN and infinity. A finite number beyond
             the dtype is refused in any case.
+        takes_missing: whether null stands for a missing value: NaN of a float, and the
+            empty text. Floats may be NaN then, too.
 
     Returns:
         An array of the nested lists' shape and of this dtype.
@@ -103,10 +113,12 @@ def to_array(
     Raises:
         InvalidInput: a value is of another kind, or beyond the dtype.
     """
+    if takes_missing and _NULL in nested.kinds:
+        nested = _without_null(what, nested, dtype)
     if dtype.kind in "fiu":
         _check_kinds(what, nested.kinds, {int, float}, "numbers")
         array = (
-            _floats(what, nested, dtype, takes_infinity)
+            _floats(what, nested, dtype, takes_infinity, takes_missing)
             if dtype.kind == "f"
             else _whole_numbers(what, nested, dtype)
         )
@@ -149,8 +161,24 @@ def _check_kinds(what: str, found: set[type], wanted: set[type], name: str) -> N
         raise InvalidInput(f"{what} must hold {name}, and holds {other}")
 
 
+def _without_null(what: str, nested: Nested, dtype: np.dtype[Any]) -> Nested:
+    """Put the missing value of a dtype in the place of each null."""
+    missing: Any = {"f": math.nan, "O": ""}.get(dtype.kind)
+    if missing is None:
+        raise InvalidInput(
+            f"{what} holds null, which stands for a missing number or text, and the"
+            f" model's {dtype} has none"
+        )
+    flat = [missing if value is None else value for value in nested.flat]
+    return Nested(nested.shape, flat, nested.kinds - {_NULL} | {type(missing)})
+
+
 def _floats(
-    what: str, nested: Nested, dtype: np.dtype[Any], takes_infinity: bool
+    what: str,
+    nested: Nested,
+    dtype: np.dtype[Any],
+    takes_infinity: bool,
+    takes_missing: bool,
 ) -> NDArray[Any]:
     try:
         array = _packed(nested.flat, dtype)
@@ -162,6 +190,8 @@ def _floats(
             fits = np.array_equal(
                 np.isfinite(array), list(map(math.isfinite, nested.flat))
             )
+        elif takes_missing and not fits:
+            fits = not np.isinf(array).any()
     if not fits:
         raise InvalidInput(
             f"{what} holds NaN, infinity or a number too large for the model's {dtype}"

@@ -29,7 +29,7 @@ from runtime.prediction.images import (
 from runtime.prediction.inputs import to_inputs
 from runtime.prediction.postprocess import postprocess
 from runtime.prediction.rows import Rows, to_row_input
-from runtime.prediction.runs import one_run, run_items, run_model
+from runtime.prediction.runs import one_run, run_items, run_model, run_named
 from runtime.telemetry.journey import Journey, clock
 
 # A function that makes a request's inputs for another model than the one that answered:
@@ -197,7 +197,7 @@ class Predictor:
         return checked
 
     def predict_rows(self, spec: ModelSpec, rows: Rows, journey: Journey) -> Scores:
-        """Answer for rows of numbers.
+        """Answer for rows of numbers and texts.
 
         Raises:
             ModelNotFound, InvalidInput, ShapeError, BackendError: see
@@ -206,14 +206,18 @@ class Predictor:
         model = self._find(spec, journey)
         start = clock()
         try:
-            items = _of_rows(model, rows)
+            arrays = _of_rows(model, rows)
         finally:
             journey.laps.append(("decode", start, clock()))
-        journey.items = len(items)
-        outputs = run_items(model, items, journey)
+        if len(arrays) == 1:
+            (items,) = arrays.values()
+            journey.items = len(items)
+            outputs = run_items(model, items, journey)
+        else:
+            outputs = run_named(model, arrays, journey)
         checked = _checked(outputs)
         if model.watched is not None:
-            model.watched.note(items, outputs)
+            model.watched.note(items if len(arrays) == 1 else arrays, outputs)
         if self._shadow:
             inputs_for = functools.partial(_row_inputs, rows=rows)
             self._shadow.offer(spec.name, model, inputs_for, outputs)
@@ -353,11 +357,9 @@ def _scores(
     )
 
 
-def _of_rows(model: Model, rows: Rows) -> NDArray[Any]:
-    """Make ``(N, …)`` of the dtype of a model's one input from rows."""
-    features = model.bundle.params.features
-    (items,) = to_row_input(rows, model.backend.inputs, features).values()
-    return items
+def _of_rows(model: Model, rows: Rows) -> dict[str, NDArray[Any]]:
+    """Make ``(N, …)`` of each input's dtype from rows, by the input's name."""
+    return to_row_input(rows, model.backend.inputs, model.bundle.params.features)
 
 
 def _row_inputs(model: Model, rows: Rows) -> dict[str, NDArray[Any]]:

@@ -1,16 +1,31 @@
-"""From rows of numbers, TFaaS's keys and values, to the one input of a model."""
+"""From rows, TFaaS's keys and values, to the inputs of a model.
+
+A model with one input of numbers takes a row as its columns. A model whose inputs are
+named as the keys takes each value by its name; some of them may be texts.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from runtime.backends import TensorSpec
 from runtime.errors import InvalidInput
-from runtime.models.fitness import _check_width, takes_rows
+from runtime.models.fitness import _check_width, takes_named_values, takes_rows
 from runtime.prediction.inputs import Nested, flatten, to_array
+
+# The kinds of values that an input of each kind of numpy's dtypes takes, to find the
+# first other one.
+_TAKEN: dict[str, frozenset[type]] = {
+    "f": frozenset({int, float, type(None)}),
+    "i": frozenset({int, float}),
+    "u": frozenset({int, float}),
+    "b": frozenset({bool}),
+    "O": frozenset({str, type(None)}),
+}
 
 
 class Rows(NamedTuple):
@@ -35,7 +50,7 @@ def read_rows(keys: object, values: object) -> Rows:
 
     Args:
         keys: a list of texts; an empty list or null if there are no keys.
-        values: a list of numbers, or a list of such lists.
+        values: a list of numbers and texts, or a list of such lists.
 
     Raises:
         InvalidInput: they are something else.
@@ -56,37 +71,110 @@ def read_rows(keys: object, values: object) -> Rows:
 def to_row_input(
     rows: Rows, specs: tuple[TensorSpec, ...], features: tuple[str, ...]
 ) -> dict[str, NDArray[Any]]:
-    """Make a model's input of rows.
+    """Make a model's inputs of rows.
 
     Args:
         rows: N rows of F values each.
         specs: the model's inputs.
         features: the names of a row's values in the model's order; each must be among
-            the keys. Empty if params.json names none; then the row's order is taken.
+            the keys. Empty if params.json names none; then the row's order is taken,
+            and the keys must be the names of several inputs.
 
     Returns:
-        An array ``(N, …)`` of the input's dtype, by the input's name; its other axes
-        hold F numbers. For a model with a fixed batch, N may be another number.
+        An array ``(N, …)`` of each input's dtype, by the input's name. The other axes
+        of a single input of numbers hold F numbers. A null is a missing value, NaN or
+        the empty text, if the values have names. For a model with a fixed batch, N may
+        be another number.
 
     Raises:
-        InvalidInput: the model takes no rows, the keys do not fit, or a value is not a
-            number that the model's dtype can hold.
+        InvalidInput: the model takes no rows, the keys do not fit, or a value is none
+            that the input's dtype can hold.
         ShapeError: a row has another number of values than the model takes.
     """
     if not takes_rows(specs):
-        raise InvalidInput(
-            f"the model takes no rows of numbers: send 'inputs' with"
-            f" {', '.join(repr(spec.name) for spec in specs)}, and no 'values'"
-        )
+        return _to_named(rows, specs, features)
     (spec,) = specs
     width = rows.values.shape[-1]
     order = _order(rows.keys, features, width)
     _check_width(spec, width)
-    table = to_array("'values'", rows.values, spec.dtype).reshape(-1, width)
+    try:
+        table = to_array("'values'", rows.values, spec.dtype)
+    except InvalidInput:
+        table = _with_missing(rows, spec.dtype, is_named=bool(features))
+    table = table.reshape(-1, width)
     if order is not None:
         table = table[:, order]
     item = [-1 if n is None else n for n in spec.shape[1:]]
     return {spec.name: table.reshape(len(table), *item)}
+
+
+def _with_missing(rows: Rows, dtype: np.dtype[Any], *, is_named: bool) -> NDArray[Any]:
+    """Make the array of rows of which a value is missing, or tell the key of a fault.
+
+    This is apart, because most rows have all their values.
+    """
+    try:
+        return to_array("'values'", rows.values, dtype, takes_missing=is_named)
+    except InvalidInput:
+        place = _first_wrong(rows.values.flat, dtype)
+        if rows.keys and place is not None:
+            row, column = divmod(place, len(rows.keys))
+            what, value = _at(rows, row, rows.keys[column]), rows.values.flat[place]
+            to_array(what, flatten(what, value), dtype, takes_missing=is_named)
+        raise
+
+
+def _to_named(
+    rows: Rows, specs: tuple[TensorSpec, ...], features: tuple[str, ...]
+) -> dict[str, NDArray[Any]]:
+    """Give each input the value of its name."""
+    is_named = takes_named_values(specs)
+    if not is_named or not (features or rows.keys):
+        raise InvalidInput(
+            f"the model takes no rows of numbers: send 'inputs' with"
+            f" {', '.join(repr(spec.name) for spec in specs)}, and no 'values'"
+            + (", or name the values by 'keys'" if is_named else "")
+        )
+    by_name = {spec.name: spec for spec in specs}
+    names = features or tuple(by_name)
+    order = _order(rows.keys, names, rows.values.shape[-1]) or []
+    arrays = {}
+    for name, place in zip(names, order, strict=True):
+        spec = by_name[name]
+        column = _to_column(rows, place, spec)
+        arrays[name] = column.reshape(len(column), *spec.shape[1:])
+    return arrays
+
+
+def _to_column(rows: Rows, place: int, spec: TensorSpec) -> NDArray[Any]:
+    """Make an array ``(N,)`` of the values at one place of the rows.
+
+    Raises:
+        InvalidInput: a value is none that the input's dtype can hold; the sentence
+            names the key, and the row if its kind is wrong.
+    """
+    flat = rows.values.flat[place :: len(rows.keys)]
+    what = _at(rows, None, spec.name)
+    nested = flatten(what, flat)
+    wrong = _first_wrong(flat, spec.dtype)
+    if wrong is not None:
+        what = _at(rows, wrong, spec.name)
+        nested = flatten(what, flat[wrong])
+    return to_array(what, nested, spec.dtype, takes_missing=True)
+
+
+def _first_wrong(values: list[Any], dtype: np.dtype[Any]) -> int | None:
+    """Find the first value of a kind that a dtype does not hold; None without one."""
+    taken = _TAKEN[dtype.kind]
+    if set(map(type, values)) <= taken:  # a loop would take longer
+        return None
+    return next(n for n, value in enumerate(values) if type(value) not in taken)
+
+
+def _at(rows: Rows, row: int | None, key: str) -> str:
+    """Name a value of a row, or of all rows, in an error."""
+    which = "values" if row is None or rows.is_one else f"values[{row}]"
+    return f"'{which}' at the key {key[:128]!r}"
 
 
 def _order(

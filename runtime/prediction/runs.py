@@ -15,6 +15,7 @@ from runtime.errors import BackendError, InvalidInput
 from runtime.lane import Fiber, current_fiber, elsewhere
 from runtime.models.model import Model
 from runtime.models.plan import Plan
+from runtime.models.watched import Arrays
 from runtime.telemetry.journey import Journey, clock
 
 
@@ -59,6 +60,35 @@ def run_items(model: Model, items: NDArray[Any], journey: Journey) -> NDArray[An
     )
 
 
+def run_named(
+    model: Model, arrays: Mapping[str, NDArray[Any]], journey: Journey
+) -> NDArray[Any]:
+    """Run a model with several inputs; see ``run_items``.
+
+    Args:
+        model: the model.
+        arrays: ``(N, …)`` of each input's dtype, by the input's name.
+        journey: the request's journey, whose ``items`` is set to N.
+    """
+    count = journey.items = len(next(iter(arrays.values())))
+    step = _fixed_batch(model) or count
+    runs = []
+    for start in range(0, count, step):
+        items = {name: array[start : start + step] for name, array in arrays.items()}
+        wanted = min(step, count - start)
+        inputs = one_run(model, items)
+        output = run_model(model, inputs, journey)[model.output.name]
+        _check_rows(model, output, len(next(iter(inputs.values()))))
+        runs.append(output[:wanted])
+    return runs[0] if len(runs) == 1 else np.concatenate(runs)
+
+
+def _fixed_batch(model: Model) -> int | None:
+    """Return N of a model that takes no other; None if it takes any."""
+    sizes = (spec.shape[0] for spec in model.backend.inputs if spec.shape)
+    return next((size for size in sizes if size), None)
+
+
 def _run_planned(
     model: Model, plan: Plan, fiber: Fiber, items: NDArray[Any], journey: Journey
 ) -> Mapping[str, NDArray[Any]]:
@@ -94,26 +124,32 @@ def _check_rows(model: Model, output: NDArray[Any], items: int) -> None:
         )
 
 
-def one_run(model: Model, items: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Make one run's input; a fixed batch is filled up with copies of its last item.
+def one_run(model: Model, items: Arrays) -> dict[str, NDArray[Any]]:
+    """Make one run's inputs; a fixed batch is filled up with copies of its last item.
 
     Args:
-        model: a model with one input.
-        items: ``(n, …)`` of the input's dtype.
+        model: the model.
+        items: ``(n, …)`` of the one input's dtype, or such arrays by the inputs' names.
 
     Returns:
-        An array ``(N, …)`` of the input's dtype, by the input's name.
+        An array ``(N, …)`` of each input's dtype, by the input's name.
 
     Raises:
         ShapeError: there are more items than the fixed batch holds.
     """
-    (spec,) = model.backend.inputs
-    room = (spec.shape[0] or len(items)) - len(items)
+    if not isinstance(items, Mapping):
+        (spec,) = model.backend.inputs
+        items = {spec.name: items}
+    count, size = len(next(iter(items.values()))), _fixed_batch(model)
+    room = (size or count) - count
     if room < 0:
-        raise ShapeError(f"the model takes {spec.shape[0]} items, not {len(items)}")
+        raise ShapeError(f"the model takes {size} items, not {count}")
     if not room:
-        return {spec.name: items}
-    return {spec.name: np.concatenate([items, np.repeat(items[-1:], room, axis=0)])}
+        return dict(items)
+    return {
+        name: np.concatenate([array, np.repeat(array[-1:], room, axis=0)])
+        for name, array in items.items()
+    }
 
 
 def run_model(

@@ -218,10 +218,13 @@ def _of_run(
     model: Model, inputs: Arrays, outputs: Arrays
 ) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]]:
     """Return the inputs of one run, and the answers to its first items, by name."""
-    if isinstance(inputs, Mapping) and isinstance(outputs, Mapping):
+    if isinstance(outputs, Mapping):
+        assert isinstance(inputs, Mapping)
         return inputs, outputs
-    assert not isinstance(inputs, Mapping) and not isinstance(outputs, Mapping)
-    items = min(model.backend.inputs[0].shape[0] or MOST_ITEMS, len(inputs))
-    return one_run(model, inputs[:items]), {
-        model.output.name: np.asarray(outputs)[:items]
-    }
+    items = min(model.backend.inputs[0].shape[0] or MOST_ITEMS, len(outputs))
+    first = (
+        {name: array[:items] for name, array in inputs.items()}
+        if isinstance(inputs, Mapping)
+        else inputs[:items]
+    )
+    return one_run(model, first), {model.output.name: np.asarray(outputs)[:items]}

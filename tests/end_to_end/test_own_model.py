@@ -1,6 +1,7 @@
 """People's own models: each kind of file is pushed, and asked through each door."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -15,13 +16,19 @@ from tests.end_to_end.conftest import (
     serving,
 )
 from tests.end_to_end.grpc_client import GrpcClient, infer_request
+from tests.mixed import ANSWERS, doors, oip_request, oip_scores
 
 # Keras and TensorFlow write the files that people have, and say what each answers: to a
 # row of zeros, or to a picture of one colour. The biases make these answers differ.
 MAKE = """
-import json, pathlib, sys
+import json, pathlib, shutil, sys
 import keras, numpy as np, tensorflow as tf
+from exporter.conversion import Order, convert_and_prove
+from exporter.destination import beside
+from exporter.options import DEFAULTS
+from exporter.sources.source import open_source
 from tests.frozen import frozen, rows
+from tests.mixed import FEATURES, mixed_keras
 
 folder = pathlib.Path(sys.argv[1])
 keras.utils.set_random_seed(1)
@@ -49,9 +56,20 @@ class Halves(tf.Module):
 
 halves = Halves()
 tf.saved_model.save(halves, str(folder / "halves"), signatures={"half": halves.half})
-lookup = layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot")
+# ONNX cannot hash the texts that the vocabulary lacks.
+lookup = layers.StringLookup(
+    vocabulary=["a", "b"], num_oov_indices=2, output_mode="one_hot"
+)
 texts = keras.Sequential([keras.Input((), dtype="string", name="word"), lookup])
 texts.export(folder / "texts", verbose=False)
+mixed_keras().export(folder / "mixed", verbose=False)
+params = {"name": "mixed", "labels": "", "features": FEATURES}
+(folder / "mixed" / "params.json").write_text(json.dumps(params))
+shutil.copytree(folder / "mixed", folder / "mixed.tensorflow")
+# A process of its own would import TensorFlow anew for the conversion.
+source, made = open_source(folder / "mixed"), folder / "made.onnx"
+proved = convert_and_prove(Order(source, DEFAULTS, made, None), print)
+beside(source).publish(source, made, proved.parity, [])
 picture = np.full((1, 8, 8, 3), (200, 100, 50), np.float32)
 answers = {
     "iris": iris.predict(np.zeros((1, 4)), verbose=0)[0].tolist(),
@@ -79,9 +97,11 @@ def answers(files):
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """Return the URL of a server, and its address for gRPC."""
+def served(files, tmp_path_factory):
+    """Return the URL of a server, and its address for gRPC; it has mixed models."""
     folder = tmp_path_factory.mktemp("served")
+    for name in ("mixed", "mixed.tensorflow"):
+        shutil.copytree(files / name, folder / "models" / name / "1")
     (folder / "config.json").write_text('{"provider": "cpu"}')
     host, port = own_address()
     command = f"{RUNTIME} --host {host} --workers 1 --grpc-port {port}"
@@ -183,8 +203,24 @@ def test_a_model_without_onnx_stays_with_tensorflow(push, asked):
     wrote = push("texts")
     assert "there is no ONNX: ONNX has no operator for what the model does" in wrote
     assert "texts:1 tensorflow/cpu" in wrote
-    # The first place is that of unknown words.
-    assert asked(wrote) == {"outputs": {"output_0": [[0, 1, 0]]}}
+    # The first two places are those of unknown words.
+    assert asked(wrote) == {"outputs": {"output_0": [[0, 0, 1, 0]]}}
+
+
+def test_a_model_of_numbers_and_texts_answers_the_same_by_each_engine_and_door(
+    served,
+):
+    engines = {"mixed": "onnxruntime/CPU", "mixed.tensorflow": "tensorflow/"}
+    for name, engine in engines.items():
+        for door in doors(name):
+            headers = {**door.headers, "Content-Type": "application/json"}
+            url = f"{served[0]}{door.path}"
+            reply = CLIENT.post(url, content=door.body, headers=headers)
+            assert reply.status_code == 200, (name, door.name, reply.text)
+            assert reply.headers["X-Model-Backend"].startswith(engine)
+            assert door.read(reply.json()) == door.answers, (name, door.name)
+        with GrpcClient(served[1]) as client:
+            assert oip_scores(client.ask("ModelInfer", oip_request(name))) == ANSWERS
 
 
 def test_a_bundle_that_was_made_is_pushed_and_its_onnx_is_a_file_again(

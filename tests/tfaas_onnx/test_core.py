@@ -132,6 +132,53 @@ def test_the_names_of_inputs_are_asked_once():
     ]
 
 
+def predict_rows(talk, rows, **given):
+    chosen = {"model": "a", "version": None, "label": None, **given}
+    return talk.run(talk.core.predict_rows(rows, **chosen))
+
+
+def test_rows_are_sent_by_their_names_and_nan_is_null():
+    talk = Talk((200, ANSWERED, [[0.25, 0.75], [1, 0]]))
+    rows = [
+        {"pt": np.float32(0.5), "part": "µ", "njet": np.int64(2), "good": True},
+        {"part": None, "pt": math.nan, "good": False, "njet": 1},
+    ]
+    scores = predict_rows(talk, rows, version=3)
+    assert scores.tolist() == [[0.25, 0.75], [1, 0]]
+    ((call),) = [send.call for send in talk.sent]
+    assert (call.method, call.path) == ("POST", "/predict/json")
+    assert json.loads(call.content) == {
+        "model": "a",
+        "version": 3,
+        "keys": ["pt", "part", "njet", "good"],
+        "values": [[0.5, "µ", 2, True], [None, None, 1, False]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ({"pt": 1}, "must be a list of dicts"),
+        ([[1]], "must be a list of dicts"),
+        ([], "are none"),
+        ([{"pt": 1}, {"pt": 1, "x": 2}], r"have other names in rows\[1\]"),
+        ([{"pt": 1}, {"pt": math.inf}], r"hold infinity as rows\[1\]\['pt'\]"),
+        ([{"pt": [1]}], r"hold list as rows\[0\]\['pt'\]; give a number or a text"),
+    ],
+)
+def test_rows_that_are_none_are_not_sent(rows, problem):
+    talk = Talk()
+    with pytest.raises(WrongArgument, match=f"^rows {problem}"):
+        predict_rows(talk, rows)
+    assert not talk.sent
+
+
+@pytest.mark.parametrize("answer", [[[1, 2]], {"a": 1}, [[1], [1, 2]], [{}, {}], [1]])
+def test_a_server_must_answer_each_row(answer):
+    with pytest.raises(NotAService):
+        predict_rows(Talk((200, {}, answer)), [{"pt": 1}] * 2)
+
+
 def test_the_names_are_asked_again_when_they_no_longer_fit():
     renamed = {"inputs": [{"name": "z", "datatype": "FP32", "shape": [-1, 2]}]}
     talk = Talk(METADATA, INFERRED, REFUSED, (200, {}, renamed), INFERRED)

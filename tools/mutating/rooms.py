@@ -83,7 +83,11 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "not worth",
     ),
     "runtime/http/plain_form.py": ("tests/runtime/http/test_plain_form.py", *UNIT),
-    "runtime/prediction/rows.py": ("tests/runtime/prediction/test_rows.py", *UNIT),
+    "runtime/prediction/rows.py": (
+        "tests/runtime/prediction/test_rows.py",
+        "tests/runtime/prediction/test_named_rows.py",
+        *UNIT,
+    ),
 }
 
 

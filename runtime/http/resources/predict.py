@@ -1,4 +1,4 @@
-"""Predictions of images, of rows of numbers, and of any inputs."""
+"""Predictions of images, of rows of numbers and texts, and of any inputs."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ TEXTS = ImageForm.__annotations__.keys() - {"image"}
 
 
 class JsonRequest(TypedDict, total=False):
-    """Rows of numbers, or inputs by name, and the model that is asked.
+    """Rows of numbers and texts, or inputs by name, and the model that is asked.
 
     Attributes:
         keys: the names of a row's values.
-        values: a row, or a list of rows.
+        values: a row, or a list of rows; null is a value that is missing.
         inputs: the model's inputs by name, as nested lists.
         model: the model's name.
         name: the same as ``model``.

@@ -16,8 +16,9 @@ from playwright.sync_api import expect
 from bundle.sample import read_sample
 from tests.end_to_end.browser.pages import THREE, draw, drop, hasten, paste
 from tests.end_to_end.conftest import CLIENT, RUNTIME, serving
-from tests.examples import linear_onnx, tar_of, write_bundle
+from tests.examples import linear_onnx, mixed_onnx, tar_of, write_bundle
 from tests.forms import png
+from tests.mixed import FEATURES
 from tests.runtime.graphs import FLOAT, onnx_of, two_inputs
 
 # The route, and not the page's own live.js.
@@ -35,7 +36,7 @@ ROW = onnx_of(
 
 @pytest.fixture(scope="module")
 def server(trained, tmp_path_factory):
-    """Serve a trained model in two versions, a table, two inputs, and HTML."""
+    """Serve a trained model in two versions, tables, two inputs, and HTML."""
     folder = tmp_path_factory.mktemp("page")
     models = folder / "models"
     for version in ("1", "2"):
@@ -47,6 +48,13 @@ def server(trained, tmp_path_factory):
         onnx_bytes=ROW,
         params=row,
         labels=("sum", "difference"),
+    )
+    write_bundle(
+        models / "mixed" / "1",
+        name="mixed",
+        onnx_bytes=mixed_onnx(),
+        params={"features": FEATURES, "labels": "", "img_channels": 0},
+        labels=(),
     )
     write_bundle(
         models / "pair" / "1",
@@ -168,6 +176,20 @@ def test_a_table_is_a_form_of_its_features(opened):
         "3.000"
     )
     expect(best(page)).to_have_text("difference")
+
+
+def test_a_table_of_numbers_and_texts_is_a_form(opened):
+    page = opened("mixed")
+    page.get_by_label("pt").fill("0.5")
+    page.get_by_label("njet").fill("2")
+    page.get_by_label("part").fill("mu")
+    expect(page.locator(".bars .number").first).to_have_text("20.500")
+    lines = page.locator("#lines")
+    expect(lines).to_contain_text('"keys":["pt","part","njet"],"values":[0,"a",0]')
+    page.get_by_role("tab", name="Python").click()
+    expect(lines).to_contain_text('"part": np.array([["a"]], np.object_)')
+    page.get_by_role("tab", name="tritonclient").click()
+    expect(lines).to_contain_text('np.full([1, 1], "a", np.object_)')
 
 
 def test_other_models_take_json(opened):

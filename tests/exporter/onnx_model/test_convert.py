@@ -139,15 +139,13 @@ def test_what_tf2onnx_leaves_unconverted_is_an_error(convert, saved_model, keras
         convert(saved_model(model))
 
 
-def test_texts_that_are_looked_up_are_refused_by_their_layer(
-    convert, saved_model, keras
-):
+def test_texts_that_are_split_are_refused_by_their_layer(convert, saved_model, keras):
     from exporter.errors import ExportError
 
     words = keras.layers.TextVectorization(vocabulary=["yes", "no"], name="words")
     model = keras.Sequential([keras.Input((), dtype="string", name="input_1"), words])
     with pytest.raises(
-        ExportError, match=r"looks up texts \(LookupTableFindV2 in .*words"
+        ExportError, match=r"StringSplitV2 \(in .*words.*but cannot split, change"
     ):
         convert(saved_model(model))
 

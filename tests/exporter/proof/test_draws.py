@@ -94,6 +94,27 @@ def test_texts_are_of_several_kinds():
     assert "" not in ones
 
 
+def test_texts_are_of_the_vocabulary_and_beside_it():
+    traits = Traits(words={"x": ("mu", "τ")})
+    found = drawn(spec(object, 20), traits=traits)
+    assert [*found] == ["random", "zeros", "ones", "texts out of vocabulary"]
+    texts = {*numbers(found["random"]).ravel()}
+    assert texts > {"mu", "τ", ""}
+    assert any(not text.isascii() for text in texts - {"τ"})
+    assert not {*numbers(found["texts out of vocabulary"]).ravel()} & {"mu", "τ"}
+    assert found["texts out of vocabulary"].may_be_refused
+    assert {*numbers(found["zeros"]).ravel()} == {""}
+    assert {*numbers(found["ones"]).ravel()} == {"τ"}
+
+
+def test_only_known_texts_are_drawn_for_a_layer_that_refuses_others():
+    traits = Traits(words={"x": ("mu", "τ")})
+    found = drawn(spec(object, 20), traits=traits, kinds={"x": "known"})
+    for name in ("random", "zeros", "ones"):
+        assert {*numbers(found[name]).ravel()} <= {"mu", "τ"}
+    assert "" in numbers(found["texts out of vocabulary"])
+
+
 # --- what is known of an input
 
 

@@ -172,3 +172,34 @@ def test_whole_numbers_that_stay_whole_are_unbounded():
 def test_real_numbers_places_and_lengths_are_not_unbounded(node):
     """Such numbers would make 2^62 rows, or compare a sum of 1e18 digit by digit."""
     assert whole(node) == set()
+
+
+def test_the_keys_of_a_text_are_its_words():
+    encode = {"domain": "ai.onnx.ml", "default_int64": -1}
+    made = model(
+        [
+            helper.make_node("Reshape", ["part", "shape"], ["flat"]),
+            helper.make_node(
+                "LabelEncoder",
+                ["flat"],
+                ["place"],
+                keys_strings=["e", "τ"],
+                values_int64s=[1, 2],
+                **encode,
+            ),
+            helper.make_node(
+                "LabelEncoder",
+                ["part"],
+                ["y"],
+                keys_strings=["", "e"],
+                values_int64s=[1, 0],
+                **encode,
+            ),
+        ],
+        {"part": TensorProto.STRING, "other": TensorProto.STRING},
+        {"shape": np.array([-1])},
+    )
+    words = traits_of(made).words
+    assert {name: set(texts) for name, texts in words.items()} == {
+        "part": {"", "e", "τ"}
+    }

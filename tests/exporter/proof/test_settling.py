@@ -243,3 +243,15 @@ def test_what_is_no_square_may_have_to_be_positive():
     backend = Picky(lambda m: (m > 0).all(), spec)
     (batch,) = drawn(settle(backend, Preprocess(), None), "random")
     assert (batch["m"] > 0).all()
+
+
+def test_a_layer_without_a_place_for_unknown_words_gets_known_ones():
+    spec = TensorSpec("part", np.dtype(object), (None, 1))
+    words = Traits(words={"part": ("mu", "τ")})
+    picky = Picky(lambda part: {*part.flat} <= {"mu", "τ"}, spec)
+    found = settle(picky, Preprocess(), None, traits=words)
+    (batch,) = drawn(found, "random")
+    assert {*batch["part"].flat} == {"mu", "τ"}
+    tolerant = settle(Picky(lambda part: True, spec), Preprocess(), None, traits=words)
+    (batch,) = drawn(tolerant, "random")
+    assert {*batch["part"].flat} > {"mu", "τ"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from runtime.cli.asking import curl_line
-from tests.examples import linear_onnx, write_bundle
+from tests.examples import linear_onnx, mixed_onnx, write_bundle
 from tests.runtime.graphs import (
     half_plus_two,
     identity,
@@ -52,6 +52,16 @@ def body_of(line):
             exec(program[2], {})
         return output.getvalue()
     return words[words.index("-d") + 1]
+
+
+def test_a_model_of_numbers_and_texts_is_sent_a_row(line_of, client):
+    line = line_of(mixed_onnx(), features=["pt", "part", "njet"])
+    assert json.loads(body_of(line)) == {
+        "model": "net",
+        "keys": ["pt", "part", "njet"],
+        "values": [0, "a", 0],
+    }
+    assert client.simulate_post("/predict/json", body=body_of(line)).json == [0, 0]
 
 
 def test_a_model_of_pictures_is_sent_one(line_of):

@@ -12,7 +12,7 @@ from runtime.models.joint_run import kind_of
 from runtime.models.model import Model
 from runtime.models.plan import Plan
 from runtime.models.turn import Turn
-from runtime.prediction.runs import one_run, run_items, run_model
+from runtime.prediction.runs import one_run, run_items, run_model, run_named
 from runtime.telemetry.journey import Deadline, Journey
 from tests.examples import write_bundle
 from tests.runtime.fakes import FailingBackend, FakeBackend
@@ -200,3 +200,42 @@ def test_where_there_is_no_front_the_plan_is_not_used(opened):
     model = planned(opened(SumBackend()))
     model.plan.turn.submit = None
     assert run_items(model, rows(1), Journey()).tolist() == [[1]]
+
+
+# -- several inputs -------------------------------------------------------------------
+
+
+class PairBackend(FakeBackend):
+    """A backend that answers each item with the sum of its two numbers."""
+
+    def __init__(self, batch=None):
+        takes = tuple(TensorSpec(name, FLOAT, (batch, 1)) for name in "ab")
+        sums = TensorSpec("sums", FLOAT, (batch, 1))
+        super().__init__(inputs=takes, outputs=(sums,))
+
+    def run(self, inputs):
+        self.batches.append(inputs)
+        return {"sums": inputs["a"] + inputs["b"]}
+
+
+def columns(count):
+    numbers = np.arange(count, dtype=np.float32)[:, np.newaxis]
+    return {"a": numbers, "b": 10 * numbers}
+
+
+def test_items_of_several_inputs_are_one_run(opened):
+    backend, journey = PairBackend(), Journey()
+    output = run_named(opened(backend), columns(3), journey)
+    assert output.tolist() == [[0], [11], [22]]
+    assert (len(backend.batches), journey.items) == (1, 3)
+
+
+def test_items_of_several_inputs_fill_a_fixed_batch(opened):
+    backend = PairBackend(batch=2)
+    output = run_named(opened(backend), columns(5), Journey())
+    assert output.tolist() == [[0], [11], [22], [33], [44]]
+    assert [batch["b"].tolist() for batch in backend.batches] == [
+        [[0], [10]],
+        [[20], [30]],
+        [[40], [40]],
+    ]

@@ -10,11 +10,13 @@ import pytest
 
 from bundle.folder import open_bundle
 from bundle.tolerance import HALF, SINGLE
+from runtime.backends import TensorSpec
 from runtime.backends.opening import Opened
 from runtime.errors import BackendError
 from runtime.models.model import Model
 from runtime.telemetry import metrics
 from runtime.watching.live_parity import ROOM, LiveParity
+from runtime.watching.parity_of_model import MOST_ITEMS
 from tests.examples import write_bundle, write_variant
 from tests.runtime.fakes import FailingBackend, FakeBackend
 
@@ -236,6 +238,34 @@ def test_arrays_by_name_are_compared_whole(bench):
     rows = np.tile(np.array(ROW, np.float32), (2, 1))
     assert bench.ask({"pixels": PIXELS}, {"scores": rows})["state"] == "agrees"
     assert bench.ask({"pixels": PIXELS}, {"scores": rows * 2})["state"] == "differs"
+
+
+class Named(FakeBackend):
+    """A backend of a number and a text for each item."""
+
+    def __init__(self, name):
+        takes = (
+            TensorSpec("pt", np.dtype(np.float32), (None, 1)),
+            TensorSpec("part", np.dtype(object), (None, 1)),
+        )
+        super().__init__(ROW, name=name, inputs=takes)
+
+    def run(self, inputs):
+        self.batches.append(inputs)
+        return {"scores": np.tile(np.array(ROW, np.float32), (len(inputs["pt"]), 1))}
+
+
+def test_rows_of_numbers_and_texts_are_compared_in_part(bench):
+    bench.onnx, bench.reference = Named("onnxruntime"), Named("tensorflow")
+    bench.folder.joinpath("params.json").write_text('{"name": "linear"}')
+    count = MOST_ITEMS + 5
+    parts = np.array([["mu"], ["τ"]] * count, object)[:count]
+    rows = {"pt": np.ones((count, 1), np.float32), "part": parts}
+    answers = np.tile(np.array(ROW, np.float32), (count, 1))
+    told = bench.watch().ask(rows, answers)
+    assert (told["state"], told["failed"]) == ("agrees", 0)
+    (batch,) = bench.reference.batches
+    assert batch["part"].tolist() == parts[:MOST_ITEMS].tolist()
 
 
 def test_models_without_tensorflow_are_not_comparable(tmp_path, name):

@@ -15,8 +15,10 @@ FEW = on_integers((4,), high=5)
 ONE = on_integers((1,), high=5)
 WIDE = On((Takes((3,), "int64", -3, 12),))
 # ONNX does not read the characters of texts.
+TEXTS = On((Takes((3,), "string"),))
 WORDS = On((Takes((3,), "string"),), refused="StringToHashBucketFast")
 BOUNDARIES = [-1.0, 0.0, 0.5, 1.5]
+NAMES = ["e", "mu", "τ"]
 VOCABULARY = [2, 5, 7, 11]
 
 
@@ -156,10 +158,28 @@ RECIPES: dict[str, list[Recipe]] = {
         ),
     ],
     "StringLookup": [
-        On((Takes((3,), "string"),), refused="looks up texts")(vocabulary=["a", "b"]),
+        TEXTS(vocabulary=NAMES),
+        TEXTS("mask_token", vocabulary=NAMES, mask_token=""),
+        TEXTS("no oov indices", vocabulary=NAMES, num_oov_indices=0),
+        On((Takes((1,), "string"),))(
+            "one_hot", vocabulary=NAMES, output_mode="one_hot"
+        ),
+        TEXTS("multi_hot", vocabulary=NAMES, output_mode="multi_hot"),
+        TEXTS("count", vocabulary=NAMES, output_mode="count"),
+        TEXTS(
+            "tf_idf",
+            vocabulary=NAMES,
+            output_mode="tf_idf",
+            idf_weights=[0.5, 1.0, 1.5],
+        ),
+        On((Takes((3,), "int64", 1, 3),))("invert", vocabulary=NAMES, invert=True),
+        WORDS("oov indices", vocabulary=NAMES, num_oov_indices=3),
     ],
     "TFSMLayer": [on((4,), call=_only).lazily("", _saved_model)],
     "TextVectorization": [
-        On((Takes((1,), "string"),), refused="looks up texts")(vocabulary=["a", "b"]),
+        On((Takes((1,), "string"),), refused="StringSplitV2")(vocabulary=["a", "b"]),
+        On((Takes((1,), "string"),))(
+            "whole texts", vocabulary=NAMES, standardize=None, split=None
+        ),
     ],
 }

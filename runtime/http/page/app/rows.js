@@ -4,7 +4,7 @@ import { contentOf, send } from "./api.js";
 import { Bars } from "./bars.js";
 import { h } from "./dom.js";
 import { Follower } from "./follower.js";
-import { featuresOf, refusal, under } from "./trial.js";
+import { featuresOf, isText, refusal, typesOf, under } from "./trial.js";
 
 export class RowTrial {
   /** @param {any} version */
@@ -12,9 +12,12 @@ export class RowTrial {
     this._version = version;
     this._follower = new Follower((values, signal) => this._send(values, signal));
     this._bars = new Bars();
-    this._fields = featuresOf(version).map((name) =>
-      h("input", { type: "number", step: "any", value: 0, name, required: true, inputmode: "decimal" }),
-    );
+    const types = typesOf(version);
+    this._fields = featuresOf(version).map((name, at) => {
+      if (isText(types[at])) return h("input", { type: "text", name, autocomplete: "off" });
+      if (types[at] === "bool") return h("input", { type: "checkbox", name });
+      return h("input", { type: "number", step: "any", value: 0, name, required: true, inputmode: "decimal" });
+    });
     const offer = () => this._offer();
     this.node = h(
       "div",
@@ -43,7 +46,7 @@ export class RowTrial {
   _offer() {
     const wrong = this._fields.find((field) => !field.checkValidity());
     if (wrong) this._bars.say(`“${wrong.name}” is no number yet.`);
-    else this._follower.offer(() => this._fields.map((field) => field.valueAsNumber));
+    else this._follower.offer(() => this._fields.map(valueOf));
   }
 
   async _send(values, signal) {
@@ -57,4 +60,10 @@ export class RowTrial {
       if (!signal.aborted) this._bars.say(refusal(error), true);
     }
   }
+}
+
+/** @param {HTMLInputElement} field */
+function valueOf(field) {
+  if (field.type === "checkbox") return field.checked;
+  return field.type === "number" ? field.valueAsNumber : field.value;
 }

@@ -2,7 +2,7 @@
 
 import { root, token } from "./api.js";
 import { button, card, h } from "./dom.js";
-import { kindOf } from "./trial.js";
+import { isText, kindOf, typesOf } from "./trial.js";
 
 const DATATYPES = { bool: "BOOL", float16: "FP16", float32: "FP32", float64: "FP64" };
 
@@ -52,12 +52,12 @@ function snippetsOf(version, isServing) {
   const number = isServing ? null : version.version;
   const inputs = version.inputs ?? [];
   const locked = token.get() !== "";
-  const values = Array(inputs[0]?.shape[1] ?? 0).fill(0);
+  const values = kind === "row" ? typesOf(version).map(fill) : [];
 
   const auth = locked ? ` \\\n    -H "${token.header}: Bearer $TOKEN"` : "";
   const body = { model: name, ...(number === null ? {} : { version: number }) };
   if (kind === "row") Object.assign(body, { keys: version.params.features, values });
-  else Object.assign(body, { inputs: Object.fromEntries(inputs.map((one) => [one.name, zeros(one.shape)])) });
+  else Object.assign(body, { inputs: Object.fromEntries(inputs.map((one) => [one.name, filled(one)])) });
   const curl =
     kind === "picture"
       ? `curl ${url}/predict/image -F image=@digit.png -F model=${name}${number === null ? "" : ` -F version=${number}`}${auth}`
@@ -91,10 +91,10 @@ function triton(version, url, number, locked) {
   ];
   const names = (inputs ?? []).map((_, at) => (inputs.length === 1 ? "given" : `given${at}`));
   (inputs ?? []).forEach((input, at) => {
-    const sides = input.shape.map((side) => side ?? 1);
+    const sides = input.shape.map((side) => side ?? 1).join(", ");
     lines.push(
-      `${names[at]} = http.InferInput(${text(input.name)}, [${sides.join(", ")}], "${datatype(input.dtype)}")`,
-      `${names[at]}.set_data_from_numpy(np.zeros([${sides.join(", ")}], np.${numpy(input.dtype)}))`,
+      `${names[at]} = http.InferInput(${text(input.name)}, [${sides}], "${datatype(input.dtype)}")`,
+      `${names[at]}.set_data_from_numpy(${empty(input)})`,
     );
   });
   const more = [
@@ -108,16 +108,24 @@ function triton(version, url, number, locked) {
 /** The arrays of the inputs, as Python has them. */
 function arrays(inputs, kind) {
   const made = inputs.map((one) =>
-    kind === "row" ? `np.array([[${zeros(one.shape)[0].join(", ")}]], np.${numpy(one.dtype)})` : `np.zeros([${one.shape.map((side) => side ?? 1).join(", ")}], np.${numpy(one.dtype)})`,
+    kind === "row" ? `np.array(${literal(filled(one))}, np.${numpy(one.dtype)})` : empty(one),
   );
   if (inputs.length === 1) return made[0];
   return `{${inputs.map((one, at) => `${text(one.name)}: ${made[at]}`).join(", ")}}`;
 }
 
+/** An array of zeros, or of texts, as Python makes it. */
+function empty({ shape, dtype }) {
+  const sides = shape.map((side) => side ?? 1).join(", ");
+  return isText(dtype) ? `np.full([${sides}], "a", np.object_)` : `np.zeros([${sides}], np.${numpy(dtype)})`;
+}
+
 // The names of inputs are a stranger's, and readers run these lines.
 const quoted = (words) => `'${words.replaceAll("'", "'\\''")}'`; // for a shell
 const text = (words) => JSON.stringify(words); // for Python
-const zeros = (shape) => shape.reduceRight((inner, side) => Array(Math.min(side ?? 1, 8)).fill(inner), 0);
+const fill = (dtype) => (isText(dtype) ? "a" : dtype === "bool" ? false : 0);
+const filled = ({ shape, dtype }) => shape.reduceRight((inner, side) => Array(Math.min(side ?? 1, 8)).fill(inner), fill(dtype));
+const literal = (value) => JSON.stringify(value).replaceAll(",", ", ").replaceAll("false", "False");
 const numpy = (dtype) => (/^(float|int|uint|bool)/.test(dtype) ? dtype.replace(/^bool$/, "bool_") : "object_");
 const datatype = (dtype) => DATATYPES[dtype] ?? (/^u?int/.test(dtype) ? dtype.toUpperCase() : "BYTES");
 

@@ -13,11 +13,38 @@ const MOST_FEATURES = 100;
 export function kindOf(version) {
   const { inputs, params } = version;
   if (params.img_channels > 0) return "picture";
+  if (columnsOf(version)) return "row";
   if (inputs?.length !== 1) return "json";
   const [{ dtype, shape }] = inputs;
   if (shape.length === 4 && [1, 3].includes(shape[3]) && !("img_channels" in params)) return "picture";
   const isRow = shape.length === 2 && shape[1] > 0 && shape[1] <= MOST_FEATURES;
   return isRow && /^(float|int|uint)/.test(dtype) ? "row" : "json";
+}
+
+/**
+ * The inputs that take one value of a row each, in the order of the features; null if the
+ * model has no such inputs.
+ * @param {any} version
+ * @returns {{name: string, dtype: string}[] | null}
+ */
+function columnsOf(version) {
+  const { features } = version.params;
+  const named = new Map((version.inputs ?? []).map((input) => [input.name, input]));
+  const isNamed = features?.length === named.size && features.every((name) => named.has(name));
+  return isNamed && named.size && named.size <= MOST_FEATURES ? features.map((name) => named.get(name)) : null;
+}
+
+/** Whether a type is one of texts. */
+export const isText = (dtype) => !/^(float|int|uint|bool)/.test(dtype);
+
+/**
+ * The types of a row's values, in their order.
+ * @param {any} version
+ * @returns {string[]}
+ */
+export function typesOf(version) {
+  const columns = columnsOf(version);
+  return featuresOf(version).map((_, at) => (columns ?? version.inputs)[columns ? at : 0].dtype);
 }
 
 /**
@@ -27,6 +54,7 @@ export function kindOf(version) {
  */
 export function featuresOf(version) {
   const named = version.params.features ?? [];
+  if (columnsOf(version)) return named;
   const count = version.inputs[0].shape[1];
   return Array.from({ length: count }, (_, at) => named[at] ?? `value ${at + 1}`);
 }
