@@ -19,6 +19,7 @@ from runtime.cli.server import PROOF, read_token
 if TYPE_CHECKING:  # --help must not wait for an engine.
     from runtime.scoring.crew import Answer
     from runtime.scoring.facts import Facts
+    from runtime.scoring.remote import Place
     from runtime.scoring.run import Outcome, Run
 
 # A chunk of so many items takes some ms of a small model, which hides the cost of
@@ -85,7 +86,9 @@ class _Asked(click.ParamType[ModelSpec | Path]):
     type=click.Path(path_type=Path),
     help="Take the model from this store.  [default: config.json's modelDir]",
 )
-@click.option("--url", metavar="URL", help="Ask the service at this URL.")
+@click.option(
+    "--url", "--server", "url", metavar="URL", help="Ask the service at this URL."
+)
 @click.option("--key", default="", metavar="NAME", help="Score this array of a .npz.")
 @click.option(
     "--keep",
@@ -154,8 +157,9 @@ def score(
     options = _Options(inputs, out, rejects, key, columns, batch, resume, force)
     with sentences():
         if url:
-            token = read_token(token_file)
-            place = (url, cacert, token, token_header)
+            from runtime.scoring.remote import Place
+
+            place = Place(url, cacert, read_token(token_file), token_header)
             assert not isinstance(asked, Path), "it was refused above"
             outcome = _by_server(options, place, asked, workers or _REQUESTS)
         else:
@@ -242,18 +246,16 @@ def _here(
 
 
 def _by_server(
-    options: _Options,
-    place: tuple[str, Path | None, str, str],
-    asked: ModelSpec,
-    workers: int,
+    options: _Options, place: Place, asked: ModelSpec, workers: int
 ) -> Outcome:
     from runtime.scoring.crew import in_threads
-    from runtime.scoring.remote import RemoteEngine, connected, find_facts
+    from runtime.scoring.remote import RemoteEngine, find_facts
     from runtime.scoring.work import Work
 
-    with connected(*place) as client:
+    with place.asked(patiently=False) as client:
         facts = find_facts(client, asked)
-        run = options.prepare(facts)
-        kept = tuple(column.name for column in run.source.kept)
+    run = options.prepare(facts)
+    kept = tuple(column.name for column in run.source.kept)
+    with place.asked(patiently=True) as client:
         work = Work(RemoteEngine(client, facts), facts, run.form, kept)
         return options.go(run, lambda chunks: in_threads(work, workers))

@@ -24,6 +24,11 @@ from runtime.scoring.naming import item_shape
 
 # A cell with one of these words is empty, as for pandas.
 MISSING = frozenset({"", "NA", "N/A", "nan", "NaN", "null", "NULL"})
+# The words of JSON, of Python and of R for a flag.
+_FLAGS = {
+    **{"true": "1", "True": "1", "TRUE": "1"},
+    **{"false": "0", "False": "0", "FALSE": "0"},
+}
 # So many characters of a cell stand in a reason.
 _SHOWN = 40
 
@@ -149,31 +154,34 @@ def _is_missing(cell: object) -> bool:
 
 def _mixed(table: Table, rows: int, facts: Facts) -> tuple[list[int], Inputs, Rejected]:
     """Make the inputs of a model that takes numbers and texts by their names."""
-    are_texts = {spec.name: spec.dtype.kind == "O" for spec in facts.inputs}
+    kinds = {spec.name: spec.dtype.kind for spec in facts.inputs}
     keys = tuple(table.columns)
     rejected: Rejected = {}
     columns: list[list[Any]] = []
     for name, column in table.columns.items():
-        if are_texts.get(name, False):
+        if kinds.get(name) == "O":
             columns.append([_text(cell) for cell in column])
             continue
+        if kinds.get(name) == "b":
+            column = [_FLAGS.get(cell, cell) for cell in column]
         numbers, bad = _numbers(name, column)
         rejected |= {place: bad[place] for place in bad.keys() - rejected.keys()}
-        columns.append([None if n != n else n for n in numbers.tolist()])
+        values = [None if n != n else n for n in numbers.tolist()]
+        if kinds.get(name) == "b":
+            values = [bool(n) if n in (0, 1) else n for n in values]
+        columns.append(values)
     table_rows = list(zip(*columns, strict=True))
-    places = [place for place in range(rows) if place not in rejected]
 
-    def made(some: Sequence[int]) -> Inputs:
-        flat = [value for place in some for value in table_rows[place]]
-        nested = Nested((len(some), len(keys)), flat, set(map(type, flat)))
+    def made(places: Sequence[int], *axes: int) -> Inputs:
+        flat = [value for place in places for value in table_rows[place]]
+        nested = Nested((*axes, len(keys)), flat, set(map(type, flat)))
         return to_row_input(Rows(keys, nested), facts.inputs, facts.features)
 
-    if not places:
-        return [], {}, rejected
+    places = [place for place in range(rows) if place not in rejected]
     try:
-        return places, made(places), rejected
+        return places, made(places, len(places)) if places else {}, rejected
     except (InvalidInput, ShapeError):
-        pass
+        pass  # one of the rows is to blame
     good: list[int] = []
     for place in places:
         try:
@@ -181,7 +189,7 @@ def _mixed(table: Table, rows: int, facts: Facts) -> tuple[list[int], Inputs, Re
             good.append(place)
         except (InvalidInput, ShapeError) as ex:
             rejected[place] = str(ex)
-    return good, made(good) if good else {}, rejected
+    return good, made(good, len(good)) if good else {}, rejected
 
 
 def _text(cell: object) -> str | None:

@@ -20,11 +20,10 @@ from bundle.store import ModelStore
 from bundle.version import Version, state_of
 from runtime.backends.options import BackendOptions
 from runtime.config import Config
-from runtime.errors import InvalidInput
 from runtime.models.model import Model
 from runtime.models.opening import open_model
 from runtime.prediction.images import one_image, run_images
-from runtime.prediction.runs import run_items, run_model
+from runtime.prediction.runs import run_items, run_named
 from runtime.programs import check_programs
 from runtime.scoring.facts import Facts, digest_of, facts_of
 from runtime.scoring.tray import Tray
@@ -121,14 +120,10 @@ class LocalEngine:
 
     def inputs(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """See ``Engine``."""
-        if len(inputs) == 1:
-            (items,) = inputs.values()
-            return run_items(self.model, items, Journey())
-        output = run_model(self.model, inputs, Journey())[self.model.output.name]
-        rows = len(next(iter(inputs.values())))
-        if output.ndim == 0 or len(output) != rows:
-            raise InvalidInput(f"{rows} rows were answered with {output.shape}")
-        return output
+        if len(inputs) > 1:
+            return run_named(self.model, inputs, Journey())
+        (items,) = inputs.values()
+        return run_items(self.model, items, Journey())
 
     def _images(self, tray: Tray, places: Sequence[int], decoded: Any) -> None:
         """Bring pictures to the model's input, and run neighbours of one shape."""

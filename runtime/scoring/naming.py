@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bundle.errors import ShapeError
 from runtime.admin.errors import AdminError
-from runtime.models.fitness import _check_width, takes_rows
+from runtime.models.fitness import _check_width, takes_named_values, takes_rows
 from runtime.scoring.facts import Facts
 
 
@@ -16,8 +16,9 @@ def taken_columns(
 ) -> tuple[str, ...]:
     """Return the columns that a model takes, in the order of its input.
 
-    A model with ``features`` takes these. Any other takes all columns that are not
-    kept, in their order.
+    A model with ``features`` takes these, and one whose inputs each take one value
+    those of the inputs' names. Any other takes all columns that are not kept, in their
+    order.
 
     Args:
         file: the file's name, for sentences.
@@ -28,18 +29,18 @@ def taken_columns(
     Raises:
         AdminError: the model takes no rows, or has another number of values.
     """
-    if lacking := [name for name in (*facts.features, *keep) if name not in names]:
+    named_values = facts.features
+    if not takes_rows(facts.inputs) and takes_named_values(facts.inputs):
+        named_values = facts.features or tuple(spec.name for spec in facts.inputs)
+    if lacking := [name for name in (*named_values, *keep) if name not in names]:
         shown = ", ".join(map(repr, lacking))
         has = ", ".join(names)
         raise AdminError(f"{file}: the columns {shown} are missing; it has {has}")
-    if facts.features:
-        return facts.features
+    if named_values:
+        return named_values
     if not takes_rows(facts.inputs):
         named = ", ".join(spec.name for spec in facts.inputs)
-        raise AdminError(
-            f"model {facts.name!r} takes no rows: its inputs are {named}, and its"
-            " params.json has no 'features'"
-        )
+        raise AdminError(f"model {facts.name!r} takes no rows: its inputs are {named}")
     taken = tuple(name for name in names if name not in keep)
     if len(set(taken)) < len(taken):
         twice = next(name for name in taken if taken.count(name) > 1)

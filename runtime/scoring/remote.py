@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ from tfaas_onnx.pictures import to_png
 # A server that is started anew, or that is busy, is asked again for some minutes.
 _SECONDS = 300.0
 _RETRIES = 60
+# At the begin, a person waits for the answer that the URL is wrong.
+_FIRST_RETRIES = 2
 # So many pictures go in one request: the service answers smaller ones sooner.
 _PICTURES = 32
 
@@ -89,16 +93,36 @@ class _Pictures:
         return self._engine.inputs({name: elements})
 
 
-@contextmanager
-def connected(url: str, cacert: Any, token: str, token_header: str) -> Iterator[Client]:
-    """Give a client that is patient with a server during the block.
+@dataclass(frozen=True)
+class Place:
+    """A server, and the proof that a command may ask it.
 
-    Raises:
-        AdminError, ServerFailed, Unreachable: see ``runtime.admin.remote.told``.
+    Attributes:
+        url: its URL.
+        cacert: PEM file with the authorities to trust; None for the system's.
+        token: the token; empty is none.
+        token_header: the header that carries it.
     """
-    place = (url, cacert, token, token_header, _SECONDS)
-    with open_client(*place, retries=_RETRIES) as client, told(client):
-        yield client
+
+    url: str
+    cacert: Path | None
+    token: str
+    token_header: str
+
+    @contextmanager
+    def asked(self, *, patiently: bool) -> Iterator[Client]:
+        """Give a client of the server during the block.
+
+        Args:
+            patiently: ask again for some minutes if the server is busy or gone.
+
+        Raises:
+            AdminError, ServerFailed, Unreachable: see ``runtime.admin.remote.told``.
+        """
+        place = (self.url, self.cacert, self.token, self.token_header, _SECONDS)
+        retries = _RETRIES if patiently else _FIRST_RETRIES
+        with open_client(*place, retries=retries) as client, told(client):
+            yield client
 
 
 def find_facts(client: Client, asked: ModelSpec) -> Facts:

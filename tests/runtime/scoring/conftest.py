@@ -5,7 +5,8 @@ from click.testing import CliRunner
 
 from bundle.store import ModelStore
 from runtime.cli import main
-from tests.examples import write_bundle
+from tests.examples import mixed_onnx, write_bundle
+from tests.mixed import FEATURES
 from tests.runtime.scoring.makers import facts_with, save_pictures
 
 
@@ -23,6 +24,14 @@ def store(place):
     store = ModelStore(place / "models")
     store.install(write_bundle)
     return store
+
+
+@pytest.fixture
+def mixed(store):
+    """Add the model ``mixed``, of numbers and texts by their names."""
+    params = {"img_channels": 0, "features": FEATURES}
+    parts = {"name": "mixed", "params": params, "labels": ("left", "right")}
+    store.install(lambda staged: write_bundle(staged, onnx_bytes=mixed_onnx(), **parts))
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,3 +53,11 @@ def save_pictures(folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.array(gray, np.uint8)).save(path, "PNG")
+
+
+class Dying:
+    """A model whose process is killed when it is opened, as by a full memory."""
+
+    def open(self) -> object:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return self
