@@ -152,7 +152,7 @@ def score(
     for option, given in (("--cacert", cacert), ("--token-file", token_file)):
         if given and not url:
             raise WrongInput(f"{option} needs --url")
-    columns = tuple(filter(None, keep.split(",")))
+    columns = tuple(dict.fromkeys(filter(None, keep.split(","))))
     rejects = rejects or out.with_name(f"{out.stem}.rejects.csv")
     options = _Options(inputs, out, rejects, key, columns, batch, resume, force)
     with sentences():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.errors import BackendError
+from runtime.scoring.chunks import Scored
 from runtime.scoring.facts import Facts
 
 ITEM, LABEL, VALUE = "item", "label", "value"
@@ -19,13 +21,16 @@ class Columns:
     """The columns of a model's answers.
 
     Attributes:
+        before: the names of the columns before the numbers: the item, what is kept, and
+            the label, if there are classes. No two columns have the same name.
         labels: the name of each class that may be the best; empty for a model of one
             value, which has no classes.
-        names: the names of the columns of numbers, no two of them alike.
+        names: the names of the columns of numbers.
         is_pair: whether one score stands for two classes: it belongs to the second, and
             the first has 1 minus that.
     """
 
+    before: tuple[str, ...]
     labels: tuple[str, ...]
     names: tuple[str, ...]
     is_pair: bool
@@ -38,14 +43,20 @@ class Columns:
             scores.astype(np.uint8) if scores.dtype.kind == "b" else scores
         )
 
-    def best(self, numbers: NDArray[Any]) -> list[str]:
-        """Return each item's best label; of equal scores the first class has it.
+    def texts(self, scored: Scored, numbers: NDArray[Any]) -> list[Sequence[Any]]:
+        """Return the columns before the numbers.
+
+        Of equal scores the first class has the label.
 
         Args:
+            scored: the items and their kept columns.
             numbers: the columns of numbers, ``(n, len(names))``.
         """
-        places = numbers[:, : len(self.labels)].argmax(axis=1).tolist()
-        return [self.labels[place] for place in places]
+        before = [scored.items, *scored.kept]
+        if self.labels:
+            places = numbers[:, : len(self.labels)].argmax(axis=1).tolist()
+            before.append([self.labels[place] for place in places])
+        return before
 
 
 def columns_of(facts: Facts, kept: tuple[str, ...], width: int) -> Columns:
@@ -58,18 +69,20 @@ def columns_of(facts: Facts, kept: tuple[str, ...], width: int) -> Columns:
     labels = facts.labels
     is_pair = width == 1 and len(labels) == 2
     if width == 1 and not labels:
-        return Columns((), _distinct((VALUE,), (ITEM, *kept)), is_pair)
+        before = _distinct((ITEM, *kept))
+        return Columns(before, (), _distinct((VALUE,), before), is_pair)
     count = 2 if is_pair else width
     if len(labels) > count or (labels and len(labels) < count and not facts.may_lack):
         raise BackendError(
             f"the model answered {width} scores and has {len(labels)} labels"
         )
     every = labels + tuple(map(str, range(len(labels), count)))
+    before = _distinct((ITEM, *kept, LABEL))
     # Classes without a label are never the best, as in the service's answers.
-    return Columns(labels or every, _distinct(every, (ITEM, *kept, LABEL)), is_pair)
+    return Columns(before, labels or every, _distinct(every, before), is_pair)
 
 
-def _distinct(names: tuple[str, ...], taken: tuple[str, ...]) -> tuple[str, ...]:
+def _distinct(names: tuple[str, ...], taken: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Give names that are taken already a number, such as ``label_2``."""
     found = list(taken)
     for name in names:

@@ -82,9 +82,13 @@ def in_processes(
 
         def answer(chunks: Iterable[Chunk]) -> Iterator[Written]:
             others = iter(chunks)
-            begun = clock()
-            yield from map(work, itertools.islice(others, 1))
-            if count < 2 or (clock() - begun) * (left - 1) < _START_SECONDS:
+            took = 0.0
+            for chunk in itertools.islice(others, 1):
+                begun = clock()
+                written = work(chunk)
+                took = clock() - begun
+                yield written
+            if count < 2 or took * (left - 1) < _START_SECONDS:
                 yield from map(work, others)
                 return
             # Threads of an engine do not live on in a fork.

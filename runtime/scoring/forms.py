@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from runtime.admin.errors import AdminError
 from runtime.scoring.chunks import Kept, Scored
-from runtime.scoring.columns import ITEM, LABEL, Columns
+from runtime.scoring.columns import Columns
 
 # A CSV has a value with one of these in quotes.
 _SPECIAL = re.compile('[",\r\n]')
@@ -58,26 +58,15 @@ class Form(Protocol):
 
 
 class CsvForm:
-    """A header, and a line for each item.
-
-    Args:
-        kept: the columns that are kept.
-    """
-
-    def __init__(self, kept: tuple[Kept, ...]) -> None:
-        self._kept = tuple(column.name for column in kept)
+    """A header, and a line for each item."""
 
     def head(self, columns: Columns, numbers: NDArray[Any]) -> bytes:
         """See ``Form``."""
-        label = (LABEL,) if columns.labels else ()
-        return csv_line((ITEM, *self._kept, *label, *columns.names))
+        return csv_line((*columns.before, *columns.names))
 
     def rows(self, columns: Columns, scored: Scored, numbers: NDArray[Any]) -> bytes:
         """See ``Form``."""
-        before = [scored.items, *scored.kept]
-        if columns.labels:
-            before.append(columns.best(numbers))
-        quoted = [map(_quoted, column) for column in before]
+        quoted = [map(_quoted, column) for column in columns.texts(scored, numbers)]
         # The numbers of a row are one text with commas, and need no quotes.
         rows = zip(*quoted, _texts_of(numbers), strict=True)
         return "".join(f"{','.join(row)}\n" for row in rows).encode()
@@ -88,14 +77,7 @@ class CsvForm:
 
 
 class JsonForm:
-    """A JSON object in a line for each item.
-
-    Args:
-        kept: the columns that are kept.
-    """
-
-    def __init__(self, kept: tuple[Kept, ...]) -> None:
-        self._kept = tuple(column.name for column in kept)
+    """A JSON object in a line for each item."""
 
     def head(self, columns: Columns, numbers: NDArray[Any]) -> bytes:
         """See ``Form``."""
@@ -103,15 +85,13 @@ class JsonForm:
 
     def rows(self, columns: Columns, scored: Scored, numbers: NDArray[Any]) -> bytes:
         """See ``Form``."""
-        names = [ITEM, *self._kept]
-        before = [scored.items, *scored.kept]
-        if columns.labels:
-            names.append(LABEL)
-            before.append(columns.best(numbers))
+        before = columns.texts(scored, numbers)
         keys = [orjson.dumps(name).decode() for name in columns.names]
         lines = []
         for *values, text in zip(*before, _texts_of(numbers), strict=True):
-            begin = orjson.dumps(dict(zip(names, values, strict=True))).decode()[:-1]
+            begin = orjson.dumps(
+                dict(zip(columns.before, values, strict=True))
+            ).decode()[:-1]
             pairs = zip(keys, text.split(","), strict=True)
             lines.append(
                 f"{begin},{','.join(f'{key}:{number}' for key, number in pairs)}}}\n"
@@ -126,14 +106,18 @@ class JsonForm:
 def form_of(out: Path, kept: tuple[Kept, ...]) -> Form:
     """Return the form that the ending of the output's name tells.
 
+    Args:
+        out: the output.
+        kept: the columns that are kept.
+
     Raises:
         AdminError: no form has this ending, or pyarrow is missing for Parquet.
     """
     match out.suffix.lower():
         case ".csv":
-            return CsvForm(kept)
+            return CsvForm()
         case ".jsonl":
-            return JsonForm(kept)
+            return JsonForm()
         case ".parquet":
             from runtime.scoring.parquet_form import ParquetForm
 

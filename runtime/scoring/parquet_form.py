@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from runtime.admin.errors import AdminError
 from runtime.scoring.chunks import Kept, Kind, Scored
-from runtime.scoring.columns import ITEM, LABEL, Columns
+from runtime.scoring.columns import Columns
 from runtime.scoring.parquet_file import NEEDS_PYARROW
 
 # The rows of a row group, which readers take at once.
@@ -43,9 +43,7 @@ class ParquetForm:
         """See ``Form``."""
         import pyarrow as pa
 
-        before: list[Any] = [list(scored.items), *map(list, scored.kept)]
-        if columns.labels:
-            before.append(columns.best(numbers))
+        before = columns.texts(scored, numbers)
         schema = self._schema(columns, numbers)
         arrays = [
             pa.array(values, field.type)
@@ -66,13 +64,16 @@ class ParquetForm:
             pq.ParquetWriter(made, batches.schema) as writer,
         ):
             waiting: list[Any] = []
+            count = 0
             for batch in batches:
                 waiting.append(batch)
-                if sum(map(len, waiting)) >= _GROUP:
+                count += len(batch)
+                if count >= _GROUP:
                     whole = pa.Table.from_batches(waiting)
-                    full = len(whole) - len(whole) % _GROUP
+                    full = count - count % _GROUP
                     writer.write_table(whole.slice(0, full), _GROUP)
                     waiting = whole.slice(full).to_batches()
+                    count -= full
             if waiting:
                 writer.write_table(pa.Table.from_batches(waiting), _GROUP)
         return made
@@ -86,9 +87,8 @@ class ParquetForm:
             "float": pa.float64(),
             "bool": pa.bool_(),
         }
-        fields = [(ITEM, pa.string())]
-        fields += [(column.name, kinds[column.kind]) for column in self._kept]
-        if columns.labels:
-            fields.append((LABEL, pa.string()))
-        number = pa.from_numpy_dtype(numbers.dtype)
-        return pa.schema([*fields, *((name, number) for name in columns.names)])
+        types = [pa.string(), *(kinds[column.kind] for column in self._kept)]
+        types += [pa.string()] * bool(columns.labels)
+        types += [pa.from_numpy_dtype(numbers.dtype)] * len(columns.names)
+        names = (*columns.before, *columns.names)
+        return pa.schema(list(zip(names, types, strict=True)))

@@ -112,15 +112,15 @@ class Spool:
                 if not self.state.is_whole:
                     for name in (_ROWS, _REJECTS):
                         size = getattr(self.state, f"{name}_bytes")
-                        stream = _cut(self._folder / name, size)
-                        self._files[name] = stack.enter_context(stream)
+                        stream = self._files[name] = _cut(self._folder / name, size)
+                        stack.callback(_close, stream)
             yield
 
-    def check_free(self, *, force: bool) -> None:
-        """Check that the outputs may be written.
+    def check_places(self) -> None:
+        """Check that the outputs are two files in folders that are there.
 
         Raises:
-            AdminError: one of them is there already, or its folder is not.
+            AdminError: they are not.
         """
         if self._out.resolve() == self._rejects.resolve():
             raise AdminError("--out and --rejects are the same file; name two")
@@ -132,7 +132,10 @@ class Spool:
                     f"{text_of(path)} cannot be written: there is no folder"
                     f" {text_of(path.parent)}"
                 )
-            if path.exists() and not force:
+
+    def _check_free(self) -> None:
+        for path in (self._out, self._rejects):
+            if path.exists():
                 raise AdminError(
                     f"{text_of(path)} is there already: give another name, or replace"
                     " it with --force"
@@ -225,9 +228,11 @@ class Spool:
 
     def _hold(self, stack: ExitStack, *, force: bool) -> bool:
         """Lock the folder until the stack is left; tell whether it is new."""
+        self.check_places()
         is_new = not self._folder.exists()
         if is_new:
-            self.check_free(force=force)
+            if not force:
+                self._check_free()
             self._folder.mkdir(exist_ok=True)
         descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         stack.callback(os.close, descriptor)
@@ -275,6 +280,11 @@ class Spool:
         except OSError as ex:
             why = refusal(ex, "give another place with --out")
             raise WorkFailed(f"{text_of(self._out)} cannot be written: {why}") from ex
+
+
+def _close(stream: IO[bytes]) -> None:
+    with suppress(OSError):  # a full disk; the last commit is on it
+        stream.close()
 
 
 def _cut(path: Path, size: int) -> IO[bytes]:

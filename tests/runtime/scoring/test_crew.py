@@ -52,7 +52,7 @@ def test_the_input_is_read_as_fast_as_it_is_answered():
 @pytest.mark.parametrize(("count", "left"), [(1, 1000), (2, 20)])
 def test_little_work_starts_no_process(count, left):
     clock = iter([0.0, 0.1]).__next__
-    order = Order(Dying(), LINEAR, CsvForm(()), ())
+    order = Order(Dying(), LINEAR, CsvForm(), ())
     with in_processes(answered, order, count, left, clock) as answer:
         assert rows(answer) == [*range(20)]
 
@@ -60,7 +60,7 @@ def test_little_work_starts_no_process(count, left):
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_told():
     clock = iter([0.0, 60.0]).__next__
-    order = Order(Dying(), LINEAR, CsvForm(()), ())
+    order = Order(Dying(), LINEAR, CsvForm(), ())
     with (
         pytest.raises(WorkFailed, match="a process of the command was killed"),
         in_processes(answered, order, 2, 20, clock) as answer,

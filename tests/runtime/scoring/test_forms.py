@@ -25,13 +25,18 @@ SCORED = Scored(
 COLUMNS = columns_of(LINEAR, ("id", "note"), 3)
 
 
+def best(columns, numbers):
+    (*_, labels) = columns.texts(Scored([], (), None, []), numbers)
+    return labels
+
+
 def written(form, scored=SCORED, columns=COLUMNS):
     numbers = columns.numbers(scored.scores)
     return form.head(columns, numbers) + form.rows(columns, scored, numbers)
 
 
 def test_csv_has_a_header_and_a_line_for_each_item():
-    text = written(CsvForm(KEPT)).decode()
+    text = written(CsvForm()).decode()
     assert text.startswith("item,id,note,label,zero,one,two\n")
     rows = list(csv.reader(io.StringIO(text)))[1:]
     assert rows == [
@@ -45,7 +50,7 @@ def test_csv_has_a_header_and_a_line_for_each_item():
 
 
 def test_json_has_an_object_in_each_line():
-    first, second = written(JsonForm(KEPT)).decode().splitlines()
+    first, second = written(JsonForm()).decode().splitlines()
     assert json.loads(first) == {
         **{"item": 'a,"b".png', "id": 7, "note": "x", "label": "two"},
         **{"zero": 0.1, "one": 1e-9, "two": 0.9},
@@ -89,24 +94,24 @@ def test_one_score_of_two_classes_stands_for_both():
     columns = columns_of(facts_with(labels=("cat", "dog")), (), 1)
     numbers = columns.numbers(np.array([[0.25], [0.75]], np.float32))
     assert numbers.tolist() == [[0.75, 0.25], [0.25, 0.75]]
-    assert columns.best(numbers) == ["cat", "dog"]
+    assert best(columns, numbers) == ["cat", "dog"]
     assert columns.names == ("cat", "dog")
 
 
 def test_a_model_of_one_value_has_no_label():
     columns = columns_of(facts_with(labels=()), (), 1)
-    assert columns == Columns((), ("value",), False)
+    assert columns == Columns(("item",), (), ("value",), False)
     scored = Scored(["0", "1"], (), np.array([[1.5], [-2]], np.float64), [])
-    assert written(CsvForm(()), scored, columns) == b"item,value\n0,1.5\n1,-2.0\n"
-    assert written(JsonForm(()), scored, columns).startswith(
+    assert written(CsvForm(), scored, columns) == b"item,value\n0,1.5\n1,-2.0\n"
+    assert written(JsonForm(), scored, columns).startswith(
         b'{"item":"0","value":1.5}\n'
     )
 
 
 def test_classes_without_names_have_their_numbers():
     columns = columns_of(facts_with(labels=()), (), 3)
-    assert columns == Columns(("0", "1", "2"), ("0", "1", "2"), False)
-    assert columns.best(np.array([[True, True, False]])) == ["0"]
+    assert (columns.labels, columns.names) == (("0", "1", "2"), ("0", "1", "2"))
+    assert best(columns, np.array([[True, True, False]])) == ["0"]
     assert columns.numbers(np.array([[True, False, True]])).tolist() == [[1, 0, 1]]
 
 
@@ -114,7 +119,7 @@ def test_a_class_without_a_label_is_never_the_best():
     facts = facts_with(labels=("a", "b"), may_lack=True)
     columns = columns_of(facts, (), 3)
     assert columns.names == ("a", "b", "2")
-    assert columns.best(np.array([[0.1, 0.2, 0.7]])) == ["b"]
+    assert best(columns, np.array([[0.1, 0.2, 0.7]])) == ["b"]
     for lacking in (facts_with(labels=("a", "b")), facts_with(labels=tuple("abcd"))):
         with pytest.raises(BackendError, match="answered 3 scores and has . labels"):
             columns_of(lacking, (), 3)
@@ -122,9 +127,11 @@ def test_a_class_without_a_label_is_never_the_best():
 
 def test_no_two_columns_have_the_same_name():
     facts = facts_with(labels=("item", "label", "item"))
-    columns = columns_of(facts, ("item_2",), 3)
-    assert columns.names == ("item_3", "label_2", "item_4")
+    columns = columns_of(facts, ("item", "label", "item_2"), 3)
+    assert columns.before == ("item", "item_2", "label", "item_2_2", "label_2")
+    assert columns.names == ("item_3", "label_3", "item_4")
     assert columns.labels == ("item", "label", "item")
+    assert columns_of(facts_with(labels=()), ("value",), 1).names == ("value_2",)
 
 
 def test_the_ending_tells_the_form(tmp_path, monkeypatch):

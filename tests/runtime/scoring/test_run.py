@@ -257,7 +257,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(data):
 )
 def test_an_output_that_cannot_be_written_is_refused(data, out, rejects, sentence):
     with pytest.raises(AdminError, match=sentence):
-        Spool(data / out, data / rejects).check_free(force=False)
+        Spool(data / out, data / rejects).check_places()
 
 
 def test_a_model_that_changes_the_number_of_its_scores_is_refused(data):
