@@ -46,7 +46,7 @@ class Columns:
     def texts(self, scored: Scored, numbers: NDArray[Any]) -> list[Sequence[Any]]:
         """Return the columns before the numbers.
 
-        Of equal scores the first class has the label.
+        The label is the class with the highest score, and the first of equal ones.
 
         Args:
             scored: the items and their kept columns.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from bundle.folder import open_bundle
 from bundle.preprocess import MAX_FREE_PIXELS
 from bundle.spec import ModelSpec
 from bundle.store import ModelStore
+from bundle.terminal import quiet_stderr
 from bundle.version import Version, state_of
 from runtime.backends.options import BackendOptions
 from runtime.config import Config
@@ -52,10 +52,10 @@ class LocalModel:
         """
         # TensorFlow's C++ and the log would write between the lines of the command,
         # which tells what happened in one sentence.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         for name in ("bundle", "runtime"):
             logging.getLogger(name).addHandler(logging.NullHandler())
-        return LocalEngine(open_model(self.version, self.options))
+        with quiet_stderr():
+            return LocalEngine(open_model(self.version, self.options))
 
     def facts(self, engine: LocalEngine) -> Facts:
         """Take the facts about the version, once it was opened."""
