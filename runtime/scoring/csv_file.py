@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from runtime.admin.errors import AdminError
+from runtime.errors import InvalidInput
 from runtime.scoring.chunks import Chunk, Kept, Layout, Lines, Table
 from runtime.scoring.facts import Facts
 from runtime.scoring.files import identity_of, text_of, unreadable
@@ -170,36 +171,49 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def split(
-    lines: Lines, items: Sequence[str]
+    lines: Lines,
 ) -> tuple[list[int], Table, tuple[list[str], ...], dict[int, str]]:
     """Split rows of a CSV file into values.
-
-    Args:
-        lines: the rows.
-        items: their names.
 
     Returns:
         The places of the rows that could be split; their columns that the model takes;
         their columns that are kept; and the reason of each other row, by its place.
     """
     layout = lines.layout
-    places: list[int] = []
-    rows: list[list[str]] = []
     rejected: dict[int, str] = {}
-    for place, line in enumerate(lines.rows):
-        try:
-            text = line.decode()
-            row = next(csv.reader([text], delimiter=layout.delimiter, strict=True))
-        except (UnicodeDecodeError, csv.Error):
-            rejected[place] = "the row is no CSV in UTF-8"
-            continue
-        if len(row) != layout.width:
-            rejected[place] = (
-                f"the row has {len(row)} values, and the header has {layout.width}"
-            )
-            continue
-        places.append(place)
-        rows.append(row)
+    try:
+        # One reader for all rows takes a quarter of the time.
+        rows = _values(lines.rows, layout)
+        places = list(range(len(rows)))
+    except InvalidInput:
+        rows, places = [], []
+        for place, line in enumerate(lines.rows):
+            try:
+                rows += _values([line], layout)
+                places.append(place)
+            except InvalidInput as ex:
+                rejected[place] = str(ex)
     columns = list(zip(*rows, strict=True)) or [()] * layout.width
     table = Table({name: columns[place] for name, place in layout.taken.items()})
     return places, table, tuple(list(columns[n]) for n in layout.kept), rejected
+
+
+def _values(lines: Sequence[bytes], layout: Layout) -> list[list[str]]:
+    """Split rows into values.
+
+    Raises:
+        InvalidInput: one of them is no row of the header's width.
+    """
+    try:
+        texts = [line.decode() for line in lines]
+        rows = list(csv.reader(texts, delimiter=layout.delimiter, strict=True))
+    except (UnicodeDecodeError, csv.Error) as ex:
+        raise InvalidInput("the row is no CSV in UTF-8") from ex
+    for row in rows:
+        if len(row) != layout.width:
+            raise InvalidInput(
+                f"the row has {len(row)} values, and the header has {layout.width}"
+            )
+    if len(rows) != len(lines):
+        raise InvalidInput("the row is no CSV in UTF-8")
+    return rows

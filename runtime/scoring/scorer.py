@@ -112,7 +112,7 @@ class Scorer:
         self, tray: Tray, lines: Lines, items: Sequence[str]
     ) -> tuple[list[str], ...]:
         """Answer the rows of a CSV file; return the kept columns of the whole chunk."""
-        places, table, columns, rejected = split(lines, items)
+        places, table, columns, rejected = split(lines)
         tray.reject(rejected)
         good, inputs, bad = inputs_of_table(table, len(places), self._facts)
         tray.reject({places[n]: reason for n, reason in bad.items()})

@@ -15,7 +15,7 @@ def opened(path, text, facts, keep=()):
 def columns_of(source, size=100, done=0):
     """Split all records; return the columns, what is kept, and the rejected rows."""
     (chunk,) = source.chunks(size, done)
-    places, table, kept, rejected = split(chunk.content, chunk.items)
+    places, table, kept, rejected = split(chunk.content)
     columns = {name: list(column) for name, column in table.columns.items()}
     return [chunk.items[n] for n in places], columns, kept, rejected
 
