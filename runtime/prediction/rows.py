@@ -100,7 +100,10 @@ def to_row_input(
     try:
         table = to_array("'values'", rows.values, spec.dtype)
     except InvalidInput:
-        table = _with_missing(rows, spec.dtype, is_named=bool(features))
+        if not features:
+            _tell_key(rows, spec.dtype)
+            raise
+        table = _with_missing(rows, spec.dtype)
     table = table.reshape(-1, width)
     if order is not None:
         table = table[:, order]
@@ -108,20 +111,25 @@ def to_row_input(
     return {spec.name: table.reshape(len(table), *item)}
 
 
-def _with_missing(rows: Rows, dtype: np.dtype[Any], *, is_named: bool) -> NDArray[Any]:
-    """Make the array of rows of which a value is missing, or tell the key of a fault.
+def _with_missing(rows: Rows, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Make the array of rows of which a value is missing.
 
     This is apart, because most rows have all their values.
     """
     try:
-        return to_array("'values'", rows.values, dtype, takes_missing=is_named)
+        return to_array("'values'", rows.values, dtype, takes_missing=True)
     except InvalidInput:
-        place = _first_wrong(rows.values.flat, dtype)
-        if rows.keys and place is not None:
-            row, column = divmod(place, len(rows.keys))
-            what, value = _at(rows, row, rows.keys[column]), rows.values.flat[place]
-            to_array(what, flatten(what, value), dtype, takes_missing=is_named)
+        _tell_key(rows, dtype)
         raise
+
+
+def _tell_key(rows: Rows, dtype: np.dtype[Any]) -> None:
+    """Refuse the first value of a wrong kind by its key, if there are keys."""
+    place = _first_wrong(rows.values.flat, dtype)
+    if rows.keys and place is not None:
+        row, column = divmod(place, len(rows.keys))
+        what, value = _at(rows, row, rows.keys[column]), rows.values.flat[place]
+        to_array(what, flatten(what, value), dtype, takes_missing=True)
 
 
 def _to_named(
@@ -154,12 +162,9 @@ def _to_column(rows: Rows, place: int, spec: TensorSpec) -> NDArray[Any]:
             names the key, and the row if its kind is wrong.
     """
     flat = rows.values.flat[place :: len(rows.keys)]
-    what = _at(rows, None, spec.name)
-    nested = flatten(what, flat)
     wrong = _first_wrong(flat, spec.dtype)
-    if wrong is not None:
-        what = _at(rows, wrong, spec.name)
-        nested = flatten(what, flat[wrong])
+    what = _at(rows, wrong, spec.name)
+    nested = flatten(what, flat if wrong is None else flat[wrong])
     return to_array(what, nested, spec.dtype, takes_missing=True)
 
 

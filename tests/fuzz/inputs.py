@@ -107,6 +107,7 @@ def _bodies(folder: Path) -> dict[tuple[str, str], list[tuple[bytes, dict[str, s
         {"name": "linear", "key": ["a"], "values": [1, 2, 3, 4]},
         {"inputs": {"a": [[1, 2]], "b": [[3, 4]]}, "model": "pair"},
         {"inputs": {"text": ["a"], "flag": [True]}, "model": "texts"},
+        {"keys": ["flag", "text"], "values": [[True, None]], "model": "texts"},
     ]
     jsons = [_json(content) for content in rows]
     proto = (

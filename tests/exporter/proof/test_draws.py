@@ -95,13 +95,14 @@ def test_texts_are_of_several_kinds():
 
 
 def test_texts_are_of_the_vocabulary_and_beside_it():
-    traits = Traits(words={"x": ("mu", "τ")})
+    traits = Traits(words={"x": ("e", "mu", "τ")})
     found = drawn(spec(object, 20), traits=traits)
     assert [*found] == ["random", "zeros", "ones", "texts out of vocabulary"]
-    texts = {*numbers(found["random"]).ravel()}
-    assert texts > {"mu", "τ", ""}
+    # One batch has them all.
+    texts = {*numbers(found["random"], 32).ravel()}
+    assert texts > {"e", "mu", "τ", ""}
     assert any(not text.isascii() for text in texts - {"τ"})
-    assert not {*numbers(found["texts out of vocabulary"]).ravel()} & {"mu", "τ"}
+    assert not {*numbers(found["texts out of vocabulary"]).ravel()} & {"e", "mu", "τ"}
     assert found["texts out of vocabulary"].may_be_refused
     assert {*numbers(found["zeros"]).ravel()} == {""}
     assert {*numbers(found["ones"]).ravel()} == {"τ"}
@@ -111,7 +112,9 @@ def test_only_known_texts_are_drawn_for_a_layer_that_refuses_others():
     traits = Traits(words={"x": ("mu", "τ")})
     found = drawn(spec(object, 20), traits=traits, kinds={"x": "known"})
     for name in ("random", "zeros", "ones"):
-        assert {*numbers(found[name]).ravel()} <= {"mu", "τ"}
+        texts = numbers(found[name])
+        assert {*texts.ravel()} <= {"mu", "τ"}
+        assert (texts.dtype, {*map(type, texts.flat)}) == (object, {str})
     assert "" in numbers(found["texts out of vocabulary"])
 
 

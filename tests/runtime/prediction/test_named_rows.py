@@ -121,6 +121,9 @@ def test_a_number_beyond_its_input_is_named_by_its_key():
 def test_the_row_is_named_if_there_are_several():
     with pytest.raises(InvalidInput, match=r"^'values\[2\]' at the key 'pt' must hold"):
         made([*FEATURES], [[1, "e", True, 3]] * 2 + [["e", 1, True, 3]])
+    # Of two wrong values, the first is told.
+    with pytest.raises(InvalidInput, match=r"^'values\[1\]' .* and holds an object"):
+        made(["pt", "part"], [[1, "e"], [{}, "e"], ["x", "e"]], specs("part", "pt"), ())
 
 
 @pytest.mark.parametrize(
@@ -208,3 +211,12 @@ def test_of_a_long_key_the_beginning_is_shown():
 def test_a_number_too_large_for_a_row_is_told_without_its_key():
     with pytest.raises(InvalidInput, match="^'values' holds NaN, infinity or a number"):
         made(["a", "b"], [1e39, 1], TWO, ("a", "b"))
+
+
+def test_null_in_a_row_of_whole_numbers_is_told_by_its_key():
+    whole = (TensorSpec("row", np.dtype("i4"), (None, 2)),)
+    for features in (("a", "b"), ()):
+        with pytest.raises(
+            InvalidInput, match="^'values' at the key 'b' holds null, wh"
+        ):
+            made(["a", "b"], [1, None], whole, features)
