@@ -22,8 +22,10 @@ from runtime.scoring.chunks import Column, Table
 from runtime.scoring.facts import Facts
 from runtime.scoring.naming import item_shape
 
-# A cell with one of these words is empty, as for pandas.
-MISSING = frozenset({"", "NA", "N/A", "nan", "NaN", "null", "NULL"})
+# A cell of numbers with one of these words is empty; the trainer takes the same for it.
+MISSING = frozenset(
+    {"", "NA", "N/A", "n/a", "#N/A", "nan", "NaN", "null", "NULL", "None"}
+)
 # The words of JSON, of Python and of R for a flag.
 _FLAGS = {
     **{"true": "1", "True": "1", "TRUE": "1"},

@@ -50,12 +50,15 @@ class Layout(NamedTuple):
         width: the number of values in a row.
         taken: the place in a row of each column that the model takes, by its name.
         kept: the place of each column that is kept.
+        texts: the names of the taken columns of texts; spaces around them are none of
+            theirs, as for the trainer.
     """
 
     delimiter: str
     width: int
     taken: Mapping[str, int]
     kept: tuple[int, ...]
+    texts: frozenset[str]
 
 
 class Lines(NamedTuple):

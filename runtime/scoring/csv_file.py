@@ -78,6 +78,7 @@ class CsvFile:
             len(header.names),
             {name: header.place(path, name) for name in names},
             tuple(header.place(path, name) for name in keep),
+            frozenset(spec.name for spec in facts.inputs if spec.dtype.kind == "O"),
         )
         self.kept = tuple(Kept(name, "text") for name in keep)
         self.total = sum(1 for _ in records(path))
@@ -195,6 +196,8 @@ def split(
                 rejected[place] = str(ex)
     columns = list(zip(*rows, strict=True)) or [()] * layout.width
     table = Table({name: columns[place] for name, place in layout.taken.items()})
+    for name in layout.texts & table.columns.keys():
+        table.columns[name] = [text.strip() for text in table.columns[name]]
     return places, table, tuple(list(columns[n]) for n in layout.kept), rejected
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,13 +14,17 @@ from runtime.scoring.files import text_of
 from runtime.scoring.pictures import PictureFiles
 
 # One of these columns has the paths; the trainer's lists of pictures have them, too.
-PATHS = ("path", "file", "filename", "image")
+PATHS = ("path", "file", "filename", "filepath", "image", "imagepath")
 
 
 def path_column(header: Header) -> str:
     """Return the name of the column with paths; empty if there is none."""
-    found = [name for name in header.names if name.lower() in PATHS]
+    found = [name for name in header.names if _bare(name) in PATHS]
     return found[0] if found else ""
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
 
 
 def listed_pictures(

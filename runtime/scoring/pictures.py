@@ -12,7 +12,7 @@ from runtime.scoring.files import identity_of, text_of, unreadable
 
 # The endings of pictures' names, in lower case. The first bytes of a file tell its
 # format; the ending only tells which files of a folder are meant.
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
 
 
 class PictureFiles:

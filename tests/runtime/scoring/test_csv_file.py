@@ -1,10 +1,12 @@
 """Rows of a CSV are cut into records here, and split where they are scored."""
 
+import numpy as np
 import pytest
 
 from runtime.admin.errors import AdminError
+from runtime.backends import TensorSpec
 from runtime.scoring.csv_file import CsvFile, read_header, split
-from tests.runtime.scoring.makers import rows_of
+from tests.runtime.scoring.makers import facts_with, rows_of
 
 
 def opened(path, text, facts, keep=()):
@@ -33,6 +35,17 @@ def test_columns_are_found_by_their_names(tmp_path, delimiter, end):
         (['x "y"', ""],),
         {},
     )
+
+
+def test_spaces_around_a_text_of_the_model_are_left_out(tmp_path):
+    specs = [
+        TensorSpec(n, np.dtype(k), (None, 1)) for n, k in (("a", "f4"), ("b", "O"))
+    ]
+    facts = facts_with(inputs=tuple(specs), features=("b", "a"))
+    source = opened(tmp_path / "r.csv", "a, b ,c\n 1 , mu , x\n", facts, ("c",))
+    _, columns, kept, _ = columns_of(source)
+    assert columns == {"b": ["mu"], "a": [" 1 "]}
+    assert kept == ([" x"],)
 
 
 def test_a_quoted_text_may_have_several_lines(tmp_path):
