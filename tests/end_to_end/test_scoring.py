@@ -84,3 +84,11 @@ def test_a_server_gives_the_same_scores(folder):
     there = run(f"runtime {SCORE} --out gone.csv --url {server.url}", folder, code=1)
     assert f"{server.url}" in there
     assert not (folder / "gone.csv").exists()
+
+
+def test_the_measurement_of_scorings_prints_its_ratios(trained):
+    command = "python -m bench.scoring mnist --items 100 --rounds 1 --workers 1"
+    printed = run(f"PYTHONPATH={ROOT} {command}", trained)
+    for kind in ("rows", "pictures"):
+        for what in ("items/s", "us of processor an item"):
+            assert f"\n{kind}, {what}: loop " in f"\n{printed}"

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from runtime.errors import BackendError
+from runtime.scoring.local import LocalEngine
 from tests.examples import write_bundle
 from tests.mixed import ANSWERS, COLUMNS
 from tests.runtime.graphs import total, two_inputs
@@ -186,3 +188,34 @@ def test_a_folder_that_cannot_be_written_is_a_failure(place, score):
     # Nobody may make a folder there, root neither.
     done = score("a.npz --model linear --out /proc/self/s.csv", code=1)
     assert "/proc/self/s.csv cannot be written: " in done.output
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (BackendError("the engine is broken"), 1, "Error: the engine is broken"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_a_run_that_ends_in_the_middle_tells_how_to_go_on(
+    place, score, monkeypatch, error, code, sentence
+):
+    np.savez(place / "a.npz", x=DIGITS.reshape(5, 4))
+    command = "a.npz --model linear --out s.csv --batch 2"
+    answer, left = LocalEngine.inputs, [True, True]
+
+    def inputs(engine, given):
+        if not left:
+            raise error
+        left.pop()
+        return answer(engine, given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalEngine, "inputs", inputs)
+        done = score(command, code=code)
+    assert "4 items are done: go on with --resume\n" in done.output
+    assert sentence in done.output
+    assert not (place / "s.csv").exists()
+    score(f"{command} --resume")
+    assert len((place / "s.csv").read_text().splitlines()) == 6
+    assert [path.name for path in place.glob(".*")] == []
