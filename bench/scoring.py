@@ -49,6 +49,7 @@ _ITEMS = {"rows": 300_000, "pictures": 100_000}
 )
 def main(bundle: Path, rounds: int, items: int | None, workers: int) -> None:
     """Measure the scoring of BUNDLE, an MNIST bundle with sample.npz and model.onnx."""
+    bundle = bundle.resolve()  # the processes start in the project's folder
     with tempfile.TemporaryDirectory() as place:
         for kind, usual in _ITEMS.items():
             count = items or usual
@@ -98,7 +99,7 @@ def _round(
     loop = [sys.executable, "-m", "bench.scoring", "--loop", job]
     out = folder / "scores.csv"
     score = [sys.executable, "-c", _SCORE, "score", str(given), "--force"]
-    score += ["--model", str(bundle.resolve()), "--out", str(out)]
+    score += ["--model", str(bundle), "--out", str(out)]
     score += ["--batch", str(_BATCH), "--workers", str(workers)]
     return _timed([loop] * workers, count), _timed([score], count)
 
