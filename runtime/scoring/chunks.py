@@ -70,8 +70,9 @@ class Lines(NamedTuple):
 
 Content: TypeAlias = Files | Pixels | Numbers | Table | Lines
 
-# The type of a column that is kept, as a Parquet file has it.
-Kind = Literal["text", "int", "float", "bool"]
+# The type of a column that is kept, as a Parquet file has it; a single is a float of 32
+# bits.
+Kind = Literal["text", "int", "float", "single", "bool"]
 
 
 class Kept(NamedTuple):

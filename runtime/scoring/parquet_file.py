@@ -131,13 +131,22 @@ def _kind(kind: Any) -> Kind:
 
     if types.is_boolean(kind):
         return "bool"
-    if types.is_integer(kind):
+    # Some numbers of uint64 are in no other type, and stay as texts.
+    if types.is_integer(kind) and not types.is_uint64(kind):
         return "int"
+    if types.is_float16(kind) or types.is_float32(kind):
+        return "single"
     return "float" if types.is_floating(kind) else "text"
 
 
 def _kept(column: Any, kind: Kind) -> list[Any]:
-    values: list[Any] = column.to_pylist()
+    if kind == "single":
+        numbers = column.cast("float32").to_numpy(zero_copy_only=False)
+        # Python's own floats would show digits that a single does not have.
+        values: list[Any] = [float(str(number)) for number in numbers]
+        is_null = column.is_null().to_pylist()
+        return [None if n else v for n, v in zip(is_null, values, strict=True)]
+    values = column.to_pylist()
     if kind != "text":
         return values
     return [None if value is None else str(value) for value in values]

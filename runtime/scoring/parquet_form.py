@@ -85,6 +85,7 @@ class ParquetForm:
             "text": pa.string(),
             "int": pa.int64(),
             "float": pa.float64(),
+            "single": pa.float32(),
             "bool": pa.bool_(),
         }
         types = [pa.string(), *(kinds[column.kind] for column in self._kept)]

@@ -9,9 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from runtime.admin.errors import AdminError
-from runtime.scoring.chunks import Kept
+from runtime.scoring.chunks import Kept, Scored
+from runtime.scoring.columns import columns_of
 from runtime.scoring.parquet_file import ParquetFile
-from tests.runtime.scoring.makers import rows_of
+from runtime.scoring.parquet_form import ParquetForm
+from tests.runtime.scoring.makers import LINEAR, rows_of
 
 
 def written(path, group=None, **columns):
@@ -36,7 +38,7 @@ def test_numbers_and_texts_are_read_with_what_is_missing(tmp_path):
     assert source.kept == (
         Kept("id", "int"),
         Kept("when", "text"),
-        Kept("half", "float"),
+        Kept("half", "single"),
     )
     (chunk,) = source.chunks(10, 0)
     columns = chunk.content.columns
@@ -56,6 +58,40 @@ def test_numbers_and_texts_are_read_with_what_is_missing(tmp_path):
         ["1970-01-01", "1970-01-02", None],
         [0.5, 1.5, None],
     )
+
+
+def test_a_column_that_is_kept_keeps_its_values(tmp_path):
+    columns = {
+        "single": (pa.array([0.1, None], pa.float32()), "single", [0.1, None]),
+        "small": (pa.array(np.array([0.5, 2], np.float16)), "single", [0.5, 2.0]),
+        "double": (pa.array([0.1, None]), "float", [0.1, None]),
+        "flag": (pa.array([True, None]), "bool", [True, None]),
+        "byte": (pa.array([200, None], pa.uint8()), "int", [200, None]),
+        "huge": (
+            pa.array([2**64 - 1, None], pa.uint64()),
+            "text",
+            [str(2**64 - 1), None],
+        ),
+    }
+    path = written(
+        tmp_path / "r.parquet",
+        a=pa.array([1.0, 2.0]),
+        **{name: array for name, (array, _, _) in columns.items()},
+    )
+    source = ParquetFile(path, rows_of("a"), tuple(columns))
+    assert [kept.kind for kept in source.kept] == [
+        kind for _, kind, _ in columns.values()
+    ]
+    (chunk,) = source.chunks(10, 0)
+    assert list(chunk.kept) == [values for _, _, values in columns.values()]
+    form = ParquetForm(source.kept)
+    scored = Scored(chunk.items, chunk.kept, np.zeros((2, 3), np.float32), [])
+    named = columns_of(LINEAR, tuple(columns), 3)
+    rows = form.head(named, scored.scores) + form.rows(named, scored, scored.scores)
+    (tmp_path / "rows").write_bytes(rows)
+    table = pq.read_table(form.finish(tmp_path / "rows", tmp_path / "made"))
+    assert table["single"].equals(pa.chunked_array([columns["single"][0]]))
+    assert table["huge"].to_pylist() == [str(2**64 - 1), None]
 
 
 @pytest.mark.parametrize("done", [0, 2, 3, 5, 8, 9])
