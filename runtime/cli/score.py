@@ -89,12 +89,17 @@ class _Asked(click.ParamType[ModelSpec | Path]):
 @click.option(
     "--url", "--server", "url", metavar="URL", help="Ask the service at this URL."
 )
-@click.option("--key", default="", metavar="NAME", help="Score this array of a .npz.")
+@click.option(
+    "--key",
+    default="",
+    metavar="NAME",
+    help="Score this array of a .npz, or this tree of a .root.",
+)
 @click.option(
     "--keep",
     default="",
     metavar="A,B,...",
-    help="Copy these columns of a .csv or .parquet to the output.",
+    help="Copy these columns of a .csv, .parquet or .root to the output.",
 )
 @click.option(
     "--batch",
@@ -136,9 +141,9 @@ def score(
     """Score many items, and write their scores into a file.
 
     INPUT is a folder of pictures, any number of pictures, or one file: arrays in a
-    .npz, rows in a .csv or .parquet, or a .csv that lists pictures. The output has the
-    items in the order of the input: the item, its best label, and a column for each
-    class. Items that cannot be scored go into the file --rejects.
+    .npz, rows in a .csv, .parquet or .root, or a .csv that lists pictures. The output
+    has the items in the order of the input: the item, its best label, and a column for
+    each class. Items that cannot be scored go into the file --rejects.
 
     The model runs in this command, on all cores, or on the server --url. A run that was
     killed goes on with --resume, and gives the same output as one that was not. The

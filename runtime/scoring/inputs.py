@@ -14,8 +14,9 @@ from runtime.scoring.files import check_readable, text_of
 from runtime.scoring.parquet_file import ParquetFile
 from runtime.scoring.picture_list import listed_pictures, path_column
 from runtime.scoring.pictures import pictures_of
+from runtime.scoring.root_file import RootFile
 
-_DATA = (".npz", ".parquet", ".csv")
+_DATA = (".npz", ".parquet", ".csv", ".root")
 
 
 def open_source(
@@ -26,7 +27,8 @@ def open_source(
     Args:
         paths: one file of data, or any number of folders and files of pictures.
         facts: the model.
-        key: the name of the array of a .npz; empty if nobody gave one.
+        key: the name of the array of a .npz, or of the tree of a .root; empty if nobody
+            gave one.
         keep: the columns of a table that are kept.
 
     Raises:
@@ -34,8 +36,10 @@ def open_source(
     """
     first = paths[0]
     ending = first.suffix.lower()
-    if key and ending != ".npz":
-        raise AdminError("--key names an array of a .npz, and the input is none")
+    if key and ending not in (".npz", ".root"):
+        raise AdminError(
+            "--key names an array of a .npz or a tree of a .root, and the input is none"
+        )
     for path in paths:
         if len(paths) > 1 and path.suffix.lower() in _DATA:
             raise AdminError(f"{text_of(path)} must be the only input; score it alone")
@@ -51,6 +55,8 @@ def open_source(
         return ArrayFile(first, key, facts)
     if ending == ".parquet":
         return ParquetFile(first, facts, keep)
+    if ending == ".root":
+        return RootFile(first, key, facts, keep)
     header = read_header(first)
     if facts.img_channels and not facts.features and (column := path_column(header)):
         return listed_pictures(first, header, column, keep)
@@ -60,7 +66,7 @@ def open_source(
 def _pictures(paths: Sequence[Path], facts: Facts) -> Source:
     if not facts.img_channels:
         raise AdminError(
-            f"model {facts.name!r} takes no pictures; give it rows in a .csv, .parquet"
-            " or .npz"
+            f"model {facts.name!r} takes no pictures; give it rows in a .csv, .parquet,"
+            " .root or .npz"
         )
     return pictures_of(paths)

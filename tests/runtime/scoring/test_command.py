@@ -128,7 +128,10 @@ def test_a_run_without_any_score_fails_and_tells_the_reasons(place, score):
         ("a.npz --model linear --out no/s.csv", "there is no folder no"),
         ("a.npz --model linear --out s.csv --keep a", "a .npz has none"),
         ("empty --model linear --out s.csv --keep a", "the input is no table"),
-        ("empty --model linear --out s.csv --key a", "--key names an array of a .npz"),
+        (
+            "empty --model linear --out s.csv --key a",
+            "--key names an array of a .npz or a tree",
+        ),
         ("a.npz --model linear --out s.csv --rejects s.csv", "are the same file"),
         ("a.npz --model linear --out s.csv --cacert x", "--cacert needs --url"),
         ("a.npz --model linear --out s.csv --token-file x", "--token-file needs --url"),
@@ -165,7 +168,7 @@ def test_a_model_that_takes_another_input_is_refused(place, store, score):
     for given, sentence in {
         "a.npz": "takes no single array of numbers: its inputs are a, b",
         "r.csv": "takes no rows: its inputs are a, b",
-        "models": "takes no pictures; give it rows in a .csv, .parquet or .npz",
+        "models": "takes no pictures; give it rows in a .csv, .parquet, .root or .npz",
     }.items():
         assert sentence in score(f"{given} --model two --out s.csv", code=2).output
 
