@@ -18,6 +18,7 @@ PAGES = (
     "docs/serving.md",
     "docs/own-model.md",
     "docs/client.md",
+    "docs/scoring.md",
     "docs/versions.md",
     "docs/observing.md",
     "docs/securing.md",

@@ -29,6 +29,7 @@ def open_client(
     token: str = "",
     token_header: str = "Authorization",
     seconds: float = _SECONDS,
+    retries: int = 2,
 ) -> Iterator[Client]:
     """Give a client of the server at ``url`` during the block.
 
@@ -38,6 +39,7 @@ def open_client(
         token: the token that the service asks for; empty is none.
         token_header: the header that carries the token.
         seconds: the longest silence of the server.
+        retries: the most repetitions of a call.
 
     Raises:
         AdminError: ``url``, ``cacert``, ``token`` or ``token_header`` cannot be used.
@@ -50,6 +52,7 @@ def open_client(
             token_header=token_header,
             cacert=cacert,
             timeout=seconds,
+            retries=retries,
             max_reply_bytes=_MAX_REPLY_BYTES,
         ) as client,
     ):

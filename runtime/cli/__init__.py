@@ -8,6 +8,7 @@ from bundle.terminal import Failed, Group, WrongInput
 from runtime.cli.bundle import bundle
 from runtime.cli.models import models
 from runtime.cli.predict import predict
+from runtime.cli.score import score
 from runtime.cli.serve import serve
 from runtime.cli.status import status
 from runtime.cli.token import token
@@ -37,6 +38,7 @@ main.add_command(serve)
 main.add_command(models)
 main.add_command(bundle)
 main.add_command(predict)
+main.add_command(score)
 main.add_command(status)
 main.add_command(top)
 main.add_command(token)

@@ -143,6 +143,8 @@ def test_the_commands_of_every_page_work(work):
     assert int(np.argmax(json.loads(outputs["own-ask"]))) == 1
     assert "digits:2 onnxruntime/CPUExecutionProvider" in outputs["own-bundle"]
     assert re.search(r"^img1\.png +1 +0\.9", outputs["terminal"], re.M)
+    assert re.search(r"^img1\.png,1,.*\nimg4\.png,4,", outputs["score"], re.M)
+    assert "asked.csv: 2 items, " in outputs["score"]
     assert outputs["rollback"].rstrip().endswith('{"stable":1}')
     assert "mnist serves version 4" in outputs["models"]
     assert (work / "pulled" / "model.onnx").is_file()

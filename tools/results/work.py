@@ -1,4 +1,4 @@
-"""The trainings that docs/results.md tells of: their commands, and where the figure is."""
+"""A training that docs/results.md tells of: its command, and the place of its figure."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from runtime.admin import Transfer
-from runtime.cli.bar import counted, shown
+from runtime.cli.bar import counted, scoring, shown
 
 
 class Terminal(io.StringIO):
@@ -51,3 +51,20 @@ def test_long_work_is_counted_on_a_terminal_alone(monkeypatch, capsys):
         advance(8)
     assert "predicting" in terminal.getvalue()
     assert "40/40" in terminal.getvalue()
+
+
+def test_a_scoring_tells_how_far_it_is(monkeypatch, capsys):
+    with scoring(50, iter([0.0, 0.0, 5.0, 11.0, 11.0]).__next__) as tell:
+        for done in (10, 20, 30):
+            tell(done, done // 10)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["10 of 50 items, 1 rejected", "30 of 50 items, 3 rejected"]
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with scoring(50) as tell:
+        tell(20, 1)
+        tell(50, 2)
+    assert "50/50" in terminal.getvalue()
+    assert "2 rejected" in terminal.getvalue()
+    assert "items/s" in terminal.getvalue()
