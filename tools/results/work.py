@@ -1,4 +1,4 @@
-"""A training that docs/results.md tells of: its command, and the place of its figure."""
+"""A training of docs/results.md: its command, and the place of its figure."""
 
 from __future__ import annotations
 
