@@ -197,8 +197,8 @@ def _from_json(
         yield shown, field, value
 
 
-# Kubernetes sets these variables in all containers beside a Service whose name is tfaas,
-# or begins with tfaas- (the Service tfaas-grpc sets TFAAS_GRPC_PORT to an address).
+# Kubernetes sets these variables in all containers beside a Service whose name is
+# tfaas or begins with tfaas- (tfaas-grpc sets TFAAS_GRPC_PORT to an address).
 _KUBERNETES = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_(HOST|PORT)|PORT_\d+_).*")
 
 
