@@ -197,8 +197,9 @@ def _from_json(
         yield shown, field, value
 
 
-# Kubernetes sets these variables in all containers beside a Service named tfaas.
-_KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_(HOST|PORT)|PORT_\d+_).*")
+# Kubernetes sets these variables in all containers beside a Service whose name is
+# tfaas or begins with tfaas- (tfaas-grpc sets TFAAS_GRPC_PORT to an address).
+_KUBERNETES = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_(HOST|PORT)|PORT_\d+_).*")
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[_Given]:
@@ -207,7 +208,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[_Given]:
         if not name.startswith(PREFIX) or name == VARIABLE:
             continue
         if _KUBERNETES.fullmatch(name) or (
-            name == f"{PREFIX}PORT" and text.startswith("tcp://")
+            name.endswith("PORT") and text.startswith("tcp://")
         ):
             continue
         if name not in known:

@@ -447,17 +447,20 @@ def test_a_wrong_variable_is_one_sentence_that_names_it(folder, name, text, sent
         load_settings({name: text})
 
 
-def test_what_kubernetes_sets_beside_a_service_named_tfaas_is_passed_over(folder):
+@pytest.mark.parametrize("service", ["TFAAS", "TFAAS_ONNX", "TFAAS_GRPC"])
+def test_what_kubernetes_sets_beside_a_service_of_such_a_name_is_passed_over(
+    folder, service
+):
     """Kubernetes sets these in each container of a Service's namespace."""
     environ = {
-        "TFAAS_SERVICE_HOST": "10.0.0.11",
-        "TFAAS_SERVICE_PORT": "8083",
-        "TFAAS_SERVICE_PORT_HTTP": "8083",
-        "TFAAS_PORT": "tcp://10.0.0.11:8083",
-        "TFAAS_PORT_8083_TCP": "tcp://10.0.0.11:8083",
-        "TFAAS_PORT_8083_TCP_PROTO": "tcp",
-        "TFAAS_PORT_8083_TCP_PORT": "8083",
-        "TFAAS_PORT_8083_TCP_ADDR": "10.0.0.11",
+        f"{service}_SERVICE_HOST": "10.0.0.11",
+        f"{service}_SERVICE_PORT": "8083",
+        f"{service}_SERVICE_PORT_HTTP": "8083",
+        f"{service}_PORT": "tcp://10.0.0.11:8083",
+        f"{service}_PORT_8083_TCP": "tcp://10.0.0.11:8083",
+        f"{service}_PORT_8083_TCP_PROTO": "tcp",
+        f"{service}_PORT_8083_TCP_PORT": "8083",
+        f"{service}_PORT_8083_TCP_ADDR": "10.0.0.11",
     }
     assert load_settings(environ).config == Config()
 
