@@ -568,10 +568,10 @@ def test_the_size_of_each_run_is_counted_and_no_warm_up(tmp_path):
 
 
 def test_a_model_on_trial_counts_nothing(bundle):
-    model = Model(bundle, None, Opened(FailingBackend()), FakeBackend, name="trial")
+    model = Model(bundle, None, Opened(FailingBackend()), FakeBackend, name="on-trial")
     model.run(BATCH)
     assert not any(
-        sample.labels.get("model") == "trial"
+        sample.labels.get("model") == "on-trial"
         for metric in REGISTRY.collect()
         for sample in metric.samples
     )
