@@ -30,7 +30,7 @@ WHOLE_SECONDS = 60.0
 # seconds.
 SLOWEST_SECONDS = 30.0
 # The start waits so long for the first look. Then it goes on with what is here.
-FIRST_SECONDS = 10.0
+FIRST_SECONDS = 5.0
 
 LOCK = ".mirror.lock"
 

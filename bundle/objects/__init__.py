@@ -3,7 +3,7 @@
 ``object_store`` publishes versions, labels and removals there; ``mirror`` keeps a
 folder of this machine like it, as far as this machine serves the models;
 ``mirrored_store`` is the ``ModelStore`` over both. ``bucket`` alone imports obstore.
-Where ``modelDir`` is a folder, ``address`` and ``opening`` alone are imported.
+Only ``address`` and ``opening`` are imported where ``modelDir`` is a folder.
 
 The keys, below the URL's own path::
 

@@ -253,7 +253,7 @@ def open_bucket(
     options: Any = {
         "timeout": timedelta(seconds=SECONDS if is_patient else 3),
         "connect_timeout": timedelta(seconds=3),
-        # A server of one's own often speaks no TLS. Who names it so has chosen that.
+        # A server of one's own often speaks no TLS. Its address is a choice for that.
         "allow_http": any(
             environ.get(name, "").startswith("http://")
             for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")

@@ -1,4 +1,4 @@
-"""An entry: what the object store has of one model, its versions and labels."""
+"""An entry: the versions and the labels of one model in an object store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index: what the object store had when it was last read, for all processes.
+"""The index: the content of the object store at its last reading, for all processes.
 
 Each model has a file ``<name>/.objects/index.json`` in the copy's folder. One process
 writes (see ``Mirror``), and all read.
@@ -29,7 +29,7 @@ _STATE = ".objects.json"
 
 @dataclass(frozen=True)
 class State:
-    """How the reading of the store goes.
+    """The state of the reading of the store.
 
     Attributes:
         read: when it was last read, in seconds since 1970; 0 is never.

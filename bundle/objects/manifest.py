@@ -82,7 +82,7 @@ def _match(pattern: re.Pattern[str], text: object) -> str:
 
 
 def _name(name: str) -> str:
-    # Whoever may write into the bucket must not write into other folders of a service.
+    # A writer of the bucket must not write into other folders of a service.
     path = PurePosixPath(name)
     if path.is_absolute() or "\0" in name or path.as_posix() != name or not path.parts:
         raise ValueError("a file's name in the manifest is no relative path")

@@ -68,6 +68,9 @@ class Mirror:
         self._staging = Staging(root)
         self._tag: str | None = None
         self._behind: set[str] = set()
+        self._gone: set[str] = set()
+        # The reasons that the log has, by model.
+        self._told: dict[str, str] = {}
 
     def sweep(self) -> None:
         """Remove what crashes left; call it at the start."""
@@ -86,18 +89,25 @@ class Mirror:
         try:
             tag = self.objects.changed()
             if whole or self._tag is None or tag != self._tag:
-                self._list()
-                self._tag = tag
+                self._list(tag)
         except StoreError as ex:
             self.index.note(str(ex), behind=len(self._behind))
             raise
         self._behind |= {name for name in self.local.names() if self._is_behind(name)}
-        for name in sorted(self._behind):
+        for name in sorted(self._behind | self._gone):
             try:
-                self.follow(name)
+                if name in self._gone:
+                    self.refresh_model(name)
+                    self._gone.discard(name)
+                else:
+                    self.follow(name)
+                self._told.pop(name, None)
             except (StoreError, BundleError, OSError) as ex:
                 # The other models go on, and this one is tried again at the next look.
-                logger.warning("%s cannot be brought up to date: %s", name, _word(ex))
+                why = _word(ex)
+                if self._told.get(name) != why:
+                    logger.warning("%s cannot be brought up to date: %s", name, why)
+                self._told[name] = why
         self.index.note(behind=len(self._behind))
         self.prune()
 
@@ -105,42 +115,50 @@ class Mirror:
         """Read what the store has of one model, and bring the model up to date here.
 
         Raises:
-            StoreUnreachable: the store cannot be read.
+            StoreUnreachable: the store cannot be read, or a file cannot be fetched.
+            BundleError: a file of the store is damaged.
         """
-        entry = self.objects.look(name, self.index.entry(name))
+        self._behind.add(name)
         with self.index.alone(name, WAIT_SECONDS):
-            if entry is not None:
+            # The store is read under the lock. Otherwise what somebody else has read
+            # and written meanwhile could be newer.
+            entry = self.objects.look(name, self.index.entry(name))
+            if entry is None:
+                with contextlib.suppress(ModelNotFound):
+                    self.local.delete(name)
+                self.index.forget(name)
+            else:
                 self.index.write(entry)
-        self.follow(name, is_gone=entry is None)
+                self._follow(entry)
+        self._behind.discard(name)
 
-    def follow(self, name: str, *, is_gone: bool = False) -> None:
+    def follow(self, name: str) -> None:
         """Make a model that is here like the index.
 
         Raises:
             StoreUnreachable: a file cannot be fetched; the model serves as before.
             BundleError: a file of the store is damaged.
         """
-        self._behind.add(name)
         with self.index.alone(name, WAIT_SECONDS):
-            entry = None if is_gone else self.index.entry(name)
-            if entry is None:
-                with contextlib.suppress(ModelNotFound):
-                    self.local.delete(name)
-                self.index.forget(name)
-            elif self.local.versions(name):
-                failure = self._bring(entry, (entry.serves, *entry.labels.values()))
-                # Without the version that serves, another one would serve in its place.
-                if self._is_here(entry, entry.serves):
-                    self._set_labels(entry)
-                    self._remove(entry)
-                if failure:
-                    raise failure
+            if entry := self.index.entry(name):
+                self._follow(entry)
         self._behind.discard(name)
+
+    def _follow(self, entry: Entry) -> None:
+        if not self.local.versions(entry.name):
+            return
+        failure = self._bring(entry, (entry.serves, *entry.labels.values()))
+        # Without the version that serves, another one would serve in its place.
+        if self._is_here(entry, entry.serves):
+            self._set_labels(entry)
+            self._remove(entry)
+        if failure:
+            raise failure
 
     def bring(self, name: str, number: int | None, label: str | None) -> None:
         """Fetch a version that somebody asked for, and the version that serves.
 
-        Of those who ask for one model at a time, one fetches, and the others wait.
+        One fetches a model, and all others who ask for it meanwhile wait.
 
         Raises:
             ModelNotFound: the store has no such version.
@@ -187,10 +205,10 @@ class Mirror:
         Raises:
             StoreUnreachable: the store cannot be read.
         """
-        entry = self.objects.look(name, self.index.entry(name))
-        if entry is None or number not in entry.versions:
-            raise no_model(name)
         with self.index.alone(name, WAIT_SECONDS):
+            entry = self.objects.look(name, self.index.entry(name))
+            if entry is None or number not in entry.versions:
+                raise no_model(name)
             self.index.write(entry)
             if entry.serves != number and (
                 failure := self._bring(entry, (entry.serves,))
@@ -263,17 +281,24 @@ class Mirror:
         entry = self.index.entry(name)
         return entry is not None and self.local.labels(name) != entry.labels
 
-    def _list(self) -> None:
+    def _list(self, tag: str) -> None:
         known = self.index.entries()
         found = self.objects.snapshot(known)
+        self._tag = tag
         for name, entry in found.items():
-            if entry != known.get(name):
-                with self.index.alone(name, WAIT_SECONDS):
+            if entry == known.get(name):
+                continue
+            with self.index.alone(name, WAIT_SECONDS):
+                if self.index.entry(name) == known.get(name):
                     self.index.write(entry)
-        self._behind |= {name for name in found if found[name] != known.get(name)}
+                else:
+                    # A publisher on this machine has looked meanwhile, and may have
+                    # seen more or less. So the next look lists the store again.
+                    self._tag = None
+            self._behind.add(name)
         self._behind |= {name for name in self.local.names() if name in found}
-        for name in {*known, *self.local.names()} - found.keys():
-            self.follow(name, is_gone=True)
+        # A model that is missing may also have been published after the listing.
+        self._gone |= {*known, *self.local.names()} - found.keys()
 
     def _bring(self, entry: Entry, numbers: Iterable[int]) -> Exception | None:
         """Fetch versions that are not here as the store has them; return what failed.

@@ -290,7 +290,7 @@ class ObjectStore:
             raise ModelNotFound(f"model {name!r} has no version {number}")
         _check_unlabelled(entry, number)
         self._bucket.delete(_version_key(name, number))
-        # A label may have been set after the look. Whoever set it looks for the version
+        # A label may have been set after the look. Its setter looks for the version
         # after that, so one of the two sees the other.
         labels = {
             label
@@ -395,12 +395,7 @@ class ObjectStore:
     def _trim(self, name: str) -> None:
         """Delete the oldest versions without a label, down to ``keep`` of them."""
         try:
-            entry = self.look(name)
-            if entry is None:
-                return
-            labelled = set(entry.labels.values())
-            numbers = [n for n in sorted(entry.versions) if n not in labelled]
-            extra = numbers[: -self._keep] if self._keep else []
+            extra = self._extra(name) if self._keep else []
             for number in extra:
                 self._bucket.delete(_version_key(name, number))
                 logger.info("trimmed %s version %d", name, number)
@@ -410,10 +405,23 @@ class ObjectStore:
         except StoreError as ex:  # the new version stays published
             logger.warning("%s: old versions cannot be deleted: %s", name, ex)
 
+    def _extra(self, name: str) -> list[int]:
+        labelled = {pointed.number for pointed in self._pointers(name).values()}
+        numbers = [n for n in sorted(self._numbers(name)) if n not in labelled]
+        return numbers[: -self._keep]
+
     def _sweep(self, name: str) -> None:
         """Remove the files that no version of a model needs."""
         # The files are listed first: a file that came later belongs to an upload.
         blobs = self._bucket.list(f"blobs/{name}/")
+        # A model without versions is gone, and nobody would sweep it later.
+        is_gone = not self._numbers(name)
+        until = self._clock() - self._grace_seconds
+        old = [
+            key for key, listed in blobs.items() if is_gone or listed.changed < until
+        ]
+        if not old:
+            return
         entry = self.look(name)
         versions = entry.versions.values() if entry else ()
         needed = {
@@ -421,10 +429,8 @@ class ObjectStore:
             for version in versions
             for blob in version.manifest.files.values()
         }
-        old = self._clock() - self._grace_seconds
-        for key, listed in blobs.items():
-            # A model without versions is gone, and nobody would sweep it later.
-            if key not in needed and (entry is None or listed.changed < old):
+        for key in old:
+            if key not in needed:
                 self._bucket.delete(key)
 
     def _say_changed(self) -> None:

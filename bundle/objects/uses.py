@@ -37,7 +37,7 @@ class Uses:
             path = self._path(name, number)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-            # Whoever removed the version has removed the file, too.
+            # A process that removes the version removes the file, too.
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), path.stat()):
                     _use(descriptor)

@@ -127,8 +127,8 @@ class Config:
         checks.whole(1, 3600),
         "Look for changes of an object store every so many seconds.",
     )
-    # What is loaded serves on. A setting is for those who would rather have no answers
-    # than old ones.
+    # Loaded models serve on. This is for people who would rather have no answers than
+    # old ones.
     object_max_age_seconds: int = _setting(
         0,
         checks.whole(0, 30 * 86400),

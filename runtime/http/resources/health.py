@@ -20,7 +20,7 @@ class ReadyBody(TypedDict):
 
     Attributes:
         status: the state.
-        store_age_seconds: how many seconds ago the object store was read; missing where
+        store_age_seconds: the seconds since the object store was read; missing where
             the store is a folder.
     """
 

@@ -1,4 +1,4 @@
-"""The copy on a machine: what comes, when it becomes visible, and what goes."""
+"""The copy on a machine: versions come, become visible, and go."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_fresh_machine_knows_nothing_before_it_has_read_the_store(machine):
         machine().store.find("linear")
 
 
-def test_a_restart_without_the_store_serves_what_is_here(memory, machine, tmp_path):
+def test_a_restart_without_the_store_serves_what_is_here(machine):
     one = machine()
     one.publish(4)
     again = machine()
@@ -199,7 +199,7 @@ def test_files_that_came_later_follow(machine):
     assert (two.store.find("linear").path / "model.int8.onnx").read_text() == "small"
     assert two.store.find("linear").state != state
     assert two.store.origin("linear", 1) == origin
-    # What the exporter takes away goes elsewhere, too.
+    # A file that the exporter takes away goes elsewhere, too.
     added.unlink()
     one.store.share(one.store.find("linear"))
     two.mirror.refresh(whole=False)
@@ -327,10 +327,33 @@ def test_a_version_that_was_deleted_while_it_was_fetched_is_not_there(machine):
         two.store.find("linear")
 
 
-def test_a_process_that_only_reads_the_copy_needs_no_request(machine, tmp_path):
+def test_a_process_that_only_reads_the_copy_needs_no_request(machine):
     one = machine()
     one.publish(1)
     before = dict(one.bucket.counts)
     again = Mirror(ObjectStore(one.bucket), one.mirror.root)
     assert again.wanted("linear", None, None)[1] == 1
     assert one.bucket.counts == before
+
+
+def test_what_was_published_here_during_a_listing_stays(machine):
+    one = machine()
+    one.publish(1)
+    one.publish(1, name="other")
+    again = machine()  # another process of the same machine
+    real = again.objects.snapshot
+
+    def late(known):
+        found = real(known)
+        one.publish(2)
+        one.publish(1, name="new")
+        return found
+
+    again.objects.snapshot = late
+    again.mirror.refresh()
+    assert again.here("linear") == [1, 2]
+    assert again.here("new") == [1]
+    assert again.store.versions("linear") == [1, 2]
+    again.objects.snapshot = real
+    again.mirror.refresh(whole=False)
+    assert again.store.names() == ["linear", "new", "other"]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -39,12 +39,16 @@ class Process:
     """A server of S3, as a process.
 
     Attributes:
+        kind: ``moto`` or ``seaweedfs``.
         host: the address at which it answers.
         port: the port.
         url: both, as a URL.
     """
 
-    def __init__(self, process: subprocess.Popen[str], host: str, port: int) -> None:
+    def __init__(
+        self, kind: str, process: subprocess.Popen[str], host: str, port: int
+    ) -> None:
+        self.kind = kind
         self._process = process
         self.host = host
         self.port = port
@@ -68,7 +72,8 @@ def moto() -> Iterator[Process]:
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            yield _when_it_answers(process, r"http://127\.0\.0\.1:(\d+)", "127.0.0.1")
+            line = r"http://127\.0\.0\.1:(\d+)"
+            yield _when_it_answers("moto", process, line, "127.0.0.1")
         finally:
             process.kill()
 
@@ -88,14 +93,14 @@ def seaweedfs(folder: Path) -> Iterator[Process]:
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            server = _when_it_answers(process, r"Start Seaweed S3 API.*", host, port)
-            yield server
+            line = r"Start Seaweed S3 API"
+            yield _when_it_answers("seaweedfs", process, line, host, port)
         finally:
             process.kill()
 
 
 def _when_it_answers(
-    process: subprocess.Popen[str], line: str, host: str, port: int = 0
+    kind: str, process: subprocess.Popen[str], line: str, host: str, port: int = 0
 ) -> Process:
     lines = process.stderr
     assert lines is not None
@@ -105,16 +110,20 @@ def _when_it_answers(
     else:
         raise AssertionError("the server ended before it answered")
     threading.Thread(target=lines.read, daemon=True).start()
-    server = Process(process, host, port or int(found[1]))
+    server = Process(kind, process, host, port or int(found[1]))
     assert put_bucket(server) == 200
     return server
 
 
 def put_bucket(server: Process) -> int:
     """Make the bucket; return the status."""
-    connection = http.client.HTTPConnection(server.host, server.port, PATIENCE)
-    connection.request("PUT", f"/{BUCKET}")
-    return connection.getresponse().status
+    with closing(
+        http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
+    ) as connection:
+        connection.request("PUT", f"/{BUCKET}")
+        reply = connection.getresponse()
+        reply.read()
+        return reply.status
 
 
 class Proxy:
@@ -167,7 +176,9 @@ class Proxy:
             handler.send_header("Content-Length", "0")
             handler.end_headers()
             return
-        connection = http.client.HTTPConnection(server.host, server.port, PATIENCE)
+        connection = http.client.HTTPConnection(
+            server.host, server.port, timeout=PATIENCE
+        )
         connection.request(handler.command, handler.path, body, headers)
         reply = connection.getresponse()
         content = reply.read()

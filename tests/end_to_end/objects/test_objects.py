@@ -362,3 +362,27 @@ def test_models_of_an_object_store_are_managed_from_a_terminal(url, tmp_path):
     assert "linear:1" in said
     listed = json.loads(said[said.index("[") :])
     assert listed[0]["version_labels"] == {"canary": 1}
+
+
+@pytest.mark.skipif(not IS_LONG, reason="make cluster-test trains into the store")
+def test_a_training_and_a_conversion_go_into_the_store(server, machine, url, tmp_path):
+    if server.kind != "moto":
+        pytest.skip("it takes a minute, and one server is enough")
+    environment = f"XDG_CACHE_HOME={tmp_path / 'caches'}"
+    at = f"--models-dir {url}"
+    run(
+        f"{environment} trainer run --epochs 1 --model digits --no-onnx {at}"
+        f" && {environment} exporter convert digits --no-latency {at}",
+        tmp_path,
+    )
+    store = machine()
+    store.refresh()
+    assert store.versions("digits") == [1]
+    bundle = store.find("digits").path
+    assert (bundle / "model.onnx").is_file()
+    assert json.loads((bundle / "parity.json").read_bytes())["passed"] is True
+    # Another conversion changes nothing else: the version is still the first.
+    run(f"{environment} exporter convert digits --fp16 --no-latency {at}", tmp_path)
+    store.refresh()
+    assert store.versions("digits") == [1]
+    assert (store.find("digits").path / "model.fp16.onnx").is_file()
