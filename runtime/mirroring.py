@@ -105,11 +105,11 @@ class Mirroring:
                 failures = 0
                 if not is_checked:
                     is_checked = True
-                    store.mirror.objects.check_writable()
+                    _warn_of_writes(store)
             except StoreError as ex:
-                failures += not is_checked or bool(store.mirror.index.state().failure)
+                failures += 1
                 if self._once.is_news(str(ex)):
-                    logger.warning("%s; what is on this machine serves on", ex)
+                    logger.warning("%s; the models on this machine serve on", ex)
             # Nothing else may end the thread: the next look may go well.
             except Exception as ex:
                 if self._once.is_news(str(ex)):
@@ -117,6 +117,14 @@ class Mirroring:
             self._looked.set()
             wait = seconds * 2 ** min(failures, 10)
             time.sleep(_drawn(min(wait, max(seconds, SLOWEST_SECONDS))))
+
+
+def _warn_of_writes(store: ModelStore) -> None:
+    """Tell at the start if the object store can only be read."""
+    try:
+        store.check_writable()
+    except StoreError as ex:
+        logger.warning("uploads, labels and deletes will fail: %s", ex)
 
 
 def _drawn(seconds: float) -> float:

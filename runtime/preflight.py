@@ -133,8 +133,8 @@ def _of_an_object_store(config: Config) -> Iterator[str]:
         raise ConfigError(f"'modelDir' is {config.model_dir}: {ex}") from ex
     if failure:
         yield (
-            f"'modelDir' is {config.model_dir}: {failure}; the models that are on this"
-            " machine are served"
+            f"'modelDir' is {config.model_dir}: {failure}; the models on this machine"
+            " are served"
         )
     copy = config.store_folder
     try:

@@ -44,7 +44,7 @@ SECONDS = 15.0
 RETRY_SECONDS = 10.0
 _CHUNK = 8 << 20
 
-_STATUS = re.compile(r"status code: (\d{3})|(?:HTTP status|status:?) \S*\(?(\d{3})")
+_STATUS = re.compile(r"status code: (\d{3})")
 
 
 @dataclass(frozen=True)
@@ -284,8 +284,8 @@ def _translated() -> Iterator[None]:
 
 def _why(text: str) -> str:
     if found := _STATUS.search(text):
-        return f"the object store answers {found[1] or found[2]}"
-    if "timed out" in text.lower() or "timeout" in text.lower():
+        return f"the object store answers {found[1]}"
+    if "TimedOut" in text:
         return "the object store does not answer in time"
     return "the object store does not answer"
 

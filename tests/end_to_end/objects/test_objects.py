@@ -181,6 +181,23 @@ def test_slow_answers_are_waited_for(proxy, machine):
     assert two.find("linear").number == 1
 
 
+def test_a_look_reads_no_manifest_twice(proxy, machine):
+    one, two = machine(), machine("two")
+    publish(one)
+    two.refresh()
+    asked = []
+
+    def note(method, path, headers):
+        asked.append((method, path))
+        return "pass"
+
+    proxy.fault = note
+    two.refresh()
+    # The mark of changes, and the two listings.
+    assert [method for method, _ in asked] == ["HEAD", "GET", "GET"]
+    assert not any(".json" in path for _, path in asked)
+
+
 def test_a_manifest_whose_answer_is_lost_is_published_once(proxy, machine):
     one = machine()
     publish(one)
