@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A publisher that was killed may not have marked its change, so the whole store is
-# listed now and then. One list request has 1,000 keys.
-WHOLE_SECONDS = 60.0
+# The list of changes lacks that of a publisher that was killed, so the whole store is
+# listed now and then. One request lists 1,000 versions.
+WHOLE_SECONDS = 300.0
 # While the store does not answer, the looks become rarer, down to one in so many
 # seconds.
 SLOWEST_SECONDS = 30.0
@@ -142,7 +142,7 @@ def unreadable(config: Config) -> str:
         str(config.model_dir), 0, config.store_folder, is_patient=False
     )
     try:
-        store.mirror.objects.changed()
+        store.mirror.objects.changes()
     except StoreError as ex:
         return str(ex)
     return ""

@@ -10,5 +10,5 @@ The keys, below the URL's own path::
     versions/<model>/<n>.json       the version's manifest; it makes the version visible
     labels/<model>/<label>.json     the number that a label points to
     blobs/<model>/<sha256>          a file, by its content
-    changed                         another text after each change
+    changed                         the names of the models that changed last
 """

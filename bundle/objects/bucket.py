@@ -88,14 +88,6 @@ class Bucket:
         except FileNotFoundError:
             return None
 
-    def tag(self, key: str) -> str:
-        """Return the tag of an object; empty if it is not there."""
-        try:
-            with _translated():
-                return obstore.head(self._store, key)["e_tag"] or ""
-        except FileNotFoundError:
-            return ""
-
     def create(self, key: str, content: bytes) -> bool:
         """Write an object that is not there; False if it is there."""
         try:

@@ -28,6 +28,7 @@ from bundle.objects.index import Index
 from bundle.objects.manifest import Blob, Manifest
 from bundle.objects.object_store import ObjectStore
 from bundle.objects.uses import Uses
+from bundle.params import MODEL_NAME
 from bundle.staging import Staging, locked, replace_files, sync, sync_tree
 from bundle.store import ModelStore, no_model
 from bundle.trash import Trash
@@ -66,9 +67,11 @@ class Mirror:
         self.uses = Uses(root)
         self._max_bytes = max_bytes
         self._staging = Staging(root)
-        self._tag: str | None = None
+        # The last change that was seen; empty before the first, None before any look.
+        self._last: str | None = None
+        # Models to be made like the index, and models to be looked at in the store.
         self._behind: set[str] = set()
-        self._gone: set[str] = set()
+        self._unread: set[str] = set()
         # The reasons that the log has, by model.
         self._told: dict[str, str] = {}
 
@@ -81,24 +84,35 @@ class Mirror:
         """Read what the store has, and bring the models that are here up to date.
 
         Args:
-            whole: list the store in any case; else only if its mark tells of a change.
+            whole: list the whole store; else look only at the models that its list of
+                changes names.
 
         Raises:
             StoreUnreachable: the store cannot be read; what is here stays as it is.
         """
         try:
-            tag = self.objects.changed()
-            if whole or self._tag is None or tag != self._tag:
-                self._list(tag)
+            changes = self.objects.changes()
+            last = changes[-1].id if changes else ""
+            ids = [change.id for change in changes]
+            if whole or self._last is None or (self._last and self._last not in ids):
+                self._list(last)
+            else:
+                new = ids.index(self._last) + 1 if self._last else 0
+                self._unread |= {
+                    change.name
+                    for change in changes[new:]
+                    if MODEL_NAME.fullmatch(change.name)
+                }
+                self._last = last
         except StoreError as ex:
             self.index.note(str(ex), behind=len(self._behind))
             raise
         self._behind |= {name for name in self.local.names() if self._is_behind(name)}
-        for name in sorted(self._behind | self._gone):
+        for name in sorted(self._behind | self._unread):
             try:
-                if name in self._gone:
+                if name in self._unread:
                     self.refresh_model(name)
-                    self._gone.discard(name)
+                    self._unread.discard(name)
                 else:
                     self.follow(name)
                 self._told.pop(name, None)
@@ -235,6 +249,8 @@ class Mirror:
         Args:
             asked: a model that somebody asks for at this moment, and that stays.
         """
+        if self._max_bytes == ENDLESS:
+            return
         sizes: dict[tuple[str, int], int] = {}
         for name in self.local.names():
             for number in filter(None, self.local.versions(name)):
@@ -281,10 +297,10 @@ class Mirror:
         entry = self.index.entry(name)
         return entry is not None and self.local.labels(name) != entry.labels
 
-    def _list(self, tag: str) -> None:
+    def _list(self, last: str) -> None:
         known = self.index.entries()
         found = self.objects.snapshot(known)
-        self._tag = tag
+        self._last = last
         for name, entry in found.items():
             if entry == known.get(name):
                 continue
@@ -294,11 +310,11 @@ class Mirror:
                 else:
                     # A publisher on this machine has looked meanwhile, and may have
                     # seen more or less. So the next look lists the store again.
-                    self._tag = None
+                    self._last = None
             self._behind.add(name)
         self._behind |= {name for name in self.local.names() if name in found}
         # A model that is missing may also have been published after the listing.
-        self._gone |= {*known, *self.local.names()} - found.keys()
+        self._unread |= {*known, *self.local.names()} - found.keys()
 
     def _bring(self, entry: Entry, numbers: Iterable[int]) -> Exception | None:
         """Fetch versions that are not here as the store has them; return what failed.

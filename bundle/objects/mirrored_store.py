@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -141,7 +142,7 @@ class MirroredStore(ModelStore):
                 logger.info("published %s version %d", name, number)
                 (staged / _OWN).write_text("{}")
                 self._take(name, number, staged)
-                own = self.mirror.root / name / str(number) / _OWN
+                own = self.root / name / str(number) / _OWN
                 # The mirror of another process may have brought it here first.
                 if own.parent.exists() and not own.exists():
                     own.write_text("{}")
@@ -218,7 +219,7 @@ class MirroredStore(ModelStore):
 
     def is_own(self, version: Version) -> bool:
         """See ``ModelStore``: the machine that published a version completes it."""
-        return (version.path / _OWN).exists()
+        return (self._folder(version) / _OWN).exists()
 
     def share(self, version: Version) -> None:
         """See ``ModelStore``: the version's manifest gets the files that were added.
@@ -231,8 +232,10 @@ class MirroredStore(ModelStore):
             raise no_model(version.name)
         try:
             with locked(version.path, shared=True):
+                # Triton's files lie one folder deeper than the manifest's.
+                whole = replace(version, path=self._folder(version))
                 is_shared = self.mirror.objects.revise(
-                    version.name, version.number, record.id, version.files()
+                    version.name, version.number, record.id, whole.files()
                 )
         except OSError as ex:
             raise StoreError(f"the store cannot be read: {ex.strerror}") from ex
@@ -243,6 +246,9 @@ class MirroredStore(ModelStore):
                 version.number,
             )
         self._follow(version.name)
+
+    def _folder(self, version: Version) -> Path:
+        return self.root / version.name / str(version.number)
 
     def _read_label(self, name: str, label: str) -> int | None:
         return self.labels(name).get(label)

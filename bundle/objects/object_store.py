@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from bundle.errors import (
     BundleError,
@@ -48,6 +48,8 @@ GRACE_SECONDS = 3600.0
 _TRIES = 5
 # Changes of one label by others, in a row, after which this one gives up.
 _CONFLICTS = 20
+# The list of the last changes has so many.
+_RECENT = 100
 # Requests of one listing or upload that run at a time.
 _AT_A_TIME = 8
 
@@ -57,6 +59,18 @@ _UNLOADED = "_unloaded"
 
 _VERSION_KEY = re.compile(r"versions/([^/]+)/([1-9][0-9]{0,17})\.json")
 _LABEL_KEY = re.compile(r"labels/([^/]+)/([^/]+)\.json")
+
+
+class Change(NamedTuple):
+    """A change of a model.
+
+    Attributes:
+        id: a random number, which tells it from other changes.
+        name: the model.
+    """
+
+    id: str
+    name: str
 
 
 class ObjectStore:
@@ -95,12 +109,13 @@ class ObjectStore:
             self._bucket.probe()
             self._is_probed = True
 
-    def changed(self) -> str:
-        """Return a text that is another one after each change; empty before the first.
+    def changes(self) -> list[Change]:
+        """Return the last changes, oldest first.
 
-        A publisher that was killed may not have changed it.
+        A change of a publisher that was killed may be missing.
         """
-        return self._bucket.tag(_CHANGED)
+        found = self._bucket.read(_CHANGED)
+        return _read_changes(found[0]) if found else []
 
     def snapshot(self, known: Mapping[str, Entry]) -> dict[str, Entry]:
         """List all models, by name.
@@ -166,7 +181,7 @@ class ObjectStore:
         number = self._announce(name, manifest)
         # A sweep may have removed old files meanwhile that this version uses again.
         self._upload(name, files, blobs)
-        self._say_changed()
+        self._say_changed(name)
         self._trim(name)
         return number
 
@@ -196,7 +211,7 @@ class ObjectStore:
         if not self._bucket.replace(key, revised.to_json(), tag):
             return False
         self._upload(name, files, blobs)
-        self._say_changed()
+        self._say_changed(name)
         return True
 
     def set_label(self, name: str, label: str, number: int, id_: str = "") -> None:
@@ -228,7 +243,7 @@ class ObjectStore:
                 self._bucket.delete(key)
             raise
         finally:
-            self._say_changed()
+            self._say_changed(name)
 
     def delete_label(self, name: str, label: str) -> int:
         """Delete a label; return the number that it pointed to.
@@ -243,7 +258,7 @@ class ObjectStore:
         if label not in entry.labels:
             raise ModelNotFound(f"model {name!r} has no label {label[:64]!r}")
         self._bucket.delete(key)
-        self._say_changed()
+        self._say_changed(name)
         return entry.labels[label]
 
     def set_unloaded(self, name: str, is_unloaded: bool) -> None:
@@ -259,7 +274,7 @@ class ObjectStore:
             self._bucket.put(key, b"{}")
         else:
             self._bucket.delete(key)
-        self._say_changed()
+        self._say_changed(name)
 
     def delete(self, name: str) -> None:
         """Delete a model with all its versions.
@@ -274,7 +289,7 @@ class ObjectStore:
         self._bucket.delete(f"labels/{name}/{_UNLOADED}.json")
         for number in entry.versions:
             self._bucket.delete(_version_key(name, number))
-        self._say_changed()
+        self._say_changed(name)
         self._sweep(name)
 
     def delete_version(self, name: str, number: int) -> None:
@@ -300,9 +315,9 @@ class ObjectStore:
         if labels:
             content = entry.versions[number].manifest.to_json()
             self._bucket.create(_version_key(name, number), content)
-            self._say_changed()
+            self._say_changed(name)
             raise _labelled(name, number, min(labels))
-        self._say_changed()
+        self._say_changed(name)
         self._sweep(name)
 
     def _announce(self, name: str, manifest: Manifest) -> int:
@@ -400,7 +415,7 @@ class ObjectStore:
                 self._bucket.delete(_version_key(name, number))
                 logger.info("trimmed %s version %d", name, number)
             if extra:
-                self._say_changed()
+                self._say_changed(name)
             self._sweep(name)
         except StoreError as ex:  # the new version stays published
             logger.warning("%s: old versions cannot be deleted: %s", name, ex)
@@ -433,9 +448,23 @@ class ObjectStore:
             if key not in needed:
                 self._bucket.delete(key)
 
-    def _say_changed(self) -> None:
+    def _say_changed(self, name: str) -> None:
+        """Add to the list of changes, so that other machines look at this model."""
+        change = Change(uuid.uuid4().hex, name)
         try:
-            self._bucket.put(_CHANGED, uuid.uuid4().hex.encode())
+            for _ in range(_CONFLICTS):
+                found = self._bucket.read(_CHANGED)
+                if found is None:
+                    if self._bucket.create(_CHANGED, json.dumps([change]).encode()):
+                        return
+                    continue
+                recent = [*_read_changes(found[0]), change][-_RECENT:]
+                if self._bucket.replace(
+                    _CHANGED, json.dumps(recent).encode(), found[1]
+                ):
+                    return
+            # The others do not find the last change that they know, and list all.
+            self._bucket.put(_CHANGED, json.dumps([change]).encode())
         except StoreUnreachable as ex:
             # The machines list the whole store now and then, and see the change then.
             logger.warning("other machines will see the change later: %s", ex)
@@ -499,6 +528,13 @@ class ObjectStore:
             )
             for name in sorted(names)
         }
+
+
+def _read_changes(content: bytes) -> list[Change]:
+    try:
+        return [Change(str(id_), str(name)) for id_, name in json.loads(content)]
+    except (ValueError, TypeError):
+        return []
 
 
 def _each(call: Callable[[T], R], values: Iterable[T]) -> list[R]:

@@ -41,10 +41,6 @@ class ShakyBucket(Bucket):
         self._ask("read", key)
         return super().read(key)
 
-    def tag(self, key):
-        self._ask("tag", key)
-        return super().tag(key)
-
     def create(self, key, content):
         self._ask("create", key)
         return super().create(key, content)

@@ -6,6 +6,7 @@ server, and trains and converts into the store.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -19,12 +20,21 @@ import pytest
 from obstore.store import from_url
 
 from bundle.errors import StoreError, StoreUnreachable
+from bundle.objects.address import cache_of
 from bundle.objects.bucket import open_bucket
 from bundle.objects.mirror import Mirror
 from bundle.objects.mirrored_store import MirroredStore
 from bundle.objects.object_store import ObjectStore
+from runtime.mirroring import LOCK
 from tests.documents import ROOT
-from tests.end_to_end.conftest import CLIENT, ENVIRONMENT, PATIENCE, run, serving
+from tests.end_to_end.conftest import (
+    CLIENT,
+    ENVIRONMENT,
+    PATIENCE,
+    WAITRESS,
+    run,
+    serving,
+)
 from tests.end_to_end.objects.servers import BUCKET, Proxy, moto, seaweedfs
 from tests.examples import linear_onnx, tar_of, write_bundle
 
@@ -193,8 +203,8 @@ def test_a_look_reads_no_manifest_twice(proxy, machine):
 
     proxy.fault = note
     two.refresh()
-    # The mark of changes, and the two listings.
-    assert [method for method, _ in asked] == ["HEAD", "GET", "GET"]
+    # The list of changes, and two listings.
+    assert [method for method, _ in asked] == ["GET", "GET", "GET"]
     assert not any(".json" in path for _, path in asked)
 
 
@@ -284,6 +294,44 @@ def test_a_damaged_file_is_not_served(proxy, machine, url):
     assert two.behind() == 1
 
 
+MIRROR = """
+import sys, time
+from pathlib import Path
+from runtime.config import Config
+from runtime.mirroring import Mirroring, open_served
+config = Config(
+    model_dir=sys.argv[1], object_cache_dir=sys.argv[2], object_poll_seconds=1
+)
+Mirroring(config).start()
+store = open_served(config)
+print(store.age(), flush=True)
+while store.age() > 60:
+    time.sleep(0.05)
+print("it took the place of the other", flush=True)
+"""
+
+
+def test_one_process_of_a_machine_keeps_the_copy_and_another_takes_its_place(
+    direct, url, tmp_path
+):
+    folder = cache_of(url, str(tmp_path))
+    folder.mkdir()
+    with (folder / LOCK).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with subprocess.Popen(
+            [sys.executable, "-c", MIRROR, url, str(tmp_path)],
+            env={**ENVIRONMENT, **os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                assert process.stdout.readline() == "inf\n"
+                fcntl.flock(held, fcntl.LOCK_UN)
+                assert process.stdout.readline().startswith("it took the place")
+            finally:
+                process.kill()
+
+
 ROW = {"keys": [], "values": [1, 2, 3, 4], "model": "linear"}
 
 
@@ -333,8 +381,8 @@ def test_two_machines_serve_what_one_publishes_and_go_on_without_the_store(
         assert "tfaas_object_store_age_seconds" in metrics
         for told in (_unknown(two.url).text, metrics):
             assert BUCKET + "/" not in told
-    # A machine that starts without the store serves its copy.
-    with serving("runtime serve", tmp_path / "two") as again:
+    # A machine that starts without the store serves its copy; this is another server.
+    with serving(WAITRESS, tmp_path / "two") as again:
         assert _version(again.url) == 1
         log = (tmp_path / "two" / "server.log").read_text()
     assert "the object store answers 503" in log
