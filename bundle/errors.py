@@ -8,7 +8,7 @@
   x ShapeError         an array does not fit the model's input
   x ModelNotFound      the store has no model of this name
   x ConflictError      the request contradicts the store's state
-  * StoreError         the disk refused an operation of the store
+  x StoreError         the disk refused an operation of the store
     x StoreUnreachable the object store does not answer
 
 A sentence tells what is wrong, names the file or field, and says what to do. It never
