@@ -128,11 +128,12 @@ class Bucket:
         with _translated():
             obstore.put(self._store, key, content)
 
-    def fetch(self, key: str, path: Path) -> str:
-        """Write an object into a new file.
+    def fetch(self, key: str, path: Path, size: int) -> str:
+        """Write an object of so many bytes into a new file.
 
         Returns:
-            The sha256 of what came, in hexadecimal.
+            The sha256 of what came, in hexadecimal; empty if it has another size, and
+            then nothing is fetched.
 
         Raises:
             FileNotFoundError: the object is not there.
@@ -141,7 +142,9 @@ class Bucket:
         digest = hashlib.sha256()
         with path.open("xb") as stream:
             with _translated():
-                size = obstore.head(self._store, key)["size"]
+                there = obstore.head(self._store, key)["size"]
+            if there != size:
+                return ""
             # Each piece is a request of its own, so a slow store never runs into the
             # limit of a request only because a file is large.
             for start in range(0, size, _CHUNK):

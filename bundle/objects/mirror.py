@@ -94,10 +94,11 @@ class Mirror:
             changes = self.objects.changes()
             last = changes[-1].id if changes else ""
             ids = [change.id for change in changes]
-            if whole or self._last is None or (self._last and self._last not in ids):
+            is_lost = self._last not in ("", *ids) or not self.index.state().read
+            if whole or is_lost:
                 self._list(last)
             else:
-                new = ids.index(self._last) + 1 if self._last else 0
+                new = ids.index(self._last) + 1 if self._last in ids else 0
                 self._unread |= {
                     change.name
                     for change in changes[new:]

@@ -144,7 +144,7 @@ class ObjectStore:
             OSError: the disk refuses the file.
         """
         try:
-            came = self._bucket.fetch(_blob_key(name, blob), path)
+            came = self._bucket.fetch(_blob_key(name, blob), path, blob.size)
         except FileNotFoundError as ex:
             if ex.filename is not None:  # the disk's own
                 raise

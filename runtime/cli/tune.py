@@ -52,7 +52,9 @@ def tune(name: str, latency: float | None, seconds: float, dry_run: bool) -> Non
     spec = read_spec(name)
     if spec is None:
         raise WrongInput(f"{name!r} is no model's name; give NAME or NAME:VERSION")
-    version = open_store(config.model_dir).find(spec.name, spec.version, spec.label)
+    version = open_store(config.model_dir, folder=config.store_folder).find(
+        spec.name, spec.version, spec.label
+    )
     options = BackendOptions(
         onnx=config.onnx, provider=config.provider, variant=config.variant
     )

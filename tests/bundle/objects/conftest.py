@@ -53,9 +53,9 @@ class ShakyBucket(Bucket):
         self._ask("put", key)
         super().put(key, content)
 
-    def fetch(self, key, path):
+    def fetch(self, key, path, size):
         self._ask("fetch", key)
-        return super().fetch(key, path)
+        return super().fetch(key, path, size)
 
     def list(self, prefix):
         self._ask("list", prefix)

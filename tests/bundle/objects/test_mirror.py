@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 
 import obstore
@@ -112,6 +113,27 @@ def test_a_damaged_file_becomes_no_version(memory, machine):
     two.mirror.refresh(whole=False)
     assert factor_of(two) == 2
     assert two.mirror.index.state().behind == 0
+
+
+def test_a_file_of_another_size_is_not_even_fetched(memory, machine):
+    one, two = machine(), machine("two")
+    one.publish(1)
+    two.mirror.refresh()
+    blob = one.objects.look("linear").versions[1].manifest.files["model.onnx"]
+    obstore.put(memory, f"blobs/linear/{blob.sha256}", b"1" * 1000)
+    with pytest.raises(StoreError, match="damaged"):
+        two.store.find("linear")
+    assert two.here() == []
+
+
+def test_a_copy_that_is_deleted_comes_again(machine):
+    one, two = machine(), machine("two")
+    one.publish(1)
+    two.mirror.refresh()
+    two.store.find("linear")
+    shutil.rmtree(two.mirror.root)
+    two.mirror.refresh(whole=False)
+    assert two.store.find("linear").number == 1
 
 
 def test_a_label_on_a_damaged_version_does_not_move_here(memory, machine):
