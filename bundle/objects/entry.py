@@ -30,10 +30,13 @@ class Pointed:
     Attributes:
         tag: the store's mark of the label.
         number: the version that it points to.
+        id: the id of that version's manifest. A later version with the number has
+            another id, and this label does not point to it.
     """
 
     tag: str
     number: int
+    id: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Entry:
             label: pointed.number
             for label, pointed in self.pointers.items()
             if pointed.number in self.versions
+            and self.versions[pointed.number].manifest.id == pointed.id
         }
 
     @property
@@ -97,7 +101,7 @@ class Entry:
                     for number, version in content["versions"].items()
                 },
                 {
-                    label: Pointed(pointed["tag"], pointed["number"])
+                    label: Pointed(pointed["tag"], pointed["number"], pointed["id"])
                     for label, pointed in content["pointers"].items()
                 },
                 content["unloaded"],

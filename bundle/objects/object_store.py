@@ -200,7 +200,7 @@ class ObjectStore:
         key = _version_key(name, number)
         if (found := self._bucket.read(key)) is None:
             raise ModelNotFound(f"model {name!r} has no version {number}")
-        manifest, tag = Manifest.from_json(found[0]), found[1]
+        manifest, tag = _manifest_of(name, number, found[0]), found[1]
         if manifest.id != id_:
             return False
         blobs = _blobs_of(files)
@@ -231,8 +231,9 @@ class ObjectStore:
         _check_name(name)
         self.check_writable()
         key = f"labels/{name}/{label}.json"
-        self._check_version(name, number, id_)
-        content = json.dumps({"version": number, "by": uuid.uuid4().hex}).encode()
+        id_ = self._check_version(name, number, id_)
+        pointed = {"version": number, "id": id_, "by": uuid.uuid4().hex}
+        content = json.dumps(pointed).encode()
         self._compare_and_set(key, content, label)
         try:
             # Somebody may have deleted the version between the look and the write.
@@ -284,11 +285,12 @@ class ObjectStore:
         """
         entry = self._model(name)
         self.check_writable()
-        for label in entry.pointers:
-            self._bucket.delete(f"labels/{name}/{label}.json")
-        self._bucket.delete(f"labels/{name}/{_UNLOADED}.json")
-        for number in entry.versions:
+        # The version that serves goes last, and with its labels. So no machine sees
+        # that another version serves in between.
+        for number in sorted(entry.versions, key=entry.serves.__eq__):
             self._bucket.delete(_version_key(name, number))
+        for label in (*entry.pointers, _UNLOADED):
+            self._bucket.delete(f"labels/{name}/{label}.json")
         self._say_changed(name)
         self._sweep(name)
 
@@ -304,17 +306,17 @@ class ObjectStore:
         if number not in entry.versions:
             raise ModelNotFound(f"model {name!r} has no version {number}")
         _check_unlabelled(entry, number)
+        deleted = entry.versions[number].manifest
         self._bucket.delete(_version_key(name, number))
         # A label may have been set after the look. Its setter looks for the version
         # after that, so one of the two sees the other.
         labels = {
             label
             for label, pointed in self._pointers(name).items()
-            if pointed.number == number
+            if (pointed.number, pointed.id) == (number, deleted.id)
         }
         if labels:
-            content = entry.versions[number].manifest.to_json()
-            self._bucket.create(_version_key(name, number), content)
+            self._bucket.create(_version_key(name, number), deleted.to_json())
             self._say_changed(name)
             raise _labelled(name, number, min(labels))
         self._say_changed(name)
@@ -382,16 +384,18 @@ class ObjectStore:
             f"others are changing the label {label[:64]!r} at this moment; set it again"
         )
 
-    def _check_version(self, name: str, number: int, id_: str) -> None:
+    def _check_version(self, name: str, number: int, id_: str) -> str:
         found = self._bucket.read(_version_key(name, number))
         if found is None:
             self._model(name)
             raise ModelNotFound(f"model {name!r} has no version {number}")
-        if id_ and Manifest.from_json(found[0]).id != id_:
+        manifest = _manifest_of(name, number, found[0])
+        if id_ and manifest.id != id_:
             raise ConflictError(
                 f"version {number} of {name!r} was deleted and published anew"
                 " meanwhile; look at it, and set the label again"
             )
+        return manifest.id
 
     def _model(self, name: str) -> Entry:
         if (entry := self.look(name)) is None:
@@ -514,8 +518,10 @@ class ObjectStore:
                     manifest = Manifest.from_json(content[0])
                     found.setdefault(name, {})[what] = Published(content[1], manifest)
                 else:
-                    number = int(json.loads(content[0])["version"])
-                    pointers.setdefault(name, {})[what] = Pointed(content[1], number)
+                    label = json.loads(content[0])
+                    pointers.setdefault(name, {})[what] = Pointed(
+                        content[1], int(label["version"]), str(label["id"])
+                    )
             except (ValueError, KeyError, TypeError):
                 logger.warning("the object %s is no part of a store of models", key)
         names = {*found, *(pointers if bare else ())}
@@ -558,6 +564,15 @@ def _params_of(folder: Path) -> dict[str, object]:
     except (OSError, ValueError, RecursionError):  # a bare model has none
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _manifest_of(name: str, number: int, content: bytes) -> Manifest:
+    try:
+        return Manifest.from_json(content)
+    except ValueError as ex:
+        raise StoreError(
+            f"the object store's manifest of {name!r} version {number} is damaged"
+        ) from ex
 
 
 def _version_key(name: str, number: int) -> str:

@@ -273,3 +273,51 @@ def test_a_folder_keeps_conditions_too(tmp_path):
     objects.set_label("linear", "canary", 1)
     objects.set_label("linear", "canary", 2)
     assert objects.look("linear").labels == {"canary": 2}
+
+
+def test_a_label_that_was_left_does_not_point_to_a_later_version_of_the_number(
+    machine,
+):
+    one = machine()
+    one.publish(1)
+    one.publish(2)
+    one.objects.set_label("linear", "stable", 1)
+
+    def die(operation, key):
+        if operation == "delete" and key.startswith("labels/"):
+            raise KeyboardInterrupt
+
+    one.bucket.hook = die
+    with pytest.raises(KeyboardInterrupt):
+        one.objects.delete("linear")
+    one.bucket.hook = lambda operation, key: None
+    one.publish(3)
+    one.publish(4)
+    entry = one.objects.look("linear")
+    assert list(entry.versions) == [1, 2]
+    assert entry.labels == {}
+    assert entry.serves == 2
+
+
+def test_the_version_that_serves_is_deleted_last(machine):
+    one, two = machine(), machine("two")
+    for factor in (1, 2, 3):
+        one.publish(factor)
+    one.objects.set_label("linear", "stable", 2)
+    seen = []
+
+    def look(operation, key):
+        if operation == "delete" and (entry := two.objects.look("linear")):
+            seen.append(entry.serves)
+
+    one.bucket.hook = look
+    one.objects.delete("linear")
+    assert set(seen) == {2}
+
+
+def test_a_damaged_manifest_takes_no_label(memory, machine):
+    one = machine()
+    one.publish()
+    obstore.put(memory, "versions/linear/1.json", b"{")
+    with pytest.raises(StoreError, match="manifest of 'linear' version 1 is damaged"):
+        one.objects.set_label("linear", "canary", 1)
