@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 
 import pytest
 
-from bundle.errors import StoreUnreachable
+from bundle.errors import ModelNotFound, StoreUnreachable
 from bundle.objects.opening import open_store
 from bundle.spec import ModelSpec
 from runtime import preflight
 from runtime.config import Config, ConfigError
+from runtime.errors import Expired
 from runtime.http.application import create_app
 from runtime.mirroring import open_served
 from runtime.preflight import check_config
 from runtime.services import create_services
+from runtime.telemetry.journey import Deadline
 from tests.clients import HERE, LocalClient
 from tests.examples import tar_of, write_bundle
+from tests.runtime.hubs import PATIENCE, Hub, run_in_lane
 
 ROW = {"keys": [], "values": [1, 2, 3, 4], "model": "linear"}
 
@@ -282,3 +286,43 @@ def test_the_trainers_store_is_read_and_written_by_the_url(machine, two, tmp_pat
     two.store.refresh()
     assert two.predict().headers["X-Model-Version"] == "2"
     assert json.dumps(two.get("/models/linear")["labels"]) == "{}"
+
+
+# -- the first request for a model -----------------------------------------------------
+
+
+def test_the_fetch_keeps_no_other_request_waiting_and_ends_with_the_deadline(
+    two, monkeypatch
+):
+    hub, caught, go_on = Hub(), [], threading.Event()
+    real = two.store.find
+
+    def slow(*spec):
+        assert go_on.wait(PATIENCE)
+        return real(*spec)
+
+    monkeypatch.setattr(two.store, "find", slow)
+
+    def run():
+        try:
+            two.services.registry.get(ModelSpec("linear"))
+        except Expired as ex:
+            caught.append(ex)
+
+    deadline = Deadline()
+    deadline.at = 0.0  # it is over as soon as somebody looks
+    hub.begin(run, deadline)
+    assert hub.offered == ["linear"]
+    ((_, expire),) = hub.timers
+    expire()
+    assert len(caught) == 1
+    go_on.set()
+    hub.pool.shutdown()
+
+
+def test_an_invented_name_takes_no_thread(two):
+    def ask():
+        with pytest.raises(ModelNotFound):
+            two.services.registry.get(ModelSpec("invented"))
+
+    assert run_in_lane(ask) == (None, [])
