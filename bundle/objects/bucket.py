@@ -47,6 +47,9 @@ _CHUNK = 8 << 20
 _STATUS = re.compile(r"status code: (\d{3})")
 
 
+_REFUSED = "the object store refuses the credentials, or there are none"
+
+
 @dataclass(frozen=True)
 class Listed:
     """One object of a listing.
@@ -270,15 +273,16 @@ def _translated() -> Iterator[None]:
     except (AlreadyExistsError, PreconditionError, FileNotFoundError):
         raise
     except (PermissionDeniedError, UnauthenticatedError, PermissionError) as ex:
-        raise StoreUnreachable(
-            "the object store refuses the service's credentials"
-        ) from ex
+        raise StoreUnreachable(_REFUSED) from ex
     except (BaseError, OSError, TimeoutError) as ex:
         raise StoreUnreachable(_why(str(ex))) from ex
 
 
 def _why(text: str) -> str:
-    if found := _STATUS.search(text):
+    found = _STATUS.search(text)
+    if found and found[1] in ("401", "403"):
+        return _REFUSED
+    if found:
         return f"the object store answers {found[1]}"
     if "TimedOut" in text:
         return "the object store does not answer in time"

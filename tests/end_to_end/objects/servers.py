@@ -131,9 +131,9 @@ class Proxy:
 
     Attributes:
         fault: a function that is called with each request's method, path and headers,
-            before it is sent on. It may change the headers. It returns ``pass``;
-            ``503``; ``lose``, which sends it on and closes the connection without an
-            answer; or ``drop``, which does not send it on either.
+            before it is sent on. It may change the headers. It returns ``pass``; a
+            status to answer, such as ``503``; ``lose``, which sends it on and closes
+            the connection without an answer; or ``drop``, which does not send it on.
     """
 
     def __init__(self, server: Process) -> None:
@@ -171,8 +171,8 @@ class Proxy:
         if what == "drop":
             handler.close_connection = True
             return
-        if what == "503":
-            handler.send_response(503)
+        if what.isdigit():
+            handler.send_response(int(what))
             handler.send_header("Content-Length", "0")
             handler.end_headers()
             return

@@ -174,6 +174,9 @@ def test_503_for_a_moment_is_tried_again_and_for_long_is_a_sentence(proxy, machi
     proxy.fault = lambda *_: "503"
     with pytest.raises(StoreUnreachable, match="answers 503"):
         machine("two", is_patient=False).refresh()
+    proxy.fault = lambda *_: "403"
+    with pytest.raises(StoreUnreachable, match="refuses the credentials"):
+        machine("two", is_patient=False).refresh()
 
 
 def test_slow_answers_are_waited_for(proxy, machine):
