@@ -40,6 +40,8 @@ class StorePlace(click.ParamType[Place]):
         """Read the argument."""
         if isinstance(value, Path):
             return value
+        if not value:
+            self.fail("it is empty", param, ctx)
         try:
             return place_of(value)
         except ValueError as ex:
