@@ -5,13 +5,13 @@
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := train,data,tune,export,tensorflow,tracing,netron,grpc,dev
+EXTRAS := train,data,objects,tune,export,tensorflow,tracing,netron,grpc,dev
 # Images for containers often set this. The tests start hundreds of processes, and each
 # would compile the project anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit coverage check format docs notebook zoo fuzz soak mutate bench bench-quick proto clean
+.PHONY: help demo serve test unit coverage check format docs notebook zoo fuzz soak cluster-test mutate bench bench-quick proto clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -79,6 +79,10 @@ fuzz: $(VENV)/.installed ## send damaged and slow requests to every route, and r
 SOAK ?= 100
 soak: $(VENV)/.installed ## predict while versions change and workers are killed; SOAK=1000 makes so many versions
 	SOAK=$(SOAK) $(BIN)/python -m pytest -s tests/end_to_end/test_soak.py
+
+CLUSTER ?= 100
+cluster-test: $(VENV)/.installed ## try an object store with two servers of S3, a hundred races, a training and a conversion; CLUSTER=1000 makes so many races
+	CLUSTER=$(CLUSTER) $(BIN)/python -m pytest -s tests/end_to_end/objects
 
 mutate: $(VENV)/.installed ## put small faults into the code and count those that tests find; ROOM=bundle/decode.py takes one file, SAMPLE=50 so many faults
 	SAMPLE=$(SAMPLE) $(BIN)/python -m tools.mutating $(ROOM)

@@ -9,6 +9,7 @@
   x ModelNotFound      the store has no model of this name
   x ConflictError      the request contradicts what the store or the feedback holds
   x StoreError         the disk refused an operation of the store or the feedback
+    x StoreUnreachable the object store does not answer
 
 A sentence tells what is wrong, names the file or field, and says what to do. It never
 names a folder of the server, because a client may read it.
@@ -49,3 +50,7 @@ class ConflictError(DomainError):
 
 class StoreError(DomainError):
     """The disk of the store, or of the feedback, is full or cannot be written."""
+
+
+class StoreUnreachable(StoreError):
+    """The object store does not answer, or refuses; it may answer later."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bundle.objects.address import Place
 from trainer.recipes import Choices
 from trainer.samples import Task
 from trainer.settings import Settings
@@ -61,7 +62,7 @@ class Order:
     dry_run: bool = False
     tensorboard: Path | None = None
     h5: str | None = None
-    models_dir: Path | None = None
+    models_dir: Place | None = None
     report: bool = True
     fit: bool = True
     onnx: bool = True

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from bundle.objects.address import Place, cache_of
 from bundle.params import Preprocess
 from bundle.terminal import Failed
 from trainer.also import with_also
@@ -98,7 +99,8 @@ class _Place:
 
     Attributes:
         destination: publishes the bundle.
-        folder: the folder that will hold it; checkpoints lie there, too.
+        folder: the folder that will hold it, or the copy of the object store on this
+            machine; checkpoints lie there, too.
         name: its name there.
         store: the store.
     """
@@ -106,7 +108,7 @@ class _Place:
     destination: Destination
     folder: Path
     name: str
-    store: Path
+    store: Place
 
 
 def _place(order: Order) -> _Place:
@@ -125,7 +127,8 @@ def _place(order: Order) -> _Place:
     config = load_config()
     store = order.models_dir or config.model_dir
     destination = StoreDestination(store, config.keep_versions)
-    return _Place(destination, store, order.name, store)
+    folder = store if isinstance(store, Path) else cache_of(store)
+    return _Place(destination, folder, order.name, store)
 
 
 def _check(order: Order, place: _Place) -> Start | None:

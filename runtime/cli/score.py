@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bundle.objects.address import Place
 from bundle.spec import ModelSpec, read_spec
-from bundle.terminal import WrongInput
+from bundle.terminal import StorePlace, WrongInput
 from runtime.cli.output import echo, say, sentences
 from runtime.cli.server import PROOF, read_token
 
@@ -83,7 +84,8 @@ class _Asked(click.ParamType[ModelSpec | Path]):
 )
 @click.option(
     "--models-dir",
-    type=click.Path(path_type=Path),
+    type=StorePlace(),
+    metavar="DIR|URL",
     help="Take the model from this store.  [default: config.json's modelDir]",
 )
 @click.option(
@@ -126,7 +128,7 @@ def score(
     asked: ModelSpec | Path,
     out: Path,
     rejects: Path | None,
-    models_dir: Path | None,
+    models_dir: Place | None,
     url: str | None,
     cacert: Path | None,
     token_file: Path | None,
@@ -223,7 +225,7 @@ class _Options:
 def _here(
     options: _Options,
     asked: ModelSpec | Path,
-    models_dir: Path | None,
+    models_dir: Place | None,
     workers: int | None,
 ) -> Outcome:
     from runtime.config import load_settings

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from bundle.errors import ImageError, ShapeError
 from bundle.folder import open_bundle
+from bundle.objects.opening import open_store
 from bundle.preprocess import MAX_FREE_PIXELS
 from bundle.spec import ModelSpec
-from bundle.store import ModelStore
 from bundle.terminal import quiet_stderr
 from bundle.version import Version, state_of
 from runtime.backends.options import BackendOptions
@@ -71,10 +71,11 @@ def find_version(config: Config, asked: ModelSpec | Path) -> Version:
 
     Raises:
         ModelNotFound: the store has no such version.
+        StoreError: the object store does not answer.
         BundleError: the folder is no bundle, or has operators that reach the system.
     """
     if isinstance(asked, ModelSpec):
-        return ModelStore(config.model_dir).find(*asked)
+        return open_store(config.model_dir).find(*asked)
     folder = asked.resolve()
     bundle = open_bundle(folder)
     # A store has such a model only if its service was told to trust uploads.

@@ -4,13 +4,21 @@ import errno
 import os
 import signal
 import sys
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from bundle.errors import BundleError, StoreError
-from bundle.terminal import Failed, Group, WrongInput, printable, quiet_stderr
+from bundle.terminal import (
+    Failed,
+    Group,
+    StorePlace,
+    WrongInput,
+    printable,
+    quiet_stderr,
+)
 
 
 @pytest.mark.parametrize(("error", "code"), [(Failed, 1), (WrongInput, 2)])
@@ -143,3 +151,22 @@ def test_quiet_keeps_no_descriptor_open(capfd: pytest.CaptureFixture[str]) -> No
         with quiet_stderr(), quiet_stderr():
             pass
     assert lowest_free() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("models", Path("models")),
+        ("s3://bucket/models/", "s3://bucket/models"),
+        ("file:///srv/models", "file:///srv/models"),
+        ("./s3:/bucket", Path("s3:/bucket")),
+    ],
+)
+def test_a_store_is_a_folder_or_a_url(text, place):
+    assert StorePlace().convert(text, None, None) == place
+
+
+@pytest.mark.parametrize("text", ["", "ftp://host/x", "s3://", "https://bucket/x"])
+def test_what_is_no_store_is_a_wrong_argument(text):
+    with pytest.raises(click.BadParameter):
+        StorePlace().convert(text, None, None)

@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
-from bundle.errors import BundleError
+from bundle.errors import BundleError, StoreError, StoreUnreachable
 from bundle.manifest import write_manifest
+from bundle.objects.object_store import ObjectStore
+from bundle.objects.opening import open_store
 from tests.examples import small_disk
 from tests.trainer.examples import names_in
 from trainer.destination import Destination, FolderDestination, StoreDestination
@@ -47,6 +49,36 @@ def test_store_takes_the_next_version(tmp_path: Path) -> None:
     assert destination.publish(_bundle("a")) == tmp_path / "models" / "m" / "1"
     assert destination.publish(_bundle("b")) == tmp_path / "models" / "m" / "2"
     assert _marker(tmp_path / "models" / "m" / "2") == "b"
+
+
+def test_an_object_store_takes_the_next_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    url = f"file://{tmp_path}/objects"
+    destination = StoreDestination(url)
+    assert destination.check() is False
+    first, second = (destination.publish(_bundle(marker)) for marker in "ab")
+    assert (first.name, second.name) == ("1", "2")
+    assert _marker(second) == "b"
+    # Another machine has an empty cache.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "others"))
+    assert _marker(open_store(url).find("m").path) == "b"
+
+
+def test_an_object_store_that_does_not_answer_is_told_before_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(
+        ObjectStore, "changes", lambda self: _fail("the object store does not answer")
+    )
+    with pytest.raises(StoreError, match="does not answer"):
+        StoreDestination(f"file://{tmp_path}/objects").check()
+
+
+def _fail(sentence: str) -> None:
+    raise StoreUnreachable(sentence)
 
 
 @pytest.mark.parametrize("before", ["nothing", "empty", "bundle", "no parents"])

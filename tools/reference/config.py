@@ -36,6 +36,8 @@ def _kind(field: Field[Any]) -> str:
     kind = get_type_hints(Config)[field.name]
     if get_origin(kind) is Literal:
         return " or ".join(code(json.dumps(choice)) for choice in get_args(kind))
+    if kind == Path | str:
+        return "path or URL"
     if kind is int:
         return f"whole number, {_range(field.metadata['check'])}"
     origin = get_origin(kind) or kind

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bundle.objects.address import Place
 from bundle.terminal import Failed
 from exporter.arguments import MODELS_DIR, store_of, writable
 from trainer.commands.options import import_held
@@ -26,7 +27,7 @@ from trainer.interrupt import Interrupt
     help="Also write the comparison as a page.",
 )
 def compare(
-    first: str, second: str, models_dir: Path | None, as_json: bool, html: Path | None
+    first: str, second: str, models_dir: Place | None, as_json: bool, html: Path | None
 ) -> None:
     """Put two bundles side by side, by the reports of their trainings.
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bundle.objects.address import Place
+from bundle.terminal import StorePlace
 from trainer.commands.options import FIN, SEED, GivenPath, checked_name, import_held
 from trainer.interrupt import Interrupt
 
@@ -189,7 +191,8 @@ def _names(
 )
 @click.option(
     "--models-dir",
-    type=GivenPath(),
+    type=StorePlace(),
+    metavar="DIR|URL",
     help="Publish the model in this store.  [default: config.json's modelDir]",
 )
 @click.option("--no-report", is_flag=True, help="Write no report of the training.")
@@ -220,7 +223,7 @@ def run(
     resume: bool,
     dry_run: bool,
     tensorboard: Path | None,
-    models_dir: Path | None,
+    models_dir: Place | None,
     verbose: bool,
     **choices: Any,
 ) -> None:

@@ -11,6 +11,7 @@ import click
 
 from bundle.folder import open_bundle
 from bundle.model_file import KERAS_MODEL
+from bundle.objects.address import Place
 from bundle.report import read_metrics
 from exporter.sources.keras_file import read_keras
 from exporter.sources.source import find_path
@@ -41,7 +42,7 @@ class Start:
     features: tuple[str, ...] = ()
 
 
-def find_start(given: str, models_dir: Path) -> Start:
+def find_start(given: str, models_dir: Place) -> Start:
     """Find the bundle, without TensorFlow.
 
     Args:

@@ -5,9 +5,10 @@ import pytest
 
 from bundle.errors import ModelNotFound
 from bundle.manifest import sha256_of
+from bundle.objects.opening import open_store
 from bundle.store import ModelStore
 from exporter.errors import SourceError
-from exporter.sources.source import find_path, find_source, open_source
+from exporter.sources.source import find_path, find_source, open_source, share
 from tests.examples import write_bundle
 from tests.frozen import FILE, write_frozen_bundle
 
@@ -50,6 +51,30 @@ def test_a_name_goes_before_a_folder_of_that_name(store, tmp_path):
 def test_a_version_that_is_not_there_is_not_a_path(store, given):
     with pytest.raises(ModelNotFound):
         find_path(given, store.root)
+
+
+def test_the_onnx_of_a_model_of_an_object_store_goes_back_to_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    url = f"file://{tmp_path}/objects"
+    open_store(url).install(lambda folder: saved_model(folder) and None)
+    source = find_source("m", url)
+    assert (source.url, source.version) == (url, 1)
+    (source.folder / "model.onnx").write_bytes(b"onnx")
+    share(source)
+    # Another machine has an empty cache.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "others"))
+    version = open_store(url).find("m")
+    assert version.number == 1
+    assert (version.path / "model.onnx").read_bytes() == b"onnx"
+
+
+def test_a_path_has_no_object_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    path = saved_model(tmp_path / "some" / "1")
+    source = find_source(str(path), f"file://{tmp_path}/objects")
+    assert source.url == ""
+    share(source)
+    assert not (tmp_path / "objects").exists()
 
 
 @pytest.mark.parametrize("given", ["nosuch", "nosuch:2", "no/such.keras"])

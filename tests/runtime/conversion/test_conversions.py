@@ -67,6 +67,15 @@ def test_what_has_no_onnx_is_wanted(conversions, store):
     assert state(conversions, version) == "tensorflow: it is not converted yet"
 
 
+def test_what_another_machine_published_is_left_to_it(store, config):
+    conversions = Conversions(store, config, is_own=lambda version: False)
+    version = publish(store)
+    assert conversions.wanted() == []
+    assert state(conversions, version) == (
+        "tensorflow: the machine that published it converts it"
+    )
+
+
 def test_what_serves_comes_first_then_what_has_a_label_then_the_newest(
     conversions, store
 ):

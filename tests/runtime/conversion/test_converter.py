@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bundle.errors import StoreUnreachable
 from bundle.folder import open_bundle
 from bundle.parity import read_parity
 from bundle.store import ModelStore
@@ -78,7 +79,7 @@ class Store:
             )
         )
 
-    def converter(self, script, seconds=600, max_bytes=1 << 40):
+    def converter(self, script, seconds=600, max_bytes=1 << 40, **given):
         return Converter(
             self.store,
             self.registry,
@@ -86,6 +87,7 @@ class Store:
             seconds,
             max_bytes,
             (sys.executable, "-c", script),
+            **given,
         )
 
     def state(self, version):
@@ -117,6 +119,23 @@ def outcomes(name="linear"):
 @pytest.fixture(autouse=True)
 def counted():
     metrics.CONVERSIONS.clear()
+
+
+def test_what_is_converted_is_shared_and_a_store_that_is_down_stops_nothing(
+    place, caplog
+):
+    shared = []
+
+    def share(version):
+        shared.append(version.number)
+        raise StoreUnreachable("the object store does not answer")
+
+    place.publish()
+    place.publish()
+    place.converter(CONVERTS, share=share).convert_all()
+    assert shared == [2, 1]
+    assert outcomes() == {"converted": 2}
+    assert "linear version 2 has its ONNX on this machine alone: the obj" in caplog.text
 
 
 def test_what_is_published_is_converted_and_loaded(place):
@@ -263,7 +282,7 @@ def test_no_latency_is_measured_beside_requests():
 
 def test_the_exporter_has_the_services_walls_and_reads_no_settings_of_its_own():
     """Settings in the working folder may belong to somebody else."""
-    config = Config(model_dir="elsewhere", walls="require", run_as_user="models")
+    config = Config(model_dir=Path("elsewhere"), walls="require", run_as_user="models")
     command = " ".join(exporter_for(config))
     for flags in ("--walls require", "--run-as-user models", "--models-dir elsewhere"):
         assert flags in command

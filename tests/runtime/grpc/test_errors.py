@@ -3,15 +3,14 @@ from grpc import StatusCode as Code
 
 import bundle.errors
 import runtime.errors
-from runtime.backends import InputRefused
 from runtime.errors import TooSlow
 from runtime.grpc.errors import CODE, STATUS, Errors
 from runtime.http.errors import STATUS as HTTP
-from tests.runtime.http.test_errors import leaves
+from tests.runtime.http.test_errors import OTHERS, leaves
 
 
 def test_every_error_has_a_status():
-    assert leaves(bundle.errors, runtime.errors) | {InputRefused} == set(CODE)
+    assert leaves(bundle.errors, runtime.errors) | OTHERS == set(CODE)
     assert set(CODE.values()) | {Code.OK, Code.CANCELLED} == set(STATUS)
 
 
