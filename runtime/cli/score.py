@@ -20,7 +20,7 @@ from runtime.cli.server import PROOF, read_token
 if TYPE_CHECKING:  # --help must not wait for an engine.
     from runtime.scoring.crew import Answer
     from runtime.scoring.facts import Facts
-    from runtime.scoring.remote import Place
+    from runtime.scoring.remote import Place as ServicePlace
     from runtime.scoring.run import Outcome, Run
 
 # A chunk of so many items takes some ms of a small model, which hides the cost of
@@ -164,9 +164,9 @@ def score(
     options = _Options(inputs, out, rejects, key, columns, batch, resume, force)
     with sentences():
         if url:
-            from runtime.scoring.remote import Place
+            from runtime.scoring.remote import Place as ServicePlace
 
-            place = Place(url, cacert, read_token(token_file), token_header)
+            place = ServicePlace(url, cacert, read_token(token_file), token_header)
             assert not isinstance(asked, Path), "it was refused above"
             outcome = _by_server(options, place, asked, workers or _REQUESTS)
         else:
@@ -253,7 +253,7 @@ def _here(
 
 
 def _by_server(
-    options: _Options, place: Place, asked: ModelSpec, workers: int
+    options: _Options, place: ServicePlace, asked: ModelSpec, workers: int
 ) -> Outcome:
     from runtime.scoring.crew import in_threads
     from runtime.scoring.remote import RemoteEngine, find_facts
