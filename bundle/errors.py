@@ -8,7 +8,8 @@
   x ShapeError         an array does not fit the model's input
   x ModelNotFound      the store has no model of this name
   x ConflictError      the request contradicts the store's state
-  x StoreError         the disk refused an operation of the store
+  * StoreError         the disk refused an operation of the store
+    x StoreUnreachable the object store does not answer
 
 A sentence tells what is wrong, names the file or field, and says what to do. It never
 names a folder of the server, because a client may read it.
@@ -49,3 +50,7 @@ class ConflictError(DomainError):
 
 class StoreError(DomainError):
     """The disk refused an operation of the store: it is full, or not writable."""
+
+
+class StoreUnreachable(StoreError):
+    """The object store does not answer, or refuses; it may answer later."""

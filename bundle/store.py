@@ -14,16 +14,19 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from bundle.errors import BundleError, ConflictError, ModelNotFound, StoreError
 from bundle.folder import open_whole
 from bundle.params import MODEL_NAME
+from bundle.spec import ModelSpec
 from bundle.staging import LOCK_SECONDS, Staging, locked, sync, sync_tree
 from bundle.trash import Trash
 from bundle.version import (
     MARKS,
     VERSION_FOLDER,
     VERSION_NAME,
+    Away,
     Version,
     mark_of,
     model_folder,
@@ -31,6 +34,8 @@ from bundle.version import (
     state_of,
 )
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE, VersionLabels
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +71,25 @@ class ModelStore:
         self._lock_seconds = lock_seconds
         self._staging = Staging(root)
         self._trash = Trash(root)
+
+    @property
+    def here(self) -> ModelStore:
+        """The store of the files on this machine; another one has nothing to fetch."""
+        return self
+
+    def refresh(self) -> None:
+        """Read what there is elsewhere, if the models come from elsewhere.
+
+        Raises:
+            StoreUnreachable: nobody answers there.
+        """
+
+    def check_writable(self) -> None:
+        """Check before long work that another store takes versions.
+
+        Raises:
+            StoreError: it does not, or does not answer.
+        """
 
     def sweep(self) -> None:
         """Remove what crashes left in staging and trash; call it at the start."""
@@ -130,6 +154,60 @@ class ModelStore:
             return self.labelled(name, label)
         return self.current(name)
 
+    def serving(self, name: str) -> int:
+        """Return the number of the version that serves; see ``current``.
+
+        Raises:
+            ModelNotFound: the store has no model of this name.
+        """
+        return self.current(name).number
+
+    def check_there(self, spec: ModelSpec) -> None:
+        """Check that there is such a version, without a fetch.
+
+        Raises:
+            ModelNotFound: there is none.
+            StoreUnreachable: nobody knows, because another store does not answer.
+        """
+        self.find(*spec)
+
+    def away(self, name: str, number: int | None = None) -> Away | None:
+        """Describe a version whose files are not on this machine yet.
+
+        Args:
+            name: the model.
+            number: the version; None is the one that serves.
+
+        Returns:
+            None if the files are here, or there is no such version.
+        """
+        return None
+
+    def age(self) -> float | None:
+        """Return how many seconds ago another store was read, from which models come.
+
+        It is infinite if that store was never read, and None if there is no other one.
+        """
+        return None
+
+    def behind(self) -> int:
+        """Count the models whose newest state could not be brought here."""
+        return 0
+
+    def holding(self, open_version: Callable[[Version], T]) -> Callable[[Version], T]:
+        """Return a function that opens a version and keeps its files here meanwhile.
+
+        They stay as long as the object that it returns.
+        """
+        return open_version
+
+    def is_own(self, version: Version) -> bool:
+        """Tell whether this machine should add what a version lacks, such as ONNX."""
+        return True
+
+    def share(self, version: Version) -> None:
+        """Tell other machines of files that were added to a version's folder."""
+
     def newest(self, name: str) -> Version:
         """Find the highest version, without a look at the labels.
 
@@ -144,7 +222,7 @@ class ModelStore:
                 break
             with contextlib.suppress(ModelNotFound):
                 return self.version(name, numbers[-1])
-        raise _no_model(name)
+        raise no_model(name)
 
     def labelled(self, name: str, label: str) -> Version:
         """Find the version that a label points to.
@@ -296,7 +374,7 @@ class ModelStore:
         """
         # The name may come from a client, and becomes a part of a path.
         if not MODEL_NAME.fullmatch(name):
-            raise _no_model(name)
+            raise no_model(name)
         path = self.root / name
         shown = (
             str(number) if abs(number) < 10**18 else "of that number"
@@ -311,7 +389,7 @@ class ModelStore:
             return Version(name, number, path, state_of(path))
         except (FileNotFoundError, NotADirectoryError):
             if not self.versions(name):
-                raise _no_model(name) from None
+                raise no_model(name) from None
             raise ModelNotFound(f"model {name!r} has no version {shown}") from None
         except OSError as ex:
             raise _store_error("read", ex) from ex
@@ -498,7 +576,8 @@ def _folder_of(model: Path, number: str) -> Path:
     return min(same, key=lambda path: len(path.name), default=folder)
 
 
-def _no_model(name: str) -> ModelNotFound:
+def no_model(name: str) -> ModelNotFound:
+    """Make the error of a name that the store does not have."""
     return ModelNotFound(f"there is no model {name[:128]!r}; {LISTS} those there are")
 
 

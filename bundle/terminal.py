@@ -8,10 +8,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import click
 
 from bundle.errors import DomainError, StoreError
+from bundle.objects.address import Place, place_of
 
 
 class Failed(click.ClickException):
@@ -24,6 +27,23 @@ class WrongInput(click.ClickException):
     """The arguments or the files of a command are wrong: it ends with a sentence."""
 
     exit_code = 2
+
+
+class StorePlace(click.ParamType[Place]):
+    """An argument that names a store: a folder, or the URL of an object store."""
+
+    name = "path"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Place:
+        """Read the argument."""
+        if isinstance(value, Path):
+            return value
+        try:
+            return place_of(value)
+        except ValueError as ex:
+            self.fail(f"{value!r} {ex}", param, ctx)
 
 
 class Group(click.Group):

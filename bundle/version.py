@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bundle.bare import MODELS, SAVED_MODEL_FOLDER
 from bundle.params import FILE_NAME as PARAMS
@@ -56,6 +57,22 @@ class Version:
             for path in _files(self.path, is_flat=not self.number)
         }
         return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class Away:
+    """A version that an object store has, and this machine not yet.
+
+    Attributes:
+        created: the time of its publication, in ISO 8601.
+        params: the content of params.json.
+        files: the bytes of its files, by name.
+    """
+
+    number: int
+    created: str
+    params: Mapping[str, Any]
+    files: Mapping[str, int]
 
 
 def state_of(folder: Path) -> tuple[int, ...]:

@@ -12,7 +12,8 @@ from typing import get_args
 
 import click
 
-from bundle.terminal import Failed
+from bundle.objects.address import Place
+from bundle.terminal import Failed, StorePlace
 from runtime.config import Walls, variable
 
 _GIB = 1 << 30
@@ -76,7 +77,8 @@ def writable(
 
 MODELS_DIR = click.option(
     "--models-dir",
-    type=click.Path(path_type=Path),
+    type=StorePlace(),
+    metavar="DIR|URL",
     help="Look NAME up in this store.  [default: config.json's modelDir]",
 )
 _SOURCE = (
@@ -187,7 +189,7 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapped(
         model: str,
-        models_dir: Path | None,
+        models_dir: Place | None,
         signature: str,
         inputs: tuple[str, ...],
         outputs: tuple[str, ...],
@@ -230,8 +232,8 @@ def on_source(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def store_of(models_dir: Path | None) -> Path:
-    """Return the folder that was given, or the store of config.json."""
+def store_of(models_dir: Place | None) -> Place:
+    """Return the store that was given, or the store of config.json."""
     from runtime.config import load_config
 
     return models_dir or load_config().model_dir

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle import __version__
+from bundle.objects.address import Place
 from bundle.terminal import Failed, Group, printable
 from exporter.arguments import MODELS_DIR, WALLS, names, on_source, store_of, writable
 from exporter.errors import (
@@ -136,6 +137,7 @@ def convert(
     from exporter.reports.progress import progress
     from exporter.reports.section import add_section, has_report
     from exporter.reports.table import print_table, print_trial
+    from exporter.sources.source import share
 
     if calibration and not (quantize or fp16):
         raise click.UsageError("--calibration needs --quantize or --fp16")
@@ -176,6 +178,7 @@ def convert(
         raise Failed(printable(f"{ex}{serves}")) from ex
     if has_section and (warning := add_section(source.folder)):
         click.echo(warning, err=True)
+    share(source)
     if not as_json:
         print_table(parity)
         click.echo(f"wrote {destination.model}")
@@ -332,7 +335,7 @@ def bench(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(
     model: str,
-    models_dir: Path | None,
+    models_dir: Place | None,
     walls: Walls,
     run_as_user: str,
     as_json: bool,

@@ -15,6 +15,7 @@ from runtime import walls
 from runtime.access.gate import gate_of
 from runtime.config import Config, ConfigError, load_settings
 from runtime.http.application import App, create_app
+from runtime.mirroring import Mirroring
 from runtime.preflight import check_config
 from runtime.process.drain import drain_under_waitress
 from runtime.services import Services, create_services
@@ -63,6 +64,9 @@ def __getattr__(name: str) -> App:
         settings = load_settings()
         config = _without_tls(settings.config)
         doubts = (*settings.doubts, *check_config(config), *_without_grpc(config))
+        mirroring = Mirroring(config)
+        set_up_logs(config)
+        mirroring.start()
         application = get_app(config)
     except DomainError as ex:
         # A server would print a traceback, and its own usage before it.

@@ -13,13 +13,13 @@ import orjson
 from bundle.errors import BundleError, ModelNotFound, StoreError
 from bundle.folder import open_bundle
 from bundle.packing import Packed, pack
-from bundle.params import read_params
+from bundle.params import params_from_json, read_params
 from bundle.parity import Parity, read_parity
 from bundle.spec import ModelSpec
 from bundle.staging import locked
 from bundle.store import ModelStore, unloaded
 from bundle.variants import VARIANTS, Variant, parity_file
-from bundle.version import Version, mark_of
+from bundle.version import Away, Version, mark_of
 from runtime.backends import TensorSpec
 from runtime.conversion.conversions import Conversions
 from runtime.descriptions import (
@@ -72,6 +72,9 @@ class Catalogue:
         descriptions: list[dict[str, Any]] = []
         for name in self._store.names():
             try:
+                if away := self._store.away(name):
+                    descriptions.append(self._describe_away(name, away))
+                    continue
                 descriptions.append(self._read(ModelSpec(name), self._describe))
             except ModelNotFound:
                 continue  # somebody deleted it after the names were read
@@ -86,7 +89,7 @@ class Catalogue:
         Raises:
             ModelNotFound: there is no such model.
         """
-        serves = self._store.current(name).number
+        serves = self._store.serving(name)
         versions: list[DescribedVersion] = []
         for number in self._store.versions(name):
             try:
@@ -111,8 +114,10 @@ class Catalogue:
         Raises:
             ModelNotFound: there is no such version.
         """
-        version = self._store.version(name, number)
         labels = self._store.labels(name)
+        if away := self._store.away(name, number):
+            return _version_away(name, away, labels)
+        version = self._store.version(name, number)
         files = _files(version)
         description: DescribedVersion = {
             **_nothing(name, number),
@@ -162,7 +167,7 @@ class Catalogue:
         Raises:
             ModelNotFound: there is no such model.
         """
-        self._store.current(name)
+        self._store.serving(name)
         return self._store.labels(name)
 
     def bundle(self, name: str, number: int) -> Packed:
@@ -224,6 +229,24 @@ class Catalogue:
         # TFaaS's key ``labels`` is in params.json: the file that names the classes.
         return {**bundle.params.to_tfaas(), **state}
 
+    def _describe_away(self, name: str, away: Away) -> dict[str, Any]:
+        state: ServedModel = {
+            "timestamp": away.created,
+            "name": name,
+            "version": away.number,
+            "versions": self._store.versions(name),
+            "serves": away.number,
+            "version_labels": self._store.labels(name),
+            "classes": (),
+            "loaded": None,
+            **_NO_ENGINE,
+            "error": str(unloaded(name)) if self._store.is_unloaded(name) else None,
+        }
+        try:
+            return {**params_from_json(away.params).to_tfaas(), **state}
+        except BundleError as ex:  # the model's own format has no params.json
+            return {**state} if not away.params else {**state, "error": str(ex)}
+
     def _engine(self, model: Model | None) -> Engine:
         if model is None or model.version is None:
             return _NO_ENGINE
@@ -245,6 +268,18 @@ class Catalogue:
         if self._store.is_unloaded(version.name):
             return str(unloaded(version.name))
         return self._registry.failure(version.name, version.number)
+
+
+def _version_away(name: str, away: Away, labels: Mapping[str, int]) -> DescribedVersion:
+    """Describe a version whose files are not on this machine yet."""
+    return {
+        **_nothing(name, away.number),
+        "timestamp": away.created,
+        "labels": [label for label, number in labels.items() if number == away.number],
+        "params": dict(away.params),
+        "bytes": sum(away.files.values()),
+        "files": [{"name": file, "bytes": size} for file, size in away.files.items()],
+    }
 
 
 def _nothing(name: str, number: int) -> DescribedVersion:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import math
 import os
 import ssl
 import stat
@@ -14,11 +15,11 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from bundle.errors import DomainError
-from bundle.store import ModelStore
+from bundle.errors import DomainError, StoreError
 from runtime.access.gate import gate_of
 from runtime.backends.session_config import read_session_config
 from runtime.config import Config, ConfigError
+from runtime.mirroring import open_served, unreadable
 from runtime.process.cores import usable_cores
 
 # Python takes 45 MiB of memory with ONNX Runtime, and 520 MiB with TensorFlow.
@@ -125,7 +126,44 @@ def _check_memory(config: Config) -> None:
         )
 
 
+def _of_an_object_store(config: Config) -> Iterator[str]:
+    try:
+        failure = unreadable(config)
+    except StoreError as ex:
+        raise ConfigError(f"'modelDir' is {config.model_dir}: {ex}") from ex
+    if failure:
+        yield (
+            f"'modelDir' is {config.model_dir}: {failure}; the models that are on this"
+            " machine are served"
+        )
+    copy = config.store_folder
+    try:
+        copy.mkdir(parents=True, exist_ok=True)
+    except OSError as ex:
+        raise ConfigError(
+            f"'objectCacheDir': {copy} cannot be made: {ex.strerror}"
+        ) from ex
+    if not os.access(copy, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigError(f"'objectCacheDir': {copy} cannot be written")
+    if config.object_cache_bytes < config.max_upload_bytes:
+        yield (
+            f"'objectCacheBytes' ({config.object_cache_bytes}) is less than"
+            f" 'maxUploadBytes' ({config.max_upload_bytes}): a model of that size"
+            " pushes all others off this machine"
+        )
+    age = config.object_max_age_seconds
+    if 0 < age <= 2 * config.object_poll_seconds:
+        yield (
+            f"'objectMaxAgeSeconds' ({age}) is no more than two looks"
+            f" ('objectPollSeconds' is {config.object_poll_seconds}): one look that"
+            " fails makes the service not ready"
+        )
+
+
 def _of_the_store(config: Config) -> Iterator[str]:
+    if isinstance(config.model_dir, str):
+        yield from _of_an_object_store(config)
+        return
     folder = config.model_dir
     told = f"'modelDir' is {folder}, which"
     if _is_folder(folder):
@@ -276,7 +314,9 @@ def _of_numbers(config: Config) -> Iterator[str]:
 
 
 def _of_names(config: Config) -> Iterator[str]:
-    store = ModelStore(config.model_dir)
+    store = open_served(config)
+    if store.age() == math.inf:  # nobody knows its models yet
+        return
     try:
         names = set(store.names())
         labels = {label for name in names for label in store.labels(name)}

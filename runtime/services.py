@@ -16,9 +16,11 @@ from runtime.config import Config, ConfigError
 from runtime.conversion.conversions import Conversions
 from runtime.conversion.converter import Converter
 from runtime.conversion.exporter import exporter_for
+from runtime.mirroring import open_served
 from runtime.models.lookup import Lookup
 from runtime.models.opening import open_model
 from runtime.models.preload import Preloader
+from runtime.models.readiness import Readiness
 from runtime.models.registry import ModelRegistry
 from runtime.models.router import Router
 from runtime.models.sweeper import Sweeper
@@ -51,6 +53,11 @@ class Services:
     converter: Converter
     limiter: RateLimiter | None
     watch: Watch
+    max_store_age: float = 0.0
+
+    def readiness(self) -> Readiness:
+        """Return what tells whether the service should get requests."""
+        return Readiness(self.store, self.preloader, self.max_store_age)
 
 
 def create_services(config: Config) -> Services:
@@ -61,8 +68,9 @@ def create_services(config: Config) -> Services:
             process cannot become ``runAsUser``.
         ProviderError: config.json asks for CUDA, and this onnxruntime has none.
     """
-    if config.model_dir.exists() and not config.model_dir.is_dir():
-        raise ConfigError(f"'modelDir' is {config.model_dir}, which is not a folder")
+    folder = config.store_folder
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"'modelDir' is {folder}, which is not a folder")
     walls.check(config.walls, config.run_as_user)
     if config.provider == "cuda":
         from runtime.backends.onnx import require_cuda
@@ -90,19 +98,22 @@ def create_services(config: Config) -> Services:
         threads=config.threads,
         models=config.models,
     )
-    store = ModelStore(config.model_dir, config.keep_versions)
+    store = open_served(config)
     store.sweep()
     watch = Watch(config, functools.partial(tensorflow.open, niceness=_NICENESS))
     registry = ModelRegistry(
-        store,
+        store.here,
         watch.opening(
-            functools.partial(
-                open_model, options=options, open_tensorflow=tensorflow.open
+            store.holding(
+                functools.partial(
+                    open_model, options=options, open_tensorflow=tensorflow.open
+                )
             )
         ),
         config.cache_limit,
         config.cache_bytes,
-        Lookup(store),
+        Lookup(store.here),
+        source=store,
     )
     trial = ChildTrial(
         servers,
@@ -113,21 +124,22 @@ def create_services(config: Config) -> Services:
         policy=config.walls,
         user=config.run_as_user,
     )
-    conversions = Conversions(store, config)
+    conversions = Conversions(store.here, config, is_own=store.is_own)
     converter = Converter(
-        store,
+        store.here,
         registry,
         conversions,
         config.export_seconds,
         config.export_bytes,
         exporter_for(config),
+        store.share,
     )
     return Services(
         store=store,
         registry=registry,
         predictor=Predictor(
             Router(registry, config.traffic) if config.traffic else registry,
-            Shadow(registry, store, config.shadow) if config.shadow else None,
+            Shadow(registry, store.here, config.shadow) if config.shadow else None,
         ),
         publisher=Publisher(
             store, registry, trial, config.max_upload_bytes, converter.wake
@@ -139,6 +151,7 @@ def create_services(config: Config) -> Services:
         converter=converter,
         limiter=_limiter(config),
         watch=watch,
+        max_store_age=config.object_max_age_seconds,
     )
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import click
 
 from bundle import __version__
+from bundle.objects.address import Place
 from bundle.params import MODEL_NAME
-from bundle.terminal import Failed, Group
+from bundle.terminal import Failed, Group, StorePlace
 from exporter.arguments import MODELS_DIR, store_of, writable
 from trainer.interrupt import Interrupt, Interrupted
 
@@ -126,7 +127,8 @@ _FIN = click.option(
 )
 @click.option(
     "--models-dir",
-    type=_Path(),
+    type=StorePlace(),
+    metavar="DIR|URL",
     help="Publish the model in this store.  [default: config.json's modelDir]",
 )
 @click.option("--no-report", is_flag=True, help="Write no report of the training.")
@@ -145,7 +147,7 @@ def run(
     batch_size: int,
     h5: str | None,
     seed: int,
-    models_dir: Path | None,
+    models_dir: Place | None,
     no_report: bool,
     no_fit: bool,
     no_onnx: bool,
@@ -214,7 +216,7 @@ def image(fin: Path | None, fout: Path, imgid: int) -> None:
     help="Also write the comparison as a page.",
 )
 def compare(
-    first: str, second: str, models_dir: Path | None, as_json: bool, html: Path | None
+    first: str, second: str, models_dir: Place | None, as_json: bool, html: Path | None
 ) -> None:
     """Put two bundles side by side, by the reports of their trainings.
 

@@ -19,8 +19,9 @@ from bundle.errors import StoreError
 from bundle.folder import open_bundle
 from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import verify_manifest
+from bundle.objects.address import Place
+from bundle.objects.opening import open_store
 from bundle.staging import Staging, sync, sync_tree
-from bundle.store import ModelStore
 from bundle.variants import EXPORTED
 from trainer.errors import DestinationError, WriteFailed
 from trainer.exchange import exchange
@@ -68,28 +69,34 @@ class StoreDestination:
     """The next version of the model in the store.
 
     Args:
-        root: the store's folder; made when needed.
+        place: the store's folder, made when needed; or the URL of an object store.
         keep: the number of versions that the model keeps; see ``ModelStore``.
     """
 
-    def __init__(self, root: Path, keep: int = 0) -> None:
-        self._root = root
+    def __init__(self, place: Place, keep: int = 0) -> None:
+        self._place = place
         self._keep = keep
 
     def check(self) -> bool:
         """See ``Destination``; a new version replaces none, so it returns False."""
-        _check_writable(self._root)
-        Staging(self._root).sweep()
+        if isinstance(self._place, Path):
+            _check_writable(self._place)
+            Staging(self._place).sweep()
+            return False
+        store = open_store(self._place, self._keep)
+        store.check_writable()
+        _check_writable(store.root)
+        store.sweep()
         return False
 
     def publish(self, write: Callable[[Path], None]) -> Path:
         """See ``Destination``; it returns ``<root>/<name>/<version>``."""
         try:
-            return ModelStore(self._root, self._keep).install(write).path
+            return open_store(self._place, self._keep).install(write).path
         except StoreError as ex:
             if not isinstance(ex.__cause__, OSError):
                 raise
-            raise _failed(self._root, ex.__cause__, "--models-dir") from ex
+            raise _failed(self._place, ex.__cause__, "--models-dir") from ex
 
 
 class FolderDestination:
@@ -220,7 +227,7 @@ def _files(folder: Path) -> Iterator[str]:
         folders.sort()
 
 
-def _failed(given: Path, ex: OSError, option: str) -> WriteFailed:
+def _failed(given: Place, ex: OSError, option: str) -> WriteFailed:
     # The file's own path would not help: it lies in a hidden staging folder.
     other = f"give another folder with {option}"
     return WriteFailed(f"{given} cannot be written: {refusal(ex, other)}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from bundle.objects.address import Place
 from bundle.params import Preprocess
 from bundle.terminal import Failed
 from trainer.conversion import Conversion
@@ -46,7 +47,7 @@ class Order:
     name: str
     settings: Settings
     h5: str | None
-    models_dir: Path | None
+    models_dir: Place | None
     report: bool
     fit: bool
     onnx: bool

@@ -16,9 +16,10 @@ from bundle.errors import ModelNotFound
 from bundle.folder import SAVED_MODEL, SIGNATURE, Bundle, open_bundle
 from bundle.manifest import sha256_of, source_digest
 from bundle.model_file import KERAS, is_saved_model
+from bundle.objects.address import Place, cache_of
+from bundle.objects.opening import open_store
 from bundle.params import FILE_NAME as PARAMS
 from bundle.spec import read_spec
-from bundle.store import ModelStore
 from bundle.version import model_folder, version_of
 from bundle.versioned import newest_version
 from exporter.errors import SourceError
@@ -42,6 +43,7 @@ class Source:
         trusted: all of its operators may run, also those that reach files and the
             network.
         given_shapes: inputs by name, each with the shape that somebody gave.
+        url: the object store of which this is a copy; empty if it is none.
     """
 
     kind: Kind
@@ -53,6 +55,7 @@ class Source:
     declared: tuple[tuple[str, float, float], ...] = ()
     trusted: bool = False
     given_shapes: tuple[tuple[str, tuple[int | None, ...]], ...] = ()
+    url: str = ""
 
     @property
     def shapes(self) -> dict[str, tuple[int | None, ...]]:
@@ -115,7 +118,7 @@ class Source:
 
 def find_source(
     given: str,
-    models_dir: Path,
+    models_dir: Place,
     *,
     signature: str = "",
     inputs: Sequence[str] = (),
@@ -157,7 +160,28 @@ def find_source(
         declared=tuple(declared),
         trusted=trusted,
         given_shapes=tuple(shapes),
+        url=_url_of(path, models_dir),
     )
+
+
+def _url_of(path: Path, place: Place) -> str:
+    is_copy = isinstance(place, str) and path.is_relative_to(cache_of(place))
+    return str(place) if is_copy else ""
+
+
+def share(source: Source) -> None:
+    """Give the files that were added beside a copy to its object store, for all.
+
+    They become a new manifest of the version.
+
+    Raises:
+        StoreError: the object store does not answer, or does not take them.
+        ModelNotFound: the version was deleted there meanwhile.
+    """
+    version = version_of(source.folder)
+    if source.url and version:
+        store = open_store(source.url)
+        store.share(store.version(version.parent.name, int(version.name)))
 
 
 @contextmanager
@@ -169,7 +193,7 @@ def _readable(path: Path) -> Iterator[None]:
         raise SourceError(f"{path} cannot be read: {ex.strerror}") from ex
 
 
-def find_path(given: str, models_dir: Path) -> Path:
+def find_path(given: str, models_dir: Place) -> Path:
     """The folder of a stored model, or else the path itself.
 
     If the path is a folder of versions, as TensorFlow Serving has it, the newest
@@ -180,9 +204,10 @@ def find_path(given: str, models_dir: Path) -> Path:
             models.
         SourceError: the file system refuses the path.
     """
-    store = ModelStore(models_dir)
     spec = read_spec(given)
-    if spec is not None and store.versions(spec.name):
+    # An object store is asked only for what may be a model of it.
+    store = open_store(models_dir) if spec or isinstance(models_dir, Path) else None
+    if store and spec and store.versions(spec.name):
         if spec.is_pinned:
             return store.find(spec.name, spec.version, spec.label).path
         return store.newest(spec.name).path
@@ -192,8 +217,8 @@ def find_path(given: str, models_dir: Path) -> Path:
         if Path(given).exists():
             return Path(given)
     raise ModelNotFound(
-        f"there is no model {given!r} in {store.root}/ and no file or folder of this"
-        f" name; the store has {', '.join(store.names()) or 'none'}"
+        f"there is no model {given!r} in {models_dir}/ and no file or folder of this"
+        f" name; the store has {', '.join(store.names() if store else ()) or 'none'}"
     )
 
 

@@ -30,6 +30,7 @@ class LocalAdmin:
         for name in ("bundle", "runtime"):
             logging.getLogger(name).addHandler(logging.NullHandler())
         services = create_services(config)
+        services.store.refresh()
         self._catalogue = services.catalogue
         self._publisher = services.publisher
 

@@ -14,8 +14,9 @@ import click
 from click.core import ParameterSource
 
 from bundle.errors import DomainError, ModelNotFound
+from bundle.objects.address import Place
 from bundle.spec import ModelSpec
-from bundle.terminal import Failed, WrongInput
+from bundle.terminal import Failed, StorePlace, WrongInput
 from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE
 from runtime.admin import Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
@@ -72,7 +73,8 @@ _PLACE = (
     ),
     click.option(
         "--models-dir",
-        type=click.Path(path_type=Path),
+        type=StorePlace(),
+        metavar="DIR|URL",
         help="Work on this store, without a server.  [default: config.json's modelDir]",
     ),
     *PROOF,
@@ -89,7 +91,7 @@ def _on_models(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapped(
         server: str | None,
-        models_dir: Path | None,
+        models_dir: Place | None,
         cacert: Path | None,
         token_file: Path | None,
         token_header: str,
@@ -112,7 +114,7 @@ def _on_models(command: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def _opened(
     server: str | None,
-    models_dir: Path | None,
+    models_dir: Place | None,
     cacert: Path | None,
     token_file: Path | None,
     token_header: str,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.disk import refusal
+from bundle.objects.opening import open_store
 from bundle.spec import read_spec
 from bundle.staging import replace_file
-from bundle.store import ModelStore
 from bundle.terminal import Failed, WrongInput
 from runtime.config import VARIABLE, config_from_json, config_path, load_config
 
@@ -52,7 +52,7 @@ def tune(name: str, latency: float | None, seconds: float, dry_run: bool) -> Non
     spec = read_spec(name)
     if spec is None:
         raise WrongInput(f"{name!r} is no model's name; give NAME or NAME:VERSION")
-    version = ModelStore(config.model_dir).find(spec.name, spec.version, spec.label)
+    version = open_store(config.model_dir).find(spec.name, spec.version, spec.label)
     options = BackendOptions(
         onnx=config.onnx, provider=config.provider, variant=config.variant
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, get_args
 
+from bundle.objects.address import Place, place_of
 from bundle.params import MODEL_NAME
 from bundle.version_labels import LABEL_NAME
 
@@ -57,11 +57,9 @@ def one_of(kind: Any) -> Check:
     return check
 
 
-def folder(value: Any) -> Path:
-    """Check the name of a folder."""
-    if not text(value):
-        raise ValueError("is empty; it must name a folder")
-    return Path(value)
+def place(value: Any) -> Place:
+    """Check the address of a store: a folder, or the URL of an object store."""
+    return place_of(text(value))
 
 
 def host(value: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bundle.errors import DomainError
+from bundle.objects.address import Place, cache_of
 from bundle.params import MODEL_NAME
 from bundle.variants import Variant
 from runtime.config import checks
@@ -103,8 +104,36 @@ class Config:
         0, checks.whole(0, 65535), "Answer gRPC on this port, such as 8001; 0 is off."
     )
     # The path is relative to the working folder, as in TFaaS.
-    model_dir: Path = _setting(
-        Path("models"), checks.folder, "Keep the models in this folder, the store."
+    model_dir: Place = _setting(
+        Path("models"),
+        checks.place,
+        "Keep the models in this folder, the store; or in an object store, such as"
+        " s3://bucket/models.",
+    )
+    # A model is loaded from files, so the machine has a copy of what it serves.
+    object_cache_dir: str = _setting(
+        "",
+        checks.text,
+        "Keep this machine's copy of an object store below this folder; empty is the"
+        " user's own folder of caches.",
+    )
+    object_cache_bytes: int = _setting(
+        20 << 30, _BYTES, "Keep at most this many bytes of an object store's models."
+    )
+    # One look is one small request while nothing changes. 1,000 machines make 500 of
+    # them a second, a tenth of what one prefix of Amazon's store answers.
+    object_poll_seconds: int = _setting(
+        2,
+        checks.whole(1, 3600),
+        "Look for changes of an object store every so many seconds.",
+    )
+    # What is loaded serves on. A setting is for those who would rather have no answers
+    # than old ones.
+    object_max_age_seconds: int = _setting(
+        0,
+        checks.whole(0, 30 * 86400),
+        "Be not ready while the object store was not read for so many seconds; 0 is"
+        " never.",
     )
     # A proxy may hand one path of a site over to the service.
     base: str = _setting("", checks.base, "Put this prefix before every route.")
@@ -383,6 +412,13 @@ class Config:
     max_upload_bytes: int = _setting(
         1 << 30, _BYTES, "Refuse uploads that unpack to more bytes."
     )
+
+    @property
+    def store_folder(self) -> Path:
+        """The folder that is served: the store, or the copy of an object store."""
+        if isinstance(self.model_dir, Path):
+            return self.model_dir
+        return cache_of(self.model_dir, self.object_cache_dir)
 
 
 def key(name: str) -> str:

@@ -14,7 +14,7 @@ import fcntl
 import importlib.metadata
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,12 +58,19 @@ class Conversions:
         store: the store of the versions.
         config: the settings ``exportOnUpload``, its limits, and ``onnx``.
         release: this project's release: another one may convert where this one failed.
+        is_own: tells whether a version is this machine's to convert; another one
+            converts it otherwise.
     """
 
     def __init__(
-        self, store: ModelStore, config: Config, release: str = __version__
+        self,
+        store: ModelStore,
+        config: Config,
+        release: str = __version__,
+        is_own: Callable[[Version], bool] = lambda version: True,
     ) -> None:
         self._store = store
+        self._is_own = is_own
         self._folder = store.root / FOLDER_NAME
         self._is_onnx_off = config.onnx == "off"
         self.is_on = (
@@ -107,6 +114,8 @@ class Conversions:
 
     def _is_wanted(self, version: Version) -> bool:
         if (version.path / ONNX).exists() or not _is_writable(version):
+            return False
+        if not self._is_own(version):
             return False
         source = _source_of(open_bundle(version.path))
         record = _read(self._path(version))
@@ -220,6 +229,8 @@ class Conversions:
                 return f"tensorflow: {record.reason}"
             if self._is_held():
                 return "converting"
+        if self.is_on and version.number and not self._is_own(version):
+            return "tensorflow: the machine that published it converts it"
         if self.is_on and version.number:
             if version.path.exists() and not _is_writable(version):
                 return f"tensorflow: there is no {ONNX}, and its folder is read-only"

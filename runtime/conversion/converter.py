@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -84,6 +84,7 @@ class Converter:
         max_bytes: the memory that one conversion may take, in bytes.
         command: the command that converts the folder in its last argument. It exits and
             prints like ``exporter convert --json``.
+        share: a function that tells other machines of a version's ONNX.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Converter:
         seconds: float,
         max_bytes: int,
         command: Sequence[str],
+        share: Callable[[Version], None] = lambda version: None,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -101,6 +103,7 @@ class Converter:
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._command = command
+        self._share = share
         self._thread = DaemonThread(self._work, "converter")
         self._is_started = False
         self._woken = threading.Event()
@@ -167,6 +170,7 @@ class Converter:
         if outcome == "converted":
             logger.info("converted %s version %d in %.1f s", name, number, seconds)
             self._load(version)
+            self._share_with_others(version)
         elif reason:
             logger.warning(
                 "%s version %d is not converted, after %.1f s: %s",
@@ -272,6 +276,17 @@ class Converter:
         if name := signal_of(code):
             return "failed", f"its conversion was killed by {name}"
         return "failed", "its conversion failed, and the service's log says why"
+
+    def _share_with_others(self, version: Version) -> None:
+        try:
+            self._share(version)
+        except DomainError as ex:  # they serve it from TensorFlow
+            logger.warning(
+                "%s version %d has its ONNX on this machine alone: %s",
+                version.name,
+                version.number,
+                ex,
+            )
 
     def _load(self, version: Version) -> None:
         """Load it in this process now; others load it with their next request."""

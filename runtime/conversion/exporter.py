@@ -37,7 +37,7 @@ def work_for(config: Config) -> Sequence[str]:
         # The program that starts the exporter keeps the limits.
         "--no-time-limit",
         # The folder is named, so that the exporter reads no config.json.
-        *("--models-dir", str(config.model_dir)),
+        *("--models-dir", str(config.store_folder)),
         *("--walls", config.walls),
         *("--run-as-user", config.run_as_user),
         # Without this the exporter checks an upload's operators once more.

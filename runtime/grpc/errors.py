@@ -15,6 +15,7 @@ from bundle.errors import (
     ModelNotFound,
     ShapeError,
     StoreError,
+    StoreUnreachable,
     TooLarge,
 )
 from runtime.backends import InputRefused
@@ -57,6 +58,7 @@ CODE: dict[type[DomainError], grpc.StatusCode] = {
     BackendError: _Code.INTERNAL,
     ProviderError: _Code.INTERNAL,
     StoreError: _Code.INTERNAL,
+    StoreUnreachable: _Code.UNAVAILABLE,
     WallsError: _Code.UNAVAILABLE,
     Expired: _Code.DEADLINE_EXCEEDED,
 }

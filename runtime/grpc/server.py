@@ -19,7 +19,6 @@ from runtime.grpc.places import Places
 from runtime.grpc.reflection import Reflection
 from runtime.grpc.serving import Serving
 from runtime.grpc.threads import Threads
-from runtime.models.readiness import Readiness
 from runtime.process.drain import DRAINING
 from runtime.services import Services
 from runtime.telemetry.tracing import Tracing
@@ -50,7 +49,7 @@ _SWEEP_SECONDS = 1.0
 
 def services_of(services: Services, lane: Lane) -> tuple[Service, ...]:
     """Return the services of the door: those of models, and those about the door."""
-    readiness = Readiness(services.store, services.preloader)
+    readiness = services.readiness()
     inference = Inference(services, readiness, lane).service
     of_models = (inference, *Serving(services, lane).services)
     health = Health(readiness, [service.name for service in of_models]).service

@@ -6,6 +6,7 @@ has the application for servers.
 
 from __future__ import annotations
 
+import functools
 import platform
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -41,7 +42,7 @@ from runtime.http.resources.explain import ExplainImage
 from runtime.http.resources.health import Live, Ready
 from runtime.http.resources.labels import Label, Labels
 from runtime.http.resources.live import LiveLoad
-from runtime.http.resources.metrics import Metrics
+from runtime.http.resources.metrics import Metrics, show_store
 from runtime.http.resources.models import Archive, Delete, Model, Models, ModelVersion
 from runtime.http.resources.openapi import OpenApi
 from runtime.http.resources.params import ModelParams, Params
@@ -76,7 +77,6 @@ from runtime.http.resources.v2_repository import (
 )
 from runtime.http.resources.v2_server import ServerLive, ServerMetadata, ServerReady
 from runtime.http.routes import ROUTES, quiet_paths, rules_of, under
-from runtime.models.readiness import Readiness
 from runtime.services import Services
 from runtime.telemetry.metrics import BUILD_INFO
 from runtime.telemetry.tracing import Tracing
@@ -185,7 +185,7 @@ def _resources(
     proto = PredictProto(*predicts)
     repository = services.repository
     statistics = ModelStatistics(repository)
-    readiness = Readiness(services.store, services.preloader)
+    readiness = services.readiness()
     delete = Delete(publisher, max_bytes)
     docs = Docs(config.base)
     netron = Netron(config.base)
@@ -235,7 +235,9 @@ def _resources(
         **_v1_model(":predict", V1Predict(*predicts)),
         **_v1_model(":classify", V1Classify(*predicts)),
         **_v1_model(":regress", V1Regress(*predicts)),
-        "/metrics": Metrics(services.watch.show),
+        "/metrics": Metrics(
+            services.watch.show, functools.partial(show_store, services.store)
+        ),
         "/live": LiveLoad(services.store),
         "/status": Status(config, services.registry),
         "/docs": docs,

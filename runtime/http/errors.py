@@ -15,6 +15,7 @@ from bundle.errors import (
     ModelNotFound,
     ShapeError,
     StoreError,
+    StoreUnreachable,
     TooLarge,
 )
 from runtime.backends import InputRefused
@@ -40,6 +41,7 @@ from runtime.telemetry.metrics import REJECTS
 RETRY_SECONDS = "1"
 _HEADERS: dict[type[DomainError], Headers] = {
     Overloaded: (("Retry-After", RETRY_SECONDS),),
+    StoreUnreachable: (("Retry-After", RETRY_SECONDS),),
     Unauthorized: (("WWW-Authenticate", "Bearer"),),
 }
 
@@ -64,6 +66,7 @@ STATUS: dict[type[DomainError], str] = {
     BackendError: falcon.HTTP_500,
     ProviderError: falcon.HTTP_500,
     StoreError: falcon.HTTP_500,
+    StoreUnreachable: falcon.HTTP_503,
     WallsError: falcon.HTTP_503,
     Expired: falcon.HTTP_504,
 }

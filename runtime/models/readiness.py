@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+from collections.abc import Iterator
 from pathlib import Path
 
 from bundle.errors import StoreError
@@ -22,10 +24,15 @@ class Readiness:
             If the store had models, and now its folder is missing, or another empty
             folder is in its place, then its mount was lost.
         preloader: the preloader, which names the models that are not warm yet.
+        max_age_seconds: the service is not ready while its object store was not read
+            for so long; 0 is never.
     """
 
-    def __init__(self, store: ModelStore, preloader: Preloader) -> None:
+    def __init__(
+        self, store: ModelStore, preloader: Preloader, max_age_seconds: float = 0
+    ) -> None:
         self._store = store
+        self._max_age_seconds = max_age_seconds
         self._preloader = preloader
         self._seen: tuple[int, int] | None = None  # the mark of the folder with models
         with contextlib.suppress(StoreError):
@@ -39,10 +46,24 @@ class Readiness:
                 reasons.append("the store has gone: it had models, and is not there")
         except StoreError as ex:
             reasons.append(str(ex))
+        reasons += self._of_age()
         reasons += self._preloader.missing()
         if DRAINING.is_set():
             reasons.append("the service is ending")
         return reasons
+
+    def age(self) -> float | None:
+        """Return how many seconds ago an object store was read; None for a folder."""
+        return self._store.age()
+
+    def _of_age(self) -> Iterator[str]:
+        age = self._store.age()
+        if age is None:
+            return
+        if age == math.inf:
+            yield "the object store was not read yet"
+        elif self._max_age_seconds and age > self._max_age_seconds:
+            yield f"the object store was read {age:.0f} s ago for the last time"
 
     def _is_gone(self) -> bool:
         folder = _identity(self._store.root)

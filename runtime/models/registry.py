@@ -120,6 +120,8 @@ class ModelRegistry:
             time.
         wait_seconds: the time that a request waits for a version that another one
             loads, if something else can answer it.
+        source: the store from which a version comes that ``store`` does not have; None
+            if there is no other one.
         clock: a clock in seconds that never goes back.
     """
 
@@ -132,8 +134,10 @@ class ModelRegistry:
         lookup: Lookup | None = None,
         wait_seconds: float = WAIT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        source: ModelStore | None = None,
     ) -> None:
         self._store = store
+        self._source = None if source is store else source
         self._open_model = open_model
         self._limit = limit
         self._max_bytes = max_bytes
@@ -166,8 +170,10 @@ class ModelRegistry:
 
         Raises:
             ModelNotFound: the store has no model of this name, version or label.
+            StoreUnreachable: it is not on this machine, and cannot be fetched.
             BackendError: it cannot be opened, and no other version may stand in.
         """
+        is_fetched = False
         if self._first_due != math.inf:
             self._tidy_due()
         while True:
@@ -176,8 +182,11 @@ class ModelRegistry:
             try:
                 version = self._lookup.find(spec)
             except ModelNotFound:
-                self._forget(spec)
-                raise
+                if is_fetched or not self._fetch(spec):
+                    self._forget(spec)
+                    raise
+                is_fetched = True
+                continue
             serving = self._serving.get(spec)
             if serving is not None:
                 found, held = serving
@@ -193,6 +202,24 @@ class ModelRegistry:
             # It failed, or changed while it was read, so the lookup's answer may be
             # out of date.
             self._lookup.forget(spec.name)
+
+    def _fetch(self, spec: ModelSpec) -> bool:
+        """Bring a version here that another store has; False if there is no such store.
+
+        Raises:
+            ModelNotFound: the other store has no such version.
+            StoreUnreachable: it does not answer.
+        """
+        if self._source is None:
+            return False
+        try:
+            # Clients may invent names, and none of those may take a thread.
+            self._source.check_there(spec)
+            elsewhere(functools.partial(self._source.find, *spec), spec.name)
+        except ModelNotFound:
+            self._forget(spec)
+            raise
+        return True
 
     def _get_slowly(
         self, spec: ModelSpec, instead: ModelSpec | None, version: Version

@@ -72,9 +72,11 @@ class Repository:
         Raises:
             ModelNotFound: there is no such model, version or label.
         """
-        number = self._store.find(*spec).number
         if spec.is_pinned:
-            return [number]
+            self._store.check_there(spec)
+            labelled = self._store.labels(spec.name).get(spec.label or "")
+            return [n for n in (spec.version, labelled) if n is not None]
+        self._store.serving(spec.name)
         return self._store.versions(spec.name)
 
     def reason(self, spec: ModelSpec) -> str:
@@ -83,9 +85,12 @@ class Repository:
         Raises:
             ModelNotFound: there is no such model or version.
         """
-        version = self._store.find(spec.name, spec.version)
+        self._store.check_there(ModelSpec(spec.name, spec.version))
         if self._store.is_unloaded(spec.name):
             return str(unloaded(spec.name))
+        if self._store.away(spec.name, spec.version):
+            return ""  # the first request fetches it
+        version = self._store.find(spec.name, spec.version)
         failure = self._registry.failure(spec.name, version.number)
         if failure and spec.version is None:
             # Another version may stand in for the current one.

@@ -14,11 +14,11 @@ from multiprocessing.context import SpawnProcess
 import click
 
 from bundle.errors import DomainError
-from bundle.store import ModelStore
 from bundle.terminal import Failed
 from runtime import walls
 from runtime.access.gate import gate_of
 from runtime.config import Config
+from runtime.mirroring import Mirroring, open_served
 from runtime.process.exit_code import how_it_ended
 from runtime.server.heartbeat import LOOK_SECONDS, Hearts, Watchdog
 from runtime.server.listener import url_of
@@ -57,6 +57,7 @@ class Parent:
         self._messages, reporter = multiprocessing.Pipe(duplex=False)
         self._hearts = Hearts(len(listeners))
         self._worker = Worker(config, reporter, self._hearts, made, grpc_address)
+        self._mirroring = Mirroring(config)
         self._processes: list[SpawnProcess] = []
         self._born: list[float] = []
         self._ready: set[int] = set()
@@ -79,6 +80,8 @@ class Parent:
             waker.send_bytes(b"!")
 
         self._obey(ask)
+        # The parent answers no requests, so a long listing makes none wait.
+        self._mirroring.start()
         try:
             with held_back(PARENTS_SIGNALS):
                 for index in range(len(self._listeners)):
@@ -147,7 +150,7 @@ class Parent:
             self._is_announced = True
 
     def _announce(self) -> None:
-        count = len(ModelStore(self._config.model_dir).names())
+        count = len(open_served(self._config).names())
         models = f"{count} model{'' if count == 1 else 's'}"
         threads = f"{self._config.threads} thread{'s' * (self._config.threads != 1)}"
         workers = len(self._listeners)

@@ -150,6 +150,18 @@ CONVERSIONS = Counter(
     "Uploads converted to ONNX in the background, by the outcome.",
     ("model", "outcome"),
 )
+STORE_AGE = Gauge(
+    "tfaas_object_store_age_seconds",
+    "Seconds since the object store was read; 0 where the store is a folder.",
+    (),
+    multiprocess_mode="livemostrecent",
+)
+STORE_BEHIND = Gauge(
+    "tfaas_object_store_behind",
+    "Models whose newest version or label could not be brought to this machine.",
+    (),
+    multiprocess_mode="livemostrecent",
+)
 TENSORFLOW_RESTARTS = Counter(
     "tfaas_tensorflow_restarts",
     "Processes of TensorFlow that died and were replaced.",

@@ -37,6 +37,8 @@ WHAT_TO_DO: Mapping[str, str] = {
     "ModelNotFound": "Ask `GET /models` for the models, their versions and labels.",
     "ConflictError": "Move or delete the label first, or ask again with what the store"
     " holds now.",
+    "StoreUnreachable": "Try again in a moment. If it stays so, look at the object"
+    " store that `modelDir` names, and at its credentials.",
     "StoreError": "Look at the disk of `modelDir`: is it full, can it be written?",
     "ServiceError": "It is the parent of the errors below, and is not raised itself.",
     "InvalidInput": "Correct the field that the sentence names.",

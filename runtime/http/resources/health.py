@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import falcon
 
@@ -16,9 +16,16 @@ class AliveBody(TypedDict):
 
 
 class ReadyBody(TypedDict):
-    """The service should get requests."""
+    """The service should get requests.
+
+    Attributes:
+        status: the state.
+        store_age_seconds: how many seconds ago the object store was read; missing where
+            the store is a folder.
+    """
 
     status: Literal["ready"]
+    store_age_seconds: NotRequired[float]
 
 
 class NotReadyBody(TypedDict):
@@ -59,6 +66,9 @@ class Ready:
             resp.status = falcon.HTTP_503
             resp.media = NotReadyBody(status="not ready", reasons=reasons)
         else:
-            resp.media = ReadyBody(status="ready")
+            body = ReadyBody(status="ready")
+            if (age := self._readiness.age()) is not None:
+                body["store_age_seconds"] = round(age, 1)
+            resp.media = body
 
     on_head = on_get

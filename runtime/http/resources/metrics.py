@@ -8,24 +8,34 @@ import falcon
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from bundle.store import ModelStore
+from runtime.telemetry import metrics
 from runtime.telemetry.metrics import current_registry
+
+
+def show_store(store: ModelStore) -> None:
+    """Set the metrics of an object store, which are computed when they are read."""
+    if (age := store.age()) is not None:
+        metrics.STORE_AGE.set(age)
+        metrics.STORE_BEHIND.set(store.behind())
 
 
 class Metrics:
     """``GET /metrics``: the metrics of all processes that share a folder for them.
 
     Args:
-        show: a function that sets the metrics which are computed when they are read.
+        show: functions that set the metrics which are computed when they are read.
     """
 
-    def __init__(self, show: Callable[[], object]) -> None:
+    def __init__(self, *show: Callable[[], object]) -> None:
         self._show = show
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer in the client's format: Prometheus' text or OpenMetrics."""
         encode, content_type = _encoder(req.get_header("Accept") or "")
         resp.content_type = content_type
-        self._show()
+        for show in self._show:
+            show()
         resp.data = encode(current_registry())
 
     on_head = on_get

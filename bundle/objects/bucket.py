@@ -1,0 +1,301 @@
+"""A bucket: the few operations of an object store that this project uses, by obstore.
+
+All errors of obstore are translated here. Their texts hold addresses and the store's
+own words, which only an operator may read, so no sentence has them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+from obstore.store import LocalStore, from_url
+
+from bundle.errors import StoreError, StoreUnreachable
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
+    from obstore.store import ObjectStore as Obstore
+
+logger = logging.getLogger(__name__)
+
+# A request that moves at most _CHUNK bytes has ended by then, or never ends.
+SECONDS = 15.0
+# obstore repeats what may be repeated, within so many seconds.
+RETRY_SECONDS = 10.0
+_CHUNK = 8 << 20
+
+_STATUS = re.compile(r"status code: (\d{3})|(?:HTTP status|status:?) \S*\(?(\d{3})")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One object of a listing.
+
+    Attributes:
+        tag: the store's mark of its content, which changes with it.
+        size: its bytes.
+        changed: the time of its last change, in seconds since 1970.
+    """
+
+    tag: str
+    size: int
+    changed: float
+
+
+class Bucket:
+    """A place in an object store; a key is a path below it.
+
+    Args:
+        store: obstore's store.
+        lock: a file that is locked while an object is compared and replaced, for a
+            store that cannot do that itself; None where the store can.
+    """
+
+    def __init__(self, store: Obstore, lock: Path | None = None) -> None:
+        self._store = store
+        self._lock = lock
+
+    def read(self, key: str) -> tuple[bytes, str] | None:
+        """Read an object.
+
+        Returns:
+            Its bytes and its tag; None if it is not there.
+        """
+        try:
+            with _translated():
+                got = obstore.get(self._store, key)
+                return bytes(got.bytes()), got.meta["e_tag"] or ""
+        except FileNotFoundError:
+            return None
+
+    def tag(self, key: str) -> str:
+        """Return the tag of an object; empty if it is not there."""
+        try:
+            with _translated():
+                return obstore.head(self._store, key)["e_tag"] or ""
+        except FileNotFoundError:
+            return ""
+
+    def create(self, key: str, content: bytes) -> bool:
+        """Write an object that is not there; False if it is there."""
+        try:
+            with _translated():
+                obstore.put(self._store, key, content, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def replace(self, key: str, content: bytes, tag: str) -> bool:
+        """Replace an object that still has this tag; False if it has another."""
+        try:
+            with _translated():
+                there = obstore.head(self._store, key)
+        except FileNotFoundError:
+            return False
+        return there["e_tag"] == tag and self._swap(key, content, there)
+
+    def _swap(self, key: str, content: bytes, there: ObjectMeta) -> bool:
+        """Let the store itself compare and replace; False if the object has changed."""
+        mode: Any = {"e_tag": there["e_tag"]}
+        if there["version"]:  # Google's store compares this, and the others the tag
+            mode["version"] = there["version"]
+        try:
+            with _translated(), self._alone():
+                if self._lock is None:
+                    obstore.put(self._store, key, content, mode=mode)
+                elif obstore.head(self._store, key)["e_tag"] != there["e_tag"]:
+                    return False
+                else:
+                    obstore.put(self._store, key, content)
+        except (PreconditionError, FileNotFoundError):
+            return False
+        return True
+
+    def put(self, key: str, content: bytes | Path) -> None:
+        """Write an object, whatever was there; a large file goes in parts."""
+        with _translated():
+            obstore.put(self._store, key, content)
+
+    def fetch(self, key: str, path: Path) -> str:
+        """Write an object into a new file.
+
+        Returns:
+            The sha256 of what came, in hexadecimal.
+
+        Raises:
+            FileNotFoundError: the object is not there.
+            OSError: the disk refuses the file.
+        """
+        digest = hashlib.sha256()
+        with path.open("xb") as stream:
+            with _translated():
+                size = obstore.head(self._store, key)["size"]
+            # Each piece is a request of its own, so a slow store never runs into the
+            # limit of a request only because a file is large.
+            for start in range(0, size, _CHUNK):
+                end = min(start + _CHUNK, size)
+                with _translated():
+                    piece = obstore.get_range(self._store, key, start=start, end=end)
+                digest.update(piece)
+                stream.write(piece)
+        return digest.hexdigest()
+
+    def list(self, prefix: str) -> dict[str, Listed]:
+        """List all objects below a prefix, which ends with a slash, by their keys."""
+        found: dict[str, Listed] = {}
+        try:
+            with _translated():
+                for page in obstore.list(self._store, prefix):
+                    for meta in page:
+                        found[meta["path"]] = Listed(
+                            meta["e_tag"] or "",
+                            meta["size"],
+                            meta["last_modified"].timestamp(),
+                        )
+        except FileNotFoundError as ex:
+            raise _no_bucket() from ex
+        return found
+
+    def delete(self, key: str) -> None:
+        """Delete an object, if it is there."""
+        with contextlib.suppress(FileNotFoundError), _translated():
+            obstore.delete(self._store, key)
+
+    def probe(self) -> None:
+        """Check that the store keeps conditions: two creations of one key.
+
+        Raises:
+            StoreError: it lets both win, or replaces an object whose tag has changed,
+                so two publishers at a time would lose a version there.
+        """
+        key = f"probes/{uuid.uuid4().hex}"
+        try:
+            first = self.create(key, b"1")
+        except FileNotFoundError as ex:
+            raise _no_bucket() from ex
+        try:
+            if not first or self.create(key, b"2"):
+                raise _careless("lets two programs create one object")
+            with _translated():
+                there = obstore.head(self._store, key)
+            if not self._swap(key, b"3", there) or self._swap(key, b"4", there):
+                raise _careless("replaces an object that has changed meanwhile")
+        finally:
+            with contextlib.suppress(StoreError):
+                self.delete(key)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        if self._lock is None:
+            yield
+            return
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def open_bucket(
+    url: str,
+    *,
+    is_patient: bool = True,
+    environ: Mapping[str, str] = os.environ,
+) -> Bucket:
+    """Open the place that a URL names; nothing is asked yet.
+
+    Credentials, region and endpoint come from the environment, as obstore reads it:
+    ``AWS_…``, ``GOOGLE_…`` and ``AZURE_…``.
+
+    Args:
+        url: the place.
+        is_patient: a request that fails is tried again.
+        environ: the environment, for what obstore does not read there.
+
+    Raises:
+        StoreError: the URL or the environment makes no store.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        folder = Path(unquote(parts.path))
+        try:
+            local = LocalStore(folder, mkdir=True)
+        except (BaseError, OSError) as ex:
+            raise StoreError("the object store's folder cannot be made") from ex
+        return Bucket(local, folder / ".lock")
+    retries: Any = {
+        "max_retries": 5 if is_patient else 0,
+        "retry_timeout": timedelta(seconds=RETRY_SECONDS),
+        "backoff": {"init_backoff": timedelta(milliseconds=100), "base": 2},
+    }
+    options: Any = {
+        "timeout": timedelta(seconds=SECONDS if is_patient else 3),
+        "connect_timeout": timedelta(seconds=3),
+        # A server of one's own often speaks no TLS. Who names it so has chosen that.
+        "allow_http": any(
+            environ.get(name, "").startswith("http://")
+            for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
+        ),
+    }
+    try:
+        return Bucket(from_url(url, client_options=options, retry_config=retries))
+    except (BaseError, ValueError) as ex:
+        raise StoreError(
+            "the object store cannot be opened: its URL or the variables with its"
+            " credentials are wrong (docs/objects.md)"
+        ) from ex
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+        raise
+    except (PermissionDeniedError, UnauthenticatedError, PermissionError) as ex:
+        raise StoreUnreachable(
+            "the object store refuses the service's credentials"
+        ) from ex
+    except (BaseError, OSError, TimeoutError) as ex:
+        raise StoreUnreachable(_why(str(ex))) from ex
+
+
+def _why(text: str) -> str:
+    if found := _STATUS.search(text):
+        return f"the object store answers {found[1] or found[2]}"
+    if "timed out" in text.lower() or "timeout" in text.lower():
+        return "the object store does not answer in time"
+    return "the object store does not answer"
+
+
+def _careless(what: str) -> StoreError:
+    return StoreError(
+        f"the object store {what}, so a version could be lost: this project only reads"
+        " it; publish into a store that keeps If-None-Match and If-Match"
+    )
+
+
+def _no_bucket() -> StoreError:
+    return StoreUnreachable("the object store has no such bucket")

@@ -1,0 +1,545 @@
+"""The store of bundles as objects: published, labelled and removed without a lock.
+
+A publisher writes the files first, each under the sha256 of its content, and the
+version's manifest last, by a conditional creation. The manifest makes the version
+visible. So a version is there whole or not at all, and of two publishers who want one
+number, one wins and the other takes the next.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from bundle.errors import (
+    BundleError,
+    ConflictError,
+    ModelNotFound,
+    StoreError,
+    StoreUnreachable,
+)
+from bundle.manifest import sha256_of
+from bundle.objects.bucket import Bucket, Listed
+from bundle.objects.entry import Entry, Pointed, Published
+from bundle.objects.manifest import Blob, Manifest
+from bundle.params import FILE_NAME as PARAMS
+from bundle.params import MODEL_NAME
+from bundle.store import no_model
+from bundle.version import VERSION_NAME
+from bundle.version_labels import LABEL_NAME
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Files that no manifest names may belong to an upload that still runs. An upload of
+# this project's largest bundles takes minutes.
+GRACE_SECONDS = 3600.0
+# A put whose answer was lost is looked after, and repeated, so often.
+_TRIES = 5
+# Changes of one label by others, in a row, after which this one gives up.
+_CONFLICTS = 20
+# Requests of one listing or upload that run at a time.
+_AT_A_TIME = 8
+
+_CHANGED = "changed"
+# No label has this name, because a label begins with a letter.
+_UNLOADED = "_unloaded"
+
+_VERSION_KEY = re.compile(r"versions/([^/]+)/([1-9][0-9]{0,17})\.json")
+_LABEL_KEY = re.compile(r"labels/([^/]+)/([^/]+)\.json")
+
+
+class ObjectStore:
+    """The models of a bucket.
+
+    Each operation may raise ``StoreUnreachable``. A change is then made or not made,
+    and may be asked for again.
+
+    Args:
+        bucket: the bucket.
+        keep: the versions without a label that a model keeps; see ``ModelStore``.
+        grace_seconds: files that no manifest names are removed when they are so old.
+        clock: the time in seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        bucket: Bucket,
+        keep: int = 0,
+        grace_seconds: float = GRACE_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._bucket = bucket
+        self._keep = keep
+        self._grace_seconds = grace_seconds
+        self._clock = clock
+        self._is_probed = False
+
+    def check_writable(self) -> None:
+        """Check once that the store keeps conditions.
+
+        Raises:
+            StoreError: it does not, so nothing may be written.
+        """
+        if not self._is_probed:
+            self._bucket.probe()
+            self._is_probed = True
+
+    def changed(self) -> str:
+        """Return a text that is another one after each change; empty before the first.
+
+        A publisher that was killed may not have changed it.
+        """
+        return self._bucket.tag(_CHANGED)
+
+    def snapshot(self, known: Mapping[str, Entry]) -> dict[str, Entry]:
+        """List all models, by name.
+
+        Args:
+            known: the models as they were; what has not changed is not read again.
+        """
+        # Labels are listed first, so that the version of a label is in the listing.
+        labels = self._bucket.list("labels/")
+        versions = self._bucket.list("versions/")
+        return self._entries(known, labels, versions)
+
+    def look(self, name: str, known: Entry | None = None) -> Entry | None:
+        """List one model; None if the store has no version of it."""
+        _check_name(name)
+        labels = self._bucket.list(f"labels/{name}/")
+        versions = self._bucket.list(f"versions/{name}/")
+        before = {} if known is None else {name: known}
+        return self._entries(before, labels, versions).get(name)
+
+    def fetch(self, name: str, blob: Blob, path: Path) -> None:
+        """Write a file of a model into a new file of this machine.
+
+        Raises:
+            BundleError: the store has it no more, or has something else.
+            OSError: the disk refuses the file.
+        """
+        try:
+            came = self._bucket.fetch(_blob_key(name, blob), path)
+        except FileNotFoundError as ex:
+            if ex.filename is not None:  # the disk's own
+                raise
+            raise BundleError(f"the object store has lost a file of {name!r}") from ex
+        if came != blob.sha256:
+            raise BundleError(f"the object store's file of {name!r} is damaged")
+
+    def publish(self, folder: Path, files: Mapping[str, Path], name: str) -> int:
+        """Publish a folder as the next version of a model.
+
+        Args:
+            folder: the bundle.
+            files: the bundle's files, by their names in the folder.
+            name: the model.
+
+        Returns:
+            The version's number.
+
+        Raises:
+            StoreError: the store lets two publishers win, so nothing was written.
+            ConflictError: the model has the highest number that a version may have.
+        """
+        _check_name(name)
+        self.check_writable()
+        blobs = _blobs_of(files)
+        self._upload(name, files, blobs)
+        created = datetime.fromtimestamp(self._clock(), UTC)
+        manifest = Manifest(
+            uuid.uuid4().hex,
+            created.isoformat(timespec="seconds"),
+            _params_of(folder),
+            blobs,
+        )
+        number = self._announce(name, manifest)
+        # A sweep may have removed old files meanwhile that this version uses again.
+        self._upload(name, files, blobs)
+        self._say_changed()
+        self._trim(name)
+        return number
+
+    def revise(
+        self, name: str, number: int, id_: str, files: Mapping[str, Path]
+    ) -> bool:
+        """Give a version other files beside it, such as model.onnx, which came later.
+
+        The manifest is replaced by compare-and-set. If somebody else has revised the
+        version meanwhile, theirs stays.
+
+        Returns:
+            Whether the version has these files now.
+        """
+        self.check_writable()
+        key = _version_key(name, number)
+        if (found := self._bucket.read(key)) is None:
+            raise ModelNotFound(f"model {name!r} has no version {number}")
+        manifest, tag = Manifest.from_json(found[0]), found[1]
+        if manifest.id != id_:
+            return False
+        blobs = _blobs_of(files)
+        if blobs == manifest.files:
+            return True
+        self._upload(name, files, blobs)
+        revised = Manifest(manifest.id, manifest.created, manifest.params, blobs)
+        if not self._bucket.replace(key, revised.to_json(), tag):
+            return False
+        self._upload(name, files, blobs)
+        self._say_changed()
+        return True
+
+    def set_label(self, name: str, label: str, number: int, id_: str = "") -> None:
+        """Point a label to a version, by compare-and-set.
+
+        Args:
+            name: the model.
+            label: the label.
+            number: the version.
+            id_: the manifest's id of the version that is meant; empty is any.
+
+        Raises:
+            ModelNotFound: there is no such version.
+            ConflictError: another version has the number by now, or others change the
+                label again and again.
+        """
+        _check_name(name)
+        self.check_writable()
+        key = f"labels/{name}/{label}.json"
+        self._check_version(name, number, id_)
+        content = json.dumps({"version": number, "by": uuid.uuid4().hex}).encode()
+        self._compare_and_set(key, content, label)
+        try:
+            # Somebody may have deleted the version between the look and the write.
+            self._check_version(name, number, id_)
+        except (ModelNotFound, ConflictError):
+            found = self._bucket.read(key)
+            if found and found[0] == content:
+                self._bucket.delete(key)
+            raise
+        finally:
+            self._say_changed()
+
+    def delete_label(self, name: str, label: str) -> int:
+        """Delete a label; return the number that it pointed to.
+
+        Raises:
+            ModelNotFound: there is no such model, or it has no such label.
+        """
+        _check_name(name)
+        self.check_writable()
+        key = f"labels/{name}/{label}.json"
+        entry = self._model(name)
+        if label not in entry.labels:
+            raise ModelNotFound(f"model {name!r} has no label {label[:64]!r}")
+        self._bucket.delete(key)
+        self._say_changed()
+        return entry.labels[label]
+
+    def set_unloaded(self, name: str, is_unloaded: bool) -> None:
+        """Mark a model as unloaded on all machines, or take the mark away.
+
+        Raises:
+            ModelNotFound: there is no such model.
+        """
+        self._model(name)
+        self.check_writable()
+        key = f"labels/{name}/{_UNLOADED}.json"
+        if is_unloaded:
+            self._bucket.put(key, b"{}")
+        else:
+            self._bucket.delete(key)
+        self._say_changed()
+
+    def delete(self, name: str) -> None:
+        """Delete a model with all its versions.
+
+        Raises:
+            ModelNotFound: there is no such model.
+        """
+        entry = self._model(name)
+        self.check_writable()
+        for label in entry.pointers:
+            self._bucket.delete(f"labels/{name}/{label}.json")
+        self._bucket.delete(f"labels/{name}/{_UNLOADED}.json")
+        for number in entry.versions:
+            self._bucket.delete(_version_key(name, number))
+        self._say_changed()
+        self._sweep(name)
+
+    def delete_version(self, name: str, number: int) -> None:
+        """Delete one version of a model.
+
+        Raises:
+            ModelNotFound: there is no such version.
+            ConflictError: a label points to it.
+        """
+        entry = self._model(name)
+        self.check_writable()
+        if number not in entry.versions:
+            raise ModelNotFound(f"model {name!r} has no version {number}")
+        _check_unlabelled(entry, number)
+        self._bucket.delete(_version_key(name, number))
+        # A label may have been set after the look. Whoever set it looks for the version
+        # after that, so one of the two sees the other.
+        labels = {
+            label
+            for label, pointed in self._pointers(name).items()
+            if pointed.number == number
+        }
+        if labels:
+            content = entry.versions[number].manifest.to_json()
+            self._bucket.create(_version_key(name, number), content)
+            self._say_changed()
+            raise _labelled(name, number, min(labels))
+        self._say_changed()
+        self._sweep(name)
+
+    def _announce(self, name: str, manifest: Manifest) -> int:
+        """Create the manifest under the next number that is free; return the number."""
+        content = manifest.to_json()
+        number = max((0, *self._numbers(name))) + 1
+        lost = 0
+        while True:
+            if not VERSION_NAME.fullmatch(str(number)):
+                raise ConflictError(
+                    f"version {number - 1} of {name!r} is the highest number that a"
+                    " version may have; delete it, or publish under another name"
+                )
+            key = _version_key(name, number)
+            try:
+                if self._bucket.create(key, content):
+                    return number
+                found = self._bucket.read(key)
+            except StoreUnreachable:
+                # The answer may be lost, and the manifest there. The same number is
+                # tried again, where it is found.
+                lost += 1
+                if lost == _TRIES:
+                    raise
+                continue
+            if found is None:  # somebody deleted it at once
+                continue
+            if found[0] == content:
+                return number
+            number += 1
+
+    def _upload(
+        self, name: str, files: Mapping[str, Path], blobs: Mapping[str, Blob]
+    ) -> None:
+        """Write the files that the store does not have."""
+        there = self._bucket.list(f"blobs/{name}/")
+        sizes = {key: listed.size for key, listed in there.items()}
+        missing = {
+            _blob_key(name, blob): files[file]
+            for file, blob in blobs.items()
+            if sizes.get(_blob_key(name, blob)) != blob.size
+        }
+        _each(lambda key: self._bucket.put(key, missing[key]), missing)
+
+    def _compare_and_set(self, key: str, content: bytes, label: str) -> None:
+        lost = 0
+        for _ in range(_CONFLICTS):
+            try:
+                found = self._bucket.read(key)
+                if found is None:
+                    if self._bucket.create(key, content):
+                        return
+                elif found[0] == content or self._bucket.replace(
+                    key, content, found[1]
+                ):
+                    return
+            except StoreUnreachable:
+                lost += 1
+                if lost == _TRIES:
+                    raise
+        raise ConflictError(
+            f"others are changing the label {label[:64]!r} at this moment; set it again"
+        )
+
+    def _check_version(self, name: str, number: int, id_: str) -> None:
+        found = self._bucket.read(_version_key(name, number))
+        if found is None:
+            self._model(name)
+            raise ModelNotFound(f"model {name!r} has no version {number}")
+        if id_ and Manifest.from_json(found[0]).id != id_:
+            raise ConflictError(
+                f"version {number} of {name!r} was deleted and published anew"
+                " meanwhile; look at it, and set the label again"
+            )
+
+    def _model(self, name: str) -> Entry:
+        if (entry := self.look(name)) is None:
+            raise no_model(name)
+        return entry
+
+    def _numbers(self, name: str) -> list[int]:
+        keys = self._bucket.list(f"versions/{name}/")
+        found = filter(None, map(_VERSION_KEY.fullmatch, keys))
+        return [int(match[2]) for match in found]
+
+    def _pointers(self, name: str) -> Mapping[str, Pointed]:
+        entries = self._entries({}, self._bucket.list(f"labels/{name}/"), {}, bare=True)
+        return entries[name].pointers if name in entries else {}
+
+    def _trim(self, name: str) -> None:
+        """Delete the oldest versions without a label, down to ``keep`` of them."""
+        try:
+            entry = self.look(name)
+            if entry is None:
+                return
+            labelled = set(entry.labels.values())
+            numbers = [n for n in sorted(entry.versions) if n not in labelled]
+            extra = numbers[: -self._keep] if self._keep else []
+            for number in extra:
+                self._bucket.delete(_version_key(name, number))
+                logger.info("trimmed %s version %d", name, number)
+            if extra:
+                self._say_changed()
+            self._sweep(name)
+        except StoreError as ex:  # the new version stays published
+            logger.warning("%s: old versions cannot be deleted: %s", name, ex)
+
+    def _sweep(self, name: str) -> None:
+        """Remove the files that no version of a model needs."""
+        # The files are listed first: a file that came later belongs to an upload.
+        blobs = self._bucket.list(f"blobs/{name}/")
+        entry = self.look(name)
+        versions = entry.versions.values() if entry else ()
+        needed = {
+            _blob_key(name, blob)
+            for version in versions
+            for blob in version.manifest.files.values()
+        }
+        old = self._clock() - self._grace_seconds
+        for key, listed in blobs.items():
+            # A model without versions is gone, and nobody would sweep it later.
+            if key not in needed and (entry is None or listed.changed < old):
+                self._bucket.delete(key)
+
+    def _say_changed(self) -> None:
+        try:
+            self._bucket.put(_CHANGED, uuid.uuid4().hex.encode())
+        except StoreUnreachable as ex:
+            # The machines list the whole store now and then, and see the change then.
+            logger.warning("other machines will see the change later: %s", ex)
+
+    def _entries(
+        self,
+        known: Mapping[str, Entry],
+        labels: Mapping[str, Listed],
+        versions: Mapping[str, Listed],
+        *,
+        bare: bool = False,
+    ) -> dict[str, Entry]:
+        found: dict[str, dict[int, Published]] = {}
+        pointers: dict[str, dict[str, Pointed]] = {}
+        unloaded: set[str] = set()
+        unread: list[tuple[str, str, int | str, str]] = []
+        for key, listed in sorted(versions.items()):
+            match = _VERSION_KEY.fullmatch(key)
+            if match is None or not MODEL_NAME.fullmatch(match[1]):
+                continue
+            name, number = match[1], int(match[2])
+            old = known[name].versions.get(number) if name in known else None
+            if old and old.tag == listed.tag:
+                found.setdefault(name, {})[number] = old
+            else:
+                unread.append((key, name, number, listed.tag))
+        for key, listed in sorted(labels.items()):
+            match = _LABEL_KEY.fullmatch(key)
+            if match is None or not MODEL_NAME.fullmatch(match[1]):
+                continue
+            name, label = match[1], match[2]
+            if label == _UNLOADED:
+                unloaded.add(name)
+            elif LABEL_NAME.fullmatch(label):
+                point = known[name].pointers.get(label) if name in known else None
+                if point and point.tag == listed.tag:
+                    pointers.setdefault(name, {})[label] = point
+                else:
+                    unread.append((key, name, label, listed.tag))
+        read = _each(lambda one: self._bucket.read(one[0]), unread)
+        for (key, name, what, _), content in zip(unread, read, strict=True):
+            if content is None:
+                continue  # it was deleted after the listing
+            try:
+                # The tag of what was read, which may be newer than the listing.
+                if isinstance(what, int):
+                    manifest = Manifest.from_json(content[0])
+                    found.setdefault(name, {})[what] = Published(content[1], manifest)
+                else:
+                    number = int(json.loads(content[0])["version"])
+                    pointers.setdefault(name, {})[what] = Pointed(content[1], number)
+            except (ValueError, KeyError, TypeError):
+                logger.warning("the object %s is no part of a store of models", key)
+        names = {*found, *(pointers if bare else ())}
+        return {
+            name: Entry(
+                name,
+                dict(sorted(found.get(name, {}).items())),
+                dict(sorted(pointers.get(name, {}).items())),
+                name in unloaded,
+            )
+            for name in sorted(names)
+        }
+
+
+def _each(call: Callable[[T], R], values: Iterable[T]) -> list[R]:
+    """Call a function for each value, several at a time; return what it returns."""
+    given = list(values)
+    if len(given) < 2:
+        return [call(value) for value in given]
+    with ThreadPoolExecutor(_AT_A_TIME, "objects") as threads:
+        return list(threads.map(call, given))
+
+
+def _blobs_of(files: Mapping[str, Path]) -> dict[str, Blob]:
+    return {
+        name: Blob(sha256_of(path), path.stat().st_size) for name, path in files.items()
+    }
+
+
+def _params_of(folder: Path) -> dict[str, object]:
+    try:
+        content = json.loads((folder / PARAMS).read_bytes())
+    except (OSError, ValueError, RecursionError):  # a bare model has none
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _version_key(name: str, number: int) -> str:
+    return f"versions/{name}/{number}.json"
+
+
+def _blob_key(name: str, blob: Blob) -> str:
+    return f"blobs/{name}/{blob.sha256}"
+
+
+def _check_name(name: str) -> None:
+    # The name may come from a client, and becomes a part of a key.
+    if not MODEL_NAME.fullmatch(name):
+        raise no_model(name)
+
+
+def _check_unlabelled(entry: Entry, number: int) -> None:
+    for label, labelled in entry.labels.items():
+        if labelled == number:
+            raise _labelled(entry.name, number, label)
+
+
+def _labelled(name: str, number: int, label: str) -> ConflictError:
+    return ConflictError(
+        f"version {number} of {name!r} is labelled {label!r}; move or delete the label"
+        " first"
+    )
