@@ -1,0 +1,364 @@
+"""Models in a real object store: races, faults of the network, and two machines.
+
+``make cluster-test`` sets CLUSTER, the number of races. It also asks a second kind of
+server, and trains and converts into the store.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import obstore
+import pytest
+from obstore.store import from_url
+
+from bundle.errors import StoreError, StoreUnreachable
+from bundle.objects.bucket import open_bucket
+from bundle.objects.mirror import Mirror
+from bundle.objects.mirrored_store import MirroredStore
+from bundle.objects.object_store import ObjectStore
+from tests.documents import ROOT
+from tests.end_to_end.conftest import CLIENT, ENVIRONMENT, PATIENCE, run, serving
+from tests.end_to_end.objects.servers import BUCKET, Proxy, moto, seaweedfs
+from tests.examples import linear_onnx, tar_of, write_bundle
+
+RACES = int(os.environ.get("CLUSTER", "10"))
+IS_LONG = "CLUSTER" in os.environ
+KINDS = ["moto", "seaweedfs"] if IS_LONG else ["moto"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def server(request, tmp_path_factory):
+    """Return a server of S3, which all tests of this module share."""
+    folder = tmp_path_factory.mktemp("seaweedfs")
+    with moto() if request.param == "moto" else seaweedfs(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def proxy(server):
+    with Proxy(server) as between:
+        yield between
+
+
+@pytest.fixture
+def url(proxy, request, monkeypatch):
+    """Return a place of its own in the bucket, and let the environment lead to it."""
+    variables = {
+        "AWS_ENDPOINT_URL": proxy.url,
+        "AWS_ACCESS_KEY_ID": "reader",
+        "AWS_SECRET_ACCESS_KEY": "a-secret-key-of-this-test",
+        "AWS_REGION": "us-east-1",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+        monkeypatch.setitem(ENVIRONMENT, name, value)
+    place = request.node.name.replace("[", "-").replace("]", "")[:80]
+    return f"s3://{BUCKET}/{place}-{os.getpid()}"
+
+
+@pytest.fixture
+def direct(url, server, monkeypatch):
+    """Ask the server itself, because the proxy takes most of the time."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+
+
+@pytest.fixture
+def machine(url, tmp_path):
+    """Return a function that makes a machine with this name."""
+
+    def make(name: str = "one", *, is_patient: bool = True) -> MirroredStore:
+        objects = ObjectStore(open_bucket(url, is_patient=is_patient))
+        return MirroredStore(Mirror(objects, tmp_path / name))
+
+    return make
+
+
+def publish(store: MirroredStore, factor: int = 1) -> int:
+    def write(folder: Path) -> None:
+        write_bundle(folder, onnx_bytes=b"%d" % factor)
+
+    return store.install(write, lambda staged: "linear").number
+
+
+def versions(store: MirroredStore) -> list[int]:
+    entry = store.mirror.objects.look("linear")
+    return list(entry.versions) if entry else []
+
+
+def together(*calls):
+    """Make calls at one time; return what they return."""
+    start = threading.Barrier(len(calls))
+    found = [None] * len(calls)
+
+    def begin(place):
+        start.wait()
+        found[place] = calls[place]()
+
+    threads = [threading.Thread(target=begin, args=(n,)) for n in range(len(calls))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def test_of_two_racing_publishers_one_wins_each_number_and_none_is_lost(
+    direct, machine
+):
+    one, two = machine("one"), machine("two")
+    numbers = []
+    for _ in range(RACES):
+        numbers += together(lambda: publish(one, 1), lambda: publish(two, 2))
+    assert sorted(numbers) == list(range(1, 2 * RACES + 1))
+    entry = one.mirror.objects.look("linear")
+    assert list(entry.versions) == sorted(numbers)
+    # Each publisher's versions have its files.
+    ids = {published.manifest.id for published in entry.versions.values()}
+    assert len(ids) == 2 * RACES
+    digests = [p.manifest.files["model.onnx"].sha256 for p in entry.versions.values()]
+    assert {digests.count(digest) for digest in digests} == {RACES}
+
+
+def test_labels_that_two_machines_set_at_once_are_one_of_the_two(direct, machine):
+    one, two = machine("one"), machine("two")
+    publish(one)
+    publish(one)
+    for _ in range(3):
+        together(
+            lambda: one.mirror.objects.set_label("linear", "canary", 1),
+            lambda: two.mirror.objects.set_label("linear", "canary", 2),
+        )
+        assert one.mirror.objects.look("linear").labels["canary"] in (1, 2)
+
+
+def test_a_server_that_stops_is_a_sentence_and_no_wait_without_end(server, machine):
+    one = machine(is_patient=False)
+    publish(one)
+    with server.stopped():
+        start = time.monotonic()
+        with pytest.raises(StoreUnreachable, match="does not answer in time"):
+            one.refresh()
+        assert time.monotonic() - start < 10
+        assert one.find("linear").number == 1
+    one.refresh()
+    assert one.age() < 60
+
+
+def test_503_for_a_moment_is_tried_again_and_for_long_is_a_sentence(proxy, machine):
+    one = machine()
+    left = [3]
+
+    def some(method, path, headers):
+        left[0] -= 1
+        return "503" if left[0] >= 0 else "pass"
+
+    proxy.fault = some
+    assert publish(one) == 1
+    proxy.fault = lambda *_: "503"
+    with pytest.raises(StoreUnreachable, match="answers 503"):
+        machine("two", is_patient=False).refresh()
+
+
+def test_slow_answers_are_waited_for(proxy, machine):
+    slow = threading.Event()
+
+    def late(method, path, headers):
+        if "/blobs/" in path:
+            slow.wait(0.2)
+        return "pass"
+
+    proxy.fault = late
+    one, two = machine(), machine("two")
+    assert publish(one) == 1
+    two.refresh()
+    assert two.find("linear").number == 1
+
+
+def test_a_manifest_whose_answer_is_lost_is_published_once(proxy, machine):
+    one = machine()
+    publish(one)
+    lost = []
+
+    def lose(method, path, headers):
+        if method == "PUT" and "/versions/" in path and not lost:
+            lost.append(path)
+            return "lose"
+        return "pass"
+
+    proxy.fault = lose
+    assert publish(one, 2) == 2
+    assert len(lost) == 1
+    assert versions(one) == [1, 2]
+
+
+def test_a_store_that_ignores_the_condition_is_read_and_never_written(proxy, machine):
+    one = machine()
+    publish(one)
+
+    def strip(method, path, headers):
+        headers.pop("if-none-match", None)
+        return "pass"
+
+    proxy.fault = strip
+    two = machine("two")
+    with pytest.raises(StoreError, match="lets two programs create one object"):
+        publish(two)
+    two.refresh()
+    assert two.find("linear").number == 1
+    assert versions(one) == [1]
+
+
+PUBLISHER = """
+import sys
+from pathlib import Path
+from bundle.objects.opening import open_store
+from tests.examples import write_bundle
+store = open_store(sys.argv[1], folder=Path(sys.argv[2]))
+store.install(lambda folder: write_bundle(folder) and None, lambda staged: "linear")
+"""
+
+
+def test_a_publisher_that_is_killed_before_the_manifest_leaves_nothing_visible(
+    proxy, machine, url, tmp_path
+):
+    begun, killed = threading.Event(), threading.Event()
+
+    def hold(method, path, headers):
+        if method == "PUT" and "/versions/" in path:
+            begun.set()
+            killed.wait(PATIENCE)
+            return "drop"
+        return "pass"
+
+    proxy.fault = hold
+    process = subprocess.Popen(
+        [sys.executable, "-c", PUBLISHER, url, str(tmp_path / "killed")],
+        env={**ENVIRONMENT, "PYTHONPATH": str(ROOT)},
+    )
+    assert begun.wait(PATIENCE)
+    process.kill()
+    process.wait()
+    killed.set()
+    proxy.fault = lambda *_: "pass"
+    one = machine()
+    one.refresh()
+    assert one.names() == []
+    assert publish(one) == 1
+
+
+def test_a_damaged_file_is_not_served(proxy, machine, url):
+    one, two = machine(), machine("two")
+    publish(one)
+    two.refresh()
+    assert two.find("linear").number == 1
+    publish(one, 2)
+    manifest = one.mirror.objects.look("linear").versions[2].manifest
+    raw = from_url(url, client_options={"allow_http": True})
+    obstore.put(raw, f"blobs/linear/{manifest.files['model.onnx'].sha256}", b"3")
+    two.refresh()
+    assert two.here.find("linear").number == 1
+    assert two.behind() == 1
+
+
+ROW = {"keys": [], "values": [1, 2, 3, 4], "model": "linear"}
+
+
+def test_two_machines_serve_what_one_publishes_and_go_on_without_the_store(
+    proxy, url, tmp_path
+):
+    archive = tmp_path / "linear.tar.gz"
+    archive.write_bytes(tar_of(write_bundle(tmp_path / "linear")))
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        config = {
+            "modelDir": url,
+            "objectCacheDir": str(tmp_path / name / "cache"),
+            "objectPollSeconds": 1,
+            "port": 0,
+            "workers": 1,
+        }
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+    with (
+        serving("runtime serve", tmp_path / "one") as one,
+        serving("runtime serve", tmp_path / "two") as two,
+    ):
+        upload = CLIENT.post(f"{one.url}/upload", content=archive.read_bytes())
+        assert upload.json()["version"] == 1, upload.text
+        assert _when(lambda: _names(two.url) == ["linear"])
+        # It is listed before its files are here.
+        (listed,) = CLIENT.get(f"{two.url}/models").json()
+        assert (listed["version"], listed["loaded"]) == (1, None)
+        reply = CLIENT.post(f"{two.url}/predict/json", json=ROW)
+        assert reply.json() == [1, 2, 7], reply.text
+        # A new version comes to a machine that serves the model, by itself.
+        write_bundle(tmp_path / "linear", onnx_bytes=linear_onnx() + b"")
+        assert _upload(one.url, tmp_path / "linear") == 2
+        assert _when(lambda: _version(two.url) == 2)
+        label = f"{one.url}/models/linear/labels/stable"
+        assert CLIENT.put(label, json={"version": 1}).status_code == 200
+        assert _when(lambda: _version(two.url) == 1)
+        proxy.fault = lambda *_: "503"
+        assert _when(lambda: "not on this machine" in _unknown(two.url).text)
+        assert _unknown(two.url).status_code == 503
+        assert _unknown(two.url).headers["Retry-After"] == "1"
+        assert _version(two.url) == 1
+        ready = CLIENT.get(f"{two.url}/readyz")
+        assert ready.status_code == 200
+        assert ready.json()["store_age_seconds"] >= 0
+        metrics = CLIENT.get(f"{two.url}/metrics").text
+        assert "tfaas_object_store_age_seconds" in metrics
+        for told in (_unknown(two.url).text, metrics):
+            assert BUCKET + "/" not in told
+    # A machine that starts without the store serves its copy.
+    with serving("runtime serve", tmp_path / "two") as again:
+        assert _version(again.url) == 1
+        log = (tmp_path / "two" / "server.log").read_text()
+    assert "the object store answers 503" in log
+    assert "a-secret-key-of-this-test" not in log
+
+
+def _names(url):
+    return [model["name"] for model in CLIENT.get(f"{url}/models").json()]
+
+
+def _version(url):
+    reply = CLIENT.post(f"{url}/predict/json", json=ROW)
+    return int(reply.headers["X-Model-Version"])
+
+
+def _unknown(url):
+    return CLIENT.post(f"{url}/predict/json", json={**ROW, "model": "unknown"})
+
+
+def _upload(url, folder):
+    return CLIENT.post(f"{url}/upload", content=tar_of(folder)).json()["version"]
+
+
+def _when(is_so):
+    """Ask until something is so."""
+    end = time.monotonic() + PATIENCE
+    while not is_so():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_models_of_an_object_store_are_managed_from_a_terminal(url, tmp_path):
+    write_bundle(tmp_path / "linear")
+    environment = f"XDG_CACHE_HOME={tmp_path / 'caches'}"
+    command = f"{environment} runtime models"
+    at = f"--models-dir {url}"
+    # One process does all, because each start takes a second.
+    script = f"{command} push linear --label canary {at} && {command} list --json {at}"
+    said = run(script, tmp_path)
+    assert "linear:1" in said
+    listed = json.loads(said[said.index("[") :])
+    assert listed[0]["version_labels"] == {"canary": 1}
