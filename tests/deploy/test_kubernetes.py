@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import fields
 
 import jsonschema
 import kubernetes_validate
@@ -13,7 +14,7 @@ from click.testing import CliRunner
 
 from bundle.store import ModelStore
 from runtime.cli import main
-from runtime.config import Config, config_from_json, load_settings
+from runtime.config import Config, config_from_json, load_settings, variable
 from runtime.http.routes import ROUTES, Lane
 from runtime.server.room import ALL_BYTES
 from tests.deploy.custom_kinds import SCHEMAS
@@ -121,7 +122,7 @@ def test_the_settings_and_the_ports_agree(folder):
     assert config.host == "0.0.0.0"
 
 
-def test_the_service_reads_the_variables_and_the_file(tmp_path):
+def test_the_service_reads_the_variables_and_the_file():
     container = container_of(deployment())
     variables = {each["name"]: each.get("value", "") for each in container["env"]}
     (mount,) = (m for m in container["volumeMounts"] if m["name"] == "config")
@@ -139,6 +140,27 @@ def test_the_service_reads_the_variables_and_the_file(tmp_path):
     assert read_there.workers == config_of().workers
     (models,) = (m for m in container["volumeMounts"] if m["name"] == "models")
     assert str(read_there.model_dir) == models["mountPath"]
+
+
+def test_the_copy_of_an_object_store_has_its_settings_and_its_room():
+    pod, container = pod_of(deployment("objects")), container_of(deployment("objects"))
+    given = {each["name"]: each.get("value") for each in container["env"]}
+    known = {variable(field.name) for field in fields(Config)} | {"TFAAS_CONFIG"}
+    assert given.keys() <= known
+    (models,) = (m for m in container["volumeMounts"] if m["name"] == "models")
+    assert given["TFAAS_OBJECT_CACHE_DIR"] == models["mountPath"]
+    (volume,) = (v for v in pod["volumes"] if v["name"] == "models")
+    room = bytes_of(volume["emptyDir"]["sizeLimit"])
+    (temporary,) = (v for v in pod["volumes"] if v["name"] == "temporary")
+    resources = container["resources"]
+    # A version comes before those that were unused longest go.
+    assert int(given["TFAAS_OBJECT_CACHE_BYTES"]) <= room * 0.75
+    assert room + bytes_of(temporary["emptyDir"]["sizeLimit"]) <= bytes_of(
+        resources["limits"]["ephemeral-storage"]
+    )
+    assert not any(
+        each["kind"] == "PersistentVolumeClaim" for each in built(FOLDER / "objects")
+    )
 
 
 @pytest.mark.parametrize("folder", KUSTOMIZED)

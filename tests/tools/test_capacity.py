@@ -5,9 +5,15 @@ import re
 
 import numpy as np
 import pytest
+from prometheus_client import generate_latest
 
+from runtime import mirroring
+from runtime.config import Config
+from runtime.telemetry import metrics
+from runtime.telemetry.journey import STAGES
+from runtime.telemetry.requests import _metrics_of
 from tests.deploy.manifests import FOLDER, built, one
-from tools.capacity import machine, plan, work
+from tools.capacity import machine, plan, store, work
 from tools.capacity.fleet import Fleet, simulate
 from tools.capacity.page import PAGE, SUMS, TABLES, renewed
 from tools.capacity.tables import COMPARED, figure
@@ -117,6 +123,54 @@ def test_needs_are_sums_that_anybody_can_do():
     assert needs.gbit_out == pytest.approx(0.008)
     assert needs.log_mb == pytest.approx(0.43)
     assert plan.needs(kind, 1).pods == 2, "one may end"
+
+
+def test_a_store_is_asked_as_the_service_asks():
+    assert Config().object_poll_seconds == store.POLL_SECONDS
+    assert store.WHOLE_SECONDS == mirroring.WHOLE_SECONDS
+    drawn = [mirroring._drawn(1.0) for _ in range(200)]
+    assert 1 - store.JITTER <= min(drawn) < 0.8
+    assert 1.2 < max(drawn) <= 1 + store.JITTER
+
+
+def test_requests_to_a_store_are_sums():
+    """60,000 versions and 10,000 labels are 70 pages of 1,000 keys."""
+    found = store.Store(nodes=1000, models=10_000)
+    assert found.pages == 70
+    assert found.looks == 500
+    assert found.lists == pytest.approx(1000 * 70 / 60)
+    assert found.lists_of_a_change == 70_000
+    assert found.first_reads == 70_000
+    assert store.Store(1, 1).pages == 2
+
+
+def test_nodes_that_start_together_drift_apart():
+    """Each of 1,000 nodes looks once in two seconds: 500 looks a second at best."""
+    first, later = store.busiest_second(1000, 120)
+    assert first == 1000
+    assert 500 <= later < 600
+    together, still_together = store.busiest_second(1000, 120, jitter=0.0)
+    assert (together, still_together) == (1000, 1000)
+
+
+def test_a_cache_of_the_most_wanted():
+    assert store.hits(10_000, 10, equal=True) == pytest.approx(0.001)
+    # The tenth harmonic number is 2.929, and the ten thousandth 9.788.
+    assert store.hits(10_000, 10, equal=False) == pytest.approx(2.929 / 9.788, rel=1e-3)
+
+
+def test_a_model_has_so_many_series():
+    labels = ("POST", "/predict/image", 200, "counted", 3)
+    noted = _metrics_of(*labels, "onnxruntime/CPUExecutionProvider", STAGES)
+    for metric in noted[1:]:
+        metric.observe(0.001) if hasattr(metric, "observe") else metric.inc()
+    metrics.BATCH_SIZE.labels("counted").observe(1)
+    metrics.LOADS.labels("counted", "3", "ok").inc()
+    metrics.LOAD_SECONDS.labels("counted").observe(0.1)
+    told = generate_latest(metrics.current_registry()).decode()
+    lines = [line for line in told.splitlines() if 'model="counted"' in line]
+    assert len(lines) == pytest.approx(store.SERIES, abs=10)
+    assert sum(map(len, lines)) == pytest.approx(store.SERIES_BYTES, rel=0.1)
 
 
 def test_the_page_has_these_sums_and_each_table():

@@ -10,10 +10,13 @@ from tools.capacity import tables
 
 PAGE = Path(__file__).parents[2] / "docs" / "capacity.md"
 
-# The first ones are sums; the others simulate for some seconds.
+# The first ones are sums, or take moments; the others simulate for some seconds.
 SUMS: dict[str, Callable[[], str]] = {
     "costs": tables.costs,
     "needs": tables.needs,
+    "store": tables.store,
+    "memory": tables.memory,
+    "metrics": tables.metrics,
 }
 TABLES = {
     **SUMS,

@@ -6,6 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from tools.capacity import machine, plan, work
 from tools.capacity.fleet import Balancer, Fleet, Outcome, simulate
+from tools.capacity.store import (
+    SCRAPE_MS,
+    SERIES,
+    SERIES_BYTES,
+    SERIES_KB,
+    Store,
+    busiest_second,
+    hits,
+)
 
 SCALES = (1_000, 100_000, 10_000_000)
 UTILISATIONS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
@@ -202,3 +211,73 @@ def _answered(found: Outcome) -> tuple[str, str, str]:
         figure(found.p50_ms),
         figure(found.p99_ms),
     )
+
+
+def store() -> str:
+    """Write the requests of many nodes to one object store."""
+    head = (
+        "nodes",
+        "models",
+        "looks/s",
+        "busiest second: at the start",
+        "after ten minutes",
+        "requests of a listing",
+        "list requests/s",
+        "of them, MB/s",
+        "list requests after one change",
+        "first reads of a node",
+    )
+    rows = []
+    for nodes in (10, 100, 1000):
+        first, later = busiest_second(nodes, 600)
+        for models in (100, 1000, 10_000):
+            found = Store(nodes, models)
+            numbers = (
+                found.looks,
+                first,
+                later,
+                found.pages,
+                found.lists,
+                found.list_bytes / 1e6,
+                found.lists_of_a_change,
+                found.first_reads,
+            )
+            rows.append((f"{nodes:,}", f"{models:,}", *map(figure, numbers)))
+    return table(head, rows)
+
+
+def metrics() -> str:
+    """Write the size of the metrics by the models that a node was asked for."""
+    head = (
+        "models asked on a node",
+        "series",
+        "bytes of a scrape, MB",
+        "time of a scrape, s",
+        "memory of a worker, MB",
+        "series of 1,000 nodes, million",
+    )
+    rows = []
+    for models in (10, 100, 1000, 10_000):
+        numbers = (
+            models * SERIES,
+            models * SERIES_BYTES / 1e6,
+            models * SCRAPE_MS / 1e3,
+            models * SERIES_KB / 1e3,
+            models * SERIES * 1000 / 1e6,
+        )
+        rows.append((f"{models:,}", *map(figure, numbers)))
+    return table(head, rows)
+
+
+def memory() -> str:
+    """Write the share of requests whose model is in memory."""
+    head = ("models in memory of 10,000", "all wanted alike", "by Zipf's law")
+    rows = [
+        (
+            f"{count:,}",
+            f"{hits(10_000, count, equal=True):.1%}",
+            f"{hits(10_000, count, equal=False):.0%}",
+        )
+        for count in (10, 100, 1000)
+    ]
+    return table(head, rows)
