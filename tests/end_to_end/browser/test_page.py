@@ -209,7 +209,7 @@ def test_other_models_take_json(opened):
 
 def test_names_and_texts_with_html_stay_texts(opened):
     page = opened("html")
-    expect(page.get_by_text(HTML)).to_be_visible()
+    expect(page.locator("span.soft", has_text=HTML)).to_be_visible()
     picture = png([[1, 2], [3, 4]])  # see linear_onnx
     drop(page, "a.png", "image/png", picture)
     expect(best(page)).to_have_text("two")
