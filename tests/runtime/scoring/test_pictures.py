@@ -8,8 +8,9 @@ from PIL import Image
 
 from runtime.admin.errors import AdminError
 from runtime.scoring.pictures import pictures_of
+from runtime.scoring.scorer import Scorer
 from tests.examples import write_bundle
-from tests.runtime.scoring.makers import CSV
+from tests.runtime.scoring.makers import CSV, facts_with
 
 
 def test_a_folder_is_scored_in_the_order_of_the_names(place, pictures, score):
@@ -124,3 +125,20 @@ def test_another_picture_is_another_input(tmp_path, pictures):
     changed = pictures_of([pictures]).identity
     (pictures / "y.png").write_bytes(b"x")
     assert len({before, changed, pictures_of([pictures]).identity}) == 3
+
+
+def test_few_large_files_are_in_the_memory_at_once(place, monkeypatch):
+    class Engine:
+        def files(self, tray, places, files):
+            held.append(list(map(len, files)))
+            tray.ask(places, lambda numbers: np.array(places)[numbers])
+
+    held = []
+    monkeypatch.setattr("runtime.scoring.scorer.MOST_BYTES", 5)
+    sizes = [2, 3, 1, 9, 1, 1]
+    for number, size in enumerate(sizes):
+        (place / f"{number}.png").write_bytes(bytes(size))
+    (chunk,) = pictures_of([place]).chunks(10, 0)
+    scored = Scorer(Engine(), facts_with()).score(chunk)
+    assert held == [[2, 3], [1], [9], [1, 1]]
+    assert scored.scores.ravel().tolist() == [*range(6)]
