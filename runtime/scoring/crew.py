@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import multiprocessing
 import os
@@ -10,10 +11,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Protocol, TypeAlias
 
 from runtime.admin.errors import WorkFailed
@@ -94,8 +96,8 @@ def in_processes(
             # Threads of an engine do not live on in a fork.
             context = multiprocessing.get_context("spawn")
             pool = ProcessPoolExecutor(count, context, _begin, (order,))
-            stack.enter_context(_ended(pool))
-            yield from _shared(pool, _answer, others, count)
+            stack.callback(pool.shutdown, cancel_futures=True)
+            yield from _shared(functools.partial(pool.submit, _answer), others, count)
 
         try:
             yield answer
@@ -108,27 +110,46 @@ def in_processes(
 
 @contextmanager
 def in_threads(work: Worker, count: int) -> Iterator[Answer]:
-    """Answer chunks in so many threads, which wait for a server."""
-    pool = ThreadPoolExecutor(count)
-    with _ended(pool):
-        yield lambda chunks: _shared(pool, work, chunks, count)
+    """Answer chunks in so many threads, which wait for a server.
 
+    If the block fails, nobody waits for the threads: each may wait some minutes for a
+    server that is gone, and Ctrl-C must end the command at once.
+    """
+    tasks: SimpleQueue[tuple[Future[Written], Chunk] | None] = SimpleQueue()
 
-@contextmanager
-def _ended(pool: Executor) -> Iterator[None]:
+    def answer_all() -> None:
+        while (task := tasks.get()) is not None:
+            future, chunk = task
+            try:
+                future.set_result(work(chunk))
+            except BaseException as ex:
+                future.set_exception(ex)
+
+    def submit(chunk: Chunk) -> Future[Written]:
+        future: Future[Written] = Future()
+        tasks.put((future, chunk))
+        return future
+
+    # ThreadPoolExecutor's threads are no daemons: Python itself waits for their end.
+    for _ in range(count):
+        threading.Thread(target=answer_all, daemon=True).start()
     try:
-        yield
+        yield lambda chunks: _shared(submit, chunks, count)
     finally:
-        pool.shutdown(cancel_futures=True)
+        with suppress(Empty):
+            while True:
+                tasks.get_nowait()
+        for _ in range(count):
+            tasks.put(None)
 
 
 def _shared(
-    pool: Executor, work: Worker, chunks: Iterable[Chunk], count: int
+    submit: Callable[[Chunk], Future[Written]], chunks: Iterable[Chunk], count: int
 ) -> Iterator[Written]:
     """Give the outcomes in the order of the chunks, a few of which are on their way."""
     waiting: deque[Future[Written]] = deque()
     for chunk in chunks:
-        waiting.append(pool.submit(work, chunk))
+        waiting.append(submit(chunk))
         if len(waiting) >= count * _WAITING:
             yield waiting.popleft().result()
     while waiting:

@@ -34,6 +34,24 @@ def test_threads_answer_at_once_and_in_order():
         assert rows(answer) == [*range(20)]
 
 
+def test_a_failure_does_not_wait_for_a_server_that_is_gone():
+    there, waits = threading.Event(), threading.Event()
+    ended = []
+
+    def work(chunk):
+        if chunk.items[0] == "0":
+            waits.wait(60)
+            raise WorkFailed("no room")
+        waits.set()
+        ended.append(there.wait(10))
+        return answered(chunk)
+
+    with pytest.raises(WorkFailed, match="no room"), in_threads(work, 2) as answer:
+        rows(answer)
+    assert not ended
+    there.set()
+
+
 def test_the_input_is_read_as_fast_as_it_is_answered():
     read = []
 
