@@ -15,6 +15,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import Protocol, TypeAlias
 
@@ -93,10 +94,7 @@ def in_processes(
             if count < 2 or took * (left - 1) < _START_SECONDS:
                 yield from map(work, others)
                 return
-            # Threads of an engine do not live on in a fork.
-            context = multiprocessing.get_context("spawn")
-            pool = ProcessPoolExecutor(count, context, _begin, (order,))
-            stack.callback(pool.shutdown, cancel_futures=True)
+            pool = stack.enter_context(_processes(order, count))
             yield from _shared(functools.partial(pool.submit, _answer), others, count)
 
         try:
@@ -106,6 +104,24 @@ def in_processes(
                 "a process of the command was killed; if the memory was full, take"
                 " fewer --workers or a smaller --batch"
             ) from ex
+
+
+@contextmanager
+def _processes(order: Order, count: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of processes that end with the block, at once if it fails."""
+    # Threads of an engine do not live on in a fork.
+    context = multiprocessing.get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)
+    with reader, writer:
+        pool = ProcessPoolExecutor(count, context, _begin, (order, reader))
+        try:
+            yield pool
+        except BaseException:
+            # A chunk of large pictures takes a minute, and nobody waits for it.
+            writer.close()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
@@ -162,19 +178,18 @@ _order: Order | None = None
 _work: Work | None = None
 
 
-def _begin(order: Order) -> None:
+def _begin(order: Order, parent: Connection) -> None:
     """Prepare a process of the crew."""
     global _order
     _order = order
     # Ctrl-C goes to all processes of a terminal. The parent ends these.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "it is a child"
-    parent.join()
+def _end_with(parent: Connection) -> None:
+    """End this process when the pipe's other end is closed, or its process ended."""
+    parent.poll(None)
     os._exit(1)
 
 
