@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import multiprocessing
 import os
@@ -95,7 +94,7 @@ def in_processes(
                 yield from map(work, others)
                 return
             pool = stack.enter_context(_processes(order, count))
-            yield from _shared(functools.partial(pool.submit, _answer), others, count)
+            yield from _shared(lambda c: pool.submit(_answer, c), others, count)
 
         try:
             yield answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import functools
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ from runtime.scoring.naming import taken_columns
 # rest of the file.
 _MOST_BYTES = 1 << 20
 _DELIMITERS = ",;\t"
+# A line whose last quoted text has no end. A quote within a value, as in 5" pipe, is
+# none that begins a text.
+_OPEN = re.compile(rb'(?:^|[,;\t])"(?:[^"]++|"")*+\Z')
 
 
 @dataclass(frozen=True)
@@ -138,12 +142,12 @@ def _all_records(path: Path) -> Iterator[bytes]:
 
 
 def _joined(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
-    """Join the lines of each record; its quotes are even."""
+    """Join the lines of each record, whose quoted texts may have several."""
     pieces: list[bytes] = []
-    size = quotes = begun = 0
+    size = begun = 0
     for number, line in enumerate(_lines(stream), 1):
         if not pieces:
-            size = quotes = 0
+            size = 0
             begun = number
         size += len(line)
         if size > _MOST_BYTES:
@@ -151,8 +155,9 @@ def _joined(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
                 f"{text_of(path)}: the row that begins in line {begun} is longer than"
                 f" {_MOST_BYTES} bytes; a quote has no end, or the file is no CSV"
             )
-        quotes += line.count(b'"')
-        if quotes % 2:
+        # The line goes on with the text that a line before began.
+        text = b'"' + line if pieces else line
+        if text.count(b'"') % 2 and _OPEN.search(text):
             pieces.append(line)
             continue
         row = (b"".join((*pieces, line)) if pieces else line).strip(b"\r\n")
