@@ -189,13 +189,13 @@ def split(
     rejected: dict[int, str] = {}
     try:
         # One reader for all rows takes a quarter of the time.
-        rows = _values(lines.rows, layout)
+        rows = values_of(lines.rows, layout.delimiter, layout.width)
         places = list(range(len(rows)))
     except InvalidInput:
         rows, places = [], []
         for place, line in enumerate(lines.rows):
             try:
-                rows += _values([line], layout)
+                rows += values_of([line], layout.delimiter, layout.width)
                 places.append(place)
             except InvalidInput as ex:
                 rejected[place] = str(ex)
@@ -206,21 +206,21 @@ def split(
     return places, table, tuple(list(columns[n]) for n in layout.kept), rejected
 
 
-def _values(lines: Sequence[bytes], layout: Layout) -> list[list[str]]:
-    """Split rows into values.
+def values_of(lines: Sequence[bytes], delimiter: str, width: int) -> list[list[str]]:
+    """Split rows into ``width`` values each.
 
     Raises:
         InvalidInput: one of them is no row of the header's width.
     """
     try:
         texts = [line.decode() for line in lines]
-        rows = list(csv.reader(texts, delimiter=layout.delimiter, strict=True))
+        rows = list(csv.reader(texts, delimiter=delimiter, strict=True))
     except (UnicodeDecodeError, csv.Error) as ex:
         raise InvalidInput("the row is no CSV in UTF-8") from ex
     for row in rows:
-        if len(row) != layout.width:
+        if len(row) != width:
             raise InvalidInput(
-                f"the row has {len(row)} values, and the header has {layout.width}"
+                f"the row has {len(row)} values, and the header has {width}"
             )
     if len(rows) != len(lines):
         raise InvalidInput("the row is no CSV in UTF-8")

@@ -103,6 +103,7 @@ def test_a_list_of_pictures_is_scored_in_its_order(place, pictures, score):
     ("line", "sentence"),
     [
         ("1", "list.csv: row 0 after the header is no row of 2 values in UTF-8"),
+        ("1,a.png,2", "list.csv: row 0 after the header is no row of 2 values in"),
         ("", "list.csv has a header and no rows"),
     ],
 )
@@ -110,6 +111,12 @@ def test_a_list_that_is_damaged_is_refused(place, score, line, sentence):
     (place / "list.csv").write_text(f"id,path\n{line}\n")
     assert sentence in score("list.csv --model linear --out s.csv", code=2).output
     assert not (place / "s.csv").exists()
+
+
+def test_a_list_without_a_column_of_paths_tells_its_name(place, score):
+    (place / "list.csv").write_text("picture,id\na.png,1\n")
+    done = score("list.csv --model linear --out s.csv", code=2)
+    assert "in a list of pictures, the column of their paths is 'path'" in done.output
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
