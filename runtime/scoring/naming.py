@@ -52,7 +52,7 @@ def taken_columns(
             "name the columns that are no values with --keep, or the model's own in"
             " params.json's 'features'"
         )
-        if facts.img_channels:
+        if facts.img_channels and file.lower().endswith(".csv"):
             advice += "; in a list of pictures, the column of their paths is 'path'"
         raise AdminError(f"{file}: {ex}; {advice}") from ex
     return taken

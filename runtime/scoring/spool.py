@@ -129,6 +129,8 @@ class Spool:
         for path in (self._out, self._rejects):
             if path.is_dir():
                 raise AdminError(f"{text_of(path)} is a folder; name a file")
+            if path.exists() and not path.is_file():  # as root, it would be replaced
+                raise AdminError(f"{text_of(path)} is a device or a pipe; name a file")
             if not path.parent.is_dir():
                 raise AdminError(
                     f"{text_of(path)} cannot be written: there is no folder"

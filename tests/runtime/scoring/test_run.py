@@ -301,9 +301,11 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(data):
         ("s.csv", "nowhere/r.csv", "there is no folder"),
         ("s.csv", "s.csv", "--out and --rejects are the same file"),
         (".", "r.csv", "is a folder; name a file"),
+        ("s.csv", "pipe", "pipe is a device or a pipe; name a file"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_refused(data, out, rejects, sentence):
+    os.mkfifo(data / "pipe")
     with pytest.raises(AdminError, match=sentence):
         Spool(data / out, data / rejects).check_places()
 
