@@ -159,8 +159,15 @@ def score(
     for option, given in (("--cacert", cacert), ("--token-file", token_file)):
         if given and not url:
             raise WrongInput(f"{option} needs --url")
+    if resume and force:
+        raise WrongInput("give --resume or --force, not both")
+    if not out.name:
+        raise WrongInput(f"--out {out} is a folder; name a file")
     columns = tuple(dict.fromkeys(filter(None, keep.split(","))))
     rejects = rejects or out.with_name(f"{out.stem}.rejects.csv")
+    for option, path in (("--out", out), ("--rejects", rejects)):
+        if _is_one(path, inputs):
+            raise WrongInput(f"{option} {path} is an input; name another file")
     options = _Options(inputs, out, rejects, key, columns, batch, resume, force)
     with sentences():
         if url:
@@ -179,6 +186,14 @@ def score(
             f" written; {rejects} tells the reasons"
         )
     echo(f"{out}: {outcome.scored} items, {told}{figures}")
+
+
+def _is_one(path: Path, inputs: tuple[Path, ...]) -> bool:
+    """Tell whether an output is one of the inputs, which would be lost."""
+    try:
+        return any(path.samefile(given) for given in inputs)
+    except OSError:  # it is not there, or cannot be; the spool tells the reason
+        return False
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def check_features(features: tuple[str, ...], specs: tuple[TensorSpec, ...]) -> 
         _check_names(features, specs)
         return
     try:
-        _check_width(specs[0], len(features))
+        check_width(specs[0], len(features))
     except ShapeError as ex:
         raise BundleError(
             f"params.json: 'features' does not fit the model: {ex}"
@@ -221,7 +221,12 @@ def takes_named_values(specs: tuple[TensorSpec, ...]) -> bool:
     )
 
 
-def _check_width(spec: TensorSpec, width: int) -> None:
+def check_width(spec: TensorSpec, width: int) -> None:
+    """Check that a row of ``width`` values fills an item of an input.
+
+    Raises:
+        ShapeError: it does not.
+    """
     item = spec.shape[1:]
     known = math.prod([n for n in item if n is not None])
     if None in item:

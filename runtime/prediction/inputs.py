@@ -21,7 +21,7 @@ _MAX_AXES = 32
 
 # Up to this number no two whole numbers are the same float64. A greater one that JSON
 # wrote with a point or an exponent may stand for its neighbour, as 2**53 does.
-_MAX_WHOLE_FLOAT = 2**53 - 1
+MAX_WHOLE_FLOAT = 2**53 - 1
 
 _KINDS: dict[type, str] = {
     bool: "true or false",
@@ -203,7 +203,7 @@ def _whole_numbers(what: str, nested: Nested, dtype: np.dtype[Any]) -> NDArray[A
     flat = nested.flat
     if float in nested.kinds:
         if not all(
-            type(v) is int or (v.is_integer() and abs(v) <= _MAX_WHOLE_FLOAT)
+            type(v) is int or (v.is_integer() and abs(v) <= MAX_WHOLE_FLOAT)
             for v in flat
         ):
             raise InvalidInput(

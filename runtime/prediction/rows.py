@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from runtime.backends import TensorSpec
 from runtime.errors import InvalidInput
-from runtime.models.fitness import _check_width, takes_named_values, takes_rows
+from runtime.models.fitness import check_width, takes_named_values, takes_rows
 from runtime.prediction.inputs import Nested, flatten, to_array
 
 # The kinds of values that an input of each kind of numpy's dtypes takes, to find the
@@ -101,7 +101,7 @@ def to_row_input(
     (spec,) = specs
     width = rows.values.shape[-1]
     order = _order(rows.keys, features, width)
-    _check_width(spec, width)
+    check_width(spec, width)
     try:
         table = to_array("'values'", rows.values, spec.dtype)
     except InvalidInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -29,7 +30,9 @@ _DAMAGES = (
     zlib.error,
     ValueError,
     EOFError,
+    MemoryError,
     NotImplementedError,
+    tokenize.TokenError,  # a header that is no Python
     RuntimeError,  # it needs a password
 )
 
@@ -126,13 +129,19 @@ def _chosen(path: Path, key: str) -> _Member:
                 f"{text_of(path)} has no array {key!r}; it has {', '.join(names)}"
             )
     else:
-        found = [
-            member
-            for member in members
-            if 2 <= len(member.shape) <= 4 and member.dtype.kind in "fiub"
-        ]
+        found = (
+            members
+            if len(members) == 1
+            else [
+                member
+                for member in members
+                if 2 <= len(member.shape) <= 4 and member.dtype.kind in "fiub"
+            ]
+        )
+    if not members:
+        raise AdminError(f"{text_of(path)} has no arrays")
     if len(found) != 1:
-        shown = ", ".join(f"{m.key} {m.shape}" for m in members) or "nothing"
+        shown = ", ".join(f"{m.key} {m.shape}" for m in members)
         raise AdminError(
             f"{text_of(path)} does not tell which array has the items: it has {shown};"
             " name it with --key NAME"
@@ -142,7 +151,7 @@ def _chosen(path: Path, key: str) -> _Member:
     if member.dtype.kind not in "fiub":
         kind = "objects" if member.dtype.hasobject else str(member.dtype)
         raise AdminError(f"{where} holds {kind}; give an array of numbers")
-    if len(member.shape) < 2 or 0 in member.shape:
+    if len(member.shape) < 2 or min(member.shape) < 1:
         raise AdminError(
             f"{where} has the shape {member.shape}; give (N, H, W), (N, H, W, C) or"
             " (N, F) with items"

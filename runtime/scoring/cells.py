@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bundle.errors import ShapeError
 from runtime.errors import InvalidInput
 from runtime.models.fitness import takes_rows
-from runtime.prediction.inputs import Nested
+from runtime.prediction.inputs import MAX_WHOLE_FLOAT, Nested
 from runtime.prediction.rows import Rows, to_row_input
 from runtime.scoring.chunks import Column, Table
 from runtime.scoring.facts import Facts
@@ -117,8 +117,12 @@ def _unfit(
         bad: NDArray[np.bool_] = np.abs(matrix) > np.finfo(dtype).max  # infinity, too
         return bad if may_lack else bad | np.isnan(matrix)
     limits = np.iinfo(dtype)
+    lowest, highest = int(limits.min), int(limits.max)
+    if matrix.dtype.kind == "f":
+        # A greater float may stand for its neighbour.
+        lowest, highest = max(lowest, -MAX_WHOLE_FLOAT), min(highest, MAX_WHOLE_FLOAT)
     # NaN and infinity are not equal to their whole parts, or are beyond the limits.
-    bad = (matrix < limits.min) | (matrix > limits.max)
+    bad = (matrix < lowest) | (matrix > highest)
     if matrix.dtype.kind == "f":
         bad |= np.trunc(matrix) != matrix
     return bad
@@ -127,6 +131,11 @@ def _unfit(
 def _reason(what: str, value: Any, dtype: np.dtype[Any]) -> str:
     if value != value:
         return f"the value {what} is missing"
+    if dtype.itemsize == 8 and MAX_WHOLE_FLOAT < abs(value) < math.inf:
+        return (
+            f"the value {what} is beyond {MAX_WHOLE_FLOAT}, up to which whole numbers"
+            " are exact; give an array of whole numbers in a .npz"
+        )
     return f"the value {what} is {value}, which the model's {dtype} cannot hold"
 
 

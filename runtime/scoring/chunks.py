@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
-# A chunk of numbers or pixels has at most so many bytes, and fewer items for that.
+# A chunk of numbers or pixels has at most so many bytes, and fewer items for that. So
+# many bytes of pictures' files are in the memory at once, and one file at least.
 MOST_BYTES = 1 << 24
 
 # A column of a table that came as texts, or as numbers.

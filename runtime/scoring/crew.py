@@ -10,10 +10,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from queue import Empty, SimpleQueue
 from typing import Protocol, TypeAlias
 
 from runtime.admin.errors import WorkFailed
@@ -91,11 +93,8 @@ def in_processes(
             if count < 2 or took * (left - 1) < _START_SECONDS:
                 yield from map(work, others)
                 return
-            # Threads of an engine do not live on in a fork.
-            context = multiprocessing.get_context("spawn")
-            pool = ProcessPoolExecutor(count, context, _begin, (order,))
-            stack.enter_context(_ended(pool))
-            yield from _shared(pool, _answer, others, count)
+            pool = stack.enter_context(_processes(order, count))
+            yield from _shared(lambda c: pool.submit(_answer, c), others, count)
 
         try:
             yield answer
@@ -107,28 +106,65 @@ def in_processes(
 
 
 @contextmanager
-def in_threads(work: Worker, count: int) -> Iterator[Answer]:
-    """Answer chunks in so many threads, which wait for a server."""
-    pool = ThreadPoolExecutor(count)
-    with _ended(pool):
-        yield lambda chunks: _shared(pool, work, chunks, count)
+def _processes(order: Order, count: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of processes that end with the block, at once if it fails."""
+    # Threads of an engine do not live on in a fork.
+    context = multiprocessing.get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)
+    with reader, writer:
+        pool = ProcessPoolExecutor(count, context, _begin, (order, reader))
+        try:
+            yield pool
+        except BaseException:
+            # A chunk of large pictures takes a minute, and nobody waits for it.
+            writer.close()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _ended(pool: Executor) -> Iterator[None]:
+def in_threads(work: Worker, count: int) -> Iterator[Answer]:
+    """Answer chunks in so many threads, which wait for a server.
+
+    If the block fails, nobody waits for the threads: each may wait some minutes for a
+    server that is gone, and Ctrl-C must end the command at once.
+    """
+    tasks: SimpleQueue[tuple[Future[Written], Chunk] | None] = SimpleQueue()
+
+    def answer_all() -> None:
+        while (task := tasks.get()) is not None:
+            future, chunk = task
+            try:
+                future.set_result(work(chunk))
+            except BaseException as ex:
+                future.set_exception(ex)
+
+    def submit(chunk: Chunk) -> Future[Written]:
+        future: Future[Written] = Future()
+        tasks.put((future, chunk))
+        return future
+
+    # ThreadPoolExecutor's threads are no daemons: Python itself waits for their end.
+    for _ in range(count):
+        threading.Thread(target=answer_all, daemon=True).start()
     try:
-        yield
+        yield lambda chunks: _shared(submit, chunks, count)
     finally:
-        pool.shutdown(cancel_futures=True)
+        with suppress(Empty):
+            while True:
+                tasks.get_nowait()
+        for _ in range(count):
+            tasks.put(None)
 
 
 def _shared(
-    pool: Executor, work: Worker, chunks: Iterable[Chunk], count: int
+    submit: Callable[[Chunk], Future[Written]], chunks: Iterable[Chunk], count: int
 ) -> Iterator[Written]:
     """Give the outcomes in the order of the chunks, a few of which are on their way."""
     waiting: deque[Future[Written]] = deque()
     for chunk in chunks:
-        waiting.append(pool.submit(work, chunk))
+        waiting.append(submit(chunk))
         if len(waiting) >= count * _WAITING:
             yield waiting.popleft().result()
     while waiting:
@@ -141,19 +177,18 @@ _order: Order | None = None
 _work: Work | None = None
 
 
-def _begin(order: Order) -> None:
+def _begin(order: Order, parent: Connection) -> None:
     """Prepare a process of the crew."""
     global _order
     _order = order
     # Ctrl-C goes to all processes of a terminal. The parent ends these.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "it is a child"
-    parent.join()
+def _end_with(parent: Connection) -> None:
+    """End this process when the pipe's other end is closed, or its process ended."""
+    parent.poll(None)
     os._exit(1)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import functools
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ from runtime.scoring.naming import taken_columns
 # rest of the file.
 _MOST_BYTES = 1 << 20
 _DELIMITERS = ",;\t"
+# A line whose last quoted text has no end. A quote within a value, as in 5" pipe, is
+# none that begins a text.
+_OPEN = re.compile(rb'(?:^|[,;\t])"(?:[^"]++|"")*+\Z')
 
 
 @dataclass(frozen=True)
@@ -138,12 +142,12 @@ def _all_records(path: Path) -> Iterator[bytes]:
 
 
 def _joined(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
-    """Join the lines of each record; its quotes are even."""
+    """Join the lines of each record, whose quoted texts may have several."""
     pieces: list[bytes] = []
-    size = quotes = begun = 0
+    size = begun = 0
     for number, line in enumerate(_lines(stream), 1):
         if not pieces:
-            size = quotes = 0
+            size = 0
             begun = number
         size += len(line)
         if size > _MOST_BYTES:
@@ -151,8 +155,9 @@ def _joined(path: Path, stream: IO[bytes]) -> Iterator[bytes]:
                 f"{text_of(path)}: the row that begins in line {begun} is longer than"
                 f" {_MOST_BYTES} bytes; a quote has no end, or the file is no CSV"
             )
-        quotes += line.count(b'"')
-        if quotes % 2:
+        # The line goes on with the text that a line before began.
+        text = b'"' + line if pieces else line
+        if text.count(b'"') % 2 and _OPEN.search(text):
             pieces.append(line)
             continue
         row = (b"".join((*pieces, line)) if pieces else line).strip(b"\r\n")
@@ -184,13 +189,13 @@ def split(
     rejected: dict[int, str] = {}
     try:
         # One reader for all rows takes a quarter of the time.
-        rows = _values(lines.rows, layout)
+        rows = values_of(lines.rows, layout.delimiter, layout.width)
         places = list(range(len(rows)))
     except InvalidInput:
         rows, places = [], []
         for place, line in enumerate(lines.rows):
             try:
-                rows += _values([line], layout)
+                rows += values_of([line], layout.delimiter, layout.width)
                 places.append(place)
             except InvalidInput as ex:
                 rejected[place] = str(ex)
@@ -201,21 +206,21 @@ def split(
     return places, table, tuple(list(columns[n]) for n in layout.kept), rejected
 
 
-def _values(lines: Sequence[bytes], layout: Layout) -> list[list[str]]:
-    """Split rows into values.
+def values_of(lines: Sequence[bytes], delimiter: str, width: int) -> list[list[str]]:
+    """Split rows into ``width`` values each.
 
     Raises:
         InvalidInput: one of them is no row of the header's width.
     """
     try:
         texts = [line.decode() for line in lines]
-        rows = list(csv.reader(texts, delimiter=layout.delimiter, strict=True))
+        rows = list(csv.reader(texts, delimiter=delimiter, strict=True))
     except (UnicodeDecodeError, csv.Error) as ex:
         raise InvalidInput("the row is no CSV in UTF-8") from ex
     for row in rows:
-        if len(row) != layout.width:
+        if len(row) != width:
             raise InvalidInput(
-                f"the row has {len(row)} values, and the header has {layout.width}"
+                f"the row has {len(row)} values, and the header has {width}"
             )
     if len(rows) != len(lines):
         raise InvalidInput("the row is no CSV in UTF-8")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bundle.errors import ShapeError
 from runtime.admin.errors import AdminError
-from runtime.models.fitness import _check_width, takes_named_values, takes_rows
+from runtime.models.fitness import check_width, takes_named_values, takes_rows
 from runtime.scoring.facts import Facts
 
 
@@ -46,12 +46,15 @@ def taken_columns(
         twice = next(name for name in taken if taken.count(name) > 1)
         raise AdminError(f"{file}: the column {twice!r} is there twice")
     try:
-        _check_width(facts.inputs[0], len(taken))
+        check_width(facts.inputs[0], len(taken))
     except ShapeError as ex:
-        raise AdminError(
-            f"{file}: {ex}; name the columns that are no values with --keep, or the"
-            " model's own in params.json's 'features'"
-        ) from ex
+        advice = (
+            "name the columns that are no values with --keep, or the model's own in"
+            " params.json's 'features'"
+        )
+        if facts.img_channels and file.lower().endswith(".csv"):
+            advice += "; in a list of pictures, the column of their paths is 'path'"
+        raise AdminError(f"{file}: {ex}; {advice}") from ex
     return taken
 
 
@@ -80,6 +83,6 @@ def item_shape(facts: Facts, shape: tuple[int, ...]) -> tuple[int, ...]:
     if not takes_rows(facts.inputs):
         raise ShapeError(f"an item has the shape {shape} and the model takes {item}")
     width = math.prod(shape)
-    _check_width(spec, width)
+    check_width(spec, width)
     known = math.prod(length for length in item if length is not None)
     return tuple(width // known if length is None else length for length in item)

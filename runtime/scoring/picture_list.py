@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from runtime.admin.errors import AdminError
+from runtime.errors import InvalidInput
 from runtime.scoring.chunks import Kept
-from runtime.scoring.csv_file import Header, records
+from runtime.scoring.csv_file import Header, records, values_of
 from runtime.scoring.files import text_of
 from runtime.scoring.pictures import PictureFiles
 
@@ -45,14 +45,13 @@ def listed_pictures(
     rows: list[list[str]] = []
     for number, record in enumerate(records(path)):
         try:
-            text = record.decode()
-            row = next(csv.reader([text], delimiter=header.delimiter, strict=True))
-            rows.append([row[place] for place in places])
-        except (UnicodeDecodeError, csv.Error, IndexError) as ex:
+            (row,) = values_of([record], header.delimiter, len(header.names))
+        except InvalidInput as ex:
             raise AdminError(
                 f"{text_of(path)}: row {number} after the header is no row of"
                 f" {len(header.names)} values in UTF-8"
             ) from ex
+        rows.append([row[place] for place in places])
     if not rows:
         raise AdminError(f"{text_of(path)} has a header and no rows")
     names, *columns = zip(*rows, strict=True)

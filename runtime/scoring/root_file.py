@@ -97,6 +97,10 @@ def _chosen(path: Path, tree: str, classes: Mapping[str, str]) -> str:
     found = [name for name in trees if tree in ("", name)]
     if len(found) == 1:
         return found[0]
+    if tree and not found:
+        raise AdminError(
+            f"{text_of(path)} has no tree {tree!r}; it has {', '.join(trees) or 'none'}"
+        )
     raise AdminError(
         f"{text_of(path)} does not tell which tree is meant: it has"
         f" {', '.join(trees) or 'none'}; name it with --key NAME"

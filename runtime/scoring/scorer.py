@@ -15,6 +15,7 @@ from bundle.decode import MAX_PIXELS
 from bundle.errors import ImageError
 from runtime.scoring.cells import inputs_of_numbers, inputs_of_table
 from runtime.scoring.chunks import (
+    MOST_BYTES,
     Chunk,
     Files,
     Lines,
@@ -97,15 +98,24 @@ class Scorer:
 
     def _files(self, tray: Tray, paths: Sequence[str]) -> None:
         files: dict[int, bytes] = {}
+        size = 0
         for place, path in enumerate(paths):
             try:
-                files[place] = _read(path)
+                file = _read(path)
             except FileNotFoundError:
                 tray.reject({place: "the picture is not there"})
+                continue
             except OSError as ex:
                 tray.reject({place: f"the picture cannot be read: {ex.strerror}"})
+                continue
             except (ImageError, ValueError) as ex:  # a zero byte is in no name
                 tray.reject({place: f"the picture cannot be read: {ex}"})
+                continue
+            if files and size + len(file) > MOST_BYTES:
+                self._engine.files(tray, list(files), list(files.values()))
+                files, size = {}, 0
+            files[place] = file
+            size += len(file)
         self._engine.files(tray, list(files), list(files.values()))
 
     def _lines(

@@ -77,6 +77,8 @@ class Spool:
         self.state = State()
         self._plan: dict[str, str] = {}
         self._files: dict[str, IO[bytes]] = {}
+        # The number of items with which an ended run would be gone on with.
+        self.kept = 0
 
     @contextmanager
     def opened(
@@ -127,6 +129,8 @@ class Spool:
         for path in (self._out, self._rejects):
             if path.is_dir():
                 raise AdminError(f"{text_of(path)} is a folder; name a file")
+            if path.exists() and not path.is_file():  # as root, it would be replaced
+                raise AdminError(f"{text_of(path)} is a device or a pipe; name a file")
             if not path.parent.is_dir():
                 raise AdminError(
                     f"{text_of(path)} cannot be written: there is no folder"
@@ -182,6 +186,7 @@ class Spool:
                 os.fsync(stream.fileno())
             content = {"plan": self._plan, "state": asdict(self.state)}
             replace_file(self._folder / _JOURNAL, json.dumps(content).encode())
+        self.kept = self.state.done
 
     def finish(self, form: Form) -> None:
         """Give the outputs their names, each by one rename; remove the folder.
@@ -209,11 +214,6 @@ class Spool:
                 sync(self._out.parent)
         self.drop()
 
-    @property
-    def kept(self) -> int:
-        """The number of items that are done in a run that was ended; 0 without one."""
-        return self.state.done if self._folder.is_dir() else 0
-
     def keep(self) -> None:
         """Keep what is done of a run that fails, as far as the disk lets it."""
         if not self.state.done:
@@ -225,15 +225,12 @@ class Spool:
     def drop(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self._folder, ignore_errors=True)
+        self.kept = 0
 
     def _hold(self, stack: ExitStack, *, force: bool) -> bool:
-        """Lock the folder until the stack is left; tell whether it is new."""
+        """Lock the folder until the stack is left; tell whether a run begins in it."""
         self.check_places()
-        is_new = not self._folder.exists()
-        if is_new:
-            if not force:
-                self._check_free()
-            self._folder.mkdir(exist_ok=True)
+        self._folder.mkdir(exist_ok=True)
         descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         stack.callback(os.close, descriptor)
         try:
@@ -242,6 +239,14 @@ class Spool:
             raise WorkFailed(
                 f"another process writes {text_of(self._out)} at the moment"
             ) from ex
+        # A run that was killed before its first items were scored did not begin.
+        is_new = not (self._folder / _JOURNAL).exists()
+        if is_new and not force:
+            try:
+                self._check_free()
+            except AdminError:
+                self.drop()
+                raise
         return is_new
 
     def _read(self, plan: Mapping[str, str]) -> None:
@@ -250,22 +255,23 @@ class Spool:
             content = json.loads((self._folder / _JOURNAL).read_bytes())
             state, before = State(**content["state"]), content["plan"]
             changed = [_CHANGED[key] for key in _CHANGED if plan[key] != before[key]]
-        except FileNotFoundError:
-            return  # it was killed before its first items were scored
         except (ValueError, TypeError, KeyError, AttributeError) as ex:
             raise self._damaged() from ex
         if changed:
+            spec = before["model"].partition(" ")[0]
+            is_same = plan["model"].startswith(f"{spec} ")
+            hint = "" if is_same else f", or score by --model {spec}"
             raise AdminError(
                 f"{text_of(self._out)} cannot be gone on with, because"
                 f" {' and '.join(changed)} since the run began: begin again with"
-                " --force"
+                f" --force{hint}"
             )
         if not state.is_whole:
             for name in (_ROWS, _REJECTS):
                 path = self._folder / name
                 if path.stat().st_size < getattr(state, f"{name}_bytes"):
                     raise self._damaged()
-        self.state = state
+        self.state, self.kept = state, state.done
 
     def _damaged(self) -> AdminError:
         return AdminError(

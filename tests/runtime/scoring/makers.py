@@ -61,3 +61,17 @@ class Dying:
     def open(self) -> object:
         os.kill(os.getpid(), signal.SIGKILL)
         return self
+
+
+class Hanging:
+    """A model that is opened for ever; it tells that it began."""
+
+    def __init__(self, begun: Path) -> None:
+        self.begun = begun
+
+    def open(self) -> object:
+        os.mkfifo(self.begun.with_suffix(".never"))
+        self.begun.write_text("begun")
+        # Nobody ever writes into this pipe.
+        self.begun.with_suffix(".never").read_text()
+        return self

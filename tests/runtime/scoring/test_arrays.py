@@ -74,8 +74,9 @@ def test_the_key_chooses_the_array(tmp_path):
 )
 def test_an_array_that_cannot_be_scored_is_refused(tmp_path, array, sentence):
     np.savez(tmp_path / "a.npz", x=array)
-    with pytest.raises(AdminError, match=sentence):
-        ArrayFile(tmp_path / "a.npz", "x", LINEAR)
+    for key in ("x", ""):
+        with pytest.raises(AdminError, match=sentence):
+            ArrayFile(tmp_path / "a.npz", key, LINEAR)
 
 
 def test_a_file_that_is_damaged_is_refused(tmp_path):
@@ -86,10 +87,25 @@ def test_a_file_that_is_damaged_is_refused(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(AdminError, match="a.npz is damaged, cut short, or no .npz"):
             ArrayFile(path, "", LINEAR)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("x.npy", b"no array")
-    with pytest.raises(AdminError, match="a.npz is damaged"):
+    magic = b"\x93NUMPY\x01\x00"
+    for content in (b"no array", magic + b"\x08\x00[[[[[[[\n"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x.npy", content)
+        with pytest.raises(AdminError, match="a.npz is damaged"):
+            ArrayFile(path, "", LINEAR)
+    np.savez(path)
+    with pytest.raises(AdminError, match="a.npz has no arrays"):
         ArrayFile(path, "", LINEAR)
+
+
+def test_an_array_of_fewer_than_no_items_is_refused(tmp_path):
+    stream = io.BytesIO()
+    np.save(stream, np.zeros((12, 4)))
+    damaged = stream.getvalue().replace(b"(12, 4)", b"(-1, 4)")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", damaged)
+    with pytest.raises(AdminError, match=r"x has the shape \(-1, 4\); give"):
+        ArrayFile(tmp_path / "a.npz", "", LINEAR)
 
 
 def test_an_array_that_is_shorter_than_it_says_is_refused(tmp_path):

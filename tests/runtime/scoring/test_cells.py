@@ -91,3 +91,18 @@ def test_a_model_of_several_inputs_is_asked_as_a_request_asks_it():
     places, made_inputs, rejected = made(facts, a=["1", "x"], c=["mu", "e"])
     assert (places, made_inputs) == ([], {})
     assert rejected[1] == "the value 'a' is 'x', which is no number"
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_a_whole_number_that_a_float_may_change_is_rejected(dtype):
+    cells = [str(2**53 - 1), str(2**53), str(2**63), str(2**64), "1e300"]
+    places, inputs, rejected = made(rows_of("a", dtype=dtype), a=cells)
+    assert (places, inputs["row"].tolist()) == ([0], [[2**53 - 1]])
+    assert [*rejected] == [1, 2, 3, 4]
+    assert rejected[1] == (
+        "the value 'a' is beyond 9007199254740991, up to which whole numbers are exact;"
+        " give an array of whole numbers in a .npz"
+    )
+    largest = np.array([[np.iinfo(dtype).max]], dtype)
+    _, inputs, _ = inputs_of_numbers(largest, rows_of("a", dtype=dtype), (1,))
+    assert inputs["row"].tolist() == largest.tolist()

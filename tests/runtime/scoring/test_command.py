@@ -133,6 +133,13 @@ def test_a_run_without_any_score_fails_and_tells_the_reasons(place, score):
             "--key names an array of a .npz or a tree",
         ),
         ("a.npz --model linear --out s.csv --rejects s.csv", "are the same file"),
+        ("a.npz --model linear --out .", "--out . is a folder; name a file"),
+        ("a.npz --model linear --out a.npz --force", "--out a.npz is an input"),
+        ("s.rejects.csv --model linear --out s.csv", "--rejects s.rejects.csv is an"),
+        (
+            "a.npz --model linear --out s.csv --resume --force",
+            "give --resume or --force, not both",
+        ),
         ("a.npz --model linear --out s.csv --cacert x", "--cacert needs --url"),
         ("a.npz --model linear --out s.csv --token-file x", "--token-file needs --url"),
         (
@@ -150,6 +157,7 @@ def test_a_run_without_any_score_fails_and_tells_the_reasons(place, score):
 def test_bad_input_is_refused_and_nothing_is_written(place, score, command, sentence):
     np.savez(place / "a.npz", x=DIGITS)
     (place / "empty").mkdir()
+    (place / "s.rejects.csv").write_text("a,b,c,d\n1,2,3,4\n")
     before = sorted(place.iterdir())
     assert sentence in score(command, code=2).output
     assert sorted(place.iterdir()) == before
@@ -184,6 +192,12 @@ def test_a_model_that_no_engine_opens_is_a_failure(place, store, score):
     store.install(lambda staged: write_bundle(staged, name="bad", onnx_bytes=b"bad"))
     np.savez(place / "a.npz", x=DIGITS)
     score("a.npz --model bad --out s.csv", code=2)
+
+
+def test_a_name_that_is_too_long_for_the_disk_is_told(place, score):
+    np.savez(place / "a.npz", x=DIGITS)
+    done = score(f"a.npz --model linear --out {'s' * 249}.csv", code=1)
+    assert "s.csv cannot be written: File name too long" in done.output
 
 
 def test_a_folder_that_cannot_be_written_is_a_failure(place, score):

@@ -1,5 +1,7 @@
 """Rows of a CSV are cut into records here, and split where they are scored."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,20 @@ def test_a_quoted_text_may_have_several_lines(tmp_path):
     assert columns_of(source)[2] == (["two\nlines, and a comma", "one"],)
 
 
+def test_a_quote_within_a_value_is_a_part_of_it(tmp_path):
+    lines = ['1,5" pipe', "2,a", '3,8" pipe', '4,"x, 9"" and', '5"', '6,""', '7,"b"']
+    path = tmp_path / "r.csv"
+    source = opened(path, "\n".join(("a,note", *lines)), rows_of("a"), ("note",))
+    assert source.total == 6
+    _, columns, (notes,), rejected = columns_of(source)
+    assert columns == {"a": ["1", "2", "3", "4", "6", "7"]}
+    assert notes == ['5" pipe', "a", '8" pipe', 'x, 9" and\n5', "", "b"]
+    assert rejected == {}
+    # Python's own reader sees the same rows.
+    with path.open(newline="") as stream:
+        assert [row[1] for row in [*csv.reader(stream)][1:]] == notes
+
+
 def test_the_rest_is_read_from_the_row_that_is_reached(tmp_path):
     text = "a\n" + "".join(f"{n}\n" for n in range(7))
     source = opened(tmp_path / "r.csv", text, rows_of("a"))
@@ -70,7 +86,7 @@ def test_a_model_without_features_takes_all_other_columns(tmp_path):
 
 
 def test_a_row_that_is_no_row_is_rejected(tmp_path):
-    text = b'a,b\n1,2\n3\n4,5,6\n\xff,1\nx"\ny",1\n7,8\n9,'
+    text = b'a,b\n1,2\n3\n4,5,6\n\xff,1\n"x"y"\n7,8\n9,'
     source = opened(tmp_path / "r.csv", text, rows_of("a", "b"))
     items, columns, _, rejected = columns_of(source)
     assert items == ["0", "5", "6"]

@@ -8,8 +8,9 @@ from PIL import Image
 
 from runtime.admin.errors import AdminError
 from runtime.scoring.pictures import pictures_of
+from runtime.scoring.scorer import Scorer
 from tests.examples import write_bundle
-from tests.runtime.scoring.makers import CSV
+from tests.runtime.scoring.makers import CSV, facts_with
 
 
 def test_a_folder_is_scored_in_the_order_of_the_names(place, pictures, score):
@@ -102,6 +103,7 @@ def test_a_list_of_pictures_is_scored_in_its_order(place, pictures, score):
     ("line", "sentence"),
     [
         ("1", "list.csv: row 0 after the header is no row of 2 values in UTF-8"),
+        ("1,a.png,2", "list.csv: row 0 after the header is no row of 2 values in"),
         ("", "list.csv has a header and no rows"),
     ],
 )
@@ -109,6 +111,12 @@ def test_a_list_that_is_damaged_is_refused(place, score, line, sentence):
     (place / "list.csv").write_text(f"id,path\n{line}\n")
     assert sentence in score("list.csv --model linear --out s.csv", code=2).output
     assert not (place / "s.csv").exists()
+
+
+def test_a_list_without_a_column_of_paths_tells_its_name(place, score):
+    (place / "list.csv").write_text("picture,id\na.png,1\n")
+    done = score("list.csv --model linear --out s.csv", code=2)
+    assert "in a list of pictures, the column of their paths is 'path'" in done.output
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):
@@ -124,3 +132,20 @@ def test_another_picture_is_another_input(tmp_path, pictures):
     changed = pictures_of([pictures]).identity
     (pictures / "y.png").write_bytes(b"x")
     assert len({before, changed, pictures_of([pictures]).identity}) == 3
+
+
+def test_few_large_files_are_in_the_memory_at_once(place, monkeypatch):
+    class Engine:
+        def files(self, tray, places, files):
+            held.append(list(map(len, files)))
+            tray.ask(places, lambda numbers: np.array(places)[numbers])
+
+    held = []
+    monkeypatch.setattr("runtime.scoring.scorer.MOST_BYTES", 5)
+    sizes = [2, 3, 1, 9, 1, 1]
+    for number, size in enumerate(sizes):
+        (place / f"{number}.png").write_bytes(bytes(size))
+    (chunk,) = pictures_of([place]).chunks(10, 0)
+    scored = Scorer(Engine(), facts_with()).score(chunk)
+    assert held == [[2, 3], [1], [9], [1, 1]]
+    assert scored.scores.ravel().tolist() == [*range(6)]

@@ -65,7 +65,7 @@ def test_the_key_chooses_the_tree(tmp_path):
     assert RootFile(tmp_path / "r.root", "two", rows_of("a"), ()).total == 3
     for tree, facts, sentence in (
         ("", rows_of("a"), "it has one, two; name it with --key NAME"),
-        ("three", rows_of("a"), "it has one, two; name it with --key NAME"),
+        ("three", rows_of("a"), "r.root has no tree 'three'; it has one, two"),
         ("one", rows_of("a"), "the tree one has no entries"),
         ("two", rows_of("b"), "the columns 'b' are missing; it has a"),
     ):

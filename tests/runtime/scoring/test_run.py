@@ -1,5 +1,6 @@
 """A run that ends anywhere goes on, and gives the same bytes as one that does not."""
 
+import errno
 import fcntl
 import json
 import os
@@ -191,9 +192,55 @@ def test_a_damaged_folder_is_refused(data, damage, monkeypatch):
         go(prepared(data), resume=True)
 
 
-def test_resume_begins_a_run_that_never_began(data):
-    go(prepared(data), resume=True)
-    assert (data / "s.csv").exists()
+def test_a_full_disk_keeps_no_more_than_the_journal_tells(data, monkeypatch):
+    def refuse(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run = prepared(data)
+    replace_file, calls = spools.replace_file, []
+
+    def replace(path, content):
+        calls.append(path)
+        (refuse if len(calls) > 1 else replace_file)(path, content)
+
+    with monkeypatch.context() as patch, pytest.raises(WorkFailed):
+        patch.setattr(spools, "replace_file", replace)
+        go(run, clock=iter(range(0, 1000, 2)).__next__)
+    journal = json.loads((data / ".s.csv.part" / "journal.json").read_bytes())
+    assert run.spool.kept == journal["state"]["scored"] + journal["state"]["rejected"]
+    assert run.spool.kept == 3
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_run_that_never_began_is_begun(data, resume):
+    folder = data / ".s.csv.part"
+    folder.mkdir()
+    (folder / "rows").write_text("written before the first journal")
+    go(prepared(data), resume=resume)
+    assert outputs(data) == expected(data)
+
+
+def test_an_output_that_was_finished_is_not_made_again(data):
+    go(prepared(data))
+    # The run was killed while it removed its folder.
+    (data / ".s.csv.part").mkdir()
+    engine = Engine()
+    with pytest.raises(AdminError, match="s.csv is there already"):
+        go(prepared(data), engine, resume=True)
+    assert engine.asked == 0
+    assert not (data / ".s.csv.part").exists()
+
+
+def test_a_version_that_was_published_meanwhile_is_told(data, monkeypatch):
+    kill(prepared(data), 2, monkeypatch)
+    facts = rows_of(width=4)
+    object.__setattr__(facts, "version", 2)
+    with pytest.raises(AdminError) as error:
+        go(prepared(data, facts=facts), resume=True)
+    assert str(error.value).endswith(
+        "another model or version scores since the run began: begin again with"
+        " --force, or score by --model linear:1"
+    )
 
 
 def test_an_output_is_not_replaced_by_mistake(data):
@@ -235,8 +282,9 @@ def test_a_failure_keeps_what_is_done_and_bad_input_leaves_nothing(data):
 
 
 def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(data):
+    run = prepared(data)
     with file_size_limit(150), pytest.raises(WorkFailed) as error:
-        go(prepared(data), clock=iter(range(0, 1000, 2)).__next__)
+        go(run, clock=iter(range(0, 1000, 2)).__next__)
     assert "s.csv cannot be written: File too large; raise the limit" in str(
         error.value
     )
@@ -253,9 +301,11 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(data):
         ("s.csv", "nowhere/r.csv", "there is no folder"),
         ("s.csv", "s.csv", "--out and --rejects are the same file"),
         (".", "r.csv", "is a folder; name a file"),
+        ("s.csv", "pipe", "pipe is a device or a pipe; name a file"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_refused(data, out, rejects, sentence):
+    os.mkfifo(data / "pipe")
     with pytest.raises(AdminError, match=sentence):
         Spool(data / out, data / rejects).check_places()
 
