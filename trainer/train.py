@@ -61,6 +61,11 @@ class Training:
     trials: tuple[Trial, ...] = ()
 
     @property
+    def epochs(self) -> int:
+        """The number of epochs that were done; patience may end a training early."""
+        return len(self.history["loss"])
+
+    @property
     def predicted(self) -> NDArray[np.int64]:
         """``(N,)`` int64, the model's class of each row of the test part."""
         predicted: NDArray[np.int64] = self.scores.argmax(axis=1).astype(np.int64)
