@@ -113,8 +113,8 @@ def _names(
     type=click.Choice(["quick", "best"]),
     default="quick",
     show_default=True,
-    help="quick takes one epoch; best takes minutes, augments images, and lets the rate"
-    " of learning fall.",
+    help="quick takes one epoch; best takes minutes, augments images, and lets the"
+    " learning rate fall.",
 )
 @click.option(
     "--arch",
@@ -161,7 +161,9 @@ def _names(
     metavar="N",
     help="Try N settings in short trainings first, and take the best.",
 )
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of this order.")
+@click.option(
+    "--resume", is_flag=True, help="Go on from the checkpoint of this command."
+)
 @click.option(
     "--dry-run",
     is_flag=True,
