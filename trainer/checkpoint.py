@@ -175,13 +175,18 @@ class Checkpoints:
             temporary.replace(self._file)
         finally:
             temporary.unlink(missing_ok=True)
+            self._remove_empty()
         sync(self._folder)
 
     def remove(self) -> None:
         """Remove the checkpoint, and the folders that are empty without it."""
-        with contextlib.suppress(OSError):  # another order has one there
+        with contextlib.suppress(OSError):
             self._sweep()
             self._file.unlink(missing_ok=True)
+        self._remove_empty()
+
+    def _remove_empty(self) -> None:
+        with contextlib.suppress(OSError):  # a checkpoint is there
             self._folder.rmdir()
             self._folder.parent.rmdir()
 
