@@ -260,6 +260,26 @@ def test_more_images_that_are_missing_are_told_of_by_their_option(
     assert_refused(result, "there is no file or folder", "no; check --also")
 
 
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--fin", "Invalid value for '--fin'"),
+        ("--also", "Invalid value for '--also'"),
+        ("--fout", "Invalid value for '--fout'"),
+    ],
+)
+def test_a_path_that_cannot_be_reached_is_one_sentence(option: str, told: str) -> None:
+    result = run_trainer("run", option, "a" * 300)
+    assert result.exit_code == 2
+    assert f"{told}: {'a' * 300} cannot be reached: File name" in result.stderr
+
+
+def test_a_network_whose_file_cannot_be_reached_is_one_sentence(tmp_path: Path) -> None:
+    name = f"{'a' * 300}.py"
+    result = run_trainer("run", "--arch", f"{name}:build", "--models-dir", tmp_path)
+    assert_refused(result, f"there is no file {name}; check --arch")
+
+
 def test_a_column_of_labels_is_not_asked_of_images(tmp_path: Path) -> None:
     fin = _photos(tmp_path / "data")
     result = run_trainer("run", "--fin", fin, "--label", "kind", "--fout", fin / "m")

@@ -43,7 +43,11 @@ def own_file(name: str) -> Path:
             f"--arch {name} names no function; give FILE.py:FUNCTION, such as"
             f" {file}:build_model"
         )
-    if not Path(file).is_file():
+    try:
+        is_file = Path(file).is_file()
+    except OSError:  # its folder may not be read, or its name is too long
+        is_file = False
+    if not is_file:
         raise ArchitectureError(f"there is no file {file}; check --arch")
     return Path(file)
 
