@@ -374,11 +374,20 @@ def test_options_that_do_not_fit_are_refused_before_tensorflow(
     assert not (tmp_path / "models").exists()
 
 
-def test_mixed_precision_is_for_images(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (("--precision", "mixed"), "--precision mixed is for images"),
+        (("--size", 12), "a.csv is a table, and --size and --memory are for images"),
+        (("--memory", 5), "a.csv is a table, and --size and --memory are for images"),
+    ],
+)
+def test_a_table_takes_no_option_of_images(
+    tmp_path: Path, option: tuple[object, ...], told: str
+) -> None:
     (tmp_path / "a.csv").write_text("pt,label\n1,a\n2,b\n")
-    options = ("--fin", tmp_path / "a.csv", "--precision", "mixed")
-    result = run_trainer("run", "--fout", tmp_path / "m", *options)
-    assert_refused(result, "--precision mixed is for images")
+    place = ("--fin", tmp_path / "a.csv", "--fout", tmp_path / "m")
+    assert_refused(run_trainer("run", *place, *option), told)
 
 
 def test_search_without_optuna_is_refused(

@@ -106,7 +106,7 @@ def _names(
     "--memory",
     type=click.IntRange(1),
     metavar="MB",
-    help="Hold at most so many megabytes of the data in memory, and the rest on disk.",
+    help="Hold at most so many megabytes of images in memory, and the rest on disk.",
 )
 @click.option(
     "--recipe",
