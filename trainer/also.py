@@ -23,7 +23,12 @@ _NAMED = 20
 
 
 def with_also(
-    data: DataSet, path: Path, how: Preprocess, *, max_bytes: int | None = None
+    data: DataSet,
+    path: Path,
+    how: Preprocess,
+    *,
+    label: str | None = None,
+    max_bytes: int | None = None,
 ) -> DataSet:
     """Add another data set to the training part, and never to the test part.
 
@@ -32,6 +37,7 @@ def with_also(
         path: a data set of any format, or a model's folder of feedback.
         how: the steps from a picture to the model's input, which the bundle will
             declare. They are done here, because these pictures are as users sent them.
+        label: the column of a CSV's labels; None finds it by its usual names.
         max_bytes: images of more bytes are kept on disk and not in memory; None is
             ``memory_for_images``.
 
@@ -44,11 +50,13 @@ def with_also(
             not have.
         WriteFailed: the disk refuses the images that memory cannot hold.
     """
+    if not path.exists():
+        raise DataError(f"there is no file or folder {path}; check --also")
     source = path / _FEEDBACK if _is_feedback(path) else path
     height, width, channels = data.image_shape
     form = Form((height, width), channels, how)
     most = memory_for_images() if max_bytes is None else max_bytes
-    arrays = read_data(source, form, most)
+    arrays = read_data(source, form, most, label)
     numbers, names = class_numbers_of(
         arrays.x_train, arrays.y_train, source, "training"
     )

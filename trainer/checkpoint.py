@@ -1,4 +1,4 @@
-"""Checkpoints: the state of a training after each epoch, from which it can go on.
+"""Checkpoints: the state after each trial and each epoch, from which it can go on.
 
 They lie in a hidden folder beside the bundle's place. Each is one file, replaced by one
 rename, so a kill at any moment leaves the one before whole.
@@ -12,7 +12,7 @@ import json
 import os
 import uuid
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -55,11 +55,13 @@ class Saved:
     """A checkpoint.
 
     Attributes:
-        settings: the settings of the training, all of them chosen.
-        trials: the trials by which they were chosen.
+        settings: the settings of the training; those of the recipe until all trials are
+            done.
+        trials: the trials that are done.
         epoch: the number of epochs that are done.
         meta: the rest of the learner's state, such as its history.
-        arrays: the arrays of the learner by their names in the file.
+        arrays: the arrays of the learner by their names in the file; none if trials
+            alone are done.
     """
 
     settings: Settings
@@ -71,7 +73,7 @@ class Saved:
     @property
     def point(self) -> str:
         """The point that the training has reached, for a sentence."""
-        return f"epoch {self.epoch}" if self.epoch else "the trials"
+        return f"epoch {self.epoch}" if self.epoch else f"trial {len(self.trials)}"
 
 
 class Checkpoints:
@@ -141,31 +143,26 @@ class Checkpoints:
         )
 
     def write(
-        self, learner: Learner, settings: Settings, trials: tuple[Trial, ...]
+        self, learner: Learner | None, settings: Settings, trials: Sequence[Trial]
     ) -> None:
         """Write the state of a training, and replace the state before.
+
+        Args:
+            learner: the model in training; None if only trials are done.
+            settings: see ``Saved``, as for ``trials``.
+            trials: the trials.
 
         Raises:
             OSError: the disk refuses it; the state before stays.
         """
-        best = learner.best
+        state, arrays = _state_of(learner) if learner else ({"epoch": 0}, {})
         meta = {
             "schema": _SCHEMA,
             "order": self._order,
             "settings": asdict(settings),
             "trials": [asdict(trial) for trial in trials],
-            "epoch": learner.epoch,
-            "history": learner.history,
-            "seconds": learner.seconds,
-            "ended": learner.ended,
-            "best": best and {"loss": best.loss, "epoch": best.epoch},
+            **state,
         }
-        arrays: dict[str, Any] = {
-            f"variable_{number}": np.asarray(variable)
-            for number, variable in enumerate(learner.variables)
-        }
-        for number, weights in enumerate(best.weights if best else ()):
-            arrays[f"best_{number}"] = weights
         text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._sweep()
@@ -178,13 +175,18 @@ class Checkpoints:
             temporary.replace(self._file)
         finally:
             temporary.unlink(missing_ok=True)
+            self._remove_empty()
         sync(self._folder)
 
     def remove(self) -> None:
         """Remove the checkpoint, and the folders that are empty without it."""
-        with contextlib.suppress(OSError):  # another order has one there
+        with contextlib.suppress(OSError):
             self._sweep()
             self._file.unlink(missing_ok=True)
+        self._remove_empty()
+
+    def _remove_empty(self) -> None:
+        with contextlib.suppress(OSError):  # a checkpoint is there
             self._folder.rmdir()
             self._folder.parent.rmdir()
 
@@ -207,6 +209,25 @@ class Checkpoints:
             f"the checkpoint there is of an order with {said}; give the same, or train"
             " without --resume"
         )
+
+
+def _state_of(learner: Learner) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the learner's state: the values of its meta data, and its arrays."""
+    best = learner.best
+    meta = {
+        "epoch": learner.epoch,
+        "history": learner.history,
+        "seconds": learner.seconds,
+        "ended": learner.ended,
+        "best": best and {"loss": best.loss, "epoch": best.epoch},
+    }
+    arrays: dict[str, Any] = {
+        f"variable_{number}": np.asarray(variable)
+        for number, variable in enumerate(learner.variables)
+    }
+    for number, weights in enumerate(best.weights if best else ()):
+        arrays[f"best_{number}"] = weights
+    return meta, arrays
 
 
 def restore(learner: Learner, saved: Saved) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from trainer.classes import class_numbers
 from trainer.errors import DataError
 from trainer.formats import Arrays, Form
-from trainer.formats.recognize import read_data
+from trainer.formats.recognize import is_list, read_data
 from trainer.images import Images, choose
 from trainer.pixels import size_of
 from trainer.samples import Task
@@ -103,6 +103,11 @@ def load_dataset(
         WriteFailed: the disk refuses the images that memory cannot hold.
     """
     source = path or EMBEDDED
+    if label is not None and source.exists() and not is_list(source):
+        raise DataError(
+            f"{source} holds images without columns; --label is for tables and for"
+            " lists of pictures, so leave it out"
+        )
     most = memory_for_images() if max_bytes is None else max_bytes
     data = _checked(read_data(source, Form(size), most, label), source, seed)
     if isinstance(data.x_train, np.ndarray):

@@ -52,7 +52,7 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
     """
     place = _place(order)
     start = _check(order, place)
-    data = _prepare(order, place)
+    data, how = _prepare(order, place)
     if order.tensorboard is not None and not order.dry_run:
         make_event_folder(order.tensorboard)
     # TensorFlow may crash the process if its import is interrupted.
@@ -74,9 +74,9 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
     conversion = Conversion(order.onnx, order.verbose)
     try:
         training = _train(data, settings, order, interrupt, start, checkpoints, saved)
-        _publish(order, data, training, conversion, place.destination, interrupt)
+        _publish(order, data, how, training, conversion, place.destination, interrupt)
     except Interrupted as ex:
-        if checkpoints is not None and (left := checkpoints.find()):
+        if left := _left(checkpoints):
             ex.advice = (
                 f" but a checkpoint after {left.point}; the same command with"
                 " --resume goes on from it"
@@ -150,10 +150,14 @@ def _check(order: Order, place: _Place) -> Start | None:
     return find_start(choices.start, place.store) if choices.start else None
 
 
-def _prepare(order: Order, place: _Place) -> DataSet | TableSet:
-    """Check the destination, and read the data."""
+def _prepare(order: Order, place: _Place) -> tuple[DataSet | TableSet, Preprocess]:
+    """Check the destination, and read the data.
+
+    Returns:
+        The data, and the steps from a picture to the model's input.
+    """
     replaces = place.destination.check()
-    data = _read(order)
+    data, how = _read(order)
     epochs, patience = epochs_of(order.choices, data), order.choices.patience
     if patience and patience >= epochs:
         raise SettingsError(
@@ -171,10 +175,10 @@ def _prepare(order: Order, place: _Place) -> DataSet | TableSet:
         click.echo(f"x_train shape: {data.x_train.shape}")
     click.echo(f"{len(data.y_train)} train samples")
     click.echo(f"{len(data.y_test)} test samples")
-    return data
+    return data, how
 
 
-def _read(order: Order) -> DataSet | TableSet:
+def _read(order: Order) -> tuple[DataSet | TableSet, Preprocess]:
     named = order.wishes != Wishes()
     if order.fin is not None and is_table(order.fin, named=named):
         check_table_network(order.choices.arch)
@@ -183,7 +187,13 @@ def _read(order: Order) -> DataSet | TableSet:
                 "--precision mixed is for images, because 16 bits cannot tell near"
                 " numbers of a table apart; leave it out"
             )
-        return load_table(order.fin, order.wishes, order.choices.seed, order.also)
+        if order.size is not None or order.memory is not None:
+            raise SettingsError(
+                f"{order.fin} is a table, and --size and --memory are for images; leave"
+                " them out"
+            )
+        table = load_table(order.fin, order.wishes, order.choices.seed, order.also)
+        return table, Preprocess()
     for_tables = (order.weight, order.features, order.categorical, order.task)
     if any(for_tables):
         raise DataError(
@@ -199,16 +209,11 @@ def _read(order: Order) -> DataSet | TableSet:
     )
     if order.choices.start is None:
         check_image_shape(data.image_shape, network_of(order.choices, data))
+    # The images of --also are brought to this form, and have no part in its choice.
+    how = preprocess_of(data) if order.fit else Preprocess()
     for path in order.also:
-        how = _preprocess(order, data)
-        data = with_also(data, path, how, max_bytes=order.memory)
-    return data
-
-
-def _preprocess(order: Order, data: DataSet | TableSet) -> Preprocess:
-    if isinstance(data, TableSet) or not order.fit:
-        return Preprocess()
-    return preprocess_of(data)
+        data = with_also(data, path, how, label=order.label, max_bytes=order.memory)
+    return data, how
 
 
 def _checkpoints(
@@ -226,12 +231,18 @@ def _saved(order: Order, checkpoints: Checkpoints | None) -> Saved | None:
         return None
     if order.resume:
         return checkpoints.need()
-    with suppress(CheckpointError):  # it will be replaced
-        if left := checkpoints.find():
-            click.echo(
-                f"a checkpoint of this training is there: --resume would go on after"
-                f" {left.point}; now the training begins anew"
-            )
+    if left := _left(checkpoints):
+        click.echo(
+            f"a checkpoint of this training is there: --resume would go on after"
+            f" {left.point}; now the training begins anew"
+        )
+    return None
+
+
+def _left(checkpoints: Checkpoints | None) -> Saved | None:
+    """Read the checkpoint that is there; None if it is damaged."""
+    with suppress(CheckpointError):
+        return checkpoints.find() if checkpoints is not None else None
     return None
 
 
@@ -270,13 +281,13 @@ def _train(
 def _publish(
     order: Order,
     data: DataSet | TableSet,
+    how: Preprocess,
     training: Training,
     conversion: Conversion,
     destination: Destination,
     interrupt: Interrupt,
 ) -> None:
     data_name = (order.fin or EMBEDDED).name
-    preprocess = _preprocess(order, data)
 
     def write(folder: Path) -> None:
         interrupt.run_held(
@@ -287,7 +298,7 @@ def _publish(
                 data,
                 data_name,
                 order.h5,
-                preprocess,
+                how,
                 command=order.command(training.settings) if order.report else None,
             )
         )

@@ -63,7 +63,8 @@ def rehearse(
     )
     click.echo(f"steps: {learner.steps:,} an epoch, {_epochs(settings)}")
     click.echo(f"memory: {_peak_bytes() / 1e6:,.0f} MB in these steps")
-    row = step / settings.batch_size
+    # The last batch of an epoch may be a small one, and a small set has no other.
+    row = step * learner.steps / len(split.train)
     epoch = row * (len(split.train) + _MEASURING * len(split.validation))
     seconds = epoch * settings.epochs + row * _MEASURING * len(data.y_test)
     if trials:

@@ -170,7 +170,7 @@ def _channels(data: DataSet | TableSet) -> int:
 
 
 def _description(training: Training, data_name: str) -> str:
-    epochs = training.settings.epochs
+    epochs = training.epochs
     if training.test_accuracy is not None:
         measured = f"test accuracy {training.test_accuracy:.4f}"
     else:

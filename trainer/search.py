@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
@@ -40,11 +40,13 @@ def search(
     count: int,
     start: Start | None,
     check_stop: Callable[[], None],
+    done: Sequence[Trial] = (),
+    note: Callable[[Sequence[Trial]], None] = lambda trials: None,
 ) -> list[Trial]:
     """Try settings, each chosen by what the earlier ones gave.
 
-    The first trial is the recipe's own settings, so that the search never ends with
-    worse ones.
+    The first trials are the recipe's own settings, so that the search never ends with
+    worse ones. If the recipe leaves the augmentation to trials, each is among them.
 
     Args:
         data: the data set, of which only the training part is used.
@@ -52,6 +54,8 @@ def search(
         count: the number of trials.
         start: see ``build_network``.
         check_stop: see ``train``.
+        done: the first trials, which were done before a kill.
+        note: is called with all trials so far after each new one.
 
     Returns:
         The trials; the best one is to be taken.
@@ -61,15 +65,20 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     sampler = optuna.samplers.TPESampler(seed=settings.seed)
     study = optuna.create_study(sampler=sampler)
-    study.enqueue_trial(_first(data, settings, start))
+    own = settings.augmentation
+    for augmentation in AUGMENTATIONS if own is None else (own,):
+        study.enqueue_trial(_first(data, settings, start, augmentation))
     split = trial_split(data, settings.seed)
-    trials: list[Trial] = []
-    for number in range(1, count + 1):
+    trials = list(done)
+    for number in range(count):
+        # The same answers as before let Optuna propose the same settings as before.
         proposal = study.ask()
         tried = _settings(proposal, data, settings, start)
-        trials.append(run_trial(data, tried, split, start, check_stop))
-        study.tell(proposal, trials[-1].loss)
-        print_trial(data, number, count, trials[-1])
+        if number == len(trials):
+            trials.append(run_trial(data, tried, split, start, check_stop))
+            print_trial(data, number + 1, count, trials[-1])
+            note(trials)
+        study.tell(proposal, trials[number].loss)
     return trials
 
 
@@ -79,13 +88,14 @@ def _has_width(settings: Settings, start: Start | None) -> bool:
 
 
 def _first(
-    data: Samples, settings: Settings, start: Start | None
+    data: Samples, settings: Settings, start: Start | None, augmentation: str
 ) -> dict[str, float | str]:
     first: dict[str, float | str] = {"learning_rate": settings.learning_rate}
     if _has_width(settings, start):
         first["width"] = 1.0
     if not isinstance(data.x_train, Mapping):
-        first["augmentation"] = settings.augmentation or "none"
+        first["augmentation"] = augmentation
+        first["strength"] = settings.strength
     return first
 
 

@@ -5,7 +5,7 @@ The same seed, data and machine give the same weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +61,11 @@ class Training:
     trials: tuple[Trial, ...] = ()
 
     @property
+    def epochs(self) -> int:
+        """The number of epochs that were done; patience may end a training early."""
+        return len(self.history["loss"])
+
+    @property
     def predicted(self) -> NDArray[np.int64]:
         """``(N,)`` int64, the model's class of each row of the test part."""
         predicted: NDArray[np.int64] = self.scores.argmax(axis=1).astype(np.int64)
@@ -87,7 +92,7 @@ def train(
             to end them.
         tune: the number of trials of a search for better settings.
         start: the bundle whose network and weights the training starts from.
-        checkpoints: keep the state here after each epoch.
+        checkpoints: keep the state here after each trial and each epoch.
         saved: go on from this state.
         events: write TensorBoard's event files into this folder.
 
@@ -100,11 +105,11 @@ def train(
 
     tf.config.experimental.enable_op_determinism()
     if saved is not None:
-        progress_bar = settings.progress_bar
-        settings = replace(saved.settings, progress_bar=progress_bar)
-        trials = saved.trials
-    else:
-        trials = _trials(data, settings, tune, start, check_stop)
+        settings = replace(saved.settings, progress_bar=settings.progress_bar)
+        click.echo(f"resumed after {saved.point}")
+    trials = saved.trials if saved is not None else ()
+    if saved is None or not saved.arrays:
+        trials = _trials(data, settings, tune, start, check_stop, trials, checkpoints)
         if trials:
             settings = best_of(trials).chosen(settings)
             click.echo(f"chosen: {described(best_of(trials), data)}")
@@ -114,9 +119,8 @@ def train(
     model = build_network(data, settings.network, settings.width, start)
     model.summary(print_fn=click.echo)
     learner = Learner(model, data, settings, split_of(data, settings.seed))
-    if saved is not None:
+    if saved is not None and saved.arrays:
         restore(learner, saved)
-        click.echo(f"resumed after {saved.point}")
     callbacks = []
     # An epoch is told of as soon as it cannot be lost.
     if checkpoints is not None:
@@ -135,14 +139,21 @@ def _trials(
     tune: int,
     start: Start | None,
     check_stop: Callable[[], None],
+    done: tuple[Trial, ...],
+    checkpoints: Checkpoints | None,
 ) -> tuple[Trial, ...]:
     """Do the trials by which settings are chosen; none if all are chosen."""
+
+    def note(trials: Sequence[Trial]) -> None:
+        if checkpoints is not None:
+            _keep(checkpoints, None, settings, trials)
+
     if tune:
-        trials = search(data, settings, tune, start, check_stop)
+        trials = search(data, settings, tune, start, check_stop, done, note)
         print_trials(data, trials)
         return tuple(trials)
     if settings.augmentation is None:
-        return tuple(choose_augmentation(data, settings, start, check_stop))
+        return tuple(choose_augmentation(data, settings, start, check_stop, done, note))
     return ()
 
 
@@ -152,24 +163,26 @@ def keeper(
     trials: tuple[Trial, ...],
     checkpoints: Checkpoints,
 ) -> keras.callbacks.Callback:
-    """Make a callback that writes a checkpoint at the beginning and after each epoch.
-
-    The first one keeps the trials, which may take longer than an epoch.
-    """
+    """Make a callback that writes a checkpoint after each epoch."""
     import keras
 
-    def keep() -> None:
-        try:
-            checkpoints.write(learner, settings, trials)
-        # The training itself needs no disk until its end.
-        except OSError as ex:
-            why = refusal(ex, "stop, and train elsewhere")
-            click.echo(f"warning: no checkpoint could be written: {why}", err=True)
-
     return keras.callbacks.LambdaCallback(
-        on_train_begin=lambda logs: keep() if trials and not learner.epoch else None,
-        on_epoch_end=lambda epoch, logs: keep(),
+        on_epoch_end=lambda epoch, logs: _keep(checkpoints, learner, settings, trials)
     )
+
+
+def _keep(
+    checkpoints: Checkpoints,
+    learner: Learner | None,
+    settings: Settings,
+    trials: Sequence[Trial],
+) -> None:
+    try:
+        checkpoints.write(learner, settings, trials)
+    # The training itself needs no disk until its end.
+    except OSError as ex:
+        why = refusal(ex, "stop, and train elsewhere")
+        click.echo(f"warning: no checkpoint could be written: {why}", err=True)
 
 
 def _measured(

@@ -114,18 +114,29 @@ def choose_augmentation(
     settings: Settings,
     start: Start | None,
     check_stop: Callable[[], None],
+    done: Sequence[Trial] = (),
+    note: Callable[[Sequence[Trial]], None] = lambda trials: None,
 ) -> list[Trial]:
     """Try each augmentation, with the other settings as they are.
+
+    Args:
+        data: the data set, of which only the training part is used.
+        settings: the settings of the recipe.
+        start: see ``build_network``.
+        check_stop: see ``train``.
+        done: the first trials, which were done before a kill.
+        note: is called with all trials so far after each new one.
 
     Returns:
         One trial for each; the best one is to be taken.
     """
     split = trial_split(data, settings.seed)
-    trials = []
-    for name in AUGMENTATIONS:
+    trials = list(done)
+    for name in AUGMENTATIONS[len(done) :]:
         tried = replace(settings, augmentation=name)
         trials.append(run_trial(data, tried, split, start, check_stop))
         print_trial(data, len(trials), len(AUGMENTATIONS), trials[-1])
+        note(trials)
     return trials
 
 

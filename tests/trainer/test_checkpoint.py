@@ -190,11 +190,16 @@ def test_a_write_that_fails_leaves_the_state_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkpoints = Checkpoints(tmp_path, "m", ORDER, DATA)
-    checkpoints.write(a_learner(Variable(1)), SETTINGS, ())
 
     def fail(descriptor: int) -> None:
         raise OSError("full")
 
+    with monkeypatch.context() as full:
+        full.setattr("trainer.checkpoint.os.fsync", fail)
+        with pytest.raises(OSError, match="full"):
+            checkpoints.write(a_learner(Variable(1)), SETTINGS, ())
+    assert names_in(tmp_path) == []
+    checkpoints.write(a_learner(Variable(1)), SETTINGS, ())
     monkeypatch.setattr("trainer.checkpoint.os.fsync", fail)
     with pytest.raises(OSError, match="full"):
         checkpoints.write(a_learner(Variable(2)), SETTINGS, ())

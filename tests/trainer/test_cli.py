@@ -251,6 +251,51 @@ def test_a_label_of_more_images_that_the_first_lack_is_refused(tmp_path: Path) -
     assert_refused(result, "more has the label 'c', and --fin has only a, b")
 
 
+def test_more_images_that_are_missing_are_told_of_by_their_option(
+    tmp_path: Path,
+) -> None:
+    fin = _photos(tmp_path / "data")
+    options = ("--also", tmp_path / "no", "--models-dir", tmp_path)
+    result = run_trainer("run", "--fin", fin, *options)
+    assert_refused(result, "there is no file or folder", "no; check --also")
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("--fin", "Invalid value for '--fin'"),
+        ("--also", "Invalid value for '--also'"),
+        ("--fout", "Invalid value for '--fout'"),
+    ],
+)
+def test_a_path_that_cannot_be_reached_is_one_sentence(option: str, told: str) -> None:
+    result = run_trainer("run", option, "a" * 300)
+    assert result.exit_code == 2
+    assert f"{told}: {'a' * 300} cannot be reached: File name" in result.stderr
+
+
+def test_a_network_whose_file_cannot_be_reached_is_one_sentence(tmp_path: Path) -> None:
+    name = f"{'a' * 300}.py"
+    result = run_trainer("run", "--arch", f"{name}:build", "--models-dir", tmp_path)
+    assert_refused(result, f"there is no file {name}; check --arch")
+
+
+def test_a_column_of_labels_is_not_asked_of_images(tmp_path: Path) -> None:
+    fin = _photos(tmp_path / "data")
+    result = run_trainer("run", "--fin", fin, "--label", "kind", "--fout", fin / "m")
+    assert_refused(result, "data holds images without columns; --label is for tables")
+
+
+def test_more_images_of_a_list_have_the_same_column_of_labels(tmp_path: Path) -> None:
+    data = _photos(tmp_path / "data")
+    text = "".join(f"{name}/{i}.png,{name}\n" for name in "ab" for i in range(5))
+    (data / "list.csv").write_text(f"path,kind\n{text}")
+    (data / "more.csv").write_text("path,kind\nb/0.png,c\n")
+    options = ("--label", "kind", "--also", data / "more.csv", "--fout", data / "m")
+    result = run_trainer("run", "--fin", data / "list.csv", *options)
+    assert_refused(result, "more.csv has the label 'c', and --fin has only a, b")
+
+
 def test_a_disk_too_full_for_the_pixels_is_work_that_failed(tmp_path: Path) -> None:
     fin, images = tmp_path / "a.npz", np.zeros((2000, 28, 28), np.uint8)
     np.savez_compressed(fin, images=images, labels=np.arange(2000) % 2)
@@ -329,11 +374,20 @@ def test_options_that_do_not_fit_are_refused_before_tensorflow(
     assert not (tmp_path / "models").exists()
 
 
-def test_mixed_precision_is_for_images(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (("--precision", "mixed"), "--precision mixed is for images"),
+        (("--size", 12), "a.csv is a table, and --size and --memory are for images"),
+        (("--memory", 5), "a.csv is a table, and --size and --memory are for images"),
+    ],
+)
+def test_a_table_takes_no_option_of_images(
+    tmp_path: Path, option: tuple[object, ...], told: str
+) -> None:
     (tmp_path / "a.csv").write_text("pt,label\n1,a\n2,b\n")
-    options = ("--fin", tmp_path / "a.csv", "--precision", "mixed")
-    result = run_trainer("run", "--fout", tmp_path / "m", *options)
-    assert_refused(result, "--precision mixed is for images")
+    place = ("--fin", tmp_path / "a.csv", "--fout", tmp_path / "m")
+    assert_refused(run_trainer("run", *place, *option), told)
 
 
 def test_search_without_optuna_is_refused(
@@ -463,6 +517,21 @@ class TestWithoutExporter:
     ) -> None:
         out = tmp_path / "mnist"
         result = run_trainer("run", "--fin", few_npz, "--fout", out, "--no-fit")
+        assert result.exit_code == 0, result.output
+        assert "preprocess" not in json.loads((out / "params.json").read_text())
+
+    @pytest.mark.usefixtures("trained")
+    def test_more_images_do_not_decide_the_form(
+        self, tmp_path: Path, few: Arrays, few_npz: Path
+    ) -> None:
+        """6 of 500 images are noise, and would be too few among 1000."""
+        images = few.x_train[:].copy()
+        images[:6] = np.random.default_rng(0).integers(0, 256, (6, 28, 28))
+        parts = {"y_train": few.y_train, "x_test": few.x_test, "y_test": few.y_test}
+        np.savez(tmp_path / "a.npz", x_train=images, **parts)
+        out = tmp_path / "mnist"
+        options = ("--also", few_npz, "--fout", out, "--no-report")
+        result = run_trainer("run", "--fin", tmp_path / "a.npz", *options)
         assert result.exit_code == 0, result.output
         assert "preprocess" not in json.loads((out / "params.json").read_text())
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.trainer.examples import names_in, run_trainer
-from trainer.rehearsal import _duration
+from trainer.data import DataSet
+from trainer.rehearsal import _duration, rehearse
+from trainer.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -54,6 +57,21 @@ def test_it_tells_steps_memory_and_time(tmp_path: Path, few_npz: Path) -> None:
     )
     assert told[6] == "dry run: nothing was written"
     assert names_in(tmp_path) == []
+
+
+@pytest.mark.tensorflow
+@pytest.mark.usefixtures("tensorflow")
+def test_a_step_of_few_images_is_a_whole_epoch(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 3 images of each class 2 are trained on, and 1 takes a third of the time."""
+    monkeypatch.setattr("trainer.rehearsal._measure", lambda *given: 6.0)
+    images, numbers = np.zeros((6, 12, 12, 1), np.uint8), np.arange(6) % 2
+    data = DataSet(images, numbers, images[:4], numbers[:4], ("a", "b"))
+    rehearse(data, Settings(3, 128, 7), 0, None, lambda: None)
+    # 6 s for 4 images are 1.5 s for each; 2 images are validated, and 4 are tested on.
+    told = capsys.readouterr().out
+    assert "time: 6000 ms a step, about 7.0 s an epoch and 23.0 s in all" in told
 
 
 @pytest.mark.tensorflow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.examples import small_disk
 from trainer.data import DataSet
 from trainer.destination import FolderDestination
 from trainer.errors import WriteFailed
-from trainer.saved_model import read_signature, write_bundle
+from trainer.saved_model import _description, read_signature, write_bundle
 from trainer.train import Training
 
 pytestmark = pytest.mark.tensorflow
@@ -27,6 +28,13 @@ def test_folder_holds_every_file(bundle_folder: Path) -> None:
         *("fingerprint.pb", "model.graph", "model.keras", "digits.h5"),
         *("params.json", "labels.txt", "sample.npz", "report", "manifest.json"),
     }
+
+
+def test_the_description_tells_the_epochs_that_were_done(training: Training) -> None:
+    settings = dataclasses.replace(training.settings, epochs=30, patience=1)
+    ended_early = dataclasses.replace(training, settings=settings, test_accuracy=0.5)
+    told = "cnn trained on a.npz for 1 epoch, test accuracy 0.5000"
+    assert _description(ended_early, "a.npz") == told
 
 
 def test_names_are_those_of_the_signature(

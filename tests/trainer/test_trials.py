@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 
 import trainer.trials
 from tests.trainer.examples import blank_images
+from trainer.checkpoint import Checkpoints
 from trainer.data import DataSet
 from trainer.errors import SearchMissing
 from trainer.learner import Split
@@ -26,7 +29,7 @@ from trainer.trials import (
     trial_split,
 )
 
-SETTINGS = Settings(1, 32, 7, network="vgg-small", learning_rate=0.003, width=0.25)
+SETTINGS = Settings(1, 32, 7, network="cnn", learning_rate=0.003, width=0.25)
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def test_the_best_trial_has_the_lowest_loss() -> None:
     assert best_of(trials) is trials[1]
     chosen = dataclasses.replace(trials[1], augmentation="affine").chosen(SETTINGS)
     assert (chosen.augmentation, chosen.learning_rate) == ("affine", 0.1)
-    assert (chosen.network, chosen.seed) == ("vgg-small", 7)
+    assert (chosen.network, chosen.seed) == ("cnn", 7)
 
 
 def test_rows_of_a_trial_are_of_the_training_part(
@@ -103,6 +106,65 @@ def test_a_search_finds_better_settings_and_repeats_itself(
     assert best_of(trials).loss < trials[0].loss
     assert all(0.0003 <= trial.learning_rate <= 0.03 for trial in trials)
     assert search(a_data_set(), settings, 12, None, lambda: None) == trials
+
+
+def test_a_search_begins_with_each_augmentation_of_the_recipe(
+    tried: list[Settings],
+) -> None:
+    settings = dataclasses.replace(SETTINGS, width=1.0, augmentation=None)
+    search(a_data_set(), settings, 3, None, lambda: None)
+    assert tried == [
+        dataclasses.replace(settings, augmentation=name)
+        for name in ("none", "shift-flip", "affine")
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_trials_before_a_kill_are_not_done_again(
+    tried: list[Settings], count: int
+) -> None:
+    data, noted = a_data_set(), list[int]()
+
+    def note(trials: Sequence[Trial]) -> None:
+        noted.append(len(trials))
+
+    settings = dataclasses.replace(SETTINGS, width=1.0, augmentation=None)
+    unbroken = search(data, settings, 8, None, lambda: None)
+    tried.clear()
+    done = tuple(unbroken[:count])
+    assert search(data, settings, 8, None, lambda: None, done, note) == unbroken
+    assert len(tried) == 8 - count
+    assert noted == list(range(count + 1, 9))
+
+
+@pytest.mark.tensorflow
+def test_a_training_that_was_ended_in_its_trials_goes_on_after_the_last_one(
+    tensorflow: None,
+    tried: list[Settings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, settings = a_data_set(), dataclasses.replace(SETTINGS, augmentation=None)
+    checkpoints = Checkpoints(tmp_path, "m", {}, data)
+    run_trial = trainer.trials.run_trial
+
+    def end_in_the_second(*given: Any) -> Trial:
+        if tried:
+            raise KeyboardInterrupt
+        return run_trial(*given)
+
+    with monkeypatch.context() as ended:
+        ended.setattr("trainer.trials.run_trial", end_in_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, settings, checkpoints=checkpoints)
+    saved = checkpoints.need()
+    assert (saved.point, saved.settings) == ("trial 1", settings)
+    tried.clear()
+    training = train(data, settings, checkpoints=checkpoints, saved=saved)
+    assert [one.augmentation for one in tried] == ["shift-flip", "affine"]
+    assert training.trials[0] == saved.trials[0]
+    assert training.settings == dataclasses.replace(settings, augmentation="affine")
+    assert checkpoints.need().point == "epoch 1"
 
 
 def test_a_search_leaves_the_width_of_the_users_own_network(

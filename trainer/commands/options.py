@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 from pathlib import Path
@@ -24,8 +25,15 @@ def checked_name(
     return value
 
 
+# The path leads nowhere; the commands have better words for that.
+_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
 class GivenPath(click.Path):
-    """A path that must not be empty, because pathlib reads an empty path as ``.``."""
+    """A path that the system lets a person look at, whether or not a file is there.
+
+    It must not be empty, because pathlib reads an empty path as ``.``.
+    """
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
@@ -39,7 +47,13 @@ class GivenPath(click.Path):
         """See ``click.ParamType``."""
         if value == "":
             self.fail("it is empty; is a variable of the shell not set?", param, ctx)
-        return super().convert(value, param, ctx)
+        path = super().convert(value, param, ctx)
+        try:
+            Path(value).stat()
+        except OSError as ex:
+            if ex.errno not in _MISSING:
+                self.fail(f"{value} cannot be reached: {ex.strerror}", param, ctx)
+        return path
 
 
 FIN = click.option(

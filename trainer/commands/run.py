@@ -108,15 +108,15 @@ def _names(
     "--memory",
     type=click.IntRange(1),
     metavar="MB",
-    help="Hold at most so many megabytes of the data in memory, and the rest on disk.",
+    help="Hold at most so many megabytes of images in memory, and the rest on disk.",
 )
 @click.option(
     "--recipe",
     type=click.Choice(["quick", "best"]),
     default="quick",
     show_default=True,
-    help="quick takes one epoch; best takes minutes, augments images, and lets the rate"
-    " of learning fall.",
+    help="quick takes one epoch; best takes minutes, augments images, and lets the"
+    " learning rate fall.",
 )
 @click.option(
     "--arch",
@@ -163,7 +163,9 @@ def _names(
     metavar="N",
     help="Try N settings in short trainings first, and take the best.",
 )
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of this order.")
+@click.option(
+    "--resume", is_flag=True, help="Go on from the checkpoint of this command."
+)
 @click.option(
     "--dry-run",
     is_flag=True,

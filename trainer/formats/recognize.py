@@ -43,7 +43,8 @@ def read_data(
             paths and labels.
         form: the form that all images get.
         max_bytes: images of more bytes are kept on disk.
-        label: the column of a CSV's labels; None finds it by its usual names.
+        label: the column of a CSV's labels; None finds it by its usual names. Other
+            formats have no columns.
 
     Returns:
         Images ``(N, H, W, C)`` uint8, and labels as the file has them.
@@ -57,9 +58,14 @@ def read_data(
         if not _holds_idx(path):
             return read_folder(path, form, max_bytes)
         return _formed(read_idx(path, max_bytes), path, form)
-    if path.suffix.lower() in _LISTS and path.is_file():
+    if is_list(path):
         return read_image_list(path, form, max_bytes, label)
     return _formed(_read_file(path, max_bytes), path, form)
+
+
+def is_list(path: Path) -> bool:
+    """Tell by its name whether a file lists pictures in columns."""
+    return path.suffix.lower() in _LISTS and path.is_file()
 
 
 def _read_file(path: Path, max_bytes: int) -> Arrays:

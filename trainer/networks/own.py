@@ -43,7 +43,11 @@ def own_file(name: str) -> Path:
             f"--arch {name} names no function; give FILE.py:FUNCTION, such as"
             f" {file}:build_model"
         )
-    if not Path(file).is_file():
+    try:
+        is_file = Path(file).is_file()
+    except OSError:  # its folder may not be read, or its name is too long
+        is_file = False
+    if not is_file:
         raise ArchitectureError(f"there is no file {file}; check --arch")
     return Path(file)
 
@@ -75,11 +79,13 @@ def build_own(name: str, data: Samples) -> keras.Model:
     # A model without an input layer gets its weights by this call.
     scores = _run(file, lambda: np.asarray(model(two), np.float32))
     _check_scores(scores, name, outputs, is_classes=data.task == "classes")
+    _check_can_be_saved(model, name)
     return model
 
 
 def _function(file: Path, name: str) -> Callable[..., Any]:
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    # Tracebacks then name the file in one way, however the user named it.
+    spec = importlib.util.spec_from_file_location(file.stem, file.resolve())
     assert spec is not None and spec.loader is not None  # its name ends in .py
     module = importlib.util.module_from_spec(spec)
     loader = spec.loader
@@ -100,12 +106,13 @@ def _run(file: Path, work: Callable[[], Any]) -> Any:
         lines = [
             frame.lineno
             for frame in traceback.extract_tb(ex.__traceback__)
-            if Path(frame.filename) == file
+            if Path(frame.filename) == file.resolve()
         ]
         line = ex.lineno if isinstance(ex, SyntaxError) else lines[-1] if lines else 0
+        where = f" in line {line}" if line else ""
         said = str(ex).strip().partition("\n")[0]
         raise ArchitectureError(
-            f"{file} failed in line {line} with {type(ex).__name__}"
+            f"{file} failed{where} with {type(ex).__name__}"
             f"{f' ({said})' if said else ''}; mend the file, or check --arch"
         ) from ex
 
@@ -118,7 +125,7 @@ def _check_kind(model: Any, name: str, shape: tuple[int, ...]) -> None:
         raise ArchitectureError(
             f"{name} returned {kind}, and must return a Keras model"
         )
-    # A model of a class of its own does not tell its inputs.
+    # A model without an input layer does not tell its inputs yet.
     if not (inputs := getattr(model, "inputs", None)):
         return
     if len(inputs) != 1 or len(model.outputs) != 1:
@@ -134,6 +141,26 @@ def _check_kind(model: Any, name: str, shape: tuple[int, ...]) -> None:
             f"{name} takes inputs of the shape {taken}, and the data have {shape}; use"
             " the argument input_shape in it"
         )
+
+
+def _check_can_be_saved(model: Any, name: str) -> None:
+    """Check before the training that Keras can write the model after it."""
+    import keras
+
+    # A model of a class of its own has no inputs, even when it was called.
+    if not getattr(model, "inputs", None):
+        raise ArchitectureError(
+            f"{name} returned a model of a class of its own, which cannot be saved"
+            " without its code; return keras.Sequential or keras.Model(inputs, outputs)"
+        )
+    try:
+        keras.saving.serialize_keras_object(model)
+    # Layers of the user's own say in many ways that they cannot be saved.
+    except Exception as ex:
+        raise ArchitectureError(
+            f"{name} has a layer that Keras cannot save; give each class of its own in"
+            " it a method get_config"
+        ) from ex
 
 
 def _check_scores(

@@ -61,7 +61,7 @@ def metrics_of(
         **({} if isinstance(data, TableSet) else _of_images(data)),
         "network": settings.network_name,
         "parameters": training.model.count_params(),
-        "epochs": settings.epochs,
+        "epochs": training.epochs,
         "batch_size": settings.batch_size,
         "seed": settings.seed,
         **recipe_metrics(training),

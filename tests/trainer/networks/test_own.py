@@ -54,22 +54,53 @@ def test_the_scaling_may_be_left_to_the_data(tensorflow: None, tmp_path: Path) -
         build_network(data, written(tmp_path, text))
 
 
+OWN_CLASS = """
+import keras
+class Own(keras.Model):
+    def __init__(self, classes):
+        super().__init__()
+        self.end = keras.layers.Dense(classes, activation="softmax")
+    def call(self, x):
+        return self.end(keras.ops.reshape(x, (-1, 120)))
+def build_model(input_shape, classes):
+    return Own(classes)
+"""
+OWN_LAYER = """
+import keras
+class Own(keras.layers.Layer):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+    def call(self, x):
+        return self.inner(x)
+def build_model(input_shape, classes):
+    end = keras.layers.Dense(classes, activation="softmax")
+    return keras.Sequential([keras.layers.Flatten(), Own(lambda x: x), end])
+"""
+
+
 @pytest.mark.tensorflow
-def test_a_model_of_a_class_of_its_own_is_built(
-    tensorflow: None, tmp_path: Path
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (OWN_CLASS, "a model of a class of its own, .*; return keras.Sequential or"),
+        (OWN_LAYER, "has a layer that Keras cannot save; .*get_config"),
+    ],
+)
+def test_a_model_that_could_not_be_saved_is_refused_before_the_training(
+    tensorflow: None, tmp_path: Path, text: str, told: str
 ) -> None:
-    text = (
-        "import keras\n"
-        "class Own(keras.Model):\n"
-        "    def __init__(self, classes):\n"
-        "        super().__init__()\n"
-        "        self.end = keras.layers.Dense(classes, activation='softmax')\n"
-        "    def call(self, x):\n"
-        "        return self.end(keras.ops.reshape(x, (-1, 120)))\n"
-        "def build_model(input_shape, classes):\n"
-        "    return Own(classes)\n"
-    )
-    assert build_network(DATA, written(tmp_path, text)).count_params() == 121 * 3
+    with pytest.raises(ArchitectureError, match=told):
+        build_network(DATA, written(tmp_path, text))
+
+
+def test_the_line_is_told_of_a_file_in_this_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, "\nimport nowhere_at_all")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArchitectureError, match="^nets.py failed in line 2 with"):
+        build_network(DATA, "nets.py:build_model")
 
 
 @pytest.mark.tensorflow
@@ -118,7 +149,10 @@ def test_a_model_that_does_not_fit_is_refused(
             "\nx = y",
             r"line 2 with NameError \(name 'y' is not defined\); mend the file",
         ),
-        ("def build_model(): pass", r"line 0 with TypeError \(build_model\(\) takes 0"),
+        (
+            "def build_model(): pass",
+            r"nets.py failed with TypeError \(build_model\(\) takes 0",
+        ),
     ],
 )
 def test_a_broken_file_is_one_sentence(tmp_path: Path, text: str, told: str) -> None:

@@ -31,7 +31,8 @@ def a_training(data: DataSet, **changes: Any) -> Training:
     scores[np.arange(count), (data.y_test + shift) % classes] = 0.8
     values: dict[str, Any] = {
         "model": cast(Any, SimpleNamespace(count_params=lambda: 1234)),
-        "settings": Settings(epochs=2, batch_size=5, seed=3),
+        # Patience ended it early.
+        "settings": Settings(epochs=9, batch_size=5, seed=3, patience=1),
         "history": {
             "loss": [0.5, 0.25],
             "val_loss": [0.4, 0.3],
