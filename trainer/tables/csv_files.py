@@ -106,7 +106,15 @@ def _form(path: Path) -> _Form:
         raise DataError(f"{path} is no CSV file: its first line is no text")
     unquoted = re.sub(r'"[^"]*"', "", line)
     delimiter = max(_DELIMITERS, key=unquoted.count)
-    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+    # The csv module refuses lines that only returns end, and very long cells.
+    except csv.Error as ex:
+        raise DataError(
+            f"{path}: its first line is no header of a CSV file; end each line with a"
+            " newline, and write the names of the columns into the first"
+        ) from ex
+    names = [name.strip() for name in cells]
     if names and all(_is_number(name) for name in names):
         raise DataError(
             f"{path} has no header: its first line holds numbers; write the names of"
@@ -159,7 +167,8 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return True
+    # Python also takes 1_000 and the digits of other scripts, which pyarrow does not.
+    return text.isascii() and "_" not in text
 
 
 def _pieces(
