@@ -20,7 +20,7 @@ from trainer.tables.gathering import Gathering
 from trainer.tables.hints import hints
 from trainer.tables.opening import open_tables
 from trainer.tables.source import Source
-from trainer.tables.target import Target, class_numbers, target_of
+from trainer.tables.target import Target, class_numbers, quantities, target_of
 from trainer.tables.weights import measuring_weights, training_weights
 from trainer.tables.wishes import Wishes
 
@@ -91,6 +91,12 @@ class _Rows:
     weight: NDArray[np.float32] | None
     part: NDArray[Any]
 
+    def taken(self, chosen: NDArray[np.bool_]) -> _Rows:
+        """Return some of the rows."""
+        features = {name: values[chosen] for name, values in self.features.items()}
+        weight = None if self.weight is None else self.weight[chosen]
+        return _Rows(features, self.label[chosen], weight, self.part[chosen])
+
 
 def load_table(
     path: Path,
@@ -130,6 +136,8 @@ def load_table(
     what = f"{path}: the weights in {choice.weight!r}"
     w_train = w_test = None
     if rows.weight is not None:
+        if wishes.weight is None:
+            notes.append(f"the rows count by their weights in {choice.weight!r}")
         w_train, note = training_weights(rows.weight[~is_test], what)
         w_test = measuring_weights(rows.weight[is_test], what)
         notes += [note] if note else []
@@ -305,6 +313,10 @@ def _with_also(data: TableSet, path: Path, wishes: Wishes) -> TableSet:
     notes: list[str] = []
     mixed = replace(wishes, categorical=tuple(known))
     rows = _read(sources, choice, mixed, str(path), notes)
+    is_test = rows.part == "test"
+    if is_test.any() and not is_test.all():
+        rows = rows.taken(~is_test)
+        notes.append(f"{path.name}: its test rows are not used")
     features = {
         column.name: _alike(rows.features[name], column, str(path))
         for column, name in zip(data.columns, known, strict=True)
@@ -313,7 +325,7 @@ def _with_also(data: TableSet, path: Path, wishes: Wishes) -> TableSet:
     if data.task == "classes":
         y: NDArray[Any] = class_numbers(rows.label, data.labels, what)
     else:
-        y = target_of(rows.label, np.ones(len(rows.label), bool), "regression", what).y
+        y = quantities(rows.label, what)
     w_train = data.w_train
     if w_train is not None:
         ones = np.ones(len(y), np.float32)
