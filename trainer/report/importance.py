@@ -15,6 +15,10 @@ from trainer.tables.dataset import ROW, TableSet
 # More rows would make the figures no better than the spread of the repetitions.
 _ROWS = 5000
 _REPEATS = 5
+# A table of thousands of features takes fewer rows, or else it would take longer than
+# the training; fewer than a few hundred would tell nothing.
+_ANSWERS = 1_000_000
+_LEAST_ROWS = 200
 _LEAST = 1e-7
 
 
@@ -40,7 +44,8 @@ def importances(
 
     Args:
         ask: gives the model's ``(N, K)`` answers to some inputs.
-        data: the table; at most ``_ROWS`` of its test rows are taken.
+        data: the table; at most ``_ROWS`` of its test rows are taken, and fewer if it
+            has many features.
         seed: chooses the rows and the shuffles.
 
     Returns:
@@ -48,7 +53,8 @@ def importances(
     """
     generator = np.random.default_rng(seed)
     count = len(data.y_test)
-    rows = np.sort(generator.permutation(count)[:_ROWS])
+    few = max(_LEAST_ROWS, _ANSWERS // (_REPEATS * len(data.features)))
+    rows = np.sort(generator.permutation(count)[: min(_ROWS, few)])
     inputs = {name: values[rows] for name, values in data.x_test.items()}
     weights = None if data.w_test is None else data.w_test[rows]
     y = data.y_test[rows]
@@ -96,4 +102,6 @@ def loss_of(
     else:
         scale, _ = data.label_scale
         losses = ((answers[:, 0] - y) / scale) ** 2
-    return float(np.average(losses, weights=weights))
+    # The weights have a mean of 1. That of some rows alone may be 0 if some weights are
+    # negative, so it divides nothing.
+    return float(np.mean(losses if weights is None else losses * weights))
