@@ -135,11 +135,11 @@ def test_weights_that_cancel_out_measure_an_importance() -> None:
     assert [one.loss_increase for one in found] == [0, 0]
 
 
-def test_a_thousand_features_are_measured_once_on_fewer_rows() -> None:
+def test_hundreds_of_features_are_measured_once_on_fewer_rows() -> None:
     data = a_table()
-    columns = tuple(Column(f"c{n}", f"c{n}", is_text=False) for n in range(1000))
-    x = np.zeros((600, 1000), np.float32)
-    y, w = np.zeros(600, np.int64), np.ones(600, np.float32)
+    columns = tuple(Column(f"c{n}", f"c{n}", is_text=False) for n in range(500))
+    x = np.zeros((1200, 500), np.float32)
+    y, w = np.zeros(1200, np.int64), np.ones(1200, np.float32)
     data = replace(data, columns=columns, x_test={"row": x}, y_test=y, w_test=w)
     asked: list[int] = []
 
@@ -147,9 +147,9 @@ def test_a_thousand_features_are_measured_once_on_fewer_rows() -> None:
         asked.append(len(inputs["row"]))
         return np.full((len(inputs["row"]), 2), 0.5)
 
-    assert len(importances(ask, data, seed=1)) == 1000
-    assert len(asked) == 1001
-    assert set(asked) == {500}
+    assert len(importances(ask, data, seed=1)) == 500
+    assert len(asked) == 501
+    assert set(asked) == {1000}
 
 
 def test_texts_are_shuffled_by_their_input() -> None:
