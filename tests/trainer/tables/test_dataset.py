@@ -200,7 +200,12 @@ def test_negative_weights_measure_and_do_not_train(tmp_path: Path) -> None:
     )
     assert data.features == ("pt", "eta", "channel")
     table["w"] = np.full(100, -1.0)
-    assert "and not above 0" in refusal(tmp_path, table, weight="w")
+    text = refusal(tmp_path, table, weight="w")
+    assert "the weights in 'w' are above 0 in no training row" in text
+    table["w"] = np.where(np.arange(100) % 5 == 0, 1.0, -9.0)
+    text = refusal(tmp_path, table, weight="w")
+    assert "the weights in 'w' sum up to -" in text
+    assert "in the test rows, and must sum up to more than 0" in text
 
 
 def test_a_text_that_names_the_rows_is_refused(tmp_path: Path) -> None:
