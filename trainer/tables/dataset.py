@@ -20,7 +20,13 @@ from trainer.tables.gathering import Gathering
 from trainer.tables.hints import hints
 from trainer.tables.opening import open_tables
 from trainer.tables.source import Source
-from trainer.tables.target import Target, class_numbers, quantities, target_of
+from trainer.tables.target import (
+    Target,
+    class_numbers,
+    label_name,
+    quantities,
+    target_of,
+)
 from trainer.tables.weights import measuring_weights, training_weights
 from trainer.tables.wishes import Wishes
 
@@ -348,8 +354,11 @@ def _with_also(data: TableSet, path: Path, wishes: Wishes) -> TableSet:
 def _alike(values: NDArray[Any], column: Column, shown: str) -> NDArray[Any]:
     if (values.dtype == object) == column.is_text:
         return values
-    if column.is_text and np.isnan(values).all():
-        return np.full(len(values), "", object)
+    if column.is_text:
+        # A few rows may hold no other text than numbers of a column that mixes both.
+        texts = ["" if v != v else label_name(v) for v in values.tolist()]
+        if set(texts) <= {"", *(column.categories or ())}:
+            return np.array(texts, object)
     raise DataError(
         f"{shown}: the column {column.name!r} holds"
         f" {'texts' if values.dtype == object else 'numbers'}, and in the first table"

@@ -307,6 +307,21 @@ def test_a_single_row_of_feedback_joins_a_regression(tmp_path: Path) -> None:
     assert data.y_train[-1] == 3.25
 
 
+def test_numbers_of_another_table_may_be_texts_that_the_first_one_has(
+    tmp_path: Path,
+) -> None:
+    table = table_of([0, 1] * 20, region=["7", "B1"] * 20)
+    path = write_csv(tmp_path / "t.csv", table)
+    wishes = Wishes("signal", categorical=("region",))
+    more = tmp_path / "rows.csv"
+    more.write_text("a,region,label\n1,7,0\n2,,1\n")
+    data = load_table(path, wishes, also=(more,))
+    assert data.x_train["region"][-2:, 0].tolist() == ["7", ""]
+    more.write_text("a,region,label\n1,8,0\n")
+    with pytest.raises(DataError, match="'region' holds numbers, and in the first"):
+        load_table(path, wishes, also=(more,))
+
+
 def test_test_rows_of_another_table_are_not_trained_on(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "t.csv", events())
     before = load_table(path, Wishes("signal"))
