@@ -15,6 +15,7 @@ from trainer.tables.matrix import LABEL, MATRIX, WEIGHT, column_names
 from trainer.tables.source import (
     Piece,
     Source,
+    check_lengths,
     check_package,
     checked_names,
     nested,
@@ -101,7 +102,7 @@ def _source(path: Path, group: h5py.Group) -> Source:
             # (N, 1) is one value a row, too.
             if datasets[name].size != (datasets[name].shape or [0])[0]:
                 raise no_column(shown, name, datasets[name].shape)
-        _check_lengths(shown, {n: datasets[n].shape for n in (MATRIX, *rest)})
+        check_lengths(shown, {n: datasets[n].shape for n in (MATRIX, *rest)})
         return Source(
             shown,
             checked_names([*names, *rest], shown),
@@ -143,16 +144,6 @@ def _features(shown: str, dataset: h5py.Dataset | None) -> list[str] | None:
     return [str(name) for name in dataset.asstr()[()]]
 
 
-def _check_lengths(shown: str, shapes: dict[str, tuple[int, ...]]) -> None:
-    (first, *others) = shapes
-    for name in others:
-        if shapes[name][:1] != shapes[first][:1]:
-            raise DataError(
-                f"{shown}: {name!r} has {shapes[name][0]} rows and {first!r} has"
-                f" {shapes[first][0]}; the numbers must be equal"
-            )
-
-
 def _columns(path: Path, where: str, wanted: tuple[str, ...]) -> Iterator[Piece]:
     with _opened(path) as file:
         group = file[where]
@@ -160,7 +151,7 @@ def _columns(path: Path, where: str, wanted: tuple[str, ...]) -> Iterator[Piece]
             if group[name].ndim != 1 or group[name].shape is None:
                 raise no_column(str(path), name, group[name].shape)
             _check_dtype(str(path), name, group[name].dtype)
-        _check_lengths(str(path), {name: group[name].shape for name in wanted})
+        check_lengths(str(path), {name: group[name].shape for name in wanted})
         for rows in _slices(len(group[wanted[0]]), len(wanted)):
             yield {name: _values(group[name], rows) for name in wanted}
 

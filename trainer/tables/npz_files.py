@@ -19,7 +19,14 @@ from trainer.errors import DataError
 from trainer.formats.npz import place_of
 from trainer.formats.parts import Part
 from trainer.tables.matrix import LABEL, WEIGHT, column_names
-from trainer.tables.source import Piece, Source, checked_names, no_column, rows_of
+from trainer.tables.source import (
+    Piece,
+    Source,
+    check_lengths,
+    checked_names,
+    no_column,
+    rows_of,
+)
 
 _FEATURES = "features"
 
@@ -116,7 +123,7 @@ def _matrix_source(
     weight = f"{WEIGHT}_{part}" if part else WEIGHT
     if weight in shapes:
         rest[WEIGHT] = weight
-    _check_lengths(shown, {n: shapes[n] for n in (matrix, *rest.values())})
+    check_lengths(shown, {n: shapes[n] for n in (matrix, *rest.values())})
     return Source(
         shown=f"{shown}:{matrix}" if part else shown,
         names=checked_names([*names, *rest], shown),
@@ -125,16 +132,6 @@ def _matrix_source(
         label=LABEL if LABEL in rest else None,
         weight=WEIGHT if WEIGHT in rest else None,
     )
-
-
-def _check_lengths(shown: str, shapes: dict[str, tuple[int, ...]]) -> None:
-    first, *others = shapes
-    for name in others:
-        if shapes[name][:1] != shapes[first][:1]:
-            raise DataError(
-                f"{shown}: {name!r} has {shapes[name][0]} rows and {first!r} has"
-                f" {shapes[first][0]}; the numbers must be equal"
-            )
 
 
 def _features(path: Path) -> list[str]:
@@ -148,7 +145,7 @@ def _columns(
     for name in wanted:
         if len(shapes[name]) != 1:
             raise no_column(str(path), name, shapes[name])
-    _check_lengths(str(path), {name: shapes[name] for name in wanted})
+    check_lengths(str(path), {name: shapes[name] for name in wanted})
     # One array after another, so that the file's float64 are never held all at once.
     for name in wanted:
         yield {name: _loaded(path, name)}

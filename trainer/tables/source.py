@@ -66,6 +66,21 @@ def checked_names(names: list[str], shown: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def check_lengths(shown: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Check that arrays have the same number of rows.
+
+    Raises:
+        DataError: they have not.
+    """
+    first, *others = shapes
+    for name in others:
+        if shapes[name][:1] != shapes[first][:1]:
+            raise DataError(
+                f"{shown}: {name!r} has {shapes[name][0]} rows and {first!r} has"
+                f" {shapes[first][0]}; the numbers must be equal"
+            )
+
+
 def check_package(name: str, path: Path) -> None:
     """Check, without an import, that the package which reads a file is installed.
 
