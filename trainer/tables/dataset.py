@@ -16,10 +16,9 @@ from trainer.samples import Task
 from trainer.split import TEST_SHARE, stratified
 from trainer.tables.choice import Choice, choose
 from trainer.tables.column import Column, describe, input_names
-from trainer.tables.gathering import Gathering
 from trainer.tables.hints import hints
 from trainer.tables.opening import open_tables
-from trainer.tables.source import Source
+from trainer.tables.rows import Rows, read_rows
 from trainer.tables.target import (
     Target,
     class_numbers,
@@ -34,8 +33,6 @@ from trainer.tables.wishes import Wishes
 ROW = "row"
 # The column of labels in the rows that people sent back to a service.
 FEEDBACK_LABEL = "label"
-# More rows without a label are no oversight.
-_MAX_SKIPPED = 0.05
 
 _VALID_TRAINS = "the validation rows are trained on, too; the test rows stay apart"
 _VALID_TESTS = "there are no test rows: the validation rows are tested on"
@@ -88,22 +85,6 @@ class TableSet:
         return _features(self.columns)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Rows with a label and a weight; see ``_read``."""
-
-    features: dict[str, NDArray[Any]]
-    label: NDArray[Any]
-    weight: NDArray[np.float32] | None
-    part: NDArray[Any]
-
-    def taken(self, chosen: NDArray[np.bool_]) -> _Rows:
-        """Return some of the rows."""
-        features = {name: values[chosen] for name, values in self.features.items()}
-        weight = None if self.weight is None else self.weight[chosen]
-        return _Rows(features, self.label[chosen], weight, self.part[chosen])
-
-
 def load_table(
     path: Path,
     wishes: Wishes | None = None,
@@ -129,7 +110,7 @@ def load_table(
     sources = open_tables(path)
     choice = choose(sources[0], wishes)
     notes = [note for source in sources for note in source.notes]
-    rows = _read(sources, choice, wishes, str(path), notes)
+    rows = read_rows(sources, choice, wishes, str(path), notes)
     shown = f"{path}: the labels in {choice.label!r}"
     is_test = _test_rows(rows.part, notes)
     if is_test is None:
@@ -169,66 +150,6 @@ def load_table(
     return data
 
 
-def _read(
-    sources: Sequence[Source],
-    choice: Choice,
-    wishes: Wishes,
-    shown: str,
-    notes: list[str],
-) -> _Rows:
-    """Read all sources, and leave out rows without a label or a weight."""
-    mixed = frozenset(wishes.categorical)
-    gathering = Gathering(exact=(choice.label,))
-    parts: list[NDArray[Any]] = []
-    for source in sources:
-        before = gathering.rows(choice.label)
-        for piece in source.read(choice.columns, mixed):
-            gathering.add(piece, source.shown, before)
-        count = gathering.rows(choice.label) - before
-        parts.append(np.full(count, source.part or "", object))
-    if not sum(map(len, parts)):
-        raise DataError(f"{shown} has no rows; give a table with some")
-    label = gathering.column(choice.label)
-    is_whole = _filled(label)
-    weight = None
-    if choice.weight:
-        weight = gathering.column(choice.weight)
-        if weight.dtype == object:
-            raise DataError(
-                f"{shown}: the weights in {choice.weight!r} are texts; give numbers"
-            )
-        is_whole &= _filled(weight)
-        weight = weight[is_whole]
-    if (skipped := int((~is_whole).sum())) > _MAX_SKIPPED * len(label):
-        raise DataError(
-            f"{shown}: {skipped} of {len(label)} rows have no label or no weight, the"
-            f" first of them row {int((~is_whole).argmax()) + 1}; at most"
-            f" {_MAX_SKIPPED:.0%} are skipped, so fill them in or remove them"
-        )
-    if skipped:
-        notes.append(
-            f"{skipped} row{'s' if skipped > 1 else ''} without a label or a weight"
-            f" {'were' if skipped > 1 else 'was'} skipped"
-        )
-    features = {n: gathering.column(n)[is_whole] for n in choice.features}
-    for name in choice.features:
-        if name in gathering.rounded:
-            notes.append(
-                f"the column {name!r} has whole numbers beyond 2**24, which float32"
-                " rounds; if they are names, leave it out by --features"
-            )
-    part = np.concatenate(parts)[is_whole]
-    return _Rows(features, label[is_whole], weight, part)
-
-
-def _filled(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return ``(N,)`` bool, whether each number or text is there."""
-    filled: NDArray[np.bool_] = (
-        values != "" if values.dtype == object else ~np.isnan(values)
-    )
-    return filled.astype(bool)
-
-
 def _test_rows(part: NDArray[Any], notes: list[str]) -> NDArray[np.bool_] | None:
     """Return the rows that the files' names put apart; None if they tell no part."""
     told: set[Part] = set(part.tolist()) - {""}
@@ -259,7 +180,7 @@ def _held_out(target: Target, seed: int, shown: str) -> NDArray[np.bool_]:
 
 
 def _described(
-    rows: _Rows,
+    rows: Rows,
     is_train: NDArray[np.bool_],
     choice: Choice,
     wishes: Wishes,
@@ -318,7 +239,7 @@ def _with_also(data: TableSet, path: Path, wishes: Wishes) -> TableSet:
     choice = choose(sources[0], asked)
     notes: list[str] = []
     mixed = replace(wishes, categorical=tuple(known))
-    rows = _read(sources, choice, mixed, str(path), notes)
+    rows = read_rows(sources, choice, mixed, str(path), notes)
     is_test = rows.part == "test"
     if is_test.any() and not is_test.all():
         rows = rows.taken(~is_test)
