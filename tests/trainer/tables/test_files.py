@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -338,6 +340,24 @@ def test_a_csv_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     assert f"{path}: line 3 is no text in UTF-8" in refusal(path)
     path.write_bytes(b"\xe9,signal\n1,0\n")
     assert "is no text in UTF-8" in refusal(path)
+
+
+def test_no_thread_of_pyarrow_reads_a_csv_by_code_of_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Such a thread reads on after a failure, and the end of Python aborts the process.
+    readers = set()
+
+    class Told(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            readers.add(threading.current_thread())
+            return super().read(size)
+
+    monkeypatch.setattr("trainer.tables.csv_files.open_unpacked", Told)
+    path = tmp_path / "t.csv"
+    path.write_text('a,signal\n"' + "x\n" * 4_000_000)
+    assert str(path) in refusal(path)
+    assert readers == {threading.current_thread()}
 
 
 def test_nested_columns_of_a_parquet_are_refused_by_name(tmp_path: Path) -> None:
