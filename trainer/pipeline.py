@@ -182,6 +182,11 @@ def _read(order: Order) -> tuple[DataSet | TableSet, Preprocess]:
     named = order.wishes != Wishes()
     if order.fin is not None and is_table(order.fin, named=named):
         check_table_network(order.choices.arch)
+        if order.size or order.memory:
+            raise SettingsError(
+                f"{order.fin} holds a table; --size and --memory are for images, so"
+                " leave them out"
+            )
         if order.choices.precision == "mixed":
             raise SettingsError(
                 "--precision mixed is for images, because 16 bits cannot tell near"

@@ -28,6 +28,10 @@ _TAKEN: dict[str, frozenset[type]] = {
 }
 
 
+# An error names this many features at most; a table may have thousands.
+_NAMED = 50
+
+
 class Rows(NamedTuple):
     """The rows that a client sent.
 
@@ -199,13 +203,20 @@ def _order(
     if len(places) < len(keys):
         twice = _first(key for place, key in enumerate(keys) if places[key] != place)
         raise InvalidInput(f"the key {twice} is there twice")
-    known = ", ".join(features)
     names = set(features)
     if unknown := _first(key for key in keys if key not in names):
+        known = _listed(features)
         raise InvalidInput(f"the model has no feature {unknown}; it has {known}")
     if missing := _first(name for name in features if name not in places):
+        known = _listed(features)
         raise InvalidInput(f"the key {missing} is missing; the model takes {known}")
     return [places[name] for name in features]
+
+
+def _listed(features: tuple[str, ...]) -> str:
+    others = len(features) - _NAMED
+    more = f" and {others} others" if others > 0 else ""
+    return ", ".join(features[:_NAMED]) + more
 
 
 def _first(names: Iterable[str]) -> str:

@@ -115,8 +115,8 @@ def _names(
     type=click.Choice(["quick", "best"]),
     default="quick",
     show_default=True,
-    help="quick takes one epoch; best takes minutes, augments images, and lets the"
-    " learning rate fall.",
+    help="quick takes one epoch, or ten of a table; best takes minutes, augments"
+    " images, and lets the learning rate fall.",
 )
 @click.option(
     "--arch",

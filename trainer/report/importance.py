@@ -15,6 +15,11 @@ from trainer.tables.dataset import ROW, TableSet
 # More rows would make the figures no better than the spread of the repetitions.
 _ROWS = 5000
 _REPEATS = 5
+# A table of many features is measured on fewer rows, and once, or else it would take
+# longer than the training. Fewer than some hundred rows would tell nothing.
+_ANSWERS = 500_000
+_LEAST_ROWS = 200
+_MANY = 200
 _LEAST = 1e-7
 
 
@@ -25,7 +30,8 @@ class Importance:
     Attributes:
         feature: its name.
         loss_increase: by how much the loss grows, as a mean of some repetitions.
-        spread: their standard deviation.
+        spread: their standard deviation; 0 if there are so many features that each is
+            shuffled once.
     """
 
     feature: str
@@ -40,7 +46,8 @@ def importances(
 
     Args:
         ask: gives the model's ``(N, K)`` answers to some inputs.
-        data: the table; at most ``_ROWS`` of its test rows are taken.
+        data: the table; at most ``_ROWS`` of its test rows are taken, and fewer if it
+            has many features.
         seed: chooses the rows and the shuffles.
 
     Returns:
@@ -48,7 +55,9 @@ def importances(
     """
     generator = np.random.default_rng(seed)
     count = len(data.y_test)
-    rows = np.sort(generator.permutation(count)[:_ROWS])
+    repeats = _REPEATS if len(data.features) <= _MANY else 1
+    few = max(_LEAST_ROWS, _ANSWERS // (repeats * len(data.features)))
+    rows = np.sort(generator.permutation(count)[: min(_ROWS, few)])
     inputs = {name: values[rows] for name, values in data.x_test.items()}
     weights = None if data.w_test is None else data.w_test[rows]
     y = data.y_test[rows]
@@ -60,7 +69,7 @@ def importances(
     found = []
     for place, feature in enumerate(data.features):
         increases = []
-        for _ in range(_REPEATS):
+        for _ in range(repeats):
             order = generator.permutation(len(rows))
             increases.append(loss(_shuffled(inputs, place, feature, order)) - before)
         found.append(
@@ -96,4 +105,6 @@ def loss_of(
     else:
         scale, _ = data.label_scale
         losses = ((answers[:, 0] - y) / scale) ** 2
-    return float(np.average(losses, weights=weights))
+    # The weights have a mean of 1, so nothing is divided by it: the mean of some rows
+    # may be 0, because weights may be negative.
+    return float(np.mean(losses if weights is None else losses * weights))

@@ -44,7 +44,7 @@ def recipe_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
     """Make the rows of a table of what was chosen: a name and a value, as HTML."""
     facts = [
         ("recipe", metrics["recipe"]),
-        ("rate of learning", f"{metrics['learning_rate']:.3g}"),
+        ("learning rate", f"{metrics['learning_rate']:.3g}"),
         ("width", f"{metrics['width']:g}"),
         ("augmentation", _augmentation(metrics)),
         ("precision", metrics["precision"]),

@@ -43,8 +43,11 @@ def choose(source: Source, wishes: Wishes) -> Choice:
         DataError: a column is missing, or is named for two things.
     """
     label = wishes.label or source.label or _usual(source)
+    weight = wishes.weight
+    if weight is None and source.weight not in (label, *wishes.features):
+        weight = source.weight
     named = {"--label": (label,), "--features": wishes.features}
-    named["--weight"] = (wishes.weight,) if wishes.weight else ()
+    named["--weight"] = (weight,) if weight else ()
     for option, names in named.items():
         for name in names:
             if name not in source.names:
@@ -72,7 +75,7 @@ def choose(source: Source, wishes: Wishes) -> Choice:
                 f"--categorical names {name!r}, which is no feature here; the features"
                 f" are {listed(features)}"
             )
-    return Choice(label, wishes.weight, features)
+    return Choice(label, weight, features)
 
 
 def listed(names: Iterable[str]) -> str:

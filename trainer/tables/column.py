@@ -14,12 +14,21 @@ from numpy.typing import NDArray
 from trainer.errors import DataError
 
 # TensorFlow and numpy's writer make parameters of Python functions of the names, and
-# have these of their own.
-_RESERVED = ("self", "file", "allow_pickle")
+# have these of their own. The input of a table of numbers is named "row".
+_RESERVED = ("self", "file", "allow_pickle", "row")
+# Keras gives these names, and such with a number, to the layers and operations of
+# ``network.py``, and refuses a model that has a name twice.
+_LAYERS = re.compile(
+    r"(arcsinh|cast|concatenate|dense|dropout|embedding|equal|get_item|isnan|rescaling"
+    r"|squeeze|string_lookup|take|where)(_\d+)?"
+)
 # A category of fewer rows teaches nothing; it is taken for an unknown one.
 MIN_ROWS = 2
 # Beyond this, a text column whose values differ in most rows is a name of the row.
 _FEW_TEXTS = 20
+# Numbers nearer to each other are taken for one value, because 1 divided by their
+# spread would overflow float32.
+_LEAST_SPREAD = 1e-37
 # A numeric category is a unit of the network, so there cannot be any number of them.
 _MAX_CATEGORIES = 1000
 
@@ -85,13 +94,14 @@ def describe(
             )
         categories = tuple(found[counts >= MIN_ROWS].tolist()) or tuple(found.tolist())
     wide = filled.astype(np.float64)
+    spread = float(wide.std())
     return Column(
         name,
         input_name,
         is_text=False,
         categories=categories,
         middle=float(np.median(wide)),
-        spread=float(wide.std()) or 1.0,
+        spread=spread if spread > _LEAST_SPREAD else 1.0,
         least=float(wide.min()),
         greatest=float(wide.max()),
         may_lack=len(filled) < len(values),
@@ -134,7 +144,7 @@ def input_names(names: Iterable[str]) -> tuple[str, ...]:
     for name in names:
         made = re.sub(r"[^A-Za-z0-9_]", "_", name)
         is_word = re.match(r"[A-Za-z]", made) and not keyword.iskeyword(made)
-        if not is_word or made in _RESERVED:
+        if not is_word or made in _RESERVED or _LAYERS.fullmatch(made):
             made = f"f_{made}"
         number, free = 2, made
         while free.lower() in (other.lower() for other in given):

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
-import io
 import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.foreign import GZIP
 from trainer.errors import DataError
 from trainer.formats.content import open_unpacked
 from trainer.tables.source import Piece, Source, check_package, checked_names
@@ -106,7 +105,15 @@ def _form(path: Path) -> _Form:
         raise DataError(f"{path} is no CSV file: its first line is no text")
     unquoted = re.sub(r'"[^"]*"', "", line)
     delimiter = max(_DELIMITERS, key=unquoted.count)
-    names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    try:
+        cells = next(csv.reader([line], delimiter=delimiter), [])
+    # The csv module refuses lines that only returns end, and very long cells.
+    except csv.Error as ex:
+        raise DataError(
+            f"{path}: its first line is no header of a CSV file; end each line with a"
+            " newline, and write the names of the columns into the first"
+        ) from ex
+    names = [name.strip() for name in cells]
     if names and all(_is_number(name) for name in names):
         raise DataError(
             f"{path} has no header: its first line holds numbers; write the names of"
@@ -125,33 +132,38 @@ def _translated(path: Path) -> Iterator[None]:
         raise DataError(f"{path} cannot be read: {why}") from ex
 
 
-class _Text(io.RawIOBase):
-    """The bytes of a file, checked to be UTF-8.
+def _check_text(path: Path) -> None:
+    """Check that a file is UTF-8 to its end, and can be unpacked.
 
-    pyarrow prints a traceback of its own where a line of a wrong length is no text.
+    pyarrow prints a traceback of its own where a line of a wrong length is no text. It
+    reads in a thread that may outlive a failure, so it must not read by Python's code:
+    the end of Python would abort the process then.
+
+    Raises:
+        DataError: it is not.
     """
+    line = 1
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with _translated(path), open_unpacked(path) as stream:
+        piece = None
+        while piece != b"":
+            piece = stream.read(_BLOCK)
+            try:
+                decoder.decode(piece, final=not piece)
+            except UnicodeDecodeError as ex:
+                line += ex.object[: ex.start].count(b"\n")
+                raise DataError(
+                    f"{path}: line {line} is no text in UTF-8; write the file as UTF-8"
+                ) from ex
+            line += piece.count(b"\n")
 
-    def __init__(self, stream: IO[bytes] | gzip.GzipFile, path: Path) -> None:
-        self._stream = stream
-        self._path = path
-        self._line = 1
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
-    def readable(self) -> bool:
-        return True
+def _stream(path: Path) -> pa.NativeFile:
+    import pyarrow as pa
 
-    def read(self, size: int = -1, /) -> bytes:
-        piece = self._stream.read(size)
-        try:
-            self._decoder.decode(piece, final=not piece)
-        except UnicodeDecodeError as ex:
-            line = self._line + ex.object[: ex.start].count(b"\n")
-            raise DataError(
-                f"{self._path}: line {line} is no text in UTF-8; write the file as"
-                " UTF-8"
-            ) from ex
-        self._line += piece.count(b"\n")
-        return piece
+    with path.open("rb") as file:
+        is_packed = file.read(len(GZIP)) == GZIP
+    return pa.input_stream(str(path), compression="gzip" if is_packed else None)
 
 
 def _is_number(text: str) -> bool:
@@ -159,7 +171,8 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return True
+    # Python also takes 1_000 and the digits of other scripts, which pyarrow does not.
+    return text.isascii() and "_" not in text
 
 
 def _pieces(
@@ -177,10 +190,11 @@ def _pieces(
     # The file may have a name twice or none, so the columns are named by their places.
     places = {name: str(form.names.index(name)) for name in wanted}
     columns = {name: _Column(str(path), name, name in mixed) for name in wanted}
+    _check_text(path)
     try:
-        with _translated(path), open_unpacked(path) as stream:
+        with _translated(path), _stream(path) as stream:
             reader = arrow_csv.open_csv(
-                pa.PythonFile(_Text(stream, path), mode="r"),
+                stream,
                 read_options=arrow_csv.ReadOptions(
                     # Only one thread tells the number of a wrong row.
                     use_threads=False,

@@ -16,11 +16,16 @@ from trainer.samples import Task
 from trainer.split import TEST_SHARE, stratified
 from trainer.tables.choice import Choice, choose
 from trainer.tables.column import Column, describe, input_names
-from trainer.tables.gathering import Gathering
 from trainer.tables.hints import hints
 from trainer.tables.opening import open_tables
-from trainer.tables.source import Source
-from trainer.tables.target import Target, class_numbers, target_of
+from trainer.tables.rows import Rows, read_rows
+from trainer.tables.target import (
+    Target,
+    class_numbers,
+    label_name,
+    quantities,
+    target_of,
+)
 from trainer.tables.weights import measuring_weights, training_weights
 from trainer.tables.wishes import Wishes
 
@@ -28,8 +33,6 @@ from trainer.tables.wishes import Wishes
 ROW = "row"
 # The column of labels in the rows that people sent back to a service.
 FEEDBACK_LABEL = "label"
-# More rows without a label are no oversight.
-_MAX_SKIPPED = 0.05
 
 _VALID_TRAINS = "the validation rows are trained on, too; the test rows stay apart"
 _VALID_TESTS = "there are no test rows: the validation rows are tested on"
@@ -82,16 +85,6 @@ class TableSet:
         return _features(self.columns)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Rows with a label and a weight; see ``_read``."""
-
-    features: dict[str, NDArray[Any]]
-    label: NDArray[Any]
-    weight: NDArray[np.float32] | None
-    part: NDArray[Any]
-
-
 def load_table(
     path: Path,
     wishes: Wishes | None = None,
@@ -117,7 +110,7 @@ def load_table(
     sources = open_tables(path)
     choice = choose(sources[0], wishes)
     notes = [note for source in sources for note in source.notes]
-    rows = _read(sources, choice, wishes, str(path), notes)
+    rows = read_rows(sources, choice, wishes, str(path), notes)
     shown = f"{path}: the labels in {choice.label!r}"
     is_test = _test_rows(rows.part, notes)
     if is_test is None:
@@ -130,6 +123,8 @@ def load_table(
     what = f"{path}: the weights in {choice.weight!r}"
     w_train = w_test = None
     if rows.weight is not None:
+        if wishes.weight is None:
+            notes.append(f"the rows count by their weights in {choice.weight!r}")
         w_train, note = training_weights(rows.weight[~is_test], what)
         w_test = measuring_weights(rows.weight[is_test], what)
         notes += [note] if note else []
@@ -153,66 +148,6 @@ def load_table(
     for more in also:
         data = _with_also(data, more, wishes)
     return data
-
-
-def _read(
-    sources: Sequence[Source],
-    choice: Choice,
-    wishes: Wishes,
-    shown: str,
-    notes: list[str],
-) -> _Rows:
-    """Read all sources, and leave out rows without a label or a weight."""
-    mixed = frozenset(wishes.categorical)
-    gathering = Gathering(exact=(choice.label,))
-    parts: list[NDArray[Any]] = []
-    for source in sources:
-        before = gathering.rows(choice.label)
-        for piece in source.read(choice.columns, mixed):
-            gathering.add(piece, source.shown, before)
-        count = gathering.rows(choice.label) - before
-        parts.append(np.full(count, source.part or "", object))
-    if not sum(map(len, parts)):
-        raise DataError(f"{shown} has no rows; give a table with some")
-    label = gathering.column(choice.label)
-    is_whole = _filled(label)
-    weight = None
-    if choice.weight:
-        weight = gathering.column(choice.weight)
-        if weight.dtype == object:
-            raise DataError(
-                f"{shown}: the weights in {choice.weight!r} are texts; give numbers"
-            )
-        is_whole &= _filled(weight)
-        weight = weight[is_whole]
-    if (skipped := int((~is_whole).sum())) > _MAX_SKIPPED * len(label):
-        raise DataError(
-            f"{shown}: {skipped} of {len(label)} rows have no label or no weight, the"
-            f" first of them row {int((~is_whole).argmax()) + 1}; at most"
-            f" {_MAX_SKIPPED:.0%} are skipped, so fill them in or remove them"
-        )
-    if skipped:
-        notes.append(
-            f"{skipped} row{'s' if skipped > 1 else ''} without a label or a weight"
-            f" {'were' if skipped > 1 else 'was'} skipped"
-        )
-    features = {n: gathering.column(n)[is_whole] for n in choice.features}
-    for name in choice.features:
-        if name in gathering.rounded:
-            notes.append(
-                f"the column {name!r} has whole numbers beyond 2**24, which float32"
-                " rounds; if they are names, leave it out by --features"
-            )
-    part = np.concatenate(parts)[is_whole]
-    return _Rows(features, label[is_whole], weight, part)
-
-
-def _filled(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return ``(N,)`` bool, whether each number or text is there."""
-    filled: NDArray[np.bool_] = (
-        values != "" if values.dtype == object else ~np.isnan(values)
-    )
-    return filled.astype(bool)
 
 
 def _test_rows(part: NDArray[Any], notes: list[str]) -> NDArray[np.bool_] | None:
@@ -245,7 +180,7 @@ def _held_out(target: Target, seed: int, shown: str) -> NDArray[np.bool_]:
 
 
 def _described(
-    rows: _Rows,
+    rows: Rows,
     is_train: NDArray[np.bool_],
     choice: Choice,
     wishes: Wishes,
@@ -304,7 +239,11 @@ def _with_also(data: TableSet, path: Path, wishes: Wishes) -> TableSet:
     choice = choose(sources[0], asked)
     notes: list[str] = []
     mixed = replace(wishes, categorical=tuple(known))
-    rows = _read(sources, choice, mixed, str(path), notes)
+    rows = read_rows(sources, choice, mixed, str(path), notes)
+    is_test = rows.part == "test"
+    if is_test.any() and not is_test.all():
+        rows = rows.taken(~is_test)
+        notes.append(f"{path.name}: its test rows are not used")
     features = {
         column.name: _alike(rows.features[name], column, str(path))
         for column, name in zip(data.columns, known, strict=True)
@@ -313,7 +252,7 @@ def _with_also(data: TableSet, path: Path, wishes: Wishes) -> TableSet:
     if data.task == "classes":
         y: NDArray[Any] = class_numbers(rows.label, data.labels, what)
     else:
-        y = target_of(rows.label, np.ones(len(rows.label), bool), "regression", what).y
+        y = quantities(rows.label, what)
     w_train = data.w_train
     if w_train is not None:
         ones = np.ones(len(y), np.float32)
@@ -336,8 +275,11 @@ def _with_also(data: TableSet, path: Path, wishes: Wishes) -> TableSet:
 def _alike(values: NDArray[Any], column: Column, shown: str) -> NDArray[Any]:
     if (values.dtype == object) == column.is_text:
         return values
-    if column.is_text and np.isnan(values).all():
-        return np.full(len(values), "", object)
+    if column.is_text:
+        # A few rows may hold no other text than numbers of a column that mixes both.
+        texts = ["" if v != v else label_name(v) for v in values.tolist()]
+        if set(texts) <= {"", *(column.categories or ())}:
+            return np.array(texts, object)
     raise DataError(
         f"{shown}: the column {column.name!r} holds"
         f" {'texts' if values.dtype == object else 'numbers'}, and in the first table"

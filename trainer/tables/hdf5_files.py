@@ -15,9 +15,11 @@ from trainer.tables.matrix import LABEL, MATRIX, WEIGHT, column_names
 from trainer.tables.source import (
     Piece,
     Source,
+    check_lengths,
     check_package,
     checked_names,
     nested,
+    no_column,
     rows_of,
 )
 
@@ -85,29 +87,29 @@ def _source(path: Path, group: h5py.Group) -> Source:
     if len(datasets) == 1 and next(iter(datasets.values())).dtype.names:
         ((name, table),) = datasets.items()
         names = checked_names(list(table.dtype.names), shown)
-        for column in names:
-            if table.dtype[column].shape or table.dtype[column].names:
-                raise nested(shown, column, "several values")
-        if table.ndim != 1:
-            raise DataError(f"{shown}: {name!r} has the shape {table.shape}, not (N,)")
+        if table.shape is None or table.ndim != 1:
+            raise no_column(shown, name, table.shape)
         return Source(
             shown, names, lambda wanted, _: _fields(path, f"{where}/{name}", wanted)
         )
     if MATRIX in datasets and datasets[MATRIX].ndim == 2:
-        features = _features(datasets.get("features"))
+        features = _features(shown, datasets.get("features"))
         names = column_names(datasets[MATRIX].shape[1], features, shown)
         rest = tuple(n for n in (LABEL, WEIGHT) if n in datasets)
-        _check_lengths(shown, {n: datasets[n].shape for n in (MATRIX, *rest)})
+        for name in (MATRIX, *rest):
+            _check_dtype(shown, name, datasets[name].dtype)
+        for name in rest:
+            # (N, 1) is one value a row, too.
+            if datasets[name].size != (datasets[name].shape or [0])[0]:
+                raise no_column(shown, name, datasets[name].shape)
+        check_lengths(shown, {n: datasets[n].shape for n in (MATRIX, *rest)})
         return Source(
             shown,
             checked_names([*names, *rest], shown),
             lambda wanted, _: _matrix(path, where, names, wanted),
             label=LABEL if LABEL in rest else None,
+            weight=WEIGHT if WEIGHT in rest else None,
         )
-    for name, dataset in datasets.items():
-        if dataset.ndim != 1:
-            raise nested(shown, name, f"values of the shape {dataset.shape[1:]}")
-    _check_lengths(shown, {name: item.shape for name, item in datasets.items()})
     return Source(
         shown,
         checked_names(list(datasets), shown),
@@ -115,23 +117,41 @@ def _source(path: Path, group: h5py.Group) -> Source:
     )
 
 
-def _features(dataset: h5py.Dataset | None) -> list[str] | None:
-    return None if dataset is None else [str(n) for n in dataset.asstr()[()]]
+def _check_dtype(shown: str, name: str, dtype: np.dtype[Any]) -> None:
+    import h5py
+
+    if h5py.check_string_dtype(dtype):
+        return
+    if dtype.shape or dtype.names or h5py.check_vlen_dtype(dtype):
+        raise nested(shown, name, "several values")
+    if dtype.kind not in "biuf":
+        raise DataError(
+            f"{shown}: the column {name!r} holds neither numbers nor texts; make"
+            " numbers of it, or name the columns to take with --features"
+        )
 
 
-def _check_lengths(shown: str, shapes: dict[str, tuple[int, ...]]) -> None:
-    (first, *others) = shapes
-    for name in others:
-        if shapes[name][:1] != shapes[first][:1]:
-            raise DataError(
-                f"{shown}: {name!r} has {shapes[name][0]} rows and {first!r} has"
-                f" {shapes[first][0]}; the numbers must be equal"
-            )
+def _features(shown: str, dataset: h5py.Dataset | None) -> list[str] | None:
+    import h5py
+
+    if dataset is None:
+        return None
+    if not h5py.check_string_dtype(dataset.dtype) or dataset.ndim != 1:
+        raise DataError(
+            f"{shown}: 'features' holds no list of texts; write the names of the"
+            f" columns of {MATRIX!r} there"
+        )
+    return [str(name) for name in dataset.asstr()[()]]
 
 
 def _columns(path: Path, where: str, wanted: tuple[str, ...]) -> Iterator[Piece]:
     with _opened(path) as file:
         group = file[where]
+        for name in wanted:
+            if group[name].ndim != 1 or group[name].shape is None:
+                raise no_column(str(path), name, group[name].shape)
+            _check_dtype(str(path), name, group[name].dtype)
+        check_lengths(str(path), {name: group[name].shape for name in wanted})
         for rows in _slices(len(group[wanted[0]]), len(wanted)):
             yield {name: _values(group[name], rows) for name in wanted}
 
@@ -139,6 +159,8 @@ def _columns(path: Path, where: str, wanted: tuple[str, ...]) -> Iterator[Piece]
 def _fields(path: Path, where: str, wanted: tuple[str, ...]) -> Iterator[Piece]:
     with _opened(path) as file:
         table = file[where]
+        for name in wanted:
+            _check_dtype(str(path), name, table.dtype[name])
         for rows in _slices(len(table), len(table.dtype.names)):
             piece = table[rows]
             yield {name: _decoded(piece[name]) for name in wanted}
@@ -154,7 +176,7 @@ def _matrix(
             yield {
                 name: values[:, names.index(name)]
                 if name in names
-                else _values(group[name], rows)
+                else _values(group[name], rows).ravel()
                 for name in wanted
             }
 

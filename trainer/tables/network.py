@@ -25,7 +25,7 @@ def build_mlp(data: TableSet, width: float = 1.0) -> keras.Model:
 
     Its first layers centre numbers at the median of the training rows, which therefore
     stands for a missing number, scale them, bring far ones nearer, and give each text a
-    few trained numbers. A category that the training does not know counts for nothing.
+    few trained numbers. All texts that are no category have one place together.
     A regression's last layer brings the answer to the scale of the labels.
 
     Args:
@@ -85,7 +85,7 @@ def _prepared(columns: tuple[Column, ...], inputs: dict[str, Any]) -> list[Any]:
         if column.is_text:
             words = [str(word) for word in column.categories or ()]
             places = layers.StringLookup(vocabulary=words)(inputs[column.input_name])
-            # Zeros stand for a text that no training row has.
+            # The first place is that of all texts that are no category.
             embedding = layers.Embedding(
                 len(words) + 1,
                 min(len(words), _MAX_PLACES),
@@ -99,13 +99,16 @@ def _of_numbers(columns: list[Column], row: Any) -> list[Any]:
     """Prepare the numbers ``(N, F)`` of some columns."""
     from keras import layers, ops
 
-    centred = layers.Normalization(
-        mean=np.array([column.middle for column in columns], np.float32),
-        variance=np.array([column.spread**2 for column in columns], np.float32),
-    )(row)
-    is_missing = ops.isnan(centred)
+    middles = np.array([column.middle for column in columns], np.float32)
+    spreads = np.array([column.spread for column in columns], np.float32)
+    # The middle goes first, because a product of large numbers would be rounded before
+    # they are subtracted. Keras's Normalization takes lifetimes in seconds for
+    # constants: it divides by no number below 1e-7.
+    centred = layers.Rescaling(1.0, (-middles).tolist())(row)
+    scaled = layers.Rescaling((1 / spreads).tolist())(centred)
+    is_missing = ops.isnan(scaled)
     # Momenta and masses have long tails, which would drown all else.
-    near = ops.arcsinh(ops.where(is_missing, 0.0, centred))
+    near = ops.arcsinh(ops.where(is_missing, 0.0, scaled))
     plain = [n for n, column in enumerate(columns) if column.categories is None]
     parts = [_taken(near, plain, len(columns))] if plain else []
     lacking = [n for n, column in enumerate(columns) if column.may_lack]

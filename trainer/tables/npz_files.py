@@ -19,7 +19,14 @@ from trainer.errors import DataError
 from trainer.formats.npz import place_of
 from trainer.formats.parts import Part
 from trainer.tables.matrix import LABEL, WEIGHT, column_names
-from trainer.tables.source import Piece, Source, checked_names, nested, rows_of
+from trainer.tables.source import (
+    Piece,
+    Source,
+    check_lengths,
+    checked_names,
+    no_column,
+    rows_of,
+)
 
 _FEATURES = "features"
 
@@ -76,12 +83,8 @@ def open_npz(path: Path) -> tuple[Source, ...]:
     shown = str(path)
     matrices = matrices_of(shapes)
     if not matrices:
-        for name, shape in shapes.items():
-            if len(shape) != 1:
-                raise nested(shown, name, f"values of the shape {shape[1:]}")
-        _check_lengths(shown, shapes)
         names = checked_names(list(shapes), shown)
-        return (Source(shown, names, lambda wanted, _: _columns(path, wanted)),)
+        return (Source(shown, names, lambda wanted, _: _columns(path, shapes, wanted)),)
     features = _features(path) if _FEATURES in shapes else None
     return tuple(
         _matrix_source(path, part, matrix, shapes, features)
@@ -120,24 +123,15 @@ def _matrix_source(
     weight = f"{WEIGHT}_{part}" if part else WEIGHT
     if weight in shapes:
         rest[WEIGHT] = weight
-    _check_lengths(shown, {n: shapes[n] for n in (matrix, *rest.values())})
+    check_lengths(shown, {n: shapes[n] for n in (matrix, *rest.values())})
     return Source(
         shown=f"{shown}:{matrix}" if part else shown,
         names=checked_names([*names, *rest], shown),
         read=lambda wanted, _: _matrix(path, matrix, names, rest, wanted),
         part=part,
         label=LABEL if LABEL in rest else None,
+        weight=WEIGHT if WEIGHT in rest else None,
     )
-
-
-def _check_lengths(shown: str, shapes: dict[str, tuple[int, ...]]) -> None:
-    first, *others = shapes
-    for name in others:
-        if shapes[name][:1] != shapes[first][:1]:
-            raise DataError(
-                f"{shown}: {name!r} has {shapes[name][0]} rows and {first!r} has"
-                f" {shapes[first][0]}; the numbers must be equal"
-            )
 
 
 def _features(path: Path) -> list[str]:
@@ -145,7 +139,13 @@ def _features(path: Path) -> list[str]:
         return [str(name) for name in archive[_FEATURES].ravel()]
 
 
-def _columns(path: Path, wanted: tuple[str, ...]) -> Iterator[Piece]:
+def _columns(
+    path: Path, shapes: dict[str, tuple[int, ...]], wanted: tuple[str, ...]
+) -> Iterator[Piece]:
+    for name in wanted:
+        if len(shapes[name]) != 1:
+            raise no_column(str(path), name, shapes[name])
+    check_lengths(str(path), {name: shapes[name] for name in wanted})
     # One array after another, so that the file's float64 are never held all at once.
     for name in wanted:
         yield {name: _loaded(path, name)}

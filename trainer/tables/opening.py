@@ -122,7 +122,7 @@ def open_tables(path: Path) -> tuple[Source, ...]:
     if tree is not None:
         return (open_root(_existing(file), tree),)
     if not file.is_dir():
-        return _opened(_existing(file))
+        return _alike(_opened(_existing(file)))
     files = _tables_in(file)
     if not files:
         raise DataError(f"{file} holds no tables; give {_known()}")
@@ -132,19 +132,25 @@ def open_tables(path: Path) -> tuple[Source, ...]:
             f"{file} holds tables of several formats"
             f" ({', '.join(sorted(map(str, kinds)))}); leave those of one format there"
         )
-    sources = tuple(
-        replace(source, part=source.part or _part(found))
-        for found in files
-        for source in _opened(found)
+    return _alike(
+        tuple(
+            replace(source, part=source.part or _part(found))
+            for found in files
+            for source in _opened(found)
+        )
     )
+
+
+def _alike(sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    """Check that the tables, which are joined, have the same columns."""
     first = sources[0]
     for other in sources[1:]:
         if set(other.names) != set(first.names):
             (name, *_) = sorted(set(first.names) ^ set(other.names))
             lacking, having = (other, first) if name in first.names else (first, other)
             raise DataError(
-                f"{lacking.shown} has no column {name!r}, which {having.shown} has; the"
-                " tables of a folder must have the same columns"
+                f"{lacking.shown} has no column {name!r}, which {having.shown} has;"
+                " tables that are joined must have the same columns"
             )
     return sources
 

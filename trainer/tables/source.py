@@ -32,6 +32,7 @@ class Source:
             argument has the columns that may mix numbers and texts.
         part: the part of the data set that the file's name or the arrays' names tell.
         label: the column with the labels, where the format itself tells it.
+        weight: the column with the weights, where the format itself tells it.
         notes: sentences about the file.
     """
 
@@ -40,6 +41,7 @@ class Source:
     read: Callable[[tuple[str, ...], frozenset[str]], Iterator[Piece]]
     part: Part | None = None
     label: str | None = None
+    weight: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -64,6 +66,21 @@ def checked_names(names: list[str], shown: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def check_lengths(shown: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Check that arrays have the same number of rows.
+
+    Raises:
+        DataError: they have not.
+    """
+    first, *others = shapes
+    for name in others:
+        if shapes[name][:1] != shapes[first][:1]:
+            raise DataError(
+                f"{shown}: {name!r} has {shapes[name][0]} rows and {first!r} has"
+                f" {shapes[first][0]}; the numbers must be equal"
+            )
+
+
 def check_package(name: str, path: Path) -> None:
     """Check, without an import, that the package which reads a file is installed.
 
@@ -83,4 +100,13 @@ def nested(shown: str, name: str, kind: str) -> DataError:
         f"{shown}: each row of the column {name!r} holds {kind}; a model of tables"
         " takes one number or text a cell, so make columns of single values of it, or"
         " name the columns to take with --features"
+    )
+
+
+def no_column(shown: str, name: str, shape: tuple[int, ...] | None) -> DataError:
+    """Return the error for an array that has not one value for each row."""
+    return DataError(
+        f"{shown}: the array {name!r} has the shape {shape or ()}, and a column has"
+        " (N,); make columns of single values of it, or name the columns to take with"
+        " --features"
     )

@@ -14,6 +14,9 @@ from trainer.samples import Task
 
 # So many different whole numbers are taken for classes, and more for quantities.
 FEW_NUMBERS = 20
+# The squares of errors stay within the range of float32, even of errors that are some
+# hundred times as large or as small.
+_LEAST_SPREAD, _GREATEST_SPREAD = 1e-16, 1e16
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,15 @@ def target_of(
         few = is_text or (whole and len(found) <= FEW_NUMBERS)
         task = "classes" if few else "regression"
     if task == "regression":
-        if is_text:
-            raise DataError(f"{what} are texts; --task regression needs numbers")
-        if len(found) < 2:
+        y: NDArray[Any] = quantities(values, what)
+        spread = float(y[is_train].std(dtype=np.float64))
+        if not spread:
             raise DataError(f"{what} are all equal; there is nothing to predict")
-        with np.errstate(over="ignore"):
-            y: NDArray[Any] = values.astype(np.float32)
-        if not np.isfinite(y).all():
-            raise DataError(f"{what} have a number too large for float32; scale them")
+        if not _LEAST_SPREAD < spread < _GREATEST_SPREAD:
+            raise DataError(
+                f"{what} have a standard deviation of {spread:.3g}, whose square"
+                " float32 cannot hold; give the labels in another unit"
+            )
         note = f"{what} are taken as numbers, for a regression (--task)"
         return Target(task, (), y, note)
     names = [label_name(value) for value in found.tolist()]
@@ -80,6 +84,21 @@ def target_of(
     y = class_numbers(values, order, what)
     note = f"{what} are taken as {len(order)} classes (--task)"
     return Target(task, order, y, note)
+
+
+def quantities(values: NDArray[Any], what: str) -> NDArray[np.float32]:
+    """Return the labels of a regression as ``(N,)`` float32.
+
+    Raises:
+        DataError: they are texts, or too large.
+    """
+    if values.dtype == object:
+        raise DataError(f"{what} are texts; --task regression needs numbers")
+    with np.errstate(over="ignore"):
+        y: NDArray[np.float32] = values.astype(np.float32)
+    if not np.isfinite(y).all():
+        raise DataError(f"{what} have a number too large for float32; scale them")
+    return y
 
 
 def class_numbers(

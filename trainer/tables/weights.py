@@ -35,7 +35,9 @@ def training_weights(
         if negative
         else None
     )
-    return _of_mean_one(kept, what), note
+    if not kept.any():
+        raise DataError(f"{what} are above 0 in no training row; give some that are")
+    return _of_mean_one(kept), note
 
 
 def measuring_weights(weights: NDArray[np.float32], what: str) -> NDArray[np.float32]:
@@ -44,12 +46,15 @@ def measuring_weights(weights: NDArray[np.float32], what: str) -> NDArray[np.flo
     Raises:
         DataError: their sum is not above 0, so that no mean can be made.
     """
-    return _of_mean_one(weights, what)
+    if not (total := weights.sum(dtype=np.float64)) > 0:
+        raise DataError(
+            f"{what} sum up to {total:.3g} in the test rows, and must sum up to more"
+            " than 0"
+        )
+    return _of_mean_one(weights)
 
 
-def _of_mean_one(weights: NDArray[np.float32], what: str) -> NDArray[np.float32]:
+def _of_mean_one(weights: NDArray[np.float32]) -> NDArray[np.float32]:
     mean = weights.mean(dtype=np.float64)
-    if not mean > 0:
-        raise DataError(f"{what} sum up to {mean * len(weights):.3g}, and not above 0")
     scaled: NDArray[np.float32] = (weights / mean).astype(np.float32)
     return scaled

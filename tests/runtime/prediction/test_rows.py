@@ -181,3 +181,12 @@ def test_keys_are_counted_also_where_the_model_has_no_features():
 def test_a_number_that_the_model_does_not_hold_is_named():
     with pytest.raises(InvalidInput, match="^'values' must hold whole numbers"):
         to_row_input(read_rows([], [0.5]), spec(None, 1, dtype=np.int64), ())
+
+
+def test_an_error_names_some_of_thousands_of_features():
+    features = tuple(f"c{number}" for number in range(2000))
+    rows = read_rows(["z", *features[1:]], [0.5] * 2000)
+    with pytest.raises(InvalidInput) as caught:
+        to_row_input(rows, spec(2000), features)
+    assert str(caught.value).startswith("the model has no feature 'z'; it has c0, c1, ")
+    assert str(caught.value).endswith(", c49 and 1950 others")

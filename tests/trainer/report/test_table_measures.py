@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import (
@@ -19,6 +21,7 @@ from trainer.report.regression import regression
 from trainer.report.roc import POINTS, roc
 from trainer.report.scores import BINS, scores_of
 from trainer.samples import Columns
+from trainer.tables.column import Column
 
 GENERATOR = np.random.default_rng(5)
 TRUE = GENERATOR.random(400) < 0.3
@@ -102,7 +105,7 @@ def test_scores_are_shares_of_the_weights_in_bins() -> None:
 def test_the_loss_is_that_of_scikit_learn() -> None:
     data = a_table()
     answers = np.stack([1 - 0.01 * np.arange(1, 31), 0.01 * np.arange(1, 31)], axis=1)
-    weights = WEIGHTS[:30]
+    weights = WEIGHTS[:30] / WEIGHTS[:30].mean()
     wanted = log_loss(data.y_test, answers, sample_weight=weights)
     assert loss_of(data, data.y_test, answers, weights) == pytest.approx(wanted)
     numbers = a_table(task="regression")
@@ -124,6 +127,29 @@ def test_a_feature_that_decides_is_important_and_the_other_is_not() -> None:
     assert first.spread > 0
     assert (last.loss_increase, last.spread) == (0, 0)
     assert importances(ask, data, seed=1) == (first, last)
+
+
+def test_weights_that_cancel_out_measure_an_importance() -> None:
+    data = replace(a_table(), w_test=np.tile(np.float32([1, -1]), 15))
+    found = importances(lambda inputs: np.full((30, 2), 0.5), data, seed=1)
+    assert [one.loss_increase for one in found] == [0, 0]
+
+
+def test_hundreds_of_features_are_measured_once_on_fewer_rows() -> None:
+    data = a_table()
+    columns = tuple(Column(f"c{n}", f"c{n}", is_text=False) for n in range(500))
+    x = np.zeros((1200, 500), np.float32)
+    y, w = np.zeros(1200, np.int64), np.ones(1200, np.float32)
+    data = replace(data, columns=columns, x_test={"row": x}, y_test=y, w_test=w)
+    asked: list[int] = []
+
+    def ask(inputs: Columns) -> np.ndarray:
+        asked.append(len(inputs["row"]))
+        return np.full((len(inputs["row"]), 2), 0.5)
+
+    assert len(importances(ask, data, seed=1)) == 500
+    assert len(asked) == 501
+    assert set(asked) == {1000}
 
 
 def test_texts_are_shuffled_by_their_input() -> None:

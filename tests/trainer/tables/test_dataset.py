@@ -103,6 +103,16 @@ def test_bools_may_be_missing(tmp_path: Path) -> None:
     assert np.isnan(found).sum() == 20
 
 
+def test_labels_whose_squares_float32_cannot_hold_are_refused(tmp_path: Path) -> None:
+    label = [n + 0.5 for n in range(40)]
+    for unit, shown in ((1e20, "e+21"), (1e-20, "e-19")):
+        text = refusal(tmp_path, table_of([unit * n for n in label]), task="regression")
+        assert f"{shown}, whose square float32 cannot hold; give the labels" in text
+    # float32 rounds these to one number.
+    text = refusal(tmp_path, table_of([1e9 + n / 10 for n in label]), task="regression")
+    assert "are all equal; there is nothing to predict" in text
+
+
 def test_the_label_has_a_usual_name_if_none_is_given(tmp_path: Path) -> None:
     table = table_of([0, 1] * 5)
     table["Target"] = table.pop("signal")
@@ -190,7 +200,12 @@ def test_negative_weights_measure_and_do_not_train(tmp_path: Path) -> None:
     )
     assert data.features == ("pt", "eta", "channel")
     table["w"] = np.full(100, -1.0)
-    assert "and not above 0" in refusal(tmp_path, table, weight="w")
+    text = refusal(tmp_path, table, weight="w")
+    assert "the weights in 'w' are above 0 in no training row" in text
+    table["w"] = np.where(np.arange(100) % 5 == 0, 1.0, -9.0)
+    text = refusal(tmp_path, table, weight="w")
+    assert "the weights in 'w' sum up to -" in text
+    assert "in the test rows, and must sum up to more than 0" in text
 
 
 def test_a_text_that_names_the_rows_is_refused(tmp_path: Path) -> None:
@@ -235,8 +250,10 @@ def test_names_that_no_input_may_have_are_told(tmp_path: Path) -> None:
     assert note(data, "[GeV]") == (
         "the column 'pt [GeV]' is named 'pt__GeV_' in requests"
     )
+    table["row"] = table.pop("f_class", events()["pt"])
+    assert "f_row" in load(tmp_path, table).features
     # One input takes the names as they are.
-    assert load(tmp_path, numbers(table)).features == ("pt [GeV]", "class")
+    assert load(tmp_path, numbers(table)).features == ("pt [GeV]", "class", "row")
 
 
 def test_validation_files_join_the_training_or_are_tested_on(tmp_path: Path) -> None:
@@ -280,6 +297,41 @@ def test_feedback_joins_the_training_part_alone(tmp_path: Path) -> None:
     (tmp_path / "fed/rows.csv").write_text(rows.replace("mu,1", "mu,7"))
     with pytest.raises(DataError, match="have '7', which is no class of the training"):
         load_table(path, wishes, also=(tmp_path / "fed",))
+
+
+def test_a_single_row_of_feedback_joins_a_regression(tmp_path: Path) -> None:
+    table = {**numbers(events()), "energy": np.linspace(0.5, 9, 40)}
+    path = write_csv(tmp_path / "t.csv", table)
+    (tmp_path / "rows.csv").write_text("pt,eta,signal,label\n1,2,0,3.25\n")
+    data = load_table(path, Wishes("energy"), also=(tmp_path / "rows.csv",))
+    assert data.y_train[-1] == 3.25
+
+
+def test_numbers_of_another_table_may_be_texts_that_the_first_one_has(
+    tmp_path: Path,
+) -> None:
+    table = table_of([0, 1] * 20, region=["7", "B1"] * 20)
+    path = write_csv(tmp_path / "t.csv", table)
+    wishes = Wishes("signal", categorical=("region",))
+    more = tmp_path / "rows.csv"
+    more.write_text("a,region,label\n1,7,0\n2,,1\n")
+    data = load_table(path, wishes, also=(more,))
+    assert data.x_train["region"][-2:, 0].tolist() == ["7", ""]
+    more.write_text("a,region,label\n1,8,0\n")
+    with pytest.raises(DataError, match="'region' holds numbers, and in the first"):
+        load_table(path, wishes, also=(more,))
+
+
+def test_test_rows_of_another_table_are_not_trained_on(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", events())
+    before = load_table(path, Wishes("signal"))
+    (tmp_path / "more").mkdir()
+    write_csv(tmp_path / "more/train.csv", events(20, 1))
+    write_csv(tmp_path / "more/test.csv", events(10, 2))
+    data = load_table(path, Wishes("signal"), also=(tmp_path / "more",))
+    assert len(data.y_train) == len(before.y_train) + 20
+    np.testing.assert_array_equal(data.x_train["pt"][-20:, 0], events(20, 1)["pt"])
+    assert "more: its test rows are not used" in data.notes
 
 
 def test_categories_are_those_of_two_rows_or_more(tmp_path: Path) -> None:

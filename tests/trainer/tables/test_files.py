@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -166,6 +168,81 @@ def test_an_hdf5_may_hold_a_compound_or_a_matrix(tmp_path: Path) -> None:
     assert len(matrix.y_train) == 6
 
 
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (np.arange(8) + 1j, "'a' holds neither numbers nor texts; make numbers"),
+        (np.zeros(8, "V4"), "'a' holds neither numbers nor texts; make numbers"),
+        (np.zeros((8, 2)), "the array 'a' has the shape (8, 2), and a column has (N,)"),
+        (np.float64(3), "the array 'a' has the shape (), and a column has (N,)"),
+        (h5py.Empty("f"), "the array 'a' has the shape (), and a column has (N,)"),
+        (np.zeros(8, [("x", "f4")]), "of the column 'a' holds several values"),
+        ("lists", "of the column 'a' holds several values"),
+    ],
+)
+def test_datasets_of_an_hdf5_that_are_no_columns_are_refused_unless_others_are_chosen(
+    column: object, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.h5"
+    with h5py.File(path, "w") as file:
+        file["b"], file["signal"] = np.arange(8.0), np.arange(8) % 2
+        if isinstance(column, str):
+            file.create_dataset("a", (8,), h5py.vlen_dtype(np.int32))
+        else:
+            file["a"] = column
+    assert words in refusal(path)
+    assert load_table(path, Wishes("signal", features=("b",))).features == ("b",)
+
+
+def test_an_hdf5_may_have_labels_in_one_column_and_needs_names_that_are_texts(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "t.h5"
+    with h5py.File(path, "w") as file:
+        file["x"], file["y"] = np.zeros((8, 2)), np.arange(8).reshape(8, 1) % 2
+    assert np.bincount(load_table(path).y_train).tolist() == [3, 3]
+    with h5py.File(path, "a") as file:
+        file["features"] = [1, 2]
+    assert "'features' holds no list of texts" in refusal(path, Wishes())
+    with h5py.File(path, "w") as file:
+        file["x"], file["y"] = np.zeros((8, 2)), np.eye(8)
+    assert "'y' has the shape (8, 8), and a column has (N,)" in refusal(path, Wishes())
+
+
+@pytest.mark.parametrize("name", ["t.h5", "t.npz"])
+def test_weights_beside_a_matrix_are_no_feature(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    arrays = {"x": np.eye(8, 2), "y": np.arange(8) % 2, "w": np.arange(8.0) + 1}
+    if name == "t.npz":
+        np.savez(path, **arrays)
+    else:
+        write_hdf5(path, arrays)
+    data = load_table(path)
+    assert data.features == ("x0", "x1")
+    assert data.w_test is not None
+    assert "the rows count by their weights in 'w'" in data.notes
+    named = load_table(path, Wishes(features=("x1", "w")))
+    assert (named.features, named.w_test) == (("x1", "w"), None)
+
+
+def test_an_array_of_an_npz_that_is_no_column_is_refused_unless_others_are_chosen(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "t.npz"
+    table = numbers(events())
+    np.savez(path, **table, version=np.array(3))
+    assert "the array 'version' has the shape ()" in refusal(path)
+    chosen = load_table(path, Wishes("signal", features=("pt",)))
+    assert chosen.features == ("pt",)
+
+
+def test_parts_of_an_npz_must_have_the_same_columns(tmp_path: Path) -> None:
+    path = tmp_path / "t.npz"
+    y = np.arange(8) % 2
+    np.savez(path, x_train=np.ones((8, 2)), y_train=y, x_test=np.ones((8, 3)), y_test=y)
+    assert "x_train has no column 'x2', which" in refusal(path, Wishes())
+
+
 def test_a_root_file_with_two_trees_needs_a_name(tmp_path: Path) -> None:
     import uproot
 
@@ -241,11 +318,15 @@ def test_a_file_of_another_format_than_its_name_says_is_refused(
         ),
         ("signal\n1\n", "has no column to predict 'signal' from"),
         ("a,signal\n,0\n,1\n,0\n,1\n", "'a' has no value in any training row"),
+        # Python takes these two for numbers, and pyarrow does not.
+        ("a,signal\n1,0\n2,1\n1_000,1\n4,1\n", "row 3 is '1_000'; leave the cell"),
+        ("a,signal\n1,0\n2,1\n٣,1\n4,1\n", "row 3 is '٣'; leave the cell"),
+        ("a,signal\r1,0\r2,1\r", "is no header of a CSV file; end each line with a"),
     ],
 )
 def test_a_wrong_csv_is_refused(text: str, sentence: str, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
-    path.write_text(text)
+    path.write_bytes(text.encode())
     assert str(path) in refusal(path)
     assert sentence in refusal(path)
 
@@ -259,6 +340,24 @@ def test_a_csv_that_is_no_utf8_is_refused(tmp_path: Path) -> None:
     assert f"{path}: line 3 is no text in UTF-8" in refusal(path)
     path.write_bytes(b"\xe9,signal\n1,0\n")
     assert "is no text in UTF-8" in refusal(path)
+
+
+def test_no_thread_of_pyarrow_reads_a_csv_by_code_of_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Such a thread reads on after a failure, and the end of Python aborts the process.
+    readers = set()
+
+    class Told(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            readers.add(threading.current_thread())
+            return super().read(size)
+
+    monkeypatch.setattr("trainer.tables.csv_files.open_unpacked", Told)
+    path = tmp_path / "t.csv"
+    path.write_text('a,signal\n"' + "x\n" * 4_000_000)
+    assert str(path) in refusal(path)
+    assert readers == {threading.current_thread()}
 
 
 def test_nested_columns_of_a_parquet_are_refused_by_name(tmp_path: Path) -> None:

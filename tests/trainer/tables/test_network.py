@@ -59,6 +59,36 @@ def test_a_column_that_may_lack_says_that_it_does() -> None:
     np.testing.assert_allclose(found, [[0, 0, 0, 0], [0, 1, 0, 0]], atol=1e-6)
 
 
+def test_tiny_and_huge_numbers_are_scaled_as_others() -> None:
+    lifetime = replace(NUMBERS[0], middle=2e-12, spread=1e-12)
+    luminosity = replace(NUMBERS[0], name="l", middle=1e34, spread=1e30)
+    data = replace(a_table(), columns=(lifetime, luminosity))
+    found = prepared(a_model(data), [[5e-12, 1.0002e34]])
+    np.testing.assert_allclose(found, [[np.arcsinh(3), np.arcsinh(2)]], rtol=1e-2)
+
+
+def test_no_column_has_the_name_of_a_layer() -> None:
+    import keras
+
+    from trainer.tables.column import input_names
+
+    lacking = replace(NUMBERS[0], may_lack=True)
+    text = Column("t", "t", is_text=True, categories=("x", "y"))
+    for task, columns in (
+        ("classes", (lacking, *NUMBERS, text)),
+        ("regression", (lacking, NUMBERS[1])),
+    ):
+        # The names of layers count up in a process.
+        keras.utils.clear_session()
+        columns = tuple(
+            replace(column, input_name=f"c{n}") for n, column in enumerate(columns)
+        )
+        model = a_model(replace(a_table(task), columns=columns))
+        inputs = {tensor.name for tensor in model.inputs}
+        names = {operation.name for operation in model.operations} - inputs
+        assert not names & set(input_names(sorted(names)))
+
+
 def test_unknown_texts_count_for_nothing_and_known_ones_differ() -> None:
     data = a_table(text=True)
     model = a_model(data)
