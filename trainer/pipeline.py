@@ -192,11 +192,6 @@ def _read(order: Order) -> tuple[DataSet | TableSet, Preprocess]:
                 "--precision mixed is for images, because 16 bits cannot tell near"
                 " numbers of a table apart; leave it out"
             )
-        if order.size is not None or order.memory is not None:
-            raise SettingsError(
-                f"{order.fin} is a table, and --size and --memory are for images; leave"
-                " them out"
-            )
         table = load_table(order.fin, order.wishes, order.choices.seed, order.also)
         return table, Preprocess()
     for_tables = (order.weight, order.features, order.categorical, order.task)

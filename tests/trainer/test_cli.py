@@ -378,8 +378,8 @@ def test_options_that_do_not_fit_are_refused_before_tensorflow(
     ("option", "told"),
     [
         (("--precision", "mixed"), "--precision mixed is for images"),
-        (("--size", 12), "a.csv is a table, and --size and --memory are for images"),
-        (("--memory", 5), "a.csv is a table, and --size and --memory are for images"),
+        (("--size", 12), "a.csv holds a table; --size and --memory are for images"),
+        (("--memory", 5), "a.csv holds a table; --size and --memory are for images"),
     ],
 )
 def test_a_table_takes_no_option_of_images(

@@ -48,14 +48,6 @@ def test_options_of_tables_are_refused_for_images(
     assert_refused(result, "the network mlp takes tables")
 
 
-@pytest.mark.parametrize("option", ["--size", "--memory"])
-def test_options_of_images_are_refused_for_tables(option: str, tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "t.csv", events())
-    options = ("--label", "signal", option, "64", "--fout", tmp_path / "out")
-    result = run_trainer("run", "--fin", path, *options)
-    assert_refused(result, "t.csv holds a table; --size and --memory are for images")
-
-
 def test_the_command_of_the_report_has_the_options_of_the_table() -> None:
     from trainer.order import Order
     from trainer.recipes import Choices
