@@ -1,7 +1,7 @@
 """Models in a real object store: races, faults of the network, and two machines.
 
 ``make cluster-test`` sets CLUSTER, the number of races. It also asks a second kind of
-server, and trains and converts into the store.
+server, and trains and converts into the store, unless CLUSTER is ``short``.
 """
 
 from __future__ import annotations
@@ -38,8 +38,11 @@ from tests.end_to_end.conftest import (
 from tests.end_to_end.objects.servers import BUCKET, Proxy, moto, seaweedfs
 from tests.examples import linear_onnx, tar_of, write_bundle
 
-RACES = int(os.environ.get("CLUSTER", "10"))
-IS_LONG = "CLUSTER" in os.environ
+pytestmark = pytest.mark.cluster
+
+CLUSTER = os.environ.get("CLUSTER", "short")
+IS_LONG = CLUSTER != "short"
+RACES = int(CLUSTER) if IS_LONG else 10
 KINDS = ["moto", "seaweedfs"] if IS_LONG else ["moto"]
 
 
