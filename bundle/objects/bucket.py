@@ -48,6 +48,7 @@ _STATUS = re.compile(r"status code: (\d{3})")
 
 
 _REFUSED = "the object store refuses the credentials, or there are none"
+_NO_BUCKET = "the object store has no such bucket"
 
 
 @dataclass(frozen=True)
@@ -282,6 +283,8 @@ def _why(text: str) -> str:
     found = _STATUS.search(text)
     if found and found[1] in ("401", "403"):
         return _REFUSED
+    if found and found[1] == "404":  # a missing object is no error of this kind
+        return _NO_BUCKET
     if found:
         return f"the object store answers {found[1]}"
     if "TimedOut" in text:
@@ -297,4 +300,4 @@ def _careless(what: str) -> StoreError:
 
 
 def _no_bucket() -> StoreError:
-    return StoreUnreachable("the object store has no such bucket")
+    return StoreUnreachable(_NO_BUCKET)

@@ -182,6 +182,13 @@ def test_503_for_a_moment_is_tried_again_and_for_long_is_a_sentence(proxy, machi
         machine("two", is_patient=False).refresh()
 
 
+def test_a_bucket_that_is_missing_is_a_sentence(direct):
+    bucket = open_bucket("s3://nobody-made-it/models", is_patient=False)
+    for ask in (bucket.probe, lambda: bucket.list("versions/")):
+        with pytest.raises(StoreUnreachable, match="has no such bucket"):
+            ask()
+
+
 def test_slow_answers_are_waited_for(proxy, machine):
     slow = threading.Event()
 
