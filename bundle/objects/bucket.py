@@ -47,6 +47,9 @@ _CHUNK = 8 << 20
 _STATUS = re.compile(r"status code: (\d{3})")
 
 
+# An empty object, which is written to learn the store's time.
+_TIME = "time"
+
 _REFUSED = "the object store refuses the credentials, or there are none"
 _NO_BUCKET = "the object store has no such bucket"
 
@@ -174,6 +177,23 @@ class Bucket:
         except FileNotFoundError as ex:
             raise _no_bucket() from ex
         return found
+
+    def changed(self, key: str) -> float:
+        """Return when an object was written, by the store's clock; 0 without it."""
+        try:
+            with _translated():
+                return obstore.head(self._store, key)["last_modified"].timestamp()
+        except FileNotFoundError:
+            return 0.0
+
+    def time(self) -> float:
+        """Ask for the store's time, in seconds since 1970.
+
+        The times of a listing are the store's, and a machine's own clock may be wrong.
+        """
+        with _translated():
+            obstore.put(self._store, _TIME, b"")
+        return self.changed(_TIME)
 
     def delete(self, key: str) -> None:
         """Delete an object, if it is there."""

@@ -71,7 +71,14 @@ class Manifest:
                 dict(content["params"]),
                 files,
             )
-        except (KeyError, TypeError, AttributeError, RecursionError) as ex:
+        # json reads Infinity, which is no whole number.
+        except (
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as ex:
             raise ValueError("it is no manifest of a version") from ex
 
 
@@ -88,4 +95,5 @@ def _name(name: str) -> str:
         raise ValueError("a file's name in the manifest is no relative path")
     if any(part.startswith(".") for part in path.parts):
         raise ValueError("a file's name in the manifest begins with a dot")
+    name.encode()  # half a character is no name of a file; its error is a ValueError
     return name

@@ -26,7 +26,7 @@ from bundle.errors import (
 from bundle.objects.entry import Entry, Published
 from bundle.objects.index import Index
 from bundle.objects.manifest import Blob, Manifest
-from bundle.objects.object_store import ObjectStore
+from bundle.objects.object_store import RECENT, ObjectStore
 from bundle.objects.uses import Uses
 from bundle.params import MODEL_NAME
 from bundle.staging import Staging, locked, replace_files, sync, sync_tree
@@ -94,7 +94,12 @@ class Mirror:
             changes = self.objects.changes()
             last = changes[-1].id if changes else ""
             ids = [change.id for change in changes]
-            is_lost = self._last not in ("", *ids) or not self.index.state().read
+            is_lost = (
+                self._last not in ("", *ids)
+                # The first of the changes may be missing in a list that is full.
+                or (self._last == "" and len(ids) >= RECENT)
+                or not self.index.state().read
+            )
             if whole or is_lost:
                 self._list(last)
             else:

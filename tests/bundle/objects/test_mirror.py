@@ -228,6 +228,24 @@ def test_files_that_came_later_follow(machine):
     assert not (two.store.find("linear").path / "model.int8.onnx").exists()
 
 
+def test_files_that_came_later_are_told_though_the_answer_was_lost(machine):
+    one, two = machine(), machine("two")
+    one.publish(1)
+    two.mirror.refresh()
+    two.store.find("linear")
+    (one.store.find("linear").path / "model.int8.onnx").write_text("small")
+    real = one.bucket.replace
+
+    def lose(key, content, tag):
+        # obstore repeats the request, which finds its own manifest there.
+        return real(key, content, tag) and not key.startswith("versions/")
+
+    one.bucket.replace = lose
+    one.store.share(one.store.find("linear"))
+    two.mirror.refresh(whole=False)
+    assert (two.store.find("linear").path / "model.int8.onnx").read_text() == "small"
+
+
 def test_of_two_who_add_files_the_first_wins(machine):
     one, two = machine(), machine("two")
     one.publish(1)
@@ -409,6 +427,17 @@ def test_a_machine_that_missed_many_changes_lists_all(machine):
     two.mirror.refresh(whole=False)
     assert two.store.names() == ["linear", "other"]
     assert len(two.store.labels("linear")) == 101
+
+
+def test_the_first_changes_of_a_store_are_not_missed(machine):
+    one, two = machine(), machine("two")
+    two.mirror.refresh()
+    one.publish(name="first")
+    one.publish(name="other")
+    for turn in range(100):
+        one.objects.set_unloaded("other", turn % 2 == 0)
+    two.mirror.refresh(whole=False)
+    assert two.store.names() == ["first", "other"]
 
 
 def test_a_change_without_a_mark_is_seen_by_a_whole_listing(machine):
