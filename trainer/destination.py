@@ -68,7 +68,7 @@ class Destination(Protocol):
         """Return the place of a published bundle as people are told it.
 
         Args:
-            path: what ``publish`` returned.
+            path: the path that ``publish`` returned.
         """
 
 
