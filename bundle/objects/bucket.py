@@ -1,7 +1,8 @@
 """A bucket: the few operations of an object store that this project uses, by obstore.
 
-All errors of obstore are translated here. Their texts hold addresses and the store's
-own words, which only an operator may read, so no sentence has them.
+All errors of obstore are translated here. Their texts hold addresses, which may hold a
+signature (Azure's), and the store's own words. So no sentence has them, and no error
+keeps them as its cause, because a log would write them.
 """
 
 from __future__ import annotations
@@ -174,8 +175,8 @@ class Bucket:
                             meta["size"],
                             meta["last_modified"].timestamp(),
                         )
-        except FileNotFoundError as ex:
-            raise _no_bucket() from ex
+        except FileNotFoundError:
+            raise _no_bucket() from None
         return found
 
     def changed(self, key: str) -> float:
@@ -210,8 +211,8 @@ class Bucket:
         key = f"probes/{uuid.uuid4().hex}"
         try:
             first = self.create(key, b"1")
-        except FileNotFoundError as ex:
-            raise _no_bucket() from ex
+        except FileNotFoundError:
+            raise _no_bucket() from None
         try:
             if not first or self.create(key, b"2"):
                 raise _careless("lets two programs create one object")
@@ -280,11 +281,11 @@ def open_bucket(
     }
     try:
         return Bucket(from_url(url, client_options=options, retry_config=retries))
-    except (BaseError, ValueError) as ex:
+    except (BaseError, ValueError):
         raise StoreError(
             "the object store cannot be opened: its URL or the variables with its"
             " credentials are wrong (docs/objects.md)"
-        ) from ex
+        ) from None
 
 
 @contextlib.contextmanager
@@ -293,10 +294,10 @@ def _translated() -> Iterator[None]:
         yield
     except (AlreadyExistsError, PreconditionError, FileNotFoundError):
         raise
-    except (PermissionDeniedError, UnauthenticatedError, PermissionError) as ex:
-        raise StoreUnreachable(_REFUSED) from ex
+    except (PermissionDeniedError, UnauthenticatedError, PermissionError):
+        raise StoreUnreachable(_REFUSED) from None
     except (BaseError, OSError, TimeoutError) as ex:
-        raise StoreUnreachable(_why(str(ex))) from ex
+        raise StoreUnreachable(_why(str(ex))) from None
 
 
 def _why(text: str) -> str:

@@ -148,7 +148,8 @@ class ObjectStore:
         except FileNotFoundError as ex:
             if ex.filename is not None:  # the disk's own
                 raise
-            raise BundleError(f"the object store has lost a file of {name!r}") from ex
+            lost = f"the object store has lost a file of {name!r}"
+            raise BundleError(lost) from None
         if came != blob.sha256:
             raise BundleError(f"the object store's file of {name!r} is damaged")
 

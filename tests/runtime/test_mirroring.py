@@ -152,7 +152,9 @@ def test_a_change_on_one_machine_serves_on_the_other_at_its_next_look(
     assert two.predict().status_code == 404
 
 
-def test_names_and_labels_that_the_index_lacks_are_404_and_while_it_fails_503(two):
+def test_names_and_labels_that_the_index_lacks_are_404_and_while_it_fails_503(
+    two, caplog
+):
     assert two.predict(label="canary").status_code == 404
     assert two.predict(version=7).status_code == 404
     two.store.mirror.index.note("the object store does not answer")
@@ -162,6 +164,10 @@ def test_names_and_labels_that_the_index_lacks_are_404_and_while_it_fails_503(tw
     assert reply.json["error"] == (
         "model 'linear' is not on this machine, and the object store does not answer"
     )
+    # While the store fails, a crowd of such requests must not fill the log.
+    (told,) = [r for r in caplog.records if r.name == "runtime.refusals"]
+    assert told.levelname == "WARNING"
+    assert told.exc_info is None
     assert two.predict().status_code == 200
 
 

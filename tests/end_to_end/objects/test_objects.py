@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import obstore
@@ -178,8 +179,10 @@ def test_503_for_a_moment_is_tried_again_and_for_long_is_a_sentence(proxy, machi
     with pytest.raises(StoreUnreachable, match="answers 503"):
         machine("two", is_patient=False).refresh()
     proxy.fault = lambda *_: "403"
-    with pytest.raises(StoreUnreachable, match="refuses the credentials"):
+    with pytest.raises(StoreUnreachable, match="refuses the credentials") as told:
         machine("two", is_patient=False).refresh()
+    # A log writes the causes of an error, too.
+    assert proxy.url not in "".join(traceback.format_exception(told.value))
 
 
 def test_a_bucket_that_is_missing_is_a_sentence(direct):
