@@ -114,6 +114,8 @@ class Mirror:
             self.index.note(str(ex), behind=len(self._behind))
             raise
         self._behind |= {name for name in self.local.names() if self._is_behind(name)}
+        # The store was read, though the files of large models may take minutes.
+        self.index.note(behind=len(self._behind))
         for name in sorted(self._behind | self._unread):
             try:
                 if name in self._unread:

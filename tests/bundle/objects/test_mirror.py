@@ -56,6 +56,26 @@ def test_a_model_that_is_here_follows_versions_and_labels(machine):
     assert two.store.names() == []
 
 
+def test_a_long_fetch_makes_what_was_read_no_older(machine):
+    one, two = machine(), machine("two")
+    one.publish(1)
+    two.mirror.refresh()
+    two.store.find("linear")
+    before = two.mirror.index.state()
+    one.publish(2)
+    states = []
+
+    def note(operation, key):
+        if operation == "fetch":
+            states.append(two.mirror.index.state())
+
+    two.bucket.hook = note
+    two.mirror.refresh()
+    assert before.read < states[0].read
+    assert states[0].behind == 1
+    assert two.mirror.index.state().behind == 0
+
+
 def test_without_a_change_a_look_is_one_request(machine):
     one = machine()
     one.publish()
