@@ -38,18 +38,18 @@ serve: $(VENV)/.installed ## serve models/ in the foreground
 PARALLEL := -n auto --maxprocesses=4 --no-loadscope-reorder
 
 # The zoo has more than a thousand models; the tests take one for each layer and function.
-test: $(VENV)/.browser ## run all tests, with real processes
-	$(BIN)/python -m pytest $(PARALLEL) -m "not further"
+test: $(VENV)/.browser ## run the tests, with real processes
+	$(BIN)/python -m pytest $(PARALLEL) -m "not further and not cluster"
 
 unit: $(VENV)/.installed ## run the tests that need neither TensorFlow nor real processes
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow and not tensorflow"
 
 # tools/coverage/ is on the path of every process that the tests start. The figures come
 # before the exit code, because a test that measures time may fail where lines are counted.
-coverage: $(VENV)/.browser ## run all tests in half an hour, and count the lines and branches that they run
+coverage: $(VENV)/.browser ## run the tests in half an hour, and count the lines and branches that they run
 	rm -rf .coverage
 	PYTHONPATH="$(CURDIR):$(CURDIR)/tools/coverage" $(BIN)/python -m pytest $(PARALLEL) \
-		-m "not further"; code=$$?; \
+		-m "not further and not cluster"; code=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$code
 
 check: $(VENV)/.installed ## check formatting, lints, types, and the imports between packages
@@ -81,8 +81,8 @@ soak: $(VENV)/.installed ## predict while versions change and workers are killed
 	SOAK=$(SOAK) $(BIN)/python -m pytest -s tests/end_to_end/test_soak.py
 
 CLUSTER ?= 100
-cluster-test: $(VENV)/.installed ## try an object store with two servers of S3, a hundred races, a training and a conversion; CLUSTER=1000 makes so many races
-	CLUSTER=$(CLUSTER) $(BIN)/python -m pytest -s tests/end_to_end/objects
+cluster-test: $(VENV)/.installed ## try an object store with two servers of S3, a hundred races, a training and a conversion; CLUSTER=1000 makes so many races, CLUSTER=short takes a minute
+	CLUSTER=$(CLUSTER) $(BIN)/python -m pytest -s -m cluster tests/end_to_end
 
 mutate: $(VENV)/.installed ## put small faults into the code and count those that tests find; ROOM=bundle/decode.py takes one file, SAMPLE=50 so many faults
 	SAMPLE=$(SAMPLE) $(BIN)/python -m tools.mutating $(ROOM)

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from bundle.errors import DomainError, StoreError
-from bundle.objects.address import Place, place_of
+from bundle.objects.address import Place, place_of, shown
 
 
 class Failed(click.ClickException):
@@ -45,7 +45,7 @@ class StorePlace(click.ParamType[Place]):
         try:
             return place_of(value)
         except ValueError as ex:
-            self.fail(f"{value!r} {ex}", param, ctx)
+            self.fail(f"{shown(value)!r} {ex}", param, ctx)
 
 
 class Group(click.Group):

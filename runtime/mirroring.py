@@ -69,7 +69,6 @@ class Mirroring:
         self._config = config
         self._thread = DaemonThread(self._work, "mirror")
         self._looked = threading.Event()
-        self._once = Once()
 
     def start(self) -> None:
         """Begin, and wait a moment for the first look at the store."""
@@ -92,31 +91,53 @@ class Mirroring:
                 self._looked.set()
                 time.sleep(_drawn(seconds))
         store.sweep()
-        failures, whole_at, is_checked = 0, 0.0, False
+        looks = Looks(store, seconds)
         while True:
-            try:
-                is_whole = time.monotonic() >= whole_at
-                store.mirror.refresh(whole=is_whole)
-                if is_whole:
-                    whole_at = time.monotonic() + _drawn(WHOLE_SECONDS)
-                if failures:
-                    logger.warning("the object store answers again")
-                    self._once.forget()
-                failures = 0
-                if not is_checked:
-                    is_checked = True
-                    _warn_of_writes(store)
-            except StoreError as ex:
-                failures += 1
-                if self._once.is_news(str(ex)):
-                    logger.warning("%s; the models on this machine serve on", ex)
-            # Nothing else may end the thread: the next look may go well.
-            except Exception as ex:
-                if self._once.is_news(str(ex)):
-                    logger.error("the object store cannot be mirrored", exc_info=ex)
+            wait = looks.look()
             self._looked.set()
-            wait = seconds * 2 ** min(failures, 10)
-            time.sleep(_drawn(min(wait, max(seconds, SLOWEST_SECONDS))))
+            time.sleep(wait)
+
+
+class Looks:
+    """The looks of one process at an object store.
+
+    Args:
+        store: the store.
+        seconds: the time from one look to the next, while the store answers.
+    """
+
+    def __init__(self, store: MirroredStore, seconds: float) -> None:
+        self._store = store
+        self._seconds = seconds
+        self._once = Once()
+        self._failures = 0
+        self._whole_at = 0.0
+        self._is_checked = False
+
+    def look(self) -> float:
+        """Look once, and bring up to date what is here; return how long to wait now."""
+        try:
+            is_whole = time.monotonic() >= self._whole_at
+            self._store.mirror.refresh(whole=is_whole)
+            if is_whole:
+                self._whole_at = time.monotonic() + _drawn(WHOLE_SECONDS)
+            if self._failures:
+                logger.warning("the object store answers again")
+                self._once.forget()
+            self._failures = 0
+            if not self._is_checked:
+                self._is_checked = True
+                _warn_of_writes(self._store)
+        except StoreError as ex:
+            self._failures += 1
+            if self._once.is_news(str(ex)):
+                logger.warning("%s; the models on this machine serve on", ex)
+        # Nothing else may end the thread: the next look may go well.
+        except Exception as ex:
+            if self._once.is_news(str(ex)):
+                logger.error("the object store cannot be mirrored", exc_info=ex)
+        wait = self._seconds * 2 ** min(self._failures, 10)
+        return _drawn(min(wait, max(self._seconds, SLOWEST_SECONDS)))
 
 
 def _warn_of_writes(store: ModelStore) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 
-from bundle.errors import DomainError
+from bundle.errors import DomainError, StoreUnreachable
 from runtime.backends import InputRefused
 from runtime.errors import Expired, Overloaded
 from runtime.telemetry.logs import Seldom
@@ -34,7 +34,7 @@ class Refusals:
             REJECTS.labels(route, "unexpected").inc()
             return
         REJECTS.labels(route, reason_of(type(ex))).inc()
-        if isinstance(ex, (Overloaded, Expired, InputRefused)):
+        if isinstance(ex, (Overloaded, Expired, InputRefused, StoreUnreachable)):
             # These errors are no faults, and come in crowds. The access log has each.
             # The engine's own words tell more of an input that it refused.
             if count := self._seldom.count():

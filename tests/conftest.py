@@ -42,7 +42,6 @@ LONGEST = (
     "end_to_end/test_wire.py",
     "end_to_end/test_kill.py",
     "end_to_end/test_versions.py",
-    "end_to_end/objects/test_objects.py",
     "exporter/test_export.py",
     "end_to_end/browser/test_cors.py",
     "end_to_end/test_demo.py",

@@ -64,6 +64,13 @@ class Destination(Protocol):
             DomainError: the folder is no whole bundle.
         """
 
+    def told(self, path: Path) -> str:
+        """Return the place of a published bundle as people are told it.
+
+        Args:
+            path: the path that ``publish`` returned.
+        """
+
 
 class StoreDestination:
     """The next version of the model in the store.
@@ -97,6 +104,13 @@ class StoreDestination:
             if not isinstance(ex.__cause__, OSError):
                 raise
             raise _failed(self._place, ex.__cause__, "--models-dir") from ex
+
+    def told(self, path: Path) -> str:
+        """See ``Destination``."""
+        if isinstance(self._place, Path):
+            return str(path)
+        # The path is that of this machine's copy, which may be gone tomorrow.
+        return f"{self._place}, as {path.parent.name}:{path.name}"
 
 
 class FolderDestination:
@@ -139,6 +153,10 @@ class FolderDestination:
         except OSError as ex:
             raise _failed(self._given, ex, "--fout") from ex
         return self._given
+
+    def told(self, path: Path) -> str:
+        """See ``Destination``."""
+        return str(path)
 
     def _holds_something(self) -> bool:
         return self._path.exists() and any(self._path.iterdir())

@@ -310,6 +310,6 @@ def _publish(
 
     path = destination.publish(write)
     signature = read_signature(path)
-    click.echo(f"saved model to {path}")
+    click.echo(f"saved model to {destination.told(path)}")
     click.echo(f"### input {sorted(signature.inputs.values())}")
     click.echo(f"### output {[signature.output_tensor]}")

@@ -11,4 +11,5 @@ The keys, below the URL's own path::
     labels/<model>/<label>.json     the number that a label points to
     blobs/<model>/<sha256>          a file, by its content
     changed                         the names of the models that changed last
+    time                            an empty object, written to learn the store's time
 """

@@ -31,7 +31,10 @@ def place_of(text: str) -> Place:
     # Path('s3://bucket') has lost a slash, and click and config.json may give such.
     if not _URL.match(text):
         return Path(text)
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as ex:  # such as s3://[bucket
+        raise ValueError("is a URL of no object store") from ex
     if parts.scheme not in SCHEMES:
         known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
         raise ValueError(f"is a URL of no object store; there are {known}")
@@ -46,6 +49,14 @@ def place_of(text: str) -> Place:
     elif not parts.netloc:
         raise ValueError(f"names no bucket, such as {parts.scheme}://bucket/models")
     return text.rstrip("/")
+
+
+def shown(text: str) -> str:
+    """Return an address as an error may show it: a URL without user, key and query."""
+    if not _URL.match(text):
+        return text
+    scheme, _, rest = text.partition("://")
+    return f"{scheme}://{re.split('[?#]', rest.rpartition('@')[2])[0]}"
 
 
 def cache_of(url: str, folder: str = "") -> Path:

@@ -1,7 +1,8 @@
 """A bucket: the few operations of an object store that this project uses, by obstore.
 
-All errors of obstore are translated here. Their texts hold addresses and the store's
-own words, which only an operator may read, so no sentence has them.
+All errors of obstore are translated here. Their texts hold addresses, which may hold a
+signature (Azure's), and the store's own words. So no sentence has them, and no error
+keeps them as its cause, because a log would write them.
 """
 
 from __future__ import annotations
@@ -47,7 +48,11 @@ _CHUNK = 8 << 20
 _STATUS = re.compile(r"status code: (\d{3})")
 
 
+# An empty object, which is written to learn the store's time.
+_TIME = "time"
+
 _REFUSED = "the object store refuses the credentials, or there are none"
+_NO_BUCKET = "the object store has no such bucket"
 
 
 @dataclass(frozen=True)
@@ -170,9 +175,26 @@ class Bucket:
                             meta["size"],
                             meta["last_modified"].timestamp(),
                         )
-        except FileNotFoundError as ex:
-            raise _no_bucket() from ex
+        except FileNotFoundError:
+            raise _no_bucket() from None
         return found
+
+    def changed(self, key: str) -> float:
+        """Return when an object was written, by the store's clock; 0 without it."""
+        try:
+            with _translated():
+                return obstore.head(self._store, key)["last_modified"].timestamp()
+        except FileNotFoundError:
+            return 0.0
+
+    def time(self) -> float:
+        """Ask for the store's time, in seconds since 1970.
+
+        The times of a listing are the store's, and a machine's own clock may be wrong.
+        """
+        with _translated():
+            obstore.put(self._store, _TIME, b"")
+        return self.changed(_TIME)
 
     def delete(self, key: str) -> None:
         """Delete an object, if it is there."""
@@ -189,8 +211,8 @@ class Bucket:
         key = f"probes/{uuid.uuid4().hex}"
         try:
             first = self.create(key, b"1")
-        except FileNotFoundError as ex:
-            raise _no_bucket() from ex
+        except FileNotFoundError:
+            raise _no_bucket() from None
         try:
             if not first or self.create(key, b"2"):
                 raise _careless("lets two programs create one object")
@@ -259,11 +281,11 @@ def open_bucket(
     }
     try:
         return Bucket(from_url(url, client_options=options, retry_config=retries))
-    except (BaseError, ValueError) as ex:
+    except (BaseError, ValueError):
         raise StoreError(
             "the object store cannot be opened: its URL or the variables with its"
             " credentials are wrong (docs/objects.md)"
-        ) from ex
+        ) from None
 
 
 @contextlib.contextmanager
@@ -272,16 +294,18 @@ def _translated() -> Iterator[None]:
         yield
     except (AlreadyExistsError, PreconditionError, FileNotFoundError):
         raise
-    except (PermissionDeniedError, UnauthenticatedError, PermissionError) as ex:
-        raise StoreUnreachable(_REFUSED) from ex
+    except (PermissionDeniedError, UnauthenticatedError, PermissionError):
+        raise StoreUnreachable(_REFUSED) from None
     except (BaseError, OSError, TimeoutError) as ex:
-        raise StoreUnreachable(_why(str(ex))) from ex
+        raise StoreUnreachable(_why(str(ex))) from None
 
 
 def _why(text: str) -> str:
     found = _STATUS.search(text)
     if found and found[1] in ("401", "403"):
         return _REFUSED
+    if found and found[1] == "404":  # a missing object is no error of this kind
+        return _NO_BUCKET
     if found:
         return f"the object store answers {found[1]}"
     if "TimedOut" in text:
@@ -297,4 +321,4 @@ def _careless(what: str) -> StoreError:
 
 
 def _no_bucket() -> StoreError:
-    return StoreUnreachable("the object store has no such bucket")
+    return StoreUnreachable(_NO_BUCKET)

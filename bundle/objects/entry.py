@@ -10,7 +10,7 @@ from bundle.objects.manifest import Manifest
 from bundle.version_labels import STABLE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Published:
     """A version, as the store has it.
 
@@ -23,7 +23,7 @@ class Published:
     manifest: Manifest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pointed:
     """A label.
 
@@ -39,7 +39,7 @@ class Pointed:
     id: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One model.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
@@ -13,7 +14,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
-@dataclass(frozen=True)
+# A process may hold 100,000 of each, so they have slots.
+@dataclass(frozen=True, slots=True)
 class Blob:
     """The content of a file.
 
@@ -26,7 +28,7 @@ class Blob:
     size: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A published version.
 
@@ -71,7 +73,14 @@ class Manifest:
                 dict(content["params"]),
                 files,
             )
-        except (KeyError, TypeError, AttributeError, RecursionError) as ex:
+        # json reads Infinity, which is no whole number.
+        except (
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as ex:
             raise ValueError("it is no manifest of a version") from ex
 
 
@@ -88,4 +97,5 @@ def _name(name: str) -> str:
         raise ValueError("a file's name in the manifest is no relative path")
     if any(part.startswith(".") for part in path.parts):
         raise ValueError("a file's name in the manifest begins with a dot")
-    return name
+    name.encode()  # half a character is no name of a file; its error is a ValueError
+    return sys.intern(name)  # most versions have files of the same names

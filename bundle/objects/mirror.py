@@ -26,7 +26,7 @@ from bundle.errors import (
 from bundle.objects.entry import Entry, Published
 from bundle.objects.index import Index
 from bundle.objects.manifest import Blob, Manifest
-from bundle.objects.object_store import ObjectStore
+from bundle.objects.object_store import RECENT, ObjectStore
 from bundle.objects.uses import Uses
 from bundle.params import MODEL_NAME
 from bundle.staging import Staging, locked, replace_files, sync, sync_tree
@@ -94,7 +94,12 @@ class Mirror:
             changes = self.objects.changes()
             last = changes[-1].id if changes else ""
             ids = [change.id for change in changes]
-            is_lost = self._last not in ("", *ids) or not self.index.state().read
+            is_lost = (
+                self._last not in ("", *ids)
+                # The first of the changes may be missing in a list that is full.
+                or (self._last == "" and len(ids) >= RECENT)
+                or not self.index.state().read
+            )
             if whole or is_lost:
                 self._list(last)
             else:
@@ -109,6 +114,8 @@ class Mirror:
             self.index.note(str(ex), behind=len(self._behind))
             raise
         self._behind |= {name for name in self.local.names() if self._is_behind(name)}
+        # The store was read, though the files of large models may take minutes.
+        self.index.note(behind=len(self._behind))
         for name in sorted(self._behind | self._unread):
             try:
                 if name in self._unread:

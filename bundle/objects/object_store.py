@@ -13,7 +13,7 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,7 +49,7 @@ _TRIES = 5
 # Changes of one label by others, in a row, after which this one gives up.
 _CONFLICTS = 20
 # The list of the last changes has so many.
-_RECENT = 100
+RECENT = 100
 # Requests of one listing or upload that run at a time.
 _AT_A_TIME = 8
 
@@ -148,7 +148,8 @@ class ObjectStore:
         except FileNotFoundError as ex:
             if ex.filename is not None:  # the disk's own
                 raise
-            raise BundleError(f"the object store has lost a file of {name!r}") from ex
+            lost = f"the object store has lost a file of {name!r}"
+            raise BundleError(lost) from None
         if came != blob.sha256:
             raise BundleError(f"the object store's file of {name!r} is damaged")
 
@@ -206,11 +207,16 @@ class ObjectStore:
         blobs = _blobs_of(files)
         if blobs == manifest.files:
             return True
-        self._upload(name, files, blobs)
+        before = frozenset(manifest.files.values())
+        self._upload(name, files, blobs, before)
         revised = Manifest(manifest.id, manifest.created, manifest.params, blobs)
-        if not self._bucket.replace(key, revised.to_json(), tag):
-            return False
-        self._upload(name, files, blobs)
+        content = revised.to_json()
+        if not self._bucket.replace(key, content, tag):
+            # The manifest is this one if only the answer was lost.
+            found = self._bucket.read(key)
+            if found is None or found[0] != content:
+                return False
+        self._upload(name, files, blobs, before)
         self._say_changed(name)
         return True
 
@@ -307,20 +313,36 @@ class ObjectStore:
             raise ModelNotFound(f"model {name!r} has no version {number}")
         _check_unlabelled(entry, number)
         deleted = entry.versions[number].manifest
+        label = self._withdraw(name, number, deleted.to_json(), deleted.id)
+        self._say_changed(name)
+        if label:
+            raise _labelled(name, number, label)
+        self._sweep(name)
+
+    def _withdraw(self, name: str, number: int, content: bytes, id_: str = "") -> str:
+        """Delete a version's manifest, and put it back if a label came meanwhile.
+
+        Args:
+            name: the model.
+            number: the version.
+            content: the manifest.
+            id_: only labels of this manifest's id matter; empty is any.
+
+        Returns:
+            The label for which the version stays; empty if it is deleted.
+        """
         self._bucket.delete(_version_key(name, number))
         # A label may have been set after the look. Its setter looks for the version
         # after that, so one of the two sees the other.
-        labels = {
+        labels = [
             label
             for label, pointed in self._pointers(name).items()
-            if (pointed.number, pointed.id) == (number, deleted.id)
-        }
-        if labels:
-            self._bucket.create(_version_key(name, number), deleted.to_json())
-            self._say_changed(name)
-            raise _labelled(name, number, min(labels))
-        self._say_changed(name)
-        self._sweep(name)
+            if pointed.number == number and id_ in ("", pointed.id)
+        ]
+        if not labels:
+            return ""
+        self._bucket.create(_version_key(name, number), content)
+        return min(labels)
 
     def _announce(self, name: str, manifest: Manifest) -> int:
         """Create the manifest under the next number that is free; return the number."""
@@ -352,16 +374,35 @@ class ObjectStore:
             number += 1
 
     def _upload(
-        self, name: str, files: Mapping[str, Path], blobs: Mapping[str, Blob]
+        self,
+        name: str,
+        files: Mapping[str, Path],
+        blobs: Mapping[str, Blob],
+        used: Collection[Blob] = (),
     ) -> None:
-        """Write the files that the store does not have."""
+        """Write the files that the store does not have, or could lose in a sweep.
+
+        Args:
+            name: the model.
+            files: the files, by their names.
+            blobs: their contents, by their names.
+            used: the contents that the version has already.
+        """
         there = self._bucket.list(f"blobs/{name}/")
-        sizes = {key: listed.size for key, listed in there.items()}
-        missing = {
-            _blob_key(name, blob): files[file]
-            for file, blob in blobs.items()
-            if sizes.get(_blob_key(name, blob)) != blob.size
-        }
+        missing: dict[str, Path] = {}
+        reused: dict[str, Path] = {}
+        for file, blob in blobs.items():
+            key = _blob_key(name, blob)
+            if key not in there or there[key].size != blob.size:
+                missing[key] = files[file]
+            elif blob not in used:
+                reused[key] = files[file]
+        if reused:
+            # A sweep takes old files that no manifest names. If it runs at this moment,
+            # it sees by the new time that somebody needs the file.
+            until = self._bucket.time() - self._grace_seconds / 2
+            old = (key for key in reused if there[key].changed < until)
+            missing |= {key: reused[key] for key in old}
         _each(lambda key: self._bucket.put(key, missing[key]), missing)
 
     def _compare_and_set(self, key: str, content: bytes, label: str) -> None:
@@ -416,8 +457,9 @@ class ObjectStore:
         try:
             extra = self._extra(name) if self._keep else []
             for number in extra:
-                self._bucket.delete(_version_key(name, number))
-                logger.info("trimmed %s version %d", name, number)
+                found = self._bucket.read(_version_key(name, number))
+                if found and not self._withdraw(name, number, found[0]):
+                    logger.info("trimmed %s version %d", name, number)
             if extra:
                 self._say_changed(name)
             self._sweep(name)
@@ -435,7 +477,7 @@ class ObjectStore:
         blobs = self._bucket.list(f"blobs/{name}/")
         # A model without versions is gone, and nobody would sweep it later.
         is_gone = not self._numbers(name)
-        until = self._clock() - self._grace_seconds
+        until = self._bucket.time() - self._grace_seconds if blobs else 0.0
         old = [
             key for key, listed in blobs.items() if is_gone or listed.changed < until
         ]
@@ -449,8 +491,15 @@ class ObjectStore:
             for blob in version.manifest.files.values()
         }
         for key in old:
-            if key not in needed:
-                self._bucket.delete(key)
+            if key in needed:
+                continue
+            # A publisher may need the file since the look: it has written the file
+            # anew, or has published the first version of a model that was gone.
+            if self._bucket.changed(key) != blobs[key].changed:
+                continue
+            if is_gone and self._numbers(name):
+                return
+            self._bucket.delete(key)
 
     def _say_changed(self, name: str) -> None:
         """Add to the list of changes, so that other machines look at this model."""
@@ -462,7 +511,7 @@ class ObjectStore:
                     if self._bucket.create(_CHANGED, json.dumps([change]).encode()):
                         return
                     continue
-                recent = [*_read_changes(found[0]), change][-_RECENT:]
+                recent = [*_read_changes(found[0]), change][-RECENT:]
                 if self._bucket.replace(
                     _CHANGED, json.dumps(recent).encode(), found[1]
                 ):
@@ -522,7 +571,7 @@ class ObjectStore:
                     pointers.setdefault(name, {})[what] = Pointed(
                         content[1], int(label["version"]), str(label["id"])
                     )
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 logger.warning("the object %s is no part of a store of models", key)
         names = {*found, *(pointers if bare else ())}
         return {

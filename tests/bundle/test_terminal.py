@@ -166,7 +166,16 @@ def test_a_store_is_a_folder_or_a_url(text, place):
     assert StorePlace().convert(text, None, None) == place
 
 
-@pytest.mark.parametrize("text", ["", "ftp://host/x", "s3://", "https://bucket/x"])
+@pytest.mark.parametrize(
+    "text", ["", "ftp://host/x", "s3://", "s3://[b", "https://bucket/x"]
+)
 def test_what_is_no_store_is_a_wrong_argument(text):
     with pytest.raises(click.BadParameter):
         StorePlace().convert(text, None, None)
+
+
+def test_an_error_shows_no_key_of_a_url():
+    for text in ("s3://me:secret@bucket/x", "s3://bucket/x?key=secret#secret"):
+        with pytest.raises(click.BadParameter, match="'s3://bucket/x' has more") as bad:
+            StorePlace().convert(text, None, None)
+        assert "secret" not in str(bad.value)

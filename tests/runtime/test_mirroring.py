@@ -15,7 +15,7 @@ from runtime import preflight
 from runtime.config import Config, ConfigError
 from runtime.errors import Expired
 from runtime.http.application import create_app
-from runtime.mirroring import open_served
+from runtime.mirroring import Looks, open_served
 from runtime.preflight import check_config
 from runtime.services import create_services
 from runtime.telemetry.journey import Deadline
@@ -152,7 +152,9 @@ def test_a_change_on_one_machine_serves_on_the_other_at_its_next_look(
     assert two.predict().status_code == 404
 
 
-def test_names_and_labels_that_the_index_lacks_are_404_and_while_it_fails_503(two):
+def test_names_and_labels_that_the_index_lacks_are_404_and_while_it_fails_503(
+    two, caplog
+):
     assert two.predict(label="canary").status_code == 404
     assert two.predict(version=7).status_code == 404
     two.store.mirror.index.note("the object store does not answer")
@@ -162,6 +164,10 @@ def test_names_and_labels_that_the_index_lacks_are_404_and_while_it_fails_503(tw
     assert reply.json["error"] == (
         "model 'linear' is not on this machine, and the object store does not answer"
     )
+    # While the store fails, a crowd of such requests must not fill the log.
+    (told,) = [r for r in caplog.records if r.name == "runtime.refusals"]
+    assert told.levelname == "WARNING"
+    assert told.exc_info is None
     assert two.predict().status_code == 200
 
 
@@ -326,3 +332,55 @@ def test_an_invented_name_takes_no_thread(two):
             two.services.registry.get(ModelSpec("invented"))
 
     assert run_in_lane(ask) == (None, [])
+
+
+def test_looks_become_rarer_while_the_store_fails_and_the_log_tells_it_once(
+    machine, monkeypatch, caplog
+):
+    store = machine().store
+    asked = []
+    real = store.mirror.refresh
+
+    def refresh(*, whole):
+        asked.append(whole)
+        real(whole=whole)
+
+    monkeypatch.setattr(store.mirror, "refresh", refresh)
+    monkeypatch.setattr("random.uniform", lambda low, high: 1.0)
+    looks = Looks(store, 2.0)
+    assert [looks.look(), looks.look()] == [2.0, 2.0]
+    assert asked == [True, False]
+    with monkeypatch.context() as patch:
+        patch.setattr(store.mirror, "refresh", _unreachable)
+        waits = [looks.look() for _ in range(6)]
+    assert waits == [4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+    assert looks.look() == 2.0
+    told = [r.message for r in caplog.records if r.name == "runtime.mirroring"]
+    assert told == [
+        "the object store does not answer; the models on this machine serve on",
+        "the object store answers again",
+    ]
+
+
+def test_a_bug_of_one_look_ends_no_other(machine, monkeypatch, caplog):
+    store = machine().store
+    looks = Looks(store, 2.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(store.mirror, "refresh", lambda *, whole: 1 / 0)
+        assert looks.look() <= 2.5
+    assert "cannot be mirrored" in caplog.text
+    looks.look()
+    assert store.age() < 60
+
+
+def test_a_store_that_can_only_be_read_is_told_once(machine, monkeypatch, caplog):
+    store = machine().store
+    monkeypatch.setattr(store.mirror.objects, "check_writable", _unreachable)
+    looks = Looks(store, 2.0)
+    looks.look()
+    looks.look()
+    assert caplog.text.count("uploads, labels and deletes will fail") == 1
+
+
+def _unreachable(**_):
+    raise StoreUnreachable("the object store does not answer")

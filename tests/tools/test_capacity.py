@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from obstore.store import MemoryStore
 from prometheus_client import generate_latest
 
 from runtime import mirroring
@@ -12,6 +13,7 @@ from runtime.config import Config
 from runtime.telemetry import metrics
 from runtime.telemetry.journey import STAGES
 from runtime.telemetry.requests import _metrics_of
+from tests.bundle.objects.conftest import Machine
 from tests.deploy.manifests import FOLDER, built, one
 from tools.capacity import machine, plan, store, work
 from tools.capacity.fleet import Fleet, simulate
@@ -133,13 +135,30 @@ def test_a_store_is_asked_as_the_service_asks():
     assert 1.2 < max(drawn) <= 1 + store.JITTER
 
 
+def test_a_change_has_so_many_requests_on_each_node(tmp_path):
+    memory = MemoryStore()
+    one, two = Machine(memory, tmp_path / "one"), Machine(memory, tmp_path / "two")
+    for name in ("linear", "other"):
+        one.publish(name=name)
+    two.mirror.refresh()
+    for change in (
+        lambda: one.publish(2),
+        lambda: one.store.set_label("linear", "stable", 1),
+    ):
+        change()
+        before = sum(two.bucket.counts.values())
+        two.mirror.refresh(whole=False)
+        asked = sum(two.bucket.counts.values()) - before
+        assert asked == 1 + store.CHANGE_REQUESTS  # the look itself is one
+
+
 def test_requests_to_a_store_are_sums():
     """60,000 versions and 10,000 labels are 70 pages of 1,000 keys."""
     found = store.Store(nodes=1000, models=10_000)
     assert found.pages == 70
     assert found.looks == 500
-    assert found.lists == pytest.approx(1000 * 70 / 60)
-    assert found.lists_of_a_change == 70_000
+    assert found.lists == pytest.approx(1000 * 70 / 300)
+    assert found.requests_of_a_change == 3000
     assert found.first_reads == 70_000
     assert store.Store(1, 1).pages == 2
 

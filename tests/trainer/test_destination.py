@@ -48,7 +48,9 @@ def test_store_takes_the_next_version(tmp_path: Path) -> None:
     destination = StoreDestination(tmp_path / "models")
     assert destination.publish(_bundle("a")) == tmp_path / "models" / "m" / "1"
     assert destination.publish(_bundle("b")) == tmp_path / "models" / "m" / "2"
-    assert _marker(tmp_path / "models" / "m" / "2") == "b"
+    path = tmp_path / "models" / "m" / "2"
+    assert _marker(path) == "b"
+    assert destination.told(path) == str(path)
 
 
 def test_an_object_store_takes_the_next_version(
@@ -60,6 +62,7 @@ def test_an_object_store_takes_the_next_version(
     assert destination.check() is False
     first, second = (destination.publish(_bundle(marker)) for marker in "ab")
     assert (first.name, second.name) == ("1", "2")
+    assert destination.told(second) == f"{url}, as m:2"
     assert _marker(second) == "b"
     # Another machine has an empty cache.
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "others"))

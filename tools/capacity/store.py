@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 # These are runtime/mirroring.py's and config.json's ('objectPollSeconds'); a test
-# compares them. A node looks at one small object once in so many seconds, and lists the
-# whole store after each change, and else once in WHOLE_SECONDS. Each wait is drawn from
-# so much less to so much more.
+# compares them. A node reads the list of the last changes once in so many seconds, and
+# looks at the models that changed. It lists the whole store once in WHOLE_SECONDS. Each
+# wait is drawn from so much less to so much more.
 POLL_SECONDS = 2.0
-WHOLE_SECONDS = 60.0
+WHOLE_SECONDS = 300.0
 JITTER = 0.25
+# A look at a model that changed: its labels are listed, its versions, and the new
+# manifest or label is read. A test counts them.
+CHANGE_REQUESTS = 3
 
 # One list request has so many keys.
 _PAGE_KEYS = 1000
@@ -63,19 +66,19 @@ class Store:
 
     @property
     def lists(self) -> float:
-        """The list requests of all nodes in a second, while nothing changes."""
+        """The list requests of all nodes in a second, for whole listings."""
         return self.nodes * self.pages / WHOLE_SECONDS
 
     @property
     def list_bytes(self) -> float:
-        """The bytes of all list answers in a second, while nothing changes."""
+        """The bytes of the answers to them in a second."""
         keys = self.models * (self.versions + self.labels)
         return self.nodes * keys * len(_ENTRY) / WHOLE_SECONDS
 
     @property
-    def lists_of_a_change(self) -> int:
-        """The list requests of all nodes after one change, within one look."""
-        return self.nodes * self.pages
+    def requests_of_a_change(self) -> int:
+        """The requests of all nodes after one change, within one look."""
+        return self.nodes * CHANGE_REQUESTS
 
     @property
     def first_reads(self) -> int:

@@ -224,7 +224,7 @@ def store() -> str:
         "requests of a listing",
         "list requests/s",
         "of them, MB/s",
-        "list requests after one change",
+        "requests after one change",
         "first reads of a node",
     )
     rows = []
@@ -239,7 +239,7 @@ def store() -> str:
                 found.pages,
                 found.lists,
                 found.list_bytes / 1e6,
-                found.lists_of_a_change,
+                found.requests_of_a_change,
                 found.first_reads,
             )
             rows.append((f"{nodes:,}", f"{models:,}", *map(figure, numbers)))

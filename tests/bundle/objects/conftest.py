@@ -23,6 +23,7 @@ class ShakyBucket(Bucket):
         is_down: every request fails.
         hook: it is called before each write, with the operation and the key.
         counts: the number of requests, by operation.
+        later: the store's clock is so many seconds ahead.
     """
 
     def __init__(self, store):
@@ -30,6 +31,7 @@ class ShakyBucket(Bucket):
         self.is_down = False
         self.hook = lambda operation, key: None
         self.counts = {}
+        self.later = 0.0
 
     def _ask(self, operation, key):
         self.counts[operation] = self.counts.get(operation, 0) + 1
@@ -64,6 +66,13 @@ class ShakyBucket(Bucket):
     def delete(self, key):
         self._ask("delete", key)
         super().delete(key)
+
+    def changed(self, key):
+        self._ask("changed", key)
+        return super().changed(key)
+
+    def time(self):
+        return super().time() + self.later
 
 
 class Machine:

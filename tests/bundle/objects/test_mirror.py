@@ -56,6 +56,26 @@ def test_a_model_that_is_here_follows_versions_and_labels(machine):
     assert two.store.names() == []
 
 
+def test_a_long_fetch_makes_what_was_read_no_older(machine):
+    one, two = machine(), machine("two")
+    one.publish(1)
+    two.mirror.refresh()
+    two.store.find("linear")
+    before = two.mirror.index.state()
+    one.publish(2)
+    states = []
+
+    def note(operation, key):
+        if operation == "fetch":
+            states.append(two.mirror.index.state())
+
+    two.bucket.hook = note
+    two.mirror.refresh()
+    assert before.read < states[0].read
+    assert states[0].behind == 1
+    assert two.mirror.index.state().behind == 0
+
+
 def test_without_a_change_a_look_is_one_request(machine):
     one = machine()
     one.publish()
@@ -226,6 +246,24 @@ def test_files_that_came_later_follow(machine):
     one.store.share(one.store.find("linear"))
     two.mirror.refresh(whole=False)
     assert not (two.store.find("linear").path / "model.int8.onnx").exists()
+
+
+def test_files_that_came_later_are_told_though_the_answer_was_lost(machine):
+    one, two = machine(), machine("two")
+    one.publish(1)
+    two.mirror.refresh()
+    two.store.find("linear")
+    (one.store.find("linear").path / "model.int8.onnx").write_text("small")
+    real = one.bucket.replace
+
+    def lose(key, content, tag):
+        # obstore repeats the request, which finds its own manifest there.
+        return real(key, content, tag) and not key.startswith("versions/")
+
+    one.bucket.replace = lose
+    one.store.share(one.store.find("linear"))
+    two.mirror.refresh(whole=False)
+    assert (two.store.find("linear").path / "model.int8.onnx").read_text() == "small"
 
 
 def test_of_two_who_add_files_the_first_wins(machine):
@@ -409,6 +447,17 @@ def test_a_machine_that_missed_many_changes_lists_all(machine):
     two.mirror.refresh(whole=False)
     assert two.store.names() == ["linear", "other"]
     assert len(two.store.labels("linear")) == 101
+
+
+def test_the_first_changes_of_a_store_are_not_missed(machine):
+    one, two = machine(), machine("two")
+    two.mirror.refresh()
+    one.publish(name="first")
+    one.publish(name="other")
+    for turn in range(100):
+        one.objects.set_unloaded("other", turn % 2 == 0)
+    two.mirror.refresh(whole=False)
+    assert two.store.names() == ["first", "other"]
 
 
 def test_a_change_without_a_mark_is_seen_by_a_whole_listing(machine):

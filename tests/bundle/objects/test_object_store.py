@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 
@@ -101,8 +102,7 @@ def test_files_of_dead_publishers_go_when_they_are_old(memory, machine):
     obstore.put(memory, "blobs/linear/" + "0" * 64, b"left")
     one.publish()
     assert "blobs/linear/" + "0" * 64 in keys_of(memory, "blobs/")
-    late = ObjectStore(one.bucket, clock=lambda: time.time() + 7200)
-    one.mirror.objects = late
+    one.bucket.later = 7200
     one.publish(2)
     assert "blobs/linear/" + "0" * 64 not in keys_of(memory, "blobs/")
     assert len(keys_of(memory, "blobs/")) == 7  # two of each file but labels.txt
@@ -123,6 +123,69 @@ def test_files_that_a_sweep_removed_meanwhile_are_sent_again(memory, machine):
     two = machine("two")
     two.mirror.refresh()
     assert two.store.find("linear", 2).number == 2
+
+
+def test_a_clock_that_is_ahead_removes_no_file_of_an_upload(memory, machine):
+    one = machine()
+    obstore.put(memory, "blobs/linear/" + "0" * 64, b"of an upload")
+    one.mirror.objects = ObjectStore(one.bucket, clock=lambda: time.time() + 7200)
+    one.publish()
+    assert "blobs/linear/" + "0" * 64 in keys_of(memory, "blobs/")
+
+
+def once(bucket, asked, call):
+    """Make a call before the first request of this kind, as if it came in between."""
+
+    def hook(operation, key):
+        if (operation, key) == asked:
+            bucket.hook = lambda *_: None
+            call()
+
+    bucket.hook = hook
+
+
+def blob_of(machine, number):
+    files = machine.objects.look("linear").versions[number].manifest.files
+    return f"blobs/linear/{files['model.onnx'].sha256}"
+
+
+def test_a_sweep_spares_an_old_file_that_a_publisher_needs_again(memory, machine):
+    one, two, three = machine(), machine("two"), machine("three")
+    one.publish(1)
+    one.publish(2)
+    blob = blob_of(one, 1)
+    one.store.delete_version("linear", 1)
+    one.bucket.later = two.bucket.later = 7200
+    # The other publishes between the look of the sweep and its removal.
+    once(one.bucket, ("changed", blob), lambda: two.publish(1))
+    one.publish(3)
+    assert blob_of(one, 4) == blob
+    three.mirror.refresh()
+    assert three.store.find("linear", 4).number == 4
+
+
+def test_the_sweep_of_a_deleted_model_spares_the_next_version(memory, machine):
+    one, two, three = machine(), machine("two"), machine("three")
+    one.publish(1)
+    blob = blob_of(one, 1)
+    once(one.bucket, ("changed", blob), lambda: two.publish(1))
+    one.store.delete("linear")
+    three.mirror.refresh()
+    assert three.store.find("linear").number == 1
+
+
+def test_a_version_that_gets_a_label_meanwhile_is_not_trimmed(machine):
+    one, two = machine(keep=1), machine("two")
+    one.publish(1)
+
+    def label():
+        two.objects.set_label("linear", "canary", 1)
+
+    once(one.bucket, ("delete", "versions/linear/1.json"), label)
+    one.publish(2)
+    entry = two.objects.look("linear")
+    assert list(entry.versions) == [1, 2]
+    assert entry.labels == {"canary": 1}
 
 
 def test_keep_bounds_the_versions_without_a_label(machine):
@@ -232,8 +295,19 @@ def test_objects_that_are_no_manifest_are_passed_over(memory, machine):
     obstore.put(memory, "versions/linear/2.json", b"{}")
     obstore.put(memory, "versions/linear/x.json", b"{}")
     obstore.put(memory, "labels/linear/canary.json", b"[]")
-    evil = memory_text(memory, "versions/linear/1.json").replace("labels.txt", "../x")
-    obstore.put(memory, "versions/evil/1.json", evil.encode())
+    obstore.put(memory, "labels/linear/b.json", b'{"version": Infinity, "id": "x"}')
+    obstore.put(memory, "labels/linear/c.json", b"[" * 100_000)
+    good = memory_text(memory, "versions/linear/1.json")
+    for number, evil in enumerate(
+        (
+            good.replace("labels.txt", "../x"),
+            good.replace("labels.txt", "\\ud800"),
+            re.sub('"size": [0-9]+', '"size": Infinity', good),
+        ),
+        start=1,
+    ):
+        assert evil != good
+        obstore.put(memory, f"versions/evil/{number}.json", evil.encode())
     found = machine("two").objects.snapshot({})
     assert list(found) == ["linear"]
     assert list(found["linear"].versions) == [1]

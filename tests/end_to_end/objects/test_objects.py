@@ -1,7 +1,7 @@
 """Models in a real object store: races, faults of the network, and two machines.
 
 ``make cluster-test`` sets CLUSTER, the number of races. It also asks a second kind of
-server, and trains and converts into the store.
+server, and trains and converts into the store, unless CLUSTER is ``short``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import obstore
@@ -38,8 +39,11 @@ from tests.end_to_end.conftest import (
 from tests.end_to_end.objects.servers import BUCKET, Proxy, moto, seaweedfs
 from tests.examples import linear_onnx, tar_of, write_bundle
 
-RACES = int(os.environ.get("CLUSTER", "10"))
-IS_LONG = "CLUSTER" in os.environ
+pytestmark = pytest.mark.cluster
+
+CLUSTER = os.environ.get("CLUSTER", "short")
+IS_LONG = CLUSTER != "short"
+RACES = int(CLUSTER) if IS_LONG else 10
 KINDS = ["moto", "seaweedfs"] if IS_LONG else ["moto"]
 
 
@@ -175,8 +179,19 @@ def test_503_for_a_moment_is_tried_again_and_for_long_is_a_sentence(proxy, machi
     with pytest.raises(StoreUnreachable, match="answers 503"):
         machine("two", is_patient=False).refresh()
     proxy.fault = lambda *_: "403"
-    with pytest.raises(StoreUnreachable, match="refuses the credentials"):
+    with pytest.raises(StoreUnreachable, match="refuses the credentials") as told:
         machine("two", is_patient=False).refresh()
+    # A log writes the causes of an error, too.
+    assert proxy.url not in "".join(traceback.format_exception(told.value))
+
+
+def test_a_bucket_that_is_missing_is_a_sentence(direct, server):
+    if server.kind != "moto":
+        pytest.skip("SeaweedFS refuses the credentials, as if they were wrong")
+    bucket = open_bucket("s3://nobody-made-it/models", is_patient=False)
+    for ask in (bucket.probe, lambda: bucket.list("versions/")):
+        with pytest.raises(StoreUnreachable, match="has no such bucket"):
+            ask()
 
 
 def test_slow_answers_are_waited_for(proxy, machine):
