@@ -179,15 +179,15 @@ def test_a_cache_of_the_most_wanted():
 
 
 def test_a_model_has_so_many_series():
-    labels = ("POST", "/predict/image", 200, "counted", 3)
+    labels = ("POST", "/predict/image", 200, "planned", 3)
     noted = _metrics_of(*labels, "onnxruntime/CPUExecutionProvider", STAGES)
     for metric in noted[1:]:
         metric.observe(0.001) if hasattr(metric, "observe") else metric.inc()
-    metrics.BATCH_SIZE.labels("counted").observe(1)
-    metrics.LOADS.labels("counted", "3", "ok").inc()
-    metrics.LOAD_SECONDS.labels("counted").observe(0.1)
+    metrics.BATCH_SIZE.labels("planned").observe(1)
+    metrics.LOADS.labels("planned", "3", "ok").inc()
+    metrics.LOAD_SECONDS.labels("planned").observe(0.1)
     told = generate_latest(metrics.current_registry()).decode()
-    lines = [line for line in told.splitlines() if 'model="counted"' in line]
+    lines = [line for line in told.splitlines() if 'model="planned"' in line]
     assert len(lines) == pytest.approx(store.SERIES, abs=10)
     assert sum(map(len, lines)) == pytest.approx(store.SERIES_BYTES, rel=0.1)
 
