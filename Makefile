@@ -35,7 +35,9 @@ serve: $(VENV)/.installed ## serve models/ in the foreground
 
 # tests/conftest.py says which tests come first, and which go to one process because they
 # share things that take long to make. xdist's own order would be by the number of tests.
-PARALLEL := -n auto --maxprocesses=4 --no-loadscope-reorder
+# Many tests wait for servers, so there is one process more than cores, up to 4.
+PROCESSES := $(shell n=$$(($$(nproc) + 1)); if [ $$n -lt 4 ]; then echo $$n; else echo 4; fi)
+PARALLEL := -n $(PROCESSES) --no-loadscope-reorder
 
 # The zoo has more than a thousand models; the tests take one for each layer and function.
 test: $(VENV)/.browser ## run the tests, with real processes
