@@ -32,8 +32,8 @@ SMALLEST = {
     "vgg19": "VGG16",
     "xception": "Xception",
 }
-# These two and the models of test_networks.py have every operator of TensorFlow that the
-# others have.
+# These two and the models of test_networks.py have every operator of TensorFlow that
+# the others have.
 FIRST = ("EfficientNetB0", "MobileNetV3Small")
 BY_NAME = {specimen.name.rpartition(".")[2]: specimen for specimen in specimens()}
 
