@@ -38,6 +38,11 @@ _READERS: dict[str, type[ImageFile]] = {
 }
 FORMATS = tuple(_READERS)
 
+# The endings of pictures' names, in lower case. The first bytes of a file tell its
+# format; the ending only tells which files of a folder are meant. Some of these formats
+# cannot be read.
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
+
 # Pillow's own limit is higher and only warns. ``MAX_PIXELS`` holds for every image
 # here.
 Image.MAX_IMAGE_PIXELS = None

@@ -20,7 +20,7 @@ from runtime.cli.server import PROOF, read_token
 if TYPE_CHECKING:  # --help must not wait for an engine.
     from runtime.scoring.crew import Answer
     from runtime.scoring.facts import Facts
-    from runtime.scoring.remote import Place as ServicePlace
+    from runtime.scoring.remote import ServicePlace
     from runtime.scoring.run import Outcome, Run
 
 # A chunk of so many items takes some ms of a small model, which hides the cost of
@@ -171,7 +171,7 @@ def score(
     options = _Options(inputs, out, rejects, key, columns, batch, resume, force)
     with sentences():
         if url:
-            from runtime.scoring.remote import Place as ServicePlace
+            from runtime.scoring.remote import ServicePlace
 
             place = ServicePlace(url, cacert, read_token(token_file), token_header)
             assert not isinstance(asked, Path), "it was refused above"

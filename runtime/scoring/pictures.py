@@ -6,13 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bundle.decode import PICTURES
 from runtime.admin.errors import AdminError
 from runtime.scoring.chunks import Chunk, Files, Kept
 from runtime.scoring.files import identity_of, text_of, unreadable
-
-# The endings of pictures' names, in lower case. The first bytes of a file tell its
-# format; the ending only tells which files of a folder are meant.
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
 
 
 class PictureFiles:
@@ -81,7 +78,7 @@ def pictures_of(inputs: Sequence[Path]) -> PictureFiles:
         if not found:
             raise AdminError(
                 f"{text_of(given)} has no pictures: no name in it ends with"
-                f" {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
+                f" {', '.join(PICTURES[:-1])} or {PICTURES[-1]}"
             )
         theirs = [f"{given}/{'/'.join(parts)}" for parts in found]
         paths += theirs
@@ -104,6 +101,6 @@ def _below(folder: Path) -> list[tuple[str, ...]]:
         found += [
             (*above, name)
             for name in files
-            if not name.startswith(".") and name.lower().endswith(ENDINGS)
+            if not name.startswith(".") and name.lower().endswith(PICTURES)
         ]
     return sorted(found)

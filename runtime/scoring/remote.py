@@ -94,7 +94,7 @@ class _Pictures:
 
 
 @dataclass(frozen=True)
-class Place:
+class ServicePlace:
     """A server, and the proof that a command may ask it.
 
     Attributes:

@@ -64,7 +64,7 @@ def test_it_tells_steps_memory_and_time(tmp_path: Path, few_npz: Path) -> None:
 def test_a_step_of_few_images_is_a_whole_epoch(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of 3 images of each class 2 are trained on, and 1 takes a third of the time."""
+    """Two of 3 images of a class are trained on, and one takes a third of the time."""
     monkeypatch.setattr("trainer.rehearsal._measure", lambda *given: 6.0)
     images, numbers = np.zeros((6, 12, 12, 1), np.uint8), np.arange(6) % 2
     data = DataSet(images, numbers, images[:4], numbers[:4], ("a", "b"))

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bundle.decode import PICTURES
 from bundle.leftovers import is_leftover
 from trainer.classes import ordered
 from trainer.errors import DataError
 from trainer.formats import Arrays, Form
-from trainer.formats.foreign import PICTURES
 from trainer.formats.parts import VALID_TESTS, VALID_TRAINS, Part, part_of
 from trainer.formats.pictures import Picture, read_pictures
 from trainer.images import choose

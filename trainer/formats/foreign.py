@@ -5,9 +5,6 @@ from __future__ import annotations
 from bundle.foreign import ARCHIVES, HDF5, PACKED
 from bundle.tarball import is_header
 
-# The endings of pictures' names, in lower case; some of these formats cannot be read.
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".tif", ".tiff")
-
 _UNPACK = "unpack it, and give the folder or the file that was in it"
 _PICTURE = "a data set is a folder of pictures with one subfolder a class"
 _ARRAYS = (

@@ -15,11 +15,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from bundle.decode import PICTURES
 from bundle.leftovers import lies_in_leftover
 from bundle.zipball import METHODS
 from trainer.errors import DataError
 from trainer.formats import Arrays
-from trainer.formats.foreign import PICTURES
 from trainer.formats.idx import is_idx_name
 from trainer.formats.npz_members import SUFFIX, Members
 from trainer.formats.parts import SPELLINGS, VALID_TESTS, VALID_TRAINS, Part

@@ -126,7 +126,7 @@ def test_a_number_beyond_its_input_is_named_by_its_key():
 def test_the_row_is_named_if_there_are_several():
     with pytest.raises(InvalidInput, match=r"^'values\[2\]' at the key 'pt' must hold"):
         made([*FEATURES], [[1, "e", True, 3]] * 2 + [["e", 1, True, 3]])
-    # Of two wrong values, the first is told.
+    # The error tells the first of two wrong values.
     with pytest.raises(InvalidInput, match=r"^'values\[1\]' .* and holds an object"):
         made(["pt", "part"], [[1, "e"], [{}, "e"], ["x", "e"]], specs("part", "pt"), ())
 
