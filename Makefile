@@ -5,7 +5,7 @@
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := train,data,objects,tune,export,tensorflow,tracing,netron,grpc,dev
+EXTRAS := train,data,objects,cluster,tune,export,tensorflow,tracing,netron,grpc,site,release,dev
 # Images for containers often set this. The tests start hundreds of processes, and each
 # would compile the project anew.
 unexport PYTHONDONTWRITEBYTECODE
