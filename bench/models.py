@@ -59,7 +59,7 @@ def make(name: str) -> Model:
         print(f"making the model {name}, once", flush=True)
         {"mnist": _train, "mobilenet": _build}[name](folder)
     onnx = folder / "model.onnx"
-    pictures = _digits(folder) if name == "mnist" else [_noise()]
+    pictures = digits(folder) if name == "mnist" else [noise()]
     pixels = np.stack([decode_image(p, 1 if name == "mnist" else 3) for p in pictures])
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
@@ -143,7 +143,7 @@ def _run(command: Sequence[str]) -> None:
         raise BenchError(f"{' '.join(command)} failed: {said[-1]}")
 
 
-def _digits(folder: Path) -> list[bytes]:
+def digits(folder: Path) -> list[bytes]:
     """Make PNGs of digits; those of about the usual size come first."""
     with np.load(folder / "sample.npz") as sample:
         images = sample["images"][:, :, :, 0]
@@ -151,7 +151,7 @@ def _digits(folder: Path) -> list[bytes]:
     return sorted(made, key=lambda data: abs(len(data) - _PNG_BYTES))[:PICTURES]
 
 
-def _noise() -> bytes:
+def noise() -> bytes:
     """Make a JPEG of noise with the quality that comes nearest to the wanted size."""
     generator = np.random.default_rng(7)
     coarse = generator.integers(0, 256, (56, 56, 3), np.uint8)
