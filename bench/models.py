@@ -114,7 +114,9 @@ def own_environment() -> dict[str, str]:
     person would start it, with this machine's PATH and home.
     """
     kept = {k: v for k, v in os.environ.items() if not k.startswith("TFAAS_")}
-    return {**kept, "PYTHONPATH": str(ROOT)}
+    # Packages may lie in folders that the variable names already.
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**kept, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def _train(folder: Path) -> None:

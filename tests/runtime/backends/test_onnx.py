@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -122,6 +123,34 @@ def test_cuda_that_is_listed_and_does_not_work_is_the_cpu(path, monkeypatch, cap
         backend = open_onnx(path, BackendOptions(provider="auto"))
     assert backend.device == CPU
     assert "CUDA does not work" in caplog.text
+
+
+def has_working_cuda():
+    if not HAS_CUDA:
+        return False
+    onnxruntime.preload_dlls()
+    return Path("/dev/nvidiactl").exists()
+
+
+@pytest.mark.skipif(not has_working_cuda(), reason="there is no GPU")
+def test_cuda_rounds_float32_as_the_cpu_does(tmp_path):
+    """Factors of 24 bits become products of 10 bits where TF32 is on."""
+    factors = np.random.default_rng(1).normal(size=(256, 256)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["pixels", "factors"], ["scores"])],
+        "product",
+        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, ["batch", 256])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 256])],
+        [helper.make_tensor("factors", TensorProto.FLOAT, [256, 256], factors.ravel())],
+    )
+    path = tmp_path / "model.onnx"
+    path.write_bytes(serialize(graph))
+    backend = open_onnx(path, BackendOptions(provider="cuda"))
+    assert backend.device == CUDA
+    pixels = np.random.default_rng(2).normal(size=(64, 256)).astype(np.float32)
+    exact = pixels.astype(np.float64) @ factors.astype(np.float64)
+    found = backend.run({"pixels": pixels})["scores"]
+    assert np.abs(found - exact).max() < 1e-4
 
 
 def string_model(tmp_path):
