@@ -1,4 +1,4 @@
-"""Flat folders of models, ``NAME/saved_model.pb``, as TFaaS keeps them in its modelDir."""
+"""Flat folders of models, ``NAME/saved_model.pb``, as TFaaS keeps them."""
 
 from __future__ import annotations
 
