@@ -4,4 +4,4 @@ It holds a bundle's folder, its params.json, the store of bundles, and the way f
 picture's bytes to a model's input. It imports no HTTP, no TensorFlow and no engine.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

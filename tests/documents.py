@@ -24,6 +24,9 @@ PAGES = (
     "docs/securing.md",
 )
 
+# tests/end_to_end/test_moving.py types this one, in a folder of TFaaS's.
+MOVING = "docs/moving.md"
+
 _BLOCK = re.compile(
     r"(?:<!-- (?P<marker>transcript|not run): (?P<word>[^>]+?) -->\n)?"
     r"```sh\n(?P<text>.*?)```",
@@ -70,5 +73,5 @@ def blocks(page: Path) -> list[Block]:
 
 
 def transcripts(name: str) -> list[Block]:
-    """Return the blocks of a page that a test types; PAGES names the pages."""
+    """Return the blocks of a page that a test types; PAGES and MOVING name pages."""
     return [block for block in blocks(ROOT / name) if block.marker == "transcript"]

@@ -1,4 +1,4 @@
-"""docs/reliability.md and docs/security.md name only tests that exist."""
+"""docs/reliability.md, security.md and upgrading.md name only tests that exist."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NAMED = [
     found
-    for page in ("reliability.md", "security.md")
+    for page in ("reliability.md", "security.md", "upgrading.md")
     for found in re.findall(
         r"`([a-z_/]+\.py)::(test_\w+)`", (ROOT / "docs" / page).read_text()
     )

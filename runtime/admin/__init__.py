@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from runtime.config import Config
@@ -63,11 +64,14 @@ class Admin(Protocol):
         place: the server's URL, or the folder; for sentences.
         url: the URL at which a service of these models is asked.
         settings: the settings with which a model is tried before it is published.
+        folder: the store's folder on this machine; None for a server and for an object
+            store.
     """
 
     place: str
     url: str
     settings: Config
+    folder: Path | None
 
     def models(self) -> list[Description]:
         """Return the content that ``GET /models`` answers with."""

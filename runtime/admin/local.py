@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 from runtime.admin import Description, Reader, Transfer
 from runtime.config import Config
@@ -25,6 +26,8 @@ class LocalAdmin:
         scheme = "https" if config.server_key else "http"
         self.url = f"{scheme}://localhost:{config.port}{config.base}"
         self.settings = config
+        place = config.model_dir
+        self.folder = place if isinstance(place, Path) else None
         # The service logs a traceback for a model that cannot be loaded. The command
         # says the same in one sentence, so the log goes nowhere.
         for name in ("bundle", "runtime"):

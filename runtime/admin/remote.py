@@ -85,6 +85,7 @@ class RemoteAdmin:
         self.place = client.place
         self.url = client.place
         self.settings = TRIAL_SETTINGS
+        self.folder: Path | None = None
 
     def models(self) -> list[Description]:
         """See ``Admin``."""

@@ -218,6 +218,47 @@ def push(
 
 
 @models.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--all", "are_all", is_flag=True, help="Adopt all flat folders.")
+@click.option("--dry-run", is_flag=True, help="Tell what each is, and change nothing.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Adopt the flat folders of this folder.  [default: the store's own]",
+)
+@_on_models
+def adopt(
+    admin: Admin,
+    names: tuple[str, ...],
+    are_all: bool,
+    dry_run: bool,
+    source: Path | None,
+    as_json: bool,
+) -> None:
+    """Make versions of TFaaS's flat folders, with ONNX.
+
+    TFaaS keeps a model as modelDir/NAME/saved_model.pb. The command converts a copy of
+    each such folder, proves it, and publishes it as version 1 of NAME; a service that
+    runs goes on answering. Where the exporter is not installed, or cannot convert a
+    model, TensorFlow serves its version.
+
+    The flat folder stays, and is version 0, to which 'rollback NAME --to 0' goes back.
+    A model that has versions already is left alone, so the command may be typed again.
+    The exit code is 1 if a folder is broken or cannot be served; all others are adopted
+    nevertheless.
+    """
+    from runtime.cli.adopting import adopt_folders
+
+    if names and are_all:
+        raise click.UsageError("say NAME or --all, not both")
+    if not (names or are_all or dry_run):
+        raise click.UsageError("say NAME, or --all; --dry-run tells what there is")
+    adopt_folders(admin, source, names, as_json=as_json, is_dry=dry_run)
+
+
+@models.command()
 @click.argument("spec", type=ANY, metavar="NAME[:VERSION|@LABEL]")
 @click.option(
     "--output",
