@@ -38,8 +38,9 @@ smartquotes = False
 html_theme = "furo"
 html_title = "tfaas-onnx"
 html_favicon = "../runtime/http/page/favicon.ico"
-html_static_path = ["site.css"]
+html_static_path = ["site.css", "site.js"]
 html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
 # A site's first page is index.html, and this site's is where docs/README.md lies.
 html_additional_pages = {"index": "to-docs.html"}
 templates_path = ["."]
@@ -72,8 +73,6 @@ def setup(app: Sphinx) -> None:
     """Let the pages be read as they are written for the repository."""
     app.connect("source-read", _read)
     app.connect("doctree-read", _leave_what_is_no_page)
-    # furo makes its tree of pages at the usual priority, 500.
-    app.connect("html-page-context", _level_of_captions, priority=900)
 
 
 def _read(app: Sphinx, name: str, source: list[str]) -> None:
@@ -117,12 +116,3 @@ def _target(app: Sphinx, folder: Path, link: Any) -> Path | None:
 
 def _no_page(app: Sphinx, target: Path) -> bool:
     return target.is_dir() or app.env.path2doc(str(target)) not in app.env.found_docs
-
-
-def _level_of_captions(
-    app: Sphinx, name: str, template: str, context: dict[str, Any], document: Any
-) -> None:
-    """Say the level of the headings above the groups of pages, for screen readers."""
-    context["furo_navigation_tree"] = context["furo_navigation_tree"].replace(
-        'role="heading"', 'role="heading" aria-level="2"'
-    )

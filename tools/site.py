@@ -7,6 +7,7 @@ anything that a page would load from another host.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ SITE = ROOT / "site"
 
 # A browser loads what these attributes name without a click.
 _LOADED = {"src", "srcset", "data", "poster"}
+# A style sheet loads what stands here.
+_ELSEWHERE = re.compile(r"url\(\s*[\"']?(https?:)?//|@import")
 # The kinds of ``<link>`` that name a page and load nothing.
 _PAGES = {"canonical", "index", "next", "prev", "search"}
 
@@ -51,7 +54,7 @@ def foreign_assets(site: Path) -> Iterator[str]:
                 yield f"{page.relative_to(site)} loads {address}"
     for sheet in sorted([*site.rglob("*.css"), *site.rglob("*.svg")]):
         for line in sheet.read_text(encoding="utf-8").splitlines():
-            if "url(http" in line or "@import" in line:
+            if "url(http" in line or 'url("http' in line or "@import" in line:
                 yield f"{sheet.relative_to(site)} loads {line.strip()[:200]}"
 
 
