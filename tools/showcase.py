@@ -77,7 +77,9 @@ def _ask(url: str, bundle: Path, end: threading.Event) -> None:
     pictures = [png(image[:, :, 0]) for image in sample.images[:8]]
     row = {"model": "iris", "keys": FEATURES, "values": [5.1, 3.5, 1.4, 0.2]}
     begin = time.monotonic()
-    with httpx.Client(base_url=url) as client:
+    # A connection stays with one worker, and both shall have the models in memory.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(base_url=url, limits=limits) as client:
         while not end.is_set():
             wave = 1 + math.sin((time.monotonic() - begin) / 9)
             several = pictures[: 1 + round(2 * wave)]

@@ -29,8 +29,10 @@ OPTIONS = {"preload": False}
 def main() -> int:
     """Look at the pages, and return 1 if something is wrong."""
     folder, *names = sys.argv[1:]
+    all_pages = (path.relative_to(SITE) for path in SITE.rglob("*.html"))
+    # index.html only leads to another page.
     pages = names or sorted(
-        str(path.relative_to(SITE).with_suffix("")) for path in SITE.rglob("*.html")
+        str(path)[:-5] for path in all_pages if path.stem != "index"
     )
     program = next(filter(None, map(shutil.which, NAMES)))
     wrong = 0
