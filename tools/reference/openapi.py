@@ -26,7 +26,7 @@ Schema = Mapping[str, Any]
 
 
 def operations(arguments: Sequence[str]) -> str:
-    """All routes, by their groups: what each takes and answers."""
+    """All routes by their groups, each with its requests and replies."""
     document = _document()
     return "\n\n".join(
         "\n\n".join([f"## {group['name']}", *_group(document, group["name"])])
