@@ -11,7 +11,7 @@ EXTRAS := train,data,objects,cluster,tune,export,tensorflow,tracing,netron,grpc,
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit coverage check format docs notebook zoo fuzz soak cluster-test mutate bench bench-quick proto clean
+.PHONY: help demo serve test unit coverage check format docs site notebook zoo fuzz soak cluster-test mutate bench bench-quick proto clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -54,12 +54,13 @@ coverage: $(VENV)/.browser ## run the tests in half an hour, and count the lines
 		-m "not further and not cluster"; code=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$code
 
-check: $(VENV)/.installed ## check formatting, lints, types, and the imports between packages
+check: $(VENV)/.installed ## check formatting, lints, types, the imports between packages, and the documentation's links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	if command -v tsc; then tsc -p tools/page; fi
+	$(BIN)/python -m tools.site
 
 format: $(VENV)/.installed ## format the code as make check demands
 	$(BIN)/ruff format .
@@ -67,6 +68,9 @@ format: $(VENV)/.installed ## format the code as make check demands
 
 docs: $(VENV)/.installed ## write the reference pages anew
 	$(BIN)/python -m tools.reference
+
+site: $(VENV)/.installed ## make a site of the documentation in site/, which needs no network
+	$(BIN)/python -m tools.site
 
 notebook: $(VENV)/.installed ## run docs/mnist.ipynb, and write its outputs into it
 	$(BIN)/python -m tools.notebook
@@ -101,4 +105,4 @@ proto: $(VENV)/.installed ## generate the Python modules of all .proto files
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/wire/*.proto runtime/wire/*/*.proto runtime/programs/*.proto
 
 clean: ## remove everything that the other targets made, except the store
-	rm -rf $(VENV) .bench .clients .coverage demo dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench .clients .coverage demo dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,6 +1,7 @@
 """Links of the documents lead somewhere, and each command is typed or has a reason."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.documents import (
     markdown_of,
     transcripts,
 )
+from tools.reference.commands import COMMANDS, walk
 
 NAMES = [str(path.relative_to(ROOT)) for path in documents()]
 ALL = [
@@ -115,6 +117,51 @@ def test_a_document_that_the_code_names_is_there(package):
     for file in sorted((ROOT / package).rglob("*.py")):
         for named in re.findall(r"docs/[\w/]+\.md", file.read_text()):
             assert (ROOT / named).is_file(), f"{file.name} names {named}"
+
+
+# A command of this project at the beginning of a line of code, and code in a sentence.
+COMMAND = re.compile(r"^(?:\$ )?((?:trainer|exporter|runtime) [a-z].*)", re.MULTILINE)
+CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+
+
+@pytest.fixture(scope="module")
+def commands():
+    """Return the options of each command, by the words that call it."""
+    return {
+        path: {option for part in command.params for option in part.opts}
+        | {option for part in command.params for option in part.secondary_opts}
+        | {"--help", "--version"}
+        for name, module in COMMANDS.items()
+        for path, command in walk(import_module(module).main, name)
+    }
+
+
+def unknown(text, commands):
+    """Return the commands of a text that no program here would take."""
+    code = [" ".join(span.split()) for span in CODE.findall(FENCED.sub("", text))]
+    lines = "\n".join([*FENCED.findall(text), *code]).replace("\\\n", " ")
+    wrong = []
+    for typed in COMMAND.findall(lines):
+        words = re.split(r"[#|;)]", typed)[0].split()
+        begins = [" ".join(words[:n]) for n in (1, 2, 3)]
+        path = [begin for begin in begins if begin in commands][-1]
+        options = {word.partition("=")[0] for word in words if word.startswith("--")}
+        if " " not in path or not options <= commands[path]:
+            wrong.append(typed)
+    return wrong
+
+
+def test_a_command_that_is_not_there_is_found(commands):
+    text = "```sh\ntrainer run \\\n  --foo=1 --fin x\n```\nA `runtime serve --port 1`"
+    text += " and `exporter\nfly x`, but no trainer run --foo.\n"
+    wrong = [" ".join(typed.split()) for typed in unknown(text, commands)]
+    assert wrong == ["trainer run --foo=1 --fin x", "exporter fly x"]
+
+
+@pytest.mark.parametrize("name", ["ARCHITECTURE.md", "CONTRIBUTING.md", *NAMES])
+def test_each_command_and_option_that_a_document_types_exists(name, commands):
+    """Blocks that no test runs are read so at least, and so are sentences."""
+    assert unknown((ROOT / name).read_text(), commands) == []
 
 
 def test_the_readme_stays_a_screen_or_two():

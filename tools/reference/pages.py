@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tools.reference import commands, config, errors, metrics, params, routes
+from tools.reference import commands, config, errors, metrics, openapi, params, routes
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "reference"
@@ -28,8 +28,10 @@ GENERATORS: Mapping[str, Callable[[Sequence[str]], str]] = {
     "config": config.block,
     "errors": errors.block,
     "metrics": metrics.block,
+    "operations": openapi.operations,
     "params": params.block,
     "routes": routes.block,
+    "types": openapi.types,
 }
 
 
