@@ -149,6 +149,7 @@ def test_the_own_machine_needs_no_proof_of_its_name(service, monkeypatch):
     assert "--cacert none.pem cannot be used: No such file or directory" in output
 
 
+@pytest.mark.slow
 def test_nothing_slow_is_imported(tmp_path):
     """A container asks every few seconds, so its processor would feel an import."""
     script = (
