@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 import socket
 import time
@@ -20,6 +21,7 @@ from runtime.access.gate import gate_of
 from runtime.config import Config
 from runtime.mirroring import Mirroring, open_served
 from runtime.process.exit_code import how_it_ended
+from runtime.process.manager import Manager
 from runtime.server.heartbeat import LOOK_SECONDS, Hearts, Watchdog
 from runtime.server.listener import url_of
 from runtime.server.signals import PARENTS_SIGNALS, hear, held_back
@@ -58,6 +60,7 @@ class Parent:
         self._hearts = Hearts(len(listeners))
         self._worker = Worker(config, reporter, self._hearts, made, grpc_address)
         self._mirroring = Mirroring(config)
+        self._manager = Manager(os.environ)
         self._processes: list[SpawnProcess] = []
         self._born: list[float] = []
         self._ready: set[int] = set()
@@ -65,6 +68,7 @@ class Parent:
         self._is_announced = False
         self._is_asked = False
         self._ended_soon = 0
+        self._replaced = 0
         self._failure: DomainError | click.ClickException | None = None
 
     def run(self) -> None:
@@ -102,12 +106,17 @@ class Parent:
         }
         hear({signal.SIGTERM, *PARENTS_SIGNALS} - ignored, ask)
 
-    def _start(self, index: int) -> SpawnProcess:
-        """Start a worker at its socket, which the worker before it had."""
+    def _start(self, index: int, replaced: int = 0) -> SpawnProcess:
+        """Start a worker at its socket, which the worker before it had.
+
+        Args:
+            index: the socket's number.
+            replaced: the number of replaced workers that the new one counts.
+        """
         self._hearts.stop(index)
         # A fork would break onnxruntime's threads and locks.
         process = multiprocessing.get_context("spawn").Process(
-            target=self._worker, args=(index, self._listeners[index])
+            target=self._worker, args=(index, self._listeners[index], replaced)
         )
         process.start()
         return process
@@ -129,6 +138,7 @@ class Parent:
                     self._replace(index)
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + LOOK_SECONDS
+                self._manager.lives()
                 for index in watchdog.look():
                     logger.error("a worker process hangs, and is killed")
                     self._processes[index].kill()
@@ -155,15 +165,17 @@ class Parent:
         threads = f"{self._config.threads} thread{'s' * (self._config.threads != 1)}"
         workers = len(self._listeners)
         crew = f"{workers} worker{'s' * (workers != 1)} of {threads}"
+        url = url_of(self._config, self._listeners[0])
         click.echo(
-            f"serving {self._config.model_dir}/ ({models}) on"
-            f" {url_of(self._config, self._listeners[0])}  ({crew}; Ctrl-C stops)"
+            f"serving {self._config.model_dir}/ ({models}) on {url}"
+            f"  ({crew}; Ctrl-C stops)"
         )
         if self._config.grpc_port:
             click.echo(f"gRPC is answered on port {self._config.grpc_port}, too")
         click.echo(gate_of(self._config).sentence)
         click.echo(walls.sentence(self._config.walls, self._config.run_as_user))
         walls.warn(self._config.walls)
+        self._manager.serves(f"{models} on {url}, {crew}")
 
     def _replace(self, index: int) -> None:
         """Start another worker for one that ended, or give up."""
@@ -183,12 +195,16 @@ class Parent:
         self._ready.discard(process.pid)
         logger.warning("a worker process %s; another takes its place", how)
         forget_process(process.pid)
+        self._replaced += 1
+        # The counts of a lone worker end with it.
+        counts = self._replaced if len(self._listeners) == 1 else 1
         with held_back(PARENTS_SIGNALS):
-            self._processes[index] = self._start(index)
+            self._processes[index] = self._start(index, counts)
         self._born[index] = time.monotonic()
 
     def _end(self) -> None:
         """End all workers; those that take too long are killed."""
+        self._manager.ends()
         # From now on new connections are refused, as soon as the workers close theirs.
         for listener in self._listeners:
             listener.close()

@@ -65,12 +65,13 @@ class Worker:
         self._made = made
         self._grpc_address = grpc_address
 
-    def __call__(self, index: int, listener: socket.socket) -> None:
+    def __call__(self, index: int, listener: socket.socket, replaced: int = 0) -> None:
         """Serve until SIGTERM, which lets requests in hand be answered.
 
         Args:
             index: the worker's number, from 0 on.
             listener: the worker's own socket.
+            replaced: the number of workers to count as replaced.
         """
         loop = new_loop()
         asked = asyncio.Event()
@@ -84,6 +85,11 @@ class Worker:
         hear((signal.SIGTERM, signal.SIGINT), end)
         threading.Thread(target=self._end_with_the_parent, daemon=True).start()
         front, context, grpc = self._build(loop)
+        if replaced:
+            # The parent has no metrics. The import sets them up, and comes after the app's.
+            from runtime.telemetry.metrics import WORKERS_REPLACED
+
+            WORKERS_REPLACED.inc(replaced)
         # The loop has a thread of its own, because a loop in the main thread would take
         # the signals for itself.
         serve = self._serve(loop, front, index, listener, context, grpc, asked)

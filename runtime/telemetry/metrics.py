@@ -166,6 +166,10 @@ TENSORFLOW_RESTARTS = Counter(
     "tfaas_tensorflow_restarts",
     "Processes of TensorFlow that died and were replaced.",
 )
+WORKERS_REPLACED = Counter(
+    "tfaas_workers_replaced",
+    "Worker processes of runtime serve that ended or hung, and were replaced.",
+)
 FEEDBACK = Counter(
     "tfaas_feedback",
     "Pictures and rows that were sent with their right label, and kept.",

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import ssl
@@ -202,6 +203,13 @@ def test_a_worker_that_is_killed_is_replaced(folder):
             # The connection waits in the socket's queue until a worker is there.
             assert predict(server.url).json() == ANSWER
         assert server.process.poll() is None
+        shown = CLIENT.get(f"{server.url}/metrics").text
+    # One of the two may still start, or was killed before it counted.
+    assert (
+        3
+        <= float(re.search(r"^tfaas_workers_replaced_total (.*)$", shown, re.M)[1])
+        <= 6
+    )
     (log,) = folder.glob("log-*")
     assert "a worker process was killed by SIGKILL; another takes" in log.read_text()
 
