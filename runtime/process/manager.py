@@ -24,7 +24,7 @@ class Manager:
 
     def __init__(self, environment: MutableMapping[str, str]) -> None:
         address = environment.pop("NOTIFY_SOCKET", "")
-        # A name that begins with @ is in the kernel's memory, and not in the file system.
+        # A name that begins with @ is in no file system.
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._watches = bool(environment.pop("WATCHDOG_USEC", ""))
 

@@ -86,7 +86,7 @@ class Worker:
         threading.Thread(target=self._end_with_the_parent, daemon=True).start()
         front, context, grpc = self._build(loop)
         if replaced:
-            # The parent has no metrics. The import sets them up, and comes after the app's.
+            # The parent has no metrics, and the app has set them up.
             from runtime.telemetry.metrics import WORKERS_REPLACED
 
             WORKERS_REPLACED.inc(replaced)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Boot a systemd in namespaces of its own, install the service in it as docs/deploying.md
 # says, and try deploy/systemd/tfaas-onnx.service: sudo tools/systemd/try.sh
-# It needs root, overlayfs, and Debian's packages systemd and curl. It works on a copy of
+# It needs root, overlayfs, `make`'s environment, and Debian's packages systemd and curl. It works on a copy of
 # this machine's files, in memory, and changes none of them. It takes some minutes.
 set -eu
 
@@ -55,7 +55,7 @@ echo "# the installation"
 chroot "$root" sh -ec '
     cd /src
     /usr/bin/python3 -m venv /opt/tfaas-onnx
-    /opt/tfaas-onnx/bin/pip install --quiet --constraint constraints.txt ".[grpc]" 2>&1 | grep -v WARNING || true
+    /opt/tfaas-onnx/bin/pip install --quiet --constraint constraints.txt ".[grpc]"
     install -D -m 0644 deploy/systemd/sysusers.conf /etc/sysusers.d/tfaas-onnx.conf
     systemd-sysusers
     install -d -m 0750 -g tfaas-onnx-conf /etc/tfaas-onnx
@@ -68,6 +68,15 @@ chroot "$root" sh -ec '
     printf "[Unit]\nRequires=systemd-journald.service\n" > /etc/systemd/system/try.target
     mkdir -p /mnt/old
 '
+
+# The tests' own small model, which needs the environment of `make`.
+(cd "$source" && PYTHONPATH=$source .venv/bin/python -c '
+import sys
+from pathlib import Path
+from tests.examples import tar_of, write_bundle
+folder = Path(sys.argv[1])
+(folder / "bundle.tar").write_bytes(tar_of(write_bundle(folder / "linear")))
+' "$root/root")
 
 echo "# the boot"
 for group in $(groups); do
@@ -116,7 +125,7 @@ boot=$!
 # unshare has one child, which is the process 1 of the new machine.
 first=
 for _ in $(seq 100); do
-    first=$(pgrep -P "$boot" -f 'systemd --log-target=null' || true)
+    first=$(pgrep -P "$boot" -f '^/lib/systemd/systemd ' || true)
     [ -z "$first" ] || break
     sleep 0.2
 done
