@@ -97,8 +97,11 @@ ROOT=$root NAME=$name GROUPS_OF="$(groups)" setsid sh -ec '
             mount --bind "/dev/$device" "$ROOT/dev/$device"
         done
         ln -s /proc/self/fd "$ROOT/dev/fd"
-        mkdir "$ROOT/dev/shm"
+        mkdir "$ROOT/dev/shm" "$ROOT/dev/pts"
         mount -t tmpfs -o mode=1777 tmpfs "$ROOT/dev/shm"
+        # PrivateDevices shows these to the service, too.
+        mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$ROOT/dev/pts"
+        ln -s pts/ptmx "$ROOT/dev/ptmx"
         if [ "$GROUPS_OF" = /sys/fs/cgroup ]; then
             mount -t cgroup2 cgroup2 "$ROOT/sys/fs/cgroup"
         else
