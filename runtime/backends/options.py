@@ -42,4 +42,4 @@ class BackendOptions:
 
     def of(self, name: str) -> BackendOptions:
         """Return these options, with those that are set for one model."""
-        return replace(self, **self.models.get(name, {}))
+        return replace(self, models={}, **self.models.get(name, {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -69,11 +70,13 @@ def serve(print_config: bool, as_program: bool, file: str | None, **flags: Any) 
     """Serve in the foreground.
 
     A flag goes before a variable TFAAS_<KEY>. A variable goes before config.json, and
-    config.json goes before the default in brackets.
+    config.json goes before the default in brackets. SIGHUP lets the service read
+    config.json anew.
     """
     if as_program and not print_config:
         raise WrongInput("--json needs --print-config, whose format it sets")
-    settings = load_settings(os.environ, _given(flags), file)
+    read = functools.partial(load_settings, os.environ, _given(flags), file)
+    settings = read()
     if print_config:
         from runtime.preflight import check_config
 
@@ -84,7 +87,7 @@ def serve(print_config: bool, as_program: bool, file: str | None, **flags: Any) 
     # The import stands here, so that --help and --print-config do not wait for it.
     from runtime.server import serve as serve_until_told
 
-    serve_until_told(settings.config, settings.doubts)
+    serve_until_told(settings, read)
 
 
 def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
