@@ -114,7 +114,7 @@ class Services:
             before.shadow.stop()
         self.watch.renew(self.config)
         options, old = _options_of(self.config), _options_of(before.config)
-        self.registry.reopen(lambda name: options.of(name) != old.of(name))
+        self.registry.reopen(lambda name: options.differ(old, name))
 
     def readiness(self) -> Readiness:
         """Return what tells whether the service should get requests."""
