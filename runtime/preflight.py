@@ -294,7 +294,10 @@ def _of_secrets(config: Config) -> Iterator[str]:
     ):
         if not name:
             continue
-        mode = Path(name).stat().st_mode
+        try:
+            mode = Path(name).stat().st_mode
+        except OSError:  # another check says so
+            continue
         if mode & stat.S_IWOTH:
             yield (
                 f"{key!r} is {name}, which anybody on this machine may change:"

@@ -70,7 +70,8 @@ def findings_of(
             found += [Finding(False, sentence) for sentence in check(config)]
         except (DomainError, Failed, WrongInput) as ex:
             found.append(Finding(True, str(ex)))
-    return sorted(found, key=lambda one: not one.stops)
+    # Two checks may need the same file.
+    return sorted(dict.fromkeys(found), key=lambda one: not one.stops)
 
 
 def _of_walls(config: Config) -> Iterator[str]:
@@ -92,6 +93,8 @@ def _of_cuda(config: Config) -> Iterator[str]:
 
 
 def _of_ports(config: Config, is_served: Callable[[], bool]) -> Iterator[str]:
+    if not (config.port or config.grpc_port):
+        return  # a free one is taken
     try:
         with listening(config, 1), reserved(config):
             pass

@@ -264,17 +264,34 @@ def test_a_worker_that_takes_another_s_place_has_the_new_settings(secured):
         assert client.get("/status").json()["settings"]["needRestart"] == []
 
 
+def beside(service, *words):
+    """Type a command of ``runtime`` beside the service, with its port."""
+    return subprocess.run(
+        ["runtime", *words],
+        cwd=service.folder,
+        env={**ENVIRONMENT, "TFAAS_PORT": str(urlsplit(service.url).port)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def test_the_doctor_knows_a_service_that_runs(secured):
+    done = beside(secured, "doctor", "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["fine"]) == (0, True), told["findings"]
+    assert any("a service answers there" in one["sentence"] for one in told["findings"])
+    assert told["settings"]["serverKey"]["value"] == "key.pem"
+    assert digest("two") not in done.stdout
+    done = beside(secured, "doctor", "--server-crt", "none.pem")
+    assert done.returncode == 1
+    assert "'serverCrt' is none.pem, which cannot be read" in done.stdout
+
+
 def test_the_container_s_question_is_answered_without_a_token(secured):
     def check(*arguments):
-        return subprocess.run(
-            ["runtime", "healthcheck", *arguments],
-            cwd=secured.folder,
-            env={**ENVIRONMENT, "TFAAS_PORT": str(urlsplit(secured.url).port)},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        return beside(secured, "healthcheck", *arguments)
 
     done = check("--ready")
     assert (done.returncode, done.stdout) == (0, f"{secured.url}/readyz is ready\n")
