@@ -12,6 +12,7 @@ from bundle.terminal import Failed, Group, WrongInput
 # longer than its own.
 COMMANDS = (
     "bundle",
+    "doctor",
     "healthcheck",
     "models",
     "predict",

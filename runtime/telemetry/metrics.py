@@ -175,6 +175,21 @@ FEEDBACK = Counter(
     "Pictures and rows that were sent with their right label, and kept.",
     ("model",),
 )
+CONFIG_RELOADS = Counter(
+    "tfaas_config_reloads",
+    "Readings of config.json after SIGHUP; result is ok or refused.",
+    ("result",),
+)
+CONFIG_READ = Gauge(
+    "tfaas_config_last_reload_success_timestamp_seconds",
+    "The time at which the settings that hold were read, in unix seconds.",
+    multiprocess_mode="livemax",
+)
+CONFIG_OK = Gauge(
+    "tfaas_config_last_reload_successful",
+    "1 if the last reading of config.json succeeded, and 0 if it was refused.",
+    multiprocess_mode="livemin",
+)
 BUILD_INFO = Gauge(
     "tfaas_build_info",
     "The versions of the serving software, as labels; its value is 1.",

@@ -252,7 +252,7 @@ def test_a_port_that_is_taken_is_a_sentence(crew, folder):
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_that_is_told_to_end_answers_what_it_holds(folder, number):
     with serving(RUNTIME, folder) as server, connect(server.url) as client:
         workers = server.workers()
