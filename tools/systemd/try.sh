@@ -13,6 +13,7 @@ source=$(cd "${0%/*}/../.." && pwd)
 name=tfaas-onnx-try-$$
 base=$(mktemp -d)
 boot=
+first=
 
 groups() {
     if [ -e /sys/fs/cgroup/cgroup.procs ]; then
@@ -26,14 +27,20 @@ groups() {
 }
 
 finish() {
+    # With the process 1 of the new machine all others of it end.
+    [ -z "$first" ] || kill -9 "$first" 2>/dev/null || true
     [ -z "$boot" ] || {
-        kill -9 "$boot" 2>/dev/null || true
+        [ -n "$first" ] || kill -9 "$boot" 2>/dev/null || true
         wait "$boot" 2>/dev/null || true
     }
     umount -l "$base/root" "$base/memory" 2>/dev/null || true
     for group in $(groups); do
-        # Its processes end a moment later.
-        find "$group/$name" -depth -type d -exec rmdir {} + 2>/dev/null || true
+        # Groups whose processes have just ended may be busy for a moment.
+        for _ in $(seq 50); do
+            find "$group/$name" -depth -type d -exec rmdir {} + 2>/dev/null || true
+            [ -d "$group/$name" ] || break
+            sleep 0.1
+        done
     done
     rm -rf "$base"
 }
@@ -126,7 +133,6 @@ ROOT=$root NAME=$name GROUPS_OF="$(groups)" setsid sh -ec '
 ' &
 boot=$!
 # unshare has one child, which is the process 1 of the new machine.
-first=
 for _ in $(seq 100); do
     first=$(pgrep -P "$boot" -f '^/lib/systemd/systemd ' || true)
     [ -z "$first" ] || break
