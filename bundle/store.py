@@ -72,6 +72,10 @@ class ModelStore:
         self._staging = Staging(root)
         self._trash = Trash(root)
 
+    def keep_versions(self, keep: int) -> None:
+        """Let a model keep so many versions from now on; see ``keep`` of the class."""
+        self._keep = keep
+
     @property
     def here(self) -> ModelStore:
         """The store of the files on this machine; another one has nothing to fetch."""

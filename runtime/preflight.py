@@ -11,7 +11,7 @@ import math
 import os
 import ssl
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,25 +48,14 @@ def check_config(config: Config) -> tuple[str, ...]:
     Raises:
         ConfigError: a setting cannot work; the sentence names its key.
     """
-    check_tls(config)
-    _check_grpc(config)
-    gate_of(config)
-    read_session_config(config.config_proto, config.intra_op_threads)
-    _check_log(config)
-    _check_memory(config)
-    return (
-        *_of_the_store(config),
-        *_of_feedback(config),
-        *_of_static_files(config),
-        *_of_secrets(config),
-        *_of_numbers(config),
-        *_of_names(config),
-        *_of_what_has_no_effect(config),
-    )
+    return tuple(doubt for check in CHECKS for doubt in check(config))
 
 
-def check_tls(config: Config) -> None:
+def check_tls(config: Config) -> tuple[str, ...]:
     """Check that key and certificate can be read, and belong together.
+
+    Returns:
+        No sentence, because what is wrong with them stops the start.
 
     Raises:
         ConfigError: they cannot be used; the sentence names the settings.
@@ -83,7 +72,7 @@ def check_tls(config: Config) -> None:
                 f"{key!r} is {name}, which cannot be read: {ex.strerror}"
             ) from ex
     if not config.server_key:
-        return
+        return ()
     try:
         # Without this function OpenSSL would ask for a key's password at the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
@@ -95,11 +84,22 @@ def check_tls(config: Config) -> None:
             " be a key without a password and its certificate, in PEM; OpenSSL says:"
             f" {(ex.reason or 'unreadable').replace('_', ' ').lower()}"
         ) from ex
+    return ()
 
 
-def _check_grpc(config: Config) -> None:
+def _check_tokens(config: Config) -> tuple[str, ...]:
+    gate_of(config)
+    return ()
+
+
+def _check_tensorflow(config: Config) -> tuple[str, ...]:
+    read_session_config(config.config_proto, config.intra_op_threads)
+    return ()
+
+
+def _check_grpc(config: Config) -> tuple[str, ...]:
     if not config.grpc_port:
-        return
+        return ()
     missing = [name for name in _GRPC if find_spec(name) is None]
     if missing:
         raise ConfigError(
@@ -111,9 +111,10 @@ def _check_grpc(config: Config) -> None:
             f"'grpcPort' and 'port' are both {config.port}; gRPC needs a port of its"
             " own"
         )
+    return ()
 
 
-def _check_memory(config: Config) -> None:
+def _check_memory(config: Config) -> tuple[str, ...]:
     if config.trial_bytes < _ENGINE_BYTES:
         raise ConfigError(
             f"'trialBytes' is {config.trial_bytes}, which is too little to try an"
@@ -125,6 +126,7 @@ def _check_memory(config: Config) -> None:
             f" conversion: TensorFlow alone takes some {_TENSORFLOW_BYTES}; raise it,"
             " or set 'exportOnUpload' to 'off'"
         )
+    return ()
 
 
 def _of_an_object_store(config: Config) -> Iterator[str]:
@@ -248,9 +250,9 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _check_log(config: Config) -> None:
+def _check_log(config: Config) -> tuple[str, ...]:
     if not config.log_file:
-        return
+        return ()
     path = Path(config.log_file)
     if _is_folder(path) or config.log_file.endswith("/"):
         raise ConfigError(
@@ -262,7 +264,7 @@ def _check_log(config: Config) -> None:
     elif not os.access(path.parent, os.W_OK | os.X_OK):
         reason = "its folder is not writable"
     else:
-        return
+        return ()
     raise ConfigError(
         f"'logFile' is {config.log_file}, which cannot be written: {reason}"
     )
@@ -292,7 +294,10 @@ def _of_secrets(config: Config) -> Iterator[str]:
     ):
         if not name:
             continue
-        mode = Path(name).stat().st_mode
+        try:
+            mode = Path(name).stat().st_mode
+        except OSError:  # another check says so
+            continue
         if mode & stat.S_IWOTH:
             yield (
                 f"{key!r} is {name}, which anybody on this machine may change:"
@@ -423,3 +428,21 @@ def _of_what_has_no_effect(config: Config) -> Iterator[str]:
                 f"'trustedProxies' has {network}, which is everybody: each client may"
                 " give any address in X-Forwarded-For"
             )
+
+
+# In the order in which they speak; one that finds what cannot work raises ConfigError.
+CHECKS: tuple[Callable[[Config], Iterable[str]], ...] = (
+    check_tls,
+    _check_grpc,
+    _check_tokens,
+    _check_tensorflow,
+    _check_log,
+    _check_memory,
+    _of_the_store,
+    _of_feedback,
+    _of_static_files,
+    _of_secrets,
+    _of_numbers,
+    _of_names,
+    _of_what_has_no_effect,
+)

@@ -54,6 +54,19 @@ if ! command -v nginx >/dev/null && [ ! -x "$VENV/nginx/usr/sbin/nginx" ]; then
     }
 fi
 
+# tests/deploy/ runs promtool and logrotate. Prometheus' package would start a server, too.
+for program in prometheus:promtool logrotate:logrotate; do
+    package=${program%:*} program=${program#*:}
+    if ! command -v "$program" >/dev/null && [ ! -d "$VENV/$package/usr" ]; then
+        { apt_unpack "$VENV/$package" "$package" &&
+            PATH=$VENV/$package/usr/bin:$VENV/$package/usr/sbin "$program" --version; } \
+            >/dev/null 2>&1 || {
+            rm -rf "$VENV/$package"
+            echo "install.sh: there is no $program; the tests that need it are skipped"
+        }
+    fi
+done
+
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
 echo "installing into $VENV (a minute or two) ..."
 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \

@@ -48,6 +48,10 @@ class MirroredStore(ModelStore):
         self.mirror = mirror
         self._copies = Staging(mirror.root)
 
+    def keep_versions(self, keep: int) -> None:
+        """See ``ModelStore``."""
+        self.mirror.objects.keep_versions(keep)
+
     @property
     def here(self) -> ModelStore:
         """See ``ModelStore``: the copy, which is never asked for more than it has."""

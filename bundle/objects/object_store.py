@@ -99,6 +99,10 @@ class ObjectStore:
         self._clock = clock
         self._is_probed = False
 
+    def keep_versions(self, keep: int) -> None:
+        """Let a model keep so many versions from now on."""
+        self._keep = keep
+
     def check_writable(self) -> None:
         """Check once that the store keeps conditions.
 

@@ -43,3 +43,8 @@ class BackendOptions:
     def of(self, name: str) -> BackendOptions:
         """Return these options, with those that are set for one model."""
         return replace(self, **self.models.get(name, {}))
+
+    def differ(self, others: BackendOptions, name: str) -> bool:
+        """Tell whether other options open one model in another way."""
+        ours, theirs = self.of(name), others.of(name)
+        return replace(ours, models={}) != replace(theirs, models={})

@@ -1,28 +1,49 @@
 """The command ``runtime``: the service, and the work with one from a terminal."""
 
+from importlib import import_module
+
 import click
 
 from bundle import __version__
-from bundle.store import LISTS
 from bundle.terminal import Failed, Group, WrongInput
-from runtime.cli.bundle import bundle
-from runtime.cli.models import models
-from runtime.cli.predict import predict
-from runtime.cli.score import score
-from runtime.cli.serve import serve
-from runtime.cli.status import status
-from runtime.cli.token import token
-from runtime.cli.top import top
-from runtime.cli.tune import tune
+
+# Each command stands in the module of its name. It is imported when somebody asks for
+# it: a container runs ``healthcheck`` every few seconds, and all imports together take
+# longer than its own.
+COMMANDS = (
+    "bundle",
+    "doctor",
+    "healthcheck",
+    "models",
+    "predict",
+    "score",
+    "serve",
+    "status",
+    "token",
+    "top",
+    "tune",
+)
 
 
 class _Runtime(Group):
     """The commands; their errors name a command where the service's name a route."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(import_module(f"runtime.cli.{cmd_name}"), cmd_name)
+        assert isinstance(found, click.Command)
+        return found
+
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except (Failed, WrongInput) as ex:
+            from bundle.store import LISTS
+
             # A server's own sentences come here, too.
             told = ex.message.replace(LISTS, "'runtime models list' lists")
             raise type(ex)(told) from ex
@@ -32,14 +53,3 @@ class _Runtime(Group):
 @click.version_option(__version__, "--version", "-version", prog_name="runtime")
 def main() -> None:
     """Serve the models of a store over HTTP, and ask such a service."""
-
-
-main.add_command(serve)
-main.add_command(models)
-main.add_command(bundle)
-main.add_command(predict)
-main.add_command(score)
-main.add_command(status)
-main.add_command(top)
-main.add_command(token)
-main.add_command(tune)

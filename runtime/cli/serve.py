@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -29,14 +30,25 @@ def as_json(value: object) -> object:
 _ALIASES = {"model_dir": ["--models-dir"]}
 
 
-def _with_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Add a flag for each key of the config, in the order of the keys."""
-    for key_field in reversed(fields(Config)):
-        command = _flag(key_field)(command)
-    return command
+_Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
 
-def _flag(of: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_flags(*, hidden: bool = False) -> _Decorator:
+    """Add a flag for each key of the config, in the order of the keys.
+
+    Args:
+        hidden: leave them out of ``--help``.
+    """
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for key_field in reversed(fields(Config)):
+            command = _flag(key_field, hidden)(command)
+        return command
+
+    return add
+
+
+def _flag(of: Field[Any], hidden: bool) -> _Decorator:
     default = as_json(getattr(Config(), of.name))
     shown = default if isinstance(default, str) else json.dumps(default)
     is_switch = isinstance(default, bool)
@@ -50,11 +62,12 @@ def _flag(of: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., None]
         + (f"  [{shown}]" if default not in ("", [], {}) else ""),
         metavar=None if is_switch else of.name.rpartition("_")[2].upper(),
         default=None,
+        hidden=hidden,
     )
 
 
 @click.command()
-@_with_flags
+@with_flags()
 @click.option(
     "--config",
     "-config",
@@ -69,11 +82,13 @@ def serve(print_config: bool, as_program: bool, file: str | None, **flags: Any) 
     """Serve in the foreground.
 
     A flag goes before a variable TFAAS_<KEY>. A variable goes before config.json, and
-    config.json goes before the default in brackets.
+    config.json goes before the default in brackets. SIGHUP lets the service read
+    config.json anew.
     """
     if as_program and not print_config:
         raise WrongInput("--json needs --print-config, whose format it sets")
-    settings = load_settings(os.environ, _given(flags), file)
+    read = functools.partial(load_settings, os.environ, given(flags), file)
+    settings = read()
     if print_config:
         from runtime.preflight import check_config
 
@@ -84,10 +99,11 @@ def serve(print_config: bool, as_program: bool, file: str | None, **flags: Any) 
     # The import stands here, so that --help and --print-config do not wait for it.
     from runtime.server import serve as serve_until_told
 
-    serve_until_told(settings.config, settings.doubts)
+    serve_until_told(settings, read)
 
 
-def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
+def given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flags that were given, as JSON values by field name."""
     return {
         name: parse(name, value) if isinstance(value, str) else value
         for name, value in flags.items()

@@ -31,6 +31,7 @@ from runtime.config.reading import (
     parse,
     variable,
 )
+from runtime.config.renewal import Renewal, renewal_of
 
 __all__ = [
     "DIGEST",
@@ -45,6 +46,7 @@ __all__ = [
     "OnnxPolicy",
     "ParityFailure",
     "Provider",
+    "Renewal",
     "Settings",
     "Walls",
     "config_from_json",
@@ -54,5 +56,6 @@ __all__ = [
     "load_settings",
     "option",
     "parse",
+    "renewal_of",
     "variable",
 ]

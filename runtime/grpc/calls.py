@@ -39,6 +39,7 @@ class Calls:
             is never.
         places: the places of calls that wait for their clients.
         tracing: the tracing that makes spans; None if it is off.
+        arrivals: the messages for which calls wait; None if only these calls do.
 
     Attributes:
         arrivals: the messages for which calls wait.
@@ -51,13 +52,14 @@ class Calls:
         timeout_ms: int,
         places: Places,
         tracing: Tracing | None = None,
+        arrivals: Arrivals | None = None,
     ) -> None:
         self._gate = gate
         self._limiter = limiter
         self._journeys = Journeys(gate, timeout_ms, tracing)
         self._places = places
         self._errors = Errors()
-        self.arrivals = Arrivals()
+        self.arrivals = arrivals or Arrivals()
 
     # -- handlers ----------------------------------------------------------------------
 

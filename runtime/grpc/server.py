@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 
 from runtime.access.gate import gate_of
 from runtime.config import Config
+from runtime.grpc.arrivals import Arrivals
 from runtime.grpc.calls import Calls
 from runtime.grpc.health import Health
 from runtime.grpc.inference import Inference
@@ -57,6 +59,30 @@ def services_of(services: Services, lane: Lane) -> tuple[Service, ...]:
     return (*of_models, health, Reflection(names).service)
 
 
+class Followed(NamedTuple):
+    """What follows the settings in the server.
+
+    Attributes:
+        handlers: the handler of each method, by its path.
+        pair: the key and the certificate of new connections; None without TLS.
+    """
+
+    handlers: Mapping[str, grpc.RpcMethodHandler]
+    pair: grpc.ServerCertificateConfiguration | None
+
+
+class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Finds the handler of each call anew, because other settings may hold."""
+
+    def __init__(self, find: Callable[[str], grpc.RpcMethodHandler | None]) -> None:
+        self._find = find
+
+    def service(
+        self, handler_call_details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler | None:
+        return self._find(handler_call_details.method)
+
+
 class GrpcServer:
     """The door's server in one worker.
 
@@ -77,13 +103,10 @@ class GrpcServer:
         tracing: Tracing | None,
     ) -> None:
         threads = Threads(BUSY, _THREADS)
-        self._calls = Calls(
-            gate_of(config),
-            services.limiter,
-            config.timeout_ms,
-            Places(STREAMS, OPEN_CALLS, threads.apart),
-            tracing,
-        )
+        self._places = Places(STREAMS, OPEN_CALLS, threads.apart)
+        self._arrivals = Arrivals()
+        self._lane = OrTheirs(lane)
+        self._tracing = tracing
         self._server = grpc.server(
             threads,
             options=(
@@ -100,26 +123,54 @@ class GrpcServer:
             ),
             maximum_concurrent_rpcs=_THREADS + config.max_queue,
         )
-        self._add(services_of(services, OrTheirs(lane)))
-        if config.server_key:
-            pair = (
-                Path(config.server_key).read_bytes(),
-                Path(config.server_crt).read_bytes(),
+        self._followed = self.prepared(config, services)
+        self._server.add_generic_rpc_handlers((_Handlers(self._handler_of),))
+        if self._followed.pair is not None:
+            credentials = grpc.dynamic_ssl_server_credentials(
+                self._followed.pair, lambda: self._followed.pair
             )
-            credentials = grpc.ssl_server_credentials([pair])
             self._server.add_secure_port(address, credentials)
         else:
             self._server.add_insecure_port(address)
 
-    def _add(self, services: Iterable[Service]) -> None:
-        for service in services:
-            handlers = {
-                method.name: self._calls.handler_of(service.name, method)
-                for method in service.methods
-            }
-            self._server.add_generic_rpc_handlers(
-                (grpc.method_handlers_generic_handler(service.name, handlers),)
+    def prepared(self, config: Config, services: Services) -> Followed:
+        """Make the handlers of all methods for given settings; none is used yet.
+
+        Raises:
+            ConfigError: a file of tokens cannot be used.
+            OSError: a file of TLS cannot be read.
+        """
+        calls = Calls(
+            gate_of(config),
+            services.limiter,
+            config.timeout_ms,
+            self._places,
+            self._tracing,
+            self._arrivals,
+        )
+        handlers = {
+            f"/{service.name}/{method.name}": calls.handler_of(service.name, method)
+            for service in services_of(services, self._lane)
+            for method in service.methods
+        }
+        pair = None
+        if config.server_key:
+            pair = grpc.ssl_server_certificate_configuration(
+                [
+                    (
+                        Path(config.server_key).read_bytes(),
+                        Path(config.server_crt).read_bytes(),
+                    )
+                ]
             )
+        return Followed(handlers, pair)
+
+    def take(self, followed: Followed) -> None:
+        """Answer new calls and connections by other settings; see ``prepared``."""
+        self._followed = followed
+
+    def _handler_of(self, path: str) -> grpc.RpcMethodHandler | None:
+        return self._followed.handlers.get(path)
 
     def start(self) -> None:
         """Begin to take calls."""
@@ -128,7 +179,7 @@ class GrpcServer:
 
     def _sweep(self) -> None:
         while not DRAINING.wait(_SWEEP_SECONDS):
-            self._calls.arrivals.sweep()
+            self._arrivals.sweep()
 
     def drain(self, seconds: float) -> None:
         """Refuse new calls, and wait until those in hand are answered.
@@ -138,5 +189,5 @@ class GrpcServer:
                 answered a little earlier, or whose client takes no reply, are given up.
         """
         stopped = self._server.stop(max(seconds - 1.0, seconds / 2))
-        self._calls.arrivals.end()
+        self._arrivals.end()
         stopped.wait()

@@ -116,8 +116,14 @@ class App(_Base):
         return self.predictions.answer(found, env, start_response)
 
 
-def create_app(services: Services, config: Config) -> App:
+def create_app(services: Services, config: Config, before: App | None = None) -> App:
     """Make the WSGI application over given services.
+
+    Args:
+        services: the service's parts.
+        config: the settings.
+        before: the application that this one follows in the same process; its tracing
+            goes on.
 
     Raises:
         ConfigError: ``tracing`` is on, and OpenTelemetry is not installed.
@@ -130,7 +136,10 @@ def create_app(services: Services, config: Config) -> App:
     address_of = address_reader(gate)
     limiter = services.limiter
     rate = Rate(limiter, quiet, address_of) if limiter else None
-    tracing = Tracing() if config.tracing else None
+    if before is None:
+        tracing = Tracing() if config.tracing else None
+    else:
+        tracing = before.tracing
     watch = Watch(
         quiet,
         tracing,
@@ -169,6 +178,8 @@ def create_app(services: Services, config: Config) -> App:
         if isinstance(resource, Prediction)
     }
     application.predictions = Predictions(predictions, watch, gate, errors)
+    # Falcon compiles its routes for the first request, which would wait for that.
+    router.find(base or "/")
     find = application.predictions.find
     application.door = Door(router, find, authorize, rate, address_of)
     return application
@@ -241,7 +252,7 @@ def _resources(
             services.watch.show, functools.partial(show_store, services.store)
         ),
         "/live": LiveLoad(services.store),
-        "/status": Status(config, services.registry),
+        "/status": Status(config, services.registry, services.started),
         "/docs": docs,
         "/openapi.json": OpenApi(gate, config.base),
         "/netron": netron,

@@ -53,6 +53,31 @@ def open_model(
         raise BundleError(f"the version cannot be read: {ex.strerror}") from ex
 
 
+class Opener:
+    """Opens versions of the store with the options that hold at the time.
+
+    Args:
+        options: the options with which they are opened.
+        open_tensorflow: see ``open_model``.
+
+    Attributes:
+        options: the argument of this name; versions that are opened later heed new
+            ones.
+    """
+
+    def __init__(
+        self,
+        options: BackendOptions,
+        open_tensorflow: OpenTensorFlow = open_tensorflow,
+    ) -> None:
+        self.options = options
+        self._open_tensorflow = open_tensorflow
+
+    def __call__(self, version: Version) -> Model:
+        """Open a version; see ``open_model``."""
+        return open_model(version, self.options, self._open_tensorflow)
+
+
 def _limited(options: BackendOptions, config: TritonConfig | None) -> BackendOptions:
     """Return options that keep the batch size of config.pbtxt.
 

@@ -50,6 +50,7 @@ class _Held:
 
     Attributes:
         origin: the origin of its bundle; see ``origin_of``.
+        since: the time when its load began.
         pinned: the time when somebody last asked for it by its number; None if nobody
             did.
     """
@@ -57,6 +58,7 @@ class _Held:
     version: Version
     model: Model
     origin: tuple[int, ...]
+    since: float = -math.inf
     pinned: float | None = None
 
     def __post_init__(self) -> None:
@@ -293,6 +295,40 @@ class ModelRegistry:
                 if target[0] == name and version in (None, left.number):
                     del self._left[target]
             self._count()
+
+    def resize(self, limit: int, max_bytes: int) -> None:
+        """Keep at most so many versions and bytes from now on; see the class."""
+        with self._lock:
+            self._limit = limit
+            self._max_bytes = max_bytes
+            self._make_room(next(reversed(self._loaded), None))
+            self._count()
+
+    def reopen(self, is_changed: Callable[[str], bool]) -> None:
+        """Open versions that are in memory anew, because their options changed.
+
+        Each serves as it was until it is open, and goes on so if it cannot be opened.
+        A load that has begun before may have the old options, and is waited for.
+
+        Args:
+            is_changed: tells by a model's name whether its options changed.
+        """
+        asked = self._clock()
+        with self._lock:
+            keys = {*self._loaded, *self._loading}
+        for key in sorted(one for one in keys if is_changed(one[0])):
+            with self._lock:
+                loading = self._loading.setdefault(key, _Loading())
+            with loading.lock:
+                with self._lock:
+                    held = self._loaded.get(key)
+                if held is None or held.since > asked:
+                    continue
+                loading.since = self._clock()
+                try:
+                    self._load(held.version, is_again=True)
+                finally:
+                    loading.since = None
 
     def _is_used(self, held: _Held) -> bool:
         """Tell whether a version is in memory, and note that it is used."""
@@ -543,10 +579,13 @@ class ModelRegistry:
         finally:
             loading.since = None
 
-    def _load(self, version: Version) -> Model | None:
-        """Load a version; return None if it failed, or was deleted."""
+    def _load(self, version: Version, is_again: bool = False) -> Model | None:
+        """Load a version; return None if it failed, or was deleted.
+
+        One that is loaded again goes on as it was if that fails.
+        """
         name, number = key = (version.name, version.number)
-        start = time.perf_counter()
+        start, since = time.perf_counter(), self._clock()
         try:
             model = self._open_model(version)
         # Unexpected errors are caught too: a version that this code fails on must not
@@ -558,6 +597,8 @@ class ModelRegistry:
                     "%s version %d cannot be loaded: %s", name, number, why, exc_info=ex
                 )
                 metrics.LOADS.labels(name, number, "failed").inc()
+                if is_again:
+                    return None
                 sentence = f"model {name!r} version {number} cannot be loaded: {why}"
                 with self._lock:
                     self._failed[key] = _Failure(version, sentence, self._clock())
@@ -592,7 +633,7 @@ class ModelRegistry:
                 name,
                 model.variant_reason,
             )
-        self._keep(_Held(version, model, origin))
+        self._keep(_Held(version, model, origin, since))
         return model
 
     def _keep(self, held: _Held) -> None:
@@ -600,16 +641,25 @@ class ModelRegistry:
         with self._lock:
             self._failed.pop(key, None)
             self._serving.clear()
+            before = self._loaded.get(key)
+            if before is not None and before.version == held.version:
+                held.pinned = before.pinned  # it was opened again
             self._loaded[key] = held
             self._loaded.move_to_end(key)
-            while len(self._loaded) > 1 and (
-                len(self._loaded) > self._limit or self._bytes() > self._max_bytes
-            ):
-                oldest = self._first_to_go(key)
-                del self._loaded[oldest]
-                logger.info("%s version %d is dropped for others", *oldest)
+            self._make_room(key)
             self._count()
         self.tidy(held.version.name, held.version.number)
+
+    def _make_room(self, key: _Key | None) -> None:
+        """Drop versions that are too many, but for the one whose key is given."""
+        while (
+            key is not None
+            and len(self._loaded) > 1
+            and (len(self._loaded) > self._limit or self._bytes() > self._max_bytes)
+        ):
+            oldest = self._first_to_go(key)
+            del self._loaded[oldest]
+            logger.info("%s version %d is dropped for others", *oldest)
 
     def _first_to_go(self, key: _Key) -> _Key:
         """Choose the version that makes room for another one, whose key is given.

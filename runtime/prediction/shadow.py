@@ -105,6 +105,12 @@ class Shadow:
             atexit.register(self._end)
         self._thread.start()
 
+    def stop(self) -> None:
+        """Take no more requests, drop those that wait, and end the thread."""
+        self._label = ""
+        atexit.unregister(self._end)
+        self._end()
+
     def _end(self) -> None:
         while True:
             try:

@@ -56,6 +56,9 @@ class Publisher:
         max_bytes: the most bytes of an unpacked bundle.
         on_published: a function that is called after each publication; it must not
             wait.
+
+    Attributes:
+        max_bytes: the argument of this name; uploads that begin later heed a new one.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class Publisher:
         self._store = store
         self._registry = registry
         self._trial = trial
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._on_published = on_published
 
     def publish(
@@ -101,7 +104,7 @@ class Publisher:
             StoreError: the disk is full or not writable.
         """
         source = Base64Reader(stream) if is_base64 else stream
-        limits = Limits(total_bytes=self._max_bytes)
+        limits = Limits(total_bytes=self.max_bytes)
 
         def write(folder: Path) -> None:
             top = unpack(source, folder, gzipped=gzipped, limits=limits)
@@ -125,7 +128,7 @@ class Publisher:
                 folder,
                 name=name,
                 is_base64=is_base64,
-                max_bytes=self._max_bytes,
+                max_bytes=self.max_bytes,
             ),
             name,
         )

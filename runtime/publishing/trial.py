@@ -111,6 +111,9 @@ class ChildTrial:
         max_bytes: the memory that one trial may take, in bytes.
         policy: the policy on the walls around a trial.
         user: the user that a trial becomes, where the service runs as root.
+
+    Attributes:
+        options: the argument of this name; trials that begin later heed new ones.
     """
 
     def __init__(
@@ -124,7 +127,7 @@ class ChildTrial:
         policy: Walls = "auto",
         user: str = "",
     ) -> None:
-        self._options = options
+        self.options = options
         self._trusted = trusted
         self._limits = Limits(seconds, max_bytes, _NICENESS)
         self._policy = policy
@@ -144,7 +147,7 @@ class ChildTrial:
         order = json.dumps(
             {
                 "path": str(folder.absolute()),
-                "options": asdict(self._options),
+                "options": asdict(self.options),
                 "trusted": self._trusted,
                 "max_bytes": self._limits.max_bytes,
                 "policy": self._policy,

@@ -10,11 +10,11 @@ it is built, or why it cannot be.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from runtime.config import Config
+from runtime.config import Config, Settings
 from runtime.preflight import check_config
 from runtime.process.cores import usable_cores
 from runtime.server.listener import listening, reserved
@@ -25,31 +25,31 @@ from runtime.telemetry.logs import set_up_logs
 logger = logging.getLogger(__name__)
 
 
-def serve(config: Config, doubts: tuple[str, ...] = ()) -> None:
-    """Serve until SIGTERM, Ctrl-C or SIGHUP; requests in hand are answered first.
+def serve(settings: Settings, read: Callable[[], Settings]) -> None:
+    """Serve until SIGTERM or Ctrl-C; requests in hand are answered first.
 
     Args:
-        config: the settings.
-        doubts: sentences for the log, on settings that are seldom meant.
+        settings: the settings, with sentences for the log on what is seldom meant.
+        read: reads them anew after SIGHUP, from the same places.
 
     Raises:
         Failed: a port is taken, or the workers end as soon as they start.
         WrongInput: there is no such host.
         DomainError: a setting is wrong, or the store cannot be read.
     """
-    doubts += check_config(config)
+    config = settings.config
+    doubts = (*settings.doubts, *check_config(config))
     # The parent's few lines go into the service's log, in its format.
     set_up_logs(config)
     for doubt in doubts:
         logger.warning("%s", doubt)
     workers = count_workers(config)
-    config = replace(config, workers=workers)
     with (
         listening(config, workers) as listeners,
         reserved(config) as grpc_address,
         counters_folder(workers) as made,
     ):
-        Parent(config, listeners, made, grpc_address).run()
+        Parent(config, read, listeners, made, grpc_address).run()
 
 
 def count_workers(config: Config) -> int:

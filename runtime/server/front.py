@@ -140,6 +140,11 @@ class Front:
         self.date = Date()
         self.is_draining = False
 
+    def renew(self, app: App, door: Door) -> None:
+        """Answer with another application; requests that have begun keep theirs."""
+        self._app = app
+        self._door = door
+
     def connect(self) -> Connection:
         """Make the protocol of a new connection."""
         return Connection(self, self._loop, self._linger_bytes)
@@ -170,6 +175,7 @@ class Front:
 
     def begin(self, request: Request) -> None:
         """Decide by a request's head how its body is taken."""
+        request.app = self._app
         environ = request.environ
         length = environ.get("CONTENT_LENGTH", "0")
         is_chunked = "HTTP_TRANSFER_ENCODING" in environ
@@ -340,7 +346,7 @@ class Front:
             environ["wsgi.input"] = io.BytesIO(request.body)
         start = Start()
         try:
-            pieces = self._app(environ, start)
+            pieces = request.app(environ, start)
             status, headers = start.status, start.headers
         except Exception:
             logger.exception("%s failed", environ["PATH_INFO"])

@@ -23,21 +23,6 @@ def new_loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-def tls_of(key: str, certificate: str) -> ssl.SSLContext | None:
-    """Make the context of TLS 1.2 and 1.3; None if there is no key.
-
-    Raises:
-        OSError: a file cannot be read, or does not fit the other.
-    """
-    if not key:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(certificate, key)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
 async def listen(
     loop: asyncio.AbstractEventLoop,
     connect: Callable[[], asyncio.Protocol],

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runtime.server.connection import Connection
 
 Headers = list[tuple[str, str]]
+App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 class Body(Enum):
@@ -38,6 +39,7 @@ class Request:
         keeps: whether the client can send another request on the same connection.
 
     Attributes:
+        app: the application that answers it, from its head on.
         body: the whole body, when it has come.
         taken: the way in which the body is taken.
         stream: the body that the application reads as it comes.
@@ -48,6 +50,8 @@ class Request:
         lane: the lane of its route; None as long as nobody asked.
         refusal: the reply of the connection itself to bytes that are no request.
     """
+
+    app: App
 
     # Few requests have values of their own for these, so none takes time to set them.
     body = b""
@@ -113,6 +117,3 @@ class Start:
         """Note the status, such as ``200 OK``, and the headers."""
         self.status = int(status[:3])
         self.headers = headers
-
-
-App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]

@@ -15,20 +15,24 @@ import sys
 import threading
 import time
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bundle.errors import DomainError
 from runtime.config import Config
 from runtime.process.drain import DRAINING
+from runtime.server.certificate import Certificate
 from runtime.server.front import CONNECTIONS, Front
 from runtime.server.heartbeat import LOOK_SECONDS, Hearts
 from runtime.server.listener import BACKLOG
-from runtime.server.loop import listen, new_loop, tls_of
+from runtime.server.loop import listen, new_loop
+from runtime.server.orders import Word
 from runtime.server.signals import hear
 from runtime.telemetry.counters import forget_process
+from runtime.telemetry.reading import Reading, tell
 
 if TYPE_CHECKING:
     from runtime.grpc.server import GrpcServer
+    from runtime.server.following import Following
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +43,19 @@ _FILES = 512
 _LAST_SECONDS = 0.05
 
 
+class _Served(NamedTuple):
+    """What a worker has built."""
+
+    front: Front
+    certificate: Certificate | None
+    grpc: GrpcServer | None
+    following: Following
+
+
 class Worker:
     """One process that serves.
 
     Args:
-        config: the settings.
         reporter: the pipe to the parent, which is told that the worker serves, or why
             it cannot.
         hearts: the workers' hearts, by which the parent sees that they live.
@@ -53,26 +65,37 @@ class Worker:
 
     def __init__(
         self,
-        config: Config,
         reporter: Connection,
         hearts: Hearts,
         made: str,
         grpc_address: str = "",
     ) -> None:
-        self._config = config
         self._reporter = reporter
         self._hearts = hearts
         self._made = made
         self._grpc_address = grpc_address
 
-    def __call__(self, index: int, listener: socket.socket) -> None:
+    def __call__(
+        self,
+        index: int,
+        listener: socket.socket,
+        config: Config,
+        reading: Reading,
+        orders: Connection,
+        replaced: int = 0,
+    ) -> None:
         """Serve until SIGTERM, which lets requests in hand be answered.
 
         Args:
             index: the worker's number, from 0 on.
             listener: the worker's own socket.
+            config: the settings.
+            reading: what is told of them.
+            orders: the parent's orders about other settings.
+            replaced: the number of workers to count as replaced.
         """
         loop = new_loop()
+        self._drain_seconds = config.drain_seconds
         asked = asyncio.Event()
 
         def end() -> None:
@@ -81,33 +104,41 @@ class Worker:
                 loop.call_soon_threadsafe(asked.set)
 
         # A terminal and the parent may both ask; the second time changes nothing.
-        hear((signal.SIGTERM, signal.SIGINT), end)
+        hear({signal.SIGTERM: end, signal.SIGINT: end})
         threading.Thread(target=self._end_with_the_parent, daemon=True).start()
-        front, context, grpc = self._build(loop)
+        served = self._build(loop, index, config)
+        if replaced:
+            # The parent has no metrics, and the app has set them up.
+            from runtime.telemetry.metrics import WORKERS_REPLACED
+
+            WORKERS_REPLACED.inc(replaced)
+        tell(reading)
+        threading.Thread(
+            target=self._follow, args=(served.following, orders), daemon=True
+        ).start()
         # The loop has a thread of its own, because a loop in the main thread would take
         # the signals for itself.
-        serve = self._serve(loop, front, index, listener, context, grpc, asked)
+        serve = self._serve(loop, served, index, listener, asked)
         thread = threading.Thread(target=_run, args=(loop, serve), name="front")
         thread.start()
         thread.join()
 
     def _build(
-        self, loop: asyncio.AbstractEventLoop
-    ) -> tuple[Front, ssl.SSLContext | None, GrpcServer | None]:
+        self, loop: asyncio.AbstractEventLoop, index: int, config: Config
+    ) -> _Served:
         """Build the app; if that fails, tell the parent why, and wait for the end."""
         # An earlier process with this one's number may have left gauges.
         forget_process(os.getpid())
-        config = self._config
         try:
             from runtime.app import start_services
             from runtime.http.application import create_app
             from runtime.http.routes import Lanes
+            from runtime.server.following import Following
 
             services = start_services(config)
             app = create_app(services, config)
         except DomainError as ex:
-            # The sentence is far shorter than PIPE_BUF, so two workers' never mix.
-            self._reporter.send((os.getpid(), str(ex)[:1000]))
+            self._reporter.send(Word(os.getpid(), 0, str(ex)[:1000]))
             # The parent hears it, or heard it from another worker, and ends this
             # process. If the process ended by itself, the parent would start another.
             DRAINING.wait()
@@ -137,18 +168,40 @@ class Worker:
         grpc = None
         if self._grpc_address:
             grpc = GrpcServer(config, services, front, self._grpc_address, app.tracing)
-        return front, tls_of(config.server_key, config.server_crt), grpc
+        certificate = None
+        if config.server_key:
+            certificate = Certificate(config.server_key, config.server_crt)
+        following = Following(
+            services,
+            app,
+            front,
+            certificate,
+            grpc,
+            loop,
+            # The first worker counts for all.
+            is_counting=index == 0,
+        )
+        return _Served(front, certificate, grpc, following)
+
+    def _follow(self, following: Following, orders: Connection) -> None:
+        """Do the parent's orders about settings."""
+
+        def answer(word: Word) -> None:
+            self._drain_seconds = following.config.drain_seconds
+            self._reporter.send(word)
+
+        following.obey(orders, answer)
 
     async def _serve(
         self,
         loop: asyncio.AbstractEventLoop,
-        front: Front,
+        served: _Served,
         index: int,
         listener: socket.socket,
-        context: ssl.SSLContext | None,
-        grpc: GrpcServer | None,
         asked: asyncio.Event,
     ) -> None:
+        front, grpc = served.front, served.grpc
+        context = served.certificate.context if served.certificate else None
         server = await listen(loop, front.connect, listener, context, BACKLOG)
         front.sweep_for_ever()
 
@@ -159,13 +212,13 @@ class Worker:
         beat()
         if grpc is not None:
             grpc.start()
-        self._reporter.send((os.getpid(), ""))
+        self._reporter.send(Word(os.getpid(), 0, ""))
         await asked.wait()
         await asyncio.sleep(_LAST_SECONDS)
         server.close()
         drained = [front.drain()]
         if grpc is not None:
-            seconds = self._config.drain_seconds
+            seconds = self._drain_seconds
             drained.append(asyncio.to_thread(grpc.drain, seconds))
         await asyncio.gather(*drained)
 
@@ -177,7 +230,7 @@ class Worker:
         if self._made:
             shutil.rmtree(self._made, ignore_errors=True)
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(self._config.drain_seconds)
+        time.sleep(self._drain_seconds)
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -58,31 +58,39 @@ def set_up_logs(config: Config) -> None:
         ) from ex
     lines = JsonLines() if config.log_format == "json" else PlainLines()
     target.setFormatter(lines)
+    global request_log
+    request_log = RequestLog(target, lines, logging.CRITICAL)
+    request_log.addFilter(_add_request)
+    for name in LOGGERS:
+        _direct(logging.getLogger(name), request_log)
+    # No line has these fields, and each record would ask for them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    # waitress warns of each request that waits, and waiting is normal.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    records = RecordHandler(sys.stdout)
+    records.setFormatter(_Record())
+    _direct(monit, records)
+    set_levels(config)
+
+
+def set_levels(config: Config) -> None:
+    """Let the log of this process write what the config asks for, from now on."""
     # Requests are logged at every ``verbose``; those for health at DEBUG.
     requests = logging.DEBUG if config.verbose == 2 else logging.INFO
     requests = requests if config.access_log else logging.CRITICAL
-    global request_log
-    request_log = RequestLog(target, lines, requests)
-    request_log.addFilter(_add_request)
+    request_log.requests_level = requests
+    logging.getLogger(REQUESTS).setLevel(requests)
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[config.verbose]
     for name in LOGGERS:
-        _direct(logging.getLogger(name), level, request_log)
-    # No line has these fields, and each record would ask for them.
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+        logging.getLogger(name).setLevel(level)
     # waitress must always report where it listens; it does not log requests.
     logging.getLogger("waitress").setLevel(min(level, logging.INFO))
-    # waitress warns of each request that waits, and waiting is normal.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    logging.getLogger(REQUESTS).setLevel(requests)
-    records = RecordHandler(sys.stdout)
-    records.setFormatter(_Record())
-    _direct(monit, logging.INFO if config.monit_record else logging.CRITICAL, records)
+    monit.setLevel(logging.INFO if config.monit_record else logging.CRITICAL)
 
 
-def _direct(logger: logging.Logger, level: int, handler: logging.Handler) -> None:
+def _direct(logger: logging.Logger, handler: logging.Handler) -> None:
     for old in logger.handlers:
         old.close()
-    logger.setLevel(level)
     logger.handlers = [handler]
     logger.propagate = False
 

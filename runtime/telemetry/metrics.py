@@ -166,10 +166,29 @@ TENSORFLOW_RESTARTS = Counter(
     "tfaas_tensorflow_restarts",
     "Processes of TensorFlow that died and were replaced.",
 )
+WORKERS_REPLACED = Counter(
+    "tfaas_workers_replaced",
+    "Worker processes of runtime serve that ended or hung, and were replaced.",
+)
 FEEDBACK = Counter(
     "tfaas_feedback",
     "Pictures and rows that were sent with their right label, and kept.",
     ("model",),
+)
+CONFIG_RELOADS = Counter(
+    "tfaas_config_reloads",
+    "Readings of config.json after SIGHUP; result is ok or refused.",
+    ("result",),
+)
+CONFIG_READ = Gauge(
+    "tfaas_config_last_reload_success_timestamp_seconds",
+    "The time at which the settings that hold were read, in unix seconds.",
+    multiprocess_mode="livemax",
+)
+CONFIG_OK = Gauge(
+    "tfaas_config_last_reload_successful",
+    "1 if the last reading of config.json succeeded, and 0 if it was refused.",
+    multiprocess_mode="livemin",
 )
 BUILD_INFO = Gauge(
     "tfaas_build_info",

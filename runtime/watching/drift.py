@@ -39,11 +39,15 @@ class DriftOfModel:
         model: the version, which has just been loaded.
         seconds: the length of the window.
         least: the least items that are compared.
+
+    Attributes:
+        window: the arguments ``seconds`` and ``least``.
     """
 
     def __init__(self, model: Model, seconds: float, least: int) -> None:
         self._seconds = seconds
         self._least = least
+        self.window = (seconds, least)
         self._window = Window(seconds)
         self._lock = (
             threading.Lock()

@@ -29,12 +29,15 @@ class Exchange:
     Args:
         seconds: the counts of a process that has not written for so long are deleted.
         folder: the folder; None takes the one of the metrics, if there is one.
+
+    Attributes:
+        seconds: the argument of this name.
     """
 
     def __init__(self, seconds: float, folder: Path | None = None) -> None:
         named = os.environ.get(VARIABLE)
         self._folder = folder or (Path(named) if named else None)
-        self._seconds = seconds
+        self.seconds = seconds
         self._lock = threading.Lock()
         self._read: dict[Path, tuple[int, dict[str, Any]]] = {}
 
@@ -73,7 +76,7 @@ class Exchange:
                 # The file of a process that ended stays until its counts are old.
                 with contextlib.suppress(OSError, ValueError):
                     written = path.stat().st_mtime_ns
-                    if written / 1e9 < time.time() - self._seconds:
+                    if written / 1e9 < time.time() - self.seconds:
                         path.unlink()
                         continue
                     known = self._read.get(path)

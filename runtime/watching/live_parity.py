@@ -27,6 +27,10 @@ class _Task:
 class LiveParity:
     """Compares answers on one thread; all models share it.
 
+    Attributes:
+        share: the argument of this name.
+        on_failure: the argument of this name.
+
     Args:
         open_reference: opens a bundle in TensorFlow.
         share: the share of the requests that are compared, in percent.
@@ -42,14 +46,14 @@ class LiveParity:
         room: int = ROOM,
     ) -> None:
         self.share = share
-        self._on_failure = on_failure
+        self.on_failure = on_failure
         self._references = References(open_reference)
         self._tasks: queue.Queue[_Task] = queue.Queue(room)
         self._thread = DaemonThread(self._work, "live parity")
 
     def begin(self, model: Model) -> ParityOfModel:
         """Return the state of a model that has just been loaded."""
-        return ParityOfModel(model, self._references, self.share, self._on_failure)
+        return ParityOfModel(model, self._references, self.share, self.on_failure)
 
     def offer(
         self, state: ParityOfModel, model: Model, inputs: Arrays, outputs: Arrays

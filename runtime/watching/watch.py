@@ -10,9 +10,10 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bundle.version import Version, mark_of
-from runtime.config import Config
+from runtime.config import Config, Drift, ParityFailure
 from runtime.descriptions import Watching
 from runtime.models.model import Model
 from runtime.models.watched import Arrays
@@ -31,16 +32,36 @@ SECONDS = 1.0
 _MOST_VERSIONS = 1000
 
 
+class _Settings(NamedTuple):
+    drift: Drift
+    seconds: int
+    items: int
+    share: float
+    on_failure: ParityFailure
+
+
+def _settings_of(config: Config) -> _Settings:
+    return _Settings(
+        config.drift,
+        config.drift_seconds,
+        config.drift_items,
+        config.parity_share,
+        config.on_parity_failure,
+    )
+
+
 @dataclass(frozen=True)
 class _State:
     """One version.
 
     Attributes:
+        version: the version.
         key: its name, number and time, by which processes know that they have the same.
         drift: its drift; None if it is not looked at.
         parity: its live parity.
     """
 
+    version: Version
     key: str
     drift: DriftOfModel | None
     parity: ParityOfModel
@@ -84,8 +105,7 @@ class Watch:
     def __init__(
         self, config: Config, open_reference: OpenReference, seconds: float = SECONDS
     ) -> None:
-        self._drift = config.drift
-        self._window = config.drift_seconds, config.drift_items
+        self._settings = _settings_of(config)
         self._parity = LiveParity(
             open_reference, config.parity_share, config.on_parity_failure
         )
@@ -96,6 +116,21 @@ class Watch:
         self._models: weakref.WeakValueDictionary[tuple[str, int], Model] = (
             weakref.WeakValueDictionary()
         )
+
+    def renew(self, config: Config) -> None:
+        """Watch by other settings from now on; what changed is counted from 0 on."""
+        settings = _settings_of(config)
+        if settings == self._settings:
+            return
+        with self._lock:
+            self._settings = settings
+            self._parity.share = config.parity_share
+            self._parity.on_failure = config.on_parity_failure
+            self._exchange.seconds = config.drift_seconds
+            versions = {place: state.version for place, state in self._states.items()}
+            models = dict(self._models)
+        for place, model in models.items():
+            self.begin(model, versions[place])
 
     def opening(self, open_model: Callable[[Version], Model]) -> Callable[..., Model]:
         """Return a function that opens a version, and begins to watch it."""
@@ -119,11 +154,16 @@ class Watch:
         with self._lock:
             before = self._states.get(place)
         drift = before.drift if before and before.key == key else None
-        if drift is None and self._drift == "auto":
-            drift = DriftOfModel(model, *self._window)
-        state = _State(key, drift, self._parity.begin(model))
+        settings = self._settings
+        if settings.drift == "off":
+            drift = None
+        elif drift is None or drift.window != (settings.seconds, settings.items):
+            drift = DriftOfModel(model, settings.seconds, settings.items)
+        state = _State(version, key, drift, self._parity.begin(model))
         if (drift and drift.room) or state.parity.is_on:
             model.watched = _Watched(model, state, self._parity, self._soon)
+        else:
+            model.watched = None
         with self._lock:
             self._states[place] = state
             self._states.move_to_end(place)

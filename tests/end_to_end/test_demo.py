@@ -154,7 +154,7 @@ def install(tmp_path, commands, **variables):
 def commands(tmp_path):
     folder = tmp_path / "bin"
     folder.mkdir()
-    for name in ("curl", "nginx"):
+    for name in ("curl", "nginx", "promtool", "logrotate"):
         script(folder / name)
     return folder
 

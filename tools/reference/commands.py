@@ -31,7 +31,10 @@ def walk(command: click.Command, path: str) -> Iterator[tuple[str, click.Command
     """A command and all below it, each with the words that call it."""
     yield path, command
     if isinstance(command, click.Group):
-        for name, below in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None, "the group lists it"
             yield from walk(below, f"{path} {name}")
 
 

@@ -12,7 +12,7 @@ from runtime.cli.serve import as_json, serve
 from runtime.config import Config, key, variable
 from tools.reference.markdown import code, sentence, table
 
-_HEADS = ("key", "type", "default", "variable and flag", "meaning")
+_HEADS = ("key", "type", "default", "variable and flag", "new value by", "meaning")
 _UNITS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"))
 
 
@@ -28,6 +28,7 @@ def _row(name: str, field: Field[Any]) -> tuple[str, ...]:
         _kind(field),
         _default(field),
         f"{code(variable(field.name))}, {code(_flag(field.name))}",
+        "SIGHUP" if field.metadata["hot"] else "restart",
         sentence(field.metadata["what"]),
     )
 

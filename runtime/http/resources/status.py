@@ -18,6 +18,7 @@ from runtime.config import Config
 from runtime.http.environ_keys import LOOP
 from runtime.models.registry import ModelRegistry
 from runtime.process.cores import usable_cores
+from runtime.telemetry import reading
 from runtime.telemetry.metrics import requests_answered
 from runtime.walls import standing
 
@@ -68,6 +69,21 @@ class WallsStatus(TypedDict):
     missing: list[str]
 
 
+class SettingsStatus(TypedDict):
+    """The last readings of the settings: at the start, or after SIGHUP.
+
+    Attributes:
+        read: the time at which those that hold were read, in unix seconds.
+        needRestart: the keys whose new value holds after a restart alone.
+        refused: the time of a later reading that was refused, in unix seconds; null if
+            the last one was not. The log says why.
+    """
+
+    read: float
+    needRestart: list[str]
+    refused: float | None
+
+
 class ServiceStatus(TypedDict):
     """The machine and one process of the service.
 
@@ -92,6 +108,7 @@ class ServiceStatus(TypedDict):
         cpus: the cores that the process may use.
         walls: the walls around strangers' models.
         feedback: whether ``POST /feedback`` keeps pictures and rows.
+        settings: the last readings of the settings.
     """
 
     CPU: list[float]
@@ -114,6 +131,7 @@ class ServiceStatus(TypedDict):
     cpus: int
     walls: WallsStatus
     feedback: bool
+    settings: SettingsStatus
 
 
 class CoreUse:
@@ -160,12 +178,18 @@ def _busy_percent(before: Any, after: Any) -> float:
 
 
 class Status:
-    """``GET /status``: it waits for nothing."""
+    """``GET /status``: it waits for nothing.
 
-    def __init__(self, config: Config, registry: ModelRegistry) -> None:
+    Args:
+        config: the settings.
+        registry: the models in memory.
+        started: the time of the service's start, by ``time.monotonic``.
+    """
+
+    def __init__(self, config: Config, registry: ModelRegistry, started: float) -> None:
         self._config = config
         self._registry = registry
-        self._started = time.monotonic()
+        self._started = started
         self._cores = CoreUse()
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -199,6 +223,7 @@ class Status:
             "cpus": usable_cores(),
             "walls": self._walls(),
             "feedback": bool(self._config.feedback_dir),
+            "settings": self._settings(),
         }
         resp.media = described
 
@@ -213,6 +238,14 @@ class Status:
             "seccomp": stands.seccomp,
             "runAsUser": self._config.run_as_user,
             "missing": list(stands.missing),
+        }
+
+    def _settings(self) -> SettingsStatus:
+        told = reading.last
+        return {
+            "read": told.read,
+            "needRestart": list(told.restart),
+            "refused": told.refused,
         }
 
     def _loaded(self) -> list[str]:

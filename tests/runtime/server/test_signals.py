@@ -32,7 +32,7 @@ def test_each_signal_that_comes_is_heard_in_a_thread_of_its_own():
         threads.append(threading.current_thread())
         heard.release()
 
-    hear((signal.SIGUSR1, signal.SIGUSR2), call)
+    hear({signal.SIGUSR1: call, signal.SIGUSR2: call})
     for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGUSR1):
         os.kill(os.getpid(), number)
         assert heard.acquire(timeout=PATIENCE)

@@ -1,0 +1,153 @@
+"""Settings are brought to all workers in two steps, or to none."""
+
+import logging
+
+import pytest
+
+from runtime.config import Config, ConfigError, Settings
+from runtime.server.orders import Leave, Prepare, Take, Word
+from runtime.server.reload import Reload
+
+OLD = Config()
+
+
+class Crew:
+    """Two workers that note their orders, and a file of settings."""
+
+    def __init__(self):
+        self.config = OLD
+        self.doubts = ()
+        self.error = None
+        self.orders = [[], []]
+        self.reload = Reload(
+            OLD,
+            self.read,
+            lambda config: (f"port {config.port}",),
+            lambda index, order: self.orders[index].append(order),
+            2,
+        )
+
+    def read(self):
+        if self.error is not None:
+            raise self.error
+        return Settings(self.config, {}, self.doubts)
+
+    def say(self, index, refusal=""):
+        """Let a worker answer its last order."""
+        number = self.orders[index][-1].number
+        self.reload.hear(index, Word(0, number, refusal))
+
+
+@pytest.fixture
+def crew(caplog):
+    caplog.set_level(logging.WARNING, "runtime.server.reload")
+    return Crew()
+
+
+def kinds(crew):
+    return [[type(order) for order in orders] for orders in crew.orders]
+
+
+def test_all_prepare_before_one_takes(crew, caplog):
+    crew.config = Config(rate="5-S", threads=9)
+    crew.doubts = ("this is doubtful",)
+    crew.reload.begin()
+    assert kinds(crew) == [[Prepare], [Prepare]]
+    prepared = crew.orders[0][0].config
+    # Workers are told how many they are, and keep what needs a restart.
+    assert (prepared.rate, prepared.threads, prepared.workers) == ("5-S", 4, 2)
+    crew.say(0)
+    assert kinds(crew) == [[Prepare], [Prepare]]
+    assert crew.reload.config == OLD
+    crew.say(1)
+    assert kinds(crew) == [[Prepare, Take], [Prepare, Take]]
+    assert crew.reload.config == Config(rate="5-S")
+    assert crew.reload.reading.restart == ("threads",)
+    crew.say(1)
+    assert "read anew" not in caplog.text
+    crew.say(0)
+    assert [record.message for record in caplog.records] == [
+        "this is doubtful",
+        "port 8083",
+        "the settings were read anew; changed: rate",
+        "these keys need a restart, and their old values hold: threads",
+    ]
+
+
+def test_a_broken_file_reaches_nobody(crew, caplog):
+    crew.error = ConfigError("config.json is not JSON")
+    crew.reload.begin()
+    assert kinds(crew) == [[Leave], [Leave]]
+    assert crew.reload.config == OLD
+    assert crew.reload.reading.refused is not None
+    assert "the old ones hold: config.json is not JSON" in caplog.text
+
+
+def test_a_bug_does_not_end_the_service(crew, caplog):
+    crew.error = KeyError("a bug")
+    crew.reload.begin()
+    assert kinds(crew) == [[Leave], [Leave]]
+    assert "not foreseen" in caplog.text
+
+
+def test_one_worker_that_cannot_keeps_all_from_it(crew, caplog):
+    crew.config = Config(rate="5-S")
+    crew.reload.begin()
+    crew.say(0)
+    crew.say(1, "a file of tokens cannot be read")
+    assert kinds(crew) == [[Prepare, Leave], [Prepare, Leave]]
+    assert crew.reload.config == OLD
+    assert "a file of tokens cannot be read" in caplog.text
+    # The next ones are taken.
+    crew.reload.begin()
+    for _ in range(2):
+        crew.say(0)
+        crew.say(1)
+    assert crew.reload.config == Config(rate="5-S")
+    assert crew.reload.reading.refused is None
+
+
+def test_what_is_wanted_meanwhile_is_read_once_more(crew):
+    crew.config = Config(rate="5-S")
+    crew.reload.begin()
+    crew.config = Config(rate="6-S")
+    crew.reload.begin()
+    crew.reload.begin()
+    for _ in range(4):
+        crew.say(0)
+        crew.say(1)
+    assert kinds(crew) == [[Prepare, Take] * 2] * 2
+    assert crew.reload.config == Config(rate="6-S")
+
+
+def test_late_words_change_nothing(crew):
+    crew.reload.begin()
+    crew.reload.hear(0, Word(0, 7, ""))
+    crew.reload.hear(1, Word(0, 7, "no"))
+    assert kinds(crew) == [[Prepare], [Prepare]]
+    crew.error = ConfigError("no")
+    crew.say(0)
+    crew.say(1)
+    crew.say(0)
+    crew.say(1)
+    crew.reload.hear(0, Word(0, 1, "no"))
+    assert kinds(crew) == [[Prepare, Take], [Prepare, Take]]
+
+
+def test_a_worker_that_is_replaced_is_asked_anew_or_has_them_already(crew):
+    crew.config = Config(rate="5-S")
+    crew.reload.begin()
+    crew.reload.replaced(0)
+    assert kinds(crew) == [[Prepare, Prepare], [Prepare]]
+    crew.say(0)
+    crew.say(1)
+    crew.reload.replaced(0)
+    assert kinds(crew) == [[Prepare, Prepare, Take], [Prepare, Take]]
+    crew.say(1)
+    crew.reload.begin()
+    assert kinds(crew)[1] == [Prepare, Take, Prepare], "the last one is over"
+
+
+def test_a_worker_that_ends_between_changes_is_no_matter(crew):
+    crew.reload.replaced(1)
+    assert kinds(crew) == [[], []]
