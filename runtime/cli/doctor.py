@@ -1,4 +1,4 @@
-"""``runtime doctor``: what this machine has, and what would fail, on one page."""
+"""``runtime doctor``: a page about this machine, its settings and its faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What SIGHUP can change of the settings that a service runs with."""
+"""The settings that SIGHUP can change while a service runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this machine has, what the settings make of it, and what would fail."""
+"""The doctor: it looks at a machine and its settings before a service starts."""
 
 from runtime.doctor.checkup import Checkup, check_up
 from runtime.doctor.findings import Finding

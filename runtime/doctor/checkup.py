@@ -19,14 +19,14 @@ _SECRET = frozenset(("write_tokens", "predict_tokens"))
 
 @dataclass(frozen=True)
 class Checkup:
-    """What this machine has, and what the settings make of it.
+    """The state of this machine, with the effect of the settings.
 
     Attributes:
         machine: the machine.
         engines: the engines and extras.
         settings: each setting that is not the default: its value and its source.
-        effective: what follows from the settings here.
-        findings: what is wrong or doubtful.
+        effective: the workers, threads and memory that follow from the settings.
+        findings: the faults and doubts.
     """
 
     machine: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""The engines and the extras: which are installed, and what they give."""
+"""The engines and the extras that are installed, and the missing ones."""
 
 from __future__ import annotations
 

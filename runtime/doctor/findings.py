@@ -1,4 +1,4 @@
-"""The findings: what would stop the start, and what is doubtful."""
+"""The findings: the faults that would stop the start, and the doubts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Finding:
 
     Attributes:
         stops: whether the service would not start, or not answer.
-        sentence: what it is, and what to do.
+        sentence: the fault or doubt, with a remedy.
     """
 
     stops: bool

@@ -60,7 +60,7 @@ def services_of(services: Services, lane: Lane) -> tuple[Service, ...]:
 
 
 class Followed(NamedTuple):
-    """What follows the settings in the server.
+    """The parts of the server that follow the settings.
 
     Attributes:
         handlers: the handler of each method, by its path.

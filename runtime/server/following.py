@@ -42,9 +42,9 @@ class _Prepared:
 class Following:
     """Does the parent's orders about settings, on a thread of its own.
 
-    What follows the settings is built beside what serves. Then the network's thread
-    changes over between two requests, so a request sees old or new settings, and never
-    some of both.
+    The parts that follow the settings are built beside those that serve. Then the
+    network's thread changes over between two requests, so a request sees old or new
+    settings, and never some of both.
 
     Args:
         services: the service's parts.

@@ -42,7 +42,7 @@ class Take:
 
     Attributes:
         number: the number of the order.
-        reading: what is told of them.
+        reading: the words about them.
     """
 
     number: int
@@ -54,7 +54,7 @@ class Leave:
     """Forget what was prepared, and go on; there is no answer.
 
     Attributes:
-        reading: what is told of the settings.
+        reading: the words about the settings.
     """
 
     reading: Reading

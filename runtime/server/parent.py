@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 SOON_SECONDS = 2.0
 SOON_LIMIT = 3
 
-# What a signal asks for.
+# A signal asks for one of these.
 _END, _RELOAD = b"end", b"reload"
 
 

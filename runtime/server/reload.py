@@ -33,7 +33,7 @@ class Reload:
 
     Attributes:
         config: the settings that hold.
-        reading: what is told of them.
+        reading: the words about them.
     """
 
     def __init__(

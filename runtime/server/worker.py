@@ -44,7 +44,7 @@ _LAST_SECONDS = 0.05
 
 
 class _Served(NamedTuple):
-    """What a worker has built."""
+    """The parts that a worker has built."""
 
     front: Front
     certificate: Certificate | None
@@ -90,7 +90,7 @@ class Worker:
             index: the worker's number, from 0 on.
             listener: the worker's own socket.
             config: the settings.
-            reading: what is told of them.
+            reading: the words about them.
             orders: the parent's orders about other settings.
             replaced: the number of workers to count as replaced.
         """

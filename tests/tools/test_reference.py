@@ -95,7 +95,7 @@ def test_each_command_is_shown_as_its_help_shows_it():
     named = {name: f"{place}:main" for name, place in commands.COMMANDS.items()}
     assert named == scripts
     text = (FOLDER / "commands.md").read_text()
-    assert text.count("\n### `") == 28
+    assert text.count("\n### `") == 30
     for path in ("trainer run", "exporter verify", "runtime models pull"):
         assert f"### `{path}`\n\n```text\nUsage: {path} [OPTIONS]" in text
 
