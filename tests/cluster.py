@@ -106,6 +106,9 @@ def ray_cluster(folder: Path, nodes: int = 2, cpus: int = 2) -> Iterator[RayClus
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "haproxy-state"),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        # HAProxy's replicas wait so long for requests that are on their way; 30 s is
+        # Ray's default.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "3",
         "TEST_SERVE_PORT": str(free_port()),
         # The processes of Ray run this code, wherever the tests were started.
         "PYTHONPATH": str(ROOT),
