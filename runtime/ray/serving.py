@@ -90,11 +90,13 @@ def end() -> bool:
 
 
 def _told(text: str) -> Exception:
-    """Find the service's own sentence in a text of Ray's, or Ray's first line."""
+    """Find the service's own sentence in a text of Ray's, or Ray's last error."""
     found = re.search(f"{re.escape(SENTENCE)}(.*?){re.escape(END)}", text, re.DOTALL)
     if found:
         return ConfigError(found[1])
-    line = (text.strip().splitlines() or ["no reason is known"])[0]
+    # Ray shows a traceback for each process on the way; the cause comes last.
+    causes = re.findall(r"^(?:[\w.]+\.)?\w+(?:Error|Exception): (.+)$", text, re.M)
+    line = (causes[-1:] or text.strip().splitlines() or ["no reason is known"])[0]
     return Failed(f"Ray cannot start the replicas: {line[:500]}")
 
 
@@ -172,6 +174,11 @@ def _doubts(config: Config) -> Iterator[str]:
         yield (
             "'rate' counts all clients of one proxy as one client on Ray, and each"
             " replica counts for itself"
+        )
+    if config.host in ("127.0.0.1", "localhost", "::1"):
+        yield (
+            f"'host' is {config.host}, so the proxy of one machine cannot reach the"
+            " replicas of another: give --host 0.0.0.0 on a cluster of several machines"
         )
     if isinstance(config.model_dir, Path):
         yield (
