@@ -72,8 +72,7 @@ def deploy(config: Config, scale: Scale, doubts: tuple[str, ...] = ()) -> None:
         Failed: Ray cannot start the replicas.
     """
     application = build(config, scale, doubts)
-    # Ray Serve tells each step, and the last one again as the first line of `announce`.
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    _quieten()
     try:
         serve.start(http_options={"host": config.host, "port": config.port})
         serve.run(application, name=APPLICATION, route_prefix="/")
@@ -83,10 +82,16 @@ def deploy(config: Config, scale: Scale, doubts: tuple[str, ...] = ()) -> None:
 
 def end() -> bool:
     """End the service after the requests in hand; tell whether there was one."""
+    _quieten()
     if APPLICATION not in serve.status().applications:
         return False
     serve.delete(APPLICATION)
     return True
+
+
+def _quieten() -> None:
+    """Let Ray Serve tell only what fails, and not each of its steps."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
 
 
 def _told(text: str) -> Exception:

@@ -100,7 +100,7 @@ class Load:
             row = dict(zip(ROW["keys"], ROW["values"], strict=True))
             while not self._is_over.is_set():
                 try:
-                    (scores,) = client.predict_rows([row], "linear")
+                    (scores,) = client.predict_rows([row], model="linear")
                     right = scores.tolist() == SCORES
                     self._count("patient 200" if right else "patient wrong")
                 except ClientError as ex:
