@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 import httpx
+import numpy as np
 import psutil
 
 from bench import wrk
@@ -92,8 +93,6 @@ def main(model: Path, seconds: int) -> None:
 
 
 def _request(model: Path) -> Request:
-    import numpy as np
-
     with np.load(model / "sample.npz") as sample:
         first = np.asarray(sample[sample.files[0]])[0]
     content = {
