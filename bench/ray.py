@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
@@ -191,14 +192,15 @@ def _ray(store: Path, folder: Path, nodes: int, is_fast: bool = True) -> Iterato
         yield port
 
 
-_WAYS = {
-    "`runtime serve`, 1 worker": lambda s, f: _serve(s, f),
-    "`runtime serve`, 2 workers": lambda s, f: _serve(s, f, 2),
-    "two `runtime serve` of 1 worker behind HAProxy": lambda s, f: _balanced(s, f),
-    "`--ray`, 1 node, 1 replica": lambda s, f: _ray(s, f, 1),
-    "`--ray`, 2 nodes, 2 replicas": lambda s, f: _ray(s, f, 2),
-    "`--ray`, 3 nodes, 3 replicas": lambda s, f: _ray(s, f, 3),
-    "`--ray` without HAProxy, 1 node, 1 replica": lambda s, f: _ray(s, f, 1, False),
+# The way of a request, and the function that serves a store in a folder by it.
+_WAYS: Mapping[str, Callable[[Path, Path], AbstractContextManager[int]]] = {
+    "`runtime serve`, 1 worker": _serve,
+    "`runtime serve`, 2 workers": partial(_serve, workers=2),
+    "two `runtime serve` of 1 worker behind HAProxy": _balanced,
+    "`--ray`, 1 node, 1 replica": partial(_ray, nodes=1),
+    "`--ray`, 2 nodes, 2 replicas": partial(_ray, nodes=2),
+    "`--ray`, 3 nodes, 3 replicas": partial(_ray, nodes=3),
+    "`--ray` without HAProxy, 1 node, 1 replica": partial(_ray, nodes=1, is_fast=False),
 }
 
 
