@@ -1,0 +1,272 @@
+"""Scoring on a cluster: Ray Data hands parts of the input to processes with the model.
+
+Ray Data starts the processes, keeps as many parts on their way as they can take, and
+asks another process when one is lost. A part that is done is in the output, and is not
+scored again; see ``runtime.ray.output``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext, Datasource, ReadTask
+from ray.data.block import BlockMetadata
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from bundle.errors import DomainError
+from bundle.objects.address import Place
+from runtime.admin.errors import AdminError, WorkFailed
+from runtime.config import Config
+from runtime.ray.output import Done, PartFolder
+from runtime.ray.parts import cut, items_of_part
+from runtime.ray.scorer import (
+    Failure,
+    Order,
+    PartScorer,
+    failure_of,
+    unlike,
+    variables_of,
+)
+from runtime.scoring.chunks import Source
+from runtime.scoring.facts import Facts
+from runtime.scoring.local import LocalModel
+from runtime.scoring.run import Outcome, Tell
+
+# A part that has cost so many processes their lives does not fit into the memory.
+_RETRIES = 5
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes that score.
+
+    Attributes:
+        count: their number; None is as many as the cluster's processors, or GPUs.
+        cpus: the processors that each takes.
+        gpus: the GPUs that each takes, or a fraction of one.
+    """
+
+    count: int | None
+    cpus: float
+    gpus: float
+
+    def counted(self) -> int:
+        """Return the number of processes for this cluster.
+
+        Raises:
+            AdminError: no node has what one process takes, and nobody gave a number.
+        """
+        if self.count:
+            return self.count
+        wanted = {"CPU": self.cpus, "GPU": self.gpus}
+        wanted = {name: amount for name, amount in wanted.items() if amount}
+        fits = [
+            min(int(node["Resources"].get(name, 0) / wanted[name]) for name in wanted)
+            for node in ray.nodes()
+            if node["Alive"] and wanted
+        ]
+        if not sum(fits):
+            raise AdminError(
+                f"no node of the cluster has {self.cpus:g} CPUs and {self.gpus:g} GPUs"
+                " for a process; ask for fewer with --cpus and --gpus, or wait for nodes"
+                " that start later with --workers"
+            )
+        return sum(fits)
+
+
+@dataclass(frozen=True)
+class ClusterRun:
+    """A run that was prepared; see ``runtime.scoring.run.Run``.
+
+    Attributes:
+        source: the input.
+        facts: the model.
+        model: the same, as this machine opens it.
+        config: the settings.
+        output: the folder of the output.
+        rejects: the file of the rejected items.
+        size: the most items of a chunk.
+        settings: the settings on which the rows depend.
+        workers: the processes that score.
+        inputs: the input, as far as it is files of this machine.
+        are_pictures: whether the processes read the files themselves.
+    """
+
+    source: Source
+    facts: Facts
+    model: LocalModel
+    config: Config
+    output: PartFolder
+    rejects: Place
+    size: int
+    settings: str
+    workers: Workers
+    inputs: tuple[Path, ...]
+
+    def go(self, tell: Tell, *, resume: bool = False, force: bool = False) -> Outcome:
+        """Score what is not scored yet, in the cluster to which this process is connected.
+
+        Args:
+            tell: a function that is told after each part that is done.
+            resume: see ``PartFolder.begin``.
+            force: see ``PartFolder.begin``.
+
+        Raises:
+            AdminError: the input or the command is wrong. Nothing is left of the run.
+            WorkFailed: the work failed; the done part is kept.
+        """
+        count = self.workers.counted()
+        begun_at = time.monotonic()
+        plan = {
+            "input": self.source.identity,
+            "model": f"{self.facts.spec} {self.facts.digest}",
+            "settings": self.settings,
+        }
+        items = items_of_part(self.source.total, self.size, count)
+        begun = self.output.begin(plan, items, resume=resume, force=force)
+        parts = {part.number: part for part in begun.done}
+        before = sum(part.items for part in begun.done)
+        done, rejected = before, sum(len(part.rejected) for part in begun.done)
+        try:
+            for part in self._parts(count, begun.items, begun.ticket, frozenset(parts)):
+                parts[part.number] = part
+                done += part.items
+                rejected += len(part.rejected)
+                tell(done, rejected)
+            self._check(parts, done)
+        except AdminError:
+            self.output.drop()
+            raise
+        seconds = time.monotonic() - begun_at
+        figures = {"model": self.facts.spec, "items": done, "rejected": rejected}
+        self.output.finish([parts[number] for number in sorted(parts)], figures)
+        return Outcome(done - rejected, rejected, seconds, before)
+
+    def _check(self, parts: dict[int, Done], done: int) -> None:
+        if done != self.source.total or sorted(parts) != list(range(len(parts))):
+            raise AdminError(
+                f"the input changed while it was scored: it gave {done} items in place"
+                f" of {self.source.total}"
+            )
+        if len({part.head for part in parts.values() if part.head}) > 1:
+            raise unlike()
+
+    def _parts(
+        self, count: int, items: int, ticket: str, done: frozenset[int]
+    ) -> Iterator[Done]:
+        """Have the parts scored, and give each when it is done, in any order."""
+        version = self.model.version
+        placed = replace(version, path=version.path.absolute())
+        config = self.config
+        order = Order(
+            config,
+            replace(self.model, version=placed),
+            self.facts,
+            self.source.kept,
+            _absolute(self.output.out),
+            _absolute(self.rejects),
+            ticket,
+            tuple(str(path.absolute()) for path in self.inputs),
+            variables_of(os.environ),
+        )
+        parts = _Parts(self.source, self.size, items, done)
+        # Parts are made here, because a table need not be on the other nodes.
+        here = NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
+        )
+        with _quiet():
+            rows = ray.data.read_datasource(
+                parts,
+                override_num_blocks=1,
+                ray_remote_args={"num_cpus": 0, "scheduling_strategy": here},
+            ).map_batches(
+                _Actor,
+                batch_size=1,
+                batch_format="pyarrow",
+                fn_constructor_args=(order,),
+                compute=ActorPoolStrategy(size=count),
+                num_cpus=self.workers.cpus,
+                num_gpus=self.workers.gpus or None,
+                max_restarts=-1,
+                max_task_retries=_RETRIES,
+            )
+            try:
+                for row in rows.iter_rows():
+                    answer = pickle.loads(row["answer"])  # noqa: S301 a process of this job
+                    if isinstance(answer, Failure):
+                        raise answer.error()
+                    yield answer
+            except RayError as ex:
+                raise WorkFailed(_why(ex)) from ex
+
+
+class _Parts(Datasource):
+    """The parts of an input, which one task makes as they are needed."""
+
+    def __init__(
+        self, source: Source, size: int, items: int, done: frozenset[int]
+    ) -> None:
+        # The names of a million pictures would be too much for the task itself.
+        self._source = ray.put(source)
+        self._cut = (size, items, done, Path.cwd())
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        """See ``Datasource``."""
+        return None
+
+    def get_read_tasks(self, parallelism: int, **_: Any) -> list[ReadTask]:
+        """See ``Datasource``."""
+        source, how = self._source, self._cut
+
+        def read() -> Iterable[pa.Table]:
+            try:
+                for number, content in cut(ray.get(source), *how):
+                    yield _row(number=number, content=content)
+            except DomainError as ex:
+                yield _row(number=-1, content=[pickle.dumps(failure_of(ex))])
+
+        told = BlockMetadata(
+            num_rows=None, size_bytes=None, input_files=None, exec_stats=None
+        )
+        return [ReadTask(read, told)]
+
+
+class _Actor:
+    """A process of Ray Data that scores parts; see ``PartScorer``."""
+
+    def __init__(self, order: Order) -> None:
+        self._scorer = PartScorer(order)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Score the part of the only row."""
+        ((number, content),) = zip(*(batch[name].to_pylist() for name in ("number", "content")))
+        if number < 0:
+            return _row(answer=content[0])
+        return _row(answer=pickle.dumps(self._scorer.score(number, content)))
+
+
+def _row(**values: Any) -> pa.Table:
+    return pa.table({name: [value] for name, value in values.items()})
+
+
+class _quiet:
+    pass
+
+
+def _absolute(place: Place) -> Place:
+    return place.absolute() if isinstance(place, Path) else place
+
+
+def _why(ex: RayError) -> str:
+    return str(ex)
