@@ -31,7 +31,6 @@ from bundle.objects.address import Place
 from bundle.objects.opening import open_place
 from runtime.admin.errors import AdminError, WorkFailed
 from runtime.scoring.files import text_of
-from runtime.scoring.forms import csv_line
 from runtime.scoring.spool import refuse_changes
 
 if TYPE_CHECKING:
@@ -75,11 +74,13 @@ class Begun:
             over with a ticket of its own, and processes of an earlier one stop.
         items: the number of items after which a part ends.
         done: the parts that are done.
+        is_new: whether the run goes on with none.
     """
 
     ticket: str
     items: int
     done: list[Done]
+    is_new: bool
 
 
 class PartFolder:
@@ -87,23 +88,20 @@ class PartFolder:
 
     Args:
         out: the folder, or its URL.
-        rejects: the file of the rejected items, or its URL.
 
     Raises:
-        AdminError: a place cannot be written to, whatever happens.
-        StoreError: a URL cannot be opened.
+        AdminError: it cannot be written to, whatever happens.
+        StoreError: its URL cannot be opened.
     """
 
-    def __init__(self, out: Place, rejects: Place) -> None:
+    def __init__(self, out: Place) -> None:
         self.out = out
+        # The number of items with which an ended run would be gone on with.
+        self.kept = 0
         self._text = text_of(out)
-        self._bucket, self._name = _located("--out", out)
-        self._rejects = _located("--rejects", rejects)
-        self._rejects_text = text_of(rejects)
+        self._bucket, self._name = located("--out", out)
         if isinstance(out, Path) and out.exists() and not out.is_dir():
             raise AdminError(f"{self._text} is a file; name a folder with --out")
-        if isinstance(rejects, Path) and rejects.is_dir():
-            raise AdminError(f"{self._rejects_text} is a folder; name a file")
 
     def begin(
         self, plan: Mapping[str, str], items: int, *, resume: bool, force: bool
@@ -136,12 +134,16 @@ class PartFolder:
                 items, done = self._begun_before(before, plan)
             elif force:
                 self._remove(_OURS)
-            else:
-                self._check_free()
+            elif self._names():
+                raise AdminError(
+                    f"{self._text} is there already: give another name, or replace it"
+                    " with --force"
+                )
             ticket = uuid.uuid4().hex
             content = {"plan": dict(plan), "items": items, "ticket": ticket}
             self._put(_PLAN, json.dumps(content).encode())
-        return Begun(ticket, items, done)
+        self.kept = sum(part.items for part in done)
+        return Begun(ticket, items, done, is_new=before is None)
 
     def add(self, ticket: str, done: Done, rows: Path | None) -> None:
         """Write a part; whoever writes it later writes the same.
@@ -166,37 +168,35 @@ class PartFolder:
                 raise WorkFailed(f"another command writes {self._text} by now")
             if rows:
                 self._put(f"part-{done.number:06d}.parquet", rows)
-            self._put(f"{_PARTS}{done.number:06d}.json", json.dumps(asdict(done)).encode())
+            self._put(
+                f"{_PARTS}{done.number:06d}.json", json.dumps(asdict(done)).encode()
+            )
 
     def finish(self, parts: list[Done], figures: Mapping[str, object]) -> None:
-        """Check that all parts are there, write the rejected items, and say so.
+        """Check that all parts are there, and say so.
 
         There is no output if no item has scores.
 
         Args:
-            parts: all parts, in their order.
+            parts: all parts.
             figures: what the file ``_SUCCESS`` tells.
 
         Raises:
             WorkFailed: rows are missing; or the disk or the object store refuses it.
         """
         with self._refusing():
-            there = {int(m[1]) for name in self._names() if (m := _ROWS.fullmatch(name))}
+            there = {
+                int(m[1]) for name in self._names() if (m := _ROWS.fullmatch(name))
+            }
             if missing := {part.number for part in parts if part.scored} - there:
                 raise WorkFailed(
                     f"{len(missing)} files of {self._text} are missing: did all nodes"
                     " share the folder, or did somebody remove them?"
                 )
-            rejected = [item for part in parts for item in part.rejected]
-            bucket, name = self._rejects
-            if rejected:
-                lines = map(csv_line, [("item", "reason"), *rejected])
-                bucket.put(name, b"".join(lines))
-            else:
-                bucket.delete(name)
             if any(part.scored for part in parts):
                 self._put(_SUCCESS, json.dumps(figures).encode())
             self._tidy()
+        self.kept = 0
 
     def drop(self) -> None:
         """Remove all that the run wrote.
@@ -206,14 +206,15 @@ class PartFolder:
         """
         with self._refusing():
             self._remove(_OURS)
+        self.kept = 0
 
     def _begun_before(
         self, before: bytes, plan: Mapping[str, str]
     ) -> tuple[int, list[Done]]:
         """Read what an ended run has done."""
         damaged = AdminError(
-            f"what is left of the ended run of {self._text} is damaged: begin again with"
-            " --force"
+            f"what is left of the ended run of {self._text} is damaged: begin again"
+            " with --force"
         )
         try:
             content = json.loads(before)
@@ -223,24 +224,17 @@ class PartFolder:
             with ThreadPoolExecutor(_TOGETHER) as pool:
                 told = [json.loads(text or b"") for text in pool.map(self._read, names)]
             done = [
-                Done(t["number"], t["scored"], [tuple(r) for r in t["rejected"]], t["head"])
+                Done(
+                    t["number"],
+                    t["scored"],
+                    [tuple(r) for r in t["rejected"]],
+                    t["head"],
+                )
                 for t in told
             ]
         except (ValueError, TypeError, KeyError, AttributeError) as ex:
             raise damaged from ex
         return items, done
-
-    def _check_free(self) -> None:
-        bucket, name = self._rejects
-        for text, is_there in (
-            (self._text, bool(self._names())),
-            (self._rejects_text, bucket.look(name) is not None),
-        ):
-            if is_there:
-                raise AdminError(
-                    f"{text} is there already: give another name, or replace it with"
-                    " --force"
-                )
 
     def _names(self) -> list[str]:
         """List all files of the folder, by their paths in it."""
@@ -283,16 +277,13 @@ class PartFolder:
             raise WorkFailed(f"{self._text} cannot be written: {why}") from ex
 
 
-def rejects_of(out: Place) -> Place:
-    """Return the file of the rejected items that stands beside an output."""
-    if isinstance(out, Path):
-        return out.with_name(f"{out.stem}.rejects.csv")
-    parent, _, name = out.rpartition("/")
-    return f"{parent}/{Path(name).stem}.rejects.csv"
+def located(option: str, place: Place) -> tuple[Bucket, str]:
+    """Return the place above one, and the name in it.
 
-
-def _located(option: str, place: Place) -> tuple[Bucket, str]:
-    """Return the place above one, and the name in it."""
+    Raises:
+        AdminError: there is none.
+        StoreError: the URL cannot be opened.
+    """
     if isinstance(place, str):
         if not urlsplit(place).path.strip("/"):
             raise AdminError(f"{option} {place} names a bucket; name a folder in it")

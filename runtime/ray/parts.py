@@ -82,4 +82,6 @@ def _placed(chunk: Chunk, folder: Path) -> Chunk:
     """Name files so that a process with another working folder finds them."""
     if not isinstance(chunk.content, Files):
         return chunk
-    return replace(chunk, content=Files([f"{folder / path}" for path in chunk.content.paths]))
+    return replace(
+        chunk, content=Files([f"{folder / path}" for path in chunk.content.paths])
+    )

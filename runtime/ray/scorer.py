@@ -36,7 +36,6 @@ class Order:
         facts: the facts about it, as the command found it.
         kept: the columns that are kept.
         out: the folder of the output.
-        rejects: the file of the rejected items.
         ticket: the ticket of the command; see ``runtime.ray.output.Begun``.
         inputs: files and folders that must be there, because the pictures are in them.
         variables: the command's variables with credentials of object stores.
@@ -47,7 +46,6 @@ class Order:
     facts: Facts
     kept: tuple[Kept, ...]
     out: Place
-    rejects: Place
     ticket: str
     inputs: tuple[str, ...]
     variables: Mapping[str, str]
@@ -103,7 +101,7 @@ class PartScorer:
         try:
             self._work = self._work or self._opened()
             # The command of the same code has pickled them.
-            chunks: list[Chunk] = [pickle.loads(chunk) for chunk in content]  # noqa: S301
+            chunks: list[Chunk] = [pickle.loads(chunk) for chunk in content]
             return self._written(number, list(map(self._work, chunks)))
         except DomainError as ex:
             return failure_of(ex)
@@ -111,7 +109,8 @@ class PartScorer:
     def _opened(self) -> Work:
         """Open the model, once this machine has all that the command told of."""
         order = self._order
-        for path in order.inputs:
+        above = [str(order.out.parent)] if isinstance(order.out, Path) else []
+        for path in (*order.inputs, *above):
             if not Path(path).exists():
                 raise WorkFailed(
                     f"the machine {socket.gethostname()} has no {path}: all nodes must"
@@ -125,8 +124,8 @@ class PartScorer:
         except DomainError as ex:
             raise WorkFailed(
                 f"the machine {socket.gethostname()} cannot open the model"
-                f" {order.facts.spec}: {ex}. All nodes must share its folder, or it must"
-                " be in an object store (--models-dir URL)"
+                f" {order.facts.spec}: {ex}. All nodes must share its folder, or it"
+                " must be in an object store (--models-dir URL)"
             ) from ex
         kept = tuple(column.name for column in order.kept)
         return Work(engine, order.facts, ParquetForm(order.kept), kept)
@@ -151,7 +150,7 @@ class PartScorer:
             [item for one in written for item in one.rejected],
             head.hex(),
         )
-        output = PartFolder(order.out, order.rejects)
+        output = PartFolder(order.out)
         if not done.scored:
             output.add(order.ticket, done, None)
             return done
@@ -168,5 +167,6 @@ class PartScorer:
 def unlike() -> AdminError:
     """Make the error of a model whose answers do not fit into one table."""
     return AdminError(
-        "the model gives items different numbers of scores, or scores of different types"
+        "the model gives items different numbers of scores, or scores of different"
+        " types"
     )

@@ -11,8 +11,8 @@ import logging
 import os
 import pickle
 import time
-import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from runtime.admin.errors import AdminError, WorkFailed
 from runtime.config import Config
 from runtime.ray.output import Done, PartFolder
 from runtime.ray.parts import cut, items_of_part
+from runtime.ray.rejects import RejectsFile
 from runtime.ray.scorer import (
     Failure,
     Order,
@@ -38,51 +39,15 @@ from runtime.ray.scorer import (
     unlike,
     variables_of,
 )
+from runtime.ray.workers import Workers
 from runtime.scoring.chunks import Source
 from runtime.scoring.facts import Facts
 from runtime.scoring.local import LocalModel
+from runtime.scoring.pictures import PictureFiles
 from runtime.scoring.run import Outcome, Tell
 
 # A part that has cost so many processes their lives does not fit into the memory.
 _RETRIES = 5
-
-
-@dataclass(frozen=True)
-class Workers:
-    """The processes that score.
-
-    Attributes:
-        count: their number; None is as many as the cluster's processors, or GPUs.
-        cpus: the processors that each takes.
-        gpus: the GPUs that each takes, or a fraction of one.
-    """
-
-    count: int | None
-    cpus: float
-    gpus: float
-
-    def counted(self) -> int:
-        """Return the number of processes for this cluster.
-
-        Raises:
-            AdminError: no node has what one process takes, and nobody gave a number.
-        """
-        if self.count:
-            return self.count
-        wanted = {"CPU": self.cpus, "GPU": self.gpus}
-        wanted = {name: amount for name, amount in wanted.items() if amount}
-        fits = [
-            min(int(node["Resources"].get(name, 0) / wanted[name]) for name in wanted)
-            for node in ray.nodes()
-            if node["Alive"] and wanted
-        ]
-        if not sum(fits):
-            raise AdminError(
-                f"no node of the cluster has {self.cpus:g} CPUs and {self.gpus:g} GPUs"
-                " for a process; ask for fewer with --cpus and --gpus, or wait for nodes"
-                " that start later with --workers"
-            )
-        return sum(fits)
 
 
 @dataclass(frozen=True)
@@ -99,8 +64,7 @@ class ClusterRun:
         size: the most items of a chunk.
         settings: the settings on which the rows depend.
         workers: the processes that score.
-        inputs: the input, as far as it is files of this machine.
-        are_pictures: whether the processes read the files themselves.
+        inputs: what was typed as the input.
     """
 
     source: Source
@@ -108,14 +72,14 @@ class ClusterRun:
     model: LocalModel
     config: Config
     output: PartFolder
-    rejects: Place
+    rejects: RejectsFile
     size: int
     settings: str
     workers: Workers
-    inputs: tuple[Path, ...]
+    inputs: tuple[Place, ...]
 
     def go(self, tell: Tell, *, resume: bool = False, force: bool = False) -> Outcome:
-        """Score what is not scored yet, in the cluster to which this process is connected.
+        """Score what is not scored yet, by the cluster that is connected.
 
         Args:
             tell: a function that is told after each part that is done.
@@ -139,10 +103,13 @@ class ClusterRun:
         before = sum(part.items for part in begun.done)
         done, rejected = before, sum(len(part.rejected) for part in begun.done)
         try:
+            if begun.is_new and not force:
+                self.rejects.check_free()
             for part in self._parts(count, begun.items, begun.ticket, frozenset(parts)):
                 parts[part.number] = part
                 done += part.items
                 rejected += len(part.rejected)
+                self.output.kept = done
                 tell(done, rejected)
             self._check(parts, done)
         except AdminError:
@@ -150,7 +117,9 @@ class ClusterRun:
             raise
         seconds = time.monotonic() - begun_at
         figures = {"model": self.facts.spec, "items": done, "rejected": rejected}
-        self.output.finish([parts[number] for number in sorted(parts)], figures)
+        ordered = [parts[number] for number in sorted(parts)]
+        self.rejects.write(item for part in ordered for item in part.rejected)
+        self.output.finish(ordered, figures)
         return Outcome(done - rejected, rejected, seconds, before)
 
     def _check(self, parts: dict[int, Done], done: int) -> None:
@@ -175,9 +144,8 @@ class ClusterRun:
             self.facts,
             self.source.kept,
             _absolute(self.output.out),
-            _absolute(self.rejects),
             ticket,
-            tuple(str(path.absolute()) for path in self.inputs),
+            self._shared(),
             variables_of(os.environ),
         )
         parts = _Parts(self.source, self.size, items, done)
@@ -185,7 +153,7 @@ class ClusterRun:
         here = NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=False
         )
-        with _quiet():
+        with _settings():
             rows = ray.data.read_datasource(
                 parts,
                 override_num_blocks=1,
@@ -201,14 +169,26 @@ class ClusterRun:
                 max_restarts=-1,
                 max_task_retries=_RETRIES,
             )
-            try:
-                for row in rows.iter_rows():
-                    answer = pickle.loads(row["answer"])  # noqa: S301 a process of this job
-                    if isinstance(answer, Failure):
-                        raise answer.error()
-                    yield answer
-            except RayError as ex:
-                raise WorkFailed(_why(ex)) from ex
+        try:
+            for row in rows.iter_rows():
+                answer = pickle.loads(row["answer"])
+                if isinstance(answer, Failure):
+                    raise answer.error()
+                yield answer
+        except RayError as ex:
+            raise WorkFailed(
+                "a process of the cluster was lost several times, or failed; if the"
+                " memory of a node was full, take fewer --workers or a smaller --batch."
+                f" Ray says: {_first_line(ex)}"
+            ) from ex
+
+    def _shared(self) -> tuple[str, ...]:
+        """Return what all nodes must have, because pictures are read there."""
+        if not isinstance(self.source, PictureFiles):
+            return ()
+        return tuple(
+            str(place.absolute()) for place in self.inputs if isinstance(place, Path)
+        )
 
 
 class _Parts(Datasource):
@@ -225,7 +205,12 @@ class _Parts(Datasource):
         """See ``Datasource``."""
         return None
 
-    def get_read_tasks(self, parallelism: int, **_: Any) -> list[ReadTask]:
+    def get_read_tasks(
+        self,
+        parallelism: int,
+        per_task_row_limit: int | None = None,
+        data_context: DataContext | None = None,
+    ) -> list[ReadTask]:
         """See ``Datasource``."""
         source, how = self._source, self._cut
 
@@ -250,7 +235,7 @@ class _Actor:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Score the part of the only row."""
-        ((number, content),) = zip(*(batch[name].to_pylist() for name in ("number", "content")))
+        ((number,), (content,)) = (batch[n].to_pylist() for n in ("number", "content"))
         if number < 0:
             return _row(answer=content[0])
         return _row(answer=pickle.dumps(self._scorer.score(number, content)))
@@ -260,13 +245,28 @@ def _row(**values: Any) -> pa.Table:
     return pa.table({name: [value] for name, value in values.items()})
 
 
-class _quiet:
-    pass
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Set Ray Data for what is planned in the block."""
+    context = DataContext.get_current().copy()
+    # Blocks of a row each: Ray Data would join parts up to 128 MiB, and then one
+    # process would score them all.
+    context.target_max_block_size = 1
+    context.enable_progress_bars = False
+    # The command tells the outcome in one sentence; Ray's log has the rest.
+    for handler in logging.getLogger("ray.data").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setLevel(logging.CRITICAL)
+    with DataContext.current(context):
+        yield
 
 
 def _absolute(place: Place) -> Place:
     return place.absolute() if isinstance(place, Path) else place
 
 
-def _why(ex: RayError) -> str:
-    return str(ex)
+def _first_line(ex: RayError) -> str:
+    """Return what is wrong; the other lines of Ray's texts are traces and advice."""
+    cause = getattr(ex, "cause", None) or ex
+    lines = str(cause).strip().splitlines() or [type(cause).__name__]
+    return lines[0][:300]
