@@ -391,11 +391,12 @@ def _on_cluster(
         Workers(*takes),
         options.inputs,
     )
+    before = run.look(resume=options.resume, force=options.force)
     with (
         connected("--ray", address),
         options.shown(source, lambda: output.kept) as tell,
     ):
-        return run.go(tell, resume=options.resume, force=options.force)
+        return run.go(before, tell)
 
 
 def _config(models_dir: Place | None) -> Config:

@@ -66,21 +66,16 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Begun:
-    """A run that may write.
+class Before:
+    """An ended run, with which a run goes on.
 
     Attributes:
-        ticket: the name of the command that writes. A later command takes the output
-            over with a ticket of its own, and processes of an earlier one stop.
         items: the number of items after which a part ends.
         done: the parts that are done.
-        is_new: whether the run goes on with none.
     """
 
-    ticket: str
     items: int
     done: list[Done]
-    is_new: bool
 
 
 class PartFolder:
@@ -103,47 +98,68 @@ class PartFolder:
         if isinstance(out, Path) and out.exists() and not out.is_dir():
             raise AdminError(f"{self._text} is a file; name a folder with --out")
 
-    def begin(
-        self, plan: Mapping[str, str], items: int, *, resume: bool, force: bool
-    ) -> Begun:
-        """Begin a run, or go on with one, and take the output over.
+    def look(
+        self, plan: Mapping[str, str], *, resume: bool, force: bool
+    ) -> Before | None:
+        """Look whether a run may begin, or go on with an ended one.
 
         Args:
             plan: the input, the model and the settings; see ``Spool.opened``.
-            items: the number of items after which a part of a new run ends.
             resume: go on with a run that was ended; begin if there is none.
             force: drop a run that was ended, and replace the output.
+
+        Returns:
+            The ended run with which this one goes on, if any.
 
         Raises:
             AdminError: the output is there; or a run was ended, and neither ``resume``
                 nor ``force`` is given; or it is another run.
             WorkFailed: the disk or the object store refuses it.
         """
+        if force:
+            return None
         with self._refusing():
-            before = None if force else self._read(_PLAN)
+            before = self._read(_PLAN)
             if before is not None and self._read(_SUCCESS) is not None:
                 self._tidy()  # the command was killed at its very end
                 before = None
-            if before is not None and not resume:
+            if before is None:
+                if self._names():
+                    raise AdminError(
+                        f"{self._text} is there already: give another name, or replace"
+                        " it with --force"
+                    )
+                return None
+            if not resume:
                 raise AdminError(
                     f"{self._text} was begun and not finished: go on with --resume, or"
                     " begin again with --force"
                 )
-            done: list[Done] = []
-            if before is not None:
-                items, done = self._begun_before(before, plan)
-            elif force:
+            found = self._begun_before(before, plan)
+        self.kept = sum(part.items for part in found.done)
+        return found
+
+    def begin(self, plan: Mapping[str, str], before: Before) -> str:
+        """Take the output over, and remove what is no part of the run.
+
+        Args:
+            plan: see ``look``.
+            before: the ended run, or a new one without parts.
+
+        Returns:
+            The ticket of this command. A later command takes the output over with a
+            ticket of its own, and processes of an earlier one stop.
+
+        Raises:
+            WorkFailed: the disk or the object store refuses it.
+        """
+        ticket = uuid.uuid4().hex
+        content = {"plan": dict(plan), "items": before.items, "ticket": ticket}
+        with self._refusing():
+            if not before.done:
                 self._remove(_OURS)
-            elif self._names():
-                raise AdminError(
-                    f"{self._text} is there already: give another name, or replace it"
-                    " with --force"
-                )
-            ticket = uuid.uuid4().hex
-            content = {"plan": dict(plan), "items": items, "ticket": ticket}
             self._put(_PLAN, json.dumps(content).encode())
-        self.kept = sum(part.items for part in done)
-        return Begun(ticket, items, done, is_new=before is None)
+        return ticket
 
     def add(self, ticket: str, done: Done, rows: Path | None) -> None:
         """Write a part; whoever writes it later writes the same.
@@ -208,9 +224,7 @@ class PartFolder:
             self._remove(_OURS)
         self.kept = 0
 
-    def _begun_before(
-        self, before: bytes, plan: Mapping[str, str]
-    ) -> tuple[int, list[Done]]:
+    def _begun_before(self, before: bytes, plan: Mapping[str, str]) -> Before:
         """Read what an ended run has done."""
         damaged = AdminError(
             f"what is left of the ended run of {self._text} is damaged: begin again"
@@ -234,7 +248,7 @@ class PartFolder:
             ]
         except (ValueError, TypeError, KeyError, AttributeError) as ex:
             raise damaged from ex
-        return items, done
+        return Before(items, done)
 
     def _names(self) -> list[str]:
         """List all files of the folder, by their paths in it."""

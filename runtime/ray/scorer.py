@@ -36,7 +36,7 @@ class Order:
         facts: the facts about it, as the command found it.
         kept: the columns that are kept.
         out: the folder of the output.
-        ticket: the ticket of the command; see ``runtime.ray.output.Begun``.
+        ticket: the ticket of the command; see ``PartFolder.begin``.
         inputs: files and folders that must be there, because the pictures are in them.
         variables: the command's variables with credentials of object stores.
     """

@@ -28,7 +28,7 @@ from bundle.errors import DomainError
 from bundle.objects.address import Place
 from runtime.admin.errors import AdminError, WorkFailed
 from runtime.config import Config
-from runtime.ray.output import Done, PartFolder
+from runtime.ray.output import Before, Done, PartFolder
 from runtime.ray.parts import cut, items_of_part
 from runtime.ray.rejects import RejectsFile
 from runtime.ray.scorer import (
@@ -78,34 +78,52 @@ class ClusterRun:
     workers: Workers
     inputs: tuple[Place, ...]
 
-    def go(self, tell: Tell, *, resume: bool = False, force: bool = False) -> Outcome:
+    @property
+    def plan(self) -> dict[str, str]:
+        """What may not change in the middle of a run; see ``Spool.opened``."""
+        return {
+            "input": self.source.identity,
+            "model": f"{self.facts.spec} {self.facts.digest}",
+            "settings": self.settings,
+        }
+
+    def look(self, *, resume: bool, force: bool) -> Before | None:
+        """Look whether the run may begin or go on, for which no cluster is needed.
+
+        Args:
+            resume: see ``PartFolder.look``.
+            force: see ``PartFolder.look``.
+
+        Raises:
+            AdminError, WorkFailed: see ``PartFolder.look``.
+        """
+        before = self.output.look(self.plan, resume=resume, force=force)
+        if not (before or force):
+            self.rejects.check_free()
+        return before
+
+    def go(self, before: Before | None, tell: Tell) -> Outcome:
         """Score what is not scored yet, by the cluster that is connected.
 
         Args:
+            before: the ended run with which this one goes on, if any.
             tell: a function that is told after each part that is done.
-            resume: see ``PartFolder.begin``.
-            force: see ``PartFolder.begin``.
 
         Raises:
             AdminError: the input or the command is wrong. Nothing is left of the run.
             WorkFailed: the work failed; the done part is kept.
         """
+        begun = time.monotonic()
         count = self.workers.counted()
-        begun_at = time.monotonic()
-        plan = {
-            "input": self.source.identity,
-            "model": f"{self.facts.spec} {self.facts.digest}",
-            "settings": self.settings,
-        }
-        items = items_of_part(self.source.total, self.size, count)
-        begun = self.output.begin(plan, items, resume=resume, force=force)
-        parts = {part.number: part for part in begun.done}
-        before = sum(part.items for part in begun.done)
-        done, rejected = before, sum(len(part.rejected) for part in begun.done)
+        if before is None:
+            items = items_of_part(self.source.total, self.size, count)
+            before = Before(items, [])
+        ticket = self.output.begin(self.plan, before)
+        parts = {part.number: part for part in before.done}
+        done = kept = sum(part.items for part in before.done)
+        rejected = sum(len(part.rejected) for part in before.done)
         try:
-            if begun.is_new and not force:
-                self.rejects.check_free()
-            for part in self._parts(count, begun.items, begun.ticket, frozenset(parts)):
+            for part in self._parts(count, before.items, ticket, frozenset(parts)):
                 parts[part.number] = part
                 done += part.items
                 rejected += len(part.rejected)
@@ -115,12 +133,11 @@ class ClusterRun:
         except AdminError:
             self.output.drop()
             raise
-        seconds = time.monotonic() - begun_at
-        figures = {"model": self.facts.spec, "items": done, "rejected": rejected}
         ordered = [parts[number] for number in sorted(parts)]
         self.rejects.write(item for part in ordered for item in part.rejected)
+        figures = {"model": self.facts.spec, "items": done, "rejected": rejected}
         self.output.finish(ordered, figures)
-        return Outcome(done - rejected, rejected, seconds, before)
+        return Outcome(done - rejected, rejected, time.monotonic() - begun, kept)
 
     def _check(self, parts: dict[int, Done], done: int) -> None:
         if done != self.source.total or sorted(parts) != list(range(len(parts))):

@@ -1,0 +1,142 @@
+"""``runtime score --ray``: each row is there once, whatever is killed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow.dataset
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests.cluster import until
+from tests.end_to_end.conftest import ENVIRONMENT, PATIENCE, run
+from tests.examples import slow_onnx, write_bundle
+
+pytestmark = pytest.mark.cluster
+
+IS_LONG = os.environ.get("CLUSTER", "short") != "short"
+long_form = pytest.mark.skipif(not IS_LONG, reason="make cluster-test runs it")
+
+COUNT = 120
+# Each part has one picture, and takes some 30 ms.
+SCORE = "runtime score pictures --model linear --batch 1"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder of pictures with a slow model, and what it answers to them."""
+    folder = tmp_path_factory.mktemp("scoring")
+    write_bundle(folder / "models" / "linear" / "1", onnx_bytes=slow_onnx(20))
+    (folder / "config.json").write_text('{"provider": "cpu"}')
+    (folder / "pictures").mkdir()
+    for number, pixels in enumerate(
+        np.random.default_rng(7).integers(0, 256, (COUNT, 2, 2), np.uint8)
+    ):
+        Image.fromarray(pixels).save(folder / "pictures" / f"{number:03}.png")
+    (folder / "pictures" / "005.png").write_bytes(b"no picture")
+    run(f"{SCORE} --out local.parquet --workers 1", folder)
+    return folder
+
+
+@pytest.fixture
+def environment(cluster, monkeypatch):
+    """Let the commands of a test join the cluster."""
+    for name, value in cluster.environment.items():
+        monkeypatch.setitem(ENVIRONMENT, name, value)
+    return cluster.environment
+
+
+def rows_of(folder: Path, out: str):
+    """Return all rows of an output, in the order of its files."""
+    return pyarrow.dataset.dataset(folder / out, format="parquet").to_table()
+
+
+def assert_whole(folder: Path, out: str) -> None:
+    """Check that an output has the rows of the command that scored alone."""
+    expected = pq.read_table(folder / "local.parquet")
+    assert len(expected) == COUNT - 1
+    assert rows_of(folder, out).equals(expected)
+    rejects = (folder / f"{out}.rejects.csv").read_bytes()
+    assert rejects == (folder / "local.rejects.csv").read_bytes()
+    names = sorted(path.name for path in (folder / out).iterdir())
+    assert names[0] == "_SUCCESS"
+    assert all(name.startswith("part-") for name in names[1:])
+
+
+@contextmanager
+def started(command: str, folder: Path):
+    """Run a command for the length of a block; kill it if it has not ended by then."""
+    with (folder / "score.log").open("a") as log:
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {command}"],
+            cwd=folder,
+            env=ENVIRONMENT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait(PATIENCE)
+
+
+def when_done(folder: Path, out: str, count: int, process: subprocess.Popen) -> None:
+    """Wait until so many parts are done and the command still runs."""
+
+    def is_so() -> bool:
+        assert process.poll() is None, (folder / "score.log").read_text()
+        return len(list((folder / out).glob("_parts/*.json"))) >= count
+
+    until(is_so, f"{count} parts are done", PATIENCE)
+
+
+def scorers(environment: dict[str, str]) -> list[psutil.Process]:
+    """Return the processes of this cluster that hold a model."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if (
+                "MapBatches" in " ".join(process.cmdline())
+                and process.environ().get("TEST_SERVE_PORT")
+                == environment["TEST_SERVE_PORT"]
+            ):
+                found.append(process)
+        except psutil.Error:  # it has ended meanwhile, or is somebody else's
+            continue
+    return found
+
+
+def test_killed_processes_and_a_killed_command_lose_and_double_no_row(
+    folder, environment
+):
+    score = f"{SCORE} --ray --out killed --workers 4"
+    with started(score, folder) as command:
+        for count in (5, 15):
+            when_done(folder, "killed", count, command)
+            victim = scorers(environment)[0]
+            victim.send_signal(signal.SIGKILL)
+            victim.wait(PATIENCE)
+        when_done(folder, "killed", 30, command)
+        command.send_signal(signal.SIGKILL)
+    done = {
+        path.name: path.stat().st_mtime_ns
+        for path in (folder / "killed" / "_parts").iterdir()
+    }
+    assert 30 <= len(done) < COUNT
+    again = run(score, folder, code=2)
+    assert "killed was begun and not finished: go on with --resume" in again
+    other = run(f"{score} --resume --keep id", folder, code=2)
+    assert "--keep names columns" in other
+    told = run(f"{score} --resume", folder)
+    assert f"killed: {COUNT - 1} items, 1 rejected (killed.rejects.csv), " in told
+    assert_whole(folder, "killed")
+    finished = run(f"{score} --resume", folder, code=2)
+    assert "killed is there already" in finished

@@ -1,0 +1,74 @@
+"""An input is cut into the same parts each time, as large as the cluster is small."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runtime.ray import parts
+from runtime.ray.parts import cut, items_of_part
+from runtime.scoring.chunks import Chunk, Files, Numbers
+from runtime.scoring.pictures import PictureFiles
+
+HERE = Path("/")
+
+
+class Rows:
+    """Some rows of one number each."""
+
+    def __init__(self, total, width=1):
+        self.array = np.arange(total * width).reshape(total, width)
+
+    def chunks(self, size, done):
+        for first in range(done, len(self.array), size):
+            piece = self.array[first : first + size]
+            yield Chunk([str(first + n) for n in range(len(piece))], Numbers(piece))
+
+
+def items_of(part):
+    return [item for chunk in part.content for item in pickle.loads(chunk).items]
+
+
+@pytest.mark.parametrize(
+    ("total", "batch", "workers", "items"),
+    [
+        (10, 256, 4, 256),  # a part is one chunk at least
+        (1_000_000, 256, 10, 3328),  # 1,000,000 / 320 is 3125, which is 12.2 chunks
+        (10**9, 256, 1, 65_536),
+    ],
+)
+def test_a_part_is_whole_chunks_and_there_are_many_for_each_process(
+    total, batch, workers, items
+):
+    assert items_of_part(total, batch, workers) == items
+
+
+def test_all_items_are_in_one_part_each_and_in_order():
+    made = list(cut(Rows(11), 2, 4, (), HERE))
+    assert [part.number for part in made] == [0, 1, 2]
+    assert [items_of(part) for part in made] == [
+        ["0", "1", "2", "3"],
+        ["4", "5", "6", "7"],
+        ["8", "9", "10"],
+    ]
+
+
+def test_parts_that_are_done_are_left_out_and_the_others_keep_their_numbers():
+    whole = list(cut(Rows(11), 2, 4, (), HERE))
+    assert list(cut(Rows(11), 2, 4, {1}, HERE)) == [whole[0], whole[2]]
+    assert list(cut(Rows(11), 2, 4, {0, 1, 2}, HERE)) == []
+
+
+def test_a_part_of_large_items_ends_earlier(monkeypatch):
+    monkeypatch.setattr(parts, "_MOST_BYTES", 10_000)
+    made = list(cut(Rows(6, width=1000), 1, 4, (), HERE))
+    assert [items_of(part) for part in made] == [["0", "1"], ["2", "3"], ["4", "5"]]
+
+
+def test_files_are_named_for_processes_that_work_in_another_folder(tmp_path):
+    source = PictureFiles(["a.png", "b.png"], ["a.png", "/far/b.png"])
+    (part,) = cut(source, 8, 8, (), tmp_path)
+    chunk = pickle.loads(part.content[0])
+    assert chunk.items == ["a.png", "b.png"]
+    assert chunk.content == Files([f"{tmp_path}/a.png", "/far/b.png"])
