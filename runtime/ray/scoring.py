@@ -22,7 +22,6 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext, Datasource, ReadTask
 from ray.data.block import BlockMetadata
 from ray.exceptions import RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from bundle.errors import DomainError
 from bundle.objects.address import Place
@@ -167,14 +166,13 @@ class ClusterRun:
         )
         parts = _Parts(self.source, self.size, items, done)
         # Parts are made here, because a table need not be on the other nodes.
-        here = NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=False
-        )
+        here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
         with _settings():
             rows = ray.data.read_datasource(
                 parts,
                 override_num_blocks=1,
-                ray_remote_args={"num_cpus": 0, "scheduling_strategy": here},
+                num_cpus=0,
+                label_selector=here,
             ).map_batches(
                 _Actor,
                 batch_size=1,
