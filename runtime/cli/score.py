@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -371,8 +372,7 @@ def _on_cluster(
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     from runtime.ray.output import PartFolder
     from runtime.ray.rejects import RejectsFile
-    from runtime.ray.scoring import ClusterRun
-    from runtime.ray.workers import Workers
+    from runtime.ray.run import ClusterRun
     from runtime.scoring.local import LocalModel, find_version, options_of
 
     output, rejects = PartFolder(options.out), RejectsFile(options.rejects)
@@ -391,15 +391,18 @@ def _on_cluster(
         rejects,
         options.batch,
         options.settings("folder"),
-        Workers(*takes),
         options.inputs,
     )
     before = run.look(resume=options.resume, force=options.force)
-    with (
-        connected("--ray", address),
-        options.shown(source, lambda: output.kept) as tell,
-    ):
-        return run.go(before, tell)
+    with connected("--ray", address):
+        # These import Ray, which takes a second.
+        from runtime.ray.scoring import scored
+        from runtime.ray.workers import Workers
+
+        workers = Workers(*takes)
+        count = workers.counted()
+        with options.shown(source, lambda: output.kept) as tell:
+            return run.go(before, count, partial(scored, workers, count), tell)
 
 
 def _config(models_dir: Place | None) -> Config:

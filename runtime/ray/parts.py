@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import math
 import pickle
-from collections.abc import Container, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,34 +48,44 @@ def items_of_part(total: int, batch: int, workers: int) -> int:
     return batch * max(1, math.ceil(wanted / batch))
 
 
-def cut(
-    source: Source, batch: int, items: int, done: Container[int], folder: Path
-) -> Iterator[Part]:
-    """Cut an input into parts.
+@dataclass(frozen=True)
+class Cutting:
+    """The way in which an input is cut into parts.
 
-    Args:
+    Attributes:
         source: the input.
         batch: the most items of a chunk.
         items: the number of items after which a part ends.
         done: the numbers of parts that are left out, because they are scored already.
-        folder: the folder to which paths of the input are relative.
-
-    Raises:
-        AdminError: the input is damaged.
     """
-    number, count, size = 0, 0, 0
-    content: list[bytes] = []
-    with contextlib.chdir(folder):
-        for chunk in source.chunks(batch, 0):
-            content.append(pickle.dumps(_placed(chunk, folder)))
-            count += len(chunk.items)
-            size += len(content[-1])
-            if count >= items or size >= _MOST_BYTES:
-                if number not in done:
-                    yield Part(number, content)
-                number, count, size, content = number + 1, 0, 0, []
-    if content and number not in done:
-        yield Part(number, content)
+
+    source: Source
+    batch: int
+    items: int
+    done: frozenset[int] = frozenset()
+
+    def parts(self, folder: Path) -> Iterator[Part]:
+        """Cut the input.
+
+        Args:
+            folder: the folder to which paths of the input are relative.
+
+        Raises:
+            AdminError: the input is damaged.
+        """
+        number, count, size = 0, 0, 0
+        content: list[bytes] = []
+        with contextlib.chdir(folder):
+            for chunk in self.source.chunks(self.batch, 0):
+                content.append(pickle.dumps(_placed(chunk, folder)))
+                count += len(chunk.items)
+                size += len(content[-1])
+                if count >= self.items or size >= _MOST_BYTES:
+                    if number not in self.done:
+                        yield Part(number, content)
+                    number, count, size, content = number + 1, 0, 0, []
+        if content and number not in self.done:
+            yield Part(number, content)
 
 
 def _placed(chunk: Chunk, folder: Path) -> Chunk:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from runtime.ray import parts
-from runtime.ray.parts import cut, items_of_part
+from runtime.ray.parts import Cutting, items_of_part
 from runtime.scoring.chunks import Chunk, Files, Numbers
 from runtime.scoring.pictures import PictureFiles
 
@@ -45,7 +45,7 @@ def test_a_part_is_whole_chunks_and_there_are_many_for_each_process(
 
 
 def test_all_items_are_in_one_part_each_and_in_order():
-    made = list(cut(Rows(11), 2, 4, (), HERE))
+    made = list(Cutting(Rows(11), 2, 4).parts(HERE))
     assert [part.number for part in made] == [0, 1, 2]
     assert [items_of(part) for part in made] == [
         ["0", "1", "2", "3"],
@@ -55,20 +55,23 @@ def test_all_items_are_in_one_part_each_and_in_order():
 
 
 def test_parts_that_are_done_are_left_out_and_the_others_keep_their_numbers():
-    whole = list(cut(Rows(11), 2, 4, (), HERE))
-    assert list(cut(Rows(11), 2, 4, {1}, HERE)) == [whole[0], whole[2]]
-    assert list(cut(Rows(11), 2, 4, {0, 1, 2}, HERE)) == []
+    whole = list(Cutting(Rows(11), 2, 4).parts(HERE))
+    assert list(Cutting(Rows(11), 2, 4, frozenset({1})).parts(HERE)) == [
+        whole[0],
+        whole[2],
+    ]
+    assert list(Cutting(Rows(11), 2, 4, frozenset({0, 1, 2})).parts(HERE)) == []
 
 
 def test_a_part_of_large_items_ends_earlier(monkeypatch):
     monkeypatch.setattr(parts, "_MOST_BYTES", 10_000)
-    made = list(cut(Rows(6, width=1000), 1, 4, (), HERE))
+    made = list(Cutting(Rows(6, width=1000), 1, 4).parts(HERE))
     assert [items_of(part) for part in made] == [["0", "1"], ["2", "3"], ["4", "5"]]
 
 
 def test_files_are_named_for_processes_that_work_in_another_folder(tmp_path):
     source = PictureFiles(["a.png", "b.png"], ["a.png", "/far/b.png"])
-    (part,) = cut(source, 8, 8, (), tmp_path)
+    (part,) = Cutting(source, 8, 8).parts(tmp_path)
     chunk = pickle.loads(part.content[0])
     assert chunk.items == ["a.png", "b.png"]
     assert chunk.content == Files([f"{tmp_path}/a.png", "/far/b.png"])
