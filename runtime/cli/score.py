@@ -233,12 +233,11 @@ def score(
         if isinstance(place, str) and not by_ray:
             raise WrongInput(f"{option} {place} is a URL, which needs --ray")
         if isinstance(place, Path) and not place.name:
-            kind = "this folder has no name" if by_ray else "is a folder; name a file"
-            raise WrongInput(f"{option} {place}: {kind}")
+            raise WrongInput(f"{option} {place} is a folder; name a file")
         if _is_one(place, inputs):
             raise WrongInput(f"{option} {place} is an input; give another name")
     if out == rejects:
-        raise WrongInput("--out and --rejects are the same; name two")
+        raise WrongInput("--out and --rejects are the same file; name two")
     options = _Options(inputs, out, rejects, key, columns, batch, resume, force)
     with sentences():
         if url:

@@ -20,6 +20,7 @@ from PIL import Image
 from bundle.objects.bucket import open_bucket
 from tests.cluster import until
 from tests.end_to_end.conftest import ENVIRONMENT, PATIENCE, run
+from tests.end_to_end.objects.servers import BUCKET, moto
 from tests.examples import slow_onnx, write_bundle
 
 pytestmark = pytest.mark.cluster
