@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -367,8 +366,6 @@ def _on_cluster(
     from runtime.ray.cluster import connected, require_ray
 
     require_ray("--ray")
-    # Ray's own lines would stand between those of the command, which tells the outcome.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     from runtime.ray.output import PartFolder
     from runtime.ray.rejects import RejectsFile
     from runtime.ray.run import ClusterRun

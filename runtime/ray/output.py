@@ -4,7 +4,7 @@ The names that begin with ``_`` are the run's own, and readers of Parquet leave 
 out::
 
     part-000000.parquet     the rows of a part
-    _plan.json              a run that is not finished: what it scores, and who writes
+    _plan.json              the plan of a run that is not finished, and its writer
     _parts/000000.json      the part is done; written after its rows
     _SUCCESS                the run is finished: its figures
 
@@ -195,7 +195,7 @@ class PartFolder:
 
         Args:
             parts: all parts.
-            figures: what the file ``_SUCCESS`` tells.
+            figures: the content of the file ``_SUCCESS``.
 
         Raises:
             WorkFailed: rows are missing; or the disk or the object store refuses it.

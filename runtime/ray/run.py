@@ -38,7 +38,7 @@ class ClusterRun:
         rejects: the file of the rejected items.
         size: the most items of a chunk.
         settings: the settings on which the rows depend.
-        inputs: what was typed as the input.
+        inputs: the input as it was typed.
     """
 
     source: Source
@@ -53,7 +53,7 @@ class ClusterRun:
 
     @property
     def plan(self) -> dict[str, str]:
-        """What may not change in the middle of a run; see ``Spool.opened``."""
+        """The facts that may not change in the middle of a run; see ``Spool.opened``."""
         return {
             "input": self.source.identity,
             "model": f"{self.facts.spec} {self.facts.digest}",

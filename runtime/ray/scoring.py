@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ import ray
 from ray.data import ActorPoolStrategy, DataContext, Datasource, ReadTask
 from ray.data.block import BlockMetadata
 from ray.exceptions import RayError
+from ray.util.annotations import RayDeprecationWarning
 
 from bundle.errors import DomainError
 from runtime.admin.errors import WorkFailed
@@ -37,7 +39,7 @@ def scored(
     """Have parts scored by the cluster that is connected, and give each when done.
 
     Args:
-        workers: what each process takes.
+        workers: the processors and GPUs that each process takes.
         count: the number of processes.
         order: their work.
         cutting: the parts.
@@ -136,7 +138,9 @@ def _settings() -> Iterator[None]:
     for handler in logging.getLogger("ray.data").handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setLevel(logging.CRITICAL)
-    with DataContext.current(context):
+    with DataContext.current(context), warnings.catch_warnings():
+        # Ray 2.60 has no other arguments yet for the restarts of lost processes.
+        warnings.simplefilter("ignore", RayDeprecationWarning)
         yield
 
 

@@ -60,7 +60,7 @@ class Fetched:
     """A file that was fetched from an object store.
 
     Args:
-        source: what reads the file.
+        source: the source that reads the file.
         identity: a text that changes when the object does.
     """
 
