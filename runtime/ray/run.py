@@ -53,7 +53,7 @@ class ClusterRun:
 
     @property
     def plan(self) -> dict[str, str]:
-        """The facts that may not change in the middle of a run; see ``Spool.opened``."""
+        """The facts that may not change during a run; see ``Spool.opened``."""
         return {
             "input": self.source.identity,
             "model": f"{self.facts.spec} {self.facts.digest}",
