@@ -31,7 +31,7 @@ from obstore.exceptions import (
 )
 from obstore.store import LocalStore, from_url
 
-from bundle.errors import StoreError, StoreUnreachable
+from bundle.errors import StoreError, StoreUnreachable, TooLarge
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -83,16 +83,33 @@ class Bucket:
         self._store = store
         self._lock = lock
 
-    def read(self, key: str) -> tuple[bytes, str] | None:
+    def read(self, key: str, most_bytes: int | None = None) -> tuple[bytes, str] | None:
         """Read an object.
+
+        Args:
+            key: its key.
+            most_bytes: do not read a larger one.
 
         Returns:
             Its bytes and its tag; None if it is not there.
+
+        Raises:
+            TooLarge: it has more than ``most_bytes``.
         """
         try:
             with _translated():
                 got = obstore.get(self._store, key)
-                return bytes(got.bytes()), got.meta["e_tag"] or ""
+                if most_bytes is None or got.meta["size"] <= most_bytes:
+                    return bytes(got.bytes()), got.meta["e_tag"] or ""
+        except FileNotFoundError:
+            return None
+        raise TooLarge(f"it has more than {most_bytes} bytes")
+
+    def look(self, key: str) -> Listed | None:
+        """Ask for an object's size and tag; None if it is not there."""
+        try:
+            with _translated():
+                return _listed(obstore.head(self._store, key))
         except FileNotFoundError:
             return None
 
@@ -170,11 +187,7 @@ class Bucket:
             with _translated():
                 for page in obstore.list(self._store, prefix):
                     for meta in page:
-                        found[meta["path"]] = Listed(
-                            meta["e_tag"] or "",
-                            meta["size"],
-                            meta["last_modified"].timestamp(),
-                        )
+                        found[meta["path"]] = _listed(meta)
         except FileNotFoundError:
             raise _no_bucket() from None
         return found
@@ -286,6 +299,10 @@ def open_bucket(
             "the object store cannot be opened: its URL or the variables with its"
             " credentials are wrong (docs/objects.md)"
         ) from None
+
+
+def _listed(meta: ObjectMeta) -> Listed:
+    return Listed(meta["e_tag"] or "", meta["size"], meta["last_modified"].timestamp())
 
 
 @contextlib.contextmanager

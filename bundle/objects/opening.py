@@ -11,6 +11,7 @@ from bundle.objects.address import Place, cache_of
 from bundle.store import ModelStore
 
 if TYPE_CHECKING:
+    from bundle.objects.bucket import Bucket
     from bundle.objects.mirrored_store import MirroredStore
 
 
@@ -54,16 +55,31 @@ def open_objects(
     Raises:
         StoreError: the URL cannot be opened, or the extra ``objects`` is missing.
     """
+    bucket = open_place(url, is_patient=is_patient)
+    # These modules import obstore, which a store in a folder does not need.
+    from bundle.objects.mirror import ENDLESS, Mirror
+    from bundle.objects.mirrored_store import MirroredStore
+    from bundle.objects.object_store import ObjectStore
+
+    objects = ObjectStore(bucket, keep)
+    return MirroredStore(Mirror(objects, folder, max_bytes or ENDLESS))
+
+
+def open_place(url: str, *, is_patient: bool = True) -> Bucket:
+    """Open any place in an object store; nothing is asked yet.
+
+    Args:
+        url: the place.
+        is_patient: a request that fails is tried again.
+
+    Raises:
+        StoreError: the URL cannot be opened, or the extra ``objects`` is missing.
+    """
     if find_spec("obstore") is None:
         raise StoreError(
             "an object store needs the package obstore: pip install"
             " 'tfaas-onnx[objects]' (docs/objects.md)"
         )
-    # These modules import obstore, which a store in a folder does not need.
     from bundle.objects.bucket import open_bucket
-    from bundle.objects.mirror import ENDLESS, Mirror
-    from bundle.objects.mirrored_store import MirroredStore
-    from bundle.objects.object_store import ObjectStore
 
-    objects = ObjectStore(open_bucket(url, is_patient=is_patient), keep)
-    return MirroredStore(Mirror(objects, folder, max_bytes or ENDLESS))
+    return open_bucket(url, is_patient=is_patient)

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bundle.objects.address import Place
+from bundle.objects.address import Place, place_of, shown
 from bundle.spec import ModelSpec, read_spec
 from bundle.terminal import StorePlace, WrongInput
 from runtime.cli.output import echo, say, sentences
 from runtime.cli.server import PROOF, read_token
+from runtime.scoring.files import rejects_of
 
 if TYPE_CHECKING:  # --help must not wait for an engine.
+    from runtime.config import Config
+    from runtime.scoring.chunks import Source
     from runtime.scoring.crew import Answer
     from runtime.scoring.facts import Facts
     from runtime.scoring.remote import ServicePlace
-    from runtime.scoring.run import Outcome, Run
+    from runtime.scoring.run import Outcome, Run, Tell
 
 # A chunk of so many items takes some ms of a small model, which hides the cost of
 # handing it to a process.
@@ -52,13 +56,38 @@ class _Asked(click.ParamType[ModelSpec | Path]):
         return spec
 
 
+class _Place(click.ParamType[Place]):
+    """A file or folder, or the URL of an object store.
+
+    Args:
+        exists: whether a file or folder must be there.
+    """
+
+    name = "path"
+
+    def __init__(self, *, exists: bool = False) -> None:
+        self._path = click.Path(path_type=Path, exists=exists)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Place:
+        """Read an argument; click tells what is wrong with it."""
+        if isinstance(value, str) and "://" in value:
+            try:
+                return place_of(value)
+            except ValueError as ex:
+                self.fail(f"{shown(value)!r} {ex}", param, ctx)
+        path: Path = self._path.convert(value, param, ctx)
+        return path
+
+
 @click.command()
 @click.argument(
     "inputs",
     nargs=-1,
     required=True,
     metavar="INPUT...",
-    type=click.Path(path_type=Path, exists=True),
+    type=_Place(exists=True),
 )
 @click.option(
     "--model",
@@ -70,14 +99,15 @@ class _Asked(click.ParamType[ModelSpec | Path]):
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=_Place(),
     required=True,
     metavar="FILE.csv|.jsonl|.parquet",
-    help="Write the scores into this file.",
+    help="Write the scores into this file; with --ray into this folder, or URL of an"
+    " object store, of Parquet files.",
 )
 @click.option(
     "--rejects",
-    type=click.Path(path_type=Path),
+    type=_Place(),
     metavar="FILE.csv",
     help="Write the items that cannot be scored into this file, with the reasons."
     "  [default: the name of --out, ending with .rejects.csv]",
@@ -114,7 +144,31 @@ class _Asked(click.ParamType[ModelSpec | Path]):
     "--workers",
     type=click.IntRange(1, 1024),
     help="Score in so many processes, or send so many requests at once."
-    f"  [default: one process a core; {_REQUESTS} requests]",
+    f"  [default: one process a core, or a GPU of --gpus; {_REQUESTS} requests]",
+)
+@click.option(
+    "--ray",
+    "by_ray",
+    is_flag=True,
+    help="Score on a cluster of Ray, which needs the extra 'cluster'.",
+)
+@click.option(
+    "--address",
+    envvar="RAY_ADDRESS",
+    metavar="HOST:PORT",
+    help="Score on this cluster of Ray.  [default: $RAY_ADDRESS, or this machine]",
+)
+@click.option(
+    "--cpus",
+    type=click.FloatRange(0.001),
+    metavar="N",
+    help="Give each process of Ray so many CPUs.  [default: 1]",
+)
+@click.option(
+    "--gpus",
+    type=click.FloatRange(0),
+    metavar="N",
+    help="Give each process of Ray so many GPUs, such as 0.5.  [default: 0]",
 )
 @click.option("--resume", is_flag=True, help="Go on with a run that was ended.")
 @click.option(
@@ -124,10 +178,10 @@ class _Asked(click.ParamType[ModelSpec | Path]):
 @PROOF[1]
 @PROOF[2]
 def score(
-    inputs: tuple[Path, ...],
+    inputs: tuple[Place, ...],
     asked: ModelSpec | Path,
-    out: Path,
-    rejects: Path | None,
+    out: Place,
+    rejects: Place | None,
     models_dir: Place | None,
     url: str | None,
     cacert: Path | None,
@@ -137,17 +191,23 @@ def score(
     keep: str,
     batch: int,
     workers: int | None,
+    by_ray: bool,
+    address: str | None,
+    cpus: float | None,
+    gpus: float | None,
     resume: bool,
     force: bool,
 ) -> None:
     """Score many items, and write their scores into a file.
 
     INPUT is a folder of pictures, any number of pictures, or one file: arrays in a
-    .npz, rows in a .csv, .parquet or .root, or a .csv that lists pictures. The output
+    .npz, rows in a .csv, .parquet or .root, or a .csv that lists pictures. A folder or
+    a file may be the URL of an object store, such as s3://bucket/pictures. The output
     has the items in the order of the input: the item, its best label, and a column for
     each class. Items that cannot be scored go into the file --rejects.
 
-    The model runs in this command, on all cores, or on the server --url. A run that was
+    The model runs in this command, on all cores, or on the server --url, or with --ray
+    on many machines, which write a folder of Parquet files. A run that was
     killed goes on with --resume, and gives the same output as one that was not. The
     command exits with 1 if the work failed, and with 2 if the input or an option is
     wrong, or if no item could be scored.
@@ -161,21 +221,33 @@ def score(
             raise WrongInput(f"{option} needs --url")
     if resume and force:
         raise WrongInput("give --resume or --force, not both")
-    if not out.name:
-        raise WrongInput(f"--out {out} is a folder; name a file")
+    for option, amount in (("--cpus", cpus), ("--gpus", gpus)):
+        if amount is not None and not by_ray:
+            raise WrongInput(f"{option} needs --ray")
+    if by_ray and url:
+        raise WrongInput("give --ray or --url, not both")
     columns = tuple(dict.fromkeys(filter(None, keep.split(","))))
-    rejects = rejects or out.with_name(f"{out.stem}.rejects.csv")
-    for option, path in (("--out", out), ("--rejects", rejects)):
-        if _is_one(path, inputs):
-            raise WrongInput(f"{option} {path} is an input; name another file")
+    rejects = rejects or rejects_of(out)
+    for option, place in (("--out", out), ("--rejects", rejects)):
+        if isinstance(place, str) and not by_ray:
+            raise WrongInput(f"{option} {place} is a URL, which needs --ray")
+        if isinstance(place, Path) and not place.name:
+            raise WrongInput(f"{option} {place} is a folder; name a file")
+        if _is_one(place, inputs):
+            raise WrongInput(f"{option} {place} is an input; give another name")
+    if out == rejects:
+        raise WrongInput("--out and --rejects are the same file; name two")
     options = _Options(inputs, out, rejects, key, columns, batch, resume, force)
     with sentences():
         if url:
             from runtime.scoring.remote import ServicePlace
 
-            place = ServicePlace(url, cacert, read_token(token_file), token_header)
+            service = ServicePlace(url, cacert, read_token(token_file), token_header)
             assert not isinstance(asked, Path), "it was refused above"
-            outcome = _by_server(options, place, asked, workers or _REQUESTS)
+            outcome = _by_server(options, service, asked, workers or _REQUESTS)
+        elif by_ray:
+            takes = (workers, 1.0 if cpus is None else cpus, gpus or 0.0)
+            outcome = _on_cluster(options, asked, models_dir, address or "", takes)
         else:
             outcome = _here(options, asked, models_dir, workers)
     told = f"{outcome.rejected} rejected ({rejects}), " if outcome.rejected else ""
@@ -188,52 +260,71 @@ def score(
     echo(f"{out}: {outcome.scored} items, {told}{figures}")
 
 
-def _is_one(path: Path, inputs: tuple[Path, ...]) -> bool:
+def _is_one(place: Place, inputs: tuple[Place, ...]) -> bool:
     """Tell whether an output is one of the inputs, which would be lost."""
+    if isinstance(place, str):
+        return place in inputs
     try:
-        return any(path.samefile(given) for given in inputs)
+        return any(place.samefile(given) for given in inputs if isinstance(given, Path))
     except OSError:  # it is not there, or cannot be; the spool tells the reason
         return False
 
 
 @dataclass(frozen=True)
 class _Options:
-    """The options that both ways of scoring have."""
+    """The options that all ways of scoring have."""
 
-    inputs: tuple[Path, ...]
-    out: Path
-    rejects: Path
+    inputs: tuple[Place, ...]
+    out: Place
+    rejects: Place
     key: str
     keep: tuple[str, ...]
     batch: int
     resume: bool
     force: bool
 
+    def source(self, facts: Facts) -> Source:
+        """Look at the input, once the model is known."""
+        from runtime.scoring.inputs import open_source
+
+        return open_source(self.inputs, facts, self.key, self.keep)
+
+    def settings(self, ending: str) -> str:
+        """Return the settings on which the rows depend."""
+        return json.dumps([self.batch, self.key, self.keep, ending])
+
     def prepare(self, facts: Facts) -> Run:
         """Look at the input and the output, once the model is known."""
         from runtime.scoring.forms import form_of
-        from runtime.scoring.inputs import open_source
         from runtime.scoring.run import Run
         from runtime.scoring.spool import Spool
 
-        source = open_source(self.inputs, facts, self.key, self.keep)
+        assert isinstance(self.out, Path), "a URL was refused"
+        assert isinstance(self.rejects, Path), "a URL was refused"
+        source = self.source(facts)
         form = form_of(self.out, source.kept)
-        settings = [self.batch, self.key, self.keep, self.out.suffix.lower()]
         spool = Spool(self.out, self.rejects)
-        return Run(source, facts, form, spool, self.batch, json.dumps(settings))
+        settings = self.settings(self.out.suffix.lower())
+        return Run(source, facts, form, spool, self.batch, settings)
 
     def go(
         self, run: Run, crew: Callable[[int], AbstractContextManager[Answer]]
     ) -> Outcome:
         """Score, and show how far it is."""
+        with self.shown(run.source, lambda: run.spool.kept) as tell:
+            return run.go(crew, tell, resume=self.resume, force=self.force)
+
+    @contextmanager
+    def shown(self, source: Source, kept: Callable[[], int]) -> Iterator[Tell]:
+        """Show during the block how far it is, and at a failure what is kept."""
         from runtime.cli.bar import scoring
 
         try:
-            with scoring(run.source.total) as tell:
-                return run.go(crew, tell, resume=self.resume, force=self.force)
+            with scoring(source.total) as tell:
+                yield tell
         except BaseException:
-            if run.spool.kept:
-                say(f"{run.spool.kept} items are done: go on with --resume")
+            if kept():
+                say(f"{kept()} items are done: go on with --resume")
             raise
 
 
@@ -243,14 +334,12 @@ def _here(
     models_dir: Place | None,
     workers: int | None,
 ) -> Outcome:
-    from runtime.config import load_settings
     from runtime.process.cores import usable_cores
     from runtime.scoring.crew import Order, in_processes
     from runtime.scoring.local import LocalModel, find_version, options_of
     from runtime.scoring.work import Work
 
-    flags = {"model_dir": str(models_dir)} if models_dir else {}
-    config = load_settings(flags=flags).config
+    config = _config(models_dir)
     version = find_version(config, asked)
     model = LocalModel(version, options_of(config, options.batch))
     engine = model.open()
@@ -265,6 +354,58 @@ def _here(
         return in_processes(work, order, count, chunks)
 
     return options.go(run, crew)
+
+
+def _on_cluster(
+    options: _Options,
+    asked: ModelSpec | Path,
+    models_dir: Place | None,
+    address: str,
+    takes: tuple[int | None, float, float],
+) -> Outcome:
+    from runtime.ray.cluster import connected, require_ray
+
+    require_ray("--ray")
+    from runtime.ray.output import PartFolder
+    from runtime.ray.rejects import RejectsFile
+    from runtime.ray.run import ClusterRun
+    from runtime.scoring.local import LocalModel, find_version, options_of
+
+    output, rejects = PartFolder(options.out), RejectsFile(options.rejects)
+    config = _config(models_dir)
+    model = LocalModel(find_version(config, asked), options_of(config, options.batch))
+    # This machine needs no GPU, and opens the model only to look at it.
+    looked_at = replace(model, options=replace(model.options, provider="auto"))
+    facts = looked_at.facts(looked_at.open())
+    source = options.source(facts)
+    run = ClusterRun(
+        source,
+        facts,
+        model,
+        config,
+        output,
+        rejects,
+        options.batch,
+        options.settings("folder"),
+        options.inputs,
+    )
+    before = run.look(resume=options.resume, force=options.force)
+    with connected("--ray", address):
+        # These import Ray, which takes a second.
+        from runtime.ray.scoring import scored
+        from runtime.ray.workers import Workers
+
+        workers = Workers(*takes)
+        count = workers.counted()
+        with options.shown(source, lambda: output.kept) as tell:
+            return run.go(before, count, partial(scored, workers, count), tell)
+
+
+def _config(models_dir: Place | None) -> Config:
+    from runtime.config import load_settings
+
+    flags = {"model_dir": str(models_dir)} if models_dir else {}
+    return load_settings(flags=flags).config
 
 
 def _by_server(

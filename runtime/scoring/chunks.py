@@ -25,6 +25,13 @@ class Files(NamedTuple):
     paths: list[str]
 
 
+class Objects(NamedTuple):
+    """Pictures in an object store: a URL, and their keys below it."""
+
+    url: str
+    keys: list[str]
+
+
 class Pixels(NamedTuple):
     """Pictures that are decoded: ``(n, H, W, C)`` uint8, with C 1 or 3."""
 
@@ -69,7 +76,7 @@ class Lines(NamedTuple):
     layout: Layout
 
 
-Content: TypeAlias = Files | Pixels | Numbers | Table | Lines
+Content: TypeAlias = Files | Objects | Pixels | Numbers | Table | Lines
 
 # The type of a column that is kept, as a Parquet file has it; a single is a float of 32
 # bits.

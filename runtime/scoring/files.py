@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from bundle.objects.address import Place
 from runtime.admin.errors import AdminError
 
 
@@ -51,3 +52,11 @@ def check_readable(path: Path) -> None:
 def unreadable(path: Path, ex: OSError) -> AdminError:
     """Make the error of a file, or folder, that the system does not let read."""
     return AdminError(f"{text_of(path)} cannot be read: {ex.strerror}")
+
+
+def rejects_of(out: Place) -> Place:
+    """Return the file of the rejected items that stands beside an output."""
+    if isinstance(out, Path):
+        return out.with_name(f"{out.stem}.rejects.csv") if out.name else out
+    above, _, name = out.rpartition("/")
+    return f"{above}/{Path(name).stem}.rejects.csv"

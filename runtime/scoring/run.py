@@ -29,16 +29,19 @@ class Outcome:
         scored: the items that have scores.
         rejected: the other items.
         seconds: the time of the run, with that before it was ended and gone on with.
+        before: the items that were done before ``seconds`` began.
     """
 
     scored: int
     rejected: int
     seconds: float
+    before: int = 0
 
     @property
     def rate(self) -> float:
         """The items a second."""
-        return (self.scored + self.rejected) / max(self.seconds, 1e-9)
+        done = self.scored + self.rejected - self.before
+        return done / max(self.seconds, 1e-9)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ from runtime.scoring.chunks import (
     Files,
     Lines,
     Numbers,
+    Objects,
     Pixels,
     Scored,
     Table,
@@ -27,6 +28,7 @@ from runtime.scoring.chunks import (
 from runtime.scoring.csv_file import split
 from runtime.scoring.facts import Facts
 from runtime.scoring.naming import item_shape
+from runtime.scoring.objects import read_objects
 from runtime.scoring.tray import Tray
 
 # No picture that is decoded has a larger file: its pixels would be fewer bytes.
@@ -75,7 +77,9 @@ class Scorer:
         kept: Sequence[Sequence[Any]] = chunk.kept
         match chunk.content:
             case Files(paths):
-                self._files(tray, paths)
+                self._files(tray, map(_read, paths))
+            case Objects(url, keys):
+                self._files(tray, read_objects(url, keys, _MOST_BYTES))
             case Pixels(array):
                 images = _with_channels(array, self._facts.img_channels)
                 self._engine.pixels(tray, range(len(images)), list(images))
@@ -96,27 +100,25 @@ class Scorer:
                 kept = self._lines(tray, chunk.content, chunk.items)
         return tray.take(chunk.items, kept)
 
-    def _files(self, tray: Tray, paths: Sequence[str]) -> None:
-        files: dict[int, bytes] = {}
+    def _files(self, tray: Tray, files: Iterable[bytes | ImageError]) -> None:
+        """Answer pictures by their files, not all of which are in the memory at once.
+
+        Args:
+            tray: the tray for the answers.
+            files: each file, or the reason why it cannot be read.
+        """
+        waiting: dict[int, bytes] = {}
         size = 0
-        for place, path in enumerate(paths):
-            try:
-                file = _read(path)
-            except FileNotFoundError:
-                tray.reject({place: "the picture is not there"})
+        for place, file in enumerate(files):
+            if isinstance(file, ImageError):
+                tray.reject({place: str(file)})
                 continue
-            except OSError as ex:
-                tray.reject({place: f"the picture cannot be read: {ex.strerror}"})
-                continue
-            except (ImageError, ValueError) as ex:  # a zero byte is in no name
-                tray.reject({place: f"the picture cannot be read: {ex}"})
-                continue
-            if files and size + len(file) > MOST_BYTES:
-                self._engine.files(tray, list(files), list(files.values()))
-                files, size = {}, 0
-            files[place] = file
+            if waiting and size + len(file) > MOST_BYTES:
+                self._engine.files(tray, list(waiting), list(waiting.values()))
+                waiting, size = {}, 0
+            waiting[place] = file
             size += len(file)
-        self._engine.files(tray, list(files), list(files.values()))
+        self._engine.files(tray, list(waiting), list(waiting.values()))
 
     def _lines(
         self, tray: Tray, lines: Lines, items: Sequence[str]
@@ -148,25 +150,35 @@ class Scorer:
         tray.ask(places, answer)
 
 
-def _read(path: str) -> bytes:
+def _read(path: str) -> bytes | ImageError:
     """Read a regular file; a pipe or a device might never end.
 
-    Raises:
-        ImageError: it is something else, or is larger than any picture.
-        OSError: it cannot be read.
+    Returns:
+        Its bytes, or the reason why it cannot be read.
     """
-    # Without O_NONBLOCK, the opening of a pipe would wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError("it is no file")
-        if status.st_size > _MOST_BYTES:
-            raise ImageError(f"it has more than {_MOST_BYTES} bytes")
-        # Linux gives a regular file whole. A file object would take twice as long.
-        return os.read(descriptor, status.st_size)
-    finally:
-        os.close(descriptor)
+        # Without O_NONBLOCK, the opening of a pipe would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return _unreadable("it is no file")
+            if status.st_size > _MOST_BYTES:
+                return _unreadable(f"it has more than {_MOST_BYTES} bytes")
+            # Linux gives a regular file whole. A file object would take twice as long.
+            return os.read(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return ImageError("the picture is not there")
+    except OSError as ex:
+        return _unreadable(str(ex.strerror))
+    except ValueError as ex:  # a zero byte is in no name
+        return _unreadable(str(ex))
+
+
+def _unreadable(why: str) -> ImageError:
+    return ImageError(f"the picture cannot be read: {why}")
 
 
 def _with_channels(array: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]:

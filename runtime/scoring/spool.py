@@ -253,19 +253,10 @@ class Spool:
         """Read the journal of the run with which this one goes on."""
         try:
             content = json.loads((self._folder / _JOURNAL).read_bytes())
-            state, before = State(**content["state"]), content["plan"]
-            changed = [_CHANGED[key] for key in _CHANGED if plan[key] != before[key]]
+            state = State(**content["state"])
+            refuse_changes(text_of(self._out), plan, content["plan"])
         except (ValueError, TypeError, KeyError, AttributeError) as ex:
             raise self._damaged() from ex
-        if changed:
-            spec = before["model"].partition(" ")[0]
-            is_same = plan["model"].startswith(f"{spec} ")
-            hint = "" if is_same else f", or score by --model {spec}"
-            raise AdminError(
-                f"{text_of(self._out)} cannot be gone on with, because"
-                f" {' and '.join(changed)} since the run began: begin again with"
-                f" --force{hint}"
-            )
         if not state.is_whole:
             for name in (_ROWS, _REJECTS):
                 path = self._folder / name
@@ -286,6 +277,31 @@ class Spool:
         except OSError as ex:
             why = refusal(ex, "give another place with --out")
             raise WorkFailed(f"{text_of(self._out)} cannot be written: {why}") from ex
+
+
+def refuse_changes(
+    out: str, plan: Mapping[str, str], before: Mapping[str, str]
+) -> None:
+    """Refuse to go on with another run.
+
+    Args:
+        out: the output, for people.
+        plan: the plan of this run; see ``Spool.opened``.
+        before: the plan with which the ended run began.
+
+    Raises:
+        AdminError: they differ.
+        KeyError, AttributeError: ``before`` is no plan.
+    """
+    changed = [_CHANGED[key] for key in _CHANGED if plan[key] != before[key]]
+    if changed:
+        spec = before["model"].partition(" ")[0]
+        is_same = plan["model"].startswith(f"{spec} ")
+        hint = "" if is_same else f", or score by --model {spec}"
+        raise AdminError(
+            f"{out} cannot be gone on with, because {' and '.join(changed)} since the"
+            f" run began: begin again with --force{hint}"
+        )
 
 
 def _close(stream: IO[bytes]) -> None:

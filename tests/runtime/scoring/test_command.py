@@ -152,6 +152,14 @@ def test_a_run_without_any_score_fails_and_tells_the_reasons(place, score):
         ),
         ("a.npz --model linear --out s.csv --url x", "--server"),
         ("a.npz --model linear --out s.csv --batch 0", "0 is not in the range"),
+        ("s3:// --model linear --out s.csv", "names no bucket"),
+        ("http://x/a.npz --model linear --out s.csv", "is a URL of no object store"),
+        ("a.npz --model linear --out s3://b/s.csv", "is a URL, which needs --ray"),
+        ("a.npz --model linear --out s.csv --gpus 0.5", "--gpus needs --ray"),
+        ("a.npz --model linear --out s.csv --cpus 1", "--cpus needs --ray"),
+        ("a.npz --model linear --out s --ray --url http://x", "give --ray or --url"),
+        ("a.npz --model linear --out s3://b --ray", "--out s3://b names a bucket"),
+        ("a.npz --model linear --out s.rejects.csv --ray", "is a file; name a folder"),
     ],
 )
 def test_bad_input_is_refused_and_nothing_is_written(place, score, command, sentence):
