@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from tests.trainer.examples import blank_images, names_in
-from trainer.checkpoint import Checkpoints, restore
+from trainer.checkpoint import Checkpoints
 from trainer.data import DataSet
 from trainer.errors import CheckpointError
 from trainer.learner import Best, Learner
+from trainer.saved import restore
 from trainer.settings import Settings
 from trainer.train import Training, keeper, train
 from trainer.trials import Trial
@@ -45,7 +46,7 @@ class Variable:
         self.value = np.array(values, np.float32)
         self.shape = self.value.shape
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+    def numpy(self) -> Any:
         return self.value
 
     def assign(self, value: Any) -> None:
