@@ -13,6 +13,7 @@ import click
 
 from bundle import __version__
 from bundle.terminal import WrongInput
+from runtime.cli.ray import take_ray_options, with_ray_options
 from runtime.config import Config, Settings, key, load_settings, option, parse
 
 
@@ -65,14 +66,26 @@ def _flag(of: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., None]
 @click.version_option(__version__, "--version", "-version", prog_name="runtime")
 @click.option("--print-config", is_flag=True, help="Show the settings, and end.")
 @click.option("--json", "as_program", is_flag=True, help="Show the settings as JSON.")
-def serve(print_config: bool, as_program: bool, file: str | None, **flags: Any) -> None:
+@with_ray_options
+def serve(
+    print_config: bool,
+    as_program: bool,
+    file: str | None,
+    ray: bool,
+    **flags: Any,
+) -> None:
     """Serve in the foreground.
 
     A flag goes before a variable TFAAS_<KEY>. A variable goes before config.json, and
     config.json goes before the default in brackets.
+
+    With --ray, replicas on Ray serve. On the cluster --address the command ends when
+    they answer, and the cluster goes on serving. The same command with other settings
+    replaces them, and no request is lost.
     """
     if as_program and not print_config:
         raise WrongInput("--json needs --print-config, whose format it sets")
+    on_ray = take_ray_options(flags, is_asked=ray)
     settings = load_settings(os.environ, _given(flags), file)
     if print_config:
         from runtime.preflight import check_config
@@ -81,7 +94,16 @@ def serve(print_config: bool, as_program: bool, file: str | None, **flags: Any) 
         for doubt in (*settings.doubts, *check_config(settings.config)):
             click.echo(f"warning: {doubt}", err=True)
         return
-    # The import stands here, so that --help and --print-config do not wait for it.
+    # The imports stand here, so that --help and --print-config do not wait for them.
+    if on_ray is not None:
+        from runtime.ray.foreground import serve as serve_on_ray
+        from runtime.ray.foreground import stop
+
+        if on_ray.is_end:
+            stop(on_ray.address)
+            return
+        serve_on_ray(settings.config, settings.doubts, on_ray.scale, on_ray.address)
+        return
     from runtime.server import serve as serve_until_told
 
     serve_until_told(settings.config, settings.doubts)

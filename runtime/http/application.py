@@ -17,6 +17,7 @@ import onnxruntime
 import orjson
 from falcon.media import Handlers, JSONHandler
 from falcon.routing import CompiledRouter
+from prometheus_client import CollectorRegistry
 
 from bundle import __version__
 from runtime.access.gate import Gate, gate_of
@@ -79,7 +80,7 @@ from runtime.http.resources.v2_repository import (
 from runtime.http.resources.v2_server import ServerLive, ServerMetadata, ServerReady
 from runtime.http.routes import ROUTES, quiet_paths, rules_of, under
 from runtime.services import Services
-from runtime.telemetry.metrics import BUILD_INFO
+from runtime.telemetry.metrics import BUILD_INFO, current_registry
 from runtime.telemetry.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -116,8 +117,17 @@ class App(_Base):
         return self.predictions.answer(found, env, start_response)
 
 
-def create_app(services: Services, config: Config) -> App:
+def create_app(
+    services: Services,
+    config: Config,
+    collect: Callable[[], CollectorRegistry] = current_registry,
+) -> App:
     """Make the WSGI application over given services.
+
+    Args:
+        services: the parts that answer.
+        config: the settings.
+        collect: a function that returns the metrics for ``GET /metrics``.
 
     Raises:
         ConfigError: ``tracing`` is on, and OpenTelemetry is not installed.
@@ -157,7 +167,7 @@ def create_app(services: Services, config: Config) -> App:
     errors.add_to(application)
     _tell_build()
 
-    resources = _resources(services, config, gate)
+    resources = _resources(services, config, gate, collect)
     for path in dict.fromkeys(route.path for route in ROUTES):
         # A folder of staticDir that is not there has no resource.
         if path in resources:
@@ -175,7 +185,10 @@ def create_app(services: Services, config: Config) -> App:
 
 
 def _resources(
-    services: Services, config: Config, gate: Gate
+    services: Services,
+    config: Config,
+    gate: Gate,
+    collect: Callable[[], CollectorRegistry],
 ) -> dict[str, tuple[object, str | None]]:
     """Make the resource of each path, with the suffix of its responders."""
     catalogue, publisher = services.catalogue, services.publisher
@@ -238,7 +251,7 @@ def _resources(
         **_v1_model(":classify", V1Classify(*predicts)),
         **_v1_model(":regress", V1Regress(*predicts)),
         "/metrics": Metrics(
-            services.watch.show, functools.partial(show_store, services.store)
+            collect, services.watch.show, functools.partial(show_store, services.store)
         ),
         "/live": LiveLoad(services.store),
         "/status": Status(config, services.registry),

@@ -10,7 +10,6 @@ from prometheus_client.exposition import choose_encoder
 
 from bundle.store import ModelStore
 from runtime.telemetry import metrics
-from runtime.telemetry.metrics import current_registry
 
 
 def show_store(store: ModelStore) -> None:
@@ -24,10 +23,14 @@ class Metrics:
     """``GET /metrics``: the metrics of all processes that share a folder for them.
 
     Args:
+        collect: a function that returns the metrics.
         show: functions that set the metrics which are computed when they are read.
     """
 
-    def __init__(self, *show: Callable[[], object]) -> None:
+    def __init__(
+        self, collect: Callable[[], CollectorRegistry], *show: Callable[[], object]
+    ) -> None:
+        self._collect = collect
         self._show = show
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -36,7 +39,7 @@ class Metrics:
         resp.content_type = content_type
         for show in self._show:
             show()
-        resp.data = encode(current_registry())
+        resp.data = encode(self._collect())
 
     on_head = on_get
 
