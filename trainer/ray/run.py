@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,14 +75,23 @@ class RayTraining:
             Failed: the cluster cannot be reached.
             ClusterFailed: the workers failed too often.
         """
+        import ray
+
         fleet = self._fleet
-        with connected(
-            OPTION,
-            fleet.address or "",
-            shows_logs=self._verbose,
-            cpus=fleet.workers * fleet.cpus,
+        with (
+            _own_signals() as take_back,
+            connected(
+                OPTION,
+                fleet.address or "",
+                shows_logs=self._verbose,
+                cpus=fleet.workers * fleet.cpus,
+            ),
         ):
-            self._fit(learner, settings, trials, callbacks, check_stop)
+            take_back()
+            try:
+                self._fit(learner, settings, trials, callbacks, check_stop)
+            except ray.exceptions.RayError as ex:
+                raise self._failed(str(ex)) from ex
         saved = self._storage.newest()
         if saved is None:
             raise ClusterFailed(self._unseen)
@@ -100,7 +111,7 @@ class RayTraining:
         import ray
         from ray.util.queue import Empty, Queue
 
-        from trainer.ray.worker import Work
+        from trainer.ray.worker import Broken, Work
 
         self._warn_of_few_processors()
         events = Queue(actor_options={"num_cpus": 0})
@@ -122,18 +133,20 @@ class RayTraining:
         while True:
             ended = not run.is_alive()
             try:
-                epoch, logs = events.get(block=not ended, timeout=_LOOK)
+                news = events.get(block=not ended, timeout=_LOOK)
             except Empty:
                 if ended:
                     break
                 check_stop()
                 continue
-            learner.epoch = epoch + 1
-            told.on_epoch_end(epoch, logs)
+            if isinstance(news, Broken):
+                raise ClusterFailed(f"a worker failed: {_reason(news.reason)}")
+            learner.epoch = news.number + 1
+            told.on_epoch_end(news.number, dict(news.logs))
             check_stop()
         told.on_train_end()
         if run.error is not None:
-            raise self._failed(run.error) from run.error
+            raise self._failed(str(run.error)) from run.error
 
     def _trainer(self, work: Any) -> Any:
         from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
@@ -171,8 +184,7 @@ class RayTraining:
                 err=True,
             )
 
-    def _failed(self, ex: BaseException) -> ClusterFailed:
-        text = str(ex)
+    def _failed(self, text: str) -> ClusterFailed:
         if "cluster storage" in text:
             return ClusterFailed(self._unseen)
         return ClusterFailed(
@@ -186,6 +198,24 @@ class RayTraining:
             f"not all workers can write the checkpoints to {self._storage.place};"
             " give a folder that all machines share, or a bucket, with --ray-storage"
         )
+
+
+@contextmanager
+def _own_signals() -> Iterator[Callable[[], None]]:
+    """Give a function that takes the signals back, which Ray's start takes away.
+
+    Ray ends the process at SIGTERM, and prints the stack of its C++ code.
+    """
+    handlers = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+
+    def take_back() -> None:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+    yield take_back
+    take_back()
 
 
 class _Run(threading.Thread):

@@ -22,6 +22,30 @@ from trainer.trials import Trial
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """The news that an epoch is done and kept.
+
+    Attributes:
+        number: its number, from 0.
+        logs: its figures by their names.
+    """
+
+    number: int
+    logs: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The news that a worker failed by itself, so that no new start would help.
+
+    Attributes:
+        reason: the error's text.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Work:
     """The work of all workers.
 
@@ -34,7 +58,7 @@ class Work:
         order: the options that decide the weights.
         storage: the place and the name of the states.
         cpus: the processors of a worker.
-        events: a queue of Ray, which gets each epoch's number and figures.
+        events: a queue of Ray, which gets each ``Epoch`` and perhaps a ``Broken``.
         verbose: show TensorFlow's messages.
     """
 
@@ -54,6 +78,20 @@ def train_in_worker(given: dict[str, Work]) -> None:
     """Train; ``given`` has one ``Work`` under the name ``work``, as Ray wants it."""
     work = given["work"]
     import_engine(work.verbose)
+    import tensorflow as tf
+
+    try:
+        _train(work)
+    # The workers that are left cannot add up gradients. Ray starts all of them again.
+    except (tf.errors.OpError, ray.exceptions.RayError):
+        raise
+    # The same error would come again and again, half a minute after each start.
+    except Exception as ex:
+        work.events.put(Broken(f"{type(ex).__name__}: {ex}"))
+        raise
+
+
+def _train(work: Work) -> None:
     import keras
     import tensorflow as tf
 
@@ -90,7 +128,7 @@ def train_in_worker(given: dict[str, Work]) -> None:
                 checkpoint_dir_name=folder_name(learner.epoch),
             )
         # An epoch is told of as soon as it cannot be lost.
-        work.events.put((epoch, dict(logs)))
+        work.events.put(Epoch(epoch, dict(logs)))
 
     def wait(epoch: int, logs: dict[str, float]) -> None:
         # All workers report, because none may begin the next epoch before the others.
