@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from trainer.errors import SettingsError
 from trainer.images import in_memory
 from trainer.samples import Samples
-from trainer.settings import Settings
 
 OPTION = "--ray-workers"
 
@@ -33,14 +32,18 @@ class Fleet:
     address: str | None = None
     storage: str | None = None
 
-    def check(self, data: Samples, settings: Settings) -> None:
+    def check(self, data: Samples, batch_size: int) -> None:
         """Check that the workers can train on these data.
+
+        Args:
+            data: the data set.
+            batch_size: the number of rows in one step of all workers.
 
         Raises:
             SettingsError: a batch has fewer rows than workers, or the images lie in a
                 file of this machine.
         """
-        least = min(settings.batch_size, len(data.y_train))
+        least = min(batch_size, len(data.y_train))
         if self.workers > least:
             raise SettingsError(
                 f"{OPTION} {self.workers} are more workers than the {least} rows of a"

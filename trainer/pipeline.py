@@ -34,7 +34,7 @@ from trainer.networks.own import is_own, own_file
 from trainer.networks.sizes import check_image_shape, check_table_network
 from trainer.networks.start import Start, find_start
 from trainer.order import Order
-from trainer.recipes import epochs_of, network_of, settings_of
+from trainer.recipes import batch_size_of, epochs_of, network_of, settings_of
 from trainer.rehearsal import rehearse
 from trainer.saved import Saved
 from trainer.saved_model import read_signature, write_bundle
@@ -72,7 +72,6 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
     )
     if order.fleet is not None:
         settings = replace(settings, workers=order.fleet.workers)
-        order.fleet.check(data, settings)
     trials = order.tune or (len(AUGMENTATIONS) if settings.augmentation is None else 0)
     if order.dry_run:
         interrupt.run_held(
@@ -182,6 +181,8 @@ def _prepare(order: Order, place: _Place) -> tuple[DataSet | TableSet, Preproces
             f" epoch{'s' if epochs > 1 else ''}; give a smaller number, or more"
             " --epochs"
         )
+    if order.fleet is not None:
+        order.fleet.check(data, batch_size_of(order.choices))
     if replaces and not order.dry_run:
         click.echo(f"replacing the bundle in {order.fout}")
     for note in data.notes:

@@ -68,7 +68,7 @@ class Fit:
         told.on_train_begin()
         for epoch in range(first, self._settings.epochs):
             told.on_epoch_begin(epoch)
-            self._seed(model, epoch)
+            self.seed(model, epoch)
             logs = self._pass(step, train, told)
             self._average(model)
             for name, value in self._pass(measure, validation).items():
@@ -81,11 +81,10 @@ class Fit:
     def _compiled(self, model: keras.Model, step: Any) -> Any:
         """Make a graph of a step, which gives this worker's four sums."""
 
-        @tf.function(reduce_retracing=True, autograph=False)
         def run(x: Any, y: Any, weights: Any, count: Any) -> Any:
             return self._strategy.run(step, args=(model, x, y, weights, count))
 
-        return run
+        return tf.function(run, reduce_retracing=True, autograph=False)
 
     def _pass(
         self,
@@ -166,7 +165,7 @@ class Fit:
         found: NDArray[np.float64] = summed.numpy()
         return found
 
-    def _seed(self, model: keras.Model, epoch: int) -> None:
+    def seed(self, model: keras.Model, epoch: int) -> None:
         """Give the layers seeds of this epoch and of this worker.
 
         Workers with one seed would drop the same units. The seeds follow from the

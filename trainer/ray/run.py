@@ -176,7 +176,8 @@ class RayTraining:
         import ray
 
         needed = self._fleet.workers * self._fleet.cpus
-        there = int(ray.cluster_resources().get("CPU", 0))
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        there = int(resources.get("CPU", 0))
         if there < needed:
             click.echo(
                 f"warning: the cluster has {there} processors and the workers need"

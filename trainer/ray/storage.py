@@ -28,8 +28,12 @@ class Storage:
     """The states of one training.
 
     Args:
-        place: an absolute path, or a URL such as ``s3://bucket/prefix``.
+        place: a path, or a URL such as ``s3://bucket/prefix``.
         name: the folder of the training there.
+
+    Attributes:
+        place: the absolute path, or the URL.
+        name: see above.
 
     Raises:
         SettingsError: the URL cannot be read.
@@ -39,10 +43,13 @@ class Storage:
         from pyarrow import ArrowException
         from pyarrow.fs import FileSystem
 
-        self.place = place
+        # Ray and its workers have other working directories.
+        self.place = place if "://" in place else str(Path(place).resolve())
         self.name = name
         try:
-            self._files, path = FileSystem.from_uri(place)
+            self._files, path = FileSystem.from_uri(self.place)
+            if not path:
+                raise ValueError("no bucket is named")
         except (ArrowException, ValueError, OSError) as ex:
             raise SettingsError(
                 f"--ray-storage {place} is neither the path of a folder nor the URL of"
