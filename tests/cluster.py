@@ -58,11 +58,26 @@ class RayCluster:
 
     def add_node(self, cpus: int = 2) -> Any:
         """Add a node, and return it when it is a part of the cluster."""
-        return self._cluster.add_node(num_cpus=cpus, resources={"added": 1})
+        return self._cluster.add_node(num_cpus=cpus, **_ports())
 
     def kill_node(self, node: Any) -> None:
         """Kill all processes of a node with SIGKILL."""
         self._cluster.remove_node(node, allow_graceful=False)
+
+
+def _ports() -> dict[str, int]:
+    """Return ports for a node's agents.
+
+    A node waits 15 s for an agent that takes a port of its own choice, and ends if the
+    agent does not start in time on a busy machine.
+    """
+    names = (
+        "dashboard_agent_listen_port",
+        "metrics_agent_port",
+        "metrics_export_port",
+        "runtime_env_agent_port",
+    )
+    return {name: free_port() for name in names}
 
 
 @contextmanager
@@ -91,6 +106,9 @@ def ray_cluster(folder: Path, nodes: int = 2, cpus: int = 2) -> Iterator[RayClus
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "haproxy-state"),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        # HAProxy's replicas wait so long for requests that are on their way; 30 s is
+        # Ray's default.
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "3",
         "TEST_SERVE_PORT": str(free_port()),
         # The processes of Ray run this code, wherever the tests were started.
         "PYTHONPATH": str(ROOT),
@@ -108,14 +126,16 @@ def ray_cluster(folder: Path, nodes: int = 2, cpus: int = 2) -> Iterator[RayClus
             initialize_head=True,
             head_node_args={
                 "num_cpus": cpus,
+                **_ports(),
                 "_system_config": HEALTH,
-                "include_dashboard": True,
+                # The dashboard has nine processes, which take most of the start.
+                "include_dashboard": False,
                 "dashboard_port": free_port(),
             },
         )
         try:
             for _ in range(nodes - 1):
-                cluster.add_node(num_cpus=cpus)
+                cluster.add_node(num_cpus=cpus, **_ports())
             yield RayCluster(cluster, environment)
         finally:
             with contextlib.suppress(Exception):

@@ -28,6 +28,8 @@ class ClientError(Exception):
             told none.
         retry_after: the seconds after which the server wants to be asked again; None if
             it told none.
+        is_proxys: whether the reply has no sentence of the service, so that it comes
+            from a proxy.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class ClientError(Exception):
         status: int | None = None,
         request_id: str = "",
         retry_after: float | None = None,
+        is_proxys: bool = False,
     ) -> None:
         super().__init__(sentence)
+        self.is_proxys = is_proxys
         self.status = status
         self.request_id = request_id
         self.retry_after = retry_after

@@ -19,6 +19,8 @@ from tfaas_onnx.reply import Reply, error_of
 T = TypeVar("T")
 
 _BAD_GATEWAY = 502
+# The proxy of Ray Serve answers so where others answer 502.
+_OF_RAYS_PROXY = 500
 
 # The waits before repetitions begin with this, and each is twice the last.
 _FIRST_WAIT = 0.1
@@ -160,5 +162,7 @@ def _may_help(call: Call[Any], ex: ClientError) -> bool:
         # The service sends Retry-After with what it did not begin.
         return not call.changes or ex.retry_after is not None
     return not call.changes and (
-        isinstance(ex, Unreachable) or ex.status == _BAD_GATEWAY
+        isinstance(ex, Unreachable)
+        or ex.status == _BAD_GATEWAY
+        or (ex.is_proxys and ex.status == _OF_RAYS_PROXY)
     )

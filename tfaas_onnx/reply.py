@@ -90,6 +90,7 @@ def error_of(reply: Reply) -> ClientError:
     content = _parsed(reply.body)
     kind = _ERRORS.get(reply.status, ServerError if reply.status >= 500 else Refused)
     sentence = content.get("error") if isinstance(content, dict) else None
+    is_proxys = not isinstance(sentence, str)
     if not isinstance(sentence, str):
         sentence = _sentence_of(reply)
     return kind(
@@ -97,6 +98,7 @@ def error_of(reply: Reply) -> ClientError:
         status=reply.status,
         request_id=reply.request_id,
         retry_after=_retry_after(reply.headers.get("Retry-After", "")),
+        is_proxys=is_proxys,
     )
 
 

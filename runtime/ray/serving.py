@@ -72,6 +72,8 @@ def deploy(config: Config, scale: Scale, doubts: tuple[str, ...] = ()) -> None:
         Failed: Ray cannot start the replicas.
     """
     application = build(config, scale, doubts)
+    # Ray Serve tells each step, and the last one again as the first line of `announce`.
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     try:
         serve.start(http_options={"host": config.host, "port": config.port})
         serve.run(application, name=APPLICATION, route_prefix="/")
