@@ -14,6 +14,7 @@ from runtime.ray.cluster import connected
 from trainer.errors import ClusterFailed
 from trainer.fleet import OPTION, Fleet
 from trainer.learner import Learner
+from trainer.ray.network import write_network
 from trainer.ray.storage import Storage
 from trainer.samples import Samples
 from trainer.saved import restore
@@ -72,12 +73,14 @@ class RayTraining:
             check_stop: is called again and again; it raises to end the training.
 
         Raises:
-            Failed: the cluster cannot be reached.
+            ArchitectureError: the network has a layer whose code the workers lack.
+        Failed: the cluster cannot be reached.
             ClusterFailed: the workers failed too often.
         """
         import ray
 
         fleet = self._fleet
+        network = write_network(learner.model)
         with (
             _own_signals() as take_back,
             connected(
@@ -89,7 +92,7 @@ class RayTraining:
         ):
             take_back()
             try:
-                self._fit(learner, settings, trials, callbacks, check_stop)
+                self._fit(network, learner, settings, trials, callbacks, check_stop)
             except ray.exceptions.RayError as ex:
                 raise self._failed(str(ex)) from ex
         saved = self._storage.newest()
@@ -101,6 +104,7 @@ class RayTraining:
 
     def _fit(
         self,
+        network: Mapping[str, Any],
         learner: Learner,
         settings: Settings,
         trials: tuple[Trial, ...],
@@ -117,7 +121,7 @@ class RayTraining:
         events = Queue(actor_options={"num_cpus": 0})
         work = Work(
             data=ray.put(self._data),
-            network=keras.saving.serialize_keras_object(learner.model),
+            network=network,
             weights=learner.model.get_weights(),
             settings=settings,
             trials=trials,

@@ -15,6 +15,7 @@ from ray.train.collective import broadcast_from_rank_zero
 
 from trainer.engine import import_engine
 from trainer.learner import Learner, split_of
+from trainer.ray.network import read_network
 from trainer.ray.storage import FILE_NAME, Storage, folder_name
 from trainer.saved import restore, write_saved
 from trainer.settings import Settings
@@ -51,7 +52,7 @@ class Work:
 
     Attributes:
         data: a reference to the data set in Ray's memory.
-        network: the layers of the network, as Keras writes them down.
+        network: the layers of the network; see ``trainer.ray.network``.
         weights: the weights that the training begins with.
         settings: the settings of the training.
         trials: the trials before it.
@@ -112,7 +113,7 @@ def _train(work: Work) -> None:
     begun_ref = broadcast_from_rank_zero(begun_ref)
     with strategy.scope():
         keras.utils.set_random_seed(settings.seed)
-        model = keras.saving.deserialize_keras_object(work.network, safe_mode=False)
+        model = read_network(work.network)
         model.set_weights(work.weights)
         learner = Learner(model, data, settings, split_of(data, settings.seed))
         if begun_ref is not None:
