@@ -26,7 +26,7 @@ def app(arguments: Mapping[str, Any]) -> Application:
     Raises:
         ConfigError: an argument is unknown or wrong.
     """
-    # Whoever imports a file of this folder need not have Ray.
+    # Other files of this folder can be imported without Ray.
     from runtime.ray.arguments import read_arguments
     from runtime.ray.serving import build
 

@@ -72,8 +72,7 @@ def deploy(config: Config, scale: Scale, doubts: tuple[str, ...] = ()) -> None:
         Failed: Ray cannot start the replicas.
     """
     application = build(config, scale, doubts)
-    # Ray Serve tells each step, and the last one again as the first line of `announce`.
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    _quieten()
     try:
         serve.start(http_options={"host": config.host, "port": config.port})
         serve.run(application, name=APPLICATION, route_prefix="/")
@@ -83,18 +82,26 @@ def deploy(config: Config, scale: Scale, doubts: tuple[str, ...] = ()) -> None:
 
 def end() -> bool:
     """End the service after the requests in hand; tell whether there was one."""
+    _quieten()
     if APPLICATION not in serve.status().applications:
         return False
     serve.delete(APPLICATION)
     return True
 
 
+def _quieten() -> None:
+    """Let Ray Serve tell only what fails, and not each of its steps."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+
+
 def _told(text: str) -> Exception:
-    """Find the service's own sentence in a text of Ray's, or Ray's first line."""
+    """Find the service's own sentence in a text of Ray's, or Ray's last error."""
     found = re.search(f"{re.escape(SENTENCE)}(.*?){re.escape(END)}", text, re.DOTALL)
     if found:
         return ConfigError(found[1])
-    line = (text.strip().splitlines() or ["no reason is known"])[0]
+    # Ray shows a traceback for each process on the way; the cause comes last.
+    causes = re.findall(r"^(?:[\w.]+\.)?\w+(?:Error|Exception): (.+)$", text, re.M)
+    line = (causes[-1:] or text.strip().splitlines() or ["no reason is known"])[0]
     return Failed(f"Ray cannot start the replicas: {line[:500]}")
 
 
@@ -172,6 +179,11 @@ def _doubts(config: Config) -> Iterator[str]:
         yield (
             "'rate' counts all clients of one proxy as one client on Ray, and each"
             " replica counts for itself"
+        )
+    if config.host in ("127.0.0.1", "localhost", "::1"):
+        yield (
+            f"'host' is {config.host}, so the proxy of one machine cannot reach the"
+            " replicas of another: give --host 0.0.0.0 on a cluster of several machines"
         )
     if isinstance(config.model_dir, Path):
         yield (

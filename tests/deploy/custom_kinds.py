@@ -1,7 +1,8 @@
 """Schemas of the kinds that are not Kubernetes's own, with the fields in use alone.
 
 They follow the definitions that the projects publish: ``config/crd/full/`` of KServe,
-and ``example/prometheus-operator-crd/`` of the Prometheus Operator. Another field is
+``example/prometheus-operator-crd/`` of the Prometheus Operator, and
+``docs/reference/api.md`` of KubeRay 1.6. Another field is
 refused, so that a wrong word is found.
 """
 
@@ -40,9 +41,44 @@ def _kind(group: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+# The pods' templates are Kubernetes's own, and are checked in a Pod.
+_NODES = {
+    "rayStartParams": _TEXTS,
+    "template": _object("spec", spec={"type": "object"}),
+}
+_COUNT = {"type": "integer", "minimum": 0}
+
 _PROTOCOL = {"enum": ["v1", "v2", "grpc-v1", "grpc-v2"]}
 
 SCHEMAS = {
+    "RayService": _kind(
+        "ray.io/v1",
+        "RayService",
+        _object(
+            "serveConfigV2",
+            "rayClusterConfig",
+            rayClusterDeletionDelaySeconds=_COUNT,
+            serveConfigV2=_TEXT,
+            rayClusterConfig=_object(
+                "rayVersion",
+                "headGroupSpec",
+                rayVersion=_TEXT,
+                authOptions=_object("mode", mode={"enum": ["disabled", "token"]}),
+                headGroupSpec=_object("template", **_NODES),
+                workerGroupSpecs=_list(
+                    _object(
+                        "groupName",
+                        "template",
+                        groupName=_TEXT,
+                        replicas=_COUNT,
+                        minReplicas=_COUNT,
+                        maxReplicas=_COUNT,
+                        **_NODES,
+                    )
+                ),
+            ),
+        ),
+    ),
     "ServiceMonitor": _kind(
         "monitoring.coreos.com/v1",
         "ServiceMonitor",

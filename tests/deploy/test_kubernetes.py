@@ -55,7 +55,7 @@ def bytes_of(quantity):
 def test_each_folder_is_looked_at():
     assert "base" in KUSTOMIZED
     files = {path.relative_to(FOLDER).parts[0] for path in FOLDER.rglob("*.yaml")}
-    assert files == {*KUSTOMIZED, "kserve", "prometheus"}
+    assert files == {*KUSTOMIZED, "kserve", "prometheus", "ray"}
 
 
 @pytest.mark.parametrize("release", RELEASES)
@@ -66,7 +66,13 @@ def test_manifests_have_the_form_that_kubernetes_publishes(folder, release):
 
 
 @pytest.mark.parametrize(
-    "file", ["prometheus/monitor.yaml", "kserve/runtime.yaml", "kserve/service.yaml"]
+    "file",
+    [
+        "prometheus/monitor.yaml",
+        "kserve/runtime.yaml",
+        "kserve/service.yaml",
+        "ray/service.yaml",
+    ],
 )
 def test_manifests_of_other_projects_have_their_form(file):
     (manifest,) = read(FOLDER / file)
