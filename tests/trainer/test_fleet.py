@@ -42,7 +42,11 @@ def test_images_on_disk_cannot_be_sent(
 
 
 def test_options_of_ray_need_the_number_of_workers() -> None:
-    assert_refused(run_trainer("run", "--ray-cpus", 2), "--ray-cpus", "--ray-workers")
+    assert_refused(
+        run_trainer("run", "--ray-cpus-per-worker", 2),
+        "--ray-cpus-per-worker",
+        "--ray-workers",
+    )
     result = run_trainer("run", "--ray-storage", "s3://bucket/states")
     assert_refused(result, "--ray-storage", "--ray-workers")
 

@@ -67,7 +67,10 @@ def _fleet(
 
     if workers is None:
         # The address may come from $RAY_ADDRESS, which is set for other programs.
-        for name, value in (("--ray-cpus", cpus), ("--ray-storage", storage)):
+        for name, value in (
+            ("--ray-cpus-per-worker", cpus),
+            ("--ray-storage", storage),
+        ):
             if value is not None:
                 raise WrongInput(f"{name} needs {OPTION}, the number of workers")
         return None
@@ -232,7 +235,7 @@ def _fleet(
     " training alone]",
 )
 @click.option(
-    "--ray-cpus",
+    "--ray-cpus-per-worker",
     type=click.IntRange(1),
     metavar="N",
     help="Give each worker N processors.  [default: 1]",
@@ -274,7 +277,7 @@ def run(
     models_dir: Place | None,
     ray_workers: int | None,
     ray_address: str | None,
-    ray_cpus: int | None,
+    ray_cpus_per_worker: int | None,
     ray_storage: str | None,
     verbose: bool,
     **choices: Any,
@@ -309,7 +312,7 @@ def run(
             tensorboard=tensorboard,
             h5=h5 and h5.removesuffix(".h5") + ".h5",
             models_dir=models_dir,
-            fleet=_fleet(ray_workers, ray_address, ray_cpus, ray_storage),
+            fleet=_fleet(ray_workers, ray_address, ray_cpus_per_worker, ray_storage),
             report=not no_report,
             fit=not no_fit,
             onnx=not no_onnx,

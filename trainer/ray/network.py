@@ -1,7 +1,7 @@
 """The network on its way to the workers: its layers as Keras writes them down.
 
-So the workers need no file of the driver's machine: neither the bundle of ``--from`` nor
-the user's own program.
+So the workers need no file of the driver's machine: neither the bundle of ``--from``
+nor the user's own program.
 """
 
 from __future__ import annotations

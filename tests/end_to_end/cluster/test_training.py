@@ -197,7 +197,7 @@ def test_three_workers_on_three_nodes_are_as_accurate_as_one_process(
     node = cluster.add_node()
     try:
         # Two processors each, so that no node has room for two workers.
-        shares = (*options, "--ray-cpus", 2)
+        shares = (*options, "--ray-cpus-per-worker", 2)
         with training(tmp_path / "three", *shares, ray=cluster, workers=3) as three:
             three.succeed()
     finally:
@@ -229,7 +229,7 @@ def test_a_table_is_trained_on_too(cluster: RayCluster, tmp_path: Path) -> None:
 def test_a_worker_that_fails_by_itself_ends_the_training(
     cluster: RayCluster, few: Callable[[int], Path], tmp_path: Path
 ) -> None:
-    """This layer finds its function in the driver, which has the file, but not there."""
+    """The driver has the file with the function of this layer; the workers have not."""
     (tmp_path / "nets.py").write_text(_FAILING)
     options = ("--fin", few(200), "--arch", tmp_path / "nets.py:build_model")
     with training(tmp_path / "t", *options, ray=cluster) as trainer:
