@@ -87,7 +87,7 @@ class _Joined:
     """Images one after the other, of which each part stays where it is."""
 
     def __init__(self, first: Images, second: Images) -> None:
-        self._first, self._second = first, second
+        self.parts = (first, second)
         self.shape = (len(first) + len(second), *first.shape[1:])
         self.dtype = first.dtype
 
@@ -99,10 +99,11 @@ class _Joined:
             one: NDArray[Any] = self[np.array([which])][0]
             return one
         numbers = numbers_of(which, len(self))
+        first, second = self.parts
         found = np.empty((len(numbers), *self.shape[1:]), self.dtype)
-        in_first = numbers < len(self._first)
-        found[in_first] = self._first[numbers[in_first]]
-        found[~in_first] = self._second[numbers[~in_first] - len(self._first)]
+        in_first = numbers < len(first)
+        found[in_first] = first[numbers[in_first]]
+        found[~in_first] = second[numbers[~in_first] - len(first)]
         return found
 
 
@@ -126,6 +127,13 @@ def join(first: Images, second: Images) -> Images:
         second: ``(M, …)`` of the same shape and dtype but for the number of images.
     """
     return _Joined(first, second)
+
+
+def in_memory(images: Images) -> bool:
+    """Tell whether all pixels lie in memory, and none in a file of this machine."""
+    if isinstance(images, _Joined):
+        return all(in_memory(part) for part in images.parts)
+    return isinstance(images, np.ndarray)
 
 
 def pieces(images: Images) -> Iterator[NDArray[Any]]:

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
     from trainer.batches import Batches
 
+# A function that fits a model. It gets the model, the batches to train on and to
+# measure on, the number of the first epoch from 0, and the callbacks. It ends after the
+# last epoch, or as soon as the model's `stop_training` is true.
+Fitting = Callable[
+    ["keras.Model", "Batches", "Batches", int, "list[keras.callbacks.Callback]"], None
+]
 # This share of the training part is not trained on, but measures each epoch.
 VALIDATION_SHARE = 0.1
 
@@ -112,22 +118,21 @@ class Learner:
         """All numbers that the next epoch depends on: weights, moments and seeds."""
         return [*self._twin.variables, *self._twin.optimizer.variables]
 
-    def run(self, callbacks: list[keras.callbacks.Callback]) -> None:
+    def run(
+        self,
+        callbacks: list[keras.callbacks.Callback],
+        fit: Fitting | None = None,
+    ) -> None:
         """Do the epochs that are left, and bring the weights into ``model``.
 
         Args:
             callbacks: are asked after the learner has noted an epoch.
+            fit: does the epochs; None is Keras's own ``fit``.
         """
         if not self.ended and self.epoch < self._settings.epochs:
-            self._twin.fit(
-                self._train,
-                epochs=self._settings.epochs,
-                initial_epoch=self.epoch,
-                validation_data=self._validation,
-                shuffle=False,
-                verbose=0,
-                callbacks=[self._notes(), *callbacks],
-            )
+            told = [self._notes(), *callbacks]
+            fit = fit or self._fit
+            fit(self._twin, self._train, self._validation, self.epoch, told)
         if self.best is not None:
             self._twin.set_weights(self.best.weights)
         if self._twin is not self.model:
@@ -144,6 +149,24 @@ class Learner:
     def step(self, number: int) -> None:
         """Do one training step, which a rehearsal measures."""
         self._twin.train_on_batch(*self._train[number % self.steps])
+
+    def _fit(
+        self,
+        model: keras.Model,
+        train: Batches,
+        validation: Batches,
+        first: int,
+        callbacks: list[keras.callbacks.Callback],
+    ) -> None:
+        model.fit(
+            train,
+            epochs=self._settings.epochs,
+            initial_epoch=first,
+            validation_data=validation,
+            shuffle=False,
+            verbose=0,
+            callbacks=callbacks,
+        )
 
     def _notes(self) -> keras.callbacks.Callback:
         import keras
@@ -243,7 +266,7 @@ def compile_model(
     model.compile(
         loss=loss,
         optimizer=optimizer,
-        loss_weights=_loss_weights(data),
+        loss_weights=None if data.task == "classes" else [loss_weight_of(data)],
         metrics=None if is_weighted else [metric],
         weighted_metrics=[metric] if is_weighted else None,
         # XLA makes the steps slower on a processor.
@@ -251,15 +274,15 @@ def compile_model(
     )
 
 
-def _loss_weights(data: Samples) -> list[float] | None:
-    """Measure a regression's loss in variances of its labels.
+def loss_weight_of(data: Samples) -> float:
+    """Return the factor of the loss: a regression's is measured in variances of labels.
 
     A label in small or large units would make steps that are too small or too large.
     """
     if data.task == "classes":
-        return None
+        return 1.0
     variance = float(data.y_train.var(dtype=np.float64))
-    return [1 / variance] if variance > 0 else None
+    return 1 / variance if variance > 0 else 1.0
 
 
 def _optimizer(settings: Settings, steps: int) -> keras.optimizers.Optimizer:

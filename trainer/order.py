@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.objects.address import Place
+from trainer.fleet import Fleet
 from trainer.recipes import Choices
 from trainer.samples import Task
 from trainer.settings import Settings
@@ -38,6 +39,7 @@ class Order:
         tensorboard: write TensorBoard's event files into this folder.
         h5: also write the model as this HDF5 file.
         models_dir: the store; None is the store that config.json names.
+        fleet: the workers of Ray that train; None trains in this process.
         report: write a report of the training.
         fit: let the service bring pictures to MNIST's form, if the images have it.
         onnx: convert to ONNX if the exporter is installed.
@@ -63,6 +65,7 @@ class Order:
     tensorboard: Path | None = None
     h5: str | None = None
     models_dir: Place | None = None
+    fleet: Fleet | None = None
     report: bool = True
     fit: bool = True
     onnx: bool = True
@@ -113,6 +116,7 @@ class Order:
             "--seed": given.seed,
             "--precision": given.precision,
             "--patience": given.patience,
+            "--ray-workers": self.fleet and self.fleet.workers,
         }
 
     def command(self, settings: Settings) -> str:
@@ -140,6 +144,7 @@ class Order:
             ("--seed", settings.seed),
             ("--precision", precision),
             ("--patience", settings.patience),
+            ("--ray-workers", self.fleet and self.fleet.workers),
         ]
         words = [str(word) for o in options if o[1] is not None for word in o]
         return shlex.join(["trainer", "run", *words])

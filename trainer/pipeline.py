@@ -6,9 +6,11 @@ need it.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,13 +19,14 @@ from bundle.params import Preprocess
 from bundle.terminal import Failed
 from trainer.also import with_also
 from trainer.augmentation import AUGMENTATIONS
-from trainer.checkpoint import Checkpoints, Saved
+from trainer.checkpoint import Checkpoints
 from trainer.conversion import Conversion
 from trainer.data import EMBEDDED, DataSet, load_dataset
 from trainer.destination import Destination, FolderDestination, StoreDestination
 from trainer.engine import check_engine, import_engine
 from trainer.errors import CheckpointError, DataError, SettingsError
 from trainer.event_log import make_event_folder
+from trainer.fleet import OPTION
 from trainer.form import preprocess_of
 from trainer.interrupt import Interrupt, Interrupted
 from trainer.networks.build import check_network
@@ -31,8 +34,9 @@ from trainer.networks.own import is_own, own_file
 from trainer.networks.sizes import check_image_shape, check_table_network
 from trainer.networks.start import Start, find_start
 from trainer.order import Order
-from trainer.recipes import epochs_of, network_of, settings_of
+from trainer.recipes import batch_size_of, epochs_of, network_of, settings_of
 from trainer.rehearsal import rehearse
+from trainer.saved import Saved
 from trainer.saved_model import read_signature, write_bundle
 from trainer.search import check_search
 from trainer.settings import Settings
@@ -40,6 +44,9 @@ from trainer.tables.dataset import TableSet, load_table
 from trainer.tables.opening import is_table
 from trainer.tables.wishes import Wishes
 from trainer.train import Training, train
+
+if TYPE_CHECKING:  # it needs the extra `cluster`
+    from trainer.ray.run import RayTraining
 
 
 def train_and_publish(order: Order, interrupt: Interrupt) -> None:
@@ -55,11 +62,16 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
     data, how = _prepare(order, place)
     if order.tensorboard is not None and not order.dry_run:
         make_event_folder(order.tensorboard)
+    if order.fleet is not None:
+        # Workers on GPUs would compute other bits, and were never tried.
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     # TensorFlow may crash the process if its import is interrupted.
     interrupt.run_held(lambda: import_engine(order.verbose))
     settings = settings_of(
         order.choices, data, start=start, progress_bar=order.progress_bar
     )
+    if order.fleet is not None:
+        settings = replace(settings, workers=order.fleet.workers)
     trials = order.tune or (len(AUGMENTATIONS) if settings.augmentation is None else 0)
     if order.dry_run:
         interrupt.run_held(
@@ -68,7 +80,7 @@ def train_and_publish(order: Order, interrupt: Interrupt) -> None:
         return
     checkpoints = None
     # A single epoch leaves nothing to go on from.
-    if settings.epochs > 1 or trials or order.resume:
+    if settings.epochs > 1 or trials or order.resume or order.fleet is not None:
         checkpoints = _checkpoints(order, place, data, start)
     saved = _saved(order, checkpoints)
     conversion = Conversion(order.onnx, order.verbose)
@@ -139,6 +151,10 @@ def _check(order: Order, place: _Place) -> Start | None:
     """
     check_engine()
     choices = order.choices
+    if order.fleet is not None:
+        from runtime.ray.cluster import require_ray
+
+        require_ray(OPTION)
     if order.tune:
         check_search()
     if choices.arch is not None:
@@ -165,6 +181,8 @@ def _prepare(order: Order, place: _Place) -> tuple[DataSet | TableSet, Preproces
             f" epoch{'s' if epochs > 1 else ''}; give a smaller number, or more"
             " --epochs"
         )
+    if order.fleet is not None:
+        order.fleet.check(data, batch_size_of(order.choices))
     if replaces and not order.dry_run:
         click.echo(f"replacing the bundle in {order.fout}")
     for note in data.notes:
@@ -222,7 +240,30 @@ def _checkpoints(
     files = [start.file] if start else []
     if order.choices.arch is not None and is_own(order.choices.arch):
         files.append(own_file(order.choices.arch))
-    return Checkpoints(place.folder, place.name, order.deciding, data, tuple(files))
+    given = (place.folder, place.name, order.deciding, data, tuple(files))
+    if order.fleet is None:
+        return Checkpoints(*given)
+    from trainer.ray.checkpoints import RayCheckpoints
+
+    return RayCheckpoints(*given, storage=order.fleet.storage)
+
+
+def _remote(
+    order: Order, checkpoints: Checkpoints | None, data: DataSet | TableSet
+) -> RayTraining | None:
+    """Make the training by the workers of Ray, if it is asked for."""
+    if order.fleet is None:
+        return None
+    from trainer.ray.checkpoints import RayCheckpoints
+    from trainer.ray.run import RayTraining
+
+    assert isinstance(checkpoints, RayCheckpoints)
+    if not order.resume:
+        # Workers go on from whatever lies there.
+        checkpoints.storage.remove()
+    return RayTraining(
+        order.fleet, checkpoints.storage, order.deciding, data, order.verbose
+    )
 
 
 def _saved(order: Order, checkpoints: Checkpoints | None) -> Saved | None:
@@ -268,6 +309,7 @@ def _train(
             checkpoints=checkpoints,
             saved=saved,
             events=order.tensorboard,
+            remote=_remote(order, checkpoints, data),
         )
     )
     click.echo(f"Test loss: {training.test_loss}")

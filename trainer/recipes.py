@@ -70,6 +70,11 @@ def epochs_of(choices: Choices, data: Samples) -> int:
     return _BEST_EPOCHS if is_best else 1
 
 
+def batch_size_of(choices: Choices) -> int:
+    """Choose the number of images or rows in one step."""
+    return choices.batch_size or _BATCH_SIZE
+
+
 def settings_of(
     choices: Choices,
     data: Samples,
@@ -102,7 +107,7 @@ def settings_of(
         precision = machine_precision() if is_best and not is_table else "float32"
     return Settings(
         epochs=epochs_of(choices, data),
-        batch_size=choices.batch_size or _BATCH_SIZE,
+        batch_size=batch_size_of(choices),
         seed=choices.seed,
         network=start.network if start else network_of(choices, data),
         recipe=choices.recipe,

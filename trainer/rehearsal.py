@@ -77,6 +77,11 @@ def rehearse(
         f"time: {step * 1000:.0f} ms a step, about {_duration(epoch)} an epoch and"
         f" {_duration(seconds)} in all"
     )
+    if settings.workers > 1:
+        click.echo(
+            f"workers: {settings.workers} on Ray; the times above are those of one"
+            " process"
+        )
     click.echo("dry run: nothing was written")
 
 

@@ -31,6 +31,8 @@ class Settings:
             lower in so many epochs; None never ends it early.
         start: the bundle whose weights the training starts from, as the user named it;
             None starts from weights by chance.
+        workers: the number of processes that train together, each on its share of every
+            batch.
         progress_bar: show a bar, which needs a terminal. Otherwise each epoch prints
             one line.
     """
@@ -47,6 +49,7 @@ class Settings:
     precision: Precision = "float32"
     patience: int | None = None
     start: str | None = None
+    workers: int = 1
     progress_bar: bool = False
 
     @property

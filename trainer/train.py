@@ -15,19 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.disk import refusal
-from trainer.checkpoint import Checkpoints, Saved, restore
+from trainer.checkpoint import Checkpoints
 from trainer.event_log import event_log
 from trainer.learner import Learner, split_of, stopper, test_batches
 from trainer.networks.build import build_network
 from trainer.networks.start import Start
 from trainer.progress import progress
 from trainer.samples import Samples
+from trainer.saved import Saved, restore
 from trainer.search import search
 from trainer.settings import Settings
 from trainer.trials import Trial, best_of, choose_augmentation, described, print_trials
 
 if TYPE_CHECKING:
     import keras
+
+    from trainer.ray.run import RayTraining
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def train(
     checkpoints: Checkpoints | None = None,
     saved: Saved | None = None,
     events: Path | None = None,
+    remote: RayTraining | None = None,
 ) -> Training:
     """Fit and evaluate a network, and print the model and the progress.
 
@@ -95,10 +99,13 @@ def train(
         checkpoints: keep the state here after each trial and each epoch.
         saved: go on from this state.
         events: write TensorBoard's event files into this folder.
+        remote: the workers that do the epochs, and keep the state after each; None does
+            them in this process.
 
     Raises:
         ArchitectureError: the network cannot be built, or does not fit the data.
         CheckpointError: ``saved`` is of another network.
+        ClusterFailed: the workers failed.
     """
     import keras
     import tensorflow as tf
@@ -123,13 +130,16 @@ def train(
         restore(learner, saved)
     callbacks = []
     # An epoch is told of as soon as it cannot be lost.
-    if checkpoints is not None:
+    if checkpoints is not None and remote is None:
         callbacks.append(keeper(learner, settings, trials, checkpoints))
     if events is not None:
         callbacks.append(event_log(events))
     stop = stopper(check_stop)
     with progress(learner, settings) as telling:
-        learner.run([*callbacks, *telling, stop])
+        if remote is None:
+            learner.run([*callbacks, *telling, stop])
+        else:
+            remote.run(learner, settings, trials, [*callbacks, *telling], check_stop)
     return _measured(data, settings, trials, learner, [stop])
 
 

@@ -51,7 +51,11 @@ def require_ray(what: str) -> None:
 
 @contextmanager
 def connected(
-    what: str, address: str = "", *, shows_logs: bool = False
+    what: str,
+    address: str = "",
+    *,
+    shows_logs: bool = False,
+    cpus: int | None = None,
 ) -> Iterator[None]:
     """Connect this process to a cluster for the time of the block.
 
@@ -61,6 +65,8 @@ def connected(
             for the time of the block. A command reads ``$RAY_ADDRESS`` itself.
         shows_logs: also write what the processes of the cluster print on the standard
             error of this one.
+        cpus: the processors of this machine that Ray counts where it is started; None
+            counts all.
 
     Raises:
         WrongInput: the extra ``cluster`` is missing, or the address is none.
@@ -80,6 +86,7 @@ def connected(
             warnings.simplefilter("ignore", FutureWarning)
             ray.init(
                 address=address or "local",
+                num_cpus=None if address else cpus,
                 logging_level=logging.ERROR,
                 log_to_driver=shows_logs,
                 # A process of Ray looks for trainings that have ended by this server,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
+from tests.end_to_end.keras_file import numbers_in
 from trainer.data import EMBEDDED
 
 pytestmark = pytest.mark.slow
@@ -46,21 +44,6 @@ def _command(data: Path, out: Path) -> list[str]:
     return [sys.executable, "-m", "trainer", *_arguments(data, out)]
 
 
-def _numbers(bundle: Path) -> dict[str, bytes]:
-    """Read the bytes of every array in a bundle's model.keras, by its name."""
-    found: dict[str, bytes] = {}
-    with zipfile.ZipFile(bundle / "model.keras") as archive:
-        stream = io.BytesIO(archive.read("model.weights.h5"))
-
-    def add(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset):
-            found[name] = np.asarray(item).tobytes()
-
-    with h5py.File(stream) as file:
-        file.visititems(add)
-    return found
-
-
 def test_kill_9_in_the_middle_changes_no_bit(tmp_path: Path) -> None:
     data = tmp_path / "few.npz"
     with np.load(EMBEDDED) as archive:
@@ -93,11 +76,11 @@ def test_kill_9_in_the_middle_changes_no_bit(tmp_path: Path) -> None:
         "epoch 4/4",
     ]
     assert "\nepoch 1/4" in unbroken
-    weights = _numbers(out)
+    weights = numbers_in(out)
     # Three layers have weights and offsets, the optimizer has two moments of each of
     # them, a rate and a count, and the dropout a state.
     assert len(weights) >= 6 + 12 + 1
-    assert weights == _numbers(tmp_path / "unbroken")
+    assert weights == numbers_in(tmp_path / "unbroken")
     told = [
         [line for line in text.splitlines() if line.startswith("Test ")]
         for text in (resumed, unbroken)

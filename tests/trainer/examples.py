@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 from click.testing import CliRunner, Result
@@ -10,6 +12,7 @@ from PIL import Image
 
 from trainer.cli import main
 from trainer.data import DataSet
+from trainer.learner import Best, Learner
 
 
 def run_trainer(*arguments: object) -> Result:
@@ -48,3 +51,29 @@ def blank_images(shape: tuple[int, int, int], classes: int) -> DataSet:
     numbers = np.arange(classes)
     labels = tuple(f"class {number}" for number in range(classes))
     return DataSet(images, numbers, images, numbers, labels)
+
+
+class Variable:
+    """Has what a variable of Keras has."""
+
+    def __init__(self, *values: float) -> None:
+        self.value = np.array(values, np.float32)
+        self.shape = self.value.shape
+
+    def numpy(self) -> Any:
+        return self.value
+
+    def assign(self, value: Any) -> None:
+        self.value = value
+
+
+def a_learner(*variables: Variable, **changes: Any) -> Learner:
+    values: dict[str, Any] = {
+        "variables": list(variables),
+        "epoch": 2,
+        "history": {"val_loss": [0.5, 0.25]},
+        "seconds": 1.5,
+        "best": Best(0.25, 2, [np.array([7.0])]),
+        "ended": False,
+    }
+    return cast(Learner, SimpleNamespace(**{**values, **changes}))

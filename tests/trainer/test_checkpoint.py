@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.trainer.examples import blank_images, names_in
-from trainer.checkpoint import Checkpoints, restore
+from tests.trainer.examples import Variable, a_learner, blank_images, names_in
+from trainer.checkpoint import Checkpoints
 from trainer.data import DataSet
 from trainer.errors import CheckpointError
-from trainer.learner import Best, Learner
+from trainer.learner import Best
+from trainer.saved import restore
 from trainer.settings import Settings
 from trainer.train import Training, keeper, train
 from trainer.trials import Trial
@@ -36,32 +36,6 @@ SETTINGS = Settings(
 )
 DATA = blank_images((10, 10, 1), 2)
 TRIALS = (Trial(0.003, 1.0, "affine", 1.0, 0.5, 0.9, 1.5),)
-
-
-class Variable:
-    """Has what a variable of Keras has."""
-
-    def __init__(self, *values: float) -> None:
-        self.value = np.array(values, np.float32)
-        self.shape = self.value.shape
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        return self.value
-
-    def assign(self, value: Any) -> None:
-        self.value = value
-
-
-def a_learner(*variables: Variable, **changes: Any) -> Learner:
-    values: dict[str, Any] = {
-        "variables": list(variables),
-        "epoch": 2,
-        "history": {"val_loss": [0.5, 0.25]},
-        "seconds": 1.5,
-        "best": Best(0.25, 2, [np.array([7.0])]),
-        "ended": False,
-    }
-    return cast(Learner, SimpleNamespace(**{**values, **changes}))
 
 
 # --- the file

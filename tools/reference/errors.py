@@ -86,6 +86,7 @@ WHAT_TO_DO: Mapping[str, str] = {
     " `--resume` out.",
     "SettingsError": "Leave one of the two options out.",
     "SearchMissing": "Install the [extra `tune`](../installing.md).",
+    "ClusterFailed": "Follow the sentence, and go on with `--resume`.",
     "WriteFailed": "Make room on the disk, and train again.",
     "TensorFlowMissing": "Install the [extra `train`](../installing.md).",
 }

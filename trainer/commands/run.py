@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.objects.address import Place
-from bundle.terminal import StorePlace
+from bundle.terminal import StorePlace, WrongInput
 from trainer.commands.options import FIN, SEED, GivenPath, checked_name, import_held
 from trainer.interrupt import Interrupt
 
-if TYPE_CHECKING:  # it imports numpy
+if TYPE_CHECKING:  # they import numpy
+    from trainer.fleet import Fleet
     from trainer.samples import Task
 
 # numpy and Keras take no larger seeds.
@@ -52,6 +53,28 @@ def _names(
             f"{value!r} must be names of columns with commas between them"
         )
     return names
+
+
+def _fleet(
+    workers: int | None, address: str | None, cpus: int | None, storage: str | None
+) -> Fleet | None:
+    """Return the workers that were asked for.
+
+    Raises:
+        WrongInput: an option of Ray was given without the number of workers.
+    """
+    from trainer.fleet import OPTION, Fleet
+
+    if workers is None:
+        # The address may come from $RAY_ADDRESS, which is set for other programs.
+        for name, value in (
+            ("--ray-cpus-per-worker", cpus),
+            ("--ray-storage", storage),
+        ):
+            if value is not None:
+                raise WrongInput(f"{name} needs {OPTION}, the number of workers")
+        return None
+    return Fleet(workers, cpus or 1, address or None, storage)
 
 
 @click.command()
@@ -197,6 +220,32 @@ def _names(
     metavar="DIR|URL",
     help="Publish the model in this store.  [default: config.json's modelDir]",
 )
+@click.option(
+    "--ray-workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Let N workers of Ray train together, each on its share of every batch.",
+)
+@click.option(
+    "--ray-address",
+    metavar="HOST:PORT",
+    envvar="RAY_ADDRESS",
+    show_envvar=True,
+    help="Take the workers from this cluster.  [default: Ray on this machine, for this"
+    " training alone]",
+)
+@click.option(
+    "--ray-cpus-per-worker",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Give each worker N processors.  [default: 1]",
+)
+@click.option(
+    "--ray-storage",
+    metavar="DIR|URL",
+    help="Keep the checkpoints of the workers here: a folder that all machines share,"
+    " or a bucket such as s3://bucket/prefix.  [default: beside the bundle's place]",
+)
 @click.option("--no-report", is_flag=True, help="Write no report of the training.")
 @click.option(
     "--no-fit",
@@ -226,6 +275,10 @@ def run(
     dry_run: bool,
     tensorboard: Path | None,
     models_dir: Place | None,
+    ray_workers: int | None,
+    ray_address: str | None,
+    ray_cpus_per_worker: int | None,
+    ray_storage: str | None,
     verbose: bool,
     **choices: Any,
 ) -> None:
@@ -259,6 +312,7 @@ def run(
             tensorboard=tensorboard,
             h5=h5 and h5.removesuffix(".h5") + ".h5",
             models_dir=models_dir,
+            fleet=_fleet(ray_workers, ray_address, ray_cpus_per_worker, ray_storage),
             report=not no_report,
             fit=not no_fit,
             onnx=not no_onnx,

@@ -21,6 +21,7 @@ def recipe_metrics(training: Training) -> dict[str, Any]:
         "strength": settings.strength,
         "precision": settings.precision,
         "patience": settings.patience,
+        "workers": settings.workers,
         # The end of a path tells enough, and no folder of this machine.
         "started_from": settings.start_name,
         "trials": [_of_trial(trial, training.trials) for trial in training.trials],
@@ -49,6 +50,7 @@ def recipe_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
         ("augmentation", _augmentation(metrics)),
         ("precision", metrics["precision"]),
         ("patience", metrics["patience"] and f"{metrics['patience']} epochs"),
+        ("workers", metrics["workers"] if metrics["workers"] > 1 else None),
         ("started from", metrics["started_from"]),
     ]
     return [[name, escape(str(value))] for name, value in facts if value is not None]
