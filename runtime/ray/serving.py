@@ -74,7 +74,8 @@ def deploy(config: Config, scale: Scale, doubts: tuple[str, ...] = ()) -> None:
     """
     application = build(config, scale, doubts)
     _quieten()
-    if sum(node["Alive"] for node in ray.nodes()) > 1:
+    nodes: Any = ray.nodes  # it has no types
+    if sum(node["Alive"] for node in nodes()) > 1:
         for doubt in _of_several_machines(config):
             logger.warning("%s", doubt)
     try:
