@@ -52,7 +52,7 @@ def serve(
             click.echo("the cluster goes on serving; --stop ends it")
             return
         asked = threading.Event()
-        hear((signal.SIGTERM, signal.SIGINT), asked.set)
+        hear(dict.fromkeys((signal.SIGTERM, signal.SIGINT), asked.set))
         asked.wait()
         end()
 
