@@ -37,7 +37,7 @@ _BEGIN, _END = (
     "<!-- end of generated -->",
 )
 _CONNECTIONS = (1, 16)
-_START_SECONDS = 180
+_START_SECONDS = 60
 _RUNTIME = [sys.executable, "-c", "from runtime.cli import main; main()"]
 # The nodes of a cluster on this machine; the process ends when its input does.
 _NODES = """
@@ -95,7 +95,7 @@ def main(model: Path, seconds: int) -> None:
 
 def _request(model: Path) -> Request:
     with np.load(model / "sample.npz") as sample:
-        first = np.asarray(sample[sample.files[0]])[0]
+        first = np.asarray(sample["images"])[0]
     content = {
         "keys": [str(i) for i in range(first.size)],
         "values": [float(value) for value in first.ravel()],
@@ -283,4 +283,7 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BenchError as ex:
+        sys.exit(f"bench.ray: {ex}")

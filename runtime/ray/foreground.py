@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 
@@ -39,6 +40,9 @@ def serve(
     """
     doubts += check_config(config)
     set_up_logs(config)
+    if not address:
+        # Ray's own proxy costs ten times as much. On a cluster each machine sets this.
+        os.environ.setdefault("RAY_SERVE_ENABLE_HA_PROXY", "1")
     with connected(WHAT, address):
         from runtime.ray.serving import announce, deploy, end
 

@@ -90,7 +90,7 @@ class Replica:
 class BehindProxy:
     """The application, behind the proxy of Ray Serve.
 
-    That proxy adds no header to a request. With its HAProxy each client seems to have
+    The proxy adds no header to a request. With its HAProxy each client seems to have
     the address of a machine of the cluster, which may be the replica's own. A service
     without tokens takes uploads from its own machine, and from no proxy; the header
     ``Via`` shows the proxy to it.

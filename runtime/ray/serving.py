@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import ray
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve import Application
@@ -73,6 +74,10 @@ def deploy(config: Config, scale: Scale, doubts: tuple[str, ...] = ()) -> None:
     """
     application = build(config, scale, doubts)
     _quieten()
+    nodes: Any = ray.nodes  # it has no types
+    if sum(node["Alive"] for node in nodes()) > 1:
+        for doubt in _of_several_machines(config):
+            logger.warning("%s", doubt)
     try:
         serve.start(http_options={"host": config.host, "port": config.port})
         serve.run(application, name=APPLICATION, route_prefix="/")
@@ -180,6 +185,10 @@ def _doubts(config: Config) -> Iterator[str]:
             "'rate' counts all clients of one proxy as one client on Ray, and each"
             " replica counts for itself"
         )
+
+
+def _of_several_machines(config: Config) -> Iterator[str]:
+    """Tell what works on one machine, and not on several."""
     if config.host in ("127.0.0.1", "localhost", "::1"):
         yield (
             f"'host' is {config.host}, so the proxy of one machine cannot reach the"
