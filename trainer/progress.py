@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -58,12 +57,12 @@ def _lines(
 ) -> keras.callbacks.Callback:
     import keras
 
-    began = [time.monotonic()]
+    # The workers of Ray measure their own time, without the time of their start.
+    before = [learner.seconds]
 
     def print_epoch(epoch: int, logs: dict[str, float]) -> None:
         metrics = " - ".join(f"{name} {logs[name]:.4f}" for name in sorted(logs))
-        now = time.monotonic()
-        took, began[0] = now - began[0], now
+        took, before[0] = learner.seconds - before[0], learner.seconds
         left = settings.epochs - learner.epoch
         told = _clock(took)
         if left and not learner.ended:

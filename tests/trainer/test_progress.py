@@ -14,16 +14,13 @@ from trainer.settings import Settings
 
 @pytest.mark.tensorflow
 def test_each_epoch_prints_its_figures_and_the_time_left(
-    tensorflow: None,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tensorflow: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clock = iter([100.0, 110.0, 181.0, 190.4])
-    monkeypatch.setattr("trainer.progress.time.monotonic", lambda: next(clock))
-    learner: Any = SimpleNamespace(epoch=0, steps=5, ended=False)
+    # The epochs before a resumption took 100 s.
+    learner: Any = SimpleNamespace(epoch=0, steps=5, ended=False, seconds=100.0)
     with progress(learner, Settings(4, 10, 1)) as (lines,):
-        for epoch in (0, 1, 2):
-            learner.epoch = epoch + 1
+        for epoch, seconds in enumerate((110.0, 181.0, 190.4)):
+            learner.epoch, learner.seconds = epoch + 1, seconds
             learner.ended = epoch == 2
             lines.on_epoch_end(epoch, {"loss": 0.5, "val_loss": 0.25})
     assert capsys.readouterr().out.splitlines() == [
@@ -50,7 +47,7 @@ def test_a_terminal_gets_a_bar_of_all_steps(
             made.append(self)
 
     monkeypatch.setattr(rich.progress, "Progress", Bar)
-    learner: Any = SimpleNamespace(epoch=1, steps=5, ended=False)
+    learner: Any = SimpleNamespace(epoch=1, steps=5, ended=False, seconds=1.0)
     settings = Settings(4, 10, 1, progress_bar=True)
     with pytest.raises(KeyboardInterrupt), progress(learner, settings) as (bar, lines):
         bar.on_epoch_begin(1, {})

@@ -145,7 +145,11 @@ class RayTraining:
                 continue
             if isinstance(news, Broken):
                 raise ClusterFailed(f"a worker failed: {_reason(news.reason)}")
-            learner.epoch = news.number + 1
+            learner.epoch, learner.seconds = news.number + 1, news.seconds
+            told.on_epoch_begin(news.number)
+            # A bar moves by the steps, of which the workers tell nothing one by one.
+            for step in range(learner.steps):
+                told.on_train_batch_end(step)
             told.on_epoch_end(news.number, dict(news.logs))
             check_stop()
         told.on_train_end()

@@ -28,10 +28,12 @@ class Epoch:
 
     Attributes:
         number: its number, from 0.
+        seconds: the time of all epochs so far.
         logs: its figures by their names.
     """
 
     number: int
+    seconds: float
     logs: Mapping[str, float]
 
 
@@ -129,7 +131,7 @@ def _train(work: Work) -> None:
                 checkpoint_dir_name=folder_name(learner.epoch),
             )
         # An epoch is told of as soon as it cannot be lost.
-        work.events.put(Epoch(epoch, dict(logs)))
+        work.events.put(Epoch(epoch, learner.seconds, dict(logs)))
 
     def wait(epoch: int, logs: dict[str, float]) -> None:
         # All workers report, because none may begin the next epoch before the others.
