@@ -19,7 +19,6 @@ refuse() {
 }
 
 SCRIPTS=/usr/share/debootstrap/scripts
-PIP_FILES="/etc/pip.conf /etc/xdg/pip $HOME/.config/pip $HOME/.pip"
 
 check() {
     [ "$(id -u)" = 0 ] || refuse "only root may make a machine with debootstrap"
@@ -44,18 +43,27 @@ take_over_network() {
         cp -r /usr/local/share/ca-certificates "$machine/usr/local/share/"
         chroot "$machine" update-ca-certificates
     fi
-    for file in $PIP_FILES; do
-        [ ! -e "$file" ] || (cd / && cp -rL --parents "${file#/}" "$machine")
+    mkdir -p "$machine/root/.config" "$machine/etc/xdg"
+    for pair in /etc/pip.conf:/etc /etc/xdg/pip:/etc/xdg \
+        "$HOME/.config/pip:/root/.config" "$HOME/.pip:/root"; do
+        [ ! -e "${pair%:*}" ] || cp -rL "${pair%:*}" "$machine${pair#*:}/"
     done
-    # A folder of wheels may lie on this machine.
-    { cat $PIP_FILES "$HOME"/.config/pip/* "$HOME"/.pip/* 2>/dev/null; env | grep ^PIP_; } |
-        grep -oE '(^|[ =]|file://)/[^ ]+' | sed -E 's,^[^/]*(file://)?,,' | sort -u |
+    # pip may know folders of wheels on this machine. Those of an index lie beside it.
+    { pip_files; env | grep ^PIP_; } | grep -oE '(^|[ =]|file://)/[^ ]+' |
+        sed -E 's,^(file://|[ =]),,; s,/simple/?$,,' | sort -u |
         while read -r folder; do
             if [ -d "$folder" ]; then
                 mkdir -p "$machine$folder"
                 mount --bind -o ro "$folder" "$machine$folder"
             fi
         done
+}
+
+pip_files() {
+    for file in "$machine/etc/pip.conf" "$machine/etc/xdg/pip/pip.conf" \
+        "$machine/root/.config/pip/pip.conf" "$machine/root/.pip/pip.conf"; do
+        [ ! -e "$file" ] || cat "$file"
+    done
 }
 
 # Nothing else of this machine's environment comes along.
@@ -124,9 +132,8 @@ inside() {
         "$(date -u +%Y-%m-%d)"
     step debootstrap debootstrap --variant=minbase --include="$with" "$suite" "$machine" \
         "$MIRROR" || return $failed
-    for folder in proc dev sys; do
-        mount --rbind "/$folder" "$machine/$folder"
-    done
+    mount --rbind /dev "$machine/dev"
+    mount --rbind /sys "$machine/sys"
     mount -t proc proc "$machine/proc"
     step "this machine's network" take_over_network || return $failed
     given=$(packages | wc -l)
