@@ -30,16 +30,20 @@ def main() -> None:
     (wheel,) = DIST.glob("*.whl")
     name = wheel.name.partition("-py3")[0]
     told = DIST / f"{name}.cdx.json"
-    told.write_text(json.dumps(bill(), indent=1, ensure_ascii=False) + "\n")
+    told.write_text(json.dumps(bill(wheel), indent=1, ensure_ascii=False) + "\n")
     files.append(told)
-    lines = [f"{sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files]
+    lines = [
+        f"{sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files
+    ]
     (DIST / "SHA256SUMS").write_text("".join(lines))
     for file in [*files, DIST / "SHA256SUMS"]:
         print(f"{file.stat().st_size:>12,}  {file.relative_to(ROOT)}")
 
 
 def _run(module: str, *arguments: str) -> None:
-    code = subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode
+    code = subprocess.run(
+        [sys.executable, "-m", module, *arguments], check=False
+    ).returncode
     if code:
         sys.exit(code)
 

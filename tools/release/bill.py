@@ -10,28 +10,29 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tomllib
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from cyclonedx.validation import make_schemabased_validator
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tools.release.closure import closure, wheel_of
 from tools.release.inside import ROOT, Work, works
 
-# These extras are for the people who change and publish the project.
-_OURS = {"dev", "site", "release"}
+# The first three are for the people who change and publish the project. onnxruntime-gpu
+# takes the place of onnxruntime, and is in no environment of the tests.
+_LEFT_OUT = {"dev", "site", "release", "cuda"}
 
 Json = dict[str, Any]
 
 
-def bill() -> Json:
-    """Return the bill of the environment that runs this process.
+def bill(wheel: Path) -> Json:
+    """Return the bill of a wheel, with the packages of this process's environment.
 
     Raises:
+        importlib.metadata.PackageNotFoundError: the environment lacks a package.
         subprocess.CalledProcessError: cyclonedx-py failed.
         ValueError: the bill is not as CycloneDX demands.
     """
@@ -42,7 +43,9 @@ def bill() -> Json:
     done = subprocess.run(
         [*command, *options, *named], capture_output=True, check=True, text=True
     )
-    found = shipped(json.loads(done.stdout), _served())
+    extras = set(wheel_of(wheel).metadata.get_all("Provides-Extra") or [])
+    needed = closure(wheel_of(wheel), extras - _LEFT_OUT)
+    found = shipped(json.loads(done.stdout), set(needed))
     found["components"] += [_component(work) for work in works()]
     validator = make_schemabased_validator(OutputFormat.JSON, SchemaVersion.V1_6)
     if wrong := validator.validate_str(json.dumps(found)):
@@ -50,41 +53,25 @@ def bill() -> Json:
     return found
 
 
-def shipped(whole: Json, served: set[str]) -> Json:
-    """Return a bill with the packages that the named ones need, directly or not.
+def shipped(whole: Json, needed: set[str]) -> Json:
+    """Return a bill with the needed packages alone.
 
     Args:
         whole: the bill of an environment, as cyclonedx-py writes it.
-        served: canonical names of the packages that the project itself asks for.
+        needed: the canonical names of the packages that stay.
     """
     root = whole["metadata"]["component"]["bom-ref"]
-    needs = {entry["ref"]: entry.get("dependsOn", []) for entry in whole["dependencies"]}
-    name = {part["bom-ref"]: part["name"] for part in whole["components"]}
-    direct = [ref for ref in needs[root] if canonicalize_name(name[ref]) in served]
-    reached: set[str] = set()
-    next_ones = list(direct)
-    while next_ones:
-        ref = next_ones.pop()
-        if ref not in reached:
-            reached.add(ref)
-            next_ones += needs.get(ref, [])
-    return {
-        **whole,
-        "components": [p for p in whole["components"] if p["bom-ref"] in reached],
-        "dependencies": [
-            entry if entry["ref"] != root else {"ref": root, "dependsOn": direct}
-            for entry in whole["dependencies"]
-            if entry["ref"] in reached or entry["ref"] == root
-        ],
-    }
-
-
-def _served() -> set[str]:
-    """Return the names of all packages that users of the wheel may get."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    told = [project["dependencies"], *(extras[e] for e in extras if e not in _OURS)]
-    return {canonicalize_name(Requirement(line).name) for some in told for line in some}
+    stay = [p for p in whole["components"] if canonicalize_name(p["name"]) in needed]
+    there = {root, *(part["bom-ref"] for part in stay)}
+    edges = [
+        {
+            "ref": entry["ref"],
+            "dependsOn": [ref for ref in entry.get("dependsOn", []) if ref in there],
+        }
+        for entry in whole["dependencies"]
+        if entry["ref"] in there
+    ]
+    return {**whole, "components": stay, "dependencies": edges}
 
 
 def _component(work: Work) -> Json:
