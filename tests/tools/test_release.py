@@ -5,6 +5,7 @@ from fnmatch import fnmatch
 from importlib import metadata
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from tests.documents import ROOT
 from tools.release.audit import told
@@ -132,6 +133,15 @@ def test_the_bill_has_the_needed_packages_and_the_edges_between_them():
         {"ref": "a==1", "dependsOn": ["b==1"]},
         {"ref": "b==1", "dependsOn": []},
     ]
+
+
+def test_every_pinned_version_takes_the_python_of_bookworm():
+    """Debian 12 has Python 3.11.2, and pip finds no package that asks for more."""
+    ask = {
+        package.name: package.metadata["Requires-Python"] or ""
+        for package in metadata.distributions()
+    }
+    assert {n: v for n, v in ask.items() if "3.11.2" not in SpecifierSet(v)} == {}
 
 
 FAULT = {"id": "PYSEC-1", "fix_versions": ["2", "3"]}

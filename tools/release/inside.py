@@ -15,7 +15,7 @@ class Work(NamedTuple):
     """One work of others.
 
     Attributes:
-        name: as its authors call it.
+        name: the one that its authors use.
         version: the version from which the files come.
         licence: an identifier of SPDX, such as ``Apache-2.0``.
         files: patterns of files, from the root of the clone.
