@@ -11,7 +11,7 @@ EXTRAS := train,data,objects,cluster,tune,export,tensorflow,tracing,netron,grpc,
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test unit coverage check format docs site notebook zoo fuzz soak cluster-test mutate bench bench-quick proto clean
+.PHONY: help demo serve test unit coverage check format docs site notebook zoo fuzz soak cluster-test mutate bench bench-quick proto dist audit lowest clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -104,5 +104,14 @@ bench-quick: $(VENV)/.installed ## measure this project and naive Falcon in thre
 proto: $(VENV)/.installed ## generate the Python modules of all .proto files
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. runtime/wire/*.proto runtime/wire/*/*.proto runtime/programs/*.proto
 
+dist: $(VENV)/.installed ## build wheel and sdist into dist/, check them, and write their bill of materials and digests
+	$(BIN)/python -m tools.release
+
+audit: $(VENV)/.installed ## look for known vulnerabilities of the pinned versions; without the data, list them with their licences
+	$(BIN)/python -m tools.release.audit
+
+lowest: $(VENV)/.installed ## run the unit tests with the lowest versions that pyproject.toml allows, in .lowest
+	PYTHON="$(BIN)/python" sh tools/lowest.sh $(PARALLEL)
+
 clean: ## remove everything that the other targets made, except the store
-	rm -rf $(VENV) .bench .clients .coverage demo dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench .clients .coverage .fresh .lowest demo dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

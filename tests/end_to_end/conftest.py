@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -15,12 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
 from tests.documents import ROOT, transcripts
+from tests.end_to_end.wheel import installed
 
 BIN = Path(sys.executable).parent
 # This is long enough for a busy machine of two cores. A process that takes longer
@@ -52,17 +55,27 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
 
 
-def run(command: str, folder: Path, code: int = 0) -> str:
-    """Type a command in a folder; return its output, standard error included."""
+def run(
+    command: str,
+    folder: Path,
+    code: int = 0,
+    environment: dict[str, str] = ENVIRONMENT,
+    **user: Any,
+) -> str:
+    """Type a command in a folder; return its output, standard error included.
+
+    ``user`` has the words of ``subprocess`` for another user than this one.
+    """
     done = subprocess.run(
         ["bash", "-e", "-c", command],
         cwd=folder,
-        env=ENVIRONMENT,
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=PATIENCE,
         check=False,
+        **user,
     )
     assert done.returncode == code, done.stdout
     return done.stdout
@@ -102,7 +115,12 @@ class Server:
 
 
 @contextmanager
-def serving(command: str, folder: Path) -> Iterator[Server]:
+def serving(
+    command: str,
+    folder: Path,
+    environment: dict[str, str] = ENVIRONMENT,
+    **user: Any,
+) -> Iterator[Server]:
     """Run a server for the length of a block.
 
     A server listens before it prints its address, so it answers as soon as that line
@@ -113,9 +131,10 @@ def serving(command: str, folder: Path) -> Iterator[Server]:
         subprocess.Popen(
             ["bash", "-c", f"exec {command} 2>&1"],
             cwd=folder,
-            env=ENVIRONMENT,
+            env=environment,
             stdout=subprocess.PIPE,
             text=True,
+            **user,
         ) as process,
     ):
         lines = process.stdout
@@ -198,13 +217,41 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return make
 
 
+# This tells where the code of the wheel's environment lies, and who runs it.
+WHERE = """
+import json, os, sys
+import bundle, exporter, keras, runtime, tfaas_onnx, trainer
+modules = [bundle, exporter, keras, runtime, tfaas_onnx, trainer]
+print(json.dumps({
+    "prefix": sys.prefix,
+    "files": [os.path.realpath(module.__file__) for module in modules],
+    "path": sys.path,
+    "user": os.getuid(),
+    "writable": os.access(bundle.__file__, os.W_OK),
+    "folder": sorted(os.listdir()),
+}))
+"""
+
+
 @pytest.fixture(scope="session")
 def trained(once: Callable[..., Path]) -> Path:
-    """Return a folder in which README's training has run: all of MNIST, one epoch."""
+    """Return a folder with what README's transcript made: all of MNIST, one epoch.
+
+    A plain user types it where nothing but the wheel is installed, so this shows that
+    the commands need no file of the clone. The folder also has the logs of the training
+    and of the requests, and wheel and sdist.
+    """
 
     def train(folder: Path) -> None:
         shutil.copy(ROOT / "config.json", folder)
-        (folder / "train.log").write_text(run(readme_block("train"), folder))
+        with installed() as wheel:
+            who = {"environment": wheel.environment, **wheel.user}
+            log = run(readme_block("train"), wheel.folder, **who)
+            (folder / "train.log").write_text(log)
+            (folder / "ask.log").write_text(ask_as_readme(wheel.folder, **who))
+            (folder / "where.json").write_text(wheel.run("python", "-c", WHERE))
+            shutil.copytree(wheel.folder / "mnist", folder / "mnist")
+            shutil.copytree(wheel.wheel.parent, folder / "dist")
 
     return once("trained", train)
 
@@ -222,6 +269,20 @@ def store(work: Path) -> Path:
     """Return such a folder, with the bundle as version 1 of its store."""
     shutil.copytree(work / "mnist", work / "models" / "mnist" / "1")
     return work
+
+
+def ask_as_readme(folder: Path, **who: Any) -> str:
+    """Serve and ask as README does, on a free port in place of 8083; return all."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    serve = readme_block("serve").strip().replace("8083", port)
+    ask = readme_block("ask").replace("8083", port)
+    with serving(serve, folder, **who) as server:
+        # The whole replies have their headers, which README's lines do not show.
+        output = run(ask.replace("curl http", "curl -sSi http"), folder, **who)
+        assert server.process.poll() is None
+    return output
 
 
 def readme_block(name: str) -> str:

@@ -2,32 +2,19 @@
 
 import json
 import re
-import shutil
 import socket
 from contextlib import ExitStack
 
 import numpy as np
 
 from tests.documents import PAGES, ROOT, transcripts
-from tests.end_to_end.conftest import readme_block, run, serving
+from tests.end_to_end.conftest import ask_as_readme, run, serving
 
 
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
-
-
-def transcript(folder):
-    """Serve and ask, on a free port in place of 8083; return the three replies."""
-    port = str(free_port())
-    serve = readme_block("serve").strip().replace("8083", port)
-    ask = readme_block("ask").replace("8083", port)
-    with serving(serve, folder) as server:
-        # The whole replies have their headers, which README's lines do not show.
-        output = run(ask.replace("curl http", "curl -sSi http"), folder)
-        assert server.process.poll() is None
-    return output
 
 
 def replies(output):
@@ -80,13 +67,10 @@ def test_readme_lists_the_bundles_files(trained):
     assert there <= rows
 
 
-def test_the_transcript_answers_alike_from_both_engines(work, tmp_path_factory):
-    from_onnx = transcript(work)
-    other = tmp_path_factory.mktemp("without_onnx")
-    shutil.copytree(work / "mnist", other / "mnist")
-    shutil.copy(work / "config.json", other)
-    (other / "mnist" / "model.onnx").unlink()
-    from_tensorflow = transcript(other)
+def test_the_transcript_answers_alike_from_both_engines(trained, work):
+    from_onnx = (trained / "ask.log").read_text()
+    (work / "mnist" / "model.onnx").unlink()
+    from_tensorflow = ask_as_readme(work)
 
     assert from_onnx.count("X-Model-Backend: onnxruntime/CPUExecutionProvider") == 2
     assert from_tensorflow.count("X-Model-Backend: tensorflow/cpu") == 2
