@@ -117,7 +117,7 @@ def test_it_copies_each_package_and_the_builder_gets_no_more(dockerfile):
     ]
     assert set(copied) == {
         *packages,
-        *("pyproject.toml", "constraints.txt", "README.md", "LICENSE"),
+        *("pyproject.toml", "constraints.txt", "README.md", "LICENSE", "LICENSES.md"),
     }
     ignored = (
         dockerfile.with_name(f"{dockerfile.name}.dockerignore").read_text().splitlines()
