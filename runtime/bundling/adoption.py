@@ -190,12 +190,15 @@ def _already(flat: FlatFolder, admin: Admin, is_in_place: bool) -> str:
 
 
 def _overtaken(name: str, number: int, admin: Admin) -> str:
-    """Take a version back if somebody published the model at the same time.
+    """Take a version back if somebody published the model just before it.
+
+    A version that came after it serves in its place, so both stay. If each of two
+    commands took its version back for the other's, none would be left.
 
     Returns:
         The reason why it was taken back; empty if it stays.
     """
-    others = [other for other in _versions(name, admin) if other not in (0, number)]
+    others = [other for other in _versions(name, admin) if 0 < other < number]
     if not others:
         return ""
     admin.delete_version(name, number)
