@@ -19,11 +19,10 @@ from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import write_manifest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import write_stored
-from bundle.scratch import scratch_folder
 from runtime.admin import Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
 from runtime.admin.parcel import open_parcel
-from runtime.bundling.conversion import can_convert, convert
+from runtime.bundling.conversion import can_convert, convert, workplace
 from runtime.bundling.flat_folders import FlatFolder
 from runtime.bundling.wishes import Tell
 
@@ -104,7 +103,7 @@ def adopt(flat: FlatFolder, admin: Admin, tell: Tell, *, is_in_place: bool) -> A
     """
     found = (flat.name, flat.kind, flat.bytes)
     try:
-        with scratch_folder("tfaas-adopt") as scratch:
+        with workplace("tfaas-adopt", admin.settings) as scratch:
             before = flat.states()
             folder = _copy(flat, scratch / flat.name, tell)
             fallback_reason = _convert(folder, admin, tell)

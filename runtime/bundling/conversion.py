@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from bundle.scratch import scratch_folder
 from bundle.terminal import printable
 from runtime.admin.errors import AdminError, WorkFailed
 from runtime.config import Config
@@ -26,6 +28,21 @@ def can_convert() -> bool:
     """Tell whether the exporter and all that it needs are installed."""
     found = importlib.util.find_spec
     return all(found(name) for name in ("exporter", "tf2onnx", "tensorflow"))
+
+
+@contextmanager
+def workplace(kind: str, config: Config) -> Iterator[Path]:
+    """Give an empty folder for models that are converted and tried; then remove it.
+
+    Raises:
+        OSError: the folder for temporary files cannot be written.
+    """
+    with scratch_folder(kind) as folder:
+        if config.run_as_user:
+            # TensorFlow asks access(2) whether a file is there, and that call does not
+            # heed the privilege to read others' files.
+            folder.chmod(0o711)
+        yield folder
 
 
 def save(file: Path, folder: Path, config: Config) -> None:

@@ -161,6 +161,8 @@ def guard(start: Start, limits: Limits, wanted: int) -> int:
         try:
             # The guard removes the files, because a killed process leaves them.
             scratch = stack.enter_context(scratch_folder("tfaas-guard"))
+            # The command may give a folder in it to another user, who must get through.
+            scratch.chmod(0o711)
         except OSError as ex:
             sys.stderr.write(
                 f"Error: no temporary file can be written in {tempfile.gettempdir()}:"

@@ -1,6 +1,7 @@
 """The exporter's outcome becomes a reason or an error; a script stands in for it."""
 
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from runtime.admin.errors import AdminError, WorkFailed
 from runtime.bundling import conversion
-from runtime.bundling.conversion import convert, demand_exporter, save
+from runtime.bundling.conversion import convert, demand_exporter, save, workplace
 from runtime.config import Config
 from runtime.process.environment import child_environment
 
@@ -110,6 +111,12 @@ def test_the_exporter_ends_with_the_command_that_wants_it(tmp_path, number):
     for work in left:
         work.kill()
     assert left == []
+
+
+@pytest.mark.parametrize(("user", "mode"), [("", 0o700), ("models", 0o711)])
+def test_the_user_that_opens_models_gets_to_them(user, mode):
+    with workplace("tfaas-test", Config(run_as_user=user)) as folder:
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
 
 
 def test_the_part_and_the_place_are_handed_on(exporter, tmp_path):

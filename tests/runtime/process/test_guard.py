@@ -105,6 +105,15 @@ def test_what_takes_too_much_memory_is_killed():
     assert code_of(script, max_bytes=200 << 20) == guard.TOO_LARGE
 
 
+def test_another_user_gets_through_its_folder_of_temporary_files():
+    """The exporter gives a folder in it to ``runAsUser``."""
+    script = (
+        "import os, stat; print(oct(stat.S_IMODE(os.stat(os.environ['TMPDIR'])[0])))"
+    )
+    with guarded(script) as process:
+        assert process.stdout.read() == "0o711\n"
+
+
 def test_a_limit_of_files_that_is_there_is_not_raised():
     """A process that is not root's may not raise it, and would not start at all."""
     script = "import resource; print(resource.getrlimit(resource.RLIMIT_FSIZE))"
